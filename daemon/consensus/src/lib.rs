@@ -1,0 +1,4 @@
+//! placeholder head: written by its owner
+
+pub mod log_record;
+pub use log_record::LogRecord;

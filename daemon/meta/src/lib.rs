@@ -1,0 +1,5 @@
+//! placeholder head
+
+/// placeholder
+#[derive(Debug, Clone)]
+pub struct Meta;

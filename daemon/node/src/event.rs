@@ -1,0 +1,171 @@
+//! Everything that can happen to a node, and everything it can ask for: the closed vocabulary of `Node::turn`.
+//!
+//! The shell's duties, in order, for the outputs of one turn:
+//! 1. start `Persist`s in the order given, each confirmed later by one `Input::Persisted`;
+//! 2. carry out everything else in the order given. Nothing in the list has to wait for a `Persist` in the
+//!    same list: what must wait for the disk is put out only after its `Persisted` came in.
+
+use bytes::Bytes;
+use quorate_consensus::LogRecord;
+use quorate_meta::Meta;
+use quorate_proto::{
+    DialFailure, ForwardAnswer, ForwardRequest, Founded, FoundingState, Frame, GenesisId,
+    HealthDelta, HealthEpoch, HealthView, Instance, KvRequest, KvResponse, Lane, Moment,
+    RaftMessage, Refusal, Session, SessionEnd, SnapshotMetadata,
+};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What the shell tells a node.
+#[derive(Debug)]
+pub enum Input {
+    /// Time has passed; due timers fire. Every turn fires them, so this only causes a turn.
+    Wake,
+    /// Both hellos are in on a new connection.
+    SessionUp(Session),
+    /// A connection is gone. `number` is the session's.
+    SessionDown { instance: Instance, number: u64, end: SessionEnd },
+    /// A `Output::Dial` came to nothing.
+    DialFailed { address: SocketAddr, failure: DialFailure },
+    /// A frame on an ordered lane, from the peer of a session that is up.
+    Frame { from: Instance, lane: Lane, bytes: Bytes },
+    /// A SWIM packet.
+    Datagram { from: Instance, bytes: Bytes },
+    /// Frames of the log lane to this peer were given up (bounds, expiry, connection lost).
+    Undelivered { to: Instance },
+    /// `quorate farewell` or a closing node said that this generation has ended.
+    Farewell { instance: Instance, generation: quorate_proto::Generation },
+    /// What a seed resolves to now; empty with a reason when it does not.
+    Resolved { slot: usize, addresses: Vec<SocketAddr>, problem: Option<String> },
+    /// Which seed this host is, by its addresses and names.
+    OwnSlot(OwnSlot),
+    /// A `Output::Persist` with this number, and all before it, are durable.
+    Persisted { number: u64 },
+    /// The snapshot asked for by `Output::TakeSnapshot` is durable.
+    SnapshotTaken { metadata: SnapshotMetadata },
+    /// A snapshot came over the bulk lane, was checked, and is durable beside the log. `message` is the Raft
+    /// message that announced it.
+    SnapshotReceived { from: Instance, message: RaftMessage, image: Box<Meta> },
+    /// How `Output::SendSnapshot` ended.
+    SnapshotSent { to: Instance, ok: bool },
+    /// A local client asks. Answered by exactly one `Output::Reply` with the ticket, at the deadline at last.
+    Client { ticket: u64, deadline: Moment, request: ClientRequest },
+    /// The local client is gone; no reply is needed any more.
+    ClientGone { ticket: u64 },
+    /// Another node forwards a request. Answered by exactly one `Output::ForwardReply`.
+    Forwarded { from: Instance, ticket: u64, request: ForwardRequest },
+    /// The answer to an `Output::Forward`, or why there is none.
+    ForwardAnswered { ticket: u64, answer: Result<ForwardAnswer, ForwardFailure> },
+    /// The disk is (no longer) too full for new proposals.
+    DiskFull(bool),
+    /// The process is asked to stop: hand over leadership, say goodbye, then `Output::Stopped`.
+    Stop,
+}
+
+/// Which seed a host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnSlot {
+    /// Not known yet: names do not resolve.
+    Undecided,
+    /// None of them.
+    NotASeed,
+    /// This one, counted from 0.
+    Slot(usize),
+}
+
+/// What a local client can ask a node.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientRequest {
+    /// A request to a keyspace. A `Range` with `serializable` is answered from this node's own replica.
+    Kv(KvRequest),
+    /// Wait until this node's applied epoch is at least this one; with `all_live`, until every live node
+    /// has acknowledged it.
+    WaitEpoch { epoch: HealthEpoch, all_live: bool },
+}
+
+/// What a local client is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientReply {
+    /// The keyspace's answer, header filled in.
+    Kv(KvResponse),
+    /// The epoch asked for is reached; this is the newest that qualifies.
+    Epoch(HealthEpoch),
+    /// No.
+    Refused(Refusal),
+}
+
+/// Why a forwarded request has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardFailure {
+    /// It never left this node.
+    NotSent,
+    /// It may have reached the other node.
+    Lost,
+}
+
+/// Something that must be durable before the node relies on it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// The founding state, replaced whole. With `marker`, the marker outside the data directory is written
+    /// *after* it, before the write counts as done.
+    Founding { state: Box<FoundingState>, marker: Option<GenesisId> },
+    /// Records of `__meta`'s log. The first write of a log is a `Reset`.
+    Log(Vec<LogRecord>),
+}
+
+/// What a node asks of the shell.
+#[derive(Debug)]
+pub enum Output {
+    /// Make durable, in order of numbers, which grow by one.
+    Persist { number: u64, write: Write },
+    /// Hand a frame to the peer's outbox; dial the address when no connection stands.
+    Send { to: Instance, address: SocketAddr, frame: Frame },
+    /// Hand a SWIM packet over; dial the address when no connection stands.
+    SendDatagram { to: Instance, address: SocketAddr, bytes: Bytes },
+    /// Make a session with whoever is at this address (`SessionUp`), or say why not (`DialFailed`). A session
+    /// that stands already with that address is reported again, as `SessionUp` with its own number.
+    Dial { address: SocketAddr },
+    /// Resolve all seeds anew; one `Resolved` each, then `OwnSlot`.
+    ResolveSeeds,
+    /// Close every connection with this instance and accept none until further notice.
+    Ban { instance: Instance, reason: String },
+    /// From now on the hello carries this cluster id.
+    KnowsGenesis(GenesisId),
+    /// Ask the leader on the request lane.
+    Forward {
+        ticket: u64,
+        to: Instance,
+        address: SocketAddr,
+        deadline: Moment,
+        request: ForwardRequest,
+    },
+    /// Answer a forwarded request.
+    ForwardReply { ticket: u64, answer: ForwardAnswer },
+    /// Answer a local client.
+    Reply { ticket: u64, reply: ClientReply },
+    /// Write this state as a snapshot file; a cheap clone that no longer changes.
+    TakeSnapshot { metadata: SnapshotMetadata, image: Box<Meta> },
+    /// Stream a snapshot to a peer on the bulk lane, announced by `message`.
+    SendSnapshot { to: Instance, address: SocketAddr, message: RaftMessage, image: Box<Meta> },
+    /// A new view of health, for every local subscriber. `delta` is absent when epochs were skipped.
+    Health { view: Arc<HealthView>, delta: Option<Arc<HealthDelta>>, quorate: bool },
+    /// Something that an operator may want to read: one journal line and one line of `quorate events`.
+    Event(Event),
+    /// The founding record is durable (for the shell's own files and the journal).
+    Founded(Box<Founded>),
+    /// Everything that `Input::Stop` asked for is done.
+    Stopped,
+    /// The node must not go on: exit with this text and do not restart on the same data.
+    Halt { reason: String },
+}
+
+/// A line of `quorate events`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Short word, stable: `founded`, `joined`, `leader`, `epoch`, `voters`, `quorum-lost`, `alarm`, ...
+    pub kind: &'static str,
+    /// The sentence.
+    pub text: String,
+    /// Whether an operator should act.
+    pub warning: bool,
+}

@@ -1,0 +1,4 @@
+//! placeholder head
+
+pub mod event;
+pub mod status;

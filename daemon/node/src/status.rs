@@ -1,0 +1,120 @@
+//! What a node knows of itself, for `quorate status`, `/v1/status`, `/metrics` and `quorate why`.
+
+use quorate_proto::{
+    Generation, GenesisId, HealthView, Instance, NodeName, Role, SnapshotMetadata,
+};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The state of a node in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// No cluster yet: waiting for seeds.
+    Waiting,
+    /// A cluster is known; this node is not yet let in.
+    Joining,
+    /// In the cluster, and a leader with a majority is known.
+    Quorate,
+    /// In the cluster, without a leader that has a majority.
+    NoQuorum,
+}
+
+impl State {
+    /// The word that people and programs see.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Joining => "joining",
+            Self::Quorate => "quorate",
+            Self::NoQuorum => "no-quorum",
+        }
+    }
+}
+
+/// One reason why a node waits, with the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// Short word, stable: `unresolved`, `no-answer`, `other-secret`, `other-cluster`, `other-seeds`, `clone`,
+    /// `own-slot`, `too-few`, `marker`, `two-clusters`, `joining`, `no-leader`, ...
+    pub code: &'static str,
+    /// Which seed or node, when it is about one.
+    pub subject: Option<String>,
+    /// The sentence: what is wrong.
+    pub text: String,
+    /// The command or step that helps.
+    pub remedy: String,
+    /// Microseconds on the node's clock since it is so.
+    pub since: quorate_proto::Moment,
+}
+
+/// The margin of GENESIS rule 22.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Margin {
+    /// Founder disks that must be lost at once before a second founding would be possible.
+    pub disks: u32,
+    /// Whether that is alarmingly few.
+    pub alarm: bool,
+    /// Founder slots whose present life knows the cluster.
+    pub known: u32,
+    /// Founder slots in the list.
+    pub slots: u32,
+}
+
+/// A node's own verdict on another, where it differs from the committed health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opinion {
+    /// Whom.
+    pub name: String,
+    /// `alive`, `suspect`, `down` or `left`.
+    pub verdict: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// Everything at once; cheap to clone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Cluster name.
+    pub cluster: String,
+    /// The cluster id, once known.
+    pub genesis: Option<GenesisId>,
+    /// In one word.
+    pub state: State,
+    /// Why it is not quorate; empty when it is.
+    pub reasons: Vec<Reason>,
+    /// None before birth and on nodes that cannot know.
+    pub margin: Option<Margin>,
+    /// This node's name.
+    pub name: NodeName,
+    /// Its disk life.
+    pub instance: Instance,
+    /// Its boot counter.
+    pub generation: Generation,
+    /// Its role; none before it is let in.
+    pub role: Option<Role>,
+    /// The leader, by name where the view knows it.
+    pub leader: Option<(Instance, String)>,
+    /// Raft term; of the leader's pings on a node that is no replica.
+    pub term: u64,
+    /// Commit index here; 0 on a node that is no replica.
+    pub commit: u64,
+    /// Applied index here; 0 on a node that is no replica.
+    pub applied: u64,
+    /// Revision of the users' keyspace here; 0 on a node that is no replica.
+    pub revision: u64,
+    /// Hash of the applied state here; 0 on a node that is no replica.
+    pub state_hash: u64,
+    /// Leaders that this node has seen elected since its start.
+    pub elections: u64,
+    /// The newest committed view here.
+    pub view: Arc<HealthView>,
+    /// Own verdicts that differ from it.
+    pub opinions: Vec<Opinion>,
+    /// Instances with a session that is up, and where.
+    pub sessions: Vec<(Instance, String, SocketAddr)>,
+    /// Newest durable snapshot.
+    pub snapshot: Option<SnapshotMetadata>,
+    /// Counters for `/metrics`: name, help, value. Names follow Prometheus.
+    pub counters: Vec<(&'static str, &'static str, u64)>,
+}

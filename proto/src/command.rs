@@ -1,0 +1,104 @@
+//! What the log of `__meta` holds: the commands that every replica applies alike.
+
+use crate::{Address, Generation, HealthEpoch, Instance, KvRequest, Label, NodeKey};
+use bytes::Bytes;
+use prost::Message as _;
+
+/// The new state of one node.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StateChange {
+    /// Whom.
+    #[prost(message, required, tag = "1")]
+    pub instance: Instance,
+    /// The generation the evidence is about. Older than the committed one: the change is void.
+    #[prost(message, required, tag = "2")]
+    pub generation: Generation,
+    /// [`crate::MemberState`].
+    #[prost(enumeration = "crate::MemberState", tag = "3")]
+    pub state: i32,
+    /// Why, for people.
+    #[prost(string, tag = "4")]
+    pub reason: String,
+    /// Name of the node whose evidence this is.
+    #[prost(string, tag = "5")]
+    pub reporter: String,
+    /// New address, when it moved.
+    #[prost(message, optional, tag = "6")]
+    pub address: Option<Address>,
+}
+
+/// A difference between evidence and committed health, proposed by the leader.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct HealthProposal {
+    /// Applies only while this is the committed epoch.
+    #[prost(message, required, tag = "1")]
+    pub if_epoch: HealthEpoch,
+    /// What changes; one epoch for all.
+    #[prost(message, repeated, tag = "2")]
+    pub changes: Vec<StateChange>,
+    /// Wall clock of the leader, milliseconds since 1970; for display only.
+    #[prost(uint64, tag = "3")]
+    pub at_unix_ms: u64,
+}
+
+/// Lets a node in, or brings it back under its name as a new disk life (`Supersede`).
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Admit {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// Its disk life.
+    #[prost(message, required, tag = "2")]
+    pub instance: Instance,
+    /// Its boot counter.
+    #[prost(message, required, tag = "3")]
+    pub generation: Generation,
+    /// Its node key, pinned from now on.
+    #[prost(message, required, tag = "4")]
+    pub key: NodeKey,
+    /// Where it is reached.
+    #[prost(message, optional, tag = "5")]
+    pub address: Option<Address>,
+    /// The earlier life that held the name and is a tombstone from now on. Without it a held name is refused.
+    #[prost(message, optional, tag = "6")]
+    pub supersede: Option<Instance>,
+    /// Labels from its own file.
+    #[prost(message, repeated, tag = "7")]
+    pub labels: Vec<Label>,
+    /// Wall clock of the leader, milliseconds since 1970; for display only.
+    #[prost(uint64, tag = "8")]
+    pub at_unix_ms: u64,
+}
+
+/// One command.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Command {
+    /// Who waits for the answer: unique per leader's run; 0 = nobody.
+    #[prost(fixed64, tag = "1")]
+    pub ticket: u64,
+    /// What to do.
+    #[prost(oneof = "CommandBody", tags = "2, 3, 4")]
+    pub body: Option<CommandBody>,
+}
+
+/// See [`Command`]: the kinds of command.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum CommandBody {
+    /// A change of the users' keyspace.
+    #[prost(message, tag = "2")]
+    Kv(KvRequest),
+    /// A change of health.
+    #[prost(message, tag = "3")]
+    Health(HealthProposal),
+    /// A node comes in.
+    #[prost(message, tag = "4")]
+    Admit(Admit),
+}
+
+impl Command {
+    /// Encodes a command for the log.
+    #[must_use]
+    pub fn to_entry(ticket: u64, body: CommandBody) -> Bytes {
+        Self { ticket, body: Some(body) }.encode_to_vec().into()
+    }
+}

@@ -1,0 +1,104 @@
+//! The one envelope of the control and log lanes, and the one place where a frame is refused.
+//!
+//! Decoding never panics and never allocates more than the frame's own length times a small factor.
+
+use crate::{
+    DetectorMessage, Dissent, FoundingMessage, GenesisId, Lane, Ping, Pong, RaftMessage, limits,
+};
+use bytes::Bytes;
+use prost::Message as _;
+
+/// A Raft message with what fences it (GENESIS rule 18): dropped when the genesis id differs.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RaftFrame {
+    /// Raft group; 0 = `__meta`.
+    #[prost(uint32, tag = "1")]
+    pub group: u32,
+    /// The cluster of the sender.
+    #[prost(message, required, tag = "2")]
+    pub genesis: GenesisId,
+    /// The message.
+    #[prost(message, required, tag = "3")]
+    pub message: RaftMessage,
+}
+
+/// Everything on the control and log lanes.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Envelope {
+    /// The content.
+    #[prost(oneof = "EnvelopeBody", tags = "1, 2, 3, 4, 5, 6, 7")]
+    pub body: Option<EnvelopeBody>,
+}
+
+/// See [`Envelope`]: the kinds of content.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum EnvelopeBody {
+    /// A direct ping.
+    #[prost(message, tag = "1")]
+    Ping(Ping),
+    /// Its answer.
+    #[prost(message, tag = "2")]
+    Pong(Pong),
+    /// Founding.
+    #[prost(message, tag = "3")]
+    Founding(FoundingMessage),
+    /// Verdicts that differ from the committed health.
+    #[prost(message, tag = "4")]
+    Dissent(Dissent),
+    /// Detector to detector.
+    #[prost(message, tag = "5")]
+    Detector(DetectorMessage),
+    /// Raft.
+    #[prost(message, tag = "6")]
+    Raft(RaftFrame),
+    /// "I am stopping": the sender's own goodbye on a clean stop.
+    #[prost(bool, tag = "7")]
+    Farewell(bool),
+}
+
+/// Why a frame was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Longer than its lane allows.
+    #[error("a frame of {length} bytes is over the limit of {limit} of its lane")]
+    TooLong {
+        /// Its length.
+        length: usize,
+        /// The lane's limit.
+        limit: usize,
+    },
+    /// Not decodable.
+    #[error("a frame cannot be decoded: {reason}")]
+    Malformed {
+        /// What the decoder said.
+        reason: String,
+    },
+    /// Decodable, but of a kind that this build does not know.
+    #[error("a frame of an unknown kind")]
+    UnknownKind,
+}
+
+impl Envelope {
+    /// Encodes one body.
+    #[must_use]
+    pub fn encode_body(body: EnvelopeBody) -> Bytes {
+        Self { body: Some(body) }.encode_to_vec().into()
+    }
+
+    /// Decodes a frame that arrived on `lane`.
+    ///
+    /// # Errors
+    /// When it is too long, malformed or of an unknown kind.
+    pub fn open(lane: Lane, frame: Bytes) -> Result<EnvelopeBody, EnvelopeError> {
+        let limit = match lane {
+            Lane::Control => limits::CONTROL_FRAME,
+            Lane::Log => limits::LOG_FRAME,
+        };
+        if frame.len() > limit {
+            return Err(EnvelopeError::TooLong { length: frame.len(), limit });
+        }
+        let envelope = Self::decode(frame)
+            .map_err(|error| EnvelopeError::Malformed { reason: error.to_string() })?;
+        envelope.body.ok_or(EnvelopeError::UnknownKind)
+    }
+}

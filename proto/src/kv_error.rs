@@ -1,0 +1,66 @@
+//! Refusals of the keyspace: gRPC code and exact text of etcd, which clients match literally.
+
+/// Why the keyspace refused a request. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+#[allow(missing_docs, reason = "the text of each is its meaning")]
+pub enum KvError {
+    Unspecified = 0,
+    KeyNotProvided = 1,
+    KeyNotFound = 2,
+    ValueProvided = 3,
+    LeaseProvided = 4,
+    TooManyOperations = 5,
+    DuplicateKey = 6,
+    RequestTooLarge = 7,
+    Compacted = 8,
+    FutureRevision = 9,
+    LeaseNotFound = 10,
+    NoSpace = 11,
+    ReservedKey = 12,
+    MixedSpaces = 13,
+    AnswerTooLarge = 14,
+    NestedTooDeep = 15,
+}
+
+impl KvError {
+    /// The text that clients see; etcd's own where etcd has one.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Unspecified => "etcdserver: unspecified error",
+            Self::KeyNotProvided => "etcdserver: key is not provided",
+            Self::KeyNotFound => "etcdserver: key not found",
+            Self::ValueProvided => "etcdserver: value is provided",
+            Self::LeaseProvided => "etcdserver: lease is provided",
+            Self::TooManyOperations => "etcdserver: too many operations in txn request",
+            Self::DuplicateKey => "etcdserver: duplicate key given in txn request",
+            Self::RequestTooLarge => "etcdserver: request is too large",
+            Self::Compacted => "etcdserver: mvcc: required revision has been compacted",
+            Self::FutureRevision => "etcdserver: mvcc: required revision is a future revision",
+            Self::LeaseNotFound => "etcdserver: requested lease not found",
+            Self::NoSpace => "etcdserver: mvcc: database space exceeded",
+            Self::ReservedKey => {
+                "quorate: keys under __meta/ are quorate's own records and cannot be written"
+            }
+            Self::MixedSpaces => "quorate: a transaction may not mix __meta/ with other keys",
+            Self::AnswerTooLarge => {
+                "quorate: the answer would be over 4 MiB; ask with a limit, or read in pages"
+            }
+            Self::NestedTooDeep => "quorate: transactions are nested more than 8 deep",
+        }
+    }
+
+    /// The gRPC status code number.
+    #[must_use]
+    pub fn grpc_code(self) -> i32 {
+        match self {
+            Self::Unspecified => 2,
+            Self::Compacted | Self::FutureRevision => 11,
+            Self::LeaseNotFound => 5,
+            Self::NoSpace | Self::AnswerTooLarge => 8,
+            Self::ReservedKey => 7,
+            _ => 3,
+        }
+    }
+}

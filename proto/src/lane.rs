@@ -1,0 +1,59 @@
+//! Lanes between nodes, and a frame on its way to one (DESIGN section 7).
+
+use bytes::Bytes;
+use std::time::Duration;
+
+/// How a payload travels; each lane has its own order, bounds and behaviour when full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// One ordered stream; an unsent frame is superseded by a newer one of the same key; never retransmitted.
+    Control,
+    /// One ordered stream of Raft messages; bounded bytes.
+    Log,
+}
+
+/// What a control frame is, for superseding and for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FrameKind {
+    /// A direct ping.
+    Ping,
+    /// Its answer.
+    Pong,
+    /// A Raft heartbeat or its answer.
+    Heartbeat,
+    /// A founding message.
+    Founding,
+    /// A dissent.
+    Dissent,
+    /// A detector's question or answer.
+    Detector,
+    /// A Raft message of the log lane.
+    Raft,
+    /// A goodbye.
+    Farewell,
+}
+
+/// Two unsent control frames with equal keys: the newer replaces the older. `subject` tells apart what must
+/// not replace each other (founding: a hash of message kind and ballot).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Supersede {
+    /// Kind of frame.
+    pub kind: FrameKind,
+    /// Raft group; 0 = `__meta`.
+    pub group: u32,
+    /// What it is about.
+    pub subject: u64,
+}
+
+/// A payload on its way to one peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Which lane.
+    pub lane: Lane,
+    /// Control lane: what it may replace.
+    pub supersede: Option<Supersede>,
+    /// Worthless after this long unsent (an expired vote); none = until the bounds of the lane.
+    pub expires: Option<Duration>,
+    /// The encoded envelope.
+    pub bytes: Bytes,
+}

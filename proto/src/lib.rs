@@ -1,0 +1,69 @@
+//! The shared vocabulary of quorate: identifiers, ordered numbers, wire messages, hashes and limits.
+//!
+//! Everything here can be encoded, decoded and compared; nothing here acts. Messages are prost structs
+//! written in Rust (no `.proto` files and no code generator: the tag numbers in the attributes are the
+//! wire format). Two rules keep the wire evolvable: tags are never reused, and unknown fields are skipped.
+//!
+//! Knows nothing of clocks, sockets, files, gossip libraries or consensus libraries.
+
+mod address;
+mod card;
+mod command;
+mod dissent;
+mod envelope;
+mod founding;
+mod hash;
+mod health;
+mod hello;
+mod id;
+mod kv;
+mod kv_error;
+mod lane;
+pub mod limits;
+mod moment;
+mod order;
+mod ping;
+mod raft;
+mod request;
+mod session;
+
+pub use address::Address;
+pub use card::Card;
+pub use command::{Admit, Command, CommandBody, HealthProposal, StateChange};
+pub use dissent::{
+    ConfirmAnswer, ConfirmAsk, DetectorMessage, Dissent, LifeAnswer, LifeProbe, Verdict,
+    VerdictReport, detector_message,
+};
+pub use envelope::{Envelope, EnvelopeBody, EnvelopeError, RaftFrame};
+pub use founding::{
+    Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists, Founded,
+    FounderVoter, FoundingMessage, FoundingProof, FoundingRecord, FoundingState, Nack, Prepare,
+    Promise, ProofVote, StateError, founding_message,
+};
+pub use hash::{Digest, founders_digest, raft_id, sha256, short_hash};
+pub use health::{
+    HealthChange, HealthDelta, HealthUpdate, HealthView, Label, Member, MemberState, Role,
+};
+pub use hello::{Hello, HelloKind};
+pub use id::{ClusterName, Generation, GenesisId, Instance, NameError, NodeKey, NodeName, RaftId};
+pub use kv::{
+    CompactionRequest, CompactionResponse, Compare, CompareResult, CompareTarget,
+    DeleteRangeRequest, DeleteRangeResponse, KeyValue, KvRequest, KvResponse, PutRequest,
+    PutResponse, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp, SortOrder,
+    SortTarget, TxnRequest, TxnResponse, compare, kv_request, kv_response, request_op, response_op,
+};
+pub use kv_error::KvError;
+pub use lane::{Frame, FrameKind, Lane, Supersede};
+pub use moment::Moment;
+pub use order::{HealthEpoch, Index, Revision, Term};
+pub use ping::{Ping, Pong};
+pub use prost::Message;
+pub use raft::{
+    ConfChange, ConfChangeKind, ConfChangeSet, ConfState, Entry, EntryKind, HardState, MessageKind,
+    RaftMessage, SnapshotMetadata,
+};
+pub use request::{
+    Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
+    forward_answer, forward_request,
+};
+pub use session::{DialFailure, Session, SessionEnd};

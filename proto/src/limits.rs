@@ -1,0 +1,46 @@
+//! Bounds that both ends of a wire must agree on. Each says why it is what it is.
+
+use std::time::Duration;
+
+/// Oldest protocol version that this build speaks.
+pub const PROTOCOL_MIN: u32 = 1;
+/// Newest protocol version that this build speaks.
+pub const PROTOCOL_MAX: u32 = 1;
+
+/// Most seeds in a config (GENESIS rule 3): a founding round among more is slower and no safer.
+pub const MAX_SEEDS: usize = 7;
+
+/// Largest SWIM packet: below QUIC's 1162-byte datagram right after the handshake.
+pub const GOSSIP_PACKET: usize = 1100;
+/// Largest card in gossip, so that several fit into a packet.
+pub const CARD: usize = 400;
+
+/// Largest frame on the control lane: a full health view of 1,000 members fits with room to spare.
+pub const CONTROL_FRAME: usize = 1024 * 1024;
+/// Largest frame on the log lane: one Raft append of `RAFT_MESSAGE` plus one oversized entry.
+pub const LOG_FRAME: usize = 4 * 1024 * 1024;
+/// Largest forwarded request or answer to one.
+pub const REQUEST_FRAME: usize = 4 * 1024 * 1024;
+/// Largest chunk on the bulk lane.
+pub const BULK_CHUNK: usize = 256 * 1024;
+/// Largest hello.
+pub const HELLO: usize = 8 * 1024;
+
+/// Largest client request, as in etcd ("request is too large").
+pub const CLIENT_REQUEST: usize = 1536 * 1024;
+/// Most operations in one branch of a transaction, as in etcd.
+pub const TXN_OPERATIONS: usize = 128;
+/// Most bytes of answer to one range that crosses nodes; a larger range needs `limit`.
+pub const RANGE_ANSWER: usize = 4 * 1024 * 1024 - 64 * 1024;
+/// Most members of one cluster.
+pub const MEMBERS: usize = 1_000;
+
+/// Raft frames for a group that is not started yet, held until the founding is durable (GENESIS rule 13).
+pub const HELD_RAFT_FRAMES: usize = 64;
+/// How long a client's request may wait when it does not say.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
+/// Longest reason text that travels.
+pub const REASON: usize = 200;
+
+const _: () = assert!(CLIENT_REQUEST * 2 < REQUEST_FRAME);
+const _: () = assert!(CARD * 2 < GOSSIP_PACKET);

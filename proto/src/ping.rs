@@ -1,0 +1,55 @@
+//! Direct pings on the control lane: the leader to every live node, each voter to the leader.
+//!
+//! A ping carries what the receiver has not acknowledged; the answer is the acknowledgement. Pings repeat, so
+//! nothing in them needs to be retransmitted.
+
+use crate::{GenesisId, HealthEpoch, HealthUpdate, Instance};
+
+/// "Are you there? This is what I know."
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Ping {
+    /// Echoed in the answer.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The cluster of the sender.
+    #[prost(message, required, tag = "2")]
+    pub genesis: GenesisId,
+    /// The sender's Raft term; 0 when it is no replica.
+    #[prost(uint64, tag = "3")]
+    pub term: u64,
+    /// The leader that the sender knows in `term`; its own instance when it leads.
+    #[prost(message, optional, tag = "4")]
+    pub leader: Option<Instance>,
+    /// Newest committed epoch at the sender.
+    #[prost(message, required, tag = "5")]
+    pub epoch: HealthEpoch,
+    /// What the receiver has not acknowledged yet; only from the leader.
+    #[prost(message, optional, tag = "6")]
+    pub update: Option<HealthUpdate>,
+    /// Index up to which the sender has applied, and ...
+    #[prost(uint64, tag = "7")]
+    pub applied: u64,
+    /// ... the state hash there.
+    #[prost(fixed64, tag = "8")]
+    pub state_hash: u64,
+}
+
+/// The answer to a [`Ping`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Pong {
+    /// The number in the ping.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The newest epoch that the answering node has: its acknowledgement.
+    #[prost(message, required, tag = "2")]
+    pub epoch: HealthEpoch,
+    /// The answering node's Raft term; 0 when it is no replica.
+    #[prost(uint64, tag = "3")]
+    pub term: u64,
+    /// Index up to which it has applied, and ...
+    #[prost(uint64, tag = "4")]
+    pub applied: u64,
+    /// ... the state hash there; 0 when it is no replica.
+    #[prost(fixed64, tag = "5")]
+    pub state_hash: u64,
+}

@@ -1,0 +1,144 @@
+//! Requests that one node forwards to the leader, and the answers. A forwarded request is never forwarded again.
+
+use crate::{Admit, GenesisId, HealthEpoch, Instance, KvRequest, KvResponse};
+
+/// A request on the request lane.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ForwardRequest {
+    /// The cluster of the origin.
+    #[prost(message, required, tag = "1")]
+    pub genesis: GenesisId,
+    /// Milliseconds that the client still waits.
+    #[prost(uint64, tag = "2")]
+    pub remaining_ms: u64,
+    /// What is asked.
+    #[prost(oneof = "forward_request::Body", tags = "3, 4, 5")]
+    pub body: Option<forward_request::Body>,
+}
+
+/// See [`ForwardRequest`].
+pub mod forward_request {
+    /// The kinds of request.
+    #[derive(Clone, PartialEq, prost::Oneof)]
+    pub enum Body {
+        /// A write or a linearizable read of a keyspace.
+        #[prost(message, tag = "3")]
+        Kv(super::KvRequest),
+        /// "Let me in."
+        #[prost(message, tag = "4")]
+        Admit(super::Admit),
+        /// Wait until an epoch has been acknowledged by all live nodes.
+        #[prost(message, tag = "5")]
+        Wait(super::WaitEpoch),
+    }
+}
+
+/// See [`forward_request::Body::Wait`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct WaitEpoch {
+    /// The epoch.
+    #[prost(message, required, tag = "1")]
+    pub epoch: HealthEpoch,
+}
+
+/// An epoch and all that every live node has acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Waited {
+    /// The newest epoch that every live node has.
+    #[prost(message, required, tag = "1")]
+    pub epoch: HealthEpoch,
+}
+
+/// The answering node does not lead; nothing was proposed, so the origin may ask another.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct NotLeader {
+    /// Whom it believes to lead.
+    #[prost(message, optional, tag = "1")]
+    pub leader: Option<Instance>,
+    /// In which term.
+    #[prost(uint64, tag = "2")]
+    pub term: u64,
+}
+
+/// Why a request was refused for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum RefusalCode {
+    /// See the text.
+    Other = 0,
+    /// A keyspace error; `detail` is a [`crate::KvError`] number.
+    Kv = 1,
+    /// It was proposed, and its fate is unknown: it may or may not happen.
+    FateUnknown = 2,
+    /// Nothing was proposed before the deadline.
+    TimedOut = 3,
+    /// Too much is in flight; nothing was proposed.
+    Busy = 4,
+    /// The disk is full; nothing was proposed.
+    NoSpace = 5,
+    /// The name belongs to another live instance.
+    NameTaken = 6,
+    /// The origin belongs to another cluster.
+    OtherCluster = 7,
+    /// The instance has been superseded by a later one.
+    Superseded = 8,
+}
+
+/// A refusal with its reason.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Refusal {
+    /// Which.
+    #[prost(enumeration = "RefusalCode", tag = "1")]
+    pub code: i32,
+    /// A number that depends on the code.
+    #[prost(uint32, tag = "2")]
+    pub detail: u32,
+    /// For people.
+    #[prost(string, tag = "3")]
+    pub text: String,
+}
+
+/// A node was let in (or was in already).
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Admitted {
+    /// The founding record and proof, for the node to keep.
+    #[prost(message, optional, tag = "1")]
+    pub founded: Option<crate::Founded>,
+    /// The epoch that shows it.
+    #[prost(message, required, tag = "2")]
+    pub epoch: HealthEpoch,
+}
+
+/// The answer to a [`ForwardRequest`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ForwardAnswer {
+    /// Term of the answering node.
+    #[prost(uint64, tag = "1")]
+    pub term: u64,
+    /// What came of it.
+    #[prost(oneof = "forward_answer::Outcome", tags = "2, 3, 4, 5, 6")]
+    pub outcome: Option<forward_answer::Outcome>,
+}
+
+/// See [`ForwardAnswer`].
+pub mod forward_answer {
+    /// The kinds of outcome.
+    #[derive(Clone, PartialEq, prost::Oneof)]
+    pub enum Outcome {
+        /// The keyspace's answer.
+        #[prost(message, tag = "2")]
+        Kv(super::KvResponse),
+        /// The node is in.
+        #[prost(message, tag = "3")]
+        Admitted(super::Admitted),
+        /// The epoch was acknowledged by all.
+        #[prost(message, tag = "4")]
+        Waited(super::Waited),
+        /// Ask somebody else.
+        #[prost(message, tag = "5")]
+        NotLeader(super::NotLeader),
+        /// No.
+        #[prost(message, tag = "6")]
+        Refused(super::Refusal),
+    }
+}

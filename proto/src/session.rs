@@ -1,0 +1,92 @@
+//! A connection between two nodes on which both hellos came in, and why one could not be had. Not wire
+//! messages: the words in which the transport tells a node about its peers.
+
+use crate::{ClusterName, Digest, Generation, GenesisId, Instance, NodeKey, NodeName};
+use std::net::SocketAddr;
+
+/// An authenticated connection. The key is proved by TLS; the rest is the peer's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Number of this connection at this node; grows, never reused in one run.
+    pub number: u64,
+    /// The peer's disk life.
+    pub instance: Instance,
+    /// The peer's boot counter.
+    pub generation: Generation,
+    /// Random number of this start of the peer.
+    pub boot_nonce: u64,
+    /// The peer's node name.
+    pub name: NodeName,
+    /// The peer's cluster; equal to ours, or the session would not stand.
+    pub cluster: ClusterName,
+    /// The peer's key, from its certificate.
+    pub key: NodeKey,
+    /// Where the peer wants to be reached.
+    pub address: SocketAddr,
+    /// The cluster id that the peer knew at the handshake.
+    pub genesis: Option<GenesisId>,
+    /// Digest of the peer's seeds list.
+    pub digest: Digest,
+    /// The list itself.
+    pub seeds: Vec<String>,
+}
+
+/// Why an address gave no session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DialFailure {
+    /// Nothing came back on the UDP port.
+    #[error("no answer on the UDP port (host down, daemon not running, or a firewall)")]
+    NoAnswer,
+    /// The other side holds another secret.
+    #[error("answers with another cluster secret (fingerprint {theirs}, ours is {ours})")]
+    OtherSecret {
+        /// Fingerprint in the other side's certificate, or `unknown`.
+        theirs: String,
+        /// Fingerprint of ours.
+        ours: String,
+    },
+    /// The other side belongs to a cluster of another name.
+    #[error("belongs to cluster `{theirs}`, this node to `{ours}`")]
+    OtherCluster {
+        /// Its name.
+        theirs: String,
+        /// Our name.
+        ours: String,
+    },
+    /// No protocol version in common.
+    #[error("speaks protocol {theirs_min} to {theirs_max}, this node {ours_min} to {ours_max}")]
+    Protocol {
+        /// Its oldest version.
+        theirs_min: u32,
+        /// Its newest version.
+        theirs_max: u32,
+        /// Our oldest version.
+        ours_min: u32,
+        /// Our newest version.
+        ours_max: u32,
+    },
+    /// We reached ourselves.
+    #[error("the address is this node's own")]
+    Myself,
+    /// Something else went wrong in the handshake.
+    #[error("the handshake failed: {reason}")]
+    Handshake {
+        /// What the TLS or QUIC layer said.
+        reason: String,
+    },
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SessionEnd {
+    /// The peer closed it in good order; it may come again.
+    Closed,
+    /// The peer's transport has forgotten us: it was restarted.
+    Reset,
+    /// Nothing heard within the idle time.
+    TimedOut,
+    /// Replaced by another connection with the same peer.
+    Replaced,
+    /// The peer broke the protocol.
+    Protocol,
+}
