@@ -1,0 +1,323 @@
+//! Direct evidence: how long each directly pinged peer has been silent, and what others say of a silent one.
+//!
+//! What stays true: nobody is condemned on silence alone while there is somebody to ask; one "heard" of any
+//! confirmer outweighs every "not heard"; when no confirmer says anything, nothing is concluded about the
+//! suspect. Knows nothing of gossip, and not what its findings do to the verdicts.
+
+use crate::config::Profile;
+use quorate_proto::detector_message::Body;
+use quorate_proto::{
+    ConfirmAnswer, ConfirmAsk, DetectorMessage, Generation, Instance, LifeProbe, Moment,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Most confirmers asked about one suspect: one answer decides, two more ride out losses.
+const CONFIRMERS: usize = 3;
+
+/// A message to one peer.
+pub(crate) type Letter = (Instance, DetectorMessage);
+
+/// What direct evidence came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// Silent, or its connection ended without a goodbye; others are being asked.
+    Suspect { subject: Instance, why: Why },
+    /// Silent for `confirmer` too; or, with none, nobody else was there to ask.
+    Condemned { subject: Instance, why: Why, confirmer: Option<Instance> },
+    /// `by` hears it.
+    Refuted { subject: Instance, by: Instance, first: bool, expected: bool },
+    /// Nobody who was asked said anything.
+    Mute { subject: Instance, expected: bool },
+}
+
+/// Why a peer is suspected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It has not answered for so long.
+    Silent(Duration),
+    /// Its connection ended like this.
+    Ended(&'static str),
+}
+
+/// What the watch needs to know of the world when it acts.
+pub(crate) struct World<'a> {
+    pub(crate) now: Moment,
+    /// Who may be asked, leader first.
+    pub(crate) confirmers: &'a [Instance],
+    /// Generation and address of a suspect, for the question.
+    pub(crate) subject: &'a dyn Fn(Instance) -> (Generation, Option<quorate_proto::Address>),
+    /// Stretches a span when our own health is in doubt.
+    pub(crate) patience: &'a dyn Fn(Duration) -> Duration,
+}
+
+#[derive(Debug)]
+struct Inquiry {
+    number: u64,
+    /// Asked; none when there is nobody to ask.
+    asked: Vec<Instance>,
+    not_heard: BTreeSet<Instance>,
+    heard_by: Option<Instance>,
+    repeat_at: Moment,
+    deadline: Moment,
+}
+
+#[derive(Debug)]
+struct Watch {
+    /// Silence counts from here: last heard, begin of expecting, or our own late turn.
+    since: Moment,
+    /// The node pings it; else only the hint is followed up.
+    expected: bool,
+    ended: Option<&'static str>,
+    inquiry: Option<Inquiry>,
+    again: Option<Moment>,
+    refuted: bool,
+    condemned: bool,
+}
+
+impl Watch {
+    fn new(since: Moment, expected: bool) -> Self {
+        let (ended, inquiry, again) = (None, None, None);
+        Self { since, expected, ended, inquiry, again, refuted: false, condemned: false }
+    }
+
+    fn why(&self, now: Moment) -> Why {
+        self.ended.map_or_else(|| Why::Silent(now.since(self.since)), Why::Ended)
+    }
+}
+
+/// The watches over all directly pinged peers. One each, and one for each hint: bounded by the contacts.
+#[derive(Debug)]
+pub(crate) struct Pings {
+    me: Instance,
+    profile: Profile,
+    heard: BTreeMap<Instance, Moment>,
+    watches: BTreeMap<Instance, Watch>,
+    numbers: u64,
+}
+
+impl Pings {
+    pub(crate) fn new(me: Instance, profile: Profile) -> Self {
+        Self { me, profile, heard: BTreeMap::new(), watches: BTreeMap::new(), numbers: 0 }
+    }
+
+    pub(crate) fn last_heard(&self, instance: Instance) -> Option<Moment> {
+        self.heard.get(&instance).copied()
+    }
+
+    /// For how long an expected peer has been silent.
+    pub(crate) fn silence(&self, now: Moment, instance: Instance) -> Option<Duration> {
+        let watch = self.watches.get(&instance).filter(|watch| watch.expected)?;
+        Some(now.since(watch.since))
+    }
+
+    /// Replaces the set of peers that are pinged.
+    pub(crate) fn expect(&mut self, now: Moment, peers: &[Instance]) {
+        let peers: BTreeSet<Instance> =
+            peers.iter().copied().filter(|peer| *peer != self.me).collect();
+        self.watches.retain(|peer, watch| peers.contains(peer) || !watch.expected);
+        for peer in peers {
+            let watch = self.watches.entry(peer).or_insert_with(|| Watch::new(now, true));
+            watch.expected = true;
+        }
+    }
+
+    /// A sign of life. Whether it changed more than the clock of its silence.
+    pub(crate) fn heard(&mut self, now: Moment, instance: Instance) -> bool {
+        self.heard.insert(instance, now);
+        let Some(watch) = self.watches.get_mut(&instance) else { return false };
+        let troubled = watch.inquiry.is_some() || watch.condemned || watch.again.is_some();
+        let expected = watch.expected;
+        *watch = Watch::new(now, expected);
+        if !expected {
+            self.watches.remove(&instance);
+        }
+        troubled || !expected
+    }
+
+    pub(crate) fn forget(&mut self, instance: Instance) {
+        self.heard.remove(&instance);
+        self.watches.remove(&instance);
+    }
+
+    /// It said goodbye: nothing is to be asked about it.
+    pub(crate) fn settled(&mut self, instance: Instance) {
+        if let Some(watch) = self.watches.get_mut(&instance) {
+            watch.inquiry = None;
+            watch.again = None;
+            watch.condemned = true;
+        }
+    }
+
+    /// We stood still: what we did not hear meanwhile is nobody's fault.
+    pub(crate) fn restart_clocks(&mut self, now: Moment) {
+        self.watches.retain(|_, watch| watch.expected);
+        for watch in self.watches.values_mut() {
+            watch.since = now;
+            watch.ended = None;
+            watch.inquiry = None;
+            watch.again = None;
+        }
+    }
+
+    /// The connection with a peer ended without a goodbye: ask at once instead of after half a second.
+    pub(crate) fn hint(&mut self, now: Moment, instance: Instance, ended: &'static str) {
+        let watch = self.watches.entry(instance).or_insert_with(|| Watch::new(now, false));
+        if watch.inquiry.is_none() && !watch.condemned {
+            watch.ended = Some(ended);
+            watch.again = Some(now);
+        }
+    }
+
+    /// A confirmer's answer. One that is late or to another question changes nothing.
+    pub(crate) fn answer(&mut self, from: Instance, answer: &ConfirmAnswer) {
+        let watch = self.watches.get_mut(&answer.subject);
+        let Some(inquiry) = watch.and_then(|watch| watch.inquiry.as_mut()) else { return };
+        if inquiry.number != answer.number || !inquiry.asked.contains(&from) {
+            return;
+        }
+        if answer.heard {
+            inquiry.heard_by = Some(from);
+        } else {
+            inquiry.not_heard.insert(from);
+        }
+    }
+
+    /// Acts on everything that is due.
+    pub(crate) fn fire(&mut self, world: &World<'_>, letters: &mut Vec<Letter>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let subjects: Vec<Instance> = self.watches.keys().copied().collect();
+        for subject in subjects {
+            if self.due(world, subject) {
+                self.open(world, subject, letters, &mut findings);
+            }
+            self.repeat(world, subject, letters);
+            self.conclude(world, subject, &mut findings);
+        }
+        findings
+    }
+
+    fn due(&self, world: &World<'_>, subject: Instance) -> bool {
+        let Some(watch) = self.watches.get(&subject) else { return false };
+        if watch.condemned || watch.inquiry.is_some() {
+            return false;
+        }
+        self.opens_at(watch, world.patience).is_some_and(|at| at <= world.now)
+    }
+
+    fn opens_at(&self, watch: &Watch, patience: &dyn Fn(Duration) -> Duration) -> Option<Moment> {
+        let silent = watch.expected.then(|| watch.since + patience(self.profile.silence));
+        watch.again.or(silent)
+    }
+
+    /// Whom to ask about a suspect: those heard last first, as the dead do not answer.
+    fn choose(&self, world: &World<'_>, subject: Instance) -> Vec<Instance> {
+        let third = |one: &&Instance| **one != subject && **one != self.me;
+        let mut chosen: Vec<Instance> = Vec::new();
+        for one in world.confirmers.iter().filter(third) {
+            if !chosen.contains(one) {
+                chosen.push(*one);
+            }
+        }
+        let silent = |one: &Instance| {
+            let heard = self.last_heard(*one);
+            heard.is_none_or(|heard| world.now.since(heard) > self.profile.standing)
+        };
+        chosen.sort_by_key(silent);
+        chosen.truncate(CONFIRMERS);
+        chosen
+    }
+
+    fn open(
+        &mut self,
+        world: &World<'_>,
+        subject: Instance,
+        letters: &mut Vec<Letter>,
+        findings: &mut Vec<Finding>,
+    ) {
+        let asked = self.choose(world, subject);
+        self.numbers += 1;
+        let number = self.numbers;
+        let alone = asked.is_empty();
+        let Some(watch) = self.watches.get_mut(&subject) else { return };
+        let soonest = world.now + self.profile.confirm_wait;
+        let alone_at = watch.since + (world.patience)(self.profile.silence_alone);
+        let deadline = if alone { alone_at.max(soonest) } else { soonest };
+        findings.push(Finding::Suspect { subject, why: watch.why(world.now) });
+        watch.again = None;
+        watch.inquiry = Some(Inquiry {
+            number,
+            asked,
+            not_heard: BTreeSet::new(),
+            heard_by: None,
+            repeat_at: world.now,
+            deadline,
+        });
+        self.repeat(world, subject, letters);
+    }
+
+    /// Sends the questions, again and again until answered: frames get lost.
+    fn repeat(&mut self, world: &World<'_>, subject: Instance, letters: &mut Vec<Letter>) {
+        let Some(inquiry) = self.watches.get_mut(&subject).and_then(|w| w.inquiry.as_mut()) else {
+            return;
+        };
+        if world.now < inquiry.repeat_at {
+            return;
+        }
+        inquiry.repeat_at = world.now + self.profile.repeat;
+        let number = inquiry.number;
+        letters.push(letter(subject, Body::Probe(LifeProbe { number })));
+        let (generation, address) = (world.subject)(subject);
+        for one in inquiry.asked.iter().filter(|one| !inquiry.not_heard.contains(one)) {
+            let address = address.clone();
+            letters
+                .push(letter(*one, Body::Ask(ConfirmAsk { number, subject, generation, address })));
+        }
+    }
+
+    fn conclude(&mut self, world: &World<'_>, subject: Instance, findings: &mut Vec<Finding>) {
+        let now = world.now;
+        let Some(watch) = self.watches.get_mut(&subject) else { return };
+        let Some(inquiry) = &watch.inquiry else { return };
+        let alone = inquiry.asked.is_empty();
+        let all = !alone && inquiry.not_heard.len() == inquiry.asked.len();
+        let expected = watch.expected;
+        if let Some(by) = inquiry.heard_by {
+            let first = !watch.refuted;
+            findings.push(Finding::Refuted { subject, by, first, expected });
+            watch.inquiry = None;
+            watch.refuted = true;
+            watch.ended = None;
+            watch.again = Some(now + self.profile.ask_again);
+        } else if !all && now < inquiry.deadline {
+            return;
+        } else if alone || !inquiry.not_heard.is_empty() {
+            let confirmer = inquiry.not_heard.first().copied();
+            findings.push(Finding::Condemned { subject, why: watch.why(now), confirmer });
+            watch.inquiry = None;
+            watch.condemned = true;
+        } else {
+            findings.push(Finding::Mute { subject, expected });
+            watch.inquiry = None;
+            watch.ended = None;
+            watch.again = Some(now + self.profile.confirm_wait);
+        }
+        if !expected {
+            self.watches.remove(&subject);
+        }
+    }
+
+    pub(crate) fn next_wake(&self, patience: &dyn Fn(Duration) -> Duration) -> Option<Moment> {
+        let wake = |watch: &Watch| match &watch.inquiry {
+            _ if watch.condemned => None,
+            Some(inquiry) => Some(inquiry.repeat_at.min(inquiry.deadline)),
+            None => self.opens_at(watch, patience),
+        };
+        self.watches.values().filter_map(wake).min()
+    }
+}
+
+/// Puts a body into its envelope.
+pub(crate) fn letter(to: Instance, body: Body) -> Letter {
+    (to, DetectorMessage { body: Some(body) })
+}
