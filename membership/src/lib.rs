@@ -1,1 +1,30 @@
-//! placeholder
+//! Who is alive, as this node sees it (`Detector`), and whether to found a cluster (`Founding`).
+//!
+//! Both are pure state machines: time, randomness, resolved names and what came off the wire are arguments, and what
+//! is to be done comes out as values. Knows nothing of sockets, files, consensus or what an agreed entry means.
+
+mod cards;
+mod codec;
+mod config;
+mod contacts;
+mod detector;
+mod errands;
+mod founding;
+mod ping;
+mod seeds;
+mod self_awareness;
+mod swim;
+mod timers;
+mod turn;
+mod verdicts;
+
+pub use codec::PacketError;
+pub use config::{DetectorConfig, Profile, SwimProfile};
+pub use detector::{Detector, DetectorInput, DetectorOutput};
+pub use founding::{
+    DURABLE_WORD, FounderSelf, Founding, FoundingConfig, FoundingInput, FoundingOutput,
+    MAJORITY_WORD, Margin, Mode, ModeError, Outcome, OwnSlot, ProofError, WaitingReason,
+    check_founded, quorum,
+};
+pub use seeds::{SeedsError, check_seeds};
+pub use verdicts::Opinion;

@@ -1,0 +1,387 @@
+//! Whether to found the cluster: the quorum detector and the founding round of GENESIS, as a pure state machine.
+//!
+//! The caller's duties, in order: hand in what happens; start the `Persist`s of a step in order; carry out the rest;
+//! hand in `Persisted` when a write is durable. A ballot, promise or acceptance leaves only after its write. Always
+//! true: a life that knows a cluster never founds another; a restart keeps every promise and forgets every ballot.
+//!
+//! Knows nothing of sockets, files, Raft, or members beyond their addresses. GENESIS rules 19, 21 and 23 (restored
+//! disks, leaving, the operator's word) have no code here yet.
+
+mod acceptor;
+mod config;
+mod event;
+mod hearing;
+mod learning;
+mod margin;
+mod proof;
+mod proposer;
+mod reasons;
+
+pub use config::{
+    DURABLE_WORD, FounderSelf, FoundingConfig, MAJORITY_WORD, Mode, ModeError, quorum,
+};
+pub use event::{FoundingInput, FoundingOutput, Margin, Outcome, OwnSlot, WaitingReason};
+pub use proof::{ProofError, check_founded};
+
+use crate::seeds::SeedBook;
+use acceptor::Tally;
+use hearing::{Hearing, Peer};
+use proposer::Proposal;
+use quorate_proto::{
+    Ballot, FoundingMessage, FoundingState, GenesisId, Instance, Moment, founding_message::Body,
+    limits::MEMBERS,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How often seeds are dialled, and questions and ballots repeated (GENESIS rules 7 and 20).
+const PROBE: Duration = Duration::from_millis(500);
+/// How often a node that is no replica dials founders that are not live members (rule 20).
+const PROBE_SLOWLY: Duration = Duration::from_secs(5);
+/// How much longer each further slot waits before it proposes (rule 8): several round trips and fsyncs.
+const STAGGER: Duration = Duration::from_millis(300);
+/// Without progress for so long, a ballot is given up (rules 11 and 14).
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often seeds are resolved anew while some are missing.
+const RESOLVE: Duration = Duration::from_secs(5);
+/// How often seeds are resolved anew by a node that has a cluster.
+const RESOLVE_SLOWLY: Duration = Duration::from_secs(30);
+/// Most peers that are remembered: all members, and as many that are not in yet. Others are not founded with.
+const MAX_PEERS: usize = 2 * MEMBERS;
+
+const _: () = assert!(STAGGER.as_millis() * 2 < PATIENCE.as_millis());
+
+/// What follows a write.
+#[derive(Debug)]
+enum After {
+    /// An answer that depends on it.
+    Say(Instance, Body),
+    /// The own promise stands: the ballot is open.
+    Opened(Ballot),
+    /// The own acceptance stands.
+    Accepted(Ballot, GenesisId),
+    /// It is known for good that a cluster exists.
+    Exists(GenesisId),
+    /// The record is known for good, learned from this peer.
+    Founded(Instance),
+}
+
+/// Writes under way. At most a few: each needs a message that changes the state, and each state is cumulative.
+#[derive(Debug, Default)]
+struct Saved {
+    /// The number given last.
+    last: u64,
+    /// Durable up to here.
+    durable: u64,
+    after: BTreeMap<u64, After>,
+    /// The write that holds the present promise; 0 = it was there at the start. Alike the next two.
+    promise: u64,
+    accept: u64,
+    founded: u64,
+}
+
+impl Saved {
+    fn is_durable(&self, number: u64) -> bool {
+        number <= self.durable
+    }
+}
+
+/// The founding of one node. See the module's head.
+#[derive(Debug)]
+pub struct Founding {
+    config: FoundingConfig,
+    slots: usize,
+    quorum: usize,
+    /// As of the newest write, durable or not.
+    state: FoundingState,
+    saved: Saved,
+    exists_durably: bool,
+    /// The state on disk is of another cluster or life: take no part.
+    unfit: bool,
+    /// The marker names a cluster that this life has no data of (rule 2).
+    lost_data: Option<GenesisId>,
+    started: Moment,
+    own_slot: OwnSlot,
+    seeds: SeedBook,
+    peers: BTreeMap<Instance, Peer>,
+    hearing: Hearing,
+    round_seen: u64,
+    proposal: Option<Proposal>,
+    tally: Tally,
+    /// No ballot of our own before this.
+    not_before: Moment,
+    attempts: u32,
+    jitter: u64,
+    /// Since when a cluster is known.
+    known_since: Option<Moment>,
+    /// Other clusters of this name.
+    rivals: BTreeSet<GenesisId>,
+    /// Committed members that are live.
+    live: Vec<(Instance, SocketAddr)>,
+    replica: bool,
+    /// By founder slot: the present life, and whether it knows the cluster.
+    holders: BTreeMap<usize, (Instance, bool)>,
+    low_since: Option<Moment>,
+    alarms: BTreeSet<(&'static str, String)>,
+    /// Records that did not hold together.
+    refused_records: u64,
+    probe_at: Moment,
+    resolve_at: Moment,
+}
+
+impl Founding {
+    /// Starts from what is durable. The first step (`Wake`) asks for the seeds to be resolved.
+    #[must_use]
+    pub fn new(now: Moment, config: FoundingConfig, state: FoundingState) -> Self {
+        let slots = config.seeds.len();
+        let life = config.me.instance.to_bytes();
+        let jitter = quorate_proto::short_hash(&[b"founding", &config.seed.to_be_bytes(), &life]);
+        let known = state.known_genesis();
+        let accepted = state.accepted.as_ref().map_or(0, |accepted| accepted.ballot.round);
+        Self {
+            slots,
+            quorum: quorum(config.mode, slots),
+            unfit: state.cluster != config.cluster.as_str() || state.instance != config.me.instance,
+            lost_data: config.marker.filter(|_| known.is_none()),
+            saved: Saved::default(),
+            exists_durably: state.exists.is_some(),
+            started: now,
+            own_slot: OwnSlot::Undecided,
+            seeds: SeedBook::new(now, &config.seeds),
+            peers: BTreeMap::new(),
+            hearing: Hearing::default(),
+            round_seen: accepted.max(state.promised.map_or(0, |promised| promised.round)),
+            proposal: None,
+            tally: Tally::new(),
+            not_before: now,
+            attempts: 0,
+            jitter,
+            known_since: known.map(|_| now),
+            rivals: BTreeSet::new(),
+            live: Vec::new(),
+            replica: false,
+            holders: BTreeMap::new(),
+            low_since: None,
+            alarms: BTreeSet::new(),
+            refused_records: 0,
+            probe_at: now,
+            resolve_at: now,
+            state,
+            config,
+        }
+    }
+
+    /// Takes one input and appends what must be done. Reads no clock, performs no IO, never waits.
+    pub fn step(&mut self, now: Moment, input: FoundingInput, out: &mut Vec<FoundingOutput>) {
+        self.rejoin_by_marker(now, out);
+        self.take(now, input, out);
+        self.recount(now);
+        self.end_stuck_ballot(now, out);
+        self.open_ballot_when_due(now, out);
+        self.fire_probes(now, out);
+        self.watch_margin(now);
+        self.raise_alarms(now, out);
+    }
+
+    fn take(&mut self, now: Moment, input: FoundingInput, out: &mut Vec<FoundingOutput>) {
+        match input {
+            FoundingInput::Wake => {}
+            FoundingInput::Resolved { slot, addresses, problem } => {
+                let new = self.seeds.resolved(now, slot, addresses, problem);
+                new.into_iter().for_each(|address| self.dial(address, out));
+            }
+            FoundingInput::OwnSlot(slot) => {
+                self.own_slot(slot, out);
+                if self.is_founded_durably() {
+                    self.note_own_holding();
+                }
+            }
+            FoundingInput::SessionUp(session) => self.session_up(now, session, out),
+            FoundingInput::SessionDown { instance, number } => self.session_down(instance, number),
+            FoundingInput::DialFailed { address, failure } => {
+                self.seeds.dial_failed(now, address, &failure);
+            }
+            FoundingInput::Message { from, message } => self.receive(now, from, message, out),
+            FoundingInput::Persisted { number } => self.persisted(now, number, out),
+            FoundingInput::Cluster { live, replica } => {
+                self.live = live;
+                self.replica = replica;
+                if self.is_founded_durably() {
+                    self.note_members();
+                }
+            }
+            FoundingInput::Admitted(founded) => {
+                self.learn_record(now, self.config.me.instance, founded, out);
+            }
+        }
+    }
+
+    /// A marker without data: this life is not fresh, and never will be (rule 2).
+    fn rejoin_by_marker(&mut self, now: Moment, out: &mut Vec<FoundingOutput>) {
+        if let (Some(lost), None) = (self.lost_data, self.state.known_genesis()) {
+            self.hears_of(now, self.config.me.instance, lost, out);
+        }
+    }
+
+    fn receive(
+        &mut self,
+        now: Moment,
+        from: Instance,
+        message: FoundingMessage,
+        out: &mut Vec<FoundingOutput>,
+    ) {
+        let Some(body) = message.body.filter(|_| self.peers.contains_key(&from)) else { return };
+        // What a cluster says of itself, and who asks for it, is heard whatever the list (rule 6).
+        match &body {
+            Body::Ask(ask) => return self.asked(now, from, ask, out),
+            Body::Exists(exists) => return self.hears_of(now, from, exists.genesis, out),
+            Body::Founded(founded) => {
+                return self.learn_record(now, from, founded.clone(), out);
+            }
+            _ => {}
+        }
+        // Everything else needs the same list (rule 3); the other list is shown by `reasons`.
+        if message.digest != self.config.digest {
+            return;
+        }
+        match body {
+            Body::Answer(answer) => self.answered(from, &answer),
+            Body::Prepare(prepare) => self.prepare(now, from, &prepare, out),
+            Body::Promise(promise) => self.promised(now, from, promise, out),
+            Body::Nack(nack) => self.refused(now, &nack),
+            Body::Confirm(confirm) => self.confirm(now, from, &confirm, out),
+            Body::Confirmed(confirmed) => self.confirmed(now, from, confirmed.ballot, out),
+            Body::Accept(accept) => self.accept(now, from, &accept, out),
+            Body::Accepted(accepted) => self.accepted(now, from, &accepted, out),
+            Body::Ask(_) | Body::Exists(_) | Body::Founded(_) => {}
+        }
+    }
+
+    /// Writes the state; `after` happens when it is durable.
+    fn persist(
+        &mut self,
+        marker: Option<GenesisId>,
+        after: After,
+        out: &mut Vec<FoundingOutput>,
+    ) -> u64 {
+        self.saved.last += 1;
+        let number = self.saved.last;
+        self.saved.after.insert(number, after);
+        out.push(FoundingOutput::Persist { number, state: self.state.clone(), marker });
+        number
+    }
+
+    /// Everything that is done at intervals.
+    fn fire_probes(&mut self, now: Moment, out: &mut Vec<FoundingOutput>) {
+        if now >= self.resolve_at {
+            let settled = self.state.founded.is_some();
+            self.resolve_at = now + if settled { RESOLVE_SLOWLY } else { RESOLVE };
+            out.push(FoundingOutput::Resolve);
+        }
+        if now < self.probe_at {
+            return;
+        }
+        let founded = self.is_founded_durably();
+        let slowly = founded && !self.replica;
+        self.probe_at = now + if slowly { PROBE_SLOWLY } else { PROBE };
+        self.repeat_questions(now, out);
+        self.repeat_ballot(out);
+        self.dial_founders(out);
+    }
+
+    /// Founders that are no live members are looked for, for ever (rule 20); before a birth all are.
+    fn dial_founders(&self, out: &mut Vec<FoundingOutput>) {
+        let mut addresses: BTreeSet<SocketAddr> =
+            self.seeds.iter().flat_map(|(_, seed)| seed.addresses.iter().copied()).collect();
+        if let Some(founded) = &self.state.founded {
+            let voters = founded.record.voters.iter();
+            addresses.extend(
+                voters
+                    .filter(|voter| voter.instance != self.config.me.instance)
+                    .filter_map(|voter| voter.address.as_ref()?.socket()),
+            );
+        }
+        for (_, live) in &self.live {
+            addresses.remove(live);
+        }
+        addresses.into_iter().for_each(|address| self.dial(address, out));
+    }
+
+    fn dial(&self, address: SocketAddr, out: &mut Vec<FoundingOutput>) {
+        let own = self.slot().and_then(|slot| self.seeds.get(slot));
+        let mine = self.config.me.address == Some(address)
+            || own.is_some_and(|seed| seed.addresses.contains(&address));
+        if !mine && !self.stands_at(address) {
+            out.push(FoundingOutput::Dial { address });
+        }
+    }
+
+    /// When this machine wants time to pass; always later than the last step.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Moment> {
+        let ballot = self.proposal.as_ref().map(|proposal| proposal.deadline);
+        let margin = self
+            .margin_alarm_time()
+            .filter(|_| !self.alarms.iter().any(|(code, _)| *code == "margin"));
+        [
+            Some(self.probe_at),
+            Some(self.resolve_at),
+            ballot,
+            self.ballot_time(),
+            margin,
+            self.clones_end(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// How it stands, counting only what is durable.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome<'_> {
+        match (&self.state.founded, self.state.exists) {
+            (Some(founded), _) if self.is_founded_durably() => Outcome::Founded(founded),
+            (_, Some(genesis)) if self.exists_durably && self.rivals.is_empty() => {
+                Outcome::Join(genesis)
+            }
+            _ => Outcome::Waiting,
+        }
+    }
+
+    /// The state as of the newest `Persist`.
+    #[must_use]
+    pub fn state(&self) -> &FoundingState {
+        &self.state
+    }
+
+    /// Founded records that peers handed over and that did not hold together.
+    #[must_use]
+    pub fn refused_records(&self) -> u64 {
+        self.refused_records
+    }
+
+    fn is_founded_durably(&self) -> bool {
+        self.state.founded.is_some() && self.saved.is_durable(self.saved.founded)
+    }
+
+    fn is_fresh(&self) -> bool {
+        !self.unfit && self.state.known_genesis().is_none() && self.lost_data.is_none()
+    }
+
+    fn slot(&self) -> Option<usize> {
+        match self.own_slot {
+            OwnSlot::Slot(slot) => Some(slot),
+            OwnSlot::Undecided | OwnSlot::NotASeed | OwnSlot::Several(..) => None,
+        }
+    }
+
+    /// A number below `bound` (at least 1), drawn by splitmix64.
+    fn draw(&mut self, bound: u64) -> u64 {
+        self.jitter = self.jitter.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.jitter;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound.max(1)
+    }
+}

@@ -1,0 +1,142 @@
+//! Learning that a cluster exists: vetoes, founded records, two clusters, and the steps after each write.
+//!
+//! A cluster once heard of is never forgotten, and this life then never founds (GENESIS rule 6). Who hears of two
+//! joins neither. A marker without data is a cluster heard of (rule 2).
+
+use super::proof::check_founded;
+use super::{After, Founding, FoundingOutput as Output};
+use quorate_proto::{
+    Exists, Founded, FoundingMessage, GenesisId, Instance, Moment, founding_message::Body,
+};
+
+/// Most foreign cluster ids that are remembered, to be named; one is enough to stop.
+const MAX_RIVALS: usize = 4;
+
+impl Founding {
+    /// A peer that is authentic says that this cluster exists.
+    pub(super) fn hears_of(
+        &mut self,
+        now: Moment,
+        from: Instance,
+        genesis: GenesisId,
+        out: &mut Vec<Output>,
+    ) {
+        if genesis.is_nobody() {
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.knows = Some(genesis);
+        }
+        match self.state.known_genesis() {
+            None => {
+                self.proposal = None;
+                self.known_since = Some(now);
+                self.state.exists = Some(genesis);
+                self.persist(Some(genesis), After::Exists(genesis), out);
+            }
+            Some(known) if known == genesis => {}
+            Some(_) => {
+                if self.rivals.len() < MAX_RIVALS {
+                    self.rivals.insert(genesis);
+                }
+            }
+        }
+        self.note_holder(from);
+    }
+
+    /// A record with its proof, from whichever side (rules 6, 13, 20).
+    pub(super) fn learn_record(
+        &mut self,
+        now: Moment,
+        from: Instance,
+        founded: Founded,
+        out: &mut Vec<Output>,
+    ) {
+        let config = &self.config;
+        if check_founded(&founded, &config.cluster, config.digest, self.quorum).is_err() {
+            self.refused_records += 1;
+            return;
+        }
+        let genesis = founded.record.genesis_id();
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.knows = Some(genesis);
+        }
+        self.note_holder(from);
+        let known = self.state.known_genesis();
+        if known.is_some_and(|known| known != genesis) || self.joins_neither() {
+            if known != Some(genesis) && self.rivals.len() < MAX_RIVALS {
+                self.rivals.insert(genesis);
+            }
+            return;
+        }
+        if self.state.founded.is_some() {
+            if self.is_founded_durably() {
+                self.acknowledge(from, genesis, out);
+            }
+            return;
+        }
+        self.proposal = None;
+        self.tally.clear();
+        self.known_since.get_or_insert(now);
+        self.state.founded = Some(founded);
+        self.saved.founded = self.persist(Some(genesis), After::Founded(from), out);
+    }
+
+    /// "I know it too": an unasked `Exists` tells the giver of a record that it has arrived.
+    fn acknowledge(&mut self, to: Instance, genesis: GenesisId, out: &mut Vec<Output>) {
+        self.say(to, Body::Exists(Exists { genesis, nonce: 0 }), out);
+    }
+
+    /// A write is durable: what waited for it comes out, in order.
+    pub(super) fn persisted(&mut self, now: Moment, number: u64, out: &mut Vec<Output>) {
+        self.saved.durable = self.saved.durable.max(number);
+        while let Some(first) = self.saved.after.first_entry() {
+            if *first.key() > number {
+                break;
+            }
+            let after = first.remove();
+            self.carry_out(now, after, out);
+        }
+    }
+
+    fn carry_out(&mut self, now: Moment, after: After, out: &mut Vec<Output>) {
+        match after {
+            After::Say(to, body) => self.say(to, body, out),
+            After::Opened(ballot) => self.ballot_is_open(now, ballot, out),
+            After::Accepted(ballot, genesis) => {
+                self.acceptance_is_durable(now, ballot, genesis, out);
+            }
+            After::Exists(genesis) => {
+                self.exists_durably = true;
+                if self.state.founded.is_none() && !self.joins_neither() {
+                    out.push(Output::Join(genesis));
+                }
+            }
+            After::Founded(from) => self.record_is_durable(now, from, out),
+        }
+    }
+
+    /// From here on this life has founded; everyone who has not is told at once (rule 13).
+    fn record_is_durable(&mut self, now: Moment, from: Instance, out: &mut Vec<Output>) {
+        let Some(founded) = self.state.founded.clone() else { return };
+        let genesis = founded.record.genesis_id();
+        self.note_own_holding();
+        out.push(Output::Founded(founded));
+        self.acknowledge(from, genesis, out);
+        let peers: Vec<Instance> = self.peers.keys().copied().collect();
+        peers.into_iter().for_each(|peer| self.tell_record(now, peer, false, out));
+    }
+
+    /// Whether two clusters of this name were heard of before this life was in either.
+    pub(super) fn joins_neither(&self) -> bool {
+        self.state.founded.is_none() && !self.rivals.is_empty()
+    }
+
+    /// Sends to a peer whose session stands; anything else is dropped, for it will be asked for again.
+    pub(super) fn say(&self, to: Instance, body: Body, out: &mut Vec<Output>) {
+        if self.peers.contains_key(&to) {
+            let message = FoundingMessage { digest: self.config.digest, body: Some(body) };
+            out.push(Output::Send { to, message });
+        }
+    }
+}
