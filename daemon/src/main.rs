@@ -1,2 +1,28 @@
-//! placeholder
-fn main() {}
+//! The daemon `quorate` and its command line, in one binary: this file only takes the arguments apart and hands over.
+//!
+//! A panic anywhere is logged and ends the process at once: a node that has broken one of its own invariants must
+//! not go on, and systemd starts it again from what is durable.
+
+mod api;
+mod cli;
+mod demo;
+mod doors;
+mod feed;
+mod metrics;
+mod run;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let stack = std::backtrace::Backtrace::capture();
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!(%panic, %stack, "panicked: a bug in quorate; the process ends");
+        } else {
+            eprintln!("quorate panicked, which is a bug in quorate: {panic}\n{stack}");
+        }
+        std::process::abort();
+    }));
+    cli::main(cli::Arguments::parse())
+}

@@ -1,0 +1,170 @@
+//! etcd v3's KV service over gRPC. The messages are the very structs that the log holds, so that nothing is
+//! converted here; the work is in deadlines, limits and etcd's exact words.
+
+use super::keyspace::{self, Failure};
+use crate::doors::Doors;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, Response};
+use axum::routing::post;
+use quorate_proto::{
+    CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, Message,
+    PutRequest, PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse, kv_request,
+    kv_response, limits,
+};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tonic::server::Grpc;
+use tonic::{Code, Status};
+use tonic_prost::ProstCodec;
+use tower::Service;
+
+/// Largest message that is read at all, as in etcd: above the request limit, so that a request just over that limit
+/// gets etcd's own words.
+const DECODE: usize = 2 * 1024 * 1024;
+const _: () = assert!(limits::CLIENT_REQUEST < DECODE);
+
+/// The routes of the service.
+pub(super) fn routes() -> Router<Doors> {
+    Router::new()
+        .route("/etcdserverpb.KV/Range", post(unary::<RangeRequest>))
+        .route("/etcdserverpb.KV/Put", post(unary::<PutRequest>))
+        .route("/etcdserverpb.KV/DeleteRange", post(unary::<DeleteRangeRequest>))
+        .route("/etcdserverpb.KV/Txn", post(unary::<TxnRequest>))
+        .route("/etcdserverpb.KV/Compact", post(unary::<CompactionRequest>))
+}
+
+/// What to answer to an unknown gRPC method.
+pub(super) fn unimplemented(path: &str) -> Response<Body> {
+    Status::unimplemented(format!("unknown method {path}")).into_http()
+}
+
+/// A request of the service with its answer.
+trait Method: Message + Default + Send + Sync + 'static {
+    type Answer: Message + Default + Send + Sync + 'static;
+    fn wrap(self) -> kv_request::Request;
+    fn unwrap(answer: kv_response::Response) -> Option<Self::Answer>;
+}
+
+macro_rules! method {
+    ($kind:ident, $request:ty, $answer:ty) => {
+        impl Method for $request {
+            type Answer = $answer;
+            fn wrap(self) -> kv_request::Request {
+                kv_request::Request::$kind(self)
+            }
+            fn unwrap(answer: kv_response::Response) -> Option<$answer> {
+                match answer {
+                    kv_response::Response::$kind(answer) => Some(answer),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+method!(Range, RangeRequest, RangeResponse);
+method!(Put, PutRequest, PutResponse);
+method!(DeleteRange, DeleteRangeRequest, DeleteRangeResponse);
+method!(Txn, TxnRequest, TxnResponse);
+method!(Compact, CompactionRequest, CompactionResponse);
+
+async fn unary<M: Method>(State(doors): State<Doors>, request: Request<Body>) -> Response<Body> {
+    let deadline = deadline(request.headers());
+    let mut grpc = Grpc::new(ProstCodec::<M::Answer, M>::default())
+        .max_decoding_message_size(DECODE)
+        // etcd's clients take any size; a cap here would only turn large ranges into errors.
+        .max_encoding_message_size(usize::MAX);
+    let mut response = grpc.unary(Asking { doors, deadline }, request).await.map(Body::new);
+    use_the_words_of_grpc_go(response.headers_mut());
+    response
+}
+
+/// One request on its way to the keyspace.
+struct Asking {
+    doors: Doors,
+    deadline: Duration,
+}
+
+impl<M: Method> Service<tonic::Request<M>> for Asking {
+    type Response = tonic::Response<M::Answer>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Status>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: tonic::Request<M>) -> Self::Future {
+        let (doors, deadline) = (self.doors.clone(), self.deadline);
+        Box::pin(async move {
+            let asked = keyspace::ask(&doors, request.into_inner().wrap(), deadline).await;
+            let answer = asked.map_err(|failure| status(&failure))?.response.and_then(M::unwrap);
+            answer.map(tonic::Response::new).ok_or_else(|| Status::internal("quorate: no answer"))
+        })
+    }
+}
+
+fn status(failure: &Failure) -> Status {
+    let (code, text) = failure.grpc();
+    Status::new(code, text)
+}
+
+/// Too large a message is refused by tonic with words and code of its own; clients know grpc-go's.
+fn use_the_words_of_grpc_go(headers: &mut HeaderMap) {
+    let is = |name: &str, test: &dyn Fn(&str) -> bool| {
+        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(test)
+    };
+    let out_of_range = (Code::OutOfRange as i32).to_string();
+    let too_large = is("grpc-status", &|code| code == out_of_range)
+        && is("grpc-message", &|text| text.contains("message%20length%20too%20large"));
+    if too_large {
+        headers.insert("grpc-status", HeaderValue::from(Code::ResourceExhausted as i32));
+        headers.insert(
+            "grpc-message",
+            HeaderValue::from_static("grpc: received message larger than max (2097152)"),
+        );
+    }
+}
+
+/// How long the client will wait: its `grpc-timeout`, else our default.
+fn deadline(headers: &HeaderMap) -> Duration {
+    let given = headers.get("grpc-timeout").and_then(|value| value.to_str().ok());
+    given.and_then(parse_timeout).unwrap_or(limits::REQUEST_DEADLINE)
+}
+
+/// At most eight digits and a unit.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grpc_timeout_is_digits_and_a_unit_and_nothing_else() {
+        assert_eq!(parse_timeout("5S"), Some(Duration::from_secs(5)));
+        assert_eq!(parse_timeout("4999963u"), Some(Duration::from_micros(4_999_963)));
+        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        for text in ["", "S", "5", "5s", "-5S", "123456789S", "5é", "é"] {
+            assert_eq!(parse_timeout(text), None, "{text}");
+        }
+    }
+}

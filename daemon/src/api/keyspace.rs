@@ -1,0 +1,170 @@
+//! Requests to the keyspace, whatever they came in as: size check, the call to the loop, and what each refusal is
+//! called in gRPC (etcd's exact words, which clients match) and in our own JSON (words that help a person).
+
+use super::pages::RefusalPage;
+use crate::doors::{Call, CallFailure, Doors};
+use axum::http::StatusCode;
+use quorate_node::{ClientReply, ClientRequest};
+use quorate_proto::{
+    HealthEpoch, KvError, KvRequest, KvResponse, Message, Refusal, RefusalCode, kv_request, limits,
+};
+use std::time::Duration;
+use tonic::Code;
+
+/// Past the deadline the loop answers by itself; if it does not within this, the door does.
+const LOOP_GRACE: Duration = Duration::from_secs(2);
+/// Longest deadline that a client can ask for.
+pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The keyspace says no; nothing was changed.
+    Kv(KvError),
+    /// No leader until the deadline; nothing was proposed.
+    NoLeader,
+    /// Nothing was proposed before the deadline.
+    TimedOut,
+    /// Proposed, and then not heard of.
+    FateUnknown,
+    /// Too much in flight.
+    Busy,
+    /// The disk is full.
+    NoSpace,
+    /// The daemon stops.
+    Stopping,
+    /// This door does not serve the keyspace.
+    Closed,
+    /// See the text.
+    Other(String),
+}
+
+impl From<CallFailure> for Failure {
+    fn from(failure: CallFailure) -> Self {
+        match failure {
+            CallFailure::Busy => Self::Busy,
+            CallFailure::Stopping => Self::Stopping,
+        }
+    }
+}
+
+impl Failure {
+    fn of(refusal: Refusal, leader_known: bool) -> Self {
+        match refusal.code() {
+            RefusalCode::Kv => {
+                let number = i32::try_from(refusal.detail).unwrap_or(0);
+                Self::Kv(KvError::try_from(number).unwrap_or(KvError::Unspecified))
+            }
+            RefusalCode::FateUnknown => Self::FateUnknown,
+            RefusalCode::TimedOut if leader_known => Self::TimedOut,
+            RefusalCode::TimedOut => Self::NoLeader,
+            RefusalCode::Busy => Self::Busy,
+            RefusalCode::NoSpace => Self::NoSpace,
+            _ => Self::Other(refusal.text),
+        }
+    }
+
+    /// Code and text for gRPC; etcd's own where etcd has one.
+    pub(crate) fn grpc(&self) -> (Code, String) {
+        let (code, text) = match self {
+            Self::Kv(error) => (Code::from_i32(error.grpc_code()), error.text()),
+            Self::NoLeader => (Code::Unavailable, "etcdserver: no leader"),
+            Self::TimedOut => (Code::Unavailable, "etcdserver: request timed out"),
+            Self::FateUnknown => (
+                Code::Unavailable,
+                "etcdserver: request timed out, possibly due to previous leader failure",
+            ),
+            Self::Busy => (Code::ResourceExhausted, "etcdserver: too many requests"),
+            Self::NoSpace => (Code::ResourceExhausted, KvError::NoSpace.text()),
+            Self::Stopping => (Code::Unavailable, "etcdserver: server stopped"),
+            Self::Closed => (Code::PermissionDenied, CLOSED),
+            Self::Other(text) => (Code::Unknown, text.as_str()),
+        };
+        (code, text.to_owned())
+    }
+
+    /// HTTP status and body for our own JSON.
+    pub(crate) fn page(&self) -> (StatusCode, RefusalPage) {
+        let (status, code, error) = match self {
+            Self::Kv(error @ (KvError::KeyNotFound | KvError::LeaseNotFound)) => {
+                (StatusCode::NOT_FOUND, "keyspace", error.text())
+            }
+            Self::Kv(error) => (StatusCode::BAD_REQUEST, "keyspace", error.text()),
+            Self::NoLeader => (StatusCode::SERVICE_UNAVAILABLE, "no-leader", NO_LEADER),
+            Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout", TIMED_OUT),
+            Self::FateUnknown => (StatusCode::GATEWAY_TIMEOUT, "fate-unknown", FATE_UNKNOWN),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", BUSY),
+            Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "no-space", NO_SPACE),
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", STOPPING),
+            Self::Closed => (StatusCode::FORBIDDEN, "closed", CLOSED),
+            Self::Other(text) => (StatusCode::CONFLICT, "refused", text.as_str()),
+        };
+        (status, RefusalPage { code: code.to_owned(), error: error.to_owned() })
+    }
+}
+
+const NO_LEADER: &str =
+    "no leader was found in time; nothing was changed. `quorate why` says who is missing";
+const TIMED_OUT: &str =
+    "not done in time; nothing was changed. Try again, or with a longer --timeout";
+const FATE_UNKNOWN: &str = "the leader was lost while it worked on this: it may or may not have happened. Read before writing again";
+const BUSY: &str = "too many requests are in flight; nothing was changed. Try again";
+const NO_SPACE: &str =
+    "the leader's disk is full; nothing was changed. Free space in its data directory";
+const STOPPING: &str = "the daemon is stopping; ask another node";
+const CLOSED: &str = "quorate: the keyspace is not served here; use the unix socket, or set `keyspace_on_tcp = true` under [client]";
+
+/// Asks the keyspace.
+pub(crate) async fn ask(
+    doors: &Doors,
+    request: kv_request::Request,
+    deadline: Duration,
+) -> Result<KvResponse, Failure> {
+    if !doors.keyspace {
+        return Err(Failure::Closed);
+    }
+    let request = KvRequest { request: Some(request) };
+    if request.encoded_len() > limits::CLIENT_REQUEST {
+        return Err(Failure::Kv(KvError::RequestTooLarge));
+    }
+    match client(doors, ClientRequest::Kv(request), deadline).await? {
+        ClientReply::Kv(response) => Ok(response),
+        ClientReply::Epoch(_) => Err(wrong_kind()),
+        ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
+    }
+}
+
+/// Waits for an epoch.
+pub(crate) async fn wait_epoch(
+    doors: &Doors,
+    epoch: HealthEpoch,
+    all_live: bool,
+    deadline: Duration,
+) -> Result<HealthEpoch, Failure> {
+    match client(doors, ClientRequest::WaitEpoch { epoch, all_live }, deadline).await? {
+        ClientReply::Epoch(epoch) => Ok(epoch),
+        ClientReply::Kv(_) => Err(wrong_kind()),
+        ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
+    }
+}
+
+async fn client(
+    doors: &Doors,
+    request: ClientRequest,
+    deadline: Duration,
+) -> Result<ClientReply, Failure> {
+    let deadline = deadline.min(LONGEST);
+    let asked = doors.ask(|reply| Call::Client { request, deadline, reply });
+    match tokio::time::timeout(deadline + LOOP_GRACE, asked).await {
+        Ok(reply) => Ok(reply?),
+        Err(_) => Err(Failure::FateUnknown),
+    }
+}
+
+fn refused(doors: &Doors, refusal: Refusal) -> Failure {
+    Failure::of(refusal, doors.status.borrow().leader.is_some())
+}
+
+fn wrong_kind() -> Failure {
+    Failure::Other("quorate: the answer is of another kind than the question".to_owned())
+}

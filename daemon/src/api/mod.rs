@@ -1,0 +1,27 @@
+//! The doors of the daemon: a unix socket and a TCP address, each of which speaks HTTP/1.1 with JSON and HTTP/2
+//! with etcd's gRPC on the same port.
+//!
+//! What stays true: no door ever waits for the loop without a deadline, every connection and body has a bound, and a
+//! web page in somebody's browser cannot reach any of it (Host and Origin are checked).
+//! Knows nothing of the node's insides: all goes through [`crate::doors::Doors`].
+
+mod etcd;
+mod guard;
+mod keyspace;
+pub(crate) mod pages;
+mod routes;
+mod serve;
+mod sockets;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+pub(crate) use routes::TIMEOUT_HEADER;
+pub(crate) use serve::{serve_tcp, serve_unix};
+pub(crate) use sockets::{OpenError, UnixDoor, open_tcp, open_unix};
+
+/// Path of the keyspace for the command line: a `KvRequest` in, a `KvResponse` out, both as protobuf.
+pub(crate) const KV_PATH: &str = "/v1/kv";
+/// Content type of [`KV_PATH`].
+pub(crate) const PROTOBUF: &str = "application/x-protobuf";

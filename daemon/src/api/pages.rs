@@ -1,0 +1,309 @@
+//! The JSON that programs read: status, health, events. One set of types for the daemon, which writes them, and
+//! the command line, which reads them back and draws tables.
+//!
+//! Fields may be added, never renamed or removed. Numbers that may pass 2^53 are text. Every time is RFC 3339 in
+//! UTC.
+
+use crate::doors::{LinkLine, Started};
+use crate::feed::{EventLine, HealthLine};
+use quorate_node::{Status, status};
+use quorate_proto::{HealthChange, HealthView, Member};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// `quorate status -o json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StatusPage {
+    pub(crate) cluster: String,
+    /// None before birth.
+    pub(crate) cluster_id: Option<String>,
+    /// `waiting`, `joining`, `quorate` or `no-quorum`.
+    pub(crate) state: String,
+    /// Every reason why it is not quorate, each with its remedy.
+    pub(crate) waiting_for: Vec<ReasonPage>,
+    /// None before birth, and on nodes that cannot know.
+    pub(crate) margin: Option<MarginPage>,
+    pub(crate) node: NodePage,
+    /// The leader's name; none when none is known.
+    pub(crate) leader: Option<String>,
+    pub(crate) term: u64,
+    pub(crate) commit: u64,
+    pub(crate) applied: u64,
+    pub(crate) revision: u64,
+    pub(crate) health_epoch: u64,
+    /// Sixteen hexadecimal digits.
+    pub(crate) state_hash: String,
+    pub(crate) elections: u64,
+    pub(crate) members: Vec<MemberPage>,
+    /// This node's own verdicts that differ from the committed states.
+    #[serde(default)]
+    pub(crate) opinions: Vec<OpinionPage>,
+    /// Peers with a connection that is up.
+    #[serde(default)]
+    pub(crate) sessions: Vec<SessionPage>,
+    /// Index of the newest durable snapshot.
+    #[serde(default)]
+    pub(crate) snapshot: Option<u64>,
+    /// When the daemon started.
+    #[serde(default)]
+    pub(crate) started: String,
+    /// Version of the daemon.
+    #[serde(default)]
+    pub(crate) version: String,
+    /// With `--links`: every link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) links: Option<Vec<LinkLine>>,
+}
+
+/// One reason of `waiting_for`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ReasonPage {
+    pub(crate) code: String,
+    /// Which seed or node, when it is about one.
+    pub(crate) subject: Option<String>,
+    pub(crate) text: String,
+    pub(crate) remedy: String,
+    pub(crate) since: String,
+}
+
+/// The margin of GENESIS rule 22.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MarginPage {
+    pub(crate) disks: u32,
+    pub(crate) alarm: bool,
+    pub(crate) known: u32,
+    pub(crate) slots: u32,
+}
+
+/// The node that answers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NodePage {
+    pub(crate) name: String,
+    pub(crate) instance: String,
+    pub(crate) generation: u64,
+    /// None before it is let in.
+    pub(crate) role: Option<String>,
+}
+
+/// A member of the committed view.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MemberPage {
+    pub(crate) name: String,
+    pub(crate) instance: String,
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) role: String,
+    pub(crate) state: String,
+    pub(crate) since_epoch: u64,
+    pub(crate) reason: String,
+    #[serde(default)]
+    pub(crate) since: String,
+}
+
+/// A verdict of this node that differs from the committed state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OpinionPage {
+    pub(crate) name: String,
+    pub(crate) verdict: String,
+    pub(crate) reason: String,
+}
+
+/// A connection that is up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SessionPage {
+    pub(crate) name: String,
+    pub(crate) instance: String,
+    pub(crate) address: SocketAddr,
+}
+
+/// One line of `quorate health --watch -o json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HealthPage {
+    pub(crate) epoch: u64,
+    pub(crate) quorate: bool,
+    pub(crate) at: String,
+    pub(crate) changed: Vec<ChangePage>,
+    pub(crate) members: Vec<MemberPage>,
+}
+
+/// What changed for one member.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangePage {
+    pub(crate) name: String,
+    /// Empty for a new member.
+    pub(crate) from: String,
+    /// Empty for a removed one.
+    pub(crate) to: String,
+    pub(crate) reason: String,
+}
+
+/// One line of `quorate events -o json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EventPage {
+    pub(crate) number: u64,
+    pub(crate) at: String,
+    pub(crate) kind: String,
+    pub(crate) text: String,
+    pub(crate) warning: bool,
+}
+
+/// The body of every refusal.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RefusalPage {
+    /// Short word, stable: `busy`, `no-leader`, `timeout`, `fate-unknown`, `no-space`, `keyspace`, `not-found`, ...
+    pub(crate) code: String,
+    /// What is wrong and what helps.
+    pub(crate) error: String,
+}
+
+/// The answer of `/v1/wait`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WaitPage {
+    pub(crate) quorate: bool,
+    pub(crate) epoch: u64,
+}
+
+/// The answer of `/v1/ping`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PingPage {
+    pub(crate) name: String,
+    pub(crate) round_trip_micros: Vec<u64>,
+}
+
+impl StatusPage {
+    /// The page of a status.
+    pub(crate) fn of(status: &Status, started: Started) -> Self {
+        Self {
+            cluster: status.cluster.clone(),
+            cluster_id: status.genesis.map(|id| id.to_string()),
+            state: status.state.word().to_owned(),
+            waiting_for: status.reasons.iter().map(|reason| reason_page(reason, started)).collect(),
+            margin: status.margin.map(|margin| MarginPage {
+                disks: margin.disks,
+                alarm: margin.alarm,
+                known: margin.known,
+                slots: margin.slots,
+            }),
+            node: NodePage {
+                name: status.name.to_string(),
+                instance: status.instance.to_string(),
+                generation: status.generation.get(),
+                role: status.role.map(|role| role.word().to_owned()),
+            },
+            leader: status.leader.as_ref().map(|(_, name)| name.clone()),
+            term: status.term,
+            commit: status.commit,
+            applied: status.applied,
+            revision: status.revision,
+            health_epoch: status.view.epoch.get(),
+            state_hash: format!("{:016x}", status.state_hash),
+            elections: status.elections,
+            members: member_pages(&status.view),
+            opinions: status.opinions.iter().map(opinion_page).collect(),
+            sessions: status
+                .sessions
+                .iter()
+                .map(|(instance, name, address)| SessionPage {
+                    name: name.clone(),
+                    instance: instance.to_string(),
+                    address: *address,
+                })
+                .collect(),
+            snapshot: status.snapshot.as_ref().map(|snapshot| snapshot.index),
+            started: rfc3339(started.wall_unix_ms),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            links: None,
+        }
+    }
+}
+
+fn reason_page(reason: &status::Reason, started: Started) -> ReasonPage {
+    ReasonPage {
+        code: reason.code.to_owned(),
+        subject: reason.subject.clone(),
+        text: reason.text.clone(),
+        remedy: reason.remedy.clone(),
+        since: rfc3339(started.unix_ms(reason.since)),
+    }
+}
+
+fn opinion_page(opinion: &status::Opinion) -> OpinionPage {
+    OpinionPage {
+        name: opinion.name.clone(),
+        verdict: opinion.verdict.to_owned(),
+        reason: opinion.reason.clone(),
+    }
+}
+
+fn member_pages(view: &HealthView) -> Vec<MemberPage> {
+    view.members.iter().map(member_page).collect()
+}
+
+fn member_page(member: &Member) -> MemberPage {
+    MemberPage {
+        name: member.name.clone(),
+        instance: member.instance.to_string(),
+        address: member.address.as_ref().and_then(quorate_proto::Address::socket),
+        role: member.role().word().to_owned(),
+        state: member.state().word().to_owned(),
+        since_epoch: member.since_epoch.get(),
+        reason: member.reason.clone(),
+        since: rfc3339(member.since_unix_ms),
+    }
+}
+
+impl HealthPage {
+    /// The page of a line of the feed.
+    pub(crate) fn of(line: &HealthLine) -> Self {
+        let change = |change: &HealthChange| ChangePage {
+            name: change.name.clone(),
+            from: change.from.clone(),
+            to: change.to.clone(),
+            reason: change.reason.clone(),
+        };
+        Self {
+            epoch: line.view.epoch.get(),
+            quorate: line.quorate,
+            at: rfc3339(line.at_unix_ms),
+            changed: line.changed.iter().map(change).collect(),
+            members: member_pages(&line.view),
+        }
+    }
+}
+
+impl EventPage {
+    /// The page of an event.
+    pub(crate) fn of(line: &EventLine) -> Self {
+        Self {
+            number: line.number,
+            at: rfc3339(line.at_unix_ms),
+            kind: line.event.kind.to_owned(),
+            text: line.event.text.clone(),
+            warning: line.event.warning,
+        }
+    }
+}
+
+/// Milliseconds since 1970 as RFC 3339 in UTC; empty for zero, which means "not known".
+pub(crate) fn rfc3339(unix_ms: u64) -> String {
+    if unix_ms == 0 {
+        return String::new();
+    }
+    let (seconds, millis) = (unix_ms / 1000, unix_ms % 1000);
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's `civil_from_days`).
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let moved_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * moved_month + 2) / 5 + 1;
+    let month = if moved_month < 10 { moved_month + 3 } else { moved_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day)
+}

@@ -1,0 +1,95 @@
+//! The accept loops. Each connection is a task of its own, which speaks HTTP/1.1 or HTTP/2 as the client begins;
+//! the tasks end with the future that accepts for them.
+
+use super::guard::Guard;
+use super::{UnixDoor, routes};
+use crate::doors::Doors;
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::task::JoinSet;
+
+/// Connections of one door. Beyond it the door stops accepting: the kernel's backlog holds the rest.
+const CONNECTIONS: usize = 1024;
+/// Streams of one HTTP/2 connection at a time; etcd clients multiplex everything on one.
+const STREAMS: u32 = 1024;
+/// How long a client may take to send the head of a request.
+const HEAD: Duration = Duration::from_secs(10);
+/// Idle HTTP/2 connections are asked for a sign of life this often, so that those of dead clients go.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// After a failed accept (no file descriptors left), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves the unix socket until the future is dropped. Everything is open there.
+pub(crate) async fn serve_unix(door: UnixDoor, doors: Doors) {
+    let doors = Doors { keyspace: true, ..doors };
+    accept(Listener::Unix(door), routes::router(doors, Guard { names: None })).await;
+}
+
+/// Serves the TCP address until the future is dropped. `names` are this host's names, which `Host` may show.
+pub(crate) async fn serve_tcp(listener: TcpListener, doors: Doors, names: Vec<String>) {
+    accept(Listener::Tcp(listener), routes::router(doors, Guard { names: Some(names) })).await;
+}
+
+enum Listener {
+    Unix(UnixDoor),
+    Tcp(TcpListener),
+}
+
+enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Listener {
+    async fn next(&self) -> io::Result<Stream> {
+        match self {
+            Self::Unix(door) => Ok(Stream::Unix(door.listener.accept().await?.0)),
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Answers are small and awaited; one that waits for more to send with it is only late.
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+        }
+    }
+}
+
+async fn accept(listener: Listener, router: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.next(), if connections.len() < CONNECTIONS => match accepted {
+                Ok(Stream::Unix(stream)) => { connections.spawn(connection(stream, router.clone())); }
+                Ok(Stream::Tcp(stream)) => { connections.spawn(connection(stream, router.clone())); }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a client");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+}
+
+async fn connection<S>(stream: S, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .keep_alive_interval(KEEP_ALIVE);
+    let service = TowerToHyperService::new(router);
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(error = %error, "a client's connection ended");
+    }
+}

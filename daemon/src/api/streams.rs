@@ -1,0 +1,65 @@
+//! Server-sent events: a feed as a stream of lines that a client can resume with `Last-Event-ID`.
+//!
+//! A slow client costs one line of memory: the next line is fetched when the one before is taken.
+
+use super::pages::{EventPage, HealthPage};
+use crate::doors::Doors;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::{Stream, stream};
+use std::convert::Infallible;
+use std::time::Duration;
+
+/// A comment this often tells a client that the stream lives, and the daemon that the client does.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+type Line = Result<Event, Infallible>;
+
+/// `/v1/health/watch`: the newest view, then one line an epoch; a line too when quorum is lost or back.
+pub(super) async fn health(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+) -> Sse<impl Stream<Item = Line>> {
+    let subscription = match last_event_id(&headers) {
+        Some(id) => doors.feed.resume(id),
+        None => doors.feed.subscribe(),
+    };
+    let feed = doors.feed;
+    let lines = stream::unfold((subscription, feed), async |(mut subscription, feed)| {
+        let line = subscription.next().await?;
+        let event = event(feed.id(&line), &HealthPage::of(&line));
+        Some((Ok(event), (subscription, feed)))
+    });
+    Sse::new(lines).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+/// `/v1/events/watch`: all events that are kept, then each as it comes.
+pub(super) async fn events(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+) -> Sse<impl Stream<Item = Line>> {
+    let run = doors.started.wall_unix_ms;
+    // An id of another run of the daemon says nothing about this one's events: show all that there are.
+    let seen = last_event_id(&headers)
+        .and_then(|id| id.split_once('-'))
+        .filter(|(_, of_run)| of_run.parse() == Ok(run))
+        .and_then(|(number, _)| number.parse().ok())
+        .unwrap_or(0);
+    let subscription = doors.events.subscribe_after(seen);
+    let lines = stream::unfold((subscription, run), async |(mut subscription, run)| {
+        let line = subscription.next().await?;
+        let event = event(format!("{}-{run}", line.number), &EventPage::of(&line));
+        Some((Ok(event), (subscription, run)))
+    });
+    Sse::new(lines).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("last-event-id").and_then(|id| id.to_str().ok())
+}
+
+fn event(id: String, page: &impl serde::Serialize) -> Event {
+    let text = serde_json::to_string(page).expect("pages have text keys only");
+    Event::default().id(id).data(text)
+}

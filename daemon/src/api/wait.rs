@@ -1,0 +1,75 @@
+//! `/v1/wait`: returns when the cluster is quorate, or when an epoch is reached.
+
+use super::keyspace::{self, Failure};
+use super::pages::WaitPage;
+use super::routes::refusal;
+use crate::doors::Doors;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use quorate_node::status::State as NodeState;
+use quorate_proto::HealthEpoch;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// What to wait for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WaitQuery {
+    epoch: Option<u64>,
+    all_live: Option<u8>,
+    quorate: Option<u8>,
+    /// Seconds; without it an hour.
+    timeout: Option<f64>,
+}
+
+pub(super) async fn wait(State(doors): State<Doors>, Query(query): Query<WaitQuery>) -> Response {
+    let limit = match query.timeout.map(Duration::try_from_secs_f64) {
+        None => keyspace::LONGEST,
+        Some(Ok(limit)) => limit.min(keyspace::LONGEST),
+        Some(Err(_)) => return usage("timeout is seconds, such as 30 or 0.5"),
+    };
+    let all_live = query.all_live.is_some_and(|flag| flag != 0);
+    match (query.epoch, query.quorate.is_some_and(|flag| flag != 0)) {
+        (Some(epoch), false) => {
+            let waited =
+                keyspace::wait_epoch(&doors, HealthEpoch::new(epoch), all_live, limit).await;
+            answer(&doors, waited.map(HealthEpoch::get))
+        }
+        (None, true) if !all_live => answer(&doors, quorate(&doors, limit).await),
+        _ => usage("ask for quorate=1, or for epoch=N, which may have all_live=1"),
+    }
+}
+
+async fn quorate(doors: &Doors, limit: Duration) -> Result<u64, Failure> {
+    let mut status = doors.status.clone();
+    let waited = status.wait_for(|status| status.state == NodeState::Quorate);
+    match tokio::time::timeout(limit, waited).await {
+        Ok(Ok(status)) => Ok(status.view.epoch.get()),
+        Ok(Err(_)) => Err(Failure::Stopping),
+        Err(_) => Err(Failure::NoLeader),
+    }
+}
+
+fn answer(doors: &Doors, waited: Result<u64, Failure>) -> Response {
+    match waited {
+        Ok(epoch) => {
+            let quorate = doors.status.borrow().state == NodeState::Quorate;
+            Json(WaitPage { quorate, epoch }).into_response()
+        }
+        Err(failure @ (Failure::NoLeader | Failure::TimedOut | Failure::FateUnknown)) => {
+            let (_, page) = failure.page();
+            let text = "not reached in time; `quorate why` says what is missing";
+            refusal(StatusCode::GATEWAY_TIMEOUT, &page.code, text).into_response()
+        }
+        Err(failure) => {
+            let (status, page) = failure.page();
+            (status, Json(page)).into_response()
+        }
+    }
+}
+
+fn usage(text: &str) -> Response {
+    refusal(StatusCode::BAD_REQUEST, "usage", text).into_response()
+}

@@ -1,0 +1,227 @@
+//! What can be typed. The help is the reference: each option says what it does, and the end says what each exit code
+//! means.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  an error; the text says which
+  2  the command line is wrong
+  3  the daemon of this host is not reachable
+  4  not quorate, or no leader was found in time
+  5  not reached within --timeout
+  6  no such key or node
+  7  it is not known whether the write happened: read before writing again";
+
+/// Hosts that become a cluster by themselves.
+#[derive(Debug, Parser)]
+#[command(name = "quorate", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Unix socket of the daemon on this host
+    #[arg(long, global = true, env = "QUORATE_SOCKET", value_name = "PATH")]
+    #[arg(default_value = "/run/quorate/quorate.sock")]
+    pub(crate) socket: PathBuf,
+    /// For people or for programs
+    #[arg(short, long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables and sentences
+    Table,
+    /// JSON; what goes on for ever prints one object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) enum Command {
+    /// Run the daemon in the foreground
+    Run(RunOptions),
+    /// Show what this node knows: state, leader, numbers, members
+    Status(StatusOptions),
+    /// Show all members
+    Members,
+    /// Show who is alive, as committed by the cluster
+    Health(WatchOptions),
+    /// Show the newest events: elections, epochs, voters, alarms
+    Events(WatchOptions),
+    /// Wait until the cluster is quorate, or until a health epoch is reached
+    Wait(WaitOptions),
+    /// Write a key
+    Put(PutOptions),
+    /// Read a key, or all keys with a prefix
+    Get(GetOptions),
+    /// Delete a key, or all keys with a prefix
+    Delete(DeleteOptions),
+    /// Say what is wrong and what helps; exit code 4 when this node is not quorate
+    Why,
+    /// Measure round trips to another node
+    Ping(PingOptions),
+    /// Forget the cluster on this host, to begin anew
+    Reset(ResetOptions),
+    /// Make a cluster secret, or show the fingerprint of one
+    Secret {
+        #[command(subcommand)]
+        command: SecretCommand,
+    },
+    /// Check the configuration and say what it means
+    CheckConfig(CheckConfigOptions),
+    /// Show it all on this machine: three daemons, a write, a crash
+    Demo(DemoOptions),
+    /// Say goodbye for a daemon that crashed
+    #[command(hide = true)]
+    Farewell(RunOptions),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunOptions {
+    /// The configuration, the same on every host
+    #[arg(long, env = "QUORATE_CONFIG", value_name = "FILE")]
+    #[arg(default_value = "/etc/quorate/quorate.toml")]
+    pub(crate) config: PathBuf,
+    /// What differs on this host; by default `host.toml` beside the configuration, where there is one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) host: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusOptions {
+    /// Show the links to all peers too
+    #[arg(long)]
+    pub(crate) links: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchOptions {
+    /// Go on and print each change as it comes
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "what", required = true, multiple = false, args = ["quorate", "epoch"])]
+pub(crate) struct WaitOptions {
+    /// Until a leader with a majority is known
+    #[arg(long)]
+    pub(crate) quorate: bool,
+    /// Until this node has this health epoch
+    #[arg(long, value_name = "N")]
+    pub(crate) epoch: Option<u64>,
+    /// Until every live node has it
+    #[arg(long, requires = "epoch")]
+    pub(crate) all_live: bool,
+    /// Give up after this long, such as 30s or 500ms; without it never
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PutOptions {
+    pub(crate) key: String,
+    /// The value; `-` reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) value: String,
+    /// Give up after this long
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetOptions {
+    pub(crate) key: String,
+    /// All keys that begin so
+    #[arg(long)]
+    pub(crate) prefix: bool,
+    /// As it was at this revision
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) rev: Option<i64>,
+    /// From this node's own copy, which may be old but needs no leader
+    #[arg(long)]
+    pub(crate) serializable: bool,
+    /// Most keys to show
+    #[arg(long, value_name = "COUNT", default_value = "0", hide_default_value = true)]
+    pub(crate) limit: i64,
+    /// Give up after this long
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteOptions {
+    pub(crate) key: String,
+    /// All keys that begin so
+    #[arg(long)]
+    pub(crate) prefix: bool,
+    /// Give up after this long
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PingOptions {
+    /// Node name
+    pub(crate) host: String,
+    /// How often
+    #[arg(short, long, default_value = "3", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) count: u32,
+}
+
+/// See [`Command::Reset`].
+#[derive(Debug, Args)]
+pub(crate) struct ResetOptions {
+    #[command(flatten)]
+    pub(crate) config: RunOptions,
+    /// The id of the cluster to forget, whole, as `quorate status` or the refusal showed it
+    #[arg(long, value_name = "ID")]
+    pub(crate) cluster: String,
+}
+
+/// See [`Command::CheckConfig`].
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfigOptions {
+    #[command(flatten)]
+    pub(crate) config: RunOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Print a new secret, for a file that only root and quorate may read
+    New,
+    /// Print the fingerprint of a secret, to compare hosts without showing it
+    Fingerprint {
+        /// The file; `-` reads standard input
+        #[arg(default_value = "/etc/quorate/secret")]
+        file: PathBuf,
+    },
+}
+
+/// See [`Command::Demo`].
+#[derive(Debug, Args)]
+pub(crate) struct DemoOptions {
+    /// Keep the cluster up to play with, until Ctrl-C
+    #[arg(long)]
+    pub(crate) stay: bool,
+}
+
+/// A number with a unit: `500ms`, `30s`, `5m`, `1h`; seconds without one.
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("a time is a number with ms, s, m or h, such as 30s".to_owned()),
+    };
+    let number: f64 = number.parse().map_err(|_| "a time begins with a number".to_owned())?;
+    Duration::try_from_secs_f64(number * scale).map_err(|_| "too long a time".to_owned())
+}

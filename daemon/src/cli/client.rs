@@ -1,0 +1,189 @@
+//! HTTP to the daemon over its unix socket, one connection a request. What can go wrong on the way is told with the
+//! remedy.
+
+use super::exit::{Exit, Failure};
+use crate::api::pages::RefusalPage;
+use bytes::{Buf, Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Response, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use std::io::{Error, ErrorKind};
+use std::path::PathBuf;
+use tokio::net::UnixStream;
+
+/// Longest line of a stream that is kept: a view of 1,000 members fits ten times.
+const LINE: usize = 4 * 1024 * 1024;
+
+/// Talks to one socket.
+#[derive(Debug)]
+pub(super) struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    pub(super) fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// The socket's path, for texts.
+    pub(super) fn socket(&self) -> String {
+        self.socket.display().to_string()
+    }
+
+    /// Asks for a page.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let body = self.body(Method::GET, path, &[], Bytes::new()).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            Failure::other(format!(
+                "the daemon's answer is not understood ({error}); is it of another version? `quorate --version`"
+            ))
+        })
+    }
+
+    /// Sends a body, gives the body of the answer.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Bytes, Failure> {
+        self.body(Method::POST, path, headers, body).await
+    }
+
+    async fn body(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Bytes, Failure> {
+        let answer = self.send(method, path, headers, body).await?;
+        Ok(answer.into_body().collect().await.map_err(|error| self.broken(&error))?.to_bytes())
+    }
+
+    /// Follows a stream of server-sent events, behind the one with the id that was seen last.
+    pub(super) async fn follow(&self, path: &str, seen: Option<&str>) -> Result<Lines, Failure> {
+        let headers: Vec<_> = seen.map(|id| ("last-event-id", id)).into_iter().collect();
+        let answer = self.send(Method::GET, path, &headers, Bytes::new()).await?;
+        Ok(Lines { body: answer.into_body(), rest: BytesMut::new(), socket: self.socket() })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Response<Incoming>, Failure> {
+        let stream =
+            UnixStream::connect(&self.socket).await.map_err(|error| self.no_way_in(&error))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
+        tokio::spawn(connection);
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::HOST, "quorate");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
+            .body(Full::new(body))
+            .map_err(|error| Failure::new(Exit::Usage, "usage", format!("cannot ask: {error}")))?;
+        let answer = sender.send_request(request).await.map_err(|error| self.broken(&error))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let body = answer.into_body().collect().await.map_err(|error| self.broken(&error))?;
+        Err(match serde_json::from_slice::<RefusalPage>(&body.to_bytes()) {
+            Ok(page) => Failure::refused(page),
+            Err(_) => Failure::other(format!("the daemon refused: {status}")),
+        })
+    }
+
+    fn no_way_in(&self, error: &Error) -> Failure {
+        let socket = self.socket();
+        let text = match error.kind() {
+            ErrorKind::NotFound => format!(
+                "no daemon at {socket}: is it running? `systemctl start quorate`, or name its socket with --socket"
+            ),
+            ErrorKind::ConnectionRefused => format!(
+                "the daemon at {socket} has ended: `systemctl start quorate`; `journalctl -u quorate -e` shows why"
+            ),
+            ErrorKind::PermissionDenied => format!(
+                "no permission for {socket}: run this as root, or join the group quorate (`usermod -aG quorate USER`, then log in anew)"
+            ),
+            _ => format!("cannot reach the daemon at {socket}: {error}"),
+        };
+        Failure::new(Exit::Unreachable, "unreachable", text)
+    }
+
+    fn broken(&self, error: &hyper::Error) -> Failure {
+        broken(&self.socket(), error)
+    }
+}
+
+fn broken(socket: &str, error: &hyper::Error) -> Failure {
+    let text = format!("the daemon at {socket} hung up ({error}): `journalctl -u quorate -e`");
+    Failure::new(Exit::Unreachable, "unreachable", text)
+}
+
+/// One server-sent event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Line {
+    pub(super) id: String,
+    pub(super) text: String,
+}
+
+/// A stream of server-sent events.
+pub(super) struct Lines {
+    body: Incoming,
+    rest: BytesMut,
+    socket: String,
+}
+
+impl Lines {
+    /// The next event. The stream ends only with the daemon, so its end is a failure.
+    pub(super) async fn next(&mut self) -> Result<Line, Failure> {
+        loop {
+            while let Some(line) = take_event(&mut self.rest) {
+                if !line.text.is_empty() {
+                    return Ok(line);
+                }
+            }
+            if self.rest.len() > LINE {
+                return Err(Failure::other("the daemon sent a line that does not end"));
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        self.rest.extend_from_slice(&bytes);
+                    }
+                }
+                Some(Err(error)) => return Err(broken(&self.socket, &error)),
+                None => {
+                    let text = format!("the daemon at {} has stopped", self.socket);
+                    return Err(Failure::new(Exit::Unreachable, "unreachable", text));
+                }
+            }
+        }
+    }
+}
+
+/// Takes one event, which ends with an empty line, off the front.
+pub(super) fn take_event(rest: &mut BytesMut) -> Option<Line> {
+    let end = rest.windows(2).position(|pair| pair == b"\n\n")?;
+    let block = rest.split_to(end);
+    rest.advance(2);
+    let mut line = Line::default();
+    for field in String::from_utf8_lossy(&block).lines() {
+        match field.split_once(':') {
+            Some(("id", value)) => value.trim().clone_into(&mut line.id),
+            Some(("data", value)) => line.text.push_str(value.strip_prefix(' ').unwrap_or(value)),
+            _ => {}
+        }
+    }
+    Some(line)
+}

@@ -1,0 +1,68 @@
+//! How a command ends badly: one exit code and one sentence that names the remedy.
+
+use super::arguments::Format;
+use crate::api::pages::RefusalPage;
+use std::process::ExitCode;
+
+/// The exit codes of `--help`, which never change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Exit {
+    Error = 1,
+    Usage = 2,
+    Unreachable = 3,
+    NotQuorate = 4,
+    Timeout = 5,
+    NotFound = 6,
+    FateUnknown = 7,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A command that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) exit: Exit,
+    /// Short word, stable.
+    pub(super) code: String,
+    pub(super) text: String,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, code: &str, text: impl Into<String>) -> Self {
+        Self { exit, code: code.to_owned(), text: text.into() }
+    }
+
+    pub(super) fn other(text: impl Into<String>) -> Self {
+        Self::new(Exit::Error, "error", text)
+    }
+
+    /// What the daemon refused.
+    pub(super) fn refused(page: RefusalPage) -> Self {
+        let exit = match page.code.as_str() {
+            "usage" => Exit::Usage,
+            "no-leader" => Exit::NotQuorate,
+            "timeout" => Exit::Timeout,
+            "fate-unknown" => Exit::FateUnknown,
+            "not-found" | "no-answer" => Exit::NotFound,
+            "stopping" => Exit::Unreachable,
+            _ => Exit::Error,
+        };
+        Self { exit, code: page.code, text: page.error }
+    }
+
+    /// Prints it and gives the exit code.
+    pub(super) fn report(self, format: Format) -> ExitCode {
+        match format {
+            Format::Table => eprintln!("quorate: {}", self.text),
+            Format::Json => {
+                eprintln!("{}", serde_json::json!({ "code": self.code, "error": self.text }));
+            }
+        }
+        self.exit.into()
+    }
+}

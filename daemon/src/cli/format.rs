@@ -1,0 +1,86 @@
+//! Tables for people: columns as wide as they must be, colour only where it was asked for.
+
+/// A colour for a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Paint {
+    Plain,
+    Good,
+    Bad,
+    Middling,
+    Bold,
+}
+
+/// Writes text with or without colour.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pen {
+    pub(super) colour: bool,
+}
+
+impl Pen {
+    pub(super) fn paint(self, paint: Paint, text: &str) -> String {
+        let code = match paint {
+            Paint::Plain => return text.to_owned(),
+            Paint::Good => "32",
+            Paint::Bad => "31",
+            Paint::Middling => "33",
+            Paint::Bold => "1",
+        };
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// What the word of a state or verdict looks like.
+pub(super) fn paint_of(state: &str) -> Paint {
+    match state {
+        "alive" | "quorate" => Paint::Good,
+        "down" | "no-quorum" => Paint::Bad,
+        "waiting" | "joining" | "left" | "suspect" => Paint::Middling,
+        _ => Paint::Plain,
+    }
+}
+
+/// Rows under a head. Cells that name a state are coloured.
+pub(super) fn table(pen: Pen, head: &[&str], rows: &[Vec<String>]) -> String {
+    // Reasons are other nodes' words: what would steer the terminal is shown, not sent.
+    let plain = |cell: &String| cell.replace(char::is_control, "?");
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([head[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let mut out = String::new();
+    let mut write = |cells: &[String], paint: fn(&str) -> Paint| {
+        let mut line = String::new();
+        for (cell, width) in cells.iter().zip(&widths) {
+            line.push_str(&pen.paint(paint(cell), cell));
+            line.push_str(&" ".repeat(width - cell.chars().count() + 2));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    };
+    let head: Vec<String> = head.iter().map(|&name| name.to_owned()).collect();
+    write(&head, |_| Paint::Bold);
+    for row in &rows {
+        write(row, paint_of);
+    }
+    out
+}
+
+/// The day's time of an RFC 3339 text, with the day when it is not today's.
+pub(super) fn short_time(at: &str, now: &str) -> String {
+    match (at.split_once('T'), now.split_once('T')) {
+        (Some((day, time)), Some((today, _))) if day == today => {
+            time.trim_end_matches('Z').to_owned()
+        }
+        (Some((day, time)), _) => format!("{day} {}", time.trim_end_matches('Z')),
+        _ => at.to_owned(),
+    }
+}
+
+/// Microseconds for people.
+pub(super) fn micros(micros: u64) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "for people")]
+    let millis = micros as f64 / 1000.0;
+    format!("{millis:.2} ms")
+}

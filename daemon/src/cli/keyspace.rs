@@ -1,0 +1,173 @@
+//! `put`, `get`, `delete`: the keyspace from the command line.
+
+use super::arguments::{DeleteOptions, Format, GetOptions, PutOptions};
+use super::client::Client;
+use super::exit::{Exit, Failure};
+use super::format::{Pen, table};
+use super::output;
+use crate::api::{KV_PATH, PROTOBUF, TIMEOUT_HEADER};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use bytes::Bytes;
+use quorate_proto::{
+    DeleteRangeRequest, KeyValue, KvRequest, KvResponse, Message, PutRequest, RangeRequest,
+    RangeResponse, kv_request::Request, kv_response::Response, limits,
+};
+use serde_json::{Value, json};
+use std::io::Read;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// `quorate put`.
+pub(super) async fn put(
+    client: &Client,
+    format: Format,
+    options: PutOptions,
+) -> Result<ExitCode, Failure> {
+    let value = match options.value.as_str() {
+        "-" => from_stdin()?,
+        _ => Bytes::from(options.value),
+    };
+    let request =
+        Request::Put(PutRequest { key: options.key.into(), value, ..PutRequest::default() });
+    let Response::Put(answer) = ask(client, request, options.timeout).await? else {
+        return Err(other_kind());
+    };
+    let revision = answer.header.map_or(0, |header| header.revision);
+    match format {
+        Format::Json => output::json(&json!({ "revision": revision }))?,
+        Format::Table => output::text(&format!("revision {revision}\n"))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn from_stdin() -> Result<Bytes, Failure> {
+    // One byte more than the daemon takes, so that it refuses with its own words.
+    let limit = limits::CLIENT_REQUEST as u64 + 1;
+    let mut value = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(limit)
+        .read_to_end(&mut value)
+        .map_err(|error| Failure::other(format!("cannot read the value: {error}")))?;
+    Ok(value.into())
+}
+
+/// `quorate get`.
+pub(super) async fn get(
+    client: &Client,
+    format: Format,
+    options: GetOptions,
+) -> Result<ExitCode, Failure> {
+    let key = Bytes::from(options.key.clone());
+    let range_end = if options.prefix { after_prefix(&key) } else { Bytes::new() };
+    let request = Request::Range(RangeRequest {
+        key: if options.prefix && key.is_empty() { Bytes::from_static(b"\0") } else { key },
+        range_end,
+        limit: options.limit,
+        revision: options.rev.unwrap_or(0),
+        serializable: options.serializable,
+        ..RangeRequest::default()
+    });
+    let Response::Range(answer) = ask(client, request, options.timeout).await? else {
+        return Err(other_kind());
+    };
+    if answer.kvs.is_empty() && !options.prefix {
+        let text = format!("no key `{}`", options.key.escape_debug());
+        return Err(Failure::new(Exit::NotFound, "not-found", text));
+    }
+    match (format, answer.kvs.as_slice()) {
+        (Format::Json, _) => output::json(&range_page(&answer))?,
+        (Format::Table, [one]) if !options.prefix => {
+            output::bytes(&[&one.value, b"\n".as_slice()].concat())?;
+        }
+        (Format::Table, all) => output::text(&draw(all))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `quorate delete`.
+pub(super) async fn delete(
+    client: &Client,
+    format: Format,
+    options: DeleteOptions,
+) -> Result<ExitCode, Failure> {
+    let key = Bytes::from(options.key);
+    let range_end = if options.prefix { after_prefix(&key) } else { Bytes::new() };
+    let key = if options.prefix && key.is_empty() { Bytes::from_static(b"\0") } else { key };
+    let request = Request::DeleteRange(DeleteRangeRequest {
+        key,
+        range_end,
+        ..DeleteRangeRequest::default()
+    });
+    let Response::DeleteRange(answer) = ask(client, request, options.timeout).await? else {
+        return Err(other_kind());
+    };
+    let revision = answer.header.map_or(0, |header| header.revision);
+    let deleted = answer.deleted;
+    match format {
+        Format::Json => output::json(&json!({ "deleted": deleted, "revision": revision }))?,
+        Format::Table => output::text(&format!("{deleted} deleted, revision {revision}\n"))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(client: &Client, request: Request, timeout: Duration) -> Result<Response, Failure> {
+    let body = KvRequest { request: Some(request) }.encode_to_vec();
+    let millis = timeout.as_millis().to_string();
+    let headers = [("content-type", PROTOBUF), (TIMEOUT_HEADER, millis.as_str())];
+    let answer = client.post(KV_PATH, &headers, body.into()).await?;
+    KvResponse::decode(answer).ok().and_then(|answer| answer.response).ok_or_else(other_kind)
+}
+
+fn other_kind() -> Failure {
+    Failure::other("the daemon's answer is not understood; is it of another version?")
+}
+
+/// The end of the range of all keys that begin so, as etcd counts it.
+pub(super) fn after_prefix(prefix: &[u8]) -> Bytes {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return end.into();
+        }
+    }
+    Bytes::from_static(b"\0")
+}
+
+/// Text as text, all else as base64 under a name that says so.
+fn insert(object: &mut serde_json::Map<String, Value>, name: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => object.insert(name.to_owned(), text.into()),
+        Err(_) => object.insert(format!("{name}_base64"), BASE64_STANDARD.encode(bytes).into()),
+    };
+}
+
+fn key_page(kv: &KeyValue) -> Value {
+    let mut object = serde_json::Map::new();
+    insert(&mut object, "key", &kv.key);
+    insert(&mut object, "value", &kv.value);
+    object.insert("create_revision".to_owned(), kv.create_revision.into());
+    object.insert("mod_revision".to_owned(), kv.mod_revision.into());
+    object.insert("version".to_owned(), kv.version.into());
+    Value::Object(object)
+}
+
+/// The JSON of `get`.
+pub(super) fn range_page(answer: &RangeResponse) -> Value {
+    let revision = answer.header.map_or(0, |header| header.revision);
+    let kvs: Vec<Value> = answer.kvs.iter().map(key_page).collect();
+    json!({ "revision": revision, "count": answer.count, "more": answer.more, "kvs": kvs })
+}
+
+fn draw(kvs: &[KeyValue]) -> String {
+    let rows: Vec<Vec<String>> = kvs
+        .iter()
+        .map(|kv| {
+            let key = String::from_utf8_lossy(&kv.key).escape_debug().to_string();
+            let value: String = String::from_utf8_lossy(&kv.value).chars().take(100).collect();
+            vec![key, kv.mod_revision.to_string(), value.escape_debug().to_string()]
+        })
+        .collect();
+    table(Pen { colour: false }, &["KEY", "REVISION", "VALUE"], &rows)
+}

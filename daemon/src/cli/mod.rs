@@ -1,0 +1,71 @@
+//! The command line: arguments, and which command does what. All but `run`, `farewell`, `demo`, `reset`, `secret` and
+//! `check-config` talk to the daemon of this host over its unix socket.
+
+mod arguments;
+mod client;
+mod exit;
+mod format;
+mod keyspace;
+mod local;
+mod output;
+mod show;
+#[cfg(test)]
+mod tests;
+mod wait;
+mod watching;
+mod why;
+
+pub(crate) use arguments::{
+    Arguments, CheckConfigOptions, Command, DemoOptions, Format, ResetOptions, RunOptions,
+    SecretCommand,
+};
+
+use client::Client;
+use exit::Failure;
+use std::process::ExitCode;
+
+/// Carries out a command line.
+pub(crate) fn main(arguments: Arguments) -> ExitCode {
+    let Arguments { socket, output, command } = arguments;
+    let done = match command {
+        Command::Run(options) => return crate::run::run(&options),
+        Command::Farewell(options) => return crate::run::farewell(&options),
+        Command::Demo(options) => return crate::demo::demo(&options),
+        Command::Reset(options) => return local::reset(&options),
+        Command::CheckConfig(options) => return local::check_config(&options),
+        Command::Secret { command } => local::secret(command, output),
+        asking => ask(asking, &Client::new(socket), output),
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => failure.report(output),
+    }
+}
+
+/// The commands that ask the daemon.
+fn ask(command: Command, client: &Client, format: Format) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::other(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            Command::Status(options) => show::status(client, format, options.links).await,
+            Command::Members => show::members(client, format).await,
+            Command::Health(options) => watching::health(client, format, options.watch).await,
+            Command::Events(options) => watching::events(client, format, options.watch).await,
+            Command::Wait(options) => wait::wait(client, format, &options).await,
+            Command::Put(options) => keyspace::put(client, format, options).await,
+            Command::Get(options) => keyspace::get(client, format, options).await,
+            Command::Delete(options) => keyspace::delete(client, format, options).await,
+            Command::Why => why::why(client, format).await,
+            Command::Ping(options) => show::ping(client, format, &options).await,
+            Command::Run(_)
+            | Command::Farewell(_)
+            | Command::Demo(_)
+            | Command::Reset(_)
+            | Command::CheckConfig(_)
+            | Command::Secret { .. } => unreachable!("carried out without a daemon"),
+        }
+    })
+}

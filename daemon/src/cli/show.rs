@@ -1,0 +1,171 @@
+//! `status`, `members`, `ping`: one answer, drawn. Drawing is pure: page in, text out.
+
+use super::arguments::{Format, PingOptions};
+use super::client::Client;
+use super::exit::Failure;
+use super::format::{Paint, Pen, micros, paint_of, short_time, table};
+use super::output;
+use crate::api::pages::{MemberPage, PingPage, StatusPage, rfc3339};
+use crate::doors::{LinkLine, wall_unix_ms};
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// `quorate status`.
+pub(super) async fn status(
+    client: &Client,
+    format: Format,
+    links: bool,
+) -> Result<ExitCode, Failure> {
+    let path = if links { "/v1/status?links=1" } else { "/v1/status" };
+    let page: StatusPage = client.get(path).await?;
+    match format {
+        Format::Json => output::json(&page)?,
+        Format::Table => {
+            let pen = Pen { colour: output::colour() };
+            output::text(&draw_status(&page, pen, &rfc3339(wall_unix_ms())))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `quorate members`.
+pub(super) async fn members(client: &Client, format: Format) -> Result<ExitCode, Failure> {
+    let page: StatusPage = client.get("/v1/status").await?;
+    match format {
+        Format::Json => output::json(&page.members)?,
+        Format::Table => {
+            let pen = Pen { colour: output::colour() };
+            output::text(&draw_members(&page.members, pen, &rfc3339(wall_unix_ms())))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `quorate ping`.
+pub(super) async fn ping(
+    client: &Client,
+    format: Format,
+    options: &PingOptions,
+) -> Result<ExitCode, Failure> {
+    let name = query_value(&options.host);
+    let page: PingPage =
+        client.get(&format!("/v1/ping?name={name}&count={}", options.count)).await?;
+    match format {
+        Format::Json => output::json(&page)?,
+        Format::Table => {
+            let mut out = String::new();
+            for trip in &page.round_trip_micros {
+                let _ = writeln!(out, "{} answered in {}", page.name, micros(*trip));
+            }
+            output::text(&out)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A value inside a query: all but letters, digits and a few marks as %XX.
+pub(super) fn query_value(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The table of `status`.
+pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, text: String| {
+        let _ = writeln!(out, "{:<10} {text}", name);
+    };
+    let id = page.cluster_id.as_deref().unwrap_or("not founded yet");
+    line("cluster", format!("{} ({id})", page.cluster));
+    line("state", pen.paint(paint_of(&page.state), &page.state));
+    let role = page.node.role.as_deref().unwrap_or("not let in yet");
+    let node = &page.node;
+    line("node", format!("{}, {role}, {}/{}", node.name, node.instance, node.generation));
+    let leader = page.leader.as_deref().unwrap_or("none");
+    line("leader", format!("{leader}, term {}, {} seen elected", page.term, page.elections));
+    line(
+        "numbers",
+        format!(
+            "revision {}, epoch {}, commit {}, applied {}, hash {}",
+            page.revision, page.health_epoch, page.commit, page.applied, page.state_hash
+        ),
+    );
+    if let Some(margin) = &page.margin {
+        let paint = if margin.alarm { Paint::Bad } else { Paint::Plain };
+        let text = format!(
+            "{} founder disk{} may be lost at once ({} of {} seeds know the cluster)",
+            margin.disks,
+            if margin.disks == 1 { "" } else { "s" },
+            margin.known,
+            margin.slots
+        );
+        line("margin", pen.paint(paint, &text));
+    }
+    for reason in &page.waiting_for {
+        line("waiting", pen.paint(Paint::Middling, &reason.text));
+    }
+    for opinion in &page.opinions {
+        line("opinion", format!("{} is {}: {}", opinion.name, opinion.verdict, opinion.reason));
+    }
+    if !page.waiting_for.is_empty() {
+        line("", "`quorate why` says what helps".to_owned());
+    }
+    if !page.members.is_empty() {
+        let _ = write!(out, "\n{}", draw_members(&page.members, pen, now));
+    }
+    if let Some(links) = &page.links {
+        let _ = write!(out, "\n{}", draw_links(links, pen));
+    }
+    out
+}
+
+/// The table of `members`.
+pub(super) fn draw_members(members: &[MemberPage], pen: Pen, now: &str) -> String {
+    let rows: Vec<Vec<String>> = members
+        .iter()
+        .map(|member| {
+            vec![
+                member.name.clone(),
+                member.role.clone(),
+                member.state.clone(),
+                member.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
+                member.since_epoch.to_string(),
+                short_time(&member.since, now),
+                member.reason.clone(),
+            ]
+        })
+        .collect();
+    table(pen, &["NAME", "ROLE", "STATE", "ADDRESS", "EPOCH", "SINCE", "REASON"], &rows)
+}
+
+fn draw_links(links: &[LinkLine], pen: Pen) -> String {
+    let rows: Vec<Vec<String>> = links
+        .iter()
+        .map(|link| {
+            let dropped: u64 = link.dropped.iter().map(|dropped| dropped.frames).sum();
+            let sent: u64 = link.bytes.iter().map(|lane| lane.sent).sum();
+            let received: u64 = link.bytes.iter().map(|lane| lane.received).sum();
+            vec![
+                link.name.clone(),
+                link.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
+                link.up_seconds.map_or_else(|| "down".to_owned(), |up| format!("{up} s")),
+                link.rtt_micros.map_or_else(|| "-".to_owned(), micros),
+                link.lost_packets.to_string(),
+                link.waiting_frames.to_string(),
+                dropped.to_string(),
+                sent.to_string(),
+                received.to_string(),
+            ]
+        })
+        .collect();
+    let head =
+        ["LINK", "ADDRESS", "UP", "RTT", "LOST", "WAITING", "GIVEN UP", "BYTES OUT", "BYTES IN"];
+    table(pen, &head, &rows)
+}

@@ -1,0 +1,136 @@
+//! `health` and `events`, once or for as long as somebody watches. A watch outlives a restart of the daemon: it
+//! connects again and resumes behind the last line.
+
+use super::arguments::Format;
+use super::client::{Client, Line};
+use super::exit::{Exit, Failure};
+use super::format::{Paint, Pen, paint_of, short_time};
+use super::output;
+use super::show::draw_members;
+use crate::api::pages::{EventPage, HealthPage, rfc3339};
+use crate::doors::wall_unix_ms;
+use serde::de::DeserializeOwned;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Between attempts to reach a daemon that went away.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// `quorate health`.
+pub(super) async fn health(
+    client: &Client,
+    format: Format,
+    watch: bool,
+) -> Result<ExitCode, Failure> {
+    let pen = Pen { colour: output::colour() };
+    if watch {
+        return follow(client, "/v1/health/watch", |line| {
+            let page: HealthPage = understand(&line.text)?;
+            match format {
+                Format::Json => output::text(&format!("{}\n", line.text)),
+                Format::Table => output::text(&draw_line(&page, pen)),
+            }
+        })
+        .await;
+    }
+    match format {
+        Format::Json => output::json(&client.get::<serde_json::Value>("/v1/health").await?)?,
+        Format::Table => {
+            let page: HealthPage = client.get("/v1/health").await?;
+            output::text(&draw_health(&page, pen, &rfc3339(wall_unix_ms())))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `quorate events`.
+pub(super) async fn events(
+    client: &Client,
+    format: Format,
+    watch: bool,
+) -> Result<ExitCode, Failure> {
+    let pen = Pen { colour: output::colour() };
+    let show = |page: &EventPage| match format {
+        Format::Json => output::json(page),
+        Format::Table => output::text(&draw_event(page, pen, &rfc3339(wall_unix_ms()))),
+    };
+    if watch {
+        return follow(client, "/v1/events/watch", |line| show(&understand(&line.text)?)).await;
+    }
+    let pages: Vec<EventPage> = client.get("/v1/events").await?;
+    pages.iter().try_for_each(show)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Follows a feed for ever. The first connection must succeed; later ones are tried until they do.
+async fn follow(
+    client: &Client,
+    path: &str,
+    mut show: impl FnMut(&Line) -> Result<(), Failure>,
+) -> Result<ExitCode, Failure> {
+    let mut lines = client.follow(path, None).await?;
+    let mut seen: Option<String> = None;
+    loop {
+        match lines.next().await {
+            Ok(line) => {
+                show(&line)?;
+                seen = Some(line.id);
+            }
+            Err(failure) if failure.exit != Exit::Unreachable => return Err(failure),
+            Err(failure) => {
+                eprintln!("quorate: {}; waiting for it", failure.text);
+                lines = reconnect(client, path, seen.as_deref()).await?;
+            }
+        }
+    }
+}
+
+async fn reconnect(
+    client: &Client,
+    path: &str,
+    seen: Option<&str>,
+) -> Result<super::client::Lines, Failure> {
+    loop {
+        tokio::time::sleep(RETRY).await;
+        match client.follow(path, seen).await {
+            Err(failure) if failure.exit == Exit::Unreachable => {}
+            done => return done,
+        }
+    }
+}
+
+fn understand<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text)
+        .map_err(|error| Failure::other(format!("the daemon's line is not understood: {error}")))
+}
+
+/// The table of `health`.
+pub(super) fn draw_health(page: &HealthPage, pen: Pen, now: &str) -> String {
+    let state = if page.quorate { "quorate" } else { "no-quorum" };
+    let state = pen.paint(paint_of(state), state);
+    let members = draw_members(&page.members, pen, now);
+    format!("epoch {}, {state}, {}\n\n{members}", page.epoch, short_time(&page.at, now))
+}
+
+/// One line of `health --watch`.
+pub(super) fn draw_line(page: &HealthPage, pen: Pen) -> String {
+    let alive = page.members.iter().filter(|member| member.state == "alive").count();
+    let mut out = format!("{} epoch {} {alive}/{} alive", page.at, page.epoch, page.members.len());
+    if !page.quorate {
+        let _ = write!(out, ", {}", pen.paint(Paint::Bad, "no quorum: this may be old"));
+    }
+    for change in &page.changed {
+        let to = if change.to.is_empty() { "removed" } else { &change.to };
+        let to = pen.paint(paint_of(to), to);
+        let _ = write!(out, "; {} is {to} ({})", change.name, change.reason);
+    }
+    out.push('\n');
+    out
+}
+
+fn draw_event(page: &EventPage, pen: Pen, now: &str) -> String {
+    let paint = if page.warning { Paint::Bad } else { Paint::Plain };
+    let kind = pen.paint(paint, &format!("{:<12}", page.kind));
+    format!("{}  {kind}  {}\n", short_time(&page.at, now), page.text)
+}

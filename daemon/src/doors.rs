@@ -1,0 +1,144 @@
+//! What stands between the loop and the doors: the calls that a door makes, and what the loop shows to all of them.
+//!
+//! The loop owns the other ends: it answers every [`Call`] exactly once (a caller that went away has closed its
+//! reply), and publishes status, health and events. Knows nothing of HTTP, sockets or the node's insides.
+
+use crate::feed::{EventRing, Feed};
+use quorate_node::{ClientReply, ClientRequest, Status};
+use quorate_proto::Moment;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Calls that may wait for the loop. Full means that the loop is overrun: the caller is told "busy" at once
+/// instead of queueing towards its own deadline.
+pub(crate) const CALLS: usize = 4096;
+/// Most pings of one `quorate ping`.
+pub(crate) const PINGS: u32 = 100;
+
+/// Something that a door asks of the loop. A reply whose other end is closed needs no answer any more.
+#[derive(Debug)]
+pub(crate) enum Call {
+    /// A request to the keyspace, or a wait for an epoch.
+    Client { request: ClientRequest, deadline: Duration, reply: oneshot::Sender<ClientReply> },
+    /// Round trips to a node, over the link that stands.
+    Ping { name: String, count: u32, reply: oneshot::Sender<Result<Vec<Duration>, String>> },
+    /// The links to all peers.
+    Links { reply: oneshot::Sender<Vec<LinkLine>> },
+}
+
+/// One link to a peer, for `quorate status --links`.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub(crate) struct LinkLine {
+    /// Node name where it is known, else the short instance.
+    pub(crate) name: String,
+    /// The peer's instance.
+    pub(crate) instance: String,
+    /// Where it is.
+    pub(crate) address: Option<SocketAddr>,
+    /// For how long the connection has been up; absent when it is not.
+    pub(crate) up_seconds: Option<u64>,
+    /// Round trip as the transport measures it.
+    pub(crate) rtt_micros: Option<u64>,
+    /// Packets lost on this connection.
+    pub(crate) lost_packets: u64,
+    /// Frames that wait for the connection.
+    pub(crate) waiting_frames: u64,
+    /// Frames given up, by lane and cause.
+    pub(crate) dropped: Vec<DroppedLine>,
+    /// Bytes by lane.
+    pub(crate) bytes: Vec<LaneLine>,
+}
+
+/// Frames that a link gave up.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct DroppedLine {
+    /// Which lane.
+    pub(crate) lane: String,
+    /// Why.
+    pub(crate) cause: String,
+    /// How many.
+    pub(crate) frames: u64,
+}
+
+/// Bytes of a lane.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct LaneLine {
+    /// Which lane.
+    pub(crate) lane: String,
+    /// Bytes handed to the network.
+    pub(crate) sent: u64,
+    /// Bytes that came in.
+    pub(crate) received: u64,
+}
+
+/// When the process started, on both clocks, so that a `Moment` can be shown as wall-clock time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Started {
+    /// Milliseconds since 1970.
+    pub(crate) wall_unix_ms: u64,
+    /// The same instant on the node's clock.
+    pub(crate) moment: Moment,
+}
+
+impl Started {
+    /// Now is the moment `moment` of the node's clock.
+    pub(crate) fn now(moment: Moment) -> Self {
+        Self { wall_unix_ms: wall_unix_ms(), moment }
+    }
+
+    /// A moment as milliseconds since 1970; for display only.
+    pub(crate) fn unix_ms(&self, moment: Moment) -> u64 {
+        let after = i128::from(moment.as_micros()) - i128::from(self.moment.as_micros());
+        u64::try_from(i128::from(self.wall_unix_ms) + after / 1000).unwrap_or(0)
+    }
+}
+
+/// The wall clock in milliseconds since 1970; for display only.
+pub(crate) fn wall_unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Everything that a door needs; cheap to clone, one clone for each door.
+#[derive(Debug, Clone)]
+pub(crate) struct Doors {
+    /// To the loop; of [`CALLS`] places.
+    pub(crate) calls: mpsc::Sender<Call>,
+    /// What the node knows of itself, refreshed by the loop.
+    pub(crate) status: watch::Receiver<Arc<Status>>,
+    /// The health views.
+    pub(crate) feed: Feed,
+    /// The newest events.
+    pub(crate) events: EventRing,
+    /// Whether this door serves the keyspace and whatever else makes the node act.
+    pub(crate) keyspace: bool,
+    /// For showing moments as times.
+    pub(crate) started: Started,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallFailure {
+    /// The loop has too many calls waiting; this one was not taken.
+    Busy,
+    /// The daemon is stopping; what became of the call is not known.
+    Stopping,
+}
+
+impl Doors {
+    /// Hands a call to the loop and waits for its answer.
+    pub(crate) async fn ask<T>(
+        &self,
+        call: impl FnOnce(oneshot::Sender<T>) -> Call,
+    ) -> Result<T, CallFailure> {
+        let (reply, answer) = oneshot::channel();
+        self.calls.try_send(call(reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CallFailure::Busy,
+            mpsc::error::TrySendError::Closed(_) => CallFailure::Stopping,
+        })?;
+        answer.await.map_err(|_| CallFailure::Stopping)
+    }
+}

@@ -1,0 +1,88 @@
+//! `/metrics`: a status as Prometheus text. Pure: status in, text out.
+
+use quorate_node::{Status, status::State};
+use quorate_proto::MemberState;
+use std::fmt::Write as _;
+
+/// Content type of the text format.
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The text.
+pub(crate) fn render(status: &Status) -> String {
+    let mut out = String::new();
+    let members = &status.view.members;
+    let in_state = |state: MemberState| members.iter().filter(|m| m.state() == state).count();
+    let yes = |flag: bool| u64::from(flag);
+    gauge(&mut out, "quorate_info", "Always 1; the labels say who this is.", &labels(status), 1);
+    let quorate = yes(status.state == State::Quorate);
+    gauge(&mut out, "quorate_quorate", "1 when a leader with a majority is known.", "", quorate);
+    let leads = yes(status.leader.as_ref().is_some_and(|(id, _)| *id == status.instance));
+    gauge(&mut out, "quorate_is_leader", "1 when this node leads.", "", leads);
+    gauge(&mut out, "quorate_term", "Raft term.", "", status.term);
+    gauge(&mut out, "quorate_commit_index", "Committed entries here.", "", status.commit);
+    gauge(&mut out, "quorate_applied_index", "Applied entries here.", "", status.applied);
+    gauge(&mut out, "quorate_revision", "Revision of the keyspace here.", "", status.revision);
+    let epoch = status.view.epoch.get();
+    gauge(&mut out, "quorate_health_epoch", "Number of the newest health view here.", "", epoch);
+    head(&mut out, "quorate_members", "Members by committed state.", "gauge");
+    for state in [MemberState::Alive, MemberState::Down, MemberState::Left] {
+        let _ = writeln!(out, "quorate_members{{state=\"{}\"}} {}", state.word(), in_state(state));
+    }
+    let sessions = status.sessions.len() as u64;
+    gauge(&mut out, "quorate_sessions", "Peers with a connection that is up.", "", sessions);
+    head(&mut out, "quorate_waiting", "Reasons why this node is not quorate.", "gauge");
+    for reason in &status.reasons {
+        let subject = escape(reason.subject.as_deref().unwrap_or(""));
+        let code = escape(reason.code);
+        let _ = writeln!(out, "quorate_waiting{{code=\"{code}\",subject=\"{subject}\"}} 1");
+    }
+    if let Some(margin) = status.margin {
+        let disks = u64::from(margin.disks);
+        gauge(
+            &mut out,
+            "quorate_margin_disks",
+            "Founder disks that may be lost at once.",
+            "",
+            disks,
+        );
+        let alarm = yes(margin.alarm);
+        gauge(&mut out, "quorate_margin_alarm", "1 when that is alarmingly few.", "", alarm);
+    }
+    counter(&mut out, "quorate_elections_total", "Leaders seen elected.", status.elections);
+    for (name, help, value) in &status.counters {
+        counter(&mut out, name, help, *value);
+    }
+    out
+}
+
+fn labels(status: &Status) -> String {
+    format!(
+        "{{cluster=\"{}\",node=\"{}\",instance_id=\"{}\",role=\"{}\",state=\"{}\",version=\"{}\"}}",
+        escape(&status.cluster),
+        status.name,
+        status.instance,
+        status.role.map_or("", |role| role.word()),
+        status.state.word(),
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+fn head(out: &mut String, name: &str, help: &str, kind: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn gauge(out: &mut String, name: &str, help: &str, labels: &str, value: u64) {
+    head(out, name, help, "gauge");
+    let _ = writeln!(out, "{name}{labels} {value}");
+}
+
+fn counter(out: &mut String, name: &str, help: &str, value: u64) {
+    // By Prometheus' convention a name that ends so counts; all else may also fall.
+    let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+    head(out, name, help, kind);
+    let _ = writeln!(out, "{name} {value}");
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
