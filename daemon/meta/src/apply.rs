@@ -1,0 +1,41 @@
+//! What applying an entry gives back.
+
+use crate::{AdmitRefusal, KeyChange};
+use quorate_proto::{HealthDelta, HealthEpoch, KvError, KvResponse};
+use std::sync::Arc;
+
+/// What came of one entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// Who waits for the answer; 0 = nobody.
+    pub ticket: u64,
+    /// The answer.
+    pub result: AppliedResult,
+    /// The next epoch of health, when the entry led to one.
+    pub health: Option<Arc<HealthDelta>>,
+    /// What changed in both spaces, for watches; in order.
+    pub changes: Vec<KeyChange>,
+}
+
+/// The answer to the one who proposed an entry.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AppliedResult {
+    /// The keyspace's answer.
+    Kv(Result<KvResponse, KvError>),
+    /// A change of health; `stale` when it was proposed on an epoch that is no longer the newest.
+    Health {
+        /// Nothing was applied.
+        stale: bool,
+    },
+    /// Whether a node was let in, and the epoch that shows it.
+    Admitted(Result<HealthEpoch, AdmitRefusal>),
+    /// The entry meant nothing: it was empty, or of a kind that this version does not know.
+    Void,
+}
+
+impl Applied {
+    /// An entry that meant nothing.
+    pub(crate) fn void(ticket: u64) -> Self {
+        Self { ticket, result: AppliedResult::Void, health: None, changes: Vec::new() }
+    }
+}

@@ -1,0 +1,299 @@
+//! The whole state of `__meta` at one applied index.
+//!
+//! Invariants: entries are applied once each, in order; the state, its hash included, is a function of them
+//! and of the founding record alone. A clone is cheap and no longer changes, so it can be read and written
+//! to disk elsewhere while this one goes on.
+
+use crate::apply::{Applied, AppliedResult};
+use crate::edit::Edit;
+use crate::keyspace::Keyspace;
+use crate::rolling::Rolling;
+use crate::roster::Roster;
+use crate::{AdmitRefusal, KeyChange, Space, check, records, request};
+use bytes::Bytes;
+use quorate_proto::{
+    Admit, Command, CommandBody, ConfState, Founded, GenesisId, HealthDelta, HealthEpoch,
+    HealthProposal, HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member,
+    Message as _, RaftId, Revision,
+};
+use std::fmt;
+use std::sync::Arc;
+
+/// Index at which every founder's log begins (GENESIS rule 14): the genesis state stands there.
+const GENESIS_INDEX: u64 = 1;
+/// Compacted changes whose memory is given back with each entry: more than an ordinary entry adds, so that
+/// scrubbing catches up, and about half a millisecond.
+const SCRUB_PER_ENTRY: usize = 500;
+
+/// See the head of this file.
+#[derive(Clone, PartialEq)]
+pub struct Meta {
+    pub(crate) applied: u64,
+    pub(crate) hash: Rolling,
+    pub(crate) users: Keyspace,
+    pub(crate) own: Keyspace,
+    pub(crate) roster: Roster,
+    pub(crate) founded: Option<Arc<Founded>>,
+}
+
+impl Meta {
+    /// The state that every founder starts from; a function of the founding record alone.
+    #[must_use]
+    pub fn genesis(founded: &Founded) -> Self {
+        let mut meta = Self::empty();
+        meta.applied = GENESIS_INDEX;
+        meta.hash.bytes(&founded.record.genesis_id().to_bytes());
+        let (roster, delta) = Roster::genesis(founded);
+        meta.roster = roster;
+        meta.founded = Some(Arc::new(founded.clone()));
+        if let Some(delta) = delta {
+            records::write(&mut meta.own, &meta.roster, &delta, Some(founded), &mut meta.hash);
+        }
+        meta
+    }
+
+    /// The state of a joiner before its snapshot.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            applied: 0,
+            hash: Rolling::START,
+            users: Keyspace::new(),
+            own: Keyspace::new(),
+            roster: Roster::empty(),
+            founded: None,
+        }
+    }
+
+    /// Applies an entry that holds a [`Command`]. Bytes that are none have no effect.
+    ///
+    /// # Panics
+    /// When the entry is not behind all that were applied: a mistake of the caller that would lose writes.
+    pub fn apply(&mut self, index: u64, data: &Bytes) -> Applied {
+        self.advance(index);
+        let Ok(Command { ticket, body }) = Command::decode(data.clone()) else {
+            return Applied::void(0);
+        };
+        match body {
+            Some(CommandBody::Kv(request)) => self.apply_kv(ticket, &request),
+            Some(CommandBody::Health(proposal)) => self.apply_health(ticket, &proposal),
+            Some(CommandBody::Admit(admit)) => self.apply_admit(ticket, &admit),
+            None => Applied::void(ticket),
+        }
+    }
+
+    /// Applies an entry that holds nothing, like a new leader's first.
+    ///
+    /// # Panics
+    /// As [`Self::apply`].
+    pub fn apply_nothing(&mut self, index: u64) {
+        self.advance(index);
+    }
+
+    /// Applies a change of voters and learners: roles follow.
+    ///
+    /// # Panics
+    /// As [`Self::apply`].
+    pub fn apply_voters(
+        &mut self,
+        index: u64,
+        conf: &ConfState,
+        at_unix_ms: u64,
+    ) -> Option<Arc<HealthDelta>> {
+        self.advance(index);
+        self.hash.bytes(&conf.encode_to_vec());
+        let delta = self.roster.follow(conf, at_unix_ms)?;
+        self.publish(&delta);
+        Some(delta)
+    }
+
+    fn advance(&mut self, index: u64) {
+        assert!(index > self.applied, "entry {index} was applied after {}", self.applied);
+        self.applied = index;
+        self.hash.word(index);
+        self.users.scrub(SCRUB_PER_ENTRY);
+    }
+
+    fn apply_kv(&mut self, ticket: u64, request: &KvRequest) -> Applied {
+        let compacted = self.users.compacted;
+        let (result, changes) = match check::check(request) {
+            Err(error) => (Err(error), Vec::new()),
+            // Only reads can concern the own space.
+            Ok(Space::Own) => (self.read(request), Vec::new()),
+            Ok(Space::Users) => {
+                let mut edit = Edit::new(Space::Users, &mut self.users);
+                let result = request::execute(&mut edit, request);
+                (result, edit.commit(&mut self.hash))
+            }
+        };
+        if self.users.compacted != compacted {
+            self.hash.signed(self.users.compacted);
+        }
+        Applied { ticket, result: AppliedResult::Kv(result), health: None, changes }
+    }
+
+    fn apply_health(&mut self, ticket: u64, proposal: &HealthProposal) -> Applied {
+        let outcome = self.roster.propose(proposal);
+        let stale = outcome.is_none();
+        let health = outcome.flatten();
+        let changes = health.as_ref().map_or_else(Vec::new, |delta| self.publish(delta));
+        Applied { ticket, result: AppliedResult::Health { stale }, health, changes }
+    }
+
+    fn apply_admit(&mut self, ticket: u64, admit: &Admit) -> Applied {
+        let outcome: Result<_, AdmitRefusal> = self.roster.admit(admit);
+        let (result, health) = match outcome {
+            Ok((epoch, delta)) => (Ok(epoch), delta),
+            Err(refusal) => (Err(refusal), None),
+        };
+        let changes = health.as_ref().map_or_else(Vec::new, |delta| self.publish(delta));
+        Applied { ticket, result: AppliedResult::Admitted(result), health, changes }
+    }
+
+    /// Makes a new epoch visible as keys, and part of the hash.
+    fn publish(&mut self, delta: &HealthDelta) -> Vec<KeyChange> {
+        self.hash.bytes(&delta.encode_to_vec());
+        records::write(&mut self.own, &self.roster, delta, None, &mut self.hash)
+    }
+
+    /// Index of the last applied entry; 0 before a snapshot.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// One number for the whole state: two replicas that applied the same entries have the same one.
+    #[must_use]
+    pub fn state_hash(&self) -> u64 {
+        self.hash.value()
+    }
+
+    /// Revision of the users' keyspace.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        Revision::new(self.users.revision.unsigned_abs())
+    }
+
+    /// Revision of quorate's own records.
+    #[must_use]
+    pub fn own_revision(&self) -> Revision {
+        Revision::new(self.own.revision.unsigned_abs())
+    }
+
+    /// The newest committed health epoch.
+    #[must_use]
+    pub fn epoch(&self) -> HealthEpoch {
+        self.roster.epoch()
+    }
+
+    /// Answers a request that changes nothing from the state as it is. The header holds only the revision.
+    ///
+    /// # Errors
+    /// etcd's, and `Unspecified` when the request could change something.
+    pub fn read(&self, request: &KvRequest) -> Result<KvResponse, KvError> {
+        let space = check::check(request)?;
+        if !check::is_read_only(request) {
+            return Err(KvError::Unspecified);
+        }
+        // A cheap copy, so that reads and writes share one way through a request.
+        let mut keyspace = self.keyspace(space).clone();
+        request::execute(&mut Edit::new(space, &mut keyspace), request)
+    }
+
+    /// Whether a request cannot change anything, whichever branches it takes.
+    #[must_use]
+    pub fn is_read_only(request: &KvRequest) -> bool {
+        check::is_read_only(request)
+    }
+
+    /// Refuses what can be refused before proposing: sizes, keys, the prefix `__meta/`, the rules of
+    /// transactions.
+    ///
+    /// # Errors
+    /// The error that applying would give.
+    pub fn check(&self, request: &KvRequest) -> Result<(), KvError> {
+        check::check(request).map(drop)
+    }
+
+    pub(crate) fn keyspace(&self, space: Space) -> &Keyspace {
+        match space {
+            Space::Users => &self.users,
+            Space::Own => &self.own,
+        }
+    }
+
+    /// All nodes at the newest epoch.
+    #[must_use]
+    pub fn view(&self) -> Arc<HealthView> {
+        self.roster.view.clone()
+    }
+
+    /// The differences from an epoch to the newest, oldest first; none when they are no longer all kept, so
+    /// that the whole view must be sent.
+    #[must_use]
+    pub fn deltas_since(&self, epoch: HealthEpoch) -> Option<Vec<Arc<HealthDelta>>> {
+        self.roster.deltas_since(epoch)
+    }
+
+    /// What a node that has `epoch` must be sent; none when it has the newest.
+    #[must_use]
+    pub fn update_since(&self, epoch: HealthEpoch) -> Option<HealthUpdate> {
+        self.roster.update_since(epoch)
+    }
+
+    /// The founding record and its proof.
+    #[must_use]
+    pub fn founded(&self) -> Option<&Founded> {
+        self.founded.as_deref()
+    }
+
+    /// The cluster id.
+    #[must_use]
+    pub fn genesis_id(&self) -> Option<GenesisId> {
+        self.roster.genesis
+    }
+
+    /// Voters and learners as of the last change that was applied.
+    #[must_use]
+    pub fn conf(&self) -> &ConfState {
+        &self.roster.conf
+    }
+
+    /// The member with this disk life.
+    #[must_use]
+    pub fn member(&self, instance: Instance) -> Option<&Member> {
+        self.roster.by_instance(instance)
+    }
+
+    /// The member with this name.
+    #[must_use]
+    pub fn member_by_name(&self, name: &str) -> Option<&Member> {
+        self.roster.by_name(name)
+    }
+
+    /// The member with this Raft id; none for a disk life that is over, though raft may still know it.
+    #[must_use]
+    pub fn member_by_raft(&self, id: RaftId) -> Option<&Member> {
+        self.roster.by_raft(id)
+    }
+
+    /// Whether this disk life has been replaced by a later one.
+    #[must_use]
+    pub fn is_tombstone(&self, instance: Instance) -> bool {
+        self.roster.is_tombstone(instance)
+    }
+}
+
+impl fmt::Debug for Meta {
+    /// The figures, not the keys: there may be millions.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meta")
+            .field("applied", &self.applied)
+            .field("hash", &format_args!("{:016x}", self.hash.value()))
+            .field("revision", &self.users.revision)
+            .field("keys", &self.users.present.len())
+            .field("epoch", &self.roster.epoch())
+            .field("members", &self.roster.view.members.len())
+            .finish_non_exhaustive()
+    }
+}

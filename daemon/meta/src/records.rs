@@ -1,0 +1,182 @@
+//! quorate's own records as keys and JSON values: `__meta/cluster`, `__meta/health`, `__meta/nodes/NAME`.
+//!
+//! The values are a view for clients, written whenever the typed record changes; nothing is read back from
+//! them. Equal records give equal bytes: fields come in a fixed order, and numbers above 2^53 as text.
+
+use crate::Space;
+use crate::changes::KeyChange;
+use crate::edit::{Edit, Keep};
+use crate::keyspace::Keyspace;
+use crate::rolling::Rolling;
+use crate::roster::{Roster, own_key, state_word};
+use quorate_proto::{Address, Founded, HealthDelta, Member, Role};
+use std::fmt::Write as _;
+
+/// Revisions of the own space that are kept: as many as there are kept epochs.
+const HISTORY: i64 = 256;
+
+/// Writes what an epoch changed (and at birth the founding record) as one revision of the own space.
+pub(crate) fn write(
+    own: &mut Keyspace,
+    roster: &Roster,
+    delta: &HealthDelta,
+    founded: Option<&Founded>,
+    hash: &mut Rolling,
+) -> Vec<KeyChange> {
+    let mut edit = Edit::new(Space::Own, own);
+    let mut put = |name: &str, value: String| {
+        edit.put(&own_key(name), value.as_bytes(), Keep::default());
+    };
+    if let Some(founded) = founded {
+        put("cluster", cluster_json(founded));
+    }
+    for member in &delta.members {
+        put(&format!("nodes/{}", member.name), member_json(member));
+    }
+    put("health", health_json(roster));
+    let changes = edit.commit(hash);
+    let oldest = own.revision - HISTORY;
+    if oldest > own.compacted.max(0) {
+        // Nothing to do when it is refused: it is below the newest revision and above the last compaction.
+        let _ = own.compact(oldest);
+        own.scrub(usize::MAX);
+    }
+    changes
+}
+
+/// The founding record, which never changes.
+fn cluster_json(founded: &Founded) -> String {
+    let record = &founded.record;
+    let mut json = Json::object();
+    json.text("cluster", &record.cluster);
+    json.text("cluster_id", &record.genesis_id().to_string());
+    json.number("slots", u64::from(record.slots));
+    json.begin("founders", '[');
+    for voter in &record.voters {
+        json.item('{');
+        json.text("name", &voter.name);
+        json.text("instance", &voter.instance.to_string());
+        json.number("slot", u64::from(voter.slot));
+        json.end('}');
+    }
+    json.end(']');
+    json.finish()
+}
+
+/// One node, whole.
+fn member_json(member: &Member) -> String {
+    let mut json = Json::object();
+    json.text("name", &member.name);
+    json.text("instance", &member.instance.to_string());
+    json.number("generation", member.generation.get());
+    match member.address.as_ref().and_then(Address::socket) {
+        Some(socket) => json.text("address", &socket.to_string()),
+        None => json.null("address"),
+    }
+    json.text("key", &member.key.to_string());
+    json.text("role", Role::try_from(member.role).unwrap_or_default().word());
+    json.text("state", state_word(member.state));
+    json.number("since_epoch", member.since_epoch.get());
+    json.text("reason", &member.reason);
+    json.number("since_unix_ms", member.since_unix_ms);
+    json.begin("labels", '{');
+    for label in &member.labels {
+        json.text(&label.name, &label.value);
+    }
+    json.end('}');
+    json.finish()
+}
+
+/// Everybody's state in a word. Kept short, because each epoch writes it anew: the rest is in the nodes' records.
+fn health_json(roster: &Roster) -> String {
+    let mut json = Json::object();
+    json.number("epoch", roster.view.epoch.get());
+    json.number("at_unix_ms", roster.view.at_unix_ms);
+    json.begin("members", '{');
+    for member in &roster.view.members {
+        json.text(&member.name, state_word(member.state));
+    }
+    json.end('}');
+    json.finish()
+}
+
+/// Writes JSON without spaces, fields in the order in which they are given.
+struct Json {
+    out: String,
+    first: bool,
+}
+
+impl Json {
+    fn object() -> Self {
+        Self { out: "{".to_owned(), first: true }
+    }
+
+    fn separate(&mut self) {
+        if !self.first {
+            self.out.push(',');
+        }
+        self.first = false;
+    }
+
+    fn name(&mut self, name: &str) {
+        self.separate();
+        self.string(name);
+        self.out.push(':');
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.string(value);
+    }
+
+    fn number(&mut self, name: &str, value: u64) {
+        self.name(name);
+        // Beyond this a reader that keeps numbers as floating point would change it.
+        let quote = if value > (1 << 53) { "\"" } else { "" };
+        let _ = write!(self.out, "{quote}{value}{quote}");
+    }
+
+    fn null(&mut self, name: &str) {
+        self.name(name);
+        self.out.push_str("null");
+    }
+
+    fn begin(&mut self, name: &str, bracket: char) {
+        self.name(name);
+        self.out.push(bracket);
+        self.first = true;
+    }
+
+    fn item(&mut self, bracket: char) {
+        self.separate();
+        self.out.push(bracket);
+        self.first = true;
+    }
+
+    fn end(&mut self, bracket: char) {
+        self.out.push(bracket);
+        self.first = false;
+    }
+
+    fn string(&mut self, text: &str) {
+        self.out.push('"');
+        for c in text.chars() {
+            match c {
+                '"' => self.out.push_str("\\\""),
+                '\\' => self.out.push_str("\\\\"),
+                '\n' => self.out.push_str("\\n"),
+                '\t' => self.out.push_str("\\t"),
+                c if c < ' ' || c == '\u{7f}' => {
+                    let _ = write!(self.out, "\\u{:04x}", c as u32);
+                }
+                c => self.out.push(c),
+            }
+        }
+        self.out.push('"');
+    }
+
+    fn finish(mut self) -> String {
+        self.out.push('}');
+        self.out
+    }
+}

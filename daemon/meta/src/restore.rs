@@ -1,0 +1,362 @@
+//! Reads a snapshot back. The bytes come from a disk or another node and are not trusted: whatever is wrong
+//! with them is an error, and no more memory is taken than a small multiple of what was sent.
+//!
+//! Checksums find faults; the checks of numbers make sure that a state once accepted can never panic.
+
+use crate::Meta;
+use crate::changes::{ChangeRecord, Changes};
+use crate::frame::FrameReader;
+use crate::keyspace::{Keyspace, Version};
+use crate::rolling::Rolling;
+use crate::roster::{Roster, Tombstone};
+use crate::snapshot::{Kind, MARK};
+use bytes::{Buf as _, Bytes, BytesMut};
+use quorate_proto::{
+    ConfState, Founded, HealthDelta, HealthEpoch, HealthView, Instance, Member, Message as _,
+    limits,
+};
+use std::sync::Arc;
+
+/// Longest record. The largest there can be is one revision that deleted very many keys at once; a key is
+/// never longer than a request, but there may be millions.
+const RECORD: usize = 1 << 30;
+/// Numbers above this are refused, so that counting on from a restored one cannot overflow.
+const MOST: u64 = 1 << 62;
+
+/// Why a snapshot cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// The stream ends too early.
+    #[error("the snapshot is cut short")]
+    Cut,
+    /// A checksum, length or number is wrong.
+    #[error("the snapshot is damaged in frame {frame}")]
+    Damaged {
+        /// Counted from 0.
+        frame: u32,
+    },
+    /// Written by a version that this one does not know.
+    #[error("the snapshot has a format that this version does not know; update quorate")]
+    Format,
+    /// The checksums are right, the content is not.
+    #[error("the snapshot makes no sense: {what}")]
+    Content {
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+fn content(what: &'static str) -> RestoreError {
+    RestoreError::Content { what }
+}
+
+impl Meta {
+    /// Reads what [`Meta::chunks`] wrote, in whatever pieces it comes.
+    ///
+    /// # Errors
+    /// When anything is missing, changed or out of place.
+    pub fn restore(chunks: impl IntoIterator<Item = Bytes>) -> Result<Self, RestoreError> {
+        let mut reader = FrameReader::new(chunks.into_iter());
+        let mut loader = Loader::new();
+        let mut rest = BytesMut::new();
+        let mut before = reader.chain;
+        while let Some(payload) = reader.next()? {
+            if loader.ended {
+                return Err(content("something follows the end"));
+            }
+            rest.extend_from_slice(&payload);
+            while let Some((kind, body)) = next_record(&mut rest)? {
+                loader.load(kind, body, before)?;
+            }
+            before = reader.chain;
+        }
+        if !loader.ended || !rest.is_empty() {
+            return Err(RestoreError::Cut);
+        }
+        loader.finish()
+    }
+}
+
+/// Takes a whole record off the front, if there is one.
+fn next_record(rest: &mut BytesMut) -> Result<Option<(u8, Bytes)>, RestoreError> {
+    let Some((kind, length)) = rest.split_first_chunk::<5>().map(|(head, _)| {
+        (head[0], u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize)
+    }) else {
+        return Ok(None);
+    };
+    if length > RECORD {
+        return Err(content("a record is too long"));
+    }
+    if rest.len() - 5 < length {
+        return Ok(None);
+    }
+    rest.advance(5);
+    Ok(Some((kind, rest.split_to(length).freeze())))
+}
+
+/// Builds a state from records.
+struct Loader {
+    meta: Meta,
+    view: HealthView,
+    stage: Option<Kind>,
+    spaces: u32,
+    ended: bool,
+}
+
+impl Loader {
+    fn new() -> Self {
+        Self {
+            meta: Meta::empty(),
+            view: HealthView::default(),
+            stage: None,
+            spaces: 0,
+            ended: false,
+        }
+    }
+
+    fn load(
+        &mut self,
+        kind: u8,
+        mut body: Bytes,
+        before: crate::frame::Chain,
+    ) -> Result<(), RestoreError> {
+        let kind = self.admit(kind)?;
+        let body = &mut body;
+        match kind {
+            Kind::Head => self.head(body)?,
+            Kind::Member => self.member(body)?,
+            Kind::Tombstone => self.tombstone(body)?,
+            Kind::Delta => self.delta(body)?,
+            Kind::Space => self.space(body)?,
+            Kind::Present => self.present(body)?,
+            Kind::Past => self.past(body)?,
+            Kind::Changes => self.changes(body)?,
+            Kind::End => {
+                if word32(body)? != before.frames || word(body)? != before.sum.value() {
+                    return Err(RestoreError::Damaged { frame: before.frames });
+                }
+                self.ended = true;
+            }
+        }
+        if body.is_empty() { Ok(()) } else { Err(content("a record is too long for its kind")) }
+    }
+
+    /// Whether a record of this kind may come now.
+    fn admit(&mut self, kind: u8) -> Result<Kind, RestoreError> {
+        let kinds = [
+            Kind::Head,
+            Kind::Member,
+            Kind::Tombstone,
+            Kind::Delta,
+            Kind::Space,
+            Kind::Present,
+            Kind::Past,
+            Kind::Changes,
+            Kind::End,
+        ];
+        let kind = kinds.into_iter().find(|known| *known as u8 == kind);
+        let kind = kind.ok_or(RestoreError::Format)?;
+        let fits = match (self.stage, kind) {
+            (None, kind) => kind == Kind::Head,
+            (Some(_), Kind::Head) => false,
+            (Some(_), Kind::Space) => self.spaces < 2,
+            (Some(_), Kind::End) => self.spaces == 2,
+            (Some(Kind::Head), kind) => kind < Kind::Space,
+            (Some(stage), kind) => kind >= stage && (kind < Kind::Space) == (stage < Kind::Space),
+        };
+        if !fits {
+            return Err(content("a record is out of place"));
+        }
+        self.stage = Some(kind);
+        Ok(kind)
+    }
+
+    fn head(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+        let mark = take(body, MARK.len())?;
+        if mark != MARK[..] {
+            return Err(RestoreError::Format);
+        }
+        self.meta.applied = bounded(word(body)?)?;
+        self.meta.hash = Rolling::at(word(body)?);
+        self.view.epoch = HealthEpoch::new(bounded(word(body)?)?);
+        self.view.at_unix_ms = word(body)?;
+        let conf = ConfState::decode(string(body)?).map_err(|_| content("the voters"))?;
+        let known = flag(body)?;
+        let founded = string(body)?;
+        if known {
+            let founded = Founded::decode(founded).map_err(|_| content("the founding record"))?;
+            self.meta.roster.genesis = Some(founded.record.genesis_id());
+            self.meta.founded = Some(Arc::new(founded));
+        }
+        self.meta.roster.conf = Arc::new(conf);
+        Ok(())
+    }
+
+    fn member(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+        let member = Member::decode(body).map_err(|_| content("a member"))?;
+        let ordered = self.view.members.last().is_none_or(|last| last.name < member.name);
+        if !ordered || self.view.members.len() >= limits::MEMBERS {
+            return Err(content("members out of order, or too many"));
+        }
+        self.view.members.push(member);
+        Ok(())
+    }
+
+    fn tombstone(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+        let bytes = take(body, 16)?;
+        let bytes = <[u8; 16]>::try_from(&bytes[..]).map_err(|_| RestoreError::Cut)?;
+        let epoch = HealthEpoch::new(word(body)?);
+        let name = String::from_utf8(string(body)?.into()).map_err(|_| content("a name"))?;
+        self.meta.roster.bury(Instance::from_bytes(bytes), Tombstone { name, epoch });
+        Ok(())
+    }
+
+    fn delta(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+        let delta = HealthDelta::decode(body).map_err(|_| content("a difference of health"))?;
+        let last = self.meta.roster.deltas.last().map(|last| last.epoch.get());
+        if last.is_some_and(|last| delta.epoch.get() != last.wrapping_add(1)) {
+            return Err(content("differences of health out of order"));
+        }
+        self.meta.roster.remember(Arc::new(delta));
+        Ok(())
+    }
+
+    fn space(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+        self.spaces += 1;
+        let [revision, compacted, scrubbed] = [signed(body)?, signed(body)?, signed(body)?];
+        let sound = (1..=most()).contains(&revision)
+            && (-1..=revision).contains(&compacted)
+            && (0..=compacted.max(0)).contains(&scrubbed);
+        if !sound {
+            return Err(content("revisions of a space"));
+        }
+        *self.keyspace() = Keyspace { revision, compacted, scrubbed, ..Keyspace::new() };
+        Ok(())
+    }
+
+    fn keyspace(&mut self) -> &mut Keyspace {
+        if self.spaces < 2 { &mut self.meta.users } else { &mut self.meta.own }
+    }
+
+    fn present(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+        let keyspace = self.keyspace();
+        let key = copied(&string(body)?);
+        let version = version(body, keyspace.revision)?;
+        if keyspace.present.get_max().is_some_and(|(last, _)| *last >= key) {
+            return Err(content("keys out of order"));
+        }
+        keyspace.present.insert(key, version);
+        Ok(())
+    }
+
+    fn past(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+        let keyspace = self.keyspace();
+        let key = copied(&string(body)?);
+        let revision = signed(body)?;
+        let version = if flag(body)? { Some(version(body, keyspace.revision)?) } else { None };
+        let at = (key, revision);
+        if keyspace.past.get_max().is_some_and(|(last, _)| *last >= at)
+            || version.as_ref().is_some_and(|version| version.modified != revision)
+            || !(1..=keyspace.revision).contains(&revision)
+        {
+            return Err(content("past versions out of order"));
+        }
+        keyspace.past.insert(at, version);
+        Ok(())
+    }
+
+    fn changes(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+        let keyspace = self.keyspace();
+        let revision = signed(body)?;
+        let mut records = Vec::new();
+        while !body.is_empty() {
+            let key = copied(&string(body)?);
+            let before = signed(body)?;
+            // A key that is there shares its bytes with the map.
+            let key = keyspace.present.get_key_value(&key).map_or(key, |(known, _)| known.clone());
+            records.push(ChangeRecord { key, before, deleted: flag(body)? });
+        }
+        if keyspace.changes.get_max().is_some_and(|(last, _)| *last >= revision)
+            || !(1..=keyspace.revision).contains(&revision)
+            || records.iter().any(|record| !(0..revision).contains(&record.before))
+            || records.is_empty()
+        {
+            return Err(content("changes out of order"));
+        }
+        keyspace.changes.insert(revision, records.into_iter().collect::<Changes>());
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Meta, RestoreError> {
+        let Self { mut meta, view, .. } = self;
+        let newest = meta.roster.deltas.last().map(|delta| delta.epoch);
+        if newest.is_some_and(|newest| newest != view.epoch) {
+            return Err(content("the newest difference is not that of the view"));
+        }
+        let instances: std::collections::BTreeSet<_> =
+            view.members.iter().map(|member| member.instance).collect();
+        let over = |instance: &Instance| Roster::is_tombstone(&meta.roster, *instance);
+        if instances.len() != view.members.len() || instances.iter().any(over) {
+            return Err(content("an instance occurs twice"));
+        }
+        meta.roster.install(view);
+        Ok(meta)
+    }
+}
+
+/// Kept apart from the receive buffer, which is much larger.
+fn copied(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
+fn most() -> i64 {
+    MOST.cast_signed()
+}
+
+fn bounded(number: u64) -> Result<u64, RestoreError> {
+    if number <= MOST { Ok(number) } else { Err(content("a number is too large")) }
+}
+
+/// The rest of a record is a version.
+fn version(body: &mut Bytes, revision: i64) -> Result<Version, RestoreError> {
+    let [created, modified, number, lease] =
+        [signed(body)?, signed(body)?, signed(body)?, signed(body)?];
+    let value = copied(&body.split_to(body.len()));
+    if created < 1 || created > modified || modified > revision || !(1..=revision).contains(&number)
+    {
+        return Err(content("the numbers of a key"));
+    }
+    Ok(Version { created, modified, number, lease, value })
+}
+
+fn take(body: &mut Bytes, length: usize) -> Result<Bytes, RestoreError> {
+    if body.len() < length {
+        return Err(content("a record is too short for its kind"));
+    }
+    Ok(body.split_to(length))
+}
+
+fn string(body: &mut Bytes) -> Result<Bytes, RestoreError> {
+    let length = word32(body)? as usize;
+    take(body, length)
+}
+
+fn word32(body: &mut Bytes) -> Result<u32, RestoreError> {
+    Ok(take(body, 4)?.get_u32_le())
+}
+
+fn word(body: &mut Bytes) -> Result<u64, RestoreError> {
+    Ok(take(body, 8)?.get_u64_le())
+}
+
+fn signed(body: &mut Bytes) -> Result<i64, RestoreError> {
+    Ok(take(body, 8)?.get_i64_le())
+}
+
+fn flag(body: &mut Bytes) -> Result<bool, RestoreError> {
+    match take(body, 1)?[0] {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(content("a flag")),
+    }
+}

@@ -1,0 +1,275 @@
+//! The committed view of all nodes, with its recent differences and the disk lives that are over.
+//!
+//! Invariants: the epoch grows by one exactly when the view changes; the view is ordered by name; an instance
+//! is in the view, or a tombstone, or unknown, never two of these.
+
+use bytes::Bytes;
+use imbl::{OrdMap, Vector};
+use quorate_proto::{
+    ConfState, GenesisId, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView,
+    Instance, Member, MemberState, RaftId, Role, limits, raft_id,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Differences kept for nodes that lag; who lags further gets the whole view.
+const DELTAS: usize = 256;
+/// Members in all kept differences together: a differences' history never weighs more than some dozen views.
+const DELTA_MEMBERS: usize = 16 * limits::MEMBERS;
+/// Disk lives remembered as over. Beyond it the oldest is forgotten, which is safe: its name is held by a
+/// later life, and the leader decides about every admission.
+const TOMBSTONES: usize = 4 * limits::MEMBERS;
+
+/// A disk life that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tombstone {
+    /// The name it held.
+    pub(crate) name: String,
+    /// The epoch that ended it.
+    pub(crate) epoch: HealthEpoch,
+}
+
+/// See the head of this file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Roster {
+    pub(crate) genesis: Option<GenesisId>,
+    pub(crate) view: Arc<HealthView>,
+    pub(crate) conf: Arc<ConfState>,
+    pub(crate) tombstones: OrdMap<Instance, Tombstone>,
+    pub(crate) deltas: Vector<Arc<HealthDelta>>,
+    delta_members: usize,
+    names: OrdMap<Instance, String>,
+    raft_ids: OrdMap<u64, Instance>,
+}
+
+/// The next epoch in the making.
+pub(crate) struct Draft<'a> {
+    roster: &'a Roster,
+    pub(crate) epoch: HealthEpoch,
+    pub(crate) at_unix_ms: u64,
+    members: BTreeMap<String, Member>,
+    removed: Vec<Instance>,
+    changed: Vec<HealthChange>,
+}
+
+/// What a draft leads to; holds no borrow.
+pub(crate) struct Step {
+    delta: HealthDelta,
+    ended: Vec<(Instance, String)>,
+}
+
+impl Roster {
+    /// Nobody, epoch 0.
+    pub(crate) fn empty() -> Self {
+        Self {
+            genesis: None,
+            view: Arc::default(),
+            conf: Arc::default(),
+            tombstones: OrdMap::new(),
+            deltas: Vector::new(),
+            delta_members: 0,
+            names: OrdMap::new(),
+            raft_ids: OrdMap::new(),
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> HealthEpoch {
+        self.view.epoch
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Member> {
+        let found = self.view.members.binary_search_by(|member| member.name.as_str().cmp(name));
+        found.ok().map(|place| &self.view.members[place])
+    }
+
+    pub(crate) fn by_instance(&self, instance: Instance) -> Option<&Member> {
+        self.by_name(self.names.get(&instance)?)
+    }
+
+    pub(crate) fn by_raft(&self, id: RaftId) -> Option<&Member> {
+        self.by_instance(*self.raft_ids.get(&id.get())?)
+    }
+
+    pub(crate) fn draft(&self, at_unix_ms: u64) -> Draft<'_> {
+        Draft {
+            roster: self,
+            epoch: self.epoch().next(),
+            at_unix_ms,
+            members: BTreeMap::new(),
+            removed: Vec::new(),
+            changed: Vec::new(),
+        }
+    }
+
+    /// The role that raft's configuration gives a disk life.
+    pub(crate) fn role(&self, instance: Instance) -> Role {
+        let Some(genesis) = self.genesis else { return Role::Member };
+        let id = raft_id(genesis, instance).get();
+        if self.conf.voters.contains(&id) || self.conf.voters_outgoing.contains(&id) {
+            Role::Voter
+        } else if self.conf.learners.contains(&id) {
+            Role::Standby
+        } else {
+            Role::Member
+        }
+    }
+
+    /// Takes a step: the next epoch, if anything changed.
+    pub(crate) fn take(&mut self, step: Step) -> Option<Arc<HealthDelta>> {
+        let Step { delta, ended } = step;
+        if delta.members.is_empty() && delta.removed.is_empty() {
+            return None;
+        }
+        for (instance, name) in ended {
+            self.names.remove(&instance);
+            self.bury(instance, Tombstone { name, epoch: delta.epoch });
+        }
+        let view = Arc::make_mut(&mut self.view);
+        view.epoch = delta.epoch;
+        view.at_unix_ms = delta.at_unix_ms;
+        view.members.retain(|member| !delta.removed.contains(&member.instance));
+        for member in &delta.members {
+            match view.members.binary_search_by(|other| other.name.cmp(&member.name)) {
+                Ok(place) => view.members[place] = member.clone(),
+                Err(place) => view.members.insert(place, member.clone()),
+            }
+        }
+        for member in &delta.members {
+            self.know(member.instance, member.name.clone());
+        }
+        let delta = Arc::new(delta);
+        self.remember(delta.clone());
+        Some(delta)
+    }
+
+    /// Replaces the whole view, as a restored snapshot does.
+    pub(crate) fn install(&mut self, view: HealthView) {
+        for member in &view.members {
+            self.know(member.instance, member.name.clone());
+        }
+        self.view = Arc::new(view);
+    }
+
+    fn know(&mut self, instance: Instance, name: String) {
+        self.names.insert(instance, name);
+        self.map_raft_id(instance);
+    }
+
+    fn map_raft_id(&mut self, instance: Instance) {
+        if let Some(genesis) = self.genesis {
+            self.raft_ids.insert(raft_id(genesis, instance).get(), instance);
+        }
+    }
+
+    pub(crate) fn bury(&mut self, instance: Instance, tombstone: Tombstone) {
+        self.map_raft_id(instance);
+        self.tombstones.insert(instance, tombstone);
+        if self.tombstones.len() <= TOMBSTONES {
+            return;
+        }
+        let oldest = self.tombstones.iter().min_by_key(|(_, tombstone)| tombstone.epoch);
+        let Some(oldest) = oldest.map(|(instance, _)| *instance) else { return };
+        self.tombstones.remove(&oldest);
+        if let Some(genesis) = self.genesis {
+            self.raft_ids.remove(&raft_id(genesis, oldest).get());
+        }
+    }
+
+    pub(crate) fn remember(&mut self, delta: Arc<HealthDelta>) {
+        self.delta_members += delta.members.len();
+        self.deltas.push_back(delta);
+        while self.deltas.len() > DELTAS || self.delta_members > DELTA_MEMBERS {
+            let Some(oldest) = self.deltas.pop_front() else { return };
+            self.delta_members -= oldest.members.len();
+        }
+    }
+
+    /// The differences from an epoch to the newest; none when they are no longer all kept.
+    pub(crate) fn deltas_since(&self, epoch: HealthEpoch) -> Option<Vec<Arc<HealthDelta>>> {
+        let missing = self.epoch().get().saturating_sub(epoch.get());
+        let missing = usize::try_from(missing).ok()?;
+        let skip = self.deltas.len().checked_sub(missing)?;
+        Some(self.deltas.iter().skip(skip).cloned().collect())
+    }
+
+    /// What a node that has acknowledged `epoch` must be sent: the shorter of differences and whole view.
+    pub(crate) fn update_since(&self, epoch: HealthEpoch) -> Option<HealthUpdate> {
+        if epoch >= self.epoch() {
+            return None;
+        }
+        if let Some(deltas) = self.deltas_since(epoch) {
+            let members: usize = deltas.iter().map(|delta| delta.members.len()).sum();
+            if members <= self.view.members.len() {
+                let deltas = deltas.iter().map(|delta| HealthDelta::clone(delta)).collect();
+                return Some(HealthUpdate { full: None, deltas });
+            }
+        }
+        Some(HealthUpdate { full: Some(HealthView::clone(&self.view)), deltas: Vec::new() })
+    }
+}
+
+impl Draft<'_> {
+    /// A member as it stands, changes of this draft included.
+    pub(crate) fn member(&self, instance: Instance) -> Option<&Member> {
+        let drafted = self.members.values().find(|member| member.instance == instance);
+        drafted.or_else(|| {
+            let member = self.roster.by_instance(instance)?;
+            let replaced =
+                self.members.contains_key(&member.name) || self.removed.contains(&instance);
+            (!replaced).then_some(member)
+        })
+    }
+
+    /// Puts a member, new or changed, into the next view. `why` is what watchers of health read.
+    pub(crate) fn put(&mut self, member: Member, why: &str) {
+        let before = self.members.get(&member.name).or_else(|| self.roster.by_name(&member.name));
+        let from = before.map_or("", |before| state_word(before.state));
+        let change = HealthChange {
+            name: member.name.clone(),
+            from: from.to_owned(),
+            to: state_word(member.state).to_owned(),
+            reason: why.to_owned(),
+        };
+        self.changed.push(change);
+        self.members.insert(member.name.clone(), member);
+    }
+
+    /// Ends a disk life; a tombstone is left.
+    pub(crate) fn end(&mut self, instance: Instance) {
+        self.removed.push(instance);
+    }
+
+    pub(crate) fn finish(self) -> Step {
+        let name = |instance: &Instance| {
+            self.roster.by_instance(*instance).map_or_else(String::new, |old| old.name.clone())
+        };
+        let ended = self.removed.iter().map(|instance| (*instance, name(instance))).collect();
+        let delta = HealthDelta {
+            epoch: self.epoch,
+            members: self.members.into_values().collect(),
+            removed: self.removed,
+            changed: self.changed,
+            at_unix_ms: self.at_unix_ms,
+        };
+        Step { delta, ended }
+    }
+}
+
+/// The word for a state as it travels; unknown numbers never get into the view.
+pub(crate) fn state_word(state: i32) -> &'static str {
+    MemberState::try_from(state).unwrap_or_default().word()
+}
+
+/// A reason, cut to what may travel.
+pub(crate) fn cut(text: &str) -> &str {
+    let mut end = text.len().min(limits::REASON);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The key of a record of the own space.
+pub(crate) fn own_key(name: &str) -> Bytes {
+    [crate::OWN_PREFIX, name.as_bytes()].concat().into()
+}
