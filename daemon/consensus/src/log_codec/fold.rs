@@ -117,7 +117,12 @@ impl LogFold {
             // The snapshot came from a term in which this replica has not voted.
             hard_state = HardState { term: at.1, vote: 0, ..hard_state };
         }
-        Ok(LogState { hard_state, base: at, entries: kept.into_values().collect() })
+        Ok(LogState {
+            hard_state,
+            base: at,
+            entries: kept.into_values().collect(),
+            overruled: !reaches,
+        })
     }
 
     fn check_gaps(&self) -> Result<(), FoldError> {
@@ -138,4 +143,6 @@ pub struct LogState {
     pub base: Position,
     /// Without gaps.
     pub entries: Vec<Entry>,
+    /// The snapshot replaced everything in the log: a `Reset` to `base` must be written before anything else.
+    pub overruled: bool,
 }

@@ -1,0 +1,85 @@
+//! Files that are replaced whole: written aside, synced, renamed, directory synced. A kill at any byte leaves the
+//! old content or the new one, never a mixture; a checksum tells when the disk itself lied.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// Only the daemon's user reads what it keeps: the key is in there.
+const FILE_MODE: u32 = 0o600;
+
+/// Suffix of a file that is being written and does not count yet.
+pub(super) const ASIDE: &str = ".new";
+
+/// A name next to `path` that does not count yet.
+pub(super) fn aside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ASIDE);
+    name.into()
+}
+
+/// Creates (or empties) a file that only its owner can read.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
+}
+
+/// Writes a new file and syncs it. The directory is the caller's.
+pub(super) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = create(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Makes `content` the whole content of `path`, durably, or leaves the old content.
+pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let aside = aside(path);
+    write_new(&aside, content)?;
+    std::fs::rename(&aside, path)?;
+    sync_directory_of(path)
+}
+
+/// Makes a rename, creation or removal in `directory` durable.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// The same for the directory that holds `path`.
+pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
+        _ => sync_directory(Path::new(".")),
+    }
+}
+
+/// Puts a format mark and a checksum in front of `body`.
+pub(super) fn seal(mark: &[u8; 8], body: &[u8]) -> Vec<u8> {
+    let mut content = mark.to_vec();
+    content.extend_from_slice(&crc32fast::hash(body).to_be_bytes());
+    content.extend_from_slice(body);
+    content
+}
+
+/// Checks what [`seal`] wrote and gives back the body.
+pub(super) fn unseal<'a>(mark: &[u8; 8], content: &'a [u8]) -> Result<&'a [u8], &'static str> {
+    let (found, rest) = content.split_first_chunk::<8>().ok_or("it is cut short")?;
+    let (sum, body) = rest.split_first_chunk::<4>().ok_or("it is cut short")?;
+    if found != mark {
+        return Err("it does not begin with its format mark");
+    }
+    if crc32fast::hash(body) != u32::from_be_bytes(*sum) {
+        return Err("its checksum is wrong");
+    }
+    Ok(body)
+}
+
+/// The disk failed in a way after which nothing that was written can be trusted (a failed sync may have dropped
+/// what an earlier write put into the page cache): ends the process before anything is acknowledged.
+pub(super) fn fatal(doing: &str, path: &Path, error: &io::Error) -> ! {
+    tracing::error!(path = %path.display(), %error, "{doing} failed; the daemon stops, because what it wrote may be lost");
+    eprintln!(
+        "quorate: {doing} {} failed: {error}. The daemon stops before it acknowledges anything; check the disk (`journalctl -k`, `smartctl`), then start it again",
+        path.display()
+    );
+    std::process::abort()
+}

@@ -1,0 +1,148 @@
+//! Why a data directory cannot be used. Each error names the thing and the way out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a data directory cannot be opened or read whole. None of these is ever taken for "fresh".
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DiskError {
+    /// Another process has it.
+    #[error("{} is held by another quorate (pid {pid}); stop that one, or set another `data_dir`", dir.display())]
+    Locked {
+        /// The data directory.
+        dir: PathBuf,
+        /// What the lock file says.
+        pid: String,
+    },
+    /// The operating system said no.
+    #[error("cannot {doing} {}: {error}; {remedy}", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+        /// What helps.
+        remedy: &'static str,
+    },
+    /// No space.
+    #[error("the disk of {} is full ({doing}); make room, then start again", path.display())]
+    Full {
+        /// What was tried.
+        doing: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
+    /// Something else lives there.
+    #[error("{} holds `{found}` but no quorate data; set `data_dir` to an empty directory of its own", dir.display())]
+    NotOurs {
+        /// The data directory.
+        dir: PathBuf,
+        /// One of the names found.
+        found: String,
+    },
+    /// A file is missing, cut or changed.
+    #[error(
+        "{} cannot be used: {reason}. It is not taken for a fresh host, because this one may have voted. If the rest of the cluster works, begin anew here with `quorate reset --cluster {cluster}`, and this host joins again as a new disk; otherwise bring the file back from the disk it was on",
+        file.display()
+    )]
+    Damaged {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// For the command.
+        cluster: String,
+    },
+    /// The log is broken where it had been synced.
+    #[error(
+        "{}: {reason} (byte {offset}). These bytes had been written safely, so the disk has lost something; nothing was cut. If the rest of the cluster works, begin anew here with `quorate reset --cluster {cluster}`, and this host joins again as a new disk",
+        file.display()
+    )]
+    Corrupt {
+        /// Which segment.
+        file: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+        /// For the command.
+        cluster: String,
+    },
+    /// Files of two lives or clusters in one directory.
+    #[error(
+        "{} belongs to {found}, but this data directory to {wanted}: two copies were mixed. Bring back one of them whole, or begin anew with `quorate reset --cluster {cluster}`",
+        file.display()
+    )]
+    Mixed {
+        /// Which file.
+        file: PathBuf,
+        /// What it says.
+        found: String,
+        /// What was expected.
+        wanted: String,
+        /// For the command.
+        cluster: String,
+    },
+    /// The directory was created under another cluster name.
+    #[error(
+        "{} belongs to cluster `{found}`, the config says `{wanted}`; set `cluster = \"{found}\"`, use another `data_dir`, or give the old data up with `quorate reset --cluster {found}`",
+        dir.display()
+    )]
+    OtherCluster {
+        /// The data directory.
+        dir: PathBuf,
+        /// Its cluster.
+        found: String,
+        /// The config's.
+        wanted: String,
+    },
+    /// The marker names another cluster than the data.
+    #[error(
+        "the marker {} says that this host was in cluster {marker}, its data says {data}. If the data is right, remove the marker; if not, run `quorate reset --cluster {cluster}`",
+        file.display()
+    )]
+    MarkerConflict {
+        /// The marker file.
+        file: PathBuf,
+        /// Its cluster id.
+        marker: String,
+        /// The data's.
+        data: String,
+        /// For the command.
+        cluster: String,
+    },
+    /// Too many may read or write.
+    #[error("{} is open to others (mode {mode:04o}); run `chmod {wanted} {}`", path.display(), path.display())]
+    Exposed {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// The mode it should have.
+        wanted: &'static str,
+    },
+}
+
+impl DiskError {
+    /// Wraps an error of the system.
+    pub(super) fn io(doing: &'static str, path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        let remedy = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                return Self::Full { doing, path };
+            }
+            io::ErrorKind::PermissionDenied => {
+                "the directory must belong to the user that quorate runs as (`chown -R quorate: DIRECTORY`)"
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                "mount the file system for writing, or set another `data_dir`"
+            }
+            io::ErrorKind::NotFound => "create the directory above it, or set another `data_dir`",
+            io::ErrorKind::NotADirectory => "a file is in the way: set another `data_dir`",
+            _ => "check the disk (`journalctl -k`)",
+        };
+        Self::Io { doing, path, error, remedy }
+    }
+}

@@ -1,0 +1,191 @@
+//! Reads the log's segment files at start: checks that they are this life's, whole and without gaps, cuts a torn
+//! tail, and refuses corruption with file and offset.
+
+use super::data_dir::exists;
+use super::durable::unseal;
+use super::error::DiskError;
+use super::identity::Identity;
+use super::segments::{Current, Layout, STORE, STORE_MARK, file_name, number_of};
+use quorate_consensus::log_codec::fold::LogFold;
+use quorate_consensus::log_codec::{Contents, Corruption, SegmentHead, read_last, read_sealed};
+use quorate_proto::GenesisId;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+/// A log as its files have it.
+#[derive(Debug, Default)]
+pub(super) struct LogFiles {
+    /// What the records of each group mean together.
+    pub(super) folds: BTreeMap<u32, LogFold>,
+    /// For appending.
+    pub(super) layout: Layout,
+    /// The torn tail that was cut, for the journal.
+    pub(super) cut: Option<(PathBuf, Range<u64>)>,
+}
+
+/// Reads the log of a life. An empty answer means that none was ever begun.
+pub(super) fn read(
+    life: &Path,
+    identity: &Identity,
+    genesis: Option<GenesisId>,
+) -> Result<LogFiles, DiskError> {
+    let reader = Reader { log_dir: life.join("log"), identity, genesis };
+    let numbers = reader.list()?;
+    reader.check_store_mark(life, numbers.is_empty())?;
+    let mut log = LogFiles::default();
+    let mut next: Option<(SegmentHead, File, Vec<u8>)> = None;
+    for (place, number) in numbers.iter().enumerate() {
+        let (head, file, bytes) = match next.take() {
+            Some(read) => read,
+            None => reader.open(*number)?,
+        };
+        if let Some(later) = numbers.get(place + 1) {
+            if *later != number + 1 {
+                return Err(reader.damaged(*later - 1, "this segment is missing".into()));
+            }
+            next = Some(reader.open(*later)?);
+        }
+        let contents = match &next {
+            Some((next, ..)) => read_sealed(&head, &bytes, next),
+            None => read_last(&head, &bytes),
+        };
+        let contents = contents.map_err(|damage| reader.corrupt(*number, damage))?;
+        if next.is_none() && !contents.torn.is_empty() {
+            reader.cut(*number, &file, &contents.torn)?;
+            log.cut = Some((reader.path(*number), contents.torn.clone()));
+        }
+        log.take(head, file, contents);
+    }
+    Ok(log)
+}
+
+impl LogFiles {
+    fn take(&mut self, head: SegmentHead, file: File, contents: Contents) {
+        self.layout.highest.entry(head.number).or_default();
+        for (group, record) in contents.records {
+            self.layout.note(head.number, group, &record);
+            self.folds.entry(group).or_default().add(record);
+        }
+        self.layout.current = Some(Current { file, head, chain: contents.end });
+    }
+}
+
+struct Reader<'a> {
+    log_dir: PathBuf,
+    identity: &'a Identity,
+    genesis: Option<GenesisId>,
+}
+
+impl Reader<'_> {
+    fn path(&self, number: u64) -> PathBuf {
+        self.log_dir.join(file_name(number))
+    }
+
+    /// Numbers of all segments, in order. Spares of an earlier run are removed.
+    fn list(&self) -> Result<Vec<u64>, DiskError> {
+        let failed = |error| DiskError::io("list", &self.log_dir, error);
+        let listing = match std::fs::read_dir(&self.log_dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DiskError::Damaged {
+                    file: self.log_dir.clone(),
+                    reason: "the directory is missing".into(),
+                    cluster: self.identity.cluster.to_string(),
+                });
+            }
+            listing => listing.map_err(failed)?,
+        };
+        let mut numbers = Vec::new();
+        for entry in listing {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            if name == "spare" {
+                let path = entry.path();
+                std::fs::remove_file(&path)
+                    .map_err(|error| DiskError::io("remove", &path, error))?;
+            }
+            numbers.extend(name.to_str().and_then(number_of));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// A store mark without segments is a log that was lost; a mark of another cluster is another log.
+    fn check_store_mark(&self, life: &Path, empty: bool) -> Result<(), DiskError> {
+        let file = life.join(STORE);
+        let cluster = self.identity.cluster.to_string();
+        if !exists(&file)? {
+            return Ok(());
+        }
+        let content = std::fs::read(&file).map_err(|error| DiskError::io("read", &file, error))?;
+        let bytes = unseal(STORE_MARK, &content).ok().and_then(|body| body.try_into().ok());
+        let Some(bytes) = bytes else {
+            let reason = "it is not as it was written".into();
+            return Err(DiskError::Damaged { file, reason, cluster });
+        };
+        if empty {
+            let reason = "the log of this host is gone".into();
+            return Err(DiskError::Damaged { file: self.log_dir.clone(), reason, cluster });
+        }
+        self.check_genesis(file, GenesisId::from_bytes(bytes))
+    }
+
+    fn check_genesis(&self, file: PathBuf, found: GenesisId) -> Result<(), DiskError> {
+        let unknown = found.is_nobody();
+        match self.genesis {
+            Some(wanted) if !unknown && found != wanted => Err(DiskError::Mixed {
+                file,
+                found: format!("cluster {found}"),
+                wanted: format!("cluster {wanted}"),
+                cluster: self.identity.cluster.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn open(&self, number: u64) -> Result<(SegmentHead, File, Vec<u8>), DiskError> {
+        let path = self.path(number);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|error| DiskError::io("open", &path, error))?;
+        let bytes = std::fs::read(&path).map_err(|error| DiskError::io("read", &path, error))?;
+        let head = SegmentHead::decode(&bytes).filter(|head| head.number == number);
+        let Some(head) = head else {
+            let reason = "the segment's head is not as it was written".into();
+            return Err(self.corrupt(number, Corruption { offset: 0, reason }));
+        };
+        if head.instance != self.identity.instance.to_bytes() {
+            return Err(DiskError::Mixed {
+                file: path,
+                found: format!("disk {:?}", quorate_proto::Instance::from_bytes(head.instance)),
+                wanted: format!("disk {:?}", self.identity.instance),
+                cluster: self.identity.cluster.to_string(),
+            });
+        }
+        self.check_genesis(path, GenesisId::from_bytes(head.genesis))?;
+        Ok((head, file, bytes))
+    }
+
+    /// Zeroes a torn tail, durably, before anything is written behind it.
+    fn cut(&self, number: u64, file: &File, torn: &Range<u64>) -> Result<(), DiskError> {
+        let length = usize::try_from(torn.end - torn.start).expect("read into memory before");
+        file.write_all_at(&vec![0; length], torn.start)
+            .and_then(|()| file.sync_data())
+            .map_err(|error| DiskError::io("cut the torn tail of", &self.path(number), error))
+    }
+
+    fn corrupt(&self, number: u64, Corruption { offset, reason }: Corruption) -> DiskError {
+        let cluster = self.identity.cluster.to_string();
+        DiskError::Corrupt { file: self.path(number), offset, reason, cluster }
+    }
+
+    fn damaged(&self, number: u64, reason: String) -> DiskError {
+        let cluster = self.identity.cluster.to_string();
+        DiskError::Damaged { file: self.path(number), reason, cluster }
+    }
+}

@@ -1,0 +1,39 @@
+//! Everything this host keeps on disk: the data directory with its lock, the founding state, the marker outside,
+//! the segmented log, the snapshots, and how they become one state again after a crash.
+//!
+//! ```text
+//! DATA_DIR/LOCK                      held for life; the holder's pid
+//! DATA_DIR/life/                     one disk life; appears whole, by one rename
+//!     identity  generation  founding
+//!     store                          cluster id of the log, written before the first vote
+//!     log/log-NUMBER  log/spare
+//!     snapshots/snapshot-INDEX-TERM
+//! BIRTH_DIR/CLUSTER                  the marker
+//! ```
+//!
+//! Invariant: nothing is reported as durable before it is synced, names included; a failed sync ends the process.
+//! Knows files and formats, not what a log entry or a snapshot chunk means.
+
+mod data_dir;
+mod durable;
+mod error;
+mod founding_file;
+mod identity;
+mod log_files;
+mod marker;
+mod recovery;
+mod reset;
+mod segments;
+mod snapshot_file;
+mod snapshots;
+mod spare;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub(crate) use data_dir::{DataDir, EndedLife, Opened, open, read_ended};
+pub(crate) use error::DiskError;
+pub(crate) use recovery::{Recovered, RecoveredGroup, recover};
+pub(crate) use reset::{ResetError, reset};
+pub(crate) use snapshots::{SnapshotJob, SnapshotKeeper};
+pub(crate) use writer::{Completed, Writer};

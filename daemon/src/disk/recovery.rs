@@ -1,0 +1,214 @@
+//! Makes one state of what is on disk: newest readable snapshot, log behind it, hard state.
+//!
+//! A damaged newest snapshot is passed over only when the log still reaches back to an older one (or to birth);
+//! otherwise it is an error. Knows nothing of what a snapshot means: `restore` is the caller's.
+
+use super::data_dir::DataDir;
+use super::error::DiskError;
+use super::identity::Identity;
+use super::log_files::{self, LogFiles};
+use super::segments::{SegmentSizes, Segments};
+use super::snapshot_file::{self, SnapshotFile};
+use super::snapshots::{self, Named};
+use super::writer::META;
+use bytes::Bytes;
+use quorate_consensus::LogRecord;
+use quorate_consensus::log_codec::fold::{FoldError, LogFold, LogState};
+use quorate_proto::{Entry, FoundingState, GenesisId, HardState, SnapshotMetadata};
+use std::path::{Path, PathBuf};
+
+/// Everything a start needs from the log and the snapshots.
+#[derive(Debug)]
+pub(crate) struct Recovered<M> {
+    /// `__meta`'s replica; none when this host never had one.
+    pub(crate) group: Option<RecoveredGroup<M>>,
+    /// For [`super::Writer::spawn`].
+    pub(crate) log: OpenLog,
+    /// What an operator should read: a tail that was cut, a snapshot that was passed over.
+    pub(crate) notes: Vec<String>,
+}
+
+/// A replica as the disk has it.
+#[derive(Debug)]
+pub(crate) struct RecoveredGroup<M> {
+    /// Term, vote, commit; commit lies within snapshot and last entry.
+    pub(crate) hard_state: HardState,
+    /// The newest readable snapshot and its state. None: the log begins at birth, or with nothing.
+    pub(crate) snapshot: Option<(SnapshotMetadata, M)>,
+    /// Without gaps, right behind the snapshot, or behind `reset` without one.
+    pub(crate) entries: Vec<Entry>,
+    /// The log's first position: index, term.
+    pub(crate) reset: (u64, u64),
+}
+
+/// The log, open for appending.
+#[derive(Debug)]
+pub(crate) struct OpenLog {
+    pub(super) segments: Segments,
+}
+
+/// Recovers the replica of this life. `restore` makes a state of a snapshot's chunks, or says why not.
+///
+/// # Errors
+/// When anything is damaged that had been written safely, belongs to another life or cluster, or cannot be read.
+pub(crate) fn recover<M>(
+    dir: &DataDir,
+    founding: &FoundingState,
+    restore: impl Fn(Vec<Bytes>) -> Result<M, String>,
+) -> Result<Recovered<M>, DiskError> {
+    recover_with(dir, founding, SegmentSizes::SHIPPED, restore)
+}
+
+pub(super) fn recover_with<M>(
+    dir: &DataDir,
+    founding: &FoundingState,
+    sizes: SegmentSizes,
+    restore: impl Fn(Vec<Bytes>) -> Result<M, String>,
+) -> Result<Recovered<M>, DiskError> {
+    let life = dir.life();
+    let identity = dir.identity();
+    let genesis = founding.known_genesis();
+    let LogFiles { mut folds, layout, cut } = log_files::read(&life, identity, genesis)?;
+    let mut notes = Vec::new();
+    if let Some((file, range)) = cut {
+        notes.push(format!(
+            "{}: bytes {} to {} were a write that a crash cut short before it was acknowledged; they are cleared",
+            file.display(),
+            range.start,
+            range.end
+        ));
+    }
+    let fold = folds.remove(&META);
+    let stamp = genesis.unwrap_or_default();
+    let mut segments = Segments::new(&life, identity.instance, stamp, sizes, layout);
+    let chosen = choose(&life, identity, genesis, fold, &restore, &mut notes)?;
+    let group = chosen.map(|(snapshot, state, reset)| {
+        if state.overruled {
+            note_overruled(&mut segments, &state)?;
+        }
+        let LogState { hard_state, entries, .. } = state;
+        Ok(RecoveredGroup { hard_state, snapshot, entries, reset })
+    });
+    Ok(Recovered { group: group.transpose()?, log: OpenLog { segments }, notes })
+}
+
+type Chosen<M> = (Option<(SnapshotMetadata, M)>, LogState, (u64, u64));
+
+/// Finds the newest snapshot that can be read and that the log reaches.
+fn choose<M>(
+    life: &Path,
+    identity: &Identity,
+    genesis: Option<GenesisId>,
+    fold: Option<LogFold>,
+    restore: &impl Fn(Vec<Bytes>) -> Result<M, String>,
+    notes: &mut Vec<String>,
+) -> Result<Option<Chosen<M>>, DiskError> {
+    let directory = snapshots::directory(life);
+    snapshots::clear_leftovers(&directory)?;
+    let listed = snapshots::list(&directory)
+        .map_err(|error| DiskError::io("list the snapshots in", &directory, error))?;
+    let had_log = fold.is_some();
+    let fold = fold.unwrap_or_default();
+    let mut passed: Vec<Passed> = Vec::new();
+    for named in &listed {
+        match load(named, identity, genesis, restore)? {
+            Err(damage) => passed.push(damage),
+            Ok((metadata, image)) => {
+                let at = Some((metadata.index, metadata.term));
+                let (state, base) = behind(fold, at, &directory, identity, &passed)?;
+                note_passed(passed, notes)?;
+                return Ok(Some((Some((metadata, image)), state, base)));
+            }
+        }
+    }
+    if !had_log {
+        note_passed(passed, notes)?;
+        return Ok(None);
+    }
+    let (state, base) = behind(fold, None, &directory, identity, &passed)?;
+    note_passed(passed, notes)?;
+    Ok(Some((None, state, base)))
+}
+
+/// A snapshot that cannot be used, and why.
+struct Passed {
+    path: PathBuf,
+    why: String,
+    /// The file itself is broken, not only unknown to this version.
+    broken: bool,
+}
+
+fn load<M>(
+    named: &Named,
+    identity: &Identity,
+    genesis: Option<GenesisId>,
+    restore: &impl Fn(Vec<Bytes>) -> Result<M, String>,
+) -> Result<Result<(SnapshotMetadata, M), Passed>, DiskError> {
+    let passed = |why: String, broken| Passed { path: named.path.clone(), why, broken };
+    let SnapshotFile { owner, metadata, chunks } = match snapshot_file::read(&named.path) {
+        Ok(file) => file,
+        Err(why) => return Ok(Err(passed(why, true))),
+    };
+    let foreign = genesis.is_some_and(|genesis| owner.genesis != genesis);
+    if owner.instance != identity.instance || foreign {
+        return Err(DiskError::Mixed {
+            file: named.path.clone(),
+            found: format!("disk {:?}, cluster {}", owner.instance, owner.genesis),
+            wanted: format!(
+                "disk {:?}, cluster {}",
+                identity.instance,
+                genesis.unwrap_or_default()
+            ),
+            cluster: identity.cluster.to_string(),
+        });
+    }
+    if (metadata.index, metadata.term) != (named.index, named.term) {
+        return Ok(Err(passed("its name does not match its content".into(), true)));
+    }
+    Ok(restore(chunks).map(|image| (metadata, image)).map_err(|why| passed(why, false)))
+}
+
+/// The log behind a snapshot, and its first position.
+fn behind(
+    fold: LogFold,
+    at: Option<(u64, u64)>,
+    directory: &Path,
+    identity: &Identity,
+    passed: &[Passed],
+) -> Result<(LogState, (u64, u64)), DiskError> {
+    let base = fold.base();
+    let state = fold.behind(at).map_err(|error: FoldError| match passed.first() {
+        Some(newest) => DiskError::Damaged {
+            file: newest.path.clone(),
+            reason: format!("{}, and no older snapshot will do: {error}", newest.why),
+            cluster: identity.cluster.to_string(),
+        },
+        None => DiskError::Damaged {
+            file: directory.to_owned(),
+            reason: error.to_string(),
+            cluster: identity.cluster.to_string(),
+        },
+    })?;
+    let base = if state.overruled { state.base } else { base };
+    Ok((state, base))
+}
+
+fn note_passed(passed: Vec<Passed>, notes: &mut Vec<String>) -> Result<(), DiskError> {
+    for Passed { path, why, broken } in passed {
+        notes.push(format!("{} is passed over: {why}; the log makes up for it", path.display()));
+        if broken {
+            snapshots::set_aside(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The snapshot was received and the log not reset before the crash: makes that good, so that what is appended
+/// next follows on.
+fn note_overruled(segments: &mut Segments, state: &LogState) -> Result<(), DiskError> {
+    let (index, term) = state.base;
+    let reset = LogRecord::Reset { index, term };
+    let records = [(META, reset), (META, LogRecord::HardState(state.hard_state))];
+    let directory = segments.log_dir();
+    segments.append(&records).map_err(|error| DiskError::io("reset the log in", &directory, error))
+}

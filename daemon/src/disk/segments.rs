@@ -1,0 +1,282 @@
+//! The log as segment files: each batch one write and one sync, segments preallocated, freed whole from the front.
+//!
+//! Invariant: a segment gets its name only when its head, and with it the live hard state and position of every
+//! group, is synced; so the segments before it can go as soon as no entry in them is needed.
+//! Knows the fold's outline (hard state, position, highest index), not what an entry means.
+
+use super::durable::{self, sync_directory};
+use super::spare::{self, Spare, SpareMaker};
+use quorate_consensus::LogRecord;
+use quorate_consensus::log_codec::{ALIGN, Chain, HEAD, SegmentHead, encode_batch};
+use quorate_proto::{GenesisId, HardState, Instance};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+/// How large segments are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SegmentSizes {
+    /// The first: small, so that a birth does not wait for zeroes.
+    pub(super) first: u64,
+    /// All others: large enough that making one is rare, small enough that freeing whole ones keeps the disk
+    /// within a few times the live log.
+    pub(super) next: u64,
+}
+
+impl SegmentSizes {
+    /// What ships.
+    pub(super) const SHIPPED: Self = Self { first: 1024 * 1024, next: 16 * 1024 * 1024 };
+}
+
+/// Name of the file that says which cluster this log belongs to (GENESIS rule 15).
+pub(super) const STORE: &str = "store";
+pub(super) const STORE_MARK: &[u8; 8] = b"qstore01";
+
+/// The file name of a segment.
+pub(super) fn file_name(number: u64) -> String {
+    format!("log-{number:020}")
+}
+
+/// The segment number of a file name.
+pub(super) fn number_of(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("log-")?;
+    (digits.len() == 20).then(|| digits.parse().ok()).flatten()
+}
+
+/// What every segment head repeats about a group.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct GroupHead {
+    pub(super) hard_state: HardState,
+    /// Position of the last `Reset` or `Compacted`.
+    pub(super) base: (u64, u64),
+}
+
+/// The segment that is being written.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) file: File,
+    pub(super) head: SegmentHead,
+    pub(super) chain: Chain,
+}
+
+/// What is known of a log's files between writes; recovery builds it.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    pub(super) current: Option<Current>,
+    pub(super) groups: BTreeMap<u32, GroupHead>,
+    /// Highest index that each segment holds, by segment and group.
+    pub(super) highest: BTreeMap<u64, BTreeMap<u32, u64>>,
+}
+
+impl Layout {
+    /// Takes note of a record in a segment.
+    pub(super) fn note(&mut self, segment: u64, group: u32, record: &LogRecord) {
+        let head = self.groups.entry(group).or_default();
+        match record {
+            LogRecord::Entries(entries) => {
+                if let Some(last) = entries.last() {
+                    let highest =
+                        self.highest.entry(segment).or_default().entry(group).or_default();
+                    *highest = last.index.max(*highest);
+                }
+            }
+            LogRecord::HardState(state) => head.hard_state = *state,
+            LogRecord::Reset { index, term } => {
+                head.base = (*index, *term);
+                // Everything before is void, whatever its index.
+                for groups in self.highest.values_mut() {
+                    groups.remove(&group);
+                }
+            }
+            LogRecord::Compacted { index, term } => {
+                if *index >= head.base.0 {
+                    head.base = (*index, *term);
+                }
+            }
+        }
+    }
+}
+
+/// The log of this life, open for appending.
+#[derive(Debug)]
+pub(super) struct Segments {
+    life: PathBuf,
+    instance: Instance,
+    genesis: GenesisId,
+    sizes: SegmentSizes,
+    layout: Layout,
+    spares: Option<SpareMaker>,
+    buffer: Vec<u8>,
+}
+
+impl Segments {
+    pub(super) fn new(
+        life: &Path,
+        instance: Instance,
+        genesis: GenesisId,
+        sizes: SegmentSizes,
+        layout: Layout,
+    ) -> Self {
+        let life = life.to_owned();
+        Self { life, instance, genesis, sizes, layout, spares: None, buffer: Vec::new() }
+    }
+
+    /// From now on spares are made ahead on this thread, and a full disk is waited out.
+    pub(super) fn make_spares_with(&mut self, spares: SpareMaker) {
+        if self.layout.current.is_none() {
+            spares.want(self.sizes.first);
+        }
+        self.spares = Some(spares);
+    }
+
+    /// The cluster this log belongs to, once known: stamped into segments from now on.
+    pub(super) fn belongs_to(&mut self, genesis: GenesisId) {
+        self.genesis = genesis;
+    }
+
+    pub(super) fn log_dir(&self) -> PathBuf {
+        self.life.join("log")
+    }
+
+    /// Appends one batch durably: one write, one sync. On an error nothing of it counts, and after
+    /// `StorageFull` the same records may be appended again.
+    pub(super) fn append(&mut self, records: &[(u32, LogRecord)]) -> io::Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let result = self.append_with(&mut buffer, records);
+        // Bounded between batches: one huge write must not stay allocated for good.
+        buffer.clear();
+        buffer.shrink_to(1024 * 1024);
+        self.buffer = buffer;
+        result?;
+        self.free_front()
+    }
+
+    fn append_with(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        records: &[(u32, LogRecord)],
+    ) -> io::Result<()> {
+        let fits = self.layout.current.as_ref().is_some_and(|current| {
+            let mut chain = current.chain;
+            encode_batch(&mut chain, current.chain.offset(), records, buffer);
+            chain.offset() <= current.head.size
+        });
+        if !fits {
+            buffer.clear();
+            let mut measure = self.head(0, 0).chain();
+            let synced = measure.offset();
+            encode_batch(&mut measure, synced, records, buffer);
+            self.roll(buffer.len() as u64)?;
+            buffer.clear();
+        }
+        let current = self.layout.current.as_mut().expect("rolled just now when there was none");
+        let synced = current.chain.offset();
+        let mut chain = current.chain;
+        buffer.clear();
+        encode_batch(&mut chain, synced, records, buffer);
+        current.file.write_all_at(buffer, synced)?;
+        current.file.sync_data().map_err(never_full)?;
+        current.chain = chain;
+        let (number, size) = (current.head.number, current.head.size);
+        for (group, record) in records {
+            self.layout.note(number, *group, record);
+        }
+        if chain.offset() > size / 2
+            && let Some(spares) = &self.spares
+        {
+            spares.want(self.sizes.next);
+        }
+        Ok(())
+    }
+
+    fn head(&self, number: u64, size: u64) -> SegmentHead {
+        let end = self.layout.current.as_ref().map(|current| current.chain);
+        SegmentHead {
+            number,
+            instance: self.instance.to_bytes(),
+            genesis: self.genesis.to_bytes(),
+            size,
+            previous_end: end.map_or(0, |end| end.offset()),
+            previous_checksum: end.map_or(0, |end| end.checksum()),
+        }
+    }
+
+    /// Begins the next segment, with room for a batch of `need` bytes.
+    fn roll(&mut self, need: u64) -> io::Result<()> {
+        let number = self.layout.current.as_ref().map_or(1, |current| current.head.number + 1);
+        let live: Vec<(u32, LogRecord)> = self
+            .layout
+            .groups
+            .iter()
+            .flat_map(|(group, head)| {
+                let (index, term) = head.base;
+                let base = LogRecord::Compacted { index, term };
+                [(*group, base), (*group, LogRecord::HardState(head.hard_state))]
+            })
+            .collect();
+        let usual = if number == 1 { self.sizes.first } else { self.sizes.next };
+        // A group's head takes well under 128 bytes.
+        let need = (HEAD + 64 + live.len() * 128) as u64 + need;
+        let size = usual.max(need.next_multiple_of(ALIGN as u64));
+        let Spare { file, path, size } = match &self.spares {
+            Some(spares) => spares.take(size),
+            None => spare::make(&self.log_dir(), size)?,
+        };
+        let head = self.head(number, size);
+        let mut chain = head.chain();
+        let mut bytes = head.encode().to_vec();
+        if !live.is_empty() {
+            let synced = chain.offset();
+            encode_batch(&mut chain, synced, &live, &mut bytes);
+        }
+        file.write_all_at(&bytes, 0)?;
+        file.sync_data().map_err(never_full)?;
+        std::fs::rename(&path, self.log_dir().join(file_name(number)))?;
+        sync_directory(&self.log_dir()).map_err(never_full)?;
+        if number == 1 {
+            self.write_store_mark()?;
+        }
+        self.layout.highest.entry(number).or_default();
+        self.layout.current = Some(Current { file, head, chain });
+        Ok(())
+    }
+
+    /// Says durably that this log exists and whose it is: before the first record, so before the first vote.
+    fn write_store_mark(&self) -> io::Result<()> {
+        let mark = durable::seal(STORE_MARK, &self.genesis.to_bytes());
+        durable::replace(&self.life.join(STORE), &mark)
+    }
+
+    /// Frees whole segments from the front that hold no entry behind their group's position. One by one with
+    /// the directory synced, so that a crash never leaves a gap in the numbers.
+    fn free_front(&mut self) -> io::Result<()> {
+        let Some(current) = self.layout.current.as_ref().map(|current| current.head.number) else {
+            return Ok(());
+        };
+        while let Some(first) = self.layout.highest.first_entry() {
+            let needed = first.get().iter().any(|(group, highest)| {
+                self.layout.groups.get(group).is_none_or(|head| *highest > head.base.0)
+            });
+            if *first.key() == current || needed {
+                break;
+            }
+            let path = self.life.join("log").join(file_name(*first.key()));
+            match std::fs::remove_file(path) {
+                Ok(()) => {}
+                // Some file systems need room to remove: the records are durable, so this waits for the next batch.
+                Err(error) if spare::is_full(&error) => break,
+                Err(error) => return Err(error),
+            }
+            first.remove();
+            sync_directory(&self.log_dir()).map_err(never_full)?;
+        }
+        Ok(())
+    }
+}
+
+/// A sync that says "full" may have dropped pages: it must not be mistaken for a write that can be repeated.
+fn never_full(error: io::Error) -> io::Error {
+    io::Error::other(format!("sync: {error}"))
+}

@@ -1,0 +1,169 @@
+//! Snapshot files beside the log: written on a thread of their own, the newest two kept.
+//!
+//! Invariant: a snapshot counts once its final name is durable; nothing older is removed before that.
+
+use super::data_dir::DataDir;
+use super::durable::{ASIDE, fatal, sync_directory};
+use super::error::DiskError;
+use super::snapshot_file::{self, Owner};
+use super::spare::is_full;
+use bytes::Bytes;
+use quorate_proto::{GenesisId, SnapshotMetadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+/// The newest may turn out damaged while the log still reaches back to the one before.
+const KEPT: usize = 2;
+/// Snapshots that may wait: one taken here and one received, twice.
+const QUEUE: usize = 4;
+/// Suffix of a file that was found damaged and set aside for whoever wants to look.
+const DAMAGED: &str = ".damaged";
+
+/// A snapshot to be made durable.
+pub(crate) struct SnapshotJob {
+    /// The cluster it belongs to.
+    pub(crate) genesis: GenesisId,
+    /// Where it stands.
+    pub(crate) metadata: SnapshotMetadata,
+    /// Its content, made while it is written.
+    pub(crate) chunks: Box<dyn Iterator<Item = Bytes> + Send>,
+    /// Called once with the outcome, on the snapshot thread; must not block. An error means that nothing was kept (no
+    /// room, or too many at once): ask again later.
+    pub(crate) done: Box<dyn FnOnce(Result<(), String>) + Send>,
+}
+
+/// The handle of the thread. Dropping it finishes what is queued and then ends the thread.
+#[derive(Debug)]
+pub(crate) struct SnapshotKeeper {
+    queue: Option<SyncSender<SnapshotJob>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl SnapshotKeeper {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn spawn(dir: &DataDir) -> io::Result<Self> {
+        let (queue, jobs) = sync_channel(QUEUE);
+        let directory = directory(&dir.life());
+        let instance = dir.identity().instance;
+        let run = move |jobs: &Receiver<SnapshotJob>| {
+            while let Ok(SnapshotJob { genesis, metadata, chunks, done }) = jobs.recv() {
+                done(keep(&directory, Owner { instance, genesis }, &metadata, chunks));
+            }
+        };
+        let thread =
+            std::thread::Builder::new().name("snapshots".into()).spawn(move || run(&jobs))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues a snapshot; never waits.
+    pub(crate) fn store(&self, job: SnapshotJob) {
+        let Some(queue) = &self.queue else { return };
+        match queue.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
+                (job.done)(Err("too many snapshots are being written".into()));
+            }
+        }
+    }
+}
+
+impl Drop for SnapshotKeeper {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Where snapshots of a life are.
+pub(super) fn directory(life: &Path) -> PathBuf {
+    life.join("snapshots")
+}
+
+/// Makes a snapshot durable, then removes what is older than the newest two. A failed write or sync other than
+/// "no space" ends the process.
+pub(super) fn keep(
+    directory: &Path,
+    owner: Owner,
+    metadata: &SnapshotMetadata,
+    chunks: impl Iterator<Item = Bytes>,
+) -> Result<(), String> {
+    let path = directory.join(file_name(metadata));
+    match snapshot_file::write(&path, owner, metadata, chunks) {
+        Ok(()) => {}
+        Err(error) if is_full(&error) || error.kind() == io::ErrorKind::InvalidInput => {
+            return Err(format!("snapshot {} was not kept: {error}", path.display()));
+        }
+        Err(error) => fatal("writing the snapshot", &path, &error),
+    }
+    if let Err(error) = prune(directory) {
+        // Only space is lost; the next snapshot tries again.
+        tracing::warn!(%error, directory = %directory.display(), "old snapshots stay");
+    }
+    Ok(())
+}
+
+fn prune(directory: &Path) -> io::Result<()> {
+    for old in list(directory)?.into_iter().skip(KEPT) {
+        std::fs::remove_file(old.path)?;
+    }
+    sync_directory(directory)
+}
+
+fn file_name(metadata: &SnapshotMetadata) -> String {
+    format!("snapshot-{:020}-{:020}", metadata.index, metadata.term)
+}
+
+/// A snapshot by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) index: u64,
+    pub(super) term: u64,
+    pub(super) path: PathBuf,
+}
+
+/// All snapshots that count, newest first.
+pub(super) fn list(directory: &Path) -> io::Result<Vec<Named>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let numbers =
+            name.to_str().and_then(|name| name.strip_prefix("snapshot-")).and_then(|name| {
+                let (index, term) = name.split_once('-')?;
+                Some((index.parse().ok()?, term.parse().ok()?))
+            });
+        if let Some((index, term)) = numbers {
+            found.push(Named { index, term, path: entry.path() });
+        }
+    }
+    found.sort_by_key(|named| std::cmp::Reverse((named.index, named.term)));
+    Ok(found)
+}
+
+/// Removes what never counted and what was set aside at earlier starts.
+pub(super) fn clear_leftovers(directory: &Path) -> Result<(), DiskError> {
+    let clear = || -> io::Result<()> {
+        for entry in std::fs::read_dir(directory)? {
+            let path = entry?.path();
+            let name = path.to_string_lossy();
+            if name.ends_with(ASIDE) || name.ends_with(DAMAGED) {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    };
+    clear().map_err(|error| DiskError::io("clear leftovers in", directory, error))
+}
+
+/// Takes a damaged file out of the count; it stays until the next start.
+pub(super) fn set_aside(path: &Path) -> Result<(), DiskError> {
+    let mut to = path.as_os_str().to_owned();
+    to.push(DAMAGED);
+    std::fs::rename(path, &to).map_err(|error| DiskError::io("set aside", path, error))
+}

@@ -1,0 +1,216 @@
+//! The thread that makes the node's writes durable, in order, all that is queued with one sync (group commit).
+//!
+//! Contract: `Durable { number }` is told after everything up to `number` is synced. Any failed write or sync ends
+//! the process before anything more is told; only "no space" is waited out, in order, and told as `DiskFull`.
+
+use super::data_dir::DataDir;
+use super::durable::fatal;
+use super::recovery::OpenLog;
+use super::spare::{RETRY, SpareMaker, is_full};
+use super::{founding_file, marker};
+use quorate_consensus::LogRecord;
+use quorate_node::event::Write;
+use quorate_proto::{ClusterName, Entry, FoundingState, GenesisId};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The only group so far.
+pub(super) const META: u32 = 0;
+/// Writes that may wait. The node has few in flight per turn (raft bounds them), so this is only reached when the disk
+/// stands still for many seconds; then the loop waits too, because nothing it does could be made durable.
+const QUEUE: usize = 4096;
+/// One sync covers at most this many bytes of entries, so that the first in the queue does not wait for seconds.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// What the disk tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Completed {
+    /// The write with this number and all before it are durable.
+    Durable {
+        /// The node's number.
+        number: u64,
+    },
+    /// There is no room (any more, or again) for the log to grow.
+    DiskFull(bool),
+}
+
+/// Where the disk tells it; shared by the writer and the maker of spares.
+#[derive(Clone)]
+pub(super) struct Report(Arc<Mutex<Box<dyn Fn(Completed) + Send>>>);
+
+impl Report {
+    pub(super) fn new(report: Box<dyn Fn(Completed) + Send>) -> Self {
+        Self(Arc::new(Mutex::new(report)))
+    }
+
+    pub(super) fn tell(&self, completed: Completed) {
+        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(completed);
+    }
+}
+
+/// The handle of the thread. Dropping it finishes what is queued and then ends the thread.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: Option<SyncSender<(u64, Write)>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread on a recovered log. `report` is called on it (and on the spare's) and must not block.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn spawn(
+        dir: &DataDir,
+        log: OpenLog,
+        report: Box<dyn Fn(Completed) + Send>,
+    ) -> io::Result<Self> {
+        let report = Report::new(report);
+        let mut segments = log.segments;
+        segments.make_spares_with(SpareMaker::start(&segments.log_dir(), report.clone())?);
+        let (queue, jobs) = sync_channel(QUEUE);
+        let loop_state = WriteLoop {
+            life: dir.life(),
+            birth_dir: dir.birth_dir().to_owned(),
+            cluster: dir.identity().cluster.clone(),
+            segments,
+            report,
+            full: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || loop_state.run(&jobs))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues a write. Numbers grow by one. Waits when the queue is full.
+    pub(crate) fn submit(&self, number: u64, write: Write) {
+        if let Some(queue) = &self.queue {
+            // The thread only ends after this handle is gone, or with the process.
+            let _ = queue.send((number, write));
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct WriteLoop {
+    life: PathBuf,
+    birth_dir: PathBuf,
+    cluster: ClusterName,
+    segments: super::segments::Segments,
+    report: Report,
+    full: bool,
+}
+
+impl WriteLoop {
+    fn run(mut self, jobs: &Receiver<(u64, Write)>) {
+        while let Ok(first) = jobs.recv() {
+            let mut bytes = size(&first.1);
+            let mut drained = vec![first];
+            while bytes < BATCH_BYTES
+                && let Ok(job) = jobs.try_recv()
+            {
+                bytes += size(&job.1);
+                drained.push(job);
+            }
+            self.write(drained);
+        }
+    }
+
+    /// Makes the drained writes durable in order; neighbouring log writes share one sync.
+    fn write(&mut self, drained: Vec<(u64, Write)>) {
+        let mut records: Vec<(u32, LogRecord)> = Vec::new();
+        let mut last = None;
+        for (number, write) in drained {
+            match write {
+                Write::Log(new) => {
+                    records.extend(new.into_iter().map(|record| (META, record)));
+                    last = Some(number);
+                }
+                Write::Founding { state, marker } => {
+                    self.flush(&mut records, last.take());
+                    self.write_founding(&state, marker);
+                    self.report.tell(Completed::Durable { number });
+                }
+            }
+        }
+        self.flush(&mut records, last);
+    }
+
+    fn flush(&mut self, records: &mut Vec<(u32, LogRecord)>, last: Option<u64>) {
+        let Some(number) = last else { return };
+        if !records.is_empty() {
+            let log_dir = self.segments.log_dir();
+            self.until_there_is_room("writing the log in", &log_dir, |this| {
+                this.segments.append(records)
+            });
+            records.clear();
+        }
+        self.report.tell(Completed::Durable { number });
+    }
+
+    fn write_founding(&mut self, state: &FoundingState, marker: Option<GenesisId>) {
+        let file = self.life.join(founding_file::NAME);
+        self.until_there_is_room("writing the founding state", &file, |this| {
+            founding_file::write(&this.life, state)
+        });
+        if let Some(genesis) = state.known_genesis() {
+            self.segments.belongs_to(genesis);
+        }
+        if let Some(genesis) = marker {
+            let file = marker::path(&self.birth_dir, &self.cluster);
+            self.until_there_is_room("writing the marker", &file, |this| {
+                marker::write(&this.birth_dir, &this.cluster, genesis)
+            });
+        }
+    }
+
+    /// Repeats a write for as long as the disk is full; any other error ends the process.
+    fn until_there_is_room(
+        &mut self,
+        doing: &str,
+        path: &Path,
+        mut write: impl FnMut(&mut Self) -> io::Result<()>,
+    ) {
+        loop {
+            match write(self) {
+                Ok(()) => break,
+                Err(error) if is_full(&error) => {
+                    if !std::mem::replace(&mut self.full, true) {
+                        self.report.tell(Completed::DiskFull(true));
+                    }
+                    std::thread::sleep(RETRY);
+                }
+                Err(error) => fatal(doing, path, &error),
+            }
+        }
+        if std::mem::replace(&mut self.full, false) {
+            self.report.tell(Completed::DiskFull(false));
+        }
+    }
+}
+
+/// About how many bytes a write needs.
+fn size(write: &Write) -> usize {
+    let entry = |entry: &Entry| entry.data.len() + entry.context.len() + 32;
+    match write {
+        Write::Founding { .. } => 1024,
+        Write::Log(records) => records
+            .iter()
+            .map(|record| match record {
+                LogRecord::Entries(entries) => entries.iter().map(entry).sum(),
+                _ => 32,
+            })
+            .sum(),
+    }
+}
