@@ -6,13 +6,13 @@
 use crate::config::Profile;
 use crate::ping::{Letter, letter};
 use quorate_proto::detector_message::Body;
-use quorate_proto::{ConfirmAnswer, ConfirmAsk, Generation, Instance, LifeProbe, Moment};
+use quorate_proto::{ConfirmAnswer, ConfirmAsk, Generation, Instance, LifeProbe, Moment, limits};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Most questions at a time. A leader of 1,000 nodes asks three confirmers about each suspect; beyond this a
-/// question stays unanswered and is asked again.
-const ERRANDS: usize = 256;
+/// Most questions at a time: a leader may lose all others at once and ask the same three nodes about each.
+/// Beyond this a question stays unanswered and is asked again.
+const ERRANDS: usize = limits::MEMBERS;
 /// How long an answer is remembered for a repeated question: the answer may have been lost.
 const REMEMBERED: Duration = Duration::from_secs(1);
 

@@ -9,7 +9,9 @@ mod config;
 mod contacts;
 mod detector;
 mod errands;
+mod event;
 mod founding;
+mod intake;
 mod ping;
 mod seeds;
 mod self_awareness;
@@ -20,7 +22,8 @@ mod verdicts;
 
 pub use codec::PacketError;
 pub use config::{DetectorConfig, Profile, SwimProfile};
-pub use detector::{Detector, DetectorInput, DetectorOutput};
+pub use detector::Detector;
+pub use event::{DetectorInput, DetectorOutput};
 pub use founding::{
     DURABLE_WORD, FounderSelf, Founding, FoundingConfig, FoundingInput, FoundingOutput,
     MAJORITY_WORD, Margin, Mode, ModeError, Outcome, OwnSlot, ProofError, WaitingReason,

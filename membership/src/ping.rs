@@ -28,7 +28,7 @@ pub(crate) enum Finding {
     /// `by` hears it.
     Refuted { subject: Instance, by: Instance, first: bool, expected: bool },
     /// Nobody who was asked said anything.
-    Mute { subject: Instance, expected: bool },
+    Mute { subject: Instance },
 }
 
 /// Why a peer is suspected.
@@ -47,6 +47,8 @@ pub(crate) struct World<'a> {
     pub(crate) confirmers: &'a [Instance],
     /// Generation and address of a suspect, for the question.
     pub(crate) subject: &'a dyn Fn(Instance) -> (Generation, Option<quorate_proto::Address>),
+    /// Whether we hold a node alive, so that its answer can be hoped for.
+    pub(crate) trusted: &'a dyn Fn(Instance) -> bool,
     /// Stretches a span when our own health is in doubt.
     pub(crate) patience: &'a dyn Fn(Duration) -> Duration,
 }
@@ -73,12 +75,22 @@ struct Watch {
     again: Option<Moment>,
     refuted: bool,
     condemned: bool,
+    /// Were asked and said nothing: others are asked first the next time.
+    mute: BTreeSet<Instance>,
 }
 
 impl Watch {
     fn new(since: Moment, expected: bool) -> Self {
-        let (ended, inquiry, again) = (None, None, None);
-        Self { since, expected, ended, inquiry, again, refuted: false, condemned: false }
+        Self {
+            since,
+            expected,
+            ended: None,
+            inquiry: None,
+            again: None,
+            refuted: false,
+            condemned: false,
+            mute: BTreeSet::new(),
+        }
     }
 
     fn why(&self, now: Moment) -> Why {
@@ -210,20 +222,24 @@ impl Pings {
         watch.again.or(silent)
     }
 
-    /// Whom to ask about a suspect: those heard last first, as the dead do not answer.
+    /// Whom to ask about a suspect: first those who have not kept silent about it, are held alive and were
+    /// heard just now, as the dead do not answer.
     fn choose(&self, world: &World<'_>, subject: Instance) -> Vec<Instance> {
         let third = |one: &&Instance| **one != subject && **one != self.me;
-        let mut chosen: Vec<Instance> = Vec::new();
-        for one in world.confirmers.iter().filter(third) {
-            if !chosen.contains(one) {
-                chosen.push(*one);
-            }
-        }
-        let silent = |one: &Instance| {
-            let heard = self.last_heard(*one);
-            heard.is_none_or(|heard| world.now.since(heard) > self.profile.standing)
-        };
-        chosen.sort_by_key(silent);
+        let mut seen = BTreeSet::new();
+        let mut chosen: Vec<Instance> = world
+            .confirmers
+            .iter()
+            .filter(third)
+            .copied()
+            .filter(|one| seen.insert(*one))
+            .collect();
+        let mute = self.watches.get(&subject).map(|watch| &watch.mute);
+        chosen.sort_by_key(|one| {
+            let heard = self.last_heard(*one).map(|at| world.now.since(at));
+            let silent = heard.is_none_or(|ago| ago > self.profile.fresh);
+            (mute.is_some_and(|mute| mute.contains(one)), !(world.trusted)(*one), silent)
+        });
         chosen.truncate(CONFIRMERS);
         chosen
     }
@@ -297,7 +313,12 @@ impl Pings {
             watch.inquiry = None;
             watch.condemned = true;
         } else {
-            findings.push(Finding::Mute { subject, expected });
+            findings.push(Finding::Mute { subject });
+            if inquiry.asked.iter().all(|one| watch.mute.contains(one)) {
+                watch.mute.clear();
+            } else {
+                watch.mute.extend(&inquiry.asked);
+            }
             watch.inquiry = None;
             watch.ended = None;
             watch.again = Some(now + self.profile.confirm_wait);

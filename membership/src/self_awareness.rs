@@ -58,8 +58,11 @@ impl SelfAwareness {
     }
 
     /// We asked others about a suspect, and none of them said anything.
-    pub(crate) fn nobody_answered(&mut self) {
-        self.unanswered = true;
+    pub(crate) fn nobody_answered(&mut self, now: Moment) {
+        if !self.unanswered {
+            self.unanswered = true;
+            self.refuted(now);
+        }
     }
 
     /// Another node heard whom we suspected.

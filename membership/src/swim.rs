@@ -32,6 +32,8 @@ pub(crate) enum Note {
 pub(crate) struct Effects {
     pub(crate) packets: Vec<(Instance, Bytes)>,
     pub(crate) notes: Vec<Note>,
+    /// How often we had to join again.
+    pub(crate) rejoins: u64,
     timers: Vec<(Duration, Timer<SwimId>)>,
 }
 
@@ -45,6 +47,7 @@ impl Runtime<SwimId> for Effects {
             }
             Notification::Rejoin(id) => {
                 tracing::info!(?id, "gossip had declared this node down; it is back in");
+                self.rejoins += 1;
                 return;
             }
             _ => return,

@@ -1,6 +1,7 @@
 //! One turn of the detector: everything that is due, and what gossip's word does to the verdicts.
 
-use crate::detector::{Detector, DetectorOutput, post};
+use crate::detector::{Detector, post};
+use crate::event::DetectorOutput;
 use crate::ping::{Finding, Why, World};
 use crate::swim::Effects;
 use crate::verdicts::Source;
@@ -64,6 +65,7 @@ impl Detector {
                 let address = contact.and_then(|contact| contact.address).map(Into::into);
                 (generation.unwrap_or_default(), address)
             },
+            trusted: &|instance| verdicts.is_alive(instance),
             patience: &|span| awareness.patience(span),
         };
         let findings = self.pings.fire(&world, &mut letters);
@@ -98,7 +100,7 @@ impl Detector {
                 if expected { None } else { self.verdicts.cleared(now, subject, &by) }
             }
             Finding::Mute { .. } => {
-                self.awareness.nobody_answered();
+                self.awareness.nobody_answered(now);
                 None
             }
         };

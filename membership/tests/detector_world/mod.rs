@@ -23,12 +23,12 @@ pub(crate) fn ms(millis: u64) -> Duration {
 
 pub(crate) fn instance(host: usize) -> Instance {
     let mut bytes = [0; 16];
-    bytes[0] = u8::try_from(host + 1).unwrap();
+    bytes[0] = u8::try_from(host + 1).expect("a test's own value");
     Instance::from_bytes(bytes)
 }
 
 pub(crate) fn address(host: usize) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, u8::try_from(host + 1).unwrap()], 4747))
+    SocketAddr::from(([10, 0, 0, u8::try_from(host + 1).expect("a test's own value")], 4747))
 }
 
 #[derive(Debug, Clone)]
@@ -188,7 +188,7 @@ impl World {
         self.kill(host);
         for ((a, b), link) in links.into_iter().filter(|((a, b), _)| *a == host || *b == host) {
             let other = if a == host { b } else { a };
-            let (instance, number, end) = (instance(host), link.number, end.clone());
+            let (instance, number, end) = (instance(host), link.number, *end);
             self.feed(other, DetectorInput::SessionDown { instance, number, end });
         }
     }
@@ -351,7 +351,8 @@ impl World {
         let delay = Duration::from_micros(300 + self.random(400));
         let delay = if fresh { delay + ms(2) } else { delay };
         let number = self.links[&(from.min(to), from.max(to))].number;
-        if !lost && !(fresh && matches!(frame, Frame::Datagram(_))) {
+        let lost = lost || (fresh && matches!(frame, Frame::Datagram(_)));
+        if !lost {
             self.schedule(delay, Event::Arrive { from, to, number, frame });
         }
     }
@@ -389,8 +390,8 @@ impl World {
             instance: instance(peer),
             generation: Generation::new(self.hosts[peer].generation),
             boot_nonce: self.hosts[peer].generation,
-            name: NodeName::new(&format!("h{peer}")).unwrap(),
-            cluster: ClusterName::new("test").unwrap(),
+            name: NodeName::new(&format!("h{peer}")).expect("a test's own value"),
+            cluster: ClusterName::new("test").expect("a test's own value"),
             key: NodeKey::default(),
             address: address(peer),
             genesis: None,

@@ -1,0 +1,262 @@
+//! What each kind of news does: signs of life, packets, questions, sessions that begin and end, goodbyes.
+
+use crate::codec::PacketError;
+use crate::detector::{Detector, post};
+use crate::event::DetectorOutput;
+use crate::ping::letter;
+use crate::swim::Effects;
+use quorate_proto::detector_message::Body;
+use quorate_proto::{
+    Card, ConfirmAnswer, ConfirmAsk, DetectorMessage, Generation, Instance, LifeAnswer, Moment,
+    Session, SessionEnd, Verdict, limits,
+};
+use std::net::SocketAddr;
+
+impl Detector {
+    /// A sign of life on the session that stands with this peer.
+    pub(crate) fn heard(
+        &mut self,
+        now: Moment,
+        instance: Instance,
+        out: &mut Vec<DetectorOutput>,
+    ) -> bool {
+        let unwanted = instance == self.config.me || self.forgotten.contains(&instance);
+        if unwanted || !self.admit(now, instance, true) {
+            return true;
+        }
+        let generation = self.contacts.speaking(instance).unwrap_or_default();
+        let mut stale = self.verdicts.get(instance).is_some_and(|old| old.generation > generation);
+        stale |= self
+            .verdicts
+            .get(instance)
+            .is_some_and(|old| old.generation == generation && old.verdict == Verdict::Left);
+        if stale {
+            return true;
+        }
+        self.awareness.heard();
+        let troubled = self.pings.heard(now, instance);
+        let mut letters = Vec::new();
+        self.errands.heard(instance, generation, &mut letters);
+        let calm = !troubled && letters.is_empty();
+        post(letters, out);
+        let changed = self.verdicts.heard(now, instance, generation);
+        let calm = calm && changed.is_none();
+        out.extend(changed.map(DetectorOutput::Verdict));
+        calm
+    }
+
+    pub(crate) fn receive(
+        &mut self,
+        now: Moment,
+        from: Instance,
+        packet: &[u8],
+        out: &mut Vec<DetectorOutput>,
+    ) -> bool {
+        let calm = self.heard(now, from, out);
+        let session = self.contacts.get(from).and_then(|contact| contact.session);
+        let generation = session.map(|(_, generation)| generation);
+        let mut effects = Effects::default();
+        let taken = self.swim.receive(now, from, generation, packet, &mut effects);
+        if let Err(error) = taken {
+            self.refuse(&error);
+        }
+        let calm = calm && effects.notes.is_empty();
+        self.carry_out(now, effects, out);
+        for card in self.swim.take_cards() {
+            self.learn_card(now, &card);
+            out.push(DetectorOutput::Card(card));
+        }
+        calm
+    }
+
+    fn refuse(&mut self, error: &PacketError) {
+        self.refused_packets += 1;
+        tracing::debug!(%error, "gossip packet");
+    }
+
+    fn learn_card(&mut self, now: Moment, card: &Card) {
+        if self.forgotten.contains(&card.instance) || !self.admit(now, card.instance, false) {
+            return;
+        }
+        let Some(contact) = self.contacts.get_mut(card.instance) else { return };
+        if contact.name.is_none() {
+            contact.name = quorate_proto::NodeName::new(&card.name).ok().map(|n| n.to_string());
+        }
+        if contact.address.is_none() {
+            contact.address = card.address.as_ref().and_then(quorate_proto::Address::socket);
+        }
+    }
+
+    pub(crate) fn message(
+        &mut self,
+        now: Moment,
+        from: Instance,
+        message: DetectorMessage,
+        out: &mut Vec<DetectorOutput>,
+    ) {
+        self.heard(now, from, out);
+        match message.body {
+            Some(Body::Probe(probe)) => {
+                let answer = Body::Life(LifeAnswer { number: probe.number });
+                post(vec![letter(from, answer)], out);
+            }
+            Some(Body::Ask(ask)) => self.asked(now, from, &ask, out),
+            Some(Body::Answer(answer)) => {
+                self.pings.answer(from, &answer);
+                if let Some(contact) = self.contacts.get_mut(answer.subject)
+                    && answer.heard
+                    && answer.generation > contact.generation
+                {
+                    // It was restarted, and we have the word of another for it: see for ourselves.
+                    contact.next_look = now;
+                }
+            }
+            // It was a sign of life, and that is all it was for.
+            Some(Body::Life(_)) | None => {}
+        }
+    }
+
+    /// "I do not hear this node; do you, now?"
+    fn asked(
+        &mut self,
+        now: Moment,
+        asker: Instance,
+        ask: &ConfirmAsk,
+        out: &mut Vec<DetectorOutput>,
+    ) {
+        let profile = &self.config.profile;
+        let subject = ask.subject;
+        let mut say = |generation, heard| {
+            let number = ask.number;
+            let answer = ConfirmAnswer { number, subject, generation, heard };
+            post(vec![letter(asker, Body::Answer(answer))], out);
+        };
+        if subject == self.config.me {
+            return say(self.config.generation, true);
+        }
+        let opinion = self.verdicts.get(subject);
+        if let Some(gone) = opinion.filter(|old| old.verdict == Verdict::Left)
+            && gone.generation >= ask.generation
+        {
+            return say(gone.generation, false);
+        }
+        let speaking = self.contacts.speaking(subject).unwrap_or_default();
+        let heard = self.pings.last_heard(subject).map(|at| now.since(at));
+        if heard.is_some_and(|ago| ago <= profile.fresh) && speaking >= ask.generation {
+            return say(speaking, true);
+        }
+        let silence = self.pings.silence(now, subject);
+        if silence.is_some_and(|span| span >= profile.standing) && !self.awareness.doubts() {
+            return say(ask.generation, false);
+        }
+        let contact = self.contacts.get(subject);
+        let address = ask.address.as_ref().and_then(quorate_proto::Address::socket);
+        if contact.is_none_or(|contact| contact.session.is_none()) {
+            let Some(address) = contact.and_then(|contact| contact.address).or(address) else {
+                return;
+            };
+            out.push(DetectorOutput::Dial { address });
+        }
+        let mut letters = Vec::new();
+        self.errands.take(now, asker, ask, &mut letters);
+        post(letters, out);
+    }
+
+    pub(crate) fn session_up(
+        &mut self,
+        now: Moment,
+        session: &Session,
+        out: &mut Vec<DetectorOutput>,
+    ) {
+        let instance = session.instance;
+        self.forgotten.remove(&instance);
+        if instance == self.config.me || !self.admit(now, instance, true) {
+            return;
+        }
+        if let Some(contact) = self.contacts.get_mut(instance) {
+            contact.learn_session(session);
+        }
+        self.heard(now, instance, out);
+        if !self.swim.is_active(instance) {
+            self.announce(now, instance, session.generation, out);
+        }
+    }
+
+    pub(crate) fn session_down(
+        &mut self,
+        now: Moment,
+        instance: Instance,
+        number: u64,
+        end: &SessionEnd,
+    ) {
+        let Some(contact) = self.contacts.get_mut(instance) else { return };
+        if contact.session.is_none_or(|(standing, _)| standing != number) {
+            return;
+        }
+        contact.session = None;
+        let ended = match end {
+            SessionEnd::Closed => "it closed its connection without a goodbye",
+            SessionEnd::Reset => "its host no longer knows the connection",
+            SessionEnd::TimedOut | SessionEnd::Replaced | SessionEnd::Protocol => return,
+        };
+        let opinion = self.verdicts.get(instance).map(|opinion| opinion.verdict);
+        if matches!(opinion, Some(Verdict::Alive | Verdict::Suspect)) {
+            self.pings.hint(now, instance, ended);
+        }
+    }
+
+    pub(crate) fn farewell(
+        &mut self,
+        now: Moment,
+        instance: Instance,
+        generation: Generation,
+        out: &mut Vec<DetectorOutput>,
+    ) {
+        if instance == self.config.me || !self.admit(now, instance, true) {
+            return;
+        }
+        if self.contacts.get(instance).is_some_and(|contact| contact.generation > generation) {
+            return;
+        }
+        if let Some(opinion) = self.verdicts.farewell(now, instance, generation) {
+            self.pings.settled(instance);
+            out.push(DetectorOutput::Verdict(opinion));
+        }
+    }
+
+    pub(crate) fn known(
+        &mut self,
+        now: Moment,
+        instance: Instance,
+        generation: Generation,
+        address: SocketAddr,
+    ) {
+        self.forgotten.remove(&instance);
+        if instance == self.config.me || !self.admit(now, instance, true) {
+            return;
+        }
+        let Some(contact) = self.contacts.get_mut(instance) else { return };
+        contact.generation = contact.generation.max(generation);
+        if contact.address != Some(address) {
+            contact.address = Some(address);
+            contact.next_look = now;
+        }
+    }
+
+    pub(crate) fn forget(
+        &mut self,
+        now: Moment,
+        instance: Instance,
+        out: &mut Vec<DetectorOutput>,
+    ) {
+        let mut effects = Effects::default();
+        self.swim.forget(now, instance, &mut effects);
+        self.carry_out(now, effects, out);
+        self.drop_traces(instance);
+        self.contacts.remove(instance);
+        if self.forgotten.len() >= limits::MEMBERS {
+            self.forgotten.pop_first();
+        }
+        self.forgotten.insert(instance);
+    }
+}
