@@ -50,21 +50,24 @@ const RESOLVE_SLOWLY: Duration = Duration::from_secs(30);
 /// Most peers that are remembered: all members, and as many that are not in yet. Others are not founded with.
 const MAX_PEERS: usize = 2 * MEMBERS;
 
+/// Higher rounds are refused: a thousand ballots a second for a million years stay below, and one more always fits.
+const MAX_ROUND: u64 = 1 << 62;
+
 const _: () = assert!(STAGGER.as_millis() * 2 < PATIENCE.as_millis());
 
 /// What follows a write.
 #[derive(Debug)]
 enum After {
     /// An answer that depends on it.
-    Say(Instance, Body),
+    Say(Instance, Box<Body>),
     /// The own promise stands: the ballot is open.
     Opened(Ballot),
     /// The own acceptance stands.
     Accepted(Ballot, GenesisId),
     /// It is known for good that a cluster exists.
     Exists(GenesisId),
-    /// The record is known for good, learned from this peer.
-    Founded(Instance),
+    /// The record is known for good.
+    Founded,
 }
 
 /// Writes under way. At most a few: each needs a message that changes the state, and each state is cumulative.
@@ -190,6 +193,10 @@ impl Founding {
             FoundingInput::Resolved { slot, addresses, problem } => {
                 let new = self.seeds.resolved(now, slot, addresses, problem);
                 new.into_iter().for_each(|address| self.dial(address, out));
+                if self.is_founded_durably() {
+                    self.note_own_holding();
+                    self.note_members();
+                }
             }
             FoundingInput::OwnSlot(slot) => {
                 self.own_slot(slot, out);
@@ -283,7 +290,8 @@ impl Founding {
             return;
         }
         let founded = self.is_founded_durably();
-        let slowly = founded && !self.replica;
+        let told = self.peers.values().all(|peer| peer.knows.is_some());
+        let slowly = founded && told && !self.replica;
         self.probe_at = now + if slowly { PROBE_SLOWLY } else { PROBE };
         self.repeat_questions(now, out);
         self.repeat_ballot(out);
@@ -363,6 +371,12 @@ impl Founding {
 
     fn is_founded_durably(&self) -> bool {
         self.state.founded.is_some() && self.saved.is_durable(self.saved.founded)
+    }
+
+    fn note_round(&mut self, round: u64) {
+        if round <= MAX_ROUND {
+            self.round_seen = self.round_seen.max(round);
+        }
     }
 
     fn is_fresh(&self) -> bool {

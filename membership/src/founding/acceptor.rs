@@ -4,11 +4,11 @@
 //! and edited lists; an acceptance needs the promise of exactly its ballot (GENESIS rules 10 to 13).
 
 use super::proof::check_record;
-use super::{After, Founding, FoundingOutput as Output, PATIENCE};
+use super::{After, Founding, FoundingOutput as Output, MAX_ROUND, PATIENCE};
 use quorate_proto::{
-    Accept, Accepted, AcceptedRecord, Ballot, Confirm, Confirmed, Exists, Founded, FounderVoter,
-    FoundingProof, FoundingRecord, GenesisId, Instance, Moment, Nack, Prepare, Promise, ProofVote,
-    founding_message::Body,
+    Accept, Accepted, AcceptedRecord, Ask, Ballot, Confirm, Confirmed, Exists, Founded,
+    FounderVoter, FoundingProof, FoundingRecord, GenesisId, Instance, Moment, Nack, Prepare,
+    Promise, ProofVote, founding_message::Body,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,14 +22,26 @@ pub(super) type Tally = BTreeMap<(Ballot, GenesisId), BTreeMap<usize, Instance>>
 
 impl Founding {
     /// Answers for a life that is not fresh; whether it is not.
-    fn veto(&mut self, now: Moment, to: Instance, out: &mut Vec<Output>) -> bool {
-        let Some(genesis) = self.state.known_genesis() else { return false };
+    ///
+    /// That a cluster exists is told only when somebody holds its record durably: a veto for a record that a
+    /// crash can still take away would leave nobody to hand it over.
+    fn veto(&mut self, now: Moment, to: Instance, nonce: u64, out: &mut Vec<Output>) -> bool {
         if self.is_founded_durably() {
             self.tell_record(now, to, true, out);
-        } else {
-            self.say(to, Body::Exists(Exists { genesis, nonce: 0 }), out);
+        } else if let Some(genesis) = self.state.exists {
+            self.say(to, Body::Exists(Exists { genesis, nonce }), out);
         }
-        true
+        self.state.known_genesis().is_some()
+    }
+
+    /// A peer asks whether this life is fresh.
+    pub(super) fn asked(&mut self, now: Moment, from: Instance, ask: &Ask, out: &mut Vec<Output>) {
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.its_nonce = Some(ask.nonce);
+        }
+        if !self.veto(now, from, ask.nonce, out) {
+            self.answer(from, out);
+        }
     }
 
     pub(super) fn prepare(
@@ -40,10 +52,10 @@ impl Founding {
         out: &mut Vec<Output>,
     ) {
         let ballot = prepare.ballot;
-        if ballot.instance != from || self.veto(now, from, out) {
+        if ballot.instance != from || ballot.round > MAX_ROUND || self.veto(now, from, 0, out) {
             return;
         }
-        self.round_seen = self.round_seen.max(ballot.round);
+        self.note_round(ballot.round);
         self.recount(now);
         if self.unfit || self.is_contested() {
             return;
@@ -68,7 +80,8 @@ impl Founding {
                 let accepted = self.state.accepted.clone();
                 let promise = Promise { ballot, voter, accepted };
                 self.state.promised = Some(ballot);
-                let number = self.persist(None, After::Say(from, Body::Promise(promise)), out);
+                let number =
+                    self.persist(None, After::Say(from, Box::new(Body::Promise(promise))), out);
                 self.saved.promise = number;
             }
         }
@@ -96,15 +109,13 @@ impl Founding {
         out: &mut Vec<Output>,
     ) {
         let ballot = confirm.ballot;
-        if ballot.instance != from || self.veto(now, from, out) {
+        if ballot.instance != from || self.veto(now, from, 0, out) {
             return;
         }
         match self.state.promised {
-            Some(promised) if promised == ballot => {
-                if self.saved.is_durable(self.saved.promise) {
-                    self.yield_to_others(now);
-                    self.say(from, Body::Confirmed(Confirmed { ballot }), out);
-                }
+            Some(promised) if promised == ballot && self.saved.is_durable(self.saved.promise) => {
+                self.yield_to_others(now);
+                self.say(from, Body::Confirmed(Confirmed { ballot }), out);
             }
             Some(promised) if promised > ballot => {
                 self.say(from, Body::Nack(Nack { ballot, promised }), out);
@@ -126,7 +137,7 @@ impl Founding {
         }
         let genesis = record.genesis_id();
         if self.state.founded.is_some() || self.state.exists.is_some_and(|known| known != genesis) {
-            self.veto(now, from, out);
+            self.veto(now, from, 0, out);
             return;
         }
         let listed = lives.contains(&self.config.me.instance);
@@ -196,7 +207,7 @@ impl Founding {
         if slot >= self.slots || self.state.founded.is_some() {
             return;
         }
-        self.round_seen = self.round_seen.max(accepted.ballot.round);
+        self.note_round(accepted.ballot.round);
         let key = (accepted.ballot, accepted.genesis);
         if self.tally.len() >= MAX_TALLIES && !self.tally.contains_key(&key) {
             self.tally.pop_first();

@@ -5,7 +5,7 @@
 
 use super::{Founding, FoundingOutput as Output, OwnSlot, PATIENCE, PROBE};
 use quorate_proto::{
-    Answer, Ask, Exists, Generation, GenesisId, Instance, Moment, Session, founding_message::Body,
+    Answer, Ask, Generation, GenesisId, Instance, Moment, Session, founding_message::Body,
     short_hash,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -162,20 +162,6 @@ impl Founding {
         self.say(to, Body::Ask(Ask { nonce }), out);
     }
 
-    /// A peer asks whether this life is fresh.
-    pub(super) fn asked(&mut self, now: Moment, from: Instance, ask: &Ask, out: &mut Vec<Output>) {
-        if let Some(peer) = self.peers.get_mut(&from) {
-            peer.its_nonce = Some(ask.nonce);
-        }
-        if self.is_founded_durably() {
-            self.tell_record(now, from, true, out);
-        } else if let Some(genesis) = self.state.known_genesis() {
-            self.say(from, Body::Exists(Exists { genesis, nonce: ask.nonce }), out);
-        } else {
-            self.answer(from, out);
-        }
-    }
-
     /// Answers the last question of a peer with the same list: "I am fresh, and this slot is mine".
     pub(super) fn answer(&mut self, to: Instance, out: &mut Vec<Output>) {
         let Some(peer) = self.peers.get(&to) else { return };
@@ -195,7 +181,7 @@ impl Founding {
         }
         let slot = answer.slot.map(|slot| slot as usize).filter(|slot| *slot < slots);
         peer.answered = Some(slot);
-        self.round_seen = self.round_seen.max(answer.round);
+        self.note_round(answer.round);
         if let (Some(slot), None) = (slot, self.peers.get(&from).and_then(|peer| peer.knows)) {
             self.holders.insert(slot, (from, false));
         }
@@ -229,7 +215,8 @@ impl Founding {
         for to in peers {
             let Some(peer) = self.peers.get(&to) else { continue };
             if founded.is_some() {
-                let due = peer.told_at.is_none_or(|at| now.since(at) >= PROBE);
+                let again = |at| peer.knows.is_none() && now.since(at) >= PROBE;
+                let due = peer.told_at.is_none_or(again);
                 if peer.knows != founded && due {
                     self.tell_record(now, to, false, out);
                 }

@@ -79,7 +79,7 @@ impl Founding {
         self.tally.clear();
         self.known_since.get_or_insert(now);
         self.state.founded = Some(founded);
-        self.saved.founded = self.persist(Some(genesis), After::Founded(from), out);
+        self.saved.founded = self.persist(Some(genesis), After::Founded, out);
     }
 
     /// "I know it too": an unasked `Exists` tells the giver of a record that it has arrived.
@@ -101,7 +101,7 @@ impl Founding {
 
     fn carry_out(&mut self, now: Moment, after: After, out: &mut Vec<Output>) {
         match after {
-            After::Say(to, body) => self.say(to, body, out),
+            After::Say(to, body) => self.say(to, *body, out),
             After::Opened(ballot) => self.ballot_is_open(now, ballot, out),
             After::Accepted(ballot, genesis) => {
                 self.acceptance_is_durable(now, ballot, genesis, out);
@@ -112,19 +112,25 @@ impl Founding {
                     out.push(Output::Join(genesis));
                 }
             }
-            After::Founded(from) => self.record_is_durable(now, from, out),
+            After::Founded => self.record_is_durable(now, out),
         }
     }
 
     /// From here on this life has founded; everyone who has not is told at once (rule 13).
-    fn record_is_durable(&mut self, now: Moment, from: Instance, out: &mut Vec<Output>) {
+    fn record_is_durable(&mut self, now: Moment, out: &mut Vec<Output>) {
         let Some(founded) = self.state.founded.clone() else { return };
         let genesis = founded.record.genesis_id();
         self.note_own_holding();
+        self.note_members();
         out.push(Output::Founded(founded));
-        self.acknowledge(from, genesis, out);
         let peers: Vec<Instance> = self.peers.keys().copied().collect();
-        peers.into_iter().for_each(|peer| self.tell_record(now, peer, false, out));
+        for peer in peers {
+            if self.peers[&peer].knows == Some(genesis) {
+                self.acknowledge(peer, genesis, out);
+            } else {
+                self.tell_record(now, peer, false, out);
+            }
+        }
     }
 
     /// Whether two clusters of this name were heard of before this life was in either.

@@ -74,7 +74,7 @@ impl Founding {
             return;
         }
         let promised = self.state.promised.map_or(0, |promised| promised.round);
-        let Some(round) = self.round_seen.max(promised).checked_add(1) else { return };
+        let round = self.round_seen.max(promised) + 1;
         self.round_seen = round;
         let ballot = Ballot { round, instance: self.config.me.instance };
         let all = self.hearing.all_since.is_some();
@@ -251,7 +251,7 @@ impl Founding {
     }
 
     pub(super) fn refused(&mut self, now: Moment, nack: &Nack) {
-        self.round_seen = self.round_seen.max(nack.promised.round);
+        self.note_round(nack.promised.round);
         let open = self.proposal.as_ref().is_some_and(|open| open.ballot == nack.ballot);
         if open && nack.promised > nack.ballot {
             self.give_up(now);
