@@ -1,6 +1,38 @@
 //! Bytes between nodes: one UDP port, QUIC with mutual TLS from the cluster's secret, and the lanes on it.
 //!
+//! The owner holds a [`Transport`] and the other end of its events. Frames of the control and log lanes go
+//! through an outbox ([`outbox`]) for each peer: handed over before a connection stands, they leave the moment it
+//! does. The peer's word (its hello) is believed as far as the secret reaches; its key is proved.
+//!
 //! Knows nothing of what a payload means, of gossip or consensus libraries, or of files. quinn, rustls and
 //! rcgen do not show through the public API.
 
+mod bulk;
+mod config;
+mod connections;
+mod dialer;
+mod dials;
+mod endpoint;
+mod event;
+mod farewell;
+mod frames;
+mod greeting;
+mod identity;
+mod lanes;
+mod links;
 pub mod outbox;
+mod peer;
+mod refusal;
+mod requests;
+mod secret;
+mod shared;
+mod transport;
+mod verifier;
+
+pub use config::{BindError, Timings, TransportConfig};
+pub use event::TransportEvent;
+pub use farewell::farewell;
+pub use links::{ConnectionReport, LaneBytes, LinkReport};
+pub use requests::RequestFailure;
+pub use secret::{NodeKeyPair, Secret, SecretError};
+pub use transport::Transport;

@@ -1,0 +1,281 @@
+//! From a greeted connection to a session: which of several connections of one pair is kept, and what is reported
+//! when a session begins and ends.
+//!
+//! The rules, in order:
+//! 1. Another key than that of the standing session is turned away: a secret opens the door, it does not take over a name.
+//! 2. Another start of the peer (generation or boot nonce) begins a new session and ends the standing one; a lower
+//!    generation only when the standing one is settled, because then two machines run one disk life, and the owner
+//!    must see it.
+//! 3. A second connection of the same start carries the same session on. When both were made at about the same
+//!    time (both sides dialled), the one dialled by the smaller key is kept; else the newer one, because a peer dials
+//!    again only when it has lost the other.
+//!
+//! A connection that is not kept is never cut: each side ends its own streams on it, reads the other's to their
+//! end, and only then it is closed. So the only working one is never killed and nothing queued is lost. Across such
+//! a switch frames may overtake each other; within one connection a lane keeps its order.
+
+use crate::event::TransportEvent;
+use crate::greeting::{Greeted, greet};
+use crate::lanes;
+use crate::peer::{Life, Link, Peer, PeerState};
+use crate::refusal::{CLOSED, REPLACED, Refusal, end_of};
+use crate::shared::{Shared, lock};
+use crate::{bulk, farewell};
+use quinn::{Connection, VarInt};
+use quorate_proto::{DialFailure, HelloKind, Session, SessionEnd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+const CLONE: &str = "an older start of this instance is turned away: a newer one is connected";
+const OTHER_KEY: &str = "this instance is connected already with another node key";
+const BANNED: &str = "this instance is banned here";
+const NO_ROOM: &str = "no room for another peer";
+
+/// What became of a connection, for the side that dialled it.
+pub(crate) struct Admitted {
+    pub(crate) life: Arc<Life>,
+    /// It carries a session on that stood already, so nothing was reported for it.
+    pub(crate) continued: bool,
+}
+
+impl Shared {
+    /// Exchanges hellos on a connection and puts it to use. The failure has been told to the other side.
+    pub(crate) async fn welcome(
+        self: &Arc<Self>,
+        connection: Connection,
+        dialled: bool,
+    ) -> Result<Option<Admitted>, DialFailure> {
+        let mut greeted = greet(connection, &self.hello(), &self.side, self.timings.hello).await?;
+        if dialled && greeted.kind != HelloKind::Node {
+            return Err(self.refuse(
+                &greeted.connection,
+                &Refusal::Broken("a kind that only dials".to_owned()),
+            ));
+        }
+        match greeted.kind {
+            HelloKind::Node => {
+                let address = greeted.address;
+                let connection = greeted.connection.clone();
+                let admitted = self
+                    .admit(&mut greeted, dialled)
+                    .map_err(|refusal| self.refuse(&connection, &refusal))?;
+                lock(&self.dials).heard(std::time::Instant::now(), address);
+                let (link, peer, admitted) = admitted;
+                self.runtime.spawn(supervise(self.clone(), peer, link, greeted));
+                Ok(Some(admitted))
+            }
+            HelloKind::Farewell | HelloKind::Bulk => {
+                if let Err(refusal) = self.check_side_door(&greeted) {
+                    return Err(self.refuse(&greeted.connection, &refusal));
+                }
+                if greeted.kind == HelloKind::Bulk {
+                    self.runtime.spawn(bulk::receive(self.clone(), greeted));
+                } else {
+                    self.runtime.spawn(farewell::receive(self.clone(), greeted));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn refuse(&self, connection: &Connection, refusal: &Refusal) -> DialFailure {
+        refusal.close(connection, &self.side);
+        refusal.failure(&self.side)
+    }
+
+    /// Bulk and farewell connections speak for an instance: not for a banned one, and with its key.
+    fn check_side_door(&self, greeted: &Greeted) -> Result<(), Refusal> {
+        let instance = greeted.hello.instance;
+        if self.is_banned(instance) {
+            return Err(Refusal::TurnedAway(BANNED));
+        }
+        let standing = self.peer(instance).and_then(|peer| peer.standing());
+        if standing.is_some_and(|link| link.life.session.key != greeted.key) {
+            return Err(Refusal::TurnedAway(OTHER_KEY));
+        }
+        Ok(())
+    }
+
+    fn admit(
+        self: &Arc<Self>,
+        greeted: &mut Greeted,
+        dialled: bool,
+    ) -> Result<(Arc<Link>, Arc<Peer>, Admitted), Refusal> {
+        let instance = greeted.hello.instance;
+        if self.is_banned(instance) {
+            return Err(Refusal::TurnedAway(BANNED));
+        }
+        let peer = self.peer_at(instance, greeted.address).ok_or(Refusal::TurnedAway(NO_ROOM))?;
+        let mut state = peer.state();
+        let verdict = judge(&state, greeted, self.timings.dial + self.timings.hello)?;
+        let (link, continued) = match verdict {
+            Verdict::Continue(life) => {
+                let link = Link::new(greeted.connection.clone(), dialled, life);
+                self.choose(&mut state, &link);
+                (link, true)
+            }
+            Verdict::Begin(end) => {
+                let life = Life::new(self.session(greeted), state.last.clone());
+                let link = Link::new(greeted.connection.clone(), dialled, life.clone());
+                if let Some(old) = state.standing.take() {
+                    *lock(&old.displaced) = Some(end);
+                    old.connection.close(VarInt::from_u32(REPLACED), b"replaced by a newer start");
+                    let given_up = state.outbox.connection_lost(self.now());
+                    self.report(&peer, given_up);
+                }
+                state.last = Some(life);
+                state.address = greeted.address;
+                state.standing = Some(link.clone());
+                state.outbox.connection_up();
+                (link, false)
+            }
+        };
+        drop(state);
+        let life = link.life.clone();
+        Ok((link, peer, Admitted { life, continued }))
+    }
+
+    /// Rule 3: which of two connections of one session takes the frames from now on.
+    fn choose(&self, state: &mut PeerState, new: &Arc<Link>) {
+        let Some(old) = state.standing.clone() else { return };
+        let we_are_smaller = self.key < new.life.session.key;
+        let together = old.since.elapsed() < self.timings.dial + self.timings.hello;
+        let keep_old = together
+            && old.is_open()
+            && old.dialled != new.dialled
+            && old.dialled == we_are_smaller;
+        if !keep_old {
+            state.standing = Some(new.clone());
+            old.wake_both();
+            new.wake_both();
+        }
+    }
+
+    fn session(&self, greeted: &Greeted) -> Session {
+        let hello = &greeted.hello;
+        Session {
+            number: self.next_number(),
+            instance: hello.instance,
+            generation: hello.generation,
+            boot_nonce: hello.boot_nonce,
+            name: greeted.name.clone(),
+            cluster: greeted.cluster.clone(),
+            key: greeted.key,
+            address: greeted.address,
+            genesis: hello.genesis,
+            digest: hello.digest,
+            seeds: hello.seeds.clone(),
+        }
+    }
+}
+
+enum Verdict {
+    /// Another connection of the session that stands.
+    Continue(Arc<Life>),
+    /// A new session; a standing one ends like this.
+    Begin(SessionEnd),
+}
+
+/// Rules 1 and 2.
+fn judge(state: &PeerState, greeted: &Greeted, settled: Duration) -> Result<Verdict, Refusal> {
+    let Some(old) = &state.standing else { return Ok(Verdict::Begin(SessionEnd::Replaced)) };
+    let session = &old.life.session;
+    if session.key != greeted.key && old.is_open() {
+        return Err(Refusal::TurnedAway(OTHER_KEY));
+    }
+    let hello = &greeted.hello;
+    match hello.generation.cmp(&session.generation) {
+        std::cmp::Ordering::Greater => Ok(Verdict::Begin(SessionEnd::Reset)),
+        std::cmp::Ordering::Less if old.is_open() && old.since.elapsed() < settled => {
+            Err(Refusal::TurnedAway(CLONE))
+        }
+        std::cmp::Ordering::Less => Ok(Verdict::Begin(SessionEnd::Replaced)),
+        std::cmp::Ordering::Equal if hello.boot_nonce != session.boot_nonce => {
+            Ok(Verdict::Begin(SessionEnd::Replaced))
+        }
+        std::cmp::Ordering::Equal if old.is_open() => Ok(Verdict::Continue(old.life.clone())),
+        // The standing one has just broken, and its task will say so.
+        std::cmp::Ordering::Equal => Ok(Verdict::Begin(ended(old))),
+    }
+}
+
+fn ended(link: &Link) -> SessionEnd {
+    link.connection.close_reason().as_ref().and_then(end_of).unwrap_or(SessionEnd::Closed)
+}
+
+/// Lives as long as the connection: announces the session, runs the lanes, reports the end.
+async fn supervise(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>, greeted: Greeted) {
+    let mut lanes = lanes::Lanes::write(&shared, &peer, &link, greeted.sender);
+    peer.linked.notify_waiters();
+    announce(&shared, &link).await;
+    lanes.read(&shared, &peer, &link, greeted.reader);
+    let mut looks = tokio::time::interval(shared.timings.unused / 2);
+    looks.tick().await;
+    let error = loop {
+        tokio::select! {
+            error = link.connection.closed() => break error,
+            () = lanes.ended() => link.connection.close(VarInt::from_u32(REPLACED), b"another connection is kept"),
+            _ = looks.tick() => {
+                if !link.used.swap(false, Ordering::Relaxed) {
+                    link.connection.close(VarInt::from_u32(CLOSED), b"unused");
+                }
+            }
+        }
+    };
+    lanes.finish(&error).await;
+    farewell_to(&shared, &peer, &link, lanes.broke_protocol(), end_of(&error)).await;
+}
+
+/// `SessionUp`, once in the life of a session, after the end of the one before it.
+async fn announce(shared: &Arc<Shared>, link: &Link) {
+    let life = &link.life;
+    let before = lock(&life.before).take();
+    if let Some(before) = before {
+        // The sender lives in `before`, so the wait ends only with the report.
+        let _ = before.down.subscribe().wait_for(|down| *down).await;
+    }
+    if !*life.up.borrow() && shared.is_first(life) {
+        shared.tell(TransportEvent::SessionUp(life.session.clone())).await;
+        life.up.send_replace(true);
+    }
+    let _ = life.up.subscribe().wait_for(|up| *up).await;
+}
+
+impl Shared {
+    /// True for the one link that announces a session.
+    fn is_first(&self, life: &Life) -> bool {
+        !life.announcing.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// The connection is over; so is the session, when this link carried it.
+async fn farewell_to(
+    shared: &Arc<Shared>,
+    peer: &Arc<Peer>,
+    link: &Arc<Link>,
+    broke_protocol: bool,
+    end: Option<SessionEnd>,
+) {
+    let displaced = lock(&link.displaced).take();
+    let carried = {
+        let mut state = peer.state();
+        let carried = state.standing.as_ref().is_some_and(|s| Arc::ptr_eq(s, link));
+        if carried {
+            state.standing = None;
+            let given_up = state.outbox.connection_lost(shared.now());
+            shared.report(peer, given_up);
+        }
+        carried
+    };
+    if !carried && displaced.is_none() {
+        return;
+    }
+    let ours = if broke_protocol { SessionEnd::Protocol } else { SessionEnd::Closed };
+    let end = displaced.or(end).unwrap_or(ours);
+    let Session { instance, number, .. } = link.life.session;
+    tracing::debug!(%instance, number, ?end, "session down");
+    shared.tell(TransportEvent::SessionDown { instance, number, end }).await;
+    link.life.down.send_replace(true);
+    shared.dial_if_needed(peer);
+}

@@ -1,0 +1,200 @@
+//! Dialling: because the owner asks, or because something waits for a peer without a connection.
+
+use crate::connections::Admitted;
+use crate::dials::Begin;
+use crate::event::TransportEvent;
+use crate::greeting::canonical;
+use crate::identity::NAME;
+use crate::peer::Peer;
+use crate::refusal::failure_of;
+use crate::shared::{Shared, lock};
+use quinn::{Connection, Incoming};
+use quorate_proto::DialFailure;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+impl Shared {
+    /// The owner asks for a session with whoever is at this address.
+    pub(crate) fn dial(self: &Arc<Self>, address: SocketAddr) {
+        let known = self.all_peers().into_iter().filter_map(|peer| peer.standing()).find(|link| {
+            link.life.session.address == address
+                || canonical(link.connection.remote_address()) == address
+        });
+        if let Some(link) = known {
+            let shared = self.clone();
+            self.runtime.spawn(async move { shared.announce_again(&link.life).await });
+            return;
+        }
+        let begin = lock(&self.dials).begin(Instant::now(), address, true);
+        match begin {
+            Begin::Now => {
+                let shared = self.clone();
+                self.runtime.spawn(async move { shared.dial_now(address).await });
+            }
+            Begin::Running | Begin::NotBefore(_) => {}
+            Begin::Full => {
+                let reason = "too many addresses are being dialled".to_owned();
+                let failure = DialFailure::Handshake { reason };
+                self.tell_soon(TransportEvent::DialFailed { address, failure });
+            }
+        }
+    }
+
+    /// One dial that `DialBook::begin` has allowed. True when it led to a session.
+    async fn dial_now(self: &Arc<Self>, address: SocketAddr) -> bool {
+        let result = self.attempt(address).await;
+        let asked = lock(&self.dials).end(Instant::now(), address, result.is_ok(), &self.timings);
+        self.dial_ended.notify_waiters();
+        match result {
+            Ok(admitted) => {
+                if asked && admitted.continued {
+                    self.announce_again(&admitted.life).await;
+                }
+                true
+            }
+            Err(failure) => {
+                tracing::debug!(%address, %failure, "dial failed");
+                self.tell(TransportEvent::DialFailed { address, failure }).await;
+                false
+            }
+        }
+    }
+
+    async fn announce_again(&self, life: &crate::peer::Life) {
+        let _ = life.up.subscribe().wait_for(|up| *up).await;
+        if !*life.down.borrow() {
+            self.tell(TransportEvent::SessionUp(life.session.clone())).await;
+        }
+    }
+
+    async fn attempt(self: &Arc<Self>, address: SocketAddr) -> Result<Admitted, DialFailure> {
+        let Ok(_permit) = self.half_open.clone().try_acquire_owned() else {
+            let reason = "too many handshakes are under way here".to_owned();
+            return Err(DialFailure::Handshake { reason });
+        };
+        let connection = self.connect(address).await?;
+        let admitted = self.welcome(connection, true).await?;
+        Ok(admitted.expect("a dialled connection is a node's"))
+    }
+
+    /// A QUIC connection with an address, before any hello.
+    pub(crate) async fn connect(&self, address: SocketAddr) -> Result<Connection, DialFailure> {
+        let connecting = self
+            .endpoint
+            .connect_with(self.client.clone(), address, NAME)
+            .map_err(|error| DialFailure::Handshake { reason: error.to_string() })?;
+        match tokio::time::timeout(self.timings.dial, connecting).await {
+            Err(_) => Err(DialFailure::NoAnswer),
+            Ok(Err(error)) => Err(failure_of(&error, &self.side)),
+            Ok(Ok(connection)) => Ok(connection),
+        }
+    }
+
+    /// Dials a peer as long as something waits for it and no session stands.
+    pub(crate) fn dial_if_needed(self: &Arc<Self>, peer: &Arc<Peer>) {
+        let mut state = peer.state();
+        let wanted = !state.outbox.is_empty() || state.waiting_requests > 0;
+        if wanted {
+            self.start_dialling(peer, &mut state);
+        }
+    }
+
+    /// Dials a peer once for a datagram, which itself does not wait.
+    pub(crate) fn dial_once(self: &Arc<Self>, peer: &Arc<Peer>) {
+        self.start_dialling(peer, &mut peer.state());
+    }
+
+    fn start_dialling(self: &Arc<Self>, peer: &Arc<Peer>, state: &mut crate::peer::PeerState) {
+        if state.dialling || state.standing.is_some() || self.closing.load(Ordering::Acquire) {
+            return;
+        }
+        state.dialling = true;
+        self.runtime.spawn(keep_dialling(self.clone(), peer.clone()));
+    }
+
+    /// Takes in a connection that a peer dialled.
+    pub(crate) async fn take_in(self: Arc<Self>, incoming: Incoming) {
+        let Ok(permit) = self.half_open.clone().try_acquire_owned() else {
+            incoming.refuse();
+            return;
+        };
+        let address = canonical(incoming.remote_address());
+        let accepted = async {
+            let connection = incoming.accept().map_err(|e| failure_of(&e, &self.side))?;
+            match tokio::time::timeout(self.timings.dial, connection).await {
+                Err(_) => Err(DialFailure::NoAnswer),
+                Ok(Err(error)) => Err(failure_of(&error, &self.side)),
+                Ok(Ok(connection)) => self.welcome(connection, false).await,
+            }
+        };
+        let result = accepted.await;
+        drop(permit);
+        if let Err(failure) = result {
+            tracing::debug!(%address, %failure, "a connection was not taken in");
+            let telling = matches!(
+                failure,
+                DialFailure::OtherSecret { .. }
+                    | DialFailure::OtherCluster { .. }
+                    | DialFailure::Protocol { .. }
+            );
+            // Of strangers nobody wants to hear; of an address that we dial ourselves it is the answer.
+            if telling && lock(&self.dials).knows(address) {
+                self.tell_if_room(TransportEvent::DialFailed { address, failure });
+            }
+        }
+    }
+}
+
+/// Ends when a session stands or nothing waits any more.
+async fn keep_dialling(shared: Arc<Shared>, peer: Arc<Peer>) {
+    let mut first = true;
+    loop {
+        let (linked, dial_ended) = (peer.linked.notified(), shared.dial_ended.notified());
+        tokio::pin!(linked, dial_ended);
+        linked.as_mut().enable();
+        dial_ended.as_mut().enable();
+        let (address, mut wake) = {
+            let mut state = peer.state();
+            let given_up = state.outbox.expire(shared.now());
+            shared.report(&peer, given_up);
+            let wanted = first || !state.outbox.is_empty() || state.waiting_requests > 0;
+            if state.standing.is_some() || !wanted || shared.closing.load(Ordering::Acquire) {
+                state.dialling = false;
+                return;
+            }
+            (state.address, state.outbox.next_wake().map(|moment| shared.instant(moment)))
+        };
+        let begin = lock(&shared.dials).begin(Instant::now(), address, false);
+        match begin {
+            Begin::Now => {
+                first = false;
+                let reached = shared.dial_now(address).await;
+                if reached && peer.state().standing.is_none() {
+                    // Somebody else lives there: do not ask again at once.
+                    let mut dials = lock(&shared.dials);
+                    dials.end(Instant::now(), address, false, &shared.timings);
+                }
+                continue;
+            }
+            Begin::NotBefore(next) => {
+                let next = tokio::time::Instant::from(next);
+                wake = Some(wake.map_or(next, |wake| wake.min(next)));
+            }
+            Begin::Running | Begin::Full => {}
+        }
+        if first && matches!(begin, Begin::NotBefore(_)) {
+            // A datagram alone does not wait for the pause to pass.
+            first = false;
+            continue;
+        }
+        // No wake-up means that another dial of this address, or a full book, decides; both end soon.
+        let wake = wake.unwrap_or_else(|| tokio::time::Instant::now() + shared.timings.dial);
+        tokio::select! {
+            () = linked => {}
+            () = dial_ended => {}
+            () = tokio::time::sleep_until(wake) => {}
+        }
+    }
+}

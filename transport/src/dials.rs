@@ -1,0 +1,149 @@
+//! Who may be dialled when: at most one dial at a time for each address, with a growing pause after failures for
+//! dials that frames cause. Dials that the owner asks for do not wait.
+
+use crate::config::Timings;
+use quorate_proto::short_hash;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Addresses that are remembered. Peers may have several; beyond this an address that rests is forgotten, which
+/// only makes its next dial come sooner.
+const ADDRESSES: usize = 4 * quorate_proto::limits::MEMBERS;
+
+/// Whether a dial may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// Yes, and the caller must report its end.
+    Now,
+    /// One is under way.
+    Running,
+    /// Not before this.
+    NotBefore(Instant),
+    /// Too many addresses are being dialled.
+    Full,
+}
+
+#[derive(Debug)]
+struct Dial {
+    running: bool,
+    /// The owner asked for it and hears of a session that stood already.
+    asked: bool,
+    failures: u32,
+    next: Instant,
+}
+
+/// All addresses that were dialled of late.
+#[derive(Debug, Default)]
+pub(crate) struct DialBook {
+    dials: BTreeMap<SocketAddr, Dial>,
+}
+
+impl DialBook {
+    /// Asks for a dial; `asked` when the owner did.
+    pub(crate) fn begin(&mut self, now: Instant, address: SocketAddr, asked: bool) -> Begin {
+        if !self.dials.contains_key(&address) && !self.make_room() {
+            return Begin::Full;
+        }
+        let dial = self.dials.entry(address).or_insert(Dial {
+            running: false,
+            asked: false,
+            failures: 0,
+            next: now,
+        });
+        dial.asked |= asked;
+        if dial.running {
+            return Begin::Running;
+        }
+        if !asked && now < dial.next {
+            return Begin::NotBefore(dial.next);
+        }
+        dial.running = true;
+        Begin::Now
+    }
+
+    fn make_room(&mut self) -> bool {
+        if self.dials.len() < ADDRESSES {
+            return true;
+        }
+        let resting = self.dials.iter().filter(|(_, dial)| !dial.running);
+        let oldest = resting.min_by_key(|(_, dial)| dial.next).map(|(address, _)| *address);
+        oldest.is_some_and(|address| self.dials.remove(&address).is_some())
+    }
+
+    /// A dial ended. True when the owner had asked for it.
+    pub(crate) fn end(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        success: bool,
+        timings: &Timings,
+    ) -> bool {
+        let Some(dial) = self.dials.get_mut(&address) else { return false };
+        dial.running = false;
+        dial.failures = if success { 0 } else { dial.failures.saturating_add(1) };
+        dial.next = if success { now } else { now + pause(address, dial.failures, timings) };
+        std::mem::take(&mut dial.asked)
+    }
+
+    /// The peer at this address was heard: the next dial need not wait.
+    pub(crate) fn heard(&mut self, now: Instant, address: SocketAddr) {
+        if let Some(dial) = self.dials.get_mut(&address) {
+            dial.failures = 0;
+            dial.next = now;
+        }
+    }
+
+    /// Whether this address was dialled of late, so that its refusals are of interest.
+    pub(crate) fn knows(&self, address: SocketAddr) -> bool {
+        self.dials.contains_key(&address)
+    }
+}
+
+/// Doubles from the first to the last pause, less up to a quarter, so that nodes that lost a peer at the same
+/// moment do not come back at the same moment. The process id makes them differ.
+fn pause(address: SocketAddr, failures: u32, timings: &Timings) -> Duration {
+    let doubled = timings.backoff_first.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    let full = doubled.min(timings.backoff_last);
+    let text = format!("{address} {failures} {}", std::process::id());
+    let part = (short_hash(&[text.as_bytes()]) % 1024) as u32;
+    full - full / 4 * part / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_the_last_and_an_asked_dial_does_not_wait() {
+        let (mut book, timings) = (DialBook::default(), Timings::default());
+        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let now = Instant::now();
+        assert_eq!(book.begin(now, address, false), Begin::Now);
+        assert_eq!(book.begin(now, address, true), Begin::Running);
+        assert!(book.end(now, address, false, &timings));
+        assert!(matches!(book.begin(now, address, false), Begin::NotBefore(_)));
+        assert_eq!(book.begin(now, address, true), Begin::Now);
+        for _ in 0..40 {
+            book.end(now, address, false, &timings);
+        }
+        let Begin::NotBefore(next) = book.begin(now, address, false) else { panic!("must wait") };
+        assert!(next - now <= timings.backoff_last && next - now >= timings.backoff_last * 3 / 4);
+        book.heard(now, address);
+        assert_eq!(book.begin(now, address, false), Begin::Now);
+    }
+
+    #[test]
+    fn the_book_stays_bounded_and_says_when_every_place_is_in_use() {
+        let mut book = DialBook::default();
+        let now = Instant::now();
+        for port in 0..ADDRESSES {
+            let address = SocketAddr::from(([127, 0, 0, 1], port as u16 + 1));
+            assert_eq!(book.begin(now, address, false), Begin::Now);
+        }
+        let other: SocketAddr = "127.0.0.2:1".parse().unwrap();
+        assert_eq!(book.begin(now, other, true), Begin::Full);
+        book.end(now, SocketAddr::from(([127, 0, 0, 1], 1)), true, &Timings::default());
+        assert_eq!(book.begin(now, other, true), Begin::Now);
+    }
+}

@@ -1,0 +1,82 @@
+//! The UDP socket and the QUIC endpoint on it: one for dialling and accepting, so that peers see our listening
+//! address as the source of what we dial.
+
+use crate::config::{BindError, Timings, TransportConfig};
+use crate::identity::Identity;
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
+use quorate_proto::limits;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Kernel buffers of the socket, best effort: a burst of appends or a snapshot from several peers must not
+/// overflow the default of about 200 KiB while this process waits for a CPU.
+const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+/// One stream: a whole log frame may be under way while it is being read. It also covers 10 Gbit/s at 3 ms.
+const STREAM_WINDOW: u32 = limits::LOG_FRAME as u32 + 64 * 1024;
+/// All streams of a connection: a full log lane and two large requests leave room for the control lane.
+const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
+/// Streams that a peer may open in one direction each: control, log, and spare ones for later versions.
+const UNI_STREAMS: u32 = 8;
+/// Requests under way from one peer.
+pub(crate) const BIDI_STREAMS: u32 = 256;
+/// Gossip packets that wait, each way: 64 of the largest size. Older gossip is worthless.
+const DATAGRAM_BUFFER: usize = 64 * limits::GOSSIP_PACKET;
+/// Handshakes that wait for our answer.
+const INCOMING: usize = 256;
+
+pub(crate) fn transport_config(timings: &Timings) -> Arc<quinn::TransportConfig> {
+    let mut config = quinn::TransportConfig::default();
+    config
+        .max_idle_timeout(IdleTimeout::try_from(timings.idle).ok())
+        .keep_alive_interval(Some(timings.keep_alive))
+        .initial_rtt(timings.initial_rtt)
+        .max_concurrent_uni_streams(VarInt::from_u32(UNI_STREAMS))
+        .max_concurrent_bidi_streams(VarInt::from_u32(BIDI_STREAMS))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .send_window(u64::from(CONNECTION_WINDOW))
+        .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
+        .datagram_send_buffer_size(DATAGRAM_BUFFER);
+    Arc::new(config)
+}
+
+pub(crate) fn client_config(identity: &Identity, timings: &Timings) -> quinn::ClientConfig {
+    let mut config = quinn::ClientConfig::new(identity.client.clone());
+    config.transport_config(transport_config(timings));
+    config
+}
+
+fn server_config(identity: &Identity, timings: &Timings) -> ServerConfig {
+    let mut config = ServerConfig::with_crypto(identity.server.clone());
+    // Peers have fixed addresses; a moved one dials again.
+    config.transport_config(transport_config(timings)).migration(false).max_incoming(INCOMING);
+    config
+}
+
+/// Opens the socket and the endpoint on it, within a tokio runtime.
+pub(crate) fn open(config: &TransportConfig, identity: &Identity) -> Result<Endpoint, BindError> {
+    let failed = |error| BindError::Socket { address: config.bind, error };
+    let socket = socket(config.bind).map_err(failed)?;
+    let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &identity.reset_key);
+    let mut endpoint = EndpointConfig::new(Arc::new(reset_key));
+    let id_key = identity.connection_id_key;
+    endpoint.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
+    let server = server_config(identity, &config.timings);
+    Endpoint::new(endpoint, Some(server), socket, Arc::new(TokioRuntime)).map_err(failed)
+}
+
+fn socket(address: SocketAddr) -> std::io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        // `[::]` serves IPv4 too.
+        socket.set_only_v6(false)?;
+    }
+    // The system may allow less; then that is what we get.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}

@@ -1,0 +1,76 @@
+//! What the transport tells its owner.
+
+use bytes::Bytes;
+use quorate_proto::{DialFailure, Generation, Instance, Lane, Session, SessionEnd};
+use std::net::SocketAddr;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the transport tells its owner. Of one session `SessionUp` comes first and `SessionDown` last, and frames
+/// of one lane come in the order in which they were handed over.
+#[derive(Debug)]
+pub enum TransportEvent {
+    /// Both hellos are in. Comes again, with the same number, when a dial led to a session that stood already.
+    SessionUp(Session),
+    /// The session is over.
+    SessionDown {
+        /// The peer.
+        instance: Instance,
+        /// The session's number.
+        number: u64,
+        /// Why.
+        end: SessionEnd,
+    },
+    /// A dial led to no session, or a peer at an address that was dialled before was turned away.
+    DialFailed {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        failure: DialFailure,
+    },
+    /// A frame on an ordered lane.
+    Frame {
+        /// The peer.
+        from: Instance,
+        /// The lane.
+        lane: Lane,
+        /// The encoded envelope, not looked at.
+        bytes: Bytes,
+    },
+    /// A gossip packet.
+    Datagram {
+        /// The peer.
+        from: Instance,
+        /// The packet.
+        bytes: Bytes,
+    },
+    /// Log frames to this peer were given up.
+    Undelivered {
+        /// The peer.
+        to: Instance,
+    },
+    /// A connection that only said: this generation of this instance has ended.
+    Farewell {
+        /// Who ended.
+        instance: Instance,
+        /// Which start of it.
+        generation: Generation,
+    },
+    /// A request. Dropping `answer` tells the peer that there will be none.
+    Request {
+        /// The peer.
+        from: Instance,
+        /// The request.
+        bytes: Bytes,
+        /// Takes the answer.
+        answer: oneshot::Sender<Bytes>,
+    },
+    /// A snapshot begins to arrive.
+    Snapshot {
+        /// The peer.
+        from: Instance,
+        /// What the peer says about it.
+        header: Bytes,
+        /// Its pieces in order. An empty piece ends a whole snapshot; without it the snapshot is broken.
+        chunks: mpsc::Receiver<Bytes>,
+    },
+}

@@ -1,0 +1,73 @@
+//! The goodbye of a process that has ended already: a short connection that names instance and generation.
+//!
+//! It is bound to the generation, so saying it twice, or late, does no harm.
+
+use crate::config::TransportConfig;
+use crate::endpoint;
+use crate::event::TransportEvent;
+use crate::greeting::{Greeted, greet};
+use crate::identity::{Identity, NAME};
+use crate::refusal::{CLOSED, DONE, OurSide};
+use crate::shared::Shared;
+use quinn::{ConnectionError, Endpoint, VarInt};
+use quorate_proto::{Hello, HelloKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// The accepting side: tells the owner, then the other side that it was understood.
+pub(crate) async fn receive(shared: Arc<Shared>, greeted: Greeted) {
+    let (instance, generation) = (greeted.hello.instance, greeted.hello.generation);
+    shared.tell(TransportEvent::Farewell { instance, generation }).await;
+    greeted.connection.close(VarInt::from_u32(DONE), b"understood");
+}
+
+/// Says to each address that this generation of this instance has ended; ends when all have understood, or at the
+/// limit. Returns how many have. It uses a port of its own, because the daemon's may be in use again already.
+pub async fn farewell(
+    mut config: TransportConfig,
+    mut hello: Hello,
+    addresses: Vec<SocketAddr>,
+    limit: Duration,
+) -> usize {
+    hello.kind = HelloKind::Farewell.into();
+    config.bind.set_port(0);
+    let Ok(identity) = Identity::new(&config) else { return 0 };
+    let Ok(endpoint) = endpoint::open(&config, &identity) else { return 0 };
+    let side =
+        OurSide { cluster: hello.cluster.clone(), fingerprint: identity.fingerprint.clone() };
+    let client = endpoint::client_config(&identity, &config.timings);
+    let said = Arc::new((endpoint.clone(), client, hello, side));
+    let mut running = JoinSet::new();
+    for address in addresses.into_iter().take(crate::shared::PEERS) {
+        running.spawn(say(said.clone(), address, limit));
+    }
+    let mut understood = 0;
+    let all = async {
+        while let Some(result) = running.join_next().await {
+            understood += usize::from(result.is_ok_and(|understood| understood));
+        }
+    };
+    let _ = tokio::time::timeout(limit, all).await;
+    endpoint.close(VarInt::from_u32(CLOSED), b"");
+    // The closing packets leave in this short while; nobody waits for answers to them.
+    let _ = tokio::time::timeout(LAST_PACKETS, endpoint.wait_idle()).await;
+    understood
+}
+
+/// Time for the last packets of the endpoint to leave.
+const LAST_PACKETS: Duration = Duration::from_millis(20);
+
+type Said = (Endpoint, quinn::ClientConfig, Hello, OurSide);
+
+async fn say(said: Arc<Said>, address: SocketAddr, limit: Duration) -> bool {
+    let (endpoint, client, hello, side) = &*said;
+    let Ok(connecting) = endpoint.connect_with(client.clone(), address, NAME) else {
+        return false;
+    };
+    let Ok(connection) = connecting.await else { return false };
+    let Ok(greeted) = greet(connection, hello, side, limit).await else { return false };
+    let closed = greeted.connection.closed().await;
+    matches!(closed, ConnectionError::ApplicationClosed(close) if close.error_code == VarInt::from_u32(DONE))
+}

@@ -1,0 +1,204 @@
+//! One peer: its outbox, its session, and the connection that carries it.
+//!
+//! Invariants: at most one session stands, and exactly one link of it (the *standing* one) takes frames from the
+//! outbox; other links of the same session are only read until both sides are done with them. Locks are held for
+//! bookkeeping only, never across an await.
+
+use crate::outbox::{GivenUp, Outbox};
+use crate::shared::lock;
+use bytes::Bytes;
+use quinn::Connection;
+use quorate_proto::{Frame, Instance, Lane, Moment, Session, SessionEnd};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use tokio::sync::{Notify, watch};
+
+/// A session through all connections that carry it, and how far its owner has been told of it.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) session: Session,
+    /// `SessionUp` has been handed over.
+    pub(crate) up: watch::Sender<bool>,
+    /// A link has taken it on itself to announce the session.
+    pub(crate) announcing: AtomicBool,
+    /// `SessionDown` has been handed over.
+    pub(crate) down: watch::Sender<bool>,
+    /// The session before this one, which must be reported as over first.
+    pub(crate) before: Mutex<Option<Arc<Life>>>,
+}
+
+impl Life {
+    pub(crate) fn new(session: Session, before: Option<Arc<Self>>) -> Arc<Self> {
+        let (up, down) = (watch::Sender::new(false), watch::Sender::new(false));
+        let (announcing, before) = (AtomicBool::new(false), Mutex::new(before));
+        Arc::new(Self { session, up, announcing, down, before })
+    }
+}
+
+/// Bytes and packets of one link.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) control_sent: AtomicU64,
+    pub(crate) log_sent: AtomicU64,
+    pub(crate) gossip_sent: AtomicU64,
+    pub(crate) control_received: AtomicU64,
+    pub(crate) log_received: AtomicU64,
+    pub(crate) gossip_received: AtomicU64,
+    pub(crate) gossip_dropped: AtomicU64,
+}
+
+/// One connection that carries, or carried, a session.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) connection: Connection,
+    /// Whether this side dialled it.
+    pub(crate) dialled: bool,
+    pub(crate) life: Arc<Life>,
+    pub(crate) since: Instant,
+    pub(crate) traffic: Traffic,
+    /// Wakes the writers.
+    pub(crate) control: Notify,
+    pub(crate) log: Notify,
+    /// Something was sent or received since the last look.
+    pub(crate) used: AtomicBool,
+    /// Another session took the place of this link's, with the end to report.
+    pub(crate) displaced: Mutex<Option<SessionEnd>>,
+}
+
+impl Link {
+    pub(crate) fn new(connection: Connection, dialled: bool, life: Arc<Life>) -> Arc<Self> {
+        Arc::new(Self {
+            connection,
+            dialled,
+            life,
+            since: Instant::now(),
+            traffic: Traffic::default(),
+            control: Notify::new(),
+            log: Notify::new(),
+            used: AtomicBool::new(true),
+            displaced: Mutex::new(None),
+        })
+    }
+
+    pub(crate) fn wake(&self, lane: Lane) {
+        match lane {
+            Lane::Control => self.control.notify_one(),
+            Lane::Log => self.log.notify_one(),
+        }
+    }
+
+    pub(crate) fn wake_both(&self) {
+        self.wake(Lane::Control);
+        self.wake(Lane::Log);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.connection.close_reason().is_none()
+    }
+}
+
+/// What changes about a peer.
+#[derive(Debug)]
+pub(crate) struct PeerState {
+    pub(crate) outbox: Outbox,
+    pub(crate) address: SocketAddr,
+    pub(crate) standing: Option<Arc<Link>>,
+    /// The last session, standing or over, for the order of what is reported.
+    pub(crate) last: Option<Arc<Life>>,
+    /// A task dials this peer because something waits for it.
+    pub(crate) dialling: bool,
+    /// Requests that wait for a connection.
+    pub(crate) waiting_requests: usize,
+    /// The transport closes: writers end their streams once the outbox is empty.
+    pub(crate) closing: bool,
+}
+
+/// One peer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) instance: Instance,
+    state: Mutex<PeerState>,
+    /// Rings when a session stands.
+    pub(crate) linked: Notify,
+    /// An `Undelivered` is on its way to the owner; a second one would say the same.
+    pub(crate) undelivered: AtomicBool,
+}
+
+/// What a writer has to do.
+pub(crate) enum Next {
+    /// Write this frame.
+    Frame(Bytes),
+    /// Nothing waits.
+    Nothing,
+    /// This link takes no more frames: end the stream.
+    Over,
+}
+
+impl Peer {
+    pub(crate) fn new(instance: Instance, address: SocketAddr) -> Arc<Self> {
+        let state = PeerState {
+            outbox: Outbox::new(),
+            address,
+            standing: None,
+            last: None,
+            dialling: false,
+            waiting_requests: 0,
+            closing: false,
+        };
+        Arc::new(Self {
+            instance,
+            state: Mutex::new(state),
+            linked: Notify::new(),
+            undelivered: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, PeerState> {
+        lock(&self.state)
+    }
+
+    /// The link that carries the session, when its connection is open as far as we know.
+    pub(crate) fn standing(&self) -> Option<Arc<Link>> {
+        self.state().standing.clone().filter(|link| link.is_open())
+    }
+
+    /// Puts a frame into the outbox. Says what was given up for it and whether a dial is needed.
+    pub(crate) fn push(
+        &self,
+        now: Moment,
+        address: SocketAddr,
+        frame: Frame,
+    ) -> (Option<GivenUp>, bool) {
+        let lane = frame.lane;
+        let mut state = self.state();
+        let given_up = state.outbox.push(now, frame);
+        match &state.standing {
+            Some(link) => {
+                link.wake(lane);
+                (given_up, false)
+            }
+            None => {
+                state.address = address;
+                (given_up, !state.dialling)
+            }
+        }
+    }
+
+    /// The next frame for a writer of this link.
+    pub(crate) fn next_frame(&self, link: &Arc<Link>, now: Moment, lane: Lane) -> Next {
+        let mut state = self.state();
+        if !state.standing.as_ref().is_some_and(|standing| Arc::ptr_eq(standing, link)) {
+            return Next::Over;
+        }
+        match state.outbox.next_to_write(now, lane) {
+            Some(outgoing) => {
+                link.used.store(true, Ordering::Relaxed);
+                Next::Frame(outgoing.bytes)
+            }
+            None if state.closing => Next::Over,
+            None => Next::Nothing,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Why one side turns the other away, as the close code and text that travel, and what the receiver makes of any
+//! end of a connection.
+
+use crate::verifier::other_secret;
+use quinn::{Connection, ConnectionError, VarInt};
+use quorate_proto::{DialFailure, SessionEnd, limits};
+
+/// A close in good order: the node stops, or has no use for the connection.
+pub(crate) const CLOSED: u32 = 0;
+/// Another connection of the same pair is kept.
+pub(crate) const REPLACED: u32 = 1;
+/// The farewell was understood; or the snapshot was taken.
+pub(crate) const DONE: u32 = 2;
+const OTHER_CLUSTER: u32 = 16;
+const PROTOCOL_RANGE: u32 = 17;
+const MYSELF: u32 = 18;
+const TURNED_AWAY: u32 = 19;
+/// The other side broke the protocol; the text says how.
+const BROKEN: u32 = 20;
+/// On a stream: too much is under way, and nothing was looked at.
+pub(crate) const BUSY_STREAM: u32 = 32;
+/// On a stream: nobody answers this request any more.
+pub(crate) const NO_ANSWER: u32 = 33;
+
+/// Why the other side of a connection is turned away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Its cluster has another name.
+    OtherCluster { theirs: String },
+    /// No protocol version in common.
+    Protocol { theirs_min: u32, theirs_max: u32 },
+    /// It is this very process.
+    Myself,
+    /// Its instance is banned, stale, held by another key, or there is no room; the text tells.
+    TurnedAway(&'static str),
+    /// It broke the protocol.
+    Broken(String),
+}
+
+/// This side's half of the comparison that some refusals tell about.
+#[derive(Debug, Clone)]
+pub(crate) struct OurSide {
+    pub(crate) cluster: String,
+    pub(crate) fingerprint: String,
+}
+
+impl Refusal {
+    /// Closes the connection so that the other side learns why.
+    pub(crate) fn close(&self, connection: &Connection, ours: &OurSide) {
+        let (code, text) = match self {
+            Self::OtherCluster { .. } => (OTHER_CLUSTER, ours.cluster.clone()),
+            Self::Protocol { .. } => {
+                (PROTOCOL_RANGE, format!("{} {}", limits::PROTOCOL_MIN, limits::PROTOCOL_MAX))
+            }
+            Self::Myself => (MYSELF, String::new()),
+            Self::TurnedAway(text) => (TURNED_AWAY, (*text).to_owned()),
+            Self::Broken(text) => (BROKEN, text.clone()),
+        };
+        connection.close(VarInt::from_u32(code), cut(&text).as_bytes());
+    }
+
+    /// What this side reports when it was the one that dialled.
+    pub(crate) fn failure(&self, ours: &OurSide) -> DialFailure {
+        match self {
+            Self::OtherCluster { theirs } => {
+                DialFailure::OtherCluster { theirs: theirs.clone(), ours: ours.cluster.clone() }
+            }
+            Self::Protocol { theirs_min, theirs_max } => protocol(*theirs_min, *theirs_max),
+            Self::Myself => DialFailure::Myself,
+            Self::TurnedAway(text) => DialFailure::Handshake { reason: (*text).to_owned() },
+            Self::Broken(text) => DialFailure::Handshake { reason: text.clone() },
+        }
+    }
+}
+
+fn protocol(theirs_min: u32, theirs_max: u32) -> DialFailure {
+    let (ours_min, ours_max) = (limits::PROTOCOL_MIN, limits::PROTOCOL_MAX);
+    DialFailure::Protocol { theirs_min, theirs_max, ours_min, ours_max }
+}
+
+/// Reasons travel and are shown; both ends bound them.
+fn cut(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(limits::REASON).collect()
+}
+
+fn code_of(code: VarInt) -> u32 {
+    u32::try_from(code.into_inner()).unwrap_or(BROKEN)
+}
+
+/// What a connection that ended before the hellos were in says about the address.
+pub(crate) fn failure_of(error: &ConnectionError, ours: &OurSide) -> DialFailure {
+    let text = match error {
+        ConnectionError::TimedOut => return DialFailure::NoAnswer,
+        ConnectionError::ApplicationClosed(close) => {
+            let text = String::from_utf8_lossy(&close.reason);
+            return closed_with(code_of(close.error_code), &text, ours);
+        }
+        ConnectionError::TransportError(error) => error.reason.clone(),
+        ConnectionError::ConnectionClosed(close) => {
+            String::from_utf8_lossy(&close.reason).into_owned()
+        }
+        _ => String::new(),
+    };
+    match other_secret(&text, &ours.fingerprint) {
+        Some(theirs) => DialFailure::OtherSecret { theirs, ours: ours.fingerprint.clone() },
+        None => DialFailure::Handshake { reason: cut(&error.to_string()) },
+    }
+}
+
+fn closed_with(code: u32, text: &str, ours: &OurSide) -> DialFailure {
+    match code {
+        OTHER_CLUSTER => {
+            DialFailure::OtherCluster { theirs: cut(text), ours: ours.cluster.clone() }
+        }
+        PROTOCOL_RANGE => {
+            let mut numbers = text.split(' ').filter_map(|word| word.parse().ok());
+            match (numbers.next(), numbers.next()) {
+                (Some(min), Some(max)) => protocol(min, max),
+                _ => DialFailure::Handshake { reason: "another protocol version".to_owned() },
+            }
+        }
+        MYSELF => DialFailure::Myself,
+        _ if text.is_empty() => {
+            DialFailure::Handshake { reason: "closed by the other side".to_owned() }
+        }
+        _ => DialFailure::Handshake { reason: cut(text) },
+    }
+}
+
+/// How a session ended. None when this side closed it, and so knows better.
+pub(crate) fn end_of(error: &ConnectionError) -> Option<SessionEnd> {
+    match error {
+        ConnectionError::LocallyClosed => None,
+        ConnectionError::Reset => Some(SessionEnd::Reset),
+        ConnectionError::TimedOut => Some(SessionEnd::TimedOut),
+        ConnectionError::ApplicationClosed(close) => match code_of(close.error_code) {
+            REPLACED => Some(SessionEnd::Replaced),
+            BROKEN => Some(SessionEnd::Protocol),
+            _ => Some(SessionEnd::Closed),
+        },
+        _ => Some(SessionEnd::Protocol),
+    }
+}

@@ -1,0 +1,216 @@
+//! What all tasks of one transport share, and how they speak to its owner.
+
+use crate::config::Timings;
+use crate::dials::DialBook;
+use crate::event::TransportEvent;
+use crate::outbox::GivenUp;
+use crate::peer::Peer;
+use crate::refusal::OurSide;
+use quinn::Endpoint;
+use quorate_proto::{Hello, Instance, Moment, NodeKey, limits};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore, mpsc};
+
+/// Peers that are remembered: all members twice over, for those that are replaced just now.
+pub(crate) const PEERS: usize = 2 * limits::MEMBERS;
+/// Connections whose hellos are not in yet, both directions. Each lives for three seconds at most.
+pub(crate) const HALF_OPEN: usize = 256;
+/// Requests being received or answered, from all peers.
+pub(crate) const REQUESTS: usize = 256;
+/// Memory of received requests, in KiB: a few of the largest and many of the usual size.
+pub(crate) const REQUEST_KIB: usize = 64 * 1024;
+/// Snapshots being received at one time: each has a few chunks in memory and a disk to itself.
+pub(crate) const SNAPSHOTS: usize = 4;
+
+/// What all tasks of one transport share.
+pub(crate) struct Shared {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) client: quinn::ClientConfig,
+    pub(crate) timings: Timings,
+    pub(crate) side: OurSide,
+    pub(crate) key: NodeKey,
+    pub(crate) runtime: Handle,
+    pub(crate) dials: Mutex<DialBook>,
+    /// Rings when any dial has ended.
+    pub(crate) dial_ended: Notify,
+    pub(crate) half_open: Arc<Semaphore>,
+    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) request_kib: Arc<Semaphore>,
+    pub(crate) snapshots: Arc<Semaphore>,
+    /// Peers that a snapshot is being sent to.
+    pub(crate) snapshots_out: Mutex<BTreeSet<Instance>>,
+    /// Peers that a snapshot is being received from.
+    pub(crate) snapshots_in: Mutex<BTreeSet<Instance>>,
+    /// Log and control writers that have not ended yet, for an orderly close.
+    pub(crate) writers: Arc<Semaphore>,
+    pub(crate) closing: AtomicBool,
+    hello: Mutex<Hello>,
+    events: mpsc::Sender<TransportEvent>,
+    peers: Mutex<BTreeMap<Instance, Arc<Peer>>>,
+    banned: Mutex<BTreeSet<Instance>>,
+    started: Instant,
+    numbers: AtomicU64,
+}
+
+/// Locks; a panic in another holder leaves only counters behind, so the poison is ignored.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What `Shared::new` is made of.
+pub(crate) struct Parts {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) client: quinn::ClientConfig,
+    pub(crate) timings: Timings,
+    pub(crate) side: OurSide,
+    pub(crate) key: NodeKey,
+    pub(crate) hello: Hello,
+    pub(crate) events: mpsc::Sender<TransportEvent>,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            endpoint: parts.endpoint,
+            client: parts.client,
+            timings: parts.timings,
+            side: parts.side,
+            key: parts.key,
+            runtime: Handle::current(),
+            dials: Mutex::default(),
+            dial_ended: Notify::new(),
+            half_open: Arc::new(Semaphore::new(HALF_OPEN)),
+            requests: Arc::new(Semaphore::new(REQUESTS)),
+            request_kib: Arc::new(Semaphore::new(REQUEST_KIB)),
+            snapshots: Arc::new(Semaphore::new(SNAPSHOTS)),
+            snapshots_out: Mutex::default(),
+            snapshots_in: Mutex::default(),
+            writers: Arc::new(Semaphore::new(WRITERS)),
+            closing: AtomicBool::new(false),
+            hello: Mutex::new(parts.hello),
+            events: parts.events,
+            peers: Mutex::default(),
+            banned: Mutex::default(),
+            started: Instant::now(),
+            numbers: AtomicU64::new(0),
+        })
+    }
+
+    /// Time since the start, in the outbox's words.
+    pub(crate) fn now(&self) -> Moment {
+        Moment::ZERO + self.started.elapsed()
+    }
+
+    /// When a moment of `now` is, on tokio's clock.
+    pub(crate) fn instant(&self, moment: Moment) -> tokio::time::Instant {
+        (self.started + moment.since(Moment::ZERO)).into()
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn hello(&self) -> Hello {
+        lock(&self.hello).clone()
+    }
+
+    pub(crate) fn set_hello(&self, hello: Hello) {
+        *lock(&self.hello) = hello;
+    }
+
+    /// Hands an event over, waiting for room. False when the owner is gone.
+    pub(crate) async fn tell(&self, event: TransportEvent) -> bool {
+        self.events.send(event).await.is_ok()
+    }
+
+    /// Hands an event over from where nothing may wait. Callers bound how many can be on their way.
+    pub(crate) fn tell_soon(&self, event: TransportEvent) {
+        if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
+            let events = self.events.clone();
+            self.runtime.spawn(async move { events.send(event).await });
+        }
+    }
+
+    /// Hands an event over if there is room now.
+    pub(crate) fn tell_if_room(&self, event: TransportEvent) -> bool {
+        self.events.try_send(event).is_ok()
+    }
+
+    /// Tells the owner that log frames to a peer were given up; one such event is on its way at a time.
+    pub(crate) fn report(self: &Arc<Self>, peer: &Arc<Peer>, given_up: Option<GivenUp>) {
+        if !given_up.is_some_and(|given_up| given_up.undelivered()) {
+            return;
+        }
+        let event = TransportEvent::Undelivered { to: peer.instance };
+        if peer.undelivered.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        match self.events.try_send(event) {
+            Ok(()) => peer.undelivered.store(false, Ordering::Release),
+            Err(_) => {
+                let (shared, peer) = (self.clone(), peer.clone());
+                self.runtime.spawn(async move {
+                    // Whatever is given up until there is room is told by this one event.
+                    if let Ok(permit) = shared.events.reserve().await {
+                        peer.undelivered.store(false, Ordering::Release);
+                        permit.send(TransportEvent::Undelivered { to: peer.instance });
+                    }
+                });
+            }
+        }
+    }
+
+    pub(crate) fn peer(&self, instance: Instance) -> Option<Arc<Peer>> {
+        lock(&self.peers).get(&instance).cloned()
+    }
+
+    pub(crate) fn all_peers(&self) -> Vec<Arc<Peer>> {
+        lock(&self.peers).values().cloned().collect()
+    }
+
+    /// The peer, remembered from now on. None when the table is full of peers that are in use, or it is banned.
+    pub(crate) fn peer_at(&self, instance: Instance, address: SocketAddr) -> Option<Arc<Peer>> {
+        if self.is_banned(instance) {
+            return None;
+        }
+        let mut peers = lock(&self.peers);
+        if let Some(peer) = peers.get(&instance) {
+            return Some(peer.clone());
+        }
+        if peers.len() >= PEERS {
+            let idle = |peer: &Arc<Peer>| {
+                let state = peer.state();
+                state.standing.is_none() && !state.dialling && state.outbox.is_empty()
+            };
+            let unused =
+                peers.iter().find(|(_, peer)| idle(peer)).map(|(instance, _)| *instance)?;
+            peers.remove(&unused);
+        }
+        let peer = Peer::new(instance, address);
+        peers.insert(instance, peer.clone());
+        Some(peer)
+    }
+
+    pub(crate) fn is_banned(&self, instance: Instance) -> bool {
+        lock(&self.banned).contains(&instance)
+    }
+
+    pub(crate) fn ban(&self, instance: Instance) {
+        let mut banned = lock(&self.banned);
+        if banned.len() >= PEERS && !banned.contains(&instance) {
+            tracing::warn!(%instance, "no room for another banned instance");
+            return;
+        }
+        banned.insert(instance);
+        drop(banned);
+        lock(&self.peers).remove(&instance);
+    }
+}
+
+/// More writers than there can be: two for each link, and a peer has few links at a time.
+pub(crate) const WRITERS: usize = 16 * PEERS;

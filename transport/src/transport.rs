@@ -1,0 +1,209 @@
+//! The handle that a node's shell holds: everything that can be asked of the transport.
+
+use crate::config::{BindError, TransportConfig};
+use crate::event::TransportEvent;
+use crate::greeting::check_own;
+use crate::identity::Identity;
+use crate::links::LinkReport;
+use crate::refusal::{CLOSED, OurSide};
+use crate::requests::{self, RequestFailure};
+use crate::shared::{Parts, Shared, WRITERS};
+use crate::{bulk, endpoint};
+use bytes::Bytes;
+use quinn::VarInt;
+use quorate_proto::{Frame, Hello, Instance, limits};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Longest wait for queued frames to leave when the transport closes, and again for the closing packets.
+const FLUSH: Duration = Duration::from_millis(500);
+
+/// The transport of one node. Clones are handles to the same; it closes with the last one.
+#[derive(Clone)]
+pub struct Transport {
+    open: Arc<Open>,
+}
+
+/// Closes the endpoint, and with it all tasks, when the last handle goes.
+struct Open {
+    shared: Arc<Shared>,
+    local: SocketAddr,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::Release);
+        self.shared.endpoint.close(VarInt::from_u32(CLOSED), b"stopped");
+    }
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Transport({})", self.open.local)
+    }
+}
+
+impl Transport {
+    /// Opens the UDP port and starts to take connections in. Must be called within a tokio runtime. `hello` is
+    /// this node's own; everything that happens comes out of the other end of `events`, which holds all lanes up
+    /// when it is full.
+    ///
+    /// # Errors
+    /// When the port cannot be had, or the identity cannot be made.
+    pub fn bind(
+        config: TransportConfig,
+        hello: Hello,
+        events: mpsc::Sender<TransportEvent>,
+    ) -> Result<Self, BindError> {
+        check_own(&hello, &config.cluster).map_err(|reason| BindError::Hello { reason })?;
+        let identity = Identity::new(&config)?;
+        let endpoint = endpoint::open(&config, &identity)?;
+        let failed = |error| BindError::Socket { address: config.bind, error };
+        let local = endpoint.local_addr().map_err(failed)?;
+        let shared = Shared::new(Parts {
+            client: endpoint::client_config(&identity, &config.timings),
+            timings: config.timings,
+            side: OurSide { cluster: hello.cluster.clone(), fingerprint: identity.fingerprint },
+            key: config.key.public(),
+            endpoint: endpoint.clone(),
+            hello,
+            events,
+        });
+        let accepting = shared.clone();
+        shared.runtime.spawn(async move {
+            while let Some(incoming) = endpoint.accept().await {
+                accepting.runtime.spawn(accepting.clone().take_in(incoming));
+            }
+        });
+        Ok(Self { open: Arc::new(Open { shared, local }) })
+    }
+
+    /// The UDP address in use.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.open.local
+    }
+
+    /// From now on new connections carry this hello. One that cannot be sent is ignored, loudly.
+    pub fn set_hello(&self, hello: Hello) {
+        let length = prost_length(&hello);
+        if hello.cluster != self.open.shared.side.cluster || length > limits::HELLO {
+            tracing::error!(
+                length,
+                cluster = hello.cluster,
+                "a hello that is not valid is ignored"
+            );
+            return;
+        }
+        self.open.shared.set_hello(hello);
+    }
+
+    /// Puts a frame into the peer's outbox, and dials the address when no session stands. Never blocks.
+    pub fn send(&self, to: Instance, address: SocketAddr, frame: Frame) {
+        let shared = &self.open.shared;
+        let Some(peer) = shared.peer_at(to, address) else {
+            // Banned, or more peers than there can be members.
+            shared.tell_if_room(TransportEvent::Undelivered { to });
+            return;
+        };
+        let (given_up, dial) = peer.push(shared.now(), address, frame);
+        shared.report(&peer, given_up);
+        if dial {
+            shared.dial_if_needed(&peer);
+        }
+    }
+
+    /// Sends a gossip packet on the session that stands. Without one it is dropped, and the address is dialled.
+    pub fn send_datagram(&self, to: Instance, address: SocketAddr, bytes: Bytes) {
+        let shared = &self.open.shared;
+        let Some(peer) = shared.peer_at(to, address) else { return };
+        let Some(link) = peer.standing() else {
+            shared.dial_once(&peer);
+            return;
+        };
+        link.used.store(true, Ordering::Relaxed);
+        let length = bytes.len();
+        let sent = length <= limits::GOSSIP_PACKET && link.connection.send_datagram(bytes).is_ok();
+        let (counter, number) = match sent {
+            true => (&link.traffic.gossip_sent, length as u64),
+            false => (&link.traffic.gossip_dropped, 1),
+        };
+        counter.fetch_add(number, Ordering::Relaxed);
+    }
+
+    /// Makes a session with whoever is at this address: a `SessionUp`, or a `DialFailed` that says why not. One
+    /// dial at a time for each address; a session that stands already is told again.
+    pub fn dial(&self, address: SocketAddr) {
+        self.open.shared.dial(address);
+    }
+
+    /// Asks a peer, dialling it when no session stands.
+    ///
+    /// # Errors
+    /// `NotSent` when it cannot have reached the peer's owner, `Lost` when it may have.
+    pub fn request(
+        &self,
+        to: Instance,
+        address: SocketAddr,
+        bytes: Bytes,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Bytes, RequestFailure>> + Send + use<> {
+        requests::ask(self.open.shared.clone(), to, address, bytes, deadline)
+    }
+
+    /// Streams a snapshot on a connection of its own; one at a time for each peer. True when the peer's owner has
+    /// been given all of it.
+    pub fn send_snapshot<C>(
+        &self,
+        to: Instance,
+        address: SocketAddr,
+        header: Bytes,
+        chunks: C,
+    ) -> impl Future<Output = bool> + Send + use<C>
+    where
+        C: Iterator<Item = Bytes> + Send + 'static,
+    {
+        bulk::send(self.open.shared.clone(), to, address, header, chunks)
+    }
+
+    /// Closes every connection with this instance and takes in no new one.
+    pub fn ban(&self, instance: Instance) {
+        let shared = &self.open.shared;
+        let peer = shared.peer(instance);
+        shared.ban(instance);
+        if let Some(link) = peer.and_then(|peer| peer.standing()) {
+            link.connection.close(VarInt::from_u32(CLOSED), b"this instance is banned here");
+        }
+    }
+
+    /// The state of the way to every known peer.
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkReport> {
+        self.open.shared.all_peers().iter().map(|peer| LinkReport::of(peer)).collect()
+    }
+
+    /// Sends what waits, closes all connections with this reason, and waits for that; a second at most.
+    pub async fn close(&self, reason: &str) {
+        let shared = &self.open.shared;
+        shared.closing.store(true, Ordering::Release);
+        for peer in shared.all_peers() {
+            let mut state = peer.state();
+            state.closing = true;
+            if let Some(link) = &state.standing {
+                link.wake_both();
+            }
+        }
+        let all = u32::try_from(WRITERS).expect("a small constant");
+        let _ = tokio::time::timeout(FLUSH, shared.writers.acquire_many(all)).await;
+        shared.endpoint.close(VarInt::from_u32(CLOSED), reason.as_bytes());
+        let _ = tokio::time::timeout(FLUSH, shared.endpoint.wait_idle()).await;
+    }
+}
+
+fn prost_length(hello: &Hello) -> usize {
+    use quorate_proto::Message as _;
+    hello.encoded_len()
+}
