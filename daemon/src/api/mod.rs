@@ -5,16 +5,18 @@
 //! web page in somebody's browser cannot reach any of it (Host and Origin are checked).
 //! Knows nothing of the node's insides: all goes through [`crate::doors::Doors`].
 
+mod authority;
 mod etcd;
 mod guard;
 mod keyspace;
+mod lenient;
 pub(crate) mod pages;
 mod routes;
 mod serve;
 mod sockets;
 mod streams;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wait;
 
 pub(crate) use routes::TIMEOUT_HEADER;

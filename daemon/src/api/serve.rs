@@ -2,6 +2,7 @@
 //! the tasks end with the future that accepts for them.
 
 use super::guard::Guard;
+use super::lenient::Lenient;
 use super::{UnixDoor, routes};
 use crate::doors::Doors;
 use axum::Router;
@@ -66,7 +67,9 @@ async fn accept(listener: Listener, router: Router) {
         tokio::select! {
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.next(), if connections.len() < CONNECTIONS => match accepted {
-                Ok(Stream::Unix(stream)) => { connections.spawn(connection(stream, router.clone())); }
+                Ok(Stream::Unix(stream)) => {
+                    connections.spawn(connection(Lenient::new(stream), router.clone()));
+                }
                 Ok(Stream::Tcp(stream)) => { connections.spawn(connection(stream, router.clone())); }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a client");

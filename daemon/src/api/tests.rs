@@ -1,1 +1,411 @@
-//! Tests.
+//! The doors over real sockets, in front of a loop that is played by the test.
+
+use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
+use super::{open_tcp, open_unix, serve_tcp, serve_unix};
+use crate::doors::{CALLS, Call, Doors, LinkLine, Started};
+use crate::feed::{EventRing, Feed};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use quorate_node::status::{Margin, Reason, State};
+use quorate_node::{ClientReply, ClientRequest, Event, Status};
+use quorate_proto::{
+    Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Member, MemberState,
+    Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode, ResponseHeader, Role,
+    kv_request, kv_response,
+};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{mpsc, watch};
+
+/// Three voters, `a` leading.
+pub(crate) fn view(epoch: u64, c: MemberState) -> HealthView {
+    let member = |number: u8, name: &str, state: MemberState| Member {
+        name: name.to_owned(),
+        instance: Instance::from_bytes([number; 16]),
+        generation: Generation::new(1),
+        address: Some(SocketAddr::from(([10, 0, 0, number], 4747)).into()),
+        role: Role::Voter as i32,
+        state: state as i32,
+        since_epoch: HealthEpoch::new(epoch),
+        reason: "as told".to_owned(),
+        since_unix_ms: 1_795_000_000_000,
+        ..Member::default()
+    };
+    HealthView {
+        epoch: HealthEpoch::new(epoch),
+        members: vec![
+            member(1, "a", MemberState::Alive),
+            member(2, "b", MemberState::Alive),
+            member(3, "c", c),
+        ],
+        at_unix_ms: 1_795_000_000_000 + epoch,
+    }
+}
+
+/// What `b` knows.
+pub(crate) fn sample(state: State) -> Status {
+    let quorate = state == State::Quorate;
+    let reason = Reason {
+        code: "no-leader",
+        subject: None,
+        text: "no leader for 3 s".to_owned(),
+        remedy: "quorate ping a".to_owned(),
+        since: Moment::from_micros(2_000_000),
+    };
+    Status {
+        cluster: "demo".to_owned(),
+        genesis: None,
+        state,
+        reasons: if quorate { Vec::new() } else { vec![reason] },
+        margin: Some(Margin { disks: 2, alarm: false, known: 3, slots: 3 }),
+        name: NodeName::new("b").unwrap(),
+        instance: Instance::from_bytes([2; 16]),
+        generation: Generation::new(1),
+        role: Some(Role::Voter),
+        leader: quorate.then(|| (Instance::from_bytes([1; 16]), "a".to_owned())),
+        term: 3,
+        commit: 9,
+        applied: 9,
+        revision: 5,
+        state_hash: 0xfeed,
+        elections: 1,
+        view: Arc::new(view(4, MemberState::Alive)),
+        opinions: Vec::new(),
+        sessions: Vec::new(),
+        snapshot: None,
+        counters: vec![("quorate_pings_total", "Pings sent.", 7)],
+    }
+}
+
+/// A daemon without a node.
+pub(crate) struct Stage {
+    dir: TempDir,
+    pub(crate) doors: Doors,
+    pub(crate) status: watch::Sender<Arc<Status>>,
+}
+
+impl Stage {
+    /// Serves a unix socket in front of a loop that answers keyspace requests so.
+    pub(crate) fn new(
+        state: State,
+        mut answer: impl FnMut(ClientRequest) -> ClientReply + Send + 'static,
+    ) -> Self {
+        let (calls, mut inbox) = mpsc::channel(CALLS);
+        let (status, seen) = watch::channel(Arc::new(sample(state)));
+        let doors = Doors {
+            calls,
+            status: seen,
+            feed: Feed::new(77),
+            events: EventRing::new(),
+            keyspace: false,
+            started: Started { wall_unix_ms: 1_795_000_000_000, moment: Moment::ZERO },
+        };
+        tokio::spawn(async move {
+            while let Some(call) = inbox.recv().await {
+                match call {
+                    Call::Client { request, reply, .. } => drop(reply.send(answer(request))),
+                    Call::Ping { name, count, reply } if name == "a" => {
+                        let trips = vec![Duration::from_micros(64); count as usize];
+                        drop(reply.send(Ok(trips)));
+                    }
+                    Call::Ping { name, reply, .. } => {
+                        drop(reply.send(Err(format!("no node `{name}`"))));
+                    }
+                    Call::Links { reply } => drop(reply.send(vec![LinkLine::default()])),
+                }
+            }
+        });
+        let stage = Self { dir: tempfile::tempdir().unwrap(), doors, status };
+        tokio::spawn(serve_unix(open_unix(&stage.socket()).unwrap(), stage.doors.clone()));
+        stage
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("quorate.sock")
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Bytes) {
+        let request = Request::get(path).header("host", "any").body(Full::default()).unwrap();
+        send(UnixStream::connect(self.socket()).await.unwrap(), request).await
+    }
+}
+
+async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> (StatusCode, Bytes)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let answer: Response<_> = sender.send_request(request).await.unwrap();
+    let status = answer.status();
+    (status, answer.into_body().collect().await.unwrap().to_bytes())
+}
+
+pub(crate) fn refuse(code: RefusalCode, detail: u32) -> ClientReply {
+    ClientReply::Refused(Refusal { code: code as i32, detail, text: "told so".to_owned() })
+}
+
+fn no_keyspace(_: ClientRequest) -> ClientReply {
+    refuse(RefusalCode::TimedOut, 0)
+}
+
+fn page<T: serde::de::DeserializeOwned>(body: &Bytes) -> T {
+    serde_json::from_slice(body).unwrap()
+}
+
+#[tokio::test]
+async fn status_has_the_fields_that_programs_rely_on() {
+    let stage = Stage::new(State::NoQuorum, no_keyspace);
+    let (code, body) = stage.get("/v1/status?links=1").await;
+    assert_eq!(code, StatusCode::OK);
+    let json: serde_json::Value = page(&body);
+    assert_eq!(json["cluster"], "demo");
+    assert_eq!(json["cluster_id"], serde_json::Value::Null);
+    assert_eq!(json["state"], "no-quorum");
+    assert_eq!(json["waiting_for"][0]["code"], "no-leader");
+    assert_eq!(json["waiting_for"][0]["since"], "2026-11-18T11:06:42.000Z");
+    assert_eq!(json["margin"]["disks"], 2);
+    assert_eq!(json["node"]["name"], "b");
+    assert_eq!(json["node"]["generation"], 1);
+    assert_eq!(json["node"]["role"], "voter");
+    assert_eq!(json["leader"], serde_json::Value::Null);
+    assert_eq!(json["health_epoch"], 4);
+    assert_eq!(json["state_hash"], "000000000000feed");
+    for name in ["term", "commit", "applied", "revision", "elections"] {
+        assert!(json[name].is_u64(), "{name}");
+    }
+    let member = &json["members"][0];
+    assert_eq!(member["address"], "10.0.0.1:4747");
+    for name in ["name", "instance", "role", "state", "since_epoch", "reason"] {
+        assert!(!member[name].is_null(), "{name}");
+    }
+    assert_eq!(page::<StatusPage>(&body).links.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn readiness_follows_quorum_and_names_the_reason() {
+    let stage = Stage::new(State::NoQuorum, no_keyspace);
+    assert_eq!(stage.get("/livez").await.0, StatusCode::OK);
+    let (code, body) = stage.get("/readyz").await;
+    assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(body, "no-quorum: no leader for 3 s\n");
+    assert_eq!(stage.get("/health").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    stage.status.send(Arc::new(sample(State::Quorate))).unwrap();
+    assert_eq!(stage.get("/readyz").await.0, StatusCode::OK);
+    assert_eq!(stage.get("/health").await.1, r#"{"health":"true"}"#);
+}
+
+#[tokio::test]
+async fn a_wait_for_quorum_ends_when_it_is_there_and_at_its_limit() {
+    let stage = Stage::new(State::NoQuorum, no_keyspace);
+    let (code, body) = stage.get("/v1/wait?quorate=1&timeout=0.05").await;
+    assert_eq!(code, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(page::<RefusalPage>(&body).code, "no-leader");
+    let waiting = stage.get("/v1/wait?quorate=1&timeout=60");
+    let (answer, ()) = tokio::join!(waiting, async {
+        stage.status.send(Arc::new(sample(State::Quorate))).unwrap();
+    });
+    assert_eq!(answer.0, StatusCode::OK);
+    for bad in ["", "?quorate=1&epoch=3", "?epoch=x", "?quorate=1&timeout=-1", "?nonsense=1"] {
+        let (code, _) = stage.get(&format!("/v1/wait{bad}")).await;
+        assert_eq!(code, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_for_an_epoch_is_the_loops_to_answer() {
+    let stage = Stage::new(State::Quorate, |request| match request {
+        ClientRequest::WaitEpoch { epoch, all_live: true } => ClientReply::Epoch(epoch.next()),
+        _ => refuse(RefusalCode::Other, 0),
+    });
+    let (code, body) = stage.get("/v1/wait?epoch=7&all_live=1").await;
+    assert_eq!(code, StatusCode::OK);
+    assert_eq!(page::<super::pages::WaitPage>(&body).epoch, 8);
+}
+
+#[tokio::test]
+async fn metrics_are_prometheus_text() {
+    let stage = Stage::new(State::Quorate, no_keyspace);
+    let (code, body) = stage.get("/metrics").await;
+    assert_eq!(code, StatusCode::OK);
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    for line in [
+        "quorate_quorate 1",
+        "quorate_members{state=\"alive\"} 3",
+        "quorate_health_epoch 4",
+        "# TYPE quorate_pings_total counter",
+        "quorate_pings_total 7",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn pings_and_events_are_served() {
+    let stage = Stage::new(State::Quorate, no_keyspace);
+    let (_, body) = stage.get("/v1/ping?name=a&count=2").await;
+    assert_eq!(page::<PingPage>(&body).round_trip_micros, [64, 64]);
+    assert_eq!(stage.get("/v1/ping?name=z").await.0, StatusCode::NOT_FOUND);
+    stage.doors.events.push(Event { kind: "leader", text: "a leads".to_owned(), warning: false });
+    let (_, body) = stage.get("/v1/events").await;
+    assert_eq!(page::<Vec<super::pages::EventPage>>(&body)[0].text, "a leads");
+    let (_, body) = stage.get("/v1/health").await;
+    assert_eq!(page::<HealthPage>(&body).epoch, 4);
+}
+
+#[tokio::test]
+async fn a_web_page_gets_nothing_and_tcp_serves_no_keyspace() {
+    let stage = Stage::new(State::Quorate, no_keyspace);
+    let listener = open_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve_tcp(listener, stage.doors.clone(), vec!["b".to_owned()]));
+    let get = async |path: &str, name: &str, value: &str| {
+        let mut request = Request::get(path).header(name, value).body(Full::default()).unwrap();
+        request.headers_mut().entry("host").or_insert("127.0.0.1".parse().unwrap());
+        send(TcpStream::connect(address).await.unwrap(), request).await.0
+    };
+    assert_eq!(get("/v1/status", "host", "127.0.0.1:4748").await, StatusCode::OK);
+    assert_eq!(get("/v1/status", "host", "b:4748").await, StatusCode::OK);
+    assert_eq!(get("/v1/status", "host", "evil.example").await, StatusCode::FORBIDDEN);
+    assert_eq!(get("/v1/status", "origin", "http://evil.example").await, StatusCode::FORBIDDEN);
+    assert_eq!(get("/v1/ping?name=a", "host", "localhost").await, StatusCode::FORBIDDEN);
+    let failure = put_over_grpc(Channel::Tcp(address), 3).await.unwrap_err();
+    assert_eq!(failure.code(), tonic::Code::PermissionDenied);
+    assert!(failure.message().contains("keyspace_on_tcp"));
+}
+
+pub(crate) enum Channel<'a> {
+    Unix(&'a Path),
+    Tcp(SocketAddr),
+}
+
+async fn put_over_grpc(to: Channel<'_>, size: usize) -> Result<PutResponse, tonic::Status> {
+    let channel = match to {
+        Channel::Tcp(address) => {
+            let uri = format!("http://{address}");
+            tonic::transport::Endpoint::from_shared(uri).unwrap().connect().await.unwrap()
+        }
+        Channel::Unix(path) => {
+            let path = path.to_owned();
+            let connect = tower::service_fn(move |_| {
+                let path = path.clone();
+                async move { UnixStream::connect(path).await.map(TokioIo::new) }
+            });
+            let endpoint = tonic::transport::Endpoint::from_static("http://any");
+            endpoint.connect_with_connector(connect).await.unwrap()
+        }
+    };
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let request = PutRequest { key: "k".into(), value: vec![b'v'; size].into(), ..<_>::default() };
+    let path = "/etcdserverpb.KV/Put".parse().unwrap();
+    let codec = tonic_prost::ProstCodec::<PutRequest, PutResponse>::default();
+    Ok(client.unary(tonic::Request::new(request), path, codec).await?.into_inner())
+}
+
+#[tokio::test]
+async fn a_put_over_grpc_reaches_the_loop_and_gets_its_header() {
+    let stage = Stage::new(State::Quorate, |request| {
+        let ClientRequest::Kv(request) = request else { panic!("a put was sent") };
+        let Some(kv_request::Request::Put(put)) = request.request else { panic!("a put was sent") };
+        assert_eq!(put.key, "k");
+        let header = ResponseHeader {
+            cluster_id: 1,
+            member_id: 2,
+            revision: put.value.len() as i64,
+            raft_term: 3,
+        };
+        let response =
+            kv_response::Response::Put(PutResponse { header: Some(header), prev_kv: None });
+        ClientReply::Kv(KvResponse { response: Some(response) })
+    });
+    for size in [3, 1024 * 1024] {
+        let answer = put_over_grpc(Channel::Unix(&stage.socket()), size).await.unwrap();
+        assert_eq!(answer.header.unwrap().revision, size as i64);
+    }
+}
+
+#[tokio::test]
+async fn refusals_over_grpc_have_etcds_codes_and_exact_words() {
+    use tonic::Code;
+    let table = [
+        (RefusalCode::TimedOut, 0, Code::Unavailable, "etcdserver: request timed out"),
+        (RefusalCode::Busy, 0, Code::ResourceExhausted, "etcdserver: too many requests"),
+        (
+            RefusalCode::NoSpace,
+            0,
+            Code::ResourceExhausted,
+            "etcdserver: mvcc: database space exceeded",
+        ),
+        (
+            RefusalCode::FateUnknown,
+            0,
+            Code::Unavailable,
+            "etcdserver: request timed out, possibly due to previous leader failure",
+        ),
+        (
+            RefusalCode::Kv,
+            KvError::Compacted as u32,
+            Code::OutOfRange,
+            "etcdserver: mvcc: required revision has been compacted",
+        ),
+    ];
+    for (code, detail, expected, text) in table {
+        let stage = Stage::new(State::Quorate, move |_| refuse(code, detail));
+        let failure = put_over_grpc(Channel::Unix(&stage.socket()), 1).await.unwrap_err();
+        assert_eq!((failure.code(), failure.message()), (expected, text));
+    }
+    let stage = Stage::new(State::NoQuorum, |_| refuse(RefusalCode::TimedOut, 0));
+    let failure = put_over_grpc(Channel::Unix(&stage.socket()), 1).await.unwrap_err();
+    assert_eq!((failure.code(), failure.message()), (Code::Unavailable, "etcdserver: no leader"));
+}
+
+#[tokio::test]
+async fn too_large_a_request_gets_etcds_words_and_far_too_large_a_one_those_of_grpc() {
+    let stage = Stage::new(State::Quorate, no_keyspace);
+    let failure = put_over_grpc(Channel::Unix(&stage.socket()), 1600 * 1024).await.unwrap_err();
+    assert_eq!(failure.code(), tonic::Code::InvalidArgument);
+    assert_eq!(failure.message(), "etcdserver: request is too large");
+    let failure = put_over_grpc(Channel::Unix(&stage.socket()), 3 * 1024 * 1024).await.unwrap_err();
+    assert_eq!(failure.code(), tonic::Code::ResourceExhausted);
+    assert!(failure.message().starts_with("grpc: received message larger than max"));
+}
+
+#[tokio::test]
+async fn a_full_loop_is_busy_and_a_stopped_one_says_so() {
+    let stage = Stage::new(State::Quorate, no_keyspace);
+    let (calls, inbox) = mpsc::channel(1);
+    let doors = Doors { calls, keyspace: true, ..stage.doors.clone() };
+    let request = || kv_request::Request::Put(PutRequest::default());
+    let first = super::keyspace::ask(&doors, request(), Duration::from_secs(60));
+    let second = super::keyspace::ask(&doors, request(), Duration::from_secs(60));
+    let stopping = async {
+        drop(inbox);
+        super::keyspace::Failure::Stopping
+    };
+    let (first, second, _) = tokio::join!(biased; first, second, stopping);
+    assert_eq!(first.unwrap_err(), super::keyspace::Failure::Stopping);
+    assert_eq!(second.unwrap_err(), super::keyspace::Failure::Busy);
+}
+
+/// Not a test: a door to try clients on by hand.
+/// `QUORATE_BY_HAND=/tmp/hand.sock cargo test --release -p quorate -- --ignored by_hand`
+#[tokio::test]
+#[ignore = "serves until it is stopped"]
+async fn by_hand() {
+    let path = PathBuf::from(std::env::var_os("QUORATE_BY_HAND").unwrap());
+    let stage = Stage::new(State::Quorate, no_keyspace);
+    let doors = Doors { keyspace: true, ..stage.doors.clone() };
+    let listener = open_tcp(SocketAddr::from(([127, 0, 0, 1], 14748))).await.unwrap();
+    tokio::join!(
+        serve_unix(open_unix(&path).unwrap(), doors.clone()),
+        serve_tcp(listener, doors, Vec::new())
+    );
+}

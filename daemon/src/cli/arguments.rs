@@ -1,7 +1,7 @@
 //! What can be typed. The help is the reference: each option says what it does, and the end says what each exit code
 //! means.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ pub(crate) struct WatchOptions {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = false, args = ["quorate", "epoch"])]
+#[command(group(ArgGroup::new("what").required(true).args(["quorate", "epoch"])))]
 pub(crate) struct WaitOptions {
     /// Until a leader with a majority is known
     #[arg(long)]
@@ -116,7 +116,7 @@ pub(crate) struct WaitOptions {
     #[arg(long, value_name = "N")]
     pub(crate) epoch: Option<u64>,
     /// Until every live node has it
-    #[arg(long, requires = "epoch")]
+    #[arg(long, requires = "epoch", conflicts_with = "quorate")]
     pub(crate) all_live: bool,
     /// Give up after this long, such as 30s or 500ms; without it never
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

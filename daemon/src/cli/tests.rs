@@ -1,1 +1,269 @@
-//! Tests.
+//! The command line's pure parts, and its client in front of a daemon without a node.
+
+use super::arguments::{Arguments, Format, parse_time};
+use super::client::{Client, Line, take_event};
+use super::exit::Exit;
+use super::format::{Pen, short_time, table};
+use super::keyspace::after_prefix;
+use super::why::{findings, render};
+use super::{show, watching};
+use crate::api::pages::{HealthPage, OpinionPage, ReasonPage, SessionPage, StatusPage, rfc3339};
+use crate::api::tests::{Stage, refuse, sample, view};
+use crate::doors::Started;
+use bytes::BytesMut;
+use clap::{CommandFactory, Parser};
+use quorate_node::status::State;
+use quorate_proto::{MemberState, Moment, RefusalCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+const NOW: &str = "2026-11-21T10:00:00.000Z";
+const PLAIN: Pen = Pen { colour: false };
+
+fn page(state: State) -> StatusPage {
+    let started = Started { wall_unix_ms: 1_795_000_000_000, moment: Moment::ZERO };
+    StatusPage::of(&sample(state), started)
+}
+
+fn why(page: &StatusPage) -> String {
+    render(page, &findings(page), PLAIN, NOW)
+}
+
+#[test]
+fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
+    Arguments::command().debug_assert();
+    let help = Arguments::command().render_help().to_string();
+    assert!(help.contains("3  the daemon of this host is not reachable"), "{help}");
+    for wrong in [
+        "quorate wait",
+        "quorate wait --quorate --epoch 3",
+        "quorate wait --all-live --quorate",
+        "quorate nonsense",
+        "quorate wait --quorate --timeout 3x",
+    ] {
+        assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
+    }
+    for right in [
+        "quorate -o json status --links",
+        "quorate status -o json",
+        "quorate wait --epoch 3 --all-live --timeout 30s",
+        "quorate put k -1",
+        "quorate put k - --socket /tmp/s",
+        "quorate farewell",
+        "quorate reset --cluster 00",
+    ] {
+        assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");
+    }
+}
+
+#[test]
+fn times_have_units() {
+    assert_eq!(parse_time("500ms"), Ok(Duration::from_millis(500)));
+    assert_eq!(parse_time("2m"), Ok(Duration::from_secs(120)));
+    assert_eq!(parse_time("7"), Ok(Duration::from_secs(7)));
+    for wrong in ["", "s", "3x", "1e9", "-3", "99999999999999999999999h"] {
+        assert!(parse_time(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn times_of_day_are_read_as_rfc_3339() {
+    assert_eq!(rfc3339(0), "");
+    assert_eq!(rfc3339(1), "1970-01-01T00:00:00.001Z");
+    assert_eq!(rfc3339(951_782_400_000), "2000-02-29T00:00:00.000Z");
+    assert_eq!(rfc3339(1_795_254_178_123), "2026-11-21T09:42:58.123Z");
+    assert_eq!(short_time("2026-11-21T09:00:00.123Z", NOW), "09:00:00.123");
+    assert_eq!(short_time("2026-11-20T09:00:00.123Z", NOW), "2026-11-20 09:00:00.123");
+}
+
+#[test]
+fn events_are_cut_from_the_stream_wherever_it_is_torn() {
+    let text = b": hello\n\nid: 3-1-77\ndata: {\"epoch\":3}\n\nid: 4";
+    let mut rest = BytesMut::new();
+    let mut found = Vec::new();
+    for byte in text {
+        rest.extend_from_slice(&[*byte]);
+        found.extend(take_event(&mut rest));
+    }
+    let line = Line { id: "3-1-77".to_owned(), text: "{\"epoch\":3}".to_owned() };
+    assert_eq!(found, [Line::default(), line]);
+    assert_eq!(rest, "id: 4");
+}
+
+#[test]
+fn the_end_of_a_prefix_is_etcds() {
+    assert_eq!(after_prefix(b"a/"), "a0");
+    assert_eq!(after_prefix(b"a\xff\xff"), "b");
+    assert_eq!(after_prefix(b"\xff"), "\0");
+    assert_eq!(after_prefix(b""), "\0");
+}
+
+#[test]
+fn tables_are_as_wide_as_their_cells_and_never_steer_the_terminal() {
+    let rows = vec![vec!["a\x1b[2J".to_owned(), "x".to_owned()]];
+    assert_eq!(table(PLAIN, &["N", "LONG"], &rows), "N      LONG\na?[2J  x\n");
+}
+
+#[test]
+fn the_status_table_shows_state_node_leader_and_members() {
+    let text = show::draw_status(&page(State::Quorate), PLAIN, NOW);
+    for part in
+        ["demo", "quorate", "b, voter", "a, term 3", "epoch 4", "10.0.0.3:4747", "2 founder"]
+    {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+}
+
+#[test]
+fn a_line_of_the_watch_says_who_changed_and_why() {
+    let mut line = HealthPage { epoch: 5, quorate: true, ..HealthPage::default() };
+    line.at = NOW.to_owned();
+    line.members = page(State::Quorate).members;
+    let change = crate::api::pages::ChangePage {
+        name: "c".to_owned(),
+        from: "alive".to_owned(),
+        to: "down".to_owned(),
+        reason: "silent for 512 ms".to_owned(),
+    };
+    line.changed = vec![change];
+    let text = watching::draw_line(&line, PLAIN);
+    assert_eq!(text, format!("{NOW} epoch 5 3/3 alive; c is down (silent for 512 ms)\n"));
+}
+
+#[test]
+fn every_reason_is_told_with_its_meaning_and_its_remedy() {
+    let codes = [
+        "unresolved",
+        "no-answer",
+        "other-secret",
+        "other-cluster",
+        "other-seeds",
+        "clone",
+        "own-slot",
+        "too-few",
+        "marker",
+        "two-clusters",
+        "joining",
+        "no-leader",
+    ];
+    for code in codes {
+        let mut page = StatusPage { state: "waiting".to_owned(), ..page(State::Quorate) };
+        page.waiting_for = vec![ReasonPage {
+            code: code.to_owned(),
+            subject: Some("db1".to_owned()),
+            text: format!("the trouble with db1 is {code}"),
+            remedy: "the-remedy db1".to_owned(),
+            since: "2026-11-21T09:00:00.000Z".to_owned(),
+        }];
+        let text = why(&page);
+        assert!(text.contains(&format!("The trouble with db1 is {code}")), "{text}");
+        assert!(text.contains("(since 09:00:00.000)"), "{text}");
+        assert!(text.contains("What helps: the-remedy db1"), "{text}");
+        assert!(!findings(&page)[0].meaning.is_empty(), "{code} has no meaning");
+    }
+}
+
+#[test]
+fn without_a_leader_the_missing_voters_are_named_with_how_it_was_noticed() {
+    let mut page = page(State::NoQuorum);
+    page.waiting_for.clear();
+    page.members[2].state = "down".to_owned();
+    page.members[2].reason = "said goodbye".to_owned();
+    page.opinions = vec![OpinionPage {
+        name: "a".to_owned(),
+        verdict: "down".to_owned(),
+        reason: "silent for 3 s".to_owned(),
+    }];
+    let text = why(&page);
+    assert!(text.contains("2 of 3 voters are needed and 1 can be reached from here"), "{text}");
+    assert!(text.contains("a (down as seen from here: silent for 3 s)"), "{text}");
+    assert!(
+        text.contains("c (down since 2026-11-18T11:06:40.000Z, epoch 4: said goodbye)"),
+        "{text}"
+    );
+    assert!(text.contains("on a, c: systemctl start quorate"), "{text}");
+}
+
+#[test]
+fn voters_that_are_all_connected_will_elect() {
+    let mut page = page(State::NoQuorum);
+    page.sessions = page
+        .members
+        .iter()
+        .map(|member| SessionPage {
+            name: member.name.clone(),
+            instance: member.instance.clone(),
+            address: member.address.unwrap(),
+        })
+        .collect();
+    let text = why(&page);
+    assert!(text.contains("all of them are connected"), "{text}");
+}
+
+#[test]
+fn a_thin_margin_and_a_member_that_is_down_are_told_though_it_is_quorate() {
+    let mut page = page(State::Quorate);
+    assert!(why(&page).ends_with("Nothing is wrong.\n"));
+    page.margin.as_mut().unwrap().alarm = true;
+    page.margin.as_mut().unwrap().disks = 1;
+    page.members[2].state = "down".to_owned();
+    let text = why(&page);
+    assert!(text.contains("1 founder disk is lost"), "{text}");
+    assert!(text.contains("C is down (epoch 4): as told"), "{text}");
+    assert!(text.contains("2 of 3 voters are alive; 0 more may fail"), "{text}");
+}
+
+#[tokio::test]
+async fn a_missing_socket_is_told_with_the_remedy() {
+    let client = Client::new("/nonexistent/quorate.sock".into());
+    let failure = client.get::<StatusPage>("/v1/status").await.unwrap_err();
+    assert_eq!(failure.exit, Exit::Unreachable);
+    assert!(failure.text.contains("systemctl start quorate"), "{}", failure.text);
+}
+
+#[tokio::test]
+async fn refusals_of_the_keyspace_become_exit_codes() {
+    let table = [
+        (State::NoQuorum, RefusalCode::TimedOut, Exit::NotQuorate),
+        (State::Quorate, RefusalCode::TimedOut, Exit::Timeout),
+        (State::Quorate, RefusalCode::FateUnknown, Exit::FateUnknown),
+        (State::Quorate, RefusalCode::Busy, Exit::Error),
+    ];
+    for (state, code, exit) in table {
+        let stage = Stage::new(state, move |_| refuse(code, 0));
+        let line = ["quorate", "put", "k", "v"];
+        let super::Command::Put(options) = Arguments::parse_from(line).command else {
+            panic!("a put was parsed")
+        };
+        let client = Client::new(stage.socket());
+        let failure = super::keyspace::put(&client, Format::Json, options).await.unwrap_err();
+        assert_eq!(failure.exit, exit, "{}", failure.text);
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_that_keeps_up_sees_every_epoch_and_resumes_behind_the_last() {
+    let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
+    let client = Client::new(stage.socket());
+    let feed = &stage.doors.feed;
+    feed.publish(Arc::new(view(4, MemberState::Alive)), None, true);
+    let mut lines = client.follow("/v1/health/watch", None).await.unwrap();
+    let mut seen = Vec::new();
+    for epoch in 5..8 {
+        let line = lines.next().await.unwrap();
+        seen.push(line.clone());
+        let state = if epoch == 6 { MemberState::Down } else { MemberState::Alive };
+        feed.publish(Arc::new(view(epoch, state)), None, true);
+    }
+    seen.push(lines.next().await.unwrap());
+    let pages: Vec<HealthPage> =
+        seen.iter().map(|line| serde_json::from_str(&line.text).unwrap()).collect();
+    let epochs: Vec<u64> = pages.iter().map(|page| page.epoch).collect();
+    assert_eq!(epochs, [4, 5, 6, 7]);
+    assert_eq!((pages[2].changed[0].name.as_str(), pages[2].changed[0].to.as_str()), ("c", "down"));
+    let mut again = client.follow("/v1/health/watch", Some(&seen[1].id)).await.unwrap();
+    assert_eq!(again.next().await.unwrap(), seen[2]);
+    let of_another_run = seen[1].id.replace("77", "78");
+    let mut again = client.follow("/v1/health/watch", Some(&of_another_run)).await.unwrap();
+    assert_eq!(again.next().await.unwrap(), seen[2]);
+}
