@@ -144,6 +144,7 @@ impl Detector {
             }
             DetectorInput::Expect(mut peers) => {
                 peers.truncate(limits::MEMBERS);
+                peers.retain(|peer| self.admit(now, *peer, true));
                 self.pings.expect(now, &peers);
             }
             DetectorInput::Confirmers(mut confirmers) => {

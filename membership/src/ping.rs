@@ -152,6 +152,13 @@ impl Pings {
         self.watches.remove(&instance);
     }
 
+    /// Another start of it is there, or it is back: its silence counts from now.
+    pub(crate) fn begin_again(&mut self, now: Moment, instance: Instance) {
+        if let Some(watch) = self.watches.get_mut(&instance) {
+            *watch = Watch::new(now, watch.expected);
+        }
+    }
+
     /// It said goodbye: nothing is to be asked about it.
     pub(crate) fn settled(&mut self, instance: Instance) {
         if let Some(watch) = self.watches.get_mut(&instance) {

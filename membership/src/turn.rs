@@ -125,8 +125,10 @@ impl Detector {
             return;
         }
         self.disputed.remove(&instance);
-        let changed = self.verdicts.gossip_alive(now, instance, generation);
-        out.extend(changed.map(DetectorOutput::Verdict));
+        if let Some(opinion) = self.verdicts.gossip_alive(now, instance, generation) {
+            self.pings.begin_again(now, instance);
+            out.push(DetectorOutput::Verdict(opinion));
+        }
         if !self.verdicts.is_alive(instance)
             && let Some(contact) = self.contacts.get_mut(instance)
         {

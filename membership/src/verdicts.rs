@@ -76,6 +76,12 @@ impl Verdicts {
         let reason = match self.get(instance) {
             None => "answers",
             Some(old) if old.generation > generation => return None,
+            // Before the first session the generation of a peer may not be known.
+            Some(old)
+                if old.generation == Generation::default() && generation != old.generation =>
+            {
+                "answers"
+            }
             Some(old) if old.generation < generation => "restarted",
             Some(old) if old.verdict == Verdict::Left => return None,
             Some(old) if old.verdict == Verdict::Alive => {
