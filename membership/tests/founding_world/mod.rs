@@ -4,6 +4,8 @@
 //! host is a new disk life. Everything follows from one seed. Knows only the public vocabulary of `Founding`.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part")]
 
+pub mod one;
+
 use quorate_membership::{
     FounderSelf, Founding, FoundingConfig, FoundingInput as Input, FoundingOutput as Output, Mode,
     Outcome, OwnSlot,
@@ -75,6 +77,8 @@ pub struct World {
     pub founded: BTreeSet<GenesisId>,
     pub alarm_before_second: bool,
     alarm_seen: bool,
+    /// Most founder slots that were forgetful at one moment.
+    pub most_forgetful: usize,
     queue: BTreeMap<(u64, u64), Event>,
     sequence: u64,
     sessions: BTreeMap<(usize, usize), u64>,
@@ -137,6 +141,7 @@ impl World {
             founded: BTreeSet::new(),
             alarm_before_second: false,
             alarm_seen: false,
+            most_forgetful: 0,
             queue: BTreeMap::new(),
             sequence: 0,
             sessions: BTreeMap::new(),
@@ -227,6 +232,9 @@ impl World {
         if !keep_marker {
             host.marker = None;
         }
+        let forgets = |host: &&Host| host.slot.is_some() && host.took_part_and_forgot;
+        let forgetful = self.hosts.iter().filter(forgets).count();
+        self.most_forgetful = self.most_forgetful.max(forgetful);
     }
 
     fn hang_up(&mut self, place: usize, which: impl Fn(usize) -> bool) {

@@ -1,0 +1,209 @@
+//! What a waiting node tells the operator: each case of its own, with the step that helps.
+
+mod founding_world;
+
+use founding_world::one::{One, config, session};
+use founding_world::{address_of, cluster, life};
+use quorate_membership::{
+    FoundingInput as Input, FoundingOutput as Output, Mode, Outcome, OwnSlot,
+};
+use quorate_proto::{DialFailure, FoundingState, Generation, GenesisId, Session, founders_digest};
+use std::time::Duration;
+
+fn fails(one: &mut One, host: usize, failure: DialFailure) {
+    one.step(Input::DialFailed { address: address_of(host), failure });
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_named_with_the_command_that_shows_it() {
+    let mut one = One::fresh();
+    one.wait(Duration::from_secs(2));
+    let problem = Some("NXDOMAIN".to_owned());
+    one.step(Input::Resolved { slot: 2, addresses: Vec::new(), problem });
+    let reason = one.reason("unresolved");
+    assert_eq!(reason.subject.as_deref(), Some("f3"));
+    assert!(reason.text.contains("NXDOMAIN") && reason.remedy.contains("getent ahosts f3"));
+    assert_eq!(reason.since.as_micros(), 2_000_000);
+}
+
+#[test]
+fn each_failure_to_reach_a_seed_has_its_own_word() {
+    let cases = [
+        (DialFailure::NoAnswer, "no-answer", "open UDP port 4747"),
+        (
+            DialFailure::OtherSecret { theirs: "aa:bb".to_owned(), ours: "cc:dd".to_owned() },
+            "other-secret",
+            "quorate secret fingerprint",
+        ),
+        (
+            DialFailure::OtherCluster { theirs: "x".to_owned(), ours: "test".to_owned() },
+            "other-cluster",
+            "`cluster` name",
+        ),
+        (
+            DialFailure::Protocol { theirs_min: 2, theirs_max: 3, ours_min: 1, ours_max: 1 },
+            "protocol",
+            "versions",
+        ),
+        (DialFailure::Handshake { reason: "odd".to_owned() }, "handshake", "journalctl"),
+    ];
+    for (failure, code, remedy) in cases {
+        let mut one = One::fresh();
+        fails(&mut one, 1, failure.clone());
+        one.wait(Duration::from_secs(1));
+        fails(&mut one, 1, failure.clone());
+        let reason = one.reason(code);
+        assert_eq!(reason.subject.as_deref(), Some("f2"));
+        assert!(reason.text.contains(&failure.to_string()), "{}", reason.text);
+        assert!(reason.remedy.contains(remedy), "{}", reason.remedy);
+        assert_eq!(reason.since.as_micros(), 0, "the first time counts");
+    }
+}
+
+#[test]
+fn other_seeds_are_shown_beside_ours_and_loud() {
+    let mut one = One::fresh();
+    let seeds = vec!["f1".to_owned(), "f9".to_owned()];
+    let digest = founders_digest(&cluster(), &seeds, "majority");
+    one.up(Session { digest, seeds, ..session(1, 1, 3, Mode::Majority) });
+    let reason = one.reason("other-seeds");
+    assert!(reason.text.contains("[f1, f9]") && reason.text.contains("[f1, f2, f3]"));
+    assert_eq!(one.alarms(), ["other-seeds"]);
+    one.take();
+    one.wait(Duration::from_secs(5));
+    assert!(one.alarms().is_empty(), "once");
+}
+
+#[test]
+fn the_same_seeds_with_another_mode_are_told_apart() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Durable));
+    assert!(one.reason("other-seeds").text.contains("another `founding` mode"));
+}
+
+#[test]
+fn two_lives_on_one_slot_stop_every_promise_until_one_is_gone() {
+    let mut one = One::fresh();
+    one.hear(1, 3, Mode::Majority);
+    let twin = Session { instance: life(1, 7), ..session(1, 9, 3, Mode::Majority) };
+    one.up(twin);
+    let nonce = one
+        .out
+        .iter()
+        .rev()
+        .find_map(|output| match output {
+            Output::Send { to, message } if *to == life(1, 7) => match &message.body {
+                Some(quorate_proto::founding_message::Body::Ask(ask)) => Some(ask.nonce),
+                _ => None,
+            },
+            _ => None,
+        })
+        .expect("asked");
+    let answer = quorate_proto::Answer { nonce, slot: Some(1), round: 0 };
+    let digest = founders_digest(&cluster(), &founding_world::one::seeds(3), "majority");
+    let body = Some(quorate_proto::founding_message::Body::Answer(answer));
+    let message = quorate_proto::FoundingMessage { digest, body };
+    one.step(Input::Message { from: life(1, 7), message });
+    assert_eq!(one.alarms(), ["clone"]);
+    assert_eq!(one.reason("clone").subject.as_deref(), Some("f2"));
+    one.hear(2, 3, Mode::Majority);
+    let ballot = founding_world::one::ballot(4, 2);
+    one.say(2, quorate_proto::founding_message::Body::Prepare(quorate_proto::Prepare { ballot }));
+    one.wait(Duration::from_secs(60));
+    assert_eq!(one.persists(), 0, "nobody promises");
+    one.step(Input::SessionDown { instance: life(1, 7), number: 9 });
+    assert_eq!(one.persists(), 1, "one is gone");
+}
+
+#[test]
+fn one_life_that_runs_twice_is_a_clone() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    one.up(Session { boot_nonce: 1, ..session(1, 2, 3, Mode::Majority) });
+    assert!(one.reason("clone").remedy.contains("quorate reset --cluster test"));
+    let restarted = Session {
+        boot_nonce: 2,
+        generation: Generation::new(2),
+        ..session(2, 3, 3, Mode::Majority)
+    };
+    let mut calm = One::fresh();
+    calm.up(session(2, 1, 3, Mode::Majority));
+    calm.up(restarted);
+    assert!(calm.alarms().is_empty(), "a higher generation is a restart");
+}
+
+#[test]
+fn a_copy_of_this_very_node_is_a_clone() {
+    let mut one = One::fresh();
+    one.up(Session { instance: life(0, 0), ..session(2, 1, 3, Mode::Majority) });
+    assert_eq!(one.alarms(), ["clone"]);
+    one.step(Input::SessionDown { instance: life(0, 0), number: 1 });
+    assert!(!one.founding.reasons(quorate_proto::Moment::ZERO).iter().any(|r| r.code == "clone"));
+}
+
+#[test]
+fn the_own_place_among_the_seeds_is_told_in_each_case() {
+    let fresh = || FoundingState::fresh(life(0, 0), &cluster());
+    let mut one = One::new(config(3, Mode::Majority), fresh());
+    one.step(Input::Wake);
+    assert!(one.reason("own-slot").text.contains("not known yet"));
+    one.step(Input::OwnSlot(OwnSlot::NotASeed));
+    assert!(one.reason("own-slot").text.contains("not among the seeds"));
+    one.step(Input::OwnSlot(OwnSlot::Several(0, 2)));
+    assert!(one.reason("own-slot").text.contains("both seed `f1` and seed `f3`"));
+    let mut same = One::fresh();
+    let addresses = vec![address_of(1)];
+    same.step(Input::Resolved { slot: 2, addresses, problem: None });
+    assert!(same.reason("own-slot").text.contains("seeds `f2` and `f3` are one address"));
+}
+
+#[test]
+fn too_few_seeds_are_named_with_how_long_they_are_missing() {
+    let mut one = One::of(5, Mode::Majority);
+    one.wait(Duration::from_secs(2));
+    one.hear(1, 5, Mode::Majority);
+    one.wait(Duration::from_secs(5));
+    let reason = one.reason("too-few");
+    assert!(reason.text.contains("2 of 5 seeds are here, 3 are needed"), "{}", reason.text);
+    assert!(reason.text.contains("f3 (for 7 s)") && !reason.text.contains("f2"), "{}", reason.text);
+    assert_eq!(reason.since.as_micros(), 0);
+    one.step(Input::SessionDown { instance: life(1, 0), number: 1 });
+    one.wait(Duration::from_secs(4));
+    assert!(one.reason("too-few").text.contains("f2 (for 4 s)"));
+}
+
+#[test]
+fn a_marker_without_data_only_rejoins_and_says_how_to_begin_anew() {
+    let genesis = GenesisId::from_bytes([5; 16]);
+    let mut settings = config(1, Mode::Majority);
+    settings.marker = Some(genesis);
+    let mut one = One::new(settings, FoundingState::fresh(life(0, 0), &cluster()));
+    one.step(Input::OwnSlot(OwnSlot::Slot(0)));
+    one.flush();
+    one.wait(Duration::from_secs(60));
+    assert_eq!(one.founding.outcome(), Outcome::Join(genesis));
+    assert!(one.out.contains(&Output::Join(genesis)));
+    let reason = one.reason("marker");
+    assert!(reason.text.contains(&genesis.to_string()));
+    assert!(reason.remedy.contains("quorate reset --cluster test"));
+    assert_eq!(one.alarms(), ["marker"]);
+    assert!(one.founding.state().promised.is_none(), "not even the only seed founds");
+}
+
+#[test]
+fn a_state_of_another_cluster_takes_no_part() {
+    let other = quorate_proto::ClusterName::new("other").expect("valid");
+    let state = FoundingState::fresh(life(0, 0), &other);
+    let mut one = One::new(config(1, Mode::Majority), state);
+    one.step(Input::OwnSlot(OwnSlot::Slot(0)));
+    one.wait(Duration::from_secs(10));
+    assert_eq!(one.persists(), 0);
+    assert!(one.reason("other-data").remedy.contains("quorate reset --cluster test"));
+}
+
+#[test]
+fn while_the_founding_runs_it_says_so() {
+    let mut one = One::fresh();
+    one.hear(1, 3, Mode::Majority);
+    assert!(one.reason("founding").remedy.contains("3 s"));
+}

@@ -1,0 +1,325 @@
+//! One machine alone, rule by rule: what it answers, what it writes first, and what it never does.
+
+mod founding_world;
+
+use founding_world::one::{One, ballot, config, founded, record, session};
+use founding_world::{cluster, life};
+use quorate_membership::{FoundingInput as Input, FoundingOutput as Output, Mode, Outcome};
+use quorate_proto::{
+    Accept, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists, FoundingState,
+    GenesisId, Nack, Prepare, Promise, founding_message::Body,
+};
+use std::time::Duration;
+
+fn prepare(ballot: Ballot) -> Body {
+    Body::Prepare(Prepare { ballot })
+}
+
+fn accept(ballot: Ballot, hosts: &[usize]) -> Body {
+    let record = record(hosts, 3, Mode::Majority, ballot);
+    Body::Accept(Accept { ballot, record, lives: hosts.iter().map(|h| life(*h, 0)).collect() })
+}
+
+fn is_promise(body: &Body, of: Ballot) -> bool {
+    matches!(body, Body::Promise(promise) if promise.ballot == of)
+}
+
+#[test]
+fn rule_5_an_answer_to_the_nonce_of_an_earlier_session_does_not_count() {
+    let mut one = One::of(2, Mode::Majority);
+    one.up(session(1, 1, 2, Mode::Majority));
+    let nonce = one.asked_nonce(1);
+    one.step(Input::SessionDown { instance: life(1, 0), number: 1 });
+    one.up(session(1, 2, 2, Mode::Majority));
+    let old = Answer { nonce, slot: Some(1), round: 0 };
+    one.say_with(1, 2, Mode::Majority, Body::Answer(old));
+    assert_eq!(one.persists(), 0);
+    let nonce = one.asked_nonce(1);
+    let answer = Answer { nonce, slot: Some(1), round: 0 };
+    one.say_with(1, 2, Mode::Majority, Body::Answer(answer));
+    assert_eq!(one.persists(), 1, "a ballot is opened at once");
+}
+
+#[test]
+fn rule_6_a_veto_is_durable_before_the_join_and_ends_the_ballot() {
+    let mut one = One::fresh();
+    one.hear(1, 3, Mode::Majority);
+    one.hear(2, 3, Mode::Majority);
+    assert_eq!(one.persists(), 1);
+    one.flush();
+    assert!(one.said(1).iter().any(|body| matches!(body, Body::Prepare(_))));
+    one.take();
+    let genesis = GenesisId::from_bytes([9; 16]);
+    one.say_with(2, 5, Mode::Durable, Body::Exists(Exists { genesis, nonce: 0 }));
+    assert_eq!(one.persists(), 1);
+    assert_eq!(one.founding.outcome(), Outcome::Waiting);
+    assert!(!one.out.contains(&Output::Join(genesis)));
+    one.flush();
+    assert!(one.out.contains(&Output::Join(genesis)));
+    assert_eq!(one.founding.outcome(), Outcome::Join(genesis));
+    one.take();
+    one.say(1, prepare(ballot(50, 1)));
+    assert_eq!(one.said(1), [Body::Exists(Exists { genesis, nonce: 0 })]);
+    assert_eq!(one.persists(), 0, "nothing is promised after a veto");
+    assert!(one.reason("joining").remedy.contains("quorate reset --cluster test"));
+}
+
+#[test]
+fn rule_6_two_clusters_are_joined_by_nobody_and_loud() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    one.up(session(2, 2, 3, Mode::Majority));
+    let (first, second) = (GenesisId::from_bytes([1; 16]), GenesisId::from_bytes([2; 16]));
+    one.say(1, Body::Exists(Exists { genesis: first, nonce: 0 }));
+    one.flush();
+    one.say(2, Body::Exists(Exists { genesis: second, nonce: 0 }));
+    assert_eq!(one.founding.outcome(), Outcome::Waiting);
+    assert_eq!(one.alarms(), ["two-clusters"]);
+    let reason = one.reason("two-clusters");
+    assert!(reason.text.contains(&first.to_string()) && reason.text.contains(&second.to_string()));
+    let later = founded(record(&[1, 2], 3, Mode::Majority, ballot(1, 1)));
+    one.say(1, Body::Founded(later));
+    one.flush();
+    assert_eq!(one.founding.outcome(), Outcome::Waiting, "join neither");
+}
+
+#[test]
+fn rule_6_a_hello_that_names_a_cluster_is_a_veto() {
+    let mut one = One::fresh();
+    let genesis = GenesisId::from_bytes([4; 16]);
+    one.up(quorate_proto::Session { genesis: Some(genesis), ..session(1, 1, 3, Mode::Majority) });
+    one.flush();
+    assert_eq!(one.founding.outcome(), Outcome::Join(genesis));
+}
+
+#[test]
+fn rule_7_nothing_is_proposed_in_the_quiet_time() {
+    let mut settings = config(2, Mode::Majority);
+    settings.quiet = Duration::from_secs(1);
+    let mut one = One::new(settings, FoundingState::fresh(life(0, 0), &cluster()));
+    one.step(Input::OwnSlot(quorate_membership::OwnSlot::Slot(0)));
+    one.hear(1, 2, Mode::Majority);
+    one.wait(Duration::from_millis(999));
+    assert_eq!(one.persists(), 0);
+    one.wait(Duration::from_millis(2));
+    assert_eq!(one.persists(), 1);
+}
+
+#[test]
+fn rule_9_a_ballot_leaves_only_when_the_own_promise_is_durable() {
+    let mut one = One::fresh();
+    one.hear(1, 3, Mode::Majority);
+    one.hear(2, 3, Mode::Majority);
+    assert_eq!(one.persists(), 1);
+    assert!(!one.said(1).iter().any(|body| matches!(body, Body::Prepare(_))));
+    one.flush();
+    for host in [1, 2] {
+        let prepared = one.said(host).contains(&prepare(Ballot { round: 1, instance: one.me() }));
+        assert!(prepared);
+    }
+}
+
+#[test]
+fn rule_10_a_promise_leaves_only_when_durable_and_binds_across_a_restart() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    one.up(session(2, 2, 3, Mode::Majority));
+    one.say(1, prepare(ballot(5, 1)));
+    assert!(!one.said(1).iter().any(|body| is_promise(body, ballot(5, 1))));
+    one.flush();
+    assert!(one.said(1).iter().any(|body| is_promise(body, ballot(5, 1))));
+    one.take();
+    one.say(2, prepare(ballot(4, 2)));
+    let nack = Nack { ballot: ballot(4, 2), promised: ballot(5, 1) };
+    assert_eq!(one.said(2), [Body::Nack(nack)]);
+
+    let state = one.founding.state().clone();
+    let mut again = One::new(config(3, Mode::Majority), state);
+    again.step(Input::OwnSlot(quorate_membership::OwnSlot::Slot(0)));
+    again.up(session(2, 1, 3, Mode::Majority));
+    again.say(2, prepare(ballot(5, 0)));
+    assert_eq!(again.persists(), 0);
+    let nack = Nack { ballot: ballot(4, 2), promised: ballot(5, 1) };
+    again.say(2, prepare(ballot(4, 2)));
+    assert!(again.said(2).contains(&Body::Nack(nack)));
+}
+
+#[test]
+fn rule_11_the_highest_accepted_record_is_proposed_again() {
+    let mut one = One::fresh();
+    one.hear(1, 3, Mode::Majority);
+    one.hear(2, 3, Mode::Majority);
+    one.flush();
+    let open = ballot(1, 0);
+    let open = Ballot { instance: one.me(), ..open };
+    let earlier = record(&[1, 2], 3, Mode::Majority, ballot(0, 0));
+    let earlier = quorate_proto::FoundingRecord { ballot: ballot(1, 0), ..earlier };
+    let older = AcceptedRecord { ballot: Ballot::default(), record: earlier.clone() };
+    for host in [1, 2] {
+        let voter = record(&[host], 3, Mode::Majority, open).voters.remove(0);
+        let accepted = (host == 2).then(|| older.clone());
+        one.say(host, Body::Promise(Promise { ballot: open, voter, accepted }));
+    }
+    one.take();
+    for host in [1, 2] {
+        one.say(host, Body::Confirmed(Confirmed { ballot: open }));
+    }
+    let sent = one.said(1);
+    let Some(Body::Accept(accept)) = sent.last() else { panic!("{sent:?}") };
+    assert_eq!(accept.record, earlier);
+    assert_eq!(accept.lives.len(), 3);
+}
+
+#[test]
+fn r1_without_the_own_promise_or_a_place_in_the_list_nothing_is_accepted() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    one.say(1, accept(ballot(3, 1), &[0, 1]));
+    assert_eq!(one.persists(), 0, "never promised");
+    one.say(1, prepare(ballot(3, 1)));
+    one.flush();
+    one.take();
+    one.say(1, accept(ballot(3, 1), &[1, 2]));
+    assert_eq!(one.persists(), 0, "another life of the slot promised, not this one");
+    one.say(1, accept(ballot(3, 1), &[0, 1]));
+    assert_eq!(one.persists(), 1);
+    assert!(one.said(1).is_empty(), "the acceptance is not durable yet");
+    one.flush();
+    assert!(one.said(1).iter().any(|body| matches!(body, Body::Accepted(_))));
+}
+
+#[test]
+fn r5_a_promiser_that_was_healed_since_does_not_confirm() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    one.up(session(2, 2, 3, Mode::Majority));
+    one.say(1, prepare(ballot(7, 1)));
+    one.flush();
+    one.say(2, Body::Founded(founded(record(&[0, 2], 3, Mode::Majority, ballot(2, 2)))));
+    one.take();
+    one.say(1, Body::Confirm(Confirm { ballot: ballot(7, 1) }));
+    assert!(one.said(1).is_empty(), "knows, but not durably: says nothing");
+    one.flush();
+    one.take();
+    one.say(1, Body::Confirm(Confirm { ballot: ballot(7, 1) }));
+    assert!(matches!(one.said(1)[..], [Body::Founded(_)]));
+}
+
+#[test]
+fn r5_without_the_confirmation_of_every_promiser_no_record_leaves() {
+    let mut one = One::of(4, Mode::Durable);
+    for host in 1..4 {
+        one.hear(host, 4, Mode::Durable);
+    }
+    one.flush();
+    let open = Ballot { round: 1, instance: one.me() };
+    for host in 1..4 {
+        let voter = record(&[host], 4, Mode::Durable, open).voters.remove(0);
+        let promise = Promise { ballot: open, voter, accepted: None };
+        one.say_with(host, 4, Mode::Durable, Body::Promise(promise));
+    }
+    for host in 1..3 {
+        let confirmed = Body::Confirmed(Confirmed { ballot: open });
+        one.say_with(host, 4, Mode::Durable, confirmed);
+    }
+    one.wait(Duration::from_secs(4));
+    for host in 1..4 {
+        assert!(!one.said(host).iter().any(|body| matches!(body, Body::Accept(_))));
+    }
+}
+
+#[test]
+fn rule_13_acceptances_of_q_slots_found_and_the_record_is_pushed_when_durable() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    one.up(session(2, 2, 3, Mode::Majority));
+    one.say(1, prepare(ballot(3, 1)));
+    one.flush();
+    one.say(1, accept(ballot(3, 1), &[0, 1]));
+    one.flush();
+    one.take();
+    let genesis = record(&[0, 1], 3, Mode::Majority, ballot(3, 1)).genesis_id();
+    one.accepted(1, ballot(3, 1), genesis);
+    assert_eq!(one.persists(), 1);
+    assert!(one.said(2).is_empty());
+    one.flush();
+    for host in [1, 2] {
+        assert!(matches!(one.said(host)[..], [Body::Founded(_)]));
+    }
+    assert!(one.out.iter().any(|output| matches!(output, Output::Founded(_))));
+    one.take();
+    one.say(2, Body::Ask(Ask { nonce: 4 }));
+    assert!(matches!(one.said(2)[..], [Body::Founded(_)]));
+}
+
+#[test]
+fn rule_13_one_life_is_not_counted_in_two_slots() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    one.say(1, prepare(ballot(3, 1)));
+    one.flush();
+    one.say(1, accept(ballot(3, 1), &[0, 1]));
+    let genesis = record(&[0, 1], 3, Mode::Majority, ballot(3, 1)).genesis_id();
+    for slot in [0, 2] {
+        let accepted = quorate_proto::Accepted { ballot: ballot(3, 1), genesis, slot };
+        one.say(1, Body::Accepted(accepted));
+    }
+    assert!(one.founding.state().founded.is_none());
+}
+
+#[test]
+fn rule_13_a_record_without_enough_votes_or_with_broken_voters_is_not_believed() {
+    let good = founded(record(&[0, 1], 3, Mode::Majority, ballot(2, 1)));
+    let mut few = good.clone();
+    few.proof.votes.pop();
+    let mut twice = good.clone();
+    twice.proof.votes[1] = twice.proof.votes[0];
+    let mut stranger = good.clone();
+    stranger.proof.votes[1].instance = life(2, 9);
+    let mut other = good.clone();
+    other.record.cluster = "another".to_owned();
+    let mut order = good.clone();
+    order.record.voters.reverse();
+    let mut minority = good.clone();
+    minority.record.voters.pop();
+    for (what, bad) in [few, twice, stranger, other, order, minority].into_iter().enumerate() {
+        let mut one = One::fresh();
+        one.up(session(1, 1, 3, Mode::Majority));
+        one.say(1, Body::Founded(bad));
+        assert_eq!(one.persists(), 0, "number {what}");
+        assert_eq!(one.founding.refused_records(), 1);
+    }
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    one.say(1, Body::Founded(good));
+    one.flush();
+    assert!(matches!(one.founding.outcome(), Outcome::Founded(_)));
+}
+
+#[test]
+fn rule_14_a_refused_ballot_is_followed_by_a_higher_one() {
+    let mut one = One::fresh();
+    one.hear(1, 3, Mode::Majority);
+    one.hear(2, 3, Mode::Majority);
+    one.flush();
+    let open = Ballot { round: 1, instance: one.me() };
+    one.say(1, Body::Nack(Nack { ballot: open, promised: ballot(8, 2) }));
+    one.take();
+    one.wait(Duration::from_secs(1));
+    one.flush();
+    assert!(one.said(1).contains(&prepare(Ballot { round: 9, instance: one.me() })));
+}
+
+#[test]
+fn rounds_at_the_end_of_the_numbers_are_refused() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    one.say(1, prepare(ballot(u64::MAX, 1)));
+    assert_eq!(one.persists(), 0);
+    one.hear(1, 3, Mode::Majority);
+    one.hear(2, 3, Mode::Majority);
+    one.flush();
+    let open = Ballot { round: 1, instance: one.me() };
+    one.say(1, Body::Nack(Nack { ballot: open, promised: ballot(u64::MAX, 2) }));
+    one.wait(Duration::from_secs(5));
+}
