@@ -17,14 +17,16 @@ const MODE: u32 = 0o660;
 /// Why a door cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    #[error("{path} is held by another daemon that answers; stop it, or set another `socket`")]
+    #[error(
+        "{path} is held by another daemon that answers; stop it, or set another `socket` under [client]"
+    )]
     Live { path: PathBuf },
-    #[error("{path} exists and is no socket; move it away, or set another `socket`")]
+    #[error("{path} exists and is no socket; move it away, or set another `socket` under [client]")]
     NotASocket { path: PathBuf },
     #[error("cannot {what} {path}: {error}{remedy}")]
     Socket { what: &'static str, path: PathBuf, error: io::Error, remedy: &'static str },
     #[error(
-        "cannot listen on {address} for the API: {error}; set another `listen` under [client], or stop what holds the port (`ss -ltnp`)"
+        "cannot listen on {address} for the API: {error}; set another `tcp` under [client], or stop what holds the port (`ss -ltnp`)"
     )]
     Tcp { address: SocketAddr, error: io::Error },
 }
@@ -50,7 +52,9 @@ impl Drop for SocketFile {
 pub(crate) fn open_unix(path: &Path) -> Result<UnixDoor, OpenError> {
     let fail = |what, error: io::Error| {
         let remedy = match error.kind() {
-            io::ErrorKind::NotFound => "; create its directory, or set another `socket`",
+            io::ErrorKind::NotFound => {
+                "; create its directory, or set another `socket` under [client]"
+            }
             io::ErrorKind::PermissionDenied => {
                 "; the daemon's user must be able to write its directory"
             }
