@@ -1,0 +1,161 @@
+//! `host.toml`: what differs between hosts. Optional as a whole; every key has a default.
+
+use super::Environment;
+use super::error::ConfigError;
+use super::keys::Keys;
+use quorate_proto::{Label, NodeName};
+use std::net::SocketAddr;
+use std::path::Path;
+use toml::Value;
+
+/// Every key of `host.toml`. `labels` is a table with names of the operator's own.
+pub(crate) const KEYS: &[&str] = &["name", "advertise", "zone", "weight", "role", "labels"];
+/// A card in gossip has room for these.
+const MAX_LABELS: usize = 16;
+const MAX_LABEL: usize = 63;
+/// Weights divide budgets; beyond this the shares of others round to nothing.
+const MAX_WEIGHT: i64 = 1_000;
+
+/// What differs between hosts.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HostConfig {
+    /// Node name; by default the first part of the host's name.
+    pub(crate) name: NodeName,
+    /// The address that others should use; none = where packets come from.
+    pub(crate) advertise: Option<SocketAddr>,
+    /// Labels, with `zone` among them when it is set.
+    pub(crate) labels: Vec<Label>,
+    /// Voters are spread over zones.
+    pub(crate) zone: Option<String>,
+    /// Share of budgets.
+    pub(crate) weight: u32,
+    /// What the host is for.
+    pub(crate) role: HostRole,
+}
+
+/// What a host is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostRole {
+    /// Everything.
+    Node,
+    /// It votes, but carries no budget and no application.
+    Witness,
+}
+
+impl HostConfig {
+    pub(super) fn load(
+        config: &Path,
+        file: Option<&Path>,
+        environment: &Environment,
+        listen: SocketAddr,
+    ) -> Result<Self, ConfigError> {
+        let beside = config.with_file_name("host.toml");
+        let path = file.unwrap_or(&beside);
+        let keys = if file.is_none() && !path.exists() {
+            Keys::empty(path)
+        } else {
+            Keys::read(path, KEYS, &["labels"])?
+        };
+        let zone = keys.text("zone")?;
+        let mut labels = read_labels(&keys)?;
+        if let Some(zone) = &zone {
+            labels.push(Label { name: "zone".into(), value: zone.clone() });
+        }
+        let advertise = match keys.text("advertise")? {
+            Some(text) => Some(read_advertise(&keys, &text, listen)?),
+            None => None,
+        };
+        Ok(Self {
+            name: read_name(&keys, environment)?,
+            advertise,
+            labels,
+            zone,
+            weight: read_weight(&keys)?,
+            role: read_role(&keys)?,
+        })
+    }
+}
+
+fn read_name(keys: &Keys, environment: &Environment) -> Result<NodeName, ConfigError> {
+    if let Some(text) = keys.text("name")? {
+        return keys.name("name", &text, NodeName::new);
+    }
+    let first = environment.hostname.split('.').next().unwrap_or("").to_ascii_lowercase();
+    NodeName::new(&first).map_err(|_| {
+        keys.wrong(
+            "name",
+            &first,
+            "the host's name is no valid node name",
+            "set `name` in this file: 1 to 63 of a-z, 0-9 and `-`",
+        )
+    })
+}
+
+fn read_advertise(keys: &Keys, text: &str, listen: SocketAddr) -> Result<SocketAddr, ConfigError> {
+    let address = keys.address("advertise", text, listen.port())?;
+    if address.ip().is_unspecified() || address.ip().is_multicast() {
+        let rule = "is no address that another host can reach";
+        return Err(keys.wrong("advertise", text, rule, "write this host's own address"));
+    }
+    Ok(address)
+}
+
+fn read_weight(keys: &Keys) -> Result<u32, ConfigError> {
+    let number = keys.integer("weight")?.unwrap_or(1);
+    match u32::try_from(number) {
+        Ok(weight) if number <= MAX_WEIGHT => Ok(weight),
+        _ => Err(keys.wrong("weight", &number.to_string(), "must be 0 to 1000", "1 is usual")),
+    }
+}
+
+fn read_role(keys: &Keys) -> Result<HostRole, ConfigError> {
+    match keys.text("role")?.as_deref() {
+        None | Some("node") => Ok(HostRole::Node),
+        Some("witness") => Ok(HostRole::Witness),
+        Some(other) => Err(keys.wrong(
+            "role",
+            other,
+            "must be `node` or `witness`",
+            "a witness votes, but carries no application",
+        )),
+    }
+}
+
+fn read_labels(keys: &Keys) -> Result<Vec<Label>, ConfigError> {
+    let table = match keys.value("labels") {
+        None => return Ok(Vec::new()),
+        Some(Value::Table(table)) => table,
+        Some(value) => {
+            let remedy = "write for example `[labels]` and below it `rack = \"a1\"`";
+            return Err(keys.wrong("labels", &value.to_string(), "must be a table", remedy));
+        }
+    };
+    if table.len() > MAX_LABELS {
+        let rule = format!("at most {MAX_LABELS} labels travel in gossip");
+        return Err(keys.wrong("labels", &format!("{} labels", table.len()), &rule, "remove some"));
+    }
+    let mut labels = Vec::new();
+    for (key, value) in table {
+        let name = format!("labels.{key}");
+        let text = value.as_str().filter(|text| text.len() <= MAX_LABEL);
+        match text {
+            Some(text) if key.len() <= MAX_LABEL && key != "zone" => {
+                labels.push(Label { name: key.clone(), value: text.to_owned() });
+            }
+            Some(text) if key == "zone" => {
+                let remedy = "write `zone` above the tables";
+                return Err(keys.wrong(&name, text, "the zone is a key of its own", remedy));
+            }
+            _ => {
+                let rule = "key and value must be texts of at most 63 bytes";
+                return Err(keys.wrong(
+                    &name,
+                    &value.to_string(),
+                    rule,
+                    "shorten it or put it in quotes",
+                ));
+            }
+        }
+    }
+    Ok(labels)
+}

@@ -1,0 +1,300 @@
+//! `quorate.toml` (the same on every host) and `host.toml` (what differs), parsed once and trusted from then on.
+//!
+//! Invariant: a [`Config`] that exists is valid: every key was known, of its type, and within its rule. Every refusal names
+//! file, key, value, rule and remedy. Reads no clock and no network; the environment is an argument.
+
+mod error;
+mod host_file;
+mod keys;
+mod quantity;
+mod report;
+mod secret_file;
+mod seed_list;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use error::ConfigError;
+pub(crate) use host_file::{HostConfig, HostRole};
+pub(crate) use report::check_config;
+
+use keys::Keys;
+use quorate_membership::Mode;
+use quorate_proto::ClusterName;
+use quorate_transport::Secret;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The port between nodes, and of a seed that names none.
+pub(crate) const PORT: u16 = 4747;
+/// Where the config is looked for.
+pub(crate) const DEFAULT_PATH: &str = "/etc/quorate/quorate.toml";
+/// Twice the interval at which members probe seeds (GENESIS rules 7 and 20): a living cluster can veto in time.
+const QUIET: Duration = Duration::from_secs(1);
+/// GENESIS rule 8: long enough for hosts that are started together, short enough to wait for.
+const GRACE: Duration = Duration::from_secs(3);
+/// Beyond this a wait for the rest is a mistake in the unit.
+const MAX_GRACE: Duration = Duration::from_secs(3600);
+/// More voters make each write slower and no cluster safer.
+const MAX_VOTERS: i64 = 7;
+
+/// Every key of `quorate.toml`.
+pub(crate) const KEYS: &[&str] = &[
+    "cluster",
+    "seeds",
+    "seeds_file",
+    "secret_file",
+    "data_dir",
+    "birth_dir",
+    "listen",
+    "founding",
+    "founding_grace",
+    "voters",
+    "dev",
+    "client.socket",
+    "client.tcp",
+    "client.keyspace_on_tcp",
+    "log.level",
+    "log.format",
+];
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The file it was read from.
+    pub(crate) file: PathBuf,
+    /// Cluster name.
+    pub(crate) cluster: ClusterName,
+    /// 1 to 7 seeds as `host:port`, lower case, in the order written.
+    pub(crate) seeds: Vec<String>,
+    /// Where the secret was read from.
+    pub(crate) secret_file: PathBuf,
+    /// One, or two while it is rotated: the first issues, all are trusted.
+    pub(crate) secrets: Vec<Secret>,
+    /// The data directory.
+    pub(crate) data_dir: PathBuf,
+    /// The directory of the marker.
+    pub(crate) birth_dir: PathBuf,
+    /// The UDP address between nodes.
+    pub(crate) listen: SocketAddr,
+    /// Founding mode.
+    pub(crate) founding: Mode,
+    /// How long a majority waits for the rest.
+    pub(crate) founding_grace: Duration,
+    /// Overrides the number of voters.
+    pub(crate) voters: Option<usize>,
+    /// A development cluster: no quiet time.
+    pub(crate) dev: bool,
+    /// The local doors.
+    pub(crate) client: ClientConfig,
+    /// The journal.
+    pub(crate) log: LogConfig,
+    /// What differs between hosts.
+    pub(crate) host: HostConfig,
+}
+
+/// The local doors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClientConfig {
+    /// The unix socket.
+    pub(crate) socket: PathBuf,
+    /// The TCP address; none = off.
+    pub(crate) tcp: Option<SocketAddr>,
+    /// Whether the keyspace is served on TCP too.
+    pub(crate) keyspace_on_tcp: bool,
+}
+
+/// The journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogConfig {
+    /// A filter as `tracing` reads it: `info`, `warn,quorate=debug`, ...
+    pub(crate) level: String,
+    /// How lines look.
+    pub(crate) format: LogFormat,
+}
+
+/// How journal lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the config takes from the process's surroundings.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment {
+    /// `$CREDENTIALS_DIRECTORY`, set by systemd's `LoadCredential`.
+    pub(crate) credentials: Option<PathBuf>,
+    /// `$STATE_DIRECTORY`, set by systemd's `StateDirectory`; several are divided by colons.
+    pub(crate) state: Option<String>,
+    /// The host's name.
+    pub(crate) hostname: String,
+}
+
+impl Environment {
+    /// That of this process.
+    pub(crate) fn of_process() -> Self {
+        Self {
+            credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+            state: std::env::var("STATE_DIRECTORY").ok().filter(|text| !text.is_empty()),
+            hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// The state directory for data, or the one for the marker.
+    fn state_dir(&self, birth: bool) -> Option<PathBuf> {
+        let mut directories = self.state.as_deref()?.split(':');
+        directories.find(|path| path.ends_with(".birth") == birth).map(PathBuf::from)
+    }
+}
+
+impl Config {
+    /// Reads and checks both files. `host_file` is `host.toml` beside `path` when not given; it may be missing
+    /// then.
+    ///
+    /// # Errors
+    /// At the first thing that is wrong.
+    pub(crate) fn load(
+        path: &Path,
+        host_file: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let keys = Keys::read(path, KEYS, &[])?;
+        let cluster = keys.required(
+            "cluster",
+            "a name for the cluster is needed",
+            "add for example `cluster = \"prod\"`",
+        )?;
+        let cluster = keys.name("cluster", &cluster, ClusterName::new)?;
+        let seeds = seed_list::read(&keys)?;
+        let listen = read_listen(&keys, &seeds)?;
+        let host = HostConfig::load(path, host_file, environment, listen)?;
+        let (secret_file, secrets) = secret_file::read(&keys, environment)?;
+        let data_dir = environment.state_dir(false);
+        let birth_dir = environment.state_dir(true);
+        let config = Self {
+            file: path.to_owned(),
+            cluster,
+            secret_file,
+            secrets,
+            data_dir: keys.path("data_dir", data_dir, "/var/lib/quorate")?,
+            birth_dir: keys.path("birth_dir", birth_dir, "/var/lib/quorate.birth")?,
+            listen,
+            founding: read_mode(&keys)?,
+            founding_grace: keys.duration("founding_grace", GRACE, MAX_GRACE)?,
+            voters: read_voters(&keys)?,
+            dev: keys.boolean("dev")?.unwrap_or(false),
+            client: read_client(&keys)?,
+            log: read_log(&keys)?,
+            host,
+            seeds,
+        };
+        config.refuse_marker_inside_data(&keys)?;
+        Ok(config)
+    }
+
+    /// How long a fresh founder listens before it proposes (GENESIS rule 7): nothing only in development, or
+    /// when listener and seeds are all on loopback.
+    pub(crate) fn quiet(&self) -> Duration {
+        let loopback = self.listen.ip().is_loopback()
+            && self.seeds.iter().all(|seed| seed_list::is_loopback(seed));
+        if self.dev || loopback { Duration::ZERO } else { QUIET }
+    }
+
+    /// A marker inside the data would be lost together with it.
+    fn refuse_marker_inside_data(&self, keys: &Keys) -> Result<(), ConfigError> {
+        if !self.birth_dir.starts_with(&self.data_dir) {
+            return Ok(());
+        }
+        Err(keys.wrong(
+            "birth_dir",
+            &self.birth_dir.display().to_string(),
+            "the marker must lie outside `data_dir`, or it is lost together with the data",
+            "set another directory, for example `birth_dir = \"/var/lib/quorate.birth\"`",
+        ))
+    }
+}
+
+fn read_listen(keys: &Keys, seeds: &[String]) -> Result<SocketAddr, ConfigError> {
+    let ipv6_only = seeds.iter().all(|seed| seed.starts_with('['));
+    let default = if ipv6_only { "[::]:4747" } else { "0.0.0.0:4747" };
+    let text = keys.text("listen")?.unwrap_or_else(|| default.into());
+    keys.address("listen", &text, PORT)
+}
+
+fn read_mode(keys: &Keys) -> Result<Mode, ConfigError> {
+    let Some(text) = keys.text("founding")? else { return Ok(Mode::default()) };
+    text.parse().map_err(|_| {
+        keys.wrong(
+            "founding",
+            &text,
+            "must be `majority` or `durable`",
+            "`majority` needs no hand; `durable` founds only when enough disks are there that losing some cannot found a second cluster",
+        )
+    })
+}
+
+fn read_voters(keys: &Keys) -> Result<Option<usize>, ConfigError> {
+    let Some(number) = keys.integer("voters")? else { return Ok(None) };
+    match usize::try_from(number) {
+        Ok(voters) if (1..=MAX_VOTERS).contains(&number) => Ok(Some(voters)),
+        _ => Err(keys.wrong(
+            "voters",
+            &number.to_string(),
+            "must be 1 to 7",
+            "leave it out: quorate takes 3 from three hosts and 5 from five",
+        )),
+    }
+}
+
+fn read_client(keys: &Keys) -> Result<ClientConfig, ConfigError> {
+    let tcp = keys.text("client.tcp")?.unwrap_or_else(|| "127.0.0.1:4748".into());
+    let tcp = if tcp == "off" { None } else { Some(keys.address("client.tcp", &tcp, 4748)?) };
+    if let Some(tcp) = tcp
+        && !is_loopback(tcp.ip())
+    {
+        return Err(keys.wrong(
+            "client.tcp",
+            &tcp.to_string(),
+            "must be a loopback address: this door asks nobody who they are",
+            "use `127.0.0.1:4748`, or `off`",
+        ));
+    }
+    let keyspace_on_tcp = keys.boolean("client.keyspace_on_tcp")?.unwrap_or(false);
+    if keyspace_on_tcp && tcp.is_none() {
+        return Err(keys.wrong(
+            "client.keyspace_on_tcp",
+            "true",
+            "needs `client.tcp`, which is `off`",
+            "remove one of the two",
+        ));
+    }
+    let socket = keys.path("client.socket", None, "/run/quorate/quorate.sock")?;
+    Ok(ClientConfig { socket, tcp, keyspace_on_tcp })
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+fn read_log(keys: &Keys) -> Result<LogConfig, ConfigError> {
+    let level = keys.text("log.level")?.unwrap_or_else(|| "info".into());
+    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&level) {
+        return Err(keys.wrong(
+            "log.level",
+            &level,
+            &format!("is no filter: {error}"),
+            "use `error`, `warn`, `info`, `debug` or `trace`",
+        ));
+    }
+    let format = match keys.text("log.format")?.as_deref() {
+        None | Some("text") => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some(other) => {
+            return Err(keys.wrong("log.format", other, "must be `text` or `json`", "choose one"));
+        }
+    };
+    Ok(LogConfig { level, format })
+}

@@ -1,0 +1,67 @@
+//! The shared secret: found, refused when others may read it, parsed. One line; two while it is rotated.
+
+use super::Environment;
+use super::error::ConfigError;
+use super::keys::{Keys, read_text};
+use quorate_transport::Secret;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+const DEFAULT: &str = "/etc/quorate/secret";
+const MAKE: &str = "make one with `quorate secret new > FILE` and copy it to every host, mode 0600";
+
+pub(super) fn read(
+    keys: &Keys,
+    environment: &Environment,
+) -> Result<(PathBuf, Vec<Secret>), ConfigError> {
+    let credential = environment.credentials.as_ref().map(|directory| directory.join("secret"));
+    let default = credential.filter(|file| file.exists());
+    let file = keys.path("secret_file", default, DEFAULT)?;
+    let text = read_text(&file, MAKE)?;
+    let by_systemd = environment.credentials.as_ref().is_some_and(|dir| file.starts_with(dir));
+    if !by_systemd {
+        refuse_open_to_others(&file)?;
+    }
+    let secrets = parse(&file, &text)?;
+    Ok((file, secrets))
+}
+
+fn refuse_open_to_others(file: &Path) -> Result<(), ConfigError> {
+    let metadata = std::fs::metadata(file).map_err(|error| ConfigError::Unreadable {
+        file: file.to_owned(),
+        reason: error.to_string(),
+        remedy: MAKE.into(),
+    })?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(ConfigError::Secret {
+        file: file.to_owned(),
+        rule: format!("others may read or write the cluster secret (mode {mode:04o})"),
+        remedy: format!("run `chmod 600 {}`", file.display()),
+    })
+}
+
+fn parse(file: &Path, text: &str) -> Result<Vec<Secret>, ConfigError> {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    let refused =
+        |rule: String| ConfigError::Secret { file: file.to_owned(), rule, remedy: MAKE.into() };
+    if lines.is_empty() {
+        return Err(refused("the file holds no secret".into()));
+    }
+    if lines.len() > 2 {
+        return Err(refused(format!(
+            "{} secrets: one is enough, two are for a rotation (the first one issues)",
+            lines.len()
+        )));
+    }
+    lines
+        .into_iter()
+        .map(|line| Secret::parse(line).map_err(|error| refused(error.to_string())))
+        .collect()
+}

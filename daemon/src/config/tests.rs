@@ -1,0 +1,324 @@
+//! Every mistake in a config, and what is said about it.
+
+use super::*;
+use std::os::unix::fs::PermissionsExt as _;
+use tempfile::TempDir;
+
+const GOOD: &str =
+    "cluster = \"prod\"\nseeds = [\"f1\", \"F2.example.org.:4800\", \"2001:db8::1\"]\n";
+
+struct Files {
+    dir: TempDir,
+}
+
+impl Files {
+    fn new() -> Self {
+        let files = Self { dir: TempDir::new().expect("a directory") };
+        files.write("secret", &Secret::generate([7; 32]).to_text(), 0o600);
+        files
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+        path
+    }
+
+    /// Loads a config whose secret file is this one's unless it names another.
+    fn load(&self, text: &str) -> Result<Config, ConfigError> {
+        let secret = format!("secret_file = \"{}\"\n", self.path("secret").display());
+        let text = if text.contains("secret_file") { text.into() } else { secret + text };
+        let file = self.write("quorate.toml", &text, 0o644);
+        Config::load(&file, None, &surroundings())
+    }
+
+    fn refusal(&self, text: &str) -> String {
+        self.load(text).expect_err("refused").to_string()
+    }
+}
+
+fn surroundings() -> Environment {
+    Environment { hostname: "F1.example.org".into(), ..Environment::default() }
+}
+
+/// Each line: a config added to a good one, and what the refusal must contain.
+fn check_refused(table: &[(&str, &[&str])]) {
+    let files = Files::new();
+    for (text, expected) in table {
+        let whole = if text.contains("cluster") || text.contains("seeds") {
+            (*text).to_owned()
+        } else {
+            format!("{GOOD}{text}\n")
+        };
+        let refusal = files.refusal(&whole);
+        assert!(refusal.contains("quorate.toml"), "names the file: {refusal}");
+        for word in *expected {
+            assert!(refusal.contains(word), "`{text}`: no `{word}` in: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn three_keys_are_enough_and_everything_else_has_its_default() {
+    let config = Files::new().load(GOOD).expect("valid");
+    assert_eq!(config.seeds, ["f1:4747", "f2.example.org:4800", "[2001:db8::1]:4747"]);
+    assert_eq!(config.listen, "0.0.0.0:4747".parse().expect("valid"));
+    assert_eq!(config.data_dir, Path::new("/var/lib/quorate"));
+    assert_eq!(config.birth_dir, Path::new("/var/lib/quorate.birth"));
+    assert_eq!((config.founding, config.founding_grace), (Mode::Majority, GRACE));
+    assert_eq!(config.client.socket, Path::new("/run/quorate/quorate.sock"));
+    assert_eq!(config.client.tcp, Some("127.0.0.1:4748".parse().expect("valid")));
+    assert_eq!(config.host.name.as_str(), "f1");
+    assert_eq!(config.quiet(), QUIET);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_known_one() {
+    check_refused(&[
+        (
+            "clusterr = \"a\"\ncluster = \"a\"\nseeds = [\"a\"]",
+            &["`clusterr`", "did you mean `cluster`?"],
+        ),
+        ("seed = [\"a\"]\ncluster = \"a\"", &["`seed`", "did you mean `seeds`?"]),
+        ("[client]\nsockets = \"/a\"", &["`client.sockets`", "did you mean `client.socket`?"]),
+        ("socket = \"/a\"", &["`socket`", "did you mean `client.socket`?"]),
+        ("[clients]\ntcp = \"off\"", &["`clients.tcp`", "did you mean `client.tcp`?"]),
+        ("zyxwvu = 1", &["`zyxwvu`", "known are: cluster, seeds"]),
+    ]);
+}
+
+#[test]
+fn wrong_types_and_values_name_key_value_rule_and_remedy() {
+    check_refused(&[
+        ("voters = \"three\"", &["`voters = \"three\"`", "whole number", "without quotes"]),
+        ("voters = 9", &["`voters = 9`", "1 to 7"]),
+        ("dev = \"yes\"", &["`dev = \"yes\"`", "true or false"]),
+        ("listen = 4747", &["`listen = 4747`", "in quotes"]),
+        ("listen = \"here\"", &["`listen = here`", "IP address with a port"]),
+        ("founding = \"all\"", &["`founding = all`", "`majority` or `durable`"]),
+        ("founding_grace = \"3\"", &["`founding_grace = 3`", "`3s`"]),
+        ("founding_grace = \"2h\"", &["longer than 3600 s"]),
+        ("data_dir = \"data\"", &["`data_dir = data`", "absolute path"]),
+        ("data_dir = \"/a\"\nbirth_dir = \"/a/b\"", &["birth_dir", "outside `data_dir`"]),
+        ("[client]\ntcp = \"0.0.0.0:4748\"", &["client.tcp", "loopback"]),
+        ("[client]\ntcp = \"off\"\nkeyspace_on_tcp = true", &["client.keyspace_on_tcp", "off"]),
+        ("[log]\nformat = \"xml\"", &["log.format", "`text` or `json`"]),
+        ("[log]\nlevel = \"a=b=c\"", &["log.level", "no filter"]),
+        ("client = 3", &["`client`", "no key"]),
+        ("cluster = \"A b\"\nseeds = [\"a\"]", &["`cluster = A b`", "1 to 63"]),
+        ("seeds = [\"a\"]", &["`cluster` is missing"]),
+        ("cluster = ", &["not valid TOML", "line 2"]),
+    ]);
+}
+
+#[test]
+fn a_seeds_list_must_name_one_to_seven_different_hosts() {
+    check_refused(&[
+        ("cluster = \"a\"", &["`seeds` is missing", "1 to 7"]),
+        ("cluster = \"a\"\nseeds = []", &["`seeds = []`", "no seed"]),
+        ("cluster = \"a\"\nseeds = \"f1\"", &["must be a list"]),
+        ("cluster = \"a\"\nseeds = [1]", &["must be a list of texts"]),
+        (
+            "cluster = \"a\"\nseeds = [\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\"]",
+            &["8 seeds", "at most 7", "joins through"],
+        ),
+        ("cluster = \"a\"\nseeds = [\"f1\", \"F1:4747\"]", &["`f1:4747` is named twice"]),
+        ("cluster = \"a\"\nseeds = [\"f1:0\"]", &["`seeds = f1:0`", "`host` or `host:port`"]),
+        ("cluster = \"a\"\nseeds = [\"f 1\"]", &["`seeds = f 1`"]),
+        ("cluster = \"a\"\nseeds = [\"10.0.0.300\"]", &["10.0.0.300"]),
+        (
+            "cluster = \"a\"\nseeds = [\"a\"]\nseeds_file = \"/b\"",
+            &["seeds_file", "only one of the two"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_seeds_file_gives_the_same_list() {
+    let files = Files::new();
+    let file = files.write("seeds", "# founders\nf1\n\nf2:4800 # second\n", 0o644);
+    let text = format!("cluster = \"a\"\nseeds_file = \"{}\"\n", file.display());
+    assert_eq!(files.load(&text).expect("valid").seeds, ["f1:4747", "f2:4800"]);
+    let refusal = files.refusal("cluster = \"a\"\nseeds_file = \"/nowhere/seeds\"");
+    assert!(refusal.contains("/nowhere/seeds") && refusal.contains("one seed a line"), "{refusal}");
+}
+
+#[test]
+fn a_secret_that_is_missing_readable_by_others_short_or_garbled_is_refused() {
+    let files = Files::new();
+    std::fs::remove_file(files.path("secret")).expect("removed");
+    assert!(files.refusal(GOOD).contains("quorate secret new"));
+    let good = Secret::generate([7; 32]).to_text();
+    for mode in [0o644, 0o640, 0o604, 0o660] {
+        files.write("secret", &good, mode);
+        let refusal = files.refusal(GOOD);
+        assert!(refusal.contains(&format!("mode {mode:04o}")), "{refusal}");
+        assert!(refusal.contains("chmod 600"), "{refusal}");
+    }
+    let garbled = good.replace(&good[good.len() - 4..], "zzzz");
+    for text in
+        ["", "hunter2", &good[..good.len() - 2], &garbled, &format!("{good}\n{good}\n{good}")]
+    {
+        files.write("secret", text, 0o400);
+        let refusal = files.refusal(GOOD);
+        assert!(
+            refusal.contains("/secret: ") && refusal.contains("quorate secret new"),
+            "{refusal}"
+        );
+    }
+    files.write("secret", &format!("{good}\n{}\n", Secret::generate([8; 32]).to_text()), 0o400);
+    assert_eq!(files.load(GOOD).expect("two while it is rotated").secrets.len(), 2);
+}
+
+#[test]
+fn systemds_directories_are_used_and_its_credentials_may_be_readable() {
+    let files = Files::new();
+    let file = files.write("quorate.toml", GOOD, 0o644);
+    files.write("secret", &Secret::generate([7; 32]).to_text(), 0o444);
+    let environment = Environment {
+        credentials: Some(files.dir.path().to_owned()),
+        state: Some("/state/quorate:/state/quorate.birth".into()),
+        hostname: "f1".into(),
+    };
+    let config = Config::load(&file, None, &environment).expect("valid");
+    assert_eq!(config.secret_file, files.path("secret"));
+    assert_eq!(config.data_dir, Path::new("/state/quorate"));
+    assert_eq!(config.birth_dir, Path::new("/state/quorate.birth"));
+}
+
+#[test]
+fn host_toml_is_checked_like_the_main_file() {
+    let files = Files::new();
+    let good = "name = \"n1\"\nadvertise = \"10.0.0.1\"\nzone = \"a\"\nweight = 3\nrole = \"witness\"\n[labels]\nrack = \"r1\"\n";
+    files.write("host.toml", good, 0o644);
+    let host = files.load(GOOD).expect("valid").host;
+    assert_eq!(host.name.as_str(), "n1");
+    assert_eq!(host.advertise, Some("10.0.0.1:4747".parse().expect("valid")));
+    assert_eq!((host.weight, host.role), (3, HostRole::Witness));
+    let labels: Vec<_> = host.labels.iter().map(|label| (&*label.name, &*label.value)).collect();
+    assert_eq!(labels, [("rack", "r1"), ("zone", "a")]);
+    let table: &[(&str, &[&str])] = &[
+        ("nam = \"x\"", &["`nam`", "did you mean `name`?"]),
+        ("name = \"X Y\"", &["`name = X Y`", "1 to 63"]),
+        ("advertise = \"0.0.0.0\"", &["another host can reach"]),
+        ("weight = -1", &["0 to 1000"]),
+        ("role = \"king\"", &["`node` or `witness`"]),
+        ("labels = 3", &["must be a table"]),
+        ("[labels]\na = 1", &["labels.a"]),
+        ("[labels]\nzone = \"a\"", &["labels.zone", "key of its own"]),
+    ];
+    for (text, expected) in table {
+        files.write("host.toml", text, 0o644);
+        let refusal = files.refusal(GOOD);
+        for word in ["host.toml"].iter().chain(*expected) {
+            assert!(refusal.contains(word), "`{text}`: no `{word}` in: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_named_unless_it_is_the_optional_one() {
+    let files = Files::new();
+    let error = Config::load(&files.path("none.toml"), None, &surroundings()).expect_err("missing");
+    assert!(error.to_string().contains("none.toml") && error.to_string().contains("--config"));
+    let file = files.write("quorate.toml", GOOD, 0o644);
+    let named = files.path("named.toml");
+    let error = Config::load(&file, Some(&named), &surroundings()).expect_err("asked for");
+    assert!(error.to_string().contains("named.toml"), "{error}");
+}
+
+#[test]
+fn quiet_time_is_skipped_only_on_loopback_or_in_development() {
+    let files = Files::new();
+    let quiet = |text: &str| files.load(text).expect("valid").quiet();
+    let local = "cluster = \"a\"\nseeds = [\"127.0.0.1:7001\", \"localhost:7002\", \"::1\"]\n";
+    assert_eq!(quiet(&format!("{local}listen = \"127.0.0.1:7001\"\n")), Duration::ZERO);
+    assert_eq!(quiet(local), QUIET, "the listener takes all addresses");
+    assert_eq!(quiet(&format!("{GOOD}listen = \"127.0.0.1:7001\"\n")), QUIET);
+    assert_eq!(quiet(&format!("{GOOD}dev = true\n")), Duration::ZERO);
+}
+
+#[test]
+fn the_report_says_what_one_seed_for_several_hosts_means() {
+    let files = Files::new();
+    files.load("cluster = \"a\"\nseeds = [\"f1\"]\n").expect("valid");
+    let report = check_config(&files.path("quorate.toml"), None, &surroundings())
+        .expect("valid")
+        .to_string();
+    assert!(report.contains("founds the cluster alone"), "{report}");
+    assert!(report.contains("name three of them"), "{report}");
+    files.load(&format!("{GOOD}founding = \"durable\"\n")).expect("valid");
+    let report = check_config(&files.path("quorate.toml"), None, &surroundings())
+        .expect("valid")
+        .to_string();
+    assert!(report.contains("as soon as 3 of 3 seeds"), "{report}");
+    assert!(!report.contains("warning"), "{report}");
+}
+
+/// Keys of a sample file, the commented ones included.
+fn sample_keys(text: &str) -> Vec<String> {
+    let mut table = String::new();
+    let mut keys = Vec::new();
+    for line in text.lines() {
+        let bare = line.strip_prefix('#').unwrap_or(line);
+        if let Some(name) = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            table = format!("{name}.");
+        } else if let Some((key, _)) = bare.split_once(" = ")
+            && !key.is_empty()
+            && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        {
+            keys.push(format!("{table}{key}"));
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_sample_files_show_every_key_and_no_other() {
+    let sample = include_str!("../../../systemd/quorate.toml");
+    let mut found = sample_keys(sample);
+    let mut known: Vec<_> = KEYS.iter().map(ToString::to_string).collect();
+    found.sort();
+    known.sort();
+    assert_eq!(found, known);
+    let mut found = sample_keys(include_str!("../../../systemd/host.toml"));
+    found
+        .iter_mut()
+        .filter(|key| key.starts_with("labels."))
+        .for_each(|key| *key = "labels".into());
+    found.sort();
+    let mut known: Vec<_> = host_file::KEYS.iter().map(ToString::to_string).collect();
+    known.sort();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn the_sample_files_are_valid_as_they_are_and_with_every_line_uncommented() {
+    let files = Files::new();
+    let sample = include_str!("../../../systemd/quorate.toml");
+    let secret = files.path("secret").display().to_string();
+    files.load(&format!("secret_file = \"{secret}\"\n{sample}")).expect("valid as it is");
+    let uncomment = |text: &str| {
+        let lines =
+            text.lines().filter(|line| !line.starts_with("# ") && !line.contains("seeds_file"));
+        lines.map(|line| line.strip_prefix('#').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    };
+    let all = uncomment(sample).replace("/etc/quorate/secret", &secret);
+    let all = files.load(&all).expect("valid uncommented");
+    let host = uncomment(include_str!("../../../systemd/host.toml"));
+    files.write("host.toml", &host, 0o644);
+    let with_host = files.load(GOOD).expect("valid uncommented").host;
+    assert_eq!(with_host.weight, 1);
+    let defaults = files.load(GOOD).expect("valid");
+    assert_eq!(
+        (all.client, all.log),
+        (defaults.client, defaults.log),
+        "the sample shows the defaults"
+    );
+    assert_eq!(all.founding_grace, defaults.founding_grace);
+}
