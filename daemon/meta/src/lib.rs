@@ -16,6 +16,7 @@ mod changes;
 mod check;
 mod compare;
 mod edit;
+mod fields;
 mod frame;
 mod health;
 mod history;
@@ -27,6 +28,8 @@ mod range;
 mod records;
 mod request;
 mod restore;
+#[cfg(test)]
+mod restore_fuzz;
 mod rolling;
 mod roster;
 mod snapshot;

@@ -1,14 +1,17 @@
 //! Reads a snapshot back. The bytes come from a disk or another node and are not trusted: whatever is wrong
 //! with them is an error, and no more memory is taken than a small multiple of what was sent.
 //!
-//! Checksums find faults; the checks of numbers make sure that a state once accepted can never panic.
+//! Checksums find faults; the checks of content make sure that a state once accepted can never panic.
 
 use crate::Meta;
 use crate::changes::{ChangeRecord, Changes};
+use crate::fields::{
+    bounded, content, copied, flag, most, signed, string, take, version, word, word32,
+};
 use crate::frame::FrameReader;
-use crate::keyspace::{Keyspace, Version};
+use crate::keyspace::Keyspace;
 use crate::rolling::Rolling;
-use crate::roster::{Roster, Tombstone};
+use crate::roster::{Roster, TOMBSTONES, Tombstone};
 use crate::snapshot::{Kind, MARK};
 use bytes::{Buf as _, Bytes, BytesMut};
 use quorate_proto::{
@@ -17,11 +20,12 @@ use quorate_proto::{
 };
 use std::sync::Arc;
 
-/// Longest record. The largest there can be is one revision that deleted very many keys at once; a key is
-/// never longer than a request, but there may be millions.
-const RECORD: usize = 1 << 30;
-/// Numbers above this are refused, so that counting on from a restored one cannot overflow.
-const MOST: u64 = 1 << 62;
+/// Longest record that names the changes of one revision, which may have deleted millions of keys at once.
+const CHANGES: usize = 1 << 30;
+/// Longest record of every other kind: a key and its value came in one request, and a difference of health
+/// fits into a frame. Small, because decoding a difference takes many times its length.
+const RECORD: usize = 2 * limits::CONTROL_FRAME;
+const _: () = assert!(limits::CLIENT_REQUEST + 4096 < RECORD);
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,10 +48,6 @@ pub enum RestoreError {
         /// What is wrong.
         what: &'static str,
     },
-}
-
-fn content(what: &'static str) -> RestoreError {
-    RestoreError::Content { what }
 }
 
 impl Meta {
@@ -84,7 +84,7 @@ fn next_record(rest: &mut BytesMut) -> Result<Option<(u8, Bytes)>, RestoreError>
     }) else {
         return Ok(None);
     };
-    if length > RECORD {
+    if length > (if kind == Kind::Changes as u8 { CHANGES } else { RECORD }) {
         return Err(content("a record is too long"));
     }
     if rest.len() - 5 < length {
@@ -207,6 +207,9 @@ impl Loader {
         let bytes = <[u8; 16]>::try_from(&bytes[..]).map_err(|_| RestoreError::Cut)?;
         let epoch = HealthEpoch::new(word(body)?);
         let name = String::from_utf8(string(body)?.into()).map_err(|_| content("a name"))?;
+        if self.meta.roster.tombstones.len() >= TOMBSTONES {
+            return Err(content("too many tombstones"));
+        }
         self.meta.roster.bury(Instance::from_bytes(bytes), Tombstone { name, epoch });
         Ok(())
     }
@@ -301,62 +304,5 @@ impl Loader {
         }
         meta.roster.install(view);
         Ok(meta)
-    }
-}
-
-/// Kept apart from the receive buffer, which is much larger.
-fn copied(bytes: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(bytes)
-}
-
-fn most() -> i64 {
-    MOST.cast_signed()
-}
-
-fn bounded(number: u64) -> Result<u64, RestoreError> {
-    if number <= MOST { Ok(number) } else { Err(content("a number is too large")) }
-}
-
-/// The rest of a record is a version.
-fn version(body: &mut Bytes, revision: i64) -> Result<Version, RestoreError> {
-    let [created, modified, number, lease] =
-        [signed(body)?, signed(body)?, signed(body)?, signed(body)?];
-    let value = copied(&body.split_to(body.len()));
-    if created < 1 || created > modified || modified > revision || !(1..=revision).contains(&number)
-    {
-        return Err(content("the numbers of a key"));
-    }
-    Ok(Version { created, modified, number, lease, value })
-}
-
-fn take(body: &mut Bytes, length: usize) -> Result<Bytes, RestoreError> {
-    if body.len() < length {
-        return Err(content("a record is too short for its kind"));
-    }
-    Ok(body.split_to(length))
-}
-
-fn string(body: &mut Bytes) -> Result<Bytes, RestoreError> {
-    let length = word32(body)? as usize;
-    take(body, length)
-}
-
-fn word32(body: &mut Bytes) -> Result<u32, RestoreError> {
-    Ok(take(body, 4)?.get_u32_le())
-}
-
-fn word(body: &mut Bytes) -> Result<u64, RestoreError> {
-    Ok(take(body, 8)?.get_u64_le())
-}
-
-fn signed(body: &mut Bytes) -> Result<i64, RestoreError> {
-    Ok(take(body, 8)?.get_i64_le())
-}
-
-fn flag(body: &mut Bytes) -> Result<bool, RestoreError> {
-    match take(body, 1)?[0] {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(content("a flag")),
     }
 }

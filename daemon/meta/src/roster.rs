@@ -18,7 +18,7 @@ const DELTAS: usize = 256;
 const DELTA_MEMBERS: usize = 16 * limits::MEMBERS;
 /// Disk lives remembered as over. Beyond it the oldest is forgotten, which is safe: its name is held by a
 /// later life, and the leader decides about every admission.
-const TOMBSTONES: usize = 4 * limits::MEMBERS;
+pub(crate) const TOMBSTONES: usize = 4 * limits::MEMBERS;
 
 /// A disk life that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]

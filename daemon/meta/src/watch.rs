@@ -109,21 +109,27 @@ impl Watch {
         Ok(replay)
     }
 
-    /// Picks this watch's share of the changes of one entry. What was seen in a replay is not given again.
-    pub fn live<'a>(&mut self, changes: &'a [KeyChange]) -> Vec<&'a KeyChange> {
+    /// Picks this watch's share of the changes of one entry. What was seen already is not given again. None
+    /// when a revision before the changes has not been seen (roles that followed raft's voters, for one, give
+    /// no changes): [`Self::replay`] has them all.
+    pub fn live<'a>(&mut self, changes: &'a [KeyChange]) -> Option<Vec<&'a KeyChange>> {
         let mut mine = Vec::new();
-        let mut newest = self.next;
+        let mut next = self.next;
         for change in changes.iter().filter(|change| change.space == self.space) {
-            if change.revision() < self.next {
+            let revision = change.revision();
+            if revision < self.next {
                 continue;
             }
-            newest = newest.max(change.revision() + 1);
+            if revision > next {
+                return None;
+            }
+            next = next.max(revision + 1);
             if self.wants(change) {
                 mine.push(change);
             }
         }
-        self.next = newest;
-        mine
+        self.next = next;
+        Some(mine)
     }
 
     fn wants(&self, change: &KeyChange) -> bool {
