@@ -206,9 +206,12 @@ impl Pings {
     pub(crate) fn fire(&mut self, world: &World<'_>, letters: &mut Vec<Letter>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let subjects: Vec<Instance> = self.watches.keys().copied().collect();
+        let mut ranked: Option<Vec<Instance>> = None;
         for subject in subjects {
             if self.due(world, subject) {
-                self.open(world, subject, letters, &mut findings);
+                let ranked = ranked.get_or_insert_with(|| self.rank(world));
+                let asked = self.choose(ranked, subject);
+                self.open(world, subject, asked, &mut findings);
             }
             self.repeat(world, subject, letters);
             self.conclude(world, subject, &mut findings);
@@ -229,36 +232,35 @@ impl Pings {
         watch.again.or(silent)
     }
 
-    /// Whom to ask about a suspect: first those who have not kept silent about it, are held alive and were
-    /// heard just now, as the dead do not answer.
-    fn choose(&self, world: &World<'_>, subject: Instance) -> Vec<Instance> {
-        let third = |one: &&Instance| **one != subject && **one != self.me;
-        let mut seen = BTreeSet::new();
-        let mut chosen: Vec<Instance> = world
-            .confirmers
-            .iter()
-            .filter(third)
-            .copied()
-            .filter(|one| seen.insert(*one))
-            .collect();
-        let mute = self.watches.get(&subject).map(|watch| &watch.mute);
-        chosen.sort_by_key(|one| {
+    /// Who may be asked, best first: those held alive and heard just now, as the dead do not answer.
+    fn rank(&self, world: &World<'_>) -> Vec<Instance> {
+        let mut seen = BTreeSet::from([self.me]);
+        let mut ranked = world.confirmers.to_vec();
+        ranked.retain(|one| seen.insert(*one));
+        ranked.sort_by_cached_key(|one| {
             let heard = self.last_heard(*one).map(|at| world.now.since(at));
             let silent = heard.is_none_or(|ago| ago > self.profile.fresh);
-            (mute.is_some_and(|mute| mute.contains(one)), !(world.trusted)(*one), silent)
+            (!(world.trusted)(*one), silent)
         });
-        chosen.truncate(CONFIRMERS);
-        chosen
+        ranked
+    }
+
+    /// Whom to ask about this suspect: first those who have not kept silent about it.
+    fn choose(&self, ranked: &[Instance], subject: Instance) -> Vec<Instance> {
+        let mute = self.watches.get(&subject).map(|watch| &watch.mute);
+        let is_mute = |one: &Instance| mute.is_some_and(|mute| mute.contains(one));
+        let others = || ranked.iter().copied().filter(|one| *one != subject);
+        let fresh = others().filter(|one| !is_mute(one));
+        fresh.chain(others().filter(is_mute)).take(CONFIRMERS).collect()
     }
 
     fn open(
         &mut self,
         world: &World<'_>,
         subject: Instance,
-        letters: &mut Vec<Letter>,
+        asked: Vec<Instance>,
         findings: &mut Vec<Finding>,
     ) {
-        let asked = self.choose(world, subject);
         self.numbers += 1;
         let number = self.numbers;
         let alone = asked.is_empty();
@@ -276,7 +278,6 @@ impl Pings {
             repeat_at: world.now,
             deadline,
         });
-        self.repeat(world, subject, letters);
     }
 
     /// Sends the questions, again and again until answered: frames get lost.
@@ -321,6 +322,9 @@ impl Pings {
             watch.condemned = true;
         } else {
             findings.push(Finding::Mute { subject });
+            // The second round soon, with others; then slowly, as we may be the one that is cut off.
+            let first = watch.mute.is_empty();
+            let pause = if first { self.profile.confirm_wait } else { self.profile.ask_again };
             if inquiry.asked.iter().all(|one| watch.mute.contains(one)) {
                 watch.mute.clear();
             } else {
@@ -328,7 +332,7 @@ impl Pings {
             }
             watch.inquiry = None;
             watch.ended = None;
-            watch.again = Some(now + self.profile.confirm_wait);
+            watch.again = Some(now + pause);
         }
         if !expected {
             self.watches.remove(&subject);

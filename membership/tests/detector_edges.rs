@@ -438,3 +438,57 @@ fn after_leaving_it_says_and_wants_nothing() {
     assert_eq!(nodes[0].detector.next_wake(), None);
     assert!(nodes[0].message(2, Body::Probe(LifeProbe { number: 1 })).is_empty());
 }
+
+#[test]
+fn silence_during_an_own_pause_is_nobodys_fault() {
+    let mut node = Node::new(ME);
+    node.meet(2, 1);
+    node.feed(DetectorInput::Expect(vec![instance(2)]));
+    node.run(300);
+    node.now = node.now + Duration::from_secs(5);
+    node.feed(DetectorInput::Wake);
+    node.run(400);
+    assert_eq!(node.verdict(2), Some(Verdict::Alive), "half a second has not passed since it woke");
+    node.run(500);
+    assert_eq!(node.verdict(2), Some(Verdict::Down), "but now it is not our fault any more");
+}
+
+#[test]
+fn an_own_pause_takes_no_time_from_a_gossip_suspect_to_object() {
+    let mut nodes = acquainted(2);
+    // Half a second of silence makes a gossip suspect; it has a second to object, in which we stand still.
+    nodes[0].run(900);
+    nodes[0].now = nodes[0].now + Duration::from_secs(5);
+    let woken = nodes[0].feed(DetectorInput::Wake);
+    nodes[1].now = nodes[0].now;
+    exchange(&mut nodes, vec![(0, woken)]);
+    for _ in 0..100 {
+        let mut out = Vec::new();
+        for (at, node) in nodes.iter_mut().enumerate() {
+            out.push((at, node.run(50)));
+        }
+        exchange(&mut nodes, out);
+    }
+    assert_eq!(nodes[0].verdict(2), Some(Verdict::Alive));
+    assert_eq!(nodes[1].detector.rejoins(), 0, "it was told that it is down");
+}
+
+#[test]
+fn gossip_does_not_bury_whom_we_hear_but_is_believed_when_it_falls_silent() {
+    let mut nodes = acquainted(3);
+    let turn = |nodes: &mut Vec<Node>, hears: bool| {
+        for _ in 0..50 {
+            if hears {
+                nodes[0].feed(DetectorInput::Heard { instance: instance(3) });
+            }
+            let out = (0..2).map(|at| (at, nodes[at].run(100))).collect();
+            // Node 3 is not among them: no gossip reaches it, none comes from it.
+            exchange(&mut nodes[..2], out);
+        }
+    };
+    turn(&mut nodes, true);
+    assert_eq!(nodes[1].verdict(3), Some(Verdict::Down));
+    assert_eq!(nodes[0].verdict(3), Some(Verdict::Alive));
+    turn(&mut nodes, false);
+    assert_eq!(nodes[0].verdict(3), Some(Verdict::Down));
+}
