@@ -230,23 +230,19 @@ async fn supervise(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>, greete
 /// `SessionUp`, once in the life of a session, after the end of the one before it.
 async fn announce(shared: &Arc<Shared>, link: &Link) {
     let life = &link.life;
+    if life.announcing.swap(true, Ordering::AcqRel) {
+        // Another connection of this session sees to it.
+        let _ = life.up.subscribe().wait_for(|up| *up).await;
+        return;
+    }
     let before = lock(&life.before).take();
     if let Some(before) = before {
         // The sender lives in `before`, so the wait ends only with the report.
         let _ = before.down.subscribe().wait_for(|down| *down).await;
     }
-    if !*life.up.borrow() && shared.is_first(life) {
-        shared.tell(TransportEvent::SessionUp(life.session.clone())).await;
-        life.up.send_replace(true);
-    }
-    let _ = life.up.subscribe().wait_for(|up| *up).await;
-}
-
-impl Shared {
-    /// True for the one link that announces a session.
-    fn is_first(&self, life: &Life) -> bool {
-        !life.announcing.swap(true, Ordering::AcqRel)
-    }
+    tracing::debug!(peer = %life.session.name, number = life.session.number, "session up");
+    shared.tell(TransportEvent::SessionUp(life.session.clone())).await;
+    life.up.send_replace(true);
 }
 
 /// The connection is over; so is the session, when this link carried it.

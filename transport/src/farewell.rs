@@ -35,8 +35,7 @@ pub async fn farewell(
     config.bind.set_port(0);
     let Ok(identity) = Identity::new(&config) else { return 0 };
     let Ok(endpoint) = endpoint::open(&config, &identity) else { return 0 };
-    let side =
-        OurSide { cluster: hello.cluster.clone(), fingerprint: identity.fingerprint.clone() };
+    let side = OurSide::new(&hello, &identity.fingerprint);
     let client = endpoint::client_config(&identity, &config.timings);
     let said = Arc::new((endpoint.clone(), client, hello, side));
     let mut running = JoinSet::new();

@@ -56,6 +56,8 @@ pub(crate) async fn greet(
 async fn exchange(connection: &Connection, ours: &Hello) -> Result<Greeted, Refusal> {
     let broken = |error: &dyn std::fmt::Display| Refusal::Broken(error.to_string());
     let mut sender = connection.open_uni().await.map_err(|e| broken(&e))?;
+    // What waits in this process on the control lane goes before everything else.
+    let _ = sender.set_priority(1);
     let mut batch = Batch::default();
     batch.push_raw(&[CONTROL_LANE]);
     batch.push(Bytes::from(ours.encode_to_vec()));

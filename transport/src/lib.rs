@@ -24,6 +24,8 @@ pub mod outbox;
 mod peer;
 mod refusal;
 mod requests;
+#[cfg(test)]
+mod rude;
 mod secret;
 mod shared;
 mod transport;

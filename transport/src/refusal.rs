@@ -3,7 +3,7 @@
 
 use crate::verifier::other_secret;
 use quinn::{Connection, ConnectionError, VarInt};
-use quorate_proto::{DialFailure, SessionEnd, limits};
+use quorate_proto::{DialFailure, Hello, SessionEnd, limits};
 
 /// A close in good order: the node stops, or has no use for the connection.
 pub(crate) const CLOSED: u32 = 0;
@@ -42,6 +42,23 @@ pub(crate) enum Refusal {
 pub(crate) struct OurSide {
     pub(crate) cluster: String,
     pub(crate) fingerprint: String,
+    /// Oldest and newest protocol version.
+    pub(crate) protocol: (u32, u32),
+}
+
+impl OurSide {
+    pub(crate) fn new(hello: &Hello, fingerprint: &str) -> Self {
+        Self {
+            cluster: hello.cluster.clone(),
+            fingerprint: fingerprint.to_owned(),
+            protocol: (hello.protocol_min, hello.protocol_max),
+        }
+    }
+
+    fn mismatch(&self, theirs_min: u32, theirs_max: u32) -> DialFailure {
+        let (ours_min, ours_max) = self.protocol;
+        DialFailure::Protocol { theirs_min, theirs_max, ours_min, ours_max }
+    }
 }
 
 impl Refusal {
@@ -50,7 +67,7 @@ impl Refusal {
         let (code, text) = match self {
             Self::OtherCluster { .. } => (OTHER_CLUSTER, ours.cluster.clone()),
             Self::Protocol { .. } => {
-                (PROTOCOL_RANGE, format!("{} {}", limits::PROTOCOL_MIN, limits::PROTOCOL_MAX))
+                (PROTOCOL_RANGE, format!("{} {}", ours.protocol.0, ours.protocol.1))
             }
             Self::Myself => (MYSELF, String::new()),
             Self::TurnedAway(text) => (TURNED_AWAY, (*text).to_owned()),
@@ -65,17 +82,12 @@ impl Refusal {
             Self::OtherCluster { theirs } => {
                 DialFailure::OtherCluster { theirs: theirs.clone(), ours: ours.cluster.clone() }
             }
-            Self::Protocol { theirs_min, theirs_max } => protocol(*theirs_min, *theirs_max),
+            Self::Protocol { theirs_min, theirs_max } => ours.mismatch(*theirs_min, *theirs_max),
             Self::Myself => DialFailure::Myself,
             Self::TurnedAway(text) => DialFailure::Handshake { reason: (*text).to_owned() },
             Self::Broken(text) => DialFailure::Handshake { reason: text.clone() },
         }
     }
-}
-
-fn protocol(theirs_min: u32, theirs_max: u32) -> DialFailure {
-    let (ours_min, ours_max) = (limits::PROTOCOL_MIN, limits::PROTOCOL_MAX);
-    DialFailure::Protocol { theirs_min, theirs_max, ours_min, ours_max }
 }
 
 /// Reasons travel and are shown; both ends bound them.
@@ -115,7 +127,7 @@ fn closed_with(code: u32, text: &str, ours: &OurSide) -> DialFailure {
         PROTOCOL_RANGE => {
             let mut numbers = text.split(' ').filter_map(|word| word.parse().ok());
             match (numbers.next(), numbers.next()) {
-                (Some(min), Some(max)) => protocol(min, max),
+                (Some(min), Some(max)) => ours.mismatch(min, max),
                 _ => DialFailure::Handshake { reason: "another protocol version".to_owned() },
             }
         }

@@ -66,7 +66,7 @@ impl Transport {
         let shared = Shared::new(Parts {
             client: endpoint::client_config(&identity, &config.timings),
             timings: config.timings,
-            side: OurSide { cluster: hello.cluster.clone(), fingerprint: identity.fingerprint },
+            side: OurSide::new(&hello, &identity.fingerprint),
             key: config.key.public(),
             endpoint: endpoint.clone(),
             hello,

@@ -1,0 +1,161 @@
+//! Nodes on loopback for the tests of this crate: a transport with its events, and ways to wait for them.
+#![allow(dead_code, missing_docs, reason = "every test file uses a part of the stage")]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use bytes::Bytes;
+use quorate_proto::{
+    ClusterName, Frame, FrameKind, Generation, Hello, HelloKind, Instance, Lane, Session,
+    Supersede, founders_digest, limits,
+};
+use quorate_transport::{NodeKeyPair, Secret, Timings, Transport, TransportConfig, TransportEvent};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Only for tests that would hang otherwise; nothing is measured.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Clone)]
+pub struct Actor {
+    pub secret: u8,
+    pub cluster: &'static str,
+    pub number: u8,
+    pub generation: u64,
+    pub nonce: u64,
+    pub bind: SocketAddr,
+}
+
+pub fn actor(number: u8) -> Actor {
+    let bind = "127.0.0.1:0".parse().unwrap();
+    Actor { secret: 7, cluster: "test", number, generation: 1, nonce: u64::from(number), bind }
+}
+
+impl Actor {
+    pub fn instance(&self) -> Instance {
+        Instance::from_bytes([self.number; 16])
+    }
+
+    pub fn config(&self) -> TransportConfig {
+        TransportConfig {
+            bind: self.bind,
+            cluster: ClusterName::new(self.cluster).unwrap(),
+            secrets: vec![Secret::generate([self.secret; 32])],
+            key: NodeKeyPair::from_seed([self.number; 32]),
+            timings: Timings::default(),
+        }
+    }
+
+    pub fn hello(&self) -> Hello {
+        let cluster = ClusterName::new(self.cluster).unwrap();
+        Hello {
+            protocol_min: limits::PROTOCOL_MIN,
+            protocol_max: limits::PROTOCOL_MAX,
+            kind: HelloKind::Node.into(),
+            cluster: self.cluster.to_owned(),
+            genesis: None,
+            instance: self.instance(),
+            generation: Generation::new(self.generation),
+            boot_nonce: self.nonce,
+            name: format!("n{}", self.number),
+            digest: founders_digest(&cluster, &[], "majority"),
+            seeds: vec![],
+            advertise: None,
+            software: "test".to_owned(),
+        }
+    }
+
+    pub fn start(&self) -> Node {
+        let (sender, events) = mpsc::channel(1024);
+        let transport = Transport::bind(self.config(), self.hello(), sender).unwrap();
+        Node { actor: self.clone(), transport, events }
+    }
+}
+
+pub struct Node {
+    pub actor: Actor,
+    pub transport: Transport,
+    pub events: mpsc::Receiver<TransportEvent>,
+}
+
+impl Node {
+    pub fn instance(&self) -> Instance {
+        self.actor.instance()
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.transport.local_address()
+    }
+
+    pub fn send(&self, to: &Node, frame: Frame) {
+        self.transport.send(to.instance(), to.address(), frame);
+    }
+
+    /// The next event that `pick` accepts; others are passed over.
+    pub async fn until<T>(&mut self, mut pick: impl FnMut(TransportEvent) -> Option<T>) -> T {
+        let search = async {
+            loop {
+                let event = self.events.recv().await.expect("the transport lives");
+                if let Some(found) = pick(event) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.expect("the event comes")
+    }
+
+    pub async fn session_up(&mut self) -> Session {
+        self.until(|event| match event {
+            TransportEvent::SessionUp(session) => Some(session),
+            _ => None,
+        })
+        .await
+    }
+
+    pub async fn dial_failure(&mut self) -> quorate_proto::DialFailure {
+        self.until(|event| match event {
+            TransportEvent::DialFailed { failure, .. } => Some(failure),
+            _ => None,
+        })
+        .await
+    }
+
+    pub async fn session_end(&mut self) -> quorate_proto::SessionEnd {
+        self.until(|event| match event {
+            TransportEvent::SessionDown { end, .. } => Some(end),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The next `count` frames of a lane, as text.
+    pub async fn frames(&mut self, lane: Lane, count: usize) -> Vec<String> {
+        let mut found = vec![];
+        while found.len() < count {
+            let text = self.until(|event| match event {
+                TransportEvent::Frame { lane: on, bytes, .. } if on == lane => {
+                    Some(String::from_utf8_lossy(&bytes).into_owned())
+                }
+                _ => None,
+            });
+            found.push(text.await);
+        }
+        found
+    }
+}
+
+pub fn log(text: impl Into<String>) -> Frame {
+    let bytes = Bytes::from(text.into().into_bytes());
+    Frame { lane: Lane::Log, supersede: None, expires: None, bytes }
+}
+
+pub fn control(subject: u64, text: impl Into<String>) -> Frame {
+    let supersede = Some(Supersede { kind: FrameKind::Founding, group: 0, subject });
+    Frame { lane: Lane::Control, supersede, ..log(text) }
+}
+
+/// A session between two nodes, known to both.
+pub async fn connect(a: &mut Node, b: &mut Node) {
+    a.transport.dial(b.address());
+    a.session_up().await;
+    b.session_up().await;
+}
