@@ -17,6 +17,9 @@ pub(crate) const CALLS: usize = 4096;
 /// Most pings of one `quorate ping`.
 pub(crate) const PINGS: u32 = 100;
 
+/// How long a door waits for an answer that needs no cluster.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
 /// Something that a door asks of the loop. A reply whose other end is closed needs no answer any more.
 #[derive(Debug)]
 pub(crate) enum Call {
@@ -126,12 +129,15 @@ pub(crate) enum CallFailure {
     Busy,
     /// The daemon is stopping; what became of the call is not known.
     Stopping,
+    /// The loop did not answer in time; what became of the call is not known.
+    Silent,
 }
 
 impl Doors {
-    /// Hands a call to the loop and waits for its answer.
+    /// Hands a call to the loop and waits for its answer, so long at most.
     pub(crate) async fn ask<T>(
         &self,
+        patience: Duration,
         call: impl FnOnce(oneshot::Sender<T>) -> Call,
     ) -> Result<T, CallFailure> {
         let (reply, answer) = oneshot::channel();
@@ -139,6 +145,9 @@ impl Doors {
             mpsc::error::TrySendError::Full(_) => CallFailure::Busy,
             mpsc::error::TrySendError::Closed(_) => CallFailure::Stopping,
         })?;
-        answer.await.map_err(|_| CallFailure::Stopping)
+        match tokio::time::timeout(patience, answer).await {
+            Ok(answered) => answered.map_err(|_| CallFailure::Stopping),
+            Err(_) => Err(CallFailure::Silent),
+        }
     }
 }

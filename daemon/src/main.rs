@@ -5,11 +5,14 @@
 
 mod api;
 mod cli;
+mod config;
 mod demo;
+mod disk;
 mod doors;
 mod feed;
 mod metrics;
 mod run;
+mod seeds;
 
 use clap::Parser;
 use std::process::ExitCode;

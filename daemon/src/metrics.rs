@@ -2,6 +2,7 @@
 
 use quorate_node::{Status, status::State};
 use quorate_proto::MemberState;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Content type of the text format.
@@ -31,9 +32,11 @@ pub(crate) fn render(status: &Status) -> String {
     let sessions = status.sessions.len() as u64;
     gauge(&mut out, "quorate_sessions", "Peers with a connection that is up.", "", sessions);
     head(&mut out, "quorate_waiting", "Reasons why this node is not quorate.", "gauge");
-    for reason in &status.reasons {
-        let subject = escape(reason.subject.as_deref().unwrap_or(""));
-        let code = escape(reason.code);
+    // A series may stand there only once, though a reason may be told twice in different words.
+    let reasons: BTreeSet<_> =
+        status.reasons.iter().map(|r| (r.code, r.subject.as_deref().unwrap_or(""))).collect();
+    for (code, subject) in reasons {
+        let (code, subject) = (escape(code), escape(subject));
         let _ = writeln!(out, "quorate_waiting{{code=\"{code}\",subject=\"{subject}\"}} 1");
     }
     if let Some(margin) = status.margin {

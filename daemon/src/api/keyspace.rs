@@ -44,6 +44,7 @@ impl From<CallFailure> for Failure {
         match failure {
             CallFailure::Busy => Self::Busy,
             CallFailure::Stopping => Self::Stopping,
+            CallFailure::Silent => Self::FateUnknown,
         }
     }
 }
@@ -154,11 +155,8 @@ async fn client(
     deadline: Duration,
 ) -> Result<ClientReply, Failure> {
     let deadline = deadline.min(LONGEST);
-    let asked = doors.ask(|reply| Call::Client { request, deadline, reply });
-    match tokio::time::timeout(deadline + LOOP_GRACE, asked).await {
-        Ok(reply) => Ok(reply?),
-        Err(_) => Err(Failure::FateUnknown),
-    }
+    let call = |reply| Call::Client { request, deadline, reply };
+    Ok(doors.ask(deadline + LOOP_GRACE, call).await?)
 }
 
 fn refused(doors: &Doors, refusal: Refusal) -> Failure {

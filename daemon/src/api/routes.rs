@@ -5,7 +5,7 @@ use super::guard::{self, Guard};
 use super::keyspace::{self, Failure};
 use super::pages::{EventPage, HealthPage, OpinionPage, PingPage, RefusalPage, StatusPage};
 use super::{KV_PATH, PROTOBUF, etcd, streams, wait};
-use crate::doors::{Call, Doors, PINGS};
+use crate::doors::{Call, Doors, PATIENCE, PINGS};
 use crate::metrics;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -69,7 +69,7 @@ struct StatusQuery {
 async fn status(State(doors): State<Doors>, Query(query): Query<StatusQuery>) -> Response {
     let mut page = StatusPage::of(&doors.status.borrow(), doors.started);
     if query.links != 0 {
-        match doors.ask(|reply| Call::Links { reply }).await {
+        match doors.ask(PATIENCE, |reply| Call::Links { reply }).await {
             Ok(links) => page.links = Some(links),
             Err(failure) => return failed(&failure.into()),
         }
@@ -115,7 +115,7 @@ async fn ping(State(doors): State<Doors>, Query(query): Query<PingQuery>) -> Res
         return failed(&Failure::Closed);
     }
     let (name, count) = (query.name.clone(), query.count.unwrap_or(1).clamp(1, PINGS));
-    match doors.ask(|reply| Call::Ping { name, count, reply }).await {
+    match doors.ask(PATIENCE, |reply| Call::Ping { name, count, reply }).await {
         Ok(Ok(trips)) => {
             let micros = |trip: &Duration| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX);
             let round_trip_micros = trips.iter().map(micros).collect();

@@ -85,7 +85,7 @@ pub(crate) enum Command {
 pub(crate) struct RunOptions {
     /// The configuration, the same on every host
     #[arg(long, env = "QUORATE_CONFIG", value_name = "FILE")]
-    #[arg(default_value = "/etc/quorate/quorate.toml")]
+    #[arg(default_value = crate::config::DEFAULT_PATH)]
     pub(crate) config: PathBuf,
     /// What differs on this host; by default `host.toml` beside the configuration, where there is one
     #[arg(long, value_name = "FILE")]
@@ -179,8 +179,8 @@ pub(crate) struct PingOptions {
 pub(crate) struct ResetOptions {
     #[command(flatten)]
     pub(crate) config: RunOptions,
-    /// The id of the cluster to forget, whole, as `quorate status` or the refusal showed it
-    #[arg(long, value_name = "ID")]
+    /// Name or id of the cluster to forget, so that no other host's is forgotten by mistake
+    #[arg(long, value_name = "NAME-OR-ID")]
     pub(crate) cluster: String,
 }
 

@@ -1,8 +1,11 @@
 //! The commands that need no daemon: `reset`, `secret`, `check-config`.
 
-use super::arguments::{CheckConfigOptions, Format, ResetOptions, SecretCommand};
-use super::exit::Failure;
+use super::arguments::{CheckConfigOptions, Format, ResetOptions, RunOptions, SecretCommand};
+use super::exit::{Exit, Failure};
 use super::output;
+use crate::config::{self, Config, ConfigError, Environment};
+use crate::disk;
+use crate::seeds::{self, OwnHost, ResolvedSeed};
 use quorate_transport::Secret;
 use serde_json::json;
 use std::io::{ErrorKind, Read};
@@ -13,13 +16,56 @@ use std::process::ExitCode;
 const SECRET_FILE: u64 = 4096;
 
 /// `quorate reset`.
-pub(super) fn reset(_options: &ResetOptions) -> ExitCode {
-    Failure::other("reset: not built into this binary").report(Format::Table)
+pub(super) fn reset(options: &ResetOptions, format: Format) -> Result<ExitCode, Failure> {
+    let config = load(&options.config)?;
+    let cleared =
+        disk::reset(&config.data_dir, &config.birth_dir, &config.cluster, &options.cluster)
+            .map_err(|error| Failure::other(error.to_string()))?;
+    match format {
+        Format::Json => output::json(&json!({ "done": cleared }))?,
+        Format::Table => output::text(&format!("{cleared}\n"))?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `quorate check-config`.
-pub(super) fn check_config(_options: &CheckConfigOptions) -> ExitCode {
-    Failure::other("check-config: not built into this binary").report(Format::Table)
+pub(super) fn check_config(
+    options: &CheckConfigOptions,
+    format: Format,
+) -> Result<ExitCode, Failure> {
+    let config = load(&options.config)?;
+    let RunOptions { config: path, host } = &options.config;
+    let report = config::check_config(path, host.as_deref(), &Environment::of_process())
+        .map_err(|error| bad_config(&error))?;
+    let report = report.with_slot(&own_host(&config)?, &resolved(&config));
+    match format {
+        Format::Json => {
+            let lines: Vec<&str> = report.text.lines().collect();
+            output::json(&json!({ "means": lines, "warnings": report.warnings }))?;
+        }
+        Format::Table => output::text(&report.to_string())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(options: &RunOptions) -> Result<Config, Failure> {
+    Config::load(&options.config, options.host.as_deref(), &Environment::of_process())
+        .map_err(|error| bad_config(&error))
+}
+
+fn bad_config(error: &ConfigError) -> Failure {
+    Failure::new(Exit::Error, "config", error.to_string())
+}
+
+fn own_host(config: &Config) -> Result<OwnHost, Failure> {
+    let hostname = Environment::of_process().hostname;
+    let names = [hostname.as_str(), config.host.name.as_str()];
+    OwnHost::of_this_machine(config.listen, config.host.advertise, &names)
+        .map_err(|error| Failure::other(format!("cannot read this host's addresses: {error}")))
+}
+
+fn resolved(config: &Config) -> Vec<ResolvedSeed> {
+    config.seeds.iter().map(|seed| seeds::resolve(seed)).collect()
 }
 
 /// `quorate secret`.

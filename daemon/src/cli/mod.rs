@@ -31,8 +31,8 @@ pub(crate) fn main(arguments: Arguments) -> ExitCode {
         Command::Run(options) => return crate::run::run(&options),
         Command::Farewell(options) => return crate::run::farewell(&options),
         Command::Demo(options) => return crate::demo::demo(&options),
-        Command::Reset(options) => return local::reset(&options),
-        Command::CheckConfig(options) => return local::check_config(&options),
+        Command::Reset(options) => local::reset(&options, output),
+        Command::CheckConfig(options) => local::check_config(&options, output),
         Command::Secret { command } => local::secret(command, output),
         asking => ask(asking, &Client::new(socket), output),
     };

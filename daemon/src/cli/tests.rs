@@ -143,8 +143,12 @@ fn every_reason_is_told_with_its_meaning_and_its_remedy() {
         "too-few",
         "marker",
         "two-clusters",
+        "other-data",
+        "founding",
+        "protocol",
+        "handshake",
+        "missing",
         "joining",
-        "no-leader",
     ];
     for code in codes {
         let mut page = StatusPage { state: "waiting".to_owned(), ..page(State::Quorate) };
@@ -198,6 +202,28 @@ fn voters_that_are_all_connected_will_elect() {
         .collect();
     let text = why(&page);
     assert!(text.contains("all of them are connected"), "{text}");
+}
+
+#[test]
+fn a_lost_leader_is_told_with_the_time_and_nobody_is_named_twice() {
+    let mut page = page(State::NoQuorum);
+    page.opinions = vec![OpinionPage {
+        name: "a".to_owned(),
+        verdict: "down".to_owned(),
+        reason: "silent for 3 s".to_owned(),
+    }];
+    page.waiting_for.push(ReasonPage {
+        code: "missing".to_owned(),
+        subject: Some("a".to_owned()),
+        text: "a (voter) does not answer: silent for 3 s".to_owned(),
+        remedy: "on a: systemctl status quorate".to_owned(),
+        since: String::new(),
+    });
+    let text = why(&page);
+    assert!(text.contains("No leader for 3 s; 2 of 3 voters are needed"), "{text}");
+    assert!(text.contains("(since 2026-11-18 11:06:42.000)"), "{text}");
+    assert_eq!(text.matches("systemctl status quorate").count(), 1, "{text}");
+    assert!(!text.contains("This node holds"), "{text}");
 }
 
 #[test]

@@ -39,8 +39,7 @@ pub(super) async fn wait(
             }
             Err(failure) => failure,
         };
-        let over = left.is_some_and(|left| begun.elapsed() + RETRY >= begun.elapsed() + left)
-            || options.timeout.is_some_and(|limit| begun.elapsed() + RETRY >= limit);
+        let over = options.timeout.is_some_and(|limit| begun.elapsed() + RETRY >= limit);
         match failure.exit {
             Exit::Unreachable if over => return Err(failure),
             Exit::Unreachable => {

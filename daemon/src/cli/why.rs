@@ -6,7 +6,7 @@ use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::format::{Paint, Pen, short_time};
 use super::output;
-use crate::api::pages::{MemberPage, ReasonPage, StatusPage, rfc3339};
+use crate::api::pages::{MemberPage, OpinionPage, ReasonPage, StatusPage, rfc3339};
 use crate::doors::wall_unix_ms;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -49,7 +49,9 @@ pub(super) fn findings(page: &StatusPage) -> Vec<Finding> {
     let mut found: Vec<Finding> = page.waiting_for.iter().map(|r| of_reason(r, page)).collect();
     let told = found.iter().any(|finding| finding.code == "no-leader");
     if page.state == "no-quorum" && !told {
-        found.insert(0, no_leader(page));
+        let general = no_leader(page);
+        let text = format!("no leader is known; {}", general.text);
+        found.insert(0, Finding { text, ..general });
     }
     if let Some(margin) = page.margin.as_ref().filter(|margin| margin.alarm) {
         found.push(Finding {
@@ -66,20 +68,26 @@ pub(super) fn findings(page: &StatusPage) -> Vec<Finding> {
             ..Finding::default()
         });
     }
-    let absent = page.members.iter().filter(|member| member.state == "down");
+    // Whoever was named by a reason is not named again.
+    let named: Vec<String> = found.iter().filter_map(|finding| finding.subject.clone()).collect();
+    let fresh = |name: &String| !named.contains(name);
+    let absent = page.members.iter().filter(|member| member.state == "down" && fresh(&member.name));
     found.extend(absent.map(|member| of_member(member, page)));
-    found.extend(page.opinions.iter().map(|opinion| Finding {
-        code: "opinion".to_owned(),
-        subject: Some(opinion.name.clone()),
-        text: format!(
-            "this node holds that {} is {}: {}",
-            opinion.name, opinion.verdict, opinion.reason
-        ),
-        meaning: "the cluster has not committed that: another node may still hear it, or there is no majority to say so".to_owned(),
-        remedy: format!("quorate ping {}", opinion.name),
-        ..Finding::default()
-    }));
+    let opinions = page.opinions.iter().filter(|opinion| fresh(&opinion.name));
+    found.extend(opinions.map(of_opinion));
     found
+}
+
+fn of_opinion(opinion: &OpinionPage) -> Finding {
+    let OpinionPage { name, verdict, reason } = opinion;
+    Finding {
+        code: "opinion".to_owned(),
+        subject: Some(name.clone()),
+        text: format!("this node holds that {name} is {verdict}: {reason}"),
+        meaning: "the cluster has not committed that: another node may still hear it, or there is no majority to say so".to_owned(),
+        remedy: format!("quorate ping {name}"),
+        ..Finding::default()
+    }
 }
 
 fn of_reason(reason: &ReasonPage, page: &StatusPage) -> Finding {
@@ -94,9 +102,7 @@ fn of_reason(reason: &ReasonPage, page: &StatusPage) -> Finding {
     if reason.code == "no-leader" {
         let general = no_leader(page);
         finding.text = format!("{}; {}", finding.text, general.text);
-        if finding.remedy.is_empty() {
-            finding.remedy = general.remedy;
-        }
+        finding.remedy = general.remedy;
     }
     finding
 }
@@ -128,6 +134,13 @@ fn meaning(code: &str) -> &'static str {
         "two-clusters" => {
             "two clusters of one name exist, which quorate never mends by itself: one must be given up by hand"
         }
+        "other-data" => {
+            "the data directory holds the life of another cluster than the config names"
+        }
+        "founding" => "the seeds are agreeing on the founding record; this ends within seconds",
+        "protocol" => "the two versions of quorate have no protocol in common",
+        "handshake" => "something answers there, but the two cannot agree to speak",
+        "missing" => "as long as too few voters answer, nothing can be written",
         "joining" => "a cluster is there; this host asks its members to be let in",
         "no-leader" => {
             "nothing can be written, and reads may be old, until a majority of the voters hear each other"
@@ -164,7 +177,7 @@ fn no_leader(page: &StatusPage) -> Finding {
     Finding {
         code: "no-leader".to_owned(),
         text: format!(
-            "no leader: {needed} of {} voters are needed and {here} can be reached from here; {list}",
+            "{needed} of {} voters are needed and {here} can be reached from here; {list}",
             voters.len()
         ),
         meaning: meaning("no-leader").to_owned(),
