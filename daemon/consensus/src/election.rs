@@ -1,0 +1,37 @@
+//! Election timeouts that can be replayed.
+//!
+//! raft-rs draws them from the operating system's randomness. The draw is overwritten after every call by a
+//! function of seed, id and term; raft-rs reads it only when it ticks. Knows nothing of who wins.
+
+use crate::config::{ELECTION_TICKS, ELECTION_TICKS_MAX};
+
+/// Ticks of silence after which this replica campaigns in this term: `ELECTION_TICKS..ELECTION_TICKS_MAX`.
+pub(crate) fn timeout(seed: u64, me: u64, term: u64) -> usize {
+    let span = (ELECTION_TICKS_MAX - ELECTION_TICKS) as u64;
+    let draw = mix(mix(mix(seed) ^ me) ^ term) % span;
+    ELECTION_TICKS + usize::try_from(draw).expect("a draw is below the span")
+}
+
+/// splitmix64's finisher: each bit of the input moves about half of the output's.
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_stay_in_range_and_differ_between_replicas_and_terms() {
+        let draws: Vec<usize> = (0..200).map(|term| timeout(7, 1, term)).collect();
+        assert!(draws.iter().all(|draw| (ELECTION_TICKS..ELECTION_TICKS_MAX).contains(draw)));
+        for ticks in ELECTION_TICKS..ELECTION_TICKS_MAX {
+            assert!(draws.contains(&ticks), "{ticks} never drawn");
+        }
+        let ties = (0..200).filter(|term| timeout(7, 1, *term) == timeout(7, 2, *term)).count();
+        assert!(ties < 40, "{ties} ties in 200 terms");
+    }
+}

@@ -1,0 +1,182 @@
+//! What comes out of a replica: messages, what to persist, what is committed, in the order in which raft-rs is safe.
+//!
+//! Invariant: entries are readable in the memory log before raft-rs is told so, a hard state never goes out ahead of its
+//! entries, and a replica that is removed while it leads does not touch raft-rs again.
+
+use crate::output::{Committed, ReplicaOutput};
+use crate::replica::{Outstanding, Replica};
+use crate::{LogRecord, convert, guard, voters};
+use quorate_proto::{MessageKind, RaftMessage};
+use raft::eraftpb as rs;
+use raft::{Ready, StateRole};
+
+impl Replica {
+    /// Puts out everything there is to say and to do. Call it after each batch of other calls.
+    pub fn ready(&mut self, out: &mut Vec<ReplicaOutput>) {
+        out.extend(self.released.drain(..).map(ReplicaOutput::Send));
+        while !self.removed && self.raw.has_ready() {
+            self.turn(out);
+        }
+        self.redraw();
+    }
+
+    fn turn(&mut self, out: &mut Vec<ReplicaOutput>) {
+        let mut ready = self.raw.ready();
+        let number = ready.number();
+        let sends = ready.take_messages();
+        out.extend(sends.into_iter().filter_map(|m| self.outgoing(m)).map(ReplicaOutput::Send));
+        out.extend(ready.take_read_states().iter().filter_map(read_ready));
+        let records = self.store(&ready);
+        let promises = ready.take_persisted_messages();
+        let promises: Vec<_> = promises.into_iter().filter_map(|m| self.outgoing(m)).collect();
+        let at_once = self.persist(number, records, promises, out);
+        self.install(&ready, out);
+        let committed = ready.take_committed_entries();
+        self.commit(committed, out);
+        if self.removed {
+            out.push(ReplicaOutput::RemovedAsLeader);
+            return;
+        }
+        self.raw.advance_append_async(ready);
+        if at_once {
+            self.raw.on_persist_ready(number);
+        }
+        self.step_down_if_demoted();
+    }
+
+    /// Makes what the ready brings readable in memory, and says what must become durable.
+    fn store(&mut self, ready: &Ready) -> Vec<LogRecord> {
+        let mut records = Vec::new();
+        if !ready.snapshot().is_empty() {
+            let metadata = convert::snapshot_from_raft(ready.snapshot().clone());
+            self.raw.mut_store().reset(&metadata);
+            records.push(LogRecord::Reset { index: metadata.index, term: metadata.term });
+        }
+        if !ready.entries().is_empty() {
+            self.raw.mut_store().append(ready.entries());
+            let entries = ready.entries().iter().cloned();
+            // Own entries are of the kinds that we propose, others went through the guard.
+            records
+                .push(LogRecord::Entries(entries.filter_map(convert::entry_from_raft).collect()));
+        }
+        if let Some(state) = ready.hs() {
+            self.lazy = Some(convert::hard_state_from_raft(state));
+        }
+        if ready.must_sync() {
+            records.extend(self.lazy.take().map(LogRecord::HardState));
+        }
+        records
+    }
+
+    /// Numbers the records; returns whether raft-rs may be told at once, there being nothing to wait for.
+    fn persist(
+        &mut self,
+        raft_number: u64,
+        records: Vec<LogRecord>,
+        promises: Vec<RaftMessage>,
+        out: &mut Vec<ReplicaOutput>,
+    ) -> bool {
+        if !records.is_empty() {
+            self.persist_number += 1;
+            let number = self.persist_number;
+            self.outstanding.push_back(Outstanding { number, raft_number, promises });
+            out.push(ReplicaOutput::Persist { number, records });
+            return false;
+        }
+        if let Some(last) = self.outstanding.back_mut() {
+            // What it promises may rest on what is not durable yet.
+            last.raft_number = raft_number;
+            last.promises.extend(promises);
+            return false;
+        }
+        out.extend(promises.into_iter().map(ReplicaOutput::Send));
+        true
+    }
+
+    fn install(&mut self, ready: &Ready, out: &mut Vec<ReplicaOutput>) {
+        if ready.snapshot().is_empty() {
+            return;
+        }
+        let metadata = convert::snapshot_from_raft(ready.snapshot().clone());
+        self.conf = metadata.conf_state.clone();
+        self.handed = metadata.index;
+        self.awaited.forget_up_to(metadata.index);
+        out.push(ReplicaOutput::Install(metadata));
+    }
+
+    fn commit(&mut self, entries: Vec<rs::Entry>, out: &mut Vec<ReplicaOutput>) {
+        let Some(last) = entries.last() else { return };
+        self.handed = last.index;
+        let mut refused = Vec::new();
+        let mut committed = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (index, term) = (entry.index, entry.term);
+            let one = self.committed(entry);
+            let took_place = matches!(one, Committed::Voters { .. });
+            refused.extend(self.awaited.settle(index, term, took_place));
+            committed.push(one);
+        }
+        out.push(ReplicaOutput::Commit(committed));
+        out.extend(refused.into_iter().map(ReplicaOutput::ChangeRefused));
+        let raft = &self.raw.raft;
+        let gone = raft.prs().get(self.config.me.get()).is_none();
+        self.removed = gone && raft.state == StateRole::Leader;
+    }
+
+    fn committed(&mut self, entry: rs::Entry) -> Committed {
+        let rs::Entry { entry_type, index, term, data, .. } = entry;
+        if entry_type == rs::EntryType::EntryNormal {
+            return if data.is_empty() {
+                Committed::Nothing { index, term }
+            } else {
+                Committed::Command { index, term, data }
+            };
+        }
+        let Some(change) = voters::decode(&data) else {
+            tracing::error!(
+                index,
+                "a committed change of voters cannot be read; all replicas skip it"
+            );
+            return Committed::Nothing { index, term };
+        };
+        match self.raw.apply_conf_change(&change) {
+            Ok(conf) => {
+                self.conf = convert::conf_from_raft(conf);
+                Committed::Voters { index, term, conf: self.conf.clone() }
+            }
+            Err(error) => {
+                tracing::error!(index, %error, "a committed change of voters is void; all replicas skip it");
+                Committed::Nothing { index, term }
+            }
+        }
+    }
+
+    /// raft-rs would let a leader that became a learner go on for ever.
+    fn step_down_if_demoted(&mut self) {
+        let me = self.config.me.get();
+        let votes = self.conf.voters.contains(&me) || self.conf.voters_outgoing.contains(&me);
+        if self.leads() && !votes {
+            let term = self.raw.raft.term;
+            self.raw.raft.become_follower(term, raft::INVALID_ID);
+        }
+    }
+
+    /// Belt and braces: a false append or acknowledgement loses data, an unsent one only time.
+    fn outgoing(&self, message: rs::Message) -> Option<RaftMessage> {
+        let last = self.raw.raft.raft_log.last_index();
+        let message = convert::message_from_raft(message)?;
+        let append = message.kind == MessageKind::Append as i32;
+        let ack = message.kind == MessageKind::AppendResponse as i32 && !message.reject;
+        let false_append = append && guard::check_order(&message).is_err();
+        if false_append || (ack && message.index > last) {
+            tracing::error!(?message, last, "raft wanted to send what cannot be true; dropped");
+            return None;
+        }
+        Some(message)
+    }
+}
+
+fn read_ready(state: &raft::ReadState) -> Option<ReplicaOutput> {
+    let ticket = u64::from_be_bytes(state.request_ctx.as_slice().try_into().ok()?);
+    Some(ReplicaOutput::ReadReady { ticket, index: state.index })
+}
