@@ -12,11 +12,6 @@ pub(crate) fn content(what: &'static str) -> RestoreError {
     RestoreError::Content { what }
 }
 
-/// Kept apart from the receive buffer, which is much larger.
-pub(crate) fn copied(bytes: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(bytes)
-}
-
 pub(crate) fn most() -> i64 {
     MOST.cast_signed()
 }
@@ -26,10 +21,10 @@ pub(crate) fn bounded(number: u64) -> Result<u64, RestoreError> {
 }
 
 /// The rest of a record is a version.
-pub(crate) fn version(body: &mut Bytes, revision: i64) -> Result<Version, RestoreError> {
+pub(crate) fn version(body: &mut &[u8], revision: i64) -> Result<Version, RestoreError> {
     let [created, modified, number, lease] =
         [signed(body)?, signed(body)?, signed(body)?, signed(body)?];
-    let value = copied(&body.split_to(body.len()));
+    let value = Bytes::copy_from_slice(std::mem::take(body));
     if created < 1 || created > modified || modified > revision || !(1..=revision).contains(&number)
     {
         return Err(content("the numbers of a key"));
@@ -37,31 +32,28 @@ pub(crate) fn version(body: &mut Bytes, revision: i64) -> Result<Version, Restor
     Ok(Version { created, modified, number, lease, value })
 }
 
-pub(crate) fn take(body: &mut Bytes, length: usize) -> Result<Bytes, RestoreError> {
-    if body.len() < length {
-        return Err(content("a record is too short for its kind"));
-    }
-    Ok(body.split_to(length))
+pub(crate) fn take<'a>(body: &mut &'a [u8], length: usize) -> Result<&'a [u8], RestoreError> {
+    body.split_off(..length).ok_or(content("a record is too short for its kind"))
 }
 
-pub(crate) fn string(body: &mut Bytes) -> Result<Bytes, RestoreError> {
+pub(crate) fn string<'a>(body: &mut &'a [u8]) -> Result<&'a [u8], RestoreError> {
     let length = word32(body)? as usize;
     take(body, length)
 }
 
-pub(crate) fn word32(body: &mut Bytes) -> Result<u32, RestoreError> {
+pub(crate) fn word32(body: &mut &[u8]) -> Result<u32, RestoreError> {
     Ok(take(body, 4)?.get_u32_le())
 }
 
-pub(crate) fn word(body: &mut Bytes) -> Result<u64, RestoreError> {
+pub(crate) fn word(body: &mut &[u8]) -> Result<u64, RestoreError> {
     Ok(take(body, 8)?.get_u64_le())
 }
 
-pub(crate) fn signed(body: &mut Bytes) -> Result<i64, RestoreError> {
+pub(crate) fn signed(body: &mut &[u8]) -> Result<i64, RestoreError> {
     Ok(take(body, 8)?.get_i64_le())
 }
 
-pub(crate) fn flag(body: &mut Bytes) -> Result<bool, RestoreError> {
+pub(crate) fn flag(body: &mut &[u8]) -> Result<bool, RestoreError> {
     match take(body, 1)?[0] {
         0 => Ok(false),
         1 => Ok(true),

@@ -5,9 +5,7 @@
 
 use crate::Meta;
 use crate::changes::{ChangeRecord, Changes};
-use crate::fields::{
-    bounded, content, copied, flag, most, signed, string, take, version, word, word32,
-};
+use crate::fields::{bounded, content, flag, most, signed, string, take, version, word, word32};
 use crate::frame::FrameReader;
 use crate::keyspace::Keyspace;
 use crate::rolling::Rolling;
@@ -66,7 +64,7 @@ impl Meta {
             }
             rest.extend_from_slice(&payload);
             while let Some((kind, body)) = next_record(&mut rest)? {
-                loader.load(kind, body, before)?;
+                loader.load(kind, &body, before)?;
             }
             before = reader.chain;
         }
@@ -117,11 +115,11 @@ impl Loader {
     fn load(
         &mut self,
         kind: u8,
-        mut body: Bytes,
+        body: &Bytes,
         before: crate::frame::Chain,
     ) -> Result<(), RestoreError> {
         let kind = self.admit(kind)?;
-        let body = &mut body;
+        let body = &mut &body[..];
         match kind {
             Kind::Head => self.head(body)?,
             Kind::Member => self.member(body)?,
@@ -171,9 +169,8 @@ impl Loader {
         Ok(kind)
     }
 
-    fn head(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
-        let mark = take(body, MARK.len())?;
-        if mark != MARK[..] {
+    fn head(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
+        if take(body, MARK.len())? != MARK {
             return Err(RestoreError::Format);
         }
         self.meta.applied = bounded(word(body)?)?;
@@ -192,7 +189,7 @@ impl Loader {
         Ok(())
     }
 
-    fn member(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+    fn member(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
         let member = Member::decode(body).map_err(|_| content("a member"))?;
         let ordered = self.view.members.last().is_none_or(|last| last.name < member.name);
         if !ordered || self.view.members.len() >= limits::MEMBERS {
@@ -202,7 +199,7 @@ impl Loader {
         Ok(())
     }
 
-    fn tombstone(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+    fn tombstone(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
         let bytes = take(body, 16)?;
         let bytes = <[u8; 16]>::try_from(&bytes[..]).map_err(|_| RestoreError::Cut)?;
         let epoch = HealthEpoch::new(word(body)?);
@@ -214,7 +211,7 @@ impl Loader {
         Ok(())
     }
 
-    fn delta(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+    fn delta(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
         let delta = HealthDelta::decode(body).map_err(|_| content("a difference of health"))?;
         let last = self.meta.roster.deltas.last().map(|last| last.epoch.get());
         if last.is_some_and(|last| delta.epoch.get() != last.wrapping_add(1)) {
@@ -224,7 +221,7 @@ impl Loader {
         Ok(())
     }
 
-    fn space(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+    fn space(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
         self.spaces += 1;
         let [revision, compacted, scrubbed] = [signed(body)?, signed(body)?, signed(body)?];
         let sound = (1..=most()).contains(&revision)
@@ -241,9 +238,9 @@ impl Loader {
         if self.spaces < 2 { &mut self.meta.users } else { &mut self.meta.own }
     }
 
-    fn present(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+    fn present(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
         let keyspace = self.keyspace();
-        let key = copied(&string(body)?);
+        let key = Bytes::copy_from_slice(string(body)?);
         let version = version(body, keyspace.revision)?;
         if keyspace.present.get_max().is_some_and(|(last, _)| *last >= key) {
             return Err(content("keys out of order"));
@@ -252,9 +249,9 @@ impl Loader {
         Ok(())
     }
 
-    fn past(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+    fn past(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
         let keyspace = self.keyspace();
-        let key = copied(&string(body)?);
+        let key = Bytes::copy_from_slice(string(body)?);
         let revision = signed(body)?;
         let version = if flag(body)? { Some(version(body, keyspace.revision)?) } else { None };
         let at = (key, revision);
@@ -268,15 +265,16 @@ impl Loader {
         Ok(())
     }
 
-    fn changes(&mut self, body: &mut Bytes) -> Result<(), RestoreError> {
+    fn changes(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
         let keyspace = self.keyspace();
         let revision = signed(body)?;
         let mut records = Vec::new();
         while !body.is_empty() {
-            let key = copied(&string(body)?);
+            let key = string(body)?;
             let before = signed(body)?;
             // A key that is there shares its bytes with the map.
-            let key = keyspace.present.get_key_value(&key).map_or(key, |(known, _)| known.clone());
+            let known = keyspace.present.get_key_value(key);
+            let key = known.map_or_else(|| Bytes::copy_from_slice(key), |(known, _)| known.clone());
             records.push(ChangeRecord { key, before, deleted: flag(body)? });
         }
         if keyspace.changes.get_max().is_some_and(|(last, _)| *last >= revision)
