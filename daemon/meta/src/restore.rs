@@ -201,7 +201,7 @@ impl Loader {
 
     fn tombstone(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
         let bytes = take(body, 16)?;
-        let bytes = <[u8; 16]>::try_from(&bytes[..]).map_err(|_| RestoreError::Cut)?;
+        let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| RestoreError::Cut)?;
         let epoch = HealthEpoch::new(word(body)?);
         let name = String::from_utf8(string(body)?.into()).map_err(|_| content("a name"))?;
         if self.meta.roster.tombstones.len() >= TOMBSTONES {
