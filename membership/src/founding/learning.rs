@@ -27,7 +27,12 @@ impl Founding {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.knows = Some(genesis);
         }
+        // Who has accepted this very record need not be told to found no other: the acceptance, reported in every
+        // promise, leads any ballot to it. A bare veto from it could outlive the last holder of the record.
+        let accepted = self.state.accepted.as_ref();
+        let completes = accepted.is_some_and(|own| own.record.genesis_id() == genesis);
         match self.state.known_genesis() {
+            None if completes => {}
             None => {
                 self.proposal = None;
                 self.known_since = Some(now);
