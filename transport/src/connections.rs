@@ -18,10 +18,10 @@ use crate::event::TransportEvent;
 use crate::greeting::{Greeted, greet};
 use crate::lanes;
 use crate::peer::{Life, Link, Peer, PeerState};
-use crate::refusal::{CLOSED, REPLACED, Refusal, end_of};
+use crate::refusal::{CLOSED, REPLACED, Refusal, close_open, end_of};
 use crate::shared::{Shared, lock};
 use crate::{bulk, farewell};
-use quinn::{Connection, VarInt};
+use quinn::Connection;
 use quorate_proto::{DialFailure, HelloKind, Session, SessionEnd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -120,7 +120,7 @@ impl Shared {
                 let link = Link::new(greeted.connection.clone(), dialled, life.clone());
                 if let Some(old) = state.standing.take() {
                     *lock(&old.displaced) = Some(end);
-                    old.connection.close(VarInt::from_u32(REPLACED), b"replaced by a newer start");
+                    close_open(&old.connection, REPLACED, b"replaced by a newer start");
                     let given_up = state.outbox.connection_lost(self.now());
                     self.report(&peer, given_up);
                 }
@@ -213,15 +213,16 @@ async fn supervise(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>, greete
     let mut looks = tokio::time::interval(shared.timings.unused / 2);
     looks.tick().await;
     let error = loop {
-        tokio::select! {
+        let close = tokio::select! {
             error = link.connection.closed() => break error,
-            () = lanes.ended() => link.connection.close(VarInt::from_u32(REPLACED), b"another connection is kept"),
-            _ = looks.tick() => {
-                if !link.used.swap(false, Ordering::Relaxed) {
-                    link.connection.close(VarInt::from_u32(CLOSED), b"unused");
-                }
-            }
-        }
+            // A lost connection ends the lanes too; then the end is its own.
+            () = lanes.ended() => (REPLACED, &b"another connection is kept"[..]),
+            _ = looks.tick() => match link.used.swap(false, Ordering::Relaxed) {
+                true => continue,
+                false => (CLOSED, &b"unused"[..]),
+            },
+        };
+        close_open(&link.connection, close.0, close.1);
     };
     lanes.finish(&error).await;
     farewell_to(&shared, &peer, &link, lanes.broke_protocol(), end_of(&error)).await;

@@ -22,6 +22,13 @@ pub(crate) const BUSY_STREAM: u32 = 32;
 /// On a stream: nobody answers this request any more.
 pub(crate) const NO_ANSWER: u32 = 33;
 
+/// Closes a connection that is open. Closing one that is lost already would overwrite the reason of the loss.
+pub(crate) fn close_open(connection: &Connection, code: u32, text: &[u8]) {
+    if connection.close_reason().is_none() {
+        connection.close(VarInt::from_u32(code), text);
+    }
+}
+
 /// Why the other side of a connection is turned away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -73,7 +80,7 @@ impl Refusal {
             Self::TurnedAway(text) => (TURNED_AWAY, (*text).to_owned()),
             Self::Broken(text) => (BROKEN, text.clone()),
         };
-        connection.close(VarInt::from_u32(code), cut(&text).as_bytes());
+        close_open(connection, code, cut(&text).as_bytes());
     }
 
     /// What this side reports when it was the one that dialled.

@@ -5,7 +5,7 @@ use crate::event::TransportEvent;
 use crate::greeting::check_own;
 use crate::identity::Identity;
 use crate::links::LinkReport;
-use crate::refusal::{CLOSED, OurSide};
+use crate::refusal::{CLOSED, OurSide, close_open};
 use crate::requests::{self, RequestFailure};
 use crate::shared::{Parts, Shared, WRITERS};
 use crate::{bulk, endpoint};
@@ -175,7 +175,7 @@ impl Transport {
         let peer = shared.peer(instance);
         shared.ban(instance);
         if let Some(link) = peer.and_then(|peer| peer.standing()) {
-            link.connection.close(VarInt::from_u32(CLOSED), b"this instance is banned here");
+            close_open(&link.connection, CLOSED, b"this instance is banned here");
         }
     }
 

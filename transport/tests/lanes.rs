@@ -212,7 +212,10 @@ async fn a_snapshot_that_nobody_takes_is_reported_as_failed() {
     let sent = a.transport.send_snapshot(b.instance(), b.address(), Bytes::new(), chunks);
     let sent = tokio::spawn(sent);
     b.until(|event| match event {
-        TransportEvent::Snapshot { chunks, .. } => Some(drop(chunks)),
+        TransportEvent::Snapshot { chunks, .. } => {
+            drop(chunks);
+            Some(())
+        }
         _ => None,
     })
     .await;

@@ -1,5 +1,10 @@
 //! Nodes on loopback for the tests of this crate: a transport with its events, and ways to wait for them.
-#![allow(dead_code, missing_docs, reason = "every test file uses a part of the stage")]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "every test file uses a part of the stage"
+)]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use bytes::Bytes;
