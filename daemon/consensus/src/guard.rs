@@ -108,8 +108,9 @@ pub(crate) fn check(
             message.snapshot.as_ref().map_or(Ok(()), |metadata| check_snapshot(metadata, message))
         }
         MessageKind::AppendResponse => check_ack(message, at),
-        MessageKind::TimeoutNow if message.term != at.term => {
-            Err(GuardError::OutOfPlace("a call to campaign, of another term"))
+        // A late one is ignored further in; an early one cannot be, since only who acknowledged in a term is called.
+        MessageKind::TimeoutNow if message.term > at.term => {
+            Err(GuardError::OutOfPlace("a call to campaign, of a later term"))
         }
         MessageKind::ReadIndex => {
             check_read(message)?;
@@ -222,7 +223,8 @@ fn check_ack(message: &RaftMessage, at: &Standing<'_>) -> Result<(), GuardError>
     if message.request_snapshot != 0 {
         return Err(GuardError::OutOfPlace("a snapshot asked for in an answer"));
     }
-    if !message.reject && message.index > at.last && at.leads {
+    let counts = at.leads && message.term == at.term && !message.reject;
+    if counts && message.index > at.last {
         return Err(GuardError::FalseAck { index: message.index, last: at.last });
     }
     Ok(())

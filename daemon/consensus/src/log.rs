@@ -10,6 +10,7 @@ use quorate_proto::{ConfState, HardState, SnapshotMetadata};
 use raft::eraftpb as rs;
 use raft::{GetEntriesContext, RaftState, Storage, StorageError};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) struct MemoryLog {
     base: (u64, u64),
@@ -17,6 +18,8 @@ pub(crate) struct MemoryLog {
     hard_state: HardState,
     conf: ConfState,
     offered: Option<SnapshotMetadata>,
+    /// raft-rs asked for a snapshot that is not there. Atomic only because it asks through a shared reference.
+    wanted: AtomicBool,
 }
 
 impl MemoryLog {
@@ -29,6 +32,7 @@ impl MemoryLog {
             hard_state: recovered.hard_state,
             conf: recovered.snapshot.conf_state,
             offered: None,
+            wanted: AtomicBool::new(false),
         })
     }
 
@@ -47,6 +51,12 @@ impl MemoryLog {
 
     pub(crate) fn offer(&mut self, metadata: SnapshotMetadata) {
         self.offered = Some(metadata);
+        self.wanted = AtomicBool::new(false);
+    }
+
+    /// Whether raft-rs asked in vain for a snapshot since the last offer.
+    pub(crate) fn wants_snapshot(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
     }
 
     /// Puts entries behind, replacing whatever was at or after the first.
@@ -140,13 +150,21 @@ impl Storage for MemoryLog {
         Ok(self.last())
     }
 
-    /// The newest that the caller can stream; raft-rs asks again with the next heartbeat answer if it will not do.
-    fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<rs::Snapshot> {
-        match &self.offered {
-            Some(offered) if offered.index >= request_index.max(self.base.0) => {
-                Ok(convert::snapshot_to_raft(offered.clone()))
+    /// The newest that the caller can stream. It must name the receiver, which drops it otherwise and is never sent
+    /// another. raft-rs asks again with the next heartbeat answer if there is none.
+    fn snapshot(&self, request_index: u64, to: u64) -> raft::Result<rs::Snapshot> {
+        let floor = request_index.max(self.base.0);
+        let fits = |offered: &&SnapshotMetadata| {
+            let conf = &offered.conf_state;
+            let named = [&conf.voters, &conf.learners, &conf.voters_outgoing];
+            offered.index >= floor && named.iter().any(|list| list.contains(&to))
+        };
+        match self.offered.as_ref().filter(fits) {
+            Some(offered) => Ok(convert::snapshot_to_raft(offered.clone())),
+            None => {
+                self.wanted.store(true, Ordering::Relaxed);
+                Err(StorageError::SnapshotTemporarilyUnavailable.into())
             }
-            _ => Err(StorageError::SnapshotTemporarilyUnavailable.into()),
         }
     }
 }

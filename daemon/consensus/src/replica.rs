@@ -233,6 +233,13 @@ impl Replica {
         }
     }
 
+    /// A peer needs a snapshot that is newer than the offered one, or that names it (one from before it was added is of
+    /// no use to it): the caller should offer its present state.
+    #[must_use]
+    pub fn wants_snapshot(&self) -> bool {
+        self.leads() && self.raw.store().wants_snapshot()
+    }
+
     /// Drops entries up to `index`, but never beyond the offered snapshot or what is applied.
     pub fn compact(&mut self, index: u64) -> Option<LogRecord> {
         let offered = self.raw.store().offered()?.index;
