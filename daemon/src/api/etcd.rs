@@ -26,6 +26,8 @@ use tower::Service;
 /// gets etcd's own words.
 const DECODE: usize = 2 * 1024 * 1024;
 const _: () = assert!(limits::CLIENT_REQUEST < DECODE);
+/// Ample for an answer's way to a client on this host or in this network.
+const ANSWER_WAY: Duration = Duration::from_millis(100);
 
 /// The routes of the service.
 pub(super) fn routes() -> Router<Doors> {
@@ -130,10 +132,14 @@ fn use_the_words_of_grpc_go(headers: &mut HeaderMap) {
     }
 }
 
-/// How long the client will wait: its `grpc-timeout`, else our default.
+/// How long the node may take: the client's `grpc-timeout`, less what our refusal needs to reach it before it gives
+/// up by itself and never learns the reason; without one our default.
 fn deadline(headers: &HeaderMap) -> Duration {
     let given = headers.get("grpc-timeout").and_then(|value| value.to_str().ok());
-    given.and_then(parse_timeout).unwrap_or(limits::REQUEST_DEADLINE)
+    match given.and_then(parse_timeout) {
+        Some(given) => given - (given / 10).min(ANSWER_WAY),
+        None => limits::REQUEST_DEADLINE,
+    }
 }
 
 /// At most eight digits and a unit.
@@ -157,6 +163,19 @@ fn parse_timeout(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_node_has_a_little_less_time_than_the_client_and_five_seconds_by_default() {
+        let with = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", HeaderValue::from_static(text));
+            deadline(&headers)
+        };
+        assert_eq!(with("5S"), Duration::from_millis(4900));
+        assert_eq!(with("50m"), Duration::from_millis(45));
+        assert_eq!(with("0n"), Duration::ZERO);
+        assert_eq!(with("nonsense"), limits::REQUEST_DEADLINE);
+    }
 
     #[test]
     fn a_grpc_timeout_is_digits_and_a_unit_and_nothing_else() {

@@ -110,7 +110,11 @@ pub(super) fn draw_health(page: &HealthPage, pen: Pen, now: &str) -> String {
     let state = if page.quorate { "quorate" } else { "no-quorum" };
     let state = pen.paint(paint_of(state), state);
     let members = draw_members(&page.members, pen, now);
-    format!("epoch {}, {state}, {}\n\n{members}", page.epoch, short_time(&page.at, now))
+    let at = match page.at.as_str() {
+        "" => String::new(),
+        at => format!(", {}", short_time(at, now)),
+    };
+    format!("epoch {}, {state}{at}\n\n{members}", page.epoch)
 }
 
 /// One line of `health --watch`.
