@@ -251,3 +251,53 @@ impl EventRing {
         Subscription::new(&self.ring, number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_proto::HealthEpoch;
+
+    fn view(epoch: u64) -> Arc<HealthView> {
+        Arc::new(HealthView { epoch: HealthEpoch::new(epoch), members: Vec::new(), at_unix_ms: 1 })
+    }
+
+    #[tokio::test]
+    async fn a_slow_subscriber_skips_to_what_is_kept_and_ends_at_the_newest() {
+        let feed = Feed::new(1);
+        let mut slow = feed.subscribe();
+        let last = 3 * HEALTH_LINES as u64;
+        for epoch in 1..=last {
+            feed.publish(view(epoch), None, true);
+        }
+        let mut seen = Vec::new();
+        while seen.last() != Some(&last) {
+            seen.push(slow.next().await.unwrap().view.epoch.get());
+        }
+        assert_eq!(seen, Vec::from_iter(last - HEALTH_LINES as u64 + 1..=last));
+    }
+
+    #[tokio::test]
+    async fn the_same_news_is_told_once_and_a_loss_of_quorum_is_news() {
+        let feed = Feed::new(1);
+        let mut all = feed.subscribe();
+        for quorate in [true, true, false, false, true] {
+            feed.publish(view(4), None, quorate);
+        }
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            told.push(all.next().await.unwrap().quorate);
+        }
+        assert_eq!(told, [true, false, true]);
+        assert_eq!(feed.newest().unwrap().number, 3);
+    }
+
+    #[test]
+    fn the_event_ring_keeps_the_newest() {
+        let ring = EventRing::new();
+        for _ in 0..EVENT_LINES + 10 {
+            ring.push(Event { kind: "leader", text: String::new(), warning: false });
+        }
+        let numbers: Vec<u64> = ring.all().iter().map(|line| line.number).collect();
+        assert_eq!((numbers[0], numbers.len()), (11, EVENT_LINES));
+    }
+}
