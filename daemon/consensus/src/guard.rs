@@ -10,6 +10,8 @@ use quorate_proto::{ConfState, Entry, EntryKind, MessageKind, RaftMessage, Snaps
 
 /// No honest replica is this many elections ahead; above it, terms could be driven to where they wrap.
 const MAX_TERM_STEP: u64 = 1 << 32;
+/// No log gets here; above it, raft-rs's arithmetic on indexes would overflow.
+const MAX_INDEX: u64 = 1 << 62;
 /// Reads that wait for a majority at the leader; the node batches, so more than a few are a mistake somewhere.
 pub(crate) const MAX_READS: usize = 4096;
 
@@ -171,6 +173,9 @@ fn check_append(
         return Err(GuardError::Entries("they follow an entry of a later term"));
     }
     check_order(message)?;
+    if message.index > MAX_INDEX {
+        return Err(GuardError::Entries("they follow one that no log reaches"));
+    }
     for entry in &message.entries {
         check_entry(entry)?;
         let differs = || term_at(entry.index).is_some_and(|term| term != entry.term);
@@ -231,7 +236,8 @@ fn check_ack(message: &RaftMessage, at: &Standing<'_>) -> Result<(), GuardError>
 }
 
 fn check_snapshot(metadata: &SnapshotMetadata, message: &RaftMessage) -> Result<(), GuardError> {
-    if metadata.index == 0 || metadata.term == 0 || metadata.term > message.term {
+    let far = metadata.index > MAX_INDEX;
+    if far || metadata.index == 0 || metadata.term == 0 || metadata.term > message.term {
         return Err(GuardError::Snapshot("its position"));
     }
     if metadata.conf_state.voters.is_empty() {
