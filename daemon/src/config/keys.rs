@@ -56,7 +56,7 @@ impl Keys {
             file: file.to_owned(),
             reason: error.to_string().trim().to_owned(),
         })?;
-        for key in written(&table, open) {
+        for key in written(&table, known, open) {
             if !known.contains(&key.as_str()) {
                 let hint = hint(&key, known);
                 return Err(ConfigError::Unknown { file: file.to_owned(), key, hint });
@@ -231,18 +231,22 @@ impl Keys {
 }
 
 /// All keys that are written, with their tables.
-fn written(table: &Table, open: &[&str]) -> Vec<String> {
+fn written(table: &Table, known: &[&str], open: &[&str]) -> Vec<String> {
     let mut keys = Vec::new();
     for (key, value) in table {
         match value {
             Value::Table(_) if open.contains(&key.as_str()) => keys.push(key.clone()),
-            Value::Table(inner) if !inner.is_empty() => {
+            Value::Table(inner) if !inner.is_empty() || is_table(key, known) => {
                 keys.extend(inner.keys().map(|inner| format!("{key}.{inner}")));
             }
             _ => keys.push(key.clone()),
         }
     }
     keys
+}
+
+fn is_table(key: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| known.split_once('.').is_some_and(|(table, _)| table == key))
 }
 
 /// The nearest known key, or all of them when none is near.

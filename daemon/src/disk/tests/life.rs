@@ -1,0 +1,183 @@
+//! The data directory, the founding state, the marker, and `reset`.
+
+use super::*;
+use quorate_proto::{Ballot, FoundingState};
+use std::os::unix::fs::PermissionsExt as _;
+
+#[test]
+fn a_life_keeps_its_identity_and_never_repeats_a_generation() {
+    let host = Host::new();
+    let first = host.open().expect("created");
+    assert!(first.fresh);
+    let identity = first.dir.identity().clone();
+    assert_eq!(first.dir.generation().get(), 1);
+    drop(first);
+    let second = host.open().expect("opened");
+    assert!(!second.fresh);
+    assert_eq!(*second.dir.identity(), identity);
+    assert_eq!(second.dir.generation().get(), 2);
+    assert_eq!(second.founding, FoundingState::fresh(identity.instance, &cluster("prod")));
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_told_who_holds_the_directory() {
+    let host = Host::new();
+    let _held = host.open().expect("created");
+    let refusal = host.open().expect_err("held").to_string();
+    assert!(refusal.contains(&format!("pid {}", std::process::id())), "{refusal}");
+    assert!(matches!(read_ended(&host.root()), Err(DiskError::Locked { .. })));
+    let reset = reset(&host.root(), &host.birth(), &cluster("prod"), "prod");
+    assert!(matches!(reset, Err(ResetError::Disk(DiskError::Locked { .. }))));
+}
+
+#[test]
+fn every_file_of_a_life_that_is_cut_changed_emptied_or_missing_at_any_byte_is_never_fresh() {
+    let host = Host::new();
+    drop(host.open().expect("created"));
+    for name in ["identity", "generation", "founding"] {
+        let file = host.life().join(name);
+        let content = std::fs::read(&file).expect("there");
+        let check = |what: String| {
+            let refusal = host.open().expect_err(&what).to_string();
+            assert!(
+                refusal.contains(name) && refusal.contains("quorate reset --cluster"),
+                "{refusal}"
+            );
+        };
+        for place in 0..content.len() {
+            std::fs::write(&file, &content[..place]).expect("cut");
+            check(format!("{name} cut at {place}"));
+            let mut changed = content.clone();
+            changed[place] ^= 1;
+            std::fs::write(&file, &changed).expect("changed");
+            check(format!("{name} changed at {place}"));
+        }
+        std::fs::remove_file(&file).expect("removed");
+        check(format!("{name} missing"));
+        super::super::durable::write_new(&file, &content).expect("put back");
+        drop(host.open().expect("whole again"));
+        // A start has raised the generation: the next round compares with that.
+    }
+}
+
+#[test]
+fn a_kill_while_the_founding_state_is_replaced_leaves_the_old_or_the_new_one() {
+    let host = Host::new();
+    let opened = host.open().expect("created");
+    let old = opened.founding.clone();
+    let mut new = old.clone();
+    new.promised = Some(Ballot { round: 7, instance: opened.dir.identity().instance });
+    drop(opened);
+    let bytes = new.to_file();
+    for written in 0..=bytes.len() {
+        std::fs::write(host.life().join("founding.new"), &bytes[..written]).expect("cut short");
+        assert_eq!(host.open().expect("whole").founding, old, "killed after {written} bytes");
+    }
+    std::fs::rename(host.life().join("founding.new"), host.life().join("founding"))
+        .expect("renamed");
+    assert_eq!(host.open().expect("whole").founding, new);
+}
+
+#[test]
+fn a_kill_while_a_life_is_created_leaves_nothing_and_the_next_start_creates_it() {
+    let host = Host::new();
+    drop(host.open().expect("created"));
+    let names = ["founding", "generation", "identity"];
+    for kept in 0..names.len() {
+        let killed = Host::new();
+        let aside = killed.root().join("life.new");
+        std::fs::create_dir_all(&aside).expect("created");
+        for name in &names[..kept] {
+            std::fs::copy(host.life().join(name), aside.join(name)).expect("copied");
+        }
+        assert!(killed.open().expect("created").fresh);
+        assert!(!aside.exists());
+    }
+}
+
+#[test]
+fn directories_of_others_and_open_ones_are_refused() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.root()).expect("created");
+    std::fs::write(host.root().join("photo.jpg"), b"x").expect("written");
+    assert!(host.open().expect_err("not ours").to_string().contains("photo.jpg"));
+    std::fs::remove_file(host.root().join("photo.jpg")).expect("removed");
+    let set = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("set");
+    };
+    set(&host.root(), 0o777);
+    assert!(host.open().expect_err("open to all").to_string().contains("chmod o-w"));
+    set(&host.root(), 0o700);
+    drop(host.open().expect("created"));
+    set(&host.life().join("identity"), 0o644);
+    assert!(host.open().expect_err("key open to all").to_string().contains("chmod 600"));
+}
+
+#[test]
+fn another_clusters_directory_and_mixed_copies_are_refused_by_name() {
+    let host = Host::new();
+    drop(host.open().expect("created"));
+    let other = open(&host.root(), &host.birth(), &cluster("test")).expect_err("other").to_string();
+    assert!(other.contains("cluster `prod`") && other.contains("`test`"), "{other}");
+    let second = Host::new();
+    drop(second.open().expect("created"));
+    for name in ["generation", "founding"] {
+        let mixed = Host::new();
+        copy(&host.root(), &mixed.root());
+        std::fs::copy(second.life().join(name), mixed.life().join(name)).expect("copied");
+        assert!(matches!(mixed.open(), Err(DiskError::Mixed { .. })), "{name}");
+    }
+}
+
+#[test]
+fn erased_data_is_remembered_by_the_marker_until_a_reset_that_names_the_cluster() {
+    let host = Host::new();
+    let opened = host.open().expect("created");
+    marker::write(&host.birth(), &cluster("prod"), genesis(3)).expect("written");
+    drop(opened);
+    std::fs::remove_dir_all(host.root()).expect("erased");
+    let again = host.open().expect("a new life");
+    assert!(again.fresh);
+    assert_eq!(again.marker, Some(genesis(3)));
+    drop(again);
+    let wrong = reset(&host.root(), &host.birth(), &cluster("prod"), "test").expect_err("refused");
+    assert!(wrong.to_string().contains("quorate reset --cluster prod"), "{wrong}");
+    assert!(host.life().exists());
+    let id = genesis(3).to_string();
+    reset(&host.root(), &host.birth(), &cluster("prod"), &id).expect("by id");
+    assert!(!host.life().exists() && !host.birth().join("prod").exists());
+    assert_eq!(host.open().expect("fresh").marker, None);
+}
+
+#[test]
+fn a_marker_that_is_cut_or_changed_at_any_byte_is_never_overlooked() {
+    let host = Host::new();
+    drop(host.open().expect("created"));
+    marker::write(&host.birth(), &cluster("prod"), genesis(3)).expect("written");
+    let file = host.birth().join("prod");
+    let content = std::fs::read(&file).expect("there");
+    for place in 0..content.len() {
+        std::fs::write(&file, &content[..place]).expect("cut");
+        assert!(host.open().is_err(), "cut at {place}");
+        let mut changed = content.clone();
+        changed[place] ^= 1;
+        std::fs::write(&file, &changed).expect("changed");
+        assert!(host.open().is_err(), "changed at {place}");
+    }
+}
+
+#[test]
+fn the_end_of_a_generation_is_known_to_the_farewell() {
+    let host = Host::new();
+    let opened = host.open().expect("created");
+    drop(opened);
+    assert!(!read_ended(&host.root()).expect("ended").clean);
+    let opened = host.open().expect("opened");
+    opened.dir.note_clean_stop().expect("noted");
+    drop(opened);
+    let ended = read_ended(&host.root()).expect("ended");
+    assert!(ended.clean);
+    assert_eq!(ended.generation.get(), 2);
+    drop(host.open().expect("opened"));
+    assert!(!read_ended(&host.root()).expect("ended").clean, "that was an earlier generation");
+}
