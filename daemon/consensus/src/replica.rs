@@ -292,7 +292,8 @@ impl Replica {
         let raft = &self.raw.raft;
         let alone =
             self.conf.voters == [self.config.me.get()] && self.conf.voters_outgoing.is_empty();
-        raft.raft_log.applied >= raft.store().base().0 && !(alone && !self.outstanding.is_empty())
+        let settled = self.outstanding.is_empty() || !alone;
+        settled && raft.raft_log.applied >= raft.store().base().0
     }
 
     /// Overwrites what raft-rs drew from the operating system.
