@@ -1,6 +1,6 @@
 //! Requests that one node forwards to the leader, and the answers. A forwarded request is never forwarded again.
 
-use crate::{Admit, GenesisId, HealthEpoch, Instance, KvRequest, KvResponse};
+use crate::{Address, Admit, GenesisId, HealthEpoch, Instance, KvRequest, KvResponse};
 
 /// A request on the request lane.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -12,7 +12,7 @@ pub struct ForwardRequest {
     #[prost(uint64, tag = "2")]
     pub remaining_ms: u64,
     /// What is asked.
-    #[prost(oneof = "forward_request::Body", tags = "3, 4, 5")]
+    #[prost(oneof = "forward_request::Body", tags = "3, 4, 5, 6")]
     pub body: Option<forward_request::Body>,
 }
 
@@ -30,6 +30,9 @@ pub mod forward_request {
         /// Wait until an epoch has been acknowledged by all live nodes.
         #[prost(message, tag = "5")]
         Wait(super::WaitEpoch),
+        /// Answered at once by any node, with the epoch it has: `quorate ping`.
+        #[prost(bool, tag = "6")]
+        Echo(bool),
     }
 }
 
@@ -50,7 +53,7 @@ pub struct Waited {
 }
 
 /// The answering node does not lead; nothing was proposed, so the origin may ask another.
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct NotLeader {
     /// Whom it believes to lead.
     #[prost(message, optional, tag = "1")]
@@ -58,6 +61,9 @@ pub struct NotLeader {
     /// In which term.
     #[prost(uint64, tag = "2")]
     pub term: u64,
+    /// Where the leader is reached, for an origin that has not met it.
+    #[prost(message, optional, tag = "3")]
+    pub address: Option<Address>,
 }
 
 /// Why a request was refused for good.

@@ -1,1 +1,17 @@
-//! placeholder
+//! The simulator: whole clusters of the real `Node` in virtual time, with a network, disks and clocks that fail.
+//!
+//! The other shell beside the daemon's loop. Everything is drawn from one seed, so a run replays to the letter;
+//! the checkers watch from outside and know nothing of how a node decides. It simulates sessions and frames
+//! (with the transport's real outbox), not packets: QUIC itself is tested with real sockets elsewhere.
+
+pub mod checks;
+pub mod disk;
+pub mod faults;
+pub mod host;
+pub mod network;
+pub mod random;
+pub mod runs;
+pub mod script;
+pub mod shipping;
+pub mod workload;
+pub mod world;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 /// What the shell tells a node.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
 pub enum Input {
     /// Time has passed; due timers fire. Every turn fires them, so this only causes a turn.
     Wake,
@@ -75,6 +76,7 @@ pub enum OwnSlot {
 
 /// What a local client can ask a node.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
 pub enum ClientRequest {
     /// A request to a keyspace. A `Range` with `serializable` is answered from this node's own replica.
     Kv(KvRequest),
@@ -105,6 +107,7 @@ pub enum ForwardFailure {
 
 /// Something that must be durable before the node relies on it.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
 pub enum Write {
     /// The founding state, replaced whole. With `marker`, the marker outside the data directory is written
     /// *after* it, before the write counts as done.
@@ -115,6 +118,7 @@ pub enum Write {
 
 /// What a node asks of the shell.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
 pub enum Output {
     /// Make durable, in order of numbers, which grow by one.
     Persist { number: u64, write: Write },

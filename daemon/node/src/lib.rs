@@ -1,4 +1,32 @@
-//! placeholder head
+//! One node, whole and pure: `Node::turn(now, wall, inputs, &mut outputs)` wires membership, consensus and
+//! `__meta` together and carries the leader's duties. The daemon's loop and the simulator are two shells
+//! around this very type.
+//!
+//! The caller's duties, in order: start with what the disk holds (`Boot`), carry out the outputs of each turn
+//! (see `event`), give a turn whenever an input is there or `next_wake` has come, never two at a time.
+//!
+//! Knows nothing of sockets, files, threads, clocks or OS randomness.
 
+mod admission;
+mod autopilot;
+mod boot;
 pub mod event;
+mod evidence;
+mod group;
+mod local_health;
+mod node;
+mod peers;
+mod push;
+mod reconcile;
+mod report;
+mod requests;
+mod serve;
 pub mod status;
+mod stop;
+mod timers;
+
+pub use boot::{Boot, NodeConfig, RecoveredLog};
+pub use event::{ClientReply, ClientRequest, Event, ForwardFailure, Input, Output, OwnSlot, Write};
+pub use node::Node;
+pub use report::Vitals;
+pub use status::{Margin, Opinion, Reason, State, Status};

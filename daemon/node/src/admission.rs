@@ -1,0 +1,298 @@
+//! Letting nodes in: the joiner's asking, and the leader's answer.
+//!
+//! A name belongs to one live instance. A wiped host comes back under its name as a new instance: the leader
+//! supersedes the old one once it is committed as down or left, which the detector sees to within a second. An
+//! old instance that still answers makes the new one a clone: refused, named.
+
+use crate::event::Output;
+use crate::node::Node;
+use crate::timers::Timer;
+use quorate_membership::FoundingInput;
+use quorate_proto::{
+    Admit, Admitted, CommandBody, ForwardRequest, Founded, GenesisId, HealthEpoch, Instance,
+    MemberState, Moment, RefusalCode, Session, forward_request, limits,
+};
+use std::time::Duration;
+
+/// How often a joiner asks again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How long an asked leader waits for the old holder of a name to be found dead.
+const CHALLENGE: Duration = Duration::from_millis(2_500);
+/// Most askers that wait at the leader at once; more are told to ask again.
+const MAX_WAITING: usize = 64;
+
+/// An asker at the leader.
+#[derive(Debug)]
+struct Asker {
+    request: u64,
+    admit: Admit,
+    since: Moment,
+    proposed: bool,
+}
+
+/// Both sides of the door.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    /// As a joiner: the request under way.
+    asking: Option<u64>,
+    /// As a joiner: whom the last answer named as leader.
+    hint: Option<Instance>,
+    next_via: usize,
+    /// As a joiner: why the last request was refused.
+    pub(crate) refused: Option<String>,
+    askers: Vec<Asker>,
+}
+
+impl Node {
+    /// Founding is over for this life: the record is durable.
+    pub(crate) fn founded(&mut self, founded: Founded, out: &mut Vec<Output>) {
+        self.peers.learn_record(&founded.record);
+        let genesis = founded.record.genesis_id();
+        out.push(Output::KnowsGenesis(genesis));
+        out.push(Output::Founded(Box::new(founded.clone())));
+        self.meta_changed = true;
+        if self.is_founding_voter() == Some(true) {
+            if self.group.is_none() {
+                let text =
+                    format!("cluster {genesis} founded by {} hosts", founded.record.voters.len());
+                self.event("founded", text, false, out);
+                self.found_group(&founded, out);
+                self.timers.arm(Timer::FounderPatience, self.now + Duration::from_secs(3));
+            }
+        } else {
+            self.ask_to_join(out);
+        }
+    }
+
+    /// A cluster exists, durably known: this life never founds.
+    pub(crate) fn exists(&mut self, genesis: GenesisId, out: &mut Vec<Output>) {
+        out.push(Output::KnowsGenesis(genesis));
+        self.event("joining", format!("cluster {genesis} exists; asking to be let in"), false, out);
+        self.ask_to_join(out);
+    }
+
+    /// The founder with the lowest Raft id campaigns once all founders have accepted, or after 3 s.
+    pub(crate) fn campaign_as_founder(&mut self) {
+        let waiting = self.timers.is_armed(Timer::FounderPatience);
+        if waiting && !self.all_founders_know() {
+            return;
+        }
+        let founder = self.is_founding_voter() == Some(true);
+        let Some(group) = &mut self.group else { return };
+        let status = group.replica.status();
+        self.timers.disarm(Timer::FounderPatience);
+        let lowest = status.conf.voters.iter().min() == Some(&group.me.get());
+        if founder && lowest && status.term == 1 && status.last == 1 && status.leader.is_none() {
+            group.replica.campaign();
+        }
+    }
+
+    /// Whether every voter of the founding record is known to hold it.
+    fn all_founders_know(&self) -> bool {
+        let voters =
+            self.founding.state().founded.as_ref().map_or(0, |founded| founded.record.voters.len());
+        self.founding.margin().is_some_and(|margin| margin.known as usize >= voters)
+    }
+
+    /// Whether this node still has to be let in, or has news about itself.
+    fn wants_in(&self) -> bool {
+        if self.founding.state().known_genesis().is_none() || self.stopping.is_some() {
+            return false;
+        }
+        match self.health.member(self.config.instance) {
+            None => self.is_founding_voter() != Some(true),
+            Some(member) => {
+                let labels = member.labels != self.config.labels;
+                labels && self.health.leader.is_some()
+            }
+        }
+    }
+
+    /// Asks somebody of the cluster to let this node in, unless it is in or a request is under way.
+    pub(crate) fn ask_to_join(&mut self, out: &mut Vec<Output>) {
+        if !self.wants_in() {
+            self.timers.disarm(Timer::Join);
+            return;
+        }
+        self.timers.arm(Timer::Join, self.now + ASK_AGAIN);
+        if self.admission.asking.is_some() {
+            return;
+        }
+        let Some(genesis) = self.founding.state().known_genesis() else { return };
+        let Some((to, address)) = self.whom_to_ask(genesis) else { return };
+        let ticket = self.requests.new_ticket();
+        self.admission.asking = Some(ticket);
+        let admit = Admit {
+            name: self.config.name.to_string(),
+            instance: self.config.instance,
+            generation: self.config.generation,
+            key: self.config.key,
+            address: self.config.advertise.map(Into::into),
+            supersede: None,
+            labels: self.config.labels.clone(),
+            at_unix_ms: 0,
+        };
+        let deadline = self.now + limits::REQUEST_DEADLINE;
+        let remaining_ms = u64::try_from(limits::REQUEST_DEADLINE.as_millis()).unwrap_or(u64::MAX);
+        let body = Some(forward_request::Body::Admit(admit));
+        let request = ForwardRequest { genesis, remaining_ms, body };
+        out.push(Output::Forward { ticket, to, address, deadline, request });
+    }
+
+    fn whom_to_ask(&mut self, genesis: GenesisId) -> Option<(Instance, std::net::SocketAddr)> {
+        let hint = self.admission.hint.take();
+        if let Some(instance) = hint.or(self.health.leader.map(|leader| leader.instance)) {
+            if let Some(address) = self.peers.address(instance) {
+                return Some((instance, address));
+            }
+        }
+        let inside: Vec<&Session> = self
+            .peers
+            .sessions()
+            .filter(|session| {
+                session.genesis == Some(genesis) || self.health.member(session.instance).is_some()
+            })
+            .collect();
+        self.admission.next_via = self.admission.next_via.wrapping_add(1);
+        let session = inside.get(self.admission.next_via % inside.len().max(1))?;
+        Some((session.instance, session.address))
+    }
+
+    /// The answer to this node's own request, if `ticket` is it.
+    pub(crate) fn admission_answered(
+        &mut self,
+        ticket: u64,
+        answer: &Result<quorate_proto::ForwardAnswer, crate::ForwardFailure>,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        use quorate_proto::forward_answer::Outcome;
+        if self.admission.asking != Some(ticket) {
+            return false;
+        }
+        self.admission.asking = None;
+        match answer.as_ref().ok().and_then(|answer| answer.outcome.as_ref()) {
+            Some(Outcome::Admitted(admitted)) => self.let_in(admitted, out),
+            Some(Outcome::NotLeader(hint)) => {
+                if let Some(leader) = hint.leader.filter(|leader| *leader != self.config.instance) {
+                    if let Some(address) =
+                        hint.address.as_ref().and_then(|address| address.socket())
+                    {
+                        self.peers.learn_hint(leader, address);
+                    }
+                    self.admission.hint = Some(leader);
+                    self.ask_to_join(out);
+                }
+            }
+            Some(Outcome::Refused(refusal)) => self.join_refused(refusal, out),
+            _ => {}
+        }
+        true
+    }
+
+    fn let_in(&mut self, admitted: &Admitted, out: &mut Vec<Output>) {
+        self.admission.refused = None;
+        if let Some(founded) = &admitted.founded {
+            self.step_founding(FoundingInput::Admitted(founded.clone()), out);
+        }
+        let text = format!("let in at epoch {}", admitted.epoch);
+        self.event("joined", text, false, out);
+    }
+
+    fn join_refused(&mut self, refusal: &quorate_proto::Refusal, out: &mut Vec<Output>) {
+        if refusal.code() == RefusalCode::Superseded {
+            out.push(Output::Halt { reason: refusal.text.clone() });
+            return;
+        }
+        let news = self.admission.refused.as_ref() != Some(&refusal.text);
+        self.admission.refused = Some(refusal.text.clone());
+        if news && refusal.code() == RefusalCode::NameTaken {
+            self.event("alarm", refusal.text.clone(), true, out);
+        }
+    }
+
+    /// A joiner asks this leader. What TLS proved replaces what the joiner says of itself.
+    pub(crate) fn admit_asked(
+        &mut self,
+        request: u64,
+        from: Instance,
+        mut admit: Admit,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = self.peers.session(from).filter(|_| admit.instance == from) else {
+            self.refuse(
+                request,
+                RefusalCode::Other,
+                "a node can only ask for itself, on its own session",
+                out,
+            );
+            return;
+        };
+        admit.key = session.key;
+        admit.generation = session.generation;
+        admit.name = session.name.to_string();
+        admit.address = Some(session.address.into());
+        admit.supersede = None;
+        if self.admission.askers.len() >= MAX_WAITING {
+            self.refuse(
+                request,
+                RefusalCode::Busy,
+                "too many nodes ask to be let in at once; ask again",
+                out,
+            );
+            return;
+        }
+        self.admission.askers.push(Asker { request, admit, since: self.now, proposed: false });
+        self.timers.arm(Timer::Duties, self.now);
+    }
+
+    /// The leader looks at who asks: proposes, waits for a name to be free, or refuses.
+    pub(crate) fn settle_admissions(&mut self, out: &mut Vec<Output>) {
+        let mut askers = std::mem::take(&mut self.admission.askers);
+        askers.retain_mut(|asker| asker.proposed || !self.settle_asker(asker, out));
+        askers.append(&mut self.admission.askers);
+        askers.retain(|asker| self.requests.contains(asker.request));
+        self.admission.askers = askers;
+    }
+
+    /// True when the asker was answered.
+    fn settle_asker(&mut self, asker: &mut Asker, out: &mut Vec<Output>) -> bool {
+        let Some(group) = &self.group else { return true };
+        if group.meta.is_tombstone(asker.admit.instance) {
+            let text = "this instance was superseded by a later one of the same name and is a tombstone; run \
+                        `quorate reset --cluster NAME` on the host and start it again";
+            self.refuse(asker.request, RefusalCode::Superseded, text, out);
+            return true;
+        }
+        let holder = group.meta.member_by_name(&asker.admit.name).cloned();
+        let other = holder.filter(|holder| holder.instance != asker.admit.instance);
+        if let Some(holder) = other {
+            if holder.state() == MemberState::Alive {
+                if self.now.since(asker.since) < CHALLENGE {
+                    return false;
+                }
+                let text = format!(
+                    "the name `{}` belongs to instance {} at {:?}, which is alive: two hosts with one name, or a cloned \
+                     disk. Give this host another name in host.toml, or stop the other",
+                    asker.admit.name, holder.instance, holder.address
+                );
+                self.refuse(asker.request, RefusalCode::NameTaken, &text, out);
+                return true;
+            }
+            asker.admit.supersede = Some(holder.instance);
+        }
+        asker.admit.at_unix_ms = self.wall_ms;
+        asker.proposed = true;
+        self.propose_for(asker.request, CommandBody::Admit(asker.admit.clone()));
+        false
+    }
+
+    /// What an admitted node is told.
+    pub(crate) fn admitted(&self, epoch: HealthEpoch) -> Admitted {
+        Admitted { founded: self.founding.state().founded.clone(), epoch }
+    }
+
+    /// The view changed: this node may have been let in, or may be a replica now.
+    pub(crate) fn own_role_may_have_changed(&mut self, out: &mut Vec<Output>) {
+        self.ask_to_join(out);
+    }
+}

@@ -1,0 +1,306 @@
+//! Voters without a hand: which change of Raft's configuration the leader proposes next, if any.
+//!
+//! `next_change` is a pure function: facts in, at most one change out. Learner first, promoted when caught up,
+//! dead lives leave in the same joint change that brings their successor, and never on a suspicion.
+
+use crate::event::Output;
+use crate::node::Node;
+use quorate_proto::{
+    ConfChange, ConfChangeKind, ConfChangeSet, Instance, MemberState, Moment, RaftId, Role,
+    SnapshotMetadata, raft_id,
+};
+use std::time::Duration;
+
+/// Entries that a learner may lag behind and still count as caught up.
+const CAUGHT_UP: u64 = 64;
+/// After a refusal by raft the autopilot waits this long.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// One replica candidate, as the leader sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) id: RaftId,
+    pub(crate) alive: bool,
+    /// Its host is among the seeds: promoted first.
+    pub(crate) seed: bool,
+    pub(crate) voter: bool,
+    pub(crate) learner: bool,
+    pub(crate) caught_up: bool,
+}
+
+/// What the decision is made from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    pub(crate) candidates: Vec<Candidate>,
+    /// Replicas in Raft's configuration whose life is no member any more.
+    pub(crate) dead_voters: Vec<RaftId>,
+    pub(crate) dead_learners: Vec<RaftId>,
+    /// `voters` of the config.
+    pub(crate) wanted: Option<usize>,
+}
+
+/// Voters for so many live nodes (DESIGN section 6): 1, 2, 3, 3, then 5.
+pub(crate) fn voter_target(live: usize) -> usize {
+    match live {
+        0 | 1 => 1,
+        2 => 2,
+        3 | 4 => 3,
+        _ => 5,
+    }
+}
+
+fn change(kind: ConfChangeKind, id: RaftId) -> ConfChange {
+    ConfChange { kind: kind.into(), node_id: id.get() }
+}
+
+/// The next change, or none when the voters are as they should be.
+pub(crate) fn next_change(facts: &Facts) -> Option<Vec<ConfChange>> {
+    if let Some(gone) = facts.dead_learners.first() {
+        return Some(vec![change(ConfChangeKind::Remove, *gone)]);
+    }
+    let voters = facts.candidates.iter().filter(|one| one.voter).count();
+    let live = facts.candidates.iter().filter(|one| one.alive).count();
+    let target = facts.wanted.unwrap_or_else(|| voter_target(live)).max(1);
+    let missing = target.saturating_sub(voters);
+    if missing == 0 {
+        // Enough living voters: a dead life only dilutes the majority.
+        return facts.dead_voters.first().map(|gone| vec![change(ConfChangeKind::Remove, *gone)]);
+    }
+    let mut spare: Vec<&Candidate> =
+        facts.candidates.iter().filter(|one| one.alive && !one.voter).collect();
+    spare.sort_by_key(|one| (!one.seed, !one.learner, one.id));
+    spare.truncate(missing);
+    if let Some(new) = spare.iter().find(|one| !one.learner) {
+        return Some(vec![change(ConfChangeKind::AddLearner, new.id)]);
+    }
+    let ready: Vec<&&Candidate> = spare.iter().filter(|one| one.caught_up).collect();
+    // From 3 to 5 both come at once: four voters tolerate no more than three do.
+    let pair = facts.dead_voters.is_empty() && voters >= 3 && missing >= 2;
+    if ready.is_empty() || (pair && ready.len() < 2 && spare.len() >= 2) {
+        return None;
+    }
+    let count = if pair { 2 } else { 1 };
+    let mut changes: Vec<ConfChange> =
+        ready.iter().take(count).map(|one| change(ConfChangeKind::AddVoter, one.id)).collect();
+    if let Some(gone) = facts.dead_voters.first() {
+        changes.push(change(ConfChangeKind::Remove, *gone));
+    }
+    Some(changes)
+}
+
+/// What the leader has under way.
+#[derive(Debug, Default)]
+pub(crate) struct Autopilot {
+    paused_until: Option<Moment>,
+    /// The configuration after which the last change was proposed, so that it is not proposed twice.
+    proposed_at: Option<(u64, u64)>,
+}
+
+impl Autopilot {
+    /// Raft refused a change.
+    pub(crate) fn refused(&mut self, now: Moment) {
+        self.paused_until = Some(now + PAUSE);
+        self.proposed_at = None;
+    }
+}
+
+impl Node {
+    /// Proposes the next change of voters, if one is due. Called while this node leads.
+    pub(crate) fn steer_voters(&mut self, out: &mut Vec<Output>) {
+        if self.autopilot.paused_until.is_some_and(|until| self.now < until)
+            || self.stopping.is_some()
+        {
+            return;
+        }
+        let Some(group) = &self.group else { return };
+        let status = group.replica.status();
+        let here = (status.term, group.meta.applied());
+        let waiting = self
+            .autopilot
+            .proposed_at
+            .is_some_and(|(term, applied)| term == status.term && here.1 <= applied);
+        if status.joint || waiting {
+            return;
+        }
+        let Some(changes) = next_change(&self.voter_facts()) else { return };
+        if changes.iter().any(|one| one.node_id == group.me.get()) {
+            return;
+        }
+        let learner = changes.iter().any(|one| one.kind() == ConfChangeKind::AddLearner);
+        if learner {
+            self.offer_present_state();
+        }
+        let set =
+            ConfChangeSet { transition: 0, changes: changes.clone(), context: bytes::Bytes::new() };
+        let Some(group) = &mut self.group else { return };
+        let last = group.replica.status().last;
+        match group.replica.change(set) {
+            Ok(()) => {
+                self.autopilot.proposed_at = Some((here.0, last));
+                let text = self.describe(&changes);
+                self.event("voters", text, false, out);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "change of voters not possible now");
+                self.autopilot.refused(self.now);
+            }
+        }
+    }
+
+    fn voter_facts(&self) -> Facts {
+        let Some(group) = &self.group else { return Facts::default() };
+        let conf = group.replica.status().conf;
+        let last = group.replica.status().last;
+        let candidates: Vec<Candidate> = self
+            .health
+            .view
+            .members
+            .iter()
+            .map(|member| {
+                let id = raft_id(group.genesis, member.instance);
+                let caught_up = group.replica.progress(id).is_some_and(|progress| {
+                    progress.active && progress.matched + CAUGHT_UP >= last
+                });
+                Candidate {
+                    id,
+                    alive: member.state() == MemberState::Alive,
+                    seed: self.is_seed_host(member.instance),
+                    voter: conf.voters.contains(&id.get()),
+                    learner: conf.learners.contains(&id.get()),
+                    caught_up,
+                }
+            })
+            .collect();
+        let known = |id: &u64| candidates.iter().any(|one| one.id.get() == *id);
+        let strangers = |ids: &[u64]| {
+            ids.iter().filter(|id| !known(id)).filter_map(|id| RaftId::new(*id)).collect()
+        };
+        Facts {
+            dead_voters: strangers(&conf.voters),
+            dead_learners: strangers(&conf.learners),
+            wanted: self.config.voters,
+            candidates,
+        }
+    }
+
+    /// Whether a member lives at one of the seeds, by name or address.
+    fn is_seed_host(&self, instance: Instance) -> bool {
+        let Some(member) = self.health.member(instance) else { return false };
+        let address = member.address.as_ref().and_then(|address| address.socket());
+        self.config.seeds.iter().any(|seed| {
+            let host = seed.rsplit_once(':').map_or(seed.as_str(), |(host, _)| host);
+            host.split('.').next() == Some(member.name.as_str())
+                || address.is_some_and(|address| {
+                    seed.parse() == Ok(address)
+                        || host.trim_matches(['[', ']']).parse() == Ok(address.ip())
+                })
+        })
+    }
+
+    fn describe(&self, changes: &[ConfChange]) -> String {
+        let words: Vec<String> = changes
+            .iter()
+            .map(|one| {
+                let name = RaftId::new(one.node_id)
+                    .and_then(|id| self.group.as_ref()?.meta.member_by_raft(id))
+                    .map_or_else(|| format!("{:016x}", one.node_id), |member| member.name.clone());
+                match one.kind() {
+                    ConfChangeKind::AddVoter => format!("{name} becomes a voter"),
+                    ConfChangeKind::AddLearner => format!("{name} becomes a standby"),
+                    ConfChangeKind::Remove => format!("{name} leaves the voters"),
+                }
+            })
+            .collect();
+        words.join(", ")
+    }
+
+    /// Positions for status: the newest durable snapshot.
+    pub(crate) fn durable_snapshot(&self) -> Option<SnapshotMetadata> {
+        self.group.as_ref()?.durable_snapshot.clone()
+    }
+
+    /// The role that the replica itself knows, before the view shows it.
+    pub(crate) fn shown_role(&self) -> Option<Role> {
+        self.role()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u64) -> RaftId {
+        RaftId::new(n).expect("not zero")
+    }
+
+    fn node(n: u64, voter: bool, learner: bool) -> Candidate {
+        Candidate { id: id(n), alive: true, seed: true, voter, learner, caught_up: learner }
+    }
+
+    fn kinds(facts: &Facts) -> Vec<(ConfChangeKind, u64)> {
+        next_change(facts).unwrap_or_default().iter().map(|one| (one.kind(), one.node_id)).collect()
+    }
+
+    #[test]
+    fn a_second_node_becomes_a_standby_and_then_a_voter() {
+        let mut facts = Facts {
+            candidates: vec![node(1, true, false), node(2, false, false)],
+            ..Facts::default()
+        };
+        assert_eq!(kinds(&facts), [(ConfChangeKind::AddLearner, 2)]);
+        facts.candidates[1].learner = true;
+        assert_eq!(kinds(&facts), []);
+        facts.candidates[1].caught_up = true;
+        assert_eq!(kinds(&facts), [(ConfChangeKind::AddVoter, 2)]);
+    }
+
+    #[test]
+    fn four_nodes_keep_three_voters() {
+        let voters = (1..=3).map(|n| node(n, true, false));
+        let facts = Facts {
+            candidates: voters.chain([node(4, false, false)]).collect(),
+            ..Facts::default()
+        };
+        assert_eq!(kinds(&facts), []);
+    }
+
+    #[test]
+    fn from_three_to_five_both_come_in_one_change() {
+        let voters = (1..=3).map(|n| node(n, true, false));
+        let mut facts = Facts {
+            candidates: voters.chain([node(4, false, true), node(5, false, true)]).collect(),
+            ..Facts::default()
+        };
+        assert_eq!(kinds(&facts), [(ConfChangeKind::AddVoter, 4), (ConfChangeKind::AddVoter, 5)]);
+        facts.candidates[4].caught_up = false;
+        assert_eq!(kinds(&facts), []);
+    }
+
+    #[test]
+    fn a_dead_voter_leaves_in_the_change_that_brings_its_successor() {
+        let mut facts = Facts {
+            candidates: vec![node(1, true, false), node(2, true, false), node(9, false, false)],
+            dead_voters: vec![id(3)],
+            ..Facts::default()
+        };
+        assert_eq!(kinds(&facts), [(ConfChangeKind::AddLearner, 9)]);
+        facts.candidates[2] = node(9, false, true);
+        assert_eq!(kinds(&facts), [(ConfChangeKind::AddVoter, 9), (ConfChangeKind::Remove, 3)]);
+    }
+
+    #[test]
+    fn a_late_seed_is_promoted_before_a_stranger() {
+        let mut stranger = node(2, false, false);
+        stranger.seed = false;
+        let facts = Facts {
+            candidates: vec![
+                node(1, true, false),
+                node(3, true, false),
+                stranger,
+                node(7, false, false),
+            ],
+            ..Facts::default()
+        };
+        assert_eq!(kinds(&facts), [(ConfChangeKind::AddLearner, 7)]);
+    }
+}

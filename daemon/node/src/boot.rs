@@ -1,0 +1,74 @@
+//! What a node starts from: its config and what the disk holds.
+//!
+//! The founding state decides what kind of start it is: fresh, founded (a voter of the record starts from the
+//! record itself), or a member that is let in later. A log that is there is continued, never begun anew.
+
+use quorate_membership::Mode;
+use quorate_meta::Meta;
+use quorate_proto::{
+    ClusterName, Entry, FoundingState, Generation, GenesisId, HardState, Instance, Label, NodeKey,
+    NodeName, SnapshotMetadata,
+};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What does not change while a node runs.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Cluster name.
+    pub cluster: ClusterName,
+    /// Node name.
+    pub name: NodeName,
+    /// The seeds as written in the config.
+    pub seeds: Vec<String>,
+    /// Founding mode.
+    pub mode: Mode,
+    /// Quiet time before a fresh founder proposes (GENESIS rule 7).
+    pub quiet: Duration,
+    /// How long a majority waits for the rest (GENESIS rule 8).
+    pub grace: Duration,
+    /// This disk life.
+    pub instance: Instance,
+    /// This start of it.
+    pub generation: Generation,
+    /// Random number of this start.
+    pub boot_nonce: u64,
+    /// The node's public key.
+    pub key: NodeKey,
+    /// The address that others should use; none = where packets come from.
+    pub advertise: Option<SocketAddr>,
+    /// Labels from the host's own file.
+    pub labels: Vec<Label>,
+    /// Overrides the number of voters.
+    pub voters: Option<usize>,
+    /// Makes the node's jitter its own; the only randomness it has.
+    pub seed: u64,
+    /// Entries between two snapshots of the state.
+    pub snapshot_every: u64,
+}
+
+/// What the log directory holds after recovery.
+#[derive(Debug)]
+pub struct RecoveredLog {
+    /// Newest hard state.
+    pub hard_state: HardState,
+    /// Newest valid snapshot that the log continues.
+    pub snapshot: Option<(SnapshotMetadata, Meta)>,
+    /// Entries behind the snapshot (or behind `reset`), contiguous.
+    pub entries: Vec<Entry>,
+    /// Index and term of the position that the log begins behind.
+    pub reset: (u64, u64),
+}
+
+/// Everything a node starts from.
+#[derive(Debug)]
+pub struct Boot {
+    /// The config.
+    pub config: NodeConfig,
+    /// The founding state of this disk life.
+    pub founding: FoundingState,
+    /// The marker outside the data directory.
+    pub marker: Option<GenesisId>,
+    /// The log, when one was ever begun.
+    pub log: Option<RecoveredLog>,
+}

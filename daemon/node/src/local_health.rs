@@ -1,0 +1,397 @@
+//! Health as this node sees it: the newest committed view, whether there is a quorum, and who leads.
+//!
+//! The view comes from the node's own replica or from the leader's pings, whichever is newer; it never goes
+//! back. `quorate` ends when the leader's pings stop and no other leader appears (DESIGN section 8).
+
+use crate::event::Output;
+use crate::node::Node;
+use crate::timers::Timer;
+use quorate_consensus::RaftRole;
+use quorate_membership::{DetectorInput, FoundingInput};
+use quorate_proto::{
+    Card, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member, MemberState,
+    Moment, Role,
+};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The leader pings every 150 ms; after this much silence a node no longer says that there is a quorum.
+pub(crate) const LEADER_SILENCE: Duration = Duration::from_millis(1_500);
+/// Deltas that wait for the end of the turn; more than this in one turn are shown as one jump.
+const MAX_PENDING: usize = 64;
+
+/// A leader as far as this node knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leader {
+    pub(crate) instance: Instance,
+    pub(crate) term: u64,
+}
+
+/// See the module.
+pub(crate) struct LocalHealth {
+    pub(crate) view: Arc<HealthView>,
+    pending: VecDeque<Arc<HealthDelta>>,
+    /// The view was replaced without deltas.
+    jumped: bool,
+    pub(crate) changed: bool,
+    pub(crate) leader: Option<Leader>,
+    pub(crate) leader_heard: Moment,
+    quorate: bool,
+    learned: HealthEpoch,
+    known: BTreeSet<Instance>,
+    card_version: u64,
+    pub(crate) quorum_lost: Option<Moment>,
+}
+
+impl LocalHealth {
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            view: Arc::default(),
+            pending: VecDeque::new(),
+            jumped: false,
+            changed: true,
+            leader: None,
+            leader_heard: now,
+            quorate: false,
+            learned: HealthEpoch::ZERO,
+            known: BTreeSet::new(),
+            card_version: 0,
+            quorum_lost: None,
+        }
+    }
+
+    /// The member with this instance in the view.
+    pub(crate) fn member(&self, instance: Instance) -> Option<&Member> {
+        self.view.members.iter().find(|member| member.instance == instance)
+    }
+
+    /// The name of an instance, or the beginning of its number.
+    pub(crate) fn name(&self, instance: Instance) -> String {
+        self.member(instance).map_or_else(|| instance.short(), |member| member.name.clone())
+    }
+
+    /// Committed members that are alive.
+    pub(crate) fn alive(&self) -> impl Iterator<Item = &Member> {
+        self.view.members.iter().filter(|member| member.state() == MemberState::Alive)
+    }
+
+    fn take_delta(&mut self, delta: Arc<HealthDelta>) {
+        if delta.epoch != self.view.epoch.next() {
+            return;
+        }
+        self.view = Arc::new(apply_delta(&self.view, &delta));
+        if self.pending.len() >= MAX_PENDING {
+            self.pending.clear();
+            self.jumped = true;
+        } else {
+            self.pending.push_back(delta);
+        }
+        self.changed = true;
+    }
+
+    fn take_view(&mut self, view: Arc<HealthView>) {
+        if view.epoch <= self.view.epoch {
+            return;
+        }
+        self.view = view;
+        self.pending.clear();
+        self.jumped = true;
+        self.changed = true;
+    }
+}
+
+/// The view that a delta leads to.
+fn apply_delta(view: &HealthView, delta: &HealthDelta) -> HealthView {
+    let gone = |member: &&Member| {
+        !delta.removed.contains(&member.instance)
+            && !delta.members.iter().any(|new| new.instance == member.instance)
+    };
+    let mut members: Vec<Member> = view.members.iter().filter(gone).cloned().collect();
+    members.extend(delta.members.iter().cloned());
+    members.sort_by(|a, b| a.name.cmp(&b.name));
+    HealthView { epoch: delta.epoch, members, at_unix_ms: delta.at_unix_ms }
+}
+
+impl Node {
+    /// An epoch was committed on the own replica.
+    pub(crate) fn health_committed(&mut self, delta: Arc<HealthDelta>, out: &mut Vec<Output>) {
+        let before = self.health.view.epoch;
+        self.health.take_delta(delta);
+        if self.health.view.epoch < self.group.as_ref().map_or(before, |group| group.meta.epoch()) {
+            self.health_replaced(out);
+        }
+        self.note_epoch(before, out);
+    }
+
+    /// The replica's state was replaced as a whole.
+    pub(crate) fn health_replaced(&mut self, _out: &mut Vec<Output>) {
+        if let Some(group) = &self.group {
+            self.health.take_view(group.meta.view());
+        }
+        self.meta_changed = true;
+    }
+
+    /// The leader's ping brought news.
+    pub(crate) fn health_pushed(&mut self, update: HealthUpdate, out: &mut Vec<Output>) {
+        let before = self.health.view.epoch;
+        if let Some(full) = update.full {
+            if full.members.len() <= quorate_proto::limits::MEMBERS {
+                self.health.take_view(Arc::new(full));
+            }
+        }
+        for delta in update.deltas {
+            self.health.take_delta(Arc::new(delta));
+        }
+        self.note_epoch(before, out);
+    }
+
+    fn note_epoch(&mut self, before: HealthEpoch, _out: &mut Vec<Output>) {
+        if self.health.view.epoch > before {
+            self.counters.epochs += self.health.view.epoch.get() - before.get();
+            self.meta_changed = true;
+        }
+    }
+
+    /// The epoch that this node acknowledges: everything at or below it has been seen here.
+    pub(crate) fn acknowledged_epoch(&self) -> HealthEpoch {
+        self.health.view.epoch
+    }
+
+    /// Looks whether the replica follows another leader than before.
+    pub(crate) fn notice_leader(&mut self, out: &mut Vec<Output>) {
+        let Some(group) = &self.group else { return };
+        let status = group.replica.status();
+        let founded = self.founding.state().founded.as_ref();
+        let found = status.leader.and_then(|id| group.instance_of(id, founded));
+        let seen = found.map(|instance| Leader { instance, term: status.term });
+        match (seen, self.health.leader) {
+            (Some(new), Some(old)) if new == old => {}
+            (Some(new), old) if old.is_none_or(|old| new.term >= old.term) => {
+                self.leader_changed(Some(new), out);
+            }
+            (None, Some(old)) if old.term < status.term || old.instance == self.config.instance => {
+                self.leader_changed(None, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// A ping of a leader came in, on a node that need not be a replica.
+    pub(crate) fn leader_pinged(&mut self, instance: Instance, term: u64, out: &mut Vec<Output>) {
+        let newer = self.health.leader.is_none_or(|known| term > known.term);
+        let same = self
+            .health
+            .leader
+            .is_some_and(|known| known.instance == instance && known.term == term);
+        if newer {
+            self.leader_changed(Some(Leader { instance, term }), out);
+        }
+        if newer || same {
+            self.health.leader_heard = self.now;
+            if !self.health.quorate {
+                self.health.changed = true;
+            }
+            self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
+        }
+    }
+
+    fn leader_changed(&mut self, leader: Option<Leader>, out: &mut Vec<Output>) {
+        let old = std::mem::replace(&mut self.health.leader, leader);
+        self.health.changed = true;
+        self.meta_changed = true;
+        match leader {
+            Some(Leader { instance, term }) => {
+                self.counters.elections += 1;
+                self.health.leader_heard = self.now;
+                self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
+                self.timers.disarm(Timer::Campaign);
+                let name = self.health.name(instance);
+                self.event("leader", format!("{name} leads in term {term}"), false, out);
+            }
+            None => {
+                if let Some(old) = old {
+                    let name = self.health.name(old.instance);
+                    self.event(
+                        "leader",
+                        format!("{name} no longer leads; no leader is known"),
+                        true,
+                        out,
+                    );
+                }
+            }
+        }
+        self.push.reset();
+        self.reconciler.reset();
+        self.evidence.clear();
+        self.timers.arm(Timer::Ping, self.now);
+        self.timers.arm(Timer::Dissent, self.now);
+        self.timers.arm(Timer::Duties, self.now);
+        self.leader_helps_requests(out);
+    }
+
+    /// Whether this node leads.
+    pub(crate) fn leads(&self) -> bool {
+        self.group.as_ref().is_some_and(crate::group::Group::leads)
+    }
+
+    /// Whether a leader with a majority is known and heard.
+    pub(crate) fn is_quorate(&self) -> bool {
+        let Some(leader) = self.health.leader else { return false };
+        if leader.instance == self.config.instance {
+            return self.leads();
+        }
+        let candidate = self
+            .group
+            .as_ref()
+            .is_some_and(|group| group.replica.status().role == RaftRole::Candidate);
+        !candidate && self.now.since(self.health.leader_heard) < LEADER_SILENCE
+    }
+
+    /// Tells the parts that hang on the view about a new one.
+    pub(crate) fn catch_up_with_view(&mut self, out: &mut Vec<Output>) {
+        if !std::mem::take(&mut self.meta_changed) {
+            return;
+        }
+        if let Some(group) = &self.group {
+            let view = group.meta.view();
+            self.health.take_view(view);
+        }
+        if self.health.learned != self.health.view.epoch {
+            self.health.learned = self.health.view.epoch;
+            self.learn_members(out);
+        }
+        self.tell_detector(out);
+        self.timers.arm_if_idle(Timer::Ping, self.now);
+        self.timers.arm(Timer::Dissent, self.now);
+        self.timers.arm(Timer::Duties, self.now);
+        self.own_role_may_have_changed(out);
+    }
+
+    fn learn_members(&mut self, out: &mut Vec<Output>) {
+        let view = Arc::clone(&self.health.view);
+        self.peers.learn_view(&view);
+        let mut known = BTreeSet::new();
+        let me = self.config.instance;
+        for member in view.members.iter().filter(|member| member.instance != me) {
+            known.insert(member.instance);
+            let Some(address) = self.peers.address(member.instance) else { continue };
+            let (instance, generation) = (member.instance, member.generation);
+            self.step_detector(DetectorInput::Known { instance, generation, address }, out);
+        }
+        let before = std::mem::replace(&mut self.health.known, known);
+        for instance in before.difference(&self.health.known.clone()) {
+            self.step_detector(DetectorInput::Forget(*instance), out);
+        }
+        let live = self
+            .health
+            .alive()
+            .filter_map(|member| Some((member.instance, self.peers.address(member.instance)?)))
+            .collect();
+        let replica = self.role().is_some_and(|role| role != Role::Member);
+        self.step_founding(FoundingInput::Cluster { live, replica }, out);
+        let card = self.card();
+        self.step_detector(DetectorInput::Card(card), out);
+    }
+
+    fn card(&mut self) -> Card {
+        self.health.card_version += 1;
+        Card {
+            instance: self.config.instance,
+            generation: self.config.generation,
+            version: self.health.card_version,
+            name: self.config.name.to_string(),
+            address: self.config.advertise.map(Into::into),
+            genesis: self.founding.state().known_genesis(),
+            epoch: self.health.view.epoch,
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            // Labels are in the committed record; the card stays small.
+            labels: Vec::new(),
+        }
+    }
+
+    fn tell_detector(&mut self, out: &mut Vec<Output>) {
+        let me = self.config.instance;
+        let leader = self.health.leader.map(|leader| leader.instance);
+        let expected: Vec<Instance> = if leader == Some(me) {
+            self.health.alive().map(|member| member.instance).filter(|one| *one != me).collect()
+        } else {
+            leader.into_iter().collect()
+        };
+        let mut confirmers: Vec<Instance> = leader.into_iter().filter(|one| *one != me).collect();
+        confirmers.extend(
+            self.health
+                .alive()
+                .map(|member| member.instance)
+                .filter(|one| *one != me && Some(*one) != leader),
+        );
+        self.step_detector(DetectorInput::Expect(expected), out);
+        self.step_detector(DetectorInput::Confirmers(confirmers), out);
+    }
+
+    /// This node's role in the view.
+    pub(crate) fn role(&self) -> Option<Role> {
+        self.health.member(self.config.instance).map(Member::role)
+    }
+
+    /// Hands news to the local feed.
+    pub(crate) fn publish_health(&mut self, out: &mut Vec<Output>) {
+        let quorate = self.is_quorate();
+        if !self.health.changed && quorate == self.health.quorate {
+            return;
+        }
+        self.note_quorum(quorate, out);
+        self.health.changed = false;
+        if self.health.view.epoch == HealthEpoch::ZERO {
+            return;
+        }
+        self.epoch_reached(out);
+        let deltas: Vec<_> = self.health.pending.drain(..).collect();
+        if std::mem::take(&mut self.health.jumped) || deltas.is_empty() {
+            let view = Arc::clone(&self.health.view);
+            out.push(Output::Health { view, delta: None, quorate });
+            return;
+        }
+        // All but the last view are rebuilt only for their delta's sake: subscribers see each epoch once.
+        let newest = deltas.len() - 1;
+        for (i, delta) in deltas.into_iter().enumerate() {
+            let view = if i == newest {
+                Arc::clone(&self.health.view)
+            } else {
+                Arc::new(HealthView { epoch: delta.epoch, ..(*self.health.view).clone() })
+            };
+            out.push(Output::Health { view, delta: Some(delta), quorate });
+        }
+    }
+
+    fn note_quorum(&mut self, quorate: bool, out: &mut Vec<Output>) {
+        if quorate == self.health.quorate {
+            return;
+        }
+        self.health.quorate = quorate;
+        if quorate {
+            self.health.quorum_lost = None;
+            self.event("quorate", "a leader with a majority is known".into(), false, out);
+        } else {
+            self.health.quorum_lost = Some(self.now);
+            let missing: Vec<String> = self
+                .own_opinions()
+                .into_iter()
+                .map(|opinion| {
+                    format!("{} is {} ({})", opinion.name, opinion.verdict, opinion.reason)
+                })
+                .collect();
+            let who = if missing.is_empty() {
+                "nobody is known to be missing".into()
+            } else {
+                missing.join("; ")
+            };
+            self.event(
+                "quorum-lost",
+                format!("no leader with a majority: {who}; run `quorate why`"),
+                true,
+                out,
+            );
+        }
+    }
+}

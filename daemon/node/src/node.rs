@@ -1,0 +1,481 @@
+//! The node itself: its parts, one turn, and where each input goes.
+//!
+//! A turn takes all inputs that are ready, then fires what is due, then settles: proposals are batched, raft is
+//! drained, the leader's duties are done. Inputs come before timers, so that a node that wakes late hears what
+//! was said before it judges anybody. Knows nothing of what the parts decide.
+
+use crate::admission::Admission;
+use crate::autopilot::Autopilot;
+use crate::boot::{Boot, NodeConfig, RecoveredLog};
+use crate::event::{Input, Output, OwnSlot, Write};
+use crate::evidence::Evidence;
+use crate::group::Group;
+use crate::local_health::LocalHealth;
+use crate::peers::Peers;
+use crate::push::Push;
+use crate::reconcile::Reconciler;
+use crate::requests::Requests;
+use crate::stop::Stopping;
+use crate::timers::{Timer, Timers};
+use quorate_membership::{
+    Detector, DetectorConfig, DetectorInput, DetectorOutput, FounderSelf, Founding, FoundingConfig,
+    FoundingInput, FoundingOutput,
+};
+use quorate_proto::{
+    Envelope, EnvelopeBody, Frame, FrameKind, GenesisId, Instance, Lane, Moment, RaftMessage,
+    Session, SessionEnd, Supersede, founders_digest, short_hash,
+};
+use std::collections::VecDeque;
+
+/// Who waits for a write to be durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PersistOwner {
+    /// Nobody; the order alone matters.
+    Nobody,
+    /// Founding, by its own number.
+    Founding(u64),
+    /// The replica, by its own number.
+    Log(u64),
+}
+
+/// What is counted, for `/metrics`.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) turns: u64,
+    pub(crate) frames_fenced: u64,
+    pub(crate) frames_guarded: u64,
+    pub(crate) frames_malformed: u64,
+    pub(crate) requests: u64,
+    pub(crate) proposals: u64,
+    pub(crate) refusals: u64,
+    pub(crate) elections: u64,
+    pub(crate) epochs: u64,
+    pub(crate) undelivered: u64,
+}
+
+/// One node, whole.
+pub struct Node {
+    pub(crate) config: NodeConfig,
+    pub(crate) now: Moment,
+    pub(crate) wall_ms: u64,
+    pub(crate) founding: Founding,
+    pub(crate) detector: Detector,
+    pub(crate) peers: Peers,
+    pub(crate) group: Option<Group>,
+    /// Raft frames for a group that is not started yet.
+    pub(crate) held: Vec<(Instance, RaftMessage)>,
+    pub(crate) health: LocalHealth,
+    pub(crate) evidence: Evidence,
+    pub(crate) reconciler: Reconciler,
+    pub(crate) push: Push,
+    pub(crate) autopilot: Autopilot,
+    pub(crate) admission: Admission,
+    pub(crate) requests: Requests,
+    pub(crate) stopping: Option<Stopping>,
+    pub(crate) timers: Timers,
+    pub(crate) counters: Counters,
+    pub(crate) disk_full: bool,
+    /// The view or the group was replaced; what hangs on it is brought up to date in the settle.
+    pub(crate) meta_changed: bool,
+    persists: VecDeque<(u64, PersistOwner)>,
+    last_persist: u64,
+    version: u64,
+}
+
+impl Node {
+    /// Starts a node from what its disk holds. The outputs are carried out like those of a turn.
+    #[must_use]
+    pub fn start(now: Moment, wall_ms: u64, boot: Boot) -> (Self, Vec<Output>) {
+        let Boot { config, founding, marker, log } = boot;
+        let founding = Founding::new(now, founding_config(&config, marker), founding);
+        let detector = Detector::new(now, detector_config(&config));
+        let mut node = Self {
+            now,
+            wall_ms,
+            founding,
+            detector,
+            peers: Peers::default(),
+            group: None,
+            held: Vec::new(),
+            health: LocalHealth::new(now),
+            evidence: Evidence::default(),
+            reconciler: Reconciler::default(),
+            push: Push::default(),
+            autopilot: Autopilot::default(),
+            admission: Admission::default(),
+            requests: Requests::new(config.boot_nonce),
+            stopping: None,
+            timers: Timers::default(),
+            counters: Counters::default(),
+            disk_full: false,
+            meta_changed: true,
+            persists: VecDeque::new(),
+            last_persist: 0,
+            version: 0,
+            config,
+        };
+        let mut out = Vec::new();
+        node.resume(log, &mut out);
+        node.settle(&mut out);
+        (node, out)
+    }
+
+    fn resume(&mut self, log: Option<RecoveredLog>, out: &mut Vec<Output>) {
+        let founded = self.founding.state().founded.clone();
+        if let Some(founded) = &founded {
+            self.peers.learn_record(&founded.record);
+        }
+        match (log, founded) {
+            (Some(log), Some(_)) => self.continue_group(log, out),
+            (None, Some(founded)) if self.is_founding_voter() == Some(true) => {
+                self.found_group(&founded, out);
+            }
+            _ => {}
+        }
+        out.push(Output::ResolveSeeds);
+        self.step_founding(FoundingInput::Wake, out);
+        self.step_detector(DetectorInput::Wake, out);
+    }
+
+    /// One turn: every input that is ready, what is due, then everything that follows from it.
+    pub fn turn(
+        &mut self,
+        now: Moment,
+        wall_ms: u64,
+        inputs: impl IntoIterator<Item = Input>,
+        out: &mut Vec<Output>,
+    ) {
+        self.now = self.now.max(now);
+        self.wall_ms = wall_ms;
+        self.counters.turns += 1;
+        for input in inputs {
+            self.take(input, out);
+        }
+        self.fire_due(out);
+        self.settle(out);
+        self.version += 1;
+    }
+
+    /// When the node wants a turn although nothing happens.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Moment> {
+        let requests = self.requests.next_deadline();
+        [self.timers.next(), self.founding.next_wake(), self.detector.next_wake(), requests]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Changes whenever [`Node::status`] may have changed.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn take(&mut self, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Wake => {}
+            Input::SessionUp(session) => self.session_up(session, out),
+            Input::SessionDown { instance, number, end } => {
+                self.session_down(instance, number, end, out);
+            }
+            Input::DialFailed { address, failure } => {
+                self.step_founding(FoundingInput::DialFailed { address, failure }, out);
+            }
+            Input::Frame { from, lane, bytes } => match Envelope::open(lane, bytes) {
+                Ok(body) => self.frame(from, body, out),
+                Err(error) => {
+                    self.counters.frames_malformed += 1;
+                    tracing::warn!(?from, %error, "frame refused");
+                }
+            },
+            Input::Datagram { from, bytes } => {
+                if self.peers.session(from).is_some() {
+                    self.step_detector(DetectorInput::Datagram { from, bytes }, out);
+                }
+            }
+            Input::Undelivered { to } => self.undelivered(to),
+            Input::Farewell { instance, generation } => {
+                self.step_detector(DetectorInput::Farewell { instance, generation }, out);
+            }
+            Input::Resolved { slot, addresses, problem } => {
+                self.step_founding(FoundingInput::Resolved { slot, addresses, problem }, out);
+            }
+            Input::OwnSlot(slot) => self.step_founding(FoundingInput::OwnSlot(own_slot(slot)), out),
+            Input::Persisted { number } => self.persisted(number, out),
+            Input::SnapshotTaken { metadata } => self.snapshot_taken(metadata, out),
+            Input::SnapshotReceived { from, message, image } => {
+                self.snapshot_received(from, message, *image, out);
+            }
+            Input::SnapshotSent { to, ok } => self.snapshot_sent(to, ok),
+            Input::Client { ticket, deadline, request } => {
+                self.client(ticket, deadline, request, out);
+            }
+            Input::ClientGone { ticket } => self.requests.client_gone(ticket),
+            Input::Forwarded { from, ticket, request } => {
+                self.forwarded(from, ticket, request, out)
+            }
+            Input::ForwardAnswered { ticket, answer } => self.forward_answered(ticket, answer, out),
+            Input::DiskFull(full) => self.disk_full = full,
+            Input::Stop => self.begin_stop(out),
+        }
+    }
+
+    fn frame(&mut self, from: Instance, body: EnvelopeBody, out: &mut Vec<Output>) {
+        let Some(session) = self.peers.session(from) else {
+            self.counters.frames_fenced += 1;
+            return;
+        };
+        let generation = session.generation;
+        self.step_detector(DetectorInput::Heard { instance: from }, out);
+        match body {
+            EnvelopeBody::Ping(ping) => self.pinged(from, ping, out),
+            EnvelopeBody::Pong(pong) => self.ponged(from, &pong, out),
+            EnvelopeBody::Founding(message) => {
+                self.step_founding(FoundingInput::Message { from, message }, out);
+            }
+            EnvelopeBody::Dissent(dissent) => self.dissent_received(from, dissent),
+            EnvelopeBody::Detector(message) => {
+                self.step_detector(DetectorInput::Message { from, message }, out);
+            }
+            EnvelopeBody::Raft(frame) => self.raft_frame(from, frame, out),
+            EnvelopeBody::Farewell(_) => {
+                self.step_detector(DetectorInput::Farewell { instance: from, generation }, out);
+            }
+        }
+    }
+
+    fn session_up(&mut self, session: Session, out: &mut Vec<Output>) {
+        let instance = session.instance;
+        if !self.peers.may_speak(instance, session.key) {
+            let reason =
+                format!("{} came with a key that is not the one pinned for it", session.name);
+            out.push(Output::Ban { instance, reason: reason.clone() });
+            self.event("alarm", reason, true, out);
+            return;
+        }
+        self.peers.up(session.clone());
+        self.step_founding(FoundingInput::SessionUp(session.clone()), out);
+        self.step_detector(DetectorInput::SessionUp(session), out);
+        self.session_helps_requests(instance, out);
+        self.ask_to_join(out);
+    }
+
+    fn session_down(
+        &mut self,
+        instance: Instance,
+        number: u64,
+        end: SessionEnd,
+        out: &mut Vec<Output>,
+    ) {
+        if self.peers.down(instance, number) {
+            self.undelivered(instance);
+        }
+        self.step_founding(FoundingInput::SessionDown { instance, number }, out);
+        self.step_detector(DetectorInput::SessionDown { instance, number, end }, out);
+    }
+
+    fn undelivered(&mut self, to: Instance) {
+        self.counters.undelivered += 1;
+        if let Some(group) = &mut self.group {
+            group.replica.unreachable(quorate_proto::raft_id(group.genesis, to));
+        }
+    }
+
+    fn snapshot_sent(&mut self, to: Instance, ok: bool) {
+        if let Some(group) = &mut self.group {
+            group.replica.snapshot_sent(quorate_proto::raft_id(group.genesis, to), ok);
+        }
+    }
+
+    fn persisted(&mut self, number: u64, out: &mut Vec<Output>) {
+        while self.persists.front().is_some_and(|(first, _)| *first <= number) {
+            match self.persists.pop_front() {
+                Some((_, PersistOwner::Founding(number))) => {
+                    self.step_founding(FoundingInput::Persisted { number }, out);
+                }
+                Some((_, PersistOwner::Log(number))) => {
+                    if let Some(group) = &mut self.group {
+                        group.replica.persisted(number);
+                    }
+                }
+                Some((_, PersistOwner::Nobody)) | None => {}
+            }
+        }
+    }
+
+    /// Asks the shell to make something durable.
+    pub(crate) fn persist(&mut self, owner: PersistOwner, write: Write, out: &mut Vec<Output>) {
+        self.last_persist += 1;
+        self.persists.push_back((self.last_persist, owner));
+        out.push(Output::Persist { number: self.last_persist, write });
+    }
+
+    fn fire_due(&mut self, out: &mut Vec<Output>) {
+        if self.founding.next_wake().is_some_and(|at| at <= self.now) {
+            self.step_founding(FoundingInput::Wake, out);
+        }
+        if self.detector.next_wake().is_some_and(|at| at <= self.now) {
+            self.step_detector(DetectorInput::Wake, out);
+        }
+        while let Some(timer) = self.timers.take_due(self.now) {
+            self.fire(timer, out);
+        }
+        self.expire_requests(out);
+    }
+
+    fn fire(&mut self, timer: Timer, out: &mut Vec<Output>) {
+        match timer {
+            Timer::Tick => self.tick(),
+            Timer::Ping => self.ping_round(out),
+            Timer::Dissent => self.send_dissent(out),
+            Timer::Reads => self.repeat_reads(out),
+            Timer::LeaderSilence => self.health.changed = true,
+            Timer::Duties => self.timers.arm(Timer::Duties, self.now + crate::reconcile::DUTIES),
+            Timer::Campaign => self.campaign_on_evidence(),
+            Timer::Join => self.ask_to_join(out),
+            Timer::FounderPatience => self.campaign_as_founder(),
+            Timer::Stop => self.finish_stop(out),
+        }
+    }
+
+    fn tick(&mut self) {
+        self.timers.arm(Timer::Tick, self.now + quorate_consensus::TICK);
+        let doubts = self.detector.doubts_itself();
+        let patient = self.timers.is_armed(Timer::FounderPatience);
+        let Some(group) = &mut self.group else { return };
+        // A node that was paused, or that waits for its fellow founders, must not start an election.
+        if group.leads() || !(doubts || patient) {
+            group.replica.tick();
+        }
+    }
+
+    fn settle(&mut self, out: &mut Vec<Output>) {
+        self.settle_group(out);
+        self.notice_leader(out);
+        self.catch_up_with_view(out);
+        self.do_duties(out);
+        self.settle_group(out);
+        self.notice_leader(out);
+        self.catch_up_with_view(out);
+        self.publish_health(out);
+        self.continue_stop(out);
+    }
+
+    /// Steps the quorum detector and carries out what it says.
+    pub(crate) fn step_founding(&mut self, input: FoundingInput, out: &mut Vec<Output>) {
+        let mut said = Vec::new();
+        self.founding.step(self.now, input, &mut said);
+        for output in said {
+            match output {
+                FoundingOutput::Dial { address } => out.push(Output::Dial { address }),
+                FoundingOutput::Resolve => out.push(Output::ResolveSeeds),
+                FoundingOutput::Send { to, message } => {
+                    // Founding messages never replace each other across ballots or kinds.
+                    let bytes = quorate_proto::Message::encode_to_vec(&message);
+                    let subject = short_hash(&[&bytes]);
+                    self.send_control(
+                        to,
+                        FrameKind::Founding,
+                        subject,
+                        EnvelopeBody::Founding(message),
+                        out,
+                    );
+                }
+                FoundingOutput::Persist { number, state, marker } => {
+                    let write = Write::Founding { state: Box::new(state), marker };
+                    self.persist(PersistOwner::Founding(number), write, out);
+                }
+                FoundingOutput::Founded(founded) => self.founded(founded, out),
+                FoundingOutput::Join(genesis) => self.exists(genesis, out),
+                FoundingOutput::Ban { instance, reason } => {
+                    out.push(Output::Ban { instance, reason })
+                }
+                FoundingOutput::Alarm { code, text } => self.event(code, text, true, out),
+            }
+        }
+        self.campaign_as_founder();
+    }
+
+    /// Steps the detector and carries out what it says.
+    pub(crate) fn step_detector(&mut self, input: DetectorInput, out: &mut Vec<Output>) {
+        let mut said = Vec::new();
+        self.detector.step(self.now, input, &mut said);
+        for output in said {
+            match output {
+                DetectorOutput::Datagram { to, address, bytes } => {
+                    out.push(Output::SendDatagram { to, address, bytes });
+                }
+                DetectorOutput::Send { to, message } => {
+                    let bytes = quorate_proto::Message::encode_to_vec(&message);
+                    let subject = short_hash(&[&bytes]);
+                    self.send_control(
+                        to,
+                        FrameKind::Detector,
+                        subject,
+                        EnvelopeBody::Detector(message),
+                        out,
+                    );
+                }
+                DetectorOutput::Verdict(opinion) => self.verdict_changed(&opinion, out),
+                DetectorOutput::Card(_) => {}
+                DetectorOutput::Dial { address } => out.push(Output::Dial { address }),
+            }
+        }
+    }
+
+    /// Sends on the control lane; dropped when the peer's address is not known at all.
+    pub(crate) fn send_control(
+        &mut self,
+        to: Instance,
+        kind: FrameKind,
+        subject: u64,
+        body: EnvelopeBody,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(address) = self.peers.address(to) else { return };
+        let supersede = Some(Supersede { kind, group: 0, subject });
+        let bytes = Envelope::encode_body(body);
+        let frame = Frame { lane: Lane::Control, supersede, expires: None, bytes };
+        out.push(Output::Send { to, address, frame });
+    }
+}
+
+fn own_slot(slot: OwnSlot) -> quorate_membership::OwnSlot {
+    match slot {
+        OwnSlot::Undecided => quorate_membership::OwnSlot::Undecided,
+        OwnSlot::NotASeed => quorate_membership::OwnSlot::NotASeed,
+        OwnSlot::Slot(slot) => quorate_membership::OwnSlot::Slot(slot),
+    }
+}
+
+fn founding_config(config: &NodeConfig, marker: Option<GenesisId>) -> FoundingConfig {
+    FoundingConfig {
+        cluster: config.cluster.clone(),
+        seeds: config.seeds.clone(),
+        mode: config.mode,
+        digest: founders_digest(&config.cluster, &config.seeds, &config.mode.to_string()),
+        quiet: config.quiet,
+        grace: config.grace,
+        me: FounderSelf {
+            instance: config.instance,
+            generation: config.generation,
+            boot_nonce: config.boot_nonce,
+            name: config.name.clone(),
+            key: config.key,
+            address: config.advertise,
+        },
+        seed: config.seed,
+        nonce_key: config.boot_nonce,
+        marker,
+    }
+}
+
+fn detector_config(config: &NodeConfig) -> DetectorConfig {
+    DetectorConfig {
+        me: config.instance,
+        generation: config.generation,
+        seed: config.seed,
+        profile: quorate_membership::Profile::default(),
+    }
+}

@@ -1,0 +1,93 @@
+//! Sessions that are up, and where each instance is reached.
+//!
+//! An address is a hint; the newest source wins: the session, then the committed member, then the founding
+//! record. Knows nothing of what is said on a session.
+
+use quorate_proto::{FoundingRecord, HealthView, Instance, NodeKey, Session};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// Everything known of reaching others.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    sessions: BTreeMap<Instance, Session>,
+    founders: BTreeMap<Instance, SocketAddr>,
+    members: BTreeMap<Instance, SocketAddr>,
+    /// Addresses that a leader hint gave us, for a joiner that has not met the leader.
+    hints: BTreeMap<Instance, SocketAddr>,
+    pins: BTreeMap<Instance, NodeKey>,
+}
+
+/// Leader hints kept at once; a joiner needs one.
+const MAX_HINTS: usize = 8;
+
+impl Peers {
+    /// A session came up; an older one with the same instance is forgotten.
+    pub(crate) fn up(&mut self, session: Session) {
+        self.sessions.insert(session.instance, session);
+    }
+
+    /// A session ended. False when a newer one has replaced it already.
+    pub(crate) fn down(&mut self, instance: Instance, number: u64) -> bool {
+        let ours = self.sessions.get(&instance).is_some_and(|session| session.number == number);
+        if ours {
+            self.sessions.remove(&instance);
+        }
+        ours
+    }
+
+    /// The session with an instance.
+    pub(crate) fn session(&self, instance: Instance) -> Option<&Session> {
+        self.sessions.get(&instance)
+    }
+
+    /// All sessions.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values()
+    }
+
+    /// Takes the addresses of the founding record.
+    pub(crate) fn learn_record(&mut self, record: &FoundingRecord) {
+        for voter in &record.voters {
+            if let Some(address) = voter.address.as_ref().and_then(|address| address.socket()) {
+                self.founders.insert(voter.instance, address);
+            }
+            self.pins.entry(voter.instance).or_insert(voter.key);
+        }
+    }
+
+    /// Takes the addresses and pinned keys of the committed view, in place of the earlier ones.
+    pub(crate) fn learn_view(&mut self, view: &HealthView) {
+        self.members.clear();
+        for member in &view.members {
+            if let Some(address) = member.address.as_ref().and_then(|address| address.socket()) {
+                self.members.insert(member.instance, address);
+            }
+            self.pins.insert(member.instance, member.key);
+        }
+        self.hints.clear();
+    }
+
+    /// Takes the address in a leader hint.
+    pub(crate) fn learn_hint(&mut self, instance: Instance, address: SocketAddr) {
+        if self.hints.len() >= MAX_HINTS {
+            self.hints.clear();
+        }
+        self.hints.insert(instance, address);
+    }
+
+    /// Where an instance is reached.
+    pub(crate) fn address(&self, instance: Instance) -> Option<SocketAddr> {
+        self.sessions
+            .get(&instance)
+            .map(|session| session.address)
+            .or_else(|| self.members.get(&instance).copied())
+            .or_else(|| self.founders.get(&instance).copied())
+            .or_else(|| self.hints.get(&instance).copied())
+    }
+
+    /// Whether a key may speak for an instance: it is the pinned one, or none is pinned yet.
+    pub(crate) fn may_speak(&self, instance: Instance, key: NodeKey) -> bool {
+        self.pins.get(&instance).is_none_or(|pinned| *pinned == key)
+    }
+}

@@ -1,0 +1,185 @@
+//! Direct pings: the leader to every live node, each voter to the leader; and the push of health that rides on
+//! them until it is acknowledged.
+//!
+//! Nothing here waits for anybody to ask. A ping to a node that has not acknowledged the newest epoch carries
+//! what it lacks, every round, until it answers or is down.
+
+use crate::event::Output;
+use crate::node::Node;
+use crate::timers::Timer;
+use quorate_proto::{
+    EnvelopeBody, FrameKind, HealthEpoch, HealthUpdate, Instance, MemberState, Ping, Pong, Role,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Rounds of pings: three may be lost in a row before half a second of silence becomes a suspicion.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(150);
+/// Most pings a second that a leader sends; above 300 nodes its rounds become slower.
+const PINGS_PER_SECOND: usize = 2_000;
+/// A node that is down is pinged once in so many rounds, for ever: it may be back behind a healed network.
+const DOWN_EVERY: u64 = 7;
+
+/// Who has acknowledged what.
+#[derive(Debug, Default)]
+pub(crate) struct Push {
+    round: u64,
+    acknowledged: BTreeMap<Instance, HealthEpoch>,
+    /// The newest epoch of which a push has been sent.
+    pushed: HealthEpoch,
+}
+
+impl Push {
+    /// A new leader knows nothing of acknowledgements.
+    pub(crate) fn reset(&mut self) {
+        self.acknowledged.clear();
+        self.pushed = HealthEpoch::ZERO;
+    }
+
+    /// What a node has acknowledged.
+    pub(crate) fn acknowledged(&self, instance: Instance) -> HealthEpoch {
+        self.acknowledged.get(&instance).copied().unwrap_or(HealthEpoch::ZERO)
+    }
+}
+
+impl Node {
+    /// A round of pings is due.
+    pub(crate) fn ping_round(&mut self, out: &mut Vec<Output>) {
+        let Some(leader) = self.health.leader else { return };
+        let me = self.config.instance;
+        if leader.instance == me && self.leads() {
+            self.push.round += 1;
+            let round = self.push.round;
+            let members = self.health.view.members.len();
+            let slower =
+                Duration::from_micros(1_000_000 * members as u64 / PINGS_PER_SECOND as u64);
+            self.timers.arm(Timer::Ping, self.now + PING_INTERVAL.max(slower));
+            self.ping_members(
+                |_, state| state == MemberState::Alive || round.is_multiple_of(DOWN_EVERY),
+                out,
+            );
+        } else if self.role().is_some_and(|role| role != Role::Member) && leader.instance != me {
+            self.push.round += 1;
+            self.timers.arm(Timer::Ping, self.now + PING_INTERVAL);
+            let ping = self.ping(None);
+            self.send_control(leader.instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
+        }
+    }
+
+    /// The leader tells everybody who lacks the newest epoch, at once.
+    pub(crate) fn push_news(&mut self, out: &mut Vec<Output>) {
+        let newest = self.health.view.epoch;
+        if self.push.pushed == newest || !self.leads() {
+            return;
+        }
+        self.push.pushed = newest;
+        self.ping_members(|acknowledged, _| acknowledged < newest, out);
+    }
+
+    fn ping_members(
+        &mut self,
+        wanted: impl Fn(HealthEpoch, MemberState) -> bool,
+        out: &mut Vec<Output>,
+    ) {
+        let me = self.config.instance;
+        let targets: Vec<(Instance, HealthEpoch)> = self
+            .health
+            .view
+            .members
+            .iter()
+            .filter(|member| member.instance != me)
+            .map(|member| {
+                (member.instance, self.push.acknowledged(member.instance), member.state())
+            })
+            .filter(|(_, acknowledged, state)| wanted(*acknowledged, *state))
+            .map(|(instance, acknowledged, _)| (instance, acknowledged))
+            .collect();
+        // Most nodes lack the same; the update for each starting point is made once.
+        let mut updates: BTreeMap<HealthEpoch, Option<HealthUpdate>> = BTreeMap::new();
+        for (instance, acknowledged) in targets {
+            let update = updates
+                .entry(acknowledged)
+                .or_insert_with(|| {
+                    self.group.as_ref().and_then(|group| group.meta.update_since(acknowledged))
+                })
+                .clone();
+            let ping = self.ping(update);
+            self.send_control(instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
+        }
+    }
+
+    fn ping(&self, update: Option<HealthUpdate>) -> Ping {
+        let (applied, state_hash) = self
+            .group
+            .as_ref()
+            .map_or((0, 0), |group| (group.meta.applied(), group.meta.state_hash()));
+        Ping {
+            number: self.push.round,
+            genesis: self.founding.state().known_genesis().unwrap_or_default(),
+            term: self.health.leader.map_or(0, |leader| leader.term),
+            leader: self.health.leader.map(|leader| leader.instance),
+            epoch: self.health.view.epoch,
+            update,
+            applied,
+            state_hash,
+        }
+    }
+
+    /// A ping came in: take what it brings, answer with what this node has.
+    pub(crate) fn pinged(&mut self, from: Instance, ping: Ping, out: &mut Vec<Output>) {
+        if self.founding.state().known_genesis() != Some(ping.genesis) {
+            self.counters.frames_fenced += 1;
+            return;
+        }
+        if ping.leader == Some(from) {
+            self.leader_pinged(from, ping.term, out);
+            if let Some(update) = ping.update {
+                self.health_pushed(update, out);
+            }
+        }
+        let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {
+            (group.replica.status().term, group.meta.applied(), group.meta.state_hash())
+        });
+        let epoch = self.acknowledged_epoch();
+        let pong = Pong { number: ping.number, epoch, term, applied, state_hash };
+        self.send_control(from, FrameKind::Pong, ping.number, EnvelopeBody::Pong(pong), out);
+    }
+
+    /// An answer came in: it acknowledges an epoch and shows the state behind it.
+    pub(crate) fn ponged(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
+        if !self.leads() || self.health.member(from).is_none() {
+            return;
+        }
+        let newest = self.health.view.epoch;
+        let entry = self.push.acknowledged.entry(from).or_insert(HealthEpoch::ZERO);
+        // An acknowledgement beyond what was committed is nonsense and counts as none.
+        if pong.epoch <= newest {
+            *entry = pong.epoch;
+        }
+        self.compare_state(from, pong, out);
+        self.epoch_acknowledged(out);
+    }
+
+    fn compare_state(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
+        let Some(group) = &self.group else { return };
+        let same_place = pong.applied == group.meta.applied() && pong.state_hash != 0;
+        if same_place && pong.state_hash != group.meta.state_hash() {
+            let name = self.health.name(from);
+            let text =
+                format!("the state of {name} differs from the leader's at index {}", pong.applied);
+            self.event("alarm", text, true, out);
+        }
+    }
+
+    /// The newest epoch that every live node has acknowledged.
+    pub(crate) fn acknowledged_by_all(&self) -> HealthEpoch {
+        let me = self.config.instance;
+        self.health
+            .alive()
+            .filter(|member| member.instance != me)
+            .map(|member| self.push.acknowledged(member.instance))
+            .chain([self.health.view.epoch])
+            .min()
+            .unwrap_or(HealthEpoch::ZERO)
+    }
+}

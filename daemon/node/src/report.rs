@@ -1,0 +1,206 @@
+//! What a node says of itself: its status, and the reasons why it is not quorate. Reads; changes nothing.
+
+use crate::node::Node;
+use crate::status::{Margin, Reason, State, Status};
+use quorate_proto::Moment;
+use std::sync::Arc;
+
+/// The few numbers that a checker compares from outside after every turn; cheap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vitals {
+    /// The term in which this node leads, if it does.
+    pub leads_in: Option<u64>,
+    /// Applied index and state hash; zeros when it is no replica.
+    pub applied: u64,
+    /// See `applied`.
+    pub state_hash: u64,
+    /// The newest epoch seen here.
+    pub epoch: quorate_proto::HealthEpoch,
+    /// The cluster id known here.
+    pub genesis: Option<quorate_proto::GenesisId>,
+}
+
+impl Node {
+    /// The numbers that checkers compare.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        let replica = self.group.as_ref();
+        Vitals {
+            leads_in: replica
+                .filter(|group| group.leads())
+                .map(|group| group.replica.status().term),
+            applied: replica.map_or(0, |group| group.meta.applied()),
+            state_hash: replica.map_or(0, |group| group.meta.state_hash()),
+            epoch: self.health.view.epoch,
+            genesis: self.founding.state().known_genesis(),
+        }
+    }
+
+    /// Everything at once.
+    #[must_use]
+    pub fn status(&self, now: Moment) -> Status {
+        let replica = self.group.as_ref().map(|group| (group.replica.status(), &group.meta));
+        let term = replica.as_ref().map_or(0, |(status, _)| status.term);
+        let leader = self.health.leader;
+        Status {
+            cluster: self.config.cluster.to_string(),
+            genesis: self.founding.state().known_genesis(),
+            state: self.state(),
+            reasons: self.reasons(now),
+            margin: self.founding.margin().map(|margin| Margin {
+                disks: margin.disks,
+                alarm: margin.alarm,
+                known: margin.known,
+                slots: margin.slots,
+            }),
+            name: self.config.name.clone(),
+            instance: self.config.instance,
+            generation: self.config.generation,
+            role: self.shown_role(),
+            leader: leader
+                .filter(|_| self.is_quorate())
+                .map(|leader| (leader.instance, self.health.name(leader.instance))),
+            term: term.max(leader.map_or(0, |leader| leader.term)),
+            commit: replica.as_ref().map_or(0, |(status, _)| status.commit),
+            applied: replica.as_ref().map_or(0, |(_, meta)| meta.applied()),
+            revision: replica.as_ref().map_or(0, |(_, meta)| meta.revision().get()),
+            state_hash: replica.as_ref().map_or(0, |(_, meta)| meta.state_hash()),
+            elections: self.counters.elections,
+            view: Arc::clone(&self.health.view),
+            opinions: self.own_opinions(),
+            sessions: self
+                .peers
+                .sessions()
+                .map(|session| (session.instance, session.name.to_string(), session.address))
+                .collect(),
+            snapshot: self.durable_snapshot(),
+            counters: self.counter_rows(),
+        }
+    }
+
+    fn state(&self) -> State {
+        if self.is_quorate() && self.health.member(self.config.instance).is_some() {
+            return State::Quorate;
+        }
+        if self.founding.state().known_genesis().is_none() {
+            return State::Waiting;
+        }
+        let inside = self.health.member(self.config.instance).is_some();
+        if inside || self.is_founding_voter() == Some(true) {
+            State::NoQuorum
+        } else {
+            State::Joining
+        }
+    }
+
+    fn reasons(&self, now: Moment) -> Vec<Reason> {
+        let founding = || {
+            self.founding.reasons(now).into_iter().map(|reason| Reason {
+                code: reason.code,
+                subject: reason.subject,
+                text: reason.text,
+                remedy: reason.remedy,
+                since: reason.since,
+            })
+        };
+        match self.state() {
+            State::Quorate => Vec::new(),
+            State::Waiting => founding().collect(),
+            State::Joining => founding().chain([self.joining_reason(now)]).collect(),
+            State::NoQuorum => self.no_quorum_reasons(now),
+        }
+    }
+
+    fn joining_reason(&self, now: Moment) -> Reason {
+        let text = match &self.admission.refused {
+            Some(refusal) => format!("the cluster refuses this node: {refusal}"),
+            None => "a cluster of this name exists; waiting to be let in by its leader".to_owned(),
+        };
+        Reason {
+            code: "joining",
+            subject: None,
+            text,
+            remedy: "the cluster needs a leader to let anybody in: run `quorate why` on a host that is in it. If that \
+                     cluster is dead for good, `quorate reset --cluster NAME` begins anew on this host"
+                .to_owned(),
+            since: now,
+        }
+    }
+
+    fn no_quorum_reasons(&self, now: Moment) -> Vec<Reason> {
+        let since = self.health.quorum_lost.unwrap_or(now);
+        let mut reasons = vec![Reason {
+            code: "no-leader",
+            subject: None,
+            text: "no leader with a majority of the voters is known".to_owned(),
+            remedy: "start the voters that are missing, or mend the network between them"
+                .to_owned(),
+            since,
+        }];
+        for opinion in self.detector.verdicts() {
+            let gone = matches!(
+                opinion.verdict,
+                quorate_proto::Verdict::Down | quorate_proto::Verdict::Left
+            );
+            let Some(member) = self.health.member(opinion.instance).filter(|_| gone) else {
+                continue;
+            };
+            reasons.push(Reason {
+                code: "missing",
+                subject: Some(member.name.clone()),
+                text: format!(
+                    "{} ({}) does not answer: {}",
+                    member.name,
+                    member.role().word(),
+                    opinion.reason
+                ),
+                remedy: format!(
+                    "on {}: systemctl status quorate; from here: quorate ping {}",
+                    member.name, member.name
+                ),
+                since: opinion.since,
+            });
+        }
+        reasons
+    }
+
+    fn counter_rows(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let c = &self.counters;
+        vec![
+            ("quorate_turns_total", "Turns of the node's loop.", c.turns),
+            ("quorate_requests_total", "Requests of local clients.", c.requests),
+            ("quorate_refusals_total", "Requests that ended in a refusal.", c.refusals),
+            ("quorate_proposals_total", "Commands proposed by this node as leader.", c.proposals),
+            (
+                "quorate_leader_changes_total",
+                "Leaders seen by this node since its start.",
+                c.elections,
+            ),
+            (
+                "quorate_health_epochs_total",
+                "Health epochs seen by this node since its start.",
+                c.epochs,
+            ),
+            (
+                "quorate_frames_fenced_total",
+                "Frames dropped for a wrong cluster, sender or receiver.",
+                c.frames_fenced,
+            ),
+            (
+                "quorate_frames_guarded_total",
+                "Frames dropped because their content made no sense.",
+                c.frames_guarded,
+            ),
+            (
+                "quorate_frames_malformed_total",
+                "Frames that could not be decoded.",
+                c.frames_malformed,
+            ),
+            (
+                "quorate_frames_undelivered_total",
+                "Times that frames to a peer were given up.",
+                c.undelivered,
+            ),
+        ]
+    }
+}

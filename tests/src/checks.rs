@@ -1,0 +1,90 @@
+//! The checkers, from outside: one birth, one leader a term, equal state at equal index, epochs that only grow,
+//! no acknowledged write lost. A violation panics with the sentence that was broken.
+
+use quorate_node::Vitals;
+use quorate_proto::{Founded, GenesisId, HealthEpoch, Instance};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+pub struct Checks {
+    births: BTreeMap<GenesisId, String>,
+    leaders: BTreeMap<(GenesisId, u64), Instance>,
+    states: BTreeMap<(GenesisId, u64), u64>,
+    epochs: BTreeMap<(usize, u64), HealthEpoch>,
+    applied: BTreeMap<(usize, u64), u64>,
+    disks_lost: BTreeSet<usize>,
+    /// The story loses more founder disks than the margin: two births are then possible, and only the alarm
+    /// is checked.
+    pub beyond_margin: bool,
+}
+
+impl Checks {
+    /// A founding record became durable on a host.
+    pub fn founded(&mut self, host: usize, founded: &Founded) {
+        let genesis = founded.record.genesis_id();
+        let voters: Vec<&str> =
+            founded.record.voters.iter().map(|voter| voter.name.as_str()).collect();
+        self.births
+            .entry(genesis)
+            .or_insert_with(|| format!("first at n{}, voters {voters:?}", host + 1));
+        assert!(
+            self.births.len() <= 1 || self.beyond_margin,
+            "one birth: two clusters were founded under one name: {:?}",
+            self.births
+        );
+    }
+
+    /// A host shows a cluster id.
+    pub fn knows(&mut self, host: usize, genesis: GenesisId) {
+        self.births.entry(genesis).or_insert_with(|| format!("heard of at n{}", host + 1));
+        assert!(
+            self.births.len() <= 1 || self.beyond_margin,
+            "one birth: two cluster ids are about: {:?}",
+            self.births
+        );
+    }
+
+    /// How many clusters were founded.
+    #[must_use]
+    pub fn births(&self) -> usize {
+        self.births.len()
+    }
+
+    /// A disk is gone.
+    pub fn disk_lost(&mut self, host: usize) {
+        self.disks_lost.insert(host);
+    }
+
+    /// A node has had a turn.
+    pub fn turned(&mut self, host: usize, run: u64, instance: Instance, vitals: &Vitals) {
+        let genesis = vitals.genesis.unwrap_or_default();
+        if let Some(term) = vitals.leads_in {
+            let leader = self.leaders.entry((genesis, term)).or_insert(instance);
+            assert_eq!(*leader, instance, "one leader a term: two lead in term {term}");
+        }
+        if vitals.applied > 0 {
+            let last = self.applied.insert((host, run), vitals.applied).unwrap_or(0);
+            assert!(last <= vitals.applied, "agreed prefix: n{} applied backwards", host + 1);
+            if last != vitals.applied {
+                let state =
+                    self.states.entry((genesis, vitals.applied)).or_insert(vitals.state_hash);
+                assert_eq!(
+                    *state,
+                    vitals.state_hash,
+                    "equal state at equal index: n{} differs at index {}",
+                    host + 1,
+                    vitals.applied
+                );
+            }
+        }
+        let epoch = self.epochs.entry((host, run)).or_insert(HealthEpoch::ZERO);
+        assert!(
+            *epoch <= vitals.epoch,
+            "epochs grow: n{} went back from {epoch} to {}",
+            host + 1,
+            vitals.epoch
+        );
+        *epoch = vitals.epoch;
+    }
+}

@@ -1,0 +1,139 @@
+//! One host's disk: what is durable, and what has been asked for and may be lost by a power cut.
+//!
+//! A crash keeps a random prefix of the writes under way, as a real disk may. Snapshots become visible at once
+//! and whole, as after write-aside, fsync and rename.
+
+use crate::random::Random;
+use quorate_consensus::log_codec::fold::LogFold;
+use quorate_meta::Meta;
+use quorate_node::{RecoveredLog, Write};
+use quorate_proto::{
+    ClusterName, FoundingState, Generation, GenesisId, Instance, NodeKey, SnapshotMetadata,
+};
+use std::collections::VecDeque;
+
+/// Everything that a disk life keeps.
+#[derive(Debug, Clone)]
+pub struct Life {
+    /// The disk life.
+    pub instance: Instance,
+    /// Its node key.
+    pub key: NodeKey,
+    /// Starts so far.
+    pub generation: Generation,
+    /// The founding state.
+    pub founding: FoundingState,
+    log: LogFold,
+    logged: bool,
+    snapshots: Vec<(SnapshotMetadata, Meta)>,
+}
+
+/// One host's disk.
+#[derive(Debug, Default)]
+pub struct Disk {
+    life: Option<Life>,
+    /// The marker outside the data directory; survives the loss of the data, not of the whole disk.
+    pub marker: Option<GenesisId>,
+    pending: VecDeque<(u64, Write)>,
+}
+
+impl Disk {
+    /// Opens the data directory as a start does: makes a life when there is none, raises the generation.
+    pub fn open(&mut self, random: &mut Random, cluster: &ClusterName) -> Life {
+        let life = self.life.get_or_insert_with(|| {
+            let instance = Instance::from_bytes(random.bytes16());
+            let mut key = [0; 32];
+            key[..16].copy_from_slice(&random.bytes16());
+            Life {
+                instance,
+                key: NodeKey::from_bytes(key),
+                generation: Generation::new(0),
+                founding: FoundingState::fresh(instance, cluster),
+                log: LogFold::default(),
+                logged: false,
+                snapshots: Vec::new(),
+            }
+        });
+        life.generation = Generation::new(life.generation.get() + 1);
+        life.clone()
+    }
+
+    /// What the log directory holds.
+    #[must_use]
+    pub fn recover(life: &Life) -> Option<RecoveredLog> {
+        if !life.logged {
+            return None;
+        }
+        let newest = life.snapshots.iter().max_by_key(|(metadata, _)| metadata.index).cloned();
+        let position = newest.as_ref().map(|(metadata, _)| (metadata.index, metadata.term));
+        let state = life.log.clone().behind(position).expect("a simulated log is never damaged");
+        Some(RecoveredLog {
+            hard_state: state.hard_state,
+            snapshot: newest,
+            entries: state.entries,
+            reset: state.base,
+        })
+    }
+
+    /// A write is under way.
+    pub fn begin(&mut self, number: u64, write: Write) {
+        self.pending.push_back((number, write));
+    }
+
+    /// The write with this number, and all before it, reach the disk.
+    pub fn complete(&mut self, number: u64) {
+        while self.pending.front().is_some_and(|(first, _)| *first <= number) {
+            let Some((_, write)) = self.pending.pop_front() else { return };
+            self.apply(write);
+        }
+    }
+
+    /// A snapshot file is whole and durable.
+    pub fn keep_snapshot(&mut self, metadata: SnapshotMetadata, image: Meta) {
+        let Some(life) = &mut self.life else { return };
+        life.snapshots.push((metadata, image));
+        life.snapshots.sort_by_key(|(metadata, _)| metadata.index);
+        let surplus = life.snapshots.len().saturating_sub(2);
+        life.snapshots.drain(..surplus);
+    }
+
+    /// Power loss: a random prefix of what was under way is kept.
+    pub fn crash(&mut self, random: &mut Random) {
+        let kept = random.below(self.pending.len() as u64 + 1);
+        for _ in 0..kept {
+            if let Some((_, write)) = self.pending.pop_front() {
+                self.apply(write);
+            }
+        }
+        self.pending.clear();
+    }
+
+    /// The disk is replaced: a new host at the old address.
+    pub fn wipe(&mut self) {
+        *self = Self::default();
+    }
+
+    /// `rm -rf` of the data directory: the marker stays.
+    pub fn remove_data(&mut self) {
+        self.life = None;
+        self.pending.clear();
+    }
+
+    fn apply(&mut self, write: Write) {
+        let Some(life) = &mut self.life else { return };
+        match write {
+            Write::Founding { state, marker } => {
+                life.founding = *state;
+                if marker.is_some() {
+                    self.marker = marker;
+                }
+            }
+            Write::Log(records) => {
+                life.logged = true;
+                for record in records {
+                    life.log.add(record);
+                }
+            }
+        }
+    }
+}

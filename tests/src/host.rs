@@ -1,0 +1,77 @@
+//! One simulated host: its disk, its address, and the node while it runs.
+
+use crate::disk::Disk;
+use quorate_node::Node;
+use quorate_proto::{Generation, GenesisId, Instance, Moment, NodeKey};
+use quorate_transport::outbox::Outbox;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// The half of a connection that one host holds.
+#[derive(Debug)]
+pub struct Link {
+    /// The other host.
+    pub peer: usize,
+    /// Which run of the other host this connection was made with.
+    pub peer_run: u64,
+    /// Number of the session at this host.
+    pub number: u64,
+    /// Number of the connection, the same at both ends.
+    pub connection: u64,
+    /// The peer's instance.
+    pub instance: Instance,
+    /// Last sign of life.
+    pub heard: Moment,
+}
+
+/// A running daemon.
+pub struct Process {
+    /// The node.
+    pub node: Node,
+    /// Its disk life.
+    pub instance: Instance,
+    /// Its boot counter.
+    pub generation: Generation,
+    /// Random number of this start.
+    pub boot_nonce: u64,
+    /// Its key.
+    pub key: NodeKey,
+    /// What its hello carries.
+    pub genesis: Option<GenesisId>,
+    /// Frames that wait or go, by peer instance.
+    pub outboxes: BTreeMap<Instance, Outbox>,
+    /// Connections that stand, by peer host.
+    pub links: BTreeMap<usize, Link>,
+    /// Hosts being dialled.
+    pub dialling: BTreeMap<usize, Moment>,
+    /// Instances that are not spoken with.
+    pub banned: Vec<Instance>,
+    /// Sessions made so far.
+    pub sessions: u64,
+    /// The next moment at which the node wants a turn, as far as it is scheduled.
+    pub wake: Option<Moment>,
+    /// It has said goodbye.
+    pub stopped: bool,
+}
+
+/// A host, on or off.
+pub struct Host {
+    /// Host name, `n1` for the first.
+    pub name: String,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Its disk.
+    pub disk: Disk,
+    /// The daemon, while the host is on.
+    pub process: Option<Process>,
+    /// Counts the starts of the daemon on this host, over all disks.
+    pub run: u64,
+    /// Frozen until then.
+    pub paused_until: Option<Moment>,
+    /// The seeds in its config.
+    pub seeds: Vec<String>,
+    /// Its slot among them.
+    pub slot: Option<usize>,
+    /// Why it refuses to go on, if it does.
+    pub halted: Option<String>,
+}

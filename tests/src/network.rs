@@ -1,0 +1,121 @@
+//! The network between hosts: which links pass, how long a frame takes, what is lost.
+//!
+//! A connection delivers each lane in order; loss shows as delay on streams and as loss on datagrams. A link
+//! that is cut holds what was sent; after the idle time both ends find their connection dead.
+
+use crate::random::Random;
+use quorate_proto::Moment;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How a network behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Weather {
+    /// Shortest one-way delay.
+    pub delay: Duration,
+    /// Drawn on top of it, evenly.
+    pub jitter: Duration,
+    /// Packets lost, of a hundred, each way.
+    pub loss: u64,
+    /// Datagrams delivered twice, of a hundred.
+    pub duplicates: u64,
+}
+
+impl Weather {
+    /// A quiet local network.
+    pub const CALM: Self = Self {
+        delay: Duration::from_micros(150),
+        jitter: Duration::from_micros(200),
+        loss: 0,
+        duplicates: 0,
+    };
+}
+
+/// Time after which a connection without a sign of life is dead; the transport's own setting.
+pub const IDLE: Duration = Duration::from_secs(3);
+/// How long a dial tries.
+pub const DIAL: Duration = Duration::from_secs(1);
+/// QUIC sends a lost packet again after about this long.
+const RETRANSMIT: Duration = Duration::from_millis(25);
+
+/// The state of all links between `hosts` hosts.
+#[derive(Debug)]
+pub struct Network {
+    /// How it behaves now.
+    pub weather: Weather,
+    cut: BTreeMap<(usize, usize), bool>,
+    last: BTreeMap<(usize, usize, u8), Moment>,
+}
+
+impl Network {
+    /// A calm network in which everybody reaches everybody.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { weather: Weather::CALM, cut: BTreeMap::new(), last: BTreeMap::new() }
+    }
+
+    /// Cuts or mends the way from one host to another; the way back is another matter.
+    pub fn set_cut(&mut self, from: usize, to: usize, cut: bool) {
+        self.cut.insert((from, to), cut);
+    }
+
+    /// Mends everything.
+    pub fn heal(&mut self) {
+        self.cut.clear();
+        self.weather = Weather::CALM;
+    }
+
+    /// Whether packets pass from one host to another.
+    #[must_use]
+    pub fn passes(&self, from: usize, to: usize) -> bool {
+        !self.cut.get(&(from, to)).copied().unwrap_or(false)
+    }
+
+    /// Whether a connection can live: packets must pass both ways.
+    #[must_use]
+    pub fn connects(&self, a: usize, b: usize) -> bool {
+        self.passes(a, b) && self.passes(b, a)
+    }
+
+    fn flight(&self, random: &mut Random) -> Duration {
+        let jitter = u64::try_from(self.weather.jitter.as_micros()).unwrap_or(0);
+        self.weather.delay + Duration::from_micros(random.below(jitter + 1))
+    }
+
+    /// When a frame on an ordered stream arrives. Each loss costs a retransmission.
+    pub fn stream_arrival(
+        &mut self,
+        now: Moment,
+        random: &mut Random,
+        from: usize,
+        to: usize,
+        lane: u8,
+    ) -> Moment {
+        let mut at = now + self.flight(random);
+        while random.percent(self.weather.loss) {
+            at = at + RETRANSMIT;
+        }
+        let last = self.last.entry((from, to, lane)).or_insert(Moment::ZERO);
+        let at = at.max(*last + Duration::from_micros(1));
+        *last = at;
+        at
+    }
+
+    /// When a datagram arrives: never, once, or twice, in any order.
+    pub fn datagram_arrivals(&mut self, now: Moment, random: &mut Random) -> Vec<Moment> {
+        let mut arrivals = Vec::new();
+        if !random.percent(self.weather.loss) {
+            arrivals.push(now + self.flight(random));
+        }
+        if random.percent(self.weather.duplicates) {
+            arrivals.push(now + self.flight(random));
+        }
+        arrivals
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,197 @@
+//! A random run, whole: start in any order, safety phase under faults, heal, liveness phase.
+
+use crate::faults::{Roughness, break_something};
+use crate::random::Random;
+use crate::workload::Workload;
+use crate::world::{Setup, World};
+use quorate_membership::Mode;
+use quorate_node::State;
+use quorate_proto::MemberState;
+use std::time::Duration;
+
+/// A healed cluster is whole again within this.
+const CONVERGE: Duration = Duration::from_secs(60);
+
+impl World {
+    /// Starts every host that is off.
+    pub fn start_all(&mut self) {
+        for host in 0..self.hosts.len() {
+            if self.hosts[host].halted.is_none() {
+                self.start(host);
+            }
+        }
+    }
+
+    /// Whether everybody is up and quorate, sees everybody alive at one epoch, and the voters are complete.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let statuses: Vec<_> = self
+            .hosts
+            .iter()
+            .map(|host| host.process.as_ref().map(|process| process.node.status(self.now)))
+            .collect();
+        let Some(Some(first)) = statuses.first() else { return false };
+        let target = match self.hosts.len() {
+            1 => 1,
+            2 => 2,
+            3 | 4 => 3,
+            _ => 5,
+        };
+        let voters =
+            first.view.members.iter().filter(|member| member.role().word() == "voter").count();
+        voters >= target
+            && statuses.iter().all(|status| {
+                status.as_ref().is_some_and(|status| {
+                    status.state == State::Quorate
+                        && status.view == first.view
+                        && status.genesis == first.genesis
+                        && status.view.members.len() == self.hosts.len()
+                        && status
+                            .view
+                            .members
+                            .iter()
+                            .all(|member| member.state() == MemberState::Alive)
+                })
+            })
+    }
+
+    /// What is still wrong, for a failure's text.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        for host in &self.hosts {
+            let line = match &host.process {
+                None => format!("{}: off, halted: {:?}\n", host.name, host.halted),
+                Some(process) => {
+                    let status = process.node.status(self.now);
+                    let members: Vec<String> = status
+                        .view
+                        .members
+                        .iter()
+                        .map(|m| format!("{}={}/{}", m.name, m.state().word(), m.role().word()))
+                        .collect();
+                    format!(
+                        "{}: {} term {} leader {:?} commit {} applied {} epoch {} {} opinions {:?} reasons {:?}\n",
+                        host.name,
+                        status.state.word(),
+                        status.term,
+                        status.leader.map(|(_, name)| name),
+                        status.commit,
+                        status.applied,
+                        status.view.epoch,
+                        members.join(" "),
+                        status.opinions,
+                        status
+                            .reasons
+                            .iter()
+                            .map(|reason| (&reason.code, &reason.text))
+                            .collect::<Vec<_>>(),
+                    )
+                }
+            };
+            text.push_str(&line);
+        }
+        text
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Hash over everything that happened.
+    pub trace: u64,
+    /// Writes that were acknowledged.
+    pub acknowledged: usize,
+}
+
+/// Draws a setup from a seed.
+#[must_use]
+pub fn draw_setup(seed: u64) -> (Setup, Roughness) {
+    let mut random = Random::new(seed ^ 0x5e7_ab1e);
+    let seeds = usize::try_from(match random.below(10) {
+        0 => 1,
+        1 => 2,
+        2..=6 => 3,
+        7 => 4,
+        _ => 5,
+    })
+    .unwrap_or(3);
+    let extra = usize::try_from(random.below(3)).unwrap_or(0);
+    let setup = Setup {
+        hosts: seeds + extra,
+        seeds,
+        mode: if random.percent(30) { Mode::Durable } else { Mode::Majority },
+        quiet: Duration::from_secs(1),
+        snapshot_every: random.between(20, 400),
+        fsync_micros: random.between(100, 20_000),
+    };
+    let roughness = match random.below(3) {
+        0 => Roughness::Weather,
+        1 => Roughness::Crashes,
+        _ => Roughness::Wipes,
+    };
+    (setup, roughness)
+}
+
+/// Runs one seed. Panics when a promise is broken.
+#[must_use]
+pub fn run_seed(seed: u64) -> Outcome {
+    run_seed_in(&mut World::new(seed, draw_setup(seed).0), draw_setup(seed).1)
+}
+
+/// Runs one seed in a world that the caller can look at afterwards.
+pub fn run_seed_in(world: &mut World, roughness: Roughness) -> Outcome {
+    let mut workload = Workload::default();
+    let hosts = world.hosts.len();
+    // Any start order, any delay between starts; faults from the very beginning.
+    for _ in 0..hosts * 2 {
+        let host = usize::try_from(world.random.below(hosts as u64)).unwrap_or(0);
+        world.start(host);
+        let wait = world.random.between(0, 4_000);
+        world.run_for(Duration::from_millis(wait));
+        if roughness != Roughness::Weather && world.random.percent(25) {
+            break_something(world, Roughness::Crashes);
+        }
+    }
+    for _ in 0..30 {
+        for _ in 0..world.random.below(6) {
+            let host = usize::try_from(world.random.below(hosts as u64)).unwrap_or(0);
+            if world.random.percent(70) {
+                workload.write(world, host)
+            } else {
+                workload.read(world, host)
+            }
+            world.run_for(Duration::from_millis(20));
+        }
+        if world.random.percent(40) {
+            break_something(world, roughness);
+        }
+        if world.random.percent(40) {
+            let host = usize::try_from(world.random.below(hosts as u64)).unwrap_or(0);
+            world.start(host);
+        }
+        let wait = world.random.between(20, 1_500);
+        world.run_for(Duration::from_millis(wait));
+        workload.collect(world);
+    }
+    heal_and_verify(world, &mut workload);
+    Outcome { trace: world.trace(), acknowledged: workload.acknowledged() }
+}
+
+/// Ends all faults and demands that the cluster becomes whole and kept its word.
+pub fn heal_and_verify(world: &mut World, workload: &mut Workload) {
+    world.note(|| "everything heals".to_owned());
+    world.network.heal();
+    for host in &mut world.hosts {
+        host.paused_until = None;
+    }
+    world.start_all();
+    let settled = world.run_until_true(CONVERGE, |world| {
+        world.start_all();
+        world.is_settled()
+    });
+    assert!(settled, "a healed cluster becomes whole within {CONVERGE:?}:\n{}", world.describe());
+    workload.collect(world);
+    workload.verify(world, 0);
+    assert_eq!(world.checks.births(), 1, "one birth");
+}

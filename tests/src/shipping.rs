@@ -1,0 +1,495 @@
+//! What the simulated shell does with a node's outputs, and how connections come and go between hosts.
+//!
+//! Mirrors the transport's contract: a session counts when both hellos are in, frames wait in the real outbox
+//! until then, a connection that is silent for the idle time dies at each end by itself.
+
+use crate::host::{Link, Process};
+use crate::network::{DIAL, IDLE};
+use crate::world::{Happening, World};
+use quorate_node::{ForwardFailure, Input, Output};
+use quorate_proto::{
+    ClusterName, DialFailure, Frame, Instance, Lane, Message as _, NodeName, Session, SessionEnd,
+    founders_digest,
+};
+use quorate_transport::outbox::Outbox;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How often each end looks whether its connection is still alive.
+const IDLE_CHECK: Duration = Duration::from_millis(500);
+/// Lane numbers for the order of arrival.
+const CONTROL: u8 = 0;
+const LOG: u8 = 1;
+const REQUEST: u8 = 2;
+const BULK: u8 = 3;
+
+impl World {
+    pub(crate) fn carry_one(&mut self, host: usize, output: Output) {
+        let run = self.hosts[host].run;
+        match output {
+            Output::Persist { number, write } => {
+                self.hosts[host].disk.begin(number, write);
+                let micros = self.random.between(60, self.setup.fsync_micros.max(61));
+                // Completions keep the order of the numbers, as one writer thread does.
+                let at = self.now + Duration::from_micros(micros);
+                self.schedule(at, Happening::Durable { host, run, number });
+            }
+            Output::Send { to, address, frame } => self.send(host, to, address, frame),
+            Output::SendDatagram { to, address, bytes } => {
+                self.send_datagram(host, to, address, bytes)
+            }
+            Output::Dial { address } => self.dial(host, address, true),
+            Output::ResolveSeeds => self.resolve(host),
+            Output::Ban { instance, reason } => {
+                self.note(|| format!("n{} bans {instance:?}: {reason}", host + 1));
+                if let Some(process) = &mut self.hosts[host].process {
+                    process.banned.push(instance);
+                }
+            }
+            Output::KnowsGenesis(genesis) => {
+                self.checks.knows(host, genesis);
+                if let Some(process) = &mut self.hosts[host].process {
+                    process.genesis = Some(genesis);
+                }
+            }
+            Output::Forward { ticket, to, address, deadline, request } => {
+                self.forward(host, ticket, to, address, request);
+                let input = Input::ForwardAnswered { ticket, answer: Err(ForwardFailure::Lost) };
+                self.schedule(deadline, Happening::Arrive { host, run, input: Box::new(input) });
+            }
+            Output::ForwardReply { ticket, answer } => {
+                if let Some((origin, origin_run, origin_ticket)) =
+                    self.forwards.remove(&(host, ticket))
+                {
+                    let input =
+                        Input::ForwardAnswered { ticket: origin_ticket, answer: Ok(answer) };
+                    self.ship(host, origin, origin_run, REQUEST, input);
+                }
+            }
+            Output::Reply { ticket, reply } => {
+                self.replies.insert(ticket, reply);
+            }
+            Output::TakeSnapshot { metadata, image } => {
+                self.hosts[host].disk.keep_snapshot(metadata.clone(), *image);
+                let at = self.now + Duration::from_millis(5);
+                let input = Box::new(Input::SnapshotTaken { metadata });
+                self.schedule(at, Happening::Arrive { host, run, input });
+            }
+            Output::SendSnapshot { to, address: _, message, image } => {
+                self.send_snapshot(host, to, message, image);
+            }
+            Output::Health { .. } => {}
+            Output::Event(event) => {
+                self.note(|| format!("n{} {}: {}", host + 1, event.kind, event.text));
+                if event.kind == "alarm" || event.warning {
+                    self.told.insert(format!("n{} {}", host + 1, event.kind));
+                }
+            }
+            Output::Founded(founded) => self.checks.founded(host, &founded),
+            Output::Stopped => {
+                self.note(|| format!("n{} has stopped", host + 1));
+                let Some(mut process) = self.hosts[host].process.take() else { return };
+                process.stopped = true;
+                self.close_links(host, &process);
+                // A clean stop syncs what is queued.
+                self.hosts[host].disk.complete(u64::MAX);
+            }
+            Output::Halt { reason } => {
+                self.note(|| format!("n{} halts: {reason}", host + 1));
+                self.hosts[host].halted = Some(reason);
+                self.hosts[host].process = None;
+                self.hosts[host].disk.crash(&mut self.random);
+            }
+        }
+    }
+
+    fn host_at(&self, address: SocketAddr) -> Option<usize> {
+        self.hosts.iter().position(|host| host.address == address)
+    }
+
+    fn resolve(&mut self, host: usize) {
+        let run = self.hosts[host].run;
+        let at = self.now + Duration::from_micros(300);
+        let seeds = self.hosts[host].seeds.clone();
+        for (slot, seed) in seeds.iter().enumerate() {
+            let addresses = seed.parse().into_iter().collect();
+            let input = Box::new(Input::Resolved { slot, addresses, problem: None });
+            self.schedule(at, Happening::Arrive { host, run, input });
+        }
+        let input = Box::new(Input::OwnSlot(self.own_slot(host)));
+        self.schedule(at, Happening::Arrive { host, run, input });
+    }
+
+    /// Whether a host's half of a connection is still this one.
+    pub(crate) fn link_stands(&self, host: usize, peer: usize, connection: u64) -> bool {
+        let process = self.hosts[host].process.as_ref();
+        process
+            .and_then(|process| process.links.get(&peer))
+            .is_some_and(|link| link.connection == connection)
+    }
+
+    pub(crate) fn heard(&mut self, host: usize, peer: usize) {
+        let now = self.now;
+        if let Some(link) =
+            self.hosts[host].process.as_mut().and_then(|process| process.links.get_mut(&peer))
+        {
+            link.heard = now;
+        }
+    }
+
+    fn dial(&mut self, host: usize, address: SocketAddr, explicit: bool) {
+        let run = self.hosts[host].run;
+        let Some(peer) = self.host_at(address) else {
+            let input = Input::DialFailed { address, failure: DialFailure::NoAnswer };
+            let at = self.now + DIAL;
+            self.schedule(at, Happening::Arrive { host, run, input: Box::new(input) });
+            return;
+        };
+        let now = self.now;
+        let Some(process) = &mut self.hosts[host].process else { return };
+        if peer == host {
+            let input = Input::DialFailed { address, failure: DialFailure::Myself };
+            self.schedule(
+                now + Duration::from_micros(50),
+                Happening::Arrive { host, run, input: Box::new(input) },
+            );
+            return;
+        }
+        if let Some(link) = process.links.get(&peer) {
+            if explicit {
+                let connection = link.connection;
+                self.report_session(host, peer, connection);
+            }
+            return;
+        }
+        if process.dialling.contains_key(&peer) {
+            return;
+        }
+        process.dialling.insert(peer, now);
+        let answers = self.hosts[peer].process.is_some()
+            && self.network.connects(host, peer)
+            && self.hosts[peer].paused_until.is_none_or(|until| until <= now);
+        let wait = if answers {
+            let there = self.network.stream_arrival(now, &mut self.random, host, peer, 9);
+            self.network.stream_arrival(there, &mut self.random, peer, host, 9)
+        } else {
+            now + DIAL
+        };
+        self.schedule(wait, Happening::Dialled { host, run, peer });
+    }
+
+    pub(crate) fn dialled(&mut self, host: usize, run: u64, peer: usize) {
+        if self.hosts[host].run != run || self.hosts[host].process.is_none() {
+            return;
+        }
+        let Some(process) = &mut self.hosts[host].process else { return };
+        process.dialling.remove(&peer);
+        if let Some(link) = process.links.get(&peer) {
+            let connection = link.connection;
+            self.report_session(host, peer, connection);
+            return;
+        }
+        let address = self.hosts[peer].address;
+        let now = self.now;
+        let answers = self.hosts[peer].process.is_some()
+            && self.network.connects(host, peer)
+            && self.hosts[peer].paused_until.is_none_or(|until| until <= now)
+            && !self.bans(host, peer)
+            && !self.bans(peer, host);
+        if !answers {
+            self.give(host, Input::DialFailed { address, failure: DialFailure::NoAnswer });
+            return;
+        }
+        self.connections += 1;
+        let connection = self.connections;
+        self.join(host, peer, connection);
+        self.join(peer, host, connection);
+    }
+
+    fn bans(&self, host: usize, peer: usize) -> bool {
+        let other = self.hosts[peer].process.as_ref().map(|process| process.instance);
+        self.hosts[host]
+            .process
+            .as_ref()
+            .is_some_and(|process| other.is_some_and(|other| process.banned.contains(&other)))
+    }
+
+    /// One end of a new connection: an older one with the same host is replaced.
+    fn join(&mut self, host: usize, peer: usize, connection: u64) {
+        let now = self.now;
+        let Some(other) = self.hosts[peer].process.as_ref().map(|process| process.instance) else {
+            return;
+        };
+        let (peer_run, run) = (self.hosts[peer].run, self.hosts[host].run);
+        if self.hosts[host]
+            .process
+            .as_ref()
+            .is_some_and(|process| process.links.contains_key(&peer))
+        {
+            self.lose_link(host, peer, SessionEnd::Reset);
+        }
+        let Some(process) = &mut self.hosts[host].process else { return };
+        process.sessions += 1;
+        let number = process.sessions;
+        let link = Link { peer, peer_run, number, connection, instance: other, heard: now };
+        process.links.insert(peer, link);
+        process.outboxes.entry(other).or_insert_with(Outbox::new).connection_up();
+        self.schedule(now + IDLE_CHECK, Happening::Idle { host, run, connection });
+        self.report_session(host, peer, connection);
+        self.drain(host, peer);
+    }
+
+    fn report_session(&mut self, host: usize, peer: usize, connection: u64) {
+        let Some(session) = self.session(host, peer) else { return };
+        // Handed over by another task in the real shell: after what is under way, before what comes later.
+        let input = Box::new(Input::SessionUp(session));
+        let run = self.hosts[host].run;
+        let _ = connection;
+        let at = self.now;
+        self.schedule(at, Happening::Arrive { host, run, input });
+    }
+
+    fn session(&self, host: usize, peer: usize) -> Option<Session> {
+        let link = self.hosts[host].process.as_ref()?.links.get(&peer)?;
+        let other = &self.hosts[peer];
+        let process = other.process.as_ref()?;
+        let cluster = ClusterName::new("sim").ok()?;
+        Some(Session {
+            number: link.number,
+            instance: process.instance,
+            generation: process.generation,
+            boot_nonce: process.boot_nonce,
+            name: NodeName::new(&other.name).ok()?,
+            digest: founders_digest(&cluster, &other.seeds, &self.setup.mode.to_string()),
+            cluster,
+            key: process.key,
+            address: other.address,
+            genesis: process.genesis,
+            seeds: other.seeds.clone(),
+        })
+    }
+
+    /// Writes what waits for a peer onto the connection that stands.
+    fn drain(&mut self, host: usize, peer: usize) {
+        let now = self.now;
+        let Some(process) = &mut self.hosts[host].process else { return };
+        let Some(link) = process.links.get(&peer) else { return };
+        let (instance, connection, me) = (link.instance, link.connection, process.instance);
+        let Some(outbox) = process.outboxes.get_mut(&instance) else { return };
+        let mut frames = Vec::new();
+        for lane in [Lane::Control, Lane::Log] {
+            while let Some(outgoing) = outbox.next_to_write(now, lane) {
+                frames.push((lane, outgoing.bytes));
+            }
+        }
+        for (lane, bytes) in frames {
+            let number = if lane == Lane::Control { CONTROL } else { LOG };
+            let at = self.network.stream_arrival(now, &mut self.random, host, peer, number);
+            let input = Box::new(Input::Frame { from: me, lane, bytes });
+            self.schedule(at, Happening::Deliver { from: host, host: peer, connection, input });
+        }
+    }
+
+    fn send(&mut self, host: usize, to: Instance, address: SocketAddr, frame: Frame) {
+        let now = self.now;
+        self.mix(&[&frame.bytes, &to.to_bytes()]);
+        let Some(process) = &mut self.hosts[host].process else { return };
+        let given_up = process.outboxes.entry(to).or_insert_with(Outbox::new).push(now, frame);
+        let link = process.links.values().find(|link| link.instance == to).map(|link| link.peer);
+        if given_up.is_some_and(|given_up| given_up.undelivered()) {
+            let run = self.hosts[host].run;
+            let input = Box::new(Input::Undelivered { to });
+            self.schedule(now, Happening::Arrive { host, run, input });
+        }
+        match link {
+            Some(peer) => self.drain(host, peer),
+            None => self.dial(host, address, false),
+        }
+    }
+
+    fn send_datagram(
+        &mut self,
+        host: usize,
+        to: Instance,
+        address: SocketAddr,
+        bytes: bytes::Bytes,
+    ) {
+        let Some(process) = &self.hosts[host].process else { return };
+        let me = process.instance;
+        let Some(link) = process.links.values().find(|link| link.instance == to) else {
+            self.dial(host, address, false);
+            return;
+        };
+        let (peer, connection) = (link.peer, link.connection);
+        for at in self.network.datagram_arrivals(self.now, &mut self.random) {
+            let bytes = bytes.clone();
+            let happening =
+                Happening::Datagram { from: host, host: peer, connection, instance: me, bytes };
+            self.schedule(at, happening);
+        }
+    }
+
+    /// Something sent over a connection arrives, if it still stands and the way is open; a cut way holds it
+    /// until the connection is given up.
+    pub(crate) fn deliver(&mut self, from: usize, host: usize, connection: u64, input: Input) {
+        if !self.link_stands(host, from, connection) {
+            // The receiver has forgotten this connection: its transport answers with a reset.
+            self.reset(from, host, connection);
+            return;
+        }
+        if !self.network.passes(from, host) {
+            let at = self.now + Duration::from_millis(100);
+            if self.link_stands(from, host, connection) {
+                let input = Box::new(input);
+                self.schedule(at, Happening::Deliver { from, host, connection, input });
+            }
+            return;
+        }
+        self.heard(host, from);
+        self.give(host, input);
+    }
+
+    fn reset(&mut self, host: usize, peer: usize, connection: u64) {
+        let running = self.hosts[peer].process.is_some();
+        if running && self.network.connects(host, peer) && self.link_stands(host, peer, connection)
+        {
+            self.lose_link(host, peer, SessionEnd::Reset);
+        }
+    }
+
+    pub(crate) fn idle(&mut self, host: usize, run: u64, connection: u64) {
+        if self.hosts[host].run != run {
+            return;
+        }
+        let now = self.now;
+        let Some(process) = &self.hosts[host].process else { return };
+        let Some(link) = process.links.values().find(|link| link.connection == connection) else {
+            return;
+        };
+        let (peer, heard) = (link.peer, link.heard);
+        // Keep-alive: both transports ask each other, unless the way is cut or an end is dead or frozen.
+        let frozen = |index: usize| self.hosts[index].paused_until.is_some_and(|until| until > now);
+        let alive = self.link_stands(peer, host, connection)
+            && self.network.connects(host, peer)
+            && !frozen(peer)
+            && !frozen(host);
+        let forgotten = self.hosts[peer].process.is_some()
+            && !self.link_stands(peer, host, connection)
+            && self.network.connects(host, peer);
+        if forgotten {
+            self.lose_link(host, peer, SessionEnd::Reset);
+        } else if !alive && now.since(heard) > IDLE {
+            self.lose_link(host, peer, SessionEnd::TimedOut);
+        } else {
+            if alive {
+                self.heard(host, peer);
+            }
+            self.schedule(now + IDLE_CHECK, Happening::Idle { host, run, connection });
+        }
+    }
+
+    fn lose_link(&mut self, host: usize, peer: usize, end: SessionEnd) {
+        let now = self.now;
+        let run = self.hosts[host].run;
+        let Some(process) = &mut self.hosts[host].process else { return };
+        let Some(link) = process.links.remove(&peer) else { return };
+        let lost =
+            process.outboxes.get_mut(&link.instance).and_then(|outbox| outbox.connection_lost(now));
+        let (instance, number) = (link.instance, link.number);
+        if lost.is_some_and(|given_up| given_up.undelivered()) {
+            let input = Box::new(Input::Undelivered { to: instance });
+            self.schedule(now, Happening::Arrive { host, run, input });
+        }
+        let input = Box::new(Input::SessionDown { instance, number, end });
+        self.schedule(now, Happening::Arrive { host, run, input });
+    }
+
+    fn close_links(&mut self, host: usize, process: &Process) {
+        // The goodbye has left already; the close follows it on every connection.
+        let links: Vec<(usize, u64)> =
+            process.links.values().map(|link| (link.peer, link.connection)).collect();
+        for (peer, connection) in links {
+            let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, CONTROL);
+            let run = self.hosts[peer].run;
+            self.schedule(at, Happening::Idle { host: peer, run, connection });
+        }
+    }
+
+    /// Sends an input to another host over the connection between them, as a request's answer travels.
+    fn ship(&mut self, host: usize, peer: usize, peer_run: u64, lane: u8, input: Input) {
+        if self.hosts[peer].run != peer_run {
+            return;
+        }
+        let link = self.hosts[host].process.as_ref().and_then(|process| process.links.get(&peer));
+        let Some(connection) = link.map(|link| link.connection) else { return };
+        let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, lane);
+        let input = Box::new(input);
+        self.schedule(at, Happening::Deliver { from: host, host: peer, connection, input });
+    }
+
+    fn forward(
+        &mut self,
+        host: usize,
+        ticket: u64,
+        to: Instance,
+        address: SocketAddr,
+        request: quorate_proto::ForwardRequest,
+    ) {
+        self.mix(&[&request.encode_to_vec()]);
+        let run = self.hosts[host].run;
+        let Some(process) = &self.hosts[host].process else { return };
+        let me = process.instance;
+        let Some(link) = process.links.values().find(|link| link.instance == to) else {
+            self.dial(host, address, false);
+            let input =
+                Box::new(Input::ForwardAnswered { ticket, answer: Err(ForwardFailure::NotSent) });
+            let at = self.now + Duration::from_millis(2);
+            self.schedule(at, Happening::Arrive { host, run, input });
+            return;
+        };
+        let peer = link.peer;
+        self.next_forward += 1;
+        let there = self.next_forward;
+        self.forwards.insert((peer, there), (host, run, ticket));
+        let peer_run = self.hosts[peer].run;
+        self.ship(
+            host,
+            peer,
+            peer_run,
+            REQUEST,
+            Input::Forwarded { from: me, ticket: there, request },
+        );
+    }
+
+    fn send_snapshot(
+        &mut self,
+        host: usize,
+        to: Instance,
+        message: quorate_proto::RaftMessage,
+        image: Box<quorate_meta::Meta>,
+    ) {
+        let run = self.hosts[host].run;
+        let Some(process) = &self.hosts[host].process else { return };
+        let me = process.instance;
+        let link = process.links.values().find(|link| link.instance == to);
+        let target = link.map(|link| link.peer).filter(|peer| self.network.connects(host, *peer));
+        let ok = target.is_some();
+        if let Some(peer) = target {
+            // The receiver makes the file durable before its node hears of it.
+            if let Some(metadata) = message.snapshot.clone() {
+                self.hosts[peer].disk.keep_snapshot(metadata, (*image).clone());
+            }
+            let peer_run = self.hosts[peer].run;
+            self.ship(
+                host,
+                peer,
+                peer_run,
+                BULK,
+                Input::SnapshotReceived { from: me, message, image },
+            );
+        }
+        let at = self.now + Duration::from_millis(3);
+        let input = Box::new(Input::SnapshotSent { to, ok });
+        self.schedule(at, Happening::Arrive { host, run, input });
+    }
+}

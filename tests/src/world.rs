@@ -1,0 +1,389 @@
+//! Virtual time: one heap of events, ordered by time and then by when they were made, and the hosts they happen to.
+//!
+//! A run is a function of its seed and of what its story asks for. Each event and each output goes into the
+//! trace hash, so two runs that differ anywhere differ there.
+
+use crate::checks::Checks;
+use crate::disk::Disk;
+use crate::host::{Host, Process};
+use crate::network::Network;
+use crate::random::Random;
+use quorate_membership::Mode;
+use quorate_node::{Boot, ClientReply, ClientRequest, Input, Node, NodeConfig, Output, OwnSlot};
+use quorate_proto::{ClusterName, Instance, Moment, NodeName, short_hash};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Something that will happen.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// A host's node wants a turn.
+    Wake { host: usize, run: u64 },
+    /// An input arrives at a host.
+    Arrive { host: usize, run: u64, input: Box<Input> },
+    /// The same, if the connection it travels on still stands and the way is open.
+    Deliver { from: usize, host: usize, connection: u64, input: Box<Input> },
+    /// A datagram arrives, if the way is open.
+    Datagram { from: usize, host: usize, connection: u64, instance: Instance, bytes: bytes::Bytes },
+    /// Writes up to a number reach a host's disk.
+    Durable { host: usize, run: u64, number: u64 },
+    /// A dial ends.
+    Dialled { host: usize, run: u64, peer: usize },
+    /// Both ends of a connection are looked at: has it been silent for too long?
+    Idle { host: usize, run: u64, connection: u64 },
+}
+
+/// How a cluster is set up.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Hosts in all.
+    pub hosts: usize,
+    /// The first so many are seeds.
+    pub seeds: usize,
+    /// Founding mode.
+    pub mode: Mode,
+    /// Quiet time of founders.
+    pub quiet: Duration,
+    /// Entries between snapshots; small, so that snapshots happen.
+    pub snapshot_every: u64,
+    /// Slowest fsync in microseconds.
+    pub fsync_micros: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            hosts: 3,
+            seeds: 3,
+            mode: Mode::Majority,
+            quiet: Duration::from_secs(1),
+            snapshot_every: 200,
+            fsync_micros: 800,
+        }
+    }
+}
+
+/// A whole cluster in virtual time.
+pub struct World {
+    pub(crate) setup: Setup,
+    pub(crate) now: Moment,
+    pub(crate) random: Random,
+    pub(crate) network: Network,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) checks: Checks,
+    pub(crate) connections: u64,
+    /// Forwarded requests: (host that answers, its ticket) -> (origin host, its run, its ticket).
+    pub(crate) forwards: BTreeMap<(usize, u64), (usize, u64, u64)>,
+    pub(crate) next_forward: u64,
+    /// Replies to clients that the story waits for.
+    pub(crate) replies: BTreeMap<u64, ClientReply>,
+    next_client: u64,
+    heap: BTreeMap<(Moment, u64), Happening>,
+    sequence: u64,
+    trace: u64,
+    /// What happened, in words, when the story wants to read it.
+    pub log: Vec<String>,
+    /// Whether `log` is written.
+    pub verbose: bool,
+    pub(crate) told: BTreeSet<String>,
+}
+
+fn address(host: usize) -> SocketAddr {
+    let last = u8::try_from(host + 1).expect("at most 250 hosts");
+    SocketAddr::from(([10, 0, 0, last], 4747))
+}
+
+impl World {
+    /// A world in which no host is on yet.
+    #[must_use]
+    pub fn new(seed: u64, setup: Setup) -> Self {
+        let seeds: Vec<String> = (0..setup.seeds).map(|host| address(host).to_string()).collect();
+        let hosts = (0..setup.hosts)
+            .map(|host| Host {
+                name: format!("n{}", host + 1),
+                address: address(host),
+                disk: Disk::default(),
+                process: None,
+                run: 0,
+                paused_until: None,
+                seeds: seeds.clone(),
+                slot: (host < setup.seeds).then_some(host),
+                halted: None,
+            })
+            .collect();
+        Self {
+            setup,
+            now: Moment::from_micros(1_000_000),
+            random: Random::new(seed),
+            network: Network::new(),
+            hosts,
+            checks: Checks::default(),
+            connections: 0,
+            forwards: BTreeMap::new(),
+            next_forward: 0,
+            replies: BTreeMap::new(),
+            next_client: 0,
+            heap: BTreeMap::new(),
+            sequence: 0,
+            trace: seed,
+            log: Vec::new(),
+            verbose: false,
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// Virtual time since the beginning.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.now.since(Moment::from_micros(1_000_000))
+    }
+
+    /// A hash over everything that happened.
+    #[must_use]
+    pub fn trace(&self) -> u64 {
+        self.trace
+    }
+
+    pub(crate) fn note(&mut self, text: impl FnOnce() -> String) {
+        if self.verbose {
+            let line = format!("{:>10.3} {}", self.elapsed().as_secs_f64(), text());
+            self.log.push(line);
+        }
+    }
+
+    pub(crate) fn mix(&mut self, parts: &[&[u8]]) {
+        self.trace = self.trace.rotate_left(7) ^ short_hash(parts);
+    }
+
+    pub(crate) fn schedule(&mut self, at: Moment, happening: Happening) {
+        self.sequence += 1;
+        self.heap.insert((at.max(self.now), self.sequence), happening);
+    }
+
+    /// Switches a host on.
+    pub fn start(&mut self, host: usize) {
+        if self.hosts[host].process.is_some() {
+            return;
+        }
+        self.note(|| format!("n{} starts", host + 1));
+        let cluster = ClusterName::new("sim").expect("a valid name");
+        let place = &mut self.hosts[host];
+        place.run += 1;
+        let life = place.disk.open(&mut self.random, &cluster);
+        let boot_nonce = self.random.draw();
+        let config = NodeConfig {
+            cluster,
+            name: NodeName::new(&place.name).expect("a valid name"),
+            seeds: place.seeds.clone(),
+            mode: self.setup.mode,
+            quiet: self.setup.quiet,
+            grace: Duration::from_secs(3),
+            instance: life.instance,
+            generation: life.generation,
+            boot_nonce,
+            key: life.key,
+            advertise: Some(place.address),
+            labels: Vec::new(),
+            voters: None,
+            seed: self.random.draw(),
+            snapshot_every: self.setup.snapshot_every,
+        };
+        let log = Disk::recover(&life);
+        let founding = life.founding.clone();
+        let boot = Boot { config, founding, marker: place.disk.marker, log };
+        let genesis = life.founding.known_genesis();
+        let (node, out) = Node::start(self.now, 0, boot);
+        place.process = Some(Process {
+            node,
+            instance: life.instance,
+            generation: life.generation,
+            boot_nonce,
+            key: life.key,
+            genesis,
+            outboxes: BTreeMap::new(),
+            links: BTreeMap::new(),
+            dialling: BTreeMap::new(),
+            banned: Vec::new(),
+            sessions: 0,
+            wake: None,
+            stopped: false,
+        });
+        self.carry(host, out);
+        self.after_turn(host);
+    }
+
+    /// Power loss on a host: volatile state and unsynced writes are gone.
+    pub fn crash(&mut self, host: usize) {
+        if self.hosts[host].process.take().is_some() {
+            self.note(|| format!("n{} loses power", host + 1));
+            self.hosts[host].disk.crash(&mut self.random);
+            self.hosts[host].paused_until = None;
+        }
+    }
+
+    /// A new disk, at the next start a new host at the old address.
+    pub fn wipe(&mut self, host: usize) {
+        self.crash(host);
+        self.note(|| format!("n{} loses its disk", host + 1));
+        self.checks.disk_lost(host);
+        self.hosts[host].disk.wipe();
+    }
+
+    /// `rm -rf` of the data directory on a host that is off.
+    pub fn remove_data(&mut self, host: usize) {
+        self.crash(host);
+        self.note(|| format!("n{} loses its data directory", host + 1));
+        self.hosts[host].disk.remove_data();
+    }
+
+    /// Asks a daemon to stop in good order.
+    pub fn stop(&mut self, host: usize) {
+        self.note(|| format!("n{} is stopped", host + 1));
+        self.give(host, Input::Stop);
+    }
+
+    /// Freezes a host for a while.
+    pub fn pause(&mut self, host: usize, span: Duration) {
+        self.note(|| format!("n{} is frozen for {span:?}", host + 1));
+        self.hosts[host].paused_until = Some(self.now + span);
+    }
+
+    /// A client of a host asks; the reply turns up under the returned number.
+    pub fn ask(&mut self, host: usize, request: ClientRequest, patience: Duration) -> Option<u64> {
+        self.hosts[host].process.as_ref()?;
+        self.next_client += 1;
+        let ticket = self.next_client;
+        let deadline = self.now + patience;
+        self.give(host, Input::Client { ticket, deadline, request });
+        Some(ticket)
+    }
+
+    /// The reply to a client, once it is there.
+    pub fn take_reply(&mut self, ticket: u64) -> Option<ClientReply> {
+        self.replies.remove(&ticket)
+    }
+
+    /// Gives a host's node one input, now or when it thaws.
+    pub(crate) fn give(&mut self, host: usize, input: Input) {
+        let run = self.hosts[host].run;
+        if let Some(until) = self.hosts[host].paused_until {
+            if until > self.now {
+                self.schedule(until, Happening::Arrive { host, run, input: Box::new(input) });
+                return;
+            }
+        }
+        let Some(process) = &mut self.hosts[host].process else { return };
+        if process.stopped {
+            return;
+        }
+        let mut out = Vec::new();
+        process.node.turn(self.now, self.now.as_micros() / 1000, [input], &mut out);
+        self.carry(host, out);
+        self.after_turn(host);
+    }
+
+    fn after_turn(&mut self, host: usize) {
+        let run = self.hosts[host].run;
+        let Some(process) = &mut self.hosts[host].process else { return };
+        let vitals = process.node.vitals();
+        let wake = process.node.next_wake();
+        if let Some(at) = wake {
+            if process.wake.is_none_or(|scheduled| at < scheduled || scheduled <= self.now) {
+                process.wake = Some(at);
+                self.schedule(at, Happening::Wake { host, run });
+            }
+        }
+        let instance = self.hosts[host].process.as_ref().map(|process| process.instance);
+        self.checks.turned(host, run, instance.unwrap_or_default(), &vitals);
+        let hash = [
+            vitals.applied,
+            vitals.state_hash,
+            vitals.epoch.get(),
+            self.now.as_micros(),
+            host as u64,
+        ];
+        let bytes: Vec<u8> = hash.iter().flat_map(|word| word.to_be_bytes()).collect();
+        self.mix(&[&bytes]);
+    }
+
+    /// Lets virtual time pass.
+    pub fn run_for(&mut self, span: Duration) {
+        let end = self.now + span;
+        self.run_until(end, |_| false);
+    }
+
+    /// Lets time pass until the condition holds. False when `limit` passed first.
+    pub fn run_until_true(
+        &mut self,
+        limit: Duration,
+        holds: impl FnMut(&mut Self) -> bool,
+    ) -> bool {
+        let end = self.now + limit;
+        self.run_until(end, holds)
+    }
+
+    fn run_until(&mut self, end: Moment, mut holds: impl FnMut(&mut Self) -> bool) -> bool {
+        loop {
+            if holds(self) {
+                return true;
+            }
+            let Some(entry) = self.heap.first_entry() else { break };
+            if entry.key().0 > end {
+                break;
+            }
+            let ((at, _), happening) = entry.remove_entry();
+            self.now = at;
+            self.happen(happening);
+        }
+        self.now = end;
+        holds(self)
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Wake { host, run } => {
+                let place = &mut self.hosts[host];
+                if place.run == run
+                    && let Some(process) = &mut place.process
+                {
+                    process.wake = None;
+                    self.give(host, Input::Wake);
+                }
+            }
+            Happening::Arrive { host, run, input } => {
+                if self.hosts[host].run == run {
+                    self.give(host, *input);
+                }
+            }
+            Happening::Deliver { from, host, connection, input } => {
+                self.deliver(from, host, connection, *input);
+            }
+            Happening::Datagram { from, host, connection, instance, bytes } => {
+                if self.network.passes(from, host) && self.link_stands(host, from, connection) {
+                    self.heard(host, from);
+                    self.give(host, Input::Datagram { from: instance, bytes });
+                }
+            }
+            Happening::Durable { host, run, number } => {
+                if self.hosts[host].run == run && self.hosts[host].process.is_some() {
+                    self.hosts[host].disk.complete(number);
+                    self.give(host, Input::Persisted { number });
+                }
+            }
+            Happening::Dialled { host, run, peer } => self.dialled(host, run, peer),
+            Happening::Idle { host, run, connection } => self.idle(host, run, connection),
+        }
+    }
+
+    /// Which seed a host is, as its shell would find out.
+    pub(crate) fn own_slot(&self, host: usize) -> OwnSlot {
+        self.hosts[host].slot.map_or(OwnSlot::NotASeed, OwnSlot::Slot)
+    }
+
+    pub(crate) fn carry(&mut self, host: usize, outputs: Vec<Output>) {
+        for output in outputs {
+            self.carry_one(host, output);
+        }
+    }
+}
