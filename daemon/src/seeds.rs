@@ -47,6 +47,8 @@ pub(crate) enum SlotMatch {
     Slot(usize),
     /// More than one: a mistake that must be mended before this host may found.
     Several {
+        /// The first two.
+        slots: (usize, usize),
         /// The sentence, with the remedy.
         problem: String,
     },
@@ -119,9 +121,10 @@ pub(crate) fn match_slot(own: &OwnHost, seeds: &[ResolvedSeed]) -> SlotMatch {
                 )
             }),
         },
-        several => {
+        several @ [first, second, ..] => {
             let names: Vec<_> = several.iter().map(|slot| format!("`{}`", seeds[*slot].seed)).collect();
             SlotMatch::Several {
+                slots: (*first, *second),
                 problem: format!(
                     "seeds {} are all this host, and each founder is one host: name each host once, or mend what the \
                      names resolve to (`getent ahosts NAME`)",
@@ -229,7 +232,7 @@ mod tests {
     #[test]
     fn two_slots_for_one_host_are_an_error() {
         let list = seeds(&[("f2:4747", &["10.0.0.2:4747"]), ("b:4747", &["10.0.0.2:4747"])]);
-        let SlotMatch::Several { problem } = match_slot(&own(), &list) else {
+        let SlotMatch::Several { slots: (0, 1), problem } = match_slot(&own(), &list) else {
             panic!("both are this host");
         };
         assert!(problem.contains("`f2:4747` and `b:4747`"), "{problem}");

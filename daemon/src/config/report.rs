@@ -52,7 +52,7 @@ impl Report {
                 "whether this host is a seed is not known yet: {} (asked again while the daemon runs)",
                 unresolved.join("; ")
             )),
-            SlotMatch::Several { problem } => self.warnings.push(problem),
+            SlotMatch::Several { problem, .. } => self.warnings.push(problem),
         }
         self
     }

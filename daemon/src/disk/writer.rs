@@ -38,10 +38,13 @@ pub(crate) enum Completed {
 
 /// Where the disk tells it; shared by the writer and the maker of spares.
 #[derive(Clone)]
-pub(super) struct Report(Arc<Mutex<Box<dyn Fn(Completed) + Send>>>);
+pub(super) struct Report(Arc<Mutex<Callback>>);
+
+/// Called on the disk's threads; must not block.
+pub(crate) type Callback = Box<dyn Fn(Completed) + Send>;
 
 impl Report {
-    pub(super) fn new(report: Box<dyn Fn(Completed) + Send>) -> Self {
+    pub(super) fn new(report: Callback) -> Self {
         Self(Arc::new(Mutex::new(report)))
     }
 
@@ -62,11 +65,7 @@ impl Writer {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn spawn(
-        dir: &DataDir,
-        log: OpenLog,
-        report: Box<dyn Fn(Completed) + Send>,
-    ) -> io::Result<Self> {
+    pub(crate) fn spawn(dir: &DataDir, log: OpenLog, report: Callback) -> io::Result<Self> {
         let report = Report::new(report);
         let mut segments = log.segments;
         segments.make_spares_with(SpareMaker::start(&segments.log_dir(), report.clone())?);
