@@ -178,8 +178,9 @@ fn check_append(
     }
     for entry in &message.entries {
         check_entry(entry)?;
+        // A late message of an earlier leader may well differ; raft-rs ignores it.
         let differs = || term_at(entry.index).is_some_and(|term| term != entry.term);
-        if entry.index <= at.committed && differs() {
+        if message.term >= at.term && entry.index <= at.committed && differs() {
             return Err(GuardError::Contradiction(entry.index));
         }
     }

@@ -87,6 +87,8 @@ fn appends_that_would_panic_or_lie_are_refused() {
     let early = GuardError::Entries("they follow an entry of a later term");
     assert_eq!(refused(append(3, 3, Vec::new())), early);
     assert_eq!(refused(append(1, 1, vec![entry(2, 1)])), GuardError::Contradiction(2));
+    let late = RaftMessage { term: 1, ..append(1, 1, vec![entry(2, 1)]) };
+    assert_eq!(verdict(2, late), Ok(()), "an earlier leader may have meant something else");
     let unknown = Entry { kind: 7, ..entry(4, 2) };
     let expected = GuardError::Unknown(ConvertError::Entry(7));
     assert_eq!(refused(append(3, 2, vec![unknown])), expected);
