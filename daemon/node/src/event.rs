@@ -6,6 +6,7 @@
 //!    same list: what must wait for the disk is put out only after its `Persisted` came in.
 
 use bytes::Bytes;
+pub use quorate_membership::OwnSlot;
 use quorate_consensus::LogRecord;
 use quorate_meta::Meta;
 use quorate_proto::{
@@ -44,6 +45,8 @@ pub enum Input {
     Persisted { number: u64 },
     /// The snapshot asked for by `Output::TakeSnapshot` is durable.
     SnapshotTaken { metadata: SnapshotMetadata },
+    /// It could not be written (no room): it is asked for again later.
+    SnapshotNotTaken,
     /// A snapshot came over the bulk lane, was checked, and is durable beside the log. `message` is the Raft
     /// message that announced it.
     SnapshotReceived { from: Instance, message: RaftMessage, image: Box<Meta> },
@@ -61,17 +64,6 @@ pub enum Input {
     DiskFull(bool),
     /// The process is asked to stop: hand over leadership, say goodbye, then `Output::Stopped`.
     Stop,
-}
-
-/// Which seed a host is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OwnSlot {
-    /// Not known yet: names do not resolve.
-    Undecided,
-    /// None of them.
-    NotASeed,
-    /// This one, counted from 0.
-    Slot(usize),
 }
 
 /// What a local client can ask a node.

@@ -228,6 +228,14 @@ impl Node {
         }
     }
 
+    /// The shell had no room for a snapshot: the next one is asked for after as many entries again.
+    pub(crate) fn snapshot_not_taken(&mut self) {
+        if let Some(group) = &mut self.group {
+            group.taking = false;
+            group.last_snapshot = group.meta.applied();
+        }
+    }
+
     /// Offers the present state as the snapshot for a peer that needs one.
     pub(crate) fn offer_present_state(&mut self) {
         let Some(group) = &mut self.group else { return };

@@ -7,7 +7,7 @@
 use crate::admission::Admission;
 use crate::autopilot::Autopilot;
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
-use crate::event::{Input, Output, OwnSlot, Write};
+use crate::event::{Input, Output, Write};
 use crate::evidence::Evidence;
 use crate::group::Group;
 use crate::local_health::LocalHealth;
@@ -201,9 +201,10 @@ impl Node {
             Input::Resolved { slot, addresses, problem } => {
                 self.step_founding(FoundingInput::Resolved { slot, addresses, problem }, out);
             }
-            Input::OwnSlot(slot) => self.step_founding(FoundingInput::OwnSlot(own_slot(slot)), out),
+            Input::OwnSlot(slot) => self.step_founding(FoundingInput::OwnSlot(slot), out),
             Input::Persisted { number } => self.persisted(number, out),
             Input::SnapshotTaken { metadata } => self.snapshot_taken(metadata, out),
+            Input::SnapshotNotTaken => self.snapshot_not_taken(),
             Input::SnapshotReceived { from, message, image } => {
                 self.snapshot_received(from, message, *image, out);
             }
@@ -438,14 +439,6 @@ impl Node {
         let bytes = Envelope::encode_body(body);
         let frame = Frame { lane: Lane::Control, supersede, expires: None, bytes };
         out.push(Output::Send { to, address, frame });
-    }
-}
-
-fn own_slot(slot: OwnSlot) -> quorate_membership::OwnSlot {
-    match slot {
-        OwnSlot::Undecided => quorate_membership::OwnSlot::Undecided,
-        OwnSlot::NotASeed => quorate_membership::OwnSlot::NotASeed,
-        OwnSlot::Slot(slot) => quorate_membership::OwnSlot::Slot(slot),
     }
 }
 
