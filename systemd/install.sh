@@ -35,6 +35,7 @@ put() {
     fi
     mkdir -p "$(dirname "$3")"
     install -m "0$1" "$2" "$3.new"
+    sync "$3.new"
     mv -f "$3.new" "$3"
     changed=yes
     echo "installed $3"

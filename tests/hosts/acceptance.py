@@ -1,0 +1,139 @@
+#!/usr/bin/python3
+"""The host tests: the shipped binary, installed by install.sh on hosts with systemd, which are then broken on purpose.
+
+usage: acceptance.py [--binary FILE] [--quick | --long] [--only STORY,...] [--list]
+
+  --quick   skews of 0-3 s between starts, one idle minute: what ./check runs
+            (without: 0-10 s and 5 minutes)
+  --long    skews of 0-60 s, half an hour of idling
+  --seed N  the random choices of that run
+
+Runs as root, needs no terminal. Exit status 0 when everything passed. Of a story that failed, journals and status of all
+hosts are kept in a directory whose path is printed.
+"""
+import argparse
+import os
+import random
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+from cluster import Cluster, Failed, HERE                                     # noqa: E402
+from stories import faults, founding, life, mistakes, unit                    # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(HERE))
+STORIES = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES
+
+
+class Tier:
+    """How much of everything."""
+
+    def __init__(self, name):
+        self.name = name
+        self.skew = {"quick": 3.0, "default": 10.0, "long": 60.0}[name]
+        self.idle = {"quick": 60, "default": 300, "long": 1800}[name]
+
+
+class Story:
+    """One story under way: the cluster it plays on, and its checks."""
+
+    def __init__(self, binary, tier, seed, name):
+        self.tier, self.name = tier, name
+        self.random = random.Random("%s %s" % (seed, name))
+        self.cluster = Cluster(binary, self.note)
+        self.passed, self.failed = 0, 0
+        self.restarts_expected = False
+
+    def note(self, text):
+        print("     " + text, flush=True)
+
+    def check(self, sentence, holds, detail=""):
+        if holds:
+            self.passed += 1
+            print("ok   " + sentence, flush=True)
+        else:
+            self.failed += 1
+            print("FAIL " + sentence, flush=True)
+            if detail:
+                self.note(str(detail))
+
+    def no_panic(self):
+        """Always, and on every host: nothing panicked, and systemd did not have to start anything again."""
+        for host in self.cluster.all():
+            text = self.cluster.journal(host)
+            console = self.cluster.hosts("console", host, check=False).stdout
+            if "panicked" in text + console:
+                lines = [line for line in (text + console).splitlines() if "panicked" in line]
+                self.check("no journal contains `panicked`", False, "host %d: %s" % (host, lines[0]))
+                return
+            if not self.restarts_expected:
+                shown = self.cluster.run(host, "systemctl show -P NRestarts quorate", timeout=20).stdout.strip()
+                if shown not in ("0", ""):
+                    self.check("systemd had to restart nothing", False, "host %d: %s times" % (host, shown))
+                    return
+        self.check("no journal contains `panicked`", True)
+
+
+def play(function, arguments, tier):
+    name = function.__name__
+    print("\n== %s: %s" % (name, (function.__doc__ or "").split("\n")[0]), flush=True)
+    began = time.monotonic()
+    story = Story(arguments.binary, tier, arguments.seed, name)
+    try:
+        try:
+            function(story)
+        except Failed as error:
+            story.check(name + " came to its end", False, error)
+        except Exception:                                                      # a fault of the story itself
+            story.check(name + " came to its end", False, traceback.format_exc())
+        if story.cluster.count:
+            story.no_panic()
+        if story.failed and story.cluster.count:
+            directory = os.path.join(arguments.dump, name)
+            story.cluster.dump(directory)
+            story.note("journals and status: " + directory)
+    finally:
+        story.cluster.close()
+    print("     %.0f s" % (time.monotonic() - began), flush=True)
+    return story.passed, story.failed
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1])
+    target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
+    parser.add_argument("--binary", default=os.path.join(target, "release", "quorate"))
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--dump", default=os.path.join(target, "acceptance"))
+    arguments = parser.parse_args()
+    if arguments.list:
+        for story in STORIES:
+            print("%-28s %s" % (story.__name__, (story.__doc__ or "").split("\n")[0]))
+        return 0
+    if os.geteuid() != 0:
+        sys.exit("acceptance.py: booting hosts needs root")
+    if not os.access(arguments.binary, os.X_OK):
+        sys.exit("acceptance.py: %s is not there; run `cargo build --release`" % arguments.binary)
+    wanted = [name for name in arguments.only.split(",") if name]
+    unknown = set(wanted) - {story.__name__ for story in STORIES}
+    if unknown:
+        sys.exit("acceptance.py: no story %s; --list shows them" % ", ".join(sorted(unknown)))
+    tier = Tier("quick" if arguments.quick else "long" if arguments.long else "default")
+    print("seed %d, %s" % (arguments.seed, tier.name), flush=True)
+    began, passed, failed = time.monotonic(), 0, 0
+    for story in STORIES:
+        if not wanted or story.__name__ in wanted:
+            good, bad = play(story, arguments, tier)
+            passed, failed = passed + good, failed + bad
+    if failed:
+        print("\nreplay: tests/hosts/acceptance.py --seed %d" % arguments.seed)
+    print("\nhosts: %d passed, %d failed, in %.0f s" % (passed, failed, time.monotonic() - began), flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

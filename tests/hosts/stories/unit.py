@@ -1,0 +1,58 @@
+"""The units and the installer."""
+from cluster import INSTALL
+
+SMALL_LIMIT = ("mkdir -p /etc/systemd/system/quorate-wait-online.service.d && printf '[Service]\\nExecStart=\\n"
+               "ExecStart=/usr/local/bin/quorate wait --quorate --timeout 3s\\n' "
+               "> /etc/systemd/system/quorate-wait-online.service.d/limit.conf && systemctl daemon-reload")
+
+
+def installer_and_units(story):
+    """install.sh again and again, the hardening, the target with its limit, and removal."""
+    cluster = story.cluster
+    story.restarts_expected = True
+    cluster.configure([1, 2])
+    cluster.up(2)
+    first = cluster.run(1, INSTALL)
+    story.check("install.sh on a bare host says what is next",
+                first.returncode == 0 and "quorate secret new" in first.stdout, first.stdout + first.stderr)
+    cluster.install([1, 2])
+    before = cluster.run(1, "cat /etc/quorate/quorate.toml").stdout
+    again = cluster.run(1, INSTALL)
+    story.check("a second run installs nothing and keeps the configuration",
+                again.returncode == 0 and "installed /" not in again.stdout
+                and cluster.run(1, "cat /etc/quorate/quorate.toml").stdout == before, again.stdout + again.stderr)
+    verify = cluster.run(1, "systemd-analyze verify quorate.service quorate-wait-online.service quorate-online.target")
+    story.check("systemd-analyze verify finds nothing", not (verify.stdout + verify.stderr).strip(),
+                verify.stdout + verify.stderr)
+    security = cluster.run(1, "systemd-analyze security --no-pager --threshold=19 quorate.service")
+    story.check("systemd-analyze security is below 2", security.returncode == 0, security.stdout[-400:])
+    last = security.stdout.strip().splitlines()
+    story.note(last[-1].strip() if last else security.stderr)
+
+    cluster.run(1, SMALL_LIMIT, check=True)
+    cluster.start(1)
+    limited = cluster.run(1, "systemctl start quorate-online.target")
+    story.check("quorate-online.target fails at its limit on one host of two", limited.returncode != 0)
+    cluster.start(2)
+    cluster.wait_quorate(voters=2)
+    reached = cluster.run(1, "systemctl start quorate-online.target && systemctl is-active quorate-online.target")
+    story.check("quorate-online.target is reached with two", reached.returncode == 0, reached.stdout + reached.stderr)
+    shown = cluster.run(1, "systemctl show -P StatusText quorate").stdout
+    story.check("`systemctl status` has the state in words", "quorate" in shown, shown)
+    who = cluster.run(1, "stat -c '%U:%G %a' /var/lib/quorate /var/lib/quorate.birth /run/quorate "
+                         "/run/quorate/quorate.sock").stdout.split("\n")
+    story.check("data, marker and socket are closed to others",
+                who[:4] == ["quorate:quorate 700", "quorate:quorate 700", "quorate:quorate 750", "quorate:quorate 660"],
+                who)
+
+    gone = cluster.run(1, INSTALL.split()[0] + " --uninstall")
+    left = cluster.run(1, "ls /usr/local/bin/quorate /etc/systemd/system/quorate* 2>/dev/null; "
+                          "test -e /etc/quorate/secret && test -e /var/lib/quorate && echo kept")
+    story.check("--uninstall removes program and units, keeps configuration and data",
+                gone.returncode == 0 and left.stdout.strip() == "kept", gone.stderr + left.stdout)
+    back = cluster.run(1, INSTALL + " && systemctl start quorate")
+    story.check("installed again, it is the same node", back.returncode == 0, back.stdout + back.stderr)
+    cluster.wait_quorate(voters=2, alive=2)
+
+
+STORIES = [installer_and_units]
