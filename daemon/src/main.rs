@@ -4,15 +4,21 @@
 //! not go on, and systemd starts it again from what is durable.
 
 mod api;
+mod carry;
 mod cli;
+mod clock;
 mod config;
 mod demo;
 mod disk;
 mod doors;
 mod feed;
+mod links;
 mod metrics;
+mod resolve;
 mod run;
 mod seeds;
+mod service;
+mod turns;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,16 +1,326 @@
-//! The daemon's loop.
+//! `quorate run`: opens what the node stands on, in the order in which it can fail without harm, runs the loop,
+//! and closes everything again.
+//!
+//! The data directory comes first (it says who we are, and locks), then the socket for people, then the network.
+//! READY is said once the daemon serves locally; being quorate is another matter.
 
+use crate::api;
+use crate::carry::{Carrier, Hands};
 use crate::cli::RunOptions;
+use crate::clock;
+use crate::config::{Config, Environment, LogFormat};
+use crate::disk::{self, Completed, DataDir, SnapshotKeeper, Writer};
+use crate::doors::{CALLS, Doors, Started, wall_unix_ms};
+use crate::feed::{EventRing, Feed};
+use crate::seeds::OwnHost;
+use crate::service::Service;
+use crate::turns::{Ended, Loop, Sources};
+use quorate_meta::Meta;
+use quorate_node::{Boot, Node, NodeConfig, Output, RecoveredLog};
+use quorate_proto::{
+    FoundingState, GenesisId, Hello, HelloKind, founders_digest, limits, short_hash,
+};
+use quorate_transport::{NodeKeyPair, Transport, TransportConfig};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// Inputs that wait for the loop: a full lane of frames from each of many peers. Full means that the loop is
+/// overrun: the lanes then wait, and so do their senders.
+const INPUTS: usize = 8_192;
+/// Entries between two snapshots: a replay of so many takes well below a second.
+const SNAPSHOT_EVERY: u64 = 20_000;
+/// `quorate farewell` may delay a restart by this at most.
+const FAREWELL: Duration = Duration::from_millis(300);
 
 /// Runs the daemon.
-pub(crate) fn run(_options: &RunOptions) -> ExitCode {
-    eprintln!("quorate run: not built into this binary");
+pub(crate) fn run(options: &RunOptions) -> ExitCode {
+    let environment = Environment::of_process();
+    let config = match Config::load(&options.config, options.host.as_deref(), &environment) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error),
+    };
+    start_logging(&config);
+    // Two threads: one is mostly the loop, the other reads and writes for the doors and the network.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(serve(config, &environment)),
+        Err(error) => return refuse(&error),
+    };
+    match ended {
+        Ok(Ended::Stopped) => ExitCode::SUCCESS,
+        Ok(Ended::Halted(reason)) => {
+            tracing::error!("halted: {reason}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("quorate: {error}");
     ExitCode::FAILURE
 }
 
-/// Says goodbye for a daemon that ended without one.
-pub(crate) fn farewell(_options: &RunOptions) -> ExitCode {
-    eprintln!("quorate farewell: not built into this binary");
-    ExitCode::FAILURE
+fn start_logging(config: &Config) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // The journal has its own time stamps.
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    match (config.log.format, journal) {
+        (LogFormat::Json, _) => builder.json().init(),
+        (LogFormat::Text, true) => builder.without_time().with_target(false).init(),
+        (LogFormat::Text, false) => builder.with_target(false).init(),
+    }
+}
+
+/// Why the daemon could not start; the texts name the thing and the remedy.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Disk(#[from] disk::DiskError),
+    #[error(transparent)]
+    Bind(#[from] quorate_transport::BindError),
+    #[error("cannot open the door for local programs: {0}")]
+    Door(String),
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+    #[error("cannot start: the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+}
+
+struct Started0 {
+    dir: DataDir,
+    founding: FoundingState,
+    marker: Option<GenesisId>,
+    recovered: disk::Recovered<Meta>,
+}
+
+fn open_disk(config: &Config) -> Result<Started0, StartError> {
+    let opened = disk::open(&config.data_dir, &config.birth_dir, &config.cluster)?;
+    let restore = |chunks| Meta::restore(chunks).map_err(|error| error.to_string());
+    let recovered = disk::recover(&opened.dir, &opened.founding, restore)?;
+    for note in &recovered.notes {
+        tracing::warn!("{note}");
+    }
+    let (instance, generation) = (opened.dir.identity().instance, opened.dir.generation());
+    tracing::info!(%instance, ?generation, fresh = opened.fresh, "data directory opened");
+    Ok(Started0 { dir: opened.dir, founding: opened.founding, marker: opened.marker, recovered })
+}
+
+fn hello(config: &Config, dir: &DataDir, boot_nonce: u64, genesis: Option<GenesisId>) -> Hello {
+    Hello {
+        protocol_min: limits::PROTOCOL_MIN,
+        protocol_max: limits::PROTOCOL_MAX,
+        kind: HelloKind::Node.into(),
+        cluster: config.cluster.to_string(),
+        genesis,
+        instance: dir.identity().instance,
+        generation: dir.generation(),
+        boot_nonce,
+        name: config.host.name.to_string(),
+        digest: founders_digest(&config.cluster, &config.seeds, &config.founding.to_string()),
+        seeds: config.seeds.clone(),
+        advertise: config.host.advertise.map(Into::into),
+        software: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn transport_config(config: &Config, dir: &DataDir) -> TransportConfig {
+    TransportConfig {
+        bind: config.listen,
+        cluster: config.cluster.clone(),
+        secrets: config.secrets.clone(),
+        key: NodeKeyPair::from_seed(dir.identity().key_seed),
+        timings: quorate_transport::Timings::default(),
+    }
+}
+
+fn node_config(config: &Config, dir: &DataDir, boot_nonce: u64) -> NodeConfig {
+    let instance = dir.identity().instance;
+    NodeConfig {
+        cluster: config.cluster.clone(),
+        name: config.host.name.clone(),
+        seeds: config.seeds.clone(),
+        mode: config.founding,
+        quiet: config.quiet(),
+        grace: config.founding_grace,
+        instance,
+        generation: dir.generation(),
+        boot_nonce,
+        key: NodeKeyPair::from_seed(dir.identity().key_seed).public(),
+        advertise: config.host.advertise,
+        labels: config.host.labels.clone(),
+        voters: config.voters,
+        seed: short_hash(&[&boot_nonce.to_be_bytes(), &instance.to_bytes()]),
+        snapshot_every: SNAPSHOT_EVERY,
+    }
+}
+
+/// The channels into the loop.
+struct Channels {
+    results: mpsc::Sender<quorate_node::Input>,
+    calls: mpsc::Sender<crate::doors::Call>,
+    sources: Sources,
+    transport: mpsc::Sender<quorate_transport::TransportEvent>,
+    disk: mpsc::UnboundedSender<Completed>,
+}
+
+fn channels() -> Result<Channels, StartError> {
+    let (transport, events) = mpsc::channel(INPUTS);
+    let (results, results_in) = mpsc::channel(INPUTS);
+    let (calls, calls_in) = mpsc::channel(CALLS);
+    // One completion per write under way; the writer's own queue bounds them.
+    let (disk, disk_in) = mpsc::unbounded_channel();
+    let (ask_stop, stop) = mpsc::channel(1);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            let _ = ask_stop.try_send(());
+        }
+    });
+    let sources = Sources { events, results: results_in, calls: calls_in, disk: disk_in, stop };
+    Ok(Channels { results, calls, sources, transport, disk })
+}
+
+async fn serve(config: Config, environment: &Environment) -> Result<Ended, StartError> {
+    let Started0 { dir, founding, marker, recovered } = open_disk(&config)?;
+    let unix = api::open_unix(&config.client.socket)
+        .map_err(|error| StartError::Door(error.to_string()))?;
+    let tcp = match config.client.tcp {
+        Some(address) => Some(
+            api::open_tcp(address).await.map_err(|error| StartError::Door(error.to_string()))?,
+        ),
+        None => None,
+    };
+    let channels = channels()?;
+    let boot_nonce = getrandom::u64().map_err(StartError::Random)?;
+    let genesis = founding.known_genesis().or(marker);
+    let hello = hello(&config, &dir, boot_nonce, founding.known_genesis());
+    let transport =
+        Transport::bind(transport_config(&config, &dir), hello.clone(), channels.transport)?;
+    let disk = channels.disk;
+    let report = Box::new(move |completed| {
+        let _ = disk.send(completed);
+    });
+    let writer = Writer::spawn(&dir, recovered.log, report)?;
+    let snapshots = Arc::new(SnapshotKeeper::spawn(&dir)?);
+    let names = [environment.hostname.as_str(), config.host.name.as_str()];
+    let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
+    let feed = Feed::new(wall_unix_ms());
+    let events = EventRing::new();
+    let hands = Hands {
+        transport: transport.clone(),
+        hello,
+        writer,
+        snapshots,
+        results: channels.results,
+        feed: feed.clone(),
+        events: events.clone(),
+        seeds: config.seeds.clone(),
+        own,
+        genesis,
+    };
+    let log = recovered.group.map(|group| RecoveredLog {
+        hard_state: group.hard_state,
+        snapshot: group.snapshot,
+        entries: group.entries,
+        reset: group.reset,
+    });
+    let boot = Boot { config: node_config(&config, &dir, boot_nonce), founding, marker, log };
+    let started = Started::now(clock::now());
+    let (node, first) = Node::start(clock::now(), wall_unix_ms(), boot);
+    let (show, status) = watch::channel(Arc::new(node.status(clock::now())));
+    let keyspace = config.client.keyspace_on_tcp;
+    let doors = Doors { calls: channels.calls, status, feed, events, keyspace, started };
+    let open = [
+        Some(tokio::spawn(api::serve_unix(unix, doors.clone()))),
+        tcp.map(|listener| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            tokio::spawn(api::serve_tcp(listener, doors, names))
+        }),
+    ];
+    let ended = run_loop(node, first, Carrier::new(hands), show, channels.sources).await;
+    transport.close("stopping").await;
+    open.into_iter().flatten().for_each(|door| door.abort());
+    if ended == Ended::Stopped {
+        dir.note_clean_stop()?;
+    }
+    Ok(ended)
+}
+
+async fn run_loop(
+    node: Node,
+    first: Vec<Output>,
+    carrier: Carrier,
+    show: watch::Sender<Arc<quorate_node::Status>>,
+    sources: Sources,
+) -> Ended {
+    let service = Service::new();
+    service.ready();
+    Loop::new(node, carrier, service, show).run(first, sources).await
+}
+
+/// Says goodbye for a daemon that crashed (DESIGN section 5): silent after a clean stop, refused while one runs.
+pub(crate) fn farewell(options: &RunOptions) -> ExitCode {
+    let environment = Environment::of_process();
+    let Ok(config) = Config::load(&options.config, options.host.as_deref(), &environment) else {
+        return ExitCode::SUCCESS;
+    };
+    let ended = match disk::read_ended(&config.data_dir) {
+        Ok(ended) => ended,
+        Err(error) => return refuse(&error),
+    };
+    if ended.clean {
+        return ExitCode::SUCCESS;
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return ExitCode::FAILURE;
+    };
+    let addresses = farewell_addresses(&config, &ended);
+    let hello = Hello {
+        kind: HelloKind::Farewell.into(),
+        protocol_min: limits::PROTOCOL_MIN,
+        protocol_max: limits::PROTOCOL_MAX,
+        cluster: config.cluster.to_string(),
+        genesis: ended.founding.known_genesis(),
+        instance: ended.identity.instance,
+        generation: ended.generation,
+        name: config.host.name.to_string(),
+        ..Hello::default()
+    };
+    let key = NodeKeyPair::from_seed(ended.identity.key_seed);
+    let transport = TransportConfig {
+        bind: config.listen,
+        cluster: config.cluster.clone(),
+        secrets: config.secrets.clone(),
+        key,
+        timings: quorate_transport::Timings::default(),
+    };
+    runtime.block_on(quorate_transport::farewell(transport, hello, addresses, FAREWELL));
+    ExitCode::SUCCESS
+}
+
+/// Whom a farewell can reach without asking: the founders of the record, and seeds that are plain addresses.
+fn farewell_addresses(config: &Config, ended: &disk::EndedLife) -> Vec<std::net::SocketAddr> {
+    let record = ended.founding.founded.as_ref().map(|founded| &founded.record);
+    let voters = record.into_iter().flat_map(|record| &record.voters);
+    let others = voters.filter(|voter| voter.instance != ended.identity.instance);
+    let mut addresses: Vec<_> =
+        others.filter_map(|voter| voter.address.as_ref()?.socket()).collect();
+    addresses
+        .extend(config.seeds.iter().filter_map(|seed| seed.parse::<std::net::SocketAddr>().ok()));
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
 }

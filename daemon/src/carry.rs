@@ -1,0 +1,370 @@
+//! Carries out what a node asks for: disk, transport, replies, feeds. The order of one turn's outputs is kept
+//! for the disk and for each peer; everything slow happens in a task that answers with an input.
+
+use crate::clock;
+use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
+use crate::doors::LinkLine;
+use crate::feed::{EventRing, Feed};
+use crate::resolve;
+use crate::seeds::OwnHost;
+use crate::turns::Ended;
+use bytes::Bytes;
+use quorate_meta::Meta;
+use quorate_node::{ClientReply, ForwardFailure, Input, Output, Status};
+use quorate_proto::{
+    ForwardAnswer, ForwardRequest, GenesisId, Hello, Instance, Message as _, Moment, RaftMessage,
+    forward_request,
+};
+use quorate_transport::{RequestFailure, Transport, TransportEvent};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Replies that local clients wait for; the node refuses more requests than that by itself, this is a backstop.
+const MAX_REPLIES: usize = 32_768;
+/// Forwarded requests that wait for an answer before those whose peer has gone are swept out.
+const MAX_ANSWERS: usize = 1_024;
+/// One ping of `quorate ping` is lost after this long.
+const PING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The hands of the loop.
+pub(crate) struct Carrier {
+    pub(crate) transport: Transport,
+    pub(crate) hello: Hello,
+    pub(crate) writer: Writer,
+    pub(crate) snapshots: Arc<SnapshotKeeper>,
+    pub(crate) results: mpsc::Sender<Input>,
+    pub(crate) feed: Feed,
+    pub(crate) events: EventRing,
+    pub(crate) seeds: Vec<String>,
+    pub(crate) own: OwnHost,
+    genesis: GenesisId,
+    replies: BTreeMap<u64, oneshot::Sender<ClientReply>>,
+    answers: BTreeMap<u64, oneshot::Sender<Bytes>>,
+    next_ticket: u64,
+}
+
+/// What a [`Carrier`] works with.
+pub(crate) struct Hands {
+    pub(crate) transport: Transport,
+    pub(crate) hello: Hello,
+    pub(crate) writer: Writer,
+    pub(crate) snapshots: Arc<SnapshotKeeper>,
+    pub(crate) results: mpsc::Sender<Input>,
+    pub(crate) feed: Feed,
+    pub(crate) events: EventRing,
+    pub(crate) seeds: Vec<String>,
+    pub(crate) own: OwnHost,
+    pub(crate) genesis: Option<GenesisId>,
+}
+
+impl Carrier {
+    pub(crate) fn new(hands: Hands) -> Self {
+        let Hands {
+            transport,
+            hello,
+            writer,
+            snapshots,
+            results,
+            feed,
+            events,
+            seeds,
+            own,
+            genesis,
+        } = hands;
+        Self {
+            transport,
+            hello,
+            writer,
+            snapshots,
+            results,
+            feed,
+            events,
+            seeds,
+            own,
+            genesis: genesis.unwrap_or_default(),
+            replies: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            next_ticket: 0,
+        }
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.next_ticket += 1;
+        self.next_ticket
+    }
+
+    /// Remembers who waits for a reply. Full: the channel is handed back.
+    pub(crate) fn expect_reply(
+        &mut self,
+        reply: oneshot::Sender<ClientReply>,
+    ) -> Result<u64, oneshot::Sender<ClientReply>> {
+        if self.replies.len() >= MAX_REPLIES {
+            return Err(reply);
+        }
+        let ticket = self.ticket();
+        self.replies.insert(ticket, reply);
+        Ok(ticket)
+    }
+
+    /// Carries out one turn's outputs. Something when the loop must end.
+    pub(crate) fn carry(&mut self, out: &mut Vec<Output>) -> Option<Ended> {
+        let mut ended = None;
+        for output in out.drain(..) {
+            match output {
+                Output::Stopped => ended = Some(Ended::Stopped),
+                Output::Halt { reason } => return Some(Ended::Halted(reason)),
+                output => self.carry_one(output),
+            }
+        }
+        ended
+    }
+
+    fn carry_one(&mut self, output: Output) {
+        match output {
+            Output::Persist { number, write } => self.writer.submit(number, write),
+            Output::Send { to, address, frame } => self.transport.send(to, address, frame),
+            Output::SendDatagram { to, address, bytes } => {
+                self.transport.send_datagram(to, address, bytes);
+            }
+            Output::Dial { address } => self.transport.dial(address),
+            Output::ResolveSeeds => self.resolve_seeds(),
+            Output::Ban { instance, reason } => {
+                tracing::warn!(%instance, %reason, "instance banned");
+                self.transport.ban(instance);
+            }
+            Output::KnowsGenesis(genesis) => self.knows(genesis),
+            Output::Forward { ticket, to, address, deadline, request } => {
+                self.forward(ticket, to, address, deadline, &request);
+            }
+            Output::ForwardReply { ticket, answer } => {
+                if let Some(reply) = self.answers.remove(&ticket) {
+                    let _ = reply.send(answer.encode_to_vec().into());
+                }
+            }
+            Output::Reply { ticket, reply } => {
+                if let Some(waiting) = self.replies.remove(&ticket) {
+                    let _ = waiting.send(reply);
+                }
+            }
+            Output::TakeSnapshot { metadata, image } => self.take_snapshot(metadata, &image),
+            Output::SendSnapshot { to, address, message, image } => {
+                self.send_snapshot(to, address, &message, *image);
+            }
+            Output::Health { view, delta, quorate } => self.feed.publish(view, delta, quorate),
+            Output::Event(event) => {
+                if event.warning {
+                    tracing::warn!(kind = event.kind, "{}", event.text);
+                } else {
+                    tracing::info!(kind = event.kind, "{}", event.text);
+                }
+                self.events.push(event);
+            }
+            Output::Founded(founded) => {
+                let genesis = founded.record.genesis_id();
+                tracing::info!(cluster_id = %genesis, ballot = ?founded.record.ballot, "founding record is durable");
+            }
+            Output::Stopped | Output::Halt { .. } => {}
+        }
+    }
+
+    fn knows(&mut self, genesis: GenesisId) {
+        self.genesis = genesis;
+        self.hello.genesis = Some(genesis);
+        self.transport.set_hello(self.hello.clone());
+    }
+
+    fn resolve_seeds(&self) {
+        tokio::spawn(resolve::resolve_seeds(
+            self.seeds.clone(),
+            self.own.clone(),
+            self.results.clone(),
+        ));
+    }
+
+    fn forward(
+        &self,
+        ticket: u64,
+        to: Instance,
+        address: SocketAddr,
+        deadline: Moment,
+        request: &ForwardRequest,
+    ) {
+        let bytes: Bytes = request.encode_to_vec().into();
+        let asked = self.transport.request(to, address, bytes, clock::until(deadline));
+        let results = self.results.clone();
+        tokio::spawn(async move {
+            let answer = match asked.await {
+                Ok(bytes) => ForwardAnswer::decode(bytes).map_err(|_| ForwardFailure::Lost),
+                Err(RequestFailure::NotSent) => Err(ForwardFailure::NotSent),
+                Err(RequestFailure::Lost) => Err(ForwardFailure::Lost),
+            };
+            let _ = results.send(Input::ForwardAnswered { ticket, answer }).await;
+        });
+    }
+
+    fn take_snapshot(&self, metadata: quorate_proto::SnapshotMetadata, image: &Meta) {
+        let results = self.results.clone();
+        let taken = metadata.clone();
+        self.snapshots.store(SnapshotJob {
+            genesis: self.genesis,
+            metadata,
+            chunks: Box::new(image.chunks()),
+            done: Box::new(move |outcome| {
+                let input = match outcome {
+                    Ok(()) => Input::SnapshotTaken { metadata: taken },
+                    Err(error) => {
+                        tracing::warn!(%error, "no snapshot was written");
+                        Input::SnapshotNotTaken
+                    }
+                };
+                // The loop may be behind; the snapshot's own thread has time to wait for it.
+                let _ = results.blocking_send(input);
+            }),
+        });
+    }
+
+    fn send_snapshot(&self, to: Instance, address: SocketAddr, message: &RaftMessage, image: Meta) {
+        let header: Bytes = message.encode_to_vec().into();
+        let (transport, results) = (self.transport.clone(), self.results.clone());
+        tokio::spawn(async move {
+            let chunks =
+                tokio::task::spawn_blocking(move || image.chunks().collect::<Vec<_>>()).await;
+            let ok = match chunks {
+                Ok(chunks) => {
+                    transport.send_snapshot(to, address, header, chunks.into_iter()).await
+                }
+                Err(_) => false,
+            };
+            let _ = results.send(Input::SnapshotSent { to, ok }).await;
+        });
+    }
+
+    /// Turns what the transport says into an input; slow things become tasks that give one later.
+    pub(crate) fn arrived(&mut self, event: TransportEvent) -> Option<Input> {
+        Some(match event {
+            TransportEvent::SessionUp(session) => Input::SessionUp(session),
+            TransportEvent::SessionDown { instance, number, end } => {
+                Input::SessionDown { instance, number, end }
+            }
+            TransportEvent::DialFailed { address, failure } => {
+                Input::DialFailed { address, failure }
+            }
+            TransportEvent::Frame { from, lane, bytes } => Input::Frame { from, lane, bytes },
+            TransportEvent::Datagram { from, bytes } => Input::Datagram { from, bytes },
+            TransportEvent::Undelivered { to } => Input::Undelivered { to },
+            TransportEvent::Farewell { instance, generation } => {
+                Input::Farewell { instance, generation }
+            }
+            TransportEvent::Request { from, bytes, answer } => {
+                // A request that cannot be decoded is dropped: its channel closes, the origin hears `Lost`.
+                let request = ForwardRequest::decode(bytes).ok()?;
+                let ticket = self.ticket();
+                if self.answers.len() >= MAX_ANSWERS {
+                    self.answers.retain(|_, waiting| !waiting.is_closed());
+                }
+                self.answers.insert(ticket, answer);
+                Input::Forwarded { from, ticket, request }
+            }
+            TransportEvent::Snapshot { from, header, chunks } => {
+                self.receive_snapshot(from, header, chunks);
+                return None;
+            }
+        })
+    }
+
+    fn receive_snapshot(&self, from: Instance, header: Bytes, chunks: mpsc::Receiver<Bytes>) {
+        let (results, snapshots) = (self.results.clone(), Arc::clone(&self.snapshots));
+        let genesis = self.genesis;
+        let Ok(message) = RaftMessage::decode(header) else { return };
+        let Some(metadata) = message.snapshot.clone() else { return };
+        tokio::spawn(async move {
+            let Some(parts) = gather(chunks).await else {
+                tracing::warn!(%from, "a snapshot broke off on the way");
+                return;
+            };
+            let copy = parts.clone();
+            let restored = tokio::task::spawn_blocking(move || Meta::restore(parts)).await;
+            let image = match restored {
+                Ok(Ok(image)) => Box::new(image),
+                Ok(Err(error)) => {
+                    tracing::warn!(%from, %error, "a snapshot was refused");
+                    return;
+                }
+                Err(_) => return,
+            };
+            let (done, durable) = oneshot::channel();
+            snapshots.store(SnapshotJob {
+                genesis,
+                metadata,
+                chunks: Box::new(copy.into_iter()),
+                done: Box::new(move |outcome| {
+                    let _ = done.send(outcome);
+                }),
+            });
+            if let Ok(Ok(())) = durable.await {
+                let _ = results.send(Input::SnapshotReceived { from, message, image }).await;
+            }
+        });
+    }
+
+    /// Measures round trips to a named node, through its transport and its loop.
+    pub(crate) fn ping(
+        &self,
+        status: &Status,
+        name: &str,
+        count: u32,
+        reply: oneshot::Sender<Result<Vec<Duration>, String>>,
+    ) {
+        let member = status.view.members.iter().find(|member| member.name == name);
+        let committed =
+            member.and_then(|member| Some((member.instance, member.address.as_ref()?.socket()?)));
+        let session = status.sessions.iter().find(|(_, peer, _)| peer == name);
+        let Some((to, address)) =
+            session.map(|(instance, _, address)| (*instance, *address)).or(committed)
+        else {
+            let _ = reply
+                .send(Err(format!("no node named `{name}` is known here; see `quorate members`")));
+            return;
+        };
+        let genesis = status.genesis.unwrap_or_default();
+        let body = Some(forward_request::Body::Echo(true));
+        let request = ForwardRequest { genesis, remaining_ms: 1_000, body };
+        let bytes: Bytes = request.encode_to_vec().into();
+        let transport = self.transport.clone();
+        tokio::spawn(async move {
+            let mut times = Vec::new();
+            for _ in 0..count {
+                let begun = clock::now();
+                if transport.request(to, address, bytes.clone(), PING_PATIENCE).await.is_err() {
+                    break;
+                }
+                times.push(clock::now().since(begun));
+            }
+            let _ = reply.send(Ok(times));
+        });
+    }
+
+    /// The links to all peers.
+    pub(crate) fn links(&self, status: &Status) -> Vec<LinkLine> {
+        let name = |instance: Instance| {
+            let member = status.view.members.iter().find(|member| member.instance == instance);
+            member.map_or_else(|| instance.short(), |member| member.name.clone())
+        };
+        crate::links::lines(&self.transport.links(), name)
+    }
+}
+
+/// Everything up to the end mark, an empty chunk; none when the stream broke off before it.
+async fn gather(mut chunks: mpsc::Receiver<Bytes>) -> Option<Vec<Bytes>> {
+    let mut parts = Vec::new();
+    while let Some(chunk) = chunks.recv().await {
+        if chunk.is_empty() {
+            return Some(parts);
+        }
+        parts.push(chunk);
+    }
+    None
+}

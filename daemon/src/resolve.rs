@@ -1,0 +1,81 @@
+//! Seeds to addresses, and which seed this host is, for the node. Asks the system's resolver; decides nothing itself.
+
+use crate::seeds::{self, OwnHost, ResolvedSeed, SlotMatch};
+use quorate_node::{Input, OwnSlot};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// A resolver that does not answer within this is down for now; the node asks again.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Resolves every seed, then says which one this host is.
+pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mpsc::Sender<Input>) {
+    let mut lookups = tokio::task::JoinSet::new();
+    for (slot, seed) in names.iter().cloned().enumerate() {
+        lookups.spawn(async move { (slot, resolve_one(seed).await) });
+    }
+    let unasked = |seed: &String| ResolvedSeed {
+        seed: seed.clone(),
+        addresses: Vec::new(),
+        problem: Some("the lookup broke off".to_owned()),
+    };
+    let mut resolved: Vec<ResolvedSeed> = names.iter().map(unasked).collect();
+    while let Some(done) = lookups.join_next().await {
+        if let Ok((slot, seed)) = done {
+            resolved[slot] = seed;
+        }
+    }
+    let dialable = seeds::dialable(&resolved);
+    for (slot, addresses) in dialable.into_iter().enumerate() {
+        let problem = problem_of(&resolved[slot], &addresses);
+        if results.send(Input::Resolved { slot, addresses, problem }).await.is_err() {
+            return;
+        }
+    }
+    let slot = match seeds::match_slot(&own, &resolved) {
+        SlotMatch::Undecided { .. } => OwnSlot::Undecided,
+        SlotMatch::NotASeed { near } => {
+            if let Some(text) = near {
+                tracing::warn!("{text}");
+            }
+            OwnSlot::NotASeed
+        }
+        SlotMatch::Slot(slot) => OwnSlot::Slot(slot),
+        SlotMatch::Several { slots: (first, second), problem } => {
+            tracing::error!("{problem}");
+            OwnSlot::Several(first, second)
+        }
+    };
+    let _ = results.send(Input::OwnSlot(slot)).await;
+}
+
+fn problem_of(seed: &ResolvedSeed, dialable: &[SocketAddr]) -> Option<String> {
+    match (&seed.problem, dialable.is_empty(), seed.addresses.is_empty()) {
+        (Some(problem), _, _) => Some(problem.clone()),
+        (None, true, false) => {
+            let text = "it resolves only to a loopback address here, which other hosts cannot use";
+            Some(text.to_owned())
+        }
+        _ => None,
+    }
+}
+
+async fn resolve_one(seed: String) -> ResolvedSeed {
+    // Addresses need no resolver, and no thread of its own.
+    if let Ok(address) = seed.parse::<SocketAddr>() {
+        return ResolvedSeed { seed, addresses: vec![address], problem: None };
+    }
+    let name = seed.clone();
+    let lookup = tokio::task::spawn_blocking(move || seeds::resolve(&name));
+    let failed = |problem: &str| ResolvedSeed {
+        seed: seed.clone(),
+        addresses: Vec::new(),
+        problem: Some(problem.to_owned()),
+    };
+    match tokio::time::timeout(PATIENCE, lookup).await {
+        Err(_) => failed("the resolver does not answer"),
+        Ok(Err(_)) => failed("the lookup broke off"),
+        Ok(Ok(resolved)) => resolved,
+    }
+}
