@@ -255,9 +255,13 @@ impl Node {
             self.event("alarm", reason, true, out);
             return;
         }
+        // A dial may find a session that stands already. That it stands is no sign of life: it may be dying.
+        let known = self.peers.session(instance).is_some_and(|before| before.number == session.number);
         self.peers.up(session.clone());
         self.step_founding(FoundingInput::SessionUp(session.clone()), out);
-        self.step_detector(DetectorInput::SessionUp(session), out);
+        if !known {
+            self.step_detector(DetectorInput::SessionUp(session), out);
+        }
         self.session_helps_requests(instance, out);
         self.ask_to_join(out);
     }
@@ -356,6 +360,7 @@ impl Node {
         self.notice_leader(out);
         self.catch_up_with_view(out);
         self.do_duties(out);
+        self.offer_wanted_snapshot();
         self.settle_group(out);
         self.notice_leader(out);
         self.catch_up_with_view(out);
