@@ -1,7 +1,7 @@
 //! What the transport tells its owner.
 
 use bytes::Bytes;
-use quorate_proto::{DialFailure, Generation, Instance, Lane, Session, SessionEnd};
+use quorate_proto::{DialFailure, Generation, Instance, Lane, NodeKey, Session, SessionEnd};
 use std::net::SocketAddr;
 use tokio::sync::{mpsc, oneshot};
 
@@ -54,6 +54,8 @@ pub enum TransportEvent {
         instance: Instance,
         /// Which start of it.
         generation: Generation,
+        /// The key that said so, from its certificate: whether it may speak for the instance is for the owner to judge.
+        key: NodeKey,
     },
     /// A request. Dropping `answer` tells the peer that there will be none.
     Request {

@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 /// The accepting side: tells the owner, then the other side that it was understood.
 pub(crate) async fn receive(shared: Arc<Shared>, greeted: Greeted) {
     let (instance, generation) = (greeted.hello.instance, greeted.hello.generation);
-    shared.tell(TransportEvent::Farewell { instance, generation }).await;
+    let key = greeted.key;
+    shared.tell(TransportEvent::Farewell { instance, generation, key }).await;
     greeted.connection.close(VarInt::from_u32(DONE), b"understood");
 }
 

@@ -106,7 +106,7 @@ async fn a_farewell_reaches_everyone_and_names_the_generation() {
     assert_eq!(farewell(gone.config(), gone.hello(), addresses, limit).await, 2);
     for node in [&mut a, &mut b] {
         let heard = node.until(|event| match event {
-            TransportEvent::Farewell { instance, generation } => Some((instance, generation)),
+            TransportEvent::Farewell { instance, generation, .. } => Some((instance, generation)),
             TransportEvent::SessionUp(_) => panic!("a farewell is no session"),
             _ => None,
         });

@@ -6,13 +6,13 @@
 //!    same list: what must wait for the disk is put out only after its `Persisted` came in.
 
 use bytes::Bytes;
-pub use quorate_membership::OwnSlot;
 use quorate_consensus::LogRecord;
+pub use quorate_membership::OwnSlot;
 use quorate_meta::Meta;
 use quorate_proto::{
-    DialFailure, ForwardAnswer, ForwardRequest, Founded, FoundingState, Frame, GenesisId,
-    HealthDelta, HealthEpoch, HealthView, Instance, KvRequest, KvResponse, Lane, Moment,
-    RaftMessage, Refusal, Session, SessionEnd, SnapshotMetadata,
+    DialFailure, ForwardAnswer, ForwardRequest, Founded, FoundingState, Frame, Generation,
+    GenesisId, HealthDelta, HealthEpoch, HealthView, Instance, KvRequest, KvResponse, Lane, Moment,
+    NodeKey, RaftMessage, Refusal, Session, SessionEnd, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub enum Input {
     /// Frames of the log lane to this peer were given up (bounds, expiry, connection lost).
     Undelivered { to: Instance },
     /// `quorate farewell` or a closing node said that this generation has ended.
-    Farewell { instance: Instance, generation: quorate_proto::Generation },
+    Farewell { instance: Instance, generation: Generation, key: NodeKey },
     /// What a seed resolves to now; empty with a reason when it does not.
     Resolved { slot: usize, addresses: Vec<SocketAddr>, problem: Option<String> },
     /// Which seed this host is, by its addresses and names.

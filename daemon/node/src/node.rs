@@ -75,6 +75,10 @@ pub struct Node {
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
     pub(crate) disk_full: bool,
+    /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
+    pub(crate) genesis: Option<GenesisId>,
+    /// Something that a leader's duties depend on has changed since they were last done.
+    pub(crate) duties_due: bool,
     /// The view or the group was replaced; what hangs on it is brought up to date in the settle.
     pub(crate) meta_changed: bool,
     persists: VecDeque<(u64, PersistOwner)>,
@@ -92,7 +96,6 @@ impl Node {
         let mut node = Self {
             now,
             wall_ms,
-            founding,
             detector,
             peers: Peers::default(),
             group: None,
@@ -108,10 +111,13 @@ impl Node {
             timers: Timers::default(),
             counters: Counters::default(),
             disk_full: false,
+            genesis: founding.state().known_genesis(),
+            duties_due: true,
             meta_changed: true,
             persists: VecDeque::new(),
             last_persist: 0,
             version: 0,
+            founding,
             config,
         };
         let mut out = Vec::new();
@@ -195,8 +201,13 @@ impl Node {
                 }
             }
             Input::Undelivered { to } => self.undelivered(to),
-            Input::Farewell { instance, generation } => {
-                self.step_detector(DetectorInput::Farewell { instance, generation }, out);
+            // Every holder of the secret can open the door; only the pinned key may say that a node is gone.
+            Input::Farewell { instance, generation, key } => {
+                if self.peers.is_pinned(instance, key) {
+                    self.step_detector(DetectorInput::Farewell { instance, generation }, out);
+                } else {
+                    self.counters.frames_fenced += 1;
+                }
             }
             Input::Resolved { slot, addresses, problem } => {
                 self.step_founding(FoundingInput::Resolved { slot, addresses, problem }, out);
@@ -263,6 +274,7 @@ impl Node {
             self.step_detector(DetectorInput::SessionUp(session), out);
         }
         self.session_helps_requests(instance, out);
+        self.duties_due = true;
         self.ask_to_join(out);
     }
 
@@ -283,7 +295,7 @@ impl Node {
     fn undelivered(&mut self, to: Instance) {
         self.counters.undelivered += 1;
         if let Some(group) = &mut self.group {
-            group.replica.unreachable(quorate_proto::raft_id(group.genesis, to));
+            group.replica.unreachable(self.peers.raft_id(group.genesis, to));
         }
     }
 
@@ -336,7 +348,7 @@ impl Node {
             Timer::Dissent => self.send_dissent(out),
             Timer::Reads => self.repeat_reads(out),
             Timer::LeaderSilence => self.health.changed = true,
-            Timer::Duties => self.timers.arm(Timer::Duties, self.now + crate::reconcile::DUTIES),
+            Timer::Duties => self.duties_due = true,
             Timer::Campaign => self.campaign_on_evidence(),
             Timer::Join => self.ask_to_join(out),
             Timer::FounderPatience => self.campaign_as_founder(),
@@ -372,6 +384,9 @@ impl Node {
     pub(crate) fn step_founding(&mut self, input: FoundingInput, out: &mut Vec<Output>) {
         let mut said = Vec::new();
         self.founding.step(self.now, input, &mut said);
+        if self.genesis.is_none() {
+            self.genesis = self.founding.state().known_genesis();
+        }
         for output in said {
             match output {
                 FoundingOutput::Dial { address } => out.push(Output::Dial { address }),

@@ -3,7 +3,9 @@
 //! An address is a hint; the newest source wins: the session, then the committed member, then the founding
 //! record. Knows nothing of what is said on a session.
 
-use quorate_proto::{FoundingRecord, HealthView, Instance, NodeKey, Session};
+use quorate_proto::{
+    FoundingRecord, GenesisId, HealthView, Instance, NodeKey, RaftId, Session, raft_id,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -16,7 +18,12 @@ pub(crate) struct Peers {
     /// Addresses that a leader hint gave us, for a joiner that has not met the leader.
     hints: BTreeMap<Instance, SocketAddr>,
     pins: BTreeMap<Instance, NodeKey>,
+    /// Raft ids, which are hashes. At most `MAX_RAFT_IDS`; computed anew when it is full.
+    raft_ids: BTreeMap<Instance, RaftId>,
 }
+
+/// Raft ids kept: more than the voters and learners that a cluster has.
+const MAX_RAFT_IDS: usize = 64;
 
 /// Leader hints kept at once; a joiner needs one.
 const MAX_HINTS: usize = 8;
@@ -84,6 +91,20 @@ impl Peers {
             .or_else(|| self.members.get(&instance).copied())
             .or_else(|| self.founders.get(&instance).copied())
             .or_else(|| self.hints.get(&instance).copied())
+    }
+
+    /// The Raft id of a disk life in the one cluster that this node knows.
+    pub(crate) fn raft_id(&mut self, genesis: GenesisId, instance: Instance) -> RaftId {
+        if self.raft_ids.len() >= MAX_RAFT_IDS && !self.raft_ids.contains_key(&instance) {
+            self.raft_ids.clear();
+        }
+        *self.raft_ids.entry(instance).or_insert_with(|| raft_id(genesis, instance))
+    }
+
+    /// Whether a key is the one pinned for an instance, or that of its session.
+    pub(crate) fn is_pinned(&self, instance: Instance, key: NodeKey) -> bool {
+        let pinned = self.pins.get(&instance).copied();
+        pinned.or_else(|| self.sessions.get(&instance).map(|session| session.key)) == Some(key)
     }
 
     /// Whether a key may speak for an instance: it is the pinned one, or none is pinned yet.
