@@ -174,6 +174,12 @@ impl Meta {
         Revision::new(self.users.revision.unsigned_abs())
     }
 
+    /// Up to where the users' history is compacted; 0 before the first compaction.
+    #[must_use]
+    pub fn compacted(&self) -> Revision {
+        Revision::new(u64::try_from(self.users.compacted).unwrap_or(0))
+    }
+
     /// Revision of quorate's own records.
     #[must_use]
     pub fn own_revision(&self) -> Revision {

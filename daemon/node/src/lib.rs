@@ -13,6 +13,7 @@ mod boot;
 pub mod event;
 mod evidence;
 mod group;
+mod history;
 mod local_health;
 mod node;
 mod peers;

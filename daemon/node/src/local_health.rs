@@ -161,16 +161,16 @@ impl Node {
     /// Looks whether the replica follows another leader than before.
     pub(crate) fn notice_leader(&mut self, out: &mut Vec<Output>) {
         let Some(group) = &self.group else { return };
-        let status = group.replica.status();
+        let term = group.replica.term();
         let founded = self.founding.state().founded.as_ref();
-        let found = status.leader.and_then(|id| group.instance_of(id, founded));
-        let seen = found.map(|instance| Leader { instance, term: status.term });
+        let found = group.replica.leader().and_then(|id| group.instance_of(id, founded));
+        let seen = found.map(|instance| Leader { instance, term });
         match (seen, self.health.leader) {
             (Some(new), Some(old)) if new == old => {}
             (Some(new), old) if old.is_none_or(|old| new.term >= old.term) => {
                 self.leader_changed(Some(new), out);
             }
-            (None, Some(old)) if old.term < status.term || old.instance == self.config.instance => {
+            (None, Some(old)) if old.term < term || old.instance == self.config.instance => {
                 self.leader_changed(None, out);
             }
             _ => {}
@@ -223,10 +223,11 @@ impl Node {
         }
         self.push.reset();
         self.reconciler.reset();
+        self.history_asked = 0;
         self.evidence.clear();
         self.timers.arm(Timer::Ping, self.now);
         self.timers.arm(Timer::Dissent, self.now);
-        self.timers.arm(Timer::Duties, self.now);
+        self.duties_due = true;
         self.leader_helps_requests(out);
     }
 
@@ -244,7 +245,7 @@ impl Node {
         let candidate = self
             .group
             .as_ref()
-            .is_some_and(|group| group.replica.status().role == RaftRole::Candidate);
+            .is_some_and(|group| group.replica.role() == RaftRole::Candidate);
         !candidate && self.now.since(self.health.leader_heard) < LEADER_SILENCE
     }
 
@@ -264,7 +265,7 @@ impl Node {
         self.tell_detector(out);
         self.timers.arm_if_idle(Timer::Ping, self.now);
         self.timers.arm(Timer::Dissent, self.now);
-        self.timers.arm(Timer::Duties, self.now);
+        self.duties_due = true;
         self.own_role_may_have_changed(out);
     }
 
@@ -302,7 +303,7 @@ impl Node {
             version: self.health.card_version,
             name: self.config.name.to_string(),
             address: self.config.advertise.map(Into::into),
-            genesis: self.founding.state().known_genesis(),
+            genesis: self.genesis,
             epoch: self.health.view.epoch,
             software: env!("CARGO_PKG_VERSION").to_owned(),
             // Labels are in the committed record; the card stays small.

@@ -75,6 +75,8 @@ pub struct Node {
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
     pub(crate) disk_full: bool,
+    /// Up to where this node has asked to forget history; a leader's note.
+    pub(crate) history_asked: u64,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
     pub(crate) genesis: Option<GenesisId>,
     /// Something that a leader's duties depend on has changed since they were last done.
@@ -111,6 +113,7 @@ impl Node {
             timers: Timers::default(),
             counters: Counters::default(),
             disk_full: false,
+            history_asked: 0,
             genesis: founding.state().known_genesis(),
             duties_due: true,
             meta_changed: true,

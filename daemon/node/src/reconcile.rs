@@ -5,6 +5,7 @@
 
 use crate::event::Output;
 use crate::node::Node;
+use crate::timers::Timer;
 use quorate_proto::{
     CommandBody, HealthProposal, Instance, Member, MemberState, Moment, StateChange, Verdict,
     limits,
@@ -28,27 +29,26 @@ impl Reconciler {
         self.in_flight = None;
     }
 
-    /// A command with this ticket was applied.
-    pub(crate) fn applied(&mut self, ticket: u64) {
-        if self.in_flight.is_some_and(|(waited_for, _)| waited_for == ticket) {
-            self.in_flight = None;
-        }
+    /// A command with this ticket was applied or came to nothing. Whether it was the proposal in flight.
+    pub(crate) fn applied(&mut self, ticket: u64) -> bool {
+        self.in_flight.take_if(|(waited_for, _)| *waited_for == ticket).is_some()
     }
 }
 
 impl Node {
     /// Everything that a leader owes the cluster; does nothing on other nodes.
     pub(crate) fn do_duties(&mut self, out: &mut Vec<Output>) {
-        let ready = self.group.as_ref().map(|group| group.replica.status()).is_some_and(|status| {
-            status.role == quorate_consensus::RaftRole::Leader && status.leader_committed_in_term
-        });
-        if !ready {
+        if !self.group.as_ref().is_some_and(|group| group.replica.leads_safely()) {
             return;
         }
         self.push_news(out);
-        self.reconcile();
-        self.settle_admissions(out);
-        self.steer_voters(out);
+        if std::mem::take(&mut self.duties_due) {
+            self.timers.arm(Timer::Duties, self.now + DUTIES);
+            self.reconcile();
+            self.settle_admissions(out);
+            self.steer_voters(out);
+            self.forget_history();
+        }
     }
 
     fn reconcile(&mut self) {
