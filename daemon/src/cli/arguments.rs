@@ -43,7 +43,13 @@ pub(crate) enum Format {
 #[command(after_help = EXIT_CODES)]
 pub(crate) enum Command {
     /// Run the daemon in the foreground
-    Run(RunOptions),
+    Run {
+        #[command(flatten)]
+        options: RunOptions,
+        /// End at once when this process, which must be the parent, ends
+        #[arg(long, hide = true, value_name = "PROCESS")]
+        end_with: Option<u32>,
+    },
     /// Show what this node knows: state, leader, numbers, members
     Status(StatusOptions),
     /// Show all members

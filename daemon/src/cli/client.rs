@@ -19,22 +19,22 @@ const LINE: usize = 4 * 1024 * 1024;
 
 /// Talks to one socket.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     socket: PathBuf,
 }
 
 impl Client {
-    pub(super) fn new(socket: PathBuf) -> Self {
+    pub(crate) fn new(socket: PathBuf) -> Self {
         Self { socket }
     }
 
     /// The socket's path, for texts.
-    pub(super) fn socket(&self) -> String {
+    pub(crate) fn socket(&self) -> String {
         self.socket.display().to_string()
     }
 
     /// Asks for a page.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let body = self.body(Method::GET, path, &[], Bytes::new()).await?;
         serde_json::from_slice(&body).map_err(|error| {
             Failure::other(format!(
@@ -44,7 +44,7 @@ impl Client {
     }
 
     /// Sends a body, gives the body of the answer.
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         path: &str,
         headers: &[(&str, &str)],
@@ -65,7 +65,7 @@ impl Client {
     }
 
     /// Follows a stream of server-sent events, behind the one with the id that was seen last.
-    pub(super) async fn follow(&self, path: &str, seen: Option<&str>) -> Result<Lines, Failure> {
+    pub(crate) async fn follow(&self, path: &str, seen: Option<&str>) -> Result<Lines, Failure> {
         let headers: Vec<_> = seen.map(|id| ("last-event-id", id)).into_iter().collect();
         let answer = self.send(Method::GET, path, &headers, Bytes::new()).await?;
         Ok(Lines { body: answer.into_body(), rest: BytesMut::new(), socket: self.socket() })
@@ -132,13 +132,13 @@ fn broken(socket: &str, error: &hyper::Error) -> Failure {
 
 /// One server-sent event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Line {
-    pub(super) id: String,
-    pub(super) text: String,
+pub(crate) struct Line {
+    pub(crate) id: String,
+    pub(crate) text: String,
 }
 
 /// A stream of server-sent events.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     body: Incoming,
     rest: BytesMut,
     socket: String,
@@ -146,7 +146,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// The next event. The stream ends only with the daemon, so its end is a failure.
-    pub(super) async fn next(&mut self) -> Result<Line, Failure> {
+    pub(crate) async fn next(&mut self) -> Result<Line, Failure> {
         loop {
             while let Some(line) = take_event(&mut self.rest) {
                 if !line.text.is_empty() {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 /// The exit codes of `--help`, which never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Exit {
+pub(crate) enum Exit {
     Error = 1,
     Usage = 2,
     Unreachable = 3,
@@ -25,24 +25,29 @@ impl From<Exit> for ExitCode {
 
 /// A command that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) exit: Exit,
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
     /// Short word, stable.
-    pub(super) code: String,
-    pub(super) text: String,
+    pub(crate) code: String,
+    pub(crate) text: String,
 }
 
 impl Failure {
-    pub(super) fn new(exit: Exit, code: &str, text: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, code: &str, text: impl Into<String>) -> Self {
         Self { exit, code: code.to_owned(), text: text.into() }
     }
 
-    pub(super) fn other(text: impl Into<String>) -> Self {
+    /// Whether there was no daemon to ask.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.exit == Exit::Unreachable
+    }
+
+    pub(crate) fn other(text: impl Into<String>) -> Self {
         Self::new(Exit::Error, "error", text)
     }
 
     /// What the daemon refused.
-    pub(super) fn refused(page: RefusalPage) -> Self {
+    pub(crate) fn refused(page: RefusalPage) -> Self {
         let exit = match page.code.as_str() {
             "usage" => Exit::Usage,
             "no-leader" => Exit::NotQuorate,
@@ -56,7 +61,7 @@ impl Failure {
     }
 
     /// Prints it and gives the exit code.
-    pub(super) fn report(self, format: Format) -> ExitCode {
+    pub(crate) fn report(self, format: Format) -> ExitCode {
         match format {
             Format::Table => eprintln!("quorate: {}", self.text),
             Format::Json => {

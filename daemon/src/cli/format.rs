@@ -2,7 +2,7 @@
 
 /// A colour for a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Paint {
+pub(crate) enum Paint {
     Plain,
     Good,
     Bad,
@@ -12,12 +12,12 @@ pub(super) enum Paint {
 
 /// Writes text with or without colour.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pen {
-    pub(super) colour: bool,
+pub(crate) struct Pen {
+    pub(crate) colour: bool,
 }
 
 impl Pen {
-    pub(super) fn paint(self, paint: Paint, text: &str) -> String {
+    pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
         let code = match paint {
             Paint::Plain => return text.to_owned(),
             Paint::Good => "32",
@@ -40,7 +40,7 @@ pub(super) fn paint_of(state: &str) -> Paint {
 }
 
 /// Rows under a head. Cells that name a state are coloured.
-pub(super) fn table(pen: Pen, head: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(pen: Pen, head: &[&str], rows: &[Vec<String>]) -> String {
     // Reasons are other nodes' words: what would steer the terminal is shown, not sent.
     let plain = |cell: &String| cell.replace(char::is_control, "?");
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();

@@ -111,7 +111,12 @@ pub(super) async fn delete(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(client: &Client, request: Request, timeout: Duration) -> Result<Response, Failure> {
+/// Asks the keyspace.
+pub(crate) async fn ask(
+    client: &Client,
+    request: Request,
+    timeout: Duration,
+) -> Result<Response, Failure> {
     let body = KvRequest { request: Some(request) }.encode_to_vec();
     let millis = timeout.as_millis().to_string();
     let headers = [("content-type", PROTOBUF), (TIMEOUT_HEADER, millis.as_str())];

@@ -68,6 +68,20 @@ fn resolved(config: &Config) -> Vec<ResolvedSeed> {
     config.seeds.iter().map(|seed| seeds::resolve(seed)).collect()
 }
 
+/// Has the kernel end this process together with its parent, so that no daemon outlives what it was started for.
+pub(super) fn end_with(parent: Option<u32>) -> Result<(), Failure> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    let Some(parent) = parent else { return Ok(()) };
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| Failure::other(format!("--end-with: {error}")))?;
+    // It may have ended before the kernel was asked.
+    let found = getppid().map_or(0, |id| id.as_raw_nonzero().get());
+    if u32::try_from(found) != Ok(parent) {
+        return Err(Failure::other(format!("--end-with: process {parent} is not the parent")));
+    }
+    Ok(())
+}
+
 /// `quorate secret`.
 pub(super) fn secret(command: SecretCommand, format: Format) -> Result<ExitCode, Failure> {
     let (name, text) = match command {

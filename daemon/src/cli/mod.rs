@@ -4,7 +4,7 @@
 mod arguments;
 mod client;
 mod exit;
-mod format;
+pub(crate) mod format;
 mod keyspace;
 mod local;
 mod output;
@@ -20,15 +20,23 @@ pub(crate) use arguments::{
     SecretCommand,
 };
 
-use client::Client;
-use exit::Failure;
+pub(crate) use client::Client;
+pub(crate) use exit::Failure;
+pub(crate) use keyspace::ask as ask_keyspace;
+pub(crate) use output::colour;
+
 use std::process::ExitCode;
 
 /// Carries out a command line.
 pub(crate) fn main(arguments: Arguments) -> ExitCode {
     let Arguments { socket, output, command } = arguments;
     let done = match command {
-        Command::Run(options) => return crate::run::run(&options),
+        Command::Run { options, end_with } => {
+            if let Err(failure) = local::end_with(end_with) {
+                return failure.report(output);
+            }
+            return crate::run::run(&options);
+        }
         Command::Farewell(options) => return crate::run::farewell(&options),
         Command::Demo(options) => return crate::demo::demo(&options),
         Command::Reset(options) => local::reset(&options, output),
@@ -60,7 +68,7 @@ fn ask(command: Command, client: &Client, format: Format) -> Result<ExitCode, Fa
             Command::Delete(options) => keyspace::delete(client, format, options).await,
             Command::Why => why::why(client, format).await,
             Command::Ping(options) => show::ping(client, format, &options).await,
-            Command::Run(_)
+            Command::Run { .. }
             | Command::Farewell(_)
             | Command::Demo(_)
             | Command::Reset(_)
