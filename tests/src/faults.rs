@@ -78,7 +78,8 @@ fn wipe_within_margin(world: &mut World, host: usize) {
                 .is_none_or(|margin| margin.alarm || margin.disks < 2)
         })
     });
-    if !alarm && world.is_settled() {
+    // Two voters make a majority of two: a cluster that lost one of their disks stops for good, as it must.
+    if !alarm && world.hosts.len() > 2 && world.is_settled() {
         world.wipe(host);
     }
 }

@@ -25,6 +25,13 @@ impl World {
     /// Whether everybody is up and quorate, sees everybody alive at one epoch, and the voters are complete.
     #[must_use]
     pub fn is_settled(&self) -> bool {
+        let processes = || self.hosts.iter().map(|host| host.process.as_ref());
+        let epochs =
+            || processes().map(|process| process.map(|process| process.node.vitals().epoch));
+        let first = epochs().next().flatten();
+        if first.is_none() || epochs().any(|epoch| epoch != first) {
+            return false;
+        }
         let statuses: Vec<_> = self
             .hosts
             .iter()

@@ -34,6 +34,9 @@ pub(crate) enum Happening {
     Idle { host: usize, run: u64, connection: u64 },
 }
 
+/// How exactly [`World::run_until_true`] finds the moment at which a condition comes true.
+pub const CONDITION_STEP: Duration = Duration::from_millis(1);
+
 /// How a cluster is set up.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -324,9 +327,14 @@ impl World {
     }
 
     fn run_until(&mut self, end: Moment, mut holds: impl FnMut(&mut Self) -> bool) -> bool {
+        // A condition may look at everything: it is asked once in a while, the same in every run.
+        let mut ask_at = self.now;
         loop {
-            if holds(self) {
-                return true;
+            if self.now >= ask_at {
+                if holds(self) {
+                    return true;
+                }
+                ask_at = self.now + CONDITION_STEP;
             }
             let Some(entry) = self.heap.first_entry() else { break };
             if entry.key().0 > end {

@@ -5,62 +5,64 @@
 use quorate_tests::runs::{draw_setup, run_seed, run_seed_in};
 use quorate_tests::world::World;
 
-/// Prints the line that replays a run that panicked.
-struct Replay(u64);
-
-impl Drop for Replay {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!(
-                "replay: QUORATE_SEED={} cargo test --release -p quorate-tests --test simulation",
-                self.0
-            );
-        }
-    }
-}
-
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn run(seed: u64) {
-    let replay = Replay(seed);
-    let outcome = run_seed(seed);
-    drop(replay);
-    assert!(outcome.trace != 0);
+/// Runs a seed; what went wrong, if something did.
+fn failure_of(seed: u64) -> Option<String> {
+    let panic = std::panic::catch_unwind(|| run_seed(seed)).err()?;
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    Some(format!("seed {seed}: {}", text.unwrap_or_default()))
+}
+
+/// Runs one seed and prints its story.
+fn tell(seed: u64) {
+    let (setup, roughness) = draw_setup(seed);
+    eprintln!("seed {seed}: {setup:?} {roughness:?}");
+    let mut world = World::new(seed, setup);
+    world.verbose = true;
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        run_seed_in(&mut world, roughness)
+    }));
+    for line in &world.log {
+        eprintln!("{line}");
+    }
+    if let Err(panic) = done {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 #[test]
 fn every_seed_keeps_the_promises_and_heals() {
     if let Some(seed) = number("QUORATE_SEED") {
-        let _replay = Replay(seed);
-        let (setup, roughness) = draw_setup(seed);
-        eprintln!("seed {seed}: {setup:?} {roughness:?}");
-        let mut world = World::new(seed, setup);
-        world.verbose = true;
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            run_seed_in(&mut world, roughness)
-        }));
-        for line in &world.log {
-            eprintln!("{line}");
-        }
-        if let Err(panic) = done {
-            std::panic::resume_unwind(panic);
-        }
+        tell(seed);
         return;
     }
     let seeds = number("QUORATE_SEEDS").unwrap_or(200);
     let first = number("QUORATE_FIRST_SEED").unwrap_or(1);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let failures = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for thread in 0..threads {
+            let failures = &failures;
             scope.spawn(move || {
                 for seed in (first..first + seeds).filter(|seed| seed % threads == thread) {
-                    run(seed);
+                    if let Some(failure) = failure_of(seed) {
+                        failures.lock().expect("no holder panics").push(failure);
+                    }
                 }
             });
         }
     });
+    let failures = failures.into_inner().expect("no holder panics");
+    let count = failures.len();
+    assert!(
+        failures.is_empty(),
+        "{count} of {seeds} seeds failed; QUORATE_SEED=S tells the story of one:\n{}",
+        failures.join("\n")
+    );
 }
 
 #[test]

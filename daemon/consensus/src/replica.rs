@@ -282,7 +282,9 @@ impl Replica {
         }
     }
 
-    pub(crate) fn leads(&self) -> bool {
+    /// Whether it leads. Like the four below, for callers to whom a whole status is too dear.
+    #[must_use]
+    pub fn leads(&self) -> bool {
         !self.removed && self.raw.raft.state == StateRole::Leader
     }
 
@@ -303,23 +305,46 @@ impl Replica {
         self.raw.raft.set_randomized_election_timeout(timeout);
     }
 
-    /// Where it stands.
+    /// Whether it leads and has committed an entry of its own term, so that what it has applied is current.
     #[must_use]
-    pub fn status(&self) -> ReplicaStatus {
-        let raft = &self.raw.raft;
+    pub fn leads_safely(&self) -> bool {
+        self.leads() && self.raw.raft.commit_to_current_term()
+    }
+
+    /// Its term.
+    #[must_use]
+    pub fn term(&self) -> u64 {
+        self.raw.raft.term
+    }
+
+    /// Whom it follows, itself if it leads.
+    #[must_use]
+    pub fn leader(&self) -> Option<RaftId> {
+        RaftId::new(self.raw.raft.leader_id).filter(|_| !self.removed)
+    }
+
+    /// What it is at the moment.
+    #[must_use]
+    pub fn role(&self) -> RaftRole {
         let me = self.config.me.get();
         let votes = self.conf.voters.contains(&me) || self.conf.voters_outgoing.contains(&me);
-        let role = match raft.state {
+        match self.raw.raft.state {
             _ if self.removed => RaftRole::Learner,
             StateRole::Leader => RaftRole::Leader,
             StateRole::Candidate | StateRole::PreCandidate => RaftRole::Candidate,
             StateRole::Follower if votes => RaftRole::Follower,
             StateRole::Follower => RaftRole::Learner,
-        };
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn status(&self) -> ReplicaStatus {
+        let raft = &self.raw.raft;
         ReplicaStatus {
-            role,
+            role: self.role(),
             term: raft.term,
-            leader: RaftId::new(raft.leader_id).filter(|_| !self.removed),
+            leader: self.leader(),
             commit: raft.raft_log.committed,
             applied: self.applied,
             last: raft.raft_log.last_index(),
@@ -327,7 +352,7 @@ impl Replica {
             conf: self.conf.clone(),
             joint: !self.conf.voters_outgoing.is_empty(),
             promotable: !self.removed && raft.promotable(),
-            leader_committed_in_term: self.leads() && raft.commit_to_current_term(),
+            leader_committed_in_term: self.leads_safely(),
         }
     }
 

@@ -96,7 +96,7 @@ impl Node {
 
     /// Whether this node still has to be let in, or has news about itself.
     fn wants_in(&self) -> bool {
-        if self.founding.state().known_genesis().is_none() || self.stopping.is_some() {
+        if self.genesis.is_none() || self.stopping.is_some() {
             return false;
         }
         match self.health.member(self.config.instance) {
@@ -118,7 +118,7 @@ impl Node {
         if self.admission.asking.is_some() {
             return;
         }
-        let Some(genesis) = self.founding.state().known_genesis() else { return };
+        let Some(genesis) = self.genesis else { return };
         let Some((to, address)) = self.whom_to_ask(genesis) else { return };
         let ticket = self.requests.new_ticket();
         self.admission.asking = Some(ticket);
@@ -146,15 +146,16 @@ impl Node {
                 return Some((instance, address));
             }
         }
-        let inside: Vec<&Session> = self
-            .peers
-            .sessions()
-            .filter(|session| {
-                session.genesis == Some(genesis) || self.health.member(session.instance).is_some()
-            })
-            .collect();
+        let inside = |session: &&Session| {
+            session.genesis == Some(genesis) || self.health.member(session.instance).is_some()
+        };
+        let mut some: Vec<&Session> = self.peers.sessions().filter(inside).collect();
+        if some.is_empty() {
+            // A session from before the birth says nothing of the cluster; who is not in it will say so.
+            some = self.peers.sessions().filter(|session| session.genesis.is_none()).collect();
+        }
         self.admission.next_via = self.admission.next_via.wrapping_add(1);
-        let session = inside.get(self.admission.next_via % inside.len().max(1))?;
+        let session = some.get(self.admission.next_via % some.len().max(1))?;
         Some((session.instance, session.address))
     }
 
@@ -203,6 +204,10 @@ impl Node {
             out.push(Output::Halt { reason: refusal.text.clone() });
             return;
         }
+        if refusal.code() == RefusalCode::OtherCluster {
+            // Not in the cluster itself: the next one is asked.
+            return;
+        }
         let news = self.admission.refused.as_ref() != Some(&refusal.text);
         self.admission.refused = Some(refusal.text.clone());
         if news && refusal.code() == RefusalCode::NameTaken {
@@ -242,7 +247,7 @@ impl Node {
             return;
         }
         self.admission.askers.push(Asker { request, admit, since: self.now, proposed: false });
-        self.timers.arm(Timer::Duties, self.now);
+        self.duties_due = true;
     }
 
     /// The leader looks at who asks: proposes, waits for a name to be free, or refuses.

@@ -5,6 +5,7 @@
 
 use crate::event::Output;
 use crate::node::Node;
+use crate::timers::Timer;
 use quorate_proto::{
     ConfChange, ConfChangeKind, ConfChangeSet, Instance, MemberState, Moment, RaftId, Role,
     SnapshotMetadata, raft_id,
@@ -15,6 +16,8 @@ use std::time::Duration;
 const CAUGHT_UP: u64 = 64;
 /// After a refusal by raft the autopilot waits this long.
 const PAUSE: Duration = Duration::from_millis(500);
+/// While there are learners their progress is looked at this often.
+const CATCHING_UP: Duration = Duration::from_millis(50);
 
 /// One replica candidate, as the leader sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +125,12 @@ impl Node {
         if status.joint || waiting {
             return;
         }
-        let Some(changes) = next_change(&self.voter_facts()) else { return };
+        let Some(changes) = next_change(&self.voter_facts()) else {
+            if !status.conf.learners.is_empty() {
+                self.timers.arm(Timer::Duties, self.now + CATCHING_UP);
+            }
+            return;
+        };
         if changes.iter().any(|one| one.node_id == group.me.get()) {
             return;
         }

@@ -6,7 +6,6 @@
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
-use quorate_consensus::RaftRole;
 use quorate_membership::Opinion;
 use quorate_proto::{
     Dissent, EnvelopeBody, FrameKind, HealthEpoch, Instance, MemberState, Moment, RaftId, Verdict,
@@ -59,7 +58,7 @@ impl Node {
     pub(crate) fn verdict_changed(&mut self, opinion: &Opinion, out: &mut Vec<Output>) {
         self.evidence.verdict_changed = true;
         self.timers.arm(Timer::Dissent, self.now);
-        self.timers.arm(Timer::Duties, self.now);
+        self.duties_due = true;
         let name = self.health.name(opinion.instance);
         tracing::debug!(%name, verdict = ?opinion.verdict, reason = %opinion.reason, "verdict");
         let leader = self.health.leader.is_some_and(|leader| leader.instance == opinion.instance);
@@ -136,7 +135,7 @@ impl Node {
             return;
         }
         self.evidence.reports.insert(from, (self.now, dissent));
-        self.timers.arm(Timer::Duties, self.now);
+        self.duties_due = true;
     }
 
     /// Evidence says that the leader is gone: the lowest live voter campaigns at once, the next ones a little
@@ -199,7 +198,7 @@ impl Node {
         self.drop_leaders_lease();
         self.timers.arm(Timer::Campaign, self.now + CAMPAIGN_REPEAT);
         if let Some(group) = &mut self.group {
-            if group.replica.status().role != RaftRole::Leader {
+            if !group.leads() {
                 group.replica.campaign();
             }
         }

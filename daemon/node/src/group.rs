@@ -6,7 +6,7 @@
 use crate::event::{Event, Output, Write};
 use crate::node::{Node, PersistOwner};
 use crate::timers::Timer;
-use quorate_consensus::{Committed, RaftRole, Recovered, Replica, ReplicaConfig, ReplicaOutput};
+use quorate_consensus::{Committed, Recovered, Replica, ReplicaConfig, ReplicaOutput};
 use quorate_meta::Meta;
 use quorate_proto::{
     Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, Instance, Lane, MessageKind,
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// A vote or a TimeoutNow that waited this long unsent is worthless: its term is over by then.
 const ELECTION_FRAME_LIFE: Duration = Duration::from_secs(1);
-/// Entries that stay in the log behind a snapshot, so that a follower that was away for a moment is caught
+/// Most entries that stay in the log behind a snapshot, so that a follower that was away for a moment is caught
 /// up without a snapshot.
 const KEPT_ENTRIES: u64 = 2_000;
 
@@ -39,7 +39,7 @@ pub(crate) struct Group {
 impl Group {
     /// Whether this replica leads.
     pub(crate) fn leads(&self) -> bool {
-        self.replica.status().role == RaftRole::Leader
+        self.replica.leads()
     }
 
     /// The instance behind a Raft id.
@@ -102,7 +102,7 @@ impl Node {
         durable_snapshot: Option<SnapshotMetadata>,
         out: &mut Vec<Output>,
     ) {
-        let Some(genesis) = self.founding.state().known_genesis() else { return };
+        let Some(genesis) = self.genesis else { return };
         let me = raft_id(genesis, self.config.instance);
         let (last_snapshot, applied_term) = (recovered.snapshot.index, recovered.snapshot.term);
         let config = ReplicaConfig { me, seed: self.config.seed };
@@ -139,12 +139,13 @@ impl Node {
 
     /// A Raft message from an authenticated peer, fenced by GENESIS rule 18.
     pub(crate) fn raft_frame(&mut self, from: Instance, frame: RaftFrame, out: &mut Vec<Output>) {
-        let known = self.founding.state().known_genesis();
+        let known = self.genesis;
+        let me = self.config.instance;
         let bound = known.is_some_and(|genesis| {
             frame.group == 0
                 && frame.genesis == genesis
-                && frame.message.from == raft_id(genesis, from).get()
-                && frame.message.to == raft_id(genesis, self.config.instance).get()
+                && frame.message.from == self.peers.raft_id(genesis, from).get()
+                && frame.message.to == self.peers.raft_id(genesis, me).get()
         });
         if known.is_some() && !bound {
             self.counters.frames_fenced += 1;
@@ -173,7 +174,9 @@ impl Node {
 
     fn receive_raft(&mut self, from: Instance, message: RaftMessage, out: &mut Vec<Output>) {
         let Some(group) = &mut self.group else { return };
-        if group.meta.is_tombstone(from) || message.from != raft_id(group.genesis, from).get() {
+        if group.meta.is_tombstone(from)
+            || message.from != self.peers.raft_id(group.genesis, from).get()
+        {
             self.counters.frames_fenced += 1;
             return;
         }
@@ -221,7 +224,8 @@ impl Node {
         let Some(group) = &mut self.group else { return };
         group.taking = false;
         group.last_snapshot = group.last_snapshot.max(metadata.index);
-        let record = group.replica.compact(metadata.index.saturating_sub(KEPT_ENTRIES));
+        let kept = KEPT_ENTRIES.min(self.config.snapshot_every / 2);
+        let record = group.replica.compact(metadata.index.saturating_sub(kept));
         group.durable_snapshot = Some(metadata);
         if let Some(record) = record {
             self.persist(PersistOwner::Nobody, Write::Log(vec![record]), out);
@@ -242,6 +246,14 @@ impl Node {
         let position = group.position();
         group.replica.offer_snapshot(position.clone());
         group.offered = Some((position, group.meta.clone()));
+    }
+
+    /// A peer is in need of a snapshot that raft does not have: the present state is one.
+    pub(crate) fn offer_wanted_snapshot(&mut self) {
+        let wanted = self.group.as_ref().is_some_and(|group| group.replica.wants_snapshot());
+        if wanted {
+            self.offer_present_state();
+        }
     }
 
     /// Carries out everything raft has to say, until it is quiet.
@@ -307,6 +319,7 @@ impl Node {
                 (term, None, None)
             }
             Committed::Voters { index, term, conf } => {
+                self.duties_due = true;
                 (term, group.meta.apply_voters(index, &conf, 0), None)
             }
         };
@@ -334,6 +347,7 @@ impl Node {
                 group.replica.offer_snapshot(metadata.clone());
                 group.replica.applied(metadata.index);
                 self.health_replaced(out);
+                self.proposals_jumped(out);
             }
             _ => {
                 let reason =
@@ -360,13 +374,20 @@ impl Node {
     fn send_raft(&mut self, message: RaftMessage, out: &mut Vec<Output>) {
         let Some(group) = &mut self.group else { return };
         let Some(to) = RaftId::new(message.to) else { return };
-        let target = group.instance_of(to, self.founding.state().founded.as_ref());
+        // A replica that is still empty knows nobody but those whose frames it got.
+        let target = group
+            .instance_of(to, self.founding.state().founded.as_ref())
+            .or_else(|| self.peers.instance_of(to));
         let reached = target.and_then(|instance| Some((instance, self.peers.address(instance)?)));
+        let kind = MessageKind::try_from(message.kind).unwrap_or(MessageKind::Unknown);
         let Some((instance, address)) = reached else {
             group.replica.unreachable(to);
+            if kind == MessageKind::Snapshot {
+                // Raft sends nothing else to a peer until it hears how its snapshot ended.
+                group.replica.snapshot_sent(to, false);
+            }
             return;
         };
-        let kind = MessageKind::try_from(message.kind).unwrap_or(MessageKind::Unknown);
         if kind == MessageKind::Snapshot {
             self.send_snapshot(to, instance, address, message, out);
             return;

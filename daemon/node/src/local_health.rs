@@ -163,7 +163,10 @@ impl Node {
         let Some(group) = &self.group else { return };
         let term = group.replica.term();
         let founded = self.founding.state().founded.as_ref();
-        let found = group.replica.leader().and_then(|id| group.instance_of(id, founded));
+        let found = group
+            .replica
+            .leader()
+            .and_then(|id| group.instance_of(id, founded).or_else(|| self.peers.instance_of(id)));
         let seen = found.map(|instance| Leader { instance, term });
         match (seen, self.health.leader) {
             (Some(new), Some(old)) if new == old => {}
@@ -242,10 +245,8 @@ impl Node {
         if leader.instance == self.config.instance {
             return self.leads();
         }
-        let candidate = self
-            .group
-            .as_ref()
-            .is_some_and(|group| group.replica.role() == RaftRole::Candidate);
+        let candidate =
+            self.group.as_ref().is_some_and(|group| group.replica.role() == RaftRole::Candidate);
         !candidate && self.now.since(self.health.leader_heard) < LEADER_SILENCE
     }
 

@@ -270,7 +270,8 @@ impl Node {
             return;
         }
         // A dial may find a session that stands already. That it stands is no sign of life: it may be dying.
-        let known = self.peers.session(instance).is_some_and(|before| before.number == session.number);
+        let known =
+            self.peers.session(instance).is_some_and(|before| before.number == session.number);
         self.peers.up(session.clone());
         self.step_founding(FoundingInput::SessionUp(session.clone()), out);
         if !known {

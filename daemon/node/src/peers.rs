@@ -107,6 +107,11 @@ impl Peers {
         pinned.or_else(|| self.sessions.get(&instance).map(|session| session.key)) == Some(key)
     }
 
+    /// The disk life behind a Raft id that was asked for before, as that of every sender is.
+    pub(crate) fn instance_of(&self, id: RaftId) -> Option<Instance> {
+        self.raft_ids.iter().find(|(_, one)| **one == id).map(|(instance, _)| *instance)
+    }
+
     /// Whether a key may speak for an instance: it is the pinned one, or none is pinned yet.
     pub(crate) fn may_speak(&self, instance: Instance, key: NodeKey) -> bool {
         self.pins.get(&instance).is_none_or(|pinned| *pinned == key)

@@ -115,7 +115,7 @@ impl Node {
             .map_or((0, 0), |group| (group.meta.applied(), group.meta.state_hash()));
         Ping {
             number: self.push.round,
-            genesis: self.founding.state().known_genesis().unwrap_or_default(),
+            genesis: self.genesis.unwrap_or_default(),
             term: self.health.leader.map_or(0, |leader| leader.term),
             leader: self.health.leader.map(|leader| leader.instance),
             epoch: self.health.view.epoch,
@@ -127,7 +127,7 @@ impl Node {
 
     /// A ping came in: take what it brings, answer with what this node has.
     pub(crate) fn pinged(&mut self, from: Instance, ping: Ping, out: &mut Vec<Output>) {
-        if self.founding.state().known_genesis() != Some(ping.genesis) {
+        if self.genesis != Some(ping.genesis) {
             self.counters.frames_fenced += 1;
             return;
         }
@@ -138,7 +138,7 @@ impl Node {
             }
         }
         let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {
-            (group.replica.status().term, group.meta.applied(), group.meta.state_hash())
+            (group.replica.term(), group.meta.applied(), group.meta.state_hash())
         });
         let epoch = self.acknowledged_epoch();
         let pong = Pong { number: ping.number, epoch, term, applied, state_hash };

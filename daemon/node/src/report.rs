@@ -26,13 +26,11 @@ impl Node {
     pub fn vitals(&self) -> Vitals {
         let replica = self.group.as_ref();
         Vitals {
-            leads_in: replica
-                .filter(|group| group.leads())
-                .map(|group| group.replica.status().term),
+            leads_in: replica.filter(|group| group.leads()).map(|group| group.replica.term()),
             applied: replica.map_or(0, |group| group.meta.applied()),
             state_hash: replica.map_or(0, |group| group.meta.state_hash()),
             epoch: self.health.view.epoch,
-            genesis: self.founding.state().known_genesis(),
+            genesis: self.genesis,
         }
     }
 
@@ -44,7 +42,7 @@ impl Node {
         let leader = self.health.leader;
         Status {
             cluster: self.config.cluster.to_string(),
-            genesis: self.founding.state().known_genesis(),
+            genesis: self.genesis,
             state: self.state(),
             reasons: self.reasons(now),
             margin: self.founding.margin().map(|margin| Margin {
@@ -82,7 +80,7 @@ impl Node {
         if self.is_quorate() && self.health.member(self.config.instance).is_some() {
             return State::Quorate;
         }
-        if self.founding.state().known_genesis().is_none() {
+        if self.genesis.is_none() {
             return State::Waiting;
         }
         let inside = self.health.member(self.config.instance).is_some();

@@ -148,13 +148,14 @@ impl Node {
     }
 
     /// A serializable read is answered from the own replica, whatever the quorum.
-    fn local_read(&self, request: &KvRequest) -> Option<ClientReply> {
+    fn local_read(&mut self, request: &KvRequest) -> Option<ClientReply> {
         let Some(kv_request::Request::Range(range)) = &request.request else { return None };
         let group = self.group.as_ref().filter(|group| group.meta.applied() > 0)?;
         if !range.serializable {
             return None;
         }
-        Some(match group.meta.read(request) {
+        let read = group.meta.read(request);
+        Some(match read {
             Ok(response) => ClientReply::Kv(self.with_header(response)),
             Err(error) => ClientReply::Refused(crate::serve::kv_refusal(error)),
         })
@@ -169,7 +170,7 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         let origin = Origin::Forwarded(ticket);
-        if self.founding.state().known_genesis() != Some(request.genesis) {
+        if self.genesis != Some(request.genesis) {
             let text = "this node belongs to another cluster".to_owned();
             self.answer(
                 origin,
@@ -273,7 +274,7 @@ impl Node {
             .health
             .leader
             .filter(|leader| leader.instance != me && self.seems_alive(leader.instance));
-        let genesis = self.founding.state().known_genesis();
+        let genesis = self.genesis;
         let (Some(leader), Some(genesis)) = (leader, genesis) else { return };
         let Some(address) = self.peers.address(leader.instance) else { return };
         let now = self.now;
@@ -443,7 +444,7 @@ impl Node {
                     self.health.name(leader.instance)
                 )
             }
-            _ if self.founding.state().known_genesis().is_none() => {
+            _ if self.genesis.is_none() => {
                 "there is no cluster yet; `quorate why` on this host says what it waits for"
                     .to_owned()
             }
@@ -452,7 +453,7 @@ impl Node {
         }
     }
 
-    fn fate_unknown(&mut self, id: u64, out: &mut Vec<Output>) {
+    pub(crate) fn fate_unknown(&mut self, id: u64, out: &mut Vec<Output>) {
         let text =
             "it was handed to a leader whose answer is lost: it may or may not have happened";
         self.refuse(id, RefusalCode::FateUnknown, text, out);
@@ -519,7 +520,7 @@ impl Node {
         outcome: forward_answer::Outcome,
         out: &mut Vec<Output>,
     ) {
-        let term = self.group.as_ref().map_or(0, |group| group.replica.status().term);
+        let term = self.group.as_ref().map_or(0, |group| group.replica.term());
         out.push(Output::ForwardReply {
             ticket,
             answer: ForwardAnswer { term, outcome: Some(outcome) },

@@ -94,7 +94,6 @@ impl Node {
     /// Hands this turn's commands to raft as one proposal, and this turn's reads as one round.
     pub(crate) fn flush_proposals(&mut self) {
         let Some(group) = &mut self.group else { return };
-        let status = group.replica.status();
         let serving = &mut self.requests.serving;
         if !serving.batch.is_empty() {
             let batch = std::mem::take(&mut serving.batch);
@@ -102,10 +101,11 @@ impl Node {
             let entries = batch.iter().map(|(_, data)| data.clone()).collect();
             match group.replica.propose(entries) {
                 Ok(()) => {
+                    let term = group.replica.term();
                     for (ticket, _) in batch {
                         let id = serving.proposed.get(&ticket).copied();
                         if let Some(request) = id.and_then(|id| self.requests.table.get_mut(&id)) {
-                            request.stage = Stage::Proposed { term: status.term };
+                            request.stage = Stage::Proposed { term };
                         }
                     }
                 }
@@ -121,7 +121,7 @@ impl Node {
         let me = self.config.instance;
         let term = self.health.leader.map_or(0, |leader| leader.term);
         for (ticket, _) in batch {
-            self.reconciler.applied(ticket);
+            let _ = self.reconciler.applied(ticket);
             if let Some(id) = self.requests.serving.proposed.remove(&ticket) {
                 self.set_stage(id, Stage::Waiting { tried: Some((me, term)) });
             }
@@ -131,7 +131,7 @@ impl Node {
     fn start_read_round(&mut self) {
         let Some(group) = &mut self.group else { return };
         let serving = &mut self.requests.serving;
-        if serving.fresh_reads.is_empty() || !group.replica.status().leader_committed_in_term {
+        if serving.fresh_reads.is_empty() || !group.replica.leads_safely() {
             return;
         }
         let reads = std::mem::take(&mut serving.fresh_reads);
@@ -196,7 +196,7 @@ impl Node {
         result: AppliedResult,
         out: &mut Vec<Output>,
     ) {
-        self.reconciler.applied(ticket);
+        self.duties_due |= self.reconciler.applied(ticket);
         let Some(id) = self.requests.serving.proposed.remove(&ticket) else { return };
         let outcome = match result {
             AppliedResult::Kv(Ok(response)) => forward_answer::Outcome::Kv(response),
@@ -231,6 +231,20 @@ impl Node {
             self.requests.serving.proposed.remove(&ticket);
             self.set_stage(id, Stage::Waiting { tried: None });
             self.advance(id, out);
+        }
+    }
+
+    /// The state jumped over entries by a snapshot: whether older proposals are in it cannot be told, so asking
+    /// again could do them twice.
+    pub(crate) fn proposals_jumped(&mut self, out: &mut Vec<Output>) {
+        let proposed = std::mem::take(&mut self.requests.serving.proposed);
+        for (ticket, id) in proposed {
+            let stage = self.requests.table.get(&id).map(|request| request.stage);
+            if matches!(stage, Some(Stage::Proposed { .. })) {
+                self.fate_unknown(id, out);
+            } else {
+                self.requests.serving.proposed.insert(ticket, id);
+            }
         }
     }
 
@@ -296,11 +310,11 @@ impl Node {
     }
 
     /// Completes the header with what the answering node knows.
-    pub(crate) fn with_header(&self, mut response: KvResponse) -> KvResponse {
-        let genesis = self.founding.state().known_genesis().unwrap_or_default();
+    pub(crate) fn with_header(&mut self, mut response: KvResponse) -> KvResponse {
+        let genesis = self.genesis.unwrap_or_default();
         let cluster =
             u64::from_be_bytes(genesis.to_bytes()[..8].try_into().expect("8 of 16 bytes"));
-        let member = quorate_proto::raft_id(genesis, self.config.instance).get();
+        let member = self.peers.raft_id(genesis, self.config.instance).get();
         let raft_term = self.health.leader.map_or(0, |leader| leader.term);
         let header = match &mut response.response {
             Some(kv_response::Response::Range(range)) => &mut range.header,
