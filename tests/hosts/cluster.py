@@ -248,3 +248,26 @@ class Writer:
             raise Failed("get through host %d: %s" % (host, done.stderr))
         there = {kv["key"]: kv["value"] for kv in json.loads(done.stdout)["kvs"]}
         return [i for i in self.acknowledged if there.get(self.prefix + str(i)) != "v%d" % i]
+
+
+class Feed:
+    """`quorate health --watch` on one host, collected outside of all hosts."""
+
+    def __init__(self, cluster, host):
+        self.process = subprocess.Popen(
+            [HOSTS, "-n", cluster.name, "exec", str(host), "--", "quorate", "health", "--watch", "-o", "json"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.epochs = [json.loads(self.process.stdout.readline())]
+        self.thread = threading.Thread(target=self.collect, daemon=True)
+        self.thread.start()
+
+    def collect(self):
+        for line in self.process.stdout:
+            self.epochs.append(json.loads(line))
+
+    def stop(self):
+        """Everything that came, one object per epoch."""
+        self.process.terminate()
+        self.process.wait()
+        self.thread.join(5)
+        return self.epochs

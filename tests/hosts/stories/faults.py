@@ -1,5 +1,5 @@
 """Power loss, partition, wiped disks: nothing acknowledged is lost, and everybody is told."""
-from cluster import Failed, Writer, member
+from cluster import Writer, member
 from stories.founding import one_id
 
 

@@ -1,7 +1,7 @@
 """Nothing happens, or the daemon alone is hurt."""
 import time
 
-from cluster import Failed, member
+from cluster import Failed, Feed, member
 from stories.faults import three_hosts
 
 
@@ -32,6 +32,7 @@ def a_crash_and_a_stop(story):
     name, others = "h%d" % follower, [host for host in (1, 2, 3) if host != follower]
     epoch = seen[others[0]]["health_epoch"]
     generation = seen[follower]["node"]["generation"]
+    feed = Feed(cluster, others[0])
     cluster.run(follower, "systemctl kill -s KILL quorate", check=True)
     cluster.wait("an epoch for the crash", lambda s: s["health_epoch"] > epoch, 15, others)
     story.check("kill -9 is told to the others", True)
@@ -39,8 +40,12 @@ def a_crash_and_a_stop(story):
     story.note("all alive again %.1f s later" % seconds)
     story.check("systemd started it again, as a new generation",
                 seen[follower]["node"]["generation"] > generation, seen[follower]["node"])
+    lines = [change for epoch in feed.stop() for change in epoch["changed"] if change["name"] == name]
+    downs = [change for change in lines if change["to"] in ("down", "left")]
+    story.check("the feed of another host names the crash, and that it came as a goodbye",
+                bool(downs) and "goodbye" in downs[0]["reason"].replace("farewell", "goodbye"), lines)
     told = cluster.quorate(others[0], "events").stdout
-    story.check("the events say that it said goodbye", "goodbye" in told or "farewell" in told, told)
+    story.check("the events have the epochs", name in told and "goodbye" in told, told)
     began = time.monotonic()
     cluster.run(follower, "systemctl stop quorate", check=True)
     took = time.monotonic() - began

@@ -46,7 +46,7 @@ def installer_and_units(story):
                 who)
 
     gone = cluster.run(1, INSTALL.split()[0] + " --uninstall")
-    left = cluster.run(1, "ls /usr/local/bin/quorate /etc/systemd/system/quorate* 2>/dev/null; "
+    left = cluster.run(1, "ls -d /usr/local/bin/quorate /etc/systemd/system/quorate*.service /etc/systemd/system/quorate*.target 2>/dev/null; "
                           "test -e /etc/quorate/secret && test -e /var/lib/quorate && echo kept")
     story.check("--uninstall removes program and units, keeps configuration and data",
                 gone.returncode == 0 and left.stdout.strip() == "kept", gone.stderr + left.stdout)
