@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 /// Most inputs of one source in one turn: bounds the turn, and with it the delay of the timers.
 const BATCH: usize = 512;
 /// Status is refreshed at most this often, unless something happened that people wait for.
-const STATUS_EVERY: Duration = Duration::from_millis(50);
+const STATUS_EVERY: Duration = Duration::from_millis(200);
 /// Half a tick of consensus: a longer turn delays heartbeats.
 const LONG_TURN: Duration = Duration::from_millis(25);
 

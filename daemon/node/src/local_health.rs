@@ -9,8 +9,8 @@ use crate::timers::Timer;
 use quorate_consensus::RaftRole;
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{
-    Card, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member, MemberState,
-    Moment, Role,
+    Card, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member,
+    MemberState, Moment, Role,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -351,12 +351,14 @@ impl Node {
         let deltas: Vec<_> = self.health.pending.drain(..).collect();
         if std::mem::take(&mut self.health.jumped) || deltas.is_empty() {
             let view = Arc::clone(&self.health.view);
+            self.tell_jump(&view, out);
             out.push(Output::Health { view, delta: None, quorate });
             return;
         }
         // All but the last view are rebuilt only for their delta's sake: subscribers see each epoch once.
         let newest = deltas.len() - 1;
         for (i, delta) in deltas.into_iter().enumerate() {
+            self.tell_epoch(&delta, out);
             let view = if i == newest {
                 Arc::clone(&self.health.view)
             } else {
@@ -364,6 +366,31 @@ impl Node {
             };
             out.push(Output::Health { view, delta: Some(delta), quorate });
         }
+    }
+
+    /// One line for an epoch, with everything that it changed.
+    fn tell_epoch(&mut self, delta: &HealthDelta, out: &mut Vec<Output>) {
+        let words = |change: &HealthChange| match (change.from.as_str(), change.to.as_str()) {
+            (_, "") => format!("{} is no longer a member ({})", change.name, change.reason),
+            (from, to) if from == to => format!("{}: {}", change.name, change.reason),
+            (_, to) => format!("{} is {to} ({})", change.name, change.reason),
+        };
+        let changes: Vec<String> = delta.changed.iter().map(words).collect();
+        let bad = delta.changed.iter().any(|change| change.to == MemberState::Down.word());
+        self.told = delta.epoch;
+        self.event("epoch", format!("epoch {}: {}", delta.epoch, changes.join("; ")), bad, out);
+    }
+
+    /// One line for epochs that were skipped: this node was away, or has just come.
+    fn tell_jump(&mut self, view: &HealthView, out: &mut Vec<Output>) {
+        if self.told == view.epoch {
+            return;
+        }
+        self.told = view.epoch;
+        let alive = self.health.alive().count();
+        let text =
+            format!("epoch {}: {alive} of {} members are alive", view.epoch, view.members.len());
+        self.event("epoch", text, false, out);
     }
 
     fn note_quorum(&mut self, quorate: bool, out: &mut Vec<Output>) {

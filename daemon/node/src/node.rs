@@ -22,7 +22,7 @@ use quorate_membership::{
     FoundingInput, FoundingOutput,
 };
 use quorate_proto::{
-    Envelope, EnvelopeBody, Frame, FrameKind, GenesisId, Instance, Lane, Moment, RaftMessage,
+    Envelope, EnvelopeBody, Frame, FrameKind, GenesisId, HealthEpoch, Instance, Lane, Moment, RaftMessage,
     Session, SessionEnd, Supersede, founders_digest, short_hash,
 };
 use std::collections::VecDeque;
@@ -77,6 +77,8 @@ pub struct Node {
     pub(crate) disk_full: bool,
     /// Up to where this node has asked to forget history; a leader's note.
     pub(crate) history_asked: u64,
+    /// The newest epoch that was told as an event.
+    pub(crate) told: HealthEpoch,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
     pub(crate) genesis: Option<GenesisId>,
     /// Something that a leader's duties depend on has changed since they were last done.
@@ -114,6 +116,7 @@ impl Node {
             counters: Counters::default(),
             disk_full: false,
             history_asked: 0,
+            told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
             duties_due: true,
             meta_changed: true,
