@@ -72,7 +72,7 @@ pub enum BindError {
     },
     /// The UDP socket could not be had.
     #[error(
-        "UDP address {address} cannot be used: {error}; is another quorate running, or is `bind` not an address of this host?"
+        "UDP address {address} cannot be used: {error}; is another quorate running, or is it not an address of this host (key `listen`)?"
     )]
     Socket {
         /// The address.

@@ -373,6 +373,7 @@ impl Node {
         let words = |change: &HealthChange| match (change.from.as_str(), change.to.as_str()) {
             (_, "") => format!("{} is no longer a member ({})", change.name, change.reason),
             (from, to) if from == to => format!("{}: {}", change.name, change.reason),
+            (_, "left") => format!("{} left ({})", change.name, change.reason),
             (_, to) => format!("{} is {to} ({})", change.name, change.reason),
         };
         let changes: Vec<String> = delta.changed.iter().map(words).collect();

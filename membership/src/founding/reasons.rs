@@ -17,7 +17,7 @@ impl Founding {
         }
         self.own_troubles(&mut reasons);
         self.clones(&mut reasons);
-        if self.state.known_genesis().is_none() {
+        if !self.state.knows_cluster() {
             self.other_lists(&mut reasons);
             self.own_place(&mut reasons);
         }
@@ -26,7 +26,7 @@ impl Founding {
                 reasons.extend(self.unreached(slot, seed));
             }
         }
-        if self.state.known_genesis().is_none() {
+        if !self.state.knows_cluster() {
             self.count_of_seeds(now, &mut reasons);
         }
         reasons
@@ -185,7 +185,7 @@ impl Founding {
             ),
             OwnSlot::NotASeed if self.hears_no_seed() => (
                 "this host is not among the seeds (by address and port), and no seed can be reached".to_owned(),
-                "start quorate on the seeds; if this host should be one, compare its addresses and `bind` port with `seeds`",
+                "start quorate on the seeds; if this host should be one, compare its addresses and the port of `listen` (4747 unless set) with `seeds`: `quorate check-config` shows both",
             ),
             _ if same.is_some() => {
                 let (first, second, address) = same.unwrap_or((0, 0, ([0, 0, 0, 0], 0).into()));
@@ -326,7 +326,7 @@ impl Founding {
         if !self.is_founded_durably() {
             self.own_troubles(&mut reasons);
             self.clones(&mut reasons);
-            if self.state.known_genesis().is_none() {
+            if !self.state.knows_cluster() {
                 self.other_lists(&mut reasons);
             }
         }
