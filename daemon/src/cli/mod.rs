@@ -15,11 +15,7 @@ mod wait;
 mod watching;
 mod why;
 
-pub(crate) use arguments::{
-    Arguments, CheckConfigOptions, Command, DemoOptions, Format, ResetOptions, RunOptions,
-    SecretCommand,
-};
-
+pub(crate) use arguments::{Arguments, Command, DemoOptions, Format, RunOptions};
 pub(crate) use client::Client;
 pub(crate) use exit::Failure;
 pub(crate) use keyspace::ask as ask_keyspace;

@@ -8,6 +8,7 @@ use super::story::{STEP, broken, late, settle};
 use super::watching::{Heard, What};
 use super::writing::{keep_writing, written};
 use crate::api::pages::HealthPage;
+use crate::cli::Failure;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
@@ -16,6 +17,11 @@ use tokio::task::AbortHandle;
 const BEFORE: usize = 100;
 /// The same number follows the return of the writes, so that the longest gap is really behind us.
 const AFTER: usize = 50;
+
+/// Between looks at a copy that is not yet complete.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+/// What a daemon says of a write that was proposed and then not heard of.
+const FATE_UNKNOWN: &str = "fate-unknown";
 
 /// What the loss leaves behind.
 pub(super) struct Crash {
@@ -35,7 +41,8 @@ pub(super) struct Clients {
     keys: BTreeSet<String>,
     /// When the newest acknowledged write had been asked for.
     newest_asked: Option<Instant>,
-    refusals: Vec<String>,
+    /// Which daemon has told its client what kind of bad news: each kind is told once.
+    refused: BTreeSet<(usize, String)>,
 }
 
 impl Clients {
@@ -47,16 +54,27 @@ impl Clients {
         }
     }
 
-    fn note(&mut self, heard: &Heard) {
-        if let What::Write(write) = &heard.what {
-            match &write.refused {
-                Some(text) => self.refusals.push(text.clone()),
-                None => {
-                    self.acknowledged.push(heard.at);
-                    self.newest_asked = self.newest_asked.max(Some(write.asked));
-                    self.keys.insert(write.key.clone());
-                }
+    /// Notes what a client was told; what is not an acknowledgement goes to the screen, with the time after `from`.
+    fn note(&mut self, stage: &mut Stage, heard: &Heard, from: Instant) {
+        let What::Write(write) = &heard.what else { return };
+        match &write.outcome {
+            Ok(_) => {
+                self.acknowledged.push(heard.at);
+                self.newest_asked = self.newest_asked.max(Some(write.asked));
+                self.keys.insert(write.key.clone());
             }
+            Err(failure) if self.refused.insert((heard.host, failure.code.clone())) => {
+                let name = stage.name(heard.host);
+                let text = match failure.code.as_str() {
+                    FATE_UNKNOWN => {
+                        "the fate of its write, which the leader had in hand, is unknown"
+                    }
+                    _ => failure.text.as_str(),
+                };
+                let text = format!("{name} tells its client: {text}");
+                stage.screen.happened(heard.at.saturating_duration_since(from), &text);
+            }
+            Err(_) => {}
         }
     }
 
@@ -86,7 +104,7 @@ pub(super) async fn kill_the_leader(
         let Some(heard) = stage.next(begun + STEP).await? else {
             return Err(late(&format!("not even {BEFORE} writes were acknowledged")));
         };
-        clients.note(&heard);
+        clients.note(stage, &heard, begun);
     }
     let process = stage.daemons[killed].process().unwrap_or(0);
     let at = stage.kill(killed)?;
@@ -97,7 +115,7 @@ pub(super) async fn kill_the_leader(
         let Some(heard) = stage.next(at + STEP).await? else {
             return Err(late(&loss.missing(stage, &survivors)));
         };
-        clients.note(&heard);
+        clients.note(stage, &heard, at);
         loss.note(stage, &heard, &clients);
     }
     figures.told = loss.told.iter().map(|(host, at)| (stage.name(*host), *at)).collect();
@@ -135,7 +153,7 @@ impl Loss {
                 if let Some(reason) = reason_of(page, self.name, "down") {
                     let gone = self.name;
                     let text =
-                        format!("{name} is told: {gone} is down, epoch {} ({reason})", page.epoch);
+                        format!("{name} is told: {gone} is down, epoch {}: {reason}", page.epoch);
                     stage.screen.happened(after, &text);
                     self.told.push((heard.host, after));
                 }
@@ -205,7 +223,7 @@ pub(super) async fn bring_it_back(
                 (0..HOSTS).filter(|host| !told[*host]).map(|host| stage.name(host)).collect();
             return Err(late(&format!("{} was not told that {name} is back", listed(&untold))));
         };
-        clients.note(&heard);
+        clients.note(stage, &heard, at);
         let What::Health(page) = &heard.what else { continue };
         if told[heard.host] || !page.quorate || page.epoch <= down {
             continue;
@@ -213,7 +231,7 @@ pub(super) async fn bring_it_back(
         if let Some(reason) = reason_of(page, name, "alive") {
             told[heard.host] = true;
             let who = stage.name(heard.host);
-            let text = format!("{who} is told: {name} is alive, epoch {} ({reason})", page.epoch);
+            let text = format!("{who} is told: {name} is alive, epoch {}: {reason}", page.epoch);
             stage.screen.happened(heard.at.saturating_duration_since(at), &text);
         }
     }
@@ -221,7 +239,7 @@ pub(super) async fn bring_it_back(
     settle(stage).await
 }
 
-/// Reads through the one that was away what was acknowledged while it was.
+/// Reads through the one that was away what was acknowledged while it was, and waits until its own copy has it too.
 async fn check_writes(
     stage: &mut Stage,
     back: usize,
@@ -229,26 +247,29 @@ async fn check_writes(
     at: Instant,
     figures: &mut Figures,
 ) -> Result<(), End> {
-    let name = stage.name(back);
     clients.stop();
-    let found = written(&stage.client(back)).await;
-    let found = found.map_err(|failure| broken(name, "a read of all writes", &failure.text))?;
-    figures.rejoin = at.elapsed();
+    let name = stage.name(back);
     (figures.back, figures.writes) = (name, clients.keys.len());
+    let client = stage.client(back);
+    let failed = |failure: Failure| broken(name, "a read of all writes", &failure.text);
+    let found = written(&client, false).await.map_err(failed)?;
     let lost: Vec<&String> = clients.keys.difference(&found).collect();
     if let Some(first) = lost.first() {
         let count = lost.len();
         return Err(End::Failed(format!("{count} acknowledged writes are lost, such as {first}")));
     }
-    let text = format!(
-        "{name} serves: a read through it finds all {} acknowledged writes",
-        clients.keys.len()
-    );
-    stage.screen.happened(figures.rejoin, &text);
-    if let Some(refusal) = clients.refusals.first() {
-        let count = clients.refusals.len();
-        let text = format!("{count} writes were refused with an answer, such as: {refusal}");
-        stage.screen.say(&format!("{:>9}  {text}", ""));
+    let all = clients.keys.len();
+    let text = format!("{name} serves: a read through it finds all {all} acknowledged writes");
+    stage.screen.happened(at.elapsed(), &text);
+    while !clients.keys.is_subset(&written(&client, true).await.map_err(failed)?) {
+        if at.elapsed() > STEP {
+            return Err(late(&format!("{name} did not catch up with what it missed")));
+        }
+        // What is heard meanwhile is only for the table.
+        stage.next(Instant::now() + ASK_AGAIN).await?;
     }
+    figures.rejoin = at.elapsed();
+    let text = format!("{name} has caught up: its own copy has them all");
+    stage.screen.happened(figures.rejoin, &text);
     Ok(())
 }

@@ -43,7 +43,8 @@ impl Figures {
             format!("longest wait for an acknowledged write; of {}, none lost", self.writes);
         line("write gap", self.gap, &words);
         let names: Vec<&str> = self.told.iter().map(|(name, _)| *name).collect();
-        let words = format!("{} started again -> serves, and {} know", self.back, listed(&names));
+        let words =
+            format!("{} started again -> it has all data, and {} know", self.back, listed(&names));
         line("rejoin", self.rejoin, &words);
         out
     }

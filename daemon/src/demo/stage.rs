@@ -5,6 +5,7 @@ use super::daemon::{Daemon, in_words};
 use super::place::{HOSTS, Place};
 use super::screen::Screen;
 use super::watching::{Ear, Heard, Mouth, What, channel, watch};
+use super::writing::Write;
 use crate::api::pages::{HealthPage, StatusPage};
 use crate::cli::Client;
 use crate::cli::format::table;
@@ -33,6 +34,8 @@ pub(super) struct Stage {
     pub(super) status: [Option<Box<StatusPage>>; HOSTS],
     /// The newest line of the health feed of each.
     pub(super) health: [Option<HealthPage>; HOSTS],
+    /// The newest revision that a client was told.
+    pub(super) revision: u64,
     /// Whether daemons may end unasked.
     pub(super) lenient: bool,
     pub(super) mouth: Mouth,
@@ -49,7 +52,18 @@ impl Stage {
         let (mouth, ear) = channel();
         let (status, health) = ([const { None }; HOSTS], [const { None }; HOSTS]);
         let (screen, tasks) = (Screen::new(), JoinSet::new());
-        Ok(Self { daemons, screen, status, health, lenient: false, mouth, tasks, ear, place })
+        Ok(Self {
+            daemons,
+            screen,
+            status,
+            health,
+            revision: 0,
+            lenient: false,
+            mouth,
+            tasks,
+            ear,
+            place,
+        })
     }
 
     /// Starts all daemons, and those who watch them.
@@ -106,6 +120,9 @@ impl Stage {
     }
 
     fn note(&mut self, heard: &Heard) {
+        if let What::Write(Write { outcome: Ok(revision), .. }) = &heard.what {
+            self.revision = self.revision.max(*revision);
+        }
         if self.daemons[heard.host].process().is_none() {
             return;
         }
@@ -135,6 +152,18 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// Whether the table shows what the daemons that run have told already.
+    pub(super) fn is_shown(&self) -> bool {
+        let epoch = self.health.iter().flatten().map(|page| page.epoch).max().unwrap_or(0);
+        (0..HOSTS).filter(|host| self.daemons[*host].process().is_some()).all(|host| {
+            self.status[host].as_ref().is_some_and(|page| {
+                page.state == "quorate"
+                    && page.revision >= self.revision
+                    && page.health_epoch >= epoch
+            })
+        })
     }
 
     /// The members as each daemon sees them.

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// How long each thing that is told may take: many times what it needs, even on a busy machine.
 pub(super) const STEP: Duration = Duration::from_secs(10);
+/// How long the table may take to show what has been told.
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// Tells it all.
 pub(super) async fn tell(stage: &mut Stage) -> Result<Figures, End> {
@@ -84,7 +86,7 @@ async fn birth(stage: &mut Stage, figures: &mut Figures) -> Result<(), End> {
                 birth.leader = Some(event.text);
             }
             What::Write(write) => {
-                refuse(write.refused, "the first write")?;
+                write.outcome.map_err(|failure| broken(name, "the first write", &failure.text))?;
                 let text =
                     "the first write is acknowledged; n1 was asked before there was a leader";
                 stage.screen.happened(after, text);
@@ -108,20 +110,9 @@ async fn birth(stage: &mut Stage, figures: &mut Figures) -> Result<(), End> {
 /// Waits until the table shows what has been told, and leaves it in the transcript.
 pub(super) async fn settle(stage: &mut Stage) -> Result<(), End> {
     let begun = Instant::now();
-    let same = |stage: &Stage| {
-        let shown = |host: usize| {
-            stage.status[host]
-                .as_ref()
-                .map(|page| (page.state.clone(), page.revision, page.health_epoch))
-        };
-        let alive: Vec<_> =
-            (0..HOSTS).filter(|host| stage.daemons[*host].process().is_some()).collect();
-        alive.iter().all(|host| shown(*host).is_some_and(|page| page.0 == "quorate"))
-            && alive.windows(2).all(|pair| shown(pair[0]) == shown(pair[1]))
-    };
-    while !same(stage) {
+    while !stage.is_shown() {
         // It is only the look of the table: what matters was waited for before.
-        if stage.next(begun + Duration::from_millis(500)).await?.is_none() {
+        if stage.next(begun + SETTLE).await?.is_none() {
             break;
         }
     }
@@ -164,8 +155,4 @@ pub(super) fn late(what: &str) -> End {
 /// The end of a story in which a request failed.
 pub(super) fn broken(name: &str, what: &str, text: &str) -> End {
     End::Failed(format!("{what} through {name} failed: {text}"))
-}
-
-fn refuse(refused: Option<String>, what: &str) -> Result<(), End> {
-    refused.map_or(Ok(()), |text| Err(End::Failed(format!("{what} failed: {text}"))))
 }

@@ -25,19 +25,22 @@ pub(super) struct Write {
     pub(super) key: String,
     /// When it was asked for.
     pub(super) asked: Instant,
-    /// Why it was not acknowledged.
-    pub(super) refused: Option<String>,
+    /// Its revision when it was acknowledged, or why it was not.
+    pub(super) outcome: Result<u64, Failure>,
 }
 
 /// Writes a key, and gives the revision.
-pub(super) async fn put(client: &Client, key: &str, value: &str) -> Result<i64, Failure> {
+pub(super) async fn put(client: &Client, key: &str, value: &str) -> Result<u64, Failure> {
     let request = PutRequest {
         key: Bytes::copy_from_slice(key.as_bytes()),
         value: Bytes::copy_from_slice(value.as_bytes()),
         ..PutRequest::default()
     };
     match ask_keyspace(client, Request::Put(request), PATIENCE).await? {
-        Response::Put(answer) => Ok(answer.header.map_or(0, |header| header.revision)),
+        Response::Put(answer) => {
+            let revision = answer.header.map_or(0, |header| header.revision);
+            Ok(u64::try_from(revision).unwrap_or(0))
+        }
         _ => Err(Failure::other("the daemon answered another question")),
     }
 }
@@ -50,12 +53,13 @@ pub(super) async fn get(client: &Client, key: &str) -> Result<Option<String>, Fa
     Ok(kvs.first().map(|(_, value)| value.clone()))
 }
 
-/// All keys of the continuous writers.
-pub(super) async fn written(client: &Client) -> Result<BTreeSet<String>, Failure> {
+/// All keys of the continuous writers: as the whole cluster has them, or as they are in the daemon's own copy.
+pub(super) async fn written(client: &Client, own: bool) -> Result<BTreeSet<String>, Failure> {
     let request = RangeRequest {
         key: Bytes::from_static(WRITES.0.as_bytes()),
         range_end: Bytes::from_static(WRITES.1.as_bytes()),
         keys_only: true,
+        serializable: own,
         ..RangeRequest::default()
     };
     Ok(range(client, request).await?.into_iter().map(|(key, _)| key).collect())
@@ -82,8 +86,7 @@ pub(super) async fn first_write(host: usize, socket: impl AsRef<Path>, mouth: Mo
             tokio::time::sleep(RETRY).await;
             continue;
         }
-        let refused = done.err().map(|failure| failure.text);
-        tell(host, &mouth, Write { key, asked, refused }).await;
+        tell(host, &mouth, Write { key, asked, outcome: done }).await;
         return;
     }
 }
@@ -94,8 +97,8 @@ pub(super) async fn keep_writing(host: usize, name: &str, socket: impl AsRef<Pat
     for number in 0_u64.. {
         let key = format!("{}{name}/{number:06}", WRITES.0);
         let asked = Instant::now();
-        let refused = put(&client, &key, "x").await.err().map(|failure| failure.text);
-        if !tell(host, &mouth, Write { key, asked, refused }).await {
+        let outcome = put(&client, &key, "x").await;
+        if !tell(host, &mouth, Write { key, asked, outcome }).await {
             return;
         }
         tokio::time::sleep(BETWEEN).await;
