@@ -226,7 +226,7 @@ impl Founding {
 
     /// A marker without data: this life is not fresh, and never will be (rule 2).
     fn rejoin_by_marker(&mut self, now: Moment, out: &mut Vec<FoundingOutput>) {
-        if let (Some(lost), None) = (self.lost_data, self.state.known_genesis()) {
+        if let Some(lost) = self.lost_data.filter(|_| !self.state.knows_cluster()) {
             self.hears_of(now, self.config.me.instance, lost, out);
         }
     }
@@ -380,7 +380,7 @@ impl Founding {
     }
 
     fn is_fresh(&self) -> bool {
-        !self.unfit && self.state.known_genesis().is_none() && self.lost_data.is_none()
+        !self.unfit && !self.state.knows_cluster() && self.lost_data.is_none()
     }
 
     fn slot(&self) -> Option<usize> {

@@ -342,6 +342,12 @@ impl FoundingState {
         self.founded.as_ref().map(|founded| founded.record.genesis_id()).or(self.exists)
     }
 
+    /// Whether this life knows a cluster; unlike its id this costs nothing.
+    #[must_use]
+    pub fn knows_cluster(&self) -> bool {
+        self.founded.is_some() || self.exists.is_some()
+    }
+
     /// The file's content: mark, CRC-32 of the rest, message.
     #[must_use]
     pub fn to_file(&self) -> Vec<u8> {

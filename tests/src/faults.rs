@@ -3,6 +3,7 @@
 
 use crate::network::Weather;
 use crate::world::World;
+use quorate_membership::Mode;
 use std::time::Duration;
 
 /// How rough a run is.
@@ -18,13 +19,14 @@ pub enum Roughness {
 
 /// Breaks something, at random.
 pub fn break_something(world: &mut World, roughness: Roughness) {
+    world.disturbances += 1;
     let hosts = world.hosts.len() as u64;
     let host = usize::try_from(world.random.below(hosts)).unwrap_or(0);
     let other = usize::try_from(world.random.below(hosts)).unwrap_or(0);
     let kinds = match roughness {
         Roughness::Weather => 2,
-        Roughness::Crashes => 9,
-        Roughness::Wipes => 10,
+        Roughness::Crashes => 13,
+        Roughness::Wipes => 15,
     };
     match world.random.below(kinds) {
         0 => new_weather(world),
@@ -39,9 +41,22 @@ pub fn break_something(world: &mut World, roughness: Roughness) {
             world.network.set_cut(host, other, true);
         }
         6 => isolate(world, host),
-        7 => world.network.heal(),
-        8 => world.stop(host),
-        9 => wipe_within_margin(world, host),
+        7 | 8 => {
+            world.note(|| "the network heals".to_owned());
+            world.network.heal();
+        }
+        9 => world.stop(host),
+        10 => {
+            let span = Duration::from_millis(world.random.between(20, 3_000));
+            world.stall(host, span);
+        }
+        11 => {
+            let span = Duration::from_millis(world.random.below(40));
+            world.slow_down(host, span);
+        }
+        12 => split(world),
+        13 => lose_disk_within_margin(world, host, true),
+        14 => lose_disk_within_margin(world, host, false),
         _ => {}
     }
 }
@@ -60,15 +75,29 @@ fn isolate(world: &mut World, host: usize) {
     world.note(|| format!("n{} is cut off", host + 1));
     for other in 0..world.hosts.len() {
         if other != host {
-            world.network.set_cut(host, other, true);
-            world.network.set_cut(other, host, true);
+            world.network.cut_both(host, other);
+        }
+    }
+}
+
+/// Two halves that do not hear each other.
+fn split(world: &mut World) {
+    let side: Vec<bool> = world.hosts.iter().map(|_| world.random.percent(50)).collect();
+    world.note(|| {
+        let there = side.iter().enumerate().filter(|(_, side)| **side);
+        let names: Vec<String> = there.map(|(host, _)| format!("n{}", host + 1)).collect();
+        format!("[{}] and the rest no longer hear each other", names.join(" "))
+    });
+    for a in 0..side.len() {
+        for b in (0..a).filter(|b| side[*b] != side[a]) {
+            world.network.cut_both(a, b);
         }
     }
 }
 
 /// A disk is lost only while everybody has heard of the birth, all voters are up to date, and nothing else is
-/// broken: then the loss of one is within every promise.
-fn wipe_within_margin(world: &mut World, host: usize) {
+/// broken: then the loss of one is within every promise. Without `whole` the marker beside the data survives.
+fn lose_disk_within_margin(world: &mut World, host: usize, whole: bool) {
     let alarm = world.hosts.iter().any(|host| {
         host.process.as_ref().is_none_or(|process| {
             process
@@ -79,7 +108,19 @@ fn wipe_within_margin(world: &mut World, host: usize) {
         })
     });
     // Two voters make a majority of two: a cluster that lost one of their disks stops for good, as it must.
-    if !alarm && world.hosts.len() > 2 && world.is_settled() {
+    let replaceable = world.hosts.len() > 2;
+    let allowed = (!alarm && replaceable && world.is_settled()) || spares_an_early_disk(world);
+    if allowed && whole {
         world.wipe(host);
+    } else if allowed {
+        world.remove_data(host);
     }
+}
+
+/// Mode "durable" bears forgetful founders during the birth itself: fewer than 2q - N at one time (GENESIS 4.1). One
+/// is lost here, once, and only among three seeds or more, so that the voters left still have a majority.
+fn spares_an_early_disk(world: &mut World) -> bool {
+    let seeds = world.setup.seeds;
+    let spares = world.setup.mode == Mode::Durable && (3..=5).contains(&seeds);
+    spares && world.checks.births() == 0 && !std::mem::replace(&mut world.lost_early, true)
 }

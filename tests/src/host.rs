@@ -6,6 +6,7 @@ use quorate_proto::{Generation, GenesisId, Instance, Moment, NodeKey};
 use quorate_transport::outbox::Outbox;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The half of a connection that one host holds.
 #[derive(Debug)]
@@ -68,6 +69,10 @@ pub struct Host {
     pub run: u64,
     /// Frozen until then.
     pub paused_until: Option<Moment>,
+    /// No fsync ends before then.
+    pub stalled_until: Moment,
+    /// Each turn of its node takes up to so long.
+    pub slow: Duration,
     /// The seeds in its config.
     pub seeds: Vec<String>,
     /// Its slot among them.

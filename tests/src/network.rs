@@ -59,6 +59,12 @@ impl Network {
         self.cut.insert((from, to), cut);
     }
 
+    /// Cuts both ways between two hosts.
+    pub fn cut_both(&mut self, a: usize, b: usize) {
+        self.set_cut(a, b, true);
+        self.set_cut(b, a, true);
+    }
+
     /// Mends everything.
     pub fn heal(&mut self) {
         self.cut.clear();

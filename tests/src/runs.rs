@@ -62,6 +62,29 @@ impl World {
             })
     }
 
+    /// Demands that a healthy cluster that nobody disturbs stays as it is for a while.
+    fn rests(&mut self) {
+        let positions = |world: &Self| -> Vec<_> {
+            let processes = world.hosts.iter().filter_map(|host| host.process.as_ref());
+            processes
+                .map(|process| process.node.status(world.now))
+                .map(|status| (status.term, status.view.epoch, status.opinions.len()))
+                .collect()
+        };
+        // What was learned last may still be told: a restart, an answer after a suspicion.
+        self.run_for(REST);
+        let before = positions(self);
+        self.run_for(REST);
+        let after = positions(self);
+        assert_eq!(before, after, "term, epoch and verdicts stay as they are in a healthy cluster");
+        let elections = before.iter().map(|(term, ..)| *term).max().unwrap_or(0);
+        let disturbances = self.disturbances;
+        assert!(
+            elections <= 10 + 3 * disturbances,
+            "bounded terms: {elections} elections for {disturbances} disturbances"
+        );
+    }
+
     /// What is still wrong, for a failure's text.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -101,6 +124,9 @@ impl World {
         text
     }
 }
+
+/// A healed cluster is watched for so long.
+const REST: Duration = Duration::from_secs(5);
 
 /// What a run came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,10 +180,11 @@ pub fn run_seed_in(world: &mut World, roughness: Roughness) -> Outcome {
     for _ in 0..hosts * 2 {
         let host = usize::try_from(world.random.below(hosts as u64)).unwrap_or(0);
         world.start(host);
-        let wait = world.random.between(0, 4_000);
+        let longest = if world.random.percent(5) { 60_000 } else { 4_000 };
+        let wait = world.random.between(0, longest);
         world.run_for(Duration::from_millis(wait));
         if roughness != Roughness::Weather && world.random.percent(25) {
-            break_something(world, Roughness::Crashes);
+            break_something(world, roughness);
         }
     }
     for _ in 0..30 {
@@ -188,10 +215,7 @@ pub fn run_seed_in(world: &mut World, roughness: Roughness) -> Outcome {
 /// Ends all faults and demands that the cluster becomes whole and kept its word.
 pub fn heal_and_verify(world: &mut World, workload: &mut Workload) {
     world.note(|| "everything heals".to_owned());
-    world.network.heal();
-    for host in &mut world.hosts {
-        host.paused_until = None;
-    }
+    world.heal();
     world.start_all();
     let settled = world.run_until_true(CONVERGE, |world| {
         world.start_all();
@@ -201,4 +225,5 @@ pub fn heal_and_verify(world: &mut World, workload: &mut Workload) {
     workload.collect(world);
     workload.verify(world, 0);
     assert_eq!(world.checks.births(), 1, "one birth");
+    world.rests();
 }

@@ -27,13 +27,7 @@ impl World {
     pub(crate) fn carry_one(&mut self, host: usize, output: Output) {
         let run = self.hosts[host].run;
         match output {
-            Output::Persist { number, write } => {
-                self.hosts[host].disk.begin(number, write);
-                let micros = self.random.between(60, self.setup.fsync_micros.max(61));
-                // Completions keep the order of the numbers, as one writer thread does.
-                let at = self.now + Duration::from_micros(micros);
-                self.schedule(at, Happening::Durable { host, run, number });
-            }
+            Output::Persist { number, write } => self.persist(host, number, write),
             Output::Send { to, address, frame } => self.send(host, to, address, frame),
             Output::SendDatagram { to, address, bytes } => {
                 self.send_datagram(host, to, address, bytes)
@@ -86,14 +80,7 @@ impl World {
                 }
             }
             Output::Founded(founded) => self.checks.founded(host, &founded),
-            Output::Stopped => {
-                self.note(|| format!("n{} has stopped", host + 1));
-                let Some(mut process) = self.hosts[host].process.take() else { return };
-                process.stopped = true;
-                self.close_links(host, &process);
-                // A clean stop syncs what is queued.
-                self.hosts[host].disk.complete(u64::MAX);
-            }
+            Output::Stopped => self.stopped(host),
             Output::Halt { reason } => {
                 self.note(|| format!("n{} halts: {reason}", host + 1));
                 self.hosts[host].halted = Some(reason);
@@ -101,6 +88,23 @@ impl World {
                 self.hosts[host].disk.crash(&mut self.random);
             }
         }
+    }
+
+    fn persist(&mut self, host: usize, number: u64, write: quorate_node::Write) {
+        let run = self.hosts[host].run;
+        self.hosts[host].disk.begin(number, write);
+        let micros = self.random.between(60, self.setup.fsync_micros.max(61));
+        let at = (self.now + Duration::from_micros(micros)).max(self.hosts[host].stalled_until);
+        self.schedule(at, Happening::Durable { host, run, number });
+    }
+
+    fn stopped(&mut self, host: usize) {
+        self.note(|| format!("n{} has stopped", host + 1));
+        let Some(mut process) = self.hosts[host].process.take() else { return };
+        process.stopped = true;
+        self.close_links(host, &process);
+        // A clean stop syncs what is queued.
+        self.hosts[host].disk.complete(u64::MAX);
     }
 
     fn host_at(&self, address: SocketAddr) -> Option<usize> {

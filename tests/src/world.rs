@@ -10,7 +10,7 @@ use crate::network::Network;
 use crate::random::Random;
 use quorate_membership::Mode;
 use quorate_node::{Boot, ClientReply, ClientRequest, Input, Node, NodeConfig, Output, OwnSlot};
-use quorate_proto::{ClusterName, Instance, Moment, NodeName, short_hash};
+use quorate_proto::{ClusterName, Instance, Moment, NodeName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -82,6 +82,10 @@ pub struct World {
     /// Replies to clients that the story waits for.
     pub(crate) replies: BTreeMap<u64, ClientReply>,
     next_client: u64,
+    /// What was broken so far.
+    pub(crate) disturbances: u64,
+    /// A disk was lost before the birth.
+    pub(crate) lost_early: bool,
     heap: BTreeMap<(Moment, u64), Happening>,
     sequence: u64,
     trace: u64,
@@ -110,6 +114,8 @@ impl World {
                 process: None,
                 run: 0,
                 paused_until: None,
+                stalled_until: Moment::ZERO,
+                slow: Duration::ZERO,
                 seeds: seeds.clone(),
                 slot: (host < setup.seeds).then_some(host),
                 halted: None,
@@ -127,6 +133,8 @@ impl World {
             next_forward: 0,
             replies: BTreeMap::new(),
             next_client: 0,
+            disturbances: 0,
+            lost_early: false,
             heap: BTreeMap::new(),
             sequence: 0,
             trace: seed,
@@ -156,7 +164,13 @@ impl World {
     }
 
     pub(crate) fn mix(&mut self, parts: &[&[u8]]) {
-        self.trace = self.trace.rotate_left(7) ^ short_hash(parts);
+        let words = parts.iter().flat_map(|part| part.chunks(8));
+        self.trace = words.fold(self.trace, |trace, chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            // Multiplied as in FNV-1a, a word at a time: it has to tell runs apart, not to resist anybody.
+            (trace.rotate_left(23) ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
     }
 
     pub(crate) fn schedule(&mut self, at: Moment, happening: Happening) {
@@ -252,6 +266,28 @@ impl World {
         self.hosts[host].paused_until = Some(self.now + span);
     }
 
+    /// A host's disk takes no write for a while.
+    pub fn stall(&mut self, host: usize, span: Duration) {
+        self.note(|| format!("the disk of n{} stalls for {span:?}", host + 1));
+        self.hosts[host].stalled_until = self.now + span;
+    }
+
+    /// Each turn of a host's node takes up to so long from now on.
+    pub fn slow_down(&mut self, host: usize, span: Duration) {
+        self.note(|| format!("each turn of n{} takes up to {span:?}", host + 1));
+        self.hosts[host].slow = span;
+    }
+
+    /// Ends every fault that is not the loss of something.
+    pub fn heal(&mut self) {
+        self.network.heal();
+        for host in &mut self.hosts {
+            host.paused_until = None;
+            host.slow = Duration::ZERO;
+            host.stalled_until = Moment::ZERO;
+        }
+    }
+
     /// A client of a host asks; the reply turns up under the returned number.
     pub fn ask(&mut self, host: usize, request: ClientRequest, patience: Duration) -> Option<u64> {
         self.hosts[host].process.as_ref()?;
@@ -282,6 +318,11 @@ impl World {
         }
         let mut out = Vec::new();
         process.node.turn(self.now, self.now.as_micros() / 1000, [input], &mut out);
+        if self.hosts[host].slow > Duration::ZERO {
+            let most = u64::try_from(self.hosts[host].slow.as_micros()).unwrap_or(0);
+            let took = Duration::from_micros(self.random.below(most + 1));
+            self.hosts[host].paused_until = Some(self.now + took);
+        }
         self.carry(host, out);
         self.after_turn(host);
     }

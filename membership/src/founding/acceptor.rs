@@ -31,7 +31,7 @@ impl Founding {
         } else if let Some(genesis) = self.state.exists {
             self.say(to, Body::Exists(Exists { genesis, nonce }), out);
         }
-        self.state.known_genesis().is_some()
+        self.state.knows_cluster()
     }
 
     /// A peer asks whether this life is fresh.

@@ -202,7 +202,7 @@ impl Founding {
             return;
         }
         self.own_slot = slot;
-        if self.state.known_genesis().is_none() {
+        if !self.state.knows_cluster() {
             let peers: Vec<Instance> = self.peers.keys().copied().collect();
             peers.into_iter().for_each(|peer| self.answer(peer, out));
         }
