@@ -75,7 +75,7 @@ async fn play(stay: bool) -> Result<ExitCode, String> {
         Err(Cut::End(End::Failed(text))) => {
             stage.screen.clear();
             eprintln!("\nquorate demo: {text}");
-            eprint!("{}", last_words(&stage));
+            eprint!("{}", last_words(&mut stage));
             ExitCode::FAILURE
         }
     })
@@ -120,12 +120,14 @@ async fn close(stage: &mut Stage) -> Result<(), End> {
 }
 
 /// What the daemons say of it themselves.
-fn last_words(stage: &Stage) -> String {
+fn last_words(stage: &mut Stage) -> String {
     use std::fmt::Write as _;
     let mut out = String::new();
-    for (daemon, status) in stage.daemons.iter().zip(&stage.status) {
-        let state = status.as_ref().map_or("does not answer", |status| status.state.as_str());
-        let _ = writeln!(out, "\n{} {state}", daemon.files.name);
+    for (daemon, status) in stage.daemons.iter_mut().zip(&stage.status) {
+        let ended = daemon.ended().map(daemon::in_words);
+        let running = status.as_ref().map_or("does not answer", |status| status.state.as_str());
+        let name = daemon.files.name;
+        let _ = writeln!(out, "\n{name} {}", ended.as_deref().unwrap_or(running));
         for reason in status.iter().flat_map(|status| &status.waiting_for) {
             let _ = writeln!(out, "  waits: {}", reason.text);
         }

@@ -119,6 +119,9 @@ fn indented(text: &str) -> String {
 
 /// A time for people: tenths below 10 ms, whole milliseconds from there.
 pub(super) fn millis(time: Duration) -> String {
+    if time.is_zero() {
+        return "0 ms".to_owned();
+    }
     let millis = time.as_secs_f64() * 1000.0;
     if millis < 9.95 { format!("{millis:.1} ms") } else { format!("{millis:.0} ms") }
 }

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a client lets a daemon work on one request.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client lets a daemon work on one request: what is told has an earlier end.
+const PATIENCE: Duration = Duration::from_secs(12);
 /// Between two writes of one client: a steady hum, which leaves the processors to the daemons.
 const BETWEEN: Duration = Duration::from_millis(4);
 /// Between attempts while a daemon has not yet opened its door.
