@@ -327,7 +327,11 @@ impl Node {
                 .map(|member| member.instance)
                 .filter(|one| *one != me && Some(*one) != leader),
         );
-        self.step_detector(DetectorInput::Expect(expected), out);
+        // Without a leader the last one is still expected: the watch on it, with the silence so far, lives on
+        // into what the next leader expects.
+        if leader.is_some() {
+            self.step_detector(DetectorInput::Expect(expected), out);
+        }
         self.step_detector(DetectorInput::Confirmers(confirmers), out);
     }
 

@@ -11,19 +11,17 @@ use crate::event::{Input, Output, Write};
 use crate::evidence::Evidence;
 use crate::group::Group;
 use crate::local_health::LocalHealth;
+use crate::organs::{detector_config, founding_config};
 use crate::peers::Peers;
 use crate::push::Push;
 use crate::reconcile::Reconciler;
 use crate::requests::Requests;
 use crate::stop::Stopping;
 use crate::timers::{Timer, Timers};
-use quorate_membership::{
-    Detector, DetectorConfig, DetectorInput, DetectorOutput, FounderSelf, Founding, FoundingConfig,
-    FoundingInput, FoundingOutput,
-};
+use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
 use quorate_proto::{
-    Envelope, EnvelopeBody, Frame, FrameKind, GenesisId, HealthEpoch, Instance, Lane, Moment, RaftMessage,
-    Session, SessionEnd, Supersede, founders_digest, short_hash,
+    Envelope, EnvelopeBody, Generation, GenesisId, HealthEpoch, Instance, Moment, RaftMessage,
+    Session, SessionEnd,
 };
 use std::collections::VecDeque;
 
@@ -74,7 +72,8 @@ pub struct Node {
     pub(crate) stopping: Option<Stopping>,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
-    pub(crate) disk_full: bool,
+    /// Since when the disk has no room for the log to grow.
+    pub(crate) disk_full: Option<Moment>,
     /// Up to where this node has asked to forget history; a leader's note.
     pub(crate) history_asked: u64,
     /// The newest epoch that was told as an event.
@@ -114,7 +113,7 @@ impl Node {
             stopping: None,
             timers: Timers::default(),
             counters: Counters::default(),
-            disk_full: false,
+            disk_full: None,
             history_asked: 0,
             told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
@@ -234,7 +233,7 @@ impl Node {
                 self.forwarded(from, ticket, request, out)
             }
             Input::ForwardAnswered { ticket, answer } => self.forward_answered(ticket, answer, out),
-            Input::DiskFull(full) => self.disk_full = full,
+            Input::DiskFull(full) => self.disk_filled(full, out),
             Input::Stop => self.begin_stop(out),
         }
     }
@@ -244,7 +243,7 @@ impl Node {
             self.counters.frames_fenced += 1;
             return;
         };
-        let generation = session.generation;
+        let speaking = session.generation;
         self.step_detector(DetectorInput::Heard { instance: from }, out);
         match body {
             EnvelopeBody::Ping(ping) => self.pinged(from, ping, out),
@@ -257,7 +256,8 @@ impl Node {
                 self.step_detector(DetectorInput::Message { from, message }, out);
             }
             EnvelopeBody::Raft(frame) => self.raft_frame(from, frame, out),
-            EnvelopeBody::Farewell(_) => {
+            EnvelopeBody::Farewell(generation) => {
+                let generation = Generation::new(generation).min(speaking);
                 self.step_detector(DetectorInput::Farewell { instance: from, generation }, out);
             }
         }
@@ -304,6 +304,19 @@ impl Node {
         if let Some(group) = &mut self.group {
             group.replica.unreachable(self.peers.raft_id(group.genesis, to));
         }
+    }
+
+    fn disk_filled(&mut self, full: bool, out: &mut Vec<Output>) {
+        if full == self.disk_full.is_some() {
+            return;
+        }
+        self.disk_full = full.then_some(self.now);
+        let text = if full {
+            "the disk under `data_dir` is full: new writes are refused while this node leads; make room (df -h)"
+        } else {
+            "the disk under `data_dir` has room again: writes are taken"
+        };
+        self.event("disk-full", text.to_owned(), full, out);
     }
 
     fn snapshot_sent(&mut self, to: Instance, ok: bool) {
@@ -385,117 +398,5 @@ impl Node {
         self.catch_up_with_view(out);
         self.publish_health(out);
         self.continue_stop(out);
-    }
-
-    /// Steps the quorum detector and carries out what it says.
-    pub(crate) fn step_founding(&mut self, input: FoundingInput, out: &mut Vec<Output>) {
-        let mut said = Vec::new();
-        self.founding.step(self.now, input, &mut said);
-        if self.genesis.is_none() {
-            self.genesis = self.founding.state().known_genesis();
-        }
-        for output in said {
-            match output {
-                FoundingOutput::Dial { address } => out.push(Output::Dial { address }),
-                FoundingOutput::Resolve => out.push(Output::ResolveSeeds),
-                FoundingOutput::Send { to, message } => {
-                    // Founding messages never replace each other across ballots or kinds.
-                    let bytes = quorate_proto::Message::encode_to_vec(&message);
-                    let subject = short_hash(&[&bytes]);
-                    self.send_control(
-                        to,
-                        FrameKind::Founding,
-                        subject,
-                        EnvelopeBody::Founding(message),
-                        out,
-                    );
-                }
-                FoundingOutput::Persist { number, state, marker } => {
-                    let write = Write::Founding { state: Box::new(state), marker };
-                    self.persist(PersistOwner::Founding(number), write, out);
-                }
-                FoundingOutput::Founded(founded) => self.founded(founded, out),
-                FoundingOutput::Join(genesis) => self.exists(genesis, out),
-                FoundingOutput::Ban { instance, reason } => {
-                    out.push(Output::Ban { instance, reason })
-                }
-                FoundingOutput::Alarm { code, text } => self.event(code, text, true, out),
-            }
-        }
-        self.campaign_as_founder();
-    }
-
-    /// Steps the detector and carries out what it says.
-    pub(crate) fn step_detector(&mut self, input: DetectorInput, out: &mut Vec<Output>) {
-        let mut said = Vec::new();
-        self.detector.step(self.now, input, &mut said);
-        for output in said {
-            match output {
-                DetectorOutput::Datagram { to, address, bytes } => {
-                    out.push(Output::SendDatagram { to, address, bytes });
-                }
-                DetectorOutput::Send { to, message } => {
-                    let bytes = quorate_proto::Message::encode_to_vec(&message);
-                    let subject = short_hash(&[&bytes]);
-                    self.send_control(
-                        to,
-                        FrameKind::Detector,
-                        subject,
-                        EnvelopeBody::Detector(message),
-                        out,
-                    );
-                }
-                DetectorOutput::Verdict(opinion) => self.verdict_changed(&opinion, out),
-                DetectorOutput::Card(_) => {}
-                DetectorOutput::Dial { address } => out.push(Output::Dial { address }),
-            }
-        }
-    }
-
-    /// Sends on the control lane; dropped when the peer's address is not known at all.
-    pub(crate) fn send_control(
-        &mut self,
-        to: Instance,
-        kind: FrameKind,
-        subject: u64,
-        body: EnvelopeBody,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(address) = self.peers.address(to) else { return };
-        let supersede = Some(Supersede { kind, group: 0, subject });
-        let bytes = Envelope::encode_body(body);
-        let frame = Frame { lane: Lane::Control, supersede, expires: None, bytes };
-        out.push(Output::Send { to, address, frame });
-    }
-}
-
-fn founding_config(config: &NodeConfig, marker: Option<GenesisId>) -> FoundingConfig {
-    FoundingConfig {
-        cluster: config.cluster.clone(),
-        seeds: config.seeds.clone(),
-        mode: config.mode,
-        digest: founders_digest(&config.cluster, &config.seeds, &config.mode.to_string()),
-        quiet: config.quiet,
-        grace: config.grace,
-        me: FounderSelf {
-            instance: config.instance,
-            generation: config.generation,
-            boot_nonce: config.boot_nonce,
-            name: config.name.clone(),
-            key: config.key,
-            address: config.advertise,
-        },
-        seed: config.seed,
-        nonce_key: config.boot_nonce,
-        marker,
-    }
-}
-
-fn detector_config(config: &NodeConfig) -> DetectorConfig {
-    DetectorConfig {
-        me: config.instance,
-        generation: config.generation,
-        seed: config.seed,
-        profile: quorate_membership::Profile::default(),
     }
 }

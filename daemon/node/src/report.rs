@@ -101,12 +101,22 @@ impl Node {
                 since: reason.since,
             })
         };
-        match self.state() {
+        let mut reasons = match self.state() {
             State::Quorate => Vec::new(),
             State::Waiting => founding().collect(),
             State::Joining => founding().chain([self.joining_reason(now)]).collect(),
             State::NoQuorum => self.no_quorum_reasons(now),
-        }
+        };
+        reasons.extend(self.disk_full.map(|since| Reason {
+            code: "disk-full",
+            subject: None,
+            text: "the disk under `data_dir` is full: this node refuses new writes while it leads, and may stop \
+                   acknowledging those of others; votes and reads go on"
+                .to_owned(),
+            remedy: "make room on the file system of `data_dir` (df -h); the node goes on by itself".to_owned(),
+            since,
+        }));
+        reasons
     }
 
     fn joining_reason(&self, now: Moment) -> Reason {

@@ -3,17 +3,17 @@
 //! A request is in exactly one stage. As long as nothing was proposed it may be asked elsewhere; once a proposal
 //! may have happened and its answer is lost, the client is told just that. Every request ends at its deadline.
 
-use crate::event::{ClientReply, ClientRequest, ForwardFailure, Output};
+use crate::event::{ClientReply, ClientRequest, Output};
 use crate::node::Node;
 use quorate_meta::Meta;
 use quorate_proto::{
-    Admit, ForwardAnswer, ForwardRequest, HealthEpoch, Instance, KvRequest, Moment, NotLeader,
-    Refusal, RefusalCode, WaitEpoch, Waited, forward_answer, forward_request, kv_request,
+    Admit, ForwardAnswer, HealthEpoch, Instance, KvRequest, Moment, Refusal, RefusalCode,
+    forward_answer, kv_request,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most requests under way at one node; more are told that it is busy.
-const MAX_REQUESTS: usize = 16_384;
+pub(crate) const MAX_REQUESTS: usize = 16_384;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl Requests {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    fn add(&mut self, request: Request) -> u64 {
+    pub(crate) fn add(&mut self, request: Request) -> u64 {
         let id = self.new_ticket();
         self.deadlines.insert((request.deadline, id));
         if let Origin::Client(ticket) = request.origin {
@@ -119,7 +119,7 @@ impl Requests {
 }
 
 /// Sorts a keyspace request.
-fn work_of(request: KvRequest) -> Work {
+pub(crate) fn work_of(request: KvRequest) -> Work {
     if Meta::is_read_only(&request) { Work::Read(request) } else { Work::Write(request) }
 }
 
@@ -161,73 +161,13 @@ impl Node {
         })
     }
 
-    /// Another node asks this one as leader.
-    pub(crate) fn forwarded(
+    pub(crate) fn accept(
         &mut self,
-        from: Instance,
-        ticket: u64,
-        request: ForwardRequest,
+        origin: Origin,
+        work: Work,
+        deadline: Moment,
         out: &mut Vec<Output>,
     ) {
-        let origin = Origin::Forwarded(ticket);
-        if self.genesis != Some(request.genesis) {
-            let text = "this node belongs to another cluster".to_owned();
-            self.answer(
-                origin,
-                Err(Refusal { code: RefusalCode::OtherCluster.into(), detail: 0, text }),
-                out,
-            );
-            return;
-        }
-        if let Some(forward_request::Body::Echo(_)) = request.body {
-            let epoch = self.health.view.epoch;
-            self.forward_reply(ticket, forward_answer::Outcome::Waited(Waited { epoch }), out);
-            return;
-        }
-        // A stranger's number must not keep a request for ever.
-        let deadline =
-            self.now + std::time::Duration::from_millis(request.remaining_ms.min(600_000));
-        let work = match request.body {
-            Some(forward_request::Body::Kv(kv)) => work_of(kv),
-            Some(forward_request::Body::Admit(admit)) => Work::Admit(Box::new(admit)),
-            Some(forward_request::Body::Wait(wait)) => Work::WaitAll(wait.epoch),
-            Some(forward_request::Body::Echo(_)) | None => {
-                let text = "a request of a kind that this version does not know".to_owned();
-                self.answer(
-                    origin,
-                    Err(Refusal { code: RefusalCode::Other.into(), detail: 0, text }),
-                    out,
-                );
-                return;
-            }
-        };
-        if !self.leads() {
-            let outcome = forward_answer::Outcome::NotLeader(self.leader_hint());
-            self.forward_reply(ticket, outcome, out);
-            return;
-        }
-        if let Work::Admit(admit) = work {
-            if self.requests.table.len() < MAX_REQUESTS {
-                let work = Work::Admit(admit.clone());
-                let id = self.requests.add(Request { origin, work, deadline, stage: Stage::Here });
-                self.admit_asked(id, from, *admit, out);
-            }
-            return;
-        }
-        self.accept(origin, work, deadline, out);
-    }
-
-    fn leader_hint(&self) -> NotLeader {
-        let me = self.config.instance;
-        let leader = self.health.leader.filter(|leader| leader.instance != me);
-        NotLeader {
-            leader: leader.map(|leader| leader.instance),
-            term: leader.map_or(0, |leader| leader.term),
-            address: leader.and_then(|leader| self.peers.address(leader.instance)).map(Into::into),
-        }
-    }
-
-    fn accept(&mut self, origin: Origin, work: Work, deadline: Moment, out: &mut Vec<Output>) {
         if self.requests.table.len() >= MAX_REQUESTS {
             let text = "too many requests are under way at this node; try again".to_owned();
             self.answer(
@@ -268,150 +208,9 @@ impl Node {
         self.forward(id, out);
     }
 
-    fn forward(&mut self, id: u64, out: &mut Vec<Output>) {
-        let me = self.config.instance;
-        let leader = self
-            .health
-            .leader
-            .filter(|leader| leader.instance != me && self.seems_alive(leader.instance));
-        let genesis = self.genesis;
-        let (Some(leader), Some(genesis)) = (leader, genesis) else { return };
-        let Some(address) = self.peers.address(leader.instance) else { return };
-        let now = self.now;
-        let Some(request) = self.requests.table.get_mut(&id) else { return };
-        if request.stage == (Stage::Waiting { tried: Some((leader.instance, leader.term)) }) {
-            return;
-        }
-        let body = match &request.work {
-            Work::Write(kv) | Work::Read(kv) => forward_request::Body::Kv(kv.clone()),
-            Work::WaitAll(epoch) => forward_request::Body::Wait(WaitEpoch { epoch: *epoch }),
-            Work::Admit(_) | Work::WaitHere(_) => return,
-        };
-        request.stage = Stage::Forwarded { to: leader.instance };
-        let deadline = request.deadline;
-        let remaining = deadline.since(now).as_millis();
-        let remaining_ms = u64::try_from(remaining).unwrap_or(u64::MAX);
-        let request = ForwardRequest { genesis, remaining_ms, body: Some(body) };
-        out.push(Output::Forward { ticket: id, to: leader.instance, address, deadline, request });
-    }
-
-    /// The leader's answer to a forwarded request, or the lack of one.
-    pub(crate) fn forward_answered(
-        &mut self,
-        ticket: u64,
-        answer: Result<ForwardAnswer, ForwardFailure>,
-        out: &mut Vec<Output>,
-    ) {
-        if self.admission_answered(ticket, &answer, out) {
-            return;
-        }
-        let Some(request) = self.requests.table.get(&ticket) else { return };
-        let Stage::Forwarded { to } = request.stage else { return };
-        let is_write = matches!(request.work, Work::Write(_));
-        match answer {
-            Ok(ForwardAnswer {
-                outcome: Some(forward_answer::Outcome::NotLeader(hint)), ..
-            }) => {
-                self.turned_away(ticket, to, &hint, out);
-            }
-            Ok(ForwardAnswer { outcome: Some(outcome), .. }) => {
-                self.finish_with(ticket, outcome, out)
-            }
-            Ok(_) | Err(ForwardFailure::Lost) if is_write => self.fate_unknown(ticket, out),
-            Ok(_) | Err(_) => {
-                let term = self.health.leader.map_or(0, |leader| leader.term);
-                self.set_stage(ticket, Stage::Waiting { tried: Some((to, term)) });
-                self.advance(ticket, out);
-            }
-        }
-    }
-
-    fn turned_away(&mut self, id: u64, by: Instance, hint: &NotLeader, out: &mut Vec<Output>) {
-        let term = self.health.leader.map_or(0, |leader| leader.term);
-        self.set_stage(id, Stage::Waiting { tried: Some((by, term)) });
-        let newer = hint.term > term && hint.leader.is_some_and(|leader| leader != by);
-        if let (true, Some(leader)) = (newer, hint.leader) {
-            if let Some(address) = hint.address.as_ref().and_then(|address| address.socket()) {
-                self.peers.learn_hint(leader, address);
-            }
-            // Only a node that is no replica takes a leader on somebody's word; a replica has Raft's.
-            if self.group.is_none() {
-                self.leader_pinged(leader, hint.term, out);
-            }
-        }
-        self.advance(id, out);
-    }
-
     pub(crate) fn set_stage(&mut self, id: u64, stage: Stage) {
         if let Some(request) = self.requests.table.get_mut(&id) {
             request.stage = stage;
-        }
-    }
-
-    /// Another leader is known: what waits goes there; what was asked of the old one is settled.
-    pub(crate) fn leader_helps_requests(&mut self, out: &mut Vec<Output>) {
-        let now_leader = self.health.leader.map(|leader| leader.instance);
-        let old: Vec<Instance> = self
-            .requests
-            .table
-            .values()
-            .filter_map(|request| match request.stage {
-                Stage::Forwarded { to } if now_leader.is_some_and(|leader| leader != to) => {
-                    Some(to)
-                }
-                _ => None,
-            })
-            .collect();
-        for instance in old {
-            self.fail_requests_at(instance, out);
-        }
-        if !self.leads() {
-            self.stop_serving();
-        }
-        self.advance_waiting(out);
-    }
-
-    /// A session with the leader came up: what could not be sent is tried again.
-    pub(crate) fn session_helps_requests(&mut self, instance: Instance, out: &mut Vec<Output>) {
-        if self.health.leader.is_some_and(|leader| leader.instance == instance) {
-            for request in self.requests.table.values_mut() {
-                if let Stage::Waiting { tried } = &mut request.stage {
-                    *tried = None;
-                }
-            }
-            self.advance_waiting(out);
-        }
-    }
-
-    fn advance_waiting(&mut self, out: &mut Vec<Output>) {
-        let waiting: Vec<u64> = self
-            .requests
-            .table
-            .iter()
-            .filter(|(_, request)| matches!(request.stage, Stage::Waiting { .. }))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in waiting {
-            self.advance(id, out);
-        }
-    }
-
-    /// What was asked of a node that is gone: writes are of unknown fate, the rest is asked elsewhere.
-    pub(crate) fn fail_requests_at(&mut self, instance: Instance, out: &mut Vec<Output>) {
-        let asked: Vec<(u64, bool)> = self
-            .requests
-            .table
-            .iter()
-            .filter(|(_, request)| request.stage == Stage::Forwarded { to: instance })
-            .map(|(id, request)| (*id, matches!(request.work, Work::Write(_))))
-            .collect();
-        for (id, is_write) in asked {
-            if is_write {
-                self.fate_unknown(id, out);
-            } else {
-                self.set_stage(id, Stage::Waiting { tried: None });
-                self.advance(id, out);
-            }
         }
     }
 
@@ -482,7 +281,7 @@ impl Node {
         self.answer(request.origin, answer, out);
     }
 
-    fn answer(
+    pub(crate) fn answer(
         &mut self,
         origin: Origin,
         answer: Result<forward_answer::Outcome, Refusal>,
@@ -514,7 +313,7 @@ impl Node {
         }
     }
 
-    fn forward_reply(
+    pub(crate) fn forward_reply(
         &mut self,
         ticket: u64,
         outcome: forward_answer::Outcome,

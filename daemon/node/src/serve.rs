@@ -55,7 +55,7 @@ impl Node {
                 let checked = self.group.as_ref().map(|group| group.meta.check(&kv));
                 if let Some(Err(error)) = checked {
                     self.finish_with(id, forward_answer::Outcome::Refused(kv_refusal(error)), out);
-                } else if self.disk_full {
+                } else if self.disk_full.is_some() {
                     let text = "the disk of the leader is full: reads go on, writes are refused until there is space";
                     self.refuse(id, RefusalCode::NoSpace, text, out);
                 } else {

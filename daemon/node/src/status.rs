@@ -81,7 +81,7 @@ pub struct Status {
     pub genesis: Option<GenesisId>,
     /// In one word.
     pub state: State,
-    /// Why it is not quorate; empty when it is.
+    /// Why it is not quorate, and what else an operator should act on.
     pub reasons: Vec<Reason>,
     /// None before birth and on nodes that cannot know.
     pub margin: Option<Margin>,

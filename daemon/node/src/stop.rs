@@ -74,8 +74,10 @@ impl Node {
         self.timers.disarm(Timer::Stop);
         self.step_detector(DetectorInput::Leave, out);
         let peers: Vec<Instance> = self.peers.sessions().map(|session| session.instance).collect();
+        let generation = self.config.generation.get();
         for peer in peers {
-            self.send_control(peer, FrameKind::Farewell, 0, EnvelopeBody::Farewell(true), out);
+            let goodbye = EnvelopeBody::Farewell(generation);
+            self.send_control(peer, FrameKind::Farewell, 0, goodbye, out);
         }
         out.push(Output::Stopped);
     }

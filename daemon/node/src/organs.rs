@@ -1,0 +1,129 @@
+//! The two detectors inside a node: how they are set up, how they are stepped, and where what they say goes.
+//!
+//! Knows nothing of what they decide, and nothing of inputs other than theirs.
+
+use crate::boot::NodeConfig;
+use crate::event::{Output, Write};
+use crate::node::{Node, PersistOwner};
+use quorate_membership::{
+    DetectorConfig, DetectorInput, DetectorOutput, FounderSelf, FoundingConfig, FoundingInput,
+    FoundingOutput,
+};
+use quorate_proto::{
+    Envelope, EnvelopeBody, Frame, FrameKind, GenesisId, Instance, Lane, Supersede,
+    founders_digest, short_hash,
+};
+
+impl Node {
+    /// Steps the quorum detector and carries out what it says.
+    pub(crate) fn step_founding(&mut self, input: FoundingInput, out: &mut Vec<Output>) {
+        let mut said = Vec::new();
+        self.founding.step(self.now, input, &mut said);
+        if self.genesis.is_none() {
+            self.genesis = self.founding.state().known_genesis();
+        }
+        for output in said {
+            match output {
+                FoundingOutput::Dial { address } => out.push(Output::Dial { address }),
+                FoundingOutput::Resolve => out.push(Output::ResolveSeeds),
+                FoundingOutput::Send { to, message } => {
+                    // Founding messages never replace each other across ballots or kinds.
+                    let bytes = quorate_proto::Message::encode_to_vec(&message);
+                    let subject = short_hash(&[&bytes]);
+                    self.send_control(
+                        to,
+                        FrameKind::Founding,
+                        subject,
+                        EnvelopeBody::Founding(message),
+                        out,
+                    );
+                }
+                FoundingOutput::Persist { number, state, marker } => {
+                    let write = Write::Founding { state: Box::new(state), marker };
+                    self.persist(PersistOwner::Founding(number), write, out);
+                }
+                FoundingOutput::Founded(founded) => self.founded(founded, out),
+                FoundingOutput::Join(genesis) => self.exists(genesis, out),
+                FoundingOutput::Ban { instance, reason } => {
+                    out.push(Output::Ban { instance, reason })
+                }
+                FoundingOutput::Alarm { code, text } => self.event(code, text, true, out),
+            }
+        }
+        self.campaign_as_founder();
+    }
+
+    /// Steps the detector and carries out what it says.
+    pub(crate) fn step_detector(&mut self, input: DetectorInput, out: &mut Vec<Output>) {
+        let mut said = Vec::new();
+        self.detector.step(self.now, input, &mut said);
+        for output in said {
+            match output {
+                DetectorOutput::Datagram { to, address, bytes } => {
+                    out.push(Output::SendDatagram { to, address, bytes });
+                }
+                DetectorOutput::Send { to, message } => {
+                    let bytes = quorate_proto::Message::encode_to_vec(&message);
+                    let subject = short_hash(&[&bytes]);
+                    self.send_control(
+                        to,
+                        FrameKind::Detector,
+                        subject,
+                        EnvelopeBody::Detector(message),
+                        out,
+                    );
+                }
+                DetectorOutput::Verdict(opinion) => self.verdict_changed(&opinion, out),
+                DetectorOutput::Card(_) => {}
+                DetectorOutput::Dial { address } => out.push(Output::Dial { address }),
+            }
+        }
+    }
+
+    /// Sends on the control lane; dropped when the peer's address is not known at all.
+    pub(crate) fn send_control(
+        &mut self,
+        to: Instance,
+        kind: FrameKind,
+        subject: u64,
+        body: EnvelopeBody,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(address) = self.peers.address(to) else { return };
+        let supersede = Some(Supersede { kind, group: 0, subject });
+        let bytes = Envelope::encode_body(body);
+        let frame = Frame { lane: Lane::Control, supersede, expires: None, bytes };
+        out.push(Output::Send { to, address, frame });
+    }
+}
+
+pub(crate) fn founding_config(config: &NodeConfig, marker: Option<GenesisId>) -> FoundingConfig {
+    FoundingConfig {
+        cluster: config.cluster.clone(),
+        seeds: config.seeds.clone(),
+        mode: config.mode,
+        digest: founders_digest(&config.cluster, &config.seeds, &config.mode.to_string()),
+        quiet: config.quiet,
+        grace: config.grace,
+        me: FounderSelf {
+            instance: config.instance,
+            generation: config.generation,
+            boot_nonce: config.boot_nonce,
+            name: config.name.clone(),
+            key: config.key,
+            address: config.advertise,
+        },
+        seed: config.seed,
+        nonce_key: config.boot_nonce,
+        marker,
+    }
+}
+
+pub(crate) fn detector_config(config: &NodeConfig) -> DetectorConfig {
+    DetectorConfig {
+        me: config.instance,
+        generation: config.generation,
+        seed: config.seed,
+        profile: quorate_membership::Profile::default(),
+    }
+}
