@@ -19,12 +19,12 @@ def says(status, code):
 
 def reason(story, hosts, code, *words):
     """Waits until all of these hosts show it; it must name these words and a remedy."""
-    seen, _ = story.cluster.wait("waiting for `%s`" % code, lambda status: says(status, code), 15, hosts)
+    def named(status):
+        found = says(status, code)
+        return found and found["remedy"] and all(word in json.dumps(found) for word in words)
+    seen, _ = story.cluster.wait("waiting for `%s`, naming %s" % (code, words), named, 15, hosts)
     for host in hosts:
-        found = says(seen[host], code)
-        text = json.dumps(found)
-        story.check("host %d names `%s`: %s" % (host, code, found["text"]),
-                    all(word in text for word in words) and found["remedy"], found)
+        story.check("host %d names `%s`: %s" % (host, code, says(seen[host], code)["text"]), True)
     why = story.cluster.quorate(hosts[0], "why")
     story.check("`quorate why` says it and exits with 4",
                 why.returncode == 4 and says(seen[hosts[0]], code)["text"].lower() in why.stdout.lower(),
@@ -104,7 +104,7 @@ def wrong_port_among_seeds(story):
     cluster = story.cluster
     installed(story, 2, more='listen = "0.0.0.0:4749"')
     cluster.start_all()
-    reason(story, [1], "own-slot", "4749")
+    reason(story, [1], "own-slot", "not among the seeds", "`listen`")
 
 
 def port_taken(story):
