@@ -29,8 +29,8 @@ pub(crate) fn describe(settings: &Settings, before: &Now) -> Vec<(&'static str, 
         ("kernel", first_line("uname", &["-sr"])),
         ("disk", file_system(&settings.directory)),
         ("quorate", version(&settings.quorate)),
-        ("etcd", version(&settings.etcd)),
-        ("serf", version(&settings.serf)),
+        ("etcd", format!("{}, package {}", version(&settings.etcd), package("etcd-server"))),
+        ("serf", format!("{}, package {}", version(&settings.serf), package("serf"))),
     ]
 }
 
@@ -38,9 +38,13 @@ fn version(program: &Path) -> String {
     first_line(&program.display().to_string(), &["--version"])
 }
 
+fn package(name: &str) -> String {
+    first_line("dpkg-query", &["-W", "-f", "${Version}", name])
+}
+
 fn file_system(directory: &Path) -> String {
     let directory = directory.display().to_string();
-    first_line("stat", &["-f", "-c", "%T", &directory])
+    first_line("findmnt", &["-n", "-o", "FSTYPE,SOURCE", "-T", &directory])
 }
 
 /// The first line that a program prints; empty when there is none.

@@ -48,8 +48,8 @@ struct Watched {
     names: Vec<String>,
     news: mpsc::Receiver<News>,
     next_victim: usize,
-    /// Verdicts on nodes that were running.
-    false_verdicts: usize,
+    /// Verdicts on nodes that were running, in words.
+    false_verdicts: Vec<String>,
 }
 
 /// First and last of the others, after the kill.
@@ -82,7 +82,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Question>, Trouble> {
         .target(Target::Share(0.2));
         for (word, group) in &groups {
             question = question.note(format!(
-                "{word}: {} verdicts on nodes that were running",
+                "{word}: {} verdicts on nodes that were running {:?}",
+                group.false_verdicts.len(),
                 group.false_verdicts
             ));
         }
@@ -122,7 +123,7 @@ impl Watched {
             }
             (Group::Quorate { cluster, _watchers: watchers }, names)
         };
-        let mut watched = Self { group, names, news, next_victim: 0, false_verdicts: 0 };
+        let mut watched = Self { group, names, news, next_victim: 0, false_verdicts: Vec::new() };
         let pairs = watched.pairs(|by, about| by != about);
         watched.learn(pairs, true, None).await?;
         Ok(watched)
@@ -132,13 +133,15 @@ impl Watched {
     async fn once(&mut self) -> Result<Known, Trouble> {
         tokio::time::sleep(QUIET).await;
         let victim = self.pick().await?;
-        while self.news.try_recv().is_ok() {}
+        while let Ok(news) = self.news.try_recv() {
+            self.count_if_false(&news, None);
+        }
         let killed = match &mut self.group {
             Group::Quorate { cluster, .. } => cluster.kill(victim),
             Group::Serf(agents) => agents.kill(victim),
         };
         let others = self.pairs(|by, about| about == victim && by != victim);
-        let learned = self.learn(others.clone(), false, Some(victim)).await?;
+        let learned = self.learn(others, false, Some(victim)).await?;
         match &mut self.group {
             Group::Quorate { cluster, .. } => cluster.start(victim)?,
             Group::Serf(agents) => agents.restart(victim)?,
@@ -173,6 +176,16 @@ impl Watched {
             .collect()
     }
 
+    /// Counts a verdict on a node that was running. What a restarted node shows first of itself is its stored view,
+    /// and no verdict.
+    fn count_if_false(&mut self, news: &News, dead: Option<usize>) {
+        let by = &self.names[news.by];
+        let about_dead = dead.is_some_and(|dead| self.names[dead] == news.about);
+        if !news.alive && !about_dead && *by != news.about {
+            self.false_verdicts.push(format!("{by} on {}", news.about));
+        }
+    }
+
     /// Waits until all these nodes have learned that of those; gives the moments. Counts what is said of running nodes.
     async fn learn(
         &mut self,
@@ -190,10 +203,8 @@ impl Watched {
                 }
                 return Err(Trouble::late(format!("alive={alive} of {missing:?}"), LIMIT));
             };
-            let dead = victim.is_some_and(|victim| self.names[victim] == news.about);
-            if !news.alive && (!dead || alive) {
-                self.false_verdicts += 1;
-            }
+            let dead = victim.filter(|_| !alive);
+            self.count_if_false(&news, dead);
             if news.alive == alive && missing.remove(&(news.by, news.about)) {
                 moments.push(news.at);
             }
