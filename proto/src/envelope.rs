@@ -51,9 +51,10 @@ pub enum EnvelopeBody {
     /// Raft.
     #[prost(message, tag = "6")]
     Raft(RaftFrame),
-    /// "I am stopping": the sender's own goodbye on a clean stop.
-    #[prost(bool, tag = "7")]
-    Farewell(bool),
+    /// "I am stopping": the sender's own goodbye on a clean stop. Names its generation, as the next session may
+    /// overtake it.
+    #[prost(uint64, tag = "7")]
+    Farewell(u64),
 }
 
 /// Why a frame was refused.

@@ -38,6 +38,12 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// A copy of what is durable.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { life: self.life.clone(), marker: self.marker, pending: VecDeque::new() }
+    }
+
     /// Opens the data directory as a start does: makes a life when there is none, raises the generation.
     pub fn open(&mut self, random: &mut Random, cluster: &ClusterName) -> Life {
         let life = self.life.get_or_insert_with(|| {

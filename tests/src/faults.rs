@@ -40,7 +40,7 @@ pub fn break_something(world: &mut World, roughness: Roughness) {
             world.note(|| format!("the way from n{} to n{} is cut", host + 1, other + 1));
             world.network.set_cut(host, other, true);
         }
-        6 => isolate(world, host),
+        6 => world.isolate(host),
         7 | 8 => {
             world.note(|| "the network heals".to_owned());
             world.network.heal();
@@ -69,15 +69,6 @@ fn new_weather(world: &mut World) {
         loss: world.random.below(25),
         duplicates: world.random.below(5),
     };
-}
-
-fn isolate(world: &mut World, host: usize) {
-    world.note(|| format!("n{} is cut off", host + 1));
-    for other in 0..world.hosts.len() {
-        if other != host {
-            world.network.cut_both(host, other);
-        }
-    }
 }
 
 /// Two halves that do not hear each other.

@@ -1,7 +1,7 @@
 //! One simulated host: its disk, its address, and the node while it runs.
 
 use crate::disk::Disk;
-use quorate_node::Node;
+use quorate_node::{Input, Node};
 use quorate_proto::{Generation, GenesisId, Instance, Moment, NodeKey};
 use quorate_transport::outbox::Outbox;
 use std::collections::BTreeMap;
@@ -69,6 +69,8 @@ pub struct Host {
     pub run: u64,
     /// Frozen until then.
     pub paused_until: Option<Moment>,
+    /// What arrived while it was frozen; taken in one turn when it thaws.
+    pub inbox: Vec<Input>,
     /// No fsync ends before then.
     pub stalled_until: Moment,
     /// Each turn of its node takes up to so long.

@@ -45,13 +45,20 @@ pub struct Network {
     pub weather: Weather,
     cut: BTreeMap<(usize, usize), bool>,
     last: BTreeMap<(usize, usize, u8), Moment>,
+    /// Frames of the log lane that will be lost without a trace, by way.
+    drops: BTreeMap<(usize, usize), u64>,
 }
 
 impl Network {
     /// A calm network in which everybody reaches everybody.
     #[must_use]
     pub fn new() -> Self {
-        Self { weather: Weather::CALM, cut: BTreeMap::new(), last: BTreeMap::new() }
+        Self {
+            weather: Weather::CALM,
+            cut: BTreeMap::new(),
+            last: BTreeMap::new(),
+            drops: BTreeMap::new(),
+        }
     }
 
     /// Cuts or mends the way from one host to another; the way back is another matter.
@@ -69,6 +76,20 @@ impl Network {
     pub fn heal(&mut self) {
         self.cut.clear();
         self.weather = Weather::CALM;
+    }
+
+    /// The next frames on the log lane of a way are lost, as when their connection dies under them.
+    pub fn drop_log_frames(&mut self, from: usize, to: usize, count: u64) {
+        self.drops.insert((from, to), count);
+    }
+
+    /// Whether this frame of the log lane is one of those.
+    pub fn drops_log_frame(&mut self, from: usize, to: usize) -> bool {
+        let Some(left) = self.drops.get_mut(&(from, to)).filter(|left| **left > 0) else {
+            return false;
+        };
+        *left -= 1;
+        true
     }
 
     /// Whether packets pass from one host to another.

@@ -128,6 +128,14 @@ impl World {
 /// A healed cluster is watched for so long.
 const REST: Duration = Duration::from_secs(5);
 
+/// Waits until a cluster is whole; what it came to, in words.
+pub fn settled_text(world: &mut World) -> String {
+    if world.run_until_true(CONVERGE, |world| world.is_settled()) {
+        return "whole: everybody is alive, quorate and of one view\n".to_owned();
+    }
+    world.describe()
+}
+
 /// What a run came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {

@@ -1,1 +1,274 @@
-//! Scenario scripts.
+//! Scenario scripts: commands, then `----`, then what happened. After the interaction tests of etcd's raft.
+//!
+//! A script is a list of blocks divided by empty lines. `REWRITE=1` writes the transcripts anew. Times, ids and spans are
+//! masked, so a transcript tells what happened and in which order, and stays the same when a delay changes a little.
+
+use crate::runs::settled_text;
+use crate::workload::{get, put};
+use crate::world::{Setup, World};
+use quorate_membership::Mode;
+use quorate_node::{ClientReply, ClientRequest};
+use quorate_proto::{HealthEpoch, KvResponse, kv_response};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// How long a client of a script waits.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Plays a script and returns it with the transcripts of this run.
+///
+/// # Panics
+/// When a command cannot be read, or a promise is broken.
+#[must_use]
+pub fn play(script: &str) -> String {
+    let mut player = Player { world: World::new(1, Setup::default()), asked: Vec::new() };
+    player.world.verbose = true;
+    let mut out = String::new();
+    for block in script.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
+        let commands = block.split("----").next().unwrap_or(block).trim_end();
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(commands);
+        let lines: Vec<&str> = commands.lines().filter(|line| !line.starts_with('#')).collect();
+        if lines.is_empty() {
+            out.push('\n');
+            continue;
+        }
+        out.push_str("\n----\n");
+        for line in lines {
+            let said = player.command(line.trim());
+            out.push_str(&said);
+        }
+    }
+    out
+}
+
+struct Player {
+    world: World,
+    asked: Vec<(String, u64)>,
+}
+
+fn span(text: &str) -> Duration {
+    let number = |unit: &str| text.strip_suffix(unit).and_then(|number| number.parse().ok());
+    let millis = number("ms").map(Duration::from_millis);
+    millis
+        .or_else(|| number("s").map(Duration::from_secs))
+        .or_else(|| number("min").map(|minutes: u64| Duration::from_secs(60 * minutes)))
+        .unwrap_or_else(|| panic!("`{text}` is no span of time"))
+}
+
+fn host(text: &str) -> usize {
+    let number = text.strip_prefix('n').and_then(|number| number.parse::<usize>().ok());
+    number.unwrap_or_else(|| panic!("`{text}` is no host")) - 1
+}
+
+/// Masks what differs without meaning: long hexadecimal words and milliseconds.
+fn masked(text: &str) -> String {
+    let mut out = String::new();
+    let mut words = text.split(' ').peekable();
+    while let Some(word) = words.next() {
+        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let id = bare.len() >= 8 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let time =
+            bare.parse::<f64>().is_ok() && words.peek().is_some_and(|next| next.starts_with("ms"));
+        if id || time {
+            out.push_str(&word.replace(bare, "#"));
+        } else {
+            out.push_str(word);
+        }
+        if words.peek().is_some() {
+            out.push(' ');
+        }
+    }
+    out
+}
+
+impl Player {
+    /// Carries out one command; what happened meanwhile, and what it says itself.
+    fn command(&mut self, line: &str) -> String {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (first, rest) = words.split_first().expect("a command has a word");
+        let mut said = String::new();
+        match (*first, rest) {
+            ("cluster", options) => self.cluster(options),
+            ("seeds", [one, list @ ..]) => {
+                let list: Vec<usize> = list.iter().map(|name| host(name)).collect();
+                self.world.set_seeds(host(one), &list);
+            }
+            ("run", [time]) => self.world.run_for(span(time)),
+            ("settle", []) => said = settled_text(&mut self.world),
+            ("put" | "get", [at, key, ..]) => said = self.ask(first, at, key, rest.get(2)),
+            ("ask", [verb @ ("put" | "get"), at, key, value @ ..]) => {
+                let request = request(verb, key, value.first());
+                let ticket = self.world.ask(host(at), request, 4 * PATIENCE);
+                self.asked.extend(ticket.map(|ticket| (format!("{verb} {key} at {at}"), ticket)));
+            }
+            ("replies", []) => said = self.replies(),
+            ("wait-epoch", [at, epoch]) => {
+                let epoch = HealthEpoch::new(epoch.parse().expect("an epoch is a number"));
+                let request = ClientRequest::WaitEpoch { epoch, all_live: true };
+                said = self.answer_to(host(at), request);
+            }
+            ("status", []) => said = self.status(),
+            ("births", []) => {
+                let births = self.world.checks.births();
+                said = format!("clusters founded so far: {births}\n");
+            }
+            ("beyond-margin", [disks]) => self.beyond_margin(disks.parse().expect("a number")),
+            // Lists that share no host: two births are what the configs ask for (GENESIS H2).
+            ("two-births", []) => self.world.checks.beyond_margin = true,
+            (fault, hosts) => self.fault(fault, hosts),
+        }
+        let mut out: String = self
+            .world
+            .log
+            .drain(..)
+            .map(|line| line.get(11..).unwrap_or_default().to_owned() + "\n")
+            .map(|line| masked(&line))
+            .collect();
+        out.push_str(&masked(&said));
+        out
+    }
+
+    fn cluster(&mut self, options: &[&str]) {
+        let mut setup = Setup::default();
+        let mut seed = 1;
+        for option in options {
+            let (key, value) = option.split_once('=').expect("an option is key=value");
+            let number = || value.parse().expect("a number");
+            match key {
+                "hosts" => setup.hosts = number(),
+                "seeds" => setup.seeds = number(),
+                "seed" => seed = number() as u64,
+                "mode" => setup.mode = value.parse::<Mode>().expect("a mode"),
+                "quiet" => setup.quiet = span(value),
+                "snapshots" => setup.snapshot_every = number() as u64,
+                other => panic!("`{other}` is no option of a cluster"),
+            }
+        }
+        self.world = World::new(seed, setup);
+        self.world.verbose = true;
+    }
+
+    fn fault(&mut self, fault: &str, hosts: &[&str]) {
+        let world = &mut self.world;
+        match (fault, hosts) {
+            ("start", hosts) => hosts.iter().for_each(|name| world.start(host(name))),
+            ("crash", hosts) => hosts.iter().for_each(|name| world.crash(host(name))),
+            ("stop", hosts) => hosts.iter().for_each(|name| world.stop(host(name))),
+            ("wipe", hosts) => hosts.iter().for_each(|name| world.wipe(host(name))),
+            ("remove-data", hosts) => hosts.iter().for_each(|name| world.remove_data(host(name))),
+            ("pause", [one, time]) => world.pause(host(one), span(time)),
+            ("stall", [one, time]) => world.stall(host(one), span(time)),
+            ("copy-disk", [from, to]) => world.copy_disk(host(from), host(to)),
+            ("cut", [from, "->", to]) => world.network.set_cut(host(from), host(to), true),
+            ("cut", [one, other]) => world.network.cut_both(host(one), host(other)),
+            ("isolate", [one]) => world.isolate(host(one)),
+            ("drop-log-frames", [from, "->", to, count]) => {
+                let count = count.parse().expect("a number of frames");
+                world.network.drop_log_frames(host(from), host(to), count);
+            }
+            ("heal", []) => world.heal(),
+            (other, _) => panic!("`{other}` is no command"),
+        }
+    }
+
+    fn ask(&mut self, verb: &str, at: &str, key: &str, value: Option<&&str>) -> String {
+        self.answer_to(host(at), request(verb, key, value))
+    }
+
+    fn answer_to(&mut self, at: usize, request: ClientRequest) -> String {
+        let Some(ticket) = self.world.ask(at, request, PATIENCE) else {
+            return "nobody listens\n".to_owned();
+        };
+        let mut reply = None;
+        self.world.run_until_true(PATIENCE * 2, |world| {
+            reply = world.take_reply(ticket);
+            reply.is_some()
+        });
+        reply.as_ref().map_or_else(|| "no reply\n".to_owned(), reply_text)
+    }
+
+    fn replies(&mut self) -> String {
+        let mut out = String::new();
+        for (what, ticket) in std::mem::take(&mut self.asked) {
+            match self.world.take_reply(ticket) {
+                Some(reply) => {
+                    let _ = write!(out, "{what}: {}", reply_text(&reply));
+                }
+                None => {
+                    let _ = writeln!(out, "{what}: no reply yet");
+                    self.asked.push((what, ticket));
+                }
+            }
+        }
+        out
+    }
+
+    /// From here on as many founder disks are lost at one time as the margin says are too many, or the alarm had been
+    /// raised before: only then may there be a second birth.
+    fn beyond_margin(&mut self, disks: u32) {
+        let alarmed = self.world.told.iter().any(|told| told.ends_with(" margin"));
+        let running = self.world.hosts.iter().filter_map(|host| host.process.as_ref());
+        let margins = running.filter_map(|process| process.node.status(self.world.now).margin);
+        let least = margins.map(|margin| margin.disks).min().unwrap_or(u32::MAX);
+        assert!(alarmed || disks >= least, "within the margin of {least} there is one birth");
+        assert!(least > 1 || alarmed, "a margin of {least} raises the alarm before a disk is lost");
+        self.world.checks.beyond_margin = true;
+    }
+
+    fn status(&self) -> String {
+        let mut out = String::new();
+        for host in &self.world.hosts {
+            let Some(process) = &host.process else {
+                let why = host.halted.as_ref().map_or(String::new(), |why| format!(": {why}"));
+                let _ = writeln!(out, "{}: off{why}", host.name);
+                continue;
+            };
+            let status = process.node.status(self.world.now);
+            let _ = write!(out, "{}: {}", host.name, status.state.word());
+            let members = status.view.members.iter();
+            for member in members {
+                let _ = write!(
+                    out,
+                    " {}={}/{}",
+                    member.name,
+                    member.state().word(),
+                    member.role().word()
+                );
+            }
+            if let Some(margin) = status.margin {
+                let alarm = if margin.alarm { ", alarm" } else { "" };
+                let _ = write!(out, ", margin {}{alarm}", margin.disks);
+            }
+            for reason in &status.reasons {
+                let subject =
+                    reason.subject.as_ref().map_or(String::new(), |name| format!("({name})"));
+                let _ = write!(out, ", {}{subject}", reason.code);
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
+
+fn request(verb: &str, key: &str, value: Option<&&str>) -> ClientRequest {
+    if verb == "put" { put(key, value.map_or("", |value| *value)) } else { get(key) }
+}
+
+fn reply_text(reply: &ClientReply) -> String {
+    match reply {
+        ClientReply::Kv(KvResponse { response: Some(kv_response::Response::Range(range)) }) => {
+            let found: Vec<_> = range
+                .kvs
+                .iter()
+                .map(|kv| String::from_utf8_lossy(&kv.value).into_owned())
+                .collect();
+            format!("found: {found:?}\n")
+        }
+        ClientReply::Kv(_) => "done\n".to_owned(),
+        ClientReply::Epoch(epoch) => format!("every live node has epoch {epoch}\n"),
+        ClientReply::Refused(refusal) => format!("refused: {}\n", refusal.text),
+    }
+}

@@ -287,6 +287,9 @@ impl World {
             }
         }
         for (lane, bytes) in frames {
+            if lane == Lane::Log && self.network.drops_log_frame(host, peer) {
+                continue;
+            }
             let number = if lane == Lane::Control { CONTROL } else { LOG };
             let at = self.network.stream_arrival(now, &mut self.random, host, peer, number);
             let input = Box::new(Input::Frame { from: me, lane, bytes });

@@ -20,6 +20,13 @@ pub fn put(key: &str, value: &str) -> ClientRequest {
     ClientRequest::Kv(KvRequest { request: Some(kv_request::Request::Put(put)) })
 }
 
+/// A linearizable read of one key.
+#[must_use]
+pub fn get(key: &str) -> ClientRequest {
+    let range = RangeRequest { key: key.to_owned().into(), ..RangeRequest::default() };
+    ClientRequest::Kv(KvRequest { request: Some(kv_request::Request::Range(range)) })
+}
+
 /// A linearizable read of every key that begins with `w`.
 #[must_use]
 pub fn read_all() -> ClientRequest {

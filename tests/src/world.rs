@@ -26,6 +26,8 @@ pub(crate) enum Happening {
     Deliver { from: usize, host: usize, connection: u64, input: Box<Input> },
     /// A datagram arrives, if the way is open.
     Datagram { from: usize, host: usize, connection: u64, instance: Instance, bytes: bytes::Bytes },
+    /// A host is no longer frozen.
+    Thaw { host: usize, run: u64 },
     /// Writes up to a number reach a host's disk.
     Durable { host: usize, run: u64, number: u64 },
     /// A dial ends.
@@ -114,6 +116,7 @@ impl World {
                 process: None,
                 run: 0,
                 paused_until: None,
+                inbox: Vec::new(),
                 stalled_until: Moment::ZERO,
                 slow: Duration::ZERO,
                 seeds: seeds.clone(),
@@ -187,6 +190,7 @@ impl World {
         let cluster = ClusterName::new("sim").expect("a valid name");
         let place = &mut self.hosts[host];
         place.run += 1;
+        place.inbox.clear();
         let life = place.disk.open(&mut self.random, &cluster);
         let boot_nonce = self.random.draw();
         let config = NodeConfig {
@@ -260,6 +264,26 @@ impl World {
         self.give(host, Input::Stop);
     }
 
+    /// Another list of seeds in a host's config, read at its next start.
+    pub fn set_seeds(&mut self, host: usize, seeds: &[usize]) {
+        self.hosts[host].seeds = seeds.iter().map(|seed| address(*seed).to_string()).collect();
+        self.hosts[host].slot = seeds.iter().position(|seed| *seed == host);
+    }
+
+    /// A host's disk becomes a copy of another's, as when a virtual machine is cloned.
+    pub fn copy_disk(&mut self, from: usize, to: usize) {
+        self.note(|| format!("n{} gets a copy of the disk of n{}", to + 1, from + 1));
+        self.hosts[to].disk = self.hosts[from].disk.copy();
+    }
+
+    /// Cuts a host off from all others.
+    pub fn isolate(&mut self, host: usize) {
+        self.note(|| format!("n{} is cut off", host + 1));
+        for other in (0..self.hosts.len()).filter(|other| *other != host) {
+            self.network.cut_both(host, other);
+        }
+    }
+
     /// Freezes a host for a while.
     pub fn pause(&mut self, host: usize, span: Duration) {
         self.note(|| format!("n{} is frozen for {span:?}", host + 1));
@@ -305,19 +329,43 @@ impl World {
 
     /// Gives a host's node one input, now or when it thaws.
     pub(crate) fn give(&mut self, host: usize, input: Input) {
-        let run = self.hosts[host].run;
-        if let Some(until) = self.hosts[host].paused_until {
-            if until > self.now {
-                self.schedule(until, Happening::Arrive { host, run, input: Box::new(input) });
-                return;
+        let place = &mut self.hosts[host];
+        if place.process.is_none() {
+            return;
+        }
+        let frozen = place.paused_until.filter(|until| *until > self.now);
+        if frozen.is_some() || !place.inbox.is_empty() {
+            place.inbox.push(input);
+            if let ([_], Some(until)) = (&place.inbox[..], frozen) {
+                let run = place.run;
+                self.schedule(until, Happening::Thaw { host, run });
+            }
+            return;
+        }
+        self.turn(host, vec![input]);
+    }
+
+    /// A frozen host goes on, unless it was frozen anew.
+    fn thaw(&mut self, host: usize) {
+        match self.hosts[host].paused_until.filter(|until| *until > self.now) {
+            Some(until) => {
+                let run = self.hosts[host].run;
+                self.schedule(until, Happening::Thaw { host, run });
+            }
+            None => {
+                let inputs = std::mem::take(&mut self.hosts[host].inbox);
+                self.turn(host, inputs);
             }
         }
+    }
+
+    fn turn(&mut self, host: usize, inputs: Vec<Input>) {
         let Some(process) = &mut self.hosts[host].process else { return };
         if process.stopped {
             return;
         }
         let mut out = Vec::new();
-        process.node.turn(self.now, self.now.as_micros() / 1000, [input], &mut out);
+        process.node.turn(self.now, self.now.as_micros() / 1000, inputs, &mut out);
         if self.hosts[host].slow > Duration::ZERO {
             let most = u64::try_from(self.hosts[host].slow.as_micros()).unwrap_or(0);
             let took = Duration::from_micros(self.random.below(most + 1));
@@ -398,6 +446,11 @@ impl World {
                 {
                     process.wake = None;
                     self.give(host, Input::Wake);
+                }
+            }
+            Happening::Thaw { host, run } => {
+                if self.hosts[host].run == run {
+                    self.thaw(host);
                 }
             }
             Happening::Arrive { host, run, input } => {
