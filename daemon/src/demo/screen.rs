@@ -63,11 +63,13 @@ impl Screen {
         self.put(&text);
     }
 
-    /// Ends a chapter: where no table is alive, prints it.
-    pub(super) fn settle(&mut self, table: &str) {
-        if !self.live {
-            let text = format!("\n{table}");
-            self.put(&indented(&text));
+    /// Ends a chapter with the table as it is now: in its place where it is alive, below the chapter elsewhere.
+    pub(super) fn settle(&mut self, table: String) {
+        if self.live {
+            self.show(table);
+        } else {
+            let text = indented(&format!("\n{table}"));
+            self.put(&text);
         }
     }
 

@@ -117,7 +117,7 @@ pub(super) async fn settle(stage: &mut Stage) -> Result<(), End> {
         }
     }
     let table = stage.table();
-    stage.screen.settle(&table);
+    stage.screen.settle(table);
     Ok(())
 }
 
