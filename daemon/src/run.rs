@@ -24,6 +24,8 @@ use quorate_transport::{NodeKeyPair, Transport, TransportConfig};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -43,12 +45,21 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     start_logging(&config);
-    // Two threads: one is mostly the loop, the other reads and writes for the doors and the network.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let ended = match runtime {
-        Ok(runtime) => runtime.block_on(serve(config, &environment)),
-        Err(error) => return refuse(&error),
+    // One thread for loop and network, so that a frame goes through without waking anybody; the doors have their
+    // own, so that no client's answer, however large, delays a heartbeat.
+    let inner = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let doors = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("doors")
+        .enable_all()
+        .build();
+    let ended = match (inner, doors) {
+        (Ok(inner), Ok(doors)) => {
+            let ended = inner.block_on(serve(config, &environment, doors.handle()));
+            doors.shutdown_background();
+            ended
+        }
+        (Err(error), _) | (_, Err(error)) => return refuse(&error),
     };
     match ended {
         Ok(Ended::Stopped) => ExitCode::SUCCESS,
@@ -193,16 +204,13 @@ fn channels() -> Result<Channels, StartError> {
     Ok(Channels { results, calls, sources, transport, disk })
 }
 
-async fn serve(config: Config, environment: &Environment) -> Result<Ended, StartError> {
+async fn serve(
+    config: Config,
+    environment: &Environment,
+    threads: &Handle,
+) -> Result<Ended, StartError> {
     let Started0 { dir, founding, marker, recovered } = open_disk(&config)?;
-    let unix = api::open_unix(&config.client.socket)
-        .map_err(|error| StartError::Door(error.to_string()))?;
-    let tcp = match config.client.tcp {
-        Some(address) => Some(
-            api::open_tcp(address).await.map_err(|error| StartError::Door(error.to_string()))?,
-        ),
-        None => None,
-    };
+    let (unix, tcp) = open_doors(&config, threads).await?;
     let channels = channels()?;
     let boot_nonce = getrandom::u64().map_err(StartError::Random)?;
     let genesis = founding.known_genesis().or(marker);
@@ -244,10 +252,10 @@ async fn serve(config: Config, environment: &Environment) -> Result<Ended, Start
     let keyspace = config.client.keyspace_on_tcp;
     let doors = Doors { calls: channels.calls, status, feed, events, keyspace, started };
     let open = [
-        Some(tokio::spawn(api::serve_unix(unix, doors.clone()))),
+        Some(threads.spawn(api::serve_unix(unix, doors.clone()))),
         tcp.map(|listener| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
-            tokio::spawn(api::serve_tcp(listener, doors, names))
+            threads.spawn(api::serve_tcp(listener, doors, names))
         }),
     ];
     let ended = run_loop(node, first, Carrier::new(hands), show, channels.sources).await;
@@ -257,6 +265,23 @@ async fn serve(config: Config, environment: &Environment) -> Result<Ended, Start
         dir.note_clean_stop()?;
     }
     Ok(ended)
+}
+
+/// Opens the doors on the threads that will serve them.
+async fn open_doors(
+    config: &Config,
+    threads: &Handle,
+) -> Result<(api::UnixDoor, Option<TcpListener>), StartError> {
+    let unix = {
+        let _there = threads.enter();
+        api::open_unix(&config.client.socket)
+            .map_err(|error| StartError::Door(error.to_string()))?
+    };
+    let Some(address) = config.client.tcp else { return Ok((unix, None)) };
+    let opened = threads.spawn(async move { api::open_tcp(address).await }).await;
+    let opened = opened.map_err(|error| StartError::Door(error.to_string()))?;
+    let tcp = opened.map_err(|error| StartError::Door(error.to_string()))?;
+    Ok((unix, Some(tcp)))
 }
 
 async fn run_loop(

@@ -21,7 +21,7 @@ mod wait;
 
 pub(crate) use routes::TIMEOUT_HEADER;
 pub(crate) use serve::{serve_tcp, serve_unix};
-pub(crate) use sockets::{OpenError, UnixDoor, open_tcp, open_unix};
+pub(crate) use sockets::{UnixDoor, open_tcp, open_unix};
 
 /// Path of the keyspace for the command line: a `KvRequest` in, a `KvResponse` out, both as protobuf.
 pub(crate) const KV_PATH: &str = "/v1/kv";

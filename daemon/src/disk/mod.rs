@@ -31,9 +31,9 @@ mod spare;
 mod tests;
 mod writer;
 
-pub(crate) use data_dir::{DataDir, EndedLife, Opened, open, read_ended};
+pub(crate) use data_dir::{DataDir, EndedLife, open, read_ended};
 pub(crate) use error::DiskError;
-pub(crate) use recovery::{Recovered, RecoveredGroup, recover};
-pub(crate) use reset::{ResetError, reset};
+pub(crate) use recovery::{Recovered, recover};
+pub(crate) use reset::reset;
 pub(crate) use snapshots::{SnapshotJob, SnapshotKeeper};
 pub(crate) use writer::{Completed, Writer};
