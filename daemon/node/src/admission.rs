@@ -141,10 +141,10 @@ impl Node {
 
     fn whom_to_ask(&mut self, genesis: GenesisId) -> Option<(Instance, std::net::SocketAddr)> {
         let hint = self.admission.hint.take();
-        if let Some(instance) = hint.or(self.health.leader.map(|leader| leader.instance)) {
-            if let Some(address) = self.peers.address(instance) {
-                return Some((instance, address));
-            }
+        if let Some(instance) = hint.or(self.health.leader.map(|leader| leader.instance))
+            && let Some(address) = self.peers.address(instance)
+        {
+            return Some((instance, address));
         }
         let inside = |session: &&Session| {
             session.genesis == Some(genesis) || self.health.member(session.instance).is_some()

@@ -198,10 +198,10 @@ impl Node {
         }
         self.drop_leaders_lease();
         self.timers.arm(Timer::Campaign, self.now + CAMPAIGN_REPEAT);
-        if let Some(group) = &mut self.group {
-            if !group.leads() {
-                group.replica.campaign();
-            }
+        if let Some(group) = &mut self.group
+            && !group.leads()
+        {
+            group.replica.campaign();
         }
     }
 }

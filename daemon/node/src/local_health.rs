@@ -135,10 +135,10 @@ impl Node {
     /// The leader's ping brought news.
     pub(crate) fn health_pushed(&mut self, update: HealthUpdate, out: &mut Vec<Output>) {
         let before = self.health.view.epoch;
-        if let Some(full) = update.full {
-            if full.members.len() <= quorate_proto::limits::MEMBERS {
-                self.health.take_view(Arc::new(full));
-            }
+        if let Some(full) = update.full
+            && full.members.len() <= quorate_proto::limits::MEMBERS
+        {
+            self.health.take_view(Arc::new(full));
         }
         for delta in update.deltas {
             self.health.take_delta(Arc::new(delta));
