@@ -380,11 +380,11 @@ impl World {
         let Some(process) = &mut self.hosts[host].process else { return };
         let vitals = process.node.vitals();
         let wake = process.node.next_wake();
-        if let Some(at) = wake {
-            if process.wake.is_none_or(|scheduled| at < scheduled || scheduled <= self.now) {
-                process.wake = Some(at);
-                self.schedule(at, Happening::Wake { host, run });
-            }
+        if let Some(at) = wake
+            && process.wake.is_none_or(|scheduled| at < scheduled || scheduled <= self.now)
+        {
+            process.wake = Some(at);
+            self.schedule(at, Happening::Wake { host, run });
         }
         let instance = self.hosts[host].process.as_ref().map(|process| process.instance);
         self.checks.turned(host, run, instance.unwrap_or_default(), &vitals);

@@ -1,5 +1,6 @@
 //! The data directory, the founding state, the marker, and `reset`.
 
+use super::super::reset::ResetError;
 use super::*;
 use quorate_proto::{Ballot, FoundingState};
 use std::os::unix::fs::PermissionsExt as _;
