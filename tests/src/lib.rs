@@ -6,6 +6,7 @@
 
 pub mod checks;
 pub mod disk;
+pub mod errands;
 pub mod faults;
 pub mod host;
 pub mod network;

@@ -58,11 +58,6 @@ fn span(text: &str) -> Duration {
         .unwrap_or_else(|| panic!("`{text}` is no span of time"))
 }
 
-fn host(text: &str) -> usize {
-    let number = text.strip_prefix('n').and_then(|number| number.parse::<usize>().ok());
-    number.unwrap_or_else(|| panic!("`{text}` is no host")) - 1
-}
-
 /// Masks what differs without meaning: long hexadecimal words and milliseconds.
 fn masked(text: &str) -> String {
     let mut out = String::new();
@@ -93,22 +88,22 @@ impl Player {
         match (*first, rest) {
             ("cluster", options) => self.cluster(options),
             ("seeds", [one, list @ ..]) => {
-                let list: Vec<usize> = list.iter().map(|name| host(name)).collect();
-                self.world.set_seeds(host(one), &list);
+                let list: Vec<usize> = list.iter().map(|name| self.host(name)).collect();
+                self.world.set_seeds(self.host(one), &list);
             }
             ("run", [time]) => self.world.run_for(span(time)),
             ("settle", []) => said = settled_text(&mut self.world),
             ("put" | "get", [at, key, ..]) => said = self.ask(first, at, key, rest.get(2)),
             ("ask", [verb @ ("put" | "get"), at, key, value @ ..]) => {
                 let request = request(verb, key, value.first());
-                let ticket = self.world.ask(host(at), request, 4 * PATIENCE);
+                let ticket = self.world.ask(self.host(at), request, 4 * PATIENCE);
                 self.asked.extend(ticket.map(|ticket| (format!("{verb} {key} at {at}"), ticket)));
             }
             ("replies", []) => said = self.replies(),
             ("wait-epoch", [at, epoch]) => {
                 let epoch = HealthEpoch::new(epoch.parse().expect("an epoch is a number"));
                 let request = ClientRequest::WaitEpoch { epoch, all_live: true };
-                said = self.answer_to(host(at), request);
+                said = self.answer_to(self.host(at), request);
             }
             ("status", []) => said = self.status(),
             ("births", []) => {
@@ -151,31 +146,54 @@ impl Player {
         self.world.verbose = true;
     }
 
-    fn fault(&mut self, fault: &str, hosts: &[&str]) {
-        let world = &mut self.world;
-        match (fault, hosts) {
-            ("start", hosts) => hosts.iter().for_each(|name| world.start(host(name))),
-            ("crash", hosts) => hosts.iter().for_each(|name| world.crash(host(name))),
-            ("stop", hosts) => hosts.iter().for_each(|name| world.stop(host(name))),
-            ("wipe", hosts) => hosts.iter().for_each(|name| world.wipe(host(name))),
-            ("remove-data", hosts) => hosts.iter().for_each(|name| world.remove_data(host(name))),
-            ("pause", [one, time]) => world.pause(host(one), span(time)),
-            ("stall", [one, time]) => world.stall(host(one), span(time)),
-            ("copy-disk", [from, to]) => world.copy_disk(host(from), host(to)),
-            ("cut", [from, "->", to]) => world.network.set_cut(host(from), host(to), true),
-            ("cut", [one, other]) => world.network.cut_both(host(one), host(other)),
-            ("isolate", [one]) => world.isolate(host(one)),
-            ("drop-log-frames", [from, "->", to, count]) => {
-                let count = count.parse().expect("a number of frames");
-                world.network.drop_log_frames(host(from), host(to), count);
+    /// `n1`, or `leader`, or `follower` for the first host that is on and does not lead.
+    fn host(&self, text: &str) -> usize {
+        let led = |index: &usize| {
+            let process = self.world.hosts[*index].process.as_ref();
+            process.map(|process| process.node.vitals().leads_in)
+        };
+        let mut hosts = 0..self.world.hosts.len();
+        let found = match text {
+            "leader" => hosts.filter(|one| led(one).flatten().is_some()).max_by_key(led),
+            "follower" => hosts.find(|one| led(one) == Some(None)),
+            name => {
+                name.strip_prefix('n').and_then(|number| Some(number.parse::<usize>().ok()? - 1))
             }
-            ("heal", []) => world.heal(),
-            (other, _) => panic!("`{other}` is no command"),
+        };
+        found.unwrap_or_else(|| panic!("`{text}` is no host"))
+    }
+
+    fn fault(&mut self, fault: &str, words: &[&str]) {
+        let every = words == ["all"];
+        let names = words.iter().filter(|word| !every && word.starts_with(['n', 'l', 'f']));
+        let mut hosts: Vec<usize> = names.map(|word| self.host(word)).collect();
+        if every {
+            hosts = (0..self.world.hosts.len()).collect();
+        }
+        let world = &mut self.world;
+        match (fault, &hosts[..], words) {
+            ("start", hosts, _) => hosts.iter().for_each(|host| world.start(*host)),
+            ("crash", hosts, _) => hosts.iter().for_each(|host| world.crash(*host)),
+            ("stop", hosts, _) => hosts.iter().for_each(|host| world.stop(*host)),
+            ("wipe", hosts, _) => hosts.iter().for_each(|host| world.wipe(*host)),
+            ("remove-data", hosts, _) => hosts.iter().for_each(|host| world.remove_data(*host)),
+            ("pause", [one], [_, time]) => world.pause(*one, span(time)),
+            ("stall", [one], [_, time]) => world.stall(*one, span(time)),
+            ("copy-disk", [from, to], _) => world.copy_disk(*from, *to),
+            ("cut", [from, to], [_, "->", _]) => world.network.set_cut(*from, *to, true),
+            ("cut", [one, other], _) => world.network.cut_both(*one, *other),
+            ("isolate", [one], _) => world.isolate(*one),
+            ("drop-log-frames", [from, to], [.., count]) => {
+                let count = count.parse().expect("a number of frames");
+                world.network.drop_log_frames(*from, *to, count);
+            }
+            ("heal", [], []) => world.heal(),
+            (other, ..) => panic!("`{other}` is no command"),
         }
     }
 
     fn ask(&mut self, verb: &str, at: &str, key: &str, value: Option<&&str>) -> String {
-        self.answer_to(host(at), request(verb, key, value))
+        self.answer_to(self.host(at), request(verb, key, value))
     }
 
     fn answer_to(&mut self, at: usize, request: ClientRequest) -> String {

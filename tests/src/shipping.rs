@@ -8,8 +8,7 @@ use crate::network::{DIAL, IDLE};
 use crate::world::{Happening, World};
 use quorate_node::{ForwardFailure, Input, Output};
 use quorate_proto::{
-    ClusterName, DialFailure, Frame, Instance, Lane, Message as _, NodeName, Session, SessionEnd,
-    founders_digest,
+    ClusterName, DialFailure, Frame, Instance, Lane, NodeName, Session, SessionEnd, founders_digest,
 };
 use quorate_transport::outbox::Outbox;
 use std::net::SocketAddr;
@@ -20,8 +19,10 @@ const IDLE_CHECK: Duration = Duration::from_millis(500);
 /// Lane numbers for the order of arrival.
 const CONTROL: u8 = 0;
 const LOG: u8 = 1;
-const REQUEST: u8 = 2;
-const BULK: u8 = 3;
+/// See above.
+pub(crate) const REQUEST: u8 = 2;
+/// See above.
+pub(crate) const BULK: u8 = 3;
 
 impl World {
     pub(crate) fn carry_one(&mut self, host: usize, output: Output) {
@@ -141,7 +142,7 @@ impl World {
         }
     }
 
-    fn dial(&mut self, host: usize, address: SocketAddr, explicit: bool) {
+    pub(crate) fn dial(&mut self, host: usize, address: SocketAddr, explicit: bool) {
         let run = self.hosts[host].run;
         let Some(peer) = self.host_at(address) else {
             let input = Input::DialFailed { address, failure: DialFailure::NoAnswer };
@@ -225,12 +226,14 @@ impl World {
             return;
         };
         let (peer_run, run) = (self.hosts[peer].run, self.hosts[host].run);
-        if self.hosts[host]
-            .process
-            .as_ref()
-            .is_some_and(|process| process.links.contains_key(&peer))
-        {
-            self.lose_link(host, peer, SessionEnd::Reset);
+        // One connection per instance, wherever it is: a clone's takes the place of the other's.
+        let links = self.hosts[host].process.iter().flat_map(|process| process.links.values());
+        let replaced: Vec<usize> = links
+            .filter(|link| link.peer == peer || link.instance == other)
+            .map(|link| link.peer)
+            .collect();
+        for earlier in replaced {
+            self.lose_link(host, earlier, SessionEnd::Replaced);
         }
         let Some(process) = &mut self.hosts[host].process else { return };
         process.sessions += 1;
@@ -407,6 +410,15 @@ impl World {
             let input = Box::new(Input::Undelivered { to: instance });
             self.schedule(now, Happening::Arrive { host, run, input });
         }
+        let asked = |there: &(usize, u64), origin: &(usize, u64, u64)| {
+            there.0 == peer && (origin.0, origin.1) == (host, run)
+        };
+        let unanswered: Vec<_> =
+            self.forwards.extract_if(.., |there, origin| asked(there, origin)).collect();
+        for (_, (_, _, ticket)) in unanswered {
+            let input = Input::ForwardAnswered { ticket, answer: Err(ForwardFailure::Lost) };
+            self.schedule(now, Happening::Arrive { host, run, input: Box::new(input) });
+        }
         let input = Box::new(Input::SessionDown { instance, number, end });
         self.schedule(now, Happening::Arrive { host, run, input });
     }
@@ -423,7 +435,7 @@ impl World {
     }
 
     /// Sends an input to another host over the connection between them, as a request's answer travels.
-    fn ship(&mut self, host: usize, peer: usize, peer_run: u64, lane: u8, input: Input) {
+    pub(crate) fn ship(&mut self, host: usize, peer: usize, peer_run: u64, lane: u8, input: Input) {
         if self.hosts[peer].run != peer_run {
             return;
         }
@@ -432,71 +444,5 @@ impl World {
         let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, lane);
         let input = Box::new(input);
         self.schedule(at, Happening::Deliver { from: host, host: peer, connection, input });
-    }
-
-    fn forward(
-        &mut self,
-        host: usize,
-        ticket: u64,
-        to: Instance,
-        address: SocketAddr,
-        request: quorate_proto::ForwardRequest,
-    ) {
-        self.mix(&[&request.encode_to_vec()]);
-        let run = self.hosts[host].run;
-        let Some(process) = &self.hosts[host].process else { return };
-        let me = process.instance;
-        let Some(link) = process.links.values().find(|link| link.instance == to) else {
-            self.dial(host, address, false);
-            let input =
-                Box::new(Input::ForwardAnswered { ticket, answer: Err(ForwardFailure::NotSent) });
-            let at = self.now + Duration::from_millis(2);
-            self.schedule(at, Happening::Arrive { host, run, input });
-            return;
-        };
-        let peer = link.peer;
-        self.next_forward += 1;
-        let there = self.next_forward;
-        self.forwards.insert((peer, there), (host, run, ticket));
-        let peer_run = self.hosts[peer].run;
-        self.ship(
-            host,
-            peer,
-            peer_run,
-            REQUEST,
-            Input::Forwarded { from: me, ticket: there, request },
-        );
-    }
-
-    fn send_snapshot(
-        &mut self,
-        host: usize,
-        to: Instance,
-        message: quorate_proto::RaftMessage,
-        image: Box<quorate_meta::Meta>,
-    ) {
-        let run = self.hosts[host].run;
-        let Some(process) = &self.hosts[host].process else { return };
-        let me = process.instance;
-        let link = process.links.values().find(|link| link.instance == to);
-        let target = link.map(|link| link.peer).filter(|peer| self.network.connects(host, *peer));
-        let ok = target.is_some();
-        if let Some(peer) = target {
-            // The receiver makes the file durable before its node hears of it.
-            if let Some(metadata) = message.snapshot.clone() {
-                self.hosts[peer].disk.keep_snapshot(metadata, (*image).clone());
-            }
-            let peer_run = self.hosts[peer].run;
-            self.ship(
-                host,
-                peer,
-                peer_run,
-                BULK,
-                Input::SnapshotReceived { from: me, message, image },
-            );
-        }
-        let at = self.now + Duration::from_millis(3);
-        let input = Box::new(Input::SnapshotSent { to, ok });
-        self.schedule(at, Happening::Arrive { host, run, input });
     }
 }

@@ -12,7 +12,7 @@ use crate::evidence::Evidence;
 use crate::group::Group;
 use crate::local_health::LocalHealth;
 use crate::organs::{detector_config, founding_config};
-use crate::peers::Peers;
+use crate::peers::{Comer, Peers};
 use crate::push::Push;
 use crate::reconcile::Reconciler;
 use crate::requests::Requests;
@@ -80,6 +80,8 @@ pub struct Node {
     pub(crate) told: HealthEpoch,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
     pub(crate) genesis: Option<GenesisId>,
+    /// The copy of a disk that was complained of last.
+    told_clone: Option<u64>,
     /// Something that a leader's duties depend on has changed since they were last done.
     pub(crate) duties_due: bool,
     /// The view or the group was replaced; what hangs on it is brought up to date in the settle.
@@ -118,6 +120,7 @@ impl Node {
             told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
             duties_due: true,
+            told_clone: None,
             meta_changed: true,
             persists: VecDeque::new(),
             last_persist: 0,
@@ -275,6 +278,18 @@ impl Node {
         // A dial may find a session that stands already. That it stands is no sign of life: it may be dying.
         let known =
             self.peers.session(instance).is_some_and(|before| before.number == session.number);
+        match self.peers.judge(&session) {
+            Comer::Itself => {}
+            Comer::Outdated => return,
+            Comer::Clone(text) => {
+                if self.told_clone.replace(session.boot_nonce) != Some(session.boot_nonce) {
+                    self.event("clone", text, true, out);
+                }
+                // Founding judges for itself who is there twice.
+                self.step_founding(FoundingInput::SessionUp(session), out);
+                return;
+            }
+        }
         self.peers.up(session.clone());
         self.step_founding(FoundingInput::SessionUp(session.clone()), out);
         if !known {

@@ -4,7 +4,8 @@
 //! record. Knows nothing of what is said on a session.
 
 use quorate_proto::{
-    FoundingRecord, GenesisId, HealthView, Instance, NodeKey, RaftId, Session, raft_id,
+    FoundingRecord, Generation, GenesisId, HealthView, Instance, NodeKey, RaftId, Session, limits,
+    raft_id,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ pub(crate) struct Peers {
     /// Addresses that a leader hint gave us, for a joiner that has not met the leader.
     hints: BTreeMap<Instance, SocketAddr>,
     pins: BTreeMap<Instance, NodeKey>,
+    starts: BTreeMap<Instance, Start>,
     /// Raft ids, which are hashes. At most `MAX_RAFT_IDS`; computed anew when it is full.
     raft_ids: BTreeMap<Instance, RaftId>,
 }
@@ -25,10 +27,61 @@ pub(crate) struct Peers {
 /// Raft ids kept: more than the voters and learners that a cluster has.
 const MAX_RAFT_IDS: usize = 64;
 
+/// One start of an instance, as its hello told.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    generation: Generation,
+    boot_nonce: u64,
+    address: SocketAddr,
+}
+
+/// What a session is worth.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Comer {
+    /// The start that is known, or a later one.
+    Itself,
+    /// A start before the one that is known: late news.
+    Outdated,
+    /// Another copy of the same disk; the sentence that says so.
+    Clone(String),
+}
+
+/// Starts remembered: all members and as many strangers.
+const MAX_STARTS: usize = 2 * limits::MEMBERS;
+
 /// Leader hints kept at once; a joiner needs one.
 const MAX_HINTS: usize = 8;
 
 impl Peers {
+    /// Who comes, by its start. The first copy that is met stays; GENESIS rules 4 and 19.
+    pub(crate) fn judge(&mut self, session: &Session) -> Comer {
+        if self.starts.len() >= MAX_STARTS && !self.starts.contains_key(&session.instance) {
+            self.starts.clear();
+        }
+        let came = Start {
+            generation: session.generation,
+            boot_nonce: session.boot_nonce,
+            address: session.address,
+        };
+        let first = self.starts.entry(session.instance).or_insert(came);
+        if came.generation > first.generation {
+            *first = came;
+        }
+        if came.generation < first.generation {
+            return Comer::Outdated;
+        }
+        // Each start raises the generation: two nonces of one generation are two copies of one disk.
+        if came.boot_nonce != first.boot_nonce {
+            return Comer::Clone(format!(
+                "one disk runs twice: {} at {} came as instance {}, which runs at {} already, and is not listened to; \
+                 stop the copy, erase its data directory and start it again",
+                session.name, came.address, session.instance, first.address
+            ));
+        }
+        first.address = came.address;
+        Comer::Itself
+    }
+
     /// A session came up; an older one with the same instance is forgotten.
     pub(crate) fn up(&mut self, session: Session) {
         self.sessions.insert(session.instance, session);
