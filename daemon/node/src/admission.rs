@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// How often a joiner asks again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How soon, when there was no leader to ask.
+const ASK_SOON: Duration = Duration::from_millis(100);
 /// How long an asked leader waits for the old holder of a name to be found dead.
 const CHALLENGE: Duration = Duration::from_millis(2_500);
 /// Most askers that wait at the leader at once; more are told to ask again.
@@ -182,6 +184,9 @@ impl Node {
                     }
                     self.admission.hint = Some(leader);
                     self.ask_to_join(out);
+                } else {
+                    // No leader yet: at a birth there is one within milliseconds.
+                    self.timers.arm(Timer::Join, self.now + ASK_SOON);
                 }
             }
             Some(Outcome::Refused(refusal)) => self.join_refused(refusal, out),

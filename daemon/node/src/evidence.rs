@@ -153,7 +153,11 @@ impl Node {
         let group = self.group.as_ref()?;
         let status = group.replica.status();
         let lost = self.health.leader?.instance;
-        if !status.promotable || self.detector.doubts_itself() || self.stopping.is_some() {
+        if !status.promotable
+            || self.detector.doubts_itself()
+            || self.stopping.is_some()
+            || self.disk_silent_since().is_some()
+        {
             return None;
         }
         let mut live: Vec<RaftId> = self

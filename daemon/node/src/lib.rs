@@ -10,6 +10,7 @@
 mod admission;
 mod autopilot;
 mod boot;
+mod disk_watch;
 pub mod event;
 mod evidence;
 mod forwarding;

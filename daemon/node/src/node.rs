@@ -74,6 +74,10 @@ pub struct Node {
     pub(crate) counters: Counters,
     /// Since when the disk has no room for the log to grow.
     pub(crate) disk_full: Option<Moment>,
+    /// Since when the disk has not answered, once that was told.
+    pub(crate) disk_stalled: Option<Moment>,
+    /// When leadership is handed over (again) because of it.
+    pub(crate) hand_over_at: Moment,
     /// Up to where this node has asked to forget history; a leader's note.
     pub(crate) history_asked: u64,
     /// The newest epoch that was told as an event.
@@ -86,7 +90,8 @@ pub struct Node {
     pub(crate) duties_due: bool,
     /// The view or the group was replaced; what hangs on it is brought up to date in the settle.
     pub(crate) meta_changed: bool,
-    persists: VecDeque<(u64, PersistOwner)>,
+    /// Writes under way, with when they were asked for.
+    pub(crate) persists: VecDeque<(u64, PersistOwner, Moment)>,
     last_persist: u64,
     version: u64,
 }
@@ -116,6 +121,8 @@ impl Node {
             timers: Timers::default(),
             counters: Counters::default(),
             disk_full: None,
+            disk_stalled: None,
+            hand_over_at: now,
             history_asked: 0,
             told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
@@ -321,19 +328,6 @@ impl Node {
         }
     }
 
-    fn disk_filled(&mut self, full: bool, out: &mut Vec<Output>) {
-        if full == self.disk_full.is_some() {
-            return;
-        }
-        self.disk_full = full.then_some(self.now);
-        let text = if full {
-            "the disk under `data_dir` is full: new writes are refused while this node leads; make room (df -h)"
-        } else {
-            "the disk under `data_dir` has room again: writes are taken"
-        };
-        self.event("disk-full", text.to_owned(), full, out);
-    }
-
     fn snapshot_sent(&mut self, to: Instance, ok: bool) {
         if let Some(group) = &mut self.group {
             group.replica.snapshot_sent(quorate_proto::raft_id(group.genesis, to), ok);
@@ -341,17 +335,17 @@ impl Node {
     }
 
     fn persisted(&mut self, number: u64, out: &mut Vec<Output>) {
-        while self.persists.front().is_some_and(|(first, _)| *first <= number) {
+        while self.persists.front().is_some_and(|(first, ..)| *first <= number) {
             match self.persists.pop_front() {
-                Some((_, PersistOwner::Founding(number))) => {
+                Some((_, PersistOwner::Founding(number), _)) => {
                     self.step_founding(FoundingInput::Persisted { number }, out);
                 }
-                Some((_, PersistOwner::Log(number))) => {
+                Some((_, PersistOwner::Log(number), _)) => {
                     if let Some(group) = &mut self.group {
                         group.replica.persisted(number);
                     }
                 }
-                Some((_, PersistOwner::Nobody)) | None => {}
+                Some((_, PersistOwner::Nobody, _)) | None => {}
             }
         }
     }
@@ -359,7 +353,7 @@ impl Node {
     /// Asks the shell to make something durable.
     pub(crate) fn persist(&mut self, owner: PersistOwner, write: Write, out: &mut Vec<Output>) {
         self.last_persist += 1;
-        self.persists.push_back((self.last_persist, owner));
+        self.persists.push_back((self.last_persist, owner, self.now));
         out.push(Output::Persist { number: self.last_persist, write });
     }
 
@@ -378,7 +372,7 @@ impl Node {
 
     fn fire(&mut self, timer: Timer, out: &mut Vec<Output>) {
         match timer {
-            Timer::Tick => self.tick(),
+            Timer::Tick => self.tick(out),
             Timer::Ping => self.ping_round(out),
             Timer::Dissent => self.send_dissent(out),
             Timer::Reads => self.repeat_reads(out),
@@ -391,7 +385,8 @@ impl Node {
         }
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, out: &mut Vec<Output>) {
+        self.watch_disk(out);
         self.timers.arm(Timer::Tick, self.now + quorate_consensus::TICK);
         let doubts = self.detector.doubts_itself();
         let patient = self.timers.is_armed(Timer::FounderPatience);

@@ -116,6 +116,14 @@ impl Node {
             remedy: "make room on the file system of `data_dir` (df -h); the node goes on by itself".to_owned(),
             since,
         }));
+        reasons.extend(self.disk_silent_since().map(|since| Reason {
+            code: "disk-stalled",
+            subject: None,
+            text: "the disk under `data_dir` does not answer: this node can acknowledge nothing and does not lead"
+                .to_owned(),
+            remedy: "look at the disk (dmesg, iostat -x); the node goes on by itself, or ends after 30 s".to_owned(),
+            since,
+        }));
         reasons
     }
 

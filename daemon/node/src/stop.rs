@@ -38,7 +38,7 @@ impl Node {
     }
 
     /// The voter that is most up to date and alive.
-    fn successor(&self) -> Option<RaftId> {
+    pub(crate) fn successor(&self) -> Option<RaftId> {
         let group = self.group.as_ref()?;
         let voters = group.replica.status().conf.voters;
         self.health

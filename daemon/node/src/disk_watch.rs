@@ -1,0 +1,70 @@
+//! What a node makes of its disk's troubles: full, or silent.
+//!
+//! A leader whose disk is silent can commit nothing that it may apply, so it hands leadership over; a node whose
+//! disk stays silent ends, since nothing that it says can be kept. Knows nothing of files.
+
+use crate::event::Output;
+use crate::node::Node;
+use quorate_proto::Moment;
+use std::time::Duration;
+
+/// A write that takes this long is no slow disk but a silent one: elections are calmer than that.
+const STALL: Duration = Duration::from_secs(2);
+/// How often a leader with a silent disk tries to hand over.
+const HAND_OVER_AGAIN: Duration = Duration::from_secs(1);
+/// After this the process ends, so that whoever watches it may act; a controller that resets takes less.
+const GIVE_UP: Duration = Duration::from_secs(30);
+
+impl Node {
+    /// The disk has no room for the log to grow, or has room again.
+    pub(crate) fn disk_filled(&mut self, full: bool, out: &mut Vec<Output>) {
+        if full == self.disk_full.is_some() {
+            return;
+        }
+        self.disk_full = full.then_some(self.now);
+        let text = if full {
+            "the disk under `data_dir` is full: new writes are refused while this node leads; make room (df -h)"
+        } else {
+            "the disk under `data_dir` has room again: writes are taken"
+        };
+        self.event("disk-full", text.to_owned(), full, out);
+    }
+
+    /// Looks how long the oldest write has been under way; called at each tick of consensus.
+    pub(crate) fn watch_disk(&mut self, out: &mut Vec<Output>) {
+        let oldest = self.persists.front().map(|(_, _, since)| *since);
+        let Some(since) = oldest.filter(|since| self.now.since(*since) >= STALL) else {
+            if self.disk_stalled.take().is_some() {
+                let text = "the disk under `data_dir` answers again".to_owned();
+                self.event("disk-stalled", text, false, out);
+            }
+            return;
+        };
+        // While the disk is full it is silent by decision.
+        if self.disk_full.is_some() {
+            return;
+        }
+        if self.disk_stalled.is_none() {
+            self.disk_stalled = Some(since);
+            self.hand_over_at = self.now;
+            let text = "the disk under `data_dir` has not answered for 2 s: if this node leads it hands over; look at \
+                        the disk (dmesg, iostat -x)";
+            self.event("disk-stalled", text.to_owned(), true, out);
+        }
+        if self.now.since(since) >= GIVE_UP {
+            let reason =
+                "the disk under `data_dir` has not answered for 30 s (dmesg, iostat -x)".to_owned();
+            out.push(Output::Halt { reason });
+        } else if self.leads() && self.now >= self.hand_over_at {
+            self.hand_over_at = self.now + HAND_OVER_AGAIN;
+            if let (Some(successor), Some(group)) = (self.successor(), &mut self.group) {
+                group.replica.transfer_to(successor);
+            }
+        }
+    }
+
+    /// Since when the disk has been silent, for status.
+    pub(crate) fn disk_silent_since(&self) -> Option<Moment> {
+        self.disk_stalled
+    }
+}
