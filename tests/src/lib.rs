@@ -8,6 +8,7 @@ pub mod checks;
 pub mod disk;
 pub mod errands;
 pub mod faults;
+pub mod figures;
 pub mod host;
 pub mod network;
 pub mod random;

@@ -284,6 +284,15 @@ impl World {
         }
     }
 
+    /// The host that leads, the one of the highest term if several think so.
+    #[must_use]
+    pub fn leader(&self) -> Option<usize> {
+        let leads = |host: &Host| Some(host.process.as_ref()?.node.vitals().leads_in?);
+        let led =
+            self.hosts.iter().enumerate().filter_map(|(index, host)| Some((leads(host)?, index)));
+        led.max().map(|(_, index)| index)
+    }
+
     /// Freezes a host for a while.
     pub fn pause(&mut self, host: usize, span: Duration) {
         self.note(|| format!("n{} is frozen for {span:?}", host + 1));

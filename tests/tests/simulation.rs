@@ -2,8 +2,10 @@
 //!
 //! `QUORATE_SEEDS=N` runs more seeds, `QUORATE_SEED=S` runs one, with its story on failure.
 
+use quorate_tests::figures::{failover, formation, idle, median_and_worst, told};
 use quorate_tests::runs::{draw_setup, run_seed, run_seed_in};
 use quorate_tests::world::World;
+use std::time::Duration;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -70,4 +72,32 @@ fn a_seed_replays_to_the_letter() {
     for seed in [3, 77, 4_242] {
         assert_eq!(run_seed(seed), run_seed(seed), "seed {seed} took another way the second time");
     }
+}
+
+fn print(what: &str, spans: Vec<Duration>) {
+    let count = spans.len();
+    let (median, worst) = median_and_worst(spans);
+    eprintln!("{what}: median {median:.0?}, worst {worst:.0?} of {count}, in virtual time");
+}
+
+#[test]
+fn what_matters_happens_soon() {
+    print("three starts to a leader", (1..=40).map(formation).collect());
+    print("leader lost to another leader", (1..=40).map(failover).collect());
+    print(
+        "follower lost, 3 nodes, to the last one told",
+        (1..=40).map(|seed| told(seed, 3)).collect(),
+    );
+    print(
+        "follower lost, 10 nodes, to the last one told",
+        (1..=10).map(|seed| told(seed, 10)).collect(),
+    );
+}
+
+#[test]
+fn nothing_moves_in_half_an_idle_hour() {
+    let [before, after] = idle(1, 3, Duration::from_secs(30 * 60));
+    assert_eq!(before, after, "term and epoch stay in an idle cluster of three");
+    let [before, after] = idle(2, 6, Duration::from_secs(5 * 60));
+    assert_eq!(before, after, "term and epoch stay in an idle cluster of six");
 }
