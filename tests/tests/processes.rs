@@ -1,0 +1,23 @@
+//! The shipped binary as real processes on loopback: births, crashes, wipes, joins, stops, etcd's client, and every
+//! mistake that an operator can make.
+//!
+//! Build the binary first (`cargo build --release`); it is looked for beside the tests, or where `QUORATE_BIN` says.
+//! Nothing here measures time: waits end with what they wait for, or fail after a minute.
+
+mod processes {
+    mod births;
+    mod cluster;
+    mod crashes;
+    mod damaged_disks;
+    mod etcdctl;
+    mod full_disks;
+    mod host;
+    mod joins;
+    mod place;
+    mod stops;
+    mod watching;
+    mod wipes;
+    mod writer;
+    mod wrong_cluster;
+    mod wrong_config;
+}

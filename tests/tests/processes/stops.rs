@@ -1,0 +1,63 @@
+//! Stops in good order, and waiting for what follows.
+
+use super::cluster::Cluster;
+use rustix::process::Signal;
+
+#[test]
+fn a_host_that_is_stopped_exits_with_0_and_the_others_see_that_it_left() {
+    let mut cluster = Cluster::running(3);
+    let stopped = cluster.leader();
+    let name = cluster.hosts[stopped].name.clone();
+    let status = cluster.hosts[stopped].stop(Signal::TERM);
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert!(!cluster.hosts[stopped].socket().exists(), "the socket went with the daemon");
+    for other in [(stopped + 1) % 3, (stopped + 2) % 3] {
+        let member = cluster.sees(other, &name, "state", "left");
+        let reason = member["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains("goodbye"), "a goodbye, no silence: {reason}");
+    }
+    let asked = cluster.hosts[stopped].cli(&["status"]);
+    assert_eq!(asked.code, Some(3), "{}", asked.text());
+    asked.names(&["no daemon at", "sock"]);
+    cluster.hosts[stopped].start();
+    cluster.is_whole();
+    // Ctrl-C is the same as systemd's request.
+    assert_eq!(cluster.hosts[stopped].stop(Signal::INT).code(), Some(0));
+}
+
+#[test]
+fn a_host_that_waits_for_others_stops_when_asked() {
+    let mut cluster = Cluster::of(3);
+    cluster.hosts[0].start();
+    cluster.hosts[0].is_up();
+    assert_eq!(cluster.hosts[0].stop(Signal::TERM).code(), Some(0));
+}
+
+#[test]
+fn the_last_host_of_a_cluster_stops_when_asked_though_there_is_no_majority() {
+    let mut cluster = Cluster::running(3);
+    for number in 0..3 {
+        assert_eq!(cluster.hosts[number].stop(Signal::TERM).code(), Some(0), "n{}", number + 1);
+    }
+}
+
+#[test]
+fn waiting_for_an_epoch_on_all_live_hosts_returns_when_all_have_it() {
+    let mut cluster = Cluster::running(3);
+    let host = &cluster.hosts[0];
+    let epoch = host.status().unwrap()["health_epoch"].as_u64().expect("a number");
+    let (now, next) = (epoch.to_string(), (epoch + 1).to_string());
+    host.cli(&["wait", "--epoch", &now, "--all-live", "--timeout", "30s"]).ok();
+    let early = host.cli(&["wait", "--epoch", &next, "--all-live", "--timeout", "300ms"]);
+    assert_eq!(early.code, Some(5), "{}", early.text());
+    early.names(&[&next]);
+    cluster.hosts[2].kill();
+    for host in cluster.running_hosts() {
+        let said = host.cli(&["wait", "--epoch", &next, "--all-live", "--timeout", "50s"]);
+        assert_eq!(said.code, Some(0), "{}", said.text());
+    }
+    for host in cluster.running_hosts() {
+        let epoch_there = host.status().unwrap()["health_epoch"].as_u64().expect("a number");
+        assert!(epoch_there > epoch, "it was waited for: {epoch_there}");
+    }
+}
