@@ -262,7 +262,10 @@ async fn serve(
     transport.close("stopping").await;
     open.into_iter().flatten().for_each(|door| door.abort());
     if ended == Ended::Stopped {
-        dir.note_clean_stop()?;
+        // Without the note the farewell after it says goodbye once more, which does no harm.
+        if let Err(error) = dir.note_clean_stop() {
+            tracing::warn!(%error, "the clean stop was not noted in the data directory");
+        }
     }
     Ok(ended)
 }

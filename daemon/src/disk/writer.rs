@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The only group so far.
 pub(super) const META: u32 = 0;
@@ -23,6 +24,9 @@ pub(super) const META: u32 = 0;
 const QUEUE: usize = 4096;
 /// One sync covers at most this many bytes of entries, so that the first in the queue does not wait for seconds.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// A stop waits for the last writes so long: seconds beyond this are a disk that is full or hangs.
+const LAST_WRITES: Duration = Duration::from_secs(1);
 
 /// What the disk tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +57,13 @@ impl Report {
     }
 }
 
-/// The handle of the thread. Dropping it finishes what is queued and then ends the thread.
+/// The handle of the thread. Dropping it has the thread finish what is queued, unless the disk has no room for it or does
+/// not answer: then what is left goes with the process, which loses nothing, because nothing was told of it.
 #[derive(Debug)]
 pub(crate) struct Writer {
     queue: Option<SyncSender<(u64, Write)>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    /// Closes when the thread ends.
+    ended: Receiver<()>,
 }
 
 impl Writer {
@@ -70,6 +76,7 @@ impl Writer {
         let mut segments = log.segments;
         segments.make_spares_with(SpareMaker::start(&segments.log_dir(), report.clone())?);
         let (queue, jobs) = sync_channel(QUEUE);
+        let (alive, ended) = sync_channel(1);
         let loop_state = WriteLoop {
             life: dir.life(),
             birth_dir: dir.birth_dir().to_owned(),
@@ -78,10 +85,11 @@ impl Writer {
             report,
             full: false,
         };
-        let thread = std::thread::Builder::new()
-            .name("log-writer".into())
-            .spawn(move || loop_state.run(&jobs))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        std::thread::Builder::new().name("log-writer".into()).spawn(move || {
+            loop_state.run(&jobs);
+            drop::<SyncSender<()>>(alive);
+        })?;
+        Ok(Self { queue: Some(queue), ended })
     }
 
     /// Queues a write. Numbers grow by one. Waits when the queue is full.
@@ -96,9 +104,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let _ = self.ended.recv_timeout(LAST_WRITES);
     }
 }
 
