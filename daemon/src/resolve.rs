@@ -35,12 +35,12 @@ pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mps
     }
     let slot = match seeds::match_slot(&own, &resolved) {
         SlotMatch::Undecided { .. } => OwnSlot::Undecided,
-        SlotMatch::NotASeed { near } => {
-            if let Some(text) = near {
-                tracing::warn!("{text}");
-            }
-            OwnSlot::NotASeed
+        // A host that waits says this among its reasons; one that is let in without being a seed is well as it is.
+        SlotMatch::NotASeed { near: Some(near) } => {
+            tracing::debug!("{}", near.text);
+            OwnSlot::OtherPort { slot: near.slot, port: own.listen.port() }
         }
+        SlotMatch::NotASeed { near: None } => OwnSlot::NotASeed,
         SlotMatch::Slot(slot) => OwnSlot::Slot(slot),
         SlotMatch::Several { slots: (first, second), problem } => {
             tracing::error!("{problem}");

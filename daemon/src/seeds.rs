@@ -30,6 +30,15 @@ pub(crate) struct ResolvedSeed {
     pub(crate) problem: Option<String>,
 }
 
+/// A seed that is this host but for the port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NearMiss {
+    /// The seed, counted from 0.
+    pub(crate) slot: usize,
+    /// The sentence, with the remedy.
+    pub(crate) text: String,
+}
+
 /// Which seed a host is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SlotMatch {
@@ -41,7 +50,7 @@ pub(crate) enum SlotMatch {
     /// None of them.
     NotASeed {
         /// A seed that is this host but for the port: most likely a mistake.
-        near: Option<String>,
+        near: Option<NearMiss>,
     },
     /// This one, counted from 0.
     Slot(usize),
@@ -94,7 +103,7 @@ impl OwnHost {
 
 /// Which of the seeds this host is. Pure.
 pub(crate) fn match_slot(own: &OwnHost, seeds: &[ResolvedSeed]) -> SlotMatch {
-    let mine = |seed: &&ResolvedSeed| own.is_host_of(seed);
+    let mine = |(_, seed): &(usize, &ResolvedSeed)| own.is_host_of(seed);
     let matches: Vec<usize> = (0..seeds.len())
         .filter(|slot| own.has_port(split(&seeds[*slot].seed).1) && own.is_host_of(&seeds[*slot]))
         .collect();
@@ -112,13 +121,14 @@ pub(crate) fn match_slot(own: &OwnHost, seeds: &[ResolvedSeed]) -> SlotMatch {
             SlotMatch::Undecided { unresolved: unresolved() }
         }
         [] => SlotMatch::NotASeed {
-            near: seeds.iter().find(mine).map(|seed| {
-                format!(
+            near: seeds.iter().enumerate().find(mine).map(|(slot, seed)| NearMiss {
+                slot,
+                text: format!(
                     "seed `{}` is this host, but this node listens on port {}: if it is meant to be that seed, make \
                      `listen` and `seeds` name the same port",
                     seed.seed,
                     own.listen.port()
-                )
+                ),
             }),
         },
         several @ [first, second, ..] => {
@@ -226,7 +236,7 @@ mod tests {
         let SlotMatch::NotASeed { near: Some(near) } = match_slot(&own(), &list) else {
             panic!("the port differs");
         };
-        assert!(near.contains("`f2:4748`") && near.contains("4747"), "{near}");
+        assert!(near.text.contains("`f2:4748`") && near.text.contains("4747"), "{near:?}");
     }
 
     #[test]

@@ -386,7 +386,10 @@ impl Founding {
     fn slot(&self) -> Option<usize> {
         match self.own_slot {
             OwnSlot::Slot(slot) => Some(slot),
-            OwnSlot::Undecided | OwnSlot::NotASeed | OwnSlot::Several(..) => None,
+            OwnSlot::Undecided
+            | OwnSlot::NotASeed
+            | OwnSlot::OtherPort { .. }
+            | OwnSlot::Several(..) => None,
         }
     }
 

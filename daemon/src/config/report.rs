@@ -47,7 +47,7 @@ impl Report {
             SlotMatch::NotASeed { near: None } => {
                 self.text.push_str("this host is no seed: it joins the cluster through them\n");
             }
-            SlotMatch::NotASeed { near: Some(near) } => self.warnings.push(near),
+            SlotMatch::NotASeed { near: Some(near) } => self.warnings.push(near.text),
             SlotMatch::Undecided { unresolved } => self.warnings.push(format!(
                 "whether this host is a seed is not known yet: {} (asked again while the daemon runs)",
                 unresolved.join("; ")

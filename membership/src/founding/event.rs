@@ -67,6 +67,13 @@ pub enum OwnSlot {
     Undecided,
     /// None of them.
     NotASeed,
+    /// None of them, but for the port it would be this one: most likely a mistake.
+    OtherPort {
+        /// The seed, counted from 0.
+        slot: usize,
+        /// Where this host listens.
+        port: u16,
+    },
     /// This one, counted from 0.
     Slot(usize),
     /// Two of them at least, which is an error in the list.

@@ -189,7 +189,9 @@ impl Founding {
 
     pub(super) fn own_slot(&mut self, slot: OwnSlot, out: &mut Vec<Output>) {
         let slot = match slot {
-            OwnSlot::Slot(slot) if slot >= self.slots => OwnSlot::NotASeed,
+            OwnSlot::Slot(slot) | OwnSlot::OtherPort { slot, .. } if slot >= self.slots => {
+                OwnSlot::NotASeed
+            }
             other => other,
         };
         // A slot once decided outlives a resolver that is down; one that a promise was given for outlives all.

@@ -183,6 +183,13 @@ impl Founding {
                 "it is not known yet which of the seeds this host is: names do not resolve".to_owned(),
                 "repair name resolution on this host, or write addresses into `seeds`",
             ),
+            OwnSlot::OtherPort { slot, port } => (
+                format!(
+                    "seed `{}` is this host, but this node listens on port {port}, so it is not that seed",
+                    name(slot)
+                ),
+                "if it is meant to be that seed, give `listen` and `seeds` the same port on every host, and restart quorate",
+            ),
             OwnSlot::NotASeed if self.hears_no_seed() => (
                 "this host is not among the seeds (by address and port), and no seed can be reached".to_owned(),
                 "start quorate on the seeds; if this host should be one, compare its addresses and the port of `listen` (4747 unless set) with `seeds`: `quorate check-config` shows both",
@@ -250,7 +257,7 @@ impl Founding {
             DialFailure::NoAnswer => (
                 "no-answer",
                 format!(
-                    "start quorate on {name}; if it runs, open UDP port {} between the hosts; `quorate ping {name}`",
+                    "start quorate on {name}; if it runs, open UDP port {} between the hosts (both ways)",
                     address.port()
                 ),
             ),
