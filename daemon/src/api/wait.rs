@@ -35,9 +35,17 @@ pub(super) async fn wait(State(doors): State<Doors>, Query(query): Query<WaitQue
         (Some(epoch), false) => {
             let waited =
                 keyspace::wait_epoch(&doors, HealthEpoch::new(epoch), all_live, limit).await;
-            answer(&doors, waited.map(HealthEpoch::get))
+            let whom = if all_live { "on all live nodes" } else { "on this node" };
+            let here = doors.status.borrow().view.epoch;
+            let late = format!(
+                "epoch {epoch} was not reached {whom} in time (this node has {here}); `quorate why` says what is missing"
+            );
+            answer(&doors, waited.map(HealthEpoch::get), &late)
         }
-        (None, true) if !all_live => answer(&doors, quorate(&doors, limit).await),
+        (None, true) if !all_live => {
+            let late = "not quorate in time; `quorate why` says what is missing";
+            answer(&doors, quorate(&doors, limit).await, late)
+        }
         _ => usage("ask for quorate=1, or for epoch=N, which may have all_live=1"),
     }
 }
@@ -52,7 +60,7 @@ async fn quorate(doors: &Doors, limit: Duration) -> Result<u64, Failure> {
     }
 }
 
-fn answer(doors: &Doors, waited: Result<u64, Failure>) -> Response {
+fn answer(doors: &Doors, waited: Result<u64, Failure>, late: &str) -> Response {
     match waited {
         Ok(epoch) => {
             let quorate = doors.status.borrow().state == NodeState::Quorate;
@@ -60,8 +68,7 @@ fn answer(doors: &Doors, waited: Result<u64, Failure>) -> Response {
         }
         Err(failure @ (Failure::NoLeader | Failure::TimedOut | Failure::FateUnknown)) => {
             let (_, page) = failure.page();
-            let text = "not reached in time; `quorate why` says what is missing";
-            refusal(StatusCode::GATEWAY_TIMEOUT, &page.code, text).into_response()
+            refusal(StatusCode::GATEWAY_TIMEOUT, &page.code, late).into_response()
         }
         Err(failure) => {
             let (status, page) = failure.page();

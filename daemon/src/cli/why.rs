@@ -243,7 +243,10 @@ pub(super) fn render(page: &StatusPage, findings: &[Finding], pen: Pen, now: &st
             since => format!(" (since {})", short_time(since, now)),
         };
         let text = finding.text.replace(char::is_control, "?");
-        let _ = write!(out, "\n{}{since}\n", pen.paint(Paint::Bold, &sentence(&text)));
+        // A name keeps its own first letter: it may be typed into a command as it stands here.
+        let named = finding.subject.as_ref().is_some_and(|subject| text.starts_with(subject));
+        let text = if named { ended(&text) } else { sentence(&text) };
+        let _ = write!(out, "\n{}{since}\n", pen.paint(Paint::Bold, &text));
         if !finding.meaning.is_empty() {
             let _ = writeln!(out, "  {}", sentence(&finding.meaning));
         }
@@ -287,6 +290,11 @@ fn summary(page: &StatusPage, pen: Pen) -> String {
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    ended(&format!("{first}{}", letters.as_str()))
+}
+
+/// With a full stop.
+fn ended(text: &str) -> String {
     let end = if text.ends_with(['.', '!', '?', '`']) { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
+    format!("{text}{end}")
 }

@@ -17,13 +17,23 @@ pub(super) fn read(
     let credential = environment.credentials.as_ref().map(|directory| directory.join("secret"));
     let default = credential.filter(|file| file.exists());
     let file = keys.path("secret_file", default, DEFAULT)?;
-    let text = read_text(&file, MAKE)?;
+    let text = read_text(&file, remedy_for(&file))?;
     let by_systemd = environment.credentials.as_ref().is_some_and(|dir| file.starts_with(dir));
     if !by_systemd {
         refuse_open_to_others(&file)?;
     }
     let secrets = parse(&file, &text)?;
     Ok((file, secrets))
+}
+
+/// A secret that is there but closed to this user needs another owner, not another secret.
+fn remedy_for(file: &Path) -> &'static str {
+    match std::fs::File::open(file).map_err(|error| error.kind()) {
+        Err(std::io::ErrorKind::PermissionDenied) => {
+            "give it to the user that quorate runs as (`chown quorate FILE`), mode 0600"
+        }
+        _ => MAKE,
+    }
 }
 
 fn refuse_open_to_others(file: &Path) -> Result<(), ConfigError> {
