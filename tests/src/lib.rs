@@ -10,6 +10,7 @@ pub mod errands;
 pub mod faults;
 pub mod figures;
 pub mod host;
+pub mod interventions;
 pub mod network;
 pub mod random;
 pub mod runs;

@@ -5,7 +5,7 @@
 //! to each host and in which order, and stays the same when a delay changes a little.
 
 use crate::runs::settled_text;
-use crate::workload::{get, put};
+use crate::workload::{get, put, range_all};
 use crate::world::{Setup, World};
 use quorate_membership::Mode;
 use quorate_node::{ClientReply, ClientRequest};
@@ -99,6 +99,11 @@ impl Player {
                 let request = request(verb, key, value.first());
                 let ticket = self.world.ask(self.host(at), request, 4 * PATIENCE);
                 self.asked.extend(ticket.map(|ticket| (format!("{verb} {key} at {at}"), ticket)));
+            }
+            ("get-all", [at]) => said = self.answer_to(self.host(at), range_all()),
+            ("put-large", [at, key]) => {
+                // A megabyte: four of them are more than one answer between nodes carries.
+                said = self.answer_to(self.host(at), put(key, &"x".repeat(1 << 20)));
             }
             ("replies", []) => said = self.replies(),
             ("wait-epoch", [at, epoch]) => {
@@ -278,12 +283,10 @@ fn request(verb: &str, key: &str, value: Option<&&str>) -> ClientRequest {
 fn reply_text(reply: &ClientReply) -> String {
     match reply {
         ClientReply::Kv(KvResponse { response: Some(kv_response::Response::Range(range)) }) => {
-            let found: Vec<_> = range
-                .kvs
-                .iter()
-                .map(|kv| String::from_utf8_lossy(&kv.value).into_owned())
-                .collect();
-            format!("found: {found:?}\n")
+            let short = range.kvs.iter().filter(|kv| kv.value.len() < 100);
+            let found: Vec<_> =
+                short.map(|kv| String::from_utf8_lossy(&kv.value).into_owned()).collect();
+            format!("found {}: {found:?}\n", range.kvs.len())
         }
         ClientReply::Kv(_) => "done\n".to_owned(),
         ClientReply::Epoch(epoch) => format!("every live node has epoch {epoch}\n"),

@@ -27,6 +27,13 @@ pub fn get(key: &str) -> ClientRequest {
     ClientRequest::Kv(KvRequest { request: Some(kv_request::Request::Range(range)) })
 }
 
+/// A linearizable read of every key that begins with `w`, values included.
+#[must_use]
+pub fn range_all() -> ClientRequest {
+    let range = RangeRequest { key: "w".into(), range_end: "x".into(), ..RangeRequest::default() };
+    ClientRequest::Kv(KvRequest { request: Some(kv_request::Request::Range(range)) })
+}
+
 /// A linearizable read of every key that begins with `w`.
 #[must_use]
 pub fn read_all() -> ClientRequest {

@@ -98,7 +98,7 @@ pub struct World {
     pub(crate) told: BTreeSet<String>,
 }
 
-fn address(host: usize) -> SocketAddr {
+pub(crate) fn address(host: usize) -> SocketAddr {
     let last = u8::try_from(host + 1).expect("at most 250 hosts");
     SocketAddr::from(([10, 0, 0, last], 4747))
 }
@@ -232,93 +232,6 @@ impl World {
         });
         self.carry(host, out);
         self.after_turn(host);
-    }
-
-    /// Power loss on a host: volatile state and unsynced writes are gone.
-    pub fn crash(&mut self, host: usize) {
-        if self.hosts[host].process.take().is_some() {
-            self.note(|| format!("n{} loses power", host + 1));
-            self.hosts[host].disk.crash(&mut self.random);
-            self.hosts[host].paused_until = None;
-        }
-    }
-
-    /// A new disk, at the next start a new host at the old address.
-    pub fn wipe(&mut self, host: usize) {
-        self.crash(host);
-        self.note(|| format!("n{} loses its disk", host + 1));
-        self.checks.disk_lost(host);
-        self.hosts[host].disk.wipe();
-    }
-
-    /// `rm -rf` of the data directory on a host that is off.
-    pub fn remove_data(&mut self, host: usize) {
-        self.crash(host);
-        self.note(|| format!("n{} loses its data directory", host + 1));
-        self.hosts[host].disk.remove_data();
-    }
-
-    /// Asks a daemon to stop in good order.
-    pub fn stop(&mut self, host: usize) {
-        self.note(|| format!("n{} is stopped", host + 1));
-        self.give(host, Input::Stop);
-    }
-
-    /// Another list of seeds in a host's config, read at its next start.
-    pub fn set_seeds(&mut self, host: usize, seeds: &[usize]) {
-        self.hosts[host].seeds = seeds.iter().map(|seed| address(*seed).to_string()).collect();
-        self.hosts[host].slot = seeds.iter().position(|seed| *seed == host);
-    }
-
-    /// A host's disk becomes a copy of another's, as when a virtual machine is cloned.
-    pub fn copy_disk(&mut self, from: usize, to: usize) {
-        self.note(|| format!("n{} gets a copy of the disk of n{}", to + 1, from + 1));
-        self.hosts[to].disk = self.hosts[from].disk.copy();
-    }
-
-    /// Cuts a host off from all others.
-    pub fn isolate(&mut self, host: usize) {
-        self.note(|| format!("n{} is cut off", host + 1));
-        for other in (0..self.hosts.len()).filter(|other| *other != host) {
-            self.network.cut_both(host, other);
-        }
-    }
-
-    /// The host that leads, the one of the highest term if several think so.
-    #[must_use]
-    pub fn leader(&self) -> Option<usize> {
-        let leads = |host: &Host| Some(host.process.as_ref()?.node.vitals().leads_in?);
-        let led =
-            self.hosts.iter().enumerate().filter_map(|(index, host)| Some((leads(host)?, index)));
-        led.max().map(|(_, index)| index)
-    }
-
-    /// Freezes a host for a while.
-    pub fn pause(&mut self, host: usize, span: Duration) {
-        self.note(|| format!("n{} is frozen for {span:?}", host + 1));
-        self.hosts[host].paused_until = Some(self.now + span);
-    }
-
-    /// A host's disk takes no write for a while.
-    pub fn stall(&mut self, host: usize, span: Duration) {
-        self.note(|| format!("the disk of n{} stalls for {span:?}", host + 1));
-        self.hosts[host].stalled_until = self.now + span;
-    }
-
-    /// Each turn of a host's node takes up to so long from now on.
-    pub fn slow_down(&mut self, host: usize, span: Duration) {
-        self.note(|| format!("each turn of n{} takes up to {span:?}", host + 1));
-        self.hosts[host].slow = span;
-    }
-
-    /// Ends every fault that is not the loss of something.
-    pub fn heal(&mut self) {
-        self.network.heal();
-        for host in &mut self.hosts {
-            host.paused_until = None;
-            host.slow = Duration::ZERO;
-            host.stalled_until = Moment::ZERO;
-        }
     }
 
     /// A client of a host asks; the reply turns up under the returned number.

@@ -7,8 +7,8 @@ use crate::event::{ClientReply, ClientRequest, Output};
 use crate::node::Node;
 use quorate_meta::Meta;
 use quorate_proto::{
-    Admit, ForwardAnswer, HealthEpoch, Instance, KvRequest, Moment, Refusal, RefusalCode,
-    forward_answer, kv_request,
+    Admit, ForwardAnswer, HealthEpoch, Instance, KvError, KvRequest, Message as _, Moment, Refusal,
+    RefusalCode, forward_answer, kv_request, limits,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,6 +121,15 @@ impl Requests {
 /// Sorts a keyspace request.
 pub(crate) fn work_of(request: KvRequest) -> Work {
     if Meta::is_read_only(&request) { Work::Read(request) } else { Work::Write(request) }
+}
+
+/// An answer that no frame between nodes carries. Of a write it must be said that it happened.
+fn too_large(written: bool) -> Refusal {
+    let mut refusal = crate::serve::kv_refusal(KvError::AnswerTooLarge);
+    if written {
+        refusal.text = format!("the write was done, but: {}", refusal.text);
+    }
+    refusal
 }
 
 impl Node {
@@ -274,8 +283,14 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         let Some(request) = self.requests.remove(id) else { return };
+        let crosses = matches!(request.origin, Origin::Forwarded(_));
         let answer = match outcome {
             forward_answer::Outcome::Refused(refusal) => Err(refusal),
+            forward_answer::Outcome::Kv(response)
+                if crosses && response.encoded_len() > limits::RANGE_ANSWER =>
+            {
+                Err(too_large(matches!(request.work, Work::Write(_))))
+            }
             outcome => Ok(outcome),
         };
         self.answer(request.origin, answer, out);
