@@ -4,6 +4,7 @@
 //! Build the binary first (`cargo build --release`); it is looked for beside the tests, or where `QUORATE_BIN` says.
 //! Nothing here measures time: waits end with what they wait for, or fail after a minute.
 
+#[cfg(test)]
 mod processes {
     mod births;
     mod cluster;
