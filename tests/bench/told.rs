@@ -48,6 +48,8 @@ struct Watched {
     names: Vec<String>,
     news: mpsc::Receiver<News>,
     next_victim: usize,
+    /// The victim of the run before, which was started again.
+    returned: Option<usize>,
     /// Verdicts on nodes that were running, in words.
     false_verdicts: Vec<String>,
 }
@@ -123,7 +125,8 @@ impl Watched {
             }
             (Group::Quorate { cluster, _watchers: watchers }, names)
         };
-        let mut watched = Self { group, names, news, next_victim: 0, false_verdicts: Vec::new() };
+        let mut watched =
+            Self { group, names, news, next_victim: 0, returned: None, false_verdicts: Vec::new() };
         let pairs = watched.pairs(|by, about| by != about);
         watched.learn(pairs, true, None).await?;
         Ok(watched)
@@ -136,12 +139,14 @@ impl Watched {
         while let Ok(news) = self.news.try_recv() {
             self.count_if_false(&news, None);
         }
+        self.returned = None;
         let killed = match &mut self.group {
             Group::Quorate { cluster, .. } => cluster.kill(victim),
             Group::Serf(agents) => agents.kill(victim),
         };
         let others = self.pairs(|by, about| about == victim && by != victim);
         let learned = self.learn(others, false, Some(victim)).await?;
+        self.returned = Some(victim);
         match &mut self.group {
             Group::Quorate { cluster, .. } => cluster.start(victim)?,
             Group::Serf(agents) => agents.restart(victim)?,
@@ -176,13 +181,13 @@ impl Watched {
             .collect()
     }
 
-    /// Counts a verdict on a node that was running. What a restarted node shows first of itself is its stored view,
-    /// and no verdict.
+    /// Counts a verdict on a node that was running. A node that has just returned shows the view that it had stored,
+    /// in which others may be down: nothing that it says counts before the next kill. A view is of the whole cluster,
+    /// so the others say the same if it is true.
     fn count_if_false(&mut self, news: &News, dead: Option<usize>) {
-        let by = &self.names[news.by];
         let about_dead = dead.is_some_and(|dead| self.names[dead] == news.about);
-        if !news.alive && !about_dead && *by != news.about {
-            self.false_verdicts.push(format!("{by} on {}", news.about));
+        if !news.alive && !about_dead && Some(news.by) != self.returned {
+            self.false_verdicts.push(format!("{} on {}", self.names[news.by], news.about));
         }
     }
 
