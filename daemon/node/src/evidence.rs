@@ -30,6 +30,9 @@ pub(crate) struct Evidence {
     reports: BTreeMap<Instance, (Moment, Dissent)>,
     sent_to: Option<(Instance, HealthEpoch)>,
     verdict_changed: bool,
+    /// The leader that is gone, until another leads. A candidate of a later term makes every voter forget whom it
+    /// followed, and a vote that was split has to be repeated all the same.
+    pub(crate) lost_leader: Option<Instance>,
 }
 
 impl Evidence {
@@ -142,6 +145,7 @@ impl Node {
     /// Evidence says that the leader is gone: the lowest live voter campaigns at once, the next ones a little
     /// later should it not succeed.
     pub(crate) fn plan_campaign(&mut self) {
+        self.evidence.lost_leader = self.health.leader.map(|leader| leader.instance);
         let Some(place) = self.campaign_place() else { return };
         self.drop_leaders_lease();
         let wait = CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX);
@@ -152,7 +156,7 @@ impl Node {
     fn campaign_place(&self) -> Option<usize> {
         let group = self.group.as_ref()?;
         let status = group.replica.status();
-        let lost = self.health.leader?.instance;
+        let lost = self.evidence.lost_leader?;
         if !status.promotable
             || self.detector.doubts_itself()
             || self.stopping.is_some()
@@ -184,24 +188,24 @@ impl Node {
     }
 
     fn drop_leaders_lease(&mut self) {
-        let Some(leader) = self.health.leader else { return };
+        let Some(lost) = self.evidence.lost_leader else { return };
         if let Some(group) = &mut self.group {
-            group.replica.evidence_against(raft_id(group.genesis, leader.instance));
+            group.replica.evidence_against(raft_id(group.genesis, lost));
         }
     }
 
     /// The time to campaign has come, unless somebody leads by now.
     pub(crate) fn campaign_on_evidence(&mut self) {
-        let Some(leader) = self.health.leader else { return };
+        let Some(lost) = self.evidence.lost_leader else { return };
         let gone = self
             .detector
-            .verdict(leader.instance)
+            .verdict(lost)
             .is_some_and(|opinion| matches!(opinion.verdict, Verdict::Down | Verdict::Left));
-        if !gone || self.campaign_place().is_none() {
-            return;
-        }
+        let Some(place) = self.campaign_place().filter(|_| gone) else { return };
         self.drop_leaders_lease();
-        self.timers.arm(Timer::Campaign, self.now + CAMPAIGN_REPEAT);
+        // Apart from each other, or two that split the vote would split it again.
+        let stagger = CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX);
+        self.timers.arm(Timer::Campaign, self.now + CAMPAIGN_REPEAT + stagger);
         if let Some(group) = &mut self.group
             && !group.leads()
         {
