@@ -1,6 +1,8 @@
 //! `quorate demo`, as anybody would run it: it ends by itself, tells its figures, and leaves nothing behind, whatever
 //! happens to it. Each run has a temporary directory of its own, which must be empty afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;

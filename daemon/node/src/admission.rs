@@ -55,8 +55,9 @@ impl Node {
         self.meta_changed = true;
         if self.is_founding_voter() == Some(true) {
             if self.group.is_none() {
-                let text =
-                    format!("cluster {genesis} founded by {} hosts", founded.record.voters.len());
+                let count = founded.record.voters.len();
+                let hosts = if count == 1 { "host" } else { "hosts" };
+                let text = format!("cluster {genesis} founded by {count} {hosts}");
                 self.event("founded", text, false, out);
                 self.found_group(&founded, out);
                 self.timers.arm(Timer::FounderPatience, self.now + Duration::from_secs(3));

@@ -130,7 +130,7 @@ impl Node {
             applied_term,
             durable_snapshot,
         });
-        self.meta_changed = true;
+        self.health_replaced(out);
         self.timers.arm(Timer::Tick, self.now + quorate_consensus::TICK);
         for (from, message) in std::mem::take(&mut self.held) {
             self.receive_raft(from, message, out);
