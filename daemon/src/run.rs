@@ -33,7 +33,7 @@ use tokio::sync::{mpsc, watch};
 /// overrun: the lanes then wait, and so do their senders.
 const INPUTS: usize = 8_192;
 /// Entries between two snapshots: a replay of so many takes well below a second.
-const SNAPSHOT_EVERY: u64 = 20_000;
+const SNAPSHOT_EVERY: u64 = 50_000;
 /// `quorate farewell` may delay a restart by this at most.
 const FAREWELL: Duration = Duration::from_millis(300);
 

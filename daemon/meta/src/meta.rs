@@ -22,8 +22,8 @@ use std::sync::Arc;
 /// Index at which every founder's log begins (GENESIS rule 14): the genesis state stands there.
 const GENESIS_INDEX: u64 = 1;
 /// Compacted changes whose memory is given back with each entry: more than an ordinary entry adds, so that
-/// scrubbing catches up, and about half a millisecond.
-const SCRUB_PER_ENTRY: usize = 500;
+/// scrubbing catches up, and little enough that a batch of hundreds of entries does not stall the replica.
+const SCRUB_PER_ENTRY: usize = 16;
 
 /// See the head of this file.
 #[derive(Clone, PartialEq)]

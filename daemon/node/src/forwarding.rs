@@ -6,10 +6,15 @@
 use crate::event::{ForwardFailure, Output};
 use crate::node::Node;
 use crate::requests::{MAX_REQUESTS, Origin, Request, Stage, Work, work_of};
+use crate::timers::Timer;
 use quorate_proto::{
     ForwardAnswer, ForwardRequest, Instance, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,
 };
+use std::time::Duration;
+
+/// How soon a request that came back without an answer is asked again: above a round trip of any network we serve.
+const RETRY: Duration = Duration::from_millis(100);
 
 impl Node {
     /// Another node asks this one as leader.
@@ -85,8 +90,14 @@ impl Node {
             .leader
             .filter(|leader| leader.instance != me && self.seems_alive(leader.instance));
         let genesis = self.genesis;
-        let (Some(leader), Some(genesis)) = (leader, genesis) else { return };
-        let Some(address) = self.peers.address(leader.instance) else { return };
+        let address = leader.and_then(|leader| self.peers.address(leader.instance));
+        let (Some(leader), Some(address), Some(genesis)) = (leader, address, genesis) else {
+            // Without a leader the next one is waited for; one that is in doubt may come back in the same term.
+            if self.health.leader.is_some() {
+                self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
+            }
+            return;
+        };
         let now = self.now;
         let Some(request) = self.requests.table.get_mut(&id) else { return };
         if request.stage == (Stage::Waiting { tried: Some((leader.instance, leader.term)) }) {
@@ -131,9 +142,20 @@ impl Node {
             Ok(_) | Err(_) => {
                 let term = self.health.leader.map_or(0, |leader| leader.term);
                 self.set_stage(ticket, Stage::Waiting { tried: Some((to, term)) });
-                self.advance(ticket, out);
+                self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
             }
         }
+    }
+
+    /// A connection can lose a request although it is the same leader in the same term, and nothing else happens:
+    /// what waits is then asked again.
+    pub(crate) fn retry_requests(&mut self, out: &mut Vec<Output>) {
+        for request in self.requests.table.values_mut() {
+            if let Stage::Waiting { tried } = &mut request.stage {
+                *tried = None;
+            }
+        }
+        self.advance_waiting(out);
     }
 
     fn turned_away(&mut self, id: u64, by: Instance, hint: &NotLeader, out: &mut Vec<Output>) {
@@ -150,6 +172,7 @@ impl Node {
             }
         }
         self.advance(id, out);
+        self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
     }
 
     /// Another leader is known: what waits goes there; what was asked of the old one is settled.

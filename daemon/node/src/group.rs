@@ -19,6 +19,8 @@ const ELECTION_FRAME_LIFE: Duration = Duration::from_secs(1);
 /// Most entries that stay in the log behind a snapshot, so that a follower that was away for a moment is caught
 /// up without a snapshot.
 const KEPT_ENTRIES: u64 = 2_000;
+/// So many bytes of commands make a snapshot due even when they are few entries: the log is held in memory.
+const SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Replica and state of `__meta`.
 pub(crate) struct Group {
@@ -32,6 +34,10 @@ pub(crate) struct Group {
     arriving: Option<(SnapshotMetadata, Meta)>,
     taking: bool,
     last_snapshot: u64,
+    /// Bytes of commands applied since, which the log in memory holds.
+    bytes_since_snapshot: u64,
+    /// Entries that stay in the log behind the snapshot under way.
+    keep: u64,
     applied_term: u64,
     pub(crate) durable_snapshot: Option<SnapshotMetadata>,
 }
@@ -127,6 +133,8 @@ impl Node {
             arriving: None,
             taking: false,
             last_snapshot,
+            bytes_since_snapshot: 0,
+            keep: 0,
             applied_term,
             durable_snapshot,
         });
@@ -224,8 +232,7 @@ impl Node {
         let Some(group) = &mut self.group else { return };
         group.taking = false;
         group.last_snapshot = group.last_snapshot.max(metadata.index);
-        let kept = KEPT_ENTRIES.min(self.config.snapshot_every / 2);
-        let record = group.replica.compact(metadata.index.saturating_sub(kept));
+        let record = group.replica.compact(metadata.index.saturating_sub(group.keep));
         group.durable_snapshot = Some(metadata);
         if let Some(record) = record {
             self.persist(PersistOwner::Nobody, Write::Log(vec![record]), out);
@@ -311,6 +318,7 @@ impl Node {
         let Some(group) = &mut self.group else { return };
         let (term, delta, outcome) = match entry {
             Committed::Command { index, term, data } => {
+                group.bytes_since_snapshot += data.len() as u64;
                 let applied = group.meta.apply(index, &data);
                 (term, applied.health, Some((applied.ticket, applied.result)))
             }
@@ -360,12 +368,18 @@ impl Node {
     fn take_snapshot_when_due(&mut self, out: &mut Vec<Output>) {
         let every = self.config.snapshot_every;
         let Some(group) = &mut self.group else { return };
-        let due = group.meta.applied().saturating_sub(group.last_snapshot) >= every;
+        // Replicas apply the same entries at the same time; their snapshots need not fall together as well.
+        let every = every + group.me.get() % (every / 4 + 1);
+        let entries = group.meta.applied().saturating_sub(group.last_snapshot);
+        let due = entries >= every || group.bytes_since_snapshot >= SNAPSHOT_BYTES;
         if group.taking || !due || group.replica.status().joint {
             return;
         }
         let metadata = group.position();
         group.taking = true;
+        // A quarter at most: few entries are large ones.
+        group.keep = KEPT_ENTRIES.min(entries / 4);
+        group.bytes_since_snapshot = 0;
         group.replica.offer_snapshot(metadata.clone());
         group.offered = Some((metadata.clone(), group.meta.clone()));
         out.push(Output::TakeSnapshot { metadata, image: Box::new(group.meta.clone()) });

@@ -379,6 +379,7 @@ impl Node {
             Timer::LeaderSilence => self.health.changed = true,
             Timer::Duties => self.duties_due = true,
             Timer::Campaign => self.campaign_on_evidence(),
+            Timer::Retry => self.retry_requests(out),
             Timer::Join => self.ask_to_join(out),
             Timer::FounderPatience => self.campaign_as_founder(),
             Timer::Stop => self.finish_stop(out),

@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     Duties,
     /// A voter with evidence against the leader campaigns, or campaigns again.
     Campaign,
+    /// Requests that came back without an answer are asked again.
+    Retry,
     /// A joiner asks again to be let in.
     Join,
     /// A founder that waited for the others starts its group's clock anyway.

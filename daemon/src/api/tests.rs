@@ -11,9 +11,9 @@ use hyper_util::rt::TokioIo;
 use quorate_node::status::{Margin, Reason, State};
 use quorate_node::{ClientReply, ClientRequest, Event, Status};
 use quorate_proto::{
-    Command, CommandBody, Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse,
-    Member, MemberState, Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode,
-    ResponseHeader, Role, kv_request, kv_response,
+    Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Member, MemberState,
+    Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode, ResponseHeader, Role,
+    kv_request, kv_response,
 };
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -393,42 +393,4 @@ async fn a_full_loop_is_busy_and_a_stopped_one_says_so() {
     let (first, second, _) = tokio::join!(biased; first, second, stopping);
     assert_eq!(first.unwrap_err(), super::keyspace::Failure::Stopping);
     assert_eq!(second.unwrap_err(), super::keyspace::Failure::Busy);
-}
-
-/// A keyspace of one replica that agrees with itself at once.
-fn lonely_keyspace() -> impl FnMut(ClientRequest) -> ClientReply + Send + 'static {
-    let mut meta = quorate_meta::Meta::empty();
-    let refused = |error: KvError| refuse(RefusalCode::Kv, error as u32);
-    move |request| {
-        let ClientRequest::Kv(request) = request else { return refuse(RefusalCode::Other, 0) };
-        if let Err(error) = meta.check(&request) {
-            return refused(error);
-        }
-        let answer = if quorate_meta::Meta::is_read_only(&request) {
-            meta.read(&request)
-        } else {
-            let entry = Command::to_entry(1, CommandBody::Kv(request));
-            let index = meta.applied() + 1;
-            match meta.apply(index, &entry).result {
-                quorate_meta::AppliedResult::Kv(answer) => answer,
-                other => panic!("a keyspace request gave {other:?}"),
-            }
-        };
-        answer.map_or_else(refused, ClientReply::Kv)
-    }
-}
-
-/// Not a test: a door to try clients on by hand.
-/// `QUORATE_BY_HAND=/tmp/hand.sock cargo test --release -p quorate -- --ignored by_hand`
-#[tokio::test]
-#[ignore = "serves until it is stopped"]
-async fn by_hand() {
-    let path = PathBuf::from(std::env::var_os("QUORATE_BY_HAND").unwrap());
-    let stage = Stage::new(State::Quorate, lonely_keyspace());
-    let doors = Doors { keyspace: true, ..stage.doors.clone() };
-    let listener = open_tcp(SocketAddr::from(([127, 0, 0, 1], 14748))).await.unwrap();
-    tokio::join!(
-        serve_unix(open_unix(&path).unwrap(), doors.clone()),
-        serve_tcp(listener, doors, Vec::new())
-    );
 }
