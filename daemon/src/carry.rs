@@ -31,15 +31,7 @@ const PING_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The hands of the loop.
 pub(crate) struct Carrier {
-    pub(crate) transport: Transport,
-    pub(crate) hello: Hello,
-    pub(crate) writer: Writer,
-    pub(crate) snapshots: Arc<SnapshotKeeper>,
-    pub(crate) results: mpsc::Sender<Input>,
-    pub(crate) feed: Feed,
-    pub(crate) events: EventRing,
-    pub(crate) seeds: Vec<String>,
-    pub(crate) own: OwnHost,
+    hands: Hands,
     genesis: GenesisId,
     replies: BTreeMap<u64, oneshot::Sender<ClientReply>>,
     answers: BTreeMap<u64, oneshot::Sender<Bytes>>,
@@ -62,29 +54,9 @@ pub(crate) struct Hands {
 
 impl Carrier {
     pub(crate) fn new(hands: Hands) -> Self {
-        let Hands {
-            transport,
-            hello,
-            writer,
-            snapshots,
-            results,
-            feed,
-            events,
-            seeds,
-            own,
-            genesis,
-        } = hands;
         Self {
-            transport,
-            hello,
-            writer,
-            snapshots,
-            results,
-            feed,
-            events,
-            seeds,
-            own,
-            genesis: genesis.unwrap_or_default(),
+            genesis: hands.genesis.unwrap_or_default(),
+            hands,
             replies: BTreeMap::new(),
             answers: BTreeMap::new(),
             next_ticket: 0,
@@ -124,16 +96,16 @@ impl Carrier {
 
     fn carry_one(&mut self, output: Output) {
         match output {
-            Output::Persist { number, write } => self.writer.submit(number, write),
-            Output::Send { to, address, frame } => self.transport.send(to, address, frame),
+            Output::Persist { number, write } => self.hands.writer.submit(number, write),
+            Output::Send { to, address, frame } => self.hands.transport.send(to, address, frame),
             Output::SendDatagram { to, address, bytes } => {
-                self.transport.send_datagram(to, address, bytes);
+                self.hands.transport.send_datagram(to, address, bytes);
             }
-            Output::Dial { address } => self.transport.dial(address),
+            Output::Dial { address } => self.hands.transport.dial(address),
             Output::ResolveSeeds => self.resolve_seeds(),
             Output::Ban { instance, reason } => {
                 tracing::warn!(%instance, %reason, "instance banned");
-                self.transport.ban(instance);
+                self.hands.transport.ban(instance);
             }
             Output::KnowsGenesis(genesis) => self.knows(genesis),
             Output::Forward { ticket, to, address, deadline, request } => {
@@ -153,14 +125,16 @@ impl Carrier {
             Output::SendSnapshot { to, address, message, image } => {
                 self.send_snapshot(to, address, &message, *image);
             }
-            Output::Health { view, delta, quorate } => self.feed.publish(view, delta, quorate),
+            Output::Health { view, delta, quorate } => {
+                self.hands.feed.publish(view, delta, quorate)
+            }
             Output::Event(event) => {
                 if event.warning {
                     tracing::warn!(kind = event.kind, "{}", event.text);
                 } else {
                     tracing::info!(kind = event.kind, "{}", event.text);
                 }
-                self.events.push(event);
+                self.hands.events.push(event);
             }
             Output::Founded(founded) => {
                 let genesis = founded.record.genesis_id();
@@ -172,15 +146,15 @@ impl Carrier {
 
     fn knows(&mut self, genesis: GenesisId) {
         self.genesis = genesis;
-        self.hello.genesis = Some(genesis);
-        self.transport.set_hello(self.hello.clone());
+        self.hands.hello.genesis = Some(genesis);
+        self.hands.transport.set_hello(self.hands.hello.clone());
     }
 
     fn resolve_seeds(&self) {
         tokio::spawn(resolve::resolve_seeds(
-            self.seeds.clone(),
-            self.own.clone(),
-            self.results.clone(),
+            self.hands.seeds.clone(),
+            self.hands.own.clone(),
+            self.hands.results.clone(),
         ));
     }
 
@@ -193,8 +167,8 @@ impl Carrier {
         request: &ForwardRequest,
     ) {
         let bytes: Bytes = request.encode_to_vec().into();
-        let asked = self.transport.request(to, address, bytes, clock::until(deadline));
-        let results = self.results.clone();
+        let asked = self.hands.transport.request(to, address, bytes, clock::until(deadline));
+        let results = self.hands.results.clone();
         tokio::spawn(async move {
             let answer = match asked.await {
                 Ok(bytes) => ForwardAnswer::decode(bytes).map_err(|_| ForwardFailure::Lost),
@@ -206,9 +180,9 @@ impl Carrier {
     }
 
     fn take_snapshot(&self, metadata: quorate_proto::SnapshotMetadata, image: &Meta) {
-        let results = self.results.clone();
+        let results = self.hands.results.clone();
         let taken = metadata.clone();
-        self.snapshots.store(SnapshotJob {
+        self.hands.snapshots.store(SnapshotJob {
             genesis: self.genesis,
             metadata,
             chunks: Box::new(image.chunks()),
@@ -228,7 +202,7 @@ impl Carrier {
 
     fn send_snapshot(&self, to: Instance, address: SocketAddr, message: &RaftMessage, image: Meta) {
         let header: Bytes = message.encode_to_vec().into();
-        let (transport, results) = (self.transport.clone(), self.results.clone());
+        let (transport, results) = (self.hands.transport.clone(), self.hands.results.clone());
         tokio::spawn(async move {
             let chunks =
                 tokio::task::spawn_blocking(move || image.chunks().collect::<Vec<_>>()).await;
@@ -276,7 +250,7 @@ impl Carrier {
     }
 
     fn receive_snapshot(&self, from: Instance, header: Bytes, chunks: mpsc::Receiver<Bytes>) {
-        let (results, snapshots) = (self.results.clone(), Arc::clone(&self.snapshots));
+        let (results, snapshots) = (self.hands.results.clone(), Arc::clone(&self.hands.snapshots));
         let genesis = self.genesis;
         let Ok(message) = RaftMessage::decode(header) else { return };
         let Some(metadata) = message.snapshot.clone() else { return };
@@ -333,7 +307,7 @@ impl Carrier {
         let body = Some(forward_request::Body::Echo(true));
         let request = ForwardRequest { genesis, remaining_ms: 1_000, body };
         let bytes: Bytes = request.encode_to_vec().into();
-        let transport = self.transport.clone();
+        let transport = self.hands.transport.clone();
         tokio::spawn(async move {
             let mut times = Vec::new();
             for _ in 0..count {
@@ -353,7 +327,7 @@ impl Carrier {
             let member = status.view.members.iter().find(|member| member.instance == instance);
             member.map_or_else(|| instance.short(), |member| member.name.clone())
         };
-        crate::links::lines(&self.transport.links(), name)
+        crate::links::lines(&self.hands.transport.links(), name)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a node says of itself: its status, and the reasons why it is not quorate. Reads; changes nothing.
 
 use crate::node::Node;
-use crate::status::{Margin, Reason, State, Status};
+use crate::status::{Reason, State, Status};
 use quorate_proto::Moment;
 use std::sync::Arc;
 
@@ -45,12 +45,7 @@ impl Node {
             genesis: self.genesis,
             state: self.state(),
             reasons: self.reasons(now),
-            margin: self.founding.margin().map(|margin| Margin {
-                disks: margin.disks,
-                alarm: margin.alarm,
-                known: margin.known,
-                slots: margin.slots,
-            }),
+            margin: self.founding.margin(),
             name: self.config.name.clone(),
             instance: self.config.instance,
             generation: self.config.generation,
@@ -92,19 +87,14 @@ impl Node {
     }
 
     fn reasons(&self, now: Moment) -> Vec<Reason> {
-        let founding = || {
-            self.founding.reasons(now).into_iter().map(|reason| Reason {
-                code: reason.code,
-                subject: reason.subject,
-                text: reason.text,
-                remedy: reason.remedy,
-                since: reason.since,
-            })
-        };
         let mut reasons = match self.state() {
             State::Quorate => Vec::new(),
-            State::Waiting => founding().collect(),
-            State::Joining => founding().chain([self.joining_reason(now)]).collect(),
+            State::Waiting => self.founding.reasons(now),
+            State::Joining => {
+                let mut reasons = self.founding.reasons(now);
+                reasons.push(self.joining_reason(now));
+                reasons
+            }
             State::NoQuorum => self.no_quorum_reasons(now),
         };
         reasons.extend(self.disk_full.map(|since| Reason {

@@ -1,5 +1,6 @@
 //! What a node knows of itself, for `quorate status`, `/v1/status`, `/metrics` and `quorate why`.
 
+pub use quorate_membership::{Margin, WaitingReason as Reason};
 use quorate_proto::{
     Generation, GenesisId, HealthView, Instance, NodeName, Role, SnapshotMetadata,
 };
@@ -30,35 +31,6 @@ impl State {
             Self::NoQuorum => "no-quorum",
         }
     }
-}
-
-/// One reason why a node waits, with the remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason {
-    /// Short word, stable: `unresolved`, `no-answer`, `other-secret`, `other-cluster`, `other-seeds`, `clone`,
-    /// `own-slot`, `too-few`, `marker`, `two-clusters`, `joining`, `no-leader`, ...
-    pub code: &'static str,
-    /// Which seed or node, when it is about one.
-    pub subject: Option<String>,
-    /// The sentence: what is wrong.
-    pub text: String,
-    /// The command or step that helps.
-    pub remedy: String,
-    /// Microseconds on the node's clock since it is so.
-    pub since: quorate_proto::Moment,
-}
-
-/// The margin of GENESIS rule 22.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Margin {
-    /// Founder disks that must be lost at once before a second founding would be possible.
-    pub disks: u32,
-    /// Whether that is alarmingly few.
-    pub alarm: bool,
-    /// Founder slots whose present life knows the cluster.
-    pub known: u32,
-    /// Founder slots in the list.
-    pub slots: u32,
 }
 
 /// A node's own verdict on another, where it differs from the committed health.
