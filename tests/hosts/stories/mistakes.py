@@ -104,7 +104,7 @@ def wrong_port_among_seeds(story):
     cluster = story.cluster
     installed(story, 2, more='listen = "0.0.0.0:4749"')
     cluster.start_all()
-    reason(story, [1], "own-slot", "not among the seeds", "`listen`")
+    reason(story, [1], "own-slot", "10.77.0.1:4747", "port 4749", "`listen`")
 
 
 def port_taken(story):
