@@ -3,7 +3,7 @@
 
 usage: acceptance.py [--binary FILE] [--quick | --long] [--only STORY,...] [--list]
 
-  --quick   skews of 0-3 s between starts, one idle minute, no rough weather: what ./check runs
+  --quick   skews of 0-10 s between starts, five idle minutes, no rough weather: what ./check runs
             (without: 0-10 s, 5 minutes, and all stories)
   --long    skews of 0-60 s, half an hour of idling
   --seed N  the random choices of that run
@@ -32,8 +32,8 @@ class Tier:
 
     def __init__(self, name):
         self.name = name
-        self.skew = {"quick": 3.0, "default": 10.0, "long": 60.0}[name]
-        self.idle = {"quick": 60, "default": 300, "long": 1800}[name]
+        self.skew = {"quick": 10.0, "default": 10.0, "long": 60.0}[name]
+        self.idle = {"quick": 300, "default": 300, "long": 1800}[name]
 
 
 class Story:

@@ -40,8 +40,9 @@ def all_start_orders(story):
         seen, seconds = cluster.wait_quorate(voters=3, alive=3)
         story.note("%s: quorate %.1f s after the last start" % (label, seconds))
         one_id(story, seen)
-        story.check("%s: no margin alarm" % label, all(not s["margin"]["alarm"] for s in seen.values()),
-                    [s["margin"] for s in seen.values()])
+        # A host that came after the birth learns the record, and with it the margin, a moment after it is let in.
+        seen, _ = cluster.wait("no margin alarm", lambda status: status["margin"] and not status["margin"]["alarm"], 10)
+        story.check("%s: no margin alarm" % label, True)
         put = cluster.quorate(order[0], "put greeting %d" % order[0])
         got = cluster.quorate(order[2], "get greeting")
         story.check("%s: what one host writes another reads" % label,
@@ -69,7 +70,7 @@ def one_never_comes(story):
     seen, seconds = cluster.wait_quorate(voters=3, alive=3)
     story.note("the late one is a voter %.1f s after its start" % seconds)
     one_id(story, seen)
-    seen, _ = cluster.wait("no alarm", lambda status: not status["margin"]["alarm"], 10)
+    seen, _ = cluster.wait("no alarm", lambda status: status["margin"] and not status["margin"]["alarm"], 10)
     story.check("the alarm is gone", True)
     got = cluster.quorate(late, "get before")
     story.check("the late one reads what was written before it came", got.stdout.strip() == "v", got.stderr)
