@@ -46,6 +46,7 @@ impl Disk {
 
     /// Opens the data directory as a start does: makes a life when there is none, raises the generation.
     pub fn open(&mut self, random: &mut Random, cluster: &ClusterName) -> Life {
+        assert!(self.pending.is_empty(), "a stopped or crashed host has no write under way");
         let life = self.life.get_or_insert_with(|| {
             let instance = Instance::from_bytes(random.bytes16());
             let mut key = [0; 32];

@@ -407,6 +407,10 @@ impl World {
 
     pub(crate) fn carry(&mut self, host: usize, outputs: Vec<Output>) {
         for output in outputs {
+            // A node that halts in the middle of a turn is not obeyed any more.
+            if self.hosts[host].process.is_none() {
+                break;
+            }
             self.carry_one(host, output);
         }
     }

@@ -14,7 +14,7 @@ use quorate_proto::{
 use std::time::Duration;
 
 /// How soon a request that came back without an answer is asked again: above a round trip of any network we serve.
-const RETRY: Duration = Duration::from_millis(100);
+pub(crate) const RETRY: Duration = Duration::from_millis(100);
 
 impl Node {
     /// Another node asks this one as leader.
@@ -192,9 +192,6 @@ impl Node {
         for instance in old {
             self.fail_requests_at(instance, out);
         }
-        if !self.leads() {
-            self.stop_serving();
-        }
         self.advance_waiting(out);
     }
 
@@ -210,7 +207,7 @@ impl Node {
         }
     }
 
-    fn advance_waiting(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn advance_waiting(&mut self, out: &mut Vec<Output>) {
         let waiting: Vec<u64> = self
             .requests
             .table

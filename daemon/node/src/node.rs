@@ -406,6 +406,7 @@ impl Node {
         self.offer_wanted_snapshot();
         self.settle_group(out);
         self.notice_leader(out);
+        self.stop_serving_if_deposed(out);
         self.catch_up_with_view(out);
         self.publish_health(out);
         self.continue_stop(out);

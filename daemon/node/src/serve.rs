@@ -4,6 +4,7 @@
 //! (ReadIndex); reads of one turn share one round. raft may drop a read round silently, so it is repeated.
 
 use crate::event::Output;
+use crate::forwarding::RETRY;
 use crate::node::Node;
 use crate::requests::{Stage, Work};
 use crate::timers::Timer;
@@ -35,6 +36,14 @@ pub(crate) struct Serving {
     confirmed: Vec<(u64, Vec<u64>)>,
     /// Requests that wait for an epoch.
     waits: Vec<u64>,
+}
+
+impl Serving {
+    /// Whether a request waits here for something that only a leader can do. Proposed ones are settled by the log.
+    fn holds_requests(&self) -> bool {
+        let reads = self.fresh_reads.len() + self.rounds.len() + self.confirmed.len();
+        reads + self.batch.len() + self.waits.len() > 0
+    }
 }
 
 /// A keyspace error as it travels.
@@ -118,14 +127,13 @@ impl Node {
     /// Nothing of the batch was proposed: its requests wait for the next leader, or for room.
     fn batch_refused(&mut self, batch: Vec<(u64, Bytes)>, error: &ProposeError) {
         tracing::debug!(%error, entries = batch.len(), "proposal refused");
-        let me = self.config.instance;
-        let term = self.health.leader.map_or(0, |leader| leader.term);
         for (ticket, _) in batch {
             let _ = self.reconciler.applied(ticket);
             if let Some(id) = self.requests.serving.proposed.remove(&ticket) {
-                self.set_stage(id, Stage::Waiting { tried: Some((me, term)) });
+                self.set_stage(id, Stage::Waiting { tried: None });
             }
         }
+        self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
     }
 
     fn start_read_round(&mut self) {
@@ -248,8 +256,12 @@ impl Node {
         }
     }
 
-    /// This node no longer leads: what was not proposed goes back to waiting.
-    pub(crate) fn stop_serving(&mut self) {
+    /// Once this node no longer leads, what was not proposed goes back to waiting. Looked at in every turn: who leads
+    /// may have been heard from a ping before the own replica was deposed.
+    pub(crate) fn stop_serving_if_deposed(&mut self, out: &mut Vec<Output>) {
+        if self.leads() || !self.requests.serving.holds_requests() {
+            return;
+        }
         let serving = &mut self.requests.serving;
         serving.fresh_reads.clear();
         serving.rounds.clear();
@@ -264,6 +276,7 @@ impl Node {
                 request.stage = Stage::Waiting { tried: None };
             }
         }
+        self.advance_waiting(out);
     }
 
     /// An acknowledgement came in: waits for epochs may be over.

@@ -16,7 +16,9 @@ const HANDOVER: Duration = Duration::from_millis(800);
 pub(crate) enum Stopping {
     /// Leadership is being handed over.
     HandingOver { since: Moment },
-    /// Goodbye is said.
+    /// Goodbye is said; the turn in which it was is brought to its end.
+    Leaving,
+    /// The shell was told, as the last thing.
     Gone,
 }
 
@@ -55,22 +57,27 @@ impl Node {
             .map(|(_, id)| id)
     }
 
-    /// Looks whether somebody else leads by now.
+    /// Looks whether somebody else leads by now. Called last in a turn: nothing may follow `Stopped`.
     pub(crate) fn continue_stop(&mut self, out: &mut Vec<Output>) {
-        let Some(Stopping::HandingOver { since }) = self.stopping else { return };
-        let another =
-            self.health.leader.is_some_and(|leader| leader.instance != self.config.instance);
-        if another && self.now > since {
-            self.finish_stop(out);
+        if let Some(Stopping::HandingOver { since }) = self.stopping {
+            let another =
+                self.health.leader.is_some_and(|leader| leader.instance != self.config.instance);
+            if another && self.now > since {
+                self.finish_stop(out);
+            }
+        }
+        if self.stopping == Some(Stopping::Leaving) {
+            self.stopping = Some(Stopping::Gone);
+            out.push(Output::Stopped);
         }
     }
 
-    /// Says goodbye to everybody who has a session with us, and is done.
+    /// Says goodbye to everybody who has a session with us.
     pub(crate) fn finish_stop(&mut self, out: &mut Vec<Output>) {
-        if self.stopping == Some(Stopping::Gone) {
+        if matches!(self.stopping, Some(Stopping::Leaving | Stopping::Gone)) {
             return;
         }
-        self.stopping = Some(Stopping::Gone);
+        self.stopping = Some(Stopping::Leaving);
         self.timers.disarm(Timer::Stop);
         self.step_detector(DetectorInput::Leave, out);
         let peers: Vec<Instance> = self.peers.sessions().map(|session| session.instance).collect();
@@ -79,6 +86,5 @@ impl Node {
             let goodbye = EnvelopeBody::Farewell(generation);
             self.send_control(peer, FrameKind::Farewell, 0, goodbye, out);
         }
-        out.push(Output::Stopped);
     }
 }
