@@ -151,6 +151,13 @@ async fn write_frames(
             Next::Over => break,
         }
     }
+    if lane == Lane::Control && !shared.closing.load(Ordering::Acquire) {
+        // The end of this stream tells the peer that it may close the connection.
+        tokio::select! {
+            () = link.all_answered() => {}
+            error = link.connection.closed() => return Err(WriteError::ConnectionLost(error)),
+        }
+    }
     // The stream is open, or the loop would have failed.
     let _ = stream.finish();
     let _ = stream.stopped().await;

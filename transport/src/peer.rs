@@ -61,6 +61,8 @@ pub(crate) struct Link {
     /// Wakes the writers.
     pub(crate) control: Notify,
     pub(crate) log: Notify,
+    /// Requests asked on this link that have no answer yet. A link that is not kept stays until there is none.
+    pub(crate) asking: watch::Sender<usize>,
     /// Something was sent or received since the last look.
     pub(crate) used: AtomicBool,
     /// Another session took the place of this link's, with the end to report.
@@ -77,6 +79,7 @@ impl Link {
             traffic: Traffic::default(),
             control: Notify::new(),
             log: Notify::new(),
+            asking: watch::Sender::new(0),
             used: AtomicBool::new(true),
             displaced: Mutex::new(None),
         })
@@ -94,8 +97,26 @@ impl Link {
         self.wake(Lane::Log);
     }
 
+    /// Waits until every request asked on this link is answered.
+    pub(crate) async fn all_answered(&self) {
+        // The sender lives in `self`, so the wait ends only with the last answer.
+        let _ = self.asking.subscribe().wait_for(|asking| *asking == 0).await;
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.connection.close_reason().is_none()
+    }
+}
+
+/// A link while a request is under way on it.
+#[derive(Debug)]
+pub(crate) struct InUse {
+    pub(crate) link: Arc<Link>,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.link.asking.send_modify(|asking| *asking -= 1);
     }
 }
 
@@ -162,6 +183,15 @@ impl Peer {
     /// The link that carries the session, when its connection is open as far as we know.
     pub(crate) fn standing(&self) -> Option<Arc<Link>> {
         self.state().standing.clone().filter(|link| link.is_open())
+    }
+
+    /// The same, counted as in use by a request until the guard goes.
+    pub(crate) fn standing_for_request(&self) -> Option<InUse> {
+        let state = self.state();
+        // Counted under the lock under which a link is chosen: one that is not kept sees every request on it.
+        let link = state.standing.clone().filter(|link| link.is_open())?;
+        link.asking.send_modify(|asking| *asking += 1);
+        Some(InUse { link })
     }
 
     /// Puts a frame into the outbox. Says what was given up for it and whether a dial is needed.

@@ -5,7 +5,7 @@
 
 use crate::event::TransportEvent;
 use crate::frames::{Batch, FrameError, FrameReader};
-use crate::peer::{Link, Peer};
+use crate::peer::{InUse, Link, Peer};
 use crate::refusal::{BUSY_STREAM, NO_ANSWER};
 use crate::shared::Shared;
 use bytes::Bytes;
@@ -78,18 +78,18 @@ pub(crate) async fn ask(
     }
     let peer = shared.peer_at(to, address).ok_or(RequestFailure::NotSent)?;
     let send = async {
-        let link = connected(&shared, &peer, address).await;
-        link.used.store(true, Relaxed);
-        let (sender, receiver) = link.connection.open_bi().await.map_err(drop)?;
+        let in_use = connected(&shared, &peer, address).await;
+        in_use.link.used.store(true, Relaxed);
+        let (sender, receiver) = in_use.link.connection.open_bi().await.map_err(drop)?;
         let mut asking = Asking { sender, done: false };
         let mut batch = Batch::default();
         batch.push(bytes);
         batch.write(&mut asking.sender).await.map_err(drop)?;
-        Ok::<_, ()>((asking, receiver))
+        Ok::<_, ()>((asking, receiver, in_use))
     };
     // Until the last byte is handed over, the other side cannot have the whole frame.
     let sent = tokio::time::timeout_at(until, send).await;
-    let Ok(Ok((mut asking, receiver))) = sent else { return Err(RequestFailure::NotSent) };
+    let Ok(Ok((mut asking, receiver, _in_use))) = sent else { return Err(RequestFailure::NotSent) };
     let _ = asking.sender.finish();
     let mut reader = FrameReader::new(receiver);
     match tokio::time::timeout_at(until, reader.next(limits::REQUEST_FRAME)).await {
@@ -107,14 +107,14 @@ pub(crate) async fn ask(
 }
 
 /// Waits for a session with the peer, dialling as long as it takes; the caller sets the limit.
-async fn connected(shared: &Arc<Shared>, peer: &Arc<Peer>, address: SocketAddr) -> Arc<Link> {
+async fn connected(shared: &Arc<Shared>, peer: &Arc<Peer>, address: SocketAddr) -> InUse {
     let _waiting = Waiting::new(peer);
     loop {
         let linked = peer.linked.notified();
         tokio::pin!(linked);
         linked.as_mut().enable();
-        if let Some(link) = peer.standing() {
-            return link;
+        if let Some(in_use) = peer.standing_for_request() {
+            return in_use;
         }
         {
             let mut state = peer.state();
