@@ -55,6 +55,7 @@ impl Shared {
                 true
             }
             Err(failure) => {
+                lock(&self.dials).failed(address, &failure);
                 tracing::debug!(%address, %failure, "dial failed");
                 self.tell(TransportEvent::DialFailed { address, failure }).await;
                 false
@@ -132,6 +133,9 @@ impl Shared {
         let result = accepted.await;
         drop(permit);
         if let Err(failure) = result {
+            if failure == DialFailure::NoAnswer {
+                lock(&self.dials).knocked(Instant::now(), address);
+            }
             tracing::debug!(%address, %failure, "a connection was not taken in");
             let telling = matches!(
                 failure,
@@ -175,6 +179,8 @@ async fn keep_dialling(shared: Arc<Shared>, peer: Arc<Peer>) {
                     // Somebody else lives there: do not ask again at once.
                     let mut dials = lock(&shared.dials);
                     dials.end(Instant::now(), address, false, &shared.timings);
+                    let reason = "another node answers at this address".to_owned();
+                    dials.failed(address, &DialFailure::Handshake { reason });
                 }
                 continue;
             }

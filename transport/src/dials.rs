@@ -2,7 +2,7 @@
 //! dials that frames cause. Dials that the owner asks for do not wait.
 
 use crate::config::Timings;
-use quorate_proto::short_hash;
+use quorate_proto::{DialFailure, short_hash};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -29,8 +29,21 @@ struct Dial {
     running: bool,
     /// The owner asked for it and hears of a session that stood already.
     asked: bool,
-    failures: u32,
     next: Instant,
+    told: Dialled,
+}
+
+/// How the dials of an address went.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Dialled {
+    /// Failed ones, the last in a row.
+    pub(crate) failures: u32,
+    /// When the first of them ended.
+    pub(crate) failing_since: Option<Instant>,
+    /// Why the last one failed.
+    pub(crate) last: Option<DialFailure>,
+    /// When a handshake that began at that address was last seen to come to nothing.
+    pub(crate) knocked: Option<Instant>,
 }
 
 /// All addresses that were dialled of late.
@@ -48,8 +61,8 @@ impl DialBook {
         let dial = self.dials.entry(address).or_insert(Dial {
             running: false,
             asked: false,
-            failures: 0,
             next: now,
+            told: Dialled::default(),
         });
         dial.asked |= asked;
         if dial.running {
@@ -81,17 +94,42 @@ impl DialBook {
     ) -> bool {
         let Some(dial) = self.dials.get_mut(&address) else { return false };
         dial.running = false;
-        dial.failures = if success { 0 } else { dial.failures.saturating_add(1) };
-        dial.next = if success { now } else { now + pause(address, dial.failures, timings) };
+        if success {
+            dial.told = Dialled::default();
+            dial.next = now;
+        } else {
+            dial.told.failures = dial.told.failures.saturating_add(1);
+            dial.told.failing_since.get_or_insert(now);
+            dial.next = now + pause(address, dial.told.failures, timings);
+        }
         std::mem::take(&mut dial.asked)
     }
 
     /// The peer at this address was heard: the next dial need not wait.
     pub(crate) fn heard(&mut self, now: Instant, address: SocketAddr) {
         if let Some(dial) = self.dials.get_mut(&address) {
-            dial.failures = 0;
+            dial.told = Dialled::default();
             dial.next = now;
         }
+    }
+
+    /// Why the last dial of this address failed.
+    pub(crate) fn failed(&mut self, address: SocketAddr, failure: &DialFailure) {
+        if let Some(dial) = self.dials.get_mut(&address) {
+            dial.told.last = Some(failure.clone());
+        }
+    }
+
+    /// A handshake that began at this address came to nothing.
+    pub(crate) fn knocked(&mut self, now: Instant, address: SocketAddr) {
+        if let Some(dial) = self.dials.get_mut(&address) {
+            dial.told.knocked = Some(now);
+        }
+    }
+
+    /// How the dials of this address went.
+    pub(crate) fn told(&self, address: SocketAddr) -> Dialled {
+        self.dials.get(&address).map(|dial| dial.told.clone()).unwrap_or_default()
     }
 
     /// Whether this address was dialled of late, so that its refusals are of interest.

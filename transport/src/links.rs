@@ -1,11 +1,17 @@
-//! What the transport can tell about each peer, for `quorate status` and metrics.
+//! What the transport can tell about each peer, for `quorate status --links` and metrics.
+//!
+//! Everything is counted at this node: packets that *we* sent and that were lost. What is lost on the way here is in the
+//! other node's report of the same link.
 
+use crate::dials::Dialled;
 use crate::outbox::GivenUp;
-use crate::peer::{Link, Peer};
-use quorate_proto::{Instance, Lane, Session};
+use crate::peer::{Link, Peer, Traffic};
+use crate::record::Carried;
+use crate::shared::lock;
+use quorate_proto::{DialFailure, Instance, Lane, Session, SessionEnd};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes of frames by lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,7 +24,36 @@ pub struct LaneBytes {
     pub gossip: u64,
 }
 
-/// The state of the way to one peer.
+impl LaneBytes {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.control += other.control;
+        self.log += other.log;
+        self.gossip += other.gossip;
+    }
+}
+
+/// Packets that were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Packets {
+    /// Sent, without the probes that seek the path's MTU.
+    pub sent: u64,
+    /// Not acknowledged in time, so held to be lost; without those probes.
+    pub lost: u64,
+}
+
+impl Packets {
+    pub(crate) fn of(path: &quinn::PathStats) -> Self {
+        let sent = path.sent_packets.saturating_sub(path.sent_plpmtud_probes);
+        Self { sent, lost: path.lost_packets }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.lost += other.lost;
+    }
+}
+
+/// The state of the way to one peer. Nothing that counts up here ever falls while the peer is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkReport {
     /// The peer.
@@ -27,14 +62,50 @@ pub struct LinkReport {
     pub address: SocketAddr,
     /// The connection that stands.
     pub connection: Option<ConnectionReport>,
+    /// Connections that ever stood.
+    pub connections: u64,
+    /// With no connection: how long ago the last one ended, and how.
+    pub gone: Option<(Duration, SessionEnd)>,
+    /// The dials of its address that failed since the last one that did not.
+    pub dials: Option<DialReport>,
     /// Control frames that wait.
     pub waiting_control: usize,
     /// Log frames that wait.
     pub waiting_log: usize,
+    /// Bytes of log frames that wait or are not acknowledged, with what each takes besides.
+    pub log_bytes: usize,
+    /// Log frames that were written and not acknowledged.
+    pub unacknowledged: usize,
+    /// Log frames that were written a second time.
+    pub retransmitted: u64,
+    /// Log frames that came a second time from the peer's present start, and were dropped.
+    pub duplicates: u64,
     /// Control frames replaced by newer ones before they were written.
     pub superseded: u64,
     /// Frames given up since the start, by lane and cause.
     pub given_up: GivenUp,
+    /// Frames sent over all connections.
+    pub sent: LaneBytes,
+    /// Frames received over all connections.
+    pub received: LaneBytes,
+    /// Packets over all connections.
+    pub packets: Packets,
+    /// Gossip packets dropped over all connections.
+    pub gossip_dropped: u64,
+}
+
+/// The dials of an address that failed, the last in a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DialReport {
+    /// How many in a row.
+    pub failures: u32,
+    /// How long ago the first of them ended.
+    pub since: Duration,
+    /// Why the last one failed.
+    pub last: DialFailure,
+    /// How long ago a handshake that the peer began was last seen to come to nothing: it reaches us, and our
+    /// answers do not reach it.
+    pub knocked: Option<Duration>,
 }
 
 /// The connection to one peer.
@@ -46,10 +117,21 @@ pub struct ConnectionReport {
     pub age: Duration,
     /// Whether this side dialled it.
     pub dialled: bool,
-    /// Round trip time as QUIC measures it.
+    /// Round trip time as QUIC estimates it now: smoothed over about the last eight acknowledgements, so that one late
+    /// packet shows as an eighth of its delay.
     pub rtt: Duration,
-    /// Packets sent and lost.
-    pub lost_packets: u64,
+    /// The shortest round trip seen.
+    pub rtt_min: Duration,
+    /// Median of that estimate, looked at whenever something came in, at most ten times a second, 128 times back.
+    pub rtt_p50: Duration,
+    /// Its 99th percentile.
+    pub rtt_p99: Duration,
+    /// Largest UDP payload that is known to pass: 1,200 bytes at first, 1,452 where the path has the usual MTU of 1,500.
+    pub mtu: u16,
+    /// Times that packets of a size that had passed no longer did.
+    pub black_holes: u64,
+    /// Packets on this connection.
+    pub packets: Packets,
     /// Frames sent.
     pub sent: LaneBytes,
     /// Frames received.
@@ -62,42 +144,84 @@ fn read(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
+impl Traffic {
+    /// Sent, received, and gossip packets dropped.
+    pub(crate) fn counted(&self) -> (LaneBytes, LaneBytes, u64) {
+        let sent = LaneBytes {
+            control: read(&self.control_sent),
+            log: read(&self.log_sent),
+            gossip: read(&self.gossip_sent),
+        };
+        let received = LaneBytes {
+            control: read(&self.control_received),
+            log: read(&self.log_received),
+            gossip: read(&self.gossip_received),
+        };
+        (sent, received, read(&self.gossip_dropped))
+    }
+}
+
 impl LinkReport {
-    pub(crate) fn of(peer: &Peer) -> Self {
+    pub(crate) fn of(peer: &Peer, now: Instant, dials: impl Fn(SocketAddr) -> Dialled) -> Self {
         let state = peer.state();
+        let record = lock(&peer.record);
+        let Carried { sent, received, packets, gossip_dropped } = record.total();
+        let gone = record.gone.filter(|_| state.standing.is_none());
         Self {
             instance: peer.instance,
             address: state.address,
-            connection: state.standing.as_deref().map(ConnectionReport::of),
+            connection: state.standing.as_deref().map(|link| ConnectionReport::of(link, now)),
+            connections: record.connections,
+            gone: gone.map(|(at, end)| (now.saturating_duration_since(at), end)),
+            dials: dials(state.address).report(now),
             waiting_control: state.outbox.waiting(Lane::Control),
             waiting_log: state.outbox.waiting(Lane::Log),
+            log_bytes: state.outbox.log_bytes(),
+            unacknowledged: state.outbox.unacknowledged(),
+            retransmitted: state.outbox.retransmitted(),
+            duplicates: state.incoming.duplicates(),
             superseded: state.outbox.superseded(),
             given_up: state.outbox.given_up(),
+            sent,
+            received,
+            packets,
+            gossip_dropped,
         }
     }
 }
 
+impl Dialled {
+    fn report(self, now: Instant) -> Option<DialReport> {
+        let ago = |at| now.saturating_duration_since(at);
+        Some(DialReport {
+            failures: self.failures,
+            since: ago(self.failing_since?),
+            last: self.last?,
+            knocked: self.knocked.map(ago),
+        })
+    }
+}
+
 impl ConnectionReport {
-    fn of(link: &Link) -> Self {
-        let traffic = &link.traffic;
+    fn of(link: &Link, now: Instant) -> Self {
         let path = link.connection.stats().path;
+        let trips = lock(&link.round_trips).median_and_worst();
+        let (rtt_p50, rtt_p99) = trips.unwrap_or((path.rtt, path.rtt));
+        let Carried { sent, received, packets, gossip_dropped } = Carried::by(link);
         Self {
             session: link.life.session.clone(),
-            age: link.since.elapsed(),
+            age: now.saturating_duration_since(link.since),
             dialled: link.dialled,
-            rtt: link.connection.rtt(),
-            lost_packets: path.lost_packets,
-            sent: LaneBytes {
-                control: read(&traffic.control_sent),
-                log: read(&traffic.log_sent),
-                gossip: read(&traffic.gossip_sent),
-            },
-            received: LaneBytes {
-                control: read(&traffic.control_received),
-                log: read(&traffic.log_received),
-                gossip: read(&traffic.gossip_received),
-            },
-            gossip_dropped: read(&traffic.gossip_dropped),
+            rtt: path.rtt,
+            rtt_min: path.min_rtt,
+            rtt_p50,
+            rtt_p99,
+            mtu: path.current_mtu,
+            black_holes: path.black_holes_detected,
+            packets,
+            sent,
+            received,
+            gossip_dropped,
         }
     }
 }

@@ -139,7 +139,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>
         tokio::select! {
             stream = link.connection.accept_bi() => {
                 let Ok((sender, receiver)) = stream else { return };
-                link.used.store(true, Relaxed);
+                link.came_in();
                 running.spawn(serve(shared.clone(), peer.instance, sender, receiver));
             }
             Some(_) = running.join_next() => {}

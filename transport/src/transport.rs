@@ -7,7 +7,7 @@ use crate::identity::Identity;
 use crate::links::LinkReport;
 use crate::refusal::{CLOSED, OurSide, close_open};
 use crate::requests::{self, RequestFailure};
-use crate::shared::{Parts, Shared, WRITERS};
+use crate::shared::{Parts, Shared, WRITERS, lock};
 use crate::{bulk, endpoint};
 use bytes::Bytes;
 use quinn::VarInt;
@@ -15,7 +15,7 @@ use quorate_proto::{Frame, Hello, Instance, limits};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Longest wait for queued frames to leave when the transport closes, and again for the closing packets.
@@ -182,7 +182,10 @@ impl Transport {
     /// The state of the way to every known peer.
     #[must_use]
     pub fn links(&self) -> Vec<LinkReport> {
-        self.open.shared.all_peers().iter().map(|peer| LinkReport::of(peer)).collect()
+        let shared = &self.open.shared;
+        let dials = |address| lock(&shared.dials).told(address);
+        let now = Instant::now();
+        shared.all_peers().iter().map(|peer| LinkReport::of(peer, now, dials)).collect()
     }
 
     /// Sends what waits, closes all connections with this reason, and waits for that; a second at most.
