@@ -1,0 +1,58 @@
+//! Every decoder of bytes from a peer, and what stands behind it, under changed bytes.
+//!
+//! Each test takes real encodings (`tests/corpus`), changes them, and demands: no panic, memory within a stated
+//! multiple of the input, and the same meaning after writing and reading again. What has a state is fed the decoded
+//! message too. A run is a function of its seed:
+//!
+//! - `QUORATE_FUZZ_SECONDS=60` runs each for so long instead of for a fixed number of inputs,
+//! - `QUORATE_FUZZ_SEED=7` takes another way,
+//! - `QUORATE_FUZZ_TRAIL=file` feeds what a failure left behind,
+//! - `REWRITE=1` writes the corpus anew. A failing input belongs there, under a name that says what it broke.
+
+mod mutation {
+    pub(crate) mod harness;
+    pub(crate) mod memory;
+    pub(crate) mod mutate;
+    pub(crate) mod samples;
+    pub(crate) mod wire;
+    pub(crate) mod words;
+}
+
+use mutation::harness::run;
+use mutation::words::{Envelopes, Words, refuse_long_frames};
+use quorate_proto::{Card, ForwardAnswer, ForwardRequest, Hello, RaftMessage};
+
+#[test]
+fn a_changed_envelope_is_refused_or_means_what_it_says() {
+    run::<Envelopes>();
+}
+
+#[test]
+fn a_frame_above_the_limit_of_its_lane_costs_nothing() {
+    refuse_long_frames();
+}
+
+#[test]
+fn a_changed_hello_is_refused_or_means_what_it_says() {
+    run::<Words<Hello>>();
+}
+
+#[test]
+fn a_changed_card_is_refused_or_means_what_it_says() {
+    run::<Words<Card>>();
+}
+
+#[test]
+fn a_changed_request_is_refused_or_means_what_it_says() {
+    run::<Words<ForwardRequest>>();
+}
+
+#[test]
+fn a_changed_answer_is_refused_or_means_what_it_says() {
+    run::<Words<ForwardAnswer>>();
+}
+
+#[test]
+fn a_changed_announcement_of_a_snapshot_is_refused_or_means_what_it_says() {
+    run::<Words<RaftMessage>>();
+}

@@ -1,0 +1,393 @@
+//! Messages with every field filled in, and what decoding each kind may cost.
+
+use crate::mutation::memory::Bound;
+use crate::mutation::words::Word;
+use bytes::Bytes;
+use quorate_proto::{
+    Address, Admit, Admitted, Ballot, Card, CompactionRequest, Compare, ConfState, ConfirmAnswer,
+    ConfirmAsk, DeleteRangeRequest, DetectorMessage, Digest, Dissent, Entry, EntryKind, Envelope,
+    EnvelopeBody, Exists, ForwardAnswer, ForwardRequest, Founded, FounderVoter, FoundingMessage,
+    FoundingProof, FoundingRecord, Generation, GenesisId, HealthChange, HealthDelta, HealthEpoch,
+    HealthUpdate, HealthView, Hello, Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer,
+    LifeProbe, Member, MessageKind, Nack, NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest,
+    RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, RequestOp, ResponseHeader,
+    SnapshotMetadata, TxnRequest, VerdictReport, WaitEpoch, Waited, compare, detector_message,
+    forward_answer, forward_request, founding_message, kv_request, kv_response, request_op,
+};
+
+/// A disk life.
+pub(crate) fn life(number: u8) -> Instance {
+    Instance::from_bytes([number; 16])
+}
+
+pub(crate) fn key(number: u8) -> NodeKey {
+    NodeKey::from_bytes([number; 32])
+}
+
+pub(crate) fn address(number: u8) -> std::net::SocketAddr {
+    std::net::SocketAddr::from(([10, 0, 0, number], 4747))
+}
+
+fn wire_address(number: u8) -> Option<Address> {
+    Some(address(number).into())
+}
+
+fn genesis() -> GenesisId {
+    GenesisId::from_bytes([0xce; 16])
+}
+
+fn labels() -> Vec<Label> {
+    [("zone", "a"), ("rack", "17")]
+        .map(|(name, value)| Label { name: name.to_owned(), value: value.to_owned() })
+        .to_vec()
+}
+
+fn member(number: u8) -> Member {
+    Member {
+        name: format!("n{number}"),
+        instance: life(number),
+        generation: Generation::new(u64::from(number)),
+        address: wire_address(number),
+        key: key(number),
+        role: 2,
+        state: i32::from(number % 3),
+        since_epoch: HealthEpoch::new(7),
+        reason: "silent for two others".to_owned(),
+        since_unix_ms: 1_700_000_000_000,
+        labels: labels(),
+    }
+}
+
+fn update() -> HealthUpdate {
+    let members = vec![member(1), member(2), member(3)];
+    let view = HealthView { epoch: HealthEpoch::new(9), members, at_unix_ms: 1_700_000_000_000 };
+    let delta = HealthDelta {
+        epoch: HealthEpoch::new(10),
+        members: vec![member(2)],
+        removed: vec![life(3)],
+        changed: vec![HealthChange {
+            name: "n2".to_owned(),
+            from: "alive".to_owned(),
+            to: "down".to_owned(),
+            reason: "silent".to_owned(),
+        }],
+        at_unix_ms: 1_700_000_000_500,
+    };
+    HealthUpdate { full: Some(view), deltas: vec![delta] }
+}
+
+pub(crate) fn founded() -> Founded {
+    let voter = |number: u8| FounderVoter {
+        slot: u32::from(number - 1),
+        instance: life(number),
+        key: key(number),
+        address: wire_address(number),
+        name: format!("n{number}"),
+    };
+    let ballot = Ballot { round: 1, instance: life(1) };
+    let record = FoundingRecord {
+        cluster: "fuzz".to_owned(),
+        digest: Digest::default(),
+        voters: [1, 2, 3].map(voter).to_vec(),
+        ballot,
+        slots: 3,
+    };
+    let vote = |number: u8| ProofVote { slot: u32::from(number - 1), instance: life(number) };
+    Founded { record, proof: FoundingProof { ballot, votes: [1, 2, 3].map(vote).to_vec() } }
+}
+
+fn kv(request: kv_request::Request) -> KvRequest {
+    KvRequest { request: Some(request) }
+}
+
+/// Every request to a keyspace.
+pub(crate) fn kv_requests() -> Vec<(String, KvRequest)> {
+    let put = PutRequest {
+        key: "a/1".into(),
+        value: "value".into(),
+        prev_kv: true,
+        ..PutRequest::default()
+    };
+    let range = RangeRequest {
+        key: "a/".into(),
+        range_end: "a0".into(),
+        limit: 10,
+        sort_order: 1,
+        sort_target: 3,
+        ..RangeRequest::default()
+    };
+    let deletion = DeleteRangeRequest { key: "a/2".into(), range_end: "a/4".into(), prev_kv: true };
+    let compare = Compare {
+        result: 0,
+        target: 2,
+        key: "a/1".into(),
+        target_union: Some(compare::TargetUnion::ModRevision(2)),
+        range_end: Bytes::new(),
+    };
+    let operation = |request| RequestOp { request: Some(request) };
+    let inner = TxnRequest {
+        compare: vec![compare.clone()],
+        success: vec![operation(request_op::Request::Range(range.clone()))],
+        failure: Vec::new(),
+    };
+    let txn = TxnRequest {
+        compare: vec![compare],
+        success: vec![
+            operation(request_op::Request::Put(put.clone())),
+            operation(request_op::Request::Txn(inner)),
+        ],
+        failure: vec![operation(request_op::Request::DeleteRange(deletion.clone()))],
+    };
+    let compaction = CompactionRequest { revision: 2, physical: true };
+    [
+        ("put", kv_request::Request::Put(put)),
+        ("range", kv_request::Request::Range(range)),
+        ("delete", kv_request::Request::DeleteRange(deletion)),
+        ("txn", kv_request::Request::Txn(txn)),
+        ("compact", kv_request::Request::Compact(compaction)),
+    ]
+    .into_iter()
+    .map(|(name, request)| (name.to_owned(), kv(request)))
+    .collect()
+}
+
+pub(crate) fn admit() -> Admit {
+    Admit {
+        name: "n4".to_owned(),
+        instance: life(4),
+        generation: Generation::new(1),
+        key: key(4),
+        address: wire_address(4),
+        supersede: Some(life(3)),
+        labels: labels(),
+        at_unix_ms: 1_700_000_000_000,
+    }
+}
+
+/// Every message from detector to detector.
+pub(crate) fn detector_messages() -> Vec<(String, DetectorMessage)> {
+    let ask = ConfirmAsk {
+        number: 3,
+        subject: life(3),
+        generation: Generation::new(1),
+        address: wire_address(3),
+    };
+    let answer =
+        ConfirmAnswer { number: 3, subject: life(3), generation: Generation::new(1), heard: true };
+    [
+        ("probe", detector_message::Body::Probe(LifeProbe { number: 1 })),
+        ("life", detector_message::Body::Life(LifeAnswer { number: 1 })),
+        ("ask", detector_message::Body::Ask(ask)),
+        ("answer", detector_message::Body::Answer(answer)),
+    ]
+    .into_iter()
+    .map(|(name, body)| (name.to_owned(), DetectorMessage { body: Some(body) }))
+    .collect()
+}
+
+pub(crate) fn metadata() -> SnapshotMetadata {
+    let conf_state = ConfState {
+        voters: vec![1, 2, 3],
+        learners: vec![4],
+        voters_outgoing: vec![2, 3],
+        learners_next: vec![3],
+        auto_leave: true,
+    };
+    SnapshotMetadata { conf_state, index: 5, term: 2 }
+}
+
+/// An append with every field of a Raft message filled in.
+pub(crate) fn raft_message() -> RaftMessage {
+    let entry = |index| Entry {
+        kind: EntryKind::Normal as i32,
+        term: 2,
+        index,
+        data: "data".into(),
+        context: "c".into(),
+    };
+    RaftMessage {
+        kind: MessageKind::Append as i32,
+        to: 2,
+        from: 1,
+        term: 2,
+        log_term: 2,
+        index: 3,
+        entries: vec![entry(4), entry(5)],
+        commit: 3,
+        commit_term: 2,
+        snapshot: Some(metadata()),
+        request_snapshot: 1,
+        reject: true,
+        reject_hint: 1,
+        context: "context".into(),
+        priority: 1,
+    }
+}
+
+impl Word for Envelope {
+    const NAME: &'static str = "envelope";
+    const LONGEST: usize = 16 * 1024;
+    /// A member of the health view is the largest that two bytes can become.
+    const BOUND: Bound = Bound { per_byte: 512, constant: 8 * 1024 };
+
+    fn samples() -> Vec<(String, Self)> {
+        let (term, applied, state_hash) = (2, 40, 0xfeed);
+        let ping = Ping {
+            number: 1,
+            genesis: genesis(),
+            term,
+            leader: Some(life(1)),
+            epoch: HealthEpoch::new(10),
+            update: Some(update()),
+            applied,
+            state_hash,
+        };
+        let pong = Pong { number: 1, epoch: HealthEpoch::new(10), term, applied, state_hash };
+        let report = VerdictReport {
+            instance: life(3),
+            generation: Generation::new(1),
+            verdict: 2,
+            reason: "silent".to_owned(),
+            age_ms: 700,
+            confirmed: true,
+        };
+        let dissent = Dissent { epoch: HealthEpoch::new(10), verdicts: vec![report] };
+        let founding = |body| {
+            let digest = Digest::default();
+            EnvelopeBody::Founding(FoundingMessage { digest, body: Some(body) })
+        };
+        let [lower, higher] = [1, 2].map(|round| Ballot { round, instance: life(1) });
+        let nack = Nack { ballot: lower, promised: higher };
+        let raft = RaftFrame { group: 0, genesis: genesis(), message: raft_message() };
+        let mut bodies = vec![
+            ("ping".to_owned(), EnvelopeBody::Ping(ping)),
+            ("pong".to_owned(), EnvelopeBody::Pong(pong)),
+            ("founded".to_owned(), founding(founding_message::Body::Founded(founded()))),
+            ("nack".to_owned(), founding(founding_message::Body::Nack(nack))),
+            (
+                "exists".to_owned(),
+                founding(founding_message::Body::Exists(Exists { genesis: genesis(), nonce: 3 })),
+            ),
+            ("dissent".to_owned(), EnvelopeBody::Dissent(dissent)),
+            ("raft".to_owned(), EnvelopeBody::Raft(raft)),
+            ("farewell".to_owned(), EnvelopeBody::Farewell(3)),
+        ];
+        let detector = detector_messages().into_iter();
+        bodies.extend(detector.map(|(name, message)| (name, EnvelopeBody::Detector(message))));
+        bodies.into_iter().map(|(name, body)| (name, Self { body: Some(body) })).collect()
+    }
+}
+
+impl Word for Hello {
+    const NAME: &'static str = "hello";
+    const LONGEST: usize = quorate_proto::limits::HELLO;
+    const BOUND: Bound = Bound { per_byte: 48, constant: 4 * 1024 };
+
+    fn samples() -> Vec<(String, Self)> {
+        let full = Self {
+            protocol_min: 1,
+            protocol_max: 1,
+            kind: 2,
+            cluster: "fuzz".to_owned(),
+            genesis: Some(genesis()),
+            instance: life(1),
+            generation: Generation::new(3),
+            boot_nonce: 77,
+            name: "n1".to_owned(),
+            digest: Digest::default(),
+            seeds: vec!["n1:4747".to_owned(), "n2:4747".to_owned()],
+            advertise: wire_address(1),
+            software: "0.1.0".to_owned(),
+        };
+        let fresh = Self { genesis: None, advertise: None, seeds: Vec::new(), ..full.clone() };
+        vec![("full".to_owned(), full), ("fresh".to_owned(), fresh)]
+    }
+}
+
+impl Word for Card {
+    const NAME: &'static str = "card";
+    const LONGEST: usize = 2 * quorate_proto::limits::CARD;
+    const BOUND: Bound = Bound { per_byte: 96, constant: 4 * 1024 };
+
+    fn samples() -> Vec<(String, Self)> {
+        let full = Self {
+            instance: life(2),
+            generation: Generation::new(1),
+            version: 4,
+            name: "n2".to_owned(),
+            address: wire_address(2),
+            genesis: Some(genesis()),
+            epoch: HealthEpoch::new(10),
+            software: "0.1.0".to_owned(),
+            labels: labels(),
+        };
+        vec![("full".to_owned(), full)]
+    }
+}
+
+impl Word for ForwardRequest {
+    const NAME: &'static str = "request";
+    const LONGEST: usize = 16 * 1024;
+    const BOUND: Bound = Bound { per_byte: 512, constant: 32 * 1024 };
+
+    fn samples() -> Vec<(String, Self)> {
+        let mut bodies: Vec<(String, forward_request::Body)> = kv_requests()
+            .into_iter()
+            .map(|(name, request)| (name, forward_request::Body::Kv(request)))
+            .collect();
+        let wait = WaitEpoch { epoch: HealthEpoch::new(4) };
+        bodies.push(("admit".to_owned(), forward_request::Body::Admit(admit())));
+        bodies.push(("wait".to_owned(), forward_request::Body::Wait(wait)));
+        bodies.push(("echo".to_owned(), forward_request::Body::Echo(true)));
+        let request = |body| Self { genesis: genesis(), remaining_ms: 900, body: Some(body) };
+        bodies.into_iter().map(|(name, body)| (name, request(body))).collect()
+    }
+}
+
+impl Word for ForwardAnswer {
+    const NAME: &'static str = "answer";
+    const LONGEST: usize = 16 * 1024;
+    const BOUND: Bound = Bound { per_byte: 512, constant: 32 * 1024 };
+
+    fn samples() -> Vec<(String, Self)> {
+        let header =
+            Some(ResponseHeader { cluster_id: 1, member_id: 2, revision: 3, raft_term: 4 });
+        let pair = KeyValue {
+            key: "a".into(),
+            create_revision: 2,
+            mod_revision: 3,
+            version: 2,
+            value: "v".into(),
+            lease: 0,
+        };
+        let range = RangeResponse { header, kvs: vec![pair], more: true, count: 2 };
+        let range = KvResponse { response: Some(kv_response::Response::Range(range)) };
+        let epoch = HealthEpoch::new(4);
+        let admitted = Admitted { founded: Some(founded()), epoch };
+        let not_leader = NotLeader { leader: Some(life(2)), term: 3, address: wire_address(2) };
+        let refusal = Refusal { code: 1, detail: 11, text: "compacted".to_owned() };
+        [
+            ("range", forward_answer::Outcome::Kv(range)),
+            ("admitted", forward_answer::Outcome::Admitted(admitted)),
+            ("waited", forward_answer::Outcome::Waited(Waited { epoch })),
+            ("not-leader", forward_answer::Outcome::NotLeader(not_leader)),
+            ("refused", forward_answer::Outcome::Refused(refusal)),
+        ]
+        .into_iter()
+        .map(|(name, outcome)| (name.to_owned(), Self { term: 3, outcome: Some(outcome) }))
+        .collect()
+    }
+}
+
+/// The head of a snapshot on the bulk lane, which is the Raft message that announces it.
+impl Word for RaftMessage {
+    const NAME: &'static str = "announcement";
+    const LONGEST: usize = 16 * 1024;
+    const BOUND: Bound = Bound { per_byte: 256, constant: 8 * 1024 };
+
+    fn samples() -> Vec<(String, Self)> {
+        let kind = MessageKind::Snapshot as i32;
+        let announcement = Self { kind, entries: Vec::new(), ..raft_message() };
+        vec![("snapshot".to_owned(), announcement), ("append".to_owned(), raft_message())]
+    }
+}
