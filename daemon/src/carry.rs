@@ -3,8 +3,10 @@
 
 use crate::clock;
 use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
-use crate::doors::LinkLine;
+use crate::doors::{PingFailure, Pings, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
+use crate::link_line::LinkLine;
+use crate::pings;
 use crate::resolve;
 use crate::seeds::OwnHost;
 use crate::turns::Ended;
@@ -13,21 +15,17 @@ use quorate_meta::Meta;
 use quorate_node::{ClientReply, ForwardFailure, Input, Output, Status};
 use quorate_proto::{
     ForwardAnswer, ForwardRequest, GenesisId, Hello, Instance, Message as _, Moment, RaftMessage,
-    forward_request,
 };
 use quorate_transport::{RequestFailure, Transport, TransportEvent};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Replies that local clients wait for; the node refuses more requests than that by itself, this is a backstop.
 const MAX_REPLIES: usize = 32_768;
 /// Forwarded requests that wait for an answer before those whose peer has gone are swept out.
 const MAX_ANSWERS: usize = 1_024;
-/// One ping of `quorate ping` is lost after this long.
-const PING_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The hands of the loop.
 pub(crate) struct Carrier {
@@ -287,47 +285,23 @@ impl Carrier {
     /// Measures round trips to a named node, through its transport and its loop.
     pub(crate) fn ping(
         &self,
-        status: &Status,
+        status: Arc<Status>,
         name: &str,
         count: u32,
-        reply: oneshot::Sender<Result<Vec<Duration>, String>>,
+        reply: oneshot::Sender<Result<Pings, PingFailure>>,
     ) {
-        let member = status.view.members.iter().find(|member| member.name == name);
-        let committed =
-            member.and_then(|member| Some((member.instance, member.address.as_ref()?.socket()?)));
-        let session = status.sessions.iter().find(|(_, peer, _)| peer == name);
-        let Some((to, address)) =
-            session.map(|(instance, _, address)| (*instance, *address)).or(committed)
-        else {
-            let _ = reply
-                .send(Err(format!("no node named `{name}` is known here; see `quorate members`")));
-            return;
-        };
-        let genesis = status.genesis.unwrap_or_default();
-        let body = Some(forward_request::Body::Echo(true));
-        let request = ForwardRequest { genesis, remaining_ms: 1_000, body };
-        let bytes: Bytes = request.encode_to_vec().into();
         let transport = self.hands.transport.clone();
-        tokio::spawn(async move {
-            let mut times = Vec::new();
-            for _ in 0..count {
-                let begun = clock::now();
-                if transport.request(to, address, bytes.clone(), PING_PATIENCE).await.is_err() {
-                    break;
-                }
-                times.push(clock::now().since(begun));
-            }
-            let _ = reply.send(Ok(times));
-        });
+        match pings::target(&status, name) {
+            Err(failure) => drop(reply.send(Err(failure))),
+            Ok(target) => drop(tokio::spawn(async move {
+                let _ = reply.send(Ok(pings::ping(transport, &status, target, count).await));
+            })),
+        }
     }
 
     /// The links to all peers.
     pub(crate) fn links(&self, status: &Status) -> Vec<LinkLine> {
-        let name = |instance: Instance| {
-            let member = status.view.members.iter().find(|member| member.instance == instance);
-            member.map_or_else(|| instance.short(), |member| member.name.clone())
-        };
-        crate::links::lines(&self.hands.transport.links(), name)
+        crate::links::lines(status, &self.hands.transport.links(), wall_unix_ms())
     }
 }
 

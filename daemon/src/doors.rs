@@ -4,8 +4,9 @@
 //! reply), and publishes status, health and events. Knows nothing of HTTP, sockets or the node's insides.
 
 use crate::feed::{EventRing, Feed};
+use crate::link_line::LinkLine;
 use quorate_node::{ClientReply, ClientRequest, Status};
-use quorate_proto::Moment;
+use quorate_proto::{Instance, Moment};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,6 +20,8 @@ pub(crate) const PINGS: u32 = 100;
 
 /// How long a door waits for an answer that needs no cluster.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a page waits for the links where it can do without them: less than any monitor waits for the page.
+pub(crate) const LINKS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Something that a door asks of the loop. A reply whose other end is closed needs no answer any more.
 #[derive(Debug)]
@@ -26,55 +29,33 @@ pub(crate) enum Call {
     /// A request to the keyspace, or a wait for an epoch.
     Client { request: ClientRequest, deadline: Duration, reply: oneshot::Sender<ClientReply> },
     /// Round trips to a node, over the link that stands.
-    Ping { name: String, count: u32, reply: oneshot::Sender<Result<Vec<Duration>, String>> },
+    Ping { name: String, count: u32, reply: oneshot::Sender<Result<Pings, PingFailure>> },
     /// The links to all peers.
     Links { reply: oneshot::Sender<Vec<LinkLine>> },
 }
 
-/// One link to a peer, for `quorate status --links`.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub(crate) struct LinkLine {
-    /// Node name where it is known, else the short instance.
-    pub(crate) name: String,
-    /// The peer's instance.
-    pub(crate) instance: String,
-    /// Where it is.
-    pub(crate) address: Option<SocketAddr>,
-    /// For how long the connection has been up; absent when it is not.
-    pub(crate) up_seconds: Option<u64>,
-    /// Round trip as the transport measures it.
-    pub(crate) rtt_micros: Option<u64>,
-    /// Packets lost on this connection.
-    pub(crate) lost_packets: u64,
-    /// Frames that wait for the connection.
-    pub(crate) waiting_frames: u64,
-    /// Frames given up, by lane and cause.
-    pub(crate) dropped: Vec<DroppedLine>,
-    /// Bytes by lane.
-    pub(crate) bytes: Vec<LaneLine>,
+/// Round trips to one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pings {
+    /// Whom.
+    pub(crate) instance: Instance,
+    /// Where.
+    pub(crate) address: SocketAddr,
+    /// Those that were answered.
+    pub(crate) trips: Vec<Duration>,
+    /// Those that were not.
+    pub(crate) lost: u32,
+    /// Why, as far as the link tells.
+    pub(crate) why: Option<String>,
 }
 
-/// Frames that a link gave up.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct DroppedLine {
-    /// Which lane.
-    pub(crate) lane: String,
-    /// Why.
-    pub(crate) cause: String,
-    /// How many.
-    pub(crate) frames: u64,
-}
-
-/// Bytes of a lane.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct LaneLine {
-    /// Which lane.
-    pub(crate) lane: String,
-    /// Bytes handed to the network.
-    pub(crate) sent: u64,
-    /// Bytes that came in.
-    pub(crate) received: u64,
+/// Why nobody can be pinged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PingFailure {
+    /// No node of that name is known here, but these are.
+    Unknown { known: Vec<String> },
+    /// That is this node.
+    Itself,
 }
 
 /// When the process started, on both clocks, so that a `Moment` can be shown as wall-clock time.

@@ -1,5 +1,10 @@
-//! `/metrics`: a status as Prometheus text. Pure: status in, text out.
+//! `/metrics`: a status as Prometheus text. Pure: status and links in, text out.
 
+mod links;
+#[cfg(test)]
+mod tests;
+
+use crate::link_line::LinkLine;
 use quorate_node::{Status, status::State};
 use quorate_proto::MemberState;
 use std::collections::BTreeSet;
@@ -8,8 +13,8 @@ use std::fmt::Write as _;
 /// Content type of the text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The text.
-pub(crate) fn render(status: &Status) -> String {
+/// The text; without the links when the loop did not tell them in time.
+pub(crate) fn render(status: &Status, lines: Option<&[LinkLine]>) -> String {
     let mut out = String::new();
     let members = &status.view.members;
     let in_state = |state: MemberState| members.iter().filter(|m| m.state() == state).count();
@@ -54,6 +59,9 @@ pub(crate) fn render(status: &Status) -> String {
     counter(&mut out, "quorate_elections_total", "Leaders seen elected.", status.elections);
     for (name, help, value) in &status.counters {
         counter(&mut out, name, help, *value);
+    }
+    if let Some(lines) = lines {
+        links::render(&mut out, lines);
     }
     out
 }

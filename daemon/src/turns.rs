@@ -147,7 +147,7 @@ impl Loop {
             }
             Call::Ping { name, count, reply } => {
                 let status = Arc::clone(&self.status.borrow());
-                self.carrier.ping(&status, &name, count, reply);
+                self.carrier.ping(status, &name, count, reply);
             }
             Call::Links { reply } => {
                 let status = Arc::clone(&self.status.borrow());

@@ -51,6 +51,11 @@ impl Packets {
         self.sent += other.sent;
         self.lost += other.lost;
     }
+
+    fn since(&self, before: &Self) -> Self {
+        let sent = self.sent.saturating_sub(before.sent);
+        Self { sent, lost: self.lost.saturating_sub(before.lost) }
+    }
 }
 
 /// The state of the way to one peer. Nothing that counts up here ever falls while the peer is known.
@@ -72,6 +77,8 @@ pub struct LinkReport {
     pub waiting_control: usize,
     /// Log frames that wait.
     pub waiting_log: usize,
+    /// Bytes of control frames that wait, with what each takes besides.
+    pub control_bytes: usize,
     /// Bytes of log frames that wait or are not acknowledged, with what each takes besides.
     pub log_bytes: usize,
     /// Log frames that were written and not acknowledged.
@@ -132,6 +139,8 @@ pub struct ConnectionReport {
     pub black_holes: u64,
     /// Packets on this connection.
     pub packets: Packets,
+    /// Those of the last ten to twenty seconds; of longer when little comes in.
+    pub recent: Packets,
     /// Frames sent.
     pub sent: LaneBytes,
     /// Frames received.
@@ -176,6 +185,7 @@ impl LinkReport {
             dials: dials(state.address).report(now),
             waiting_control: state.outbox.waiting(Lane::Control),
             waiting_log: state.outbox.waiting(Lane::Log),
+            control_bytes: state.outbox.control_bytes(),
             log_bytes: state.outbox.log_bytes(),
             unacknowledged: state.outbox.unacknowledged(),
             retransmitted: state.outbox.retransmitted(),
@@ -205,7 +215,10 @@ impl Dialled {
 impl ConnectionReport {
     fn of(link: &Link, now: Instant) -> Self {
         let path = link.connection.stats().path;
-        let trips = lock(&link.round_trips).median_and_worst();
+        let (trips, before) = {
+            let watched = lock(&link.round_trips);
+            (watched.median_and_worst(), watched.packets_before())
+        };
         let (rtt_p50, rtt_p99) = trips.unwrap_or((path.rtt, path.rtt));
         let Carried { sent, received, packets, gossip_dropped } = Carried::by(link);
         Self {
@@ -219,6 +232,7 @@ impl ConnectionReport {
             mtu: path.current_mtu,
             black_holes: path.black_holes_detected,
             packets,
+            recent: packets.since(&before),
             sent,
             received,
             gossip_dropped,

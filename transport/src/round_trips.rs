@@ -1,8 +1,10 @@
-//! The newest round-trip times of one connection, for a median and a 99th percentile.
+//! The newest round-trip times of one connection, for a median and a 99th percentile, and how many packets had been
+//! sent and lost a little while ago, so that what is lost now can be told from what was lost last week.
 //!
 //! Fixed in size from the start, fed by whoever reads something anyway, and at most every 100 ms: so it needs no timer,
 //! costs nothing on an idle connection, and tells of the last thirteen seconds of a busy one.
 
+use crate::links::Packets;
 use std::time::{Duration, Instant};
 
 /// Samples that are kept: enough that one of them is the worst in a hundred.
@@ -10,7 +12,10 @@ const SAMPLES: usize = 128;
 /// Between two samples. QUIC's own estimate moves no faster in any way that a person could use.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// A ring of samples.
+/// Between two looks at the packets.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// A ring of samples, and two looks.
 #[derive(Debug)]
 pub(crate) struct RoundTrips {
     /// Whole microseconds; four bytes reach beyond an hour.
@@ -18,11 +23,20 @@ pub(crate) struct RoundTrips {
     /// How many were ever taken.
     taken: usize,
     next: Option<Instant>,
+    /// The look before the last one, and the last one.
+    before: Packets,
+    looked: Option<(Instant, Packets)>,
 }
 
 impl RoundTrips {
     pub(crate) fn new() -> Self {
-        Self { samples: [0; SAMPLES], taken: 0, next: None }
+        Self {
+            samples: [0; SAMPLES],
+            taken: 0,
+            next: None,
+            before: Packets::default(),
+            looked: None,
+        }
     }
 
     /// Whether another sample is due.
@@ -35,6 +49,22 @@ impl RoundTrips {
         self.next = Some(now + EVERY);
         self.samples[self.taken % SAMPLES] = u32::try_from(trip.as_micros()).unwrap_or(u32::MAX);
         self.taken += 1;
+    }
+
+    /// Whether another look at the packets is due.
+    pub(crate) fn look_due(&self, now: Instant) -> bool {
+        self.looked.is_none_or(|(at, _)| at + LOOK_EVERY <= now)
+    }
+
+    /// Takes a look.
+    pub(crate) fn look(&mut self, now: Instant, packets: Packets) {
+        self.before = self.looked.map_or(Packets::default(), |(_, packets)| packets);
+        self.looked = Some((now, packets));
+    }
+
+    /// The packets of the look before the last: one to two looks ago.
+    pub(crate) fn packets_before(&self) -> Packets {
+        self.before
     }
 
     /// The median and the 99th percentile of what is kept: the smallest sample that at least so many are not above.
@@ -78,6 +108,18 @@ mod tests {
         fill(&mut trips, now, (0..SAMPLES as u64).map(|number| if number < 2 { 900 } else { 1 }));
         let expected = (Duration::from_millis(1), Duration::from_millis(900));
         assert_eq!(trips.median_and_worst(), Some(expected));
+    }
+
+    #[test]
+    fn packets_are_told_since_the_look_before_the_last() {
+        let (mut trips, mut now) = (RoundTrips::new(), Instant::now());
+        for sent in [100, 200, 300] {
+            assert!(trips.look_due(now));
+            trips.look(now, Packets { sent, lost: sent / 10 });
+            assert!(!trips.look_due(now));
+            now += LOOK_EVERY;
+        }
+        assert_eq!(trips.packets_before(), Packets { sent: 200, lost: 20 });
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! Fields may be added, never renamed or removed. Numbers that may pass 2^53 are text. Every time is RFC 3339 in
 //! UTC.
 
-use crate::doors::{LinkLine, Started};
+use crate::doors::{Pings, Started};
 use crate::feed::{EventLine, HealthLine};
+use crate::link_line::{DroppedLine, LinkLine};
 use quorate_node::{Status, status};
 use quorate_proto::{HealthChange, HealthView, Member};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// `quorate status -o json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +52,9 @@ pub(crate) struct StatusPage {
     /// Version of the daemon.
     #[serde(default)]
     pub(crate) version: String,
+    /// Frames given up since the daemon started; none when the loop did not tell in time.
+    #[serde(default)]
+    pub(crate) given_up: Option<Vec<GivenUpPage>>,
     /// With `--links`: every link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) links: Option<Vec<LinkLine>>,
@@ -166,7 +171,58 @@ pub(crate) struct WaitPage {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PingPage {
     pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) instance: String,
+    #[serde(default)]
+    pub(crate) address: Option<SocketAddr>,
+    /// Those that were answered.
     pub(crate) round_trip_micros: Vec<u64>,
+    /// Those that were not.
+    #[serde(default)]
+    pub(crate) lost: u32,
+    /// Why, as far as this node can tell.
+    #[serde(default)]
+    pub(crate) why: Option<String>,
+}
+
+/// Frames to one peer that were given up.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GivenUpPage {
+    pub(crate) peer: String,
+    pub(crate) lane: String,
+    pub(crate) cause: String,
+    pub(crate) frames: u64,
+}
+
+impl GivenUpPage {
+    /// By peer, lane and cause; only where it happened.
+    pub(crate) fn all(links: &[LinkLine]) -> Vec<Self> {
+        let of_link = |link: &LinkLine| -> Vec<Self> {
+            let page = |dropped: &DroppedLine| Self {
+                peer: link.name.clone(),
+                lane: dropped.lane.clone(),
+                cause: dropped.cause.clone(),
+                frames: dropped.frames,
+            };
+            link.dropped.iter().map(page).collect()
+        };
+        links.iter().flat_map(of_link).collect()
+    }
+}
+
+impl PingPage {
+    /// The page of some pings.
+    pub(crate) fn of(name: String, pings: Pings) -> Self {
+        let micros = |trip: &Duration| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            name,
+            instance: pings.instance.to_string(),
+            address: Some(pings.address),
+            round_trip_micros: pings.trips.iter().map(micros).collect(),
+            lost: pings.lost,
+            why: pings.why,
+        }
+    }
 }
 
 impl StatusPage {
@@ -211,6 +267,7 @@ impl StatusPage {
             snapshot: status.snapshot.as_ref().map(|snapshot| snapshot.index),
             started: rfc3339(started.wall_unix_ms),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            given_up: None,
             links: None,
         }
     }

@@ -3,9 +3,11 @@
 
 use super::guard::{self, Guard};
 use super::keyspace::{self, Failure};
-use super::pages::{EventPage, HealthPage, OpinionPage, PingPage, RefusalPage, StatusPage};
+use super::pages::{
+    EventPage, GivenUpPage, HealthPage, OpinionPage, PingPage, RefusalPage, StatusPage,
+};
 use super::{KV_PATH, PROTOBUF, etcd, streams, wait};
-use crate::doors::{Call, Doors, PATIENCE, PINGS};
+use crate::doors::{Call, Doors, LINKS_PATIENCE, PATIENCE, PINGS, PingFailure};
 use crate::metrics;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -68,11 +70,15 @@ struct StatusQuery {
 
 async fn status(State(doors): State<Doors>, Query(query): Query<StatusQuery>) -> Response {
     let mut page = StatusPage::of(&doors.status.borrow(), doors.started);
-    if query.links != 0 {
-        match doors.ask(PATIENCE, |reply| Call::Links { reply }).await {
-            Ok(links) => page.links = Some(links),
-            Err(failure) => return failed(&failure.into()),
+    let patience = if query.links == 0 { LINKS_PATIENCE } else { PATIENCE };
+    match doors.ask(patience, |reply| Call::Links { reply }).await {
+        Ok(links) => {
+            page.given_up = Some(GivenUpPage::all(&links));
+            page.links = (query.links != 0).then_some(links);
         }
+        Err(failure) if query.links != 0 => return failed(&failure.into()),
+        // All else is known without the loop, and wanted most when it is in trouble.
+        Err(_) => {}
     }
     Json(page).into_response()
 }
@@ -116,12 +122,19 @@ async fn ping(State(doors): State<Doors>, Query(query): Query<PingQuery>) -> Res
     }
     let (name, count) = (query.name.clone(), query.count.unwrap_or(1).clamp(1, PINGS));
     match doors.ask(PATIENCE, |reply| Call::Ping { name, count, reply }).await {
-        Ok(Ok(trips)) => {
-            let micros = |trip: &Duration| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX);
-            let round_trip_micros = trips.iter().map(micros).collect();
-            Json(PingPage { name: query.name, round_trip_micros }).into_response()
+        Ok(Ok(pings)) => Json(PingPage::of(query.name, pings)).into_response(),
+        Ok(Err(PingFailure::Itself)) => {
+            let text = format!("{} is this node itself; name another one", query.name);
+            refusal(StatusCode::BAD_REQUEST, "usage", &text).into_response()
         }
-        Ok(Err(why)) => refusal(StatusCode::NOT_FOUND, "no-answer", &why).into_response(),
+        Ok(Err(PingFailure::Unknown { known })) => {
+            let known = match known.is_empty() {
+                true => "no other node is".to_owned(),
+                false => format!("these are: {}", known.join(", ")),
+            };
+            let text = format!("no node named `{}` is known here; {known}", query.name);
+            refusal(StatusCode::NOT_FOUND, "not-found", &text).into_response()
+        }
         Err(failure) => failed(&failure.into()),
     }
 }
@@ -142,7 +155,8 @@ async fn kv(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) -> Resp
 }
 
 async fn metrics_text(State(doors): State<Doors>) -> Response {
-    let text = metrics::render(&doors.status.borrow());
+    let links = doors.ask(LINKS_PATIENCE, |reply| Call::Links { reply }).await.ok();
+    let text = metrics::render(&doors.status.borrow(), links.as_deref());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

@@ -2,7 +2,7 @@
 
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
-use crate::doors::{CALLS, Call, Doors, LinkLine, Started};
+use crate::doors::{CALLS, Call, Doors, PingFailure, Pings, Started};
 use crate::feed::{EventRing, Feed};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -112,10 +112,14 @@ impl Stage {
                     Call::Client { request, reply, .. } => drop(reply.send(answer(request))),
                     Call::Ping { name, count, reply } if name == "a" => {
                         let trips = vec![Duration::from_micros(64); count as usize];
-                        drop(reply.send(Ok(trips)));
+                        let address = SocketAddr::from(([10, 0, 0, 1], 4747));
+                        let instance = Instance::default();
+                        let pings = Pings { instance, address, trips, lost: 0, why: None };
+                        drop(reply.send(Ok(pings)));
                     }
-                    Call::Ping { name, reply, .. } => {
-                        drop(reply.send(Err(format!("no node `{name}`"))));
+                    Call::Ping { reply, .. } => {
+                        let known = vec!["a".to_owned(), "c".to_owned()];
+                        drop(reply.send(Err(PingFailure::Unknown { known })));
                     }
                     Call::Links { reply } => drop(reply.send(vec![LinkLine::default()])),
                 }

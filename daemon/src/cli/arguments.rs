@@ -11,7 +11,7 @@ const EXIT_CODES: &str = "Exit codes:
   2  the command line is wrong
   3  the daemon of this host is not reachable
   4  not quorate, or no leader was found in time
-  5  not reached within --timeout
+  5  not reached within --timeout; for ping: not one answer
   6  no such key or node
   7  it is not known whether the write happened: read before writing again";
 
@@ -68,7 +68,10 @@ pub(crate) enum Command {
     Delete(DeleteOptions),
     /// Say what is wrong and what helps; exit code 4 when this node is not quorate
     Why,
-    /// Measure round trips to another node
+    /// Measure round trips to another node, through its network and its loop
+    ///
+    /// A ping is lost after a second. Exit code 0 when at least one is answered, 5 when none is, 6 when no node of that
+    /// name is known.
     Ping(PingOptions),
     /// Forget the cluster on this host, to begin anew
     Reset(ResetOptions),
@@ -100,7 +103,7 @@ pub(crate) struct RunOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusOptions {
-    /// Show the links to all peers too
+    /// Show the links to all peers too, and what is wrong with them
     #[arg(long)]
     pub(crate) links: bool,
 }

@@ -53,7 +53,7 @@ impl Failure {
             "no-leader" => Exit::NotQuorate,
             "timeout" => Exit::Timeout,
             "fate-unknown" => Exit::FateUnknown,
-            "not-found" | "no-answer" => Exit::NotFound,
+            "not-found" => Exit::NotFound,
             "stopping" => Exit::Unreachable,
             _ => Exit::Error,
         };

@@ -6,8 +6,10 @@ mod client;
 mod exit;
 pub(crate) mod format;
 mod keyspace;
+mod links;
 mod local;
 mod output;
+mod ping;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -63,7 +65,7 @@ fn ask(command: Command, client: &Client, format: Format) -> Result<ExitCode, Fa
             Command::Get(options) => keyspace::get(client, format, options).await,
             Command::Delete(options) => keyspace::delete(client, format, options).await,
             Command::Why => why::why(client, format).await,
-            Command::Ping(options) => show::ping(client, format, &options).await,
+            Command::Ping(options) => ping::ping(client, format, &options).await,
             Command::Run { .. }
             | Command::Farewell(_)
             | Command::Demo(_)

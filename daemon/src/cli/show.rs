@@ -1,12 +1,13 @@
-//! `status`, `members`, `ping`: one answer, drawn. Drawing is pure: page in, text out.
+//! `status`, `members`: one answer, drawn. Drawing is pure: page in, text out.
 
-use super::arguments::{Format, PingOptions};
+use super::arguments::Format;
 use super::client::Client;
 use super::exit::Failure;
-use super::format::{Paint, Pen, micros, paint_of, short_time, table};
+use super::format::{Paint, Pen, paint_of, short_time, table};
+use super::links::draw_links;
 use super::output;
-use crate::api::pages::{MemberPage, PingPage, StatusPage, rfc3339};
-use crate::doors::{LinkLine, wall_unix_ms};
+use crate::api::pages::{GivenUpPage, MemberPage, StatusPage, rfc3339};
+use crate::doors::wall_unix_ms;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -36,28 +37,6 @@ pub(super) async fn members(client: &Client, format: Format) -> Result<ExitCode,
         Format::Table => {
             let pen = Pen { colour: output::colour() };
             output::text(&draw_members(&page.members, pen, &rfc3339(wall_unix_ms())))?;
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// `quorate ping`.
-pub(super) async fn ping(
-    client: &Client,
-    format: Format,
-    options: &PingOptions,
-) -> Result<ExitCode, Failure> {
-    let name = query_value(&options.host);
-    let page: PingPage =
-        client.get(&format!("/v1/ping?name={name}&count={}", options.count)).await?;
-    match format {
-        Format::Json => output::json(&page)?,
-        Format::Table => {
-            let mut out = String::new();
-            for trip in &page.round_trip_micros {
-                let _ = writeln!(out, "{} answered in {}", page.name, micros(*trip));
-            }
-            output::text(&out)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -114,6 +93,10 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
     for opinion in &page.opinions {
         line("opinion", format!("{} is {}: {}", opinion.name, opinion.verdict, opinion.reason));
     }
+    for given_up in page.given_up.iter().flatten() {
+        let GivenUpPage { peer, lane, cause, frames } = given_up;
+        line("given up", format!("{frames} frames to {peer}, lane {lane}: {cause}"));
+    }
     if !page.waiting_for.is_empty() {
         line("", "`quorate why` says what helps".to_owned());
     }
@@ -143,29 +126,4 @@ pub(super) fn draw_members(members: &[MemberPage], pen: Pen, now: &str) -> Strin
         })
         .collect();
     table(pen, &["NAME", "ROLE", "STATE", "ADDRESS", "EPOCH", "SINCE", "REASON"], &rows)
-}
-
-fn draw_links(links: &[LinkLine], pen: Pen) -> String {
-    let rows: Vec<Vec<String>> = links
-        .iter()
-        .map(|link| {
-            let dropped: u64 = link.dropped.iter().map(|dropped| dropped.frames).sum();
-            let sent: u64 = link.bytes.iter().map(|lane| lane.sent).sum();
-            let received: u64 = link.bytes.iter().map(|lane| lane.received).sum();
-            vec![
-                link.name.clone(),
-                link.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
-                link.up_seconds.map_or_else(|| "down".to_owned(), |up| format!("{up} s")),
-                link.rtt_micros.map_or_else(|| "-".to_owned(), micros),
-                link.lost_packets.to_string(),
-                link.waiting_frames.to_string(),
-                dropped.to_string(),
-                sent.to_string(),
-                received.to_string(),
-            ]
-        })
-        .collect();
-    let head =
-        ["LINK", "ADDRESS", "UP", "RTT", "LOST", "WAITING", "GIVEN UP", "BYTES OUT", "BYTES IN"];
-    table(pen, &head, &rows)
 }
