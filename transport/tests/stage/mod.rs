@@ -7,6 +7,8 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+pub mod relay;
+
 use bytes::Bytes;
 use quorate_proto::{
     ClusterName, Frame, FrameKind, Generation, Hello, HelloKind, Instance, Lane, Session,
@@ -28,11 +30,22 @@ pub struct Actor {
     pub generation: u64,
     pub nonce: u64,
     pub bind: SocketAddr,
+    pub advertise: Option<SocketAddr>,
+    pub timings: Timings,
 }
 
 pub fn actor(number: u8) -> Actor {
     let bind = "127.0.0.1:0".parse().unwrap();
-    Actor { secret: 7, cluster: "test", number, generation: 1, nonce: u64::from(number), bind }
+    Actor {
+        secret: 7,
+        cluster: "test",
+        number,
+        generation: 1,
+        nonce: u64::from(number),
+        bind,
+        advertise: None,
+        timings: Timings::default(),
+    }
 }
 
 impl Actor {
@@ -46,7 +59,7 @@ impl Actor {
             cluster: ClusterName::new(self.cluster).unwrap(),
             secrets: vec![Secret::generate([self.secret; 32])],
             key: NodeKeyPair::from_seed([self.number; 32]),
-            timings: Timings::default(),
+            timings: self.timings,
         }
     }
 
@@ -64,7 +77,7 @@ impl Actor {
             name: format!("n{}", self.number),
             digest: founders_digest(&cluster, &[], "majority"),
             seeds: vec![],
-            advertise: None,
+            advertise: self.advertise.map(Into::into),
             software: "test".to_owned(),
         }
     }
