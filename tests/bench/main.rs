@@ -1,4 +1,4 @@
-//! The bench: quorate side by side with etcd and serf, in one run, on this machine. RESULTS.md says what it found.
+//! The bench: quorate side by side with etcd, serf and gRPC, in one run, on this machine. RESULTS.md says what it found.
 //!
 //! Every figure is a series of at least `--runs` values; ratios are between series of the same run. Loopback only,
 //! but for `hosts-formation`, which boots hosts of its own. Every wait has a limit, and a run that passes it ends the
@@ -21,6 +21,7 @@ mod serf;
 mod series;
 mod surroundings;
 mod told;
+mod transport;
 mod trouble;
 
 use clap::builder::TypedValueParser;
@@ -83,6 +84,8 @@ enum What {
     Memory,
     /// What a sync costs on this disk
     Log,
+    /// Frames over the transport beside gRPC, and a peer that returns
+    Transport,
     /// Three hosts with systemd until the first write; needs root
     HostsFormation,
     /// All of them but `hosts-formation`
@@ -135,8 +138,15 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(arguments: &Arguments) -> Result<Vec<Question>, Trouble> {
-    const ALL: [What; 6] =
-        [What::Log, What::Formation, What::Failover, What::Told, What::Memory, What::Puts];
+    const ALL: [What; 7] = [
+        What::Log,
+        What::Transport,
+        What::Formation,
+        What::Failover,
+        What::Told,
+        What::Memory,
+        What::Puts,
+    ];
     let wanted: Vec<What> = match arguments.what.contains(&What::All) {
         true => ALL.to_vec(),
         false => arguments.what.clone(),
@@ -151,6 +161,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Question>, Trouble> {
             What::Puts => puts::run(settings).await?,
             What::Memory => memory::run(settings).await?,
             What::Log => log::run(settings)?,
+            What::Transport => transport::run(settings).await?,
             What::HostsFormation => on_hosts::run(settings)?,
             What::All => Vec::new(),
         });

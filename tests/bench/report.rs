@@ -35,8 +35,10 @@ impl Of {
 pub(crate) enum Target {
     /// A number of quorate's series below this.
     Below(Of, f64),
-    /// The median below this share of the peer's median.
+    /// The median below this share of the first peer's median.
     Share(f64),
+    /// The median at least this many times the first peer's median.
+    Times(f64),
 }
 
 /// One question, asked of one or more systems in the same run.
@@ -46,6 +48,8 @@ pub(crate) struct Question {
     /// quorate first, where it was measured; then the peers.
     pub(crate) series: Vec<Series>,
     pub(crate) targets: Vec<Target>,
+    /// The series behind the first are parts of it or other figures of the same run, not peers.
+    parts: bool,
     /// What must be known to read the figures.
     pub(crate) notes: Vec<String>,
 }
@@ -53,7 +57,13 @@ pub(crate) struct Question {
 impl Question {
     pub(crate) fn new(name: impl Into<String>, series: Vec<Series>) -> Self {
         let series = series.into_iter().filter(|series| series.count() > 0).collect();
-        Self { name: name.into(), series, targets: Vec::new(), notes: Vec::new() }
+        Self { name: name.into(), series, targets: Vec::new(), parts: false, notes: Vec::new() }
+    }
+
+    /// The series behind the first are not peers.
+    pub(crate) fn parts(mut self) -> Self {
+        self.parts = true;
+        self
     }
 
     pub(crate) fn target(mut self, target: Target) -> Self {
@@ -66,11 +76,13 @@ impl Question {
         self
     }
 
-    fn pair(&self) -> Option<(&Series, &Series)> {
-        match &self.series[..] {
-            [first, second] if first.system == "quorate" => Some((first, second)),
-            _ => None,
-        }
+    /// quorate's series beside each peer's that measures the same.
+    fn pairs(&self) -> impl Iterator<Item = (&Series, &Series)> {
+        let (own, peers) = match &self.series[..] {
+            [first, rest @ ..] if first.system == "quorate" && !self.parts => (Some(first), rest),
+            _ => (None, &[][..]),
+        };
+        peers.iter().filter_map(move |peer| Some((own?, peer)))
     }
 
     /// Each target as a sentence, and whether it is met. None where it cannot be told from what was measured.
@@ -83,10 +95,16 @@ impl Question {
                 Some((text, value < limit))
             }
             Target::Share(limit) => {
-                let (own, peer) = self.pair()?;
+                let (own, peer) = self.pairs().next()?;
                 let share = own.median() / peer.median();
                 let text = format!("median {share:.3} of {}'s, limit {limit}", peer.system);
                 Some((text, share < limit))
+            }
+            Target::Times(limit) => {
+                let (own, peer) = self.pairs().next()?;
+                let times = own.median() / peer.median();
+                let text = format!("median {times:.3} times {}'s, at least {limit}", peer.system);
+                Some((text, times >= limit))
             }
         };
         self.targets.iter().filter_map(judge).collect()
@@ -110,7 +128,7 @@ impl Question {
             }
             let _ = writeln!(text);
         }
-        if let Some((own, peer)) = self.pair() {
+        for (own, peer) in self.pairs() {
             let _ = write!(text, "  {:14}", format!("/ {}", peer.system));
             for share in [
                 own.best() / peer.best(),
@@ -139,7 +157,7 @@ impl Question {
         json!({
             "question": self.name,
             "series": self.series.iter().map(Series::json).collect::<Vec<_>>(),
-            "ratio_of_medians": self.pair().map(|(own, peer)| round(own.median() / peer.median())),
+            "ratio_of_medians": self.pairs().next().map(|(own, peer)| round(own.median() / peer.median())),
             "targets": targets,
             "notes": self.notes,
         })

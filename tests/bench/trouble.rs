@@ -15,6 +15,10 @@ pub(crate) enum Trouble {
     Command { command: String, text: String },
     #[error("{from} answered what was not understood: {text}")]
     Answer { from: String, text: String },
+    #[error("quorate: {text}")]
+    Quorate { text: String },
+    #[error("{what} ended before its time")]
+    Gone { what: String },
     #[error("no port is free in {first}..{end}; stop what listens there")]
     NoPort { first: u16, end: u16 },
 }
@@ -24,6 +28,11 @@ impl Trouble {
     pub(crate) fn at(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |source| Self::System { what, source }
+    }
+
+    /// Something in this process ended that should not have.
+    pub(crate) fn gone(what: impl Into<String>) -> Self {
+        Self::Gone { what: what.into() }
     }
 
     /// A limit passed.
