@@ -1,9 +1,14 @@
 //! The checkers, from outside: one birth, one leader a term, equal state at equal index, epochs that only grow,
 //! no acknowledged write lost. A violation panics with the sentence that was broken.
 
+use bytes::Bytes;
 use quorate_node::Vitals;
-use quorate_proto::{Founded, GenesisId, HealthEpoch, Instance};
+use quorate_proto::{Founded, GenesisId, HealthEpoch, Instance, short_hash};
+use quorate_transport::outbox::GivenUp;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A host and which of its starts.
+type Run = (usize, u64);
 
 /// What was seen so far.
 #[derive(Debug, Default)]
@@ -14,6 +19,10 @@ pub struct Checks {
     epochs: BTreeMap<(usize, u64), HealthEpoch>,
     applied: BTreeMap<(usize, u64), u64>,
     disks_lost: BTreeSet<usize>,
+    /// What was written under a number: sender and its run, receiving instance, number -> hash; 0 = to be skipped.
+    written: BTreeMap<(Run, Instance, u64), u64>,
+    /// Sender, receiver -> last number handed over, and numbers left out.
+    handed: BTreeMap<(Run, Run), (u64, u64)>,
     /// The story loses more founder disks than the margin: two births are then possible, and only the alarm
     /// is checked.
     pub beyond_margin: bool,
@@ -54,6 +63,44 @@ impl Checks {
     /// A disk is gone.
     pub fn disk_lost(&mut self, host: usize) {
         self.disks_lost.insert(host);
+    }
+
+    /// A log frame was written to a connection, for the first time or again.
+    pub fn log_written(&mut self, sender: Run, to: Instance, number: u64, bytes: Option<&Bytes>) {
+        let hash = bytes.map_or(0, |bytes| short_hash(&[bytes]));
+        let first = *self.written.entry((sender, to, number)).or_insert(hash);
+        assert!(first == hash || hash == 0, "log frames: two frames have number {number}");
+    }
+
+    /// A log frame was handed to a node, or its place was passed over.
+    pub fn log_handed(
+        &mut self,
+        sender: Run,
+        to: Instance,
+        receiver: Run,
+        number: u64,
+        bytes: Option<&Bytes>,
+        given_up: Option<GivenUp>,
+    ) {
+        let (last, missing) = self.handed.entry((sender, receiver)).or_default();
+        assert!(number > *last, "log frames: {number} came after {last}");
+        if *last > 0 {
+            *missing += number - *last - 1;
+        }
+        if let Some(bytes) = bytes {
+            let written = self.written.get(&(sender, to, number));
+            assert_eq!(written, Some(&short_hash(&[bytes])), "log frames: {number} is another");
+        } else {
+            *missing += 1;
+        }
+        let reported = given_up.map_or(u64::MAX, |given_up| given_up.log_expired);
+        assert!(*missing <= reported, "log frames: {missing} missing, {reported} reported");
+        let done = self.written.range((sender, to, *last)..=(sender, to, number));
+        let done: Vec<_> = done.map(|(key, _)| *key).collect();
+        *last = number;
+        for key in done {
+            self.written.remove(&key);
+        }
     }
 
     /// A node has had a turn.

@@ -68,6 +68,7 @@ fn new_weather(world: &mut World) {
         jitter: Duration::from_micros(world.random.below(delay * 2)),
         loss: world.random.below(25),
         duplicates: world.random.below(5),
+        breaks: if world.random.percent(50) { world.random.below(60) } else { 0 },
     };
 }
 

@@ -1,10 +1,12 @@
 //! One simulated host: its disk, its address, and the node while it runs.
 
 use crate::disk::Disk;
+use crate::lanes::Cargo;
 use quorate_node::{Input, Node};
 use quorate_proto::{Generation, GenesisId, Instance, Moment, NodeKey};
-use quorate_transport::outbox::Outbox;
-use std::collections::BTreeMap;
+use quorate_transport::inbox::Inbox;
+use quorate_transport::outbox::{Outbox, PeerStart};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -23,6 +25,14 @@ pub struct Link {
     pub instance: Instance,
     /// Last sign of life.
     pub heard: Moment,
+    /// The number of the first log frame was written on it.
+    pub numbered: bool,
+    /// The peer has said what it has.
+    pub acknowledged: bool,
+    /// Log frames that came on it and are not acknowledged.
+    pub owed: u64,
+    /// What is held up by a cut way, in order.
+    pub held: VecDeque<Cargo>,
 }
 
 /// A running daemon.
@@ -41,6 +51,8 @@ pub struct Process {
     pub genesis: Option<GenesisId>,
     /// Frames that wait or go, by peer instance.
     pub outboxes: BTreeMap<Instance, Outbox>,
+    /// Which numbered frames came, by peer instance, of the start that was seen last.
+    pub inboxes: BTreeMap<Instance, (PeerStart, Inbox)>,
     /// Connections that stand, by peer host.
     pub links: BTreeMap<usize, Link>,
     /// Hosts being dialled.

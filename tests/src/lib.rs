@@ -11,6 +11,7 @@ pub mod faults;
 pub mod figures;
 pub mod host;
 pub mod interventions;
+mod lanes;
 pub mod network;
 pub mod random;
 pub mod runs;

@@ -19,6 +19,8 @@ pub struct Weather {
     pub loss: u64,
     /// Datagrams delivered twice, of a hundred.
     pub duplicates: u64,
+    /// Connections that break under a frame, of a thousand.
+    pub breaks: u64,
 }
 
 impl Weather {
@@ -28,6 +30,7 @@ impl Weather {
         jitter: Duration::from_micros(200),
         loss: 0,
         duplicates: 0,
+        breaks: 0,
     };
 }
 
@@ -45,7 +48,7 @@ pub struct Network {
     pub weather: Weather,
     cut: BTreeMap<(usize, usize), bool>,
     last: BTreeMap<(usize, usize, u8), Moment>,
-    /// Frames of the log lane that will be lost without a trace, by way.
+    /// Frames of the log lane under which the connection will break, by way.
     drops: BTreeMap<(usize, usize), u64>,
 }
 
@@ -78,7 +81,7 @@ impl Network {
         self.weather = Weather::CALM;
     }
 
-    /// The next frames on the log lane of a way are lost, as when their connection dies under them.
+    /// The next frames on the log lane of a way are lost: their connection dies under each of them.
     pub fn drop_log_frames(&mut self, from: usize, to: usize, count: u64) {
         self.drops.insert((from, to), count);
     }
@@ -90,6 +93,11 @@ impl Network {
         };
         *left -= 1;
         true
+    }
+
+    /// Whether a connection breaks under the frame that is being written.
+    pub fn breaks(&self, random: &mut Random) -> bool {
+        self.weather.breaks > 0 && random.below(1000) < self.weather.breaks
     }
 
     /// Whether packets pass from one host to another.

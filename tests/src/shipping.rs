@@ -4,21 +4,25 @@
 //! until then, a connection that is silent for the idle time dies at each end by itself.
 
 use crate::host::{Link, Process};
+use crate::lanes::{Cargo, Shipment};
 use crate::network::{DIAL, IDLE};
 use crate::world::{Happening, World};
 use quorate_node::{ForwardFailure, Input, Output};
 use quorate_proto::{
-    ClusterName, DialFailure, Frame, Instance, Lane, NodeName, Session, SessionEnd, founders_digest,
+    ClusterName, DialFailure, Instance, NodeName, Session, SessionEnd, founders_digest,
 };
-use quorate_transport::outbox::Outbox;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How often each end looks whether its connection is still alive.
 const IDLE_CHECK: Duration = Duration::from_millis(500);
+/// How often a cut way is tried again.
+const HOLD: Duration = Duration::from_millis(100);
 /// Lane numbers for the order of arrival.
-const CONTROL: u8 = 0;
-const LOG: u8 = 1;
+pub(crate) const CONTROL: u8 = 0;
+/// See above.
+pub(crate) const LOG: u8 = 1;
 /// See above.
 pub(crate) const REQUEST: u8 = 2;
 /// See above.
@@ -238,12 +242,22 @@ impl World {
         let Some(process) = &mut self.hosts[host].process else { return };
         process.sessions += 1;
         let number = process.sessions;
-        let link = Link { peer, peer_run, number, connection, instance: other, heard: now };
+        let link = Link {
+            peer,
+            peer_run,
+            number,
+            connection,
+            instance: other,
+            heard: now,
+            numbered: false,
+            acknowledged: false,
+            owed: 0,
+            held: VecDeque::new(),
+        };
         process.links.insert(peer, link);
-        process.outboxes.entry(other).or_insert_with(Outbox::new).connection_up();
         self.schedule(now + IDLE_CHECK, Happening::Idle { host, run, connection });
         self.report_session(host, peer, connection);
-        self.drain(host, peer);
+        self.open_lanes(host, peer);
     }
 
     fn report_session(&mut self, host: usize, peer: usize, connection: u64) {
@@ -276,47 +290,6 @@ impl World {
         })
     }
 
-    /// Writes what waits for a peer onto the connection that stands.
-    fn drain(&mut self, host: usize, peer: usize) {
-        let now = self.now;
-        let Some(process) = &mut self.hosts[host].process else { return };
-        let Some(link) = process.links.get(&peer) else { return };
-        let (instance, connection, me) = (link.instance, link.connection, process.instance);
-        let Some(outbox) = process.outboxes.get_mut(&instance) else { return };
-        let mut frames = Vec::new();
-        for lane in [Lane::Control, Lane::Log] {
-            while let Some(outgoing) = outbox.next_to_write(now, lane) {
-                frames.push((lane, outgoing.bytes));
-            }
-        }
-        for (lane, bytes) in frames {
-            if lane == Lane::Log && self.network.drops_log_frame(host, peer) {
-                continue;
-            }
-            let number = if lane == Lane::Control { CONTROL } else { LOG };
-            let at = self.network.stream_arrival(now, &mut self.random, host, peer, number);
-            let input = Box::new(Input::Frame { from: me, lane, bytes });
-            self.schedule(at, Happening::Deliver { from: host, host: peer, connection, input });
-        }
-    }
-
-    fn send(&mut self, host: usize, to: Instance, address: SocketAddr, frame: Frame) {
-        let now = self.now;
-        self.mix(&[&frame.bytes, &to.to_bytes()]);
-        let Some(process) = &mut self.hosts[host].process else { return };
-        let given_up = process.outboxes.entry(to).or_insert_with(Outbox::new).push(now, frame);
-        let link = process.links.values().find(|link| link.instance == to).map(|link| link.peer);
-        if given_up.is_some_and(|given_up| given_up.undelivered()) {
-            let run = self.hosts[host].run;
-            let input = Box::new(Input::Undelivered { to });
-            self.schedule(now, Happening::Arrive { host, run, input });
-        }
-        match link {
-            Some(peer) => self.drain(host, peer),
-            None => self.dial(host, address, false),
-        }
-    }
-
     fn send_datagram(
         &mut self,
         host: usize,
@@ -339,24 +312,47 @@ impl World {
         }
     }
 
-    /// Something sent over a connection arrives, if it still stands and the way is open; a cut way holds it
-    /// until the connection is given up.
-    pub(crate) fn deliver(&mut self, from: usize, host: usize, connection: u64, input: Input) {
+    /// Something sent over a connection arrives, if it still stands and the way is open; a cut way holds it, and all
+    /// that comes behind it, until the connection is given up.
+    pub(crate) fn deliver(&mut self, shipment: Shipment) {
+        let Shipment { from, host, connection, cargo } = shipment;
         if !self.link_stands(host, from, connection) {
             // The receiver has forgotten this connection: its transport answers with a reset.
             self.reset(from, host, connection);
             return;
         }
-        if !self.network.passes(from, host) {
-            let at = self.now + Duration::from_millis(100);
-            if self.link_stands(from, host, connection) {
-                let input = Box::new(input);
-                self.schedule(at, Happening::Deliver { from, host, connection, input });
+        let cut = !self.network.passes(from, host);
+        let Some(process) = &mut self.hosts[host].process else { return };
+        let Some(link) = process.links.get_mut(&from) else { return };
+        if cut || !link.held.is_empty() {
+            link.held.push_back(*cargo);
+            if link.held.len() == 1 {
+                let at = self.now + HOLD;
+                self.schedule(at, Happening::Release { from, host, connection });
             }
             return;
         }
         self.heard(host, from);
-        self.give(host, input);
+        self.unload(from, host, *cargo);
+    }
+
+    /// A cut way is tried again.
+    pub(crate) fn release(&mut self, from: usize, host: usize, connection: u64) {
+        if self.link_stands(host, from, connection) && !self.network.passes(from, host) {
+            // Its sender sends again what was lost, as long as it has the connection.
+            if self.link_stands(from, host, connection) {
+                let at = self.now + HOLD;
+                self.schedule(at, Happening::Release { from, host, connection });
+            }
+            return;
+        }
+        while self.link_stands(host, from, connection) {
+            let Some(process) = &mut self.hosts[host].process else { return };
+            let link = process.links.get_mut(&from);
+            let Some(cargo) = link.and_then(|link| link.held.pop_front()) else { return };
+            self.heard(host, from);
+            self.unload(from, host, cargo);
+        }
     }
 
     fn reset(&mut self, host: usize, peer: usize, connection: u64) {
@@ -398,17 +394,17 @@ impl World {
         }
     }
 
-    fn lose_link(&mut self, host: usize, peer: usize, end: SessionEnd) {
+    pub(crate) fn lose_link(&mut self, host: usize, peer: usize, end: SessionEnd) {
         let now = self.now;
         let run = self.hosts[host].run;
         let Some(process) = &mut self.hosts[host].process else { return };
         let Some(link) = process.links.remove(&peer) else { return };
-        let lost =
-            process.outboxes.get_mut(&link.instance).and_then(|outbox| outbox.connection_lost(now));
         let (instance, number) = (link.instance, link.number);
-        if lost.is_some_and(|given_up| given_up.undelivered()) {
-            let input = Box::new(Input::Undelivered { to: instance });
-            self.schedule(now, Happening::Arrive { host, run, input });
+        if let Some(outbox) = process.outboxes.get_mut(&instance) {
+            outbox.connection_lost(now);
+        }
+        if end != SessionEnd::Replaced {
+            self.schedule(now, Happening::Redial { host, run, peer, instance, failures: 0 });
         }
         let asked = |there: &(usize, u64), origin: &(usize, u64, u64)| {
             there.0 == peer && (origin.0, origin.1) == (host, run)
@@ -442,7 +438,7 @@ impl World {
         let link = self.hosts[host].process.as_ref().and_then(|process| process.links.get(&peer));
         let Some(connection) = link.map(|link| link.connection) else { return };
         let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, lane);
-        let input = Box::new(input);
-        self.schedule(at, Happening::Deliver { from: host, host: peer, connection, input });
+        let cargo = Cargo::Input(input);
+        self.schedule(at, Happening::Deliver(Shipment::new(host, peer, connection, cargo)));
     }
 }

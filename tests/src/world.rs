@@ -6,6 +6,7 @@
 use crate::checks::Checks;
 use crate::disk::Disk;
 use crate::host::{Host, Process};
+use crate::lanes::Shipment;
 use crate::network::Network;
 use crate::random::Random;
 use quorate_membership::Mode;
@@ -23,7 +24,9 @@ pub(crate) enum Happening {
     /// An input arrives at a host.
     Arrive { host: usize, run: u64, input: Box<Input> },
     /// The same, if the connection it travels on still stands and the way is open.
-    Deliver { from: usize, host: usize, connection: u64, input: Box<Input> },
+    Deliver(Shipment),
+    /// What a cut way held up may go on.
+    Release { from: usize, host: usize, connection: u64 },
     /// A datagram arrives, if the way is open.
     Datagram { from: usize, host: usize, connection: u64, instance: Instance, bytes: bytes::Bytes },
     /// A host is no longer frozen.
@@ -32,6 +35,10 @@ pub(crate) enum Happening {
     Durable { host: usize, run: u64, number: u64 },
     /// A dial ends.
     Dialled { host: usize, run: u64, peer: usize },
+    /// What waits for a peer without a connection is looked at: given up, or dialled for again.
+    Redial { host: usize, run: u64, peer: usize, instance: Instance, failures: u32 },
+    /// A host owes a peer an acknowledgement.
+    Acknowledge { host: usize, peer: usize, connection: u64 },
     /// Both ends of a connection are looked at: has it been silent for too long?
     Idle { host: usize, run: u64, connection: u64 },
 }
@@ -223,6 +230,7 @@ impl World {
             key: life.key,
             genesis,
             outboxes: BTreeMap::new(),
+            inboxes: BTreeMap::new(),
             links: BTreeMap::new(),
             dialling: BTreeMap::new(),
             banned: Vec::new(),
@@ -380,8 +388,15 @@ impl World {
                     self.give(host, *input);
                 }
             }
-            Happening::Deliver { from, host, connection, input } => {
-                self.deliver(from, host, connection, *input);
+            Happening::Deliver(shipment) => self.deliver(shipment),
+            Happening::Release { from, host, connection } => self.release(from, host, connection),
+            Happening::Redial { host, run, peer, instance, failures } => {
+                self.redial(host, run, peer, instance, failures);
+            }
+            Happening::Acknowledge { host, peer, connection } => {
+                if self.link_stands(host, peer, connection) {
+                    self.acknowledge(host, peer);
+                }
             }
             Happening::Datagram { from, host, connection, instance, bytes } => {
                 if self.network.passes(from, host) && self.link_stands(host, from, connection) {

@@ -11,13 +11,16 @@
 //!    again only when it has lost the other.
 //!
 //! A connection that is not kept is never cut: each side ends its own streams on it, reads the other's to their
-//! end, and only then it is closed. So the only working one is never killed and nothing queued is lost. Across such
-//! a switch frames may overtake each other; within one connection a lane keeps its order.
+//! end, and only then it is closed. So the only working one is never killed and nothing queued is lost. Log frames
+//! keep their order across such a switch by their numbers; control frames may overtake each other.
 
 use crate::event::TransportEvent;
 use crate::greeting::{Greeted, greet};
+use crate::incoming::Incoming;
 use crate::lanes;
+use crate::outbox::PeerStart;
 use crate::peer::{Life, Link, Peer, PeerState};
+use crate::record::Counted;
 use crate::refusal::{CLOSED, REPLACED, Refusal, close_open, end_of};
 use crate::shared::{Shared, lock};
 use crate::{bulk, farewell};
@@ -109,25 +112,32 @@ impl Shared {
         let peer = self.peer_at(instance, greeted.address).ok_or(Refusal::TurnedAway(NO_ROOM))?;
         let mut state = peer.state();
         let verdict = judge(&state, greeted, self.timings.dial + self.timings.hello)?;
+        let start = start_of(greeted);
+        let incoming = match state.incoming.start == Some(start) {
+            true => state.incoming.clone(),
+            false => Arc::new(Incoming::new(start)),
+        };
+        let link = |life| Link::new(greeted.connection.clone(), dialled, life, incoming.clone());
         let (link, continued) = match verdict {
             Verdict::Continue(life) => {
-                let link = Link::new(greeted.connection.clone(), dialled, life);
-                self.choose(&mut state, &link);
+                let link = link(life);
+                self.choose(&mut state, &link, start);
                 (link, true)
             }
             Verdict::Begin(end) => {
                 let life = Life::new(self.session(greeted), state.last.clone());
-                let link = Link::new(greeted.connection.clone(), dialled, life.clone());
+                let link = link(life.clone());
                 if let Some(old) = state.standing.take() {
                     *lock(&old.displaced) = Some(end);
                     close_open(&old.connection, REPLACED, b"replaced by a newer start");
-                    let given_up = state.outbox.connection_lost(self.now());
-                    self.report(&peer, given_up);
+                    state.outbox.connection_lost(self.now());
                 }
                 state.last = Some(life);
                 state.address = greeted.address;
                 state.standing = Some(link.clone());
-                state.outbox.connection_up();
+                state.incoming = incoming;
+                let given_up = state.outbox.connection_up(start);
+                self.report(&peer, given_up);
                 (link, false)
             }
         };
@@ -137,7 +147,7 @@ impl Shared {
     }
 
     /// Rule 3: which of two connections of one session takes the frames from now on.
-    fn choose(&self, state: &mut PeerState, new: &Arc<Link>) {
+    fn choose(&self, state: &mut PeerState, new: &Arc<Link>, start: PeerStart) {
         let Some(old) = state.standing.clone() else { return };
         let we_are_smaller = self.key < new.life.session.key;
         let together = old.since.elapsed() < self.timings.dial + self.timings.hello;
@@ -147,6 +157,8 @@ impl Shared {
             && old.dialled == we_are_smaller;
         if !keep_old {
             state.standing = Some(new.clone());
+            // Of the same start, so that nothing is given up; the peer says what it has, and the rest goes this way.
+            state.outbox.connection_up(start);
             old.wake_both();
             new.wake_both();
         }
@@ -168,6 +180,11 @@ impl Shared {
             seeds: hello.seeds.clone(),
         }
     }
+}
+
+fn start_of(greeted: &Greeted) -> PeerStart {
+    let hello = &greeted.hello;
+    PeerStart { generation: hello.generation, boot_nonce: hello.boot_nonce }
 }
 
 enum Verdict {
@@ -206,6 +223,7 @@ fn ended(link: &Link) -> SessionEnd {
 
 /// Lives as long as the connection: announces the session, runs the lanes, reports the end.
 async fn supervise(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>, greeted: Greeted) {
+    let _counted = Counted::new(&peer, &link);
     let mut lanes = lanes::Lanes::write(&shared, &peer, &link, greeted.sender);
     peer.linked.notify_waiters();
     announce(&shared, &link).await;
@@ -260,8 +278,7 @@ async fn farewell_to(
         let carried = state.standing.as_ref().is_some_and(|s| Arc::ptr_eq(s, link));
         if carried {
             state.standing = None;
-            let given_up = state.outbox.connection_lost(shared.now());
-            shared.report(peer, given_up);
+            state.outbox.connection_lost(shared.now());
         }
         carried
     };
@@ -271,6 +288,7 @@ async fn farewell_to(
     let ours = if broke_protocol { SessionEnd::Protocol } else { SessionEnd::Closed };
     let end = displaced.or(end).unwrap_or(ours);
     let Session { instance, number, .. } = link.life.session;
+    lock(&peer.record).gone = Some((std::time::Instant::now(), end));
     tracing::debug!(%instance, number, ?end, "session down");
     shared.tell(TransportEvent::SessionDown { instance, number, end }).await;
     link.life.down.send_replace(true);

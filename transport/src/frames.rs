@@ -11,6 +11,9 @@ const COPY_BELOW: usize = 2 * 1024;
 /// Memory that is taken at once for a frame that arrives in pieces; more is taken as it arrives.
 const FIRST_PIECE: usize = 64 * 1024;
 
+/// In place of a length on the control stream: a number of eight bytes follows, the last log frame that was handed over.
+pub(crate) const ACKNOWLEDGEMENT: u32 = u32::MAX;
+
 /// Why no further frame can be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FrameError {
@@ -68,6 +71,17 @@ impl FrameReader {
         Ok(self.take(1).await?[0])
     }
 
+    /// A number of eight bytes.
+    pub(crate) async fn number(&mut self) -> Result<u64, FrameError> {
+        let bytes = self.take(8).await?;
+        Ok(u64::from_be_bytes(bytes[..].try_into().expect("eight bytes were taken")))
+    }
+
+    /// Whether the stream ended in good order here.
+    pub(crate) async fn is_at_end(&mut self) -> Result<bool, FrameError> {
+        Ok(self.rest.is_empty() && !self.more().await?)
+    }
+
     /// Tells the other side that nothing more is read.
     pub(crate) fn stop(&mut self, code: u32) {
         // An error means that the stream is over already.
@@ -122,6 +136,12 @@ impl Batch {
             self.chunks.push(self.small.split().freeze());
             self.chunks.push(frame);
         }
+    }
+
+    /// Appends an acknowledgement.
+    pub(crate) fn push_acknowledgement(&mut self, number: u64) {
+        self.push_raw(&ACKNOWLEDGEMENT.to_be_bytes());
+        self.push_raw(&number.to_be_bytes());
     }
 
     /// Appends bytes as they are.

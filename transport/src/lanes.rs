@@ -5,18 +5,21 @@
 //! room: then the peer's stream fills, its writer waits, and its outbox supersedes, drops and reports.
 
 use crate::event::TransportEvent;
-use crate::frames::{Batch, FrameError, FrameReader};
+use crate::frames::{ACKNOWLEDGEMENT, Batch, FrameError, FrameReader};
 use crate::greeting::LOG_LANE;
+use crate::incoming::{ACKNOWLEDGE_AFTER, Taken};
 use crate::peer::{Link, Next, Peer};
 use crate::refusal::Refusal;
 use crate::requests;
 use crate::shared::Shared;
+use bytes::Bytes;
 use quinn::{ConnectionError, SendStream, WriteError};
 use quorate_proto::{Lane, limits};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 /// Bytes that go into one write: enough to fill several packets at once, little enough that the next frame of
 /// the other lane does not wait behind it.
@@ -42,14 +45,8 @@ impl Lanes {
         control: SendStream,
     ) -> Self {
         let mut ordered = JoinSet::new();
-        ordered.spawn(write_lane(
-            shared.clone(),
-            peer.clone(),
-            link.clone(),
-            Lane::Control,
-            Some(control),
-        ));
-        ordered.spawn(write_lane(shared.clone(), peer.clone(), link.clone(), Lane::Log, None));
+        ordered.spawn(write_lane(shared.clone(), peer.clone(), link.clone(), Some(control)));
+        ordered.spawn(write_lane(shared.clone(), peer.clone(), link.clone(), None));
         Self { ordered, others: JoinSet::new(), reading: false, broken: Arc::default() }
     }
 
@@ -65,7 +62,7 @@ impl Lanes {
         let (s, p, l) = (shared.clone(), peer.clone(), link.clone());
         let broken = self.broken.clone();
         self.ordered.spawn(async move {
-            let result = read_lane(&s, &p, &l, Lane::Control, control).await;
+            let result = read_control(&s, &p, &l, control).await;
             close_if_broken(&s, &l, &broken, result);
         });
         let (s, p, l) = (shared.clone(), peer.clone(), link.clone());
@@ -109,56 +106,94 @@ async fn write_lane(
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     link: Arc<Link>,
-    lane: Lane,
     stream: Option<SendStream>,
 ) {
     let _running = shared.writers.clone().acquire_owned().await;
     // A failed write means that the connection is over; its own task reports that.
-    let _ = write_frames(&shared, &peer, &link, lane, stream).await;
+    let _ = match stream {
+        Some(stream) => write_control(&shared, &peer, &link, stream).await,
+        None => write_log(&shared, &peer, &link).await,
+    };
 }
 
-async fn write_frames(
+/// Control frames, with acknowledgements of log frames among them; the first word is one.
+async fn write_control(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
     link: &Arc<Link>,
-    lane: Lane,
-    stream: Option<SendStream>,
+    mut stream: SendStream,
 ) -> Result<(), WriteError> {
     let mut batch = Batch::default();
-    let mut stream = match stream {
-        Some(stream) => stream,
-        None => {
-            batch.push_raw(&[LOG_LANE]);
-            link.connection.open_uni().await.map_err(WriteError::ConnectionLost)?
-        }
-    };
-    let (wake, sent) = match lane {
-        Lane::Control => (&link.control, &link.traffic.control_sent),
-        Lane::Log => (&link.log, &link.traffic.log_sent),
-    };
+    batch.push_acknowledgement(link.incoming.acknowledgement());
+    let mut due: Option<Instant> = None;
     loop {
-        let next = collect(shared, peer, link, lane, &mut batch);
-        if batch.bytes() > 0 {
-            sent.fetch_add(batch.bytes() as u64, Relaxed);
-            batch.write(&mut stream).await?;
+        let next = collect(shared, peer, link, Lane::Control, &mut batch);
+        let incoming = &link.incoming;
+        let late = due.is_some_and(|due| due <= Instant::now());
+        let soon = batch.bytes() > 0 || incoming.owes_much() || late || next == Next::Over;
+        if incoming.owes() && soon {
+            batch.push_acknowledgement(incoming.acknowledgement());
         }
+        due = incoming.owes().then(|| due.unwrap_or_else(|| Instant::now() + ACKNOWLEDGE_AFTER));
+        send(&mut batch, &mut stream, &link.traffic.control_sent).await?;
         match next {
-            Next::Frame(_) => {}
+            Next::Full => {}
             Next::Nothing => tokio::select! {
-                () = wake.notified() => {}
+                () = link.control.notified() => {}
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
                 error = link.connection.closed() => return Err(WriteError::ConnectionLost(error)),
             },
             Next::Over => break,
         }
     }
-    if lane == Lane::Control && !shared.closing.load(Ordering::Acquire) {
+    if !shared.closing.load(Ordering::Acquire) {
         // The end of this stream tells the peer that it may close the connection.
         tokio::select! {
             () = link.all_answered() => {}
             error = link.connection.closed() => return Err(WriteError::ConnectionLost(error)),
         }
     }
-    // The stream is open, or the loop would have failed.
+    end(stream).await
+}
+
+/// Log frames, behind the number of the first; an empty frame stands for one that is skipped.
+async fn write_log(
+    shared: &Arc<Shared>,
+    peer: &Arc<Peer>,
+    link: &Arc<Link>,
+) -> Result<(), WriteError> {
+    let mut batch = Batch::default();
+    batch.push_raw(&[LOG_LANE]);
+    let mut stream = link.connection.open_uni().await.map_err(WriteError::ConnectionLost)?;
+    loop {
+        let next = collect(shared, peer, link, Lane::Log, &mut batch);
+        send(&mut batch, &mut stream, &link.traffic.log_sent).await?;
+        match next {
+            Next::Full => {}
+            Next::Nothing => tokio::select! {
+                () = link.log.notified() => {}
+                error = link.connection.closed() => return Err(WriteError::ConnectionLost(error)),
+            },
+            Next::Over => break,
+        }
+    }
+    end(stream).await
+}
+
+async fn send(
+    batch: &mut Batch,
+    stream: &mut SendStream,
+    sent: &AtomicU64,
+) -> Result<(), WriteError> {
+    if batch.bytes() == 0 {
+        return Ok(());
+    }
+    sent.fetch_add(batch.bytes() as u64, Relaxed);
+    batch.write(stream).await
+}
+
+async fn end(mut stream: SendStream) -> Result<(), WriteError> {
+    // The stream is open, or its writer would have failed before.
     let _ = stream.finish();
     let _ = stream.stopped().await;
     Ok(())
@@ -172,22 +207,18 @@ fn collect(
     lane: Lane,
     batch: &mut Batch,
 ) -> Next {
-    let now = shared.now();
-    loop {
-        match peer.next_frame(link, now, lane) {
-            Next::Frame(bytes) => {
-                batch.push(bytes.clone());
-                if batch.bytes() >= BATCH {
-                    return Next::Frame(bytes);
-                }
-            }
-            over => {
-                let given_up = peer.state().outbox.take_given_up();
-                shared.report(peer, given_up);
-                return over;
-            }
+    let next = peer.next_frames(link, shared.now(), lane, |outgoing| {
+        if lane == Lane::Log && !link.numbered.swap(true, Relaxed) {
+            batch.push_raw(&outgoing.number.to_be_bytes());
         }
+        batch.push(outgoing.bytes.unwrap_or_default());
+        batch.bytes() >= BATCH
+    });
+    if next != Next::Full {
+        let given_up = peer.state().outbox.take_given_up();
+        shared.report(peer, given_up);
     }
+    next
 }
 
 /// How reading a lane ended, when not in good order.
@@ -215,40 +246,88 @@ fn close_if_broken(shared: &Shared, link: &Link, broken: &AtomicBool, result: Re
     }
 }
 
-async fn read_log(shared: &Shared, peer: &Peer, link: &Link) -> Result<(), Broken> {
-    let stream = link.connection.accept_uni().await.map_err(|_| Broken::Connection)?;
-    let mut reader = FrameReader::new(stream);
-    let lane = reader.byte().await?;
-    if lane != LOG_LANE {
-        return Err(Broken::Protocol(format!("a second stream of lane {lane}, not of the log")));
-    }
-    read_lane(shared, peer, link, Lane::Log, reader).await
-}
-
-async fn read_lane(
+/// Control frames, and acknowledgements among them.
+async fn read_control(
     shared: &Shared,
     peer: &Peer,
-    link: &Link,
-    lane: Lane,
+    link: &Arc<Link>,
     mut reader: FrameReader,
 ) -> Result<(), Broken> {
-    let (limit, received) = match lane {
-        Lane::Control => (limits::CONTROL_FRAME, &link.traffic.control_received),
-        Lane::Log => (limits::LOG_FRAME, &link.traffic.log_received),
-    };
-    while let Some(bytes) = reader.next(limit).await? {
-        link.used.store(true, Relaxed);
+    let received = &link.traffic.control_received;
+    let mut first = true;
+    while let Some(length) = reader.length().await? {
+        link.came_in();
+        if length == ACKNOWLEDGEMENT {
+            let number = reader.number().await?;
+            let told = peer.acknowledged(link, number, std::mem::take(&mut first));
+            told.map_err(|error| Broken::Protocol(error.to_string()))?;
+            continue;
+        }
+        let bytes = reader.body(length, limits::CONTROL_FRAME).await?;
         received.fetch_add(bytes.len() as u64 + 4, Relaxed);
-        if !shared.tell(TransportEvent::Frame { from: peer.instance, lane, bytes }).await {
+        let event = TransportEvent::Frame { from: peer.instance, lane: Lane::Control, bytes };
+        if !shared.tell(event).await {
             return Err(Broken::Connection);
         }
     }
     Ok(())
 }
 
+async fn read_log(shared: &Shared, peer: &Peer, link: &Arc<Link>) -> Result<(), Broken> {
+    let stream = link.connection.accept_uni().await.map_err(|_| Broken::Connection)?;
+    let mut reader = FrameReader::new(stream);
+    let lane = reader.byte().await?;
+    if lane != LOG_LANE {
+        return Err(Broken::Protocol(format!("a second stream of lane {lane}, not of the log")));
+    }
+    if reader.is_at_end().await? {
+        return Ok(());
+    }
+    let (mut number, mut opens) = (reader.number().await?, true);
+    while let Some(length) = reader.length().await? {
+        let bytes = reader.body(length, limits::LOG_FRAME).await?;
+        link.came_in();
+        link.traffic.log_received.fetch_add(u64::from(length) + 4, Relaxed);
+        take_log_frame(shared, peer, link, number, opens, bytes).await?;
+        let next = number.checked_add(1);
+        number = next.ok_or_else(|| Broken::Protocol("too high a frame number".to_owned()))?;
+        opens = false;
+    }
+    Ok(())
+}
+
+async fn take_log_frame(
+    shared: &Shared,
+    peer: &Peer,
+    link: &Arc<Link>,
+    number: u64,
+    opens: bool,
+    bytes: Bytes,
+) -> Result<(), Broken> {
+    let length = bytes.len();
+    let hand_over = async {
+        // An empty one was given up by the sender, which has told its owner.
+        bytes.is_empty()
+            || shared
+                .tell(TransportEvent::Frame { from: peer.instance, lane: Lane::Log, bytes })
+                .await
+    };
+    match link.incoming.take(number, opens, length, hand_over).await {
+        Taken::New(owes) => {
+            if owes {
+                peer.owes_acknowledgement();
+            }
+            Ok(())
+        }
+        Taken::Again => Ok(()),
+        Taken::Gap => Err(Broken::Protocol(format!("log frame {number} without those before it"))),
+        Taken::NoOwner => Err(Broken::Connection),
+    }
+}
+
 async fn read_datagrams(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>) {
     while let Ok(bytes) = link.connection.read_datagram().await {
-        link.used.store(true, Relaxed);
+        link.came_in();
         let length = bytes.len();
         link.traffic.gossip_received.fetch_add(length as u64, Relaxed);
         let fits = length <= limits::GOSSIP_PACKET;

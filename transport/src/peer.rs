@@ -4,9 +4,12 @@
 //! outbox; other links of the same session are only read until both sides are done with them. Locks are held for
 //! bookkeeping only, never across an await.
 
-use crate::outbox::{GivenUp, Outbox};
+use crate::incoming::Incoming;
+use crate::links::Packets;
+use crate::outbox::{FalseAcknowledgement, GivenUp, Outbox, Outgoing};
+use crate::record::Record;
+use crate::round_trips::RoundTrips;
 use crate::shared::lock;
-use bytes::Bytes;
 use quinn::Connection;
 use quorate_proto::{Frame, Instance, Lane, Moment, Session, SessionEnd};
 use std::net::SocketAddr;
@@ -58,6 +61,11 @@ pub(crate) struct Link {
     pub(crate) life: Arc<Life>,
     pub(crate) since: Instant,
     pub(crate) traffic: Traffic,
+    pub(crate) round_trips: Mutex<RoundTrips>,
+    /// The peer's numbered frames, over all connections to this start of it.
+    pub(crate) incoming: Arc<Incoming>,
+    /// The number of the first log frame was written on this link.
+    pub(crate) numbered: AtomicBool,
     /// Wakes the writers.
     pub(crate) control: Notify,
     pub(crate) log: Notify,
@@ -70,19 +78,39 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(connection: Connection, dialled: bool, life: Arc<Life>) -> Arc<Self> {
+    pub(crate) fn new(
+        connection: Connection,
+        dialled: bool,
+        life: Arc<Life>,
+        incoming: Arc<Incoming>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             connection,
             dialled,
             life,
+            incoming,
+            numbered: AtomicBool::new(false),
             since: Instant::now(),
             traffic: Traffic::default(),
+            round_trips: Mutex::new(RoundTrips::new()),
             control: Notify::new(),
             log: Notify::new(),
             asking: watch::Sender::new(0),
             used: AtomicBool::new(true),
             displaced: Mutex::new(None),
         })
+    }
+
+    /// Something came in: looks at the round trip time, now and then.
+    pub(crate) fn came_in(&self) {
+        self.used.store(true, Ordering::Relaxed);
+        let (mut trips, now) = (lock(&self.round_trips), Instant::now());
+        if trips.due(now) {
+            trips.take(now, self.connection.rtt());
+            if trips.look_due(now) {
+                trips.look(now, Packets::of(&self.connection.stats().path));
+            }
+        }
     }
 
     pub(crate) fn wake(&self, lane: Lane) {
@@ -126,6 +154,8 @@ pub(crate) struct PeerState {
     pub(crate) outbox: Outbox,
     pub(crate) address: SocketAddr,
     pub(crate) standing: Option<Arc<Link>>,
+    /// What came from the start of the peer that was seen last.
+    pub(crate) incoming: Arc<Incoming>,
     /// The last session, standing or over, for the order of what is reported.
     pub(crate) last: Option<Arc<Life>>,
     /// A task dials this peer because something waits for it.
@@ -141,16 +171,18 @@ pub(crate) struct PeerState {
 pub(crate) struct Peer {
     pub(crate) instance: Instance,
     state: Mutex<PeerState>,
+    pub(crate) record: Mutex<Record>,
     /// Rings when a session stands.
     pub(crate) linked: Notify,
     /// An `Undelivered` is on its way to the owner; a second one would say the same.
     pub(crate) undelivered: AtomicBool,
 }
 
-/// What a writer has to do.
+/// Why a writer got no further frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Write this frame.
-    Frame(Bytes),
+    /// What it has is enough for one write.
+    Full,
     /// Nothing waits.
     Nothing,
     /// This link takes no more frames: end the stream.
@@ -158,11 +190,12 @@ pub(crate) enum Next {
 }
 
 impl Peer {
-    pub(crate) fn new(instance: Instance, address: SocketAddr) -> Arc<Self> {
+    pub(crate) fn new(now: Moment, instance: Instance, address: SocketAddr) -> Arc<Self> {
         let state = PeerState {
-            outbox: Outbox::new(),
+            outbox: Outbox::new(now),
             address,
             standing: None,
+            incoming: Arc::default(),
             last: None,
             dialling: false,
             waiting_requests: 0,
@@ -171,6 +204,7 @@ impl Peer {
         Arc::new(Self {
             instance,
             state: Mutex::new(state),
+            record: Mutex::default(),
             linked: Notify::new(),
             undelivered: AtomicBool::new(false),
         })
@@ -216,19 +250,51 @@ impl Peer {
         }
     }
 
-    /// The next frame for a writer of this link.
-    pub(crate) fn next_frame(&self, link: &Arc<Link>, now: Moment, lane: Lane) -> Next {
+    /// Gives what waits to a writer of this link, until `take` says that it has enough.
+    pub(crate) fn next_frames(
+        &self,
+        link: &Arc<Link>,
+        now: Moment,
+        lane: Lane,
+        mut take: impl FnMut(Outgoing) -> bool,
+    ) -> Next {
         let mut state = self.state();
         if !state.standing.as_ref().is_some_and(|standing| Arc::ptr_eq(standing, link)) {
             return Next::Over;
         }
-        match state.outbox.next_to_write(now, lane) {
-            Some(outgoing) => {
-                link.used.store(true, Ordering::Relaxed);
-                Next::Frame(outgoing.bytes)
+        while let Some(outgoing) = state.outbox.next_to_write(now, lane) {
+            link.used.store(true, Ordering::Relaxed);
+            if take(outgoing) {
+                return Next::Full;
             }
-            None if state.closing => Next::Over,
-            None => Next::Nothing,
+        }
+        if state.closing { Next::Over } else { Next::Nothing }
+    }
+
+    /// The peer acknowledged log frames on this link; `first` when that opened the connection.
+    pub(crate) fn acknowledged(
+        &self,
+        link: &Arc<Link>,
+        number: u64,
+        first: bool,
+    ) -> Result<(), FalseAcknowledgement> {
+        let mut state = self.state();
+        if !Arc::ptr_eq(&state.incoming, &link.incoming) {
+            // A word of an earlier start of the peer.
+            return Ok(());
+        }
+        let stands = state.standing.as_ref().is_some_and(|standing| Arc::ptr_eq(standing, link));
+        state.outbox.acknowledged(number, first && stands)?;
+        if first && stands {
+            link.wake(Lane::Log);
+        }
+        Ok(())
+    }
+
+    /// The peer is owed an acknowledgement: the writer of the standing link sees to it.
+    pub(crate) fn owes_acknowledgement(&self) {
+        if let Some(link) = &self.state().standing {
+            link.wake(Lane::Control);
         }
     }
 }

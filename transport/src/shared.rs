@@ -191,7 +191,7 @@ impl Shared {
                 peers.iter().find(|(_, peer)| idle(peer)).map(|(instance, _)| *instance)?;
             peers.remove(&unused);
         }
-        let peer = Peer::new(instance, address);
+        let peer = Peer::new(self.now(), instance, address);
         peers.insert(instance, peer.clone());
         Some(peer)
     }

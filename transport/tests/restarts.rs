@@ -67,8 +67,8 @@ async fn frames_for_a_dead_peer_are_reported_and_a_silent_one_times_out() {
     let dead = dead.await.unwrap();
     a.session_up().await;
     a.transport.send(dead.instance(), dead.bind, log("lost"));
-    a.until(|event| matches!(event, TransportEvent::Undelivered { .. }).then_some(())).await;
     assert_eq!(a.session_end().await, SessionEnd::TimedOut);
+    a.until(|event| matches!(event, TransportEvent::Undelivered { .. }).then_some(())).await;
 }
 
 #[tokio::test]

@@ -314,9 +314,8 @@ impl Node {
         end: SessionEnd,
         out: &mut Vec<Output>,
     ) {
-        if self.peers.down(instance, number) {
-            self.undelivered(instance);
-        }
+        // Raft is not told: what was on its way goes again on the next connection, or comes back as undelivered.
+        self.peers.down(instance, number);
         self.step_founding(FoundingInput::SessionDown { instance, number }, out);
         self.step_detector(DetectorInput::SessionDown { instance, number, end }, out);
     }

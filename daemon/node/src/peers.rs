@@ -87,13 +87,11 @@ impl Peers {
         self.sessions.insert(session.instance, session);
     }
 
-    /// A session ended. False when a newer one has replaced it already.
-    pub(crate) fn down(&mut self, instance: Instance, number: u64) -> bool {
-        let ours = self.sessions.get(&instance).is_some_and(|session| session.number == number);
-        if ours {
+    /// A session ended, unless a newer one has replaced it already.
+    pub(crate) fn down(&mut self, instance: Instance, number: u64) {
+        if self.sessions.get(&instance).is_some_and(|session| session.number == number) {
             self.sessions.remove(&instance);
         }
-        ours
     }
 
     /// The session with an instance.
