@@ -10,15 +10,27 @@
 //! - `REWRITE=1` writes the corpus anew. A failing input belongs there, under a name that says what it broke.
 
 mod mutation {
+    pub(crate) mod cluster;
+    pub(crate) mod detector;
+    pub(crate) mod founding;
     pub(crate) mod harness;
     pub(crate) mod memory;
+    pub(crate) mod meta;
     pub(crate) mod mutate;
+    pub(crate) mod node;
+    pub(crate) mod replica;
     pub(crate) mod samples;
+    pub(crate) mod stream;
     pub(crate) mod wire;
     pub(crate) mod words;
 }
 
+use mutation::detector::Watcher;
+use mutation::founding::Founder;
 use mutation::harness::run;
+use mutation::meta::{Commands, Snapshots};
+use mutation::node::Nodes;
+use mutation::replica::Replicas;
 use mutation::words::{Envelopes, Words, refuse_long_frames};
 use quorate_proto::{Card, ForwardAnswer, ForwardRequest, Hello, RaftMessage};
 
@@ -55,4 +67,34 @@ fn a_changed_answer_is_refused_or_means_what_it_says() {
 #[test]
 fn a_changed_announcement_of_a_snapshot_is_refused_or_means_what_it_says() {
     run::<Words<RaftMessage>>();
+}
+
+#[test]
+fn a_founding_survives_whatever_a_founder_says() {
+    run::<Founder>();
+}
+
+#[test]
+fn a_detector_survives_whatever_gossip_and_detectors_say() {
+    run::<Watcher>();
+}
+
+#[test]
+fn a_replica_survives_whatever_a_replica_says() {
+    run::<Replicas>();
+}
+
+#[test]
+fn a_state_survives_whatever_the_log_holds() {
+    run::<Commands>();
+}
+
+#[test]
+fn a_changed_snapshot_is_refused_or_harmless_for_ever_after() {
+    run::<Snapshots>();
+}
+
+#[test]
+fn a_node_survives_whatever_its_peers_say() {
+    run::<Nodes>();
 }

@@ -38,6 +38,11 @@ pub(crate) trait Target {
     /// a number that was not seen before is kept.
     fn feed(&mut self, input: &[u8]) -> Vec<u64>;
 
+    /// A changed copy of `input`; parts of `donor` may be taken over.
+    fn changed(input: &[u8], donor: &[u8], random: &mut Random) -> Vec<u8> {
+        mutated(input, donor, Self::HEAD, Self::LONGEST, random)
+    }
+
     /// Whether it has come to an end and must be made anew.
     fn is_over(&self) -> bool {
         false
@@ -102,7 +107,7 @@ impl<T: Target> Run<T> {
         let random = &mut self.random;
         let [one, other] = [(); 2].map(|()| below(random, self.corpus.len()));
         let (one, other) = (&self.corpus[one], &self.corpus[other]);
-        let input = mutated(one, other, T::HEAD, T::LONGEST, random);
+        let input = T::changed(one, other, random);
         if self.feed(&input) && self.corpus.len() < KEPT {
             self.corpus.push(input);
         }
@@ -122,7 +127,9 @@ impl<T: Target> Run<T> {
             self.tell(input);
             resume_unwind(panic)
         });
-        outcomes.into_iter().fold(false, |new, outcome| self.seen.insert(outcome) || new)
+        let seen = self.seen.len();
+        self.seen.extend(outcomes);
+        self.seen.len() > seen
     }
 
     fn tell(&self, input: &[u8]) {
