@@ -52,7 +52,7 @@ pub(crate) struct Settings {
     /// Values a series
     #[arg(long, default_value = "20", value_parser = runs())]
     pub(crate) runs: usize,
-    /// Measure only these systems: quorate, etcd, serf
+    /// Measure only these systems: quorate, etcd, serf, tonic
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// The daemon; by default the one beside this program
@@ -93,6 +93,11 @@ enum What {
 }
 
 impl Settings {
+    /// Whether this system is to be measured.
+    pub(crate) fn asks_for(&self, system: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == system)
+    }
+
     /// Says how it goes, to whoever watches.
     pub(crate) fn tell(&self, text: impl AsRef<str>) {
         if !self.quiet {

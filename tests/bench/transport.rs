@@ -69,7 +69,13 @@ trait Line {
 }
 
 pub(crate) async fn run(settings: &Settings) -> Result<Vec<Question>, Trouble> {
-    let contenders = [quorate::contender().await?, grpc::streaming().await?, grpc::unary().await?];
+    let mut contenders = Vec::new();
+    if settings.asks_for("quorate") {
+        contenders.push(quorate::contender().await?);
+    }
+    if settings.asks_for("tonic") {
+        contenders.extend([grpc::streaming().await?, grpc::unary().await?]);
+    }
     let mut questions = Vec::new();
     for in_flight in LOADS {
         for contender in &contenders {
@@ -97,7 +103,9 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Question>, Trouble> {
         questions.extend(asked(in_flight, rates, p50, p99, processor));
     }
     drop(contenders);
-    questions.extend(lost::run(settings).await?);
+    if settings.asks_for("quorate") {
+        questions.extend(lost::run(settings).await?);
+    }
     Ok(questions)
 }
 
