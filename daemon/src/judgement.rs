@@ -76,16 +76,19 @@ fn unanswered(dials: &DialLine, place: &str, address: Option<SocketAddr>) -> Lin
         "no-answer" if knocks => finding(
             "one-way",
             format!(
-                "packets of {place} come in, but ours do not get an answer since {since} ({count}): UDP {port} is dropped in one direction (firewall there, or on the way)"
+                "packets of {place} come in, but ours have had no answer for {since} ({count}): UDP {port} is dropped in one direction (firewall there, or on the way)"
             ),
         ),
         "no-answer" => finding(
             "no-answer",
             format!(
-                "no answer from {place} since {since} ({count}): host down, daemon not running, or UDP {port} blocked"
+                "no answer from {place} for {since} ({count}): host down, daemon not running, or UDP {port} blocked"
             ),
         ),
-        _ => finding("refused", format!("{place} since {since} ({count}): {}", dials.why)),
+        _ => finding(
+            "refused",
+            format!("dials of {place} have failed for {since}, {count}: {}", dials.why),
+        ),
     }
 }
 

@@ -168,3 +168,6 @@ fn in_words(end: SessionEnd) -> &'static str {
         SessionEnd::Protocol => "the peer broke the protocol",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ mod processes {
     mod full_disks;
     mod host;
     mod joins;
+    mod links;
     mod place;
     mod stops;
     mod watching;

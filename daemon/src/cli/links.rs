@@ -116,3 +116,6 @@ fn bytes(count: u64) -> String {
     }
     format!("{count} B")
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,3 +106,6 @@ pub(super) fn draw_summary(summary: &Summary) -> String {
     out.push('\n');
     out
 }
+
+#[cfg(test)]
+mod tests;

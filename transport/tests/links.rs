@@ -1,0 +1,58 @@
+//! What a transport reports of its links.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod stage;
+
+use quorate_proto::{DialFailure, Lane, SessionEnd};
+use quorate_transport::Timings;
+use stage::{Actor, actor, connect, control, log};
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_link_tells_its_round_trips_its_path_and_what_it_carried() {
+    let (mut a, mut b) = (actor(1).start(), actor(2).start());
+    connect(&mut a, &mut b).await;
+    a.send(&b, log("there"));
+    b.frames(Lane::Log, 1).await;
+    b.send(&a, control(1, "back"));
+    a.frames(Lane::Control, 1).await;
+    let report = a.transport.links().remove(0);
+    let link = report.connection.unwrap();
+    assert!(link.dialled && link.mtu >= 1200);
+    assert!(Duration::ZERO < link.rtt_p50 && link.rtt_p50 <= link.rtt_p99);
+    assert!(link.packets.sent > 0 && link.recent.sent <= link.packets.sent);
+    assert!(link.sent.log > 5 && link.received.control > 4);
+    assert_eq!((report.sent, report.packets.sent > 0, report.connections), (link.sent, true, 1));
+    assert_eq!((report.gone, report.dials), (None, None));
+}
+
+#[tokio::test]
+async fn totals_go_on_over_connections_and_a_peer_that_went_says_when_and_why() {
+    let mut timings = Timings::default();
+    timings.dial = Duration::from_millis(200);
+    let (mut a, mut b) = (Actor { timings, ..actor(1) }.start(), actor(2).start());
+    connect(&mut a, &mut b).await;
+    a.send(&b, log("first"));
+    b.frames(Lane::Log, 1).await;
+    let before = a.transport.links().remove(0);
+    let (bind, who) = (b.address(), b.actor.clone());
+    b.transport.close("stopped").await;
+    drop(b);
+    assert_eq!(a.session_end().await, SessionEnd::Closed);
+    a.transport.dial(bind);
+    assert_eq!(a.dial_failure().await, DialFailure::NoAnswer);
+    let gone = a.transport.links().remove(0);
+    assert!(gone.connection.is_none() && gone.sent.log >= before.sent.log);
+    assert_eq!(gone.gone.map(|(_, end)| end), Some(SessionEnd::Closed));
+    let dials = gone.dials.unwrap();
+    assert_eq!((dials.last, dials.knocked), (DialFailure::NoAnswer, None));
+    assert!(dials.failures >= 1);
+    let mut b = Actor { bind, generation: 2, nonce: 22, ..who }.start();
+    b.transport.dial(a.address());
+    a.session_up().await;
+    a.send(&b, log("second"));
+    b.frames(Lane::Log, 1).await;
+    let after = a.transport.links().remove(0);
+    assert!(after.sent.log > gone.sent.log && after.packets.sent >= gone.packets.sent);
+    assert_eq!((after.connections, after.gone, after.dials), (2, None, None));
+}
