@@ -37,7 +37,7 @@ const NO_ROOM: &str = "no room for another peer";
 
 /// What became of a connection, for the side that dialled it.
 pub(crate) struct Admitted {
-    pub(crate) life: Arc<Life>,
+    pub(crate) link: Arc<Link>,
     /// It carries a session on that stood already, so nothing was reported for it.
     pub(crate) continued: bool,
 }
@@ -117,7 +117,10 @@ impl Shared {
             true => state.incoming.clone(),
             false => Arc::new(Incoming::new(start)),
         };
-        let link = |life| Link::new(greeted.connection.clone(), dialled, life, incoming.clone());
+        let link = |life| {
+            let connection = greeted.connection.clone();
+            Link::new(connection, greeted.address, dialled, life, incoming.clone())
+        };
         let (link, continued) = match verdict {
             Verdict::Continue(life) => {
                 let link = link(life);
@@ -142,8 +145,7 @@ impl Shared {
             }
         };
         drop(state);
-        let life = link.life.clone();
-        Ok((link, peer, Admitted { life, continued }))
+        Ok((link.clone(), peer, Admitted { link, continued }))
     }
 
     /// Rule 3: which of two connections of one session takes the frames from now on.
@@ -157,6 +159,7 @@ impl Shared {
             && old.dialled == we_are_smaller;
         if !keep_old {
             state.standing = Some(new.clone());
+            state.address = new.address;
             // Of the same start, so that nothing is given up; the peer says what it has, and the rest goes this way.
             state.outbox.connection_up(start);
             old.wake_both();
@@ -264,6 +267,32 @@ async fn announce(shared: &Arc<Shared>, link: &Link) {
     life.up.send_replace(true);
 }
 
+impl Shared {
+    /// Tells a session that stands once more.
+    pub(crate) async fn announce_again(&self, link: &Link) {
+        let life = &link.life;
+        let _ = life.up.subscribe().wait_for(|up| *up).await;
+        if *life.down.borrow() {
+            return;
+        }
+        *lock(&life.announced) = link.address;
+        let session = Session { address: link.address, ..life.session.clone() };
+        self.tell(TransportEvent::SessionUp(session)).await;
+    }
+
+    /// An earlier connection of a session is over. When the one that carries it now comes from another address, the
+    /// peer has moved. Not told as soon as there are two: a peer with two addresses would seem to move to and fro.
+    async fn announce_move(&self, peer: &Peer, life: &Arc<Life>) {
+        let Some(standing) = peer.standing().filter(|link| Arc::ptr_eq(&link.life, life)) else {
+            return;
+        };
+        if *lock(&life.announced) != standing.address {
+            tracing::info!(peer = %life.session.name, address = %standing.address, "moved");
+            self.announce_again(&standing).await;
+        }
+    }
+}
+
 /// The connection is over; so is the session, when this link carried it.
 async fn farewell_to(
     shared: &Arc<Shared>,
@@ -283,6 +312,7 @@ async fn farewell_to(
         carried
     };
     if !carried && displaced.is_none() {
+        shared.announce_move(peer, &link.life).await;
         return;
     }
     let ours = if broke_protocol { SessionEnd::Protocol } else { SessionEnd::Closed };

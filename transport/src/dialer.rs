@@ -19,12 +19,11 @@ impl Shared {
     /// The owner asks for a session with whoever is at this address.
     pub(crate) fn dial(self: &Arc<Self>, address: SocketAddr) {
         let known = self.all_peers().into_iter().filter_map(|peer| peer.standing()).find(|link| {
-            link.life.session.address == address
-                || canonical(link.connection.remote_address()) == address
+            link.address == address || canonical(link.connection.remote_address()) == address
         });
         if let Some(link) = known {
             let shared = self.clone();
-            self.runtime.spawn(async move { shared.announce_again(&link.life).await });
+            self.runtime.spawn(async move { shared.announce_again(&link).await });
             return;
         }
         let begin = lock(&self.dials).begin(Instant::now(), address, true);
@@ -50,7 +49,7 @@ impl Shared {
         match result {
             Ok(admitted) => {
                 if asked && admitted.continued {
-                    self.announce_again(&admitted.life).await;
+                    self.announce_again(&admitted.link).await;
                 }
                 true
             }
@@ -60,13 +59,6 @@ impl Shared {
                 self.tell(TransportEvent::DialFailed { address, failure }).await;
                 false
             }
-        }
-    }
-
-    async fn announce_again(&self, life: &crate::peer::Life) {
-        let _ = life.up.subscribe().wait_for(|up| *up).await;
-        if !*life.down.borrow() {
-            self.tell(TransportEvent::SessionUp(life.session.clone())).await;
         }
     }
 
@@ -82,9 +74,18 @@ impl Shared {
 
     /// A QUIC connection with an address, before any hello.
     pub(crate) async fn connect(&self, address: SocketAddr) -> Result<Connection, DialFailure> {
+        self.connect_as(self.client.clone(), address).await
+    }
+
+    /// The same with settings of its own.
+    pub(crate) async fn connect_as(
+        &self,
+        client: quinn::ClientConfig,
+        address: SocketAddr,
+    ) -> Result<Connection, DialFailure> {
         let connecting = self
             .endpoint
-            .connect_with(self.client.clone(), address, NAME)
+            .connect_with(client, address, NAME)
             .map_err(|error| DialFailure::Handshake { reason: error.to_string() })?;
         match tokio::time::timeout(self.timings.dial, connecting).await {
             Err(_) => Err(DialFailure::NoAnswer),

@@ -22,6 +22,8 @@ use tokio::sync::{Notify, watch};
 #[derive(Debug)]
 pub(crate) struct Life {
     pub(crate) session: Session,
+    /// The address that the owner was told last. The session may go on from another.
+    pub(crate) announced: Mutex<SocketAddr>,
     /// `SessionUp` has been handed over.
     pub(crate) up: watch::Sender<bool>,
     /// A link has taken it on itself to announce the session.
@@ -36,7 +38,8 @@ impl Life {
     pub(crate) fn new(session: Session, before: Option<Arc<Self>>) -> Arc<Self> {
         let (up, down) = (watch::Sender::new(false), watch::Sender::new(false));
         let (announcing, before) = (AtomicBool::new(false), Mutex::new(before));
-        Arc::new(Self { session, up, announcing, down, before })
+        let announced = Mutex::new(session.address);
+        Arc::new(Self { session, announced, up, announcing, down, before })
     }
 }
 
@@ -56,6 +59,8 @@ pub(crate) struct Traffic {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) connection: Connection,
+    /// Where the peer wants to be reached, as it said on this connection.
+    pub(crate) address: SocketAddr,
     /// Whether this side dialled it.
     pub(crate) dialled: bool,
     pub(crate) life: Arc<Life>,
@@ -80,12 +85,14 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(
         connection: Connection,
+        address: SocketAddr,
         dialled: bool,
         life: Arc<Life>,
         incoming: Arc<Incoming>,
     ) -> Arc<Self> {
         Arc::new(Self {
             connection,
+            address,
             dialled,
             life,
             incoming,
