@@ -34,6 +34,8 @@ pub(crate) struct Cluster {
     forwards: BTreeMap<u64, (usize, u64)>,
     sequence: u64,
     pub(crate) said: Vec<Said>,
+    /// Words of what was told as an event since this was cleared last.
+    pub(crate) events: Vec<&'static str>,
     /// A node gave up, as it should when it was told that its log is lost.
     pub(crate) halted: bool,
 }
@@ -84,6 +86,7 @@ impl Cluster {
             forwards: BTreeMap::new(),
             sequence: 0,
             said: Vec::new(),
+            events: Vec::new(),
             halted: false,
         };
         for at in 0..NODES {
@@ -237,6 +240,7 @@ impl Cluster {
                 }
                 self.later(at, Input::OwnSlot(OwnSlot::Slot(at)));
             }
+            Output::Event(event) => self.events.push(event.kind),
             Output::KnowsGenesis(genesis) => self.genesis[at] = Some(genesis),
             Output::TakeSnapshot { metadata, .. } => {
                 self.later(at, Input::SnapshotTaken { metadata });

@@ -7,7 +7,7 @@ use crate::mutation::harness::Target;
 use crate::mutation::memory::{Bound, within};
 use crate::mutation::mutate::mutated;
 use crate::mutation::samples::{admit, founded, kv_requests, life};
-use crate::mutation::stream::{change_records, payload_of, stream_of};
+use crate::mutation::stream::{change_records, kinds_of_records, payload_of, stream_of};
 use crate::mutation::wire::mix;
 use crate::mutation::words::{Word, decoded, name};
 use bytes::Bytes;
@@ -151,7 +151,7 @@ pub(crate) struct Snapshots;
 impl Target for Snapshots {
     const NAME: &'static str = "snapshot";
     const LONGEST: usize = 16 * 1024;
-    const INPUTS: u64 = 20_000;
+    const INPUTS: u64 = 8_000;
     const HEAD: usize = 1;
 
     fn fresh() -> Self {
@@ -196,6 +196,7 @@ impl Target for Snapshots {
             mix(3, u64::from(meta.founded().is_some())),
             mix(4, u64::from(meta.revision().get() == 1)),
         ];
+        outcomes.extend(kinds_of_records(&payload_of(&stream)).iter().map(|kind| mix(5, *kind)));
         outcomes.extend(read(&meta));
         check_snapshot(&meta);
         for (_, command) in Command::samples() {

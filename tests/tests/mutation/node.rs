@@ -7,8 +7,8 @@
 use crate::mutation::cluster::{Cluster, Said, number};
 use crate::mutation::harness::Target;
 use crate::mutation::samples::{life, raft_message};
-use crate::mutation::wire::mix;
-use crate::mutation::words::Words;
+use crate::mutation::wire::{kinds, mix, parse};
+use crate::mutation::words::{Words, name};
 use bytes::Bytes;
 use quorate_node::Input;
 use quorate_proto::{
@@ -67,7 +67,7 @@ impl Nodes {
         let input = match way {
             CONTROL | LOG => {
                 let lane = if way == LOG { Lane::Log } else { Lane::Control };
-                let fits = (how >> 2) % 8 != 0;
+                let fits = !(how >> 2).is_multiple_of(8);
                 let bytes = if fits { self.fit(bytes, from, to, how) } else { None };
                 Input::Frame { from: peer, lane, bytes: bytes.unwrap_or(raw) }
             }
@@ -94,19 +94,24 @@ impl Nodes {
         let mut outcomes = Vec::new();
         for node in &self.cluster.nodes {
             let status = node.status(self.cluster.now);
-            outcomes.push(mix(1, crate::mutation::words::name(&format!("{:?}", status.state))));
+            outcomes.push(mix(1, name(&format!("{:?}", status.state))));
             outcomes.push(mix(2, status.view.members.len() as u64));
             outcomes.push(mix(3, u64::from(status.leader.is_some())));
+            let heights = [status.term, status.view.epoch.get(), node.vitals().applied];
+            outcomes.extend(heights.map(|height| u64::from(height.leading_zeros())));
             let reasons = status.reasons.iter();
-            outcomes
-                .extend(reasons.map(|reason| mix(4, crate::mutation::words::name(reason.code))));
+            outcomes.extend(reasons.map(|reason| mix(4, name(reason.code))));
         }
         for said in &self.cluster.said {
-            if let Said::Frame(_, bytes) = said {
-                let kinds = bytes.first().copied().unwrap_or(0);
-                outcomes.push(mix(5, u64::from(kinds)));
-            }
+            let (way, bytes) = match said {
+                Said::Frame(_, bytes) => (5, bytes),
+                Said::Datagram(bytes) => (6, bytes),
+                Said::Request(bytes) => (7, bytes),
+            };
+            outcomes.push(mix(way, u64::from(bytes.first().copied().unwrap_or(0))));
         }
+        outcomes.extend(self.cluster.events.iter().map(|kind| mix(8, name(kind))));
+        outcomes.push(mix(9, u64::from(self.cluster.halted)));
         outcomes
     }
 }
@@ -114,7 +119,7 @@ impl Nodes {
 impl Target for Nodes {
     const NAME: &'static str = "node";
     const LONGEST: usize = 8 * 1024;
-    const INPUTS: u64 = 2_500;
+    const INPUTS: u64 = 10_000;
     const LIFE: u64 = 250;
     const HEAD: usize = 2;
 
@@ -171,6 +176,7 @@ impl Target for Nodes {
         let from = (to + 1 + usize::from(whom >> 2 & 1)) % 3;
         let span = [1, 5, 30, 300][usize::from(whom >> 6)];
         self.cluster.said.clear();
+        self.cluster.events.clear();
         let taken = allocation_counter::measure(|| {
             self.tell(from, to, whom >> 4 & 3, how, bytes);
             self.cluster.pass(Duration::from_millis(span));
@@ -178,7 +184,9 @@ impl Target for Nodes {
         assert!(taken.bytes_max < STEP, "one lie costs {} bytes", taken.bytes_max);
         self.held += taken.bytes_current;
         assert!(self.held < HELD, "three nodes hold {} bytes more", self.held);
-        self.note()
+        let mut outcomes = self.note();
+        outcomes.extend(parse(bytes).iter().flat_map(|fields| kinds(fields)));
+        outcomes
     }
 
     fn is_over(&self) -> bool {

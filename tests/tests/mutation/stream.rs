@@ -94,6 +94,14 @@ pub(crate) fn change_records(records: &[u8], donor: &[u8], random: &mut Random) 
     out
 }
 
+/// What is in these records: each kind with how many there are, roughly.
+pub(crate) fn kinds_of_records(records: &[u8]) -> Vec<u64> {
+    let mut counts = [0_u64; 256];
+    split(records).iter().for_each(|(kind, _)| counts[usize::from(*kind)] += 1);
+    let kinds = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    kinds.map(|(kind, count)| kind as u64 * 1000 + u64::from(64 - count.leading_zeros())).collect()
+}
+
 fn split(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut records = Vec::new();
     while let Some((head, rest)) = bytes.split_first_chunk::<5>() {

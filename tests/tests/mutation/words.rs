@@ -54,10 +54,10 @@ pub(crate) fn decoded<M: Word>(input: &[u8], bound: Bound) -> Result<(M, Vec<u64
     Ok((word, kinds(&fields)))
 }
 
-/// The number of a text without its numbers.
+/// The number of a text without its numbers, hexadecimal ones too.
 pub(crate) fn name(text: &str) -> u64 {
     text.bytes()
-        .filter(|byte| !byte.is_ascii_digit())
+        .filter(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         .fold(1, |hash, byte| mix(hash, u64::from(byte)))
 }
 
