@@ -20,11 +20,12 @@ import traceback
 
 sys.dont_write_bytecode = True
 from cluster import Cluster, Failed, HERE                                     # noqa: E402
-from stories import faults, founding, life, mistakes, rough, unit             # noqa: E402
+from stories import faults, founding, life, links, mistakes, rough, unit      # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
-QUICK = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES
-STORIES = QUICK + rough.STORIES
+QUICK = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES \
+    + links.QUICK
+STORIES = QUICK + links.STORIES + rough.STORIES
 
 
 class Tier:
@@ -34,6 +35,9 @@ class Tier:
         self.name = name
         self.skew = {"quick": 10.0, "default": 10.0, "long": 60.0}[name]
         self.idle = {"quick": 300, "default": 300, "long": 1800}[name]
+        self.loss = {"quick": 60, "default": 300, "long": 300}[name]
+        self.delay = {"quick": 15, "default": 30, "long": 60}[name]
+        self.snapshot = {"quick": 100, "default": 1024, "long": 1024}[name] << 20
 
 
 class Story:
