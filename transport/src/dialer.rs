@@ -134,7 +134,8 @@ impl Shared {
         let result = accepted.await;
         drop(permit);
         if let Err(failure) = result {
-            if failure == DialFailure::NoAnswer {
+            // Its dial may end before our answer to it does: then it tells us that it closes, and we have the close.
+            if matches!(failure, DialFailure::NoAnswer | DialFailure::Handshake { .. }) {
                 lock(&self.dials).knocked(Instant::now(), address);
             }
             tracing::debug!(%address, %failure, "a connection was not taken in");

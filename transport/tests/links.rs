@@ -5,6 +5,7 @@ mod stage;
 
 use quorate_proto::{DialFailure, Lane, SessionEnd};
 use quorate_transport::Timings;
+use stage::relay::{CALM, Relay};
 use stage::{Actor, actor, connect, control, log};
 use std::time::Duration;
 
@@ -55,4 +56,28 @@ async fn totals_go_on_over_connections_and_a_peer_that_went_says_when_and_why() 
     let after = a.transport.links().remove(0);
     assert!(after.sent.log > gone.sent.log && after.packets.sent >= gone.packets.sent);
     assert_eq!((after.connections, after.gone, after.dials), (2, None, None));
+}
+
+#[tokio::test]
+async fn a_peer_that_is_reached_in_one_direction_only_is_heard_knocking() {
+    let relay = Relay::new(1, CALM);
+    let mut timings = Timings::default();
+    timings.dial = Duration::from_millis(200);
+    let (a, mut b) = (relay.start(actor(1), timings), relay.start(actor(2), timings));
+    relay.shut(1, 2, true);
+    // Something waits for the peer, so that its address is dialled again and again.
+    a.transport.send(b.instance(), relay.address(2), log("never"));
+    let knocked = async {
+        loop {
+            b.transport.dial(relay.address(1));
+            assert_eq!(b.dial_failure().await, DialFailure::NoAnswer);
+            let dials = a.transport.links().remove(0).dials;
+            if dials.is_some_and(|d| d.last == DialFailure::NoAnswer && d.knocked.is_some()) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), knocked).await.expect("the knock is seen");
+    let heard = b.transport.links().into_iter().filter_map(|link| link.dials);
+    assert!(heard.filter_map(|dials| dials.knocked).next().is_none(), "nothing comes to b");
 }
