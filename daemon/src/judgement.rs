@@ -14,8 +14,10 @@
 use crate::link_line::{DialLine, LinkFinding, LinkLine};
 use std::net::SocketAddr;
 
-/// Fewer packets say nothing about a share of a hundred.
+/// Fewer packets say nothing about a share of a hundred, and fewer losses may be chance, or packets that only came late.
 const ENOUGH_PACKETS: u64 = 100;
+/// See [`ENOUGH_PACKETS`].
+const ENOUGH_LOST: u64 = 5;
 /// From this share of lost packets on, QUIC's rate suffers and pings come late. Congestion alone stays below.
 const LOSS_PERCENT: f64 = 1.0;
 /// Two thirds of the time between two pings of the leader.
@@ -95,7 +97,7 @@ fn unanswered(dials: &DialLine, place: &str, address: Option<SocketAddr>) -> Lin
 fn loss(line: &LinkLine) -> Option<LinkFinding> {
     let share = line.loss_percent.filter(|share| *share >= LOSS_PERCENT)?;
     let (lost, sent) = (line.recent_lost_packets, line.recent_sent_packets);
-    (sent >= ENOUGH_PACKETS).then(|| {
+    (sent >= ENOUGH_PACKETS && lost >= ENOUGH_LOST).then(|| {
         let text = format!(
             "{share:.1} % of the packets sent to it of late were lost ({lost} of {sent}): the network on the way there"
         );

@@ -42,8 +42,15 @@ fn a_link_that_is_well_is_not_spoken_of() {
     assert_eq!(judge(&well(), Some(1452)), []);
     let young = LinkLine { up_seconds: Some(3), mtu: Some(1200), ..well() };
     assert_eq!(judge(&young, Some(1452)), [], "the path's MTU is still being sought");
-    let few = LinkLine { recent_sent_packets: 20, loss_percent: Some(5.0), ..well() };
-    assert_eq!(judge(&few, Some(1452)), [], "one of twenty may be chance");
+    for (lost, sent) in [(1, 20), (4, 120)] {
+        let few = LinkLine {
+            recent_sent_packets: sent,
+            recent_lost_packets: lost,
+            loss_percent: Some(5.0),
+            ..well()
+        };
+        assert_eq!(judge(&few, Some(1452)), [], "{lost} of {sent} may be chance");
+    }
     assert_eq!(judge(&LinkLine::default(), None), [], "never needed");
     let unused = "closed in good order".to_owned();
     let unused = LinkLine { dials: None, gone_why: Some(unused), ..gone("", None) };
