@@ -4,6 +4,7 @@ use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
 use crate::doors::{CALLS, Call, Doors, PingFailure, Pings, Started};
 use crate::feed::{EventRing, Feed};
+use crate::link_line::LinkLine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, StatusCode};
