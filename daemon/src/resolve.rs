@@ -33,6 +33,7 @@ pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mps
             return;
         }
     }
+    let own = own.seen_again();
     let slot = match seeds::match_slot(&own, &resolved) {
         SlotMatch::Undecided { .. } => OwnSlot::Undecided,
         // A host that waits says this among its reasons; one that is let in without being a seed is well as it is.

@@ -73,9 +73,18 @@ impl OwnHost {
         advertise: Option<SocketAddr>,
         names: &[&str],
     ) -> std::io::Result<Self> {
-        let addresses = if_addrs::get_if_addrs()?.iter().map(|interface| interface.ip()).collect();
+        let addresses = addresses_of_interfaces()?;
         let names = names.iter().map(|name| name.to_ascii_lowercase()).collect();
         Ok(Self { listen, advertise, addresses, names })
+    }
+
+    /// The same host with its interfaces as they are now: hosts are renumbered.
+    pub(crate) fn seen_again(mut self) -> Self {
+        match addresses_of_interfaces() {
+            Ok(addresses) => self.addresses = addresses,
+            Err(error) => tracing::debug!(%error, "the addresses of the interfaces are not known"),
+        }
+        self
     }
 
     fn has_address(&self, ip: IpAddr) -> bool {
@@ -99,6 +108,10 @@ impl OwnHost {
         self.names.iter().any(|name| name == host)
             || seed.addresses.iter().any(|address| self.has_address(address.ip()))
     }
+}
+
+fn addresses_of_interfaces() -> std::io::Result<Vec<IpAddr>> {
+    Ok(if_addrs::get_if_addrs()?.iter().map(|interface| interface.ip()).collect())
 }
 
 /// Which of the seeds this host is. Pure.

@@ -23,7 +23,7 @@ pub use config::{
 pub use event::{FoundingInput, FoundingOutput, Margin, Outcome, OwnSlot, WaitingReason};
 pub use proof::{ProofError, check_founded};
 
-use crate::seeds::SeedBook;
+use crate::seeds::{Seed, SeedBook};
 use acceptor::Tally;
 use hearing::{Hearing, Peer};
 use proposer::Proposal;
@@ -45,7 +45,9 @@ const STAGGER: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often seeds are resolved anew while some are missing.
 const RESOLVE: Duration = Duration::from_secs(5);
-/// How often seeds are resolved anew by a node that has a cluster.
+/// How soon seeds are resolved anew when the session with one was lost: its name may say already where it went.
+const RESOLVE_SOON: Duration = Duration::from_secs(1);
+/// How often seeds are resolved anew by a node that has a cluster and misses no seed.
 const RESOLVE_SLOWLY: Duration = Duration::from_secs(30);
 /// Most peers that are remembered: all members, and as many that are not in yet. Others are not founded with.
 const MAX_PEERS: usize = 2 * MEMBERS;
@@ -205,7 +207,9 @@ impl Founding {
                 }
             }
             FoundingInput::SessionUp(session) => self.session_up(now, session, out),
-            FoundingInput::SessionDown { instance, number } => self.session_down(instance, number),
+            FoundingInput::SessionDown { instance, number } => {
+                self.session_down(now, instance, number);
+            }
             FoundingInput::DialFailed { address, failure } => {
                 self.seeds.dial_failed(now, address, &failure);
             }
@@ -282,7 +286,7 @@ impl Founding {
     /// Everything that is done at intervals.
     fn fire_probes(&mut self, now: Moment, out: &mut Vec<FoundingOutput>) {
         if now >= self.resolve_at {
-            let settled = self.state.founded.is_some();
+            let settled = self.state.founded.is_some() && self.misses_no_seed();
             self.resolve_at = now + if settled { RESOLVE_SLOWLY } else { RESOLVE };
             out.push(FoundingOutput::Resolve);
         }
@@ -300,8 +304,10 @@ impl Founding {
 
     /// Founders that are no live members are looked for, for ever (rule 20); before a birth all are.
     fn dial_founders(&self, out: &mut Vec<FoundingOutput>) {
+        // One address of a host is enough: on the others it would only be met again.
+        let missing = self.seeds.iter().filter(|(_, seed)| !self.stands_with(seed));
         let mut addresses: BTreeSet<SocketAddr> =
-            self.seeds.iter().flat_map(|(_, seed)| seed.addresses.iter().copied()).collect();
+            missing.flat_map(|(_, seed)| seed.addresses.iter().copied()).collect();
         if let Some(founded) = &self.state.founded {
             let voters = founded.record.voters.iter();
             addresses.extend(
@@ -314,6 +320,15 @@ impl Founding {
             addresses.remove(live);
         }
         addresses.into_iter().for_each(|address| self.dial(address, out));
+    }
+
+    fn misses_no_seed(&self) -> bool {
+        let mut others = self.seeds.iter().filter(|(slot, _)| Some(*slot) != self.slot());
+        others.all(|(_, seed)| self.stands_with(seed))
+    }
+
+    fn stands_with(&self, seed: &Seed) -> bool {
+        seed.addresses.iter().any(|address| self.stands_at(*address))
     }
 
     fn dial(&self, address: SocketAddr, out: &mut Vec<FoundingOutput>) {
@@ -377,6 +392,13 @@ impl Founding {
         if round <= MAX_ROUND {
             self.round_seen = self.round_seen.max(round);
         }
+    }
+
+    /// What the seed that this host is resolves to.
+    #[must_use]
+    pub fn own_addresses(&self) -> &[SocketAddr] {
+        let own = self.slot().and_then(|slot| self.seeds.get(slot));
+        own.map_or(&[], |seed| &seed.addresses)
     }
 
     fn is_fresh(&self) -> bool {

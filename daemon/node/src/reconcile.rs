@@ -148,9 +148,7 @@ impl Node {
     /// The leader itself was restarted, or committed as gone by an earlier leader.
     fn own_difference(&self, member: &Member) -> Option<StateChange> {
         let newer = member.generation < self.config.generation;
-        let moved = self.config.advertise.filter(|own| {
-            member.address.as_ref().and_then(|address| address.socket()) != Some(*own)
-        });
+        let moved = self.own_move(member);
         if member.state() == MemberState::Alive && !newer && moved.is_none() {
             return None;
         }
@@ -162,6 +160,16 @@ impl Node {
             reporter: self.config.name.to_string(),
             address: moved.map(Into::into),
         })
+    }
+
+    /// This node's own address when the committed record shows another. Nobody meets itself, so what it advertises
+    /// counts, else what the seed that it is resolves to.
+    fn own_move(&self, member: &Member) -> Option<std::net::SocketAddr> {
+        let committed = member.address.as_ref().and_then(|address| address.socket());
+        let advertised = self.config.advertise.as_slice();
+        let own = if advertised.is_empty() { self.founding.own_addresses() } else { advertised };
+        let stays = committed.is_some_and(|committed| own.contains(&committed));
+        own.first().copied().filter(|_| !stays)
     }
 
     /// The address of a session with a member that the committed record does not show.

@@ -73,10 +73,13 @@ impl Founding {
             return;
         }
         self.seeds.reached(session.address);
-        let earlier = self.peers.get(&session.instance);
-        if earlier.is_some_and(|peer| peer.session.number == session.number) {
+        let earlier = self.peers.get_mut(&session.instance);
+        if let Some(peer) = earlier.filter(|peer| peer.session.number == session.number) {
+            // Told again: its host may have moved meanwhile.
+            peer.session.address = session.address;
             return;
         }
+        let earlier = self.peers.get(&session.instance);
         let instance = session.instance;
         let knows = session.genesis.or_else(|| earlier.and_then(|peer| peer.knows));
         let key = self.config.nonce_key.to_be_bytes();
@@ -116,9 +119,13 @@ impl Founding {
         }
     }
 
-    pub(super) fn session_down(&mut self, instance: Instance, number: u64) {
+    pub(super) fn session_down(&mut self, now: Moment, instance: Instance, number: u64) {
         if self.peers.get(&instance).is_some_and(|peer| peer.session.number == number) {
-            self.peers.remove(&instance);
+            let gone = self.peers.remove(&instance);
+            let address = gone.map(|peer| peer.session.address);
+            if address.is_some_and(|address| self.seeds.slot_at(address).is_some()) {
+                self.resolve_at = self.resolve_at.min(now + super::RESOLVE_SOON);
+            }
         }
         if instance == self.config.me.instance {
             self.hearing.clones.remove(&instance);
