@@ -7,6 +7,7 @@ use quorate_proto::{Frame, Lane};
 use quorate_transport::outbox::{CONTROL_FRAMES, GivenUp, LOG_BYTES};
 use quorate_transport::{LinkReport, TransportEvent};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -39,6 +40,8 @@ pub(crate) struct Party {
     pub(crate) node: Node,
     relay: Relay,
     others: Vec<u8>,
+    /// What sessions told, for a party that is told nothing else.
+    learned: Option<BTreeMap<u8, SocketAddr>>,
     sent: BTreeMap<u8, u64>,
     received: BTreeMap<u8, u64>,
     dice: Dice,
@@ -46,7 +49,7 @@ pub(crate) struct Party {
 
 /// A frame that says whence it comes and which it is; most are small, some fill packets.
 pub(crate) fn numbered(from: u8, generation: u64, number: u64, dice: &mut Dice) -> Frame {
-    let padding = match dice.below(200) {
+    let padding = match dice.below(1000) {
         0 => 2_000 + dice.below(4_000),
         1..=10 => dice.below(500),
         _ => dice.below(24),
@@ -72,7 +75,22 @@ impl Party {
         let zero: BTreeMap<u8, u64> = others.iter().map(|other| (*other, 0)).collect();
         let dice = Dice(u64::from(node.actor.number));
         let (sent, received) = (zero.clone(), zero);
-        Self { node, relay: relay.clone(), others: others.to_vec(), sent, received, dice }
+        let (relay, others) = (relay.clone(), others.to_vec());
+        Self { node, relay, others, learned: None, sent, received, dice }
+    }
+
+    /// From now on it learns of its peers' addresses by their hellos only.
+    pub(crate) fn learning(mut self) -> Self {
+        let now = |other: &u8| (*other, self.relay.address(*other));
+        self.learned = Some(self.others.iter().map(now).collect());
+        self
+    }
+
+    fn address(&self, other: u8) -> SocketAddr {
+        match &self.learned {
+            Some(learned) => learned[&other],
+            None => self.relay.address(other),
+        }
     }
 
     /// Sends and receives until all parties have everything, acknowledged.
@@ -119,6 +137,11 @@ impl Party {
                 let given_up = self.link(to.to_bytes()[0]).map(|link| link.given_up);
                 panic!("{me} gave frames to {to} up: {given_up:?}");
             }
+            TransportEvent::SessionUp(session) => {
+                if let Some(learned) = &mut self.learned {
+                    learned.insert(session.instance.to_bytes()[0], session.address);
+                }
+            }
             _ => {}
         }
     }
@@ -134,7 +157,7 @@ impl Party {
             for number in sent + 1..=next {
                 let frame = numbered(self.node.actor.number, 1, number, &mut self.dice);
                 let to = crate::stage::actor(other).instance();
-                self.node.transport.send(to, self.relay.address(other), frame);
+                self.node.transport.send(to, self.address(other), frame);
             }
             self.sent.insert(other, next.max(sent));
         }

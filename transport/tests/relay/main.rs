@@ -5,6 +5,9 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod crowd;
+mod cuts;
+mod dialling;
 mod flow;
 mod storm;
 

@@ -37,7 +37,7 @@ async fn kill_connections(relay: Relay, lasts: Duration) {
 async fn frames_arrive_once_and_in_order(frames: u64, lasts: Duration) {
     let relay = Relay::new(7, STORM);
     let parties = three(&relay);
-    let plan = Plan { frames, over: lasts, patience: lasts * 3 + Duration::from_secs(60) };
+    let plan = Plan { frames, over: lasts, patience: lasts * 4 + Duration::from_secs(60) };
     let parties = run(parties, plan, kill_connections(relay.clone(), lasts)).await;
     let counts = relay.counts();
     let kills = lasts.as_millis() / KILL.as_millis();

@@ -177,3 +177,13 @@ pub async fn connect(a: &mut Node, b: &mut Node) {
     a.session_up().await;
     b.session_up().await;
 }
+
+/// Waits until something holds that no event tells of.
+pub async fn eventually(mut holds: impl FnMut() -> bool) {
+    let search = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, search).await.expect("it holds in the end");
+}

@@ -71,15 +71,19 @@ impl Drop for Port {
 /// Where one node is seen.
 #[derive(Default)]
 struct Front {
-    /// Packets to the node come in at each; its own leave by the last.
+    /// Packets to the node come in at each.
     ports: Vec<Port>,
+    /// By which its own leave, for each peer; by the last, when that is not said.
+    leaves: BTreeMap<u8, usize>,
     real: Option<SocketAddr>,
     twin: Option<SocketAddr>,
 }
 
 impl Front {
-    fn send(&self, to: SocketAddr, bytes: &[u8]) {
-        if let Some(port) = self.ports.last() {
+    /// Sends to the node `number`, whose socket is `to`.
+    fn send(&self, number: u8, to: SocketAddr, bytes: &[u8]) {
+        let port = self.leaves.get(&number).and_then(|port| self.ports.get(*port));
+        if let Some(port) = port.or(self.ports.last()) {
             // A full socket loses the packet, as networks do.
             let _ = port.socket.try_send_to(bytes, to);
         }
@@ -99,6 +103,7 @@ struct Way {
     /// Packets of standing connections go to the twin until it has answered.
     killing: bool,
     held: VecDeque<Held>,
+    lost: u64,
 }
 
 /// What happened to packets so far.
@@ -184,34 +189,53 @@ impl Relay {
         socket.set_nonblocking(true).unwrap();
         let socket = Arc::new(UdpSocket::from_std(socket).unwrap());
         let (network, from) = (Arc::downgrade(&self.network), socket.clone());
+        let place = self.network().fronts.get(&number).map_or(0, |front| front.ports.len());
         let reading = tokio::spawn(async move {
             let mut buffer = vec![0; 64 * 1024];
             // An error is an unreachable port of a node that has gone.
             loop {
                 let Ok((length, source)) = from.recv_from(&mut buffer).await else { continue };
                 let Some(network) = network.upgrade() else { return };
-                network.lock().unwrap().take(number, source, &buffer[..length]);
+                network.lock().unwrap().take(number, place, source, &buffer[..length]);
             }
         });
-        self.network().fronts.entry(number).or_default().ports.push(Port { socket, reading });
+        let mut network = self.network();
+        let front = network.fronts.entry(number).or_default();
+        front.ports.push(Port { socket, reading });
+        front.leaves.clear();
     }
 
-    /// The node's packets come from another port from now on, as behind a router that forgot it; packets to the port
-    /// before still reach it.
+    /// The node's packets come from another port from now on, as behind a router that forgot which port it had given
+    /// them. Packets to the port before still reach it, and a peer that dials it there is answered from there.
     pub fn rebind(&self, number: u8) {
         self.open_port(number);
     }
 
     /// The node is elsewhere from now on: nobody reaches it where it was.
     pub fn move_away(&self, number: u8) -> SocketAddr {
-        self.network().fronts.get_mut(&number).unwrap().ports.clear();
         self.open_port(number);
-        self.address(number)
+        let mut network = self.network();
+        let front = network.fronts.get_mut(&number).unwrap();
+        let last = front.ports.len() - 1;
+        front.ports.drain(..last);
+        front.ports[0].socket.local_addr().unwrap()
     }
 
     /// Loses everything from one node to another, or no longer.
     pub fn shut(&self, from: u8, to: u8, shut: bool) {
         self.network().way(from, to).shut = shut;
+    }
+
+    /// Loses everything between two nodes, or no longer.
+    pub fn cut(&self, one: u8, other: u8, cut: bool) {
+        let mut network = self.network();
+        network.way(one, other).shut = cut;
+        network.way(other, one).shut = cut;
+    }
+
+    /// Packets lost on a way that was shut.
+    pub fn lost(&self, from: u8, to: u8) -> u64 {
+        self.network().way(from, to).lost
     }
 
     /// The connection ends at `at`, as if `other` had crashed and come back: at its next packet.
@@ -232,8 +256,8 @@ impl Network {
         self.ways.entry((from, to)).or_default()
     }
 
-    /// A packet came in at the front of `to`.
-    fn take(&mut self, to: u8, source: SocketAddr, bytes: &[u8]) {
+    /// A packet came in at a port of the front of `to`.
+    fn take(&mut self, to: u8, port: usize, source: SocketAddr, bytes: &[u8]) {
         let at = |front: &Front| front.real == Some(source) || front.twin == Some(source);
         let Some(from) = self.fronts.iter().find(|(_, front)| at(front)).map(|(n, _)| *n) else {
             return;
@@ -246,10 +270,16 @@ impl Network {
         }
         // The first bit is set in packets of a handshake, which the twin would take for its own.
         let established = bytes.first().is_some_and(|first| first & 0x80 == 0);
+        if !established {
+            self.fronts.entry(to).or_default().leaves.insert(from, port);
+        }
         let way = self.ways.entry((from, to)).or_default();
         match twin {
-            Some(twin) if way.killing && established => self.fronts[&from].send(twin, bytes),
-            _ if way.shut => self.counts.lost += 1,
+            Some(twin) if way.killing && established => self.fronts[&from].send(to, twin, bytes),
+            _ if way.shut => {
+                way.lost += 1;
+                self.counts.lost += 1;
+            }
             _ => self.weather(from, to, real, bytes),
         }
     }
@@ -259,7 +289,7 @@ impl Network {
         let killing = std::mem::take(&mut self.way(to, from).killing);
         if killing {
             self.counts.killed += 1;
-            self.fronts[&from].send(real, bytes);
+            self.fronts[&from].send(to, real, bytes);
         }
     }
 
@@ -280,15 +310,15 @@ impl Network {
         }
         counts.passed += 1;
         let front = &self.fronts[&from];
-        front.send(real, bytes);
+        front.send(to, real, bytes);
         if dice.percent(weather.doubled) {
             counts.doubled += 1;
-            front.send(real, bytes);
+            front.send(to, real, bytes);
         }
         way.held.retain_mut(|held| {
             held.behind -= 1;
             if held.behind == 0 {
-                front.send(real, &held.bytes);
+                front.send(to, real, &held.bytes);
             }
             held.behind > 0
         });
