@@ -1,6 +1,7 @@
 //! Carries out what a node asks for: disk, transport, replies, feeds. The order of one turn's outputs is kept
 //! for the disk and for each peer; everything slow happens in a task that answers with an input.
 
+use crate::bulk::Bulk;
 use crate::clock;
 use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
 use crate::doors::{PingFailure, Pings, wall_unix_ms};
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use quorate_meta::Meta;
 use quorate_node::{ClientReply, ForwardFailure, Input, Output, Status};
 use quorate_proto::{
-    ForwardAnswer, ForwardRequest, GenesisId, Hello, Instance, Message as _, Moment, RaftMessage,
+    ForwardAnswer, ForwardRequest, GenesisId, Hello, Instance, Message as _, Moment,
 };
 use quorate_transport::{RequestFailure, Transport, TransportEvent};
 use std::collections::BTreeMap;
@@ -120,8 +121,8 @@ impl Carrier {
                 }
             }
             Output::TakeSnapshot { metadata, image } => self.take_snapshot(metadata, &image),
-            Output::SendSnapshot { to, address, message, image } => {
-                self.send_snapshot(to, address, &message, *image);
+            Output::SendSnapshot { to, address, message } => {
+                self.snapshots().send(to, address, message);
             }
             Output::Health { view, delta, quorate } => {
                 self.hands.feed.publish(view, delta, quorate)
@@ -198,20 +199,13 @@ impl Carrier {
         });
     }
 
-    fn send_snapshot(&self, to: Instance, address: SocketAddr, message: &RaftMessage, image: Meta) {
-        let header: Bytes = message.encode_to_vec().into();
-        let (transport, results) = (self.hands.transport.clone(), self.hands.results.clone());
-        tokio::spawn(async move {
-            let chunks =
-                tokio::task::spawn_blocking(move || image.chunks().collect::<Vec<_>>()).await;
-            let ok = match chunks {
-                Ok(chunks) => {
-                    transport.send_snapshot(to, address, header, chunks.into_iter()).await
-                }
-                Err(_) => false,
-            };
-            let _ = results.send(Input::SnapshotSent { to, ok }).await;
-        });
+    fn snapshots(&self) -> Bulk {
+        Bulk {
+            genesis: self.genesis,
+            transport: self.hands.transport.clone(),
+            keeper: Arc::clone(&self.hands.snapshots),
+            results: self.hands.results.clone(),
+        }
     }
 
     /// Turns what the transport says into an input; slow things become tasks that give one later.
@@ -240,46 +234,11 @@ impl Carrier {
                 self.answers.insert(ticket, answer);
                 Input::Forwarded { from, ticket, request }
             }
-            TransportEvent::Snapshot { from, header, chunks } => {
-                self.receive_snapshot(from, header, chunks);
+            TransportEvent::Snapshot { from, arrival } => {
+                self.snapshots().receive(from, arrival);
                 return None;
             }
         })
-    }
-
-    fn receive_snapshot(&self, from: Instance, header: Bytes, chunks: mpsc::Receiver<Bytes>) {
-        let (results, snapshots) = (self.hands.results.clone(), Arc::clone(&self.hands.snapshots));
-        let genesis = self.genesis;
-        let Ok(message) = RaftMessage::decode(header) else { return };
-        let Some(metadata) = message.snapshot.clone() else { return };
-        tokio::spawn(async move {
-            let Some(parts) = gather(chunks).await else {
-                tracing::warn!(%from, "a snapshot broke off on the way");
-                return;
-            };
-            let copy = parts.clone();
-            let restored = tokio::task::spawn_blocking(move || Meta::restore(parts)).await;
-            let image = match restored {
-                Ok(Ok(image)) => Box::new(image),
-                Ok(Err(error)) => {
-                    tracing::warn!(%from, %error, "a snapshot was refused");
-                    return;
-                }
-                Err(_) => return,
-            };
-            let (done, durable) = oneshot::channel();
-            snapshots.store(SnapshotJob {
-                genesis,
-                metadata,
-                chunks: Box::new(copy.into_iter()),
-                done: Box::new(move |outcome| {
-                    let _ = done.send(outcome);
-                }),
-            });
-            if let Ok(Ok(())) = durable.await {
-                let _ = results.send(Input::SnapshotReceived { from, message, image }).await;
-            }
-        });
     }
 
     /// Measures round trips to a named node, through its transport and its loop.
@@ -303,16 +262,4 @@ impl Carrier {
     pub(crate) fn links(&self, status: &Status) -> Vec<LinkLine> {
         crate::links::lines(status, &self.hands.transport.links(), wall_unix_ms())
     }
-}
-
-/// Everything up to the end mark, an empty chunk; none when the stream broke off before it.
-async fn gather(mut chunks: mpsc::Receiver<Bytes>) -> Option<Vec<Bytes>> {
-    let mut parts = Vec::new();
-    while let Some(chunk) = chunks.recv().await {
-        if chunk.is_empty() {
-            return Some(parts);
-        }
-        parts.push(chunk);
-    }
-    None
 }

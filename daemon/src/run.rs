@@ -117,7 +117,7 @@ struct Started0 {
 
 fn open_disk(config: &Config) -> Result<Started0, StartError> {
     let opened = disk::open(&config.data_dir, &config.birth_dir, &config.cluster)?;
-    let restore = |chunks| Meta::restore(chunks).map_err(|error| error.to_string());
+    let restore = |pieces: disk::Pieces<'_>| Meta::restore(pieces).map_err(|error| error.to_string());
     let recovered = disk::recover(&opened.dir, &opened.founding, restore)?;
     for note in &recovered.notes {
         tracing::warn!("{note}");

@@ -98,10 +98,19 @@ impl Disk {
     /// A snapshot file is whole and durable.
     pub fn keep_snapshot(&mut self, metadata: SnapshotMetadata, image: Meta) {
         let Some(life) = &mut self.life else { return };
+        life.snapshots
+            .retain(|(other, _)| (other.index, other.term) != (metadata.index, metadata.term));
         life.snapshots.push((metadata, image));
         life.snapshots.sort_by_key(|(metadata, _)| metadata.index);
         let surplus = life.snapshots.len().saturating_sub(2);
         life.snapshots.drain(..surplus);
+    }
+
+    /// The state in a snapshot file, while it is there.
+    #[must_use]
+    pub fn snapshot(&self, metadata: &SnapshotMetadata) -> Option<&Meta> {
+        let snapshots = &self.life.as_ref()?.snapshots;
+        snapshots.iter().find(|(kept, _)| kept == metadata).map(|(_, image)| image)
     }
 
     /// Power loss: a random prefix of what was under way is kept.

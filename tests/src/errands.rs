@@ -1,8 +1,7 @@
-//! What travels beside the frames: forwarded requests with their answers, and snapshots.
-//!
-//! A request whose connection is lost is answered as lost; the end of a snapshot is always reported.
+//! What travels beside the frames: forwarded requests with their answers. One whose connection is lost is answered as
+//! lost.
 
-use crate::shipping::{BULK, REQUEST};
+use crate::shipping::REQUEST;
 use crate::world::{Happening, World};
 use quorate_node::{ForwardFailure, Input};
 use quorate_proto::{Instance, Message as _};
@@ -42,37 +41,5 @@ impl World {
             REQUEST,
             Input::Forwarded { from: me, ticket: there, request },
         );
-    }
-
-    pub(crate) fn send_snapshot(
-        &mut self,
-        host: usize,
-        to: Instance,
-        message: quorate_proto::RaftMessage,
-        image: Box<quorate_meta::Meta>,
-    ) {
-        let run = self.hosts[host].run;
-        let Some(process) = &self.hosts[host].process else { return };
-        let me = process.instance;
-        let link = process.links.values().find(|link| link.instance == to);
-        let target = link.map(|link| link.peer).filter(|peer| self.network.connects(host, *peer));
-        let ok = target.is_some();
-        if let Some(peer) = target {
-            // The receiver makes the file durable before its node hears of it.
-            if let Some(metadata) = message.snapshot.clone() {
-                self.hosts[peer].disk.keep_snapshot(metadata, (*image).clone());
-            }
-            let peer_run = self.hosts[peer].run;
-            self.ship(
-                host,
-                peer,
-                peer_run,
-                BULK,
-                Input::SnapshotReceived { from: me, message, image },
-            );
-        }
-        let at = self.now + Duration::from_millis(3);
-        let input = Box::new(Input::SnapshotSent { to, ok });
-        self.schedule(at, Happening::Arrive { host, run, input });
     }
 }

@@ -17,5 +17,6 @@ pub mod random;
 pub mod runs;
 pub mod script;
 pub mod shipping;
+mod transfers;
 pub mod workload;
 pub mod world;

@@ -25,8 +25,6 @@ pub(crate) const CONTROL: u8 = 0;
 pub(crate) const LOG: u8 = 1;
 /// See above.
 pub(crate) const REQUEST: u8 = 2;
-/// See above.
-pub(crate) const BULK: u8 = 3;
 
 impl World {
     pub(crate) fn carry_one(&mut self, host: usize, output: Output) {
@@ -74,8 +72,8 @@ impl World {
                 let input = Box::new(Input::SnapshotTaken { metadata });
                 self.schedule(at, Happening::Arrive { host, run, input });
             }
-            Output::SendSnapshot { to, address: _, message, image } => {
-                self.send_snapshot(host, to, message, image);
+            Output::SendSnapshot { to, address, message } => {
+                self.send_snapshot(host, to, address, message);
             }
             Output::Health { .. } => {}
             Output::Event(event) => {

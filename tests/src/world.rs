@@ -9,6 +9,7 @@ use crate::host::{Host, Process};
 use crate::lanes::Shipment;
 use crate::network::Network;
 use crate::random::Random;
+use crate::transfers::Transfer;
 use quorate_membership::Mode;
 use quorate_node::{Boot, ClientReply, ClientRequest, Input, Node, NodeConfig, Output, OwnSlot};
 use quorate_proto::{ClusterName, Instance, Moment, NodeName};
@@ -33,6 +34,8 @@ pub(crate) enum Happening {
     Thaw { host: usize, run: u64 },
     /// Writes up to a number reach a host's disk.
     Durable { host: usize, run: u64, number: u64 },
+    /// A connection with a snapshot on it ends.
+    Transfer(Box<Transfer>),
     /// A dial ends.
     Dialled { host: usize, run: u64, peer: usize },
     /// What waits for a peer without a connection is looked at: given up, or dialled for again.
@@ -87,6 +90,8 @@ pub struct World {
     pub(crate) connections: u64,
     /// Forwarded requests: (host that answers, its ticket) -> (origin host, its run, its ticket).
     pub(crate) forwards: BTreeMap<(usize, u64), (usize, u64, u64)>,
+    /// Snapshots on their way, by sender, its run, and receiver.
+    pub(crate) transfers: BTreeSet<(usize, u64, Instance)>,
     pub(crate) next_forward: u64,
     /// Replies to clients that the story waits for.
     pub(crate) replies: BTreeMap<u64, ClientReply>,
@@ -140,6 +145,7 @@ impl World {
             checks: Checks::default(),
             connections: 0,
             forwards: BTreeMap::new(),
+            transfers: BTreeSet::new(),
             next_forward: 0,
             replies: BTreeMap::new(),
             next_client: 0,
@@ -410,6 +416,7 @@ impl World {
                     self.give(host, Input::Persisted { number });
                 }
             }
+            Happening::Transfer(transfer) => self.transfer(transfer),
             Happening::Dialled { host, run, peer } => self.dialled(host, run, peer),
             Happening::Idle { host, run, connection } => self.idle(host, run, connection),
         }

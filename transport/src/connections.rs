@@ -23,7 +23,7 @@ use crate::peer::{Life, Link, Peer, PeerState};
 use crate::record::Counted;
 use crate::refusal::{CLOSED, REPLACED, Refusal, close_open, end_of};
 use crate::shared::{Shared, lock};
-use crate::{bulk, farewell};
+use crate::{bulk_in, farewell};
 use quinn::Connection;
 use quorate_proto::{DialFailure, HelloKind, Session, SessionEnd};
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Shared {
                     return Err(self.refuse(&greeted.connection, &refusal));
                 }
                 if greeted.kind == HelloKind::Bulk {
-                    self.runtime.spawn(bulk::receive(self.clone(), greeted));
+                    self.runtime.spawn(bulk_in::receive(self.clone(), greeted));
                 } else {
                     self.runtime.spawn(farewell::receive(self.clone(), greeted));
                 }

@@ -1,9 +1,10 @@
 //! What the transport tells its owner.
 
+use crate::bulk::SnapshotArrival;
 use bytes::Bytes;
 use quorate_proto::{DialFailure, Generation, Instance, Lane, NodeKey, Session, SessionEnd};
 use std::net::SocketAddr;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 /// What the transport tells its owner. Of one session `SessionUp` comes first and `SessionDown` last, and frames
 /// of one lane come in the order in which they were handed over.
@@ -70,9 +71,7 @@ pub enum TransportEvent {
     Snapshot {
         /// The peer.
         from: Instance,
-        /// What the peer says about it.
-        header: Bytes,
-        /// Its pieces in order. An empty piece ends a whole snapshot; without it the snapshot is broken.
-        chunks: mpsc::Receiver<Bytes>,
+        /// It, and how to answer.
+        arrival: SnapshotArrival,
     },
 }

@@ -8,6 +8,8 @@
 //! rcgen do not show through the public API.
 
 mod bulk;
+mod bulk_in;
+mod bulk_out;
 mod config;
 mod connections;
 mod dialer;
@@ -35,6 +37,7 @@ mod shared;
 mod transport;
 mod verifier;
 
+pub use bulk::{SnapshotArrival, SnapshotOutcome, SnapshotPart, SnapshotPosition};
 pub use config::{BindError, Timings, TransportConfig};
 pub use event::TransportEvent;
 pub use farewell::farewell;

@@ -1,5 +1,6 @@
 //! What all tasks of one transport share, and how they speak to its owner.
 
+use crate::bulk::UnderWay;
 use crate::config::Timings;
 use crate::dials::DialBook;
 use crate::event::TransportEvent;
@@ -31,6 +32,8 @@ pub(crate) const SNAPSHOTS: usize = 4;
 pub(crate) struct Shared {
     pub(crate) endpoint: Endpoint,
     pub(crate) client: quinn::ClientConfig,
+    /// For the connections of snapshots.
+    pub(crate) bulk_client: quinn::ClientConfig,
     pub(crate) timings: Timings,
     pub(crate) side: OurSide,
     pub(crate) key: NodeKey,
@@ -42,10 +45,10 @@ pub(crate) struct Shared {
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) request_kib: Arc<Semaphore>,
     pub(crate) snapshots: Arc<Semaphore>,
-    /// Peers that a snapshot is being sent to.
-    pub(crate) snapshots_out: Mutex<BTreeSet<Instance>>,
-    /// Peers that a snapshot is being received from.
-    pub(crate) snapshots_in: Mutex<BTreeSet<Instance>>,
+    /// Snapshots that are being sent.
+    pub(crate) snapshots_out: UnderWay,
+    /// Snapshots that are being received.
+    pub(crate) snapshots_in: UnderWay,
     /// Log and control writers that have not ended yet, for an orderly close.
     pub(crate) writers: Arc<Semaphore>,
     pub(crate) closing: AtomicBool,
@@ -66,6 +69,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Parts {
     pub(crate) endpoint: Endpoint,
     pub(crate) client: quinn::ClientConfig,
+    pub(crate) bulk_client: quinn::ClientConfig,
     pub(crate) timings: Timings,
     pub(crate) side: OurSide,
     pub(crate) key: NodeKey,
@@ -78,6 +82,7 @@ impl Shared {
         Arc::new(Self {
             endpoint: parts.endpoint,
             client: parts.client,
+            bulk_client: parts.bulk_client,
             timings: parts.timings,
             side: parts.side,
             key: parts.key,
@@ -88,8 +93,8 @@ impl Shared {
             requests: Arc::new(Semaphore::new(REQUESTS)),
             request_kib: Arc::new(Semaphore::new(REQUEST_KIB)),
             snapshots: Arc::new(Semaphore::new(SNAPSHOTS)),
-            snapshots_out: Mutex::default(),
-            snapshots_in: Mutex::default(),
+            snapshots_out: UnderWay::default(),
+            snapshots_in: UnderWay::default(),
             writers: Arc::new(Semaphore::new(WRITERS)),
             closing: AtomicBool::new(false),
             hello: Mutex::new(parts.hello),

@@ -1,5 +1,6 @@
 //! The handle that a node's shell holds: everything that can be asked of the transport.
 
+use crate::bulk::{SnapshotOutcome, SnapshotPart, SnapshotPosition};
 use crate::config::{BindError, TransportConfig};
 use crate::event::TransportEvent;
 use crate::greeting::check_own;
@@ -8,7 +9,7 @@ use crate::links::LinkReport;
 use crate::refusal::{CLOSED, OurSide, close_open};
 use crate::requests::{self, RequestFailure};
 use crate::shared::{Parts, Shared, WRITERS, lock};
-use crate::{bulk, endpoint};
+use crate::{bulk_out, endpoint};
 use bytes::Bytes;
 use quinn::VarInt;
 use quorate_proto::{Frame, Hello, Instance, limits};
@@ -65,6 +66,7 @@ impl Transport {
         let local = endpoint.local_addr().map_err(failed)?;
         let shared = Shared::new(Parts {
             client: endpoint::client_config(&identity, &config.timings),
+            bulk_client: endpoint::bulk_config(&identity, &config.timings),
             timings: config.timings,
             side: OurSide::new(&hello, &identity.fingerprint),
             key: config.key.public(),
@@ -154,19 +156,20 @@ impl Transport {
         requests::ask(self.open.shared.clone(), to, address, bytes, deadline)
     }
 
-    /// Streams a snapshot on a connection of its own; one at a time for each peer. True when the peer's owner has
-    /// been given all of it.
-    pub fn send_snapshot<C>(
+    /// Streams a snapshot on connections of its own; one at a time for each peer. `read` opens it behind what the peer
+    /// has of it already (or at its beginning, when that is not from this one), as often as a connection is lost, and
+    /// must not block. The outcome comes once, in every case.
+    pub fn send_snapshot<R>(
         &self,
         to: Instance,
         address: SocketAddr,
         header: Bytes,
-        chunks: C,
-    ) -> impl Future<Output = bool> + Send + use<C>
+        read: R,
+    ) -> impl Future<Output = SnapshotOutcome> + Send + use<R>
     where
-        C: Iterator<Item = Bytes> + Send + 'static,
+        R: Fn(SnapshotPosition) -> mpsc::Receiver<SnapshotPart> + Send + Sync + 'static,
     {
-        bulk::send(self.open.shared.clone(), to, address, header, chunks)
+        bulk_out::send(self.open.shared.clone(), to, address, header, read)
     }
 
     /// Closes every connection with this instance and takes in no new one.
@@ -177,6 +180,8 @@ impl Transport {
         if let Some(link) = peer.and_then(|peer| peer.standing()) {
             close_open(&link.connection, CLOSED, b"this instance is banned here");
         }
+        shared.snapshots_out.close(instance);
+        shared.snapshots_in.close(instance);
     }
 
     /// The state of the way to every known peer.

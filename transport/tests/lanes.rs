@@ -1,4 +1,4 @@
-//! What travels between two nodes: frames, gossip, requests, snapshots.
+//! What travels between two nodes: frames, gossip, requests.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod stage;
@@ -179,49 +179,6 @@ async fn requests_beyond_the_memory_for_them_are_refused_as_not_sent() {
     while let Some(answer) = asked.join_next().await {
         assert_eq!(answer.unwrap().unwrap(), "done");
     }
-}
-
-#[tokio::test]
-async fn a_snapshot_of_64_mib_arrives_whole_with_its_end_mark() {
-    let (a, mut b) = (actor(1).start(), actor(2).start());
-    let pieces = 256_usize;
-    let chunks = (0..pieces).map(|number| Bytes::from(vec![number as u8; limits::BULK_CHUNK]));
-    let header = Bytes::from_static(b"header");
-    let sent = tokio::spawn(a.transport.send_snapshot(b.instance(), b.address(), header, chunks));
-    let (header, mut chunks) = b
-        .until(|event| match event {
-            TransportEvent::Snapshot { header, chunks, .. } => Some((header, chunks)),
-            _ => None,
-        })
-        .await;
-    assert_eq!(header, "header");
-    for number in 0..pieces {
-        let piece = chunks.recv().await.unwrap();
-        assert_eq!(piece.len(), limits::BULK_CHUNK);
-        assert!(piece.iter().all(|byte| *byte == number as u8));
-    }
-    assert_eq!(chunks.recv().await.unwrap(), Bytes::new());
-    assert_eq!(chunks.recv().await, None);
-    assert!(sent.await.unwrap());
-}
-
-#[tokio::test]
-async fn a_snapshot_that_nobody_takes_is_reported_as_failed() {
-    let (a, mut b) = (actor(1).start(), actor(2).start());
-    let chunks = (0..100).map(|_| Bytes::from(vec![1; limits::BULK_CHUNK]));
-    let sent = a.transport.send_snapshot(b.instance(), b.address(), Bytes::new(), chunks);
-    let sent = tokio::spawn(sent);
-    b.until(|event| match event {
-        TransportEvent::Snapshot { chunks, .. } => {
-            drop(chunks);
-            Some(())
-        }
-        _ => None,
-    })
-    .await;
-    assert!(!sent.await.unwrap());
-    let other = actor(9).instance();
-    assert!(!a.transport.send_snapshot(other, b.address(), Bytes::new(), [].into_iter()).await);
 }
 
 #[tokio::test]

@@ -54,6 +54,11 @@ impl MemoryLog {
         self.wanted = AtomicBool::new(false);
     }
 
+    /// What was offered is gone.
+    pub(crate) fn withdraw(&mut self) {
+        self.offered = None;
+    }
+
     /// Whether raft-rs asked in vain for a snapshot since the last offer.
     pub(crate) fn wants_snapshot(&self) -> bool {
         self.wanted.load(Ordering::Relaxed)

@@ -233,8 +233,14 @@ impl Replica {
         }
     }
 
+    /// The offered snapshot cannot be streamed any more. Until another is offered, nothing is sent to a peer that needs
+    /// one, and the log is not compacted.
+    pub fn withdraw_snapshot(&mut self) {
+        self.raw.mut_store().withdraw();
+    }
+
     /// A peer needs a snapshot that is newer than the offered one, or that names it (one from before it was added is of
-    /// no use to it): the caller should offer its present state.
+    /// no use to it): the caller should make one of its present state and offer that.
     #[must_use]
     pub fn wants_snapshot(&self) -> bool {
         self.leads() && self.raw.store().wants_snapshot()

@@ -134,10 +134,6 @@ impl Node {
         if changes.iter().any(|one| one.node_id == group.me.get()) {
             return;
         }
-        let learner = changes.iter().any(|one| one.kind() == ConfChangeKind::AddLearner);
-        if learner {
-            self.offer_present_state();
-        }
         let set =
             ConfChangeSet { transition: 0, changes: changes.clone(), context: bytes::Bytes::new() };
         let Some(group) = &mut self.group else { return };
@@ -224,7 +220,7 @@ impl Node {
 
     /// Positions for status: the newest durable snapshot.
     pub(crate) fn durable_snapshot(&self) -> Option<SnapshotMetadata> {
-        self.group.as_ref()?.durable_snapshot.clone()
+        self.group.as_ref()?.snapshots.durable.clone()
     }
 
     /// The role that the replica itself knows, before the view shows it.

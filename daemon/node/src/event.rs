@@ -50,7 +50,10 @@ pub enum Input {
     /// A snapshot came over the bulk lane, was checked, and is durable beside the log. `message` is the Raft
     /// message that announced it.
     SnapshotReceived { from: Instance, message: RaftMessage, image: Box<Meta> },
-    /// How `Output::SendSnapshot` ended.
+    /// The file of this snapshot cannot be read any more: it is of no use to anybody, and another must be taken.
+    SnapshotUnreadable { index: u64, term: u64 },
+    /// How an `Output::SendSnapshot` ended: exactly one for each. `ok` means that it is durable there and that the
+    /// peer's node was told of it.
     SnapshotSent { to: Instance, ok: bool },
     /// A local client asks. Answered by exactly one `Output::Reply` with the ticket, at the deadline at last.
     Client { ticket: u64, deadline: Moment, request: ClientRequest },
@@ -141,8 +144,8 @@ pub enum Output {
     Reply { ticket: u64, reply: ClientReply },
     /// Write this state as a snapshot file; a cheap clone that no longer changes.
     TakeSnapshot { metadata: SnapshotMetadata, image: Box<Meta> },
-    /// Stream a snapshot to a peer on the bulk lane, announced by `message`.
-    SendSnapshot { to: Instance, address: SocketAddr, message: RaftMessage, image: Box<Meta> },
+    /// Stream the durable snapshot that `message` names to a peer on the bulk lane.
+    SendSnapshot { to: Instance, address: SocketAddr, message: RaftMessage },
     /// A new view of health, for every local subscriber. `delta` is absent when epochs were skipped.
     Health { view: Arc<HealthView>, delta: Option<Arc<HealthDelta>>, quorate: bool },
     /// Something that an operator may want to read: one journal line and one line of `quorate events`.

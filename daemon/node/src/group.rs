@@ -1,10 +1,11 @@
-//! The `__meta` group on this node: the replica, the state it applies to, and its snapshots.
+//! The `__meta` group on this node: the replica and the state it applies to.
 //!
 //! Order kept here: what raft wants durable is put out before anything that depends on it; commits are
-//! applied in the turn in which they appear; a snapshot's metadata is exactly the applied position.
+//! applied in the turn in which they appear.
 
 use crate::event::{Event, Output, Write};
 use crate::node::{Node, PersistOwner};
+use crate::snapshots::Snapshots;
 use crate::timers::Timer;
 use quorate_consensus::{Committed, Recovered, Replica, ReplicaConfig, ReplicaOutput};
 use quorate_meta::Meta;
@@ -16,30 +17,14 @@ use std::time::Duration;
 
 /// A vote or a TimeoutNow that waited this long unsent is worthless: its term is over by then.
 const ELECTION_FRAME_LIFE: Duration = Duration::from_secs(1);
-/// Most entries that stay in the log behind a snapshot, so that a follower that was away for a moment is caught
-/// up without a snapshot.
-const KEPT_ENTRIES: u64 = 2_000;
-/// So many bytes of commands make a snapshot due even when they are few entries: the log is held in memory.
-const SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
-
 /// Replica and state of `__meta`.
 pub(crate) struct Group {
     pub(crate) replica: Replica,
     pub(crate) meta: Meta,
     pub(crate) me: RaftId,
     pub(crate) genesis: GenesisId,
-    /// What raft may send as a snapshot, with the state it names.
-    offered: Option<(SnapshotMetadata, Meta)>,
-    /// A received snapshot that raft has been told of.
-    arriving: Option<(SnapshotMetadata, Meta)>,
-    taking: bool,
-    last_snapshot: u64,
-    /// Bytes of commands applied since, which the log in memory holds.
-    bytes_since_snapshot: u64,
-    /// Entries that stay in the log behind the snapshot under way.
-    keep: u64,
-    applied_term: u64,
-    pub(crate) durable_snapshot: Option<SnapshotMetadata>,
+    pub(crate) applied_term: u64,
+    pub(crate) snapshots: Snapshots,
 }
 
 impl Group {
@@ -57,15 +42,6 @@ impl Group {
             Some(voter.instance)
         })
     }
-
-    /// The position and configuration that the state stands at now.
-    fn position(&self) -> SnapshotMetadata {
-        SnapshotMetadata {
-            conf_state: self.replica.status().conf,
-            index: self.meta.applied(),
-            term: self.applied_term,
-        }
-    }
 }
 
 impl Node {
@@ -73,15 +49,14 @@ impl Node {
     pub(crate) fn found_group(&mut self, founded: &Founded, out: &mut Vec<Output>) {
         let recovered = Recovered::genesis(&founded.record.raft_ids());
         self.persist(PersistOwner::Nobody, Write::Log(recovered.genesis_records()), out);
-        let metadata = recovered.snapshot.clone();
-        self.start_group(recovered, Meta::genesis(founded), Some(metadata), None, out);
+        self.start_group(recovered, Meta::genesis(founded), None, out);
     }
 
     /// Starts an empty group that waits for the leader's snapshot: this life was let in later.
     pub(crate) fn join_group(&mut self, out: &mut Vec<Output>) {
         let recovered = Recovered::empty();
         self.persist(PersistOwner::Nobody, Write::Log(recovered.genesis_records()), out);
-        self.start_group(recovered, Meta::empty(), None, None, out);
+        self.start_group(recovered, Meta::empty(), None, out);
     }
 
     /// Continues the group from the disk.
@@ -95,22 +70,20 @@ impl Node {
             }
             _ => (SnapshotMetadata::default(), Meta::empty()),
         };
-        let offered = (snapshot.index > 0).then(|| snapshot.clone());
         let recovered = Recovered { hard_state: log.hard_state, snapshot, entries: log.entries };
-        self.start_group(recovered, meta, offered, durable, out);
+        self.start_group(recovered, meta, durable, out);
     }
 
     fn start_group(
         &mut self,
         recovered: Recovered,
         meta: Meta,
-        offered: Option<SnapshotMetadata>,
-        durable_snapshot: Option<SnapshotMetadata>,
+        durable: Option<SnapshotMetadata>,
         out: &mut Vec<Output>,
     ) {
         let Some(genesis) = self.genesis else { return };
         let me = raft_id(genesis, self.config.instance);
-        let (last_snapshot, applied_term) = (recovered.snapshot.index, recovered.snapshot.term);
+        let (last, applied_term) = (recovered.snapshot.index, recovered.snapshot.term);
         let config = ReplicaConfig { me, seed: self.config.seed };
         let mut replica = match Replica::start(config, recovered) {
             Ok(replica) => replica,
@@ -120,24 +93,11 @@ impl Node {
                 return;
             }
         };
-        let offered = offered.map(|metadata| {
+        if let Some(metadata) = &durable {
             replica.offer_snapshot(metadata.clone());
-            (metadata, meta.clone())
-        });
-        self.group = Some(Group {
-            replica,
-            meta,
-            me,
-            genesis,
-            offered,
-            arriving: None,
-            taking: false,
-            last_snapshot,
-            bytes_since_snapshot: 0,
-            keep: 0,
-            applied_term,
-            durable_snapshot,
-        });
+        }
+        let snapshots = Snapshots::new(durable, last);
+        self.group = Some(Group { replica, meta, me, genesis, applied_term, snapshots });
         self.health_replaced(out);
         self.timers.arm(Timer::Tick, self.now + quorate_consensus::TICK);
         for (from, message) in std::mem::take(&mut self.held) {
@@ -180,7 +140,12 @@ impl Node {
         Some(founded.record.voters.iter().any(|voter| voter.instance == me))
     }
 
-    fn receive_raft(&mut self, from: Instance, message: RaftMessage, out: &mut Vec<Output>) {
+    pub(crate) fn receive_raft(
+        &mut self,
+        from: Instance,
+        message: RaftMessage,
+        out: &mut Vec<Output>,
+    ) {
         let Some(group) = &mut self.group else { return };
         if group.meta.is_tombstone(from)
             || message.from != self.peers.raft_id(group.genesis, from).get()
@@ -200,66 +165,6 @@ impl Node {
                 self.counters.frames_guarded += 1;
                 tracing::debug!(?from, %error, "raft message refused");
             }
-        }
-    }
-
-    /// A snapshot that arrived whole and is durable: raft decides whether it takes it.
-    pub(crate) fn snapshot_received(
-        &mut self,
-        from: Instance,
-        message: RaftMessage,
-        image: Meta,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(metadata) = message.snapshot.clone() else { return };
-        if self.group.is_none() {
-            if self.founding.state().founded.is_none() || self.is_founding_voter() != Some(false) {
-                return;
-            }
-            self.join_group(out);
-        }
-        let Some(group) = &mut self.group else { return };
-        if image.applied() != metadata.index {
-            self.counters.frames_guarded += 1;
-            return;
-        }
-        group.arriving = Some((metadata, image));
-        self.receive_raft(from, message, out);
-    }
-
-    /// The shell wrote a snapshot: raft may send it, and the log may forget what it covers.
-    pub(crate) fn snapshot_taken(&mut self, metadata: SnapshotMetadata, out: &mut Vec<Output>) {
-        let Some(group) = &mut self.group else { return };
-        group.taking = false;
-        group.last_snapshot = group.last_snapshot.max(metadata.index);
-        let record = group.replica.compact(metadata.index.saturating_sub(group.keep));
-        group.durable_snapshot = Some(metadata);
-        if let Some(record) = record {
-            self.persist(PersistOwner::Nobody, Write::Log(vec![record]), out);
-        }
-    }
-
-    /// The shell had no room for a snapshot: the next one is asked for after as many entries again.
-    pub(crate) fn snapshot_not_taken(&mut self) {
-        if let Some(group) = &mut self.group {
-            group.taking = false;
-            group.last_snapshot = group.meta.applied();
-        }
-    }
-
-    /// Offers the present state as the snapshot for a peer that needs one.
-    pub(crate) fn offer_present_state(&mut self) {
-        let Some(group) = &mut self.group else { return };
-        let position = group.position();
-        group.replica.offer_snapshot(position.clone());
-        group.offered = Some((position, group.meta.clone()));
-    }
-
-    /// A peer is in need of a snapshot that raft does not have: the present state is one.
-    pub(crate) fn offer_wanted_snapshot(&mut self) {
-        let wanted = self.group.as_ref().is_some_and(|group| group.replica.wants_snapshot());
-        if wanted {
-            self.offer_present_state();
         }
     }
 
@@ -318,7 +223,7 @@ impl Node {
         let Some(group) = &mut self.group else { return };
         let (term, delta, outcome) = match entry {
             Committed::Command { index, term, data } => {
-                group.bytes_since_snapshot += data.len() as u64;
+                group.snapshots.applied(data.len());
                 let applied = group.meta.apply(index, &data);
                 (term, applied.health, Some((applied.ticket, applied.result)))
             }
@@ -341,48 +246,6 @@ impl Node {
         if let Some((ticket, result)) = outcome {
             self.proposal_applied(ticket, result, out);
         }
-    }
-
-    fn install(&mut self, metadata: &SnapshotMetadata, out: &mut Vec<Output>) {
-        let Some(group) = &mut self.group else { return };
-        match group.arriving.take() {
-            Some((arrived, image)) if arrived.index == metadata.index => {
-                group.meta = image.clone();
-                group.applied_term = metadata.term;
-                group.last_snapshot = metadata.index;
-                group.offered = Some((metadata.clone(), image));
-                group.durable_snapshot = Some(metadata.clone());
-                group.replica.offer_snapshot(metadata.clone());
-                group.replica.applied(metadata.index);
-                self.health_replaced(out);
-                self.proposals_jumped(out);
-            }
-            _ => {
-                let reason =
-                    "raft took a snapshot whose content is not here; this is a defect".to_owned();
-                out.push(Output::Halt { reason });
-            }
-        }
-    }
-
-    fn take_snapshot_when_due(&mut self, out: &mut Vec<Output>) {
-        let every = self.config.snapshot_every;
-        let Some(group) = &mut self.group else { return };
-        // Replicas apply the same entries at the same time; their snapshots need not fall together as well.
-        let every = every + group.me.get() % (every / 4 + 1);
-        let entries = group.meta.applied().saturating_sub(group.last_snapshot);
-        let due = entries >= every || group.bytes_since_snapshot >= SNAPSHOT_BYTES;
-        if group.taking || !due || group.replica.status().joint {
-            return;
-        }
-        let metadata = group.position();
-        group.taking = true;
-        // A quarter at most: few entries are large ones.
-        group.keep = KEPT_ENTRIES.min(entries / 4);
-        group.bytes_since_snapshot = 0;
-        group.replica.offer_snapshot(metadata.clone());
-        group.offered = Some((metadata.clone(), group.meta.clone()));
-        out.push(Output::TakeSnapshot { metadata, image: Box::new(group.meta.clone()) });
     }
 
     fn send_raft(&mut self, message: RaftMessage, out: &mut Vec<Output>) {
@@ -408,26 +271,6 @@ impl Node {
         }
         let frame = raft_frame(group.genesis, kind, message);
         out.push(Output::Send { to: instance, address, frame });
-    }
-
-    fn send_snapshot(
-        &mut self,
-        to: RaftId,
-        instance: Instance,
-        address: std::net::SocketAddr,
-        message: RaftMessage,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(group) = &mut self.group else { return };
-        let wanted = message.snapshot.as_ref().map(|metadata| metadata.index);
-        match &group.offered {
-            Some((metadata, image)) if Some(metadata.index) == wanted => {
-                let image = Box::new(image.clone());
-                out.push(Output::SendSnapshot { to: instance, address, message, image });
-            }
-            // Raft asks again with the next heartbeat answer, and then gets the newer one.
-            _ => group.replica.snapshot_sent(to, false),
-        }
     }
 
     /// Says a line in the journal and in `quorate events`.

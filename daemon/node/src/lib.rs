@@ -26,6 +26,7 @@ mod report;
 mod requests;
 mod serve;
 pub mod status;
+mod snapshots;
 mod stop;
 mod timers;
 

@@ -234,6 +234,7 @@ impl Node {
             Input::SnapshotReceived { from, message, image } => {
                 self.snapshot_received(from, message, *image, out);
             }
+            Input::SnapshotUnreadable { index, term } => self.snapshot_unreadable(index, term),
             Input::SnapshotSent { to, ok } => self.snapshot_sent(to, ok),
             Input::Client { ticket, deadline, request } => {
                 self.client(ticket, deadline, request, out);
@@ -327,12 +328,6 @@ impl Node {
         }
     }
 
-    fn snapshot_sent(&mut self, to: Instance, ok: bool) {
-        if let Some(group) = &mut self.group {
-            group.replica.snapshot_sent(quorate_proto::raft_id(group.genesis, to), ok);
-        }
-    }
-
     fn persisted(&mut self, number: u64, out: &mut Vec<Output>) {
         while self.persists.front().is_some_and(|(first, ..)| *first <= number) {
             match self.persists.pop_front() {
@@ -402,7 +397,6 @@ impl Node {
         self.notice_leader(out);
         self.catch_up_with_view(out);
         self.do_duties(out);
-        self.offer_wanted_snapshot();
         self.settle_group(out);
         self.notice_leader(out);
         self.stop_serving_if_deposed(out);

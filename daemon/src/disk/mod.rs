@@ -8,12 +8,14 @@
 //!     store                          cluster id of the log, written before the first vote
 //!     log/log-NUMBER  log/spare
 //!     snapshots/snapshot-INDEX-TERM
+//!     snapshots/from-INSTANCE.new    one that is arriving
 //! BIRTH_DIR/CLUSTER                  the marker
 //! ```
 //!
 //! Invariant: nothing is reported as durable before it is synced, names included; a failed sync ends the process.
 //! Knows files and formats, not what a log entry or a snapshot chunk means.
 
+mod arrivals;
 mod data_dir;
 mod durable;
 mod error;
@@ -25,15 +27,18 @@ mod recovery;
 mod reset;
 mod segments;
 mod snapshot_file;
+mod snapshot_source;
 mod snapshots;
 mod spare;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub(crate) use arrivals::{Announced, Incoming, Refused};
 pub(crate) use data_dir::{DataDir, EndedLife, open, read_ended};
 pub(crate) use error::DiskError;
-pub(crate) use recovery::{Recovered, recover};
+pub(crate) use recovery::{Pieces, Recovered, recover};
 pub(crate) use reset::reset;
+pub(crate) use snapshot_source::SnapshotSource;
 pub(crate) use snapshots::{SnapshotJob, SnapshotKeeper};
 pub(crate) use writer::{Completed, Writer};

@@ -8,7 +8,7 @@ use super::error::DiskError;
 use super::identity::Identity;
 use super::log_files::{self, LogFiles};
 use super::segments::{SegmentSizes, Segments};
-use super::snapshot_file::{self, SnapshotFile};
+use super::snapshot_file::SnapshotReader;
 use super::snapshots::{self, Named};
 use super::writer::META;
 use bytes::Bytes;
@@ -47,6 +47,9 @@ pub(crate) struct OpenLog {
     pub(super) segments: Segments,
 }
 
+/// The chunks of a snapshot, read from the disk as they are asked for.
+pub(crate) type Pieces<'a> = &'a mut dyn Iterator<Item = Bytes>;
+
 /// Recovers the replica of this life. `restore` makes a state of a snapshot's chunks, or says why not.
 ///
 /// # Errors
@@ -54,7 +57,7 @@ pub(crate) struct OpenLog {
 pub(crate) fn recover<M>(
     dir: &DataDir,
     founding: &FoundingState,
-    restore: impl Fn(Vec<Bytes>) -> Result<M, String>,
+    restore: impl Fn(Pieces<'_>) -> Result<M, String>,
 ) -> Result<Recovered<M>, DiskError> {
     recover_with(dir, founding, SegmentSizes::SHIPPED, restore)
 }
@@ -63,7 +66,7 @@ pub(super) fn recover_with<M>(
     dir: &DataDir,
     founding: &FoundingState,
     sizes: SegmentSizes,
-    restore: impl Fn(Vec<Bytes>) -> Result<M, String>,
+    restore: impl Fn(Pieces<'_>) -> Result<M, String>,
 ) -> Result<Recovered<M>, DiskError> {
     let life = dir.life();
     let identity = dir.identity();
@@ -100,7 +103,7 @@ fn choose<M>(
     identity: &Identity,
     genesis: Option<GenesisId>,
     fold: Option<LogFold>,
-    restore: &impl Fn(Vec<Bytes>) -> Result<M, String>,
+    restore: &impl Fn(Pieces<'_>) -> Result<M, String>,
     notes: &mut Vec<String>,
 ) -> Result<Option<Chosen<M>>, DiskError> {
     let directory = snapshots::directory(life);
@@ -142,13 +145,14 @@ fn load<M>(
     named: &Named,
     identity: &Identity,
     genesis: Option<GenesisId>,
-    restore: &impl Fn(Vec<Bytes>) -> Result<M, String>,
+    restore: &impl Fn(Pieces<'_>) -> Result<M, String>,
 ) -> Result<Result<(SnapshotMetadata, M), Passed>, DiskError> {
     let passed = |why: String, broken| Passed { path: named.path.clone(), why, broken };
-    let SnapshotFile { owner, metadata, chunks } = match snapshot_file::read(&named.path) {
-        Ok(file) => file,
+    let mut reader = match SnapshotReader::open(&named.path) {
+        Ok(reader) => reader,
         Err(why) => return Ok(Err(passed(why, true))),
     };
+    let (owner, metadata) = (reader.owner, reader.metadata.clone());
     let foreign = genesis.is_some_and(|genesis| owner.genesis != genesis);
     if owner.instance != identity.instance || foreign {
         return Err(DiskError::Mixed {
@@ -165,7 +169,11 @@ fn load<M>(
     if (metadata.index, metadata.term) != (named.index, named.term) {
         return Ok(Err(passed("its name does not match its content".into(), true)));
     }
-    Ok(restore(chunks).map(|image| (metadata, image)).map_err(|why| passed(why, false)))
+    let restored = restore(&mut reader);
+    if let Err(why) = reader.verdict() {
+        return Ok(Err(passed(why, true)));
+    }
+    Ok(restored.map(|image| (metadata, image)).map_err(|why| passed(why, false)))
 }
 
 /// The log behind a snapshot, and its first position.

@@ -6,25 +6,23 @@ use bytes::Bytes;
 use quorate_proto::{GenesisId, Instance, Message as _, SnapshotMetadata, limits};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 const MARK: &[u8; 8] = b"qsnap001";
 /// Far above a metadata with every member of the largest cluster (`limits::MEMBERS` ids of 10 bytes, four lists).
 const MAX_HEAD: usize = 64 * 1024;
+/// What waits between a file and its reader or writer; pieces are mostly larger, and pass it by.
+const BUFFER: usize = 64 * 1024;
+/// A snapshot being written is synced whenever so much is new: a GiB in the page cache would hold up the log's next sync.
+const SYNC_EVERY: u64 = 32 * 1024 * 1024;
 
 /// Whose snapshot it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Owner {
     pub(super) instance: Instance,
     pub(super) genesis: GenesisId,
-}
-
-/// A snapshot as read.
-#[derive(Debug)]
-pub(super) struct SnapshotFile {
-    pub(super) owner: Owner,
-    pub(super) metadata: SnapshotMetadata,
-    pub(super) chunks: Vec<Bytes>,
 }
 
 /// Writes a snapshot durably under `path`: aside, synced, renamed, directory synced.
@@ -41,7 +39,12 @@ pub(super) fn write(
         let _ = std::fs::remove_file(&aside);
     }
     written?;
-    std::fs::rename(&aside, path)?;
+    install(&aside, path)
+}
+
+/// Gives a whole and synced file its name.
+pub(super) fn install(aside: &Path, path: &Path) -> io::Result<()> {
+    std::fs::rename(aside, path)?;
     durable::sync_directory_of(path)
 }
 
@@ -51,41 +54,77 @@ fn write_aside(
     metadata: &SnapshotMetadata,
     chunks: impl Iterator<Item = Bytes>,
 ) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1024 * 1024, durable::create(aside)?);
-    let mut head = owner.instance.to_bytes().to_vec();
-    head.extend_from_slice(&owner.genesis.to_bytes());
-    metadata.encode(&mut head).expect("a Vec grows");
-    if head.len() > MAX_HEAD {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "metadata above its bound"));
-    }
-    file.write_all(MARK)?;
-    let mut chain = 0;
-    write_piece(&mut file, &mut chain, &head)?;
-    let mut count = 0_u64;
+    let mut file = SnapshotWriter::create(aside, owner, metadata)?;
     for chunk in chunks.filter(|chunk| !chunk.is_empty()) {
-        if chunk.len() > limits::BULK_CHUNK {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a chunk above its bound"));
-        }
-        write_piece(&mut file, &mut chain, &chunk)?;
-        count += 1;
+        file.piece(&chunk)?;
     }
-    file.write_all(&0_u32.to_be_bytes())?;
-    file.write_all(&chained(chain, &count.to_be_bytes()).to_be_bytes())?;
-    file.write_all(&count.to_be_bytes())?;
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()
+    file.finish()
 }
 
-fn write_piece(file: &mut impl Write, chain: &mut u32, bytes: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(bytes.len()).expect("checked against a bound");
-    *chain = chained(*chain, bytes);
-    file.write_all(&length.to_be_bytes())?;
-    file.write_all(&chain.to_be_bytes())?;
-    file.write_all(bytes)
+/// A snapshot file that is being written and does not count yet.
+#[derive(Debug)]
+pub(super) struct SnapshotWriter {
+    file: BufWriter<File>,
+    chain: u32,
+    count: u64,
+    unsynced: u64,
+}
+
+impl SnapshotWriter {
+    pub(super) fn create(
+        aside: &Path,
+        owner: Owner,
+        metadata: &SnapshotMetadata,
+    ) -> io::Result<Self> {
+        let mut head = owner.instance.to_bytes().to_vec();
+        head.extend_from_slice(&owner.genesis.to_bytes());
+        metadata.encode(&mut head).expect("a Vec grows");
+        if head.len() > MAX_HEAD {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "metadata above its bound"));
+        }
+        let mut file = BufWriter::with_capacity(BUFFER, durable::create(aside)?);
+        file.write_all(MARK)?;
+        let mut writer = Self { file, chain: 0, count: 0, unsynced: 0 };
+        writer.put(&head)?;
+        Ok(writer)
+    }
+
+    pub(super) fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() || bytes.len() > limits::BULK_CHUNK {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a chunk out of its bounds"));
+        }
+        self.put(bytes)?;
+        self.count += 1;
+        if self.unsynced >= SYNC_EVERY {
+            self.file.flush()?;
+            self.file.get_ref().sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(bytes.len()).expect("checked against a bound");
+        self.chain = chained(self.chain, bytes);
+        self.file.write_all(&length.to_be_bytes())?;
+        self.file.write_all(&self.chain.to_be_bytes())?;
+        self.unsynced += u64::from(length);
+        self.file.write_all(bytes)
+    }
+
+    /// Writes the end and syncs.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        let count = self.count.to_be_bytes();
+        self.file.write_all(&0_u32.to_be_bytes())?;
+        self.file.write_all(&chained(self.chain, &count).to_be_bytes())?;
+        self.file.write_all(&count)?;
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()
+    }
 }
 
 /// Each checksum covers everything before it.
-fn chained(previous: u32, bytes: &[u8]) -> u32 {
+pub(super) fn chained(previous: u32, bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&previous.to_be_bytes());
     hasher.update(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
@@ -93,39 +132,105 @@ fn chained(previous: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Reads a snapshot whole.
-///
-/// # Errors
-/// The reason, when a byte is missing, changed, or too many.
-pub(super) fn read(path: &Path) -> Result<SnapshotFile, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let mut file = BufReader::with_capacity(1024 * 1024, file);
-    let mut mark = [0; 8];
-    exactly(&mut file, &mut mark)?;
-    if &mark != MARK {
-        return Err("it does not begin with its format mark".into());
+/// A snapshot file that is being read, piece by piece: an iterator over its chunks that ends early when a byte is
+/// missing, changed, or too many. Whoever reads it asks [`SnapshotReader::verdict`] afterwards.
+#[derive(Debug)]
+pub(super) struct SnapshotReader {
+    file: BufReader<ReadAt>,
+    pub(super) owner: Owner,
+    pub(super) metadata: SnapshotMetadata,
+    chain: u32,
+    count: u64,
+    ended: Option<Result<(), String>>,
+}
+
+impl SnapshotReader {
+    /// Opens a file and reads its head.
+    ///
+    /// # Errors
+    /// The reason, when the head cannot be read.
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
+        let file = File::open(path).map_err(|error| error.to_string())?;
+        Self::of(Arc::new(file))
     }
-    let mut chain = 0;
-    let Piece::Bytes(head) = read_piece(&mut file, &mut chain, MAX_HEAD)? else {
-        return Err("it has no head".into());
-    };
-    let (owner, metadata) = decode_head(&head)?;
-    let mut chunks = Vec::new();
-    let end = loop {
-        match read_piece(&mut file, &mut chain, limits::BULK_CHUNK)? {
-            Piece::Bytes(chunk) => chunks.push(chunk),
-            Piece::End { checksum } => break checksum,
+
+    /// Reads a file that is open from its beginning, whatever other readers of it do.
+    ///
+    /// # Errors
+    /// The reason, when the head cannot be read.
+    pub(super) fn of(file: Arc<File>) -> Result<Self, String> {
+        let mut file = BufReader::with_capacity(BUFFER, ReadAt { file, at: 0 });
+        let mut mark = [0; 8];
+        exactly(&mut file, &mut mark)?;
+        if &mark != MARK {
+            return Err("it does not begin with its format mark".into());
         }
-    };
-    let mut count = [0; 8];
-    exactly(&mut file, &mut count)?;
-    if chained(chain, &count) != end || u64::from_be_bytes(count) != chunks.len() as u64 {
-        return Err("its end does not match its content".into());
+        let mut chain = 0;
+        let Piece::Bytes(head) = read_piece(&mut file, &mut chain, MAX_HEAD)? else {
+            return Err("it has no head".into());
+        };
+        let (owner, metadata) = decode_head(&head)?;
+        Ok(Self { file, owner, metadata, chain, count: 0, ended: None })
     }
-    match file.read(&mut [0]) {
-        Ok(0) => Ok(SnapshotFile { owner, metadata, chunks }),
-        Ok(_) => Err("there is something behind its end".into()),
-        Err(error) => Err(error.to_string()),
+
+    fn read(&mut self) -> Result<Option<Bytes>, String> {
+        let end = match read_piece(&mut self.file, &mut self.chain, limits::BULK_CHUNK)? {
+            Piece::Bytes(chunk) => {
+                self.count += 1;
+                return Ok(Some(chunk));
+            }
+            Piece::End { checksum } => checksum,
+        };
+        let mut count = [0; 8];
+        exactly(&mut self.file, &mut count)?;
+        if chained(self.chain, &count) != end || u64::from_be_bytes(count) != self.count {
+            return Err("its end does not match its content".into());
+        }
+        match self.file.read(&mut [0]) {
+            Ok(0) => Ok(None),
+            Ok(_) => Err("there is something behind its end".into()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Reads what is left, and says whether every byte of the file was as it was written.
+    ///
+    /// # Errors
+    /// The reason, when it was not.
+    pub(super) fn verdict(mut self) -> Result<(), String> {
+        self.by_ref().for_each(drop);
+        self.ended.unwrap_or(Ok(()))
+    }
+}
+
+impl Iterator for SnapshotReader {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.ended.is_some() {
+            return None;
+        }
+        match self.read() {
+            Ok(Some(chunk)) => return Some(chunk),
+            Ok(None) => self.ended = Some(Ok(())),
+            Err(why) => self.ended = Some(Err(why)),
+        }
+        None
+    }
+}
+
+/// A file read at a place of its own, so that several may read it at once, also after it was removed.
+#[derive(Debug)]
+struct ReadAt {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for ReadAt {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read_at(buffer, self.at)?;
+        self.at += length as u64;
+        Ok(length)
     }
 }
 

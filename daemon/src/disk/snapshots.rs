@@ -2,13 +2,15 @@
 //!
 //! Invariant: a snapshot counts once its final name is durable; nothing older is removed before that.
 
+use super::arrivals::Arrivals;
 use super::data_dir::DataDir;
 use super::durable::{ASIDE, fatal, sync_directory};
 use super::error::DiskError;
 use super::snapshot_file::{self, Owner};
+use super::snapshot_source::SnapshotSource;
 use super::spare::is_full;
 use bytes::Bytes;
-use quorate_proto::{GenesisId, SnapshotMetadata};
+use quorate_proto::{GenesisId, Instance, SnapshotMetadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -38,6 +40,10 @@ pub(crate) struct SnapshotJob {
 pub(crate) struct SnapshotKeeper {
     queue: Option<SyncSender<SnapshotJob>>,
     thread: Option<std::thread::JoinHandle<()>>,
+    directory: PathBuf,
+    instance: Instance,
+    /// Snapshots that come from peers.
+    pub(crate) arrivals: Arrivals,
 }
 
 impl SnapshotKeeper {
@@ -49,14 +55,30 @@ impl SnapshotKeeper {
         let (queue, jobs) = sync_channel(QUEUE);
         let directory = directory(&dir.life());
         let instance = dir.identity().instance;
+        let (path, arrivals) = (directory.clone(), Arrivals::new(directory.clone(), instance));
         let run = move |jobs: &Receiver<SnapshotJob>| {
             while let Ok(SnapshotJob { genesis, metadata, chunks, done }) = jobs.recv() {
-                done(keep(&directory, Owner { instance, genesis }, &metadata, chunks));
+                done(keep(&path, Owner { instance, genesis }, &metadata, chunks));
             }
         };
         let thread =
             std::thread::Builder::new().name("snapshots".into()).spawn(move || run(&jobs))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), directory, instance, arrivals })
+    }
+
+    /// Opens a durable snapshot of this life for sending. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The reason, when it is not there or its head is not what it should be.
+    pub(crate) fn open(
+        &self,
+        genesis: GenesisId,
+        metadata: &SnapshotMetadata,
+    ) -> Result<SnapshotSource, String> {
+        let path = self.directory.join(file_name(metadata));
+        let owner = Owner { instance: self.instance, genesis };
+        SnapshotSource::open(&path, owner, metadata)
+            .map_err(|why| format!("snapshot {} cannot be read: {why}", path.display()))
     }
 
     /// Queues a snapshot; never waits.
@@ -101,21 +123,29 @@ pub(super) fn keep(
         }
         Err(error) => fatal("writing the snapshot", &path, &error),
     }
-    if let Err(error) = prune(directory) {
-        // Only space is lost; the next snapshot tries again.
-        tracing::warn!(%error, directory = %directory.display(), "old snapshots stay");
-    }
+    prune(directory);
     Ok(())
 }
 
-fn prune(directory: &Path) -> io::Result<()> {
-    for old in list(directory)?.into_iter().skip(KEPT) {
-        std::fs::remove_file(old.path)?;
+/// Removes what is older than the newest two.
+pub(super) fn prune(directory: &Path) {
+    let prune = || -> io::Result<()> {
+        for old in list(directory)?.into_iter().skip(KEPT) {
+            match std::fs::remove_file(old.path) {
+                // Another thread was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
+        }
+        sync_directory(directory)
+    };
+    if let Err(error) = prune() {
+        // Only space is lost; the next snapshot tries again.
+        tracing::warn!(%error, directory = %directory.display(), "old snapshots stay");
     }
-    sync_directory(directory)
 }
 
-fn file_name(metadata: &SnapshotMetadata) -> String {
+pub(super) fn file_name(metadata: &SnapshotMetadata) -> String {
     format!("snapshot-{:020}-{:020}", metadata.index, metadata.term)
 }
 

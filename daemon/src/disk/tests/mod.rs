@@ -51,7 +51,7 @@ impl Host {
 /// A snapshot's state is its bytes; a state that begins with `?` is refused.
 fn recover(opened: &Opened) -> Result<Recovered<Vec<u8>>, DiskError> {
     recover_with(&opened.dir, &opened.founding, SMALL, |chunks| {
-        let state = chunks.concat();
+        let state = chunks.flatten().collect::<Vec<u8>>();
         if state.starts_with(b"?") { Err("not understood".into()) } else { Ok(state) }
     })
 }

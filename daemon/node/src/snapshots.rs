@@ -1,0 +1,271 @@
+//! Snapshots of `__meta` on this node: when one is taken, which one raft may send, what becomes of one that arrives, and
+//! how much of the log stays for those that are being sent.
+//!
+//! Invariants: raft is offered only what is durable here, so that it is streamed from the disk; a snapshot's metadata is
+//! exactly the applied position; what lies behind a snapshot that is on its way to a peer stays in the log (up to a
+//! bound), or the peer would need another one as soon as it has this one, for ever; raft hears how each sending ended.
+
+use crate::event::{Output, Write};
+use crate::group::Group;
+use crate::node::{Node, PersistOwner};
+use quorate_meta::Meta;
+use quorate_proto::{Instance, Moment, RaftId, RaftMessage, SnapshotMetadata, raft_id};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Most entries that stay in the log behind a snapshot, so that a follower that was away for a moment is caught
+/// up without a snapshot.
+const KEPT_ENTRIES: u64 = 2_000;
+/// So many bytes of commands make a snapshot due even when they are few entries: the log is held in memory.
+const SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
+/// So many bytes of log are held at most for peers that a snapshot is being sent to: a GiB takes minutes on a slow
+/// link, and the writes of those minutes must be here when it is done. A peer that this is not enough for gets another
+/// snapshot: it could not keep up with the writes anyway.
+const HELD_BYTES: u64 = 512 * 1024 * 1024;
+/// What an entry takes in memory beside its data, rounded up.
+const ENTRY_HEAD: u64 = 128;
+/// Pause after a snapshot that there was no room for, when a peer waits for one.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The snapshots of one group.
+#[derive(Default)]
+pub(crate) struct Snapshots {
+    /// The newest that is durable here: what raft may send.
+    pub(crate) durable: Option<SnapshotMetadata>,
+    /// A received snapshot that raft has been told of.
+    arriving: Option<(SnapshotMetadata, Meta)>,
+    taking: bool,
+    /// The durable one turned out unreadable.
+    remake: bool,
+    not_before: Moment,
+    /// Index of the last one.
+    last: u64,
+    /// Bytes of commands applied since, which the log in memory holds.
+    bytes: u64,
+    /// Bytes of all entries that the log in memory holds, about.
+    log_bytes: u64,
+    /// Entries that stay in the log behind the durable one.
+    keep: u64,
+    /// Peers that were sent a snapshot and have not caught up with the log yet; at most one for each member.
+    followed: BTreeMap<RaftId, Followed>,
+}
+
+/// A peer that was sent a snapshot.
+#[derive(Debug, Clone, Copy)]
+struct Followed {
+    /// It has everything up to here, or will have.
+    from: u64,
+    /// The snapshot is still on its way.
+    under_way: bool,
+}
+
+impl Snapshots {
+    pub(crate) fn new(durable: Option<SnapshotMetadata>, last: u64) -> Self {
+        Self { durable, last, ..Self::default() }
+    }
+
+    /// A command of so many bytes was applied.
+    pub(crate) fn applied(&mut self, length: usize) {
+        self.bytes += length as u64;
+        self.log_bytes += length as u64 + ENTRY_HEAD;
+    }
+}
+
+impl Group {
+    /// The position and configuration that the state stands at now.
+    fn position(&self) -> SnapshotMetadata {
+        SnapshotMetadata {
+            conf_state: self.replica.status().conf,
+            index: self.meta.applied(),
+            term: self.applied_term,
+        }
+    }
+
+    /// Up to where the log may be forgotten: the durable snapshot, and a little less.
+    fn compactable(&self) -> u64 {
+        let durable = self.snapshots.durable.as_ref();
+        durable.map_or(0, |durable| durable.index.saturating_sub(self.snapshots.keep))
+    }
+
+    /// Forgets the peers that need nothing any more of what may be forgotten; gives the lowest position that one needs.
+    fn follow(&mut self) -> Option<u64> {
+        let target = self.compactable();
+        let Self { replica, snapshots, .. } = self;
+        if !replica.leads() || snapshots.log_bytes > HELD_BYTES {
+            snapshots.followed.clear();
+        }
+        snapshots.followed.retain(|id, followed| {
+            let Some(progress) = replica.progress(*id) else { return false };
+            followed.from = followed.from.max(progress.matched);
+            followed.under_way || (progress.active && followed.from < target)
+        });
+        snapshots.followed.values().map(|followed| followed.from).min()
+    }
+}
+
+impl Node {
+    /// A snapshot that arrived whole and is durable: raft decides whether it takes it.
+    pub(crate) fn snapshot_received(
+        &mut self,
+        from: Instance,
+        message: RaftMessage,
+        image: Meta,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(metadata) = message.snapshot.clone() else { return };
+        if self.group.is_none() {
+            if self.founding.state().founded.is_none() || self.is_founding_voter() != Some(false) {
+                return;
+            }
+            self.join_group(out);
+        }
+        let Some(group) = &mut self.group else { return };
+        if image.applied() != metadata.index {
+            self.counters.frames_guarded += 1;
+            return;
+        }
+        group.snapshots.arriving = Some((metadata, image));
+        self.receive_raft(from, message, out);
+    }
+
+    /// Raft took the snapshot that arrived: its state is ours.
+    pub(crate) fn install(&mut self, metadata: &SnapshotMetadata, out: &mut Vec<Output>) {
+        let Some(group) = &mut self.group else { return };
+        match group.snapshots.arriving.take() {
+            Some((arrived, image)) if arrived.index == metadata.index => {
+                group.meta = image;
+                group.applied_term = metadata.term;
+                let taking = group.snapshots.taking;
+                group.snapshots = Snapshots::new(Some(metadata.clone()), metadata.index);
+                group.snapshots.taking = taking;
+                group.replica.offer_snapshot(metadata.clone());
+                group.replica.applied(metadata.index);
+                self.health_replaced(out);
+                self.proposals_jumped(out);
+            }
+            _ => {
+                let reason =
+                    "raft took a snapshot whose content is not here; this is a defect".to_owned();
+                out.push(Output::Halt { reason });
+            }
+        }
+    }
+
+    /// Asks for a snapshot when the log has grown, when a peer needs one that names it, or when the last one is spoilt.
+    pub(crate) fn take_snapshot_when_due(&mut self, out: &mut Vec<Output>) {
+        self.release_log(out);
+        let (now, every) = (self.now, self.config.snapshot_every);
+        let Some(group) = &mut self.group else { return };
+        // Replicas apply the same entries at the same time; their snapshots need not fall together as well.
+        let every = every + group.me.get() % (every / 4 + 1);
+        let applied = group.meta.applied();
+        let entries = applied.saturating_sub(group.snapshots.last);
+        let grown = entries >= every || group.snapshots.bytes >= SNAPSHOT_BYTES;
+        let due = grown && !group.replica.status().joint;
+        let newer = group.snapshots.durable.as_ref().is_none_or(|durable| applied > durable.index);
+        let wanted = group.snapshots.remake || (newer && group.replica.wants_snapshot());
+        if group.snapshots.taking || applied == 0 || now < group.snapshots.not_before {
+            return;
+        }
+        if !due && !wanted {
+            return;
+        }
+        let metadata = group.position();
+        group.snapshots.taking = true;
+        group.snapshots.remake = false;
+        // A quarter at most: few entries are large ones.
+        group.snapshots.keep = KEPT_ENTRIES.min(entries / 4);
+        group.snapshots.bytes = 0;
+        out.push(Output::TakeSnapshot { metadata, image: Box::new(group.meta.clone()) });
+    }
+
+    /// The shell wrote a snapshot: raft may send it, and the log may forget what it covers.
+    pub(crate) fn snapshot_taken(&mut self, metadata: SnapshotMetadata, out: &mut Vec<Output>) {
+        let Some(group) = &mut self.group else { return };
+        let snapshots = &mut group.snapshots;
+        snapshots.taking = false;
+        if snapshots.durable.as_ref().is_some_and(|durable| durable.index > metadata.index) {
+            return;
+        }
+        snapshots.last = snapshots.last.max(metadata.index);
+        snapshots.durable = Some(metadata.clone());
+        group.replica.offer_snapshot(metadata);
+        self.compact_log(out);
+    }
+
+    /// The shell had no room for a snapshot: the next one is asked for after as many entries again, or a while later.
+    pub(crate) fn snapshot_not_taken(&mut self) {
+        let not_before = self.now + PAUSE;
+        if let Some(group) = &mut self.group {
+            group.snapshots.taking = false;
+            group.snapshots.last = group.meta.applied();
+            group.snapshots.not_before = not_before;
+        }
+    }
+
+    /// The file of a snapshot is damaged or gone: if raft could still send it, another must take its place.
+    pub(crate) fn snapshot_unreadable(&mut self, index: u64, term: u64) {
+        let Some(group) = &mut self.group else { return };
+        let at = |durable: &SnapshotMetadata| (durable.index, durable.term) == (index, term);
+        if group.snapshots.durable.as_ref().is_some_and(at) {
+            group.snapshots.durable = None;
+            group.snapshots.remake = true;
+            group.replica.withdraw_snapshot();
+        }
+    }
+
+    /// Has a snapshot sent to a peer that needs one.
+    pub(crate) fn send_snapshot(
+        &mut self,
+        to: RaftId,
+        instance: Instance,
+        address: SocketAddr,
+        message: RaftMessage,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(group) = &mut self.group else { return };
+        let Some(metadata) = &message.snapshot else {
+            group.replica.snapshot_sent(to, false);
+            return;
+        };
+        let followed = Followed { from: metadata.index, under_way: true };
+        group.snapshots.followed.insert(to, followed);
+        out.push(Output::SendSnapshot { to: instance, address, message });
+    }
+
+    /// How the sending of a snapshot ended.
+    pub(crate) fn snapshot_sent(&mut self, to: Instance, ok: bool) {
+        let Some(group) = &mut self.group else { return };
+        let id = raft_id(group.genesis, to);
+        match group.snapshots.followed.get_mut(&id) {
+            Some(followed) if ok => followed.under_way = false,
+            _ => {
+                group.snapshots.followed.remove(&id);
+            }
+        }
+        group.replica.snapshot_sent(id, ok);
+    }
+
+    /// Forgets what the durable snapshot covers and no peer is being led over.
+    fn compact_log(&mut self, out: &mut Vec<Output>) {
+        let Some(group) = &mut self.group else { return };
+        let needed = group.follow();
+        let target = group.compactable();
+        if needed.is_none_or(|needed| needed >= target) {
+            group.snapshots.log_bytes = group.snapshots.bytes;
+        }
+        let record = group.replica.compact(needed.map_or(target, |needed| needed.min(target)));
+        if let Some(record) = record {
+            self.persist(PersistOwner::Nobody, Write::Log(vec![record]), out);
+        }
+    }
+
+    /// Compacts once the last peer that the log was held for needs it no longer.
+    fn release_log(&mut self, out: &mut Vec<Output>) {
+        let Some(group) = &mut self.group else { return };
+        if !group.snapshots.followed.is_empty() && group.follow().is_none() {
+            self.compact_log(out);
+        }
+    }
+}

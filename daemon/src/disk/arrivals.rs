@@ -1,0 +1,271 @@
+//! Snapshots that come from peers, written to the disk as they arrive. One file for each sender, which does not count
+//! until it is whole, synced, read back and understood, and has its final name.
+//!
+//! When the connection is lost the file stays for a while, so that the sender can go on where it was. Every way out
+//! other than that removes it.
+
+use super::durable::{ASIDE, fatal};
+use super::recovery::Pieces;
+use super::snapshot_file::{self, Owner, SnapshotReader, SnapshotWriter};
+use super::snapshot_source::unstamped;
+use super::snapshots::{file_name, prune};
+use super::spare::is_full;
+use quorate_proto::{GenesisId, Instance, SnapshotMetadata};
+use quorate_transport::{SnapshotPart, SnapshotPosition};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Senders whose files are kept: as many as may send at one time, twice.
+const SENDERS: usize = 8;
+
+/// Why a snapshot did not come to count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The connection was lost. What is here is kept; the number is for [`Arrivals::expire`].
+    Lost(u64),
+    /// The reason, for a person.
+    Because(String),
+}
+
+/// What a peer says of the snapshot that it sends.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Announced {
+    /// The peer.
+    pub(crate) from: Instance,
+    /// Our cluster.
+    pub(crate) genesis: GenesisId,
+    /// Where it stands.
+    pub(crate) metadata: SnapshotMetadata,
+}
+
+/// How a snapshot comes in.
+pub(crate) trait Incoming {
+    /// Tells the sender what is here; false when it is gone.
+    fn have(&mut self, position: SnapshotPosition) -> bool;
+    /// The next part; none when the connection is lost.
+    fn next(&mut self) -> Option<SnapshotPart>;
+}
+
+/// The files of all senders.
+#[derive(Debug)]
+pub(crate) struct Arrivals {
+    directory: PathBuf,
+    instance: Instance,
+    senders: Mutex<BTreeMap<Instance, Arc<Mutex<Slot>>>>,
+}
+
+/// One sender's. Locked for as long as something arrives from it, so that a connection that is made again waits for the
+/// end of the one before.
+#[derive(Debug, Default)]
+struct Slot {
+    kept: Option<Kept>,
+    /// Counts what was kept, so that an older expiry does not remove something newer.
+    number: u64,
+}
+
+/// What is here of a snapshot.
+#[derive(Debug)]
+struct Kept {
+    metadata: SnapshotMetadata,
+    position: SnapshotPosition,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// A part of it, aside.
+    Aside { writer: SnapshotWriter, path: PathBuf },
+    /// All of it, durable; only the sender may not have heard of that.
+    Durable(Arc<File>),
+}
+
+impl Kept {
+    fn forget(self) {
+        if let Place::Aside { path, .. } = self.place {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Arrivals {
+    pub(super) fn new(directory: PathBuf, instance: Instance) -> Self {
+        Self { directory, instance, senders: Mutex::default() }
+    }
+
+    fn slot(&self, from: Instance) -> Arc<Mutex<Slot>> {
+        let mut senders = lock(&self.senders);
+        if senders.len() >= SENDERS && !senders.contains_key(&from) {
+            // Those that are in use stay; the transport bounds them.
+            senders.retain(|_, slot| {
+                let used = Arc::strong_count(slot) > 1;
+                if !used && let Some(kept) = lock(slot).kept.take() {
+                    kept.forget();
+                }
+                used
+            });
+        }
+        Arc::clone(senders.entry(from).or_default())
+    }
+
+    /// Takes a snapshot in. When this returns a state, its file is durable; the number is for [`Arrivals::expire`]. Blocks
+    /// on the disk and on the sender.
+    ///
+    /// # Errors
+    /// When it does not count, see [`Refused`].
+    pub(crate) fn receive<M>(
+        &self,
+        announced: &Announced,
+        incoming: &mut impl Incoming,
+        restore: impl FnOnce(Pieces<'_>) -> Result<M, String>,
+    ) -> Result<(M, u64), Refused> {
+        let slot = self.slot(announced.from);
+        let mut slot = lock(&slot);
+        slot.number += 1;
+        let kept = slot.kept.take();
+        let kept = kept.and_then(|kept| {
+            if kept.metadata == announced.metadata {
+                return Some(kept);
+            }
+            kept.forget();
+            None
+        });
+        let position = kept.as_ref().map_or_else(SnapshotPosition::default, |kept| kept.position);
+        let begins = incoming.have(position).then(|| incoming.next()).flatten();
+        let mut kept = match (begins, kept) {
+            (None, kept) => {
+                slot.kept = kept;
+                return Err(Refused::Lost(slot.number));
+            }
+            (Some(SnapshotPart::Begin { pieces }), Some(kept)) if pieces == position.pieces => kept,
+            (Some(SnapshotPart::Begin { pieces: 0 }), kept) => {
+                kept.into_iter().for_each(Kept::forget);
+                self.begin(announced)?
+            }
+            (Some(_), kept) => {
+                kept.into_iter().for_each(Kept::forget);
+                return Err(Refused::Because("it does not begin where it was asked to".into()));
+            }
+        };
+        match self.take(&mut kept, incoming) {
+            Ok(()) => {}
+            Err(Refused::Lost(_)) => {
+                slot.kept = Some(kept);
+                return Err(Refused::Lost(slot.number));
+            }
+            Err(because) => {
+                kept.forget();
+                return Err(because);
+            }
+        }
+        let (state, kept) = self.count(announced, kept, restore)?;
+        slot.kept = Some(kept);
+        Ok((state, slot.number))
+    }
+
+    fn begin(&self, announced: &Announced) -> Result<Kept, Refused> {
+        let path = self.directory.join(format!("from-{}{ASIDE}", announced.from));
+        let owner = Owner { instance: self.instance, genesis: announced.genesis };
+        let writer = SnapshotWriter::create(&path, owner, &announced.metadata);
+        let writer = writer.map_err(|error| failed(&path, &error))?;
+        let (metadata, position) = (announced.metadata.clone(), SnapshotPosition::default());
+        Ok(Kept { metadata, position, place: Place::Aside { writer, path } })
+    }
+
+    /// Writes what comes, up to its end.
+    fn take(&self, kept: &mut Kept, incoming: &mut impl Incoming) -> Result<(), Refused> {
+        loop {
+            let piece = match incoming.next() {
+                None => return Err(Refused::Lost(0)),
+                Some(SnapshotPart::End) => return Ok(()),
+                Some(SnapshotPart::Piece(piece)) => piece,
+                Some(SnapshotPart::Begin { .. }) => {
+                    return Err(Refused::Because("it begins twice".into()));
+                }
+            };
+            let Some((chain, chunk)) = unstamped(kept.position.chain, &piece) else {
+                return Err(Refused::Because("a checksum is wrong".into()));
+            };
+            let Place::Aside { writer, path } = &mut kept.place else {
+                return Err(Refused::Because("it goes on behind its end".into()));
+            };
+            writer.piece(chunk).map_err(|error| failed(path, &error))?;
+            kept.position = SnapshotPosition { pieces: kept.position.pieces + 1, chain };
+        }
+    }
+
+    /// Syncs what is whole, reads it back, and gives it its name.
+    fn count<M>(
+        &self,
+        announced: &Announced,
+        kept: Kept,
+        restore: impl FnOnce(Pieces<'_>) -> Result<M, String>,
+    ) -> Result<(M, Kept), Refused> {
+        let Kept { metadata, position, place } = kept;
+        let (file, aside) = match place {
+            Place::Durable(file) => (file, None),
+            Place::Aside { writer, path } => {
+                let synced = writer.finish().map_err(|error| failed(&path, &error));
+                let opened = synced.and_then(|()| {
+                    let opened = File::open(&path).map(Arc::new);
+                    opened.map_err(|error| Refused::Because(error.to_string()))
+                });
+                (opened.inspect_err(|_| remove(&path))?, Some(path))
+            }
+        };
+        let restored = restore_from(&file, restore);
+        let state = restored.inspect_err(|_| {
+            aside.iter().for_each(|path| remove(path));
+        })?;
+        if let Some(aside) = aside {
+            let path = self.directory.join(file_name(&announced.metadata));
+            match snapshot_file::install(&aside, &path) {
+                Ok(()) => {}
+                Err(error) => fatal("naming the snapshot", &path, &error),
+            }
+            prune(&self.directory);
+        }
+        Ok((state, Kept { metadata, position, place: Place::Durable(file) }))
+    }
+
+    /// Removes what was kept for a sender that did not come again.
+    pub(crate) fn expire(&self, from: Instance, number: u64) {
+        let slot = lock(&self.senders).get(&from).map(Arc::clone);
+        // In use: it came again.
+        if let Some(slot) = slot
+            && let Ok(mut slot) = slot.try_lock()
+            && slot.number == number
+        {
+            slot.kept.take().into_iter().for_each(Kept::forget);
+        }
+    }
+}
+
+fn restore_from<M>(
+    file: &Arc<File>,
+    restore: impl FnOnce(Pieces<'_>) -> Result<M, String>,
+) -> Result<M, Refused> {
+    let mut reader = SnapshotReader::of(Arc::clone(file)).map_err(Refused::Because)?;
+    let restored = restore(&mut reader);
+    reader.verdict().map_err(Refused::Because)?;
+    restored.map_err(Refused::Because)
+}
+
+fn remove(path: &Path) {
+    let _ = std::fs::remove_file(path);
+}
+
+/// No room, and content out of bounds, are told; after any other failure nothing on this disk can be trusted.
+fn failed(path: &Path, error: &io::Error) -> Refused {
+    if is_full(error) || error.kind() == io::ErrorKind::InvalidInput {
+        remove(path);
+        return Refused::Because(format!("{}: {error}", path.display()));
+    }
+    fatal("writing the snapshot", path, error)
+}
