@@ -31,7 +31,7 @@ use mutation::harness::run;
 use mutation::meta::{Commands, Snapshots};
 use mutation::node::Nodes;
 use mutation::replica::Replicas;
-use mutation::words::{Envelopes, Words, refuse_long_frames};
+use mutation::words::{Envelopes, Words, open_frames_of_empty_elements, refuse_long_frames};
 use quorate_proto::{Card, ForwardAnswer, ForwardRequest, Hello, RaftMessage};
 
 #[test]
@@ -42,6 +42,11 @@ fn a_changed_envelope_is_refused_or_means_what_it_says() {
 #[test]
 fn a_frame_above_the_limit_of_its_lane_costs_nothing() {
     refuse_long_frames();
+}
+
+#[test]
+fn the_longest_frame_of_the_shortest_elements_costs_what_is_stated() {
+    open_frames_of_empty_elements();
 }
 
 #[test]

@@ -105,8 +105,11 @@ impl<T: Target> Run<T> {
 
     fn feed_changed(&mut self) {
         let random = &mut self.random;
-        let [one, other] = [(); 2].map(|()| below(random, self.corpus.len()));
-        let (one, other) = (&self.corpus[one], &self.corpus[other]);
+        let [one, instead, other] = [(); 3].map(|()| below(random, self.corpus.len()));
+        // Short inputs are quicker, and say the same as long ones more often than not.
+        let shorter = self.corpus[instead].len() < self.corpus[one].len() && random.percent(75);
+        let one = &self.corpus[if shorter { instead } else { one }];
+        let other = &self.corpus[other];
         let input = T::changed(one, other, random);
         if self.feed(&input) && self.corpus.len() < KEPT {
             self.corpus.push(input);

@@ -2,7 +2,7 @@
 
 use crate::mutation::harness::Target;
 use crate::mutation::memory::{Bound, within};
-use crate::mutation::wire::{kinds, mix, parse};
+use crate::mutation::wire::{kinds, mix, parse, put_varint};
 use bytes::Bytes;
 use quorate_proto::{Envelope, EnvelopeBody, Lane, Message, limits};
 use std::marker::PhantomData;
@@ -112,5 +112,38 @@ pub(crate) fn refuse_long_frames() {
         let frame = Bytes::from([0x1a_u8, 0x00].repeat(limit / 2 + 1));
         let opened = within(nothing, 0, || Envelope::open(lane, frame));
         assert!(opened.is_err_and(|error| error.to_string().contains("limit")));
+    }
+}
+
+/// The longest frames that are let in, full of the shortest elements of the largest lists.
+pub(crate) fn open_frames_of_empty_elements() {
+    // Where the list is, from the outside in, and the lane on which such a frame comes.
+    let lists: [(&str, Lane, &[u64]); 5] = [
+        ("members of a view", Lane::Control, &[1, 6, 1, 2]),
+        ("members of a difference", Lane::Control, &[1, 6, 2, 2]),
+        ("differences", Lane::Control, &[1, 6, 2]),
+        ("verdicts", Lane::Control, &[4, 2]),
+        ("entries", Lane::Log, &[6, 3, 7]),
+    ];
+    for (what, lane, path) in lists {
+        let limit = if lane == Lane::Log { limits::LOG_FRAME } else { limits::CONTROL_FRAME };
+        let (list, around) = path.split_last().expect("a path");
+        let element = [(list << 3 | 2) as u8, 0];
+        let mut frame = element.repeat((limit - 64) / 2);
+        for tag in around.iter().rev() {
+            let mut outer = vec![(tag << 3 | 2) as u8];
+            put_varint(frame.len() as u64, &mut outer);
+            outer.append(&mut frame);
+            frame = outer;
+        }
+        let (length, frame) = (frame.len(), Bytes::from(frame));
+        let mut opened = None;
+        let taken = allocation_counter::measure(|| opened = Some(Envelope::open(lane, frame)));
+        let times = taken.bytes_max / length as u64;
+        eprintln!(
+            "{what}: {length} bytes take {} MiB, {times} times as much",
+            taken.bytes_max >> 20
+        );
+        assert!(times <= Envelope::BOUND.per_byte, "{what}: {times} times its length");
     }
 }
