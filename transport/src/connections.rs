@@ -7,8 +7,8 @@
 //!    generation only when the standing one is settled, because then two machines run one disk life, and the owner
 //!    must see it.
 //! 3. A second connection of the same start carries the same session on. When both were made at about the same
-//!    time (both sides dialled), the one dialled by the smaller key is kept; else the newer one, because a peer dials
-//!    again only when it has lost the other.
+//!    time (both sides dialled) and with the same address, the one dialled by the smaller key is kept; else the newer
+//!    one, because a peer dials again only when it has lost the other.
 //!
 //! A connection that is not kept is never cut: each side ends its own streams on it, reads the other's to their
 //! end, and only then it is closed. So the only working one is never killed and nothing queued is lost. Log frames
@@ -155,6 +155,8 @@ impl Shared {
         let together = old.since.elapsed() < self.timings.dial + self.timings.hello;
         let keep_old = together
             && old.is_open()
+            // From elsewhere the peer dials because it has moved: the older way is dead, though nobody here knows it yet.
+            && old.address == new.address
             && old.dialled != new.dialled
             && old.dialled == we_are_smaller;
         if !keep_old {
