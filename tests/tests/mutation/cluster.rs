@@ -5,10 +5,11 @@
 
 use crate::mutation::samples::{address, key, life};
 use quorate_membership::Mode;
+use quorate_meta::Meta;
 use quorate_node::{Boot, ClientRequest, ForwardFailure, Input, Node, NodeConfig, Output, OwnSlot};
 use quorate_proto::{
     ClusterName, FoundingState, Generation, GenesisId, KvRequest, Lane, Moment, NodeName,
-    PutRequest, Session, founders_digest, kv_request,
+    PutRequest, Session, SnapshotMetadata, founders_digest, kv_request,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(crate) struct Cluster {
     pub(crate) now: Moment,
     pub(crate) nodes: Vec<Node>,
     genesis: Vec<Option<GenesisId>>,
+    /// The newest snapshot of each.
+    snapshots: Vec<Option<(SnapshotMetadata, Box<Meta>)>>,
     coming: BTreeMap<(Moment, u64), (usize, Input)>,
     /// Forwarded requests by their number at the answering side.
     forwards: BTreeMap<u64, (usize, u64)>,
@@ -82,6 +85,7 @@ impl Cluster {
             now: Moment::from_micros(1_000_000),
             nodes: Vec::new(),
             genesis: vec![None; NODES],
+            snapshots: vec![None; NODES],
             coming: BTreeMap::new(),
             forwards: BTreeMap::new(),
             sequence: 0,
@@ -242,15 +246,21 @@ impl Cluster {
             }
             Output::Event(event) => self.events.push(event.kind),
             Output::KnowsGenesis(genesis) => self.genesis[at] = Some(genesis),
-            Output::TakeSnapshot { metadata, .. } => {
+            Output::TakeSnapshot { metadata, image } => {
+                self.snapshots[at] = Some((metadata.clone(), image));
                 self.later(at, Input::SnapshotTaken { metadata });
             }
-            Output::SendSnapshot { to, message, image, .. } => {
-                if let Some(there) = self.place(to) {
+            Output::SendSnapshot { to, message, .. } => {
+                let kept = self.snapshots[at].as_ref();
+                let image =
+                    kept.filter(|(metadata, _)| message.snapshot.as_ref() == Some(metadata));
+                let image = image.map(|(_, image)| image.clone());
+                let ok = image.is_some();
+                if let (Some(there), Some(image)) = (self.place(to), image) {
                     let from = life(number(at));
                     self.later(there, Input::SnapshotReceived { from, message, image });
                 }
-                self.later(at, Input::SnapshotSent { to, ok: true });
+                self.later(at, Input::SnapshotSent { to, ok });
             }
             Output::Halt { .. } | Output::Stopped => self.halted = true,
             _ => {}
