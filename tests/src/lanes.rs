@@ -198,12 +198,14 @@ impl World {
         opens: bool,
         bytes: Option<Bytes>,
     ) {
-        let (sender, receiver) = ((from, self.hosts[from].run), (host, self.hosts[host].run));
+        let receiver = (host, self.hosts[host].run);
         let now = self.now;
         let Some(process) = &mut self.hosts[host].process else { return };
         let me = process.instance;
         let Some(link) = process.links.get_mut(&from) else { return };
         let (connection, instance) = (link.connection, link.instance);
+        // The sender may have been started again since.
+        let sender = (from, link.peer_run);
         let Some((_, inbox)) = process.inboxes.get_mut(&instance) else { return };
         match inbox.judge(number, opens) {
             Arrival::New => inbox.handed(number),
@@ -218,6 +220,7 @@ impl World {
         let given_up = self.hosts[from]
             .process
             .as_ref()
+            .filter(|_| self.hosts[from].run == sender.1)
             .and_then(|sender| Some(sender.outboxes.get(&me)?.given_up()));
         self.checks.log_handed(sender, me, receiver, number, bytes.as_ref(), given_up);
         if let Some(bytes) = bytes {
