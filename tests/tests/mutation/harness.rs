@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Most inputs that are kept for further changes; the first ones are the corpus and stay.
+/// Most inputs that are kept for further changes: then a new one takes the place of another, but the corpus stays.
 const KEPT: usize = 4_000;
 
 /// Something that takes bytes from a peer.
@@ -81,6 +81,8 @@ struct Run<T> {
     seed: u64,
     random: Random,
     corpus: Vec<Vec<u8>>,
+    /// How many of them come from the directory.
+    given: usize,
     seen: BTreeSet<u64>,
     target: T,
     /// What the target was fed since it was made.
@@ -92,9 +94,17 @@ impl<T: Target> Run<T> {
     fn new(seed: u64) -> Self {
         let corpus = read_corpus(T::NAME);
         assert!(!corpus.is_empty(), "no corpus in {}", directory(T::NAME).display());
-        let random = Random::new(seed);
-        let seen = BTreeSet::new();
-        Self { seed, random, corpus, seen, target: T::fresh(), trail: Vec::new(), fed: 0 }
+        assert!(corpus.len() < KEPT, "the corpus is too large to keep anything beside it");
+        Self {
+            seed,
+            random: Random::new(seed),
+            given: corpus.len(),
+            corpus,
+            seen: BTreeSet::new(),
+            target: T::fresh(),
+            trail: Vec::new(),
+            fed: 0,
+        }
     }
 
     fn feed_corpus(&mut self) {
@@ -111,8 +121,14 @@ impl<T: Target> Run<T> {
         let one = &self.corpus[if shorter { instead } else { one }];
         let other = &self.corpus[other];
         let input = T::changed(one, other, random);
-        if self.feed(&input) && self.corpus.len() < KEPT {
+        if !self.feed(&input) {
+            return;
+        }
+        if self.corpus.len() < KEPT {
             self.corpus.push(input);
+        } else {
+            let place = self.given + below(&mut self.random, KEPT - self.given);
+            self.corpus[place] = input;
         }
     }
 
