@@ -113,7 +113,8 @@ async fn an_oversize_frame_ends_the_session_as_a_breach_and_the_node_lives_on() 
         control.write_all(&first).await.unwrap();
         if lane == LOG_LANE {
             let mut log = stage.connection.open_uni().await.unwrap();
-            log.write_all(&[&[LOG_LANE][..], &length].concat()).await.unwrap();
+            let number = 1_u64.to_be_bytes();
+            log.write_all(&[&[LOG_LANE][..], &number, &length].concat()).await.unwrap();
         }
         let ConnectionError::ApplicationClosed(close) = stage.connection.closed().await else {
             panic!("the victim closes the connection")
