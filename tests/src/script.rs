@@ -4,6 +4,7 @@
 //! masked, so a transcript tells what happened
 //! to each host and in which order, and stays the same when a delay changes a little.
 
+use crate::host::Host;
 use crate::runs::settled_text;
 use crate::workload::{get, put, range_all};
 use crate::world::{Setup, World};
@@ -80,6 +81,11 @@ fn masked(text: &str) -> String {
     out
 }
 
+/// How many is a matter of chance.
+fn yes_no(count: u64) -> &'static str {
+    if count > 0 { "some" } else { "none" }
+}
+
 impl Player {
     /// Carries out one command; what happened meanwhile, and what it says itself.
     fn command(&mut self, line: &str) -> String {
@@ -112,6 +118,7 @@ impl Player {
                 said = self.answer_to(self.host(at), request);
             }
             ("status", []) => said = self.status(),
+            ("links", [at]) => said = self.links(at),
             ("births", []) => {
                 let births = self.world.checks.births();
                 said = format!("clusters founded so far: {births}\n");
@@ -168,6 +175,33 @@ impl Player {
         found.unwrap_or_else(|| panic!("`{text}` is no host"))
     }
 
+    /// What a host's outboxes did so far, by the peer's host.
+    fn links(&mut self, at: &str) -> String {
+        let host = self.host(at);
+        let Some(process) = &self.world.hosts[host].process else {
+            return format!("{at} is off\n");
+        };
+        let mut lines = Vec::new();
+        for (instance, outbox) in &process.outboxes {
+            let name = |host: &Host| {
+                let running = host.process.as_ref()?;
+                (running.instance == *instance).then(|| host.name.clone())
+            };
+            let name = self.world.hosts.iter().find_map(name);
+            let name = name.unwrap_or_else(|| "nobody".to_owned());
+            let lost = outbox.given_up();
+            lines.push(format!(
+                "{at} -> {name}: sent again {}, given up: expired {}, of an earlier start {}, for want of room {}\n",
+                yes_no(outbox.retransmitted()),
+                yes_no(lost.log_expired),
+                yes_no(lost.log_lost),
+                yes_no(lost.log_full),
+            ));
+        }
+        lines.sort();
+        lines.concat()
+    }
+
     fn fault(&mut self, fault: &str, words: &[&str]) {
         let every = words == ["all"];
         let names = words.iter().filter(|word| !every && word.starts_with(['n', 'l', 'f']));
@@ -188,6 +222,7 @@ impl Player {
             ("cut", [from, to], [_, "->", _]) => world.network.set_cut(*from, *to, true),
             ("cut", [one, other], _) => world.network.cut_both(*one, *other),
             ("isolate", [one], _) => world.isolate(*one),
+            ("break", [one, other], _) => world.break_connection(*one, *other),
             ("drop-log-frames", [from, to], [.., count]) => {
                 let count = count.parse().expect("a number of frames");
                 world.network.drop_log_frames(*from, *to, count);
