@@ -24,7 +24,7 @@ fn up() -> LinkLine {
         loss_percent: Some(0.0),
         waiting: vec![waits("control"), waits("log")],
         total_bytes: vec![
-            lane("control", 1_258_291, 900),
+            lane("control", 1_258_292, 900),
             lane("log", 3 << 30, 2048),
             lane("gossip", 1023, 1024),
         ],
