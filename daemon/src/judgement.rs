@@ -24,6 +24,8 @@ const LOSS_PERCENT: f64 = 1.0;
 const SLOW_MICROS: u64 = 100_000;
 /// So many log frames are never under way on a peer that keeps up: an acknowledgement is due every 64 of them.
 const BEHIND: u64 = 512;
+/// What every path must let through. QUIC falls back to it when larger packets vanish, and tries again a minute later.
+const LEAST_MTU: u16 = 1200;
 /// Until then the search for the path's MTU may not be over.
 const MTU_FOUND_SECONDS: u64 = 10;
 /// A handshake that came to nothing says something about now for this long: dials are at most that far apart.
@@ -133,15 +135,16 @@ fn slow(line: &LinkLine) -> Option<LinkFinding> {
 }
 
 fn mtu(line: &LinkLine, up: u64, best: Option<u16>) -> Option<LinkFinding> {
-    let (own, best) = (line.mtu?, best?);
-    if line.black_holes > 0 {
+    let own = line.mtu?;
+    if line.black_holes > 0 && own <= LEAST_MTU {
         let times = line.black_holes;
         let text = format!(
             "packets of a size that had passed no longer did, {times} times; {own} bytes pass now: MTU trouble on the way"
         );
         return Some(finding("mtu", text));
     }
-    (own < best && up >= MTU_FOUND_SECONDS).then(|| {
+    let best = best.filter(|best| own < *best && up >= MTU_FOUND_SECONDS);
+    best.map(|best| {
         let text = format!(
             "only {own} bytes pass at a time, {best} to others: a tunnel, or large packets are dropped"
         );
