@@ -1,5 +1,6 @@
 //! What the disk survives: kills at every byte, torn writes, lost and changed bytes, other lives' files.
 
+mod arrival;
 mod life;
 mod log;
 mod snapshot;

@@ -1,0 +1,286 @@
+//! Snapshots from disk to disk: read while they are sent, written while they come, cut, continued, refused.
+
+use super::super::arrivals::{Announced, Arrivals, Incoming, Refused};
+use super::super::snapshots;
+use super::snapshot::store;
+use super::*;
+use bytes::Bytes;
+use quorate_proto::Instance;
+use quorate_transport::{SnapshotPart, SnapshotPosition};
+use std::collections::VecDeque;
+
+const CHUNKS: [&[u8]; 4] = [b"one ", b"two ", b"three ", b"four"];
+
+/// Two hosts: the first has a snapshot, the second gets it.
+struct Pair {
+    sender: Host,
+    receiver: Host,
+    from: SnapshotKeeper,
+    to: SnapshotKeeper,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let (sender, receiver) = (Host::new(), Host::new());
+        let (theirs, ours) = (sender.open().expect("created"), receiver.open().expect("created"));
+        let from = SnapshotKeeper::spawn(&theirs.dir).expect("spawned");
+        let to = SnapshotKeeper::spawn(&ours.dir).expect("spawned");
+        drop((theirs, ours));
+        store(&sender, at(7, 2), &CHUNKS).expect("kept");
+        Self { sender, receiver, from, to }
+    }
+
+    /// All parts that go to a receiver which has this.
+    fn parts(&self, had: SnapshotPosition) -> Result<VecDeque<SnapshotPart>, String> {
+        let source = self.from.open(GenesisId::default(), &at(7, 2))?;
+        let mut parts = VecDeque::new();
+        source.read(had, |part| {
+            parts.push_back(part);
+            true
+        })?;
+        Ok(parts)
+    }
+
+    fn receive(&self, incoming: &mut impl Incoming) -> Result<(Vec<u8>, u64), Refused> {
+        self.to.arrivals.receive(&announced(7), incoming, |pieces| {
+            let state: Vec<u8> = pieces.flatten().collect();
+            if state.starts_with(b"?") { Err("not understood".into()) } else { Ok(state) }
+        })
+    }
+
+    fn files(&self) -> Vec<String> {
+        let directory = snapshots::directory(&self.receiver.life());
+        let mut names: Vec<_> = std::fs::read_dir(directory)
+            .expect("listed")
+            .map(|entry| entry.expect("listed").file_name().into_string().expect("a name"))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn announced(index: u64) -> Announced {
+    Announced {
+        from: Instance::from_bytes([5; 16]),
+        genesis: GenesisId::default(),
+        metadata: at(index, 2),
+    }
+}
+
+const NAME: &str = "snapshot-00000000000000000007-00000000000000000002";
+
+/// A connection: the parts come from the pair's sender, and it is lost after some of them.
+struct Wire<'a> {
+    pair: &'a Pair,
+    lost_after: usize,
+    had: Option<SnapshotPosition>,
+    parts: VecDeque<SnapshotPart>,
+}
+
+impl<'a> Wire<'a> {
+    fn lost_after(pair: &'a Pair, parts: usize) -> Self {
+        Self { pair, lost_after: parts, had: None, parts: VecDeque::new() }
+    }
+}
+
+impl Incoming for Wire<'_> {
+    fn have(&mut self, position: SnapshotPosition) -> bool {
+        self.had = Some(position);
+        self.parts = self.pair.parts(position).expect("readable");
+        self.parts.truncate(self.lost_after);
+        true
+    }
+
+    fn next(&mut self) -> Option<SnapshotPart> {
+        self.parts.pop_front()
+    }
+}
+
+/// Parts as a liar would send them.
+struct Script(VecDeque<SnapshotPart>);
+
+impl Incoming for Script {
+    fn have(&mut self, _position: SnapshotPosition) -> bool {
+        true
+    }
+
+    fn next(&mut self) -> Option<SnapshotPart> {
+        self.0.pop_front()
+    }
+}
+
+#[test]
+fn a_snapshot_that_arrives_counts_and_is_what_a_start_uses() {
+    let pair = Pair::new();
+    let (state, _) = pair.receive(&mut Wire::lost_after(&pair, 99)).expect("received");
+    assert_eq!(state, CHUNKS.concat());
+    assert_eq!(pair.files(), [NAME]);
+    let Pair { receiver, from, to, sender: _ } = pair;
+    drop((from, to));
+    let log = receiver.recover().expect("whole").group.expect("a replica");
+    assert_eq!(log.snapshot.expect("a snapshot").1, CHUNKS.concat());
+}
+
+#[test]
+fn a_snapshot_cut_behind_every_part_goes_on_there_and_ends_as_the_same_file() {
+    let whole = Pair::new();
+    whole.receive(&mut Wire::lost_after(&whole, 99)).expect("received");
+    for cut in 0..=CHUNKS.len() + 1 {
+        let pair = Pair::new();
+        let mut first = Wire::lost_after(&pair, cut);
+        assert!(matches!(pair.receive(&mut first), Err(Refused::Lost(_))), "cut behind {cut}");
+        let mut second = Wire::lost_after(&pair, 99);
+        assert_eq!(pair.receive(&mut second).expect("received").0, CHUNKS.concat());
+        let had = second.had.expect("asked").pieces;
+        assert_eq!(had, cut.saturating_sub(1) as u64, "pieces are not sent twice");
+        assert_eq!(pair.files(), [NAME]);
+    }
+}
+
+#[test]
+fn a_sender_that_did_not_hear_of_the_end_sends_nothing_again() {
+    let pair = Pair::new();
+    let (_, number) = pair.receive(&mut Wire::lost_after(&pair, 99)).expect("received");
+    let mut again = Wire::lost_after(&pair, 99);
+    let (state, later) = pair.receive(&mut again).expect("received");
+    assert_eq!((state, again.had.expect("asked").pieces), (CHUNKS.concat(), 4));
+    // An expiry of the time before does nothing.
+    pair.to.arrivals.expire(announced(7).from, number);
+    let mut again = Wire::lost_after(&pair, 0);
+    assert!(matches!(pair.receive(&mut again), Err(Refused::Lost(_))));
+    assert_eq!(again.had.expect("asked").pieces, 4);
+    assert!(later > number);
+}
+
+#[test]
+fn what_is_kept_of_a_cut_snapshot_goes_when_it_expires_or_another_comes() {
+    let pair = Pair::new();
+    let cut = |pair: &Pair| match pair.receive(&mut Wire::lost_after(pair, 3)) {
+        Err(Refused::Lost(number)) => number,
+        other => panic!("{other:?}"),
+    };
+    let number = cut(&pair);
+    assert_eq!(pair.files().len(), 1);
+    assert!(pair.files()[0].ends_with(".new"));
+    pair.to.arrivals.expire(announced(7).from, number);
+    assert_eq!(pair.files(), [""; 0]);
+    cut(&pair);
+    let mut script = Script([SnapshotPart::Begin { pieces: 0 }].into());
+    let other = announced(8);
+    let lost = pair.to.arrivals.receive(&other, &mut script, |_| Ok::<_, String>(()));
+    assert!(matches!(lost, Err(Refused::Lost(_))));
+    assert_eq!(pair.files().len(), 1, "one file for each sender");
+    let Pair { receiver, from, to, sender: _ } = pair;
+    drop((from, to));
+    receiver.recover().expect("whole");
+    let left = std::fs::read_dir(snapshots::directory(&receiver.life())).expect("listed");
+    assert_eq!(left.count(), 0, "a start clears what did not count");
+}
+
+#[test]
+fn a_snapshot_with_damage_anywhere_is_refused_and_leaves_nothing() {
+    let pair = Pair::new();
+    let whole = pair.parts(SnapshotPosition::default()).expect("readable");
+    for (place, part) in whole.iter().enumerate() {
+        let SnapshotPart::Piece(piece) = part else { continue };
+        for byte in 0..piece.len() {
+            let mut damaged = piece.to_vec();
+            damaged[byte] ^= 4;
+            let mut parts = whole.clone();
+            parts[place] = SnapshotPart::Piece(Bytes::from(damaged));
+            let refused = pair.receive(&mut Script(parts)).expect_err("damaged");
+            assert!(matches!(refused, Refused::Because(_)), "{refused:?}");
+            assert_eq!(pair.files(), [""; 0]);
+        }
+        let mut parts = whole.clone();
+        parts.remove(place);
+        let refused = pair.receive(&mut Script(parts));
+        // Without its last piece it is whole as far as checksums tell: what it means is for `restore` to say.
+        assert_eq!(refused.is_ok(), place == CHUNKS.len());
+        let _ = std::fs::remove_file(snapshots::directory(&pair.receiver.life()).join(NAME));
+        pair.to.arrivals.expire(announced(7).from, u64::MAX);
+    }
+}
+
+#[test]
+fn a_snapshot_out_of_bounds_or_out_of_order_is_refused_and_leaves_nothing() {
+    let pair = Pair::new();
+    let begin = || SnapshotPart::Begin { pieces: 0 };
+    let long = Bytes::from(vec![0; quorate_proto::limits::BULK_CHUNK + 5]);
+    let scripts = [
+        vec![SnapshotPart::Begin { pieces: 3 }],
+        vec![SnapshotPart::End],
+        vec![begin(), begin()],
+        vec![begin(), SnapshotPart::Piece(Bytes::new())],
+        vec![begin(), SnapshotPart::Piece(long)],
+    ];
+    for script in scripts {
+        let text = format!("{script:?}").chars().take(60).collect::<String>();
+        let refused = pair.receive(&mut Script(script.into())).expect_err("refused");
+        assert!(matches!(refused, Refused::Because(_)), "{text}: {refused:?}");
+        assert_eq!(pair.files(), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_snapshot_whose_content_makes_no_sense_is_refused_and_leaves_nothing() {
+    let pair = Pair::new();
+    store(&pair.sender, at(7, 2), &[b"? what"]).expect("kept");
+    let refused = pair.receive(&mut Wire::lost_after(&pair, 99)).expect_err("refused");
+    assert_eq!(refused, Refused::Because("not understood".into()));
+    assert_eq!(pair.files(), [""; 0]);
+}
+
+#[test]
+fn a_damaged_file_never_sends_an_end() {
+    let pair = Pair::new();
+    let file = snapshots::directory(&pair.sender.life()).join(NAME);
+    let whole = std::fs::read(&file).expect("read");
+    for place in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[place] ^= 2;
+        std::fs::write(&file, &changed).expect("written");
+        pair.parts(SnapshotPosition::default()).expect_err("changed");
+        std::fs::write(&file, &whole[..place]).expect("written");
+        pair.parts(SnapshotPosition::default()).expect_err("cut");
+    }
+    std::fs::remove_file(&file).expect("removed");
+    let refusal = pair.parts(SnapshotPosition::default()).expect_err("gone");
+    assert!(refusal.contains(NAME), "{refusal}");
+}
+
+#[test]
+fn an_open_snapshot_is_read_to_its_end_after_newer_ones_took_its_place() {
+    let pair = Pair::new();
+    let source = pair.from.open(GenesisId::default(), &at(7, 2)).expect("open");
+    for index in [8, 9, 10] {
+        store(&pair.sender, at(index, 2), &[b"newer"]).expect("kept");
+    }
+    assert!(!snapshots::directory(&pair.sender.life()).join(NAME).exists());
+    for _ in 0..2 {
+        let mut parts = Vec::new();
+        source
+            .read(SnapshotPosition::default(), |part| {
+                parts.push(part);
+                true
+            })
+            .expect("readable");
+        assert_eq!(parts.len(), CHUNKS.len() + 2);
+    }
+}
+
+#[test]
+fn files_of_more_senders_than_can_be_kept_make_room() {
+    let host = Host::new();
+    let opened = host.open().expect("created");
+    let directory = snapshots::directory(&host.life());
+    let arrivals = Arrivals::new(directory.clone(), opened.dir.identity().instance);
+    for sender in 0..40 {
+        let mut announced = announced(7);
+        announced.from = Instance::from_bytes([sender; 16]);
+        let mut script = Script([SnapshotPart::Begin { pieces: 0 }].into());
+        let lost = arrivals.receive(&announced, &mut script, |_| Ok::<_, String>(()));
+        assert!(matches!(lost, Err(Refused::Lost(_))));
+        assert!(std::fs::read_dir(&directory).expect("listed").count() <= 8);
+    }
+}
