@@ -29,8 +29,7 @@ async fn a_link_tells_its_round_trips_its_path_and_what_it_carried() {
 
 #[tokio::test]
 async fn totals_go_on_over_connections_and_a_peer_that_went_says_when_and_why() {
-    let mut timings = Timings::default();
-    timings.dial = Duration::from_millis(200);
+    let timings = Timings { dial: Duration::from_millis(200), ..Timings::default() };
     let (mut a, mut b) = (Actor { timings, ..actor(1) }.start(), actor(2).start());
     connect(&mut a, &mut b).await;
     a.send(&b, log("first"));
@@ -61,8 +60,7 @@ async fn totals_go_on_over_connections_and_a_peer_that_went_says_when_and_why() 
 #[tokio::test]
 async fn a_peer_that_is_reached_in_one_direction_only_is_heard_knocking() {
     let relay = Relay::new(1, CALM);
-    let mut timings = Timings::default();
-    timings.dial = Duration::from_millis(200);
+    let timings = Timings { dial: Duration::from_millis(200), ..Timings::default() };
     let (a, mut b) = (relay.start(actor(1), timings), relay.start(actor(2), timings));
     relay.shut(1, 2, true);
     // Something waits for the peer, so that its address is dialled again and again.
