@@ -15,8 +15,8 @@ pub const ELECTION_TICKS: usize = 10;
 /// Election timeouts are drawn below this: wide enough that two survivors rarely tie.
 pub const ELECTION_TICKS_MAX: usize = 20;
 
-/// Appends under way to one follower: at `MAX_MESSAGE` each more than any LAN needs to stay busy.
-const MAX_INFLIGHT: usize = 256;
+/// Appends that raft-rs makes ahead of the answers of one follower; how many bytes of them are sent is for `pacing`.
+const MAX_INFLIGHT: usize = 64;
 /// Bytes of entries in one append; a frame has room for it and one oversized entry.
 const MAX_MESSAGE: u64 = 1024 * 1024;
 /// Bytes of proposals that wait for a majority: then proposals are refused, not queued.

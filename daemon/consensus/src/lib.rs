@@ -13,6 +13,7 @@ mod log;
 pub mod log_codec;
 pub mod log_record;
 mod output;
+mod pacing;
 mod ready;
 mod replica;
 mod slog_bridge;

@@ -4,6 +4,7 @@
 //! entries, and a replica that is removed while it leads does not touch raft-rs again.
 
 use crate::output::{Committed, ReplicaOutput};
+use crate::pacing::Pace;
 use crate::replica::{Outstanding, Replica};
 use crate::{LogRecord, convert, guard, voters};
 use quorate_proto::{MessageKind, RaftMessage};
@@ -23,8 +24,14 @@ impl Replica {
     fn turn(&mut self, out: &mut Vec<ReplicaOutput>) {
         let mut ready = self.raw.ready();
         let number = ready.number();
-        let sends = ready.take_messages();
-        out.extend(sends.into_iter().filter_map(|m| self.outgoing(m)).map(ReplicaOutput::Send));
+        let mut too_far = Vec::new();
+        for message in ready.take_messages() {
+            match self.pace(&message) {
+                Pace::Send => out.extend(self.outgoing(message).map(ReplicaOutput::Send)),
+                Pace::UnderWay => {}
+                Pace::TooFar => too_far.push(message.to),
+            }
+        }
         out.extend(ready.take_read_states().iter().filter_map(read_ready));
         let records = self.store(&ready);
         let promises = ready.take_persisted_messages();
@@ -41,7 +48,22 @@ impl Replica {
         if at_once {
             self.raw.on_persist_ready(number);
         }
+        for id in too_far {
+            self.raw.report_unreachable(id);
+        }
+        if !self.leads() {
+            self.pacing.clear();
+        }
         self.step_down_if_demoted();
+    }
+
+    fn pace(&mut self, message: &rs::Message) -> Pace {
+        if message.msg_type != rs::MessageType::MsgAppend {
+            return Pace::Send;
+        }
+        let bytes = message.entries.iter().map(|entry| entry.data.len()).sum();
+        let count = message.entries.len() as u64;
+        self.pacing.judge(message.to, message.term, message.index, count, bytes)
     }
 
     /// Makes what the ready brings readable in memory, and says what must become durable.

@@ -7,6 +7,7 @@ use crate::config::{Recovered, ReplicaConfig, StartError};
 use crate::guard::{self, GuardError, MAX_READS, Standing};
 use crate::log::MemoryLog;
 use crate::output::{PeerProgress, ProposeError, RaftRole, ReplicaStatus};
+use crate::pacing::Pacing;
 use crate::voters::{self, Awaited};
 use crate::{LogRecord, convert, election, slog_bridge};
 use bytes::Bytes;
@@ -36,6 +37,7 @@ pub struct Replica {
     /// A commit index that rides along with the next `Persist`: losing it costs nothing.
     pub(crate) lazy: Option<HardState>,
     pub(crate) awaited: Awaited,
+    pub(crate) pacing: Pacing,
     /// Removed while leading: raft-rs would panic if it went on.
     pub(crate) removed: bool,
 }
@@ -70,6 +72,7 @@ impl Replica {
             released: Vec::new(),
             lazy: None,
             awaited: Awaited::default(),
+            pacing: Pacing::default(),
             removed: false,
         };
         replica.redraw();
@@ -81,6 +84,7 @@ impl Replica {
         if self.removed || (!self.leads() && !self.may_elect()) {
             return;
         }
+        self.pacing.tick();
         self.raw.tick();
         self.redraw();
     }
@@ -108,6 +112,12 @@ impl Replica {
         let campaign = message.kind == MessageKind::TimeoutNow as i32;
         if campaign && !self.may_elect() {
             return Ok(());
+        }
+        if message.kind == MessageKind::AppendResponse as i32 {
+            match message.reject {
+                true => self.pacing.forget(message.from),
+                false => self.pacing.answered(message.from, message.index),
+            }
         }
         let message = convert::message_to_raft(message)?;
         if let Err(error) = self.raw.step(message) {
@@ -208,8 +218,10 @@ impl Replica {
         }
     }
 
-    /// A message to `id` could not be delivered.
+    /// A message to `id` could not be delivered, or `id` was started again. Must be told: what was sent is not sent
+    /// again before an answer, but for this.
     pub fn unreachable(&mut self, id: RaftId) {
+        self.pacing.forget(id.get());
         if self.leads() {
             self.raw.report_unreachable(id.get());
         }
@@ -217,6 +229,7 @@ impl Replica {
 
     /// A snapshot stream to `id` has ended. Must be told in every case, or nothing more is sent to it.
     pub fn snapshot_sent(&mut self, id: RaftId, ok: bool) {
+        self.pacing.forget(id.get());
         if self.leads() {
             let status = if ok { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
             self.raw.report_snapshot(id.get(), status);

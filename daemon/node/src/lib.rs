@@ -25,8 +25,8 @@ mod reconcile;
 mod report;
 mod requests;
 mod serve;
-pub mod status;
 mod snapshots;
+pub mod status;
 mod stop;
 mod timers;
 

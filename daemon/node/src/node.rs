@@ -215,7 +215,10 @@ impl Node {
                     self.step_detector(DetectorInput::Datagram { from, bytes }, out);
                 }
             }
-            Input::Undelivered { to } => self.undelivered(to),
+            Input::Undelivered { to } => {
+                self.counters.undelivered += 1;
+                self.undelivered(to);
+            }
             // Every holder of the secret can open the door; only the pinned key may say that a node is gone.
             Input::Farewell { instance, generation, key } => {
                 if self.peers.is_pinned(instance, key) {
@@ -288,6 +291,7 @@ impl Node {
             self.peers.session(instance).is_some_and(|before| before.number == session.number);
         match self.peers.judge(&session) {
             Comer::Itself => {}
+            Comer::Restarted => self.undelivered(instance),
             Comer::Outdated => return,
             Comer::Clone(text) => {
                 if self.told_clone.replace(session.boot_nonce) != Some(session.boot_nonce) {
@@ -321,8 +325,8 @@ impl Node {
         self.step_detector(DetectorInput::SessionDown { instance, number, end }, out);
     }
 
+    /// Something that Raft said to a peer has not reached it, or not for good.
     fn undelivered(&mut self, to: Instance) {
-        self.counters.undelivered += 1;
         if let Some(group) = &mut self.group {
             group.replica.unreachable(self.peers.raft_id(group.genesis, to));
         }

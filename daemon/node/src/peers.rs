@@ -38,8 +38,10 @@ struct Start {
 /// What a session is worth.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Comer {
-    /// The start that is known, or a later one.
+    /// The start that is known, or a first one.
     Itself,
+    /// A later start than the one that is known: what that one had in memory only is gone.
+    Restarted,
     /// A start before the one that is known: late news.
     Outdated,
     /// Another copy of the same disk; the sentence that says so.
@@ -64,7 +66,8 @@ impl Peers {
             address: session.address,
         };
         let first = self.starts.entry(session.instance).or_insert(came);
-        if came.generation > first.generation {
+        let restarted = came.generation > first.generation;
+        if restarted {
             *first = came;
         }
         if came.generation < first.generation {
@@ -79,7 +82,7 @@ impl Peers {
             ));
         }
         first.address = came.address;
-        Comer::Itself
+        if restarted { Comer::Restarted } else { Comer::Itself }
     }
 
     /// A session came up; an older one with the same instance is forgotten.

@@ -162,6 +162,12 @@ impl World {
         replica.offer_snapshot(metadata);
         host.replica = Some(replica);
         self.drain(number);
+        // A transport tells that a peer was started again: what it had not made durable is gone.
+        let others: Vec<u64> =
+            self.hosts.keys().copied().filter(|other| *other != number).collect();
+        for other in others {
+            self.with(other, |replica| replica.unreachable(id(number)));
+        }
     }
 
     /// Takes the power away: what is not on disk is gone, but for the first `kept` writes.
