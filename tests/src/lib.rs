@@ -17,6 +17,7 @@ pub mod random;
 pub mod runs;
 pub mod script;
 pub mod shipping;
+pub mod slow_links;
 mod transfers;
 pub mod workload;
 pub mod world;

@@ -56,7 +56,10 @@ impl World {
         }
         let transfer =
             Transfer { host, run, to, address, start: None, message, metadata, image, tries: 0 };
-        let at = self.now + Duration::from_millis(self.random.between(2, 60));
+        // Mostly a small one on a quick link; one in eight takes its time.
+        let longest = if self.random.percent(12) { 4_000 } else { 60 };
+        let drawn = Duration::from_millis(self.random.between(2, longest));
+        let at = self.now + self.transfer_time.unwrap_or(drawn);
         self.schedule(at, Happening::Transfer(Box::new(transfer)));
     }
 
@@ -90,6 +93,7 @@ impl World {
         let Transfer { message, metadata, image, .. } = *transfer;
         let from = self.hosts[host].process.as_ref().map(|process| process.instance);
         // The receiver makes the file durable before its node hears of it, and its node hears before the sender.
+        self.transferred += 1;
         self.hosts[peer].disk.keep_snapshot(metadata, (*image).clone());
         let from = from.unwrap_or_default();
         let input = Box::new(Input::SnapshotReceived { from, message, image });

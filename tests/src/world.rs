@@ -92,6 +92,10 @@ pub struct World {
     pub(crate) forwards: BTreeMap<(usize, u64), (usize, u64, u64)>,
     /// Snapshots on their way, by sender, its run, and receiver.
     pub(crate) transfers: BTreeSet<(usize, u64, Instance)>,
+    /// How long each takes, when that is not drawn.
+    pub(crate) transfer_time: Option<Duration>,
+    /// Snapshots that arrived.
+    pub(crate) transferred: u64,
     pub(crate) next_forward: u64,
     /// Replies to clients that the story waits for.
     pub(crate) replies: BTreeMap<u64, ClientReply>,
@@ -146,6 +150,8 @@ impl World {
             connections: 0,
             forwards: BTreeMap::new(),
             transfers: BTreeSet::new(),
+            transfer_time: None,
+            transferred: 0,
             next_forward: 0,
             replies: BTreeMap::new(),
             next_client: 0,

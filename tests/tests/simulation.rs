@@ -4,6 +4,7 @@
 
 use quorate_tests::figures::{failover, formation, idle, median_and_worst, told};
 use quorate_tests::runs::{draw_setup, run_seed, run_seed_in};
+use quorate_tests::slow_links::return_over_a_slow_link;
 use quorate_tests::world::World;
 use std::time::Duration;
 
@@ -100,4 +101,13 @@ fn nothing_moves_in_half_an_idle_hour() {
     assert_eq!(before, after, "term and epoch stay in an idle cluster of three");
     let [before, after] = idle(2, 6, Duration::from_secs(5 * 60));
     assert_eq!(before, after, "term and epoch stay in an idle cluster of six");
+}
+
+#[test]
+fn a_slow_snapshot_under_steady_writes_is_enough() {
+    for seed in 1..=5 {
+        let (sent, behind) = return_over_a_slow_link(seed, Duration::from_secs(30));
+        assert_eq!(sent, 1, "seed {seed}: one snapshot, {behind} entries behind");
+        assert!(behind <= 5, "seed {seed}: {behind} entries behind");
+    }
 }

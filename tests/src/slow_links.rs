@@ -1,0 +1,46 @@
+//! A follower that comes back over a slow link while the leader writes on.
+
+use crate::workload::put;
+use crate::world::{Setup, World};
+use std::time::Duration;
+
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(30);
+/// Between two writes.
+const PACE: Duration = Duration::from_millis(50);
+
+/// Lets a follower miss more than the log keeps, and gives how many snapshots were sent to it until it followed
+/// again, and how many entries it was behind at the end, when each snapshot takes this long and the leader writes
+/// and takes snapshots of its own all the while.
+#[must_use]
+pub fn return_over_a_slow_link(seed: u64, takes: Duration) -> (u64, u64) {
+    let setup = Setup { quiet: Duration::ZERO, snapshot_every: 50, ..Setup::default() };
+    let mut world = World::new(seed, setup);
+    world.start_all();
+    assert!(world.run_until_true(LIMIT, |world| world.is_settled()), "{}", world.describe());
+    let leader = world.leader().expect("a settled cluster has a leader");
+    let follower = (0..3).find(|host| *host != leader).expect("three hosts");
+    world.crash(follower);
+    write_for(&mut world, leader, Duration::from_secs(20));
+    let before = world.transferred;
+    world.transfer_time = Some(takes);
+    world.start(follower);
+    write_for(&mut world, leader, takes * 3);
+    let applied = |host: usize| {
+        let process = world.hosts[host].process.as_ref();
+        process.map_or(0, |process| process.node.vitals().applied)
+    };
+    (world.transferred - before, applied(leader).saturating_sub(applied(follower)))
+}
+
+fn write_for(world: &mut World, host: usize, span: Duration) {
+    let end = world.elapsed() + span;
+    let mut tickets = Vec::new();
+    while world.elapsed() < end {
+        tickets.extend(world.ask(host, put("key", "value"), LIMIT));
+        world.run_for(PACE);
+    }
+    for ticket in tickets {
+        world.take_reply(ticket);
+    }
+}
