@@ -55,7 +55,11 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
         .build();
     let ended = match (inner, doors) {
         (Ok(inner), Ok(doors)) => {
-            let ended = inner.block_on(serve(config, &environment, doors.handle()));
+            // As a task: what wakes the future of `block_on` itself costs the runtime one more look at its sockets.
+            let serving = inner.spawn(serve(config, environment, doors.handle().clone()));
+            let ended = inner.block_on(serving).unwrap_or_else(|panic| {
+                std::panic::resume_unwind(panic.into_panic());
+            });
             doors.shutdown_background();
             ended
         }
@@ -117,7 +121,8 @@ struct Started0 {
 
 fn open_disk(config: &Config) -> Result<Started0, StartError> {
     let opened = disk::open(&config.data_dir, &config.birth_dir, &config.cluster)?;
-    let restore = |pieces: disk::Pieces<'_>| Meta::restore(pieces).map_err(|error| error.to_string());
+    let restore =
+        |pieces: disk::Pieces<'_>| Meta::restore(pieces).map_err(|error| error.to_string());
     let recovered = disk::recover(&opened.dir, &opened.founding, restore)?;
     for note in &recovered.notes {
         tracing::warn!("{note}");
@@ -206,11 +211,11 @@ fn channels() -> Result<Channels, StartError> {
 
 async fn serve(
     config: Config,
-    environment: &Environment,
-    threads: &Handle,
+    environment: Environment,
+    threads: Handle,
 ) -> Result<Ended, StartError> {
     let Started0 { dir, founding, marker, recovered } = open_disk(&config)?;
-    let (unix, tcp) = open_doors(&config, threads).await?;
+    let (unix, tcp) = open_doors(&config, &threads).await?;
     let channels = channels()?;
     let boot_nonce = getrandom::u64().map_err(StartError::Random)?;
     let genesis = founding.known_genesis().or(marker);

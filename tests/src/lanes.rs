@@ -23,7 +23,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 #[derive(Debug)]
 pub enum Cargo {
     /// Handed to the node as it is.
-    Input(Input),
+    Input(Box<Input>),
     /// A log frame, or the place of one that is skipped; `opens` the first on its connection.
     Log { number: u64, opens: bool, bytes: Option<Bytes> },
     /// The last log frame that was handed over.
@@ -97,7 +97,7 @@ impl World {
                 let rides = lane == Lane::Control && link.owed > 0;
                 let (cargo, number) = if lane == Lane::Control {
                     let bytes = outgoing.bytes.unwrap_or_default();
-                    (Cargo::Input(Input::Frame { from: me, lane, bytes }), CONTROL)
+                    (Cargo::Input(Box::new(Input::Frame { from: me, lane, bytes })), CONTROL)
                 } else {
                     let opens = !std::mem::replace(&mut link.numbered, true);
                     let sender = (host, self.hosts[host].run);
@@ -173,7 +173,7 @@ impl World {
     /// Something arrived on a connection that stands.
     pub(crate) fn unload(&mut self, from: usize, host: usize, cargo: Cargo) {
         match cargo {
-            Cargo::Input(input) => self.give(host, input),
+            Cargo::Input(input) => self.give(host, *input),
             Cargo::Log { number, opens, bytes } => {
                 self.take_log_frame(from, host, number, opens, bytes);
             }

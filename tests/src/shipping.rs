@@ -436,7 +436,7 @@ impl World {
         let link = self.hosts[host].process.as_ref().and_then(|process| process.links.get(&peer));
         let Some(connection) = link.map(|link| link.connection) else { return };
         let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, lane);
-        let cargo = Cargo::Input(input);
+        let cargo = Cargo::Input(Box::new(input));
         self.schedule(at, Happening::Deliver(Shipment::new(host, peer, connection, cargo)));
     }
 }

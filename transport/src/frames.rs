@@ -3,7 +3,7 @@
 //! Invariant: memory is taken only for bytes that arrived, and no frame over the caller's limit is read.
 //! A frame that lies within one received piece is handed on without a copy.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use quinn::{ReadError, RecvStream, SendStream, WriteError};
 
 /// Frames up to this size are copied together into one buffer; a chunk of its own costs more than the copy.
@@ -64,6 +64,17 @@ impl FrameReader {
             return Err(FrameError::TooLong { length, limit });
         }
         self.take(length).await
+    }
+
+    /// The next frame, if all of it has been received already.
+    pub(crate) fn buffered(&mut self, limit: usize) -> Option<Bytes> {
+        let head: [u8; 4] = self.rest.get(..4)?.try_into().expect("four bytes were taken");
+        let length = u32::from_be_bytes(head) as usize;
+        if length > limit || self.rest.len() < 4 + length {
+            return None;
+        }
+        self.rest.advance(4);
+        Some(self.rest.split_to(length))
     }
 
     /// One byte: a lane's mark or an acknowledgement.

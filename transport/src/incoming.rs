@@ -4,10 +4,14 @@
 //! Invariant: one frame is handed over at a time, so the order is that of the numbers, also while two connections carry
 //! the same session. What is acknowledged was handed over.
 
+use crate::event::TransportEvent;
 use crate::inbox::{Arrival, Inbox};
 use crate::outbox::PeerStart;
+use bytes::Bytes;
+use quorate_proto::{Instance, Lane};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// An acknowledgement waits at most this long for a control frame that it can ride along with: a frame that is not
 /// acknowledged only costs the sender memory.
@@ -30,13 +34,11 @@ pub(crate) struct Incoming {
     duplicates: AtomicU64,
 }
 
-/// What a frame was.
+/// What became of frames.
 pub(crate) enum Taken {
-    /// Handed over; true when the sender's acknowledgement should be seen to.
-    New(bool),
-    /// Known already.
-    Again,
-    /// Impossible.
+    /// What was new was handed over; true when the sender's acknowledgement should be seen to.
+    Done(bool),
+    /// One cannot be: the sender broke the protocol.
     Gap,
     /// The owner is gone.
     NoOwner,
@@ -47,33 +49,47 @@ impl Incoming {
         Self { start: Some(start), ..Self::default() }
     }
 
-    /// Hands a frame over in its turn: `hand_over` gives false when there is nobody to take it.
+    /// Hands frames over in their turn, the first of which has this number: what is new goes to `events` at once.
+    /// `opens` when it is the first on its connection.
     pub(crate) async fn take(
         &self,
         number: u64,
         opens: bool,
-        bytes: usize,
-        hand_over: impl Future<Output = bool>,
+        frames: &mut Vec<Bytes>,
+        from: Instance,
+        events: &mpsc::Sender<TransportEvent>,
     ) -> Taken {
         let mut inbox = self.inbox.lock().await;
-        match inbox.judge(number, opens) {
-            Arrival::Gap => return Taken::Gap,
-            Arrival::Again => {
-                self.duplicates.fetch_add(1, Ordering::Relaxed);
-                return Taken::Again;
+        let mut after = *inbox;
+        let (mut again, mut new, mut bytes) = (0, 0, 0);
+        for (number, frame) in (number..).zip(frames.iter_mut()) {
+            match after.judge(number, opens && new == 0) {
+                Arrival::Gap => return Taken::Gap,
+                Arrival::Again => {
+                    again += 1;
+                    frame.clear();
+                }
+                Arrival::New => {
+                    new += 1;
+                    bytes += frame.len() as u64;
+                    after.handed(number);
+                }
             }
-            Arrival::New => {}
         }
-        if !hand_over.await {
-            return Taken::NoOwner;
+        // An empty one was given up by the sender, which has told its owner.
+        frames.retain(|frame| !frame.is_empty());
+        let Ok(room) = events.reserve_many(frames.len()).await else { return Taken::NoOwner };
+        for (place, bytes) in room.zip(frames.drain(..)) {
+            place.send(TransportEvent::Frame { from, lane: Lane::Log, bytes });
         }
-        inbox.handed(number);
-        self.handed.store(inbox.last(), Ordering::Release);
-        let frames = self.frames.fetch_add(1, Ordering::Relaxed) + 1;
-        let length = bytes as u64;
-        let before = self.bytes.fetch_add(length, Ordering::Relaxed);
-        let crossed = before < BYTES && before + length >= BYTES;
-        Taken::New(frames == 1 || frames == FRAMES || crossed)
+        *inbox = after;
+        self.handed.store(after.last(), Ordering::Release);
+        self.duplicates.fetch_add(again, Ordering::Relaxed);
+        let before = self.frames.fetch_add(new, Ordering::Relaxed);
+        let bytes_before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let crossed = |before: u64, more: u64, mark: u64| before < mark && before + more >= mark;
+        let owes = crossed(before, new, 1) || crossed(before, new, FRAMES);
+        Taken::Done(owes || crossed(bytes_before, bytes, BYTES))
     }
 
     /// Whether frames were handed over that are not acknowledged.

@@ -12,7 +12,6 @@ use crate::peer::{Link, Next, Peer};
 use crate::refusal::Refusal;
 use crate::requests;
 use crate::shared::Shared;
-use bytes::Bytes;
 use quinn::{ConnectionError, SendStream, WriteError};
 use quorate_proto::{Lane, limits};
 use std::sync::Arc;
@@ -24,6 +23,9 @@ use tokio::time::{Instant, sleep_until};
 /// Bytes that go into one write: enough to fill several packets at once, little enough that the next frame of
 /// the other lane does not wait behind it.
 const BATCH: usize = 256 * 1024;
+
+/// Log frames that are handed over in one go.
+const AT_ONCE: usize = 64;
 
 /// The tasks of one connection.
 pub(crate) struct Lanes {
@@ -284,45 +286,34 @@ async fn read_log(shared: &Shared, peer: &Peer, link: &Arc<Link>) -> Result<(), 
         return Ok(());
     }
     let (mut number, mut opens) = (reader.number().await?, true);
+    let events = shared.events();
+    // So many go to the owner at once, which must have room for as many.
+    let most = AT_ONCE.min(events.max_capacity());
+    let mut frames = Vec::new();
     while let Some(length) = reader.length().await? {
-        let bytes = reader.body(length, limits::LOG_FRAME).await?;
+        frames.push(reader.body(length, limits::LOG_FRAME).await?);
+        while frames.len() < most
+            && let Some(frame) = reader.buffered(limits::LOG_FRAME)
+        {
+            frames.push(frame);
+        }
+        let bytes: u64 = frames.iter().map(|frame| frame.len() as u64 + 4).sum();
+        link.traffic.log_received.fetch_add(bytes, Relaxed);
         link.came_in();
-        link.traffic.log_received.fetch_add(u64::from(length) + 4, Relaxed);
-        take_log_frame(shared, peer, link, number, opens, bytes).await?;
-        let next = number.checked_add(1);
-        number = next.ok_or_else(|| Broken::Protocol("too high a frame number".to_owned()))?;
-        opens = false;
+        let next = number.checked_add(frames.len() as u64);
+        let next = next.ok_or_else(|| Broken::Protocol("too high a frame number".to_owned()))?;
+        match link.incoming.take(number, opens, &mut frames, peer.instance, events).await {
+            Taken::Done(true) => peer.owes_acknowledgement(),
+            Taken::Done(false) => {}
+            Taken::Gap => {
+                let what = format!("log frame {number} or later without those before it");
+                return Err(Broken::Protocol(what));
+            }
+            Taken::NoOwner => return Err(Broken::Connection),
+        }
+        (number, opens) = (next, false);
     }
     Ok(())
-}
-
-async fn take_log_frame(
-    shared: &Shared,
-    peer: &Peer,
-    link: &Arc<Link>,
-    number: u64,
-    opens: bool,
-    bytes: Bytes,
-) -> Result<(), Broken> {
-    let length = bytes.len();
-    let hand_over = async {
-        // An empty one was given up by the sender, which has told its owner.
-        bytes.is_empty()
-            || shared
-                .tell(TransportEvent::Frame { from: peer.instance, lane: Lane::Log, bytes })
-                .await
-    };
-    match link.incoming.take(number, opens, length, hand_over).await {
-        Taken::New(owes) => {
-            if owes {
-                peer.owes_acknowledgement();
-            }
-            Ok(())
-        }
-        Taken::Again => Ok(()),
-        Taken::Gap => Err(Broken::Protocol(format!("log frame {number} without those before it"))),
-        Taken::NoOwner => Err(Broken::Connection),
-    }
 }
 
 async fn read_datagrams(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>) {

@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     events: mpsc::Sender<TransportEvent>,
     peers: Mutex<BTreeMap<Instance, Arc<Peer>>>,
     banned: Mutex<BTreeSet<Instance>>,
+    /// Whether there is any, so that the usual case asks no lock.
+    bans: AtomicBool,
     started: Instant,
     numbers: AtomicU64,
 }
@@ -101,6 +103,7 @@ impl Shared {
             events: parts.events,
             peers: Mutex::default(),
             banned: Mutex::default(),
+            bans: AtomicBool::new(false),
             started: Instant::now(),
             numbers: AtomicU64::new(0),
         })
@@ -126,6 +129,11 @@ impl Shared {
 
     pub(crate) fn set_hello(&self, hello: Hello) {
         *lock(&self.hello) = hello;
+    }
+
+    /// Where events go.
+    pub(crate) fn events(&self) -> &mpsc::Sender<TransportEvent> {
+        &self.events
     }
 
     /// Hands an event over, waiting for room. False when the owner is gone.
@@ -202,7 +210,7 @@ impl Shared {
     }
 
     pub(crate) fn is_banned(&self, instance: Instance) -> bool {
-        lock(&self.banned).contains(&instance)
+        self.bans.load(Ordering::Acquire) && lock(&self.banned).contains(&instance)
     }
 
     pub(crate) fn ban(&self, instance: Instance) {
@@ -212,6 +220,7 @@ impl Shared {
             return;
         }
         banned.insert(instance);
+        self.bans.store(true, Ordering::Release);
         drop(banned);
         lock(&self.peers).remove(&instance);
     }

@@ -81,7 +81,10 @@ impl Pacing {
     pub(crate) fn answered(&mut self, from: u64, index: u64) {
         let Some(way) = self.ways.get_mut(&from) else { return };
         way.silent = 0;
-        while let Some((_, bytes)) = way.ahead.pop_front_if(|(last, _)| *last <= index) {
+        while let Some((last, bytes)) = way.ahead.front().copied()
+            && last <= index
+        {
+            way.ahead.pop_front();
             way.bytes -= bytes;
         }
     }
