@@ -101,6 +101,7 @@ impl Carrier {
                 self.hands.transport.send_datagram(to, address, bytes);
             }
             Output::Dial { address } => self.hands.transport.dial(address),
+            Output::IsThere { address } => self.hands.transport.is_there(address),
             Output::ResolveSeeds => self.resolve_seeds(),
             Output::Ban { instance, reason } => {
                 tracing::warn!(%instance, %reason, "instance banned");

@@ -91,6 +91,11 @@ pub enum DetectorOutput {
     Verdict(Opinion),
     /// Somebody's newer card.
     Card(Card),
+    /// Gossip says that somebody is there at this address: what waits for it need not wait longer.
+    IsThere {
+        /// The address.
+        address: SocketAddr,
+    },
     /// Look whether somebody is (back) at this address.
     Dial {
         /// The address.

@@ -135,6 +135,10 @@ impl Detector {
             // We have it as down by our own ears; then our own ears are to hear it.
             contact.next_look = now;
         }
+        let contact = self.contacts.get(instance).filter(|contact| contact.session.is_none());
+        if let Some(address) = contact.and_then(|contact| contact.address) {
+            out.push(DetectorOutput::IsThere { address });
+        }
     }
 
     /// Gossip has given it up.

@@ -142,6 +142,18 @@ impl World {
         }
     }
 
+    /// The pause before the next dial is cut short.
+    pub(crate) fn is_there(&mut self, host: usize, address: SocketAddr) {
+        let Some(peer) = self.host_at(address) else { return };
+        let Some(instance) = self.hosts[peer].process.as_ref().map(|process| process.instance)
+        else {
+            return;
+        };
+        let run = self.hosts[host].run;
+        let redial = Happening::Redial { host, run, peer, instance, failures: 0 };
+        self.schedule(self.now, redial);
+    }
+
     /// Gives up what has waited too long, and dials for the rest.
     pub(crate) fn redial(
         &mut self,

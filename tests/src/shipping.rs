@@ -36,6 +36,7 @@ impl World {
                 self.send_datagram(host, to, address, bytes)
             }
             Output::Dial { address } => self.dial(host, address, true),
+            Output::IsThere { address } => self.is_there(host, address),
             Output::ResolveSeeds => self.resolve(host),
             Output::Ban { instance, reason } => {
                 self.note(|| format!("n{} bans {instance:?}: {reason}", host + 1));
@@ -110,7 +111,7 @@ impl World {
         self.hosts[host].disk.complete(u64::MAX);
     }
 
-    fn host_at(&self, address: SocketAddr) -> Option<usize> {
+    pub(crate) fn host_at(&self, address: SocketAddr) -> Option<usize> {
         self.hosts.iter().position(|host| host.address == address)
     }
 

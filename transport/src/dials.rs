@@ -105,6 +105,15 @@ impl DialBook {
         std::mem::take(&mut dial.asked)
     }
 
+    /// The peer at this address is said to be there: the next dial need not wait. True when one was waiting.
+    pub(crate) fn is_there(&mut self, now: Instant, address: SocketAddr) -> bool {
+        let dial = self.dials.get_mut(&address).filter(|dial| !dial.running && dial.next > now);
+        dial.is_some_and(|dial| {
+            dial.next = now;
+            true
+        })
+    }
+
     /// The peer at this address was heard: the next dial need not wait.
     pub(crate) fn heard(&mut self, now: Instant, address: SocketAddr) {
         if let Some(dial) = self.dials.get_mut(&address) {
@@ -167,6 +176,10 @@ mod tests {
         }
         let Begin::NotBefore(next) = book.begin(now, address, false) else { panic!("must wait") };
         assert!(next - now <= timings.backoff_last && next - now >= timings.backoff_last * 3 / 4);
+        assert!(book.is_there(now, address), "gossip's word cuts the pause short");
+        assert_eq!(book.begin(now, address, false), Begin::Now);
+        assert!(!book.is_there(now, address), "one is under way");
+        book.end(now, address, false, &timings);
         book.heard(now, address);
         assert_eq!(book.begin(now, address, false), Begin::Now);
     }

@@ -142,6 +142,14 @@ impl Transport {
         self.open.shared.dial(address);
     }
 
+    /// Somebody is said to be at this address: dials for what waits do not wait for their pause to pass.
+    pub fn is_there(&self, address: SocketAddr) {
+        let shared = &self.open.shared;
+        if lock(&shared.dials).is_there(std::time::Instant::now(), address) {
+            shared.dial_ended.notify_waiters();
+        }
+    }
+
     /// Asks a peer, dialling it when no session stands.
     ///
     /// # Errors

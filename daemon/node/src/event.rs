@@ -124,6 +124,9 @@ pub enum Output {
     /// Make a session with whoever is at this address (`SessionUp`), or say why not (`DialFailed`). A session
     /// that stands already with that address is reported again, as `SessionUp` with its own number.
     Dial { address: SocketAddr },
+    /// Somebody is there at this address, as gossip has it: what waits for a connection with it is dialled for at once
+    /// and not after the pause. If nothing waits, nothing is done.
+    IsThere { address: SocketAddr },
     /// Resolve all seeds anew; one `Resolved` each, then `OwnSlot`.
     ResolveSeeds,
     /// Close every connection with this instance and accept none until further notice.

@@ -75,6 +75,7 @@ impl Node {
                 }
                 DetectorOutput::Verdict(opinion) => self.verdict_changed(&opinion, out),
                 DetectorOutput::Card(_) => {}
+                DetectorOutput::IsThere { address } => out.push(Output::IsThere { address }),
                 DetectorOutput::Dial { address } => out.push(Output::Dial { address }),
             }
         }

@@ -420,6 +420,8 @@ impl World {
                 }
                 DetectorOutput::Verdict(opinion) => self.log.push((self.now, host, opinion)),
                 DetectorOutput::Card(card) => self.cards.push((host, card)),
+                // Nothing waits for anybody here.
+                DetectorOutput::IsThere { .. } => {}
                 DetectorOutput::Dial { address } => {
                     let std::net::IpAddr::V4(ip) = address.ip() else { continue };
                     let other = usize::from(ip.octets()[3]) - 1;
