@@ -99,6 +99,7 @@ impl Player {
                 self.world.set_seeds(self.host(one), &list);
             }
             ("run", [time]) => self.world.run_for(span(time)),
+            ("delay", [time]) => self.world.network.weather.delay = span(time),
             ("settle", []) => said = settled_text(&mut self.world),
             ("put" | "get", [at, key, ..]) => said = self.ask(first, at, key, rest.get(2)),
             ("ask", [verb @ ("put" | "get"), at, key, value @ ..]) => {

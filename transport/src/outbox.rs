@@ -1,8 +1,8 @@
 //! What waits to be sent to one peer: a pure, bounded queue per ordered lane.
 //!
 //! A frame handed over before a connection stands waits here and is the first thing written when one does. Control
-//! frames supersede each other ([`control`]); log frames keep their order, are numbered and kept until the peer has
-//! acknowledged them, and go again on the next connection when one is lost ([`log`]). Everything that is given up is
+//! frames supersede each other (`control`); log frames keep their order, are numbered and kept until the peer has
+//! acknowledged them, and go again on the next connection when one is lost (`log`). Everything that is given up is
 //! counted by lane and cause; for the log lane the owner must be told (`take_given_up`), because Raft has to probe
 //! that peer anew.
 //!

@@ -18,8 +18,11 @@ use std::time::Duration;
 const REPEAT: Duration = Duration::from_secs(1);
 /// A report older than this no longer counts: its reporter would have repeated it.
 pub(crate) const FRESH: Duration = Duration::from_secs(3);
-/// A campaign is repeated while the others may not have seen the evidence yet.
+/// A campaign is repeated while the others may not have seen the evidence yet; each time after twice as long, because a
+/// round of votes over a slow network or disk must have time to end before the next makes it void.
 const CAMPAIGN_REPEAT: Duration = Duration::from_millis(100);
+/// The pause is doubled so many times at most: 3.2 s.
+const CAMPAIGN_DOUBLINGS: u32 = 5;
 /// The second-lowest live voter waits this much longer than the lowest, and so on: several round trips and syncs.
 /// The lowest may be unable to win, because its log is behind; pre-votes keep a collision harmless.
 const CAMPAIGN_STAGGER: Duration = Duration::from_millis(60);
@@ -33,6 +36,8 @@ pub(crate) struct Evidence {
     /// The leader that is gone, until another leads. A candidate of a later term makes every voter forget whom it
     /// followed, and a vote that was split has to be repeated all the same.
     pub(crate) lost_leader: Option<Instance>,
+    /// Campaigns since it is gone.
+    campaigns: u32,
 }
 
 impl Evidence {
@@ -40,6 +45,12 @@ impl Evidence {
     pub(crate) fn clear(&mut self) {
         self.reports.clear();
         self.sent_to = None;
+    }
+
+    /// Somebody leads.
+    pub(crate) fn leader_found(&mut self) {
+        self.lost_leader = None;
+        self.campaigns = 0;
     }
 
     /// Fresh reports about one instance, with their reporters.
@@ -205,7 +216,9 @@ impl Node {
         self.drop_leaders_lease();
         // Apart from each other, or two that split the vote would split it again.
         let stagger = CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX);
-        self.timers.arm(Timer::Campaign, self.now + CAMPAIGN_REPEAT + stagger);
+        let times = 1 << self.evidence.campaigns.min(CAMPAIGN_DOUBLINGS);
+        self.evidence.campaigns += 1;
+        self.timers.arm(Timer::Campaign, self.now + (CAMPAIGN_REPEAT + stagger) * times);
         if let Some(group) = &mut self.group
             && !group.leads()
         {
