@@ -149,14 +149,10 @@ impl Node {
         {
             return Some((instance, address));
         }
-        let inside = |session: &&Session| {
-            session.genesis == Some(genesis) || self.health.member(session.instance).is_some()
-        };
-        let mut some: Vec<&Session> = self.peers.sessions().filter(inside).collect();
-        if some.is_empty() {
-            // A session from before the birth says nothing of the cluster; who is not in it will say so.
-            some = self.peers.sessions().filter(|session| session.genesis.is_none()).collect();
-        }
+        // All but those of another cluster, in turn. A session from before the birth says nothing of the cluster, and one
+        // that names it may be that of another joiner: two of them would ask each other for ever.
+        let may_know = |session: &&Session| session.genesis.is_none_or(|theirs| theirs == genesis);
+        let some: Vec<&Session> = self.peers.sessions().filter(may_know).collect();
         self.admission.next_via = self.admission.next_via.wrapping_add(1);
         let session = some.get(self.admission.next_via % some.len().max(1))?;
         Some((session.instance, session.address))
