@@ -198,12 +198,7 @@ impl Node {
     /// A session with the leader came up: what could not be sent is tried again.
     pub(crate) fn session_helps_requests(&mut self, instance: Instance, out: &mut Vec<Output>) {
         if self.health.leader.is_some_and(|leader| leader.instance == instance) {
-            for request in self.requests.table.values_mut() {
-                if let Stage::Waiting { tried } = &mut request.stage {
-                    *tried = None;
-                }
-            }
-            self.advance_waiting(out);
+            self.retry_requests(out);
         }
     }
 
