@@ -157,14 +157,14 @@ impl Node {
     /// later should it not succeed.
     pub(crate) fn plan_campaign(&mut self) {
         self.evidence.lost_leader = self.health.leader.map(|leader| leader.instance);
-        let Some(place) = self.campaign_place() else { return };
+        let Some(stagger) = self.campaign_stagger() else { return };
         self.drop_leaders_lease();
-        let wait = CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX);
-        self.timers.arm(Timer::Campaign, self.now + wait);
+        self.timers.arm(Timer::Campaign, self.now + stagger);
     }
 
-    /// This node's place among the live voters, in the order of Raft ids; none when it may not campaign.
-    fn campaign_place(&self) -> Option<usize> {
+    /// How long this node lets the live voters before it, in the order of Raft ids, go first; none when it may not
+    /// campaign.
+    fn campaign_stagger(&self) -> Option<Duration> {
         let group = self.group.as_ref()?;
         let status = group.replica.status();
         let lost = self.evidence.lost_leader?;
@@ -186,7 +186,8 @@ impl Node {
             .filter(|id| status.conf.voters.contains(&id.get()))
             .collect();
         live.sort_unstable();
-        live.iter().position(|id| *id == group.me)
+        let place = live.iter().position(|id| *id == group.me)?;
+        Some(CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX))
     }
 
     /// Whether this node itself has no reason to think another is gone.
@@ -212,10 +213,9 @@ impl Node {
             .detector
             .verdict(lost)
             .is_some_and(|opinion| matches!(opinion.verdict, Verdict::Down | Verdict::Left));
-        let Some(place) = self.campaign_place().filter(|_| gone) else { return };
-        self.drop_leaders_lease();
         // Apart from each other, or two that split the vote would split it again.
-        let stagger = CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX);
+        let Some(stagger) = self.campaign_stagger().filter(|_| gone) else { return };
+        self.drop_leaders_lease();
         let times = 1 << self.evidence.campaigns.min(CAMPAIGN_DOUBLINGS);
         self.evidence.campaigns += 1;
         self.timers.arm(Timer::Campaign, self.now + (CAMPAIGN_REPEAT + stagger) * times);
