@@ -7,7 +7,7 @@ use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
 use quorate_proto::{
-    ConfChange, ConfChangeKind, ConfChangeSet, Instance, MemberState, Moment, RaftId, Role,
+    ConfChange, ConfChangeKind, ConfChangeSet, Instance, MemberState, Moment, RaftId,
     SnapshotMetadata, raft_id,
 };
 use std::time::Duration;
@@ -221,11 +221,6 @@ impl Node {
     /// Positions for status: the newest durable snapshot.
     pub(crate) fn durable_snapshot(&self) -> Option<SnapshotMetadata> {
         self.group.as_ref()?.snapshots.durable.clone()
-    }
-
-    /// The role that the replica itself knows, before the view shows it.
-    pub(crate) fn shown_role(&self) -> Option<Role> {
-        self.role()
     }
 }
 

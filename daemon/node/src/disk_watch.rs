@@ -5,7 +5,6 @@
 
 use crate::event::Output;
 use crate::node::Node;
-use quorate_proto::Moment;
 use std::time::Duration;
 
 /// A write that takes this long is no slow disk but a silent one: elections are calmer than that.
@@ -61,10 +60,5 @@ impl Node {
                 group.replica.transfer_to(successor);
             }
         }
-    }
-
-    /// Since when the disk has been silent, for status.
-    pub(crate) fn disk_silent_since(&self) -> Option<Moment> {
-        self.disk_stalled
     }
 }

@@ -171,7 +171,7 @@ impl Node {
         if !status.promotable
             || self.detector.doubts_itself()
             || self.stopping.is_some()
-            || self.disk_silent_since().is_some()
+            || self.disk_stalled.is_some()
         {
             return None;
         }

@@ -49,7 +49,7 @@ impl Node {
             name: self.config.name.clone(),
             instance: self.config.instance,
             generation: self.config.generation,
-            role: self.shown_role(),
+            role: self.role(),
             leader: leader
                 .filter(|_| self.is_quorate())
                 .map(|leader| (leader.instance, self.health.name(leader.instance))),
@@ -106,7 +106,7 @@ impl Node {
             remedy: "make room on the file system of `data_dir` (df -h); the node goes on by itself".to_owned(),
             since,
         }));
-        reasons.extend(self.disk_silent_since().map(|since| Reason {
+        reasons.extend(self.disk_stalled.map(|since| Reason {
             code: "disk-stalled",
             subject: None,
             text: "the disk under `data_dir` does not answer: this node can acknowledge nothing and does not lead"
