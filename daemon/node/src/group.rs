@@ -98,7 +98,7 @@ impl Node {
         }
         let snapshots = Snapshots::new(durable, last);
         self.group = Some(Group { replica, meta, me, genesis, applied_term, snapshots });
-        self.health_replaced(out);
+        self.health_replaced();
         self.timers.arm(Timer::Tick, self.now + quorate_consensus::TICK);
         for (from, message) in std::mem::take(&mut self.held) {
             self.receive_raft(from, message, out);
@@ -241,7 +241,7 @@ impl Node {
             self.proposals_lost_before(term, out);
         }
         if let Some(delta) = delta {
-            self.health_committed(delta, out);
+            self.health_committed(delta);
         }
         if let Some((ticket, result)) = outcome {
             self.proposal_applied(ticket, result, out);

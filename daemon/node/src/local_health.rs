@@ -115,17 +115,17 @@ fn apply_delta(view: &HealthView, delta: &HealthDelta) -> HealthView {
 
 impl Node {
     /// An epoch was committed on the own replica.
-    pub(crate) fn health_committed(&mut self, delta: Arc<HealthDelta>, out: &mut Vec<Output>) {
+    pub(crate) fn health_committed(&mut self, delta: Arc<HealthDelta>) {
         let before = self.health.view.epoch;
         self.health.take_delta(delta);
         if self.health.view.epoch < self.group.as_ref().map_or(before, |group| group.meta.epoch()) {
-            self.health_replaced(out);
+            self.health_replaced();
         }
-        self.note_epoch(before, out);
+        self.note_epoch(before);
     }
 
     /// The replica's state was replaced as a whole.
-    pub(crate) fn health_replaced(&mut self, _out: &mut Vec<Output>) {
+    pub(crate) fn health_replaced(&mut self) {
         if let Some(group) = &self.group {
             self.health.take_view(group.meta.view());
         }
@@ -133,7 +133,7 @@ impl Node {
     }
 
     /// The leader's ping brought news.
-    pub(crate) fn health_pushed(&mut self, update: HealthUpdate, out: &mut Vec<Output>) {
+    pub(crate) fn health_pushed(&mut self, update: HealthUpdate) {
         let before = self.health.view.epoch;
         if let Some(full) = update.full
             && full.members.len() <= quorate_proto::limits::MEMBERS
@@ -143,10 +143,10 @@ impl Node {
         for delta in update.deltas {
             self.health.take_delta(Arc::new(delta));
         }
-        self.note_epoch(before, out);
+        self.note_epoch(before);
     }
 
-    fn note_epoch(&mut self, before: HealthEpoch, _out: &mut Vec<Output>) {
+    fn note_epoch(&mut self, before: HealthEpoch) {
         if self.health.view.epoch > before {
             self.counters.epochs += self.health.view.epoch.get() - before.get();
             self.meta_changed = true;

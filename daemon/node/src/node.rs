@@ -373,7 +373,7 @@ impl Node {
             Timer::Tick => self.tick(out),
             Timer::Ping => self.ping_round(out),
             Timer::Dissent => self.send_dissent(out),
-            Timer::Reads => self.repeat_reads(out),
+            Timer::Reads => self.repeat_reads(),
             Timer::LeaderSilence => self.health.changed = true,
             Timer::Duties => self.duties_due = true,
             Timer::Campaign => self.campaign_on_evidence(),

@@ -134,7 +134,7 @@ impl Node {
         if ping.leader == Some(from) {
             self.leader_pinged(from, ping.term, out);
             if let Some(update) = ping.update {
-                self.health_pushed(update, out);
+                self.health_pushed(update);
             }
         }
         let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {

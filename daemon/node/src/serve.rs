@@ -153,7 +153,7 @@ impl Node {
     }
 
     /// Rounds that were not confirmed in time are started again under a new ticket.
-    pub(crate) fn repeat_reads(&mut self, _out: &mut Vec<Output>) {
+    pub(crate) fn repeat_reads(&mut self) {
         let lost: Vec<u64> =
             std::mem::take(&mut self.requests.serving.rounds).into_values().flatten().collect();
         self.requests.serving.fresh_reads.extend(lost);

@@ -141,7 +141,7 @@ impl Node {
                 group.snapshots.taking = taking;
                 group.replica.offer_snapshot(metadata.clone());
                 group.replica.applied(metadata.index);
-                self.health_replaced(out);
+                self.health_replaced();
                 self.proposals_jumped(out);
             }
             _ => {
