@@ -332,9 +332,8 @@ impl Founding {
     }
 
     fn dial(&self, address: SocketAddr, out: &mut Vec<FoundingOutput>) {
-        let own = self.slot().and_then(|slot| self.seeds.get(slot));
-        let mine = self.config.me.address == Some(address)
-            || own.is_some_and(|seed| seed.addresses.contains(&address));
+        let mine =
+            self.config.me.address == Some(address) || self.own_addresses().contains(&address);
         if !mine && !self.stands_at(address) {
             out.push(FoundingOutput::Dial { address });
         }
