@@ -209,17 +209,14 @@ fn collect(
     lane: Lane,
     batch: &mut Batch,
 ) -> Next {
-    let next = peer.next_frames(link, shared.now(), lane, |outgoing| {
+    let (next, given_up) = peer.next_frames(link, shared.now(), lane, |outgoing| {
         if lane == Lane::Log && !link.numbered.swap(true, Relaxed) {
             batch.push_raw(&outgoing.number.to_be_bytes());
         }
         batch.push(outgoing.bytes.unwrap_or_default());
         batch.bytes() >= BATCH
     });
-    if next != Next::Full {
-        let given_up = peer.state().outbox.take_given_up();
-        shared.report(peer, given_up);
-    }
+    shared.report(peer, given_up);
     next
 }
 

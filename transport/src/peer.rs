@@ -257,25 +257,27 @@ impl Peer {
         }
     }
 
-    /// Gives what waits to a writer of this link, until `take` says that it has enough.
+    /// Gives what waits to a writer of this link, until `take` says that it has enough. When it ends for another reason,
+    /// what was given up until then comes with it.
     pub(crate) fn next_frames(
         &self,
         link: &Arc<Link>,
         now: Moment,
         lane: Lane,
         mut take: impl FnMut(Outgoing) -> bool,
-    ) -> Next {
+    ) -> (Next, Option<GivenUp>) {
         let mut state = self.state();
         if !state.standing.as_ref().is_some_and(|standing| Arc::ptr_eq(standing, link)) {
-            return Next::Over;
+            return (Next::Over, state.outbox.take_given_up());
         }
         while let Some(outgoing) = state.outbox.next_to_write(now, lane) {
             link.used.store(true, Ordering::Relaxed);
             if take(outgoing) {
-                return Next::Full;
+                return (Next::Full, None);
             }
         }
-        if state.closing { Next::Over } else { Next::Nothing }
+        let next = if state.closing { Next::Over } else { Next::Nothing };
+        (next, state.outbox.take_given_up())
     }
 
     /// The peer acknowledged log frames on this link; `first` when that opened the connection.
