@@ -5,11 +5,12 @@ use crate::bulk::{
 };
 use crate::frames::{Batch, FrameReader};
 use crate::greeting::greet;
+use crate::outbox::PeerStart;
 use crate::refusal::{CLOSED, DONE, close_open};
 use crate::shared::Shared;
 use bytes::Bytes;
 use quinn::{Connection, SendStream, WriteError};
-use quorate_proto::{Generation, HelloKind, Instance};
+use quorate_proto::{HelloKind, Instance};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,9 +30,6 @@ const QUEUE: Duration = Duration::from_millis(40);
 /// Longest pause for that between two pieces; keeps 1 MiB a second going on the worst link.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Which process answered first; another one has nothing of what was sent.
-type Start = (Generation, u64);
-
 /// How one connection ended.
 enum Attempt {
     Over(SnapshotOutcome),
@@ -46,7 +44,8 @@ struct Sending<R> {
     address: SocketAddr,
     header: Bytes,
     read: R,
-    start: Option<Start>,
+    /// Which start of the receiver answered first; another one has nothing of what was sent.
+    start: Option<PeerStart>,
 }
 
 /// Sends a snapshot; `read` opens it behind what the receiver has, or at its beginning.
@@ -106,7 +105,7 @@ where
         };
         let connection = &greeted.connection;
         place.stands(connection);
-        let start = (greeted.hello.generation, greeted.hello.boot_nonce);
+        let start = greeted.start();
         let right = greeted.hello.instance == self.to
             && greeted.kind == HelloKind::Node
             && *self.start.get_or_insert(start) == start

@@ -112,7 +112,7 @@ impl Shared {
         let peer = self.peer_at(instance, greeted.address).ok_or(Refusal::TurnedAway(NO_ROOM))?;
         let mut state = peer.state();
         let verdict = judge(&state, greeted, self.timings.dial + self.timings.hello)?;
-        let start = start_of(greeted);
+        let start = greeted.start();
         let incoming = match state.incoming.start == Some(start) {
             true => state.incoming.clone(),
             false => Arc::new(Incoming::new(start)),
@@ -185,11 +185,6 @@ impl Shared {
             seeds: hello.seeds.clone(),
         }
     }
-}
-
-fn start_of(greeted: &Greeted) -> PeerStart {
-    let hello = &greeted.hello;
-    PeerStart { generation: hello.generation, boot_nonce: hello.boot_nonce }
 }
 
 enum Verdict {

@@ -2,6 +2,7 @@
 //! are in and accepted, the connection does not count.
 
 use crate::frames::{Batch, FrameReader};
+use crate::outbox::PeerStart;
 use crate::refusal::{OurSide, Refusal, failure_of};
 use crate::verifier::peer_key;
 use bytes::Bytes;
@@ -29,6 +30,13 @@ pub(crate) struct Greeted {
     pub(crate) address: SocketAddr,
     pub(crate) sender: SendStream,
     pub(crate) reader: FrameReader,
+}
+
+impl Greeted {
+    /// Which start of the peer this is.
+    pub(crate) fn start(&self) -> PeerStart {
+        PeerStart { generation: self.hello.generation, boot_nonce: self.hello.boot_nonce }
+    }
 }
 
 /// Exchanges hellos. On failure the connection has been closed with the reason.
