@@ -82,8 +82,7 @@ where
             return SnapshotOutcome::Failed;
         }
         tracing::debug!(%to, %address, had, tries, "a snapshot's connection was lost");
-        let doubled = shared.timings.backoff_first.saturating_mul(1 << (tries - 1).min(16));
-        tokio::time::sleep(doubled.min(shared.timings.backoff_last)).await;
+        tokio::time::sleep(shared.timings.backoff(tries)).await;
     }
 }
 

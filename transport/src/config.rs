@@ -58,6 +58,14 @@ impl Default for Timings {
     }
 }
 
+impl Timings {
+    /// The pause after so many failures in a row: doubled from the first to the last.
+    pub(crate) fn backoff(&self, failures: u32) -> Duration {
+        let doubled = self.backoff_first.saturating_mul(1 << failures.saturating_sub(1).min(16));
+        doubled.min(self.backoff_last)
+    }
+}
+
 /// Why the transport could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {

@@ -147,11 +147,10 @@ impl DialBook {
     }
 }
 
-/// Doubles from the first to the last pause, less up to a quarter, so that nodes that lost a peer at the same
-/// moment do not come back at the same moment. The process id makes them differ.
+/// The doubled pause, less up to a quarter, so that nodes that lost a peer at the same moment do not come back at the
+/// same moment. The process id makes them differ.
 fn pause(address: SocketAddr, failures: u32, timings: &Timings) -> Duration {
-    let doubled = timings.backoff_first.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    let full = doubled.min(timings.backoff_last);
+    let full = timings.backoff(failures);
     let text = format!("{address} {failures} {}", std::process::id());
     let part = (short_hash(&[text.as_bytes()]) % 1024) as u32;
     full - full / 4 * part / 1024
