@@ -1,12 +1,11 @@
 //! The transport's report of its links, as the lines that the doors show. Pure: reports and members in, lines out.
 
-use crate::api::pages::rfc3339;
+use crate::api::pages::{micros, rfc3339};
 use crate::judgement::judge;
 use crate::link_line::{DialLine, DroppedLine, LaneLine, LinkLine, WaitingLine};
 use quorate_node::Status;
 use quorate_proto::{Address, DialFailure, Instance, MemberState, SessionEnd};
 use quorate_transport::{ConnectionReport, DialReport, LaneBytes, LinkReport, Packets};
-use std::time::Duration;
 
 /// One line per peer, the voters first, each with what is wrong with it. A member that nothing was ever sent to has one
 /// too. `wall_unix_ms` is the present.
@@ -98,10 +97,6 @@ fn with_connection(line: LinkLine, connection: &ConnectionReport) -> LinkLine {
         bytes: lanes(&connection.sent, &connection.received),
         ..line
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Two digits behind the point.

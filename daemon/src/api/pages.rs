@@ -213,12 +213,11 @@ impl GivenUpPage {
 impl PingPage {
     /// The page of some pings.
     pub(crate) fn of(name: String, pings: Pings) -> Self {
-        let micros = |trip: &Duration| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX);
         Self {
             name,
             instance: pings.instance.to_string(),
             address: Some(pings.address),
-            round_trip_micros: pings.trips.iter().map(micros).collect(),
+            round_trip_micros: pings.trips.iter().copied().map(micros).collect(),
             lost: pings.lost,
             why: pings.why,
         }
@@ -338,6 +337,11 @@ impl EventPage {
             warning: line.event.warning,
         }
     }
+}
+
+/// A span of time in microseconds.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Milliseconds since 1970 as RFC 3339 in UTC; empty for zero, which means "not known".
