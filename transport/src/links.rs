@@ -214,13 +214,14 @@ impl Dialled {
 
 impl ConnectionReport {
     fn of(link: &Link, now: Instant) -> Self {
-        let path = link.connection.stats().path;
         let (trips, before) = {
             let watched = lock(&link.round_trips);
             (watched.median_and_worst(), watched.packets_before())
         };
+        let path = link.connection.stats().path;
+        let packets = Packets::of(&path);
+        let (sent, received, gossip_dropped) = link.traffic.counted();
         let (rtt_p50, rtt_p99) = trips.unwrap_or((path.rtt, path.rtt));
-        let Carried { sent, received, packets, gossip_dropped } = Carried::by(link);
         Self {
             session: link.life.session.clone(),
             age: now.saturating_duration_since(link.since),
