@@ -33,6 +33,14 @@ struct Dial {
     told: Dialled,
 }
 
+impl Dial {
+    /// The peer is there: the failures are forgotten, and the next dial need not wait.
+    fn reached(&mut self, now: Instant) {
+        self.told = Dialled::default();
+        self.next = now;
+    }
+}
+
 /// How the dials of an address went.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Dialled {
@@ -95,8 +103,7 @@ impl DialBook {
         let Some(dial) = self.dials.get_mut(&address) else { return false };
         dial.running = false;
         if success {
-            dial.told = Dialled::default();
-            dial.next = now;
+            dial.reached(now);
         } else {
             dial.told.failures = dial.told.failures.saturating_add(1);
             dial.told.failing_since.get_or_insert(now);
@@ -117,8 +124,7 @@ impl DialBook {
     /// The peer at this address was heard: the next dial need not wait.
     pub(crate) fn heard(&mut self, now: Instant, address: SocketAddr) {
         if let Some(dial) = self.dials.get_mut(&address) {
-            dial.told = Dialled::default();
-            dial.next = now;
+            dial.reached(now);
         }
     }
 
