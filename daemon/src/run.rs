@@ -112,14 +112,15 @@ enum StartError {
     Random(getrandom::Error),
 }
 
-struct Started0 {
+/// What the data directory held.
+struct OpenedDisk {
     dir: DataDir,
     founding: FoundingState,
     marker: Option<GenesisId>,
     recovered: disk::Recovered<Meta>,
 }
 
-fn open_disk(config: &Config) -> Result<Started0, StartError> {
+fn open_disk(config: &Config) -> Result<OpenedDisk, StartError> {
     let opened = disk::open(&config.data_dir, &config.birth_dir, &config.cluster)?;
     let restore =
         |pieces: disk::Pieces<'_>| Meta::restore(pieces).map_err(|error| error.to_string());
@@ -129,7 +130,7 @@ fn open_disk(config: &Config) -> Result<Started0, StartError> {
     }
     let (instance, generation) = (opened.dir.identity().instance, opened.dir.generation());
     tracing::info!(%instance, ?generation, fresh = opened.fresh, "data directory opened");
-    Ok(Started0 { dir: opened.dir, founding: opened.founding, marker: opened.marker, recovered })
+    Ok(OpenedDisk { dir: opened.dir, founding: opened.founding, marker: opened.marker, recovered })
 }
 
 fn hello(config: &Config, dir: &DataDir, boot_nonce: u64, genesis: Option<GenesisId>) -> Hello {
@@ -214,7 +215,7 @@ async fn serve(
     environment: Environment,
     threads: Handle,
 ) -> Result<Ended, StartError> {
-    let Started0 { dir, founding, marker, recovered } = open_disk(&config)?;
+    let OpenedDisk { dir, founding, marker, recovered } = open_disk(&config)?;
     let (unix, tcp) = open_doors(&config, &threads).await?;
     let channels = channels()?;
     let boot_nonce = getrandom::u64().map_err(StartError::Random)?;
