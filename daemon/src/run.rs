@@ -151,12 +151,12 @@ fn hello(config: &Config, dir: &DataDir, boot_nonce: u64, genesis: Option<Genesi
     }
 }
 
-fn transport_config(config: &Config, dir: &DataDir) -> TransportConfig {
+fn transport_config(config: &Config, key_seed: [u8; 32]) -> TransportConfig {
     TransportConfig {
         bind: config.listen,
         cluster: config.cluster.clone(),
         secrets: config.secrets.clone(),
-        key: NodeKeyPair::from_seed(dir.identity().key_seed),
+        key: NodeKeyPair::from_seed(key_seed),
         timings: quorate_transport::Timings::default(),
     }
 }
@@ -221,8 +221,8 @@ async fn serve(
     let boot_nonce = getrandom::u64().map_err(StartError::Random)?;
     let genesis = founding.known_genesis().or(marker);
     let hello = hello(&config, &dir, boot_nonce, founding.known_genesis());
-    let transport =
-        Transport::bind(transport_config(&config, &dir), hello.clone(), channels.transport)?;
+    let binding = transport_config(&config, dir.identity().key_seed);
+    let transport = Transport::bind(binding, hello.clone(), channels.transport)?;
     let disk = channels.disk;
     let report = Box::new(move |completed| {
         let _ = disk.send(completed);
@@ -333,14 +333,7 @@ pub(crate) fn farewell(options: &RunOptions) -> ExitCode {
         name: config.host.name.to_string(),
         ..Hello::default()
     };
-    let key = NodeKeyPair::from_seed(ended.identity.key_seed);
-    let transport = TransportConfig {
-        bind: config.listen,
-        cluster: config.cluster.clone(),
-        secrets: config.secrets.clone(),
-        key,
-        timings: quorate_transport::Timings::default(),
-    };
+    let transport = transport_config(&config, ended.identity.key_seed);
     runtime.block_on(quorate_transport::farewell(transport, hello, addresses, FAREWELL));
     ExitCode::SUCCESS
 }
