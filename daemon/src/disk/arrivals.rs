@@ -85,7 +85,7 @@ enum Place {
 impl Kept {
     fn forget(self) {
         if let Place::Aside { path, .. } = self.place {
-            let _ = std::fs::remove_file(path);
+            remove(&path);
         }
     }
 }
