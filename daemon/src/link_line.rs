@@ -38,6 +38,8 @@ pub(crate) struct LinkLine {
     pub(crate) rtt_p50_micros: Option<u64>,
     /// Its 99th percentile.
     pub(crate) rtt_p99_micros: Option<u64>,
+    /// How long this node's pings to the peer took; absent where it sends none.
+    pub(crate) pings: Option<PingLine>,
     /// Largest UDP payload that passes.
     pub(crate) mtu: Option<u16>,
     /// Times that packets of a size that had passed no longer did.
@@ -78,6 +80,29 @@ pub(crate) struct LinkLine {
     pub(crate) total_lost_packets: u64,
     /// What is wrong with it, in words; empty when nothing is.
     pub(crate) findings: Vec<LinkFinding>,
+}
+
+/// Pings that were answered since the start: those of a leader, and a voter's to its leader. They travel like Raft's
+/// heartbeats, and their times include the loops at both ends.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PingLine {
+    /// How many.
+    pub(crate) answers: u64,
+    /// The sum of their times.
+    pub(crate) sum_micros: u64,
+    /// How many took no longer than so many milliseconds.
+    pub(crate) within: Vec<WithinLine>,
+}
+
+/// See [`PingLine`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct WithinLine {
+    /// The limit.
+    pub(crate) millis: u64,
+    /// How many.
+    pub(crate) answers: u64,
 }
 
 /// Dials that failed, the last in a row.

@@ -2,8 +2,10 @@
 
 use crate::api::pages::{micros, rfc3339};
 use crate::judgement::judge;
-use crate::link_line::{DialLine, DroppedLine, LaneLine, LinkLine, WaitingLine};
-use quorate_node::Status;
+use crate::link_line::{
+    DialLine, DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine,
+};
+use quorate_node::{PING_CLASSES, PingTimes, Status};
 use quorate_proto::{Address, DialFailure, Instance, MemberState, SessionEnd};
 use quorate_transport::{ConnectionReport, DialReport, LaneBytes, LinkReport, Packets};
 
@@ -37,8 +39,23 @@ fn named(status: &Status, instance: Instance) -> LinkLine {
         name: name.cloned().unwrap_or_else(|| instance.short()),
         instance: instance.to_string(),
         role: member.map(|member| member.role().word().to_owned()).unwrap_or_default(),
+        pings: status
+            .pings
+            .iter()
+            .find(|(peer, _)| *peer == instance)
+            .map(|(_, times)| pings(times)),
         ..LinkLine::default()
     }
+}
+
+fn pings(times: &PingTimes) -> PingLine {
+    let mut answers = 0;
+    let within = PING_CLASSES.iter().zip(times.classes).map(|(millis, count)| {
+        answers += count;
+        WithinLine { millis: *millis, answers }
+    });
+    let within = within.collect();
+    PingLine { answers: times.classes.iter().sum(), sum_micros: micros(times.sum), within }
 }
 
 fn line(status: &Status, report: &LinkReport, wall_unix_ms: u64) -> LinkLine {

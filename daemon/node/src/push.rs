@@ -6,6 +6,7 @@
 
 use crate::event::Output;
 use crate::node::Node;
+use crate::ping_times::PingClock;
 use crate::timers::Timer;
 use quorate_proto::{
     EnvelopeBody, FrameKind, HealthEpoch, HealthUpdate, Instance, MemberState, Ping, Pong, Role,
@@ -23,8 +24,11 @@ const DOWN_EVERY: u64 = 7;
 /// Who has acknowledged what.
 #[derive(Debug, Default)]
 pub(crate) struct Push {
+    /// The number of the last pings.
     round: u64,
-    acknowledged: BTreeMap<Instance, HealthEpoch>,
+    pub(crate) clock: PingClock,
+    /// The newest answer of each node, by the number of its ping, and what it acknowledged.
+    acknowledged: BTreeMap<Instance, (u64, HealthEpoch)>,
     /// The newest epoch of which a push has been sent.
     pushed: HealthEpoch,
 }
@@ -38,7 +42,7 @@ impl Push {
 
     /// What a node has acknowledged.
     pub(crate) fn acknowledged(&self, instance: Instance) -> HealthEpoch {
-        self.acknowledged.get(&instance).copied().unwrap_or(HealthEpoch::ZERO)
+        self.acknowledged.get(&instance).map_or(HealthEpoch::ZERO, |(_, epoch)| *epoch)
     }
 }
 
@@ -48,8 +52,7 @@ impl Node {
         let Some(leader) = self.health.leader else { return };
         let me = self.config.instance;
         if leader.instance == me && self.leads() {
-            self.push.round += 1;
-            let round = self.push.round;
+            let round = self.new_round();
             let members = self.health.view.members.len();
             let slower =
                 Duration::from_micros(1_000_000 * members as u64 / PINGS_PER_SECOND as u64);
@@ -59,7 +62,7 @@ impl Node {
                 out,
             );
         } else if self.role().is_some_and(|role| role != Role::Member) && leader.instance != me {
-            self.push.round += 1;
+            self.new_round();
             self.timers.arm(Timer::Ping, self.now + PING_INTERVAL);
             let ping = self.ping(None);
             self.send_control(leader.instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
@@ -73,7 +76,15 @@ impl Node {
             return;
         }
         self.push.pushed = newest;
+        self.new_round();
         self.ping_members(|acknowledged, _| acknowledged < newest, out);
+    }
+
+    /// Pings that are sent now have a number of their own.
+    fn new_round(&mut self) -> u64 {
+        self.push.round += 1;
+        self.push.clock.sent(self.now, self.push.round);
+        self.push.round
     }
 
     fn ping_members(
@@ -147,14 +158,20 @@ impl Node {
 
     /// An answer came in: it acknowledges an epoch and shows the state behind it.
     pub(crate) fn ponged(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
-        if !self.leads() || self.health.member(from).is_none() {
+        if self.health.member(from).is_none() {
+            return;
+        }
+        self.push.clock.answered(self.now, from, pong.number);
+        if !self.leads() {
             return;
         }
         let newest = self.health.view.epoch;
-        let entry = self.push.acknowledged.entry(from).or_insert(HealthEpoch::ZERO);
-        // An acknowledgement beyond what was committed is nonsense and counts as none.
-        if pong.epoch <= newest {
-            *entry = pong.epoch;
+        let entry = self.push.acknowledged.entry(from).or_default();
+        // An acknowledgement beyond what was committed or asked is nonsense and counts as none, and so does one that a
+        // later answer has overtaken.
+        let asked = entry.0..=self.push.round;
+        if pong.epoch <= newest && asked.contains(&pong.number) {
+            *entry = (pong.number, pong.epoch);
         }
         self.compare_state(from, pong, out);
         self.epoch_acknowledged(out);

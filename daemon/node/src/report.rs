@@ -66,6 +66,7 @@ impl Node {
                 .sessions()
                 .map(|session| (session.instance, session.name.to_string(), session.address))
                 .collect(),
+            pings: self.push.clock.all(),
             snapshot: self.durable_snapshot(),
             counters: self.counter_rows(),
         }

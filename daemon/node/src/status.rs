@@ -1,5 +1,6 @@
 //! What a node knows of itself, for `quorate status`, `/v1/status`, `/metrics` and `quorate why`.
 
+use crate::ping_times::PingTimes;
 pub use quorate_membership::{Margin, WaitingReason as Reason};
 use quorate_proto::{
     Generation, GenesisId, HealthView, Instance, NodeName, Role, SnapshotMetadata,
@@ -85,6 +86,8 @@ pub struct Status {
     pub opinions: Vec<Opinion>,
     /// Instances with a session that is up, and where.
     pub sessions: Vec<(Instance, String, SocketAddr)>,
+    /// How long the pings of this node took: to everybody while it leads, to the leader while it votes.
+    pub pings: Vec<(Instance, PingTimes)>,
     /// Newest durable snapshot.
     pub snapshot: Option<SnapshotMetadata>,
     /// Counters for `/metrics`: name, help, value. Names follow Prometheus.

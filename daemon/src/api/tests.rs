@@ -79,6 +79,7 @@ pub(crate) fn sample(state: State) -> Status {
         view: Arc::new(view(4, MemberState::Alive)),
         opinions: Vec::new(),
         sessions: Vec::new(),
+        pings: Vec::new(),
         snapshot: None,
         counters: vec![("quorate_pings_total", "Pings sent.", 7)],
     }

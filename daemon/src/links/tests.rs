@@ -5,6 +5,7 @@ use crate::api::tests::sample;
 use crate::doors::PingFailure;
 use crate::pings::target;
 use quorate_node::status::State;
+use quorate_node::{PING_CLASSES, PingTimes};
 use quorate_proto::{DialFailure, Instance, SessionEnd};
 use quorate_transport::{DialReport, LaneBytes, LinkReport, Packets, outbox::GivenUp};
 use std::time::Duration;
@@ -52,6 +53,19 @@ fn every_member_has_a_line_and_one_without_a_connection_says_since_when_and_why(
         line.dropped.iter().map(|d| (d.lane.as_str(), d.cause.as_str(), d.frames)).collect();
     assert_eq!(dropped, [("control", "expired", 9), ("log", "peer restarted", 8)]);
     assert_eq!((line.total_bytes[1].sent, line.total_lost_packets), (11, 1));
+}
+
+#[test]
+fn the_times_of_pings_are_told_as_how_many_took_no_longer() {
+    let mut status = sample(State::Quorate);
+    let mut times = PingTimes { sum: Duration::from_millis(1_600), ..PingTimes::default() };
+    (times.classes[0], times.classes[3], times.classes[PING_CLASSES.len()]) = (7, 2, 1);
+    status.pings = vec![(Instance::from_bytes([3; 16]), times)];
+    let lines = lines(&status, &[report()], 0);
+    let pings = lines[1].pings.as_ref().expect("it is pinged");
+    assert_eq!((pings.answers, pings.sum_micros, &lines[0].pings), (10, 1_600_000, &None));
+    let answers: Vec<u64> = pings.within.iter().map(|within| within.answers).collect();
+    assert_eq!(answers, [7, 7, 7, 9, 9, 9, 9, 9, 9, 9]);
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub(super) fn render(out: &mut String, lines: &[LinkLine]) {
         family(out, shown, name, help, kind, |line| value(line).map(|value| value.to_string()));
     }
     round_trips(out, shown);
+    pings(out, shown);
     by_lane(out, shown);
 }
 
@@ -111,6 +112,29 @@ fn round_trips(out: &mut String, lines: &[&LinkLine]) {
                 "{name}{{peer=\"{peer}\",quantile=\"{quantile}\"}} {seconds}.{rest:06}"
             );
         }
+    }
+}
+
+fn pings(out: &mut String, lines: &[&LinkLine]) {
+    let name = "quorate_ping_seconds";
+    head(
+        out,
+        name,
+        "Answered pings: the leader's to everybody, a voter's to the leader; as heartbeats travel.",
+        "histogram",
+    );
+    for line in lines {
+        let Some(pings) = &line.pings else { continue };
+        let (peer, all) = (escape(&line.name), pings.answers);
+        for within in &pings.within {
+            let (seconds, millis) = (within.millis / 1_000, within.millis % 1_000);
+            let labels = format!("peer=\"{peer}\",le=\"{seconds}.{millis:03}\"");
+            let _ = writeln!(out, "{name}_bucket{{{labels}}} {}", within.answers);
+        }
+        let (seconds, rest) = (pings.sum_micros / 1_000_000, pings.sum_micros % 1_000_000);
+        let _ = writeln!(out, "{name}_bucket{{peer=\"{peer}\",le=\"+Inf\"}} {all}");
+        let _ = writeln!(out, "{name}_sum{{peer=\"{peer}\"}} {seconds}.{rest:06}");
+        let _ = writeln!(out, "{name}_count{{peer=\"{peer}\"}} {all}");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::links::PEERS;
 use super::render;
 use crate::api::tests::sample;
-use crate::link_line::{DroppedLine, LaneLine, LinkLine, WaitingLine};
+use crate::link_line::{DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine};
 use quorate_node::status::State;
 use std::collections::BTreeSet;
 
@@ -15,6 +15,11 @@ fn line(name: &str) -> LinkLine {
         rtt_p50_micros: Some(210),
         rtt_p99_micros: Some(1_200_345),
         mtu: Some(1452),
+        pings: Some(PingLine {
+            answers: 40,
+            sum_micros: 1_003_000,
+            within: vec![WithinLine { millis: 5, answers: 39 }],
+        }),
         connections: 3,
         total_sent_packets: 900,
         total_lost_packets: 12,
@@ -43,6 +48,11 @@ fn every_link_has_its_series_and_counters_go_over_all_connections() {
         "quorate_link_connections_total{peer=\"n2\"} 3",
         "quorate_link_rtt_seconds{peer=\"n2\",quantile=\"0.5\"} 0.000210",
         "quorate_link_rtt_seconds{peer=\"n2\",quantile=\"0.99\"} 1.200345",
+        "# TYPE quorate_ping_seconds histogram",
+        "quorate_ping_seconds_bucket{peer=\"n2\",le=\"0.005\"} 39",
+        "quorate_ping_seconds_bucket{peer=\"n2\",le=\"+Inf\"} 40",
+        "quorate_ping_seconds_sum{peer=\"n2\"} 1.003000",
+        "quorate_ping_seconds_count{peer=\"n2\"} 40",
         "quorate_link_sent_packets_total{peer=\"n2\"} 900",
         "quorate_link_lost_packets_total{peer=\"n2\"} 12",
         "quorate_link_frames_waiting{peer=\"n2\",lane=\"log\"} 2",

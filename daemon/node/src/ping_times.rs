@@ -1,0 +1,100 @@
+//! How long the answers to pings take, counted for each peer since the start: what a heartbeat on the same lane sees,
+//! the loops of both ends included.
+//!
+//! Invariants: counts only grow; as many peers are kept as there can be members, and a few rounds of pings.
+
+use quorate_proto::{Instance, Moment, limits};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Upper bounds of the classes of [`PingTimes`] in milliseconds; what took longer is in one more class.
+pub const PING_CLASSES: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 200, 500, 1_000];
+
+/// Rounds whose answers are still timed: ten seconds of them.
+const ROUNDS: usize = 64;
+
+/// The answers of one peer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PingTimes {
+    /// How many took so long as its class allows, and longer than the class before; the last has no limit.
+    pub classes: [u64; PING_CLASSES.len() + 1],
+    /// The sum of all times.
+    pub sum: Duration,
+}
+
+impl PingTimes {
+    fn add(&mut self, time: Duration) {
+        let class = PING_CLASSES.iter().position(|most| time <= Duration::from_millis(*most));
+        self.classes[class.unwrap_or(PING_CLASSES.len())] += 1;
+        self.sum += time;
+    }
+}
+
+/// When rounds of pings were sent, and how long their answers took.
+#[derive(Debug, Default)]
+pub(crate) struct PingClock {
+    /// Number and time of the newest rounds, oldest first.
+    rounds: VecDeque<(u64, Moment)>,
+    times: BTreeMap<Instance, PingTimes>,
+}
+
+impl PingClock {
+    /// A round is sent now.
+    pub(crate) fn sent(&mut self, now: Moment, round: u64) {
+        if self.rounds.len() >= ROUNDS {
+            self.rounds.pop_front();
+        }
+        self.rounds.push_back((round, now));
+    }
+
+    /// A peer answered the ping of this round. One of long ago, or that was never sent, is not counted.
+    pub(crate) fn answered(&mut self, now: Moment, from: Instance, round: u64) {
+        let Some((_, sent)) = self.rounds.iter().rev().find(|(number, _)| *number == round) else {
+            return;
+        };
+        if self.times.len() >= limits::MEMBERS && !self.times.contains_key(&from) {
+            // Instances that are long gone make room; those that answer are back at once.
+            self.times.clear();
+        }
+        self.times.entry(from).or_default().add(now.since(*sent));
+    }
+
+    /// All that were ever counted.
+    pub(crate) fn all(&self) -> Vec<(Instance, PingTimes)> {
+        self.times.iter().map(|(instance, times)| (*instance, *times)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::default() + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn an_answer_is_counted_in_the_class_of_its_time() {
+        let (mut clock, peer) = (PingClock::default(), Instance::from_bytes([1; 16]));
+        clock.sent(at(0), 1);
+        clock.answered(at(2), peer, 1);
+        clock.sent(at(150), 2);
+        clock.answered(at(151), peer, 1);
+        clock.answered(at(5_000), peer, 2);
+        let (_, times) = clock.all()[0];
+        assert_eq!(times.classes, [0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1]);
+        assert_eq!(times.sum, Duration::from_millis(2 + 151 + 4_850));
+    }
+
+    #[test]
+    fn an_answer_to_no_ping_of_late_is_not_counted() {
+        let (mut clock, peer) = (PingClock::default(), Instance::from_bytes([1; 16]));
+        clock.answered(at(0), peer, 1);
+        for round in 1..=ROUNDS as u64 + 1 {
+            clock.sent(at(round), round);
+        }
+        clock.answered(at(1_000), peer, 1);
+        clock.answered(at(1_000), peer, u64::MAX);
+        assert_eq!(clock.all(), []);
+    }
+}
