@@ -42,6 +42,8 @@ pub(crate) struct Admission {
     next_via: usize,
     /// As a joiner: why the last request was refused.
     pub(crate) refused: Option<String>,
+    /// As a joiner: the epoch at which it was let in.
+    let_in: Option<HealthEpoch>,
     askers: Vec<Asker>,
 }
 
@@ -197,8 +199,11 @@ impl Node {
         if let Some(founded) = &admitted.founded {
             self.step_founding(FoundingInput::Admitted(founded.clone()), out);
         }
-        let text = format!("let in at epoch {}", admitted.epoch);
-        self.event("joined", text, false, out);
+        // It may have asked twice before the view came that shows it.
+        if self.admission.let_in.replace(admitted.epoch) != Some(admitted.epoch) {
+            let text = format!("let in at epoch {}", admitted.epoch);
+            self.event("joined", text, false, out);
+        }
     }
 
     fn join_refused(&mut self, refusal: &quorate_proto::Refusal, out: &mut Vec<Output>) {
