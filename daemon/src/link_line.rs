@@ -64,6 +64,8 @@ pub(crate) struct LinkLine {
     pub(crate) retransmitted: u64,
     /// Log frames that came a second time and were dropped.
     pub(crate) duplicates: u64,
+    /// Heartbeats of the peer that a lost packet would have held up, had not a copy come first.
+    pub(crate) overtaken: u64,
     /// Control frames that a newer one replaced before they were written.
     pub(crate) superseded: u64,
     /// Frames given up, by lane and cause.

@@ -82,6 +82,7 @@ fn line(status: &Status, report: &LinkReport, wall_unix_ms: u64) -> LinkLine {
         unacknowledged: report.unacknowledged as u64,
         retransmitted: report.retransmitted,
         duplicates: report.duplicates,
+        overtaken: report.overtaken,
         superseded: report.superseded,
         dropped: dropped(report),
         gossip_dropped: report.gossip_dropped,

@@ -6,7 +6,8 @@ use std::time::Duration;
 /// How a payload travels; each lane has its own order, bounds and behaviour when full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// One ordered stream; an unsent frame is superseded by a newer one of the same key; never retransmitted.
+    /// One ordered stream; an unsent frame is superseded by a newer one of the same key; never sent again on another
+    /// connection. On a link that loses packets, pings and heartbeats may overtake other frames.
     Control,
     /// One ordered stream of Raft messages; bounded bytes.
     Log,

@@ -2,13 +2,14 @@
 //! in between that may break at any frame.
 //!
 //! Mirrors the transport: the first word on a connection says what its sender has, acknowledgements ride along with
-//! control frames or go after a while, and what waits for a peer without a connection is dialled for with pauses.
+//! control frames or go after a while, heartbeats may overtake where packets are lost, and what waits for a peer
+//! without a connection is dialled for with pauses.
 
 use crate::shipping::{CONTROL, LOG};
 use crate::world::{Happening, World};
 use bytes::Bytes;
 use quorate_node::Input;
-use quorate_proto::{Frame, Instance, Lane, SessionEnd};
+use quorate_proto::{Frame, FrameKind, Instance, Lane, SessionEnd};
 use quorate_transport::inbox::{Arrival, Inbox};
 use quorate_transport::outbox::{GivenUp, Outbox, PeerStart};
 use std::net::SocketAddr;
@@ -112,7 +113,14 @@ impl World {
                 if rides {
                     self.acknowledge(host, peer);
                 }
-                let at = self.network.stream_arrival(now, &mut self.random, host, peer, number);
+                let mut at = self.network.stream_arrival(now, &mut self.random, host, peer, number);
+                let beats = matches!(
+                    outgoing.kind,
+                    Some(FrameKind::Ping | FrameKind::Pong | FrameKind::Heartbeat)
+                );
+                if beats && let Some(copy) = self.network.copy_arrival(now, &mut self.random) {
+                    at = at.min(copy);
+                }
                 self.schedule(at, Happening::Deliver(Shipment::new(host, peer, connection, cargo)));
             }
         }

@@ -38,6 +38,8 @@ impl Weather {
 pub const IDLE: Duration = Duration::from_secs(3);
 /// How long a dial tries.
 pub const DIAL: Duration = Duration::from_secs(1);
+/// The copy of a heartbeat follows it so much later.
+const COPY_AFTER: Duration = Duration::from_millis(10);
 /// QUIC sends a lost packet again after about this long.
 const RETRANSMIT: Duration = Duration::from_millis(25);
 
@@ -134,6 +136,12 @@ impl Network {
         let at = at.max(*last + Duration::from_micros(1));
         *last = at;
         at
+    }
+
+    /// When the copy of a heartbeat arrives that is sent along on a way that loses: at once, not behind what waits.
+    pub fn copy_arrival(&mut self, now: Moment, random: &mut Random) -> Option<Moment> {
+        let comes = self.weather.loss > 0 && !random.percent(self.weather.loss);
+        comes.then(|| now + COPY_AFTER + self.flight(random))
     }
 
     /// When a datagram arrives: never, once, or twice, in any order.

@@ -4,6 +4,7 @@
 //! A writer puts all that waits into one write. A reader hands each frame over and waits when the owner has no
 //! room: then the peer's stream fills, its writer waits, and its outbox supersedes, drops and reports.
 
+use crate::copies::{COPY, Copies, GOSSIP};
 use crate::event::TransportEvent;
 use crate::frames::{ACKNOWLEDGEMENT, Batch, FrameError, FrameReader};
 use crate::greeting::LOG_LANE;
@@ -11,7 +12,8 @@ use crate::incoming::{ACKNOWLEDGE_AFTER, Taken};
 use crate::peer::{Link, Next, Peer};
 use crate::refusal::Refusal;
 use crate::requests;
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
+use bytes::{Buf as _, Bytes};
 use quinn::{ConnectionError, SendStream, WriteError};
 use quorate_proto::{Lane, limits};
 use std::sync::Arc;
@@ -125,11 +127,11 @@ async fn write_control(
     link: &Arc<Link>,
     mut stream: SendStream,
 ) -> Result<(), WriteError> {
-    let mut batch = Batch::default();
+    let (mut batch, mut copies) = (Batch::default(), Copies::default());
     batch.push_acknowledgement(link.incoming.acknowledgement());
     let mut due: Option<Instant> = None;
     loop {
-        let next = collect(shared, peer, link, Lane::Control, &mut batch);
+        let next = collect_control(shared, peer, link, &mut batch, &mut copies);
         let incoming = &link.incoming;
         let late = due.is_some_and(|due| due <= Instant::now());
         let soon = batch.bytes() > 0 || incoming.owes_much() || late || next == Next::Over;
@@ -138,11 +140,15 @@ async fn write_control(
         }
         due = incoming.owes().then(|| due.unwrap_or_else(|| Instant::now() + ACKNOWLEDGE_AFTER));
         send(&mut batch, &mut stream, &link.traffic.control_sent).await?;
+        while let Some(copy) = copies.take_due(Instant::now()) {
+            link.send_datagram(copy, &link.traffic.control_sent);
+        }
+        let wake = due.into_iter().chain(copies.due()).min();
         match next {
             Next::Full => {}
             Next::Nothing => tokio::select! {
                 () = link.control.notified() => {}
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
                 error = link.connection.closed() => return Err(WriteError::ConnectionLost(error)),
             },
             Next::Over => break,
@@ -168,7 +174,7 @@ async fn write_log(
     batch.push_raw(&[LOG_LANE]);
     let mut stream = link.connection.open_uni().await.map_err(WriteError::ConnectionLost)?;
     loop {
-        let next = collect(shared, peer, link, Lane::Log, &mut batch);
+        let next = collect_log(shared, peer, link, &mut batch);
         send(&mut batch, &mut stream, &link.traffic.log_sent).await?;
         match next {
             Next::Full => {}
@@ -202,15 +208,33 @@ async fn end(mut stream: SendStream) -> Result<(), WriteError> {
 }
 
 /// Moves what waits into the batch, up to its size, and says why it stopped.
-fn collect(
+fn collect_control(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
     link: &Arc<Link>,
-    lane: Lane,
+    batch: &mut Batch,
+    copies: &mut Copies,
+) -> Next {
+    let lossy = link.lossy.load(Relaxed);
+    let (next, given_up) = peer.next_frames(link, shared.now(), Lane::Control, |outgoing| {
+        let bytes = outgoing.bytes.unwrap_or_default();
+        copies.written(outgoing.kind, &bytes, lossy);
+        batch.push(bytes);
+        batch.bytes() >= BATCH
+    });
+    shared.report(peer, given_up);
+    next
+}
+
+/// The same for the log lane.
+fn collect_log(
+    shared: &Arc<Shared>,
+    peer: &Arc<Peer>,
+    link: &Arc<Link>,
     batch: &mut Batch,
 ) -> Next {
-    let (next, given_up) = peer.next_frames(link, shared.now(), lane, |outgoing| {
-        if lane == Lane::Log && !link.numbered.swap(true, Relaxed) {
+    let (next, given_up) = peer.next_frames(link, shared.now(), Lane::Log, |outgoing| {
+        if !link.numbered.swap(true, Relaxed) {
             batch.push_raw(&outgoing.number.to_be_bytes());
         }
         batch.push(outgoing.bytes.unwrap_or_default());
@@ -264,6 +288,9 @@ async fn read_control(
         }
         let bytes = reader.body(length, limits::CONTROL_FRAME).await?;
         received.fetch_add(bytes.len() as u64 + 4, Relaxed);
+        if !lock(&link.seen).on_stream() {
+            continue;
+        }
         let event = TransportEvent::Frame { from: peer.instance, lane: Lane::Control, bytes };
         if !shared.tell(event).await {
             return Err(Broken::Connection);
@@ -314,15 +341,36 @@ async fn read_log(shared: &Shared, peer: &Peer, link: &Arc<Link>) -> Result<(), 
 }
 
 async fn read_datagrams(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>) {
-    while let Ok(bytes) = link.connection.read_datagram().await {
+    while let Ok(mut bytes) = link.connection.read_datagram().await {
         link.came_in();
-        let length = bytes.len();
-        link.traffic.gossip_received.fetch_add(length as u64, Relaxed);
-        let fits = length <= limits::GOSSIP_PACKET;
-        // Gossip repeats itself: better lost than waited for.
-        let event = TransportEvent::Datagram { from: peer.instance, bytes };
-        if !fits || !shared.tell_if_room(event) {
-            link.traffic.gossip_dropped.fetch_add(1, Relaxed);
+        let length = bytes.len() as u64;
+        match bytes.try_get_u8() {
+            Ok(GOSSIP) => {
+                link.traffic.gossip_received.fetch_add(length, Relaxed);
+                let fits = bytes.len() <= limits::GOSSIP_PACKET;
+                // Gossip repeats itself: better lost than waited for.
+                let event = TransportEvent::Datagram { from: peer.instance, bytes };
+                if !fits || !shared.tell_if_room(event) {
+                    link.traffic.gossip_dropped.fetch_add(1, Relaxed);
+                }
+            }
+            Ok(COPY) => {
+                link.traffic.control_received.fetch_add(length, Relaxed);
+                take_copy(&shared, &peer, &link, bytes);
+            }
+            // A later version's.
+            _ => {}
         }
+    }
+}
+
+/// A copy of a control frame overtakes it, or comes too late.
+fn take_copy(shared: &Shared, peer: &Peer, link: &Link, copy: Bytes) {
+    let mut seen = lock(&link.seen);
+    let Some((number, bytes)) = seen.copy(copy) else { return };
+    let event = TransportEvent::Frame { from: peer.instance, lane: Lane::Control, bytes };
+    if shared.tell_if_room(event) {
+        seen.handed(number);
+        link.traffic.overtaken.fetch_add(1, Relaxed);
     }
 }

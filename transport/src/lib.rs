@@ -12,6 +12,7 @@ mod bulk_in;
 mod bulk_out;
 mod config;
 mod connections;
+mod copies;
 mod dialer;
 mod dials;
 mod endpoint;

@@ -99,6 +99,8 @@ pub struct LinkReport {
     pub packets: Packets,
     /// Gossip packets dropped over all connections.
     pub gossip_dropped: u64,
+    /// Heartbeats of the peer that a lost packet would have held up, had not a copy come first, over all connections.
+    pub overtaken: u64,
 }
 
 /// The dials of an address that failed, the last in a row.
@@ -174,7 +176,7 @@ impl LinkReport {
     pub(crate) fn of(peer: &Peer, now: Instant, dials: impl Fn(SocketAddr) -> Dialled) -> Self {
         let state = peer.state();
         let record = lock(&peer.record);
-        let Carried { sent, received, packets, gossip_dropped } = record.total();
+        let Carried { sent, received, packets, gossip_dropped, overtaken } = record.total();
         let gone = record.gone.filter(|_| state.standing.is_none());
         Self {
             instance: peer.instance,
@@ -196,6 +198,7 @@ impl LinkReport {
             received,
             packets,
             gossip_dropped,
+            overtaken,
         }
     }
 }

@@ -19,7 +19,7 @@ pub use given_up::GivenUp;
 use bytes::Bytes;
 use control::ControlLane;
 use log::LogLane;
-use quorate_proto::{Frame, Generation, Lane, Moment, Supersede, limits};
+use quorate_proto::{Frame, FrameKind, Generation, Lane, Moment, Supersede, limits};
 use std::time::Duration;
 
 /// Most control frames that wait. Each peer has a handful of keys at a time (ping, pong, dissent, founding);
@@ -53,6 +53,8 @@ pub struct Outgoing {
     pub number: u64,
     /// The encoded envelope; none when the frame of this number is skipped.
     pub bytes: Option<Bytes>,
+    /// Control lane: what it is, when that was said.
+    pub kind: Option<FrameKind>,
 }
 
 /// A peer acknowledged a frame that was never written to it.
@@ -148,8 +150,9 @@ impl Outbox {
         }
         match lane {
             Lane::Control => {
-                let bytes = self.control.next(now, &mut self.fresh)?;
-                Some(Outgoing { number: 0, bytes: Some(bytes) })
+                let frame = self.control.next(now, &mut self.fresh)?;
+                let kind = frame.supersede.map(|key| key.kind);
+                Some(Outgoing { number: 0, bytes: Some(frame.bytes), kind })
             }
             Lane::Log => self.log.next(now, &mut self.fresh),
         }

@@ -4,12 +4,14 @@
 //! outbox; other links of the same session are only read until both sides are done with them. Locks are held for
 //! bookkeeping only, never across an await.
 
+use crate::copies::Seen;
 use crate::incoming::Incoming;
 use crate::links::Packets;
 use crate::outbox::{FalseAcknowledgement, GivenUp, Outbox, Outgoing};
 use crate::record::Record;
 use crate::round_trips::RoundTrips;
 use crate::shared::lock;
+use bytes::Bytes;
 use quinn::Connection;
 use quorate_proto::{Frame, Instance, Lane, Moment, Session, SessionEnd};
 use std::net::SocketAddr;
@@ -53,6 +55,7 @@ pub(crate) struct Traffic {
     pub(crate) log_received: AtomicU64,
     pub(crate) gossip_received: AtomicU64,
     pub(crate) gossip_dropped: AtomicU64,
+    pub(crate) overtaken: AtomicU64,
 }
 
 /// One connection that carries, or carried, a session.
@@ -69,6 +72,10 @@ pub(crate) struct Link {
     pub(crate) round_trips: Mutex<RoundTrips>,
     /// The peer's numbered frames, over all connections to this start of it.
     pub(crate) incoming: Arc<Incoming>,
+    /// Packets that this side sent were lost of late.
+    pub(crate) lossy: AtomicBool,
+    /// The peer's control frames on this link.
+    pub(crate) seen: Mutex<Seen>,
     /// The number of the first log frame was written on this link.
     pub(crate) numbered: AtomicBool,
     /// Wakes the writers.
@@ -96,6 +103,8 @@ impl Link {
             dialled,
             life,
             incoming,
+            lossy: AtomicBool::new(false),
+            seen: Mutex::default(),
             numbered: AtomicBool::new(false),
             since: Instant::now(),
             traffic: Traffic::default(),
@@ -108,16 +117,30 @@ impl Link {
         })
     }
 
-    /// Something came in: looks at the round trip time, now and then.
+    /// Something came in: looks at the way, now and then.
     pub(crate) fn came_in(&self) {
         self.used.store(true, Ordering::Relaxed);
         let (mut trips, now) = (lock(&self.round_trips), Instant::now());
         if trips.due(now) {
-            trips.take(now, self.connection.rtt());
+            let path = self.connection.stats().path;
+            trips.take(now, path.rtt);
+            let packets = Packets::of(&path);
+            self.lossy.store(trips.loses(now, packets.lost), Ordering::Relaxed);
             if trips.look_due(now) {
-                trips.look(now, Packets::of(&self.connection.stats().path));
+                trips.look(now, packets);
             }
         }
+    }
+
+    /// Sends a datagram if there is room for it, and counts its bytes.
+    pub(crate) fn send_datagram(&self, bytes: Bytes, sent: &AtomicU64) -> bool {
+        self.used.store(true, Ordering::Relaxed);
+        let length = bytes.len() as u64;
+        let left = self.connection.send_datagram(bytes).is_ok();
+        if left {
+            sent.fetch_add(length, Ordering::Relaxed);
+        }
+        left
     }
 
     pub(crate) fn wake(&self, lane: Lane) {

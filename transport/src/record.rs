@@ -8,6 +8,7 @@ use crate::peer::{Link, Peer};
 use crate::shared::lock;
 use quorate_proto::SessionEnd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// All connections of one peer.
@@ -30,13 +31,15 @@ pub(crate) struct Carried {
     pub(crate) received: LaneBytes,
     pub(crate) packets: Packets,
     pub(crate) gossip_dropped: u64,
+    pub(crate) overtaken: u64,
 }
 
 impl Carried {
     pub(crate) fn by(link: &Link) -> Self {
         let (sent, received, gossip_dropped) = link.traffic.counted();
         let packets = Packets::of(&link.connection.stats().path);
-        Self { sent, received, packets, gossip_dropped }
+        let overtaken = link.traffic.overtaken.load(Ordering::Relaxed);
+        Self { sent, received, packets, gossip_dropped, overtaken }
     }
 
     fn add(&mut self, other: &Self) {
@@ -44,6 +47,7 @@ impl Carried {
         self.received.add(&other.received);
         self.packets.add(&other.packets);
         self.gossip_dropped += other.gossip_dropped;
+        self.overtaken += other.overtaken;
     }
 }
 

@@ -15,6 +15,10 @@ const EVERY: Duration = Duration::from_millis(100);
 /// Between two looks at the packets.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// A link on which a packet was lost counts as one that loses for so long: where one in a hundred is lost, the next one
+/// is within that time, at some twenty packets a second.
+const OF_LATE: Duration = Duration::from_secs(30);
+
 /// A ring of samples, and two looks.
 #[derive(Debug)]
 pub(crate) struct RoundTrips {
@@ -26,6 +30,9 @@ pub(crate) struct RoundTrips {
     /// The look before the last one, and the last one.
     before: Packets,
     looked: Option<(Instant, Packets)>,
+    /// Packets lost so far, and until when the link counts as one that loses.
+    lost: u64,
+    loses_until: Option<Instant>,
 }
 
 impl RoundTrips {
@@ -36,6 +43,8 @@ impl RoundTrips {
             next: None,
             before: Packets::default(),
             looked: None,
+            lost: 0,
+            loses_until: None,
         }
     }
 
@@ -49,6 +58,14 @@ impl RoundTrips {
         self.next = Some(now + EVERY);
         self.samples[self.taken % SAMPLES] = u32::try_from(trip.as_micros()).unwrap_or(u32::MAX);
         self.taken += 1;
+    }
+
+    /// Whether any packet was lost of late, given how many were lost so far.
+    pub(crate) fn loses(&mut self, now: Instant, lost: u64) -> bool {
+        if lost > self.lost {
+            (self.lost, self.loses_until) = (lost, Some(now + OF_LATE));
+        }
+        self.loses_until.is_some_and(|until| now < until)
     }
 
     /// Whether another look at the packets is due.
@@ -120,6 +137,16 @@ mod tests {
             now += LOOK_EVERY;
         }
         assert_eq!(trips.packets_before(), Packets { sent: 200, lost: 20 });
+    }
+
+    #[test]
+    fn a_link_loses_for_a_while_after_each_lost_packet() {
+        let (mut trips, now) = (RoundTrips::new(), Instant::now());
+        assert!(!trips.loses(now, 0));
+        assert!(trips.loses(now, 1));
+        assert!(trips.loses(now + OF_LATE / 2, 2));
+        assert!(trips.loses(now + OF_LATE, 2), "the last one counts");
+        assert!(!trips.loses(now + OF_LATE * 3 / 2, 2));
     }
 
     #[test]

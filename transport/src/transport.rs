@@ -2,6 +2,7 @@
 
 use crate::bulk::{SnapshotOutcome, SnapshotPart, SnapshotPosition};
 use crate::config::{BindError, TransportConfig};
+use crate::copies::GOSSIP;
 use crate::event::TransportEvent;
 use crate::greeting::check_own;
 use crate::identity::Identity;
@@ -126,14 +127,11 @@ impl Transport {
             shared.dial_once(&peer);
             return;
         };
-        link.used.store(true, Ordering::Relaxed);
-        let length = bytes.len();
-        let sent = length <= limits::GOSSIP_PACKET && link.connection.send_datagram(bytes).is_ok();
-        let (counter, number) = match sent {
-            true => (&link.traffic.gossip_sent, length as u64),
-            false => (&link.traffic.gossip_dropped, 1),
-        };
-        counter.fetch_add(number, Ordering::Relaxed);
+        let fits = bytes.len() <= limits::GOSSIP_PACKET;
+        let packet = [&[GOSSIP][..], &bytes].concat().into();
+        if !fits || !link.send_datagram(packet, &link.traffic.gossip_sent) {
+            link.traffic.gossip_dropped.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Makes a session with whoever is at this address: a `SessionUp`, or a `DialFailed` that says why not. One

@@ -120,7 +120,11 @@ async fn gossip_travels_on_a_session_and_is_dropped_without_one_or_when_too_larg
     let (from, bytes) = datagram.await;
     assert_eq!((from, bytes.len()), (a.instance(), limits::GOSSIP_PACKET));
     let link = a.transport.links().remove(0).connection.unwrap();
-    assert_eq!((link.gossip_dropped, link.sent.gossip), (1, limits::GOSSIP_PACKET as u64));
+    assert_eq!(
+        (link.gossip_dropped, link.sent.gossip),
+        (1, 1 + limits::GOSSIP_PACKET as u64),
+        "with its mark"
+    );
 }
 
 #[tokio::test]

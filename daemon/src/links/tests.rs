@@ -34,6 +34,7 @@ fn report() -> LinkReport {
         received: LaneBytes::default(),
         packets: Packets { sent: 40, lost: 1 },
         gossip_dropped: 13,
+        overtaken: 14,
     }
 }
 

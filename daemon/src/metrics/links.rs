@@ -38,7 +38,7 @@ pub(super) fn render(out: &mut String, lines: &[LinkLine]) {
 
 type Value = fn(&LinkLine) -> Option<u64>;
 
-const FAMILIES: [(&str, &str, &str, Value); 9] = [
+const FAMILIES: [(&str, &str, &str, Value); 10] = [
     ("quorate_link_up", "1 when a connection to the peer stands.", "gauge", |line| {
         Some(u64::from(line.up_seconds.is_some()))
     }),
@@ -71,6 +71,12 @@ const FAMILIES: [(&str, &str, &str, Value); 9] = [
         "Log frames that were written a second time, because a connection was lost.",
         "counter",
         |line| Some(line.retransmitted),
+    ),
+    (
+        "quorate_link_heartbeats_overtaken_total",
+        "Heartbeats of the peer that a lost packet would have held up, had not a copy come first.",
+        "counter",
+        |line| Some(line.overtaken),
     ),
     (
         "quorate_link_gossip_dropped_total",

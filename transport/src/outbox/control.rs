@@ -4,7 +4,6 @@
 //! most [`CONTROL_FRAMES`] frames and [`CONTROL_BYTES`] bytes wait, but for one frame of the largest size.
 
 use super::{CONTROL_BYTES, CONTROL_FRAMES, GivenUp, Waiting};
-use bytes::Bytes;
 use quorate_proto::{FrameKind, Moment};
 use std::collections::VecDeque;
 
@@ -73,12 +72,12 @@ impl ControlLane {
     }
 
     /// The next frame, without those whose time is over.
-    pub(super) fn next(&mut self, now: Moment, fresh: &mut GivenUp) -> Option<Bytes> {
+    pub(super) fn next(&mut self, now: Moment, fresh: &mut GivenUp) -> Option<Waiting> {
         loop {
             let frame = self.frames.pop_front()?;
             self.bytes -= frame.cost();
             if !frame.is_over(now, true) {
-                return Some(frame.bytes);
+                return Some(frame);
             }
             fresh.control_expired += 1;
         }

@@ -104,7 +104,8 @@ impl LogLane {
         } else {
             self.numbered = self.sent;
         }
-        Some(Outgoing { number: self.behind + self.sent as u64, bytes: frame })
+        let number = self.behind + self.sent as u64;
+        Some(Outgoing { number, bytes: frame, kind: None })
     }
 
     fn remove(&mut self, place: usize) {

@@ -5,6 +5,7 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod beats;
 mod crowd;
 mod cuts;
 mod dialling;

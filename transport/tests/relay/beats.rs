@@ -1,0 +1,65 @@
+//! Heartbeats over a network that loses packets: each arrives once, some by their copy.
+
+use crate::stage::relay::{CALM, Relay, Weather};
+use crate::stage::{Node, actor};
+use bytes::Bytes;
+use quorate_proto::{Frame, FrameKind, Lane, Supersede};
+use quorate_transport::{LinkReport, Timings, TransportEvent};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const BEATS: u64 = 100;
+/// Longer than the copies wait, so that each beat is alone in its packet.
+const PACE: Duration = Duration::from_millis(20);
+
+fn beat(number: u64) -> Frame {
+    let supersede = Some(Supersede { kind: FrameKind::Ping, group: 0, subject: number });
+    let bytes = Bytes::copy_from_slice(&number.to_be_bytes());
+    Frame { lane: Lane::Control, supersede, expires: None, bytes }
+}
+
+/// Sends beats and receives the other's, each once.
+async fn exchange(mut node: Node, to: u8, relay: Relay) -> Node {
+    let mut pace = tokio::time::interval(PACE);
+    let (mut sent, mut got) = (0, BTreeSet::new());
+    while got.len() < BEATS as usize || sent < BEATS {
+        tokio::select! {
+            _ = pace.tick(), if sent < BEATS => {
+                node.transport.send(actor(to).instance(), relay.address(to), beat(sent));
+                sent += 1;
+            }
+            event = node.events.recv() => {
+                if let TransportEvent::Frame { lane: Lane::Control, bytes, .. } = event.unwrap() {
+                    let number = u64::from_be_bytes(bytes[..].try_into().unwrap());
+                    assert!(number < BEATS && got.insert(number), "beat {number} came twice");
+                }
+            }
+        }
+    }
+    node
+}
+
+async fn links(weather: Weather) -> Vec<LinkReport> {
+    let relay = Relay::new(21, weather);
+    let [one, other] = [1, 2].map(|number| relay.start(actor(number), Timings::default()));
+    let both = tokio::join!(exchange(one, 2, relay.clone()), exchange(other, 1, relay.clone()));
+    [both.0, both.1].into_iter().flat_map(|node| node.transport.links()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_packets_are_lost_heartbeats_come_once_and_copies_overtake_what_waits() {
+    let links = links(Weather { lost: 20, ..CALM }).await;
+    assert!(links.iter().any(|link| link.overtaken > 0), "{links:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_is_lost_nothing_is_copied() {
+    for link in links(CALM).await {
+        assert_eq!((link.packets.lost, link.overtaken), (0, 0), "{link:?}");
+        let per_beat = link.sent.control as f64 / BEATS as f64;
+        assert!(
+            per_beat < 13.0,
+            "eight bytes, a length, and an acknowledgement here and there: {per_beat}"
+        );
+    }
+}
