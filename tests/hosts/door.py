@@ -98,34 +98,32 @@ def fill(cluster, host, prefix, total, value=1 << 20, clients=3):
     return time.monotonic() - began
 
 
-class Pings:
-    """Pings from one host to another, ten a second at most, until they are stopped."""
+class Beats:
+    """Answered heartbeat pings from one host to another since a moment, as the daemon counts them (`quorate_ping_seconds`)."""
 
     def __init__(self, cluster, host, name):
-        self.door, self.name, self.trips, self.lost = Door(cluster, host, 20), name, [], 0
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self.work, daemon=True)
-        self.thread.start()
+        self.door, self.name = Door(cluster, host, 20), name
+        self.before = self.read()
 
-    def work(self):
-        while not self.stopping.wait(0.1):
-            try:
-                trips = self.door.ping(self.name)
-            except (OSError, ValueError, http.client.HTTPException):
-                trips = []
-            self.trips += trips
-            self.lost += not trips
+    def read(self):
+        """How many took no longer than each limit, in seconds."""
+        status, body = self.door.ask("GET", "/metrics")
+        if status != 200:
+            raise Failed("/metrics answers with %d" % status)
+        head = 'quorate_ping_seconds_bucket{peer="%s",le="' % self.name
+        lines = [line[len(head):] for line in body.decode().splitlines() if line.startswith(head)]
+        return {float(limit): int(count) for limit, count in (line.split('"} ') for line in lines)}
 
-    def stop(self):
-        self.stopping.set()
-        self.thread.join(20)
-        return self
+    def since(self):
+        now = self.read()
+        return {limit: count - self.before.get(limit, 0) for limit, count in now.items()}
 
-    def percentile(self, percent):
-        """Milliseconds; a ping that was lost counts as the second that it was waited for."""
-        trips = sorted(self.trips + [1000.0] * self.lost)
-        return trips[min(len(trips) - 1, len(trips) * percent // 100)] if trips else float("inf")
+    def percentile(self, share):
+        """The smallest limit in seconds within which so many of a hundred were answered."""
+        counts = self.since()
+        return min(limit for limit, count in counts.items() if 100 * count >= share * counts[float("inf")])
 
     def text(self):
-        return "%d pings, p50 %.1f ms, p99 %.1f ms, longest %.1f ms, %d lost" % (
-            len(self.trips) + self.lost, self.percentile(50), self.percentile(99), self.percentile(100), self.lost)
+        counts = self.since()
+        return "%d heartbeats, p50 within %g ms, p99 within %g ms, p99.9 within %g ms" % (
+            counts[float("inf")], *(1000 * self.percentile(share) for share in (50, 99, 99.9)))

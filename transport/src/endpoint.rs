@@ -2,6 +2,7 @@
 //! address as the source of what we dial.
 
 use crate::config::{BindError, Timings, TransportConfig};
+use crate::congestion::FlooredCubicConfig;
 use crate::identity::Identity;
 use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, VarInt};
 use quinn_proto::HashedConnectionIdGenerator;
@@ -40,6 +41,7 @@ fn main_config(timings: &Timings) -> quinn::TransportConfig {
         .max_idle_timeout(IdleTimeout::try_from(timings.idle).ok())
         .keep_alive_interval(Some(timings.keep_alive))
         .initial_rtt(timings.initial_rtt)
+        .congestion_controller_factory(Arc::new(FlooredCubicConfig))
         .max_concurrent_uni_streams(VarInt::from_u32(UNI_STREAMS))
         .max_concurrent_bidi_streams(VarInt::from_u32(BIDI_STREAMS))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))

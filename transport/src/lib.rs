@@ -11,6 +11,7 @@ mod bulk;
 mod bulk_in;
 mod bulk_out;
 mod config;
+mod congestion;
 mod connections;
 mod copies;
 mod dialer;
