@@ -4,6 +4,7 @@
 //! that is cut holds what was sent; after the idle time both ends find their connection dead.
 
 use crate::random::Random;
+use crate::shipping::LOG;
 use quorate_proto::Moment;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub struct Network {
     last: BTreeMap<(usize, usize, u8), Moment>,
     /// Frames of the log lane under which the connection will break, by way.
     drops: BTreeMap<(usize, usize), u64>,
+    /// Shortest time between two frames of the log lane, as over a slow link; heartbeats pass by.
+    pub log_spacing: Duration,
 }
 
 impl Network {
@@ -63,6 +66,7 @@ impl Network {
             cut: BTreeMap::new(),
             last: BTreeMap::new(),
             drops: BTreeMap::new(),
+            log_spacing: Duration::ZERO,
         }
     }
 
@@ -133,7 +137,8 @@ impl Network {
             at = at + RETRANSMIT;
         }
         let last = self.last.entry((from, to, lane)).or_insert(Moment::ZERO);
-        let at = at.max(*last + Duration::from_micros(1));
+        let spacing = if lane == LOG { self.log_spacing } else { Duration::ZERO };
+        let at = at.max(*last + spacing.max(Duration::from_micros(1)));
         *last = at;
         at
     }

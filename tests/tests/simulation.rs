@@ -4,7 +4,7 @@
 
 use quorate_tests::figures::{failover, formation, idle, median_and_worst, told};
 use quorate_tests::runs::{draw_setup, run_seed, run_seed_in};
-use quorate_tests::slow_links::return_over_a_slow_link;
+use quorate_tests::slow_links::{Writes, return_over_a_slow_link};
 use quorate_tests::world::World;
 use std::time::Duration;
 
@@ -106,8 +106,21 @@ fn nothing_moves_in_half_an_idle_hour() {
 #[test]
 fn a_slow_snapshot_under_steady_writes_is_enough() {
     for seed in 1..=5 {
-        let (sent, behind) = return_over_a_slow_link(seed, Duration::from_secs(30));
+        let writes = Writes { pace: Duration::from_millis(50), size: 5 };
+        let (takes, spacing) = (Duration::from_secs(30), Duration::ZERO);
+        let (sent, behind) = return_over_a_slow_link(seed, takes, spacing, writes);
         assert_eq!(sent, 1, "seed {seed}: one snapshot, {behind} entries behind");
         assert!(behind <= 5, "seed {seed}: {behind} entries behind");
+    }
+}
+
+#[test]
+fn a_snapshot_is_enough_also_when_the_log_behind_it_comes_slowly() {
+    for seed in 1..=2 {
+        let writes = Writes { pace: Duration::from_millis(200), size: 200_000 };
+        let (takes, spacing) = (Duration::from_secs(30), Duration::from_millis(500));
+        let (sent, behind) = return_over_a_slow_link(seed, takes, spacing, writes);
+        assert_eq!(sent, 1, "seed {seed}: one snapshot, {behind} entries behind");
+        assert!(behind <= 20, "seed {seed}: {behind} entries behind");
     }
 }

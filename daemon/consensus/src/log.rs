@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct MemoryLog {
     base: (u64, u64),
     entries: VecDeque<rs::Entry>,
+    /// Bytes of memory that the entries take, about.
+    bytes: u64,
     hard_state: HardState,
     conf: ConfState,
     offered: Option<SnapshotMetadata>,
@@ -26,9 +28,11 @@ impl MemoryLog {
     pub(crate) fn new(recovered: Recovered) -> Result<Self, ConvertError> {
         let entries: Result<VecDeque<_>, _> =
             recovered.entries.into_iter().map(convert::entry_to_raft).collect();
+        let entries = entries?;
         Ok(Self {
             base: (recovered.snapshot.index, recovered.snapshot.term),
-            entries: entries?,
+            bytes: entries.iter().map(memory).sum(),
+            entries,
             hard_state: recovered.hard_state,
             conf: recovered.snapshot.conf_state,
             offered: None,
@@ -43,6 +47,10 @@ impl MemoryLog {
 
     pub(crate) fn last(&self) -> u64 {
         self.base.0 + self.entries.len() as u64
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(crate) fn offered(&self) -> Option<&SnapshotMetadata> {
@@ -74,7 +82,9 @@ impl MemoryLog {
             self.base.0,
             self.last()
         );
-        self.entries.truncate(self.offset(first.index));
+        let replaced = self.entries.drain(self.offset(first.index)..);
+        self.bytes -= replaced.map(|entry| memory(&entry)).sum::<u64>();
+        self.bytes += entries.iter().map(memory).sum::<u64>();
         self.entries.extend(entries.iter().cloned());
     }
 
@@ -82,12 +92,14 @@ impl MemoryLog {
     pub(crate) fn reset(&mut self, metadata: &SnapshotMetadata) {
         self.base = (metadata.index, metadata.term);
         self.entries.clear();
+        self.bytes = 0;
     }
 
     /// Drops the entries up to `index`, which must be there.
     pub(crate) fn compact(&mut self, index: u64) -> Option<(u64, u64)> {
         let term = self.term_at(index)?;
-        self.entries.drain(..self.offset(index + 1));
+        let dropped = self.entries.drain(..self.offset(index + 1));
+        self.bytes -= dropped.map(|entry| memory(&entry)).sum::<u64>();
         self.base = (index, term);
         Some(self.base)
     }
@@ -174,5 +186,9 @@ impl Storage for MemoryLog {
     }
 }
 
-/// Bytes that an entry takes beside its data: kind, term, index and lengths, rounded up.
+fn memory(entry: &rs::Entry) -> u64 {
+    (entry.data.len() + entry.context.len() + size_of::<rs::Entry>()) as u64
+}
+
+/// Bytes that an entry takes in a message beside its data: kind, term, index and lengths, rounded up.
 const ENTRY_HEAD: u64 = 32;

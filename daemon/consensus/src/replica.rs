@@ -375,6 +375,12 @@ impl Replica {
         }
     }
 
+    /// Bytes of memory that the log takes, about.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        self.raw.store().bytes()
+    }
+
     /// What this leader knows of a peer.
     #[must_use]
     pub fn progress(&self, id: RaftId) -> Option<PeerProgress> {

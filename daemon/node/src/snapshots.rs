@@ -2,14 +2,17 @@
 //! how much of the log stays for those that are being sent.
 //!
 //! Invariants: raft is offered only what is durable here, so that it is streamed from the disk; a snapshot's metadata is
-//! exactly the applied position; what lies behind a snapshot that is on its way to a peer stays in the log (up to a
-//! bound), or the peer would need another one as soon as it has this one, for ever; raft hears how each sending ended.
+//! exactly the applied position; what a live peer that follows the log still needs of it stays (up to a bound), and what
+//! lies behind a snapshot that is on its way to one, or a slow peer would need another one as soon as it has this one, for
+//! ever; raft hears how each sending ended.
 
 use crate::event::{Output, Write};
 use crate::group::Group;
 use crate::node::{Node, PersistOwner};
 use quorate_meta::Meta;
-use quorate_proto::{Instance, Moment, RaftId, RaftMessage, SnapshotMetadata, raft_id};
+use quorate_proto::{
+    Instance, Member, MemberState, Moment, RaftId, RaftMessage, Role, SnapshotMetadata, raft_id,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,12 +22,12 @@ use std::time::Duration;
 const KEPT_ENTRIES: u64 = 2_000;
 /// So many bytes of commands make a snapshot due even when they are few entries: the log is held in memory.
 const SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
-/// So many bytes of log are held at most for peers that a snapshot is being sent to: a GiB takes minutes on a slow
-/// link, and the writes of those minutes must be here when it is done. A peer that this is not enough for gets another
-/// snapshot: it could not keep up with the writes anyway.
+/// So many bytes of log are held at most for peers that are slow: a snapshot of a GiB takes minutes on a slow link, and the
+/// writes of those minutes must be here when it is done. A peer that this is not enough for gets another snapshot: it
+/// could not keep up with the writes anyway.
 const HELD_BYTES: u64 = 512 * 1024 * 1024;
-/// What an entry takes in memory beside its data, rounded up.
-const ENTRY_HEAD: u64 = 128;
+/// How often it is seen whether the log may be let go that is held.
+const RELEASE_EVERY: Duration = Duration::from_millis(100);
 /// Pause after a snapshot that there was no room for, when a peer waits for one.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -43,21 +46,13 @@ pub(crate) struct Snapshots {
     last: u64,
     /// Bytes of commands applied since, which the log in memory holds.
     bytes: u64,
-    /// Bytes of all entries that the log in memory holds, about.
-    log_bytes: u64,
     /// Entries that stay in the log behind the durable one.
     keep: u64,
-    /// Peers that were sent a snapshot and have not caught up with the log yet; at most one for each member.
-    followed: BTreeMap<RaftId, Followed>,
-}
-
-/// A peer that was sent a snapshot.
-#[derive(Debug, Clone, Copy)]
-struct Followed {
-    /// It has everything up to here, or will have.
-    from: u64,
-    /// The snapshot is still on its way.
-    under_way: bool,
+    /// Index of each snapshot that is on its way to a peer or was taken by it, until it answers from there; at most one for
+    /// each member.
+    under_way: BTreeMap<RaftId, u64>,
+    /// The log holds more than it would for this node alone: when to see whether it still must.
+    held: Option<Moment>,
 }
 
 impl Snapshots {
@@ -68,7 +63,6 @@ impl Snapshots {
     /// A command of so many bytes was applied.
     pub(crate) fn applied(&mut self, length: usize) {
         self.bytes += length as u64;
-        self.log_bytes += length as u64 + ENTRY_HEAD;
     }
 }
 
@@ -88,19 +82,22 @@ impl Group {
         durable.map_or(0, |durable| durable.index.saturating_sub(self.snapshots.keep))
     }
 
-    /// Forgets the peers that need nothing any more of what may be forgotten; gives the lowest position that one needs.
-    fn follow(&mut self) -> Option<u64> {
-        let target = self.compactable();
+    /// The lowest position from which one of these live peers still needs the log; none when they need nothing of it, or more
+    /// than it may hold.
+    fn needed(&mut self, live: impl Iterator<Item = RaftId>) -> Option<u64> {
         let Self { replica, snapshots, .. } = self;
-        if !replica.leads() || snapshots.log_bytes > HELD_BYTES {
-            snapshots.followed.clear();
+        if !replica.leads() || replica.log_bytes() > HELD_BYTES {
+            return None;
         }
-        snapshots.followed.retain(|id, followed| {
-            let Some(progress) = replica.progress(*id) else { return false };
-            followed.from = followed.from.max(progress.matched);
-            followed.under_way || (progress.active && followed.from < target)
-        });
-        snapshots.followed.values().map(|followed| followed.from).min()
+        let matched = |id: RaftId| Some(replica.progress(id)?.matched);
+        snapshots.under_way.retain(|id, index| matched(*id).is_some_and(|place| place < *index));
+        let first = replica.status().first;
+        live.filter_map(|id| match snapshots.under_way.get(&id) {
+            Some(index) => Some(*index),
+            // One that is behind the log needs a snapshot first.
+            None => matched(id).filter(|place| place + 1 >= first),
+        })
+        .min()
     }
 }
 
@@ -229,8 +226,7 @@ impl Node {
             group.replica.snapshot_sent(to, false);
             return;
         };
-        let followed = Followed { from: metadata.index, under_way: true };
-        group.snapshots.followed.insert(to, followed);
+        group.snapshots.under_way.insert(to, metadata.index);
         out.push(Output::SendSnapshot { to: instance, address, message });
     }
 
@@ -238,33 +234,33 @@ impl Node {
     pub(crate) fn snapshot_sent(&mut self, to: Instance, ok: bool) {
         let Some(group) = &mut self.group else { return };
         let id = raft_id(group.genesis, to);
-        match group.snapshots.followed.get_mut(&id) {
-            Some(followed) if ok => followed.under_way = false,
-            _ => {
-                group.snapshots.followed.remove(&id);
-            }
+        if !ok {
+            group.snapshots.under_way.remove(&id);
         }
         group.replica.snapshot_sent(id, ok);
     }
 
-    /// Forgets what the durable snapshot covers and no peer is being led over.
+    /// Forgets what the durable snapshot covers and no live peer needs.
     fn compact_log(&mut self, out: &mut Vec<Output>) {
-        let Some(group) = &mut self.group else { return };
-        let needed = group.follow();
-        let target = group.compactable();
-        if needed.is_none_or(|needed| needed >= target) {
-            group.snapshots.log_bytes = group.snapshots.bytes;
-        }
-        let record = group.replica.compact(needed.map_or(target, |needed| needed.min(target)));
-        if let Some(record) = record {
+        let Self { group: Some(group), peers, health, now, .. } = self else { return };
+        let genesis = group.genesis;
+        let follows = |member: &&Member| {
+            member.role() != Role::Member && member.state() == MemberState::Alive
+        };
+        let live = health.view.members.iter().filter(follows);
+        let live = live.map(|member| peers.raft_id(genesis, member.instance));
+        let (needed, target) = (group.needed(live), group.compactable());
+        let held = needed.filter(|needed| *needed < target);
+        group.snapshots.held = held.map(|_| *now + RELEASE_EVERY);
+        if let Some(record) = group.replica.compact(held.unwrap_or(target)) {
             self.persist(PersistOwner::Nobody, Write::Log(vec![record]), out);
         }
     }
 
-    /// Compacts once the last peer that the log was held for needs it no longer.
+    /// Compacts when a peer may have come far enough since it was seen last.
     fn release_log(&mut self, out: &mut Vec<Output>) {
-        let Some(group) = &mut self.group else { return };
-        if !group.snapshots.followed.is_empty() && group.follow().is_none() {
+        let held = self.group.as_ref().and_then(|group| group.snapshots.held);
+        if held.is_some_and(|at| at <= self.now) {
             self.compact_log(out);
         }
     }
