@@ -34,6 +34,14 @@ pub enum FrameKind {
     Farewell,
 }
 
+impl FrameKind {
+    /// Whether it is a heartbeat of some kind: repeated by its owner, and welcome before its turn.
+    #[must_use]
+    pub fn beats(self) -> bool {
+        matches!(self, Self::Ping | Self::Pong | Self::Heartbeat)
+    }
+}
+
 /// Two unsent control frames with equal keys: the newer replaces the older. `subject` tells apart what must
 /// not replace each other (founding: a hash of message kind and ballot).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -103,7 +103,7 @@ class Beats:
 
     def __init__(self, cluster, host, name):
         self.door, self.name = Door(cluster, host, 20), name
-        self.before = self.read()
+        self.before, self.began = self.read(), time.monotonic()
 
     def read(self):
         """How many took no longer than each limit, in seconds."""
@@ -121,6 +121,10 @@ class Beats:
     def percentile(self, share):
         """The smallest limit in seconds within which so many of a hundred were answered."""
         counts = self.since()
+        # There is one every 150 ms.
+        if counts[float("inf")] < (time.monotonic() - self.began) / 0.3:
+            raise Failed("only %d heartbeats to %s were answered in %.0f s"
+                         % (counts[float("inf")], self.name, time.monotonic() - self.began))
         return min(limit for limit, count in counts.items() if 100 * count >= share * counts[float("inf")])
 
     def text(self):

@@ -114,10 +114,7 @@ impl World {
                     self.acknowledge(host, peer);
                 }
                 let mut at = self.network.stream_arrival(now, &mut self.random, host, peer, number);
-                let beats = matches!(
-                    outgoing.kind,
-                    Some(FrameKind::Ping | FrameKind::Pong | FrameKind::Heartbeat)
-                );
+                let beats = outgoing.kind.is_some_and(FrameKind::beats);
                 if beats && let Some(copy) = self.network.copy_arrival(now, &mut self.random) {
                     at = at.min(copy);
                 }

@@ -2,7 +2,8 @@
 //!
 //! CUBIC takes each lost packet for a full queue. On a way that loses 5 % by itself it falls to two packets a round trip: then
 //! a heartbeat waits half a round trip for its turn behind the log, and the log crawls. A few dozen packets
-//! are no burden to a link that carries a cluster, so the window falls no lower than that.
+//! are no burden to a link that carries a cluster, so the window falls no lower than that, nor
+//! begins lower.
 
 use quinn::congestion::{Controller, ControllerFactory, Cubic, CubicConfig};
 use quinn_proto::RttEstimator;

@@ -43,7 +43,7 @@ impl Copies {
     pub(crate) fn written(&mut self, kind: Option<FrameKind>, frame: &[u8], lossy: bool) {
         let number = self.next;
         self.next += 1;
-        let beats = matches!(kind, Some(FrameKind::Ping | FrameKind::Pong | FrameKind::Heartbeat));
+        let beats = kind.is_some_and(FrameKind::beats);
         if !lossy || !beats || frame.len() > LONGEST || self.held.len() >= HELD {
             return;
         }

@@ -26,7 +26,7 @@ const BULK_WINDOW: u32 = 1024 * 1024;
 const UNI_STREAMS: u32 = 8;
 /// Requests under way from one peer.
 pub(crate) const BIDI_STREAMS: u32 = 256;
-/// Gossip packets that wait, each way: 64 of the largest size. Older gossip is worthless.
+/// Gossip packets and copies of heartbeats that wait, each way: some 64 of the largest size. Older ones are worthless.
 const DATAGRAM_BUFFER: usize = 64 * limits::GOSSIP_PACKET;
 /// Handshakes that wait for our answer.
 const INCOMING: usize = 256;

@@ -132,7 +132,7 @@ impl Link {
         }
     }
 
-    /// Sends a datagram if there is room for it, and counts its bytes.
+    /// Sends a datagram and counts its bytes; those that wait longest give way. False when it is too large for the way.
     pub(crate) fn send_datagram(&self, bytes: Bytes, sent: &AtomicU64) -> bool {
         self.used.store(true, Ordering::Relaxed);
         let length = bytes.len() as u64;

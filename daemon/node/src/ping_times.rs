@@ -1,7 +1,8 @@
 //! How long the answers to pings take, counted for each peer since the start: what a heartbeat on the same lane sees,
 //! the loops of both ends included.
 //!
-//! Invariants: counts only grow; as many peers are kept as there can be members, and a few rounds of pings.
+//! Invariants: the counts of a member only grow; as many peers are kept as there can be members, and a few rounds of
+//! pings.
 
 use quorate_proto::{Instance, Moment, limits};
 use std::collections::{BTreeMap, VecDeque};
@@ -10,7 +11,7 @@ use std::time::Duration;
 /// Upper bounds of the classes of [`PingTimes`] in milliseconds; what took longer is in one more class.
 pub const PING_CLASSES: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 200, 500, 1_000];
 
-/// Rounds whose answers are still timed: ten seconds of them.
+/// Rounds whose answers are still timed.
 const ROUNDS: usize = 64;
 
 /// The answers of one peer.
@@ -47,14 +48,19 @@ impl PingClock {
         self.rounds.push_back((round, now));
     }
 
-    /// A peer answered the ping of this round. One of long ago, or that was never sent, is not counted.
-    pub(crate) fn answered(&mut self, now: Moment, from: Instance, round: u64) {
+    /// A member answered the ping of this round. One of long ago, or that was never sent, is not counted.
+    pub(crate) fn answered(
+        &mut self,
+        now: Moment,
+        from: Instance,
+        round: u64,
+        is_member: impl Fn(Instance) -> bool,
+    ) {
         let Some((_, sent)) = self.rounds.iter().rev().find(|(number, _)| *number == round) else {
             return;
         };
         if self.times.len() >= limits::MEMBERS && !self.times.contains_key(&from) {
-            // Instances that are long gone make room; those that answer are back at once.
-            self.times.clear();
+            self.times.retain(|instance, _| is_member(*instance));
         }
         self.times.entry(from).or_default().add(now.since(*sent));
     }
@@ -77,10 +83,10 @@ mod tests {
     fn an_answer_is_counted_in_the_class_of_its_time() {
         let (mut clock, peer) = (PingClock::default(), Instance::from_bytes([1; 16]));
         clock.sent(at(0), 1);
-        clock.answered(at(2), peer, 1);
+        clock.answered(at(2), peer, 1, |_| true);
         clock.sent(at(150), 2);
-        clock.answered(at(151), peer, 1);
-        clock.answered(at(5_000), peer, 2);
+        clock.answered(at(151), peer, 1, |_| true);
+        clock.answered(at(5_000), peer, 2, |_| true);
         let (_, times) = clock.all()[0];
         assert_eq!(times.classes, [0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1]);
         assert_eq!(times.sum, Duration::from_millis(2 + 151 + 4_850));
@@ -89,12 +95,12 @@ mod tests {
     #[test]
     fn an_answer_to_no_ping_of_late_is_not_counted() {
         let (mut clock, peer) = (PingClock::default(), Instance::from_bytes([1; 16]));
-        clock.answered(at(0), peer, 1);
+        clock.answered(at(0), peer, 1, |_| true);
         for round in 1..=ROUNDS as u64 + 1 {
             clock.sent(at(round), round);
         }
-        clock.answered(at(1_000), peer, 1);
-        clock.answered(at(1_000), peer, u64::MAX);
+        clock.answered(at(1_000), peer, 1, |_| true);
+        clock.answered(at(1_000), peer, u64::MAX, |_| true);
         assert_eq!(clock.all(), []);
     }
 }

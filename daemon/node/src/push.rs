@@ -158,10 +158,11 @@ impl Node {
 
     /// An answer came in: it acknowledges an epoch and shows the state behind it.
     pub(crate) fn ponged(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
-        if self.health.member(from).is_none() {
+        let is_member = |instance: Instance| self.health.member(instance).is_some();
+        if !is_member(from) {
             return;
         }
-        self.push.clock.answered(self.now, from, pong.number);
+        self.push.clock.answered(self.now, from, pong.number, is_member);
         if !self.leads() {
             return;
         }

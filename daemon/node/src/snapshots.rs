@@ -23,11 +23,11 @@ const KEPT_ENTRIES: u64 = 2_000;
 /// So many bytes of commands make a snapshot due even when they are few entries: the log is held in memory.
 const SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
 /// So many bytes of log are held at most for peers that are slow: a snapshot of a GiB takes minutes on a slow link, and the
-/// writes of those minutes must be here when it is done. A peer that this is not enough for gets another snapshot: it
-/// could not keep up with the writes anyway.
+/// writes of those minutes must be here when it is done. The peer furthest behind, which this is not enough for, gets
+/// another snapshot: it could not keep up with the writes anyway.
 const HELD_BYTES: u64 = 512 * 1024 * 1024;
-/// How often it is seen whether the log may be let go that is held.
-const RELEASE_EVERY: Duration = Duration::from_millis(100);
+/// How often it is seen whether the log may be let go that is held. Each time may cost a record on the disk.
+const RELEASE_EVERY: Duration = Duration::from_secs(1);
 /// Pause after a snapshot that there was no room for, when a peer waits for one.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -82,22 +82,21 @@ impl Group {
         durable.map_or(0, |durable| durable.index.saturating_sub(self.snapshots.keep))
     }
 
-    /// The lowest position from which one of these live peers still needs the log; none when they need nothing of it, or more
-    /// than it may hold.
+    /// The lowest position from which one of these live peers, or one that is being sent a snapshot, still needs the log;
+    /// without the lowest when that is more than may be held.
     fn needed(&mut self, live: impl Iterator<Item = RaftId>) -> Option<u64> {
-        let Self { replica, snapshots, .. } = self;
-        if !replica.leads() || replica.log_bytes() > HELD_BYTES {
-            return None;
-        }
+        let Self { replica, snapshots: Snapshots { under_way, .. }, .. } = self;
         let matched = |id: RaftId| Some(replica.progress(id)?.matched);
-        snapshots.under_way.retain(|id, index| matched(*id).is_some_and(|place| place < *index));
+        under_way.retain(|id, index| matched(*id).is_some_and(|place| place < *index));
+        let being_sent = |id: RaftId| replica.progress(id).is_some_and(|it| it.snapshotting);
+        let sent = under_way.iter().filter(|(id, _)| being_sent(**id)).map(|(_, index)| *index);
+        let live = live.filter_map(|id| under_way.get(&id).copied().or_else(|| matched(id)));
+        // One that is behind the log cannot be served from it: it needs a snapshot first.
         let first = replica.status().first;
-        live.filter_map(|id| match snapshots.under_way.get(&id) {
-            Some(index) => Some(*index),
-            // One that is behind the log needs a snapshot first.
-            None => matched(id).filter(|place| place + 1 >= first),
-        })
-        .min()
+        let mut places: Vec<u64> = sent.chain(live).filter(|place| place + 1 >= first).collect();
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().nth(usize::from(replica.log_bytes() > HELD_BYTES))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::link_line::LinkLine;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// Peers that have series: about twenty each, so that a large cluster does not fill the monitor with the square of its
+/// Peers that have series: some thirty each, so that a large cluster does not fill the monitor with the square of its
 /// size. Voters come first, then by name, so that it is always the same ones; `quorate_links_omitted` counts the others.
 pub(super) const PEERS: usize = 64;
 
