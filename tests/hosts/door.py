@@ -115,19 +115,19 @@ class Beats:
         return {float(limit): int(count) for limit, count in (line.split('"} ') for line in lines)}
 
     def since(self):
-        now = self.read()
-        return {limit: count - self.before.get(limit, 0) for limit, count in now.items()}
-
-    def percentile(self, share):
-        """The smallest limit in seconds within which so many of a hundred were answered."""
-        counts = self.since()
+        counts = {limit: count - self.before.get(limit, 0) for limit, count in self.read().items()}
         # There is one every 150 ms.
-        if counts[float("inf")] < (time.monotonic() - self.began) / 0.3:
+        if counts.get(float("inf"), 0) < (time.monotonic() - self.began) / 0.3:
             raise Failed("only %d heartbeats to %s were answered in %.0f s"
-                         % (counts[float("inf")], self.name, time.monotonic() - self.began))
+                         % (counts.get(float("inf"), 0), self.name, time.monotonic() - self.began))
+        return counts
+
+    def percentile(self, share, counts=None):
+        """The smallest limit in seconds within which so many of a hundred were answered."""
+        counts = counts or self.since()
         return min(limit for limit, count in counts.items() if 100 * count >= share * counts[float("inf")])
 
     def text(self):
         counts = self.since()
         return "%d heartbeats, p50 within %g ms, p99 within %g ms, p99.9 within %g ms" % (
-            counts[float("inf")], *(1000 * self.percentile(share) for share in (50, 99, 99.9)))
+            counts[float("inf")], *(1000 * self.percentile(share, counts) for share in (50, 99, 99.9)))

@@ -61,7 +61,8 @@ impl Copies {
 
     /// A copy that leaves now.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<Bytes> {
-        self.due().is_some_and(|at| at <= now).then(|| self.held.pop_front())?.map(|(_, copy)| copy)
+        self.due().filter(|at| *at <= now)?;
+        self.held.pop_front().map(|(_, copy)| copy)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::event::TransportEvent;
 use crate::frames::{ACKNOWLEDGEMENT, Batch, FrameError, FrameReader};
 use crate::greeting::LOG_LANE;
 use crate::incoming::{ACKNOWLEDGE_AFTER, Taken};
+use crate::outbox::Outgoing;
 use crate::peer::{Link, Next, Peer};
 use crate::refusal::Refusal;
 use crate::requests;
@@ -131,7 +132,12 @@ async fn write_control(
     batch.push_acknowledgement(link.incoming.acknowledgement());
     let mut due: Option<Instant> = None;
     loop {
-        let next = collect_control(shared, peer, link, &mut batch, &mut copies);
+        let lossy = link.lossy.load(Relaxed);
+        let next = collect(shared, peer, link, Lane::Control, &mut batch, |batch, outgoing| {
+            let bytes = outgoing.bytes.unwrap_or_default();
+            copies.written(outgoing.kind, &bytes, lossy);
+            batch.push(bytes);
+        });
         let incoming = &link.incoming;
         let late = due.is_some_and(|due| due <= Instant::now());
         let soon = batch.bytes() > 0 || incoming.owes_much() || late || next == Next::Over;
@@ -174,7 +180,12 @@ async fn write_log(
     batch.push_raw(&[LOG_LANE]);
     let mut stream = link.connection.open_uni().await.map_err(WriteError::ConnectionLost)?;
     loop {
-        let next = collect_log(shared, peer, link, &mut batch);
+        let next = collect(shared, peer, link, Lane::Log, &mut batch, |batch, outgoing| {
+            if !link.numbered.swap(true, Relaxed) {
+                batch.push_raw(&outgoing.number.to_be_bytes());
+            }
+            batch.push(outgoing.bytes.unwrap_or_default());
+        });
         send(&mut batch, &mut stream, &link.traffic.log_sent).await?;
         match next {
             Next::Full => {}
@@ -208,36 +219,16 @@ async fn end(mut stream: SendStream) -> Result<(), WriteError> {
 }
 
 /// Moves what waits into the batch, up to its size, and says why it stopped.
-fn collect_control(
+fn collect(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
     link: &Arc<Link>,
+    lane: Lane,
     batch: &mut Batch,
-    copies: &mut Copies,
+    mut put: impl FnMut(&mut Batch, Outgoing),
 ) -> Next {
-    let lossy = link.lossy.load(Relaxed);
-    let (next, given_up) = peer.next_frames(link, shared.now(), Lane::Control, |outgoing| {
-        let bytes = outgoing.bytes.unwrap_or_default();
-        copies.written(outgoing.kind, &bytes, lossy);
-        batch.push(bytes);
-        batch.bytes() >= BATCH
-    });
-    shared.report(peer, given_up);
-    next
-}
-
-/// The same for the log lane.
-fn collect_log(
-    shared: &Arc<Shared>,
-    peer: &Arc<Peer>,
-    link: &Arc<Link>,
-    batch: &mut Batch,
-) -> Next {
-    let (next, given_up) = peer.next_frames(link, shared.now(), Lane::Log, |outgoing| {
-        if !link.numbered.swap(true, Relaxed) {
-            batch.push_raw(&outgoing.number.to_be_bytes());
-        }
-        batch.push(outgoing.bytes.unwrap_or_default());
+    let (next, given_up) = peer.next_frames(link, shared.now(), lane, |outgoing| {
+        put(batch, outgoing);
         batch.bytes() >= BATCH
     });
     shared.report(peer, given_up);

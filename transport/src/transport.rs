@@ -128,8 +128,8 @@ impl Transport {
             return;
         };
         let fits = bytes.len() <= limits::GOSSIP_PACKET;
-        let packet = [&[GOSSIP][..], &bytes].concat().into();
-        if !fits || !link.send_datagram(packet, &link.traffic.gossip_sent) {
+        let packet = || [&[GOSSIP][..], &bytes].concat().into();
+        if !fits || !link.send_datagram(packet(), &link.traffic.gossip_sent) {
             link.traffic.gossip_dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

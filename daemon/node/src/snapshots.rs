@@ -10,9 +10,7 @@ use crate::event::{Output, Write};
 use crate::group::Group;
 use crate::node::{Node, PersistOwner};
 use quorate_meta::Meta;
-use quorate_proto::{
-    Instance, Member, MemberState, Moment, RaftId, RaftMessage, Role, SnapshotMetadata, raft_id,
-};
+use quorate_proto::{Instance, Moment, RaftId, RaftMessage, Role, SnapshotMetadata, raft_id};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -243,10 +241,7 @@ impl Node {
     fn compact_log(&mut self, out: &mut Vec<Output>) {
         let Self { group: Some(group), peers, health, now, .. } = self else { return };
         let genesis = group.genesis;
-        let follows = |member: &&Member| {
-            member.role() != Role::Member && member.state() == MemberState::Alive
-        };
-        let live = health.view.members.iter().filter(follows);
+        let live = health.alive().filter(|member| member.role() != Role::Member);
         let live = live.map(|member| peers.raft_id(genesis, member.instance));
         let (needed, target) = (group.needed(live), group.compactable());
         let held = needed.filter(|needed| *needed < target);

@@ -111,14 +111,14 @@ fn round_trips(out: &mut String, lines: &[&LinkLine]) {
     for line in lines {
         for (quantile, micros) in [("0.5", line.rtt_p50_micros), ("0.99", line.rtt_p99_micros)] {
             let Some(micros) = micros else { continue };
-            let (peer, seconds, rest) =
-                (escape(&line.name), micros / 1_000_000, micros % 1_000_000);
-            let _ = writeln!(
-                out,
-                "{name}{{peer=\"{peer}\",quantile=\"{quantile}\"}} {seconds}.{rest:06}"
-            );
+            let (peer, seconds) = (escape(&line.name), seconds(micros));
+            let _ = writeln!(out, "{name}{{peer=\"{peer}\",quantile=\"{quantile}\"}} {seconds}");
         }
     }
+}
+
+fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 fn pings(out: &mut String, lines: &[&LinkLine]) {
@@ -137,9 +137,8 @@ fn pings(out: &mut String, lines: &[&LinkLine]) {
             let labels = format!("peer=\"{peer}\",le=\"{seconds}.{millis:03}\"");
             let _ = writeln!(out, "{name}_bucket{{{labels}}} {}", within.answers);
         }
-        let (seconds, rest) = (pings.sum_micros / 1_000_000, pings.sum_micros % 1_000_000);
         let _ = writeln!(out, "{name}_bucket{{peer=\"{peer}\",le=\"+Inf\"}} {all}");
-        let _ = writeln!(out, "{name}_sum{{peer=\"{peer}\"}} {seconds}.{rest:06}");
+        let _ = writeln!(out, "{name}_sum{{peer=\"{peer}\"}} {}", seconds(pings.sum_micros));
         let _ = writeln!(out, "{name}_count{{peer=\"{peer}\"}} {all}");
     }
 }
