@@ -298,15 +298,17 @@ async fn farewell_to(
     broke_protocol: bool,
     end: Option<SessionEnd>,
 ) {
-    let displaced = lock(&link.displaced).take();
-    let carried = {
+    let (carried, displaced) = {
         let mut state = peer.state();
+        // Under the lock under which another session takes its place: else each could leave it to the other to tell this
+        // one's end, and the new one would wait for that for ever.
+        let displaced = lock(&link.displaced).take();
         let carried = state.standing.as_ref().is_some_and(|s| Arc::ptr_eq(s, link));
         if carried {
             state.standing = None;
             state.outbox.connection_lost(shared.now());
         }
-        carried
+        (carried, displaced)
     };
     if !carried && displaced.is_none() {
         shared.announce_move(peer, &link.life).await;
