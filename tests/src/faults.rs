@@ -101,7 +101,8 @@ fn lose_disk_within_margin(world: &mut World, host: usize, whole: bool) {
     });
     // Two voters make a majority of two: a cluster that lost one of their disks stops for good, as it must.
     let replaceable = world.hosts.len() > 2;
-    let allowed = (!alarm && replaceable && world.is_settled()) || spares_an_early_disk(world);
+    let allowed = (!alarm && replaceable && world.is_settled() && world.voters_agree())
+        || spares_an_early_disk(world);
     if allowed && whole {
         world.wipe(host);
     } else if allowed {

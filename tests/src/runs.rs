@@ -5,8 +5,8 @@ use crate::random::Random;
 use crate::workload::Workload;
 use crate::world::{Setup, World};
 use quorate_membership::Mode;
-use quorate_node::State;
-use quorate_proto::MemberState;
+use quorate_node::{Node, State};
+use quorate_proto::{MemberState, Role};
 use std::time::Duration;
 
 /// A healed cluster is whole again within this.
@@ -60,6 +60,17 @@ impl World {
                             .all(|member| member.state() == MemberState::Alive)
                 })
             })
+    }
+
+    /// Whether every voter knows from its own log that no change of the voters is under way. In the middle of one the loss of a
+    /// disk adds to that of the life that leaves, which still counts.
+    #[must_use]
+    pub fn voters_agree(&self) -> bool {
+        let nodes = || self.hosts.iter().filter_map(|host| Some(&host.process.as_ref()?.node));
+        let voters = nodes().filter(|node| node.status(self.now).role == Some(Role::Voter));
+        let mut sets = voters.map(Node::voters);
+        let first = sets.next().flatten();
+        first.is_some() && sets.all(|set| set == first)
     }
 
     /// Demands that a healthy cluster that nobody disturbs stays as it is for a while.

@@ -1,7 +1,8 @@
-//! A follower that comes back over a slow link while the leader writes on.
+//! A follower that comes back over a slow link, with an old disk or a new one.
 
 use crate::workload::put;
 use crate::world::{Setup, World};
+use quorate_proto::Role;
 use std::time::Duration;
 
 /// Longer than anything here takes.
@@ -44,6 +45,24 @@ pub fn return_over_a_slow_link(
         process.map_or(0, |process| process.node.vitals().applied)
     };
     (world.transferred - before, applied(leader).saturating_sub(applied(follower)))
+}
+
+/// Replaces a follower's disk, and gives the role of its new life while it waits for its first snapshot, and whether it
+/// is a voter once that is there.
+#[must_use]
+pub fn replacement_over_a_slow_link(seed: u64, takes: Duration) -> (Option<Role>, bool) {
+    let mut world = World::new(seed, Setup { quiet: Duration::ZERO, ..Setup::default() });
+    world.start_all();
+    assert!(world.run_until_true(LIMIT, |world| world.is_settled()), "{}", world.describe());
+    let leader = world.leader().expect("a settled cluster has a leader");
+    let follower = (0..3).find(|host| *host != leader).expect("three hosts");
+    world.wipe(follower);
+    world.transfer_time = Some(takes);
+    world.start(follower);
+    world.run_for(takes / 2);
+    let process = world.hosts[follower].process.as_ref().expect("it runs");
+    let waiting = process.node.status(world.now).role;
+    (waiting, world.run_until_true(takes + LIMIT, |world| world.is_settled()))
 }
 
 fn write_for(world: &mut World, host: usize, span: Duration, writes: Writes) {

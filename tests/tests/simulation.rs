@@ -2,9 +2,10 @@
 //!
 //! `QUORATE_SEEDS=N` runs more seeds, `QUORATE_SEED=S` runs one, with its story on failure.
 
+use quorate_proto::Role;
 use quorate_tests::figures::{failover, formation, idle, median_and_worst, told};
 use quorate_tests::runs::{draw_setup, run_seed, run_seed_in};
-use quorate_tests::slow_links::{Writes, return_over_a_slow_link};
+use quorate_tests::slow_links::{Writes, replacement_over_a_slow_link, return_over_a_slow_link};
 use quorate_tests::world::World;
 use std::time::Duration;
 
@@ -111,6 +112,15 @@ fn a_slow_snapshot_under_steady_writes_is_enough() {
         let (sent, behind) = return_over_a_slow_link(seed, takes, spacing, writes);
         assert_eq!(sent, 1, "seed {seed}: one snapshot, {behind} entries behind");
         assert!(behind <= 5, "seed {seed}: {behind} entries behind");
+    }
+}
+
+#[test]
+fn a_new_disk_has_no_vote_before_the_log_is_on_it() {
+    for seed in 1..=5 {
+        let (waiting, whole) = replacement_over_a_slow_link(seed, Duration::from_secs(10));
+        assert_eq!(waiting, Some(Role::Standby), "seed {seed}: while its first snapshot comes");
+        assert!(whole, "seed {seed}: it is a voter afterwards");
     }
 }
 

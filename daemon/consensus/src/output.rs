@@ -136,6 +136,8 @@ pub struct ReplicaStatus {
 pub struct PeerProgress {
     /// The peer's log agrees with ours up to here.
     pub matched: u64,
+    /// The newest committed change of the voters is in its log.
+    pub holds_voters: bool,
     /// It was heard in this round of quorum checks.
     pub active: bool,
     /// It is being sent a snapshot.

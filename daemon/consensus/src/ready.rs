@@ -121,6 +121,7 @@ impl Replica {
         }
         let metadata = convert::snapshot_from_raft(ready.snapshot().clone());
         self.conf = metadata.conf_state.clone();
+        self.conf_index = metadata.index;
         self.handed = metadata.index;
         self.awaited.forget_up_to(metadata.index);
         out.push(ReplicaOutput::Install(metadata));
@@ -164,6 +165,7 @@ impl Replica {
         match self.raw.apply_conf_change(&change) {
             Ok(conf) => {
                 self.conf = convert::conf_from_raft(conf);
+                self.conf_index = index;
                 Committed::Voters { index, term, conf: self.conf.clone() }
             }
             Err(error) => {

@@ -24,6 +24,8 @@ pub struct Replica {
     pub(crate) raw: RawNode<MemoryLog>,
     /// As of the last committed change.
     pub(crate) conf: ConfState,
+    /// Where it took place, or the snapshot that told of it.
+    pub(crate) conf_index: u64,
     /// The last index that was put out as committed or installed.
     pub(crate) handed: u64,
     /// The last index that the caller applied. raft-rs is told once that index is durable.
@@ -65,6 +67,7 @@ impl Replica {
             config,
             raw,
             conf,
+            conf_index: applied,
             handed: applied,
             applied,
             persist_number: 0,
@@ -387,6 +390,7 @@ impl Replica {
         let progress = self.raw.raft.prs().get(id.get()).filter(|_| self.leads())?;
         Some(PeerProgress {
             matched: progress.matched,
+            holds_voters: progress.matched >= self.conf_index,
             active: progress.recent_active,
             snapshotting: progress.state == raft::ProgressState::Snapshot,
         })

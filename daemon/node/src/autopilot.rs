@@ -12,7 +12,8 @@ use quorate_proto::{
 };
 use std::time::Duration;
 
-/// Entries that a learner may lag behind and still count as caught up.
+/// Entries that a learner may lag behind and still count as caught up, once it has the one that made it a learner: an
+/// empty log is close to a short one, and whoever has a vote with it cannot help to elect anybody.
 const CAUGHT_UP: u64 = 64;
 /// After a refusal by raft the autopilot waits this long.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -163,7 +164,7 @@ impl Node {
             .map(|member| {
                 let id = raft_id(group.genesis, member.instance);
                 let caught_up = group.replica.progress(id).is_some_and(|progress| {
-                    progress.active && progress.matched + CAUGHT_UP >= last
+                    progress.active && progress.holds_voters && progress.matched + CAUGHT_UP >= last
                 });
                 Candidate {
                     id,

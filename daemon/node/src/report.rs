@@ -34,6 +34,13 @@ impl Node {
         }
     }
 
+    /// The voters by this node's own log; none when it is no replica, and while they change.
+    #[must_use]
+    pub fn voters(&self) -> Option<Vec<u64>> {
+        let status = self.group.as_ref()?.replica.status();
+        (!status.joint).then_some(status.conf.voters)
+    }
+
     /// Everything at once.
     #[must_use]
     pub fn status(&self, now: Moment) -> Status {
