@@ -37,6 +37,8 @@ pub(crate) struct PingClock {
     /// Number and time of the newest rounds, oldest first.
     rounds: VecDeque<(u64, Moment)>,
     times: BTreeMap<Instance, PingTimes>,
+    /// The newest round that was sent to each member while it was down.
+    knocked: BTreeMap<Instance, u64>,
 }
 
 impl PingClock {
@@ -46,6 +48,15 @@ impl PingClock {
             self.rounds.pop_front();
         }
         self.rounds.push_back((round, now));
+    }
+
+    /// The ping of this round goes to a member that is down: it may wait until that comes back, which is no delay.
+    pub(crate) fn knocks(&mut self, at: Instance, round: u64) {
+        if self.knocked.len() >= limits::MEMBERS {
+            // Most are of lives that are gone for good; for the others a wait may be counted.
+            self.knocked.clear();
+        }
+        self.knocked.insert(at, round);
     }
 
     /// A member answered the ping of this round. One of long ago, or that was never sent, is not counted.
@@ -59,6 +70,9 @@ impl PingClock {
         let Some((_, sent)) = self.rounds.iter().rev().find(|(number, _)| *number == round) else {
             return;
         };
+        if self.knocked.get(&from).is_some_and(|knocked| round <= *knocked) {
+            return;
+        }
         if self.times.len() >= limits::MEMBERS && !self.times.contains_key(&from) {
             self.times.retain(|instance, _| is_member(*instance));
         }
@@ -90,6 +104,19 @@ mod tests {
         let (_, times) = clock.all()[0];
         assert_eq!(times.classes, [0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1]);
         assert_eq!(times.sum, Duration::from_millis(2 + 151 + 4_850));
+    }
+
+    #[test]
+    fn a_ping_that_waited_for_its_member_to_come_back_is_not_counted() {
+        let (mut clock, peer) = (PingClock::default(), Instance::from_bytes([1; 16]));
+        clock.sent(at(0), 1);
+        clock.knocks(peer, 1);
+        clock.sent(at(150), 2);
+        clock.answered(at(3_000), peer, 1, |_| true);
+        clock.answered(at(3_000), Instance::from_bytes([2; 16]), 1, |_| true);
+        clock.answered(at(160), peer, 2, |_| true);
+        let counted: Vec<_> = clock.all().iter().map(|(_, times)| times.sum).collect();
+        assert_eq!(counted, [Duration::from_millis(10), Duration::from_millis(3_000)]);
     }
 
     #[test]

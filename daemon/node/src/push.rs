@@ -93,7 +93,7 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         let me = self.config.instance;
-        let targets: Vec<(Instance, HealthEpoch)> = self
+        let targets: Vec<(Instance, HealthEpoch, MemberState)> = self
             .health
             .view
             .members
@@ -103,11 +103,13 @@ impl Node {
                 (member.instance, self.push.acknowledged(member.instance), member.state())
             })
             .filter(|(_, acknowledged, state)| wanted(*acknowledged, *state))
-            .map(|(instance, acknowledged, _)| (instance, acknowledged))
             .collect();
         // Most nodes lack the same; the update for each starting point is made once.
         let mut updates: BTreeMap<HealthEpoch, Option<HealthUpdate>> = BTreeMap::new();
-        for (instance, acknowledged) in targets {
+        for (instance, acknowledged, state) in targets {
+            if state != MemberState::Alive {
+                self.push.clock.knocks(instance, self.push.round);
+            }
             let update = updates
                 .entry(acknowledged)
                 .or_insert_with(|| {
