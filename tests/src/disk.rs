@@ -4,6 +4,7 @@
 //! and whole, as after write-aside, fsync and rename.
 
 use crate::random::Random;
+use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::fold::LogFold;
 use quorate_meta::Meta;
 use quorate_node::{RecoveredLog, Write};
@@ -65,15 +66,19 @@ impl Disk {
         life.clone()
     }
 
-    /// What the log directory holds.
+    /// What the log directory holds, which is put right as the daemon does.
     #[must_use]
-    pub fn recover(life: &Life) -> Option<RecoveredLog> {
-        if !life.logged {
-            return None;
-        }
+    pub fn recover(&mut self) -> Option<RecoveredLog> {
+        let life = self.life.as_mut().filter(|life| life.logged)?;
         let newest = life.snapshots.iter().max_by_key(|(metadata, _)| metadata.index).cloned();
         let position = newest.as_ref().map(|(metadata, _)| (metadata.index, metadata.term));
         let state = life.log.clone().behind(position).expect("a simulated log is never damaged");
+        if state.overruled {
+            // The power went between a received snapshot and the log's word that it begins there.
+            let (index, term) = state.base;
+            life.log.add(LogRecord::Reset { index, term });
+            life.log.add(LogRecord::HardState(state.hard_state));
+        }
         Some(RecoveredLog {
             hard_state: state.hard_state,
             snapshot: newest,

@@ -229,7 +229,7 @@ impl World {
             seed: self.random.draw(),
             snapshot_every: self.setup.snapshot_every,
         };
-        let log = Disk::recover(&life);
+        let log = place.disk.recover();
         let founding = life.founding.clone();
         let boot = Boot { config, founding, marker: place.disk.marker, log };
         let genesis = life.founding.known_genesis();
