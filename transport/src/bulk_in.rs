@@ -19,6 +19,10 @@ pub(crate) async fn receive(shared: Arc<Shared>, greeted: Greeted) {
     // One more than can be received may wait for its turn: a new connection for one that is dead.
     let received = async {
         let _place = shared.snapshots_in.supersede(from, connection).await;
+        if shared.is_banned(from) {
+            // Since it was let in.
+            return None;
+        }
         let _turn = shared.snapshots.clone().try_acquire_owned().ok()?;
         stream_in(&shared, from, connection).await
     };

@@ -12,7 +12,8 @@
 //!
 //! A connection that is not kept is never cut: each side ends its own streams on it, reads the other's to their
 //! end, and only then it is closed. So the only working one is never killed and nothing queued is lost. Log frames
-//! keep their order across such a switch by their numbers; control frames may overtake each other.
+//! keep their order across such a switch by their numbers; control frames may overtake each other. When the one that is
+//! kept is lost, the session is over, and what is left of the others with it: no frame follows the end of its session.
 
 use crate::event::TransportEvent;
 use crate::greeting::{Greeted, greet};
@@ -124,7 +125,7 @@ impl Shared {
         let (link, continued) = match verdict {
             Verdict::Continue(life) => {
                 let link = link(life);
-                self.choose(&mut state, &link, start);
+                self.choose(&peer, &mut state, &link, start);
                 (link, true)
             }
             Verdict::Begin(end) => {
@@ -149,21 +150,28 @@ impl Shared {
     }
 
     /// Rule 3: which of two connections of one session takes the frames from now on.
-    fn choose(&self, state: &mut PeerState, new: &Arc<Link>, start: PeerStart) {
+    fn choose(
+        self: &Arc<Self>,
+        peer: &Arc<Peer>,
+        state: &mut PeerState,
+        new: &Arc<Link>,
+        start: PeerStart,
+    ) {
         let Some(old) = state.standing.clone() else { return };
         let we_are_smaller = self.key < new.life.session.key;
         let together = old.since.elapsed() < self.timings.dial + self.timings.hello;
-        let keep_old = together
-            && old.is_open()
-            // From elsewhere the peer dials because it has moved: the older way is dead, though nobody here knows it yet.
+        // From elsewhere the peer dials because it has moved: the older way is dead, though nobody here knows it yet.
+        let ours = together
             && old.address == new.address
             && old.dialled != new.dialled
             && old.dialled == we_are_smaller;
+        let keep_old = old.is_open() && (ours || !new.is_open());
         if !keep_old {
             state.standing = Some(new.clone());
             state.address = new.address;
-            // Of the same start, so that nothing is given up; the peer says what it has, and the rest goes this way.
-            state.outbox.connection_up(start);
+            // Of the same start, so that nothing is given up now; the peer says what it has, and the rest goes this way.
+            let given_up = state.outbox.connection_up(start);
+            self.report(peer, given_up);
             old.wake_both();
             new.wake_both();
         }
@@ -235,7 +243,7 @@ async fn supervise(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>, greete
             error = link.connection.closed() => break error,
             // A lost connection ends the lanes too; then the end is its own.
             () = lanes.ended() => (REPLACED, &b"another connection is kept"[..]),
-            _ = looks.tick() => match link.used.swap(false, Ordering::Relaxed) {
+            _ = looks.tick() => match link.was_used() {
                 true => continue,
                 false => (CLOSED, &b"unused"[..]),
             },
@@ -274,7 +282,7 @@ impl Shared {
         }
         *lock(&life.announced) = link.address;
         let session = Session { address: link.address, ..life.session.clone() };
-        self.tell(TransportEvent::SessionUp(session)).await;
+        self.tell_of(life, TransportEvent::SessionUp(session)).await;
     }
 
     /// An earlier connection of a session is over. When the one that carries it now comes from another address, the
@@ -317,7 +325,15 @@ async fn farewell_to(
     let ours = if broke_protocol { SessionEnd::Protocol } else { SessionEnd::Closed };
     let end = displaced.or(end).unwrap_or(ours);
     let Session { instance, number, .. } = link.life.session;
-    lock(&peer.record).gone = Some((std::time::Instant::now(), end));
+    {
+        let mut record = lock(&peer.record);
+        record.gone = Some((std::time::Instant::now(), end));
+        // What the other side may still write on these would not be handed over: it must send it again.
+        for other in record.running().filter(|other| Arc::ptr_eq(&other.life, &link.life)) {
+            close_open(&other.connection, REPLACED, b"its session is over");
+        }
+    }
+    link.life.over.store(true, Ordering::Release);
     tracing::debug!(%instance, number, ?end, "session down");
     shared.tell(TransportEvent::SessionDown { instance, number, end }).await;
     link.life.down.send_replace(true);

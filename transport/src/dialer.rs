@@ -178,11 +178,8 @@ async fn keep_dialling(shared: Arc<Shared>, peer: Arc<Peer>) {
                 first = false;
                 let reached = shared.dial_now(address).await;
                 if reached && peer.state().standing.is_none() {
-                    // Somebody else lives there: do not ask again at once.
                     let mut dials = lock(&shared.dials);
-                    dials.end(Instant::now(), address, false, &shared.timings);
-                    let reason = "another node answers at this address".to_owned();
-                    dials.failed(address, &DialFailure::Handshake { reason });
+                    dials.reached_another(Instant::now(), address, &shared.timings);
                 }
                 continue;
             }

@@ -34,6 +34,12 @@ struct Dial {
 }
 
 impl Dial {
+    fn failed(&mut self, now: Instant, address: SocketAddr, timings: &Timings) {
+        self.told.failures = self.told.failures.saturating_add(1);
+        self.told.failing_since.get_or_insert(now);
+        self.next = now + pause(address, self.told.failures, timings);
+    }
+
     /// The peer is there: the failures are forgotten, and the next dial need not wait.
     fn reached(&mut self, now: Instant) {
         self.told = Dialled::default();
@@ -105,11 +111,18 @@ impl DialBook {
         if success {
             dial.reached(now);
         } else {
-            dial.told.failures = dial.told.failures.saturating_add(1);
-            dial.told.failing_since.get_or_insert(now);
-            dial.next = now + pause(address, dial.told.failures, timings);
+            dial.failed(now, address, timings);
         }
         std::mem::take(&mut dial.asked)
+    }
+
+    /// A dial that ended well reached somebody else than the one who is sought: not again at once.
+    pub(crate) fn reached_another(&mut self, now: Instant, address: SocketAddr, timings: &Timings) {
+        if let Some(dial) = self.dials.get_mut(&address) {
+            dial.failed(now, address, timings);
+            let reason = "another node answers at this address".to_owned();
+            dial.told.last = Some(DialFailure::Handshake { reason });
+        }
     }
 
     /// The peer at this address is said to be there: the next dial need not wait. True when one was waiting.

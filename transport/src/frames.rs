@@ -127,8 +127,26 @@ impl FrameReader {
     }
 }
 
+/// The numbers of the log frames on one connection: the first is written, the others follow from it.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    next: Option<u64>,
+}
+
+impl Numbers {
+    /// Writes what must stand before the frame of this number. Numbers jump where the peer has acknowledged meanwhile, on
+    /// the way of another connection, what was still to be written here: empty frames, which it knows, fill the gap.
+    pub(crate) fn write(&mut self, number: u64, batch: &mut Batch) {
+        match self.next {
+            None => batch.push_raw(&number.to_be_bytes()),
+            Some(next) => (next..number).for_each(|_| batch.push(Bytes::new())),
+        }
+        self.next = Some(number + 1);
+    }
+}
+
 /// Many frames on their way into one write.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Batch {
     chunks: Vec<Bytes>,
     small: BytesMut,
@@ -175,5 +193,32 @@ impl Batch {
         let result = stream.write_all_chunks(&mut self.chunks).await;
         self.chunks.clear();
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_in_the_numbers_is_filled_so_that_the_reader_counts_right() {
+        let (mut numbers, mut batch) = (Numbers::default(), Batch::default());
+        for number in [3_u64, 4, 11, 12] {
+            numbers.write(number, &mut batch);
+            batch.push(Bytes::from(number.to_string()));
+        }
+        let mut rest = batch.small.freeze();
+        let mut number = rest.split_to(8).get_u64();
+        let mut read = Vec::new();
+        while !rest.is_empty() {
+            let length = rest.get_u32() as usize;
+            let frame = rest.split_to(length);
+            if !frame.is_empty() {
+                read.push((number, String::from_utf8_lossy(&frame).into_owned()));
+            }
+            number += 1;
+        }
+        let sent = [3, 4, 11, 12].map(|number: u64| (number, number.to_string()));
+        assert_eq!(read, sent);
     }
 }

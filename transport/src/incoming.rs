@@ -9,7 +9,7 @@ use crate::inbox::{Arrival, Inbox};
 use crate::outbox::PeerStart;
 use bytes::Bytes;
 use quorate_proto::{Instance, Lane};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -40,8 +40,8 @@ pub(crate) enum Taken {
     Done(bool),
     /// One cannot be: the sender broke the protocol.
     Gap,
-    /// The owner is gone.
-    NoOwner,
+    /// The session is over, or the owner is gone: nothing was handed over.
+    Over,
 }
 
 impl Incoming {
@@ -58,6 +58,7 @@ impl Incoming {
         frames: &mut Vec<Bytes>,
         from: Instance,
         events: &mpsc::Sender<TransportEvent>,
+        over: &AtomicBool,
     ) -> Taken {
         let mut inbox = self.inbox.lock().await;
         let mut after = *inbox;
@@ -78,39 +79,88 @@ impl Incoming {
         }
         // An empty one was given up by the sender, which has told its owner.
         frames.retain(|frame| !frame.is_empty());
-        let Ok(room) = events.reserve_many(frames.len()).await else { return Taken::NoOwner };
+        let Ok(room) = events.reserve_many(frames.len()).await else { return Taken::Over };
+        // Behind the end of its session the owner would pass over what is then said to have been handed over.
+        if over.load(Ordering::Acquire) {
+            return Taken::Over;
+        }
         for (place, bytes) in room.zip(frames.drain(..)) {
             place.send(TransportEvent::Frame { from, lane: Lane::Log, bytes });
         }
         *inbox = after;
         self.handed.store(after.last(), Ordering::Release);
         self.duplicates.fetch_add(again, Ordering::Relaxed);
-        let before = self.frames.fetch_add(new, Ordering::Relaxed);
-        let bytes_before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.frames.fetch_add(new, Ordering::AcqRel);
+        let bytes_before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
         let crossed = |before: u64, more: u64, mark: u64| before < mark && before + more >= mark;
         let owes = crossed(before, new, 1) || crossed(before, new, FRAMES);
         Taken::Done(owes || crossed(bytes_before, bytes, BYTES))
     }
 
-    /// Whether frames were handed over that are not acknowledged.
-    pub(crate) fn owes(&self) -> bool {
-        self.frames.load(Ordering::Relaxed) > 0
+    /// Whether more was handed over than this, which a link said last. Each link remembers its own word: one that is lost
+    /// with its connection must not pass for said.
+    pub(crate) fn owes(&self, said: u64) -> bool {
+        self.handed.load(Ordering::Acquire) > said
     }
 
-    /// Whether so many that it should not wait.
+    /// Whether so many frames were handed over since any link acknowledged that the next one should not wait.
     pub(crate) fn owes_much(&self) -> bool {
         self.frames.load(Ordering::Relaxed) >= FRAMES || self.bytes.load(Ordering::Relaxed) >= BYTES
     }
 
-    /// What to acknowledge now; nothing is owed afterwards.
+    /// What to acknowledge now.
     pub(crate) fn acknowledgement(&self) -> u64 {
-        self.frames.store(0, Ordering::Relaxed);
-        self.bytes.store(0, Ordering::Relaxed);
+        // Before the number is read: a frame that is handed over meanwhile rings again.
+        self.frames.swap(0, Ordering::AcqRel);
+        self.bytes.swap(0, Ordering::AcqRel);
         self.handed.load(Ordering::Acquire)
     }
 
     /// Frames that came a second time.
     pub(crate) fn duplicates(&self) -> u64 {
         self.duplicates.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_proto::Generation;
+
+    fn incoming() -> Incoming {
+        Incoming::new(PeerStart { generation: Generation::new(1), boot_nonce: 1 })
+    }
+
+    async fn hand_over(incoming: &Incoming, over: bool) -> (Taken, usize) {
+        let (events, mut told) = mpsc::channel(8);
+        let mut frames = vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")];
+        let from = Instance::from_bytes([1; 16]);
+        let over = AtomicBool::new(over);
+        let taken = incoming.take(1, true, &mut frames, from, &events, &over).await;
+        drop(events);
+        let mut count = 0;
+        while told.recv().await.is_some() {
+            count += 1;
+        }
+        (taken, count)
+    }
+
+    #[tokio::test]
+    async fn what_one_link_said_does_not_pass_for_the_word_of_another() {
+        let incoming = incoming();
+        let said_before = incoming.acknowledgement();
+        assert!(matches!(hand_over(&incoming, false).await, (Taken::Done(true), 2)));
+        // The first word on a second link, which is lost with it.
+        assert_eq!(incoming.acknowledgement(), 2);
+        assert!(incoming.owes(said_before));
+        assert!(!incoming.owes(2));
+    }
+
+    #[tokio::test]
+    async fn behind_the_end_of_a_session_nothing_is_handed_over_or_acknowledged() {
+        let incoming = incoming();
+        assert!(matches!(hand_over(&incoming, true).await, (Taken::Over, 0)));
+        assert_eq!(incoming.acknowledgement(), 0);
+        assert!(matches!(hand_over(&incoming, false).await, (Taken::Done(true), 2)));
     }
 }

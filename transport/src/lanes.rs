@@ -6,7 +6,7 @@
 
 use crate::copies::{COPY, Copies, GOSSIP};
 use crate::event::TransportEvent;
-use crate::frames::{ACKNOWLEDGEMENT, Batch, FrameError, FrameReader};
+use crate::frames::{ACKNOWLEDGEMENT, Batch, FrameError, FrameReader, Numbers};
 use crate::greeting::LOG_LANE;
 use crate::incoming::{ACKNOWLEDGE_AFTER, Taken};
 use crate::outbox::Outgoing;
@@ -129,7 +129,8 @@ async fn write_control(
     mut stream: SendStream,
 ) -> Result<(), WriteError> {
     let (mut batch, mut copies) = (Batch::default(), Copies::default());
-    batch.push_acknowledgement(link.incoming.acknowledgement());
+    let mut said = link.incoming.acknowledgement();
+    batch.push_acknowledgement(said);
     let mut due: Option<Instant> = None;
     loop {
         let lossy = link.lossy.load(Relaxed);
@@ -141,10 +142,12 @@ async fn write_control(
         let incoming = &link.incoming;
         let late = due.is_some_and(|due| due <= Instant::now());
         let soon = batch.bytes() > 0 || incoming.owes_much() || late || next == Next::Over;
-        if incoming.owes() && soon {
-            batch.push_acknowledgement(incoming.acknowledgement());
+        if incoming.owes(said) && soon {
+            said = incoming.acknowledgement();
+            batch.push_acknowledgement(said);
         }
-        due = incoming.owes().then(|| due.unwrap_or_else(|| Instant::now() + ACKNOWLEDGE_AFTER));
+        due =
+            incoming.owes(said).then(|| due.unwrap_or_else(|| Instant::now() + ACKNOWLEDGE_AFTER));
         send(&mut batch, &mut stream, &link.traffic.control_sent).await?;
         while let Some(copy) = copies.take_due(Instant::now()) {
             link.send_datagram(copy, &link.traffic.control_sent);
@@ -170,7 +173,8 @@ async fn write_control(
     end(stream).await
 }
 
-/// Log frames, behind the number of the first; an empty frame stands for one that is skipped.
+/// Log frames, behind the number of the first; an empty frame stands for one that is skipped, or that another connection
+/// was found to have delivered.
 async fn write_log(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
@@ -178,12 +182,11 @@ async fn write_log(
 ) -> Result<(), WriteError> {
     let mut batch = Batch::default();
     batch.push_raw(&[LOG_LANE]);
+    let mut numbers = Numbers::default();
     let mut stream = link.connection.open_uni().await.map_err(WriteError::ConnectionLost)?;
     loop {
         let next = collect(shared, peer, link, Lane::Log, &mut batch, |batch, outgoing| {
-            if !link.numbered.swap(true, Relaxed) {
-                batch.push_raw(&outgoing.number.to_be_bytes());
-            }
+            numbers.write(outgoing.number, batch);
             batch.push(outgoing.bytes.unwrap_or_default());
         });
         send(&mut batch, &mut stream, &link.traffic.log_sent).await?;
@@ -283,7 +286,7 @@ async fn read_control(
             continue;
         }
         let event = TransportEvent::Frame { from: peer.instance, lane: Lane::Control, bytes };
-        if !shared.tell(event).await {
+        if !shared.tell_of(&link.life, event).await {
             return Err(Broken::Connection);
         }
     }
@@ -317,14 +320,15 @@ async fn read_log(shared: &Shared, peer: &Peer, link: &Arc<Link>) -> Result<(), 
         link.came_in();
         let next = number.checked_add(frames.len() as u64);
         let next = next.ok_or_else(|| Broken::Protocol("too high a frame number".to_owned()))?;
-        match link.incoming.take(number, opens, &mut frames, peer.instance, events).await {
+        let over = &link.life.over;
+        match link.incoming.take(number, opens, &mut frames, peer.instance, events, over).await {
             Taken::Done(true) => peer.owes_acknowledgement(),
             Taken::Done(false) => {}
             Taken::Gap => {
                 let what = format!("log frame {number} or later without those before it");
                 return Err(Broken::Protocol(what));
             }
-            Taken::NoOwner => return Err(Broken::Connection),
+            Taken::Over => return Err(Broken::Connection),
         }
         (number, opens) = (next, false);
     }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use quinn::Connection;
 use quorate_proto::{Frame, Instance, Lane, Moment, Session, SessionEnd};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::{Notify, watch};
@@ -30,6 +30,8 @@ pub(crate) struct Life {
     pub(crate) up: watch::Sender<bool>,
     /// A link has taken it on itself to announce the session.
     pub(crate) announcing: AtomicBool,
+    /// `SessionDown` is being handed over: nothing of this session is from now on.
+    pub(crate) over: AtomicBool,
     /// `SessionDown` has been handed over.
     pub(crate) down: watch::Sender<bool>,
     /// The session before this one, which must be reported as over first.
@@ -41,7 +43,8 @@ impl Life {
         let (up, down) = (watch::Sender::new(false), watch::Sender::new(false));
         let (announcing, before) = (AtomicBool::new(false), Mutex::new(before));
         let announced = Mutex::new(session.address);
-        Arc::new(Self { session, announced, up, announcing, down, before })
+        let over = AtomicBool::new(false);
+        Arc::new(Self { session, announced, up, announcing, over, down, before })
     }
 }
 
@@ -76,13 +79,13 @@ pub(crate) struct Link {
     pub(crate) lossy: AtomicBool,
     /// The peer's control frames on this link.
     pub(crate) seen: Mutex<Seen>,
-    /// The number of the first log frame was written on this link.
-    pub(crate) numbered: AtomicBool,
     /// Wakes the writers.
     pub(crate) control: Notify,
     pub(crate) log: Notify,
     /// Requests asked on this link that have no answer yet. A link that is not kept stays until there is none.
     pub(crate) asking: watch::Sender<usize>,
+    /// Requests of the peer that are being answered on this link.
+    pub(crate) answering: AtomicUsize,
     /// Something was sent or received since the last look.
     pub(crate) used: AtomicBool,
     /// Another session took the place of this link's, with the end to report.
@@ -105,13 +108,13 @@ impl Link {
             incoming,
             lossy: AtomicBool::new(false),
             seen: Mutex::default(),
-            numbered: AtomicBool::new(false),
             since: Instant::now(),
             traffic: Traffic::default(),
             round_trips: Mutex::new(RoundTrips::new()),
             control: Notify::new(),
             log: Notify::new(),
             asking: watch::Sender::new(0),
+            answering: AtomicUsize::new(0),
             used: AtomicBool::new(true),
             displaced: Mutex::new(None),
         })
@@ -161,6 +164,12 @@ impl Link {
         let _ = self.asking.subscribe().wait_for(|asking| *asking == 0).await;
     }
 
+    /// Whether anything went over it since the last look, or a request waits for its answer, which may take long.
+    pub(crate) fn was_used(&self) -> bool {
+        let asked = *self.asking.borrow() > 0 || self.answering.load(Ordering::Relaxed) > 0;
+        self.used.swap(false, Ordering::Relaxed) || asked
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.connection.close_reason().is_none()
     }
@@ -202,7 +211,7 @@ pub(crate) struct Peer {
     pub(crate) instance: Instance,
     state: Mutex<PeerState>,
     pub(crate) record: Mutex<Record>,
-    /// Rings when a session stands.
+    /// Rings when a session stands, or the peer is to be dialled elsewhere.
     pub(crate) linked: Notify,
     /// An `Undelivered` is on its way to the owner; a second one would say the same.
     pub(crate) undelivered: AtomicBool,
@@ -274,7 +283,11 @@ impl Peer {
                 (given_up, false)
             }
             None => {
-                state.address = address;
+                if state.address != address {
+                    state.address = address;
+                    // Whoever dials waits for the pause of the address before.
+                    self.linked.notify_waiters();
+                }
                 (given_up, !state.dialling)
             }
         }

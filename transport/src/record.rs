@@ -52,6 +52,11 @@ impl Carried {
 }
 
 impl Record {
+    /// All connections that have not ended.
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Arc<Link>> {
+        self.running.iter()
+    }
+
     /// Everything carried since the peer is known.
     pub(crate) fn total(&self) -> Carried {
         let mut total = self.ended;

@@ -144,6 +144,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>
             }
             Some(_) = running.join_next() => {}
         }
+        link.answering.store(running.len(), Relaxed);
     }
 }
 

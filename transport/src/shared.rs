@@ -5,7 +5,7 @@ use crate::config::Timings;
 use crate::dials::DialBook;
 use crate::event::TransportEvent;
 use crate::outbox::GivenUp;
-use crate::peer::Peer;
+use crate::peer::{Life, Peer};
 use crate::refusal::OurSide;
 use quinn::Endpoint;
 use quorate_proto::{Hello, Instance, Moment, NodeKey, limits};
@@ -141,6 +141,16 @@ impl Shared {
         self.events.send(event).await.is_ok()
     }
 
+    /// Hands something of a session over, waiting for room. False when the session is over, or the owner is gone.
+    pub(crate) async fn tell_of(&self, life: &Life, event: TransportEvent) -> bool {
+        let Ok(room) = self.events.reserve().await else { return false };
+        let stands = !life.over.load(Ordering::Acquire);
+        if stands {
+            room.send(event);
+        }
+        stands
+    }
+
     /// Hands an event over from where nothing may wait. Callers bound how many can be on their way.
     pub(crate) fn tell_soon(&self, event: TransportEvent) {
         if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
@@ -160,22 +170,17 @@ impl Shared {
             return;
         }
         let event = TransportEvent::Undelivered { to: peer.instance };
-        if peer.undelivered.swap(true, Ordering::AcqRel) {
+        if self.tell_if_room(event) || peer.undelivered.swap(true, Ordering::AcqRel) {
             return;
         }
-        match self.events.try_send(event) {
-            Ok(()) => peer.undelivered.store(false, Ordering::Release),
-            Err(_) => {
-                let (shared, peer) = (self.clone(), peer.clone());
-                self.runtime.spawn(async move {
-                    // Whatever is given up until there is room is told by this one event.
-                    if let Ok(permit) = shared.events.reserve().await {
-                        peer.undelivered.store(false, Ordering::Release);
-                        permit.send(TransportEvent::Undelivered { to: peer.instance });
-                    }
-                });
+        let (shared, peer) = (self.clone(), peer.clone());
+        self.runtime.spawn(async move {
+            // Whatever is given up until there is room is told by this one event.
+            if let Ok(permit) = shared.events.reserve().await {
+                peer.undelivered.store(false, Ordering::Release);
+                permit.send(TransportEvent::Undelivered { to: peer.instance });
             }
-        }
+        });
     }
 
     pub(crate) fn peer(&self, instance: Instance) -> Option<Arc<Peer>> {
@@ -198,7 +203,9 @@ impl Shared {
         if peers.len() >= PEERS {
             let idle = |peer: &Arc<Peer>| {
                 let state = peer.state();
-                state.standing.is_none() && !state.dialling && state.outbox.is_empty()
+                let told = state.last.as_ref().is_none_or(|last| *last.down.borrow());
+                let waits = state.dialling || state.waiting_requests > 0;
+                told && !waits && state.standing.is_none() && state.outbox.is_empty()
             };
             let unused =
                 peers.iter().find(|(_, peer)| idle(peer)).map(|(instance, _)| *instance)?;

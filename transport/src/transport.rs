@@ -183,8 +183,10 @@ impl Transport {
         let shared = &self.open.shared;
         let peer = shared.peer(instance);
         shared.ban(instance);
-        if let Some(link) = peer.and_then(|peer| peer.standing()) {
-            close_open(&link.connection, CLOSED, b"this instance is banned here");
+        if let Some(peer) = peer {
+            for link in lock(&peer.record).running() {
+                close_open(&link.connection, CLOSED, b"this instance is banned here");
+            }
         }
         shared.snapshots_out.close(instance);
         shared.snapshots_in.close(instance);

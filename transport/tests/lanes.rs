@@ -5,8 +5,8 @@ mod stage;
 
 use bytes::Bytes;
 use quorate_proto::{Lane, SessionEnd, limits};
-use quorate_transport::{RequestFailure, TransportEvent};
-use stage::{actor, connect, control, log};
+use quorate_transport::{RequestFailure, Timings, TransportEvent};
+use stage::{Actor, actor, connect, control, log};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -154,6 +154,30 @@ async fn a_request_is_answered_dropped_or_not_sent() {
     let short = Duration::from_millis(300);
     let failure = a.transport.request(nobody, "127.0.0.1:9".parse().unwrap(), large, short).await;
     assert_eq!(failure, Err(RequestFailure::NotSent));
+}
+
+#[tokio::test]
+async fn a_link_is_not_closed_as_unused_while_a_request_waits_on_it() {
+    let hasty = |number| {
+        let unused = Duration::from_millis(100);
+        Actor { timings: Timings { unused, ..Timings::default() }, ..actor(number) }
+    };
+    let (mut a, mut b, mut c) = (hasty(1).start(), hasty(2).start(), hasty(3).start());
+    connect(&mut a, &mut b).await;
+    let asked = tokio::spawn(a.transport.request(b.instance(), b.address(), Bytes::new(), LONG));
+    let answer = b.until(|event| match event {
+        TransportEvent::Request { answer, .. } => Some(answer),
+        _ => None,
+    });
+    let answer = answer.await;
+    // Each time one with a third node goes, all links were looked at.
+    for _ in 0..3 {
+        connect(&mut a, &mut c).await;
+        assert_eq!(c.session_end().await, SessionEnd::Closed);
+        assert_eq!(a.session_end().await, SessionEnd::Closed);
+    }
+    answer.send(Bytes::from_static(b"at last")).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), "at last");
 }
 
 #[tokio::test]
