@@ -232,6 +232,10 @@ fn ended(link: &Link) -> SessionEnd {
 /// Lives as long as the connection: announces the session, runs the lanes, reports the end.
 async fn supervise(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>, greeted: Greeted) {
     let _counted = Counted::new(&peer, &link);
+    if link.life.over.load(Ordering::Acquire) {
+        // It was let in beside the one that carried the session, which ended before this one could be found.
+        close_open(&link.connection, REPLACED, b"its session is over");
+    }
     let mut lanes = lanes::Lanes::write(&shared, &peer, &link, greeted.sender);
     peer.linked.notify_waiters();
     announce(&shared, &link).await;
@@ -325,6 +329,7 @@ async fn farewell_to(
     let ours = if broke_protocol { SessionEnd::Protocol } else { SessionEnd::Closed };
     let end = displaced.or(end).unwrap_or(ours);
     let Session { instance, number, .. } = link.life.session;
+    link.life.over.store(true, Ordering::Release);
     {
         let mut record = lock(&peer.record);
         record.gone = Some((std::time::Instant::now(), end));
@@ -333,7 +338,6 @@ async fn farewell_to(
             close_open(&other.connection, REPLACED, b"its session is over");
         }
     }
-    link.life.over.store(true, Ordering::Release);
     tracing::debug!(%instance, number, ?end, "session down");
     shared.tell(TransportEvent::SessionDown { instance, number, end }).await;
     link.life.down.send_replace(true);
