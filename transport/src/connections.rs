@@ -232,9 +232,11 @@ fn ended(link: &Link) -> SessionEnd {
 /// Lives as long as the connection: announces the session, runs the lanes, reports the end.
 async fn supervise(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>, greeted: Greeted) {
     let _counted = Counted::new(&peer, &link);
-    if link.life.over.load(Ordering::Acquire) {
-        // It was let in beside the one that carried the session, which ended before this one could be found.
+    // It was let in just when its session ended or its peer was banned, and was not found among those to be closed.
+    if *lock(&link.life.over) {
         close_open(&link.connection, REPLACED, b"its session is over");
+    } else if shared.is_banned(peer.instance) {
+        close_open(&link.connection, CLOSED, BANNED.as_bytes());
     }
     let mut lanes = lanes::Lanes::write(&shared, &peer, &link, greeted.sender);
     peer.linked.notify_waiters();
@@ -329,7 +331,7 @@ async fn farewell_to(
     let ours = if broke_protocol { SessionEnd::Protocol } else { SessionEnd::Closed };
     let end = displaced.or(end).unwrap_or(ours);
     let Session { instance, number, .. } = link.life.session;
-    link.life.over.store(true, Ordering::Release);
+    *lock(&link.life.over) = true;
     {
         let mut record = lock(&peer.record);
         record.gone = Some((std::time::Instant::now(), end));

@@ -7,9 +7,11 @@
 use crate::event::TransportEvent;
 use crate::inbox::{Arrival, Inbox};
 use crate::outbox::PeerStart;
+use crate::shared::lock;
 use bytes::Bytes;
 use quorate_proto::{Instance, Lane};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -58,7 +60,7 @@ impl Incoming {
         frames: &mut Vec<Bytes>,
         from: Instance,
         events: &mpsc::Sender<TransportEvent>,
-        over: &AtomicBool,
+        over: &Mutex<bool>,
     ) -> Taken {
         let mut inbox = self.inbox.lock().await;
         let mut after = *inbox;
@@ -67,7 +69,8 @@ impl Incoming {
             match after.judge(number, opens && new == 0) {
                 Arrival::Gap => return Taken::Gap,
                 Arrival::Again => {
-                    again += 1;
+                    // An empty one stands for what came another way, and was counted there if it came twice.
+                    again += u64::from(!frame.is_empty());
                     frame.clear();
                 }
                 Arrival::New => {
@@ -81,7 +84,8 @@ impl Incoming {
         frames.retain(|frame| !frame.is_empty());
         let Ok(room) = events.reserve_many(frames.len()).await else { return Taken::Over };
         // Behind the end of its session the owner would pass over what is then said to have been handed over.
-        if over.load(Ordering::Acquire) {
+        let over = lock(over);
+        if *over {
             return Taken::Over;
         }
         for (place, bytes) in room.zip(frames.drain(..)) {
@@ -89,6 +93,7 @@ impl Incoming {
         }
         *inbox = after;
         self.handed.store(after.last(), Ordering::Release);
+        drop(over);
         self.duplicates.fetch_add(again, Ordering::Relaxed);
         let before = self.frames.fetch_add(new, Ordering::AcqRel);
         let bytes_before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
@@ -135,7 +140,7 @@ mod tests {
         let (events, mut told) = mpsc::channel(8);
         let mut frames = vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")];
         let from = Instance::from_bytes([1; 16]);
-        let over = AtomicBool::new(over);
+        let over = Mutex::new(over);
         let taken = incoming.take(1, true, &mut frames, from, &events, &over).await;
         drop(events);
         let mut count = 0;

@@ -142,9 +142,14 @@ async fn write_control(
         let incoming = &link.incoming;
         let late = due.is_some_and(|due| due <= Instant::now());
         let soon = batch.bytes() > 0 || incoming.owes_much() || late || next == Next::Over;
-        if incoming.owes(said) && soon {
-            said = incoming.acknowledgement();
-            batch.push_acknowledgement(said);
+        if soon || !incoming.owes(said) {
+            // Also when nothing is owed: the ring that led here may be of a frame that was acknowledged before it was
+            // counted, and only a count that begins anew rings again.
+            let handed = incoming.acknowledgement();
+            if handed > said {
+                said = handed;
+                batch.push_acknowledgement(said);
+            }
         }
         due =
             incoming.owes(said).then(|| due.unwrap_or_else(|| Instant::now() + ACKNOWLEDGE_AFTER));
@@ -361,8 +366,8 @@ async fn read_datagrams(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>) {
 
 /// A copy of a control frame overtakes it, or comes too late.
 fn take_copy(shared: &Shared, peer: &Peer, link: &Link, copy: Bytes) {
-    let mut seen = lock(&link.seen);
-    let Some((number, bytes)) = seen.copy(copy) else { return };
+    let (mut seen, over) = (lock(&link.seen), lock(&link.life.over));
+    let Some((number, bytes)) = seen.copy(copy).filter(|_| !*over) else { return };
     let event = TransportEvent::Frame { from: peer.instance, lane: Lane::Control, bytes };
     if shared.tell_if_room(event) {
         seen.handed(number);

@@ -30,8 +30,8 @@ pub(crate) struct Life {
     pub(crate) up: watch::Sender<bool>,
     /// A link has taken it on itself to announce the session.
     pub(crate) announcing: AtomicBool,
-    /// `SessionDown` is being handed over: nothing of this session is from now on.
-    pub(crate) over: AtomicBool,
+    /// `SessionDown` is being handed over: nothing of this session is from now on. Held while something is.
+    pub(crate) over: Mutex<bool>,
     /// `SessionDown` has been handed over.
     pub(crate) down: watch::Sender<bool>,
     /// The session before this one, which must be reported as over first.
@@ -43,7 +43,7 @@ impl Life {
         let (up, down) = (watch::Sender::new(false), watch::Sender::new(false));
         let (announcing, before) = (AtomicBool::new(false), Mutex::new(before));
         let announced = Mutex::new(session.address);
-        let over = AtomicBool::new(false);
+        let over = Mutex::new(false);
         Arc::new(Self { session, announced, up, announcing, over, down, before })
     }
 }

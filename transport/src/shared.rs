@@ -144,11 +144,11 @@ impl Shared {
     /// Hands something of a session over, waiting for room. False when the session is over, or the owner is gone.
     pub(crate) async fn tell_of(&self, life: &Life, event: TransportEvent) -> bool {
         let Ok(room) = self.events.reserve().await else { return false };
-        let stands = !life.over.load(Ordering::Acquire);
-        if stands {
+        let over = lock(&life.over);
+        if !*over {
             room.send(event);
         }
-        stands
+        !*over
     }
 
     /// Hands an event over from where nothing may wait. Callers bound how many can be on their way.
@@ -220,16 +220,17 @@ impl Shared {
         self.bans.load(Ordering::Acquire) && lock(&self.banned).contains(&instance)
     }
 
-    pub(crate) fn ban(&self, instance: Instance) {
+    /// Gives the peer that this is, which is forgotten.
+    pub(crate) fn ban(&self, instance: Instance) -> Option<Arc<Peer>> {
         let mut banned = lock(&self.banned);
         if banned.len() >= PEERS && !banned.contains(&instance) {
             tracing::warn!(%instance, "no room for another banned instance");
-            return;
+            return self.peer(instance);
         }
         banned.insert(instance);
         self.bans.store(true, Ordering::Release);
         drop(banned);
-        lock(&self.peers).remove(&instance);
+        lock(&self.peers).remove(&instance)
     }
 }
 

@@ -181,9 +181,7 @@ impl Transport {
     /// Closes every connection with this instance and takes in no new one.
     pub fn ban(&self, instance: Instance) {
         let shared = &self.open.shared;
-        let peer = shared.peer(instance);
-        shared.ban(instance);
-        if let Some(peer) = peer {
+        if let Some(peer) = shared.ban(instance) {
             for link in lock(&peer.record).running() {
                 close_open(&link.connection, CLOSED, b"this instance is banned here");
             }

@@ -159,7 +159,7 @@ async fn a_request_is_answered_dropped_or_not_sent() {
 #[tokio::test]
 async fn a_link_is_not_closed_as_unused_while_a_request_waits_on_it() {
     let hasty = |number| {
-        let unused = Duration::from_millis(100);
+        let unused = Duration::from_millis(400);
         Actor { timings: Timings { unused, ..Timings::default() }, ..actor(number) }
     };
     let (mut a, mut b, mut c) = (hasty(1).start(), hasty(2).start(), hasty(3).start());

@@ -52,7 +52,7 @@ impl PingClock {
 
     /// The ping of this round goes to a member that is down: it may wait until that comes back, which is no delay.
     pub(crate) fn knocks(&mut self, at: Instance, round: u64) {
-        if self.knocked.len() >= limits::MEMBERS {
+        if self.knocked.len() >= limits::MEMBERS && !self.knocked.contains_key(&at) {
             // Most are of lives that are gone for good; for the others a wait may be counted.
             self.knocked.clear();
         }
