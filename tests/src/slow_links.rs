@@ -28,11 +28,7 @@ pub fn return_over_a_slow_link(
     writes: Writes,
 ) -> (u64, u64) {
     let setup = Setup { quiet: Duration::ZERO, snapshot_every: 50, ..Setup::default() };
-    let mut world = World::new(seed, setup);
-    world.start_all();
-    assert!(world.run_until_true(LIMIT, |world| world.is_settled()), "{}", world.describe());
-    let leader = world.leader().expect("a settled cluster has a leader");
-    let follower = (0..3).find(|host| *host != leader).expect("three hosts");
+    let (mut world, leader, follower) = settled(seed, setup);
     world.crash(follower);
     write_for(&mut world, leader, Duration::from_secs(20), writes);
     let before = world.transferred;
@@ -51,11 +47,8 @@ pub fn return_over_a_slow_link(
 /// is a voter once that is there.
 #[must_use]
 pub fn replacement_over_a_slow_link(seed: u64, takes: Duration) -> (Option<Role>, bool) {
-    let mut world = World::new(seed, Setup { quiet: Duration::ZERO, ..Setup::default() });
-    world.start_all();
-    assert!(world.run_until_true(LIMIT, |world| world.is_settled()), "{}", world.describe());
-    let leader = world.leader().expect("a settled cluster has a leader");
-    let follower = (0..3).find(|host| *host != leader).expect("three hosts");
+    let setup = Setup { quiet: Duration::ZERO, ..Setup::default() };
+    let (mut world, _, follower) = settled(seed, setup);
     world.wipe(follower);
     world.transfer_time = Some(takes);
     world.start(follower);
@@ -63,6 +56,16 @@ pub fn replacement_over_a_slow_link(seed: u64, takes: Duration) -> (Option<Role>
     let process = world.hosts[follower].process.as_ref().expect("it runs");
     let waiting = process.node.status(world.now).role;
     (waiting, world.run_until_true(takes + LIMIT, |world| world.is_settled()))
+}
+
+/// Three hosts that are one cluster, with their leader and a follower.
+fn settled(seed: u64, setup: Setup) -> (World, usize, usize) {
+    let mut world = World::new(seed, setup);
+    world.start_all();
+    assert!(world.run_until_true(LIMIT, |world| world.is_settled()), "{}", world.describe());
+    let leader = world.leader().expect("a settled cluster has a leader");
+    let follower = (0..3).find(|host| *host != leader).expect("three hosts");
+    (world, leader, follower)
 }
 
 fn write_for(world: &mut World, host: usize, span: Duration, writes: Writes) {

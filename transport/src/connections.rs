@@ -33,7 +33,8 @@ use std::time::Duration;
 
 const CLONE: &str = "an older start of this instance is turned away: a newer one is connected";
 const OTHER_KEY: &str = "this instance is connected already with another node key";
-const BANNED: &str = "this instance is banned here";
+pub(crate) const BANNED: &str = "this instance is banned here";
+const SESSION_OVER: &[u8] = b"its session is over";
 const NO_ROOM: &str = "no room for another peer";
 
 /// What became of a connection, for the side that dialled it.
@@ -234,7 +235,7 @@ async fn supervise(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>, greete
     let _counted = Counted::new(&peer, &link);
     // It was let in just when its session ended or its peer was banned, and was not found among those to be closed.
     if *lock(&link.life.over) {
-        close_open(&link.connection, REPLACED, b"its session is over");
+        close_open(&link.connection, REPLACED, SESSION_OVER);
     } else if shared.is_banned(peer.instance) {
         close_open(&link.connection, CLOSED, BANNED.as_bytes());
     }
@@ -337,7 +338,7 @@ async fn farewell_to(
         record.gone = Some((std::time::Instant::now(), end));
         // What the other side may still write on these would not be handed over: it must send it again.
         for other in record.running().filter(|other| Arc::ptr_eq(&other.life, &link.life)) {
-            close_open(&other.connection, REPLACED, b"its session is over");
+            close_open(&other.connection, REPLACED, SESSION_OVER);
         }
     }
     tracing::debug!(%instance, number, ?end, "session down");

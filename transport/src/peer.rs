@@ -88,7 +88,8 @@ pub(crate) struct Link {
     pub(crate) answering: AtomicUsize,
     /// Something was sent or received since the last look.
     pub(crate) used: AtomicBool,
-    /// Another session took the place of this link's, with the end to report.
+    /// Another session took the place of this link's, with the end to report. Looked at and changed only under the lock of
+    /// the peer's state, where it is also decided which link stands.
     pub(crate) displaced: Mutex<Option<SessionEnd>>,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::bulk::{SnapshotOutcome, SnapshotPart, SnapshotPosition};
 use crate::config::{BindError, TransportConfig};
+use crate::connections::BANNED;
 use crate::copies::GOSSIP;
 use crate::event::TransportEvent;
 use crate::greeting::check_own;
@@ -183,7 +184,7 @@ impl Transport {
         let shared = &self.open.shared;
         if let Some(peer) = shared.ban(instance) {
             for link in lock(&peer.record).running() {
-                close_open(&link.connection, CLOSED, b"this instance is banned here");
+                close_open(&link.connection, CLOSED, BANNED.as_bytes());
             }
         }
         shared.snapshots_out.close(instance);

@@ -68,12 +68,11 @@ async fn arrival(node: &mut Node) -> SnapshotArrival {
     .await
 }
 
-/// Takes pieces from `next` on, up to `until` of them or the end.
-async fn take(parts: &mut mpsc::Receiver<SnapshotPart>, next: u64, until: u64) -> u64 {
+/// Takes the pieces from `next` on, up to `until`.
+async fn take(parts: &mut mpsc::Receiver<SnapshotPart>, next: u64, until: u64) {
     for number in next..until {
         assert_eq!(parts.recv().await, Some(SnapshotPart::Piece(piece(number))));
     }
-    until
 }
 
 #[tokio::test]
