@@ -4,6 +4,7 @@
 
 mod tidy {
     pub(crate) mod edges;
+    pub(crate) mod mutations;
     pub(crate) mod shape;
     pub(crate) mod source;
 }
@@ -48,4 +49,9 @@ fn every_pure_crate_bans_clocks_threads_and_random_hashing() {
 #[test]
 fn texts_speak_of_the_product_only() {
     fail_if_any(&tidy::shape::foreign_words(&Tree::read()));
+}
+
+#[test]
+fn every_mutation_still_fits_the_code() {
+    fail_if_any(&tidy::mutations::stale(&Tree::read()));
 }
