@@ -10,6 +10,7 @@
 mod admission;
 mod autopilot;
 mod boot;
+mod campaign;
 mod disk_watch;
 pub mod event;
 mod evidence;

@@ -209,7 +209,7 @@ impl Node {
                 self.health.leader_heard = self.now;
                 self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
                 self.timers.disarm(Timer::Campaign);
-                self.evidence.leader_found();
+                self.campaign.leader_found();
                 let name = self.health.name(instance);
                 self.event("leader", format!("{name} leads in term {term}"), false, out);
             }

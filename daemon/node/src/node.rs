@@ -7,6 +7,7 @@
 use crate::admission::Admission;
 use crate::autopilot::Autopilot;
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
+use crate::campaign::Campaign;
 use crate::event::{Input, Output, Write};
 use crate::evidence::Evidence;
 use crate::group::Group;
@@ -64,6 +65,7 @@ pub struct Node {
     pub(crate) held: Vec<(Instance, RaftMessage)>,
     pub(crate) health: LocalHealth,
     pub(crate) evidence: Evidence,
+    pub(crate) campaign: Campaign,
     pub(crate) reconciler: Reconciler,
     pub(crate) push: Push,
     pub(crate) autopilot: Autopilot,
@@ -112,6 +114,7 @@ impl Node {
             held: Vec::new(),
             health: LocalHealth::new(now),
             evidence: Evidence::default(),
+            campaign: Campaign::default(),
             reconciler: Reconciler::default(),
             push: Push::default(),
             autopilot: Autopilot::default(),
