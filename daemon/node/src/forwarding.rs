@@ -11,6 +11,7 @@ use quorate_proto::{
     ForwardAnswer, ForwardRequest, Instance, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,
 };
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How soon a request that came back without an answer is asked again: above a round trip of any network we serve.
@@ -98,8 +99,7 @@ impl Node {
             }
             return;
         };
-        let now = self.now;
-        let Some(request) = self.requests.table.get_mut(&id) else { return };
+        let Some(request) = self.requests.table.get(&id) else { return };
         if request.stage == (Stage::Waiting { tried: Some((leader.instance, leader.term)) }) {
             return;
         }
@@ -108,15 +108,16 @@ impl Node {
             Work::WaitAll(epoch) => forward_request::Body::Wait(WaitEpoch { epoch: *epoch }),
             Work::Admit(_) | Work::WaitHere(_) => return,
         };
-        request.stage = Stage::Forwarded { to: leader.instance };
-        let deadline = request.deadline;
-        let remaining = deadline.since(now).as_millis();
+        let (to, deadline) = (leader.instance, request.deadline);
+        let remaining = deadline.since(self.now).as_millis();
         let remaining_ms = u64::try_from(remaining).unwrap_or(u64::MAX);
+        let ask = self.requests.new_ticket();
+        self.requests.set_stage(id, Stage::Forwarded { to, ask });
         let request = ForwardRequest { genesis, remaining_ms, body: Some(body) };
-        out.push(Output::Forward { ticket: id, to: leader.instance, address, deadline, request });
+        out.push(Output::Forward { ticket: ask, to, address, deadline, request });
     }
 
-    /// The leader's answer to a forwarded request, or the lack of one.
+    /// The leader's answer to an ask, or the lack of one. It settles the request only as long as that ask stands.
     pub(crate) fn forward_answered(
         &mut self,
         ticket: u64,
@@ -126,22 +127,21 @@ impl Node {
         if self.admission_answered(ticket, &answer, out) {
             return;
         }
-        let Some(request) = self.requests.table.get(&ticket) else { return };
-        let Stage::Forwarded { to } = request.stage else { return };
+        let Some(id) = self.requests.asked(ticket) else { return };
+        let Some(request) = self.requests.table.get(&id) else { return };
+        let Stage::Forwarded { to, .. } = request.stage else { return };
         let is_write = matches!(request.work, Work::Write(_));
         match answer {
             Ok(ForwardAnswer {
                 outcome: Some(forward_answer::Outcome::NotLeader(hint)), ..
             }) => {
-                self.turned_away(ticket, to, &hint, out);
+                self.turned_away(id, to, &hint, out);
             }
-            Ok(ForwardAnswer { outcome: Some(outcome), .. }) => {
-                self.finish_with(ticket, outcome, out)
-            }
-            Ok(_) | Err(ForwardFailure::Lost) if is_write => self.fate_unknown(ticket, out),
+            Ok(ForwardAnswer { outcome: Some(outcome), .. }) => self.finish_with(id, outcome, out),
+            Ok(_) | Err(ForwardFailure::Lost) if is_write => self.fate_unknown(id, out),
             Ok(_) | Err(_) => {
                 let term = self.health.leader.map_or(0, |leader| leader.term);
-                self.set_stage(ticket, Stage::Waiting { tried: Some((to, term)) });
+                self.requests.set_stage(id, Stage::Waiting { tried: Some((to, term)) });
                 self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
             }
         }
@@ -149,18 +149,18 @@ impl Node {
 
     /// A connection can lose a request although it is the same leader in the same term, and nothing else happens:
     /// what waits is then asked again.
-    pub(crate) fn retry_requests(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn retry_requests(&mut self) {
         for request in self.requests.table.values_mut() {
             if let Stage::Waiting { tried } = &mut request.stage {
                 *tried = None;
             }
         }
-        self.advance_waiting(out);
+        self.requests.due = true;
     }
 
     fn turned_away(&mut self, id: u64, by: Instance, hint: &NotLeader, out: &mut Vec<Output>) {
         let term = self.health.leader.map_or(0, |leader| leader.term);
-        self.set_stage(id, Stage::Waiting { tried: Some((by, term)) });
+        self.requests.set_stage(id, Stage::Waiting { tried: Some((by, term)) });
         let newer = hint.term > term && hint.leader.is_some_and(|leader| leader != by);
         if let (true, Some(leader)) = (newer, hint.leader) {
             if let Some(address) = hint.address.as_ref().and_then(|address| address.socket()) {
@@ -171,42 +171,29 @@ impl Node {
                 self.leader_pinged(leader, hint.term, out);
             }
         }
-        self.advance(id, out);
+        self.requests.due = true;
         self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
     }
 
-    /// Another leader is known: what waits goes there; what was asked of the old one is settled.
-    pub(crate) fn leader_helps_requests(&mut self, out: &mut Vec<Output>) {
-        let now_leader = self.health.leader.map(|leader| leader.instance);
-        let old: Vec<Instance> = self
-            .requests
-            .table
-            .values()
-            .filter_map(|request| match request.stage {
-                Stage::Forwarded { to } if now_leader.is_some_and(|leader| leader != to) => {
-                    Some(to)
-                }
-                _ => None,
-            })
-            .collect();
-        for instance in old {
+    /// A session with the leader came up: what could not be sent is tried again.
+    pub(crate) fn session_helps_requests(&mut self, instance: Instance) {
+        if self.health.leader.is_some_and(|leader| leader.instance == instance) {
+            self.retry_requests();
+        }
+    }
+
+    /// What was asked of an earlier leader is settled, and what waits goes on where it can. Once in a turn, when who
+    /// leads is known.
+    pub(crate) fn settle_requests(&mut self, out: &mut Vec<Output>) {
+        if !self.requests.due {
+            return;
+        }
+        for instance in self.earlier_leaders_asked() {
             self.fail_requests_at(instance, out);
         }
-        self.advance_waiting(out);
-    }
-
-    /// A session with the leader came up: what could not be sent is tried again.
-    pub(crate) fn session_helps_requests(&mut self, instance: Instance, out: &mut Vec<Output>) {
-        if self.health.leader.is_some_and(|leader| leader.instance == instance) {
-            self.retry_requests(out);
-        }
-    }
-
-    pub(crate) fn advance_waiting(&mut self, out: &mut Vec<Output>) {
-        let waiting: Vec<u64> = self
-            .requests
-            .table
-            .iter()
+        self.requests.due = false;
+        let table = self.requests.table.iter();
+        let waiting: Vec<u64> = table
             .filter(|(_, request)| matches!(request.stage, Stage::Waiting { .. }))
             .map(|(id, _)| *id)
             .collect();
@@ -215,21 +202,33 @@ impl Node {
         }
     }
 
+    fn earlier_leaders_asked(&self) -> BTreeSet<Instance> {
+        let Some(leader) = self.health.leader else { return BTreeSet::new() };
+        let table = self.requests.table.values();
+        let asked = table.filter_map(|request| match request.stage {
+            Stage::Forwarded { to, .. } if to != leader.instance => Some(to),
+            _ => None,
+        });
+        asked.collect()
+    }
+
     /// What was asked of a node that is gone: writes are of unknown fate, the rest is asked elsewhere.
     pub(crate) fn fail_requests_at(&mut self, instance: Instance, out: &mut Vec<Output>) {
         let asked: Vec<(u64, bool)> = self
             .requests
             .table
             .iter()
-            .filter(|(_, request)| request.stage == Stage::Forwarded { to: instance })
+            .filter(|(_, request)| {
+                matches!(request.stage, Stage::Forwarded { to, .. } if to == instance)
+            })
             .map(|(id, request)| (*id, matches!(request.work, Work::Write(_))))
             .collect();
         for (id, is_write) in asked {
             if is_write {
                 self.fate_unknown(id, out);
             } else {
-                self.set_stage(id, Stage::Waiting { tried: None });
-                self.advance(id, out);
+                self.requests.set_stage(id, Stage::Waiting { tried: None });
+                self.requests.due = true;
             }
         }
     }

@@ -238,7 +238,7 @@ impl Node {
         };
         if term != group.applied_term {
             group.applied_term = term;
-            self.proposals_lost_before(term, out);
+            self.proposals_lost_before(term);
         }
         if let Some(delta) = delta {
             self.health_committed(delta);

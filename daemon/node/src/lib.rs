@@ -31,6 +31,8 @@ mod snapshots;
 pub mod status;
 mod stop;
 mod timers;
+#[cfg(test)]
+mod trial;
 
 pub use boot::{Boot, NodeConfig, RecoveredLog};
 pub use event::{ClientReply, ClientRequest, Event, ForwardFailure, Input, Output, OwnSlot, Write};

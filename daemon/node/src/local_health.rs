@@ -232,7 +232,7 @@ impl Node {
         self.timers.arm(Timer::Ping, self.now);
         self.timers.arm(Timer::Dissent, self.now);
         self.duties_due = true;
-        self.leader_helps_requests(out);
+        self.requests.due = true;
     }
 
     /// Whether this node leads.

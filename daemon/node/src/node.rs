@@ -183,7 +183,9 @@ impl Node {
     /// When the node wants a turn although nothing happens.
     #[must_use]
     pub fn next_wake(&self) -> Option<Moment> {
-        let requests = self.requests.next_deadline();
+        // What became due behind the settle's look at the requests is looked at in a turn of its own.
+        let due = self.requests.due.then_some(self.now);
+        let requests = due.or_else(|| self.requests.next_deadline());
         [self.timers.next(), self.founding.next_wake(), self.detector.next_wake(), requests]
             .into_iter()
             .flatten()
@@ -310,7 +312,7 @@ impl Node {
         if !known {
             self.step_detector(DetectorInput::SessionUp(session), out);
         }
-        self.session_helps_requests(instance, out);
+        self.session_helps_requests(instance);
         self.duties_due = true;
         self.ask_to_join(out);
     }
@@ -380,7 +382,7 @@ impl Node {
             Timer::LeaderSilence => self.health.changed = true,
             Timer::Duties => self.duties_due = true,
             Timer::Campaign => self.campaign_on_evidence(),
-            Timer::Retry => self.retry_requests(out),
+            Timer::Retry => self.retry_requests(),
             Timer::Join => self.ask_to_join(out),
             Timer::FounderPatience => self.campaign_as_founder(),
             Timer::Stop => self.finish_stop(out),
@@ -402,11 +404,13 @@ impl Node {
     fn settle(&mut self, out: &mut Vec<Output>) {
         self.settle_group(out);
         self.notice_leader(out);
+        self.stop_serving_if_deposed();
+        self.settle_requests(out);
         self.catch_up_with_view(out);
         self.do_duties(out);
         self.settle_group(out);
         self.notice_leader(out);
-        self.stop_serving_if_deposed(out);
+        self.stop_serving_if_deposed();
         self.catch_up_with_view(out);
         self.publish_health(out);
         self.continue_stop(out);

@@ -12,6 +12,9 @@ use quorate_proto::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+#[cfg(test)]
+mod tests;
+
 /// Most requests under way at one node; more are told that it is busy.
 pub(crate) const MAX_REQUESTS: usize = 16_384;
 
@@ -39,8 +42,8 @@ pub(crate) enum Origin {
 pub(crate) enum Stage {
     /// Nobody to ask yet. `tried`: the leader and term that turned it away.
     Waiting { tried: Option<(Instance, u64)> },
-    /// Asked of a leader.
-    Forwarded { to: Instance },
+    /// Asked of a leader, under a ticket of this ask's own: only its answer counts.
+    Forwarded { to: Instance, ask: u64 },
     /// This node leads and it is in hand: queued, read or waited for.
     Here,
     /// Proposed by this node in this term.
@@ -62,7 +65,12 @@ pub(crate) struct Requests {
     pub(crate) table: BTreeMap<u64, Request>,
     deadlines: BTreeSet<(Moment, u64)>,
     clients: BTreeMap<u64, u64>,
+    /// The asks that stand, by their tickets. A late answer of an earlier leader finds none.
+    asks: BTreeMap<u64, u64>,
     next: u64,
+    /// Something has happened that may let waiting requests go on. They are looked at once in the settle and never
+    /// in the middle of something else, so that none is moved while it is being moved.
+    pub(crate) due: bool,
     pub(crate) serving: crate::serve::Serving,
 }
 
@@ -73,6 +81,8 @@ impl Requests {
             table: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             clients: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            due: false,
             next: (boot_nonce << 32) | 1,
             serving: crate::serve::Serving::default(),
         }
@@ -103,11 +113,30 @@ impl Requests {
 
     pub(crate) fn remove(&mut self, id: u64) -> Option<Request> {
         let request = self.table.remove(&id)?;
+        if let Stage::Forwarded { ask, .. } = request.stage {
+            self.asks.remove(&ask);
+        }
         self.deadlines.remove(&(request.deadline, id));
         if let Origin::Client(ticket) = request.origin {
             self.clients.remove(&ticket);
         }
         Some(request)
+    }
+
+    /// Moves a request to another stage; an ask that it leaves stands no longer.
+    pub(crate) fn set_stage(&mut self, id: u64, stage: Stage) {
+        let Some(request) = self.table.get_mut(&id) else { return };
+        if let Stage::Forwarded { ask, .. } = std::mem::replace(&mut request.stage, stage) {
+            self.asks.remove(&ask);
+        }
+        if let Stage::Forwarded { ask, .. } = stage {
+            self.asks.insert(ask, id);
+        }
+    }
+
+    /// The request that waits for this answer.
+    pub(crate) fn asked(&self, ask: u64) -> Option<u64> {
+        self.asks.get(&ask).copied()
     }
 
     /// The client went away; a proposal of it may still happen.
@@ -191,9 +220,12 @@ impl Node {
         self.advance(id, out);
     }
 
-    /// Moves a waiting request on, if it can be.
+    /// Moves a waiting request on, if it can be. One that is asked or served already stays where it is.
     pub(crate) fn advance(&mut self, id: u64, out: &mut Vec<Output>) {
         let Some(request) = self.requests.table.get(&id) else { return };
+        if !matches!(request.stage, Stage::Waiting { .. }) {
+            return;
+        }
         if let Work::WaitHere(epoch) = request.work {
             if self.health.view.epoch >= epoch {
                 self.finish_wait(id, out);
@@ -215,12 +247,6 @@ impl Node {
             return;
         }
         self.forward(id, out);
-    }
-
-    pub(crate) fn set_stage(&mut self, id: u64, stage: Stage) {
-        if let Some(request) = self.requests.table.get_mut(&id) {
-            request.stage = stage;
-        }
     }
 
     /// Ends every request whose deadline has come.

@@ -72,11 +72,11 @@ impl Node {
                 }
             }
             Work::Read(_) => {
-                self.set_stage(id, Stage::Here);
+                self.requests.set_stage(id, Stage::Here);
                 self.requests.serving.fresh_reads.push(id);
             }
             Work::WaitAll(epoch) => {
-                self.set_stage(id, Stage::Here);
+                self.requests.set_stage(id, Stage::Here);
                 if self.acknowledged_by_all() >= epoch {
                     self.finish_wait(id, out);
                 } else {
@@ -91,7 +91,7 @@ impl Node {
     pub(crate) fn propose_for(&mut self, id: u64, body: CommandBody) {
         let ticket = self.requests.new_ticket();
         self.requests.serving.proposed.insert(ticket, id);
-        self.set_stage(id, Stage::Here);
+        self.requests.set_stage(id, Stage::Here);
         self.enqueue_proposal(ticket, body);
     }
 
@@ -105,7 +105,12 @@ impl Node {
         let Some(group) = &mut self.group else { return };
         let serving = &mut self.requests.serving;
         if !serving.batch.is_empty() {
-            let batch = std::mem::take(&mut serving.batch);
+            let mut batch = std::mem::take(&mut serving.batch);
+            // Whoever was told that nothing happened, or is gone, finds nothing done.
+            batch.retain(|(ticket, _)| {
+                let id = serving.proposed.get(ticket);
+                id.is_none_or(|id| self.requests.table.contains_key(id))
+            });
             self.counters.proposals += batch.len() as u64;
             let entries = batch.iter().map(|(_, data)| data.clone()).collect();
             match group.replica.propose(entries) {
@@ -130,7 +135,7 @@ impl Node {
         for (ticket, _) in batch {
             let _ = self.reconciler.applied(ticket);
             if let Some(id) = self.requests.serving.proposed.remove(&ticket) {
-                self.set_stage(id, Stage::Waiting { tried: None });
+                self.requests.set_stage(id, Stage::Waiting { tried: None });
             }
         }
         self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
@@ -222,14 +227,16 @@ impl Node {
 
     /// An entry of a newer term was applied: proposals of older terms that were not applied by now never will
     /// be, so their requests may be asked again.
-    pub(crate) fn proposals_lost_before(&mut self, term: u64, out: &mut Vec<Output>) {
+    pub(crate) fn proposals_lost_before(&mut self, term: u64) {
+        let table = &self.requests.table;
+        self.requests.serving.proposed.retain(|_, id| table.contains_key(id));
         let lost: Vec<(u64, u64)> = self
             .requests
             .serving
             .proposed
             .iter()
             .filter(|(_, id)| {
-                self.requests.table.get(id).is_some_and(
+                table.get(id).is_some_and(
                     |request| matches!(request.stage, Stage::Proposed { term: proposed } if proposed < term),
                 )
             })
@@ -237,9 +244,9 @@ impl Node {
             .collect();
         for (ticket, id) in lost {
             self.requests.serving.proposed.remove(&ticket);
-            self.set_stage(id, Stage::Waiting { tried: None });
-            self.advance(id, out);
+            self.requests.set_stage(id, Stage::Waiting { tried: None });
         }
+        self.requests.due = true;
     }
 
     /// The state jumped over entries by a snapshot: whether older proposals are in it cannot be told, so asking
@@ -258,7 +265,7 @@ impl Node {
 
     /// Once this node no longer leads, what was not proposed goes back to waiting. Looked at in every turn: who leads
     /// may have been heard from a ping before the own replica was deposed.
-    pub(crate) fn stop_serving_if_deposed(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn stop_serving_if_deposed(&mut self) {
         if self.leads() || !self.requests.serving.holds_requests() {
             return;
         }
@@ -276,7 +283,7 @@ impl Node {
                 request.stage = Stage::Waiting { tried: None };
             }
         }
-        self.advance_waiting(out);
+        self.requests.due = true;
     }
 
     /// An acknowledgement came in: waits for epochs may be over.

@@ -1,0 +1,195 @@
+//! A write happens once: whom it is asked of, how often, and what its client is told when answers are lost.
+
+use crate::event::{ClientReply, ForwardFailure, Input, Output};
+use crate::trial::{PATIENCE, Trial, forwards, life, not_leader, put_request, raft_said, reply};
+use quorate_proto::{
+    ForwardAnswer, KvResponse, MessageKind, PutResponse, RaftMessage, RefusalCode,
+    SnapshotMetadata, forward_answer, kv_response, raft_id,
+};
+use std::time::Duration;
+
+fn answered(ticket: u64, answer: ForwardAnswer) -> Input {
+    Input::ForwardAnswered { ticket, answer: Ok(answer) }
+}
+
+fn failed(ticket: u64, failure: ForwardFailure) -> Input {
+    Input::ForwardAnswered { ticket, answer: Err(failure) }
+}
+
+fn done() -> ForwardAnswer {
+    let response = Some(kv_response::Response::Put(PutResponse::default()));
+    let outcome = forward_answer::Outcome::Kv(KvResponse { response });
+    ForwardAnswer { term: 6, outcome: Some(outcome) }
+}
+
+fn refusal(out: &[Output], client: u64) -> Option<RefusalCode> {
+    match reply(out, client)? {
+        ClientReply::Refused(refusal) => RefusalCode::try_from(refusal.code).ok(),
+        _ => None,
+    }
+}
+
+fn is_done(out: &[Output], client: u64) -> bool {
+    matches!(reply(out, client), Some(ClientReply::Kv(_)))
+}
+
+#[test]
+fn a_leader_that_names_a_newer_one_causes_exactly_one_more_ask() {
+    let mut trial = Trial::member_under_2(5);
+    let (client, out) = trial.put("a");
+    let [(to, first, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    assert_eq!(to, life(2));
+    let out = trial.turn([answered(first, not_leader(3, 6))]);
+    let [(to, second, _)] = forwards(&out)[..] else { panic!("asked once more, not {out:?}") };
+    assert_eq!(to, life(3));
+    assert_ne!(first, second, "each ask has a ticket of its own");
+    let out = trial.turn([answered(second, done())]);
+    assert!(is_done(&out, client));
+    let out = trial.pass(PATIENCE * 2);
+    assert!(forwards(&out).is_empty() && reply(&out, client).is_none(), "that was all: {out:?}");
+}
+
+#[test]
+fn a_write_whose_answer_is_lost_is_never_asked_again() {
+    let mut trial = Trial::member_under_2(5);
+    let (client, out) = trial.put("a");
+    let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    let mut out = trial.turn([failed(ask, ForwardFailure::Lost)]);
+    assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
+    out.extend(trial.pass(Duration::from_millis(500)));
+    out.extend(trial.hears_leader(3, 6));
+    out.extend(trial.pass(Duration::from_millis(500)));
+    assert!(forwards(&out).is_empty(), "asked again: {out:?}");
+}
+
+#[test]
+fn a_write_that_never_left_is_asked_again() {
+    let mut trial = Trial::member_under_2(5);
+    let (client, out) = trial.put("a");
+    let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    let out = trial.turn([failed(ask, ForwardFailure::NotSent)]);
+    assert!(forwards(&out).is_empty(), "not at once: {out:?}");
+    let out = trial.pass(Duration::from_millis(200));
+    let [(_, second, _)] = forwards(&out)[..] else { panic!("asked once more, not {out:?}") };
+    assert!(is_done(&trial.turn([answered(second, done())]), client));
+}
+
+#[test]
+fn a_late_answer_of_an_earlier_leader_settles_nothing() {
+    let mut trial = Trial::member_under_2(5);
+    let (client, out) = trial.put("a");
+    let [(_, first, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    let out = trial.turn([answered(first, not_leader(3, 6))]);
+    let [(_, second, _)] = forwards(&out)[..] else { panic!("asked once more, not {out:?}") };
+    // The transport says once more what became of the first ask, at its deadline.
+    let out = trial.turn([failed(first, ForwardFailure::Lost), answered(first, not_leader(2, 7))]);
+    assert!(reply(&out, client).is_none() && forwards(&out).is_empty(), "heeded: {out:?}");
+    assert!(is_done(&trial.turn([answered(second, done())]), client));
+}
+
+#[test]
+fn a_proposal_of_the_present_term_is_not_taken_for_lost() {
+    let mut trial = Trial::alone();
+    // Asked before anybody leads: it is proposed right behind the first entry of the term, before that is durable.
+    let (client, _) = trial.put("a");
+    let mut out = trial.pass(Duration::from_secs(3));
+    assert!(trial.node.vitals().leads_in.is_some(), "the only voter leads");
+    assert!(reply(&out, client).is_none(), "nothing is durable yet: {out:?}");
+    for _ in 0..5 {
+        out.extend(trial.durable());
+        out.extend(trial.pass(Duration::from_millis(10)));
+    }
+    assert!(is_done(&out, client), "{out:?}");
+    assert_eq!(trial.version("a"), 1, "a write happens once");
+}
+
+#[test]
+fn a_write_that_comes_after_its_deadline_is_not_proposed() {
+    let mut trial = Trial::alone();
+    trial.pass(Duration::from_secs(3));
+    for _ in 0..5 {
+        trial.durable();
+        trial.pass(Duration::from_millis(10));
+    }
+    let (client, mut out) = trial.asks(put_request("a"), Duration::ZERO);
+    for _ in 0..5 {
+        out.extend(trial.durable());
+        out.extend(trial.pass(Duration::from_millis(10)));
+    }
+    assert_eq!(refusal(&out, client), Some(RefusalCode::TimedOut));
+    assert_eq!(trial.version("a"), 0, "its client was told that nothing happened");
+}
+
+/// One voter of three is made leader by the words of the second.
+fn leader_of_three() -> Trial {
+    let mut trial = Trial::voter();
+    let mut out = trial.pass(Duration::from_secs(4));
+    for _ in 0..50 {
+        out.extend(trial.durable());
+        for (_, said) in raft_said(&out).into_iter().filter(|(to, _)| *to == life(2)) {
+            let kind = match MessageKind::try_from(said.kind) {
+                Ok(MessageKind::RequestPreVote) => MessageKind::RequestPreVoteResponse,
+                Ok(MessageKind::RequestVote) => MessageKind::RequestVoteResponse,
+                _ => continue,
+            };
+            trial.hears_raft(
+                2,
+                RaftMessage { kind: kind.into(), term: said.term, ..RaftMessage::default() },
+            );
+        }
+        if trial.node.vitals().leads_in.is_some() {
+            return trial;
+        }
+        out = trial.pass(Duration::from_millis(50));
+    }
+    panic!("a voter with two votes of three leads");
+}
+
+#[test]
+fn a_proposal_that_a_snapshot_may_have_passed_over_is_not_asked_again() {
+    let mut trial = leader_of_three();
+    let term = trial.node.vitals().leads_in.expect("it leads");
+    let (client, out) = trial.put("a");
+    assert!(reply(&out, client).is_none(), "nobody has acknowledged it: {out:?}");
+    let voters = [1, 2, 3].map(|number| raft_id(trial.genesis(), life(number)).get()).to_vec();
+    let conf_state = quorate_proto::ConfState { voters, ..quorate_proto::ConfState::default() };
+    let metadata = SnapshotMetadata { conf_state, index: 50, term: term + 1 };
+    let message = RaftMessage {
+        kind: MessageKind::Snapshot.into(),
+        term: term + 1,
+        snapshot: Some(metadata),
+        ..RaftMessage::default()
+    };
+    let message = trial.raft_from(2, message);
+    let image = Box::new(trial.later_state(50));
+    let mut out = trial.turn([Input::SnapshotReceived { from: life(2), message, image }]);
+    for _ in 0..5 {
+        out.extend(trial.durable());
+        out.extend(trial.pass(Duration::from_millis(100)));
+    }
+    assert_eq!(trial.node.vitals().applied, 50, "the snapshot is taken");
+    assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
+    assert!(forwards(&out).is_empty(), "asked again: {out:?}");
+}
+
+#[test]
+fn a_proposal_that_its_deadline_overtakes_is_of_unknown_fate() {
+    let mut trial = leader_of_three();
+    let (client, mut out) = trial.asks(put_request("a"), Duration::from_millis(50));
+    out.extend(trial.pass(Duration::from_millis(60)));
+    assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
+}
+
+#[test]
+fn a_write_asked_of_a_leader_that_died_is_of_unknown_fate_and_not_asked_again() {
+    let mut trial = Trial::member_under_2(5);
+    let (client, out) = trial.put("a");
+    let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    let farewell = quorate_proto::EnvelopeBody::Farewell(1);
+    let mut out = trial.hears(2, quorate_proto::Lane::Control, farewell);
+    assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
+    out.extend(trial.hears_leader(3, 6));
+    out.extend(trial.turn([failed(ask, ForwardFailure::NotSent)]));
+    out.extend(trial.pass(Duration::from_secs(1)));
+    assert!(forwards(&out).is_empty(), "asked again: {out:?}");
+}
