@@ -93,6 +93,25 @@ fn rule_6_a_hello_that_names_a_cluster_is_a_veto() {
 }
 
 #[test]
+fn rule_6_a_cluster_heard_of_is_remembered_over_a_restart_without_its_marker() {
+    let genesis = GenesisId::from_bytes([9; 16]);
+    let mut state = FoundingState::fresh(life(0, 0), &cluster());
+    state.exists = Some(genesis);
+    let state = FoundingState::from_file(&state.to_file()).expect("whole");
+    let mut again = One::new(config(3, Mode::Majority), state);
+    again.step(Input::OwnSlot(quorate_membership::OwnSlot::Slot(0)));
+    assert_eq!(again.founding.outcome(), Outcome::Join(genesis));
+    again.hear(1, 3, Mode::Majority);
+    again.hear(2, 3, Mode::Majority);
+    again.wait(Duration::from_secs(9));
+    assert_eq!(again.persists(), 0, "no ballot of its own");
+    again.take();
+    again.say(1, prepare(ballot(50, 1)));
+    assert_eq!(again.persists(), 0, "and no promise");
+    assert_eq!(again.founding.outcome(), Outcome::Join(genesis));
+}
+
+#[test]
 fn rule_7_nothing_is_proposed_in_the_quiet_time() {
     let mut settings = config(2, Mode::Majority);
     settings.quiet = Duration::from_secs(1);
@@ -168,6 +187,35 @@ fn rule_11_the_highest_accepted_record_is_proposed_again() {
     let Some(Body::Accept(accept)) = sent.last() else { panic!("{sent:?}") };
     assert_eq!(accept.record, earlier);
     assert_eq!(accept.lives.len(), 3);
+}
+
+#[test]
+fn rule_11_of_two_accepted_records_the_one_of_the_higher_ballot_is_proposed_again() {
+    let low = record(&[1, 2], 3, Mode::Majority, ballot(1, 0));
+    let high = record(&[0, 1, 2], 3, Mode::Majority, ballot(1, 0));
+    let mut ballots = [ballot(0, 1), ballot(0, 2)];
+    ballots.sort();
+    for highest_at in [1, 2] {
+        let mut one = One::fresh();
+        one.hear(1, 3, Mode::Majority);
+        one.hear(2, 3, Mode::Majority);
+        one.flush();
+        let open = Ballot { round: 1, instance: one.me() };
+        for host in [1, 2] {
+            let voter = record(&[host], 3, Mode::Majority, open).voters.remove(0);
+            let (ballot, record) =
+                if host == highest_at { (ballots[1], &high) } else { (ballots[0], &low) };
+            let accepted = Some(AcceptedRecord { ballot, record: record.clone() });
+            one.say(host, Body::Promise(Promise { ballot: open, voter, accepted }));
+        }
+        one.take();
+        for host in [1, 2] {
+            one.say(host, Body::Confirmed(Confirmed { ballot: open }));
+        }
+        let sent = one.said(1);
+        let Some(Body::Accept(accept)) = sent.last() else { panic!("{sent:?}") };
+        assert_eq!(accept.record, high, "reported by host {highest_at}");
+    }
 }
 
 #[test]
@@ -321,5 +369,10 @@ fn rounds_at_the_end_of_the_numbers_are_refused() {
     one.flush();
     let open = Ballot { round: 1, instance: one.me() };
     one.say(1, Body::Nack(Nack { ballot: open, promised: ballot(u64::MAX, 2) }));
-    one.wait(Duration::from_secs(5));
+    one.wait(Duration::from_secs(1));
+    one.flush();
+    let promised = one.founding.state().promised.expect("a ballot of its own");
+    let next = Ballot { round: 2, instance: one.me() };
+    assert_eq!(promised, next, "the refusal ends the ballot; its round is not believed");
+    assert!(one.said(1).contains(&prepare(next)), "and the next one goes out");
 }
