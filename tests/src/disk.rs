@@ -1,13 +1,14 @@
 //! One host's disk: what is durable, and what has been asked for and may be lost by a power cut.
 //!
-//! A crash keeps a random prefix of the writes under way, as a real disk may. Snapshots become visible at once
-//! and whole, as after write-aside, fsync and rename.
+//! It walks the steps that the daemon's log writer walks (`quorate_node::disk_steps`), and a crash falls between any two of
+//! them. What a torn write, a lost rename or a failed sync leaves within a step is the matter of the writer's own tests.
+//! Snapshots become visible at once and whole, as after write-aside, fsync and rename.
 
 use crate::random::Random;
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::fold::LogFold;
 use quorate_meta::Meta;
-use quorate_node::{RecoveredLog, Write};
+use quorate_node::{DiskStep, RecoveredLog, Write, disk_steps};
 use quorate_proto::{
     ClusterName, FoundingState, Generation, GenesisId, Instance, NodeKey, SnapshotMetadata,
 };
@@ -63,6 +64,8 @@ impl Disk {
             }
         });
         life.generation = Generation::new(life.generation.get() + 1);
+        // As the daemon does: a crash fell between the founding state and its marker.
+        self.marker = self.marker.or(life.founding.known_genesis());
         life.clone()
     }
 
@@ -92,12 +95,11 @@ impl Disk {
         self.pending.push_back((number, write));
     }
 
-    /// The write with this number, and all before it, reach the disk.
-    pub fn complete(&mut self, number: u64) {
-        while self.pending.front().is_some_and(|(first, _)| *first <= number) {
-            let Some((_, write)) = self.pending.pop_front() else { return };
-            self.apply(write);
-        }
+    /// The write with this number, and all before it, reach the disk. Which numbers the node is told, in order.
+    pub fn complete(&mut self, number: u64) -> Vec<u64> {
+        let behind = self.pending.partition_point(|(first, _)| *first <= number);
+        let steps = disk_steps(self.pending.drain(..behind));
+        steps.into_iter().filter_map(|step| self.walk(step)).collect()
     }
 
     /// A snapshot file is whole and durable.
@@ -118,15 +120,15 @@ impl Disk {
         snapshots.iter().find(|(kept, _)| kept == metadata).map(|(_, image)| image)
     }
 
-    /// Power loss: a random prefix of what was under way is kept.
+    /// Power loss: of what was under way a random number of steps was done.
     pub fn crash(&mut self, random: &mut Random) {
-        let kept = random.below(self.pending.len() as u64 + 1);
-        for _ in 0..kept {
-            if let Some((_, write)) = self.pending.pop_front() {
-                self.apply(write);
-            }
+        // Each write by itself: how many of them the writer had taken at once is not known.
+        let steps: Vec<_> =
+            self.pending.drain(..).flat_map(|waiting| disk_steps([waiting])).collect();
+        let kept = random.below(steps.len() as u64 + 1);
+        for step in steps.into_iter().take(usize::try_from(kept).expect("a place in a list")) {
+            self.walk(step);
         }
-        self.pending.clear();
     }
 
     /// The disk is replaced: a new host at the old address.
@@ -140,21 +142,18 @@ impl Disk {
         self.pending.clear();
     }
 
-    fn apply(&mut self, write: Write) {
-        let Some(life) = &mut self.life else { return };
-        match write {
-            Write::Founding { state, marker } => {
-                life.founding = *state;
-                if marker.is_some() {
-                    self.marker = marker;
-                }
-            }
-            Write::Log(records) => {
+    /// Does one step; the number that is told.
+    fn walk(&mut self, step: DiskStep) -> Option<u64> {
+        let life = self.life.as_mut()?;
+        match step {
+            DiskStep::Founding(state) => life.founding = *state,
+            DiskStep::Marker(genesis) => self.marker = Some(genesis),
+            DiskStep::Append(records) => {
                 life.logged = true;
-                for record in records {
-                    life.log.add(record);
-                }
+                records.into_iter().for_each(|record| life.log.add(record));
             }
+            DiskStep::Tell(number) => return Some(number),
         }
+        None
     }
 }

@@ -418,8 +418,9 @@ impl World {
             }
             Happening::Durable { host, run, number } => {
                 if self.hosts[host].run == run && self.hosts[host].process.is_some() {
-                    self.hosts[host].disk.complete(number);
-                    self.give(host, Input::Persisted { number });
+                    for number in self.hosts[host].disk.complete(number) {
+                        self.give(host, Input::Persisted { number });
+                    }
                 }
             }
             Happening::Transfer(transfer) => self.transfer(transfer),

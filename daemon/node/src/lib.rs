@@ -11,6 +11,7 @@ mod admission;
 mod autopilot;
 mod boot;
 mod campaign;
+mod disk_steps;
 mod disk_watch;
 pub mod event;
 mod evidence;
@@ -35,6 +36,7 @@ mod timers;
 mod trial;
 
 pub use boot::{Boot, NodeConfig, RecoveredLog};
+pub use disk_steps::{DiskStep, disk_steps};
 pub use event::{ClientReply, ClientRequest, Event, ForwardFailure, Input, Output, OwnSlot, Write};
 pub use node::Node;
 pub use ping_times::{PING_CLASSES, PingTimes};

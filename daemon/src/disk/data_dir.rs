@@ -6,6 +6,7 @@
 
 use super::durable::{self, sync_directory};
 use super::error::DiskError;
+use super::files::Machine;
 use super::identity::{Identity, generation_from_file, generation_to_file};
 use super::{founding_file, marker};
 use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId};
@@ -81,7 +82,7 @@ pub(crate) fn open(
     let marker = agree_on_marker(birth_dir, cluster, &founding)?;
     let generation = Generation::new(generation.get().saturating_add(1));
     let file = life.join(GENERATION);
-    durable::replace(&file, &generation_to_file(identity.instance, generation))
+    durable::replace(&Machine, &file, &generation_to_file(identity.instance, generation))
         .map_err(|error| DiskError::io("raise the generation in", &file, error))?;
     let dir = DataDir {
         root: root.to_owned(),
@@ -117,7 +118,7 @@ impl DataDir {
     /// Notes that this generation ended in good order, so that the farewell after it stays silent.
     pub(crate) fn note_clean_stop(&self) -> io::Result<()> {
         let note = generation_to_file(self.identity.instance, self.generation);
-        durable::replace(&self.life().join(STOPPED), &note)
+        durable::replace(&Machine, &self.life().join(STOPPED), &note)
     }
 }
 
@@ -230,9 +231,9 @@ fn create_life(root: &Path, cluster: &ClusterName) -> Result<(), DiskError> {
         for directory in [&aside, &aside.join("log"), &aside.join("snapshots")] {
             std::fs::DirBuilder::new().mode(0o700).create(directory)?;
         }
-        durable::write_new(&aside.join(founding_file::NAME), &founding.to_file())?;
-        durable::write_new(&aside.join(GENERATION), &before_first)?;
-        durable::write_new(&aside.join(IDENTITY), &identity.to_file())?;
+        durable::write_new(&Machine, &aside.join(founding_file::NAME), &founding.to_file())?;
+        durable::write_new(&Machine, &aside.join(GENERATION), &before_first)?;
+        durable::write_new(&Machine, &aside.join(IDENTITY), &identity.to_file())?;
         sync_directory(&aside)?;
         std::fs::rename(&aside, root.join(LIFE))?;
         sync_directory(root)
@@ -248,12 +249,12 @@ fn agree_on_marker(
 ) -> Result<Option<GenesisId>, DiskError> {
     let marker = marker::read(birth_dir, cluster)?;
     let file = marker::path(birth_dir, cluster);
+    if let (None, Some(known)) = (marker, founding.known_genesis()) {
+        marker::write(&Machine, birth_dir, cluster, known)
+            .map_err(|error| DiskError::io("write the marker", &file, error))?;
+        return Ok(Some(known));
+    }
     match (marker, founding.founded.as_ref().map(|founded| founded.record.genesis_id())) {
-        (None, Some(data)) => {
-            marker::write(birth_dir, cluster, data)
-                .map_err(|error| DiskError::io("write the marker", &file, error))?;
-            Ok(Some(data))
-        }
         (Some(marker), Some(data)) if marker != data => Err(DiskError::MarkerConflict {
             file,
             marker: marker.to_string(),

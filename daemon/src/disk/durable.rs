@@ -1,8 +1,9 @@
 //! Files that are replaced whole: written aside, synced, renamed, directory synced. A kill at any byte leaves the
 //! old content or the new one, never a mixture; a checksum tells when the disk itself lied.
 
+use super::files::Files;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -25,18 +26,18 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 }
 
 /// Writes a new file and syncs it. The directory is the caller's.
-pub(super) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = create(path)?;
-    file.write_all(content)?;
+pub(super) fn write_new(files: &dyn Files, path: &Path, content: &[u8]) -> io::Result<()> {
+    let file = files.create(path)?;
+    file.write_all_at(content, 0)?;
     file.sync_all()
 }
 
 /// Makes `content` the whole content of `path`, durably, or leaves the old content.
-pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(super) fn replace(files: &dyn Files, path: &Path, content: &[u8]) -> io::Result<()> {
     let aside = aside(path);
-    write_new(&aside, content)?;
-    std::fs::rename(&aside, path)?;
-    sync_directory_of(path)
+    write_new(files, &aside, content)?;
+    files.rename(&aside, path)?;
+    files.sync_directory(directory_of(path))
 }
 
 /// Makes a rename, creation or removal in `directory` durable.
@@ -46,9 +47,13 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
 
 /// The same for the directory that holds `path`.
 pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    sync_directory(directory_of(path))
+}
+
+fn directory_of(path: &Path) -> &Path {
     match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-        _ => sync_directory(Path::new(".")),
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 

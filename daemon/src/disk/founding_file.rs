@@ -2,6 +2,7 @@
 
 use super::durable;
 use super::error::DiskError;
+use super::files::Files;
 use super::identity::Identity;
 use quorate_proto::FoundingState;
 use std::io;
@@ -39,6 +40,6 @@ pub(super) fn read(life: &Path, identity: &Identity) -> Result<FoundingState, Di
 }
 
 /// Replaces the state durably.
-pub(super) fn write(life: &Path, state: &FoundingState) -> io::Result<()> {
-    durable::replace(&life.join(NAME), &state.to_file())
+pub(super) fn write(files: &dyn Files, life: &Path, state: &FoundingState) -> io::Result<()> {
+    durable::replace(files, &life.join(NAME), &state.to_file())
 }

@@ -70,7 +70,7 @@ impl LogFiles {
             self.layout.note(head.number, group, &record);
             self.folds.entry(group).or_default().add(record);
         }
-        self.layout.current = Some(Current { file, head, chain: contents.end });
+        self.layout.current = Some(Current { file: Box::new(file), head, chain: contents.end });
     }
 }
 

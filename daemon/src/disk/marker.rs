@@ -5,6 +5,7 @@
 
 use super::durable;
 use super::error::DiskError;
+use super::files::Files;
 use quorate_proto::{ClusterName, GenesisId};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,8 +37,13 @@ pub(super) fn read(
 }
 
 /// Writes the marker durably.
-pub(super) fn write(birth_dir: &Path, cluster: &ClusterName, genesis: GenesisId) -> io::Result<()> {
-    durable::replace(&path(birth_dir, cluster), encode(genesis).as_bytes())
+pub(super) fn write(
+    files: &dyn Files,
+    birth_dir: &Path,
+    cluster: &ClusterName,
+    genesis: GenesisId,
+) -> io::Result<()> {
+    durable::replace(files, &path(birth_dir, cluster), encode(genesis).as_bytes())
 }
 
 fn encode(genesis: GenesisId) -> String {

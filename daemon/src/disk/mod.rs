@@ -12,13 +12,15 @@
 //! BIRTH_DIR/CLUSTER                  the marker
 //! ```
 //!
-//! Invariant: nothing is reported as durable before it is synced, names included; a failed sync ends the process.
+//! Invariant: nothing is reported as durable before it is synced, names included; a failed sync ends the process. Writers
+//! reach the disk through `files`, so that tests can cut the power and fail operations under them.
 //! Knows files and formats, not what a log entry or a snapshot chunk means.
 
 mod arrivals;
 mod data_dir;
 mod durable;
 mod error;
+mod files;
 mod founding_file;
 mod identity;
 mod log_files;

@@ -4,16 +4,16 @@
 //! group, is synced; so the segments before it can go as soon as no entry in them is needed.
 //! Knows the fold's outline (hard state, position, highest index), not what an entry means.
 
-use super::durable::{self, sync_directory};
+use super::durable;
+use super::files::{Files, Machine, WritableFile};
 use super::spare::{self, Spare, SpareMaker};
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::{ALIGN, Chain, HEAD, SegmentHead, encode_batch};
 use quorate_proto::{GenesisId, HardState, Instance};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How large segments are made.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,7 @@ pub(super) struct GroupHead {
 /// The segment that is being written.
 #[derive(Debug)]
 pub(super) struct Current {
-    pub(super) file: File,
+    pub(super) file: Box<dyn WritableFile>,
     pub(super) head: SegmentHead,
     pub(super) chain: Chain,
 }
@@ -102,6 +102,7 @@ impl Layout {
 /// The log of this life, open for appending.
 #[derive(Debug)]
 pub(super) struct Segments {
+    files: Arc<dyn Files>,
     life: PathBuf,
     instance: Instance,
     genesis: GenesisId,
@@ -119,8 +120,8 @@ impl Segments {
         sizes: SegmentSizes,
         layout: Layout,
     ) -> Self {
-        let life = life.to_owned();
-        Self { life, instance, genesis, sizes, layout, spares: None, buffer: Vec::new() }
+        let (files, life) = (Arc::new(Machine), life.to_owned());
+        Self { files, life, instance, genesis, sizes, layout, spares: None, buffer: Vec::new() }
     }
 
     /// From now on spares are made ahead on this thread, and a full disk is waited out.
@@ -129,6 +130,20 @@ impl Segments {
             spares.want(self.sizes.first);
         }
         self.spares = Some(spares);
+    }
+
+    /// From now on everything is written there; `open` opens the segment that is being written there.
+    #[cfg(test)]
+    pub(super) fn write_to(
+        &mut self,
+        files: Arc<dyn Files>,
+        open: impl Fn(&Path) -> Box<dyn WritableFile>,
+    ) {
+        let log_dir = self.log_dir();
+        if let Some(current) = &mut self.layout.current {
+            current.file = open(&log_dir.join(file_name(current.head.number)));
+        }
+        self.files = files;
     }
 
     /// The cluster this log belongs to, once known: stamped into segments from now on.
@@ -158,24 +173,19 @@ impl Segments {
         buffer: &mut Vec<u8>,
         records: &[(u32, LogRecord)],
     ) -> io::Result<()> {
-        let fits = self.layout.current.as_ref().is_some_and(|current| {
-            let mut chain = current.chain;
-            encode_batch(&mut chain, current.chain.offset(), records, buffer);
-            chain.offset() <= current.head.size
-        });
-        if !fits {
-            buffer.clear();
-            let mut measure = self.head(0, 0).chain();
-            let synced = measure.offset();
-            encode_batch(&mut measure, synced, records, buffer);
+        let (head, end) = match &self.layout.current {
+            Some(current) => (current.head, current.chain),
+            None => (self.head(0, 0), self.head(0, 0).chain()),
+        };
+        let mut chain = encode_behind(end, records, buffer);
+        if chain.offset() > head.size {
             self.roll(buffer.len() as u64)?;
-            buffer.clear();
+            // Bound to its place, so encoded anew for this one: once a segment.
+            let begun = self.layout.current.as_ref().expect("rolled just now").chain;
+            chain = encode_behind(begun, records, buffer);
         }
-        let current = self.layout.current.as_mut().expect("rolled just now when there was none");
+        let current = self.layout.current.as_mut().expect("rolled when there was none");
         let synced = current.chain.offset();
-        let mut chain = current.chain;
-        buffer.clear();
-        encode_batch(&mut chain, synced, records, buffer);
         current.file.write_all_at(buffer, synced)?;
         current.file.sync_data().map_err(never_full)?;
         current.chain = chain;
@@ -222,7 +232,7 @@ impl Segments {
         let size = usual.max(need.next_multiple_of(ALIGN as u64));
         let Spare { file, path, size } = match &self.spares {
             Some(spares) => spares.take(size),
-            None => spare::make(&self.log_dir(), size)?,
+            None => spare::make(&*self.files, &self.log_dir(), size)?,
         };
         let head = self.head(number, size);
         let mut chain = head.chain();
@@ -233,8 +243,8 @@ impl Segments {
         }
         file.write_all_at(&bytes, 0)?;
         file.sync_data().map_err(never_full)?;
-        std::fs::rename(&path, self.log_dir().join(file_name(number)))?;
-        sync_directory(&self.log_dir()).map_err(never_full)?;
+        self.files.rename(&path, &self.log_dir().join(file_name(number)))?;
+        self.files.sync_directory(&self.log_dir()).map_err(never_full)?;
         if number == 1 {
             self.write_store_mark()?;
         }
@@ -246,7 +256,7 @@ impl Segments {
     /// Says durably that this log exists and whose it is: before the first record, so before the first vote.
     fn write_store_mark(&self) -> io::Result<()> {
         let mark = durable::seal(STORE_MARK, &self.genesis.to_bytes());
-        durable::replace(&self.life.join(STORE), &mark)
+        durable::replace(&*self.files, &self.life.join(STORE), &mark)
     }
 
     /// Frees whole segments from the front that hold no entry behind their group's position. One by one with
@@ -263,17 +273,25 @@ impl Segments {
                 break;
             }
             let path = self.life.join("log").join(file_name(*first.key()));
-            match std::fs::remove_file(path) {
+            match self.files.remove(&path) {
                 Ok(()) => {}
                 // Some file systems need room to remove: the records are durable, so this waits for the next batch.
                 Err(error) if spare::is_full(&error) => break,
                 Err(error) => return Err(error),
             }
             first.remove();
-            sync_directory(&self.log_dir()).map_err(never_full)?;
+            self.files.sync_directory(&self.log_dir()).map_err(never_full)?;
         }
         Ok(())
     }
+}
+
+/// Encodes one batch alone into `buffer`, for the place behind `end`; where the one after it goes.
+fn encode_behind(end: Chain, records: &[(u32, LogRecord)], buffer: &mut Vec<u8>) -> Chain {
+    let mut chain = end;
+    buffer.clear();
+    encode_batch(&mut chain, end.offset(), records, buffer);
+    chain
 }
 
 /// A sync that says "full" may have dropped pages: it must not be mistaken for a write that can be repeated.

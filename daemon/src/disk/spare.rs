@@ -5,9 +5,9 @@
 //! again each second and tells when there is room.
 
 use super::durable;
+use super::files::{Files, WritableFile};
 use super::writer::{Completed, Report};
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,26 +22,25 @@ const ZEROES: usize = 256 * 1024;
 /// A file full of synced zeroes that has no name of its own yet.
 #[derive(Debug)]
 pub(super) struct Spare {
-    pub(super) file: File,
+    pub(super) file: Box<dyn WritableFile>,
     pub(super) path: PathBuf,
     pub(super) size: u64,
 }
 
 /// Makes a spare now.
-pub(super) fn make(log_dir: &Path, size: u64) -> io::Result<Spare> {
-    let room = rustix::fs::statvfs(log_dir)?;
-    if room.f_bavail.saturating_mul(room.f_frsize) < size + SLACK {
+pub(super) fn make(files: &dyn Files, log_dir: &Path, size: u64) -> io::Result<Spare> {
+    if files.room(log_dir)? < size + SLACK {
         return Err(io::ErrorKind::StorageFull.into());
     }
     let path = log_dir.join("spare");
-    let mut file = durable::create(&path)?;
+    let file = files.create(&path)?;
     let filled = (|| {
         let zeroes = vec![0; ZEROES];
-        let mut left = size;
-        while left > 0 {
-            let piece = left.min(ZEROES as u64);
-            file.write_all(&zeroes[..usize::try_from(piece).expect("at most ZEROES")])?;
-            left -= piece;
+        let mut filled = 0;
+        while filled < size {
+            let piece = (size - filled).min(ZEROES as u64);
+            file.write_all_at(&zeroes[..usize::try_from(piece).expect("at most ZEROES")], filled)?;
+            filled += piece;
         }
         file.sync_all()
     })();
@@ -49,7 +48,7 @@ pub(super) fn make(log_dir: &Path, size: u64) -> io::Result<Spare> {
         Ok(()) => Ok(Spare { file, path, size }),
         Err(error) => {
             // A half-filled spare must not use up the last room.
-            let _ = std::fs::remove_file(&path);
+            let _ = files.remove(&path);
             Err(error)
         }
     }
@@ -82,12 +81,12 @@ pub(super) struct SpareMaker {
 }
 
 impl SpareMaker {
-    pub(super) fn start(log_dir: &Path, report: Report) -> io::Result<Self> {
+    pub(super) fn start(files: Arc<dyn Files>, log_dir: &Path, report: Report) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (dir, theirs) = (log_dir.to_owned(), Arc::clone(&shared));
         let thread = std::thread::Builder::new()
             .name("log-spare".into())
-            .spawn(move || run(&dir, &theirs, &report))?;
+            .spawn(move || run(&*files, &dir, &theirs, &report))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -127,7 +126,7 @@ impl Drop for SpareMaker {
     }
 }
 
-fn run(log_dir: &Path, shared: &Shared, report: &Report) {
+fn run(files: &dyn Files, log_dir: &Path, shared: &Shared, report: &Report) {
     let mut full = false;
     let mut state = shared.lock();
     while !state.closed {
@@ -136,7 +135,7 @@ fn run(log_dir: &Path, shared: &Shared, report: &Report) {
             continue;
         };
         drop(state);
-        let made = make(log_dir, size);
+        let made = make(files, log_dir, size);
         let now_full = match &made {
             Ok(_) => false,
             Err(error) if is_full(error) => true,

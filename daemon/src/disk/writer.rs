@@ -5,12 +5,14 @@
 
 use super::data_dir::DataDir;
 use super::durable::fatal;
+use super::files::{Files, Machine};
 use super::recovery::OpenLog;
-use super::spare::{RETRY, SpareMaker, is_full};
+use super::segments::Segments;
+use super::spare::{SpareMaker, is_full};
 use super::{founding_file, marker};
 use quorate_consensus::LogRecord;
-use quorate_node::event::Write;
-use quorate_proto::{ClusterName, Entry, FoundingState, GenesisId};
+use quorate_node::{DiskStep, Write, disk_steps};
+use quorate_proto::{ClusterName, Entry, FoundingState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -74,10 +76,13 @@ impl Writer {
     pub(crate) fn spawn(dir: &DataDir, log: OpenLog, report: Callback) -> io::Result<Self> {
         let report = Report::new(report);
         let mut segments = log.segments;
-        segments.make_spares_with(SpareMaker::start(&segments.log_dir(), report.clone())?);
+        let files: Arc<dyn Files> = Arc::new(Machine);
+        let spares = SpareMaker::start(Arc::clone(&files), &segments.log_dir(), report.clone())?;
+        segments.make_spares_with(spares);
         let (queue, jobs) = sync_channel(QUEUE);
         let (alive, ended) = sync_channel(1);
         let loop_state = WriteLoop {
+            files,
             life: dir.life(),
             birth_dir: dir.birth_dir().to_owned(),
             cluster: dir.identity().cluster.clone(),
@@ -108,13 +113,24 @@ impl Drop for Writer {
     }
 }
 
-struct WriteLoop {
-    life: PathBuf,
-    birth_dir: PathBuf,
-    cluster: ClusterName,
-    segments: super::segments::Segments,
-    report: Report,
-    full: bool,
+/// The thread's own.
+pub(super) struct WriteLoop {
+    pub(super) files: Arc<dyn Files>,
+    pub(super) life: PathBuf,
+    pub(super) birth_dir: PathBuf,
+    pub(super) cluster: ClusterName,
+    pub(super) segments: Segments,
+    pub(super) report: Report,
+    /// No room was found for the write that is being tried.
+    pub(super) full: bool,
+}
+
+/// A write or sync that failed for good: whatever was not told may be lost, also what was written before it.
+#[derive(Debug)]
+pub(super) struct Broken {
+    doing: &'static str,
+    path: PathBuf,
+    error: io::Error,
 }
 
 impl WriteLoop {
@@ -128,65 +144,58 @@ impl WriteLoop {
                 bytes += size(&job.1);
                 drained.push(job);
             }
-            self.write(drained);
-        }
-    }
-
-    /// Makes the drained writes durable in order; neighbouring log writes share one sync.
-    fn write(&mut self, drained: Vec<(u64, Write)>) {
-        let mut records: Vec<(u32, LogRecord)> = Vec::new();
-        let mut last = None;
-        for (number, write) in drained {
-            match write {
-                Write::Log(new) => {
-                    records.extend(new.into_iter().map(|record| (META, record)));
-                    last = Some(number);
-                }
-                Write::Founding { state, marker } => {
-                    self.flush(&mut records, last.take());
-                    self.write_founding(&state, marker);
-                    self.report.tell(Completed::Durable { number });
-                }
+            if let Err(Broken { doing, path, error }) = self.write(drained) {
+                fatal(doing, &path, &error);
             }
         }
-        self.flush(&mut records, last);
     }
 
-    fn flush(&mut self, records: &mut Vec<(u32, LogRecord)>, last: Option<u64>) {
-        let Some(number) = last else { return };
-        if !records.is_empty() {
-            let log_dir = self.segments.log_dir();
-            self.until_there_is_room("writing the log in", &log_dir, |this| {
-                this.segments.append(records)
-            });
-            records.clear();
+    /// Makes the drained writes durable in order and tells them.
+    ///
+    /// # Errors
+    /// When the disk fails other than by being full: nothing may be written or told any more.
+    pub(super) fn write(&mut self, drained: Vec<(u64, Write)>) -> Result<(), Broken> {
+        for step in disk_steps(drained) {
+            match step {
+                DiskStep::Append(records) => {
+                    let records: Vec<_> =
+                        records.into_iter().map(|record| (META, record)).collect();
+                    let log_dir = self.segments.log_dir();
+                    self.until_there_is_room("writing the log in", &log_dir, |this| {
+                        this.segments.append(&records)
+                    })?;
+                }
+                DiskStep::Founding(state) => self.write_founding(&state)?,
+                DiskStep::Marker(genesis) => {
+                    let file = marker::path(&self.birth_dir, &self.cluster);
+                    self.until_there_is_room("writing the marker", &file, |this| {
+                        marker::write(&*this.files, &this.birth_dir, &this.cluster, genesis)
+                    })?;
+                }
+                DiskStep::Tell(number) => self.report.tell(Completed::Durable { number }),
+            }
         }
-        self.report.tell(Completed::Durable { number });
+        Ok(())
     }
 
-    fn write_founding(&mut self, state: &FoundingState, marker: Option<GenesisId>) {
+    fn write_founding(&mut self, state: &FoundingState) -> Result<(), Broken> {
         let file = self.life.join(founding_file::NAME);
         self.until_there_is_room("writing the founding state", &file, |this| {
-            founding_file::write(&this.life, state)
-        });
+            founding_file::write(&*this.files, &this.life, state)
+        })?;
         if let Some(genesis) = state.known_genesis() {
             self.segments.belongs_to(genesis);
         }
-        if let Some(genesis) = marker {
-            let file = marker::path(&self.birth_dir, &self.cluster);
-            self.until_there_is_room("writing the marker", &file, |this| {
-                marker::write(&this.birth_dir, &this.cluster, genesis)
-            });
-        }
+        Ok(())
     }
 
-    /// Repeats a write for as long as the disk is full; any other error ends the process.
+    /// Repeats a write for as long as the disk is full; any other error is final.
     fn until_there_is_room(
         &mut self,
-        doing: &str,
+        doing: &'static str,
         path: &Path,
         mut write: impl FnMut(&mut Self) -> io::Result<()>,
-    ) {
+    ) -> Result<(), Broken> {
         loop {
             match write(self) {
                 Ok(()) => break,
@@ -194,14 +203,15 @@ impl WriteLoop {
                     if !std::mem::replace(&mut self.full, true) {
                         self.report.tell(Completed::DiskFull(true));
                     }
-                    std::thread::sleep(RETRY);
+                    self.files.wait_for_room();
                 }
-                Err(error) => fatal(doing, path, &error),
+                Err(error) => return Err(Broken { doing, path: path.to_owned(), error }),
             }
         }
         if std::mem::replace(&mut self.full, false) {
             self.report.tell(Completed::DiskFull(false));
         }
+        Ok(())
     }
 }
 

@@ -55,7 +55,7 @@ fn every_file_of_a_life_that_is_cut_changed_emptied_or_missing_at_any_byte_is_ne
         }
         std::fs::remove_file(&file).expect("removed");
         check(format!("{name} missing"));
-        super::super::durable::write_new(&file, &content).expect("put back");
+        super::super::durable::write_new(&files::Machine, &file, &content).expect("put back");
         drop(host.open().expect("whole again"));
         // A start has raised the generation: the next round compares with that.
     }
@@ -134,7 +134,7 @@ fn another_clusters_directory_and_mixed_copies_are_refused_by_name() {
 fn erased_data_is_remembered_by_the_marker_until_a_reset_that_names_the_cluster() {
     let host = Host::new();
     let opened = host.open().expect("created");
-    marker::write(&host.birth(), &cluster("prod"), genesis(3)).expect("written");
+    marker::write(&files::Machine, &host.birth(), &cluster("prod"), genesis(3)).expect("written");
     drop(opened);
     std::fs::remove_dir_all(host.root()).expect("erased");
     let again = host.open().expect("a new life");
@@ -154,7 +154,7 @@ fn erased_data_is_remembered_by_the_marker_until_a_reset_that_names_the_cluster(
 fn a_marker_that_is_cut_or_changed_at_any_byte_is_never_overlooked() {
     let host = Host::new();
     drop(host.open().expect("created"));
-    marker::write(&host.birth(), &cluster("prod"), genesis(3)).expect("written");
+    marker::write(&files::Machine, &host.birth(), &cluster("prod"), genesis(3)).expect("written");
     let file = host.birth().join("prod");
     let content = std::fs::read(&file).expect("there");
     for place in 0..content.len() {
@@ -181,4 +181,17 @@ fn the_end_of_a_generation_is_known_to_the_farewell() {
     assert_eq!(ended.generation.get(), 2);
     drop(host.open().expect("opened"));
     assert!(!read_ended(&host.root()).expect("ended").clean, "that was an earlier generation");
+}
+
+#[test]
+fn a_marker_that_a_crash_kept_from_being_written_is_made_good_at_the_next_start() {
+    let host = Host::new();
+    let opened = host.open().expect("created");
+    let mut state = opened.founding.clone();
+    state.exists = Some(genesis(3));
+    founding_file::write(&files::Machine, &host.life(), &state).expect("written");
+    drop(opened);
+    assert_eq!(host.open().expect("opened").marker, Some(genesis(3)));
+    let kept = marker::read(&host.birth(), &cluster("prod")).expect("whole");
+    assert_eq!(kept, Some(genesis(3)));
 }

@@ -1,7 +1,7 @@
 //! The segmented log and its writer.
 
 use super::*;
-use quorate_node::event::Write;
+use quorate_node::Write;
 use std::sync::mpsc;
 
 fn segments(host: &Host) -> Vec<String> {
@@ -98,6 +98,59 @@ fn segments_roll_and_are_freed_once_everything_in_them_is_compacted() {
     append(&mut log, &[vec![entries(200, 201, 2)]]);
     drop(log);
     assert_eq!(indexes(&host.recover().expect("whole")), (151..202).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_vote_outlives_the_segment_that_it_was_written_in() {
+    let host = Host::new();
+    let mut log = host.recover().expect("empty");
+    append(&mut log, &[birth(), vec![hard_state(7, 3, 1)]]);
+    for index in 2..100 {
+        append(&mut log, &[vec![entries(index, index, 1)]]);
+    }
+    append(&mut log, &[vec![LogRecord::Compacted { index: 90, term: 1 }]]);
+    drop(log);
+    assert!(!segments(&host).contains(&"log-00000000000000000001".to_owned()));
+    snapshot::store(&host, at(90, 1), &[b"state"]).expect("kept");
+    let hard_state = host.recover().expect("whole").group.expect("a replica").hard_state;
+    assert_eq!((hard_state.term, hard_state.vote), (7, 3));
+}
+
+#[test]
+fn a_segment_stays_while_one_entry_in_it_is_needed() {
+    let host = Host::new();
+    let mut log = host.recover().expect("empty");
+    append(&mut log, &[birth()]);
+    let mut last = 1;
+    while segments(&host).len() == 1 {
+        last += 1;
+        append(&mut log, &[vec![entries(last, last, 1)]]);
+    }
+    // The newest entry opened the second segment; the one before it is the last in the first.
+    append(&mut log, &[vec![LogRecord::Compacted { index: last - 2, term: 1 }]]);
+    assert_eq!(segments(&host).len(), 2, "entry {} is needed", last - 1);
+    append(&mut log, &[vec![LogRecord::Compacted { index: last - 1, term: 1 }]]);
+    assert_eq!(segments(&host), ["log-00000000000000000002"]);
+}
+
+#[test]
+fn what_was_cut_is_zeroed_and_never_found_again() {
+    let host = Host::new();
+    let mut log = host.recover().expect("empty");
+    append(&mut log, &[birth(), vec![entries(2, 9, 1)]]);
+    drop(log);
+    let file = host.life().join("log").join("log-00000000000000000001");
+    let mut bytes = std::fs::read(&file).expect("read");
+    let last = bytes.iter().rposition(|byte| *byte != 0).expect("written");
+    bytes[last] ^= 1;
+    std::fs::write(&file, bytes).expect("torn");
+    assert_eq!(host.recover().expect("cut").notes.len(), 1);
+    let mut log = host.recover().expect("whole");
+    assert!(log.notes.is_empty(), "{:?}", log.notes);
+    append(&mut log, &[vec![entries(2, 2, 1)]]);
+    drop(log);
+    let log = host.recover().expect("whole");
+    assert!(log.notes.is_empty() && indexes(&log) == [2], "{:?}", log.notes);
 }
 
 #[test]

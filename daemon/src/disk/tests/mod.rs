@@ -3,6 +3,8 @@
 mod arrival;
 mod life;
 mod log;
+mod power;
+mod recorded;
 mod snapshot;
 
 use super::data_dir::{Opened, open};
@@ -25,6 +27,15 @@ struct Host {
 impl Host {
     fn new() -> Self {
         Self { dir: TempDir::new().expect("a directory") }
+    }
+
+    /// Without a real disk where the system has memory for files: for tests with very many syncs.
+    fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        if !memory.is_dir() {
+            return Self::new();
+        }
+        Self { dir: TempDir::new_in(memory).expect("a directory") }
     }
 
     fn root(&self) -> PathBuf {
