@@ -1,10 +1,10 @@
 //! A cluster of quorate or etcd on loopback: laid out, started, asked for its leader, killed node by node.
 
-use crate::kv::KvClient;
-use crate::processes::{Process, Recipe, Scratch};
-use crate::trouble::Trouble;
 use crate::{Settings, etcd, quorate};
 use bytes::Bytes;
+use quorate_tests::outside::kv::KvClient;
+use quorate_tests::outside::processes::{Process, Recipe, Scratch};
+use quorate_tests::outside::trouble::Trouble;
 use std::time::{Duration, Instant};
 
 /// The longest that anything here may take; what takes longer is not slow, but broken.
@@ -148,13 +148,13 @@ impl Cluster {
 
     async fn has_everywhere(&self, mark: &Bytes) -> bool {
         let key = Bytes::from_static(b"settled");
-        let mut first = KvClient::of(self.nodes[0].port);
+        let mut first = KvClient::of_port(self.nodes[0].port);
         if first.put(key.clone(), mark.clone(), PATIENCE).await.is_err() {
             return false;
         }
         for node in &self.nodes {
             // Behind by at most what arrives within the patience of all these questions.
-            let mut client = KvClient::of(node.port);
+            let mut client = KvClient::of_port(node.port);
             match client.read_here(key.clone(), PATIENCE).await {
                 Ok(answer) if answer.kvs.first().is_some_and(|pair| pair.value == *mark) => {}
                 _ => return false,

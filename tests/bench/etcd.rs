@@ -1,9 +1,9 @@
 //! etcd as Debian ships it, with its own defaults.
 
 use crate::cluster::Node;
-use crate::kv::KvClient;
-use crate::processes::{Recipe, free_port};
-use crate::trouble::Trouble;
+use quorate_tests::outside::kv::KvClient;
+use quorate_tests::outside::processes::{Recipe, free_port};
+use quorate_tests::outside::trouble::Trouble;
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(crate) async fn leader(nodes: &[Node]) -> Option<usize> {
         if node.process.is_none() {
             continue;
         }
-        let status = KvClient::of(node.port).status(PATIENCE).await.ok()?;
+        let status = KvClient::of_port(node.port).status(PATIENCE).await.ok()?;
         if status.leader != 0 && status.header.is_some_and(|own| own.member_id == status.leader) {
             leaders.push(at);
         }

@@ -6,12 +6,12 @@
 //! two acknowledgements around the kill. Then the dead node is started again, and the next leader is due.
 
 use crate::cluster::{Cluster, LIMIT, System};
-use crate::kv::KvClient;
 use crate::report::{Of, Question, Target};
-use crate::series::Series;
-use crate::trouble::Trouble;
 use crate::{Settings, millis};
 use bytes::Bytes;
+use quorate_tests::outside::kv::KvClient;
+use quorate_tests::outside::series::Series;
+use quorate_tests::outside::trouble::Trouble;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -122,7 +122,7 @@ fn gap(acknowledged: &mut [Acknowledged], killed: Instant) -> Duration {
 }
 
 async fn write_a_stream(ports: Vec<u16>, stop: Arc<AtomicBool>, to: mpsc::Sender<Acknowledged>) {
-    let clients: Vec<KvClient> = ports.iter().map(|port| KvClient::of(*port)).collect();
+    let clients: Vec<KvClient> = ports.iter().map(|port| KvClient::of_port(*port)).collect();
     let mut ticks = tokio::time::interval(PACE);
     let mut puts = JoinSet::new();
     // As many as fit into the time that a put may take are under way at once, and no more are started than a run has.
@@ -150,7 +150,7 @@ async fn write_one_by_one(
     stop: Arc<AtomicBool>,
     to: mpsc::Sender<Acknowledged>,
 ) {
-    let clients: Vec<KvClient> = ports.iter().map(|port| KvClient::of(*port)).collect();
+    let clients: Vec<KvClient> = ports.iter().map(|port| KvClient::of_port(*port)).collect();
     let mut at = first;
     for number in 0..QUEUE {
         if stop.load(Ordering::Relaxed) {

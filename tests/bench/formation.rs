@@ -4,12 +4,12 @@
 //! run. Directories are new in each run, and the systems take turns.
 
 use crate::cluster::{Cluster, LIMIT, System};
-use crate::kv::KvClient;
 use crate::report::{Of, Question, Target};
-use crate::series::Series;
-use crate::trouble::Trouble;
 use crate::{Settings, millis};
 use bytes::Bytes;
+use quorate_tests::outside::kv::KvClient;
+use quorate_tests::outside::series::Series;
+use quorate_tests::outside::trouble::Trouble;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -55,7 +55,7 @@ async fn once(settings: &Settings, system: System) -> Result<Duration, Trouble> 
 async fn first_acknowledgement(port: u16, began: Instant) -> Option<Instant> {
     while began.elapsed() < LIMIT {
         // A new connection for each attempt: a lazy one would wait before it tries again.
-        let mut client = KvClient::of(port);
+        let mut client = KvClient::of_port(port);
         let key = Bytes::from_static(b"first");
         if client.put(key.clone(), key, PATIENCE).await.is_ok() {
             return Some(Instant::now());

@@ -3,10 +3,10 @@
 //! No store can acknowledge a write sooner than this, except by putting several into one.
 
 use crate::Settings;
-use crate::processes::Scratch;
 use crate::report::Question;
-use crate::series::{Series, quantile};
-use crate::trouble::Trouble;
+use quorate_tests::outside::processes::Scratch;
+use quorate_tests::outside::series::{Series, quantile};
+use quorate_tests::outside::trouble::Trouble;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Instant;

@@ -8,29 +8,24 @@ mod cluster;
 mod etcd;
 mod failover;
 mod formation;
-mod kv;
 mod log;
 mod memory;
 mod on_hosts;
-mod pages;
-mod processes;
 mod puts;
 mod quorate;
 mod report;
 mod serf;
-mod series;
 mod surroundings;
 mod told;
 mod transport;
-mod trouble;
 
 use clap::builder::TypedValueParser;
 use clap::{Parser, ValueEnum};
+use quorate_tests::outside::trouble::Trouble;
 use report::Question;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use trouble::Trouble;
 
 /// Measures quorate beside etcd and serf on this machine.
 #[derive(Debug, Parser)]
@@ -125,7 +120,7 @@ pub(crate) fn millis(duration: Duration) -> f64 {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let before = surroundings::now();
+    let before = quorate_tests::outside::surroundings::now();
     let questions = match measure(&arguments).await {
         Ok(questions) => questions,
         Err(trouble) => {

@@ -3,8 +3,8 @@
 use crate::Settings;
 use crate::cluster::{Cluster, System};
 use crate::report::{Of, Question, Target};
-use crate::series::Series;
-use crate::trouble::Trouble;
+use quorate_tests::outside::series::Series;
+use quorate_tests::outside::trouble::Trouble;
 use std::fs;
 use std::time::Duration;
 

@@ -4,10 +4,10 @@
 //! one wall clock that they share. From the last start to the first acknowledgement, with the command line's own time.
 
 use crate::Settings;
-use crate::processes::Scratch;
 use crate::report::{Of, Question, Target};
-use crate::series::Series;
-use crate::trouble::Trouble;
+use quorate_tests::outside::processes::Scratch;
+use quorate_tests::outside::series::Series;
+use quorate_tests::outside::trouble::Trouble;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -150,5 +150,6 @@ fn fill_the_stage(settings: &Settings, systemd: &Path, stage: &Path) -> Result<(
     let seeds: Vec<String> = (1..=HOSTS).map(|host| format!("\"10.77.0.{host}\"")).collect();
     let config = format!("cluster = \"bench\"\nseeds = [{}]\n", seeds.join(", "));
     fs::write(stage.join("bench.toml"), config).map_err(doing())?;
-    fs::write(stage.join("secret"), crate::quorate::secret(&settings.quorate)?).map_err(doing())
+    fs::write(stage.join("secret"), quorate_tests::outside::layout::secret(&settings.quorate)?)
+        .map_err(doing())
 }

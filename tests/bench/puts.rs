@@ -5,11 +5,11 @@
 
 use crate::Settings;
 use crate::cluster::Cluster;
-use crate::kv::KvClient;
 use crate::report::Question;
-use crate::series::{Series, quantile};
-use crate::trouble::Trouble;
 use bytes::Bytes;
+use quorate_tests::outside::kv::KvClient;
+use quorate_tests::outside::series::{Series, quantile};
+use quorate_tests::outside::trouble::Trouble;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -77,7 +77,7 @@ async fn once(cluster: &mut Cluster, clients: usize) -> Result<Window, Trouble> 
     let ports = cluster.ports();
     let mut connections = Vec::new();
     for number in 0..clients.min(CONNECTIONS) {
-        let mut connection = KvClient::of(ports[(leader + number) % ports.len()]);
+        let mut connection = KvClient::of_port(ports[(leader + number) % ports.len()]);
         // Connects, so that the window measures puts only; whether it was acknowledged does not matter.
         let _ = connection.put(Bytes::from_static(b"warm"), VALUE, PATIENCE).await;
         connections.push(connection);

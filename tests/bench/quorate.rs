@@ -1,16 +1,12 @@
-//! quorate as it is shipped: its own defaults, but for the places of files and sockets.
-//!
-//! The keyspace is served on TCP, so that the same client reaches it in the same way as etcd's.
+//! quorate on ports of this machine: laid out, and asked who leads.
 
 use crate::cluster::Node;
-use crate::pages;
-use crate::processes::{Recipe, free_port};
-use crate::trouble::Trouble;
+use quorate_tests::outside::layout::{self, Place};
+use quorate_tests::outside::pages;
+use quorate_tests::outside::processes::{free_port, loopback};
+use quorate_tests::outside::trouble::Trouble;
 use serde_json::Value;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 /// More hosts than this are no seeds: they join.
 const SEEDS: usize = 3;
@@ -21,66 +17,23 @@ pub(crate) fn lay_out(
     directory: &Path,
     count: usize,
 ) -> Result<Vec<Node>, Trouble> {
-    write(&directory.join("secret"), &secret(program)?)?;
     let mut places = Vec::new();
     for number in 1..=count {
-        places.push((format!("q{number}"), free_port()?, free_port()?));
+        let [peers, clients] = [free_port()?, free_port()?].map(loopback);
+        places.push(Place { name: format!("q{number}"), peers, clients });
     }
-    let seeds: Vec<String> =
-        places.iter().take(SEEDS).map(|(_, peers, _)| format!("\"127.0.0.1:{peers}\"")).collect();
-    let mut nodes = Vec::new();
-    for (name, peers, clients) in places {
-        let home = directory.join(&name);
-        fs::create_dir(&home).map_err(Trouble::at(format!("creating {}", home.display())))?;
-        let (all, own) = (directory.display(), home.display());
-        let config = format!(
-            "cluster = \"bench\"\nseeds = [{}]\nsecret_file = \"{all}/secret\"\n\
-             data_dir = \"{own}/data\"\nbirth_dir = \"{own}/birth\"\nlisten = \"127.0.0.1:{peers}\"\n\
-             [client]\nsocket = \"{own}/sock\"\ntcp = \"127.0.0.1:{clients}\"\nkeyspace_on_tcp = true\n",
-            seeds.join(", "),
-        );
-        write(&home.join("quorate.toml"), &config)?;
-        write(&home.join("host.toml"), &format!("name = \"{name}\"\n"))?;
-        let arguments = ["run", "--config", &format!("{own}/quorate.toml"), "--host"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([format!("{own}/host.toml")])
-            .collect();
-        let recipe = Recipe {
-            name: name.clone(),
-            program: program.to_owned(),
-            arguments,
-            output: directory.join(format!("{name}.log")),
-        };
-        nodes.push(Node { name, port: clients, recipe, process: None });
-    }
-    Ok(nodes)
-}
-
-pub(crate) fn secret(program: &Path) -> Result<String, Trouble> {
-    let command = format!("{} secret new", program.display());
-    let made = Command::new(program)
-        .args(["secret", "new"])
-        .output()
-        .map_err(Trouble::at(command.clone()))?;
-    match String::from_utf8(made.stdout) {
-        Ok(text) if made.status.success() => Ok(text),
-        _ => Err(Trouble::Command {
-            command,
-            text: String::from_utf8_lossy(&made.stderr).into_owned(),
-        }),
-    }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Trouble> {
-    let doing = || Trouble::at(format!("writing {}", path.display()));
-    fs::write(path, text).map_err(doing())?;
-    // The secret must not be readable by others; for the rest it does no harm.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(doing())
+    let recipes = layout::lay_out(program, directory, &places, SEEDS)?;
+    let node = |(place, recipe): (Place, _)| Node {
+        name: place.name,
+        port: place.clients.port(),
+        recipe,
+        process: None,
+    };
+    Ok(places.into_iter().zip(recipes).map(node).collect())
 }
 
 async fn status(node: &Node) -> Option<Value> {
-    pages::page(node.port, "/v1/status").await
+    pages::page(loopback(node.port), "/v1/status").await
 }
 
 /// The node that all running ones call their leader.

@@ -1,6 +1,6 @@
 //! What is printed: for each question the series of all systems, their ratios, and the targets.
 
-use crate::series::{Series, round};
+use quorate_tests::outside::series::{Series, round};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 

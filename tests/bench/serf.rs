@@ -2,9 +2,9 @@
 //! the moment it writes the line.
 
 use crate::Settings;
-use crate::processes::{Process, Recipe, Scratch, free_port};
 use crate::told::News;
-use crate::trouble::Trouble;
+use quorate_tests::outside::processes::{Process, Recipe, Scratch, free_port};
+use quorate_tests::outside::trouble::Trouble;
 use std::io::{BufRead, BufReader};
 use std::process::ChildStdout;
 use std::time::Instant;

@@ -5,12 +5,13 @@
 //! agent die at the same moment, so that both are measured under the same load; both are started again afterwards.
 
 use crate::cluster::{Cluster, LIMIT, System};
-use crate::pages::HealthFeed;
 use crate::report::{Of, Question, Target};
 use crate::serf::{self, Agents};
-use crate::series::Series;
-use crate::trouble::Trouble;
 use crate::{Settings, millis};
+use quorate_tests::outside::pages::HealthFeed;
+use quorate_tests::outside::processes::loopback;
+use quorate_tests::outside::series::Series;
+use quorate_tests::outside::trouble::Trouble;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -222,7 +223,7 @@ impl Watched {
 async fn watch(port: u16, by: usize, to: mpsc::Sender<News>) {
     // Ends when the group is dropped.
     loop {
-        if let Ok(mut feed) = HealthFeed::open(port).await {
+        if let Ok(mut feed) = HealthFeed::open(loopback(port), None).await {
             let mut before = BTreeMap::new();
             while let Some(line) = feed.next().await {
                 let at = Instant::now();

@@ -13,9 +13,9 @@ mod tls;
 
 use crate::Settings;
 use crate::report::{Question, Target};
-use crate::series::{Series, quantile};
-use crate::trouble::Trouble;
 use bytes::Bytes;
+use quorate_tests::outside::series::{Series, quantile};
+use quorate_tests::outside::trouble::Trouble;
 use std::collections::VecDeque;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};

@@ -2,7 +2,8 @@
 //!
 //! The other shell beside the daemon's loop. Everything is drawn from one seed, so a run replays to the letter;
 //! the checkers watch from outside and know nothing of how a node decides. It simulates sessions and frames
-//! (with the transport's real outbox), not packets: QUIC itself is tested with real sockets elsewhere.
+//! (with the transport's real outbox), not packets: QUIC itself is tested with real sockets elsewhere. Beside it, in
+//! `outside`, is what the bench and the chaos runner share: the shipped program seen from outside, in real time.
 
 pub mod checks;
 pub mod disk;
@@ -13,6 +14,7 @@ pub mod host;
 pub mod interventions;
 mod lanes;
 pub mod network;
+pub mod outside;
 pub mod random;
 pub mod runs;
 pub mod script;

@@ -1,11 +1,11 @@
 //! A transport on loopback with everything that the daemon would give it, and without a daemon.
 
 use super::in_time;
-use crate::trouble::Trouble;
 use bytes::Bytes;
 use quorate_proto::{
     ClusterName, Frame, Generation, Hello, HelloKind, Instance, Lane, founders_digest, limits,
 };
+use quorate_tests::outside::trouble::Trouble;
 use quorate_transport::{NodeKeyPair, Secret, Timings, Transport, TransportConfig, TransportEvent};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::sync::mpsc;

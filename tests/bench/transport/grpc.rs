@@ -6,9 +6,9 @@ use super::{
     Contender, EXPECTED, Line, MESSAGE, Meter, Order, WINDOW, Window, closed_loop, message, micros,
     on_own_thread, ready,
 };
-use crate::trouble::Trouble;
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
+use quorate_tests::outside::trouble::Trouble;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};

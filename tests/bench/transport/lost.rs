@@ -9,10 +9,10 @@
 use super::endpoints::{ANYWHERE, Actor, Open, log};
 use super::{in_time, message, on_own_thread};
 use crate::report::{Of, Question, Target};
-use crate::series::Series;
-use crate::trouble::Trouble;
 use crate::{Settings, millis};
 use quorate_proto::{Instance, Lane};
+use quorate_tests::outside::series::Series;
+use quorate_tests::outside::trouble::Trouble;
 use quorate_transport::TransportEvent;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -2,9 +2,9 @@
 
 use super::endpoints::{ANYWHERE, Actor, Open, log};
 use super::{Contender, Line, Order, closed_loop, on_own_thread, ready};
-use crate::trouble::Trouble;
 use bytes::Bytes;
 use quorate_proto::{Instance, Lane};
+use quorate_tests::outside::trouble::Trouble;
 use quorate_transport::TransportEvent;
 use std::net::SocketAddr;
 use tokio::sync::{mpsc, oneshot};

@@ -1,6 +1,6 @@
 //! Mutual TLS over TCP for gRPC: the same provider, version and kind of keys as quorate's own connections have.
 
-use crate::trouble::Trouble;
+use quorate_tests::outside::trouble::Trouble;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ED25519};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;

@@ -4,48 +4,60 @@ use serde_json::{Value, json};
 
 /// The values that one question gave for one system, one a run.
 #[derive(Debug, Clone)]
-pub(crate) struct Series {
-    pub(crate) system: String,
-    pub(crate) unit: &'static str,
+pub struct Series {
+    /// Whose values these are.
+    pub system: String,
+    /// Of every value.
+    pub unit: &'static str,
     /// Whether a large value is a good one.
-    pub(crate) more_is_better: bool,
+    pub more_is_better: bool,
     values: Vec<f64>,
 }
 
 impl Series {
     /// Of times, sizes and the like: the worst is the largest.
-    pub(crate) fn new(system: impl Into<String>, unit: &'static str) -> Self {
+    pub fn new(system: impl Into<String>, unit: &'static str) -> Self {
         Self { system: system.into(), unit, more_is_better: false, values: Vec::new() }
     }
 
     /// Of rates: the worst is the smallest.
-    pub(crate) fn rate(system: impl Into<String>, unit: &'static str) -> Self {
+    pub fn rate(system: impl Into<String>, unit: &'static str) -> Self {
         Self { more_is_better: true, ..Self::new(system, unit) }
     }
 
-    pub(crate) fn add(&mut self, value: f64) {
+    /// One more value.
+    pub fn add(&mut self, value: f64) {
         let at = self.values.partition_point(|other| *other < value);
         self.values.insert(at, value);
     }
 
-    pub(crate) fn count(&self) -> usize {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
         self.values.len()
     }
 
-    pub(crate) fn median(&self) -> f64 {
+    /// The value in the middle; not a number when there is none, as all that follows.
+    #[must_use]
+    pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }
 
-    pub(crate) fn best(&self) -> f64 {
+    /// The best value.
+    #[must_use]
+    pub fn best(&self) -> f64 {
         self.quantile(if self.more_is_better { 1.0 } else { 0.0 })
     }
 
-    pub(crate) fn worst(&self) -> f64 {
+    /// The worst value.
+    #[must_use]
+    pub fn worst(&self) -> f64 {
         self.quantile(if self.more_is_better { 0.0 } else { 1.0 })
     }
 
     /// The value that 95 of 100 were no worse than.
-    pub(crate) fn p95(&self) -> f64 {
+    #[must_use]
+    pub fn p95(&self) -> f64 {
         self.quantile(if self.more_is_better { 0.05 } else { 0.95 })
     }
 
@@ -53,7 +65,9 @@ impl Series {
         quantile(&self.values, share)
     }
 
-    pub(crate) fn json(&self) -> Value {
+    /// All of it for programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
         json!({
             "system": self.system,
             "unit": self.unit,
@@ -68,7 +82,8 @@ impl Series {
 }
 
 /// Of values in order: the nearest-rank quantile. An even number's median is the lower of the two in the middle.
-pub(crate) fn quantile(ordered: &[f64], share: f64) -> f64 {
+#[must_use]
+pub fn quantile(ordered: &[f64], share: f64) -> f64 {
     if ordered.is_empty() {
         return f64::NAN;
     }
@@ -83,6 +98,7 @@ pub(crate) fn quantile(ordered: &[f64], share: f64) -> f64 {
 }
 
 /// Three digits after the point are enough for anything that is measured here.
-pub(crate) fn round(value: f64) -> f64 {
+#[must_use]
+pub fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
