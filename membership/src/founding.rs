@@ -286,7 +286,7 @@ impl Founding {
     /// Everything that is done at intervals.
     fn fire_probes(&mut self, now: Moment, out: &mut Vec<FoundingOutput>) {
         if now >= self.resolve_at {
-            let settled = self.state.founded.is_some() && self.misses_no_seed();
+            let settled = self.state.founded.is_some() && self.misses_no_seed(now);
             self.resolve_at = now + if settled { RESOLVE_SLOWLY } else { RESOLVE };
             out.push(FoundingOutput::Resolve);
         }
@@ -299,13 +299,13 @@ impl Founding {
         self.probe_at = now + if slowly { PROBE_SLOWLY } else { PROBE };
         self.repeat_questions(now, out);
         self.repeat_ballot(out);
-        self.dial_founders(out);
+        self.dial_founders(now, out);
     }
 
     /// Founders that are no live members are looked for, for ever (rule 20); before a birth all are.
-    fn dial_founders(&self, out: &mut Vec<FoundingOutput>) {
+    fn dial_founders(&self, now: Moment, out: &mut Vec<FoundingOutput>) {
         // One address of a host is enough: on the others it would only be met again.
-        let missing = self.seeds.iter().filter(|(_, seed)| !self.stands_with(seed));
+        let missing = self.seeds.iter().filter(|(_, seed)| !self.stands_with(now, seed));
         let mut addresses: BTreeSet<SocketAddr> =
             missing.flat_map(|(_, seed)| seed.addresses.iter().copied()).collect();
         if let Some(founded) = &self.state.founded {
@@ -319,16 +319,25 @@ impl Founding {
         for (_, live) in &self.live {
             addresses.remove(live);
         }
+        addresses.retain(|address| !self.is_held(now, *address));
         addresses.into_iter().for_each(|address| self.dial(address, out));
     }
 
-    fn misses_no_seed(&self) -> bool {
+    fn misses_no_seed(&self, now: Moment) -> bool {
         let mut others = self.seeds.iter().filter(|(slot, _)| Some(*slot) != self.slot());
-        others.all(|(_, seed)| self.stands_with(seed))
+        others.all(|(_, seed)| self.stands_with(now, seed))
     }
 
-    fn stands_with(&self, seed: &Seed) -> bool {
-        seed.addresses.iter().any(|address| self.stands_at(*address))
+    fn stands_with(&self, now: Moment, seed: &Seed) -> bool {
+        let mut addresses = seed.addresses.iter();
+        addresses.any(|address| self.stands_at(*address) || self.is_held(now, *address))
+    }
+
+    /// Whether this address led to a host that is there, though it is met at another one.
+    fn is_held(&self, now: Moment, address: SocketAddr) -> bool {
+        self.seeds.whom(now, address).is_some_and(|life| {
+            self.peers.contains_key(&life) || self.live.iter().any(|(live, _)| *live == life)
+        })
     }
 
     fn dial(&self, address: SocketAddr, out: &mut Vec<FoundingOutput>) {

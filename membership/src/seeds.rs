@@ -2,9 +2,10 @@
 //!
 //! Addresses are hints. Knows nothing of sessions or of founding.
 
-use quorate_proto::{DialFailure, Moment, limits::MAX_SEEDS};
+use quorate_proto::{DialFailure, Instance, Moment, limits::MAX_SEEDS};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Most addresses kept for one seed: a name with more is a mistake, and each is dialled every half second.
 const MAX_ADDRESSES: usize = 8;
@@ -67,7 +68,15 @@ pub(crate) struct Seed {
 #[derive(Debug)]
 pub(crate) struct SeedBook {
     seeds: Vec<Seed>,
+    /// Whom a dial of an address led to, and when. A host may be met at another address than a seed's name says.
+    led_to: BTreeMap<SocketAddr, (Instance, Moment)>,
 }
+
+/// Most addresses of which it is kept whom they led to: those of all seeds, and of all voters of the founding record.
+const MAX_LED_TO: usize = MAX_SEEDS * (MAX_ADDRESSES + 1);
+/// So long an address counts as that of the host that it led to, while that host is there. Then it is dialled again, for it
+/// may be another's by now, and rule 20 is for all founders' addresses.
+const LED_TO: Duration = Duration::from_secs(30);
 
 impl SeedBook {
     pub(crate) fn new(now: Moment, names: &[String]) -> Self {
@@ -78,7 +87,7 @@ impl SeedBook {
             failures: BTreeMap::new(),
             missing_since: now,
         };
-        Self { seeds: names.iter().map(seed).collect() }
+        Self { seeds: names.iter().map(seed).collect(), led_to: BTreeMap::new() }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Seed)> {
@@ -114,6 +123,7 @@ impl SeedBook {
     }
 
     pub(crate) fn dial_failed(&mut self, now: Moment, address: SocketAddr, failure: &DialFailure) {
+        self.led_to.remove(&address);
         for seed in self.seeds.iter_mut().filter(|seed| seed.addresses.contains(&address)) {
             match seed.failures.get_mut(&address) {
                 Some((known, _)) if known == failure => {}
@@ -129,6 +139,33 @@ impl SeedBook {
         for seed in &mut self.seeds {
             seed.failures.remove(&address);
         }
+    }
+
+    /// A dial of this address led to this life.
+    pub(crate) fn led_to(&mut self, now: Moment, address: SocketAddr, life: Instance) {
+        self.reached(address);
+        if self.led_to.len() >= MAX_LED_TO && !self.led_to.contains_key(&address) {
+            // Only forgets that it need not be dialled.
+            self.led_to.retain(|_, (_, at)| now.since(*at) < LED_TO);
+        }
+        if self.led_to.len() < MAX_LED_TO || self.led_to.contains_key(&address) {
+            self.led_to.insert(address, (life, now));
+        }
+    }
+
+    /// Whom this address led to of late.
+    pub(crate) fn whom(&self, now: Moment, address: SocketAddr) -> Option<Instance> {
+        let (life, at) = self.led_to.get(&address)?;
+        (now.since(*at) < LED_TO).then_some(*life)
+    }
+
+    /// The only slot with an address that led to this life; none when no or several slots have one.
+    pub(crate) fn slot_that_led_to(&self, life: Instance) -> Option<usize> {
+        let led =
+            |address: &SocketAddr| self.led_to.get(address).is_some_and(|(to, _)| *to == life);
+        let mut slots = self.iter().filter(|(_, seed)| seed.addresses.iter().any(led));
+        let (slot, _) = slots.next()?;
+        slots.next().is_none().then_some(slot)
     }
 
     /// The seed of this slot was (not) heard until now.

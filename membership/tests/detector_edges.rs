@@ -33,6 +33,8 @@ fn session(number: u64, generation: u64) -> Session {
         cluster: ClusterName::new("test").expect("a name"),
         key: NodeKey::default(),
         address: address(number),
+        advertised: true,
+        dialled: None,
         genesis: None,
         digest: Digest::default(),
         seeds: Vec::new(),

@@ -5,7 +5,7 @@ mod founding_world;
 use founding_world::one::{One, ballot, config, founded, record, session};
 use founding_world::{address_of, life};
 use quorate_membership::{FoundingInput as Input, FoundingOutput as Output, Mode, OwnSlot};
-use quorate_proto::FoundingState;
+use quorate_proto::{FoundingState, Session};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -89,4 +89,27 @@ fn a_session_that_is_told_again_has_moved() {
     one.take();
     one.wait(Duration::from_secs(10));
     assert!(!dialled(&mut one).contains(&moved), "it is met there");
+}
+
+#[test]
+fn a_seed_whose_name_leads_to_a_host_that_is_met_elsewhere_is_not_dialled_for_ever() {
+    let mut one = connected();
+    // Its packets leave from another address than the one that its name says.
+    let other: SocketAddr = "10.9.0.2:4747".parse().expect("valid");
+    one.step(Input::SessionDown { instance: life(1, 0), number: 1 });
+    let met = Session { address: other, advertised: false, ..session(1, 3, 3, Mode::Majority) };
+    one.up(met.clone());
+    one.take();
+    one.wait(Duration::from_secs(1));
+    assert!(dialled(&mut one).contains(&address_of(1)), "whose address that is must be seen");
+    one.up(Session { dialled: Some(address_of(1)), ..met });
+    one.take();
+    one.wait(Duration::from_secs(20));
+    assert_eq!(dialled(&mut one), [], "it led to a host that is there");
+    one.wait(Duration::from_secs(15));
+    assert!(dialled(&mut one).contains(&address_of(1)), "now and then it is looked at again");
+    one.step(Input::SessionDown { instance: life(1, 0), number: 3 });
+    one.take();
+    one.wait(Duration::from_secs(1));
+    assert!(dialled(&mut one).contains(&address_of(1)), "it is looked for");
 }

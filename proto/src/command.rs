@@ -25,6 +25,9 @@ pub struct StateChange {
     /// New address, when it moved.
     #[prost(message, optional, tag = "6")]
     pub address: Option<Address>,
+    /// Another address that it was met at while the committed one answers. Remembered until it moves or starts again.
+    #[prost(message, optional, tag = "7")]
+    pub also_at: Option<Address>,
 }
 
 /// A difference between evidence and committed health, proposed by the leader.

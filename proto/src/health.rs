@@ -97,6 +97,9 @@ pub struct Member {
     /// Labels from the host's own file.
     #[prost(message, repeated, tag = "11")]
     pub labels: Vec<Label>,
+    /// Another address that it was met at while `address` answered too; absent for nearly every host.
+    #[prost(message, optional, tag = "12")]
+    pub also_at: Option<Address>,
 }
 
 /// All nodes at one epoch, ordered by name.

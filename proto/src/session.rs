@@ -21,8 +21,13 @@ pub struct Session {
     pub cluster: ClusterName,
     /// The peer's key, from its certificate.
     pub key: NodeKey,
-    /// Where the peer wants to be reached.
+    /// Where the peer is reached, as far as this connection shows: what it advertises, else where it was dialled, else where
+    /// its packets come from.
     pub address: SocketAddr,
+    /// Whether the peer itself names this address. If not, it may have another at which it would rather be reached.
+    pub advertised: bool,
+    /// Where this node dialled it; none when the peer dialled. An address that has answered.
+    pub dialled: Option<SocketAddr>,
     /// The cluster id that the peer knew at the handshake.
     pub genesis: Option<GenesisId>,
     /// Digest of the peer's seeds list.

@@ -23,6 +23,8 @@ pub struct Link {
     pub connection: u64,
     /// The peer's instance.
     pub instance: Instance,
+    /// Where the peer was dialled; none when it dialled.
+    pub dialled: Option<SocketAddr>,
     /// Last sign of life.
     pub heard: Moment,
     /// The number of the first log frame was written on it.
@@ -55,8 +57,8 @@ pub struct Process {
     pub inboxes: BTreeMap<Instance, (PeerStart, Inbox)>,
     /// Connections that stand, by peer host.
     pub links: BTreeMap<usize, Link>,
-    /// Hosts being dialled.
-    pub dialling: BTreeMap<usize, Moment>,
+    /// Hosts being dialled, and at which address.
+    pub dialling: BTreeMap<usize, SocketAddr>,
     /// Instances that are not spoken with.
     pub banned: Vec<Instance>,
     /// Sessions made so far.
@@ -73,6 +75,8 @@ pub struct Host {
     pub name: String,
     /// Where it is.
     pub address: SocketAddr,
+    /// Its packets leave from this other address, at which it is reached too, and it does not say which one counts.
+    pub leaves_from: Option<SocketAddr>,
     /// Its disk.
     pub disk: Disk,
     /// The daemon, while the host is on.

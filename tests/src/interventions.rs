@@ -4,6 +4,7 @@ use crate::host::Host;
 use crate::world::{World, address};
 use quorate_node::Input;
 use quorate_proto::Moment;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 impl World {
@@ -41,6 +42,14 @@ impl World {
     pub fn set_seeds(&mut self, host: usize, seeds: &[usize]) {
         self.hosts[host].seeds = seeds.iter().map(|seed| address(*seed).to_string()).collect();
         self.hosts[host].slot = seeds.iter().position(|seed| *seed == host);
+    }
+
+    /// The packets of a host leave from another address than the one at which it is reached, from its next start on.
+    pub fn leave_from_elsewhere(&mut self, host: usize) {
+        let SocketAddr::V4(mut other) = address(host) else { return };
+        let [.., last] = other.ip().octets();
+        other.set_ip(Ipv4Addr::new(10, 0, 1, last));
+        self.hosts[host].leaves_from = Some(other.into());
     }
 
     /// A host's disk becomes a copy of another's, as when a virtual machine is cloned.

@@ -5,6 +5,7 @@
 //! (with the transport's real outbox), not packets: QUIC itself is tested with real sockets elsewhere. Beside it, in
 //! `outside`, is what the bench and the chaos runner share: the shipped program seen from outside, in real time.
 
+pub mod addresses;
 pub mod checks;
 pub mod disk;
 pub mod errands;

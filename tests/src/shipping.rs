@@ -3,7 +3,7 @@
 //! Mirrors the transport's contract: a session counts when both hellos are in, frames wait in the real outbox
 //! until then, a connection that is silent for the idle time dies at each end by itself.
 
-use crate::host::{Link, Process};
+use crate::host::{Host, Link, Process};
 use crate::lanes::{Cargo, Shipment};
 use crate::network::{DIAL, IDLE};
 use crate::world::{Happening, World};
@@ -112,7 +112,8 @@ impl World {
     }
 
     pub(crate) fn host_at(&self, address: SocketAddr) -> Option<usize> {
-        self.hosts.iter().position(|host| host.address == address)
+        let is_at = |host: &Host| host.address == address || host.leaves_from == Some(address);
+        self.hosts.iter().position(is_at)
     }
 
     fn resolve(&mut self, host: usize) {
@@ -164,16 +165,20 @@ impl World {
             return;
         }
         if let Some(link) = process.links.get(&peer) {
-            if explicit {
-                let connection = link.connection;
+            let connection = link.connection;
+            let elsewhere = explicit && self.is_elsewhere(host, peer, address);
+            if explicit && !elsewhere {
                 self.report_session(host, peer, connection);
             }
-            return;
+            if !elsewhere {
+                return;
+            }
         }
+        let Some(process) = &mut self.hosts[host].process else { return };
         if process.dialling.contains_key(&peer) {
             return;
         }
-        process.dialling.insert(peer, now);
+        process.dialling.insert(peer, address);
         let answers = self.hosts[peer].process.is_some()
             && self.network.connects(host, peer)
             && self.hosts[peer].paused_until.is_none_or(|until| until <= now);
@@ -190,14 +195,14 @@ impl World {
         if self.hosts[host].run != run || self.hosts[host].process.is_none() {
             return;
         }
+        let there = self.hosts[peer].address;
         let Some(process) = &mut self.hosts[host].process else { return };
-        process.dialling.remove(&peer);
-        if let Some(link) = process.links.get(&peer) {
-            let connection = link.connection;
+        let address = process.dialling.remove(&peer).unwrap_or(there);
+        let link = process.links.get(&peer).map(|link| link.connection);
+        if let Some(connection) = link.filter(|_| !self.is_elsewhere(host, peer, address)) {
             self.report_session(host, peer, connection);
             return;
         }
-        let address = self.hosts[peer].address;
         let now = self.now;
         let answers = self.hosts[peer].process.is_some()
             && self.network.connects(host, peer)
@@ -210,8 +215,14 @@ impl World {
         }
         self.connections += 1;
         let connection = self.connections;
-        self.join(host, peer, connection);
-        self.join(peer, host, connection);
+        self.join(host, peer, connection, Some(address));
+        self.join(peer, host, connection, None);
+    }
+
+    /// Whether the connection with a peer that has two addresses is with the other one than this.
+    fn is_elsewhere(&self, host: usize, peer: usize, address: SocketAddr) -> bool {
+        self.hosts[peer].leaves_from.is_some()
+            && self.session(host, peer).is_some_and(|session| session.address != address)
     }
 
     fn bans(&self, host: usize, peer: usize) -> bool {
@@ -223,7 +234,7 @@ impl World {
     }
 
     /// One end of a new connection: an older one with the same host is replaced.
-    fn join(&mut self, host: usize, peer: usize, connection: u64) {
+    fn join(&mut self, host: usize, peer: usize, connection: u64, dialled: Option<SocketAddr>) {
         let now = self.now;
         let Some(other) = self.hosts[peer].process.as_ref().map(|process| process.instance) else {
             return;
@@ -247,6 +258,7 @@ impl World {
             number,
             connection,
             instance: other,
+            dialled,
             heard: now,
             numbered: false,
             acknowledged: false,
@@ -283,7 +295,12 @@ impl World {
             digest: founders_digest(&cluster, &other.seeds, &self.setup.mode.to_string()),
             cluster,
             key: process.key,
-            address: other.address,
+            address: match other.leaves_from {
+                Some(source) => link.dialled.unwrap_or(source),
+                None => other.address,
+            },
+            advertised: other.leaves_from.is_none(),
+            dialled: link.dialled,
             genesis: process.genesis,
             seeds: other.seeds.clone(),
         })

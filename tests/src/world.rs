@@ -128,6 +128,7 @@ impl World {
             .map(|host| Host {
                 name: format!("n{}", host + 1),
                 address: address(host),
+                leaves_from: None,
                 disk: Disk::default(),
                 process: None,
                 run: 0,
@@ -223,7 +224,7 @@ impl World {
             generation: life.generation,
             boot_nonce,
             key: life.key,
-            advertise: Some(place.address),
+            advertise: place.leaves_from.is_none().then_some(place.address),
             labels: Vec::new(),
             voters: None,
             seed: self.random.draw(),

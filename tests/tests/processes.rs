@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod processes {
+    mod addresses;
     mod births;
     mod cluster;
     mod crashes;

@@ -3,6 +3,7 @@
 //! `QUORATE_SEEDS=N` runs more seeds, `QUORATE_SEED=S` runs one, with its story on failure.
 
 use quorate_proto::Role;
+use quorate_tests::addresses::two_addresses;
 use quorate_tests::figures::{failover, formation, idle, median_and_worst, told};
 use quorate_tests::runs::{draw_setup, run_seed, run_seed_in};
 use quorate_tests::slow_links::{Writes, replacement_over_a_slow_link, return_over_a_slow_link};
@@ -102,6 +103,19 @@ fn nothing_moves_in_half_an_idle_hour() {
     assert_eq!(before, after, "term and epoch stay in an idle cluster of three");
     let [before, after] = idle(2, 6, Duration::from_secs(5 * 60));
     assert_eq!(before, after, "term and epoch stay in an idle cluster of six");
+}
+
+#[test]
+fn a_host_with_two_addresses_stays_at_the_one_that_answers_and_is_told_of_once() {
+    for seed in 1..=10 {
+        let (epochs, restless, told) = two_addresses(seed);
+        assert_eq!(restless, 0, "seed {seed}: epochs in a minute in which nothing happened");
+        assert!(
+            epochs <= 12,
+            "seed {seed}: {epochs} epochs for a birth and a restart of three hosts"
+        );
+        assert_eq!(told, [true; 3], "seed {seed}: every node says what is wrong");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@
 //! kept is lost, the session is over, and what is left of the others with it: no frame follows the end of its session.
 
 use crate::event::TransportEvent;
-use crate::greeting::{Greeted, greet};
+use crate::greeting::{Greeted, canonical, greet};
 use crate::incoming::Incoming;
 use crate::lanes;
 use crate::outbox::PeerStart;
@@ -130,7 +130,7 @@ impl Shared {
                 (link, true)
             }
             Verdict::Begin(end) => {
-                let life = Life::new(self.session(greeted), state.last.clone());
+                let life = Life::new(self.session(greeted, dialled), state.last.clone());
                 let link = link(life.clone());
                 if let Some(old) = state.standing.take() {
                     *lock(&old.displaced) = Some(end);
@@ -178,7 +178,7 @@ impl Shared {
         }
     }
 
-    fn session(&self, greeted: &Greeted) -> Session {
+    fn session(&self, greeted: &Greeted, dialled: bool) -> Session {
         let hello = &greeted.hello;
         Session {
             number: self.next_number(),
@@ -189,6 +189,8 @@ impl Shared {
             cluster: greeted.cluster.clone(),
             key: greeted.key,
             address: greeted.address,
+            advertised: greeted.advertised,
+            dialled: dialled.then(|| canonical(greeted.connection.remote_address())),
             genesis: hello.genesis,
             digest: hello.digest,
             seeds: hello.seeds.clone(),
@@ -288,7 +290,8 @@ impl Shared {
             return;
         }
         *lock(&life.announced) = link.address;
-        let session = Session { address: link.address, ..life.session.clone() };
+        let dialled = link.dialled.then(|| canonical(link.connection.remote_address()));
+        let session = Session { address: link.address, dialled, ..life.session.clone() };
         self.tell_of(life, TransportEvent::SessionUp(session)).await;
     }
 

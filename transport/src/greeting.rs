@@ -26,8 +26,10 @@ pub(crate) struct Greeted {
     pub(crate) name: NodeName,
     pub(crate) cluster: ClusterName,
     pub(crate) key: NodeKey,
-    /// Where the peer wants to be reached.
+    /// Where the peer is reached.
     pub(crate) address: SocketAddr,
+    /// It named that address itself.
+    pub(crate) advertised: bool,
     pub(crate) sender: SendStream,
     pub(crate) reader: FrameReader,
 }
@@ -84,9 +86,11 @@ async fn exchange(connection: &Connection, ours: &Hello) -> Result<Greeted, Refu
     let (kind, name, cluster) = check(&hello, ours)?;
     let key = peer_key(connection)
         .ok_or_else(|| Refusal::Broken("a certificate without an Ed25519 key".to_owned()))?;
-    let address = address_of(&hello, connection);
-    let connection = connection.clone();
-    Ok(Greeted { connection, hello, kind, name, cluster, key, address, sender, reader })
+    let advertised = advertised(&hello);
+    // Else where its packets come from.
+    let address = advertised.unwrap_or_else(|| canonical(connection.remote_address()));
+    let (connection, advertised) = (connection.clone(), advertised.is_some());
+    Ok(Greeted { connection, hello, kind, name, cluster, key, address, advertised, sender, reader })
 }
 
 fn check(theirs: &Hello, ours: &Hello) -> Result<(HelloKind, NodeName, ClusterName), Refusal> {
@@ -114,11 +118,10 @@ fn check(theirs: &Hello, ours: &Hello) -> Result<(HelloKind, NodeName, ClusterNa
     Ok((kind, name, cluster))
 }
 
-/// What the peer advertises, else where its packets come from.
-fn address_of(hello: &Hello, connection: &Connection) -> SocketAddr {
+/// The address that the peer names, if it can be used.
+fn advertised(hello: &Hello) -> Option<SocketAddr> {
     let advertised = hello.advertise.as_ref().and_then(quorate_proto::Address::socket);
-    let usable = advertised.filter(|address| !address.ip().is_unspecified());
-    usable.unwrap_or_else(|| canonical(connection.remote_address()))
+    advertised.filter(|address| !address.ip().is_unspecified())
 }
 
 /// An IPv4 address stays one, also when the socket is an IPv6 one.

@@ -65,7 +65,7 @@ pub(crate) struct Traffic {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) connection: Connection,
-    /// Where the peer wants to be reached, as it said on this connection.
+    /// Where the peer is reached, as this connection shows.
     pub(crate) address: SocketAddr,
     /// Whether this side dialled it.
     pub(crate) dialled: bool,

@@ -89,6 +89,7 @@ impl Roster {
                     reason: why.clone(),
                     since_unix_ms: admit.at_unix_ms,
                     labels: admit.labels.clone(),
+                    also_at: None,
                 };
                 draft.put(member, &why);
             }

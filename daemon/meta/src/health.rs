@@ -100,12 +100,18 @@ fn judged(member: &Member, change: &StateChange, epoch: HealthEpoch, at: u64) ->
     let address = change.address.clone().filter(|address| address.socket().is_some());
     let moved = address.is_some() && address != member.address;
     let turned = state as i32 != member.state;
-    if !(restarted || moved || turned) {
+    let also_at = change.also_at.clone().filter(|address| address.socket().is_some());
+    let doubled = also_at.is_some() && also_at != member.also_at;
+    if !(restarted || moved || turned || doubled) {
         return None;
     }
     let mut changed = member.clone();
     changed.generation = change.generation;
     changed.address = address.or(changed.address);
+    if restarted || moved {
+        changed.also_at = None;
+    }
+    changed.also_at = also_at.or(changed.also_at);
     if restarted || turned {
         changed.state = state as i32;
         changed.since_epoch = epoch;

@@ -73,6 +73,9 @@ fn member_json(member: &Member) -> String {
         Some(socket) => json.text("address", &socket.to_string()),
         None => json.null("address"),
     }
+    if let Some(socket) = member.also_at.as_ref().and_then(Address::socket) {
+        json.text("also_at", &socket.to_string());
+    }
     json.text("key", &member.key.to_string());
     json.text("role", Role::try_from(member.role).unwrap_or_default().word());
     json.text("state", state_word(member.state));

@@ -14,7 +14,7 @@ fn change(number: u8, generation: u64, state: MemberState) -> StateChange {
         state: state as i32,
         reason: "silent for 500 ms".into(),
         reporter: "n1".into(),
-        address: None,
+        ..StateChange::default()
     }
 }
 
@@ -119,6 +119,25 @@ fn a_change_may_bring_a_new_address() {
     let member = replica.meta.member(instance(2)).unwrap();
     assert_eq!(member.address, Some(address(99)));
     assert_eq!(member.since_epoch.get(), 1, "it is alive since before");
+}
+
+#[test]
+fn another_address_of_a_member_is_kept_beside_the_one_that_counts_until_it_moves_or_starts_again() {
+    let mut replica = Replica::new();
+    let also_at = |replica: &Replica| replica.meta.member(instance(2)).unwrap().also_at.clone();
+    let doubled = StateChange { also_at: Some(address(98)), ..change(2, 1, MemberState::Alive) };
+    propose(&mut replica, vec![doubled.clone()]).health.unwrap();
+    assert_eq!(also_at(&replica), Some(address(98)));
+    assert_eq!(propose(&mut replica, vec![doubled.clone()]).health, None, "it is known");
+    propose(&mut replica, vec![change(2, 1, MemberState::Down)]).health.unwrap();
+    assert_eq!(also_at(&replica), Some(address(98)));
+    propose(&mut replica, vec![change(2, 2, MemberState::Alive)]).health.unwrap();
+    assert_eq!(also_at(&replica), None, "another start may have mended it");
+    let doubled = StateChange { generation: Generation::new(2), ..doubled };
+    propose(&mut replica, vec![doubled]).health.unwrap();
+    let moved = StateChange { address: Some(address(98)), ..change(2, 2, MemberState::Alive) };
+    propose(&mut replica, vec![moved]).health.unwrap();
+    assert_eq!(also_at(&replica), None);
 }
 
 #[test]

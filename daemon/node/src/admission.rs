@@ -292,6 +292,10 @@ impl Node {
             }
             asker.admit.supersede = Some(holder.instance);
         }
+        if let Some(known) = group.meta.member(asker.admit.instance) {
+            // Where it is reached is judged for itself: it may have been met at one of several addresses.
+            asker.admit.address.clone_from(&known.address);
+        }
         asker.admit.at_unix_ms = self.wall_ms;
         asker.proposed = true;
         self.propose_for(asker.request, CommandBody::Admit(asker.admit.clone()));

@@ -34,6 +34,7 @@ mod stop;
 mod timers;
 #[cfg(test)]
 mod trial;
+mod whereabouts;
 
 pub use boot::{Boot, NodeConfig, RecoveredLog};
 pub use disk_steps::{DiskStep, disk_steps};

@@ -295,6 +295,7 @@ impl Node {
         self.step_founding(FoundingInput::Cluster { live, replica }, out);
         let card = self.card();
         self.step_detector(DetectorInput::Card(card), out);
+        self.tell_of_two_addresses(out);
     }
 
     fn card(&mut self) -> Card {

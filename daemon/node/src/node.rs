@@ -19,6 +19,7 @@ use crate::reconcile::Reconciler;
 use crate::requests::Requests;
 use crate::stop::Stopping;
 use crate::timers::{Timer, Timers};
+use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
 use quorate_proto::{
     Envelope, EnvelopeBody, Generation, GenesisId, HealthEpoch, Instance, Moment, RaftMessage,
@@ -67,6 +68,7 @@ pub struct Node {
     pub(crate) evidence: Evidence,
     pub(crate) campaign: Campaign,
     pub(crate) reconciler: Reconciler,
+    pub(crate) whereabouts: Whereabouts,
     pub(crate) push: Push,
     pub(crate) autopilot: Autopilot,
     pub(crate) admission: Admission,
@@ -116,6 +118,7 @@ impl Node {
             evidence: Evidence::default(),
             campaign: Campaign::default(),
             reconciler: Reconciler::default(),
+            whereabouts: Whereabouts::default(),
             push: Push::default(),
             autopilot: Autopilot::default(),
             admission: Admission::default(),
@@ -206,6 +209,7 @@ impl Node {
                 self.session_down(instance, number, end, out);
             }
             Input::DialFailed { address, failure } => {
+                self.duties_due |= self.whereabouts.silent(address);
                 self.step_founding(FoundingInput::DialFailed { address, failure }, out);
             }
             Input::Frame { from, lane, bytes } => match Envelope::open(lane, bytes) {
@@ -296,7 +300,10 @@ impl Node {
             self.peers.session(instance).is_some_and(|before| before.number == session.number);
         match self.peers.judge(&session) {
             Comer::Itself => {}
-            Comer::Restarted => self.undelivered(instance),
+            Comer::Restarted => {
+                self.undelivered(instance);
+                self.whereabouts.forget(instance);
+            }
             Comer::Outdated => return,
             Comer::Clone(text) => {
                 if self.told_clone.replace(session.boot_nonce) != Some(session.boot_nonce) {
@@ -307,6 +314,7 @@ impl Node {
                 return;
             }
         }
+        self.whereabouts.met(&session);
         self.peers.up(session.clone());
         self.step_founding(FoundingInput::SessionUp(session.clone()), out);
         if !known {

@@ -44,14 +44,15 @@ impl Node {
         self.push_news(out);
         if std::mem::take(&mut self.duties_due) {
             self.timers.arm(Timer::Duties, self.now + DUTIES);
-            self.reconcile();
+            self.reconcile(out);
             self.settle_admissions(out);
             self.steer_voters(out);
             self.forget_history();
         }
     }
 
-    fn reconcile(&mut self) {
+    fn reconcile(&mut self, out: &mut Vec<Output>) {
+        self.look_for_those_met_elsewhere(out);
         if self.reconciler.in_flight.is_some_and(|(_, since)| self.now.since(since) < PATIENCE) {
             return;
         }
@@ -79,7 +80,8 @@ impl Node {
         let current = member.generation;
         let own = own.filter(|opinion| opinion.generation >= current);
         if let Some(opinion) = &own {
-            let address = self.moved_to(member);
+            let address = self.moved_to(member).map(Into::into);
+            let also_at = self.whereabouts.also_at(member).map(Into::into);
             let state = match opinion.verdict {
                 Verdict::Left => Some(MemberState::Left),
                 Verdict::Down => Some(MemberState::Down),
@@ -91,7 +93,10 @@ impl Node {
                 let late_farewell =
                     member.state() == MemberState::Left && state == MemberState::Down;
                 let changed = state != member.state() && !late_farewell;
-                if changed || (state == MemberState::Alive && (newer || address.is_some())) {
+                if changed
+                    || (state == MemberState::Alive
+                        && (newer || address.is_some() || also_at.is_some()))
+                {
                     return Some(StateChange {
                         instance: member.instance,
                         generation: opinion.generation,
@@ -99,6 +104,7 @@ impl Node {
                         reason: opinion.reason.clone(),
                         reporter: self.config.name.to_string(),
                         address,
+                        also_at,
                     });
                 }
                 return None;
@@ -142,6 +148,7 @@ impl Node {
             reason: report.reason.chars().take(limits::REASON).collect(),
             reporter: self.health.name(*reporter),
             address: None,
+            also_at: None,
         })
     }
 
@@ -159,6 +166,7 @@ impl Node {
             reason: "leads".to_owned(),
             reporter: self.config.name.to_string(),
             address: moved.map(Into::into),
+            also_at: None,
         })
     }
 
@@ -170,13 +178,6 @@ impl Node {
         let own = if advertised.is_empty() { self.founding.own_addresses() } else { advertised };
         let stays = committed.is_some_and(|committed| own.contains(&committed));
         own.first().copied().filter(|_| !stays)
-    }
-
-    /// The address of a session with a member that the committed record does not show.
-    fn moved_to(&self, member: &Member) -> Option<quorate_proto::Address> {
-        let session = self.peers.session(member.instance)?;
-        let committed = member.address.as_ref().and_then(|address| address.socket());
-        (committed != Some(session.address)).then(|| session.address.into())
     }
 
     /// The verdicts of this node that differ from the committed health, for people.

@@ -105,6 +105,7 @@ impl Node {
             }
             State::NoQuorum => self.no_quorum_reasons(now),
         };
+        reasons.extend(self.two_address_reasons());
         reasons.extend(self.disk_full.map(|since| Reason {
             code: "disk-full",
             subject: None,

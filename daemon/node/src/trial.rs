@@ -135,6 +135,8 @@ impl Trial {
             cluster: cluster(),
             key: key(number),
             address: address(number),
+            advertised: true,
+            dialled: None,
             genesis: Some(self.genesis()),
             digest: Digest::default(),
             seeds: Vec::new(),

@@ -145,6 +145,9 @@ fn meaning(code: &str) -> &'static str {
         "no-leader" => {
             "nothing can be written, and reads may be old, until a majority of the voters hear each other"
         }
+        "two-addresses" => {
+            "the cluster keeps the address that answers; which of the two the other hosts meet first is chance"
+        }
         "disk-full" => "nothing new is accepted until there is room; votes and reads go on",
         _ => "",
     }

@@ -73,6 +73,9 @@ impl Founding {
             return;
         }
         self.seeds.reached(session.address);
+        if let Some(address) = session.dialled {
+            self.seeds.led_to(now, address, session.instance);
+        }
         let earlier = self.peers.get_mut(&session.instance);
         if let Some(peer) = earlier.filter(|peer| peer.session.number == session.number) {
             // Told again: its host may have moved meanwhile.

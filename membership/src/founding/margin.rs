@@ -39,7 +39,8 @@ impl Founding {
             .and_then(|record| record.voters.iter().find(|voter| voter.instance == life))
             .map(|voter| voter.slot as usize);
         let claimed = || self.peers.get(&life).and_then(|peer| peer.answered).flatten();
-        voter.or_else(claimed).or_else(|| address.and_then(|at| self.seeds.slot_at(at)))
+        let at = || address.and_then(|at| self.seeds.slot_at(at));
+        voter.or_else(claimed).or_else(at).or_else(|| self.seeds.slot_that_led_to(life))
     }
 
     /// A peer is known to know; its slot, if it has one, counts when it knows our cluster.

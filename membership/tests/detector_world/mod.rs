@@ -394,6 +394,8 @@ impl World {
             cluster: ClusterName::new("test").expect("a test's own value"),
             key: NodeKey::default(),
             address: address(peer),
+            advertised: true,
+            dialled: None,
             genesis: None,
             digest: Digest::default(),
             seeds: Vec::new(),

@@ -385,6 +385,8 @@ impl World {
             cluster: cluster(),
             key: key_of(host.instance),
             address: host.address,
+            advertised: true,
+            dialled: None,
             genesis: host.disk.known_genesis(),
             digest: founders_digest(&cluster(), &host.seeds, &self.mode.to_string()),
             seeds: host.seeds.clone(),

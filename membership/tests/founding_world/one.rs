@@ -56,6 +56,8 @@ pub fn session(host: usize, number: u64, n: usize, mode: Mode) -> Session {
         cluster: cluster(),
         key: key_of(life(host, 0)),
         address: address_of(host),
+        advertised: true,
+        dialled: None,
         genesis: None,
         digest: founders_digest(&cluster(), &seeds(n), &mode.to_string()),
         seeds: seeds(n),

@@ -141,6 +141,8 @@ impl Cluster {
             cluster: cluster(),
             key: key(number(peer)),
             address: address(number(peer)),
+            advertised: true,
+            dialled: None,
             genesis: self.genesis[peer],
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),

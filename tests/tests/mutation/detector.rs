@@ -72,6 +72,8 @@ fn session(number: u8) -> Session {
         cluster: ClusterName::new("fuzz").expect("valid"),
         key: key(number),
         address: address(number),
+        advertised: true,
+        dialled: None,
         genesis: None,
         digest: Digest::default(),
         seeds: Vec::new(),

@@ -93,6 +93,8 @@ fn session(number: u8) -> Session {
         cluster: cluster(),
         key: key(number),
         address: address(number),
+        advertised: true,
+        dialled: None,
         genesis: None,
         digest: digest(),
         seeds: seeds(),

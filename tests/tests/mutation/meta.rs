@@ -30,7 +30,7 @@ impl Word for Command {
             state: 1,
             reason: "silent".to_owned(),
             reporter: "n1".to_owned(),
-            address: None,
+            ..StateChange::default()
         };
         let if_epoch = HealthEpoch::new(1);
         let proposal = HealthProposal { if_epoch, changes: vec![change], at_unix_ms: 5 };

@@ -55,6 +55,7 @@ fn member(number: u8) -> Member {
         reason: "silent for two others".to_owned(),
         since_unix_ms: 1_700_000_000_000,
         labels: labels(),
+        also_at: wire_address(number),
     }
 }
 

@@ -3,7 +3,7 @@
 //! All of 127.0.0.0/8 is this machine, so every test process takes a loopback address made from its process id, and
 //! ports count up from there: nothing that runs at the same time can take them, not even between two starts of a host.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ const ASK: Duration = Duration::from_millis(50);
 const FIRST_PORT: u16 = 4800;
 
 static NEXT_PORT: AtomicU16 = AtomicU16::new(FIRST_PORT);
+static NEXT_WIDE_PORT: AtomicU16 = AtomicU16::new(0);
 
 /// An address that is free for UDP and TCP.
 pub(crate) fn free_address() -> SocketAddr {
@@ -23,6 +24,17 @@ pub(crate) fn free_address() -> SocketAddr {
     // The kernel's process ids have at most 22 bits, and all but the ends of 127.0.0.0/8 are addresses.
     let ip = Ipv4Addr::new(127, 64 | high, middle, low);
     SocketAddr::new(IpAddr::V4(ip), NEXT_PORT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An address whose port is free on every address of this machine, for a daemon that is bound to all of them. Its ports are
+/// none that `free_address` counts up to, and none that the kernel gives to clients.
+pub(crate) fn wide_address() -> SocketAddr {
+    let [.., low] = std::process::id().to_be_bytes();
+    let first = 8_000 + u16::from(low) * 64;
+    let port = NEXT_WIDE_PORT.fetch_add(1, Ordering::Relaxed);
+    let mut ports = (first..30_000).skip(usize::from(port) * 8);
+    let port = ports.find(|port| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok());
+    SocketAddr::new(free_address().ip(), port.expect("some port is free"))
 }
 
 /// The binary that is shipped: `QUORATE_BIN`, or the one that was built beside the tests.

@@ -1,0 +1,226 @@
+//! Where a member is reached when it is met elsewhere than its committed address says: the leader looks before it believes.
+//!
+//! Packets may leave a host from another address than the one at which it is reached (two network cards, a secondary
+//! address, a name that points to one of several). So an address at which a member was only met does not replace a
+//! committed one that still answers: that one is dialled first. If nobody answers there, or somebody else does, the member
+//! has moved. If the member itself answers, it has two addresses, which is committed once, so that every node can say so.
+//! A member that names its address itself is believed.
+//!
+//! Knows nothing of who is alive. Bounded by the members.
+
+use crate::event::Output;
+use crate::node::Node;
+use crate::status::Reason;
+use quorate_proto::{Address, Instance, Member, Moment, Session, limits};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Between two looks at a committed address while its member is met elsewhere: the address may die later.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// The same when the member is met at yet another address: it may just have moved.
+const LOOK_SOON: Duration = Duration::from_secs(2);
+/// Between two moves of a member that names its addresses itself, which it can do only by a restart.
+const MOVE_PAUSE: Duration = Duration::from_secs(60);
+
+/// What came of dialling a committed address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Not known yet.
+    Nothing,
+    /// The member itself.
+    Itself,
+    /// Nobody, or somebody else.
+    NotIt,
+}
+
+/// A committed address that was dialled because its member was met elsewhere.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    committed: SocketAddr,
+    met_at: SocketAddr,
+    at: Moment,
+    found: Found,
+}
+
+/// See the head of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Whereabouts {
+    looks: BTreeMap<Instance, Look>,
+    /// When a move that a member named itself was taken up last.
+    named: BTreeMap<Instance, (SocketAddr, Moment)>,
+    /// Members with two addresses that this node has told of.
+    told: BTreeMap<(Instance, SocketAddr), Moment>,
+}
+
+fn socket(address: Option<&Address>) -> Option<SocketAddr> {
+    address.and_then(Address::socket)
+}
+
+impl Whereabouts {
+    /// A dial of this address led to nobody. Whether that was to be known.
+    pub(crate) fn silent(&mut self, address: SocketAddr) -> bool {
+        let mut asked = self.looks.values_mut().filter(|look| look.committed == address);
+        asked.any(|look| std::mem::replace(&mut look.found, Found::NotIt) == Found::Nothing)
+    }
+
+    /// A session, new or told again: whoever was dialled there is not somebody else.
+    pub(crate) fn met(&mut self, session: &Session) {
+        let Some(dialled) = session.dialled else { return };
+        let asked = self.looks.iter_mut().filter(|(_, look)| look.committed == dialled);
+        for (instance, look) in asked.filter(|(_, look)| look.found == Found::Nothing) {
+            look.found = if *instance == session.instance { Found::Itself } else { Found::NotIt };
+        }
+    }
+
+    /// Another start of a member: what was found of the one before says nothing.
+    pub(crate) fn forget(&mut self, instance: Instance) {
+        self.looks.remove(&instance);
+    }
+
+    /// Another address of a member, to be committed: it was met there, and its committed one answers.
+    pub(crate) fn also_at(&self, member: &Member) -> Option<SocketAddr> {
+        let committed = socket(member.address.as_ref());
+        let look = self.looks.get(&member.instance).filter(|look| look.found == Found::Itself)?;
+        // One is enough to tell: behind address translation there may be a new one with each connection.
+        let news = committed == Some(look.committed) && member.also_at.is_none();
+        news.then_some(look.met_at)
+    }
+
+    /// Whether the committed address of a member must be dialled before it can be said where the member is.
+    fn must_look(
+        &mut self,
+        now: Moment,
+        instance: Instance,
+        committed: SocketAddr,
+        met_at: SocketAddr,
+    ) -> bool {
+        if let Some(look) = self.looks.get(&instance) {
+            let elsewhere = look.met_at != met_at;
+            let pause = if elsewhere { LOOK_SOON } else { LOOK_AGAIN };
+            if look.committed == committed && now.since(look.at) < pause {
+                return false;
+            }
+        }
+        if self.looks.len() >= limits::MEMBERS && !self.looks.contains_key(&instance) {
+            self.looks.pop_first();
+        }
+        self.looks.insert(instance, Look { committed, met_at, at: now, found: Found::Nothing });
+        true
+    }
+
+    /// Whether a move that a member names itself is due.
+    fn may_move(&self, now: Moment, instance: Instance, to: SocketAddr) -> bool {
+        self.named
+            .get(&instance)
+            .is_none_or(|(last, at)| *last == to || now.since(*at) >= MOVE_PAUSE)
+    }
+}
+
+impl Node {
+    /// Dials the committed addresses of members that are met elsewhere. For a leader.
+    pub(crate) fn look_for_those_met_elsewhere(&mut self, out: &mut Vec<Output>) {
+        let me = self.config.instance;
+        for member in self.health.view.members.iter().filter(|member| member.instance != me) {
+            let Some(session) = self.peers.session(member.instance) else { continue };
+            let Some(committed) = socket(member.address.as_ref()) else { continue };
+            if session.address == committed {
+                continue;
+            }
+            if session.advertised {
+                let named = &mut self.whereabouts.named;
+                let news =
+                    named.get(&member.instance).is_none_or(|(last, _)| *last != session.address);
+                if news && self.whereabouts.may_move(self.now, member.instance, session.address) {
+                    let named = &mut self.whereabouts.named;
+                    if named.len() >= limits::MEMBERS {
+                        named.pop_first();
+                    }
+                    named.insert(member.instance, (session.address, self.now));
+                }
+            } else if self.whereabouts.must_look(
+                self.now,
+                member.instance,
+                committed,
+                session.address,
+            ) {
+                out.push(Output::Dial { address: committed });
+            }
+        }
+    }
+
+    /// The address to be committed for a member in place of the one that is; none when that one stays.
+    pub(crate) fn moved_to(&self, member: &Member) -> Option<SocketAddr> {
+        let session = self.peers.session(member.instance)?;
+        let committed = socket(member.address.as_ref());
+        if committed == Some(session.address) {
+            return None;
+        }
+        let moved = match (committed, self.whereabouts.looks.get(&member.instance)) {
+            (None, _) => true,
+            _ if session.advertised => {
+                self.whereabouts.may_move(self.now, member.instance, session.address)
+            }
+            (Some(committed), Some(look)) => {
+                let same = look.committed == committed && look.met_at == session.address;
+                same && look.found == Found::NotIt
+            }
+            (Some(_), None) => false,
+        };
+        moved.then_some(session.address)
+    }
+
+    /// Tells of each member with two addresses, once.
+    pub(crate) fn tell_of_two_addresses(&mut self, out: &mut Vec<Output>) {
+        let mut told = BTreeMap::new();
+        let mut news = Vec::new();
+        for member in &self.health.view.members {
+            let Some(other) = socket(member.also_at.as_ref()) else { continue };
+            let before = self.whereabouts.told.get(&(member.instance, other));
+            told.insert((member.instance, other), before.copied().unwrap_or(self.now));
+            if before.is_none() {
+                news.push(format!("{}; {}", two_addresses(member, other), remedy(member)));
+            }
+        }
+        self.whereabouts.told = told;
+        for text in news {
+            self.event("alarm", text, true, out);
+        }
+    }
+
+    /// Why an operator should act on members with two addresses.
+    pub(crate) fn two_address_reasons(&self) -> impl Iterator<Item = Reason> {
+        self.health.view.members.iter().filter_map(|member| {
+            let other = socket(member.also_at.as_ref())?;
+            Some(Reason {
+                code: "two-addresses",
+                subject: Some(member.name.clone()),
+                text: two_addresses(member, other),
+                remedy: remedy(member),
+                since: self
+                    .whereabouts
+                    .told
+                    .get(&(member.instance, other))
+                    .copied()
+                    .unwrap_or(self.now),
+            })
+        })
+    }
+}
+
+fn two_addresses(member: &Member, other: SocketAddr) -> String {
+    let committed = socket(member.address.as_ref());
+    let committed = committed.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    format!(
+        "{} has two addresses: it answers at {committed}, and its packets also come from {other}",
+        member.name
+    )
+}
+
+fn remedy(member: &Member) -> String {
+    format!(
+        "write `advertise = \"ADDRESS\"` into host.toml on {}, with the one of the two that all hosts can reach, and restart \
+         quorate there",
+        member.name
+    )
+}
