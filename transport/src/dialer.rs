@@ -2,6 +2,7 @@
 
 use crate::connections::Admitted;
 use crate::dials::Begin;
+use crate::doorway::{Answer, Place};
 use crate::event::TransportEvent;
 use crate::greeting::canonical;
 use crate::identity::NAME;
@@ -63,8 +64,9 @@ impl Shared {
     }
 
     async fn attempt(self: &Arc<Self>, address: SocketAddr) -> Result<Admitted, DialFailure> {
-        let Ok(_permit) = self.half_open.clone().try_acquire_owned() else {
-            let reason = "too many handshakes are under way here".to_owned();
+        lock(&self.doorway).know(address.ip().to_canonical());
+        let Ok(_permit) = self.dials_open.clone().try_acquire_owned() else {
+            let reason = "too many dials are under way here".to_owned();
             return Err(DialFailure::Handshake { reason });
         };
         let connection = self.connect(address).await?;
@@ -116,12 +118,23 @@ impl Shared {
         self.runtime.spawn(keep_dialling(self.clone(), peer.clone()));
     }
 
+    /// Somebody's first packet. Decided at once and without a task: a flood must not cost more than its packets.
+    pub(crate) fn knocked(self: &Arc<Self>, incoming: Incoming) {
+        let ip = canonical(incoming.remote_address()).ip();
+        let answer =
+            lock(&self.doorway).knock(Instant::now(), ip, incoming.remote_address_validated());
+        match answer {
+            Answer::Enter(place) => {
+                self.runtime.spawn(self.clone().take_in(incoming, place));
+            }
+            // It fails only for one that was proved, which is not asked to prove itself.
+            Answer::Prove => drop(incoming.retry()),
+            Answer::Full => incoming.refuse(),
+        }
+    }
+
     /// Takes in a connection that a peer dialled.
-    pub(crate) async fn take_in(self: Arc<Self>, incoming: Incoming) {
-        let Ok(permit) = self.half_open.clone().try_acquire_owned() else {
-            incoming.refuse();
-            return;
-        };
+    async fn take_in(self: Arc<Self>, incoming: Incoming, place: Place) {
         let address = canonical(incoming.remote_address());
         let accepted = async {
             let connection = incoming.accept().map_err(|e| failure_of(&e, &self.side))?;
@@ -132,7 +145,7 @@ impl Shared {
             }
         };
         let result = accepted.await;
-        drop(permit);
+        lock(&self.doorway).leave(Instant::now(), place, result.is_ok());
         if let Err(failure) = result {
             // Its dial may end before our answer to it does: then it tells us that it closes, and we have the close.
             if matches!(failure, DialFailure::NoAnswer | DialFailure::Handshake { .. }) {

@@ -28,8 +28,8 @@ const UNI_STREAMS: u32 = 8;
 pub(crate) const BIDI_STREAMS: u32 = 256;
 /// Gossip packets and copies of heartbeats that wait, each way: some 64 of the largest size. Older ones are worthless.
 const DATAGRAM_BUFFER: usize = 64 * limits::GOSSIP_PACKET;
-/// Handshakes that wait for our answer.
-const INCOMING: usize = 256;
+/// First packets that wait for our word: more than one reading of the socket brings, or a flood would have members refused.
+const INCOMING: usize = 1024;
 
 pub(crate) fn transport_config(timings: &Timings) -> Arc<quinn::TransportConfig> {
     Arc::new(main_config(timings))

@@ -16,6 +16,7 @@ mod connections;
 mod copies;
 mod dialer;
 mod dials;
+mod doorway;
 mod endpoint;
 mod event;
 mod farewell;

@@ -3,6 +3,7 @@
 use crate::bulk::UnderWay;
 use crate::config::Timings;
 use crate::dials::DialBook;
+use crate::doorway::Doorway;
 use crate::event::TransportEvent;
 use crate::outbox::GivenUp;
 use crate::peer::{Life, Peer};
@@ -19,8 +20,8 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 /// Peers that are remembered: all members twice over, for those that are replaced just now.
 pub(crate) const PEERS: usize = 2 * limits::MEMBERS;
-/// Connections whose hellos are not in yet, both directions. Each lives for three seconds at most.
-pub(crate) const HALF_OPEN: usize = 256;
+/// Dials of this node whose hellos are not in yet. Apart from the places of those who dial us, which a flood may fill.
+pub(crate) const DIALS: usize = 256;
 /// Requests being received or answered, from all peers.
 pub(crate) const REQUESTS: usize = 256;
 /// Memory of received requests, in KiB: a few of the largest and many of the usual size.
@@ -41,7 +42,10 @@ pub(crate) struct Shared {
     pub(crate) dials: Mutex<DialBook>,
     /// Rings when any dial has ended.
     pub(crate) dial_ended: Notify,
-    pub(crate) half_open: Arc<Semaphore>,
+    /// Dials of this node that are under way.
+    pub(crate) dials_open: Arc<Semaphore>,
+    /// Who may begin a handshake here.
+    pub(crate) doorway: Mutex<Doorway>,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) request_kib: Arc<Semaphore>,
     pub(crate) snapshots: Arc<Semaphore>,
@@ -91,7 +95,8 @@ impl Shared {
             runtime: Handle::current(),
             dials: Mutex::default(),
             dial_ended: Notify::new(),
-            half_open: Arc::new(Semaphore::new(HALF_OPEN)),
+            dials_open: Arc::new(Semaphore::new(DIALS)),
+            doorway: Mutex::default(),
             requests: Arc::new(Semaphore::new(REQUESTS)),
             request_kib: Arc::new(Semaphore::new(REQUEST_KIB)),
             snapshots: Arc::new(Semaphore::new(SNAPSHOTS)),

@@ -79,7 +79,7 @@ impl Transport {
         let accepting = shared.clone();
         shared.runtime.spawn(async move {
             while let Some(incoming) = endpoint.accept().await {
-                accepting.runtime.spawn(accepting.clone().take_in(incoming));
+                accepting.knocked(incoming);
             }
         });
         Ok(Self { open: Arc::new(Open { shared, local }) })
