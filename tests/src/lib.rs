@@ -14,6 +14,7 @@ pub mod figures;
 pub mod host;
 pub mod interventions;
 mod lanes;
+pub mod names;
 pub mod network;
 pub mod outside;
 pub mod random;

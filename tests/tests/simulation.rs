@@ -5,6 +5,9 @@
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
 use quorate_tests::figures::{failover, formation, idle, median_and_worst, told};
+use quorate_tests::names::{
+    Kept, name_of_a_living_voter, name_of_a_stopped_voter, name_of_a_wiped_voter,
+};
 use quorate_tests::runs::{draw_setup, run_seed, run_seed_in};
 use quorate_tests::slow_links::{Writes, replacement_over_a_slow_link, return_over_a_slow_link};
 use quorate_tests::world::World;
@@ -115,6 +118,26 @@ fn a_host_with_two_addresses_stays_at_the_one_that_answers_and_is_told_of_once()
             "seed {seed}: {epochs} epochs for a birth and a restart of three hosts"
         );
         assert_eq!(told, [true; 3], "seed {seed}: every node says what is wrong");
+    }
+}
+
+#[test]
+fn the_name_of_a_living_voter_goes_to_nobody() {
+    for seed in 1..=5 {
+        assert_eq!(name_of_a_living_voter(seed), (true, true), "seed {seed}: kept, and told");
+    }
+}
+
+#[test]
+fn the_name_of_a_voter_that_stopped_is_kept_for_it_for_minutes() {
+    let all = Kept { after_four_minutes: true, told: true, came_back: true, went_in_the_end: true };
+    assert_eq!(name_of_a_stopped_voter(1), all);
+}
+
+#[test]
+fn the_name_of_a_wiped_voter_goes_to_its_new_disk_at_its_place() {
+    for seed in 1..=5 {
+        assert!(name_of_a_wiped_voter(seed), "seed {seed}");
     }
 }
 

@@ -1,16 +1,17 @@
 //! Letting nodes in: the joiner's asking, and the leader's answer.
 //!
 //! A name belongs to one live instance. A wiped host comes back under its name as a new instance: the leader
-//! supersedes the old one once it is committed as down or left, which the detector sees to within a second. An
-//! old instance that still answers makes the new one a clone: refused, named.
+//! supersedes the old one once it is committed as down or left, which the detector sees to within a second (`names` judges
+//! that). An old instance that still answers makes the new one a clone: refused, named.
 
 use crate::event::Output;
+use crate::names::Claim;
 use crate::node::Node;
 use crate::timers::Timer;
 use quorate_membership::FoundingInput;
 use quorate_proto::{
     Admit, Admitted, CommandBody, ForwardRequest, Founded, GenesisId, HealthEpoch, Instance,
-    MemberState, Moment, RefusalCode, Session, forward_request, limits,
+    Moment, RefusalCode, Session, forward_request, limits,
 };
 use std::time::Duration;
 
@@ -277,22 +278,19 @@ impl Node {
         }
         let holder = group.meta.member_by_name(&asker.admit.name).cloned();
         let other = holder.filter(|holder| holder.instance != asker.admit.instance);
+        let known = group.meta.member(asker.admit.instance).cloned();
         if let Some(holder) = other {
-            if holder.state() == MemberState::Alive {
-                if self.now.since(asker.since) < CHALLENGE {
-                    return false;
+            let patience_is_over = self.now.since(asker.since) >= CHALLENGE;
+            match self.claim(&holder, &asker.admit, patience_is_over, out) {
+                Claim::Succeeds => asker.admit.supersede = Some(holder.instance),
+                Claim::Later => return false,
+                Claim::Refused(text) => {
+                    self.refuse(asker.request, RefusalCode::NameTaken, &text, out);
+                    return true;
                 }
-                let text = format!(
-                    "the name `{}` belongs to instance {} at {:?}, which is alive: two hosts with one name, or a cloned \
-                     disk. Give this host another name in host.toml, or stop the other",
-                    asker.admit.name, holder.instance, holder.address
-                );
-                self.refuse(asker.request, RefusalCode::NameTaken, &text, out);
-                return true;
             }
-            asker.admit.supersede = Some(holder.instance);
         }
-        if let Some(known) = group.meta.member(asker.admit.instance) {
+        if let Some(known) = known {
             // Where it is reached is judged for itself: it may have been met at one of several addresses.
             asker.admit.address.clone_from(&known.address);
         }

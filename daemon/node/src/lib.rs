@@ -19,6 +19,7 @@ mod forwarding;
 mod group;
 mod history;
 mod local_health;
+mod names;
 mod node;
 mod organs;
 mod peers;

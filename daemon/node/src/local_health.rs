@@ -295,6 +295,7 @@ impl Node {
         self.step_founding(FoundingInput::Cluster { live, replica }, out);
         let card = self.card();
         self.step_detector(DetectorInput::Card(card), out);
+        self.note_who_is_gone();
         self.tell_of_two_addresses(out);
     }
 

@@ -12,6 +12,7 @@ use crate::event::{Input, Output, Write};
 use crate::evidence::Evidence;
 use crate::group::Group;
 use crate::local_health::LocalHealth;
+use crate::names::Names;
 use crate::organs::{detector_config, founding_config};
 use crate::peers::{Comer, Peers};
 use crate::push::Push;
@@ -69,6 +70,7 @@ pub struct Node {
     pub(crate) campaign: Campaign,
     pub(crate) reconciler: Reconciler,
     pub(crate) whereabouts: Whereabouts,
+    pub(crate) names: Names,
     pub(crate) push: Push,
     pub(crate) autopilot: Autopilot,
     pub(crate) admission: Admission,
@@ -119,6 +121,7 @@ impl Node {
             campaign: Campaign::default(),
             reconciler: Reconciler::default(),
             whereabouts: Whereabouts::default(),
+            names: Names::default(),
             push: Push::default(),
             autopilot: Autopilot::default(),
             admission: Admission::default(),

@@ -106,6 +106,7 @@ impl Node {
             State::NoQuorum => self.no_quorum_reasons(now),
         };
         reasons.extend(self.two_address_reasons());
+        reasons.extend(self.name_reasons());
         reasons.extend(self.disk_full.map(|since| Reason {
             code: "disk-full",
             subject: None,

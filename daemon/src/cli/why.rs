@@ -145,6 +145,9 @@ fn meaning(code: &str) -> &'static str {
         "no-leader" => {
             "nothing can be written, and reads may be old, until a majority of the voters hear each other"
         }
+        "name-held" => {
+            "a voter's disk may come back and its vote with it, so its name does not go to another host at once"
+        }
         "two-addresses" => {
             "the cluster keeps the address that answers; which of the two the other hosts meet first is chance"
         }
