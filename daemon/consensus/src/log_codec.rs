@@ -5,8 +5,9 @@
 //! what one sync made durable; it names the offset that was synced before it was written and its predecessor's checksum,
 //! and its own checksum covers the segment, its place and both.
 //!
-//! Invariant: damage beyond the highest offset that any valid batch names as synced is a torn tail (never
-//! acknowledged: it may be cut and zeroed). Damage before it is corruption and is never cut.
+//! Invariant: damage beyond the highest offset that any valid batch names as synced is taken for a torn tail, which a crash
+//! leaves before anything of it is acknowledged: it may be cut and zeroed. Damage before it is corruption and is never cut.
+//! Of the last batch these bytes cannot tell which it is: who reads them compares their end with what was noted elsewhere.
 //!
 //! Knows nothing of files, of when something is synced, or of what an entry means.
 

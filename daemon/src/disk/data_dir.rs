@@ -8,6 +8,7 @@ use super::durable::{self, sync_directory};
 use super::error::DiskError;
 use super::files::Machine;
 use super::identity::{Identity, generation_from_file, generation_to_file};
+use super::reached::{self, Reached};
 use super::{founding_file, marker};
 use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -33,6 +34,8 @@ pub(crate) struct DataDir {
     birth_dir: PathBuf,
     identity: Identity,
     generation: Generation,
+    /// What this life is known to have reached.
+    reached: Option<Reached>,
     /// Held until this value is dropped or the process ends in any way.
     _lock: File,
 }
@@ -77,6 +80,18 @@ pub(crate) fn open(
             wanted: cluster.to_string(),
         });
     }
+    let reached = reached::read(birth_dir, cluster, identity.instance)?;
+    if let Some(Reached { generation: noted, .. }) = reached
+        && noted > generation
+    {
+        return Err(DiskError::OlderCopy {
+            dir: root.to_owned(),
+            found: generation.get(),
+            noted: noted.get(),
+            note: reached::path(birth_dir, cluster),
+            cluster: cluster.to_string(),
+        });
+    }
     let life = root.join(LIFE);
     let founding = founding_file::read(&life, &identity)?;
     let marker = agree_on_marker(birth_dir, cluster, &founding)?;
@@ -89,6 +104,7 @@ pub(crate) fn open(
         birth_dir: birth_dir.to_owned(),
         identity,
         generation,
+        reached,
         _lock: lock,
     };
     Ok(Opened { dir, founding, marker, fresh })
@@ -113,6 +129,11 @@ impl DataDir {
     /// Where the marker is.
     pub(super) fn birth_dir(&self) -> &Path {
         &self.birth_dir
+    }
+
+    /// What this life is known to have reached; none when nothing was ever noted.
+    pub(super) fn reached(&self) -> Option<Reached> {
+        self.reached
     }
 
     /// Notes that this generation ended in good order, so that the farewell after it stays silent.

@@ -57,7 +57,7 @@ pub(crate) enum DiskError {
     },
     /// The log is broken where it had been synced.
     #[error(
-        "{}: {reason} (byte {offset}). These bytes had been written safely, so the disk has lost something; nothing was cut. If the rest of the cluster works, begin anew here with `quorate reset --cluster {cluster}`, and this host joins again as a new disk",
+        "{}: {reason} (byte {offset}). These bytes had been written safely, so the disk has lost something, or this is an older copy; nothing was cut. If the rest of the cluster works, begin anew here with `quorate reset --cluster {cluster}`, and this host joins again as a new disk",
         file.display()
     )]
     Corrupt {
@@ -67,6 +67,24 @@ pub(crate) enum DiskError {
         offset: u64,
         /// What is wrong.
         reason: String,
+        /// For the command.
+        cluster: String,
+    },
+    /// The data are older than what this host has noted elsewhere.
+    #[error(
+        "{} is an older copy: it was started {found} times, but this host's data {noted} times ({}). It may have promised and acknowledged what this copy does not know. Bring the newest copy back; if there is none and the rest of the cluster works, begin anew here with `quorate reset --cluster {cluster}`, and this host joins again as a new disk",
+        dir.display(),
+        note.display()
+    )]
+    OlderCopy {
+        /// The data directory.
+        dir: PathBuf,
+        /// Its generation.
+        found: u64,
+        /// The highest one that is known.
+        noted: u64,
+        /// Where that is noted.
+        note: PathBuf,
         /// For the command.
         cluster: String,
     },

@@ -5,6 +5,7 @@ use super::data_dir::exists;
 use super::durable::unseal;
 use super::error::DiskError;
 use super::identity::Identity;
+use super::reached::LogPlace;
 use super::segments::{Current, Layout, STORE, STORE_MARK, file_name, number_of};
 use quorate_consensus::log_codec::fold::LogFold;
 use quorate_consensus::log_codec::{Contents, Corruption, SegmentHead, read_last, read_sealed};
@@ -27,11 +28,12 @@ pub(super) struct LogFiles {
     pub(super) cut: Option<(PathBuf, Range<u64>)>,
 }
 
-/// Reads the log of a life. An empty answer means that none was ever begun.
+/// Reads the log of a life, which must reach to `reached`. An empty answer means that none was ever begun.
 pub(super) fn read(
     life: &Path,
     identity: &Identity,
     genesis: Option<GenesisId>,
+    reached: LogPlace,
 ) -> Result<LogFiles, DiskError> {
     let reader = Reader { log_dir: life.join("log"), identity, genesis };
     let numbers = reader.list()?;
@@ -54,6 +56,9 @@ pub(super) fn read(
             None => read_last(&head, &bytes),
         };
         let contents = contents.map_err(|damage| reader.corrupt(*number, damage))?;
+        if next.is_none() {
+            reader.check_end(*number, &contents, reached)?;
+        }
         if next.is_none() && !contents.torn.is_empty() {
             reader.cut(*number, &file, &contents.torn)?;
             log.cut = Some((reader.path(*number), contents.torn.clone()));
@@ -169,6 +174,20 @@ impl Reader<'_> {
         }
         self.check_genesis(path, GenesisId::from_bytes(head.genesis))?;
         Ok((head, file, bytes))
+    }
+
+    /// The last segment must not end before the place that was noted as safe.
+    fn check_end(&self, number: u64, found: &Contents, noted: LogPlace) -> Result<(), DiskError> {
+        let end = LogPlace { segment: number, offset: found.end.offset() };
+        if end >= noted {
+            return Ok(());
+        }
+        let what = if found.torn.is_empty() { "the log ends here" } else { "a batch is broken" };
+        let reason = format!(
+            "{what}, but when this host last started or stopped, all was safe up to byte {} of segment {}",
+            noted.offset, noted.segment
+        );
+        Err(self.corrupt(number, Corruption { offset: end.offset, reason }))
     }
 
     /// Zeroes a torn tail, durably, before anything is written behind it.

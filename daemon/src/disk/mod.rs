@@ -10,6 +10,7 @@
 //!     snapshots/snapshot-INDEX-TERM
 //!     snapshots/from-INSTANCE.new    one that is arriving
 //! BIRTH_DIR/CLUSTER                  the marker
+//! BIRTH_DIR/CLUSTER.reached          generation and end of the log, as of the last start or stop
 //! ```
 //!
 //! Invariant: nothing is reported as durable before it is synced, names included; a failed sync ends the process. Writers
@@ -25,6 +26,7 @@ mod founding_file;
 mod identity;
 mod log_files;
 mod marker;
+mod reached;
 mod recovery;
 mod reset;
 mod segments;

@@ -71,11 +71,12 @@ pub(super) fn recover_with<M>(
     let life = dir.life();
     let identity = dir.identity();
     let genesis = founding.known_genesis();
-    let LogFiles { mut folds, layout, cut } = log_files::read(&life, identity, genesis)?;
+    let reached = dir.reached().map(|reached| reached.end).unwrap_or_default();
+    let LogFiles { mut folds, layout, cut } = log_files::read(&life, identity, genesis, reached)?;
     let mut notes = Vec::new();
     if let Some((file, range)) = cut {
         notes.push(format!(
-            "{}: bytes {} to {} were a write that a crash cut short before it was acknowledged; they are cleared",
+            "{}: bytes {} to {} were a write that is not whole; they are cleared. A crash that cut it short did so before it was acknowledged; if the disk has damaged it since, it may have been acknowledged",
             file.display(),
             range.start,
             range.end

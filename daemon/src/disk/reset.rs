@@ -5,7 +5,7 @@
 use super::data_dir::{exists, lock, read_life};
 use super::durable::sync_directory;
 use super::error::DiskError;
-use super::{founding_file, marker};
+use super::{founding_file, marker, reached};
 use quorate_proto::{ClusterName, GenesisId};
 use std::path::Path;
 
@@ -64,12 +64,13 @@ pub(crate) fn reset(
     if lock.is_some() {
         sync_directory(root).map_err(|error| DiskError::io("sync", root, error))?;
     }
-    let file = marker::path(birth_dir, &cluster);
-    if exists(&file)? {
-        std::fs::remove_file(&file)
-            .and_then(|()| sync_directory(birth_dir))
-            .map_err(|error| DiskError::io("remove", &file, error))?;
-        cleared.push(file.display().to_string());
+    for file in [reached::path(birth_dir, &cluster), marker::path(birth_dir, &cluster)] {
+        if exists(&file)? {
+            std::fs::remove_file(&file)
+                .and_then(|()| sync_directory(birth_dir))
+                .map_err(|error| DiskError::io("remove", &file, error))?;
+            cleared.push(file.display().to_string());
+        }
     }
     Ok(match cleared.as_slice() {
         [] => "nothing to clear: this host has neither data nor a marker".into(),

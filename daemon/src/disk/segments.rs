@@ -6,6 +6,7 @@
 
 use super::durable;
 use super::files::{Files, Machine, WritableFile};
+use super::reached::LogPlace;
 use super::spare::{self, Spare, SpareMaker};
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::{ALIGN, Chain, HEAD, SegmentHead, encode_batch};
@@ -153,6 +154,15 @@ impl Segments {
 
     pub(super) fn log_dir(&self) -> PathBuf {
         self.life.join("log")
+    }
+
+    /// Up to where everything is durable.
+    pub(super) fn end(&self) -> LogPlace {
+        let place = |current: &Current| LogPlace {
+            segment: current.head.number,
+            offset: current.chain.offset(),
+        };
+        self.layout.current.as_ref().map(place).unwrap_or_default()
     }
 
     /// Appends one batch durably: one write, one sync. On an error nothing of it counts, and after

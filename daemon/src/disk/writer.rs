@@ -6,13 +6,14 @@
 use super::data_dir::DataDir;
 use super::durable::fatal;
 use super::files::{Files, Machine};
+use super::reached::{self, LogPlace, Reached};
 use super::recovery::OpenLog;
 use super::segments::Segments;
 use super::spare::{SpareMaker, is_full};
 use super::{founding_file, marker};
 use quorate_consensus::LogRecord;
 use quorate_node::{DiskStep, Write, disk_steps};
-use quorate_proto::{ClusterName, Entry, FoundingState};
+use quorate_proto::{ClusterName, Entry, FoundingState, Generation, Instance};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -86,10 +87,12 @@ impl Writer {
             life: dir.life(),
             birth_dir: dir.birth_dir().to_owned(),
             cluster: dir.identity().cluster.clone(),
+            start: (dir.identity().instance, dir.generation()),
             segments,
             report,
             full: false,
         };
+        loop_state.note_reached();
         std::thread::Builder::new().name("log-writer".into()).spawn(move || {
             loop_state.run(&jobs);
             drop::<SyncSender<()>>(alive);
@@ -119,6 +122,8 @@ pub(super) struct WriteLoop {
     pub(super) life: PathBuf,
     pub(super) birth_dir: PathBuf,
     pub(super) cluster: ClusterName,
+    /// Whose log it is, and which start of it this is.
+    pub(super) start: (Instance, Generation),
     pub(super) segments: Segments,
     pub(super) report: Report,
     /// No room was found for the write that is being tried.
@@ -147,6 +152,23 @@ impl WriteLoop {
             if let Err(Broken { doing, path, error }) = self.write(drained) {
                 fatal(doing, &path, &error);
             }
+        }
+        self.note_reached();
+    }
+
+    /// Notes outside of the data directory how far this log is durable, so that it can never be shorter unnoticed. Nothing is
+    /// noted of a log that was not begun: a birth does not wait for it.
+    fn note_reached(&self) {
+        let end = self.segments.end();
+        if end == LogPlace::default() {
+            return;
+        }
+        let (instance, generation) = self.start;
+        let reached = Reached { instance, generation, end };
+        let noted = reached::write(&*self.files, &self.birth_dir, &self.cluster, &reached);
+        if let Err(error) = noted {
+            // The note before it stays: a later start only knows less. A full disk must not keep a host from starting.
+            tracing::warn!(%error, "how far the log has come was not noted");
         }
     }
 

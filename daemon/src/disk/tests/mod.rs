@@ -5,6 +5,7 @@ mod life;
 mod log;
 mod power;
 mod recorded;
+mod rollback;
 mod snapshot;
 
 use super::data_dir::{Opened, open};

@@ -71,6 +71,7 @@ impl Story {
             life: self.host.life(),
             birth_dir: self.host.birth(),
             cluster: cluster("prod"),
+            start: (opened.dir.identity().instance, opened.dir.generation()),
             segments,
             report: Report::new(Box::new(move |completed| teller.tell(completed))),
             full: false,
