@@ -203,13 +203,14 @@ async fn judge(nodes: &mut Nodes, operations: &[Operation], outcome: &mut Outcom
         .iter()
         .filter(|operation| operation.answer == crate::history::Answer::Unknown)
         .count();
-    let by_key = keys::judge(operations);
-    outcome.undecided = by_key.undecided.len();
-    outcome.offences.extend(by_key.offences);
+    // First what the nodes still say, then what takes the processor.
     match pages::at_the_end(nodes, operations).await {
         Ok(store) => by_revision(operations, &store, outcome),
         Err(trouble) => outcome.offences.push(format!("the end: {trouble}")),
     }
+    let by_key = keys::judge(operations);
+    outcome.undecided = by_key.undecided.len();
+    outcome.offences.extend(by_key.offences);
 }
 
 fn by_revision(operations: &[Operation], store: &Store, outcome: &mut Outcome) {

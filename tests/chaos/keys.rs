@@ -71,7 +71,17 @@ pub(crate) fn judge(operations: &[Operation]) -> Verdict {
         match check(&history) {
             CheckResult::Ok => {}
             CheckResult::Unknown => verdict.undecided.push(key),
-            CheckResult::Illegal => verdict.offences.push(explain(key, history)),
+            CheckResult::Illegal => {
+                let mut text = explain(key, history);
+                // Often the answer lies in an operation that was said not to have been done.
+                for denied in operations.iter().filter(|one| one.answer == Answer::NotDone) {
+                    let value = denied.writes().map(|value| value.to_string());
+                    if value.is_some_and(|value| text.contains(&value)) {
+                        text += &format!("\n  but: {denied}");
+                    }
+                }
+                verdict.offences.push(text);
+            }
         }
     }
     verdict
@@ -166,6 +176,12 @@ mod tests {
             get(22, 23, Some(10), 3),
         ];
         rejects(&history, "it was 10");
+    }
+
+    #[test]
+    fn a_write_said_not_done_that_is_read_is_rejected_and_named() {
+        let denied = operation(2, 3, Act::Put(11), Answer::NotDone);
+        rejects(&[put(0, 1, 10, 2), denied, get(4, 5, Some(11), 3)], "but: [0.0020 to 0.0030]");
     }
 
     #[test]

@@ -44,11 +44,18 @@ async fn read(kv: &mut KvClient, at: Option<u64>) -> Result<(u64, Page), Trouble
     page_of(kv, request).await
 }
 
+/// Asks again as long as there is no answer: after the last fault one is due, but a busy machine may be late.
 async fn page_of(kv: &mut KvClient, request: RangeRequest) -> Result<(u64, Page), Trouble> {
-    let answer = kv.range(request, PATIENCE).await.map_err(|failure| Trouble::Answer {
-        from: "a read at the end".to_owned(),
-        text: failure.to_string(),
-    })?;
+    let began = Instant::now();
+    let answer = loop {
+        match kv.range(request.clone(), PATIENCE).await {
+            Ok(answer) => break answer,
+            Err(failure) if began.elapsed() > LIMIT => {
+                return Err(Trouble::late(format!("a read at the end; {failure}"), LIMIT));
+            }
+            Err(_) => tokio::time::sleep(ASK).await,
+        }
+    };
     let newest = answer.header.and_then(|header| u64::try_from(header.revision).ok()).unwrap_or(0);
     let pair =
         |pair: &quorate_proto::KeyValue| Some((key_number(&pair.key)?, value_number(&pair.value)?));
