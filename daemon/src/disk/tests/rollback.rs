@@ -82,3 +82,15 @@ fn a_note_of_the_log_that_cannot_be_read_or_is_anothers_only_means_knowing_less(
     std::fs::remove_dir_all(host.root()).expect("erased");
     assert!(host.open().expect("another life").fresh);
 }
+
+#[test]
+fn a_log_that_is_shorter_than_at_the_last_stop_is_refused() {
+    let host = Host::new();
+    run_once(&host, vec![birth(), vec![entries(2, 2, 1)]]);
+    let file = host.life().join("log").join("log-00000000000000000001");
+    let older = std::fs::read(&file).expect("read");
+    run_once(&host, vec![vec![entries(3, 9, 1)]]);
+    std::fs::write(&file, older).expect("rolled back");
+    let refusal = host.recover().expect_err("shorter").to_string();
+    assert!(refusal.contains("older copy"), "{refusal}");
+}
