@@ -5,7 +5,7 @@
 //! affair (it takes a new identity after it was wrongly declared down) and never changes the generation.
 
 use bytes::Buf;
-use foca::{Codec, Header, Message, PostcardCodec};
+use foca::{Codec, Header, Identity as _, Message, PostcardCodec};
 use quorate_proto::{Generation, Instance};
 
 /// A node as gossip names it.
@@ -60,6 +60,18 @@ pub(crate) struct Packet {
     pub(crate) source: SwimId,
     /// Whom it brings news of.
     pub(crate) subjects: Vec<Instance>,
+    /// It tells its receiver that it counts as down.
+    turns_undead: bool,
+    /// Whom it calls down.
+    down: Vec<SwimId>,
+}
+
+impl Packet {
+    /// Whether it says that this present identity of its receiver is down.
+    pub(crate) fn ends(&self, me: &SwimId) -> bool {
+        let present = |id: &SwimId| id.addr() == me.addr() && !me.win_addr_conflict(id);
+        self.turns_undead || self.down.iter().any(present)
+    }
 }
 
 /// Why a packet was not handed to the gossip protocol, or was refused by it.
@@ -85,6 +97,9 @@ pub enum PacketError {
     /// It names nodes for which there is no room.
     #[error("a gossip packet names more nodes than a cluster can have")]
     Crowded,
+    /// It says that this node is down, which had to join again a moment ago for the same reason.
+    #[error("a gossip packet declares this node down again, too soon after the last time")]
+    TooSoon,
     /// The gossip protocol itself refused it.
     #[error("a gossip packet was refused: {0}")]
     Refused(String),
@@ -95,14 +110,18 @@ pub(crate) fn peek(mut packet: &[u8]) -> Result<Packet, PacketError> {
     let malformed = |error: &dyn std::fmt::Display| PacketError::Malformed(error.to_string());
     let mut codec = PostcardCodec;
     let header: Header<SwimId> = codec.decode_header(&mut packet).map_err(|e| malformed(&e))?;
-    let mut subjects = Vec::new();
+    let (mut subjects, mut down) = (Vec::new(), Vec::new());
+    let turns_undead = header.message == Message::TurnUndead;
     if packet.remaining() >= 2 && header.message != Message::Broadcast {
         // A packet of at most GOSSIP_PACKET bytes ends long before this count can hurt.
         for _ in 0..packet.get_u16() {
             let member: foca::Member<SwimId> =
                 codec.decode_member(&mut packet).map_err(|e| malformed(&e))?;
             subjects.push(member.id().instance());
+            if member.state() == foca::State::Down {
+                down.push(*member.id());
+            }
         }
     }
-    Ok(Packet { source: header.src, subjects })
+    Ok(Packet { source: header.src, subjects, turns_undead, down })
 }

@@ -13,6 +13,7 @@ mod event;
 mod founding;
 mod intake;
 mod ping;
+mod rejoins;
 mod seeds;
 mod self_awareness;
 mod swim;

@@ -1,12 +1,14 @@
 //! Gossip: the foca library with our settings, its timers, and one correction.
 //!
 //! What stays true: a packet is believed only as the word of the session it came on; the number of nodes that
-//! gossip knows stays within `limits::MEMBERS`; a member is told that it was declared down only if it was.
+//! gossip knows stays within `limits::MEMBERS`; a member is told that it was declared down only if it was; who was
+//! declared down again and again joins again with pauses.
 //! Knows nothing of direct pings, sessions or verdicts: it reports what gossip believes.
 
 use crate::cards::CardShelf;
 use crate::codec::{PacketError, SwimId, peek};
 use crate::config::{DetectorConfig, SwimProfile};
+use crate::rejoins::Rejoins;
 use crate::timers::TimerQueue;
 use bytes::Bytes;
 use foca::{Notification, PeriodicParams, PostcardCodec, Runtime, Timer};
@@ -45,8 +47,7 @@ impl Runtime<SwimId> for Effects {
             Notification::Rename(old, new) if new.generation() > old.generation() => {
                 Note::Restarted(new.instance(), new.generation())
             }
-            Notification::Rejoin(id) => {
-                tracing::info!(?id, "gossip had declared this node down; it is back in");
+            Notification::Rejoin(_) => {
                 self.rejoins += 1;
                 return;
             }
@@ -69,6 +70,7 @@ pub(crate) struct Swim {
     foca: foca::Foca<SwimId, PostcardCodec, SmallRng, CardShelf>,
     timers: TimerQueue,
     cards: CardShelf,
+    rejoins: Rejoins,
 }
 
 impl Swim {
@@ -81,7 +83,7 @@ impl Swim {
             PostcardCodec,
             cards.clone(),
         );
-        Self { foca, timers: TimerQueue::default(), cards }
+        Self { foca, timers: TimerQueue::default(), cards, rejoins: Rejoins::default() }
     }
 
     /// Takes a packet that came from `from`, whose session belongs to `generation`.
@@ -108,7 +110,16 @@ impl Swim {
                 return Err(PacketError::Crowded);
             }
         }
+        if !self.rejoins.may(now) && seen.ends(self.foca.identity()) {
+            return Err(PacketError::TooSoon);
+        }
+        let rejoins = effects.rejoins;
         let result = self.foca.handle_data(packet, &mut *effects);
+        if effects.rejoins > rejoins
+            && let Some(times) = self.rejoins.rejoined(now, effects.rejoins - rejoins)
+        {
+            tracing::info!(times, "gossip had declared this node down; it is back in");
+        }
         self.keep_timers(now, effects);
         result.map_err(|error| PacketError::Refused(error.to_string()))
     }
