@@ -6,7 +6,7 @@
 
 use crate::doors::wall_unix_ms;
 use quorate_node::Event;
-use quorate_proto::{HealthChange, HealthDelta, HealthView, Member};
+use quorate_proto::{HealthChange, HealthDelta, HealthEpoch, HealthView};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -97,10 +97,34 @@ pub(crate) struct HealthLine {
     pub(crate) view: Arc<HealthView>,
     /// Whether a leader with a majority is known.
     pub(crate) quorate: bool,
-    /// What is different from the line before.
+    /// What is different from the line before; nothing in the first line of a run, before which nothing was shown.
     pub(crate) changed: Vec<HealthChange>,
     /// When, in milliseconds since 1970: the leader's clock for an epoch, this host's for a loss of quorum.
     pub(crate) at_unix_ms: u64,
+}
+
+/// Follows the health feed, and never shows an epoch below one that its subscriber has seen.
+#[derive(Debug)]
+pub(crate) struct HealthSubscription {
+    lines: Subscription<HealthLine>,
+    /// The epoch that the subscriber saw last, in this run of the daemon or another.
+    seen: HealthEpoch,
+}
+
+impl HealthSubscription {
+    /// The next line; none when the daemon stops. May be dropped while it waits, without losing a line.
+    pub(crate) async fn next(&mut self) -> Option<Arc<HealthLine>> {
+        loop {
+            let line = self.lines.next().await?;
+            if line.view.epoch > self.seen {
+                self.seen = line.view.epoch;
+                return Some(line);
+            }
+            if line.view.epoch == self.seen {
+                return Some(Arc::new(HealthLine { changed: Vec::new(), ..(*line).clone() }));
+            }
+        }
+    }
 }
 
 /// The health feed.
@@ -130,11 +154,11 @@ impl Feed {
                 return None;
             }
             let same_epoch = before.is_some_and(|before| before.view.epoch == view.epoch);
-            let follows =
-                before.is_some_and(|before| before.view.epoch.get() + 1 == view.epoch.get());
-            let changed = match delta {
-                Some(delta) if follows && delta.epoch == view.epoch => delta.changed.clone(),
-                _ => differences(before.map_or(&[], |before| &before.view.members), &view.members),
+            // Exactly what the epoch's own difference says, if none was skipped.
+            let changed = match (before, delta) {
+                (Some(before), _) => view.since(&before.view).changed,
+                (None, Some(delta)) => delta.changed.clone(),
+                (None, None) => Vec::new(),
             };
             let at_unix_ms = match view.at_unix_ms {
                 0 => wall_unix_ms(),
@@ -151,65 +175,35 @@ impl Feed {
     }
 
     /// The newest line and all that follow.
-    pub(crate) fn subscribe(&self) -> Subscription<HealthLine> {
+    pub(crate) fn subscribe(&self) -> HealthSubscription {
         let newest = self.ring.newest().map_or(0, |line| line.number);
-        Subscription::new(&self.ring, newest.saturating_sub(1))
+        let lines = Subscription::new(&self.ring, newest.saturating_sub(1));
+        HealthSubscription { lines, seen: HealthEpoch::ZERO }
     }
 
-    /// What follows the line with this id, as far as it is kept. The id of another run counts by its epoch, and
-    /// the newest line is shown in any case.
-    pub(crate) fn resume(&self, id: &str) -> Subscription<HealthLine> {
+    /// What follows the line with this id, as far as it is kept. The id of another run counts by its epoch: no epoch below
+    /// it is shown, though this run may have begun with an older one, and the epoch itself is shown without its changes.
+    pub(crate) fn resume(&self, id: &str) -> HealthSubscription {
         let mut parts = id.split('-').map(|part| part.parse::<u64>().ok());
         let (Some(Some(epoch)), Some(Some(number)), Some(Some(run)), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return self.subscribe();
         };
+        let seen = HealthEpoch::new(epoch);
         if run == self.run {
-            return Subscription::new(&self.ring, number);
+            return HealthSubscription { lines: Subscription::new(&self.ring, number), seen };
         }
         let newest = self.ring.newest().map_or(0, |line| line.number);
-        let missed = self.ring.all().into_iter().find(|line| line.view.epoch.get() > epoch);
-        Subscription::new(&self.ring, missed.map_or(newest, |line| line.number).saturating_sub(1))
+        let missed = self.ring.all().into_iter().find(|line| line.view.epoch > seen);
+        let from = missed.map_or(newest, |line| line.number).saturating_sub(1);
+        HealthSubscription { lines: Subscription::new(&self.ring, from), seen }
     }
 
     /// The id of a line, for [`Self::resume`].
     pub(crate) fn id(&self, line: &HealthLine) -> String {
         format!("{}-{}-{}", line.view.epoch, line.number, self.run)
     }
-}
-
-fn state_of(member: &Member) -> String {
-    member.state().word().to_owned()
-}
-
-/// What is different between two lists of members that are ordered by name.
-fn differences(before: &[Member], after: &[Member]) -> Vec<HealthChange> {
-    let find = |list: &[Member], name: &str| list.iter().find(|m| m.name == name).cloned();
-    let mut changed: Vec<HealthChange> = after
-        .iter()
-        .filter_map(|now| {
-            let was = find(before, &now.name);
-            let from = was.as_ref().map_or(String::new(), state_of);
-            let same_life = was.is_none_or(|was| was.instance == now.instance);
-            let to = state_of(now);
-            (from != to || !same_life).then(|| HealthChange {
-                name: now.name.clone(),
-                from,
-                to,
-                reason: now.reason.clone(),
-            })
-        })
-        .collect();
-    changed.extend(before.iter().filter(|was| find(after, &was.name).is_none()).map(|was| {
-        HealthChange {
-            name: was.name.clone(),
-            from: state_of(was),
-            to: String::new(),
-            reason: "removed".to_owned(),
-        }
-    }));
-    changed
 }
 
 /// One event, with its time.
@@ -255,7 +249,8 @@ impl EventRing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_proto::HealthEpoch;
+    use futures_util::FutureExt as _;
+    use quorate_proto::Member;
 
     fn view(epoch: u64) -> Arc<HealthView> {
         Arc::new(HealthView { epoch: HealthEpoch::new(epoch), members: Vec::new(), at_unix_ms: 1 })
@@ -289,6 +284,49 @@ mod tests {
         }
         assert_eq!(told, [true, false, true]);
         assert_eq!(feed.newest().unwrap().number, 3);
+    }
+
+    #[tokio::test]
+    async fn no_subscriber_sees_an_epoch_below_one_that_it_saw_in_another_run() {
+        let before = Feed::new(1);
+        before.publish(view(7), None, true);
+        let id = before.id(&before.newest().unwrap());
+        // The daemon starts again from an older snapshot and catches up.
+        let after = Feed::new(2);
+        after.publish(view(4), None, false);
+        let (mut resumed, mut fresh) = (after.resume(&id), after.subscribe());
+        for epoch in 5..=8 {
+            after.publish(view(epoch), None, true);
+        }
+        let mut seen = Vec::new();
+        while seen.last() != Some(&8) {
+            seen.push(resumed.next().await.unwrap().view.epoch.get());
+        }
+        assert_eq!(seen, [7, 8]);
+        assert_eq!(fresh.next().await.unwrap().view.epoch.get(), 4);
+        // Nor when it resumes once everything is there.
+        assert_eq!(after.resume(&id).next().await.unwrap().view.epoch.get(), 8);
+        assert_eq!(after.resume("9-1-1").next().now_or_never(), None);
+    }
+
+    #[tokio::test]
+    async fn a_run_begins_without_changes_and_an_epoch_seen_before_has_none() {
+        let member = |name: &str| Member { name: name.to_owned(), ..Member::default() };
+        let of = |epoch, names: &[&str]| {
+            let members = names.iter().map(|name| member(name)).collect();
+            Arc::new(HealthView { epoch: HealthEpoch::new(epoch), members, at_unix_ms: 1 })
+        };
+        let feed = Feed::new(2);
+        feed.publish(of(4, &["a", "b"]), None, true);
+        feed.publish(of(5, &["a", "b", "c"]), None, true);
+        let mut all = feed.resume("3-1-1");
+        let mut told: Vec<Vec<String>> = Vec::new();
+        for _ in 0..2 {
+            let line = all.next().await.unwrap();
+            told.push(line.changed.iter().map(|change| change.name.clone()).collect());
+        }
+        assert_eq!(told, [vec![], vec!["c".to_owned()]]);
+        assert!(feed.resume("5-9-1").next().await.unwrap().changed.is_empty());
     }
 
     #[test]

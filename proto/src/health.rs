@@ -157,7 +157,7 @@ pub struct HealthDelta {
 /// the epoch it acknowledged last.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct HealthUpdate {
-    /// The whole view; taken first when present.
+    /// The whole view; taken first when present, unless the differences follow what the receiver has.
     #[prost(message, optional, tag = "1")]
     pub full: Option<HealthView>,
     /// Consecutive differences, oldest first.

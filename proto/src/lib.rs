@@ -11,6 +11,7 @@ mod card;
 mod command;
 mod dissent;
 mod envelope;
+mod epochs;
 mod founding;
 mod hash;
 mod health;

@@ -63,6 +63,8 @@ pub enum Committed {
         term: u64,
         /// As of this index.
         conf: ConfState,
+        /// What the proposer gave along; empty when raft itself ends a joint configuration.
+        context: Bytes,
     },
 }
 

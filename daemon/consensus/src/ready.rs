@@ -166,7 +166,7 @@ impl Replica {
             Ok(conf) => {
                 self.conf = convert::conf_from_raft(conf);
                 self.conf_index = index;
-                Committed::Voters { index, term, conf: self.conf.clone() }
+                Committed::Voters { index, term, conf: self.conf.clone(), context: change.context }
             }
             Err(error) => {
                 tracing::error!(index, %error, "a committed change of voters is void; all replicas skip it");

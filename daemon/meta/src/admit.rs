@@ -86,12 +86,12 @@ impl Roster {
                     role: self.role(admit.instance) as i32,
                     state: MemberState::Alive as i32,
                     since_epoch: draft.epoch,
-                    reason: why.clone(),
+                    reason: why,
                     since_unix_ms: admit.at_unix_ms,
                     labels: admit.labels.clone(),
                     also_at: None,
                 };
-                draft.put(member, &why);
+                draft.put(member);
             }
         }
         let step = draft.finish();
@@ -160,7 +160,6 @@ fn readmit(draft: &mut Draft<'_>, known: &Member, admit: &Admit) {
         member.reason = "started again".to_owned();
     }
     if member != *known {
-        let why = if restarted { "started again" } else { "address or labels changed" };
-        draft.put(member, why);
+        draft.put(member);
     }
 }

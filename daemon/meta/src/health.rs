@@ -41,7 +41,7 @@ impl Roster {
                 reason: FOUNDED.to_owned(),
                 ..Member::default()
             };
-            draft.put(member, FOUNDED);
+            draft.put(member);
         }
         let step = draft.finish();
         let delta = roster.take(step);
@@ -62,22 +62,22 @@ impl Roster {
             let Some(changed) = judged(member, change, draft.epoch, proposal.at_unix_ms) else {
                 continue;
             };
-            let why = reason(change);
-            draft.put(changed, &why);
+            draft.put(changed);
         }
         let step = draft.finish();
         Some(self.take(step))
     }
 
-    /// Lets every member's role follow raft's configuration.
+    /// Lets every member's role follow raft's configuration. Without a time (raft's own entry that ends a joint
+    /// configuration has none) the time of the epoch before stands: that of the change which it ends.
     pub(crate) fn follow(&mut self, conf: &ConfState, at_unix_ms: u64) -> Option<Arc<HealthDelta>> {
         self.conf = Arc::new(conf.clone());
+        let at_unix_ms = if at_unix_ms == 0 { self.view.at_unix_ms } else { at_unix_ms };
         let mut draft = self.draft(at_unix_ms);
         for member in &self.view.members {
             let role = self.role(member.instance);
             if member.role != role as i32 {
-                let why = format!("is now a {}", role.word());
-                draft.put(Member { role: role as i32, ..member.clone() }, &why);
+                draft.put(Member { role: role as i32, ..member.clone() });
             }
         }
         let step = draft.finish();

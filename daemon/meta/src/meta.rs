@@ -90,7 +90,8 @@ impl Meta {
         self.advance(index);
     }
 
-    /// Applies a change of voters and learners: roles follow.
+    /// Applies a change of voters and learners: roles follow. The time is the leader's, in milliseconds since 1970; 0 when
+    /// the entry carries none.
     ///
     /// # Panics
     /// As [`Self::apply`].

@@ -6,14 +6,17 @@
 use bytes::Bytes;
 use imbl::{OrdMap, Vector};
 use quorate_proto::{
-    ConfState, GenesisId, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView,
-    Instance, Member, MemberState, RaftId, Role, limits, raft_id,
+    ConfState, GenesisId, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member,
+    MemberState, RaftId, Role, limits, raft_id,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Differences kept for nodes that lag; who lags further gets the whole view.
 const DELTAS: usize = 256;
+/// Who lags is sent the differences, so that it tells each epoch as all others do, unless they name so many members more
+/// than the whole view has.
+const MORE_MEMBERS: usize = 64;
 /// Members in all kept differences together: a differences' history never weighs more than some dozen views.
 const DELTA_MEMBERS: usize = 16 * limits::MEMBERS;
 /// Disk lives remembered as over. Beyond it the oldest is forgotten, which is safe: its name is held by a
@@ -49,11 +52,11 @@ pub(crate) struct Draft<'a> {
     pub(crate) at_unix_ms: u64,
     members: BTreeMap<String, Member>,
     removed: Vec<Instance>,
-    changed: Vec<HealthChange>,
 }
 
 /// What a draft leads to; holds no borrow.
 pub(crate) struct Step {
+    view: HealthView,
     delta: HealthDelta,
     ended: Vec<(Instance, String)>,
 }
@@ -97,7 +100,6 @@ impl Roster {
             at_unix_ms,
             members: BTreeMap::new(),
             removed: Vec::new(),
-            changed: Vec::new(),
         }
     }
 
@@ -116,7 +118,7 @@ impl Roster {
 
     /// Takes a step: the next epoch, if anything changed.
     pub(crate) fn take(&mut self, step: Step) -> Option<Arc<HealthDelta>> {
-        let Step { delta, ended } = step;
+        let Step { view, delta, ended } = step;
         if delta.members.is_empty() && delta.removed.is_empty() {
             return None;
         }
@@ -124,16 +126,7 @@ impl Roster {
             self.names.remove(&instance);
             self.bury(instance, Tombstone { name, epoch: delta.epoch });
         }
-        let view = Arc::make_mut(&mut self.view);
-        view.epoch = delta.epoch;
-        view.at_unix_ms = delta.at_unix_ms;
-        view.members.retain(|member| !delta.removed.contains(&member.instance));
-        for member in &delta.members {
-            match view.members.binary_search_by(|other| other.name.cmp(&member.name)) {
-                Ok(place) => view.members[place] = member.clone(),
-                Err(place) => view.members.insert(place, member.clone()),
-            }
-        }
+        self.view = Arc::new(view);
         for member in &delta.members {
             self.know(member.instance, member.name.clone());
         }
@@ -192,14 +185,41 @@ impl Roster {
         Some(self.deltas.iter().skip(skip).cloned().collect())
     }
 
-    /// What a node that has acknowledged `epoch` must be sent: the shorter of differences and whole view.
+    /// The newest differences, as many as are small.
+    fn newest(&self) -> Vec<HealthDelta> {
+        let mut members = 0;
+        let small = |delta: &&Arc<HealthDelta>| {
+            members += delta.members.len();
+            members <= MORE_MEMBERS
+        };
+        let mut newest: Vec<HealthDelta> = self
+            .deltas
+            .iter()
+            .rev()
+            .take_while(small)
+            .map(|delta| HealthDelta::clone(delta))
+            .collect();
+        newest.reverse();
+        newest
+    }
+
+    /// What a node that has acknowledged `epoch` must be sent: the differences, or the whole view where they are kept no
+    /// longer or are much longer. Who has nothing yet is shown what is, not what was.
     pub(crate) fn update_since(&self, epoch: HealthEpoch) -> Option<HealthUpdate> {
         if epoch >= self.epoch() {
             return None;
         }
+        if epoch == HealthEpoch::ZERO {
+            // Most likely it has something, and only has not said so to this leader yet: then the newest differences are
+            // enough for it.
+            return Some(HealthUpdate {
+                full: Some(self.view.as_ref().clone()),
+                deltas: self.newest(),
+            });
+        }
         if let Some(deltas) = self.deltas_since(epoch) {
             let members: usize = deltas.iter().map(|delta| delta.members.len()).sum();
-            if members <= self.view.members.len() {
+            if members <= self.view.members.len() + MORE_MEMBERS {
                 let deltas = deltas.iter().map(|delta| HealthDelta::clone(delta)).collect();
                 return Some(HealthUpdate { full: None, deltas });
             }
@@ -220,17 +240,8 @@ impl Draft<'_> {
         })
     }
 
-    /// Puts a member, new or changed, into the next view. `why` is what watchers of health read.
-    pub(crate) fn put(&mut self, member: Member, why: &str) {
-        let before = self.members.get(&member.name).or_else(|| self.roster.by_name(&member.name));
-        let from = before.map_or("", |before| state_word(before.state));
-        let change = HealthChange {
-            name: member.name.clone(),
-            from: from.to_owned(),
-            to: state_word(member.state).to_owned(),
-            reason: why.to_owned(),
-        };
-        self.changed.push(change);
+    /// Puts a member, new or changed, into the next view.
+    pub(crate) fn put(&mut self, member: Member) {
         self.members.insert(member.name.clone(), member);
     }
 
@@ -244,14 +255,16 @@ impl Draft<'_> {
             self.roster.by_instance(*instance).map_or_else(String::new, |old| old.name.clone())
         };
         let ended = self.removed.iter().map(|instance| (*instance, name(instance))).collect();
-        let delta = HealthDelta {
+        let step = HealthDelta {
             epoch: self.epoch,
             members: self.members.into_values().collect(),
             removed: self.removed,
-            changed: self.changed,
             at_unix_ms: self.at_unix_ms,
+            ..HealthDelta::default()
         };
-        Step { delta, ended }
+        let view = self.roster.view.apply(&step).expect("a draft is of the next epoch");
+        let delta = view.since(&self.roster.view);
+        Step { view, delta, ended }
     }
 }
 

@@ -259,6 +259,23 @@ fn roles_follow_the_voters() {
 }
 
 #[test]
+fn a_change_of_voters_has_the_time_that_came_with_it() {
+    let mut replica = Replica::new();
+    let four = Admit { at_unix_ms: 1_000, ..admit("n4", 4) };
+    let_in(&mut replica, four).unwrap();
+    let id = |number| raft_id(replica.meta.genesis_id().unwrap(), instance(number)).get();
+    let voters = vec![id(1), id(2), id(3)];
+    let with =
+        |learners: Vec<u64>| ConfState { voters: voters.clone(), learners, ..ConfState::default() };
+    let (standby, member) = (with(vec![id(4)]), with(Vec::new()));
+    let index = replica.meta.applied() + 1;
+    let delta = replica.meta.apply_voters(index, &standby, 2_000).unwrap();
+    assert_eq!((delta.at_unix_ms, replica.meta.view().at_unix_ms), (2_000, 2_000));
+    // The entry with which raft ends a joint configuration has no time: that of the change which it ends stands.
+    assert_eq!(replica.meta.apply_voters(index + 1, &member, 0).unwrap().at_unix_ms, 2_000);
+}
+
+#[test]
 fn differences_lead_from_any_kept_epoch_to_the_newest() {
     let mut replica = Replica::new();
     let mut views = vec![replica.meta.view()];

@@ -3,7 +3,6 @@
 //! `next_change` is a pure function: facts in, at most one change out. Learner first, promoted when caught up,
 //! dead lives leave in the same joint change that brings their successor, and never on a suspicion.
 
-use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
 use quorate_proto::{
@@ -110,7 +109,7 @@ impl Autopilot {
 
 impl Node {
     /// Proposes the next change of voters, if one is due. Called while this node leads.
-    pub(crate) fn steer_voters(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn steer_voters(&mut self) {
         if self.autopilot.paused_until.is_some_and(|until| self.now < until)
             || self.stopping.is_some()
         {
@@ -135,15 +134,16 @@ impl Node {
         if changes.iter().any(|one| one.node_id == group.me.get()) {
             return;
         }
-        let set =
-            ConfChangeSet { transition: 0, changes: changes.clone(), context: bytes::Bytes::new() };
+        // Applying reads no clock, so the time of the epoch comes with the entry.
+        let context = bytes::Bytes::copy_from_slice(&self.wall_ms.to_be_bytes());
+        let set = ConfChangeSet { transition: 0, changes: changes.clone(), context };
         let Some(group) = &mut self.group else { return };
         let last = group.replica.status().last;
         match group.replica.change(set) {
             Ok(()) => {
                 self.autopilot.proposed_at = Some((here.0, last));
-                let text = self.describe(&changes);
-                self.event("voters", text, false, out);
+                // What comes of it is told by the epoch that shows it.
+                tracing::debug!(changes = %self.describe(&changes), "change of voters proposed");
             }
             Err(error) => {
                 tracing::debug!(%error, "change of voters not possible now");

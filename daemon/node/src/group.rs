@@ -231,9 +231,10 @@ impl Node {
                 group.meta.apply_nothing(index);
                 (term, None, None)
             }
-            Committed::Voters { index, term, conf } => {
+            Committed::Voters { index, term, conf, context } => {
                 self.duties_due = true;
-                (term, group.meta.apply_voters(index, &conf, 0), None)
+                let at = <[u8; 8]>::try_from(&context[..]).map_or(0, u64::from_be_bytes);
+                (term, group.meta.apply_voters(index, &conf, at), None)
             }
         };
         if term != group.applied_term {

@@ -31,7 +31,8 @@ pub(crate) struct Leader {
 /// See the module.
 pub(crate) struct LocalHealth {
     pub(crate) view: Arc<HealthView>,
-    pending: VecDeque<Arc<HealthDelta>>,
+    /// What led here since the last turn: each view, and the difference from the one before.
+    pending: VecDeque<(Arc<HealthView>, Arc<HealthDelta>)>,
     /// The view was replaced without deltas.
     jumped: bool,
     pub(crate) changed: bool,
@@ -77,15 +78,13 @@ impl LocalHealth {
     }
 
     fn take_delta(&mut self, delta: Arc<HealthDelta>) {
-        if delta.epoch != self.view.epoch.next() {
-            return;
-        }
-        self.view = Arc::new(apply_delta(&self.view, &delta));
+        let Some(next) = self.view.apply(&delta) else { return };
+        self.view = Arc::new(next);
         if self.pending.len() >= MAX_PENDING {
             self.pending.clear();
             self.jumped = true;
         } else {
-            self.pending.push_back(delta);
+            self.pending.push_back((Arc::clone(&self.view), delta));
         }
         self.changed = true;
     }
@@ -99,18 +98,6 @@ impl LocalHealth {
         self.jumped = true;
         self.changed = true;
     }
-}
-
-/// The view that a delta leads to.
-fn apply_delta(view: &HealthView, delta: &HealthDelta) -> HealthView {
-    let gone = |member: &&Member| {
-        !delta.removed.contains(&member.instance)
-            && !delta.members.iter().any(|new| new.instance == member.instance)
-    };
-    let mut members: Vec<Member> = view.members.iter().filter(gone).cloned().collect();
-    members.extend(delta.members.iter().cloned());
-    members.sort_by(|a, b| a.name.cmp(&b.name));
-    HealthView { epoch: delta.epoch, members, at_unix_ms: delta.at_unix_ms }
 }
 
 impl Node {
@@ -135,7 +122,12 @@ impl Node {
     /// The leader's ping brought news.
     pub(crate) fn health_pushed(&mut self, update: HealthUpdate) {
         let before = self.health.view.epoch;
-        if let Some(full) = update.full
+        // The whole view is for who cannot get there step by step, or has nothing yet and need not see what was.
+        let have = self.health.view.epoch;
+        let follows = |delta: &HealthDelta| delta.epoch.get() <= have.get().saturating_add(1);
+        let steps = have > HealthEpoch::ZERO && update.deltas.first().is_some_and(follows);
+        if !steps
+            && let Some(full) = update.full
             && full.members.len() <= quorate_proto::limits::MEMBERS
         {
             self.health.take_view(Arc::new(full));
@@ -355,22 +347,15 @@ impl Node {
             return;
         }
         self.epoch_reached(out);
-        let deltas: Vec<_> = self.health.pending.drain(..).collect();
-        if std::mem::take(&mut self.health.jumped) || deltas.is_empty() {
+        let steps: Vec<_> = self.health.pending.drain(..).collect();
+        if std::mem::take(&mut self.health.jumped) || steps.is_empty() {
             let view = Arc::clone(&self.health.view);
             self.tell_jump(&view, out);
             out.push(Output::Health { view, delta: None, quorate });
             return;
         }
-        // All but the last view are rebuilt only for their delta's sake: subscribers see each epoch once.
-        let newest = deltas.len() - 1;
-        for (i, delta) in deltas.into_iter().enumerate() {
+        for (view, delta) in steps {
             self.tell_epoch(&delta, out);
-            let view = if i == newest {
-                Arc::clone(&self.health.view)
-            } else {
-                Arc::new(HealthView { epoch: delta.epoch, ..(*self.health.view).clone() })
-            };
             out.push(Output::Health { view, delta: Some(delta), quorate });
         }
     }

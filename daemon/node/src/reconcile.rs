@@ -46,7 +46,7 @@ impl Node {
             self.timers.arm(Timer::Duties, self.now + DUTIES);
             self.reconcile(out);
             self.settle_admissions(out);
-            self.steer_voters(out);
+            self.steer_voters();
             self.forget_history();
         }
     }

@@ -1,0 +1,155 @@
+//! One epoch from the one before, and the difference between two: the only place that knows how.
+//!
+//! Invariants: `apply` takes a view to exactly the next epoch; what `since` finds between two views takes the earlier to the
+//! later; what it says in words is a function of the two views, so that everybody tells an epoch alike.
+
+use crate::{HealthChange, HealthDelta, HealthView, Instance, Member};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl HealthView {
+    /// The view that a difference leads to; none when it does not lead from this epoch to the next.
+    #[must_use]
+    pub fn apply(&self, delta: &HealthDelta) -> Option<Self> {
+        if self.epoch.get().checked_add(1) != Some(delta.epoch.get()) {
+            return None;
+        }
+        let members = self.with(&delta.members, &delta.removed);
+        Some(Self { epoch: delta.epoch, members, at_unix_ms: delta.at_unix_ms })
+    }
+
+    /// The members when some came or changed, each in place of the one with its name or its disk life, and some left.
+    fn with(&self, new: &[Member], removed: &[Instance]) -> Vec<Member> {
+        let names: BTreeSet<&str> = new.iter().map(|member| member.name.as_str()).collect();
+        let lives = new.iter().map(|member| member.instance).chain(removed.iter().copied());
+        let lives: BTreeSet<Instance> = lives.collect();
+        let stays = |member: &&Member| {
+            !lives.contains(&member.instance) && !names.contains(member.name.as_str())
+        };
+        let mut members: Vec<Member> = self.members.iter().filter(stays).cloned().collect();
+        members.extend(new.iter().cloned());
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        members
+    }
+
+    /// The difference from an earlier view to this one. Empty lists when nobody differs.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> HealthDelta {
+        let old: BTreeMap<&str, &Member> =
+            before.members.iter().map(|member| (member.name.as_str(), member)).collect();
+        let old_of = |member: &Member| old.get(member.name.as_str()).copied();
+        let different = |member: &&Member| old_of(member) != Some(member);
+        let members: Vec<Member> = self.members.iter().filter(different).cloned().collect();
+        let mut changed: Vec<HealthChange> =
+            members.iter().filter_map(|member| change(old_of(member), member)).collect();
+        let lives: BTreeSet<Instance> = self.members.iter().map(|m| m.instance).collect();
+        let names: BTreeSet<&str> = self.members.iter().map(|m| m.name.as_str()).collect();
+        let gone = |member: &&Member| !lives.contains(&member.instance);
+        let removed = before.members.iter().filter(gone).map(|member| member.instance).collect();
+        changed.extend(before.members.iter().filter(|old| !names.contains(old.name.as_str())).map(
+            |old| HealthChange {
+                name: old.name.clone(),
+                from: old.state().word().to_owned(),
+                to: String::new(),
+                reason: "removed".to_owned(),
+            },
+        ));
+        HealthDelta { epoch: self.epoch, members, removed, changed, at_unix_ms: self.at_unix_ms }
+    }
+}
+
+/// What changed for one node, in words; none for what says nothing to people.
+fn change(before: Option<&Member>, now: &Member) -> Option<HealthChange> {
+    let turn = |one: &Member| (one.instance, one.generation, one.state);
+    let reason = match before {
+        Some(old) if turn(old) == turn(now) && old.role != now.role => {
+            format!("is now a {}", now.role().word())
+        }
+        Some(old) if turn(old) == turn(now) && old.address != now.address => {
+            match now.address.as_ref().and_then(crate::Address::socket) {
+                Some(address) => format!("is reached at {address} now"),
+                None => "has no address now".to_owned(),
+            }
+        }
+        Some(old) if turn(old) == turn(now) && old.also_at != now.also_at => {
+            match now.also_at.as_ref().and_then(crate::Address::socket) {
+                Some(address) => format!("is met at {address} too"),
+                None => "is met at one address".to_owned(),
+            }
+        }
+        Some(old) if turn(old) == turn(now) && old.labels != now.labels => {
+            "has other labels now".to_owned()
+        }
+        Some(old) if turn(old) == turn(now) => return None,
+        _ => now.reason.clone(),
+    };
+    Some(HealthChange {
+        name: now.name.clone(),
+        from: before.map_or("", |old| old.state().word()).to_owned(),
+        to: now.state().word().to_owned(),
+        reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Generation, HealthEpoch, Label, MemberState, Role};
+
+    fn member(name: &str, life: u8) -> Member {
+        let (instance, reason) = (Instance::from_bytes([life; 16]), format!("why {life}"));
+        Member { name: name.to_owned(), instance, reason, ..Member::default() }
+    }
+
+    fn view(epoch: u64, members: &[Member]) -> HealthView {
+        let (epoch, mut members) = (HealthEpoch::new(epoch), members.to_vec());
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        HealthView { epoch, members, at_unix_ms: epoch.get() * 100 }
+    }
+
+    /// The words between two views, after the round trip through the difference.
+    fn words(before: &[Member], after: &[Member]) -> Vec<String> {
+        let (before, after) = (view(4, before), view(5, after));
+        let delta = after.since(&before);
+        assert_eq!(before.apply(&delta).as_ref(), Some(&after), "the difference leads there");
+        let words = |c: &HealthChange| format!("{} {}>{}: {}", c.name, c.from, c.to, c.reason);
+        delta.changed.iter().map(words).collect()
+    }
+
+    #[test]
+    fn every_kind_of_change_has_its_words_and_leads_to_the_next_view() {
+        let (a, b) = (member("a", 1), member("b", 2));
+        let pair = [a.clone(), b.clone()];
+        let with = |change: &dyn Fn(&mut Member)| {
+            let mut other = b.clone();
+            change(&mut other);
+            words(&pair, &[a.clone(), other])
+        };
+        assert_eq!(words(&pair, &pair), [""; 0]);
+        assert_eq!(with(&|m| m.state = MemberState::Down.into()), ["b alive>down: why 2"]);
+        assert_eq!(with(&|m| m.generation = Generation::new(9)), ["b alive>alive: why 2"]);
+        assert_eq!(with(&|m| m.role = Role::Voter.into()), ["b alive>alive: is now a voter"]);
+        assert_eq!(with(&|m| m.since_epoch = HealthEpoch::new(4)), [""; 0]);
+        let labels = vec![Label { name: "rack".to_owned(), value: "1".to_owned() }];
+        assert_eq!(with(&|m| m.labels = labels.clone()), ["b alive>alive: has other labels now"]);
+        let address: std::net::SocketAddr = "10.0.0.2:4747".parse().expect("an address");
+        assert_eq!(
+            with(&|m| m.address = Some(address.into())),
+            ["b alive>alive: is reached at 10.0.0.2:4747 now"]
+        );
+        assert_eq!(words(&pair, &[a.clone(), member("b", 3)]), ["b alive>alive: why 3"]);
+        assert_eq!(words(&pair, std::slice::from_ref(&a)), ["b alive>: removed"]);
+        assert_eq!(words(std::slice::from_ref(&a), &pair), ["b >alive: why 2"]);
+        assert_eq!(words(&pair, &[a, member("c", 2)]), ["c >alive: why 2", "b alive>: removed"]);
+    }
+
+    #[test]
+    fn a_difference_applies_to_exactly_the_epoch_before() {
+        let before = view(4, &[member("a", 1)]);
+        for epoch in [0, 3, 4, 6, u64::MAX] {
+            let epoch = HealthEpoch::new(epoch);
+            assert_eq!(before.apply(&HealthDelta { epoch, ..HealthDelta::default() }), None);
+        }
+        let last = HealthView { epoch: HealthEpoch::new(u64::MAX), ..HealthView::default() };
+        assert_eq!(last.apply(&HealthDelta::default()), None);
+    }
+}
