@@ -1,14 +1,18 @@
 //! What a node makes of its disk's troubles: full, or silent.
 //!
 //! A leader whose disk is silent can commit nothing that it may apply, so it hands leadership over; a node whose
-//! disk stays silent ends, since nothing that it says can be kept. Knows nothing of files.
+//! disk stays silent ends, since nothing that it says can be kept. The watch runs while anything is to be written: before
+//! the birth, and on a node that is no replica, too. Knows nothing of files.
 
 use crate::event::Output;
 use crate::node::Node;
+use crate::timers::Timer;
 use std::time::Duration;
 
 /// A write that takes this long is no slow disk but a silent one: elections are calmer than that.
-const STALL: Duration = Duration::from_secs(2);
+pub(crate) const STALL: Duration = Duration::from_secs(2);
+/// A disk that is silent is looked at this often.
+const LOOK: Duration = Duration::from_millis(100);
 /// How often a leader with a silent disk tries to hand over.
 const HAND_OVER_AGAIN: Duration = Duration::from_secs(1);
 /// After this the process ends, so that whoever watches it may act; a controller that resets takes less.
@@ -29,8 +33,15 @@ impl Node {
         self.event("disk-full", text.to_owned(), full, out);
     }
 
-    /// Looks how long the oldest write has been under way; called at each tick of consensus.
+    /// Looks how long the oldest write has been under way, and looks again while there is one.
     pub(crate) fn watch_disk(&mut self, out: &mut Vec<Output>) {
+        self.judge_disk(out);
+        if let Some((_, _, since)) = self.persists.front() {
+            self.timers.arm(Timer::Disk, (self.now + LOOK).max(*since + STALL));
+        }
+    }
+
+    fn judge_disk(&mut self, out: &mut Vec<Output>) {
         let oldest = self.persists.front().map(|(_, _, since)| *since);
         let Some(since) = oldest.filter(|since| self.now.since(*since) >= STALL) else {
             if self.disk_stalled.take().is_some() {

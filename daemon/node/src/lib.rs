@@ -30,6 +30,7 @@ mod report;
 mod requests;
 mod serve;
 mod snapshots;
+mod state_watch;
 pub mod status;
 mod stop;
 mod timers;

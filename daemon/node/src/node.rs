@@ -8,6 +8,7 @@ use crate::admission::Admission;
 use crate::autopilot::Autopilot;
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
+use crate::disk_watch;
 use crate::event::{Input, Output, Write};
 use crate::evidence::Evidence;
 use crate::group::Group;
@@ -18,6 +19,7 @@ use crate::peers::{Comer, Peers};
 use crate::push::Push;
 use crate::reconcile::Reconciler;
 use crate::requests::Requests;
+use crate::state_watch::StateWatch;
 use crate::stop::Stopping;
 use crate::timers::{Timer, Timers};
 use crate::whereabouts::Whereabouts;
@@ -71,6 +73,7 @@ pub struct Node {
     pub(crate) reconciler: Reconciler,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) names: Names,
+    pub(crate) state_watch: StateWatch,
     pub(crate) push: Push,
     pub(crate) autopilot: Autopilot,
     pub(crate) admission: Admission,
@@ -122,6 +125,7 @@ impl Node {
             reconciler: Reconciler::default(),
             whereabouts: Whereabouts::default(),
             names: Names::default(),
+            state_watch: StateWatch::default(),
             push: Push::default(),
             autopilot: Autopilot::default(),
             admission: Admission::default(),
@@ -368,6 +372,7 @@ impl Node {
     pub(crate) fn persist(&mut self, owner: PersistOwner, write: Write, out: &mut Vec<Output>) {
         self.last_persist += 1;
         self.persists.push_back((self.last_persist, owner, self.now));
+        self.timers.arm_if_idle(Timer::Disk, self.now + disk_watch::STALL);
         out.push(Output::Persist { number: self.last_persist, write });
     }
 
@@ -386,7 +391,8 @@ impl Node {
 
     fn fire(&mut self, timer: Timer, out: &mut Vec<Output>) {
         match timer {
-            Timer::Tick => self.tick(out),
+            Timer::Tick => self.tick(),
+            Timer::Disk => self.watch_disk(out),
             Timer::Ping => self.ping_round(out),
             Timer::Dissent => self.send_dissent(out),
             Timer::Reads => self.repeat_reads(),
@@ -400,8 +406,7 @@ impl Node {
         }
     }
 
-    fn tick(&mut self, out: &mut Vec<Output>) {
-        self.watch_disk(out);
+    fn tick(&mut self) {
         self.timers.arm(Timer::Tick, self.now + quorate_consensus::TICK);
         let doubts = self.detector.doubts_itself();
         let patient = self.timers.is_armed(Timer::FounderPatience);

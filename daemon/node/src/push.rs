@@ -180,17 +180,6 @@ impl Node {
         self.epoch_acknowledged(out);
     }
 
-    fn compare_state(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
-        let Some(group) = &self.group else { return };
-        let same_place = pong.applied == group.meta.applied() && pong.state_hash != 0;
-        if same_place && pong.state_hash != group.meta.state_hash() {
-            let name = self.health.name(from);
-            let text =
-                format!("the state of {name} differs from the leader's at index {}", pong.applied);
-            self.event("alarm", text, true, out);
-        }
-    }
-
     /// The newest epoch that every live node has acknowledged.
     pub(crate) fn acknowledged_by_all(&self) -> HealthEpoch {
         let me = self.config.instance;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub(crate) enum Timer {
     /// One tick of consensus.
     Tick,
+    /// The oldest write may have been under way for too long.
+    Disk,
     /// A round of direct pings.
     Ping,
     /// The dissent is sent again while it is not empty.
