@@ -29,6 +29,9 @@ pub struct Profile {
     pub confirm_wait: Duration,
     /// After a confirmer did hear the suspect, how long until it is asked about again.
     pub ask_again: Duration,
+    /// Whom another heard for us within this is not given up on the word of gossip: we ask again, and once more when an
+    /// answer was lost.
+    pub vouched: Duration,
     /// How long a confirmer probes the suspect before it says "not heard".
     pub probe_wait: Duration,
     /// Probes and questions are repeated this often within their time, as frames get lost.
@@ -81,6 +84,7 @@ const DEFAULT: Profile = Profile {
     silence_alone: Duration::from_millis(800),
     confirm_wait: Duration::from_millis(250),
     ask_again: Duration::from_secs(1),
+    vouched: Duration::from_millis(2_500),
     probe_wait: Duration::from_millis(200),
     repeat: Duration::from_millis(70),
     fresh: Duration::from_millis(200),
@@ -108,6 +112,7 @@ const _: () = {
     assert!(DEFAULT.silence.as_millis() < DEFAULT.silence_alone.as_millis());
     assert!(DEFAULT.probe_wait.as_millis() < DEFAULT.confirm_wait.as_millis());
     assert!(DEFAULT.repeat.as_millis() * 2 < DEFAULT.probe_wait.as_millis());
+    assert!(DEFAULT.ask_again.as_millis() * 2 < DEFAULT.vouched.as_millis());
     assert!(DEFAULT.standing.as_millis() < DEFAULT.silence.as_millis());
     assert!(DEFAULT.doubt_least.as_millis() < DEFAULT.doubt_most.as_millis());
     assert!(DEFAULT.swim.probe_rtt.as_millis() * 2 < DEFAULT.swim.probe_period.as_millis());

@@ -151,6 +151,11 @@ impl Detector {
                 confirmers.truncate(limits::MEMBERS);
                 self.confirmers = confirmers;
             }
+            DetectorInput::Vouched { subject, by } => {
+                if self.contacts.get(subject).is_some() {
+                    self.pings.vouched(subject, by);
+                }
+            }
             DetectorInput::Farewell { instance, generation } => {
                 self.farewell(now, instance, generation, out);
             }

@@ -44,6 +44,13 @@ pub enum DetectorInput {
     Expect(Vec<Instance>),
     /// Who may be asked to confirm a suspicion, the leader first; replaces the earlier list.
     Confirmers(Vec<Instance>),
+    /// This node says of another that it hears it: it is asked first when we do not.
+    Vouched {
+        /// Of whom.
+        subject: Instance,
+        /// Who says it.
+        by: Instance,
+    },
     /// This generation of this instance has ended, by its own word.
     Farewell {
         /// Who.

@@ -25,8 +25,15 @@ pub(crate) enum Finding {
     Suspect { subject: Instance, why: Why },
     /// Silent for `confirmer` too; or, with none, nobody else was there to ask.
     Condemned { subject: Instance, why: Why, confirmer: Option<Instance> },
-    /// `by` hears it.
-    Refuted { subject: Instance, by: Instance, first: bool, expected: bool },
+    /// `by` hears this start of it, and did not before that moment.
+    Refuted {
+        subject: Instance,
+        by: Instance,
+        generation: Generation,
+        heard: Moment,
+        first: bool,
+        expected: bool,
+    },
     /// Nobody who was asked said anything.
     Mute { subject: Instance },
 }
@@ -59,7 +66,8 @@ struct Inquiry {
     /// Asked; none when there is nobody to ask.
     asked: Vec<Instance>,
     not_heard: BTreeSet<Instance>,
-    heard_by: Option<Instance>,
+    heard_by: Option<(Instance, Generation)>,
+    opened: Moment,
     repeat_at: Moment,
     deadline: Moment,
 }
@@ -105,12 +113,21 @@ pub(crate) struct Pings {
     profile: Profile,
     heard: BTreeMap<Instance, Moment>,
     watches: BTreeMap<Instance, Watch>,
+    /// Who said last, by its own will or asked, that it hears this one: asked first when we do not.
+    witnesses: BTreeMap<Instance, Instance>,
     numbers: u64,
 }
 
 impl Pings {
     pub(crate) fn new(me: Instance, profile: Profile) -> Self {
-        Self { me, profile, heard: BTreeMap::new(), watches: BTreeMap::new(), numbers: 0 }
+        Self {
+            me,
+            profile,
+            heard: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            witnesses: BTreeMap::new(),
+            numbers: 0,
+        }
     }
 
     pub(crate) fn last_heard(&self, instance: Instance) -> Option<Moment> {
@@ -150,6 +167,12 @@ impl Pings {
     pub(crate) fn forget(&mut self, instance: Instance) {
         self.heard.remove(&instance);
         self.watches.remove(&instance);
+        self.witnesses.remove(&instance);
+    }
+
+    /// Somebody says that it hears this one.
+    pub(crate) fn vouched(&mut self, subject: Instance, by: Instance) {
+        self.witnesses.insert(subject, by);
     }
 
     /// Another start of it is there, or it is back: its silence counts from now.
@@ -196,7 +219,8 @@ impl Pings {
             return;
         }
         if answer.heard {
-            inquiry.heard_by = Some(from);
+            inquiry.heard_by = Some((from, answer.generation));
+            self.witnesses.insert(answer.subject, from);
         } else {
             inquiry.not_heard.insert(from);
         }
@@ -245,13 +269,16 @@ impl Pings {
         ranked
     }
 
-    /// Whom to ask about this suspect: first those who have not kept silent about it.
+    /// Whom to ask about this suspect: first the one that heard it last, then those who have not kept silent about it.
     fn choose(&self, ranked: &[Instance], subject: Instance) -> Vec<Instance> {
         let mute = self.watches.get(&subject).map(|watch| &watch.mute);
         let is_mute = |one: &Instance| mute.is_some_and(|mute| mute.contains(one));
         let others = || ranked.iter().copied().filter(|one| *one != subject);
-        let fresh = others().filter(|one| !is_mute(one));
-        fresh.chain(others().filter(is_mute)).take(CONFIRMERS).collect()
+        let witness = self.witnesses.get(&subject);
+        let is_witness = |one: &Instance| witness == Some(one) && !is_mute(one);
+        let fresh = others().filter(|one| !is_mute(one) && !is_witness(one));
+        let first = others().filter(is_witness);
+        first.chain(fresh).chain(others().filter(is_mute)).take(CONFIRMERS).collect()
     }
 
     fn open(
@@ -275,6 +302,7 @@ impl Pings {
             asked,
             not_heard: BTreeSet::new(),
             heard_by: None,
+            opened: world.now,
             repeat_at: world.now,
             deadline,
         });
@@ -306,9 +334,12 @@ impl Pings {
         let alone = inquiry.asked.is_empty();
         let all = !alone && inquiry.not_heard.len() == inquiry.asked.len();
         let expected = watch.expected;
-        if let Some(by) = inquiry.heard_by {
+        if let Some((by, generation)) = inquiry.heard_by {
             let first = !watch.refuted;
-            findings.push(Finding::Refuted { subject, by, first, expected });
+            // What was heard a moment before the question answers it too.
+            let fresh = self.profile.fresh.as_micros().try_into().unwrap_or(u64::MAX);
+            let heard = Moment::from_micros(inquiry.opened.as_micros().saturating_sub(fresh));
+            findings.push(Finding::Refuted { subject, by, generation, heard, first, expected });
             watch.inquiry = None;
             watch.refuted = true;
             watch.ended = None;

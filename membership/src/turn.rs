@@ -92,7 +92,8 @@ impl Detector {
                 };
                 self.verdicts.down(now, subject, self.generation(subject), reason, source)
             }
-            Finding::Refuted { subject, by, first, expected } => {
+            Finding::Refuted { subject, by, generation, heard, first, expected } => {
+                self.verdicts.vouched(subject, generation, heard);
                 if first {
                     self.awareness.refuted(now);
                 }
@@ -150,9 +151,13 @@ impl Detector {
         out: &mut Vec<DetectorOutput>,
     ) {
         let silence = self.config.profile.silence;
-        let heard = self.pings.last_heard(instance).map(|at| at + silence);
         let speaking = self.contacts.speaking(instance).unwrap_or_default();
-        if let Some(until) = heard.filter(|until| *until > now && speaking >= generation) {
+        let heard = self.pings.last_heard(instance).filter(|_| speaking >= generation);
+        let opinion = self.verdicts.get(instance).filter(|one| one.generation >= generation);
+        let vouched = opinion.and_then(|opinion| opinion.vouched);
+        let heard = heard.map(|at| at + silence);
+        let until = heard.max(vouched.map(|at| at + self.config.profile.vouched));
+        if let Some(until) = until.filter(|until| *until > now) {
             self.disputed.insert(instance, (generation, until));
             return;
         }
@@ -171,7 +176,7 @@ impl Detector {
         out.extend(changed.map(DetectorOutput::Verdict));
     }
 
-    /// Whom gossip gave up while we still heard it: has it fallen silent?
+    /// Whom gossip gave up while we, or one whom we ask, still heard it: has it fallen silent?
     fn settle_disputes(&mut self, now: Moment, out: &mut Vec<DetectorOutput>) {
         let due = self.disputed.iter().filter(|(_, (_, at))| *at <= now);
         let due: Vec<_> = due.map(|(instance, (generation, _))| (*instance, *generation)).collect();

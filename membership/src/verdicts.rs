@@ -2,7 +2,8 @@
 //!
 //! What stays true: an opinion's generation never falls; a goodbye ends its generation for good; what our own
 //! ears established, gossip does not take back (only a newer start or a sign of life does); a change is
-//! reported once. Texts are for people and are never read back.
+//! reported once, and so is a condemnation that rests on a new silence. A sign of life has its moment, which no verdict
+//! makes younger. Texts are for people and are never read back.
 
 use quorate_proto::{Generation, Instance, Moment, Verdict, limits};
 use std::collections::BTreeMap;
@@ -24,6 +25,10 @@ pub struct Opinion {
     pub confirmed: bool,
     /// From our own ears (pings, sessions, farewells), not only from gossip.
     pub direct: bool,
+    /// When this start of it last gave a sign of life to our own ears.
+    pub heard: Option<Moment>,
+    /// Not before this did one whom we asked about this start of it hear it.
+    pub vouched: Option<Moment>,
 }
 
 /// What a claim rests on.
@@ -73,7 +78,7 @@ impl Verdicts {
         instance: Instance,
         generation: Generation,
     ) -> Option<Opinion> {
-        let reason = match self.get(instance) {
+        let reason = match self.opinions.get_mut(&instance) {
             None => "answers",
             Some(old) if old.generation > generation => return None,
             // Before the first session the generation of a peer may not be known.
@@ -85,14 +90,25 @@ impl Verdicts {
             Some(old) if old.generation < generation => "restarted",
             Some(old) if old.verdict == Verdict::Left => return None,
             Some(old) if old.verdict == Verdict::Alive => {
-                if let Some(old) = self.opinions.get_mut(&instance) {
-                    old.direct = true;
-                }
+                old.direct = true;
+                old.heard = Some(now);
                 return None;
             }
             Some(_) => "answers again",
         };
-        self.put(now, instance, generation, Verdict::Alive, reason.to_owned(), Source::Direct)
+        let reason = reason.to_owned();
+        self.put(now, instance, generation, Verdict::Alive, reason, Source::Direct)?;
+        let opinion = self.opinions.get_mut(&instance)?;
+        opinion.heard = Some(now);
+        Some(opinion.clone())
+    }
+
+    /// One whom we asked hears this start of it, or did at this moment.
+    pub(crate) fn vouched(&mut self, instance: Instance, generation: Generation, at: Moment) {
+        let opinion = self.opinions.get_mut(&instance);
+        if let Some(opinion) = opinion.filter(|opinion| opinion.generation == generation) {
+            opinion.vouched = opinion.vouched.max(Some(at));
+        }
     }
 
     /// A goodbye, bound to its generation.
@@ -140,10 +156,13 @@ impl Verdicts {
         if let Some(old) = self.get(instance) {
             let settled = match old.verdict {
                 Verdict::Left => true,
-                // A confirmation may come after a verdict that had none.
-                Verdict::Down => {
-                    old.confirmed || matches!(source, Source::Direct | Source::LoneGossip)
-                }
+                Verdict::Down => match source {
+                    // Our own ears, and another's, were strained anew.
+                    Source::Confirmed => false,
+                    // A confirmation may come after a verdict that had none.
+                    Source::Gossip | Source::Direct => old.confirmed,
+                    Source::LoneGossip => true,
+                },
                 Verdict::Alive | Verdict::Suspect => false,
             };
             if old.generation > generation || (old.generation == generation && settled) {
@@ -191,8 +210,19 @@ impl Verdicts {
         }
         let confirmed = matches!(source, Source::Confirmed | Source::Gossip);
         let direct = matches!(source, Source::Direct | Source::Confirmed);
-        let opinion =
-            Opinion { instance, generation, verdict, reason, since: now, confirmed, direct };
+        let same = self.get(instance).filter(|old| old.generation == generation);
+        let (heard, vouched) = same.map_or((None, None), |old| (old.heard, old.vouched));
+        let opinion = Opinion {
+            instance,
+            generation,
+            verdict,
+            reason,
+            since: now,
+            confirmed,
+            direct,
+            heard,
+            vouched,
+        };
         self.opinions.insert(instance, opinion.clone());
         Some(opinion)
     }

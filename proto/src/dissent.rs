@@ -31,7 +31,7 @@ pub struct VerdictReport {
     /// Why, for people.
     #[prost(string, tag = "4")]
     pub reason: String,
-    /// Milliseconds since the evidence was seen.
+    /// Milliseconds since the evidence, rounded up: for "it answers" since it was last heard, else since the verdict.
     #[prost(uint64, tag = "5")]
     pub age_ms: u64,
     /// Whether another node than the reporter confirmed it.
@@ -48,6 +48,13 @@ pub struct Dissent {
     /// Every difference.
     #[prost(message, repeated, tag = "2")]
     pub verdicts: Vec<VerdictReport>,
+    /// Number of the leader's newest ping that the reporter got. The leader knows when it sent that one, so that a report
+    /// that was long on its way is not taken for a fresh one.
+    #[prost(uint64, tag = "3")]
+    pub ping: u64,
+    /// Milliseconds since that ping came, when this was sent.
+    #[prost(uint64, tag = "4")]
+    pub since_ping_ms: u64,
 }
 
 /// A direct question for a sign of life.

@@ -1,14 +1,20 @@
-//! The checkers, from outside: one birth, one leader a term, equal state at equal index, epochs that only grow,
-//! no acknowledged write lost. A violation panics with the sentence that was broken.
+//! The checkers, from outside: one birth, one leader a term, equal state at equal index, epochs that only grow, are few
+//! and are told alike, no acknowledged write lost. A violation panics with the sentence that was broken.
 
 use bytes::Bytes;
 use quorate_node::Vitals;
-use quorate_proto::{Founded, GenesisId, HealthEpoch, Instance, short_hash};
+use quorate_proto::{
+    Founded, Generation, GenesisId, HealthDelta, HealthEpoch, HealthView, Instance, MemberState,
+    Message as _, short_hash,
+};
 use quorate_transport::outbox::GivenUp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A host and which of its starts.
 type Run = (usize, u64);
+
+/// Most epochs that one disturbance brings about one host: it goes, and it comes back.
+pub const TURNS: u64 = 2;
 
 /// What was seen so far.
 #[derive(Debug, Default)]
@@ -19,6 +25,15 @@ pub struct Checks {
     epochs: BTreeMap<(usize, u64), HealthEpoch>,
     applied: BTreeMap<(usize, u64), u64>,
     disks_lost: BTreeSet<usize>,
+    /// The newest epoch that anybody showed.
+    newest: HealthEpoch,
+    /// Hashes of what each epoch was shown as, and of the words in which it was told.
+    shown: BTreeMap<HealthEpoch, u64>,
+    told: BTreeMap<HealthEpoch, u64>,
+    /// Each disk life as the newest epoch has it: whether it is there, and which start of it.
+    standing: BTreeMap<Instance, (bool, Generation)>,
+    /// Turns of each disk life: it went, it came back, it was restarted. Each disturbance takes two off.
+    turns: BTreeMap<Instance, u64>,
     /// What was written under a number: sender and its run, receiving instance, number -> hash; 0 = to be skipped.
     written: BTreeMap<(Run, Instance, u64), u64>,
     /// Sender, receiver -> last number handed over, and numbers left out.
@@ -52,6 +67,53 @@ impl Checks {
             "one birth: two cluster ids are about: {:?}",
             self.births
         );
+    }
+
+    /// Something was broken or mended: each host may turn twice for it.
+    pub fn disturbed(&mut self) {
+        self.turns.values_mut().for_each(|turns| *turns = turns.saturating_sub(TURNS));
+    }
+
+    /// A host shows a view of all, and tells what led to it unless it skipped epochs.
+    pub fn shown(&mut self, host: usize, view: &HealthView, delta: Option<&HealthDelta>) {
+        if self.births.len() <= 1 {
+            let alike = |seen: &mut BTreeMap<HealthEpoch, u64>, what: &str, bytes: Vec<u8>| {
+                let hash = short_hash(&[&bytes]);
+                let first = *seen.entry(view.epoch).or_insert(hash);
+                assert_eq!(first, hash, "one epoch: n{} {what} {} otherwise", host + 1, view.epoch);
+            };
+            alike(&mut self.shown, "shows", view.encode_to_vec());
+            if let Some(delta) = delta {
+                assert_eq!(delta.epoch, view.epoch, "one epoch: the words are of another");
+                alike(&mut self.told, "tells", delta.encode_to_vec());
+            }
+        }
+        if view.epoch <= self.newest {
+            return;
+        }
+        self.newest = view.epoch;
+        for member in &view.members {
+            let stands = (member.state() == MemberState::Alive, member.generation);
+            let before = self.standing.insert(member.instance, stands);
+            if before.is_some_and(|before| before != stands) {
+                let turns = self.turns.entry(member.instance).or_default();
+                *turns += 1;
+                // What an earlier disturbance had still to bring may come together with what this one brings.
+                assert!(
+                    *turns <= 2 * TURNS,
+                    "epochs are few: {} turns for the {turns}th time at epoch {}: {}",
+                    member.name,
+                    view.epoch,
+                    member.reason
+                );
+            }
+        }
+    }
+
+    /// The disk life that turned most often since the last disturbances, and how often.
+    #[must_use]
+    pub fn most_turns(&self) -> u64 {
+        self.turns.values().copied().max().unwrap_or(0)
     }
 
     /// How many clusters were founded.

@@ -14,6 +14,7 @@ pub mod figures;
 pub mod host;
 pub mod interventions;
 mod lanes;
+pub mod lasting;
 pub mod names;
 pub mod network;
 pub mod outside;

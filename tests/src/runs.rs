@@ -235,6 +235,7 @@ pub fn run_seed_in(world: &mut World, roughness: Roughness) -> Outcome {
 pub fn heal_and_verify(world: &mut World, workload: &mut Workload) {
     world.note(|| "everything heals".to_owned());
     world.heal();
+    world.checks.disturbed();
     world.start_all();
     let settled = world.run_until_true(CONVERGE, |world| {
         world.start_all();

@@ -76,7 +76,9 @@ impl World {
             Output::SendSnapshot { to, address, message } => {
                 self.send_snapshot(host, to, address, message);
             }
-            Output::Health { .. } => {}
+            Output::Health { view, delta, .. } => {
+                self.checks.shown(host, &view, delta.as_deref());
+            }
             Output::Event(event) => {
                 self.note(|| format!("n{} {}: {}", host + 1, event.kind, event.text));
                 if event.kind == "alarm" || event.warning {

@@ -4,7 +4,9 @@
 
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
+use quorate_tests::checks::TURNS;
 use quorate_tests::figures::{failover, formation, idle, median_and_worst, told};
+use quorate_tests::lasting::{Lasting, turns_under};
 use quorate_tests::names::{
     Kept, name_of_a_living_voter, name_of_a_stopped_voter, name_of_a_wiped_voter,
 };
@@ -170,4 +172,23 @@ fn a_snapshot_is_enough_also_when_the_log_behind_it_comes_slowly() {
         assert_eq!(sent, 1, "seed {seed}: one snapshot, {behind} entries behind");
         assert!(behind <= 20, "seed {seed}: {behind} entries behind");
     }
+}
+
+#[test]
+fn no_lasting_fault_makes_a_host_turn_more_than_twice() {
+    let seeds = number("QUORATE_SEED").map_or(11..=16, |seed| seed..=seed);
+    let mut many = Vec::new();
+    for (seed, hosts) in seeds.flat_map(|seed| [3, 5, 7].map(|hosts| (seed, hosts))) {
+        for fault in Lasting::ALL {
+            let done = std::panic::catch_unwind(|| turns_under(seed, hosts, fault));
+            let turns = done.as_ref().map_or(99, |(turns, _)| *turns);
+            if turns > TURNS {
+                many.push(format!("seed {seed}, {hosts} hosts, {fault:?}: {turns}"));
+                if let (Ok((_, world)), Some(_)) = (&done, number("QUORATE_SEED")) {
+                    eprintln!("{}", world.log.join("\n"));
+                }
+            }
+        }
+    }
+    assert!(many.is_empty(), "turns of one host under one fault:\n{}", many.join("\n"));
 }

@@ -1,17 +1,21 @@
 //! A node's dissent: its own verdicts minus the committed health. It is sent whole to the leader on every
 //! change and each second while it is not empty; the leader keeps the newest of each reporter.
 //!
+//! Evidence has an age, and is never taken for younger than it is: a report names the leader's ping that its sender had,
+//! and counts from when that ping was sent. What is committed rests on evidence of a moment too.
 //! Knows nothing of what a verdict against the leader leads to: that is in `campaign.rs`.
 
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
-use quorate_membership::Opinion;
+use crate::weighing::{Standing, Voice, Word};
+use quorate_membership::{DetectorInput, Opinion};
 use quorate_proto::{
-    Dissent, EnvelopeBody, FrameKind, HealthEpoch, Instance, MemberState, Moment, Verdict,
-    VerdictReport, limits,
+    Dissent, EnvelopeBody, FrameKind, HealthEpoch, HealthView, Instance, Member, MemberState,
+    Moment, StateChange, Verdict, VerdictReport, limits,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a dissent is repeated.
@@ -19,12 +23,32 @@ const REPEAT: Duration = Duration::from_secs(1);
 /// A report older than this no longer counts: its reporter would have repeated it.
 pub(crate) const FRESH: Duration = Duration::from_secs(3);
 
-/// What others reported to this node while it leads.
+/// A sign of life older than this is none: a report that said no more than this would be repeated for ever.
+const LIFE: Duration = Duration::from_secs(3);
+
+/// One reporter's newest dissent.
+#[derive(Debug)]
+struct Heard {
+    came: Moment,
+    /// Not after it was sent, by this node's clock.
+    said: Moment,
+    verdicts: Vec<VerdictReport>,
+}
+
+/// What others reported to this node while it leads, and on what the committed health rests.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
-    reports: BTreeMap<Instance, (Moment, Dissent)>,
+    reports: BTreeMap<Instance, Heard>,
     sent_to: Option<(Instance, HealthEpoch)>,
     verdict_changed: bool,
+    /// The newest ping of the leader: whose, its number, and when it came.
+    pinged: Option<(Instance, u64, Moment)>,
+    /// The view whose states were noted last.
+    noted: Arc<HealthView>,
+    /// The moment of the evidence on which each member's committed state rests.
+    rests: BTreeMap<Instance, Moment>,
+    /// The same for what was proposed last.
+    proposed: Vec<(StateChange, Moment)>,
 }
 
 impl Evidence {
@@ -32,21 +56,84 @@ impl Evidence {
     pub(crate) fn clear(&mut self) {
         self.reports.clear();
         self.sent_to = None;
+        self.pinged = None;
+        self.proposed.clear();
     }
 
-    /// Fresh reports about one instance, with their reporters.
-    pub(crate) fn about(
-        &self,
-        subject: Instance,
-        now: Moment,
-    ) -> impl Iterator<Item = (Instance, &VerdictReport)> {
-        self.reports.iter().filter(move |(_, (at, _))| now.since(*at) < FRESH).filter_map(
-            move |(reporter, (_, dissent))| {
-                let report = dissent.verdicts.iter().find(|report| report.instance == subject)?;
-                Some((*reporter, report))
-            },
-        )
+    /// These changes are proposed, each with the moment of its evidence.
+    pub(crate) fn proposes(&mut self, changes: Vec<(StateChange, Moment)>) {
+        self.proposed = changes;
     }
+
+    /// What is committed of a member, as evidence.
+    pub(crate) fn standing(&self, member: &Member) -> Standing {
+        let at = self.rests.get(&member.instance).copied().unwrap_or_default();
+        Standing { generation: member.generation, state: member.state(), at }
+    }
+
+    /// What fresh reports say, by the member that they are about.
+    pub(crate) fn voices(&self, now: Moment) -> BTreeMap<Instance, Vec<Voice>> {
+        let mut voices: BTreeMap<Instance, Vec<Voice>> = BTreeMap::new();
+        for (by, heard) in self.reports.iter().filter(|(_, one)| now.since(one.came) < FRESH) {
+            for report in &heard.verdicts {
+                let word = match report.verdict() {
+                    Verdict::Alive => Word::Heard,
+                    Verdict::Down if report.confirmed => Word::Down,
+                    Verdict::Left => Word::Left,
+                    Verdict::Down | Verdict::Suspect => continue,
+                };
+                voices.entry(report.instance).or_default().push(Voice {
+                    by: *by,
+                    generation: report.generation,
+                    word,
+                    at: before(heard.said, report.age_ms),
+                    reason: report.reason.chars().take(limits::REASON).collect(),
+                });
+            }
+        }
+        voices
+    }
+
+    /// The moment on which a member's newly committed state rests: that of the evidence, if this node proposed it.
+    fn rests_on(&self, now: Moment, member: &Member) -> Moment {
+        let same = |change: &StateChange| {
+            (change.instance, change.generation, change.state)
+                == (member.instance, member.generation, member.state)
+        };
+        self.proposed.iter().find(|(change, _)| same(change)).map_or(now, |(_, at)| *at)
+    }
+}
+
+/// So many milliseconds before a moment.
+fn before(moment: Moment, millis: u64) -> Moment {
+    Moment::from_micros(moment.as_micros().saturating_sub(millis.saturating_mul(1_000)))
+}
+
+/// What is to be reported of an opinion, if it differs from what is committed of its member.
+///
+/// It says nothing about a start that has been followed by another, nor what this node did not hear itself or have
+/// confirmed. A sign of life counts while it is young; the leader weighs its age against that of other evidence.
+fn report(now: Moment, opinion: Opinion, member: &Member) -> Option<VerdictReport> {
+    if opinion.generation < member.generation {
+        return None;
+    }
+    let newer = opinion.generation > member.generation;
+    let since = match (member.state(), opinion.verdict) {
+        (MemberState::Alive, Verdict::Alive) if !newer => return None,
+        (_, Verdict::Alive) => opinion.heard.filter(|at| now.since(*at) < LIFE)?,
+        (MemberState::Alive, Verdict::Down) if opinion.confirmed => opinion.since,
+        (MemberState::Alive | MemberState::Down, Verdict::Left) => opinion.since,
+        _ => return None,
+    };
+    let age = now.since(since).as_micros().div_ceil(1_000);
+    Some(VerdictReport {
+        instance: opinion.instance,
+        generation: opinion.generation,
+        verdict: opinion.verdict.into(),
+        reason: opinion.reason,
+        age_ms: u64::try_from(age).unwrap_or(u64::MAX),
+        confirmed: opinion.confirmed,
+    })
 }
 
 impl Node {
@@ -66,32 +153,18 @@ impl Node {
 
     /// The verdicts that differ from the committed health.
     pub(crate) fn dissent(&self) -> Vec<VerdictReport> {
-        let mut reports = Vec::new();
-        for opinion in self.detector.verdicts() {
-            let Some(member) = self.health.member(opinion.instance) else { continue };
-            let differs = match (member.state(), opinion.verdict) {
-                (_, Verdict::Suspect) => false,
-                (MemberState::Alive, Verdict::Alive) => opinion.generation > member.generation,
-                (_, Verdict::Alive) => opinion.direct && opinion.generation >= member.generation,
-                (MemberState::Alive, Verdict::Down | Verdict::Left) => {
-                    opinion.generation >= member.generation
-                }
-                (MemberState::Down, Verdict::Left) => opinion.generation >= member.generation,
-                _ => false,
-            };
-            if differs && reports.len() < limits::MEMBERS {
-                reports.push(VerdictReport {
-                    instance: opinion.instance,
-                    generation: opinion.generation,
-                    verdict: opinion.verdict.into(),
-                    reason: opinion.reason,
-                    age_ms: u64::try_from(self.now.since(opinion.since).as_millis())
-                        .unwrap_or(u64::MAX),
-                    confirmed: opinion.confirmed,
-                });
-            }
+        let of = |opinion: Opinion| {
+            report(self.now, opinion.clone(), self.health.member(opinion.instance)?)
+        };
+        self.detector.verdicts().filter_map(of).take(limits::MEMBERS).collect()
+    }
+
+    /// A ping of the leader came in. What was to be reported before its first one waited for it.
+    pub(crate) fn leaders_ping(&mut self, leader: Instance, number: u64) {
+        if self.evidence.pinged.is_none_or(|(before, ..)| before != leader) {
+            self.timers.arm(Timer::Dissent, self.now);
         }
-        reports
+        self.evidence.pinged = Some((leader, number, self.now));
     }
 
     /// Sends the dissent to the leader; keeps repeating while it is not empty.
@@ -100,6 +173,8 @@ impl Node {
         if leader.instance == self.config.instance {
             return;
         }
+        let pinged = self.evidence.pinged.filter(|(from, ..)| *from == leader.instance);
+        let Some((_, ping, pinged)) = pinged else { return };
         let verdicts = self.dissent();
         let here = Some((leader.instance, self.health.view.epoch));
         let said_before = self.evidence.sent_to == here && !self.evidence.verdict_changed;
@@ -111,7 +186,8 @@ impl Node {
         if !verdicts.is_empty() {
             self.timers.arm(Timer::Dissent, self.now + REPEAT);
         }
-        let dissent = Dissent { epoch: self.health.view.epoch, verdicts };
+        let since_ping_ms = u64::try_from(self.now.since(pinged).as_millis()).unwrap_or(u64::MAX);
+        let dissent = Dissent { epoch: self.health.view.epoch, verdicts, ping, since_ping_ms };
         self.send_control(
             leader.instance,
             FrameKind::Dissent,
@@ -122,7 +198,12 @@ impl Node {
     }
 
     /// Another node's dissent; only members are listened to, and only while this node leads.
-    pub(crate) fn dissent_received(&mut self, from: Instance, dissent: Dissent) {
+    pub(crate) fn dissent_received(
+        &mut self,
+        from: Instance,
+        dissent: Dissent,
+        out: &mut Vec<Output>,
+    ) {
         if !self.leads() || self.health.member(from).is_none() {
             return;
         }
@@ -130,7 +211,126 @@ impl Node {
             self.counters.frames_guarded += 1;
             return;
         }
-        self.evidence.reports.insert(from, (self.now, dissent));
+        // Without a ping of this term, or with one of long ago, nobody knows how old it is. It is repeated.
+        let Some(sent) = self.push.clock.sent_at(dissent.ping) else { return };
+        let said = (sent + Duration::from_millis(dissent.since_ping_ms)).min(self.now);
+        if self.evidence.reports.get(&from).is_some_and(|newer| newer.said > said) {
+            return;
+        }
+        for report in dissent.verdicts.iter().filter(|one| one.verdict() == Verdict::Alive) {
+            let subject = report.instance;
+            self.step_detector(DetectorInput::Vouched { subject, by: from }, out);
+        }
+        let heard = Heard { came: self.now, said, verdicts: dissent.verdicts };
+        self.evidence.reports.insert(from, heard);
         self.duties_due = true;
+    }
+
+    /// Notes on what the states of a new view rest, and who has gone.
+    pub(crate) fn note_states(&mut self) {
+        let view = Arc::clone(&self.health.view);
+        let before = std::mem::replace(&mut self.evidence.noted, Arc::clone(&view));
+        for member in &view.members {
+            let old = before.members.binary_search_by(|old| old.name.cmp(&member.name)).ok();
+            let old = old.map(|place| &before.members[place]);
+            let old = old.filter(|old| old.instance == member.instance);
+            let state = |one: &Member| (one.state, one.generation);
+            if old.is_some_and(|old| state(old) == state(member)) {
+                continue;
+            }
+            let at = self.evidence.rests_on(self.now, member);
+            self.evidence.rests.insert(member.instance, at);
+            if old.is_some_and(|old| old.state() == MemberState::Alive) {
+                self.damping.gone(self.now, member.instance);
+            }
+        }
+        let is_member = |instance| view.members.iter().any(|member| member.instance == instance);
+        self.damping.retain(is_member);
+        self.state_watch.retain(is_member);
+        if self.evidence.rests.len() > view.members.len() {
+            self.evidence.rests.retain(|instance, _| is_member(*instance));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_proto::Generation;
+
+    fn at(millis: u64) -> Moment {
+        Moment::ZERO + Duration::from_millis(millis)
+    }
+
+    /// What a node that holds this of the third start of a member reports at 10 s, and how old.
+    fn reported(state: MemberState, verdict: Verdict, generation: u64) -> Option<(Verdict, u64)> {
+        let instance = Instance::from_bytes([1; 16]);
+        let opinion = Opinion {
+            instance,
+            generation: Generation::new(generation),
+            verdict,
+            reason: String::new(),
+            since: at(2_000),
+            confirmed: true,
+            direct: true,
+            heard: Some(at(9_500)),
+            vouched: None,
+        };
+        let generation = Generation::new(3);
+        let member = Member { instance, generation, state: state.into(), ..Member::default() };
+        report(at(10_000), opinion, &member).map(|report| (report.verdict(), report.age_ms))
+    }
+
+    #[test]
+    fn dissent_is_what_differs_with_the_age_of_its_evidence() {
+        use MemberState as State;
+        assert_eq!(reported(State::Alive, Verdict::Alive, 3), None);
+        assert_eq!(reported(State::Alive, Verdict::Suspect, 3), None);
+        assert_eq!(reported(State::Down, Verdict::Down, 3), None);
+        assert_eq!(reported(State::Left, Verdict::Down, 3), None);
+        assert_eq!(reported(State::Alive, Verdict::Alive, 4), Some((Verdict::Alive, 500)));
+        assert_eq!(reported(State::Down, Verdict::Alive, 3), Some((Verdict::Alive, 500)));
+        assert_eq!(reported(State::Alive, Verdict::Down, 3), Some((Verdict::Down, 8_000)));
+        assert_eq!(reported(State::Down, Verdict::Left, 3), Some((Verdict::Left, 8_000)));
+    }
+
+    #[test]
+    fn an_opinion_of_an_earlier_start_is_no_dissent() {
+        for state in [MemberState::Alive, MemberState::Down, MemberState::Left] {
+            for verdict in [Verdict::Alive, Verdict::Down, Verdict::Left] {
+                assert_eq!(reported(state, verdict, 2), None, "{state:?} {verdict:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sign_of_life_that_is_no_longer_young_is_no_dissent() {
+        let instance = Instance::from_bytes([1; 16]);
+        let member = Member { instance, state: MemberState::Down.into(), ..Member::default() };
+        let heard = |heard| Opinion {
+            instance,
+            generation: Generation::default(),
+            verdict: Verdict::Alive,
+            reason: String::new(),
+            since: at(0),
+            confirmed: false,
+            direct: true,
+            heard,
+            vouched: None,
+        };
+        assert!(report(at(10_000), heard(Some(at(7_001))), &member).is_some());
+        assert!(report(at(10_000), heard(Some(at(7_000))), &member).is_none());
+        assert!(report(at(10_000), heard(None), &member).is_none());
+    }
+
+    #[test]
+    fn a_report_counts_from_when_the_ping_that_it_names_was_sent() {
+        let mut evidence = Evidence::default();
+        let report = VerdictReport { age_ms: 700, confirmed: true, ..VerdictReport::default() };
+        let heard = Heard { came: at(5_000), said: at(4_000), verdicts: vec![report] };
+        evidence.reports.insert(Instance::from_bytes([2; 16]), heard);
+        let voices = evidence.voices(at(5_100));
+        assert_eq!(voices[&Instance::default()][0].at, at(3_300));
+        assert!(evidence.voices(at(8_000)).is_empty());
     }
 }

@@ -11,6 +11,7 @@ mod admission;
 mod autopilot;
 mod boot;
 mod campaign;
+mod damping;
 mod disk_steps;
 mod disk_watch;
 pub mod event;
@@ -36,6 +37,7 @@ mod stop;
 mod timers;
 #[cfg(test)]
 mod trial;
+mod weighing;
 mod whereabouts;
 
 pub use boot::{Boot, NodeConfig, RecoveredLog};

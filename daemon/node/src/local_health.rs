@@ -254,6 +254,7 @@ impl Node {
         }
         if self.health.learned != self.health.view.epoch {
             self.health.learned = self.health.view.epoch;
+            self.note_states();
             self.learn_members(out);
         }
         self.tell_detector(out);

@@ -86,7 +86,8 @@ impl Node {
         let from = shown(admit.address.as_ref());
         let there = shown(holder.address.as_ref());
         let name = &admit.name;
-        if holder.state() == MemberState::Alive {
+        let held = self.damping.holds(self.now, holder.instance);
+        if holder.state() == MemberState::Alive || held {
             if !patience_is_over {
                 return Claim::Later;
             }

@@ -8,6 +8,7 @@ use crate::admission::Admission;
 use crate::autopilot::Autopilot;
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
+use crate::damping::Damping;
 use crate::disk_watch;
 use crate::event::{Input, Output, Write};
 use crate::evidence::Evidence;
@@ -73,6 +74,7 @@ pub struct Node {
     pub(crate) reconciler: Reconciler,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) names: Names,
+    pub(crate) damping: Damping,
     pub(crate) state_watch: StateWatch,
     pub(crate) push: Push,
     pub(crate) autopilot: Autopilot,
@@ -125,6 +127,7 @@ impl Node {
             reconciler: Reconciler::default(),
             whereabouts: Whereabouts::default(),
             names: Names::default(),
+            damping: Damping::default(),
             state_watch: StateWatch::default(),
             push: Push::default(),
             autopilot: Autopilot::default(),
@@ -281,7 +284,7 @@ impl Node {
             EnvelopeBody::Founding(message) => {
                 self.step_founding(FoundingInput::Message { from, message }, out);
             }
-            EnvelopeBody::Dissent(dissent) => self.dissent_received(from, dissent),
+            EnvelopeBody::Dissent(dissent) => self.dissent_received(from, dissent, out),
             EnvelopeBody::Detector(message) => {
                 self.step_detector(DetectorInput::Message { from, message }, out);
             }

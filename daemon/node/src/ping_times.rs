@@ -50,6 +50,11 @@ impl PingClock {
         self.rounds.push_back((round, now));
     }
 
+    /// When the pings of this round were sent; none of long ago, or that was never sent.
+    pub(crate) fn sent_at(&self, round: u64) -> Option<Moment> {
+        self.rounds.iter().rev().find(|(number, _)| *number == round).map(|(_, sent)| *sent)
+    }
+
     /// The ping of this round goes to a member that is down: it may wait until that comes back, which is no delay.
     pub(crate) fn knocks(&mut self, at: Instance, round: u64) {
         if self.knocked.len() >= limits::MEMBERS && !self.knocked.contains_key(&at) {
@@ -67,16 +72,14 @@ impl PingClock {
         round: u64,
         is_member: impl Fn(Instance) -> bool,
     ) {
-        let Some((_, sent)) = self.rounds.iter().rev().find(|(number, _)| *number == round) else {
-            return;
-        };
+        let Some(sent) = self.sent_at(round) else { return };
         if self.knocked.get(&from).is_some_and(|knocked| round <= *knocked) {
             return;
         }
         if self.times.len() >= limits::MEMBERS && !self.times.contains_key(&from) {
             self.times.retain(|instance, _| is_member(*instance));
         }
-        self.times.entry(from).or_default().add(now.since(*sent));
+        self.times.entry(from).or_default().add(now.since(sent));
     }
 
     /// All that were ever counted.

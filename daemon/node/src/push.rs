@@ -146,6 +146,7 @@ impl Node {
         }
         if ping.leader == Some(from) {
             self.leader_pinged(from, ping.term, out);
+            self.leaders_ping(from, ping.number);
             if let Some(update) = ping.update {
                 self.health_pushed(update);
             }

@@ -3,19 +3,43 @@
 //! Level-triggered: it looks at what is, not at what happened, so a missed event cannot be lost. One proposal
 //! is in flight at a time, guarded by the epoch it was made from. A suspicion alone never gets this far.
 
+use crate::damping::{self, Life};
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
+use crate::weighing::{Voice, Word, weigh};
+use quorate_membership::Opinion;
 use quorate_proto::{
     CommandBody, HealthProposal, Instance, Member, MemberState, Moment, StateChange, Verdict,
     limits,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the leader looks again although nothing happened.
 pub(crate) const DUTIES: Duration = Duration::from_millis(500);
+/// How often while a host that is heard is held down.
+const HELD: Duration = Duration::from_millis(100);
 /// A proposal whose fate is not seen after this long is made again.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a leader hears itself within this is there, whatever others say.
+const SILENCE: Duration = Duration::from_millis(500);
+/// So is one that another hears for it: it asks again each second, and once more when an answer was lost. The detector
+/// uses the same span.
+const VOUCHED: Duration = Duration::from_millis(2_500);
+
+/// Whether a member is there by this node's own evidence, which is renewed all the time while it is.
+fn is_there(now: Moment, own: &Opinion) -> bool {
+    let within = |at: Option<Moment>, span| at.is_some_and(|at| now.since(at) < span);
+    let gone = match own.verdict {
+        Verdict::Left => return false,
+        Verdict::Down => Some(own.since),
+        Verdict::Alive | Verdict::Suspect => None,
+    };
+    own.heard.max(own.vouched) > gone
+        && (within(own.heard, SILENCE) || within(own.vouched, VOUCHED))
+}
 
 /// The proposal in flight.
 #[derive(Debug, Default)]
@@ -61,94 +85,136 @@ impl Node {
             return;
         }
         let if_epoch = self.group.as_ref().map(|group| group.meta.epoch()).unwrap_or_default();
-        let proposal = HealthProposal { if_epoch, changes, at_unix_ms: self.wall_ms };
+        let proposed = changes.iter().map(|(change, _)| change.clone()).collect();
+        let proposal = HealthProposal { if_epoch, changes: proposed, at_unix_ms: self.wall_ms };
+        self.evidence.proposes(changes);
         let ticket = self.requests.new_ticket();
         self.reconciler.in_flight = Some((ticket, self.now));
         self.enqueue_proposal(ticket, CommandBody::Health(proposal));
     }
 
-    fn differences(&self) -> Vec<StateChange> {
-        let members = self.health.view.members.iter();
-        members.filter_map(|member| self.difference(member)).take(limits::MEMBERS).collect()
+    /// What must change, each with the moment of its evidence.
+    fn differences(&mut self) -> Vec<(StateChange, Moment)> {
+        let view = Arc::clone(&self.health.view);
+        let mut voices = self.evidence.voices(self.now);
+        let mut changes = Vec::new();
+        for member in view.members.iter().take(limits::MEMBERS) {
+            let voices = voices.remove(&member.instance).unwrap_or_default();
+            changes.extend(self.difference(member, voices));
+        }
+        changes
     }
 
-    fn difference(&self, member: &Member) -> Option<StateChange> {
+    fn difference(
+        &mut self,
+        member: &Member,
+        mut reported: Vec<Voice>,
+    ) -> Option<(StateChange, Moment)> {
         if member.instance == self.config.instance {
-            return self.own_difference(member);
+            return Some((self.own_difference(member)?, self.now));
         }
         let own = self.detector.verdict(member.instance);
-        let current = member.generation;
-        let own = own.filter(|opinion| opinion.generation >= current);
-        if let Some(opinion) = &own {
-            let address = self.moved_to(member).map(Into::into);
-            let also_at = self.whereabouts.also_at(member).map(Into::into);
-            let state = match opinion.verdict {
-                Verdict::Left => Some(MemberState::Left),
-                Verdict::Down => Some(MemberState::Down),
-                Verdict::Alive if opinion.direct => Some(MemberState::Alive),
-                _ => None,
-            };
-            let newer = opinion.generation > current;
-            if let Some(state) = state {
-                let late_farewell =
-                    member.state() == MemberState::Left && state == MemberState::Down;
-                let changed = state != member.state() && !late_farewell;
-                if changed
-                    || (state == MemberState::Alive
-                        && (newer || address.is_some() || also_at.is_some()))
-                {
-                    return Some(StateChange {
-                        instance: member.instance,
-                        generation: opinion.generation,
-                        state: state.into(),
-                        reason: opinion.reason.clone(),
-                        reporter: self.config.name.to_string(),
-                        address,
-                        also_at,
-                    });
-                }
-                return None;
+        let own = own.filter(|opinion| opinion.generation >= member.generation);
+        let mut voices = Vec::new();
+        if let Some(own) = &own {
+            if is_there(self.now, own) {
+                // Whom this node hears, or has heard for it, is not there for some of the others; that is no death.
+                reported.retain(|voice| voice.word != Word::Down);
             }
+            self.own_voices(own, &mut voices);
         }
-        self.reported_difference(member)
+        voices.append(&mut reported);
+        let standing = self.evidence.standing(member);
+        match weigh(&standing, &voices) {
+            Some(voice) => self.change(member, voice, &voices).map(|change| (change, voice.at)),
+            None => Some((self.address_change(member, own.as_ref()?)?, standing.at)),
+        }
     }
 
-    /// What others say of a member that this node has no firm verdict on.
-    fn reported_difference(&self, member: &Member) -> Option<StateChange> {
-        let fresh: Vec<_> = self
-            .evidence
-            .about(member.instance, self.now)
-            .filter(|(_, report)| report.generation >= member.generation)
-            .collect();
-        let firm = |verdict: Verdict| {
-            fresh.iter().find(move |(_, report)| {
-                report.verdict() == verdict && (verdict != Verdict::Down || report.confirmed)
-            })
+    /// This node's own evidence about another.
+    fn own_voices(&self, own: &Opinion, voices: &mut Vec<Voice>) {
+        let mut say = |word, at, reason: &str| {
+            let (by, reason) = (self.config.instance, reason.to_owned());
+            voices.push(Voice { by, generation: own.generation, word, at, reason });
         };
-        let hears_it = self
-            .detector
-            .last_heard(member.instance)
-            .is_some_and(|at| self.now.since(at) < Duration::from_millis(500));
-        let (state, (reporter, report)) = if let Some(left) = firm(Verdict::Left) {
-            (MemberState::Left, left)
-        } else if let Some(alive) = firm(Verdict::Alive) {
-            (MemberState::Alive, alive)
-        } else {
-            (MemberState::Down, firm(Verdict::Down).filter(|_| !hears_it)?)
+        let answers = if own.verdict == Verdict::Alive { &own.reason } else { "answers" };
+        own.heard.into_iter().for_each(|at| say(Word::Heard, at, answers));
+        own.vouched.into_iter().for_each(|at| say(Word::Heard, at, "answers another node"));
+        match own.verdict {
+            Verdict::Left => say(Word::Left, own.since, &own.reason),
+            Verdict::Down => say(Word::Down, own.since, &own.reason),
+            Verdict::Alive | Verdict::Suspect => {}
+        }
+    }
+
+    /// The change that a voice asks for, unless the member has come and gone too often of late.
+    fn change(&mut self, member: &Member, voice: &Voice, voices: &[Voice]) -> Option<StateChange> {
+        let instance = member.instance;
+        let times = self.damping.times(self.now, instance);
+        let was_there = member.state() == MemberState::Alive;
+        let mut reason = voice.reason.clone();
+        let state = match voice.word {
+            Word::Left => MemberState::Left,
+            Word::Heard if !was_there => {
+                let silent = |voice: &&Voice| voice.word == Word::Down;
+                let silent = voices.iter().filter(silent).map(|voice| voice.at).max();
+                let life = Life {
+                    generation: voice.generation,
+                    restarted: voice.generation > member.generation,
+                    heard: voice.at,
+                    silent,
+                };
+                if !self.damping.lets_back(self.now, instance, life) {
+                    self.timers.arm(Timer::Duties, self.now + HELD);
+                    return None;
+                }
+                MemberState::Alive
+            }
+            // A restart that nobody saw as a departure is one.
+            Word::Heard if damping::hold(times + 1).is_zero() => MemberState::Alive,
+            Word::Heard | Word::Down => MemberState::Down,
         };
-        let newer = report.generation > member.generation && state == MemberState::Alive;
-        let late = member.state() == MemberState::Left && state == MemberState::Down;
-        if (state == member.state() && !newer) || late {
+        if was_there && state != MemberState::Alive {
+            reason.push_str(&damping::words(times + 1));
+        }
+        let own = voice.by == self.config.instance && state == MemberState::Alive;
+        Some(StateChange {
+            instance,
+            generation: voice.generation,
+            state: state.into(),
+            reason,
+            reporter: self.reporter(voice.by),
+            address: self.moved_to(member).filter(|_| own).map(Into::into),
+            also_at: self.whereabouts.also_at(member).filter(|_| own).map(Into::into),
+        })
+    }
+
+    fn reporter(&self, instance: Instance) -> String {
+        if instance == self.config.instance {
+            return self.config.name.to_string();
+        }
+        self.health.name(instance)
+    }
+
+    /// A member that is there, and heard by this node, is to be found at another address, or at two.
+    fn address_change(&self, member: &Member, own: &Opinion) -> Option<StateChange> {
+        let there = member.state() == MemberState::Alive && own.verdict == Verdict::Alive;
+        if !there || !own.direct || own.generation != member.generation {
+            return None;
+        }
+        let address = self.moved_to(member).map(Into::into);
+        let also_at = self.whereabouts.also_at(member).map(Into::into);
+        if address.is_none() && also_at.is_none() {
             return None;
         }
         Some(StateChange {
             instance: member.instance,
-            generation: report.generation,
-            state: state.into(),
-            reason: report.reason.chars().take(limits::REASON).collect(),
-            reporter: self.health.name(*reporter),
-            address: None,
-            also_at: None,
+            generation: own.generation,
+            state: MemberState::Alive.into(),
+            reason: own.reason.clone(),
+            reporter: self.config.name.to_string(),
+            address,
+            also_at,
         })
     }
 

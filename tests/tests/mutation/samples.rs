@@ -253,7 +253,8 @@ impl Word for Envelope {
             age_ms: 700,
             confirmed: true,
         };
-        let dissent = Dissent { epoch: HealthEpoch::new(10), verdicts: vec![report] };
+        let (epoch, verdicts) = (HealthEpoch::new(10), vec![report]);
+        let dissent = Dissent { epoch, verdicts, ping: 1, since_ping_ms: 20 };
         let founding = |body| {
             let digest = Digest::default();
             EnvelopeBody::Founding(FoundingMessage { digest, body: Some(body) })

@@ -1,0 +1,218 @@
+//! How a host that comes and goes is kept from telling everybody each time.
+//!
+//! Invariants: that a host is gone is never held back; nor is its first restart within a minute. Each further return is told
+//! once the host has been up without a break for a span that doubles; the first return of a start that was found silent
+//! once it was heard for as long as that silence. Every node counts along from the committed view, so that another leader
+//! goes on where the last one ended.
+
+use quorate_proto::{Generation, Instance, Moment};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Departures are counted over so long.
+pub(crate) const WINDOW: Duration = Duration::from_secs(60);
+/// Who was silent for half a second must be heard for as long: one late frame of a host that hears nobody is no return.
+const AGAIN: Duration = Duration::from_millis(500);
+/// The hold at the second departure within the window: longer than a flapping link or a service manager's pause between
+/// two starts. It doubles with each further one.
+const FIRST_HOLD: Duration = Duration::from_secs(2);
+/// The longest hold: who stays up for that long is told, however often it was gone before.
+const LONGEST_HOLD: Duration = Duration::from_secs(30);
+/// Departures kept of each host: with the last of these the hold is at its longest.
+const KEPT: usize = 8;
+/// A host that was not heard for so long was not up without a break: a leader knocks at who is down each second, and in
+/// a cluster of 1,000 each 3.5 s.
+const BREAK: Duration = Duration::from_secs(5);
+
+/// One host that was gone of late.
+#[derive(Debug, Default)]
+struct Host {
+    gone: VecDeque<Moment>,
+    steady: Option<Steady>,
+}
+
+/// A host that is heard, though committed as gone.
+#[derive(Debug, Clone, Copy)]
+struct Steady {
+    generation: Generation,
+    since: Moment,
+    heard: Moment,
+}
+
+/// What is known of the life of a host that is committed as gone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Life {
+    /// Which start of it is heard.
+    pub(crate) generation: Generation,
+    /// It is a newer start than the one that is committed as gone.
+    pub(crate) restarted: bool,
+    /// When it was heard last.
+    pub(crate) heard: Moment,
+    /// When it was found silent last.
+    pub(crate) silent: Option<Moment>,
+}
+
+/// All hosts that were gone of late. At most one entry for each member.
+#[derive(Debug, Default)]
+pub(crate) struct Damping {
+    hosts: BTreeMap<Instance, Host>,
+}
+
+impl Damping {
+    /// A host was committed as gone, or as another start of itself.
+    pub(crate) fn gone(&mut self, now: Moment, instance: Instance) {
+        let host = self.hosts.entry(instance).or_default();
+        if host.gone.len() >= KEPT {
+            host.gone.pop_front();
+        }
+        host.gone.push_back(now);
+        host.steady = None;
+    }
+
+    /// Forgets who is no member any more.
+    pub(crate) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
+        self.hosts.retain(|instance, _| is_member(*instance));
+    }
+
+    /// How often a host was gone within the window.
+    pub(crate) fn times(&self, now: Moment, instance: Instance) -> usize {
+        let gone = self.hosts.get(&instance).map(|host| host.gone.iter());
+        gone.map_or(0, |gone| gone.filter(|at| now.since(**at) < WINDOW).count())
+    }
+
+    /// Whether a host may be told to be back.
+    pub(crate) fn lets_back(&mut self, now: Moment, instance: Instance, life: Life) -> bool {
+        let Life { generation, restarted, heard, silent } = life;
+        let again = if restarted { Duration::ZERO } else { AGAIN };
+        let hold = hold(self.times(now, instance)).max(again);
+        if hold.is_zero() {
+            return true;
+        }
+        let host = self.hosts.entry(instance).or_default();
+        let unbroken = host.steady.filter(|steady| {
+            steady.generation == generation
+                && heard.since(steady.heard) < BREAK
+                && silent.is_none_or(|silent| silent <= steady.since)
+        });
+        let since = unbroken.map_or(heard, |steady| steady.since);
+        host.steady = Some(Steady { generation, since, heard });
+        heard >= since + hold
+    }
+
+    /// Whether a host is there, as far as this leader hears, though it is held back.
+    pub(crate) fn holds(&self, now: Moment, instance: Instance) -> bool {
+        let steady = self.hosts.get(&instance).and_then(|host| host.steady);
+        steady.is_some_and(|steady| now.since(steady.heard) < BREAK)
+    }
+}
+
+/// How long a host must have been up after so many departures within the window.
+pub(crate) fn hold(times: usize) -> Duration {
+    let doublings = match u32::try_from(times) {
+        Ok(0 | 1) => return Duration::ZERO,
+        Ok(times) => (times - 2).min(8),
+        Err(_) => 8,
+    };
+    (FIRST_HOLD * (1 << doublings)).min(LONGEST_HOLD)
+}
+
+/// What is added to the reason of a departure, so many of which have been within the window, this one included.
+pub(crate) fn words(times: usize) -> String {
+    let hold = hold(times);
+    if hold.is_zero() {
+        return String::new();
+    }
+    format!(
+        "; gone {times} times within {} s, held down until it stays up for {} s",
+        WINDOW.as_secs(),
+        hold.as_secs()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::ZERO + Duration::from_millis(millis)
+    }
+
+    fn one() -> Instance {
+        Instance::from_bytes([1; 16])
+    }
+
+    /// A start that is newer than what is committed, heard and perhaps found silent at these moments.
+    fn life(heard: u64, start: u64, silent: Option<u64>) -> Life {
+        let generation = Generation::new(start);
+        Life { generation, restarted: true, heard: at(heard), silent: silent.map(at) }
+    }
+
+    #[test]
+    fn one_late_frame_of_a_start_that_was_found_silent_is_no_return() {
+        let mut damping = Damping::default();
+        damping.gone(at(0), one());
+        let mut heard = |ms, silent| {
+            damping.lets_back(at(ms), one(), Life { restarted: false, ..life(ms, 1, silent) })
+        };
+        assert!(!heard(60, Some(0)));
+        assert!(!heard(559, Some(0)));
+        assert!(!heard(700, Some(600)));
+        assert!(heard(1_200, Some(600)));
+    }
+
+    #[test]
+    fn the_first_return_is_told_at_once_and_each_further_one_later() {
+        let mut damping = Damping::default();
+        assert!(damping.lets_back(at(0), one(), life(0, 1, None)));
+        for (times, hold) in [(1, 0), (2, 2_000), (3, 4_000), (4, 8_000), (5, 16_000)] {
+            damping.gone(at(times), one());
+            assert!(damping.lets_back(at(100), one(), life(100, 1, None)) == (hold == 0));
+            assert_eq!(damping.times(at(100), one()) as u64, times);
+            assert_eq!(
+                super::hold(usize::try_from(times).expect("few")),
+                Duration::from_millis(hold)
+            );
+        }
+        assert_eq!(super::hold(usize::MAX), LONGEST_HOLD);
+        assert_eq!(words(1), "");
+        assert_eq!(words(3), "; gone 3 times within 60 s, held down until it stays up for 4 s");
+    }
+
+    #[test]
+    fn a_host_that_stays_up_without_a_break_is_told_and_one_that_does_not_is_held() {
+        let mut damping = Damping::default();
+        damping.gone(at(0), one());
+        damping.gone(at(1), one());
+        let mut heard =
+            |ms, start, silent| damping.lets_back(at(ms), one(), life(ms, start, silent));
+        assert!(!heard(1_000, 1, None));
+        assert!(!heard(2_999, 1, Some(900)));
+        // Found silent meanwhile: it counts from here again. So does another start, and a pause.
+        assert!(!heard(3_100, 1, Some(3_050)));
+        assert!(!heard(5_000, 2, Some(3_050)));
+        assert!(!heard(6_999, 2, None));
+        assert!(!heard(12_000, 2, None));
+        assert!(heard(14_000, 2, None));
+    }
+
+    #[test]
+    fn a_quiet_minute_forgives() {
+        let mut damping = Damping::default();
+        (0..20).for_each(|ms| damping.gone(at(ms), one()));
+        assert_eq!(damping.times(at(59_000), one()), KEPT);
+        assert_eq!(damping.times(at(60_100), one()), 0);
+        assert!(damping.lets_back(at(60_100), one(), life(60_100, 1, None)));
+        damping.retain(|_| false);
+        assert_eq!(damping.times(at(30_000), one()), 0);
+    }
+
+    #[test]
+    fn a_held_host_counts_as_there() {
+        let mut damping = Damping::default();
+        damping.gone(at(0), one());
+        damping.gone(at(1), one());
+        assert!(!damping.holds(at(900), one()));
+        assert!(!damping.lets_back(at(1_000), one(), life(1_000, 1, None)));
+        assert!(damping.holds(at(2_000), one()) && !damping.holds(at(6_000), one()));
+    }
+}
