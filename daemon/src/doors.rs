@@ -108,8 +108,10 @@ pub(crate) struct Doors {
 pub(crate) enum CallFailure {
     /// The loop has too many calls waiting; this one was not taken.
     Busy,
-    /// The daemon is stopping; what became of the call is not known.
+    /// The daemon has stopped; the call was not taken.
     Stopping,
+    /// The daemon ended with the call in hand; what became of it is not known.
+    Abandoned,
     /// The loop did not answer in time; what became of the call is not known.
     Silent,
 }
@@ -127,7 +129,7 @@ impl Doors {
             mpsc::error::TrySendError::Closed(_) => CallFailure::Stopping,
         })?;
         match tokio::time::timeout(patience, answer).await {
-            Ok(answered) => answered.map_err(|_| CallFailure::Stopping),
+            Ok(answered) => answered.map_err(|_| CallFailure::Abandoned),
             Err(_) => Err(CallFailure::Silent),
         }
     }

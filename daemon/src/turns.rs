@@ -73,6 +73,7 @@ impl Loop {
                 out.iter().any(|output| matches!(output, Output::Health { .. } | Output::Event(_)));
             if let Some(ended) = self.carrier.carry(&mut out) {
                 self.show_status(true);
+                refuse_calls(&mut sources.calls);
                 return ended;
             }
             self.show_status(urgent);
@@ -167,6 +168,18 @@ impl Loop {
         let status = self.node.status(now);
         self.service.show(&status);
         self.status.send_replace(Arc::new(status));
+    }
+}
+
+/// What waits for a loop that has ended was not taken, and nothing was done.
+fn refuse_calls(calls: &mut mpsc::Receiver<Call>) {
+    calls.close();
+    while let Ok(call) = calls.try_recv() {
+        if let Call::Client { reply, .. } = call {
+            let text = "this node has stopped and has not done it; ask another".to_owned();
+            let refusal = Refusal { code: RefusalCode::Stopping.into(), detail: 0, text };
+            let _ = reply.send(ClientReply::Refused(refusal));
+        }
     }
 }
 

@@ -88,6 +88,8 @@ pub enum RefusalCode {
     OtherCluster = 7,
     /// The instance has been superseded by a later one.
     Superseded = 8,
+    /// The node is stopping; nothing was proposed, and another node may be asked.
+    Stopping = 9,
 }
 
 /// A refusal with its reason.

@@ -4,6 +4,7 @@
 use super::pages::RefusalPage;
 use crate::doors::{Call, CallFailure, Doors};
 use axum::http::StatusCode;
+use quorate_meta::Meta;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
     HealthEpoch, KvError, KvRequest, KvResponse, Message, Refusal, RefusalCode, kv_request, limits,
@@ -31,7 +32,7 @@ pub(crate) enum Failure {
     Busy,
     /// The disk is full.
     NoSpace,
-    /// The daemon stops.
+    /// The daemon stops; nothing was proposed.
     Stopping,
     /// This door does not serve the keyspace.
     Closed,
@@ -40,16 +41,24 @@ pub(crate) enum Failure {
 }
 
 impl From<CallFailure> for Failure {
+    /// Of a call that changes nothing.
     fn from(failure: CallFailure) -> Self {
-        match failure {
-            CallFailure::Busy => Self::Busy,
-            CallFailure::Stopping => Self::Stopping,
-            CallFailure::Silent => Self::FateUnknown,
-        }
+        Self::of_call(failure, false)
     }
 }
 
 impl Failure {
+    /// What a call without an answer means for a request that does, or does not, change something.
+    fn of_call(failure: CallFailure, writes: bool) -> Self {
+        match failure {
+            CallFailure::Busy => Self::Busy,
+            CallFailure::Stopping => Self::Stopping,
+            CallFailure::Abandoned | CallFailure::Silent if writes => Self::FateUnknown,
+            CallFailure::Abandoned => Self::Stopping,
+            CallFailure::Silent => Self::TimedOut,
+        }
+    }
+
     fn of(refusal: Refusal, leader_known: bool) -> Self {
         match refusal.code() {
             RefusalCode::Kv => {
@@ -61,6 +70,7 @@ impl Failure {
             RefusalCode::TimedOut => Self::NoLeader,
             RefusalCode::Busy => Self::Busy,
             RefusalCode::NoSpace => Self::NoSpace,
+            RefusalCode::Stopping => Self::Stopping,
             _ => Self::Other(refusal.text),
         }
     }
@@ -112,7 +122,7 @@ const FATE_UNKNOWN: &str = "the leader was lost while it worked on this: it may 
 const BUSY: &str = "too many requests are in flight; nothing was changed. Try again";
 const NO_SPACE: &str =
     "the leader's disk is full; nothing was changed. Free space in its data directory";
-const STOPPING: &str = "the daemon is stopping; ask another node";
+const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";
 const CLOSED: &str = "quorate: the keyspace is not served here; use the unix socket, or set `keyspace_on_tcp = true` under [client]";
 
 /// Asks the keyspace.
@@ -155,8 +165,10 @@ async fn client(
     deadline: Duration,
 ) -> Result<ClientReply, Failure> {
     let deadline = deadline.min(LONGEST);
+    let writes = matches!(&request, ClientRequest::Kv(request) if !Meta::is_read_only(request));
     let call = |reply| Call::Client { request, deadline, reply };
-    Ok(doors.ask(deadline + LOOP_GRACE, call).await?)
+    let answered = doors.ask(deadline + LOOP_GRACE, call).await;
+    answered.map_err(|failure| Failure::of_call(failure, writes))
 }
 
 fn refused(doors: &Doors, refusal: Refusal) -> Failure {

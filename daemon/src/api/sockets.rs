@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener};
@@ -31,20 +31,38 @@ pub(crate) enum OpenError {
     Tcp { address: SocketAddr, error: io::Error },
 }
 
-/// A unix socket that is listened on; its file is removed with it.
+/// A unix socket that is listened on; its file is removed with it, and first: a successor that finds a file without a
+/// listener replaces it, and the one that it makes is not ours.
 #[derive(Debug)]
 pub(crate) struct UnixDoor {
-    pub(super) listener: UnixListener,
     _file: SocketFile,
+    pub(super) listener: UnixListener,
 }
 
+/// The file, and which one it is.
 #[derive(Debug)]
-struct SocketFile(PathBuf);
+struct SocketFile {
+    path: PathBuf,
+    made: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn made_at(path: &Path) -> Self {
+        Self { path: path.to_owned(), made: Self::identity(path) }
+    }
+
+    /// Device and number of what is there.
+    fn identity(path: &Path) -> Option<(u64, u64)> {
+        fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Gone already, or not ours to remove: the next start replaces what is left.
-        let _ = fs::remove_file(&self.0);
+        if self.made.is_some() && self.made == Self::identity(&self.path) {
+            // Not ours to remove: the next start replaces what is left.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -82,7 +100,7 @@ pub(crate) fn open_unix(path: &Path) -> Result<UnixDoor, OpenError> {
             tracing::debug!(%error, "the socket keeps its group");
         }
     }
-    Ok(UnixDoor { listener, _file: SocketFile(path.to_owned()) })
+    Ok(UnixDoor { _file: SocketFile::made_at(path), listener })
 }
 
 fn group_id(name: &str) -> Option<u32> {
@@ -101,6 +119,19 @@ pub(crate) async fn open_tcp(address: SocketAddr) -> Result<TcpListener, OpenErr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_door_that_closes_leaves_the_socket_of_its_successor_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("q.sock");
+        let door = open_unix(&path).unwrap();
+        // Beside the first, so that the file system cannot give it the same number.
+        let aside = dir.path().join("successor.sock");
+        let _successor = std::os::unix::net::UnixListener::bind(&aside).unwrap();
+        fs::rename(&aside, &path).unwrap();
+        drop(door);
+        assert!(UnixStream::connect(&path).is_ok(), "the successor is reached");
+    }
 
     #[tokio::test]
     async fn a_stale_socket_is_replaced_a_live_one_and_a_file_are_refused() {

@@ -385,7 +385,7 @@ async fn too_large_a_request_gets_etcds_words_and_far_too_large_a_one_those_of_g
 }
 
 #[tokio::test]
-async fn a_full_loop_is_busy_and_a_stopped_one_says_so() {
+async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() {
     let stage = Stage::new(State::Quorate, no_keyspace);
     let (calls, inbox) = mpsc::channel(1);
     let doors = Doors { calls, keyspace: true, ..stage.doors.clone() };
@@ -397,6 +397,9 @@ async fn a_full_loop_is_busy_and_a_stopped_one_says_so() {
         super::keyspace::Failure::Stopping
     };
     let (first, second, _) = tokio::join!(biased; first, second, stopping);
-    assert_eq!(first.unwrap_err(), super::keyspace::Failure::Stopping);
+    assert_eq!(first.unwrap_err(), super::keyspace::Failure::FateUnknown);
     assert_eq!(second.unwrap_err(), super::keyspace::Failure::Busy);
+    // From here on nothing is taken any more.
+    let third = super::keyspace::ask(&doors, request(), Duration::from_secs(60)).await;
+    assert_eq!(third.unwrap_err(), super::keyspace::Failure::Stopping);
 }

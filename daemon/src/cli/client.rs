@@ -1,5 +1,5 @@
 //! HTTP to the daemon over its unix socket, one connection a request. What can go wrong on the way is told with the
-//! remedy.
+//! remedy. A write whose connection broke once a byte of it was written may have happened, and that is what is said.
 
 use super::exit::{Exit, Failure};
 use crate::api::pages::RefusalPage;
@@ -16,6 +16,13 @@ use tokio::net::UnixStream;
 
 /// Longest line of a stream that is kept: a view of 1,000 members fits ten times.
 const LINE: usize = 4 * 1024 * 1024;
+
+/// Whether a request changes something if it arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changes {
+    Nothing,
+    Something,
+}
 
 /// Talks to one socket.
 #[derive(Debug)]
@@ -35,7 +42,8 @@ impl Client {
 
     /// Asks for a page.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let body = self.body(Method::GET, path, &[], Bytes::new()).await?;
+        let nothing = Changes::Nothing;
+        let body = self.body(Method::GET, path, &[], Bytes::new(), nothing).await?;
         serde_json::from_slice(&body).map_err(|error| {
             Failure::other(format!(
                 "the daemon's answer is not understood ({error}); is it of another version? `quorate --version`"
@@ -49,8 +57,9 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
         body: Bytes,
+        changes: Changes,
     ) -> Result<Bytes, Failure> {
-        self.body(Method::POST, path, headers, body).await
+        self.body(Method::POST, path, headers, body, changes).await
     }
 
     async fn body(
@@ -59,15 +68,18 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
         body: Bytes,
+        changes: Changes,
     ) -> Result<Bytes, Failure> {
-        let answer = self.send(method, path, headers, body).await?;
-        Ok(answer.into_body().collect().await.map_err(|error| self.broken(&error))?.to_bytes())
+        let answer = self.send(method, path, headers, body, changes).await?;
+        let body = answer.into_body().collect().await;
+        Ok(body.map_err(|error| self.unanswered(&error, changes))?.to_bytes())
     }
 
     /// Follows a stream of server-sent events, behind the one with the id that was seen last.
     pub(crate) async fn follow(&self, path: &str, seen: Option<&str>) -> Result<Lines, Failure> {
         let headers: Vec<_> = seen.map(|id| ("last-event-id", id)).into_iter().collect();
-        let answer = self.send(Method::GET, path, &headers, Bytes::new()).await?;
+        let nothing = Changes::Nothing;
+        let answer = self.send(Method::GET, path, &headers, Bytes::new(), nothing).await?;
         Ok(Lines { body: answer.into_body(), rest: BytesMut::new(), socket: self.socket() })
     }
 
@@ -77,6 +89,7 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
         body: Bytes,
+        changes: Changes,
     ) -> Result<Response<Incoming>, Failure> {
         let stream =
             UnixStream::connect(&self.socket).await.map_err(|error| self.no_way_in(&error))?;
@@ -91,14 +104,20 @@ impl Client {
         let request = request
             .body(Full::new(body))
             .map_err(|error| Failure::new(Exit::Usage, "usage", format!("cannot ask: {error}")))?;
-        let answer = sender.send_request(request).await.map_err(|error| self.broken(&error))?;
+        let answer = sender.try_send_request(request).await.map_err(|mut failed| {
+            // What comes back was not begun to be written.
+            let changes = if failed.take_message().is_some() { Changes::Nothing } else { changes };
+            self.unanswered(failed.error(), changes)
+        })?;
         if answer.status().is_success() {
             return Ok(answer);
         }
         let status = answer.status();
-        let body = answer.into_body().collect().await.map_err(|error| self.broken(&error))?;
+        let body = answer.into_body().collect().await;
+        let body = body.map_err(|error| self.unanswered(&error, changes))?;
         Err(match serde_json::from_slice::<RefusalPage>(&body.to_bytes()) {
             Ok(page) => Failure::refused(page),
+            Err(_) if changes == Changes::Something => self.unknown(&status),
             Err(_) => Failure::other(format!("the daemon refused: {status}")),
         })
     }
@@ -122,6 +141,24 @@ impl Client {
 
     fn broken(&self, error: &hyper::Error) -> Failure {
         broken(&self.socket(), error)
+    }
+
+    /// The request was sent, as far as anybody can tell, and has no answer.
+    fn unanswered(&self, error: &hyper::Error, changes: Changes) -> Failure {
+        match changes {
+            Changes::Nothing => self.broken(error),
+            Changes::Something => self.unknown(error),
+        }
+    }
+
+    /// A write whose answer is lost, or means nothing.
+    pub(crate) fn unknown(&self, why: &dyn std::fmt::Display) -> Failure {
+        let text = format!(
+            "the daemon at {} was lost while it worked on this ({why}): it may or may not have happened. Read before \
+             writing again",
+            self.socket()
+        );
+        Failure::new(Exit::FateUnknown, "fate-unknown", text)
     }
 }
 

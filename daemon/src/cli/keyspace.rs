@@ -1,13 +1,14 @@
 //! `put`, `get`, `delete`: the keyspace from the command line.
 
 use super::arguments::{DeleteOptions, Format, GetOptions, PutOptions};
-use super::client::Client;
+use super::client::{Changes, Client};
 use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
 use super::output;
 use crate::api::{KV_PATH, PROTOBUF, TIMEOUT_HEADER};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
+use quorate_meta::Meta;
 use quorate_proto::{
     DeleteRangeRequest, KeyValue, KvRequest, KvResponse, Message, PutRequest, RangeRequest,
     RangeResponse, kv_request::Request, kv_response::Response, limits,
@@ -117,11 +118,15 @@ pub(crate) async fn ask(
     request: Request,
     timeout: Duration,
 ) -> Result<Response, Failure> {
-    let body = KvRequest { request: Some(request) }.encode_to_vec();
+    let request = KvRequest { request: Some(request) };
+    let reads = Meta::is_read_only(&request);
+    let changes = if reads { Changes::Nothing } else { Changes::Something };
+    let body = request.encode_to_vec();
     let millis = timeout.as_millis().to_string();
     let headers = [("content-type", PROTOBUF), (TIMEOUT_HEADER, millis.as_str())];
-    let answer = client.post(KV_PATH, &headers, body.into()).await?;
-    KvResponse::decode(answer).ok().and_then(|answer| answer.response).ok_or_else(other_kind)
+    let answer = client.post(KV_PATH, &headers, body.into(), changes).await?;
+    let answer = KvResponse::decode(answer).ok().and_then(|answer| answer.response);
+    answer.ok_or_else(|| if reads { other_kind() } else { client.unknown(&"no answer to this") })
 }
 
 fn other_kind() -> Failure {

@@ -16,6 +16,7 @@ use quorate_node::status::State;
 use quorate_proto::{MemberState, Moment, RefusalCode};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const NOW: &str = "2026-11-21T10:00:00.000Z";
 const PLAIN: Pen = Pen { colour: false };
@@ -254,6 +255,7 @@ async fn refusals_of_the_keyspace_become_exit_codes() {
         (State::Quorate, RefusalCode::TimedOut, Exit::Timeout),
         (State::Quorate, RefusalCode::FateUnknown, Exit::FateUnknown),
         (State::Quorate, RefusalCode::Busy, Exit::Error),
+        (State::Quorate, RefusalCode::Stopping, Exit::Unreachable),
     ];
     for (state, code, exit) in table {
         let stage = Stage::new(state, move |_| refuse(code, 0));
@@ -264,6 +266,42 @@ async fn refusals_of_the_keyspace_become_exit_codes() {
         let client = Client::new(stage.socket());
         let failure = super::keyspace::put(&client, Format::Json, options).await.unwrap_err();
         assert_eq!(failure.exit, exit, "{}", failure.text);
+    }
+}
+
+/// A daemon that takes a request, answers so much of it, and dies.
+async fn asked_of_one_that_dies(line: &[&str], answer: &'static [u8]) -> Exit {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("quorate.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut taken = [0; 4096];
+        assert!(stream.read(&mut taken).await.unwrap() > 0, "something came in");
+        stream.write_all(answer).await.unwrap();
+    });
+    let client = Client::new(socket);
+    let asked = match Arguments::parse_from(line).command {
+        super::Command::Put(options) => super::keyspace::put(&client, Format::Json, options).await,
+        super::Command::Get(options) => super::keyspace::get(&client, Format::Json, options).await,
+        super::Command::Delete(options) => {
+            super::keyspace::delete(&client, Format::Json, options).await
+        }
+        other => panic!("no request to the keyspace: {other:?}"),
+    };
+    asked.unwrap_err().exit
+}
+
+#[tokio::test]
+async fn a_write_whose_daemon_dies_is_of_unknown_fate_and_a_read_is_not() {
+    let torn = b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nx";
+    for answer in [b"".as_slice(), torn.as_slice()] {
+        let put = asked_of_one_that_dies(&["quorate", "put", "k", "v"], answer).await;
+        assert_eq!(put, Exit::FateUnknown);
+        let delete = asked_of_one_that_dies(&["quorate", "delete", "k"], answer).await;
+        assert_eq!(delete, Exit::FateUnknown);
+        let get = asked_of_one_that_dies(&["quorate", "get", "k"], answer).await;
+        assert_eq!(get, Exit::Unreachable);
     }
 }
 

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Between two writes: the machine is shared with other tests.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// The exit code that says so.
+const FATE_UNKNOWN: i32 = 7;
+
 /// A writer that runs until it is asked what it did.
 pub(crate) struct Writer {
     stop: Arc<AtomicBool>,
@@ -42,11 +45,14 @@ impl Writer {
                 let socket = sockets[number % sockets.len()].display().to_string();
                 let arguments = ["--socket", &socket, "put", &key, &value, "--timeout", "5s"];
                 let said = Said::of(quorate(&arguments).output().expect("the command line runs"));
-                if said.code == Some(0) {
-                    written.acknowledged.insert(key, value);
-                    count.fetch_add(1, Ordering::Relaxed);
-                } else {
-                    written.unknown.insert(key, value);
+                match said.code {
+                    Some(0) => {
+                        written.acknowledged.insert(key, value);
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Some(FATE_UNKNOWN) | None => drop(written.unknown.insert(key, value)),
+                    // Every other code means that it was not done, and that is held to.
+                    Some(_) => {}
                 }
                 std::thread::sleep(PAUSE);
             }
@@ -73,7 +79,7 @@ impl Writer {
 
 impl Written {
     /// Compares with what a host reads, linearizably: all that was acknowledged is there, and nothing that was never
-    /// written.
+    /// written or of which the client was told that it was not done.
     #[track_caller]
     pub(crate) fn is_read_by(&self, host: &super::host::Host) {
         let said = host.cli(&["get", "w/", "--prefix", "-o", "json", "--timeout", "30s"]).ok();
