@@ -145,8 +145,16 @@ impl Node {
         let name = self.health.name(opinion.instance);
         tracing::debug!(%name, verdict = ?opinion.verdict, reason = %opinion.reason, "verdict");
         let leader = self.health.leader.is_some_and(|leader| leader.instance == opinion.instance);
-        if leader && matches!(opinion.verdict, Verdict::Down | Verdict::Left) {
+        let over = match opinion.verdict {
+            Verdict::Down => true,
+            // One that leaves in good order answers first; when its session ends, the rest is known to be lost.
+            Verdict::Left => self.peers.session(opinion.instance).is_none(),
+            Verdict::Alive | Verdict::Suspect => false,
+        };
+        if over {
             self.fail_requests_at(opinion.instance, out);
+        }
+        if leader && matches!(opinion.verdict, Verdict::Down | Verdict::Left) {
             self.plan_campaign();
         }
     }

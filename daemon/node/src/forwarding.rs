@@ -11,7 +11,6 @@ use quorate_proto::{
     ForwardAnswer, ForwardRequest, Instance, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,
 };
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How soon a request that came back without an answer is asked again: above a round trip of any network we serve.
@@ -58,7 +57,7 @@ impl Node {
                 return;
             }
         };
-        if !self.leads() {
+        if !self.leads() || self.stopping.is_some() {
             let outcome = forward_answer::Outcome::NotLeader(self.leader_hint());
             self.forward_reply(ticket, outcome, out);
             return;
@@ -182,14 +181,15 @@ impl Node {
         }
     }
 
-    /// What was asked of an earlier leader is settled, and what waits goes on where it can. Once in a turn, when who
-    /// leads is known.
+    /// Reads that were asked of an earlier leader are asked of the new one, and what waits goes on where it can. Once in
+    /// a turn, when who leads is known. A write stays with the leader that it was asked of: as long as that node lives,
+    /// it alone knows what became of it.
     pub(crate) fn settle_requests(&mut self, out: &mut Vec<Output>) {
         if !self.requests.due {
             return;
         }
-        for instance in self.earlier_leaders_asked() {
-            self.fail_requests_at(instance, out);
+        for id in self.reads_at_earlier_leaders() {
+            self.requests.set_stage(id, Stage::Waiting { tried: None });
         }
         self.requests.due = false;
         let table = self.requests.table.iter();
@@ -202,14 +202,14 @@ impl Node {
         }
     }
 
-    fn earlier_leaders_asked(&self) -> BTreeSet<Instance> {
-        let Some(leader) = self.health.leader else { return BTreeSet::new() };
-        let table = self.requests.table.values();
-        let asked = table.filter_map(|request| match request.stage {
-            Stage::Forwarded { to, .. } if to != leader.instance => Some(to),
-            _ => None,
-        });
-        asked.collect()
+    fn reads_at_earlier_leaders(&self) -> Vec<u64> {
+        let Some(leader) = self.health.leader else { return Vec::new() };
+        let earlier = |request: &Request| {
+            matches!(request.stage, Stage::Forwarded { to, .. } if to != leader.instance)
+                && !matches!(request.work, Work::Write(_))
+        };
+        let table = self.requests.table.iter();
+        table.filter(|(_, request)| earlier(request)).map(|(id, _)| *id).collect()
     }
 
     /// What was asked of a node that is gone: writes are of unknown fate, the rest is asked elsewhere.

@@ -27,7 +27,7 @@ use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
 use quorate_proto::{
     Envelope, EnvelopeBody, Generation, GenesisId, HealthEpoch, Instance, Moment, RaftMessage,
-    Session, SessionEnd,
+    Session, SessionEnd, Verdict,
 };
 use std::collections::VecDeque;
 
@@ -242,6 +242,11 @@ impl Node {
             Input::Farewell { instance, generation, key } => {
                 if self.peers.is_pinned(instance, key) {
                     self.step_detector(DetectorInput::Farewell { instance, generation }, out);
+                    // Said for a process that is dead: its session stands only because nobody has noticed.
+                    if self.detector.verdict(instance).is_some_and(|it| it.verdict == Verdict::Left)
+                    {
+                        self.fail_requests_at(instance, out);
+                    }
                 } else {
                     self.counters.frames_fenced += 1;
                 }
@@ -267,7 +272,7 @@ impl Node {
             }
             Input::ForwardAnswered { ticket, answer } => self.forward_answered(ticket, answer, out),
             Input::DiskFull(full) => self.disk_filled(full, out),
-            Input::Stop => self.begin_stop(out),
+            Input::Stop => self.begin_stop(),
         }
     }
 

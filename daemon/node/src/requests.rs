@@ -59,6 +59,14 @@ pub(crate) struct Request {
     pub(crate) stage: Stage,
 }
 
+impl Request {
+    /// Whether it may have happened, or may happen yet, although nobody here can tell.
+    fn is_of_unknown_fate(&self) -> bool {
+        let write = matches!(self.work, Work::Write(_) | Work::Admit(_));
+        write && matches!(self.stage, Stage::Proposed { .. } | Stage::Forwarded { .. })
+    }
+}
+
 /// All requests of this node.
 #[derive(Debug)]
 pub(crate) struct Requests {
@@ -91,6 +99,15 @@ impl Requests {
     pub(crate) fn new_ticket(&mut self) -> u64 {
         self.next = self.next.wrapping_add(1).max(1);
         self.next
+    }
+
+    /// Whether something is asked, proposed or read for somebody, or is about to be. Waits for an epoch do not count.
+    pub(crate) fn in_hand(&self) -> bool {
+        let busy = |request: &Request| {
+            !matches!(request.stage, Stage::Waiting { .. })
+                && !matches!(request.work, Work::WaitAll(_))
+        };
+        self.due || self.table.values().any(busy)
     }
 
     pub(crate) fn contains(&self, id: u64) -> bool {
@@ -152,6 +169,12 @@ pub(crate) fn work_of(request: KvRequest) -> Work {
     if Meta::is_read_only(&request) { Work::Read(request) } else { Work::Write(request) }
 }
 
+/// What a node that stops says to whom nothing was done for.
+fn stopping() -> Refusal {
+    let text = "this node is stopping and has not done it; ask another".to_owned();
+    Refusal { code: RefusalCode::Stopping.into(), detail: 0, text }
+}
+
 /// An answer that no frame between nodes carries. Of a write it must be said that it happened.
 fn too_large(written: bool) -> Refusal {
     let mut refusal = crate::serve::kv_refusal(KvError::AnswerTooLarge);
@@ -206,6 +229,10 @@ impl Node {
         deadline: Moment,
         out: &mut Vec<Output>,
     ) {
+        if self.stopping.is_some() {
+            self.answer(origin, Err(stopping()), out);
+            return;
+        }
         if self.requests.table.len() >= MAX_REQUESTS {
             let text = "too many requests are under way at this node; try again".to_owned();
             self.answer(
@@ -256,16 +283,24 @@ impl Node {
                 return;
             }
             let Some(request) = self.requests.table.get(&id) else { return };
-            let write = matches!(request.work, Work::Write(_) | Work::Admit(_));
-            let unknown = match request.stage {
-                Stage::Proposed { .. } | Stage::Forwarded { .. } => write,
-                _ => false,
-            };
-            if unknown {
+            if request.is_of_unknown_fate() {
                 self.fate_unknown(id, out);
             } else {
                 let text = self.why_nothing_happened();
                 self.refuse(id, RefusalCode::TimedOut, &text, out);
+            }
+        }
+    }
+
+    /// Ends every request, because the node does.
+    pub(crate) fn end_requests(&mut self, out: &mut Vec<Output>) {
+        while let Some((id, request)) = self.requests.table.first_key_value() {
+            let id = *id;
+            if request.is_of_unknown_fate() {
+                self.fate_unknown(id, out);
+            } else if let Some(request) = self.requests.remove(id) {
+                self.counters.refusals += 1;
+                self.answer(request.origin, Err(stopping()), out);
             }
         }
     }
@@ -330,7 +365,13 @@ impl Node {
     ) {
         match origin {
             Origin::Forwarded(ticket) => {
-                let outcome = answer.unwrap_or_else(forward_answer::Outcome::Refused);
+                let outcome = match answer {
+                    // Its origin asks the next leader by itself.
+                    Err(refusal) if refusal.code() == RefusalCode::Stopping => {
+                        forward_answer::Outcome::NotLeader(self.leader_hint())
+                    }
+                    answer => answer.unwrap_or_else(forward_answer::Outcome::Refused),
+                };
                 self.forward_reply(ticket, outcome, out);
             }
             Origin::Client(ticket) => {

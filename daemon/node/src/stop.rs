@@ -1,5 +1,6 @@
-//! A clean stop: leadership handed over, goodbye said, then out. Bounded in time: a stop never waits for a
-//! majority that is not there.
+//! A clean stop: leadership handed over, what is in hand answered, goodbye said, then out. Bounded in time: a stop never
+//! waits for a majority that is not there. What comes meanwhile is refused as not done; what is still in hand at the end is
+//! told to be of unknown fate.
 
 use crate::event::Output;
 use crate::node::Node;
@@ -8,14 +9,14 @@ use quorate_membership::DetectorInput;
 use quorate_proto::{EnvelopeBody, FrameKind, Instance, Moment, RaftId};
 use std::time::Duration;
 
-/// How long a successor may take.
+/// How long a successor, and the answers to what is in hand, may take.
 const HANDOVER: Duration = Duration::from_millis(800);
 
 /// How far a stop is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stopping {
-    /// Leadership is being handed over.
-    HandingOver { since: Moment },
+    /// Leadership is being handed over, if there was any, and what is in hand comes to its end.
+    Draining { since: Moment, hands_over: bool },
     /// Goodbye is said; the turn in which it was is brought to its end.
     Leaving,
     /// The shell was told, as the last thing.
@@ -24,19 +25,20 @@ pub(crate) enum Stopping {
 
 impl Node {
     /// The process was asked to stop.
-    pub(crate) fn begin_stop(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn begin_stop(&mut self) {
         if self.stopping.is_some() {
             return;
         }
-        self.stopping = Some(Stopping::HandingOver { since: self.now });
         let successor = self.successor();
-        match (&mut self.group, successor) {
+        let hands_over = match (&mut self.group, successor) {
             (Some(group), Some(successor)) if group.leads() => {
                 group.replica.transfer_to(successor);
-                self.timers.arm(Timer::Stop, self.now + HANDOVER);
+                true
             }
-            _ => self.finish_stop(out),
-        }
+            _ => false,
+        };
+        self.stopping = Some(Stopping::Draining { since: self.now, hands_over });
+        self.timers.arm(Timer::Stop, self.now + HANDOVER);
     }
 
     /// The voter that is most up to date and alive.
@@ -57,12 +59,14 @@ impl Node {
             .map(|(_, id)| id)
     }
 
-    /// Looks whether somebody else leads by now. Called last in a turn: nothing may follow `Stopped`.
+    /// Looks whether somebody else leads by now and nothing is in hand. Called last in a turn: nothing may follow
+    /// `Stopped`.
     pub(crate) fn continue_stop(&mut self, out: &mut Vec<Output>) {
-        if let Some(Stopping::HandingOver { since }) = self.stopping {
+        if let Some(Stopping::Draining { since, hands_over }) = self.stopping {
             let another =
                 self.health.leader.is_some_and(|leader| leader.instance != self.config.instance);
-            if another && self.now > since {
+            let handed_over = !hands_over || (another && self.now > since);
+            if handed_over && !self.requests.in_hand() {
                 self.finish_stop(out);
             }
         }
@@ -72,13 +76,14 @@ impl Node {
         }
     }
 
-    /// Says goodbye to everybody who has a session with us.
+    /// Answers what is left, and says goodbye to everybody who has a session with us.
     pub(crate) fn finish_stop(&mut self, out: &mut Vec<Output>) {
         if matches!(self.stopping, Some(Stopping::Leaving | Stopping::Gone)) {
             return;
         }
         self.stopping = Some(Stopping::Leaving);
         self.timers.disarm(Timer::Stop);
+        self.end_requests(out);
         self.step_detector(DetectorInput::Leave, out);
         let peers: Vec<Instance> = self.peers.sessions().map(|session| session.instance).collect();
         let generation = self.config.generation.get();

@@ -25,7 +25,7 @@ pub(crate) fn life(number: u8) -> Instance {
     Instance::from_bytes([number; 16])
 }
 
-fn key(number: u8) -> NodeKey {
+pub(crate) fn key(number: u8) -> NodeKey {
     NodeKey::from_bytes([number; 32])
 }
 
@@ -159,13 +159,16 @@ impl Trial {
         out
     }
 
-    /// Turns as the node wants them, until so much time has passed; what it asks for.
+    /// Turns as the node wants them, until so much time has passed or it has stopped; what it asks for.
     pub(crate) fn pass(&mut self, span: Duration) -> Vec<Output> {
         let end = self.now + span;
         let mut out = Vec::new();
         while let Some(at) = self.node.next_wake().filter(|at| *at <= end) {
             self.now = self.now.max(at);
             out.extend(self.turn([Input::Wake]));
+            if out.iter().any(|output| matches!(output, Output::Stopped)) {
+                break;
+            }
         }
         self.now = end;
         out

@@ -1,10 +1,13 @@
 //! A write happens once: whom it is asked of, how often, and what its client is told when answers are lost.
 
 use crate::event::{ClientReply, ForwardFailure, Input, Output};
-use crate::trial::{PATIENCE, Trial, forwards, life, not_leader, put_request, raft_said, reply};
+use crate::trial::{
+    PATIENCE, Trial, forwards, key, life, not_leader, put_request, raft_said, reply,
+};
 use quorate_proto::{
-    ForwardAnswer, KvResponse, MessageKind, PutResponse, RaftMessage, RefusalCode,
-    SnapshotMetadata, forward_answer, kv_response, raft_id,
+    EnvelopeBody, ForwardAnswer, Generation, KvRequest, KvResponse, Lane, MessageKind, PutResponse,
+    RaftMessage, RangeRequest, RefusalCode, SnapshotMetadata, forward_answer, kv_request,
+    kv_response, raft_id,
 };
 use std::time::Duration;
 
@@ -27,6 +30,10 @@ fn refusal(out: &[Output], client: u64) -> Option<RefusalCode> {
         ClientReply::Refused(refusal) => RefusalCode::try_from(refusal.code).ok(),
         _ => None,
     }
+}
+
+fn stopped(out: &[Output]) -> bool {
+    out.iter().any(|output| matches!(output, Output::Stopped))
 }
 
 fn is_done(out: &[Output], client: u64) -> bool {
@@ -173,6 +180,17 @@ fn a_proposal_that_a_snapshot_may_have_passed_over_is_not_asked_again() {
 }
 
 #[test]
+fn a_read_is_not_answered_before_a_majority_has_confirmed_the_leader() {
+    let mut trial = leader_of_three();
+    let range = RangeRequest { key: "a".into(), ..RangeRequest::default() };
+    let request = KvRequest { request: Some(kv_request::Request::Range(range)) };
+    let (client, mut out) = trial.asks(request, PATIENCE);
+    out.extend(trial.durable());
+    out.extend(trial.pass(Duration::from_millis(300)));
+    assert!(reply(&out, client).is_none(), "read from a state that may be stale: {out:?}");
+}
+
+#[test]
 fn a_proposal_that_its_deadline_overtakes_is_of_unknown_fate() {
     let mut trial = leader_of_three();
     let (client, mut out) = trial.asks(put_request("a"), Duration::from_millis(50));
@@ -185,11 +203,55 @@ fn a_write_asked_of_a_leader_that_died_is_of_unknown_fate_and_not_asked_again() 
     let mut trial = Trial::member_under_2(5);
     let (client, out) = trial.put("a");
     let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
-    let farewell = quorate_proto::EnvelopeBody::Farewell(1);
-    let mut out = trial.hears(2, quorate_proto::Lane::Control, farewell);
+    let (instance, generation) = (life(2), Generation::new(1));
+    let mut out = trial.turn([Input::Farewell { instance, generation, key: key(2) }]);
     assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
     out.extend(trial.hears_leader(3, 6));
     out.extend(trial.turn([failed(ask, ForwardFailure::NotSent)]));
     out.extend(trial.pass(Duration::from_secs(1)));
     assert!(forwards(&out).is_empty(), "asked again: {out:?}");
+}
+
+#[test]
+fn a_write_waits_for_the_answer_of_the_leader_that_it_was_asked_of_also_when_another_leads() {
+    let mut trial = Trial::member_under_2(5);
+    let (client, out) = trial.put("a");
+    let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    let out = trial.hears_leader(3, 6);
+    assert!(forwards(&out).is_empty() && reply(&out, client).is_none(), "{out:?}");
+    // It says goodbye behind its answer, but on another stream.
+    let out = trial.hears(2, Lane::Control, EnvelopeBody::Farewell(1));
+    assert!(forwards(&out).is_empty() && reply(&out, client).is_none(), "{out:?}");
+    assert!(is_done(&trial.turn([answered(ask, done())]), client));
+}
+
+#[test]
+fn a_node_that_stops_waits_for_its_answers_and_refuses_what_is_new() {
+    let mut trial = Trial::member_under_2(5);
+    let (first, out) = trial.put("a");
+    let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    let out = trial.turn([Input::Stop]);
+    assert!(!stopped(&out), "an answer is on its way: {out:?}");
+    let (second, out) = trial.put("b");
+    assert_eq!(refusal(&out, second), Some(RefusalCode::Stopping));
+    assert!(forwards(&out).is_empty(), "it is not asked: {out:?}");
+    let out = trial.turn([answered(ask, done())]);
+    assert!(is_done(&out, first) && stopped(&out), "{out:?}");
+}
+
+#[test]
+fn a_node_that_stops_does_not_wait_for_ever_and_says_what_it_does_not_know() {
+    let mut trial = leader_of_three();
+    let (client, _) = trial.put("a");
+    let (started, mut out) = (trial.now, trial.turn([Input::Stop]));
+    out.extend(trial.pass(Duration::from_secs(2)));
+    assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
+    let at = out.iter().position(|output| matches!(output, Output::Stopped));
+    assert_eq!(at, Some(out.len() - 1), "stopped within 2 s of {started:?}, and nothing behind it");
+}
+
+#[test]
+fn a_node_that_stops_with_nothing_in_hand_stops_at_once() {
+    let mut trial = Trial::member_under_2(5);
+    assert!(stopped(&trial.turn([Input::Stop])));
 }
