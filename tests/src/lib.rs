@@ -7,10 +7,12 @@
 
 pub mod addresses;
 pub mod checks;
+pub mod contention;
 pub mod disk;
 pub mod errands;
 pub mod faults;
 pub mod figures;
+pub mod history;
 pub mod host;
 pub mod interventions;
 mod lanes;

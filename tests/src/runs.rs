@@ -1,5 +1,6 @@
 //! A random run, whole: start in any order, safety phase under faults, heal, liveness phase.
 
+use crate::contention::Contention;
 use crate::faults::{Roughness, break_something};
 use crate::random::Random;
 use crate::workload::Workload;
@@ -194,6 +195,7 @@ pub fn run_seed(seed: u64) -> Outcome {
 /// Runs one seed in a world that the caller can look at afterwards.
 pub fn run_seed_in(world: &mut World, roughness: Roughness) -> Outcome {
     let mut workload = Workload::default();
+    let mut contention = Contention::default();
     let hosts = world.hosts.len();
     // Any start order, any delay between starts; faults from the very beginning.
     for _ in 0..hosts * 2 {
@@ -214,6 +216,8 @@ pub fn run_seed_in(world: &mut World, roughness: Roughness) -> Outcome {
             } else {
                 workload.read(world, host)
             }
+            let host = usize::try_from(world.random.below(hosts as u64)).unwrap_or(0);
+            contention.call(world, host);
             world.run_for(Duration::from_millis(20));
         }
         if world.random.percent(40) {
@@ -226,13 +230,14 @@ pub fn run_seed_in(world: &mut World, roughness: Roughness) -> Outcome {
         let wait = world.random.between(20, 1_500);
         world.run_for(Duration::from_millis(wait));
         workload.collect(world);
+        contention.collect(world);
     }
-    heal_and_verify(world, &mut workload);
+    heal_and_verify(world, &mut workload, &mut contention);
     Outcome { trace: world.trace(), acknowledged: workload.acknowledged() }
 }
 
 /// Ends all faults and demands that the cluster becomes whole and kept its word.
-pub fn heal_and_verify(world: &mut World, workload: &mut Workload) {
+pub fn heal_and_verify(world: &mut World, workload: &mut Workload, contention: &mut Contention) {
     world.note(|| "everything heals".to_owned());
     world.heal();
     world.checks.disturbed();
@@ -243,7 +248,8 @@ pub fn heal_and_verify(world: &mut World, workload: &mut Workload) {
     });
     assert!(settled, "a healed cluster becomes whole within {CONVERGE:?}:\n{}", world.describe());
     workload.collect(world);
-    workload.verify(world, 0);
+    let others = contention.verify(world, 0);
+    workload.verify(world, 0, others);
     assert_eq!(world.checks.births(), 1, "one birth");
     world.rests();
 }

@@ -65,7 +65,7 @@ impl World {
                 }
             }
             Output::Reply { ticket, reply } => {
-                self.replies.insert(ticket, reply);
+                self.replies.insert(ticket, (self.now, reply));
             }
             Output::TakeSnapshot { metadata, image } => {
                 self.hosts[host].disk.keep_snapshot(metadata.clone(), *image);

@@ -3,8 +3,8 @@
 //! Every key belongs to one write: a put, or a creation that may happen only where the key is missing. Some are deleted
 //! later, once. So an acknowledged write must be there at the end, every key must be at its first version, every creation
 //! must have found nothing, and every deletion exactly one key: a write happens once or not at all. A linearizable
-//! read must show every write that was acknowledged before the read began. Each acknowledged write has a revision of its own, and
-//! at the end the revision counts exactly the writes that happened.
+//! read must show every write that was acknowledged before the read began. Each acknowledged write has a revision of its own,
+//! above that of all that was acknowledged before it began, and at the end the revision counts the writes that happened.
 
 use crate::world::World;
 use bytes::Bytes;
@@ -40,19 +40,26 @@ pub fn put(key: &str, value: &str) -> ClientRequest {
     kv(kv_request::Request::Put(put_request(key, value)))
 }
 
-/// A put that happens only where the key is missing.
+/// A put that happens only where the key has this value, or is missing.
 #[must_use]
-pub fn create(key: &str, value: &str) -> ClientRequest {
-    let missing = Compare {
+pub fn swap(key: &str, from: Option<&str>, value: &str) -> ClientRequest {
+    let (target, wanted) = match from {
+        Some(from) => {
+            let value = Bytes::from(from.to_owned());
+            (CompareTarget::Value, compare::TargetUnion::Value(value))
+        }
+        None => (CompareTarget::Version, compare::TargetUnion::Version(0)),
+    };
+    let condition = Compare {
         result: CompareResult::Equal.into(),
-        target: CompareTarget::Version.into(),
+        target: target.into(),
         key: Bytes::from(key.to_owned()),
-        target_union: Some(compare::TargetUnion::Version(0)),
+        target_union: Some(wanted),
         range_end: Bytes::new(),
     };
     let operation = RequestOp { request: Some(request_op::Request::Put(put_request(key, value))) };
     kv(kv_request::Request::Txn(TxnRequest {
-        compare: vec![missing],
+        compare: vec![condition],
         success: vec![operation],
         failure: Vec::new(),
     }))
@@ -106,13 +113,15 @@ enum Write {
 struct Read {
     owed: BTreeSet<String>,
     gone: BTreeSet<String>,
+    floor: i64,
 }
 
 /// Writers and readers.
 #[derive(Debug, Default)]
 pub struct Workload {
     next: u64,
-    writing: BTreeMap<u64, Write>,
+    /// With the highest revision that was acknowledged before.
+    writing: BTreeMap<u64, (Write, i64)>,
     reading: BTreeMap<u64, Read>,
     acknowledged: BTreeSet<String>,
     /// Keys that a finished read has shown: no later read may miss them.
@@ -134,28 +143,36 @@ impl Workload {
 
     /// A client at a host writes a new key, or deletes an older one.
     pub fn write(&mut self, world: &mut World, host: usize) {
+        self.collect(world);
         self.next += 1;
         let key = format!("w{:06}", self.next);
         let spared = self.acknowledged.iter().find(|key| !self.doomed.contains(*key)).cloned();
         let (request, write) = match (self.next % 5, spared) {
             (0, Some(old)) => (delete(&old), Write::Delete(old)),
-            (1 | 3, _) => (create(&key, "v"), Write::Create(key)),
+            (1 | 3, _) => (swap(&key, None, "v"), Write::Create(key)),
             _ => (put(&key, "v"), Write::Put(key)),
         };
         if let Some(ticket) = world.ask(host, request, PATIENCE) {
             if let Write::Delete(key) = &write {
                 self.doomed.insert(key.clone());
             }
-            self.writing.insert(ticket, write);
+            self.writing.insert(ticket, (write, self.floor()));
         }
     }
 
     /// A client at a host reads everything.
     pub fn read(&mut self, world: &mut World, host: usize) {
+        self.collect(world);
         if let Some(ticket) = world.ask(host, read_all(), PATIENCE) {
             let owed = self.acknowledged.union(&self.shown).cloned().collect();
-            self.reading.insert(ticket, Read { owed, gone: self.deleted.clone() });
+            let (gone, floor) = (self.deleted.clone(), self.floor());
+            self.reading.insert(ticket, Read { owed, gone, floor });
         }
+    }
+
+    /// The highest revision that was acknowledged.
+    fn floor(&self) -> i64 {
+        self.revisions.last_key_value().map_or(FIRST_REVISION, |(revision, _)| *revision)
     }
 
     /// Takes the replies that are there.
@@ -163,9 +180,9 @@ impl Workload {
         let writing: Vec<u64> = self.writing.keys().copied().collect();
         for ticket in writing {
             let Some(reply) = world.take_reply(ticket) else { continue };
-            let Some(write) = self.writing.remove(&ticket) else { continue };
+            let Some((write, floor)) = self.writing.remove(&ticket) else { continue };
             if let ClientReply::Kv(KvResponse { response: Some(response) }) = reply {
-                self.written(write, &response);
+                self.written(write, floor, &response);
             }
         }
         let reading: Vec<u64> = self.reading.keys().copied().collect();
@@ -180,7 +197,7 @@ impl Workload {
     }
 
     /// A write was acknowledged: it happened once, at a revision of its own.
-    fn written(&mut self, write: Write, response: &kv_response::Response) {
+    fn written(&mut self, write: Write, floor: i64, response: &kv_response::Response) {
         let (key, header) = match (write, response) {
             (Write::Put(key), kv_response::Response::Put(put)) => (key, put.header),
             (Write::Create(key), kv_response::Response::Txn(txn)) => {
@@ -199,6 +216,7 @@ impl Workload {
         let revision = header.expect("an answer has a header").revision;
         let other = self.revisions.insert(revision, key.clone());
         assert_eq!(other, None, "a revision of its own: {key} at {revision}, and");
+        assert!(revision > floor, "{key} at {revision}, behind {floor}, which was told before");
     }
 
     /// Whether what a read found is what it may find.
@@ -212,14 +230,19 @@ impl Workload {
         );
         let back: Vec<_> = read.gone.intersection(&found).take(5).collect();
         assert!(back.is_empty(), "linearizable reads: one shows {back:?}, deleted before it began");
+        let revision = range.header.map_or(0, |header| header.revision);
+        let floor = read.floor;
+        assert!(revision >= floor, "a read at {revision}, behind {floor}, which was told before");
         for kv in &range.kvs {
             assert_eq!(kv.version, 1, "a write happens once: {kv:?}");
         }
     }
 
-    /// The last word: one linearizable read that must succeed and show everything.
-    pub fn verify(&mut self, world: &mut World, host: usize) {
-        let read = Read { owed: self.acknowledged.clone(), gone: self.deleted.clone() };
+    /// The last word: one linearizable read that must succeed and show everything. Others wrote at least and at most so
+    /// often.
+    pub fn verify(&mut self, world: &mut World, host: usize, others: [i64; 2]) {
+        let (owed, gone) = (self.acknowledged.clone(), self.deleted.clone());
+        let read = Read { owed, gone, floor: self.floor() };
         let ticket = world.ask(host, read_all(), Duration::from_secs(5)).expect("the host is up");
         let mut reply = None;
         world.run_until_true(Duration::from_secs(6), |world| {
@@ -230,17 +253,22 @@ impl Workload {
         let range =
             range.unwrap_or_else(|| panic!("a healed cluster answers reads; it said {reply:?}"));
         self.judge(&read, range);
-        self.count(range);
+        self.count(range, others);
     }
 
     /// Every write that happened took one revision, and nothing else took any.
-    fn count(&self, range: &RangeResponse) {
+    fn count(&self, range: &RangeResponse, [least, most]: [i64; 2]) {
         let found = keys(range);
         // A key that was deleted was written before.
         let deleted = self.doomed.difference(&found).count();
         let happened = i64::try_from(found.len() + 2 * deleted).unwrap_or(i64::MAX);
         let revision = range.header.map_or(0, |header| header.revision);
-        assert_eq!(revision, FIRST_REVISION + happened, "each write takes one revision");
+        let own = FIRST_REVISION + happened;
+        let counted = own + least..=own + most;
+        assert!(
+            counted.contains(&revision),
+            "each write takes one revision: {revision}, {counted:?}"
+        );
     }
 }
 

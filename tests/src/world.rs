@@ -98,7 +98,7 @@ pub struct World {
     pub(crate) transferred: u64,
     pub(crate) next_forward: u64,
     /// Replies to clients that the story waits for.
-    pub(crate) replies: BTreeMap<u64, ClientReply>,
+    pub(crate) replies: BTreeMap<u64, (Moment, ClientReply)>,
     next_client: u64,
     /// What was broken so far.
     pub(crate) disturbances: u64,
@@ -267,6 +267,11 @@ impl World {
 
     /// The reply to a client, once it is there.
     pub fn take_reply(&mut self, ticket: u64) -> Option<ClientReply> {
+        self.take_timed_reply(ticket).map(|(_, reply)| reply)
+    }
+
+    /// The same, with when it was given.
+    pub(crate) fn take_timed_reply(&mut self, ticket: u64) -> Option<(Moment, ClientReply)> {
         self.replies.remove(&ticket)
     }
 

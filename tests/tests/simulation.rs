@@ -50,7 +50,7 @@ fn every_seed_keeps_the_promises_and_heals() {
         tell(seed);
         return;
     }
-    let seeds = number("QUORATE_SEEDS").unwrap_or(200);
+    let seeds = number("QUORATE_SEEDS").unwrap_or(600);
     let first = number("QUORATE_FIRST_SEED").unwrap_or(1);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let failures = std::sync::Mutex::new(Vec::new());
