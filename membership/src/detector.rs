@@ -113,6 +113,12 @@ impl Detector {
         self.awareness.doubts()
     }
 
+    /// Whether this node stood still a moment ago: what it did not hear meanwhile is nobody's fault.
+    #[must_use]
+    pub fn stood_still(&self) -> bool {
+        self.awareness.stood_still()
+    }
+
     /// When this peer last gave a sign of life.
     #[must_use]
     pub fn last_heard(&self, instance: Instance) -> Option<Moment> {

@@ -179,9 +179,8 @@ impl Replica {
     fn step_down_if_demoted(&mut self) {
         let me = self.config.me.get();
         let votes = self.conf.voters.contains(&me) || self.conf.voters_outgoing.contains(&me);
-        if self.leads() && !votes {
-            let term = self.raw.raft.term;
-            self.raw.raft.become_follower(term, raft::INVALID_ID);
+        if !votes {
+            self.step_down();
         }
     }
 

@@ -213,6 +213,16 @@ impl Replica {
         }
     }
 
+    /// Stops leading, in the same term: for a leader that a majority does not hear, or that hears no majority. What it
+    /// proposed may still be committed by the next one.
+    pub fn step_down(&mut self) {
+        if self.leads() {
+            let term = self.raw.raft.term;
+            self.raw.raft.become_follower(term, raft::INVALID_ID);
+            self.redraw();
+        }
+    }
+
     /// Hands leadership over, once `id` has caught up; given up after an election timeout.
     pub fn transfer_to(&mut self, id: RaftId) {
         if self.leads() && id != self.config.me {

@@ -5,6 +5,7 @@
 //! and counts from when that ping was sent. What is committed rests on evidence of a moment too.
 //! Knows nothing of what a verdict against the leader leads to: that is in `campaign.rs`.
 
+use crate::campaign::Grounds;
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
@@ -155,7 +156,7 @@ impl Node {
             self.fail_requests_at(opinion.instance, out);
         }
         if leader && matches!(opinion.verdict, Verdict::Down | Verdict::Left) {
-            self.plan_campaign();
+            self.plan_campaign(opinion.instance, Grounds::Verdict);
         }
     }
 

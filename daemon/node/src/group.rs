@@ -72,6 +72,7 @@ impl Node {
         };
         let recovered = Recovered { hard_state: log.hard_state, snapshot, entries: log.entries };
         self.start_group(recovered, meta, durable, out);
+        self.campaign_if_alone();
     }
 
     fn start_group(

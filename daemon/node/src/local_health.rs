@@ -208,6 +208,7 @@ impl Node {
             None => {
                 if let Some(old) = old {
                     let name = self.health.name(old.instance);
+                    self.campaign.led(old, self.config.instance);
                     self.event(
                         "leader",
                         format!("{name} no longer leads; no leader is known"),

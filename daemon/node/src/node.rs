@@ -318,6 +318,7 @@ impl Node {
             Comer::Restarted => {
                 self.undelivered(instance);
                 self.whereabouts.forget(instance);
+                self.leader_restarted(instance);
             }
             Comer::Outdated => return,
             Comer::Clone(text) => {
@@ -419,6 +420,7 @@ impl Node {
         let doubts = self.detector.doubts_itself();
         let patient = self.timers.is_armed(Timer::FounderPatience);
         let Some(group) = &mut self.group else { return };
+        self.resign_if_unheard();
         // A node that was paused, or that waits for its fellow founders, must not start an election.
         if group.leads() || !(doubts || patient) {
             group.replica.tick();

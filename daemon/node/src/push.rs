@@ -49,7 +49,10 @@ impl Push {
 impl Node {
     /// A round of pings is due.
     pub(crate) fn ping_round(&mut self, out: &mut Vec<Output>) {
-        let Some(leader) = self.health.leader else { return };
+        let Some(leader) = self.health.leader else {
+            self.tell_resignation(out);
+            return;
+        };
         let me = self.config.instance;
         if leader.instance == me && self.leads() {
             let round = self.new_round();
@@ -81,7 +84,7 @@ impl Node {
     }
 
     /// Pings that are sent now have a number of their own.
-    fn new_round(&mut self) -> u64 {
+    pub(crate) fn new_round(&mut self) -> u64 {
         self.push.round += 1;
         self.push.clock.sent(self.now, self.push.round);
         self.push.round
@@ -121,7 +124,7 @@ impl Node {
         }
     }
 
-    fn ping(&self, update: Option<HealthUpdate>) -> Ping {
+    pub(crate) fn ping(&self, update: Option<HealthUpdate>) -> Ping {
         let (applied, state_hash) = self
             .group
             .as_ref()
@@ -163,6 +166,8 @@ impl Node {
     pub(crate) fn ponged(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
         let is_member = |instance: Instance| self.health.member(instance).is_some();
         if !is_member(from) {
+        self.hear_of_lost_leadership(from, &ping);
+        let relayed = self.vouch_for_leader(from, &ping);
             return;
         }
         self.push.clock.answered(self.now, from, pong.number, is_member);
