@@ -1,4 +1,5 @@
-//! Direct pings on the control lane: the leader to every live node, each voter to the leader.
+//! Direct pings on the control lane: the leader to every live node, each voter to the leader, and a node that does not
+//! hear the leader to a voter.
 //!
 //! A ping carries what the receiver has not acknowledged; the answer is the acknowledgement. Pings repeat, so
 //! nothing in them needs to be retransmitted.
@@ -32,6 +33,12 @@ pub struct Ping {
     /// ... the state hash there.
     #[prost(fixed64, tag = "8")]
     pub state_hash: u64,
+    /// The sender does not hear the leader, and asks what the receiver knows of it.
+    #[prost(bool, tag = "11")]
+    pub asks: bool,
+    /// The sender leads and has not heard the receiver for a while.
+    #[prost(bool, tag = "12")]
+    pub unheard: bool,
 }
 
 /// The answer to a [`Ping`].
@@ -52,4 +59,35 @@ pub struct Pong {
     /// ... the state hash there; 0 when it is no replica.
     #[prost(fixed64, tag = "5")]
     pub state_hash: u64,
+    /// To a ping that asks, from a voter that hears the leader itself.
+    #[prost(message, optional, tag = "8")]
+    pub relayed: Option<Relayed>,
+    /// To the leader, from a voter: what those have who cannot tell it themselves. At most `limits::RELAYED`.
+    #[prost(message, repeated, tag = "9")]
+    pub acknowledged: Vec<RelayedAcknowledgement>,
+}
+
+/// What a voter knows of the leader that it hears, for a node that does not.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Relayed {
+    /// Who leads, ...
+    #[prost(message, required, tag = "1")]
+    pub leader: Instance,
+    /// ... in which term.
+    #[prost(uint64, tag = "2")]
+    pub term: u64,
+    /// What the asker has not acknowledged yet.
+    #[prost(message, optional, tag = "3")]
+    pub update: Option<HealthUpdate>,
+}
+
+/// The epoch that a node has which does not reach the leader.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct RelayedAcknowledgement {
+    /// Whose.
+    #[prost(message, required, tag = "1")]
+    pub instance: Instance,
+    /// The newest epoch that it has.
+    #[prost(message, required, tag = "2")]
+    pub epoch: HealthEpoch,
 }

@@ -27,6 +27,7 @@ mod peers;
 mod ping_times;
 mod push;
 mod reconcile;
+mod relay;
 mod report;
 mod requests;
 mod serve;

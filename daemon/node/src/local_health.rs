@@ -184,6 +184,7 @@ impl Node {
         }
         if newer || same {
             self.health.leader_heard = self.now;
+            self.timers.arm_if_idle(Timer::Relay, self.now);
             if !self.health.quorate {
                 self.health.changed = true;
             }
@@ -191,7 +192,7 @@ impl Node {
         }
     }
 
-    fn leader_changed(&mut self, leader: Option<Leader>, out: &mut Vec<Output>) {
+    pub(crate) fn leader_changed(&mut self, leader: Option<Leader>, out: &mut Vec<Output>) {
         let old = std::mem::replace(&mut self.health.leader, leader);
         self.health.changed = true;
         self.meta_changed = true;
@@ -207,8 +208,8 @@ impl Node {
             }
             None => {
                 if let Some(old) = old {
-                    let name = self.health.name(old.instance);
                     self.campaign.led(old, self.config.instance);
+                    let name = self.health.name(old.instance);
                     self.event(
                         "leader",
                         format!("{name} no longer leads; no leader is known"),
@@ -223,6 +224,7 @@ impl Node {
         self.history_asked = 0;
         self.evidence.clear();
         self.timers.arm(Timer::Ping, self.now);
+        self.timers.arm_if_idle(Timer::Relay, self.now);
         self.timers.arm(Timer::Dissent, self.now);
         self.duties_due = true;
         self.requests.due = true;
@@ -241,7 +243,13 @@ impl Node {
         }
         let candidate =
             self.group.as_ref().is_some_and(|group| group.replica.role() == RaftRole::Candidate);
-        !candidate && self.now.since(self.health.leader_heard) < LEADER_SILENCE
+        let heard = !candidate && self.now.since(self.health.leader_heard) < LEADER_SILENCE;
+        heard || self.relay().is_some()
+    }
+
+    /// Whether the local feed was told last that there is a quorum.
+    pub(crate) fn is_told_quorate(&self) -> bool {
+        self.health.quorate
     }
 
     /// Tells the parts that hang on the view about a new one.
@@ -260,6 +268,7 @@ impl Node {
         }
         self.tell_detector(out);
         self.timers.arm_if_idle(Timer::Ping, self.now);
+        self.timers.arm_if_idle(Timer::Relay, self.now);
         self.timers.arm(Timer::Dissent, self.now);
         self.duties_due = true;
         self.own_role_may_have_changed(out);

@@ -19,6 +19,7 @@ use crate::organs::{detector_config, founding_config};
 use crate::peers::{Comer, Peers};
 use crate::push::Push;
 use crate::reconcile::Reconciler;
+use crate::relay::Relay;
 use crate::requests::Requests;
 use crate::state_watch::StateWatch;
 use crate::stop::Stopping;
@@ -77,6 +78,7 @@ pub struct Node {
     pub(crate) damping: Damping,
     pub(crate) state_watch: StateWatch,
     pub(crate) push: Push,
+    pub(crate) relay: Relay,
     pub(crate) autopilot: Autopilot,
     pub(crate) admission: Admission,
     pub(crate) requests: Requests,
@@ -130,6 +132,7 @@ impl Node {
             damping: Damping::default(),
             state_watch: StateWatch::default(),
             push: Push::default(),
+            relay: Relay::default(),
             autopilot: Autopilot::default(),
             admission: Admission::default(),
             requests: Requests::new(config.boot_nonce),
@@ -285,7 +288,7 @@ impl Node {
         self.step_detector(DetectorInput::Heard { instance: from }, out);
         match body {
             EnvelopeBody::Ping(ping) => self.pinged(from, ping, out),
-            EnvelopeBody::Pong(pong) => self.ponged(from, &pong, out),
+            EnvelopeBody::Pong(pong) => self.ponged(from, pong, out),
             EnvelopeBody::Founding(message) => {
                 self.step_founding(FoundingInput::Message { from, message }, out);
             }
@@ -403,6 +406,7 @@ impl Node {
             Timer::Tick => self.tick(),
             Timer::Disk => self.watch_disk(out),
             Timer::Ping => self.ping_round(out),
+            Timer::Relay => self.ask_around(out),
             Timer::Dissent => self.send_dissent(out),
             Timer::Reads => self.repeat_reads(),
             Timer::LeaderSilence => self.health.changed = true,
@@ -416,11 +420,11 @@ impl Node {
     }
 
     fn tick(&mut self) {
+        self.resign_if_unheard();
         self.timers.arm(Timer::Tick, self.now + quorate_consensus::TICK);
         let doubts = self.detector.doubts_itself();
         let patient = self.timers.is_armed(Timer::FounderPatience);
         let Some(group) = &mut self.group else { return };
-        self.resign_if_unheard();
         // A node that was paused, or that waits for its fellow founders, must not start an election.
         if group.leads() || !(doubts || patient) {
             group.replica.tick();

@@ -40,6 +40,12 @@ impl Push {
         self.pushed = HealthEpoch::ZERO;
     }
 
+    /// A node's acknowledgement came through another. Its own next answer says it anew.
+    pub(crate) fn acknowledge(&mut self, instance: Instance, epoch: HealthEpoch) {
+        let entry = self.acknowledged.entry(instance).or_default();
+        entry.1 = entry.1.max(epoch);
+    }
+
     /// What a node has acknowledged.
     pub(crate) fn acknowledged(&self, instance: Instance) -> HealthEpoch {
         self.acknowledged.get(&instance).map_or(HealthEpoch::ZERO, |(_, epoch)| *epoch)
@@ -56,10 +62,7 @@ impl Node {
         let me = self.config.instance;
         if leader.instance == me && self.leads() {
             let round = self.new_round();
-            let members = self.health.view.members.len();
-            let slower =
-                Duration::from_micros(1_000_000 * members as u64 / PINGS_PER_SECOND as u64);
-            self.timers.arm(Timer::Ping, self.now + PING_INTERVAL.max(slower));
+            self.timers.arm(Timer::Ping, self.now + self.ping_interval());
             self.ping_members(
                 |_, state| state == MemberState::Alive || round.is_multiple_of(DOWN_EVERY),
                 out,
@@ -70,6 +73,13 @@ impl Node {
             let ping = self.ping(None);
             self.send_control(leader.instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
         }
+    }
+
+    /// How often the leader pings.
+    pub(crate) fn ping_interval(&self) -> Duration {
+        let members = self.health.view.members.len();
+        let slower = Duration::from_micros(1_000_000 * members as u64 / PINGS_PER_SECOND as u64);
+        PING_INTERVAL.max(slower)
     }
 
     /// The leader tells everybody who lacks the newest epoch, at once.
@@ -119,7 +129,7 @@ impl Node {
                     self.group.as_ref().and_then(|group| group.meta.update_since(acknowledged))
                 })
                 .clone();
-            let ping = self.ping(update);
+            let ping = Ping { unheard: self.does_not_hear(instance), ..self.ping(update) };
             self.send_control(instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
         }
     }
@@ -138,7 +148,15 @@ impl Node {
             update,
             applied,
             state_hash,
+            asks: false,
+            unheard: false,
         }
+    }
+
+    /// Whether a leader of some standing has not heard a node for two rounds.
+    fn does_not_hear(&self, instance: Instance) -> bool {
+        let since = self.detector.last_heard(instance).unwrap_or_default();
+        self.now.since(since.max(self.health.leader_heard)) >= self.ping_interval() * 2
     }
 
     /// A ping came in: take what it brings, answer with what this node has.
@@ -147,30 +165,36 @@ impl Node {
             self.counters.frames_fenced += 1;
             return;
         }
+        self.hear_of_lost_leadership(from, &ping);
+        let relayed = self.vouch_for_leader(from, &ping);
         if ping.leader == Some(from) {
             self.leader_pinged(from, ping.term, out);
             self.leaders_ping(from, ping.number);
             if let Some(update) = ping.update {
                 self.health_pushed(update);
             }
+            if ping.unheard {
+                self.unheard_by_leader();
+            }
         }
         let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {
             (group.replica.term(), group.meta.applied(), group.meta.state_hash())
         });
         let epoch = self.acknowledged_epoch();
-        let pong = Pong { number: ping.number, epoch, term, applied, state_hash };
+        let number = ping.number;
+        let acknowledged = self.collected(from);
+        let pong = Pong { number, epoch, term, applied, state_hash, relayed, acknowledged };
         self.send_control(from, FrameKind::Pong, ping.number, EnvelopeBody::Pong(pong), out);
     }
 
     /// An answer came in: it acknowledges an epoch and shows the state behind it.
-    pub(crate) fn ponged(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
+    pub(crate) fn ponged(&mut self, from: Instance, mut pong: Pong, out: &mut Vec<Output>) {
         let is_member = |instance: Instance| self.health.member(instance).is_some();
         if !is_member(from) {
-        self.hear_of_lost_leadership(from, &ping);
-        let relayed = self.vouch_for_leader(from, &ping);
             return;
         }
         self.push.clock.answered(self.now, from, pong.number, is_member);
+        self.told_by_voter(from, &mut pong, out);
         if !self.leads() {
             return;
         }
@@ -182,7 +206,8 @@ impl Node {
         if pong.epoch <= newest && asked.contains(&pong.number) {
             *entry = (pong.number, pong.epoch);
         }
-        self.compare_state(from, pong, out);
+        self.acknowledged_through(from, &pong);
+        self.compare_state(from, &pong, out);
         self.epoch_acknowledged(out);
     }
 

@@ -107,6 +107,7 @@ impl Node {
         };
         reasons.extend(self.two_address_reasons());
         reasons.extend(self.name_reasons());
+        reasons.extend(self.link_reason());
         reasons.extend(self.disk_full.map(|since| Reason {
             code: "disk-full",
             subject: None,
@@ -125,6 +126,25 @@ impl Node {
             since,
         }));
         reasons
+    }
+
+    /// Its only link to the leader is through another voter.
+    fn link_reason(&self) -> Option<Reason> {
+        let via = self.health.name(self.relay()?);
+        let leader = self.health.name(self.health.leader?.instance);
+        let me = &self.config.name;
+        Some(Reason {
+            code: "no-link",
+            text: format!(
+                "{me} has no link to the leader {leader}; it is told and served through {via}, which has one"
+            ),
+            remedy: format!(
+                "look at the network between {me} and {leader}: UDP 4747 must pass both ways; from here: quorate ping \
+                 {leader}"
+            ),
+            subject: Some(leader),
+            since: self.health.leader_heard,
+        })
     }
 
     fn joining_reason(&self, now: Moment) -> Reason {

@@ -48,13 +48,11 @@ impl Node {
         self.health
             .alive()
             .filter(|member| {
-                member.instance != self.config.instance && self.seems_alive(member.instance)
+                member.instance != self.config.instance && self.heard_of_late(member.instance)
             })
             .map(|member| quorate_proto::raft_id(group.genesis, member.instance))
             .filter(|id| voters.contains(&id.get()))
-            .filter_map(|id| {
-                Some((group.replica.progress(id).filter(|progress| progress.active)?.matched, id))
-            })
+            .filter_map(|id| Some((group.replica.progress(id)?.matched, id)))
             .max()
             .map(|(_, id)| id)
     }

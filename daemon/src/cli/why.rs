@@ -140,6 +140,9 @@ fn meaning(code: &str) -> &'static str {
         "founding" => "the seeds are agreeing on the founding record; this ends within seconds",
         "protocol" => "the two versions of quorate have no protocol in common",
         "handshake" => "something answers there, but the two cannot agree to speak",
+        "no-link" => {
+            "the cluster works, and so does this node; it reaches the leader through one voter more"
+        }
         "missing" => "as long as too few voters answer, nothing can be written",
         "joining" => "a cluster is there; this host asks its members to be let in",
         "no-leader" => {

@@ -10,9 +10,10 @@ use quorate_proto::{
     FoundingProof, FoundingRecord, Generation, GenesisId, HealthChange, HealthDelta, HealthEpoch,
     HealthUpdate, HealthView, Hello, Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer,
     LifeProbe, Member, MessageKind, Nack, NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest,
-    RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, RequestOp, ResponseHeader,
-    SnapshotMetadata, TxnRequest, VerdictReport, WaitEpoch, Waited, compare, detector_message,
-    forward_answer, forward_request, founding_message, kv_request, kv_response, request_op,
+    RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed, RelayedAcknowledgement,
+    RequestOp, ResponseHeader, SnapshotMetadata, TxnRequest, VerdictReport, WaitEpoch, Waited,
+    compare, detector_message, forward_answer, forward_request, founding_message, kv_request,
+    kv_response, request_op,
 };
 
 /// A disk life.
@@ -243,8 +244,21 @@ impl Word for Envelope {
             update: Some(update()),
             applied,
             state_hash,
+            asks: true,
+            unheard: true,
         };
-        let pong = Pong { number: 1, epoch: HealthEpoch::new(10), term, applied, state_hash };
+        let pong = Pong {
+            number: 1,
+            epoch: HealthEpoch::new(10),
+            term,
+            applied,
+            state_hash,
+            relayed: Some(Relayed { leader: life(1), term, update: Some(update()) }),
+            acknowledged: vec![RelayedAcknowledgement {
+                instance: life(3),
+                epoch: HealthEpoch::new(9),
+            }],
+        };
         let report = VerdictReport {
             instance: life(3),
             generation: Generation::new(1),

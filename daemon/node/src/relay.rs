@@ -1,0 +1,212 @@
+//! The second way to the leader: a live node that lost only its link to it is told, and served, through a voter that
+//! has both links.
+//!
+//! Level-triggered, and pulled by the node that is cut off: as long as it does not hear the leader it asks one voter a
+//! round, with its own epoch. A voter that hears the leader itself answers with what the asker lacks, and what the
+//! asker has rides on the voter's next answer to the leader. Nothing goes over more than one voter: whoever is cut off
+//! vouches for nobody. Knows nothing of elections; a voter that is cut off follows its own replica there.
+
+use crate::event::Output;
+use crate::local_health::{LEADER_SILENCE, Leader};
+use crate::node::Node;
+use crate::push::PING_INTERVAL;
+use crate::timers::Timer;
+use quorate_proto::{
+    EnvelopeBody, FrameKind, HealthEpoch, Instance, Moment, Ping, Pong, Relayed,
+    RelayedAcknowledgement, Role, limits,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a node that is cut off said it has is told to the leader for so long: it asks again long before.
+const KEPT: Duration = Duration::from_secs(1);
+/// A voter that vouched goes on being asked for so long after its last word; then the next one is asked.
+const STAYS: Duration = Duration::from_millis(400);
+
+const _: () = assert!(STAYS.as_millis() > 2 * PING_INTERVAL.as_millis());
+const _: () = assert!(STAYS.as_millis() < LEADER_SILENCE.as_millis());
+
+/// A voter's word that it hears the leader.
+#[derive(Debug, Clone, Copy)]
+struct Vouch {
+    by: Instance,
+    leader: Leader,
+    at: Moment,
+}
+
+/// Both ends of the second way.
+#[derive(Debug, Default)]
+pub(crate) struct Relay {
+    vouch: Option<Vouch>,
+    /// Whom this node asked last, and in which round.
+    asked: Option<(Instance, u64)>,
+    /// The place in the list of voters of the one to be asked next.
+    next: usize,
+    /// When the leader last said that it does not hear this node.
+    unheard: Option<Moment>,
+    /// As a voter: what nodes that are cut off have. At most `limits::RELAYED`.
+    collected: BTreeMap<Instance, (Moment, HealthEpoch)>,
+}
+
+impl Node {
+    /// After so much silence of the leader a node looks for another way: two rounds of its pings.
+    fn relay_patience(&self) -> Duration {
+        self.ping_interval() * 2
+    }
+
+    /// Whether this node and the leader do not hear each other, or no leader is known.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let patience = self.relay_patience();
+        let Some(leader) = self.health.leader else { return true };
+        let of_late = |at: Moment| self.now.since(at) < patience;
+        leader.instance != self.config.instance
+            && (!of_late(self.health.leader_heard) || self.relay.unheard.is_some_and(of_late))
+    }
+
+    /// The voter through which this node reaches the leader, while it is cut off from it.
+    pub(crate) fn relay(&self) -> Option<Instance> {
+        let vouch = self.relay.vouch.filter(|_| self.is_cut_off())?;
+        let stands =
+            Some(vouch.leader) == self.health.leader && self.now.since(vouch.at) < LEADER_SILENCE;
+        stands.then_some(vouch.by)
+    }
+
+    /// It may be time to ask around. Armed whenever the leader is heard.
+    pub(crate) fn ask_around(&mut self, out: &mut Vec<Output>) {
+        if self.leads() || self.stopping.is_some() || self.genesis.is_none() {
+            return;
+        }
+        if !self.is_cut_off() {
+            let silent_at = self.health.leader_heard + self.relay_patience();
+            self.timers.arm(Timer::Relay, silent_at.max(self.now + PING_INTERVAL / 10));
+            return;
+        }
+        self.timers.arm(Timer::Relay, self.now + PING_INTERVAL);
+        let Some(voter) = self.whom_to_ask_around() else { return };
+        let number = self.new_round();
+        self.relay.asked = Some((voter, number));
+        let ping = Ping { asks: true, ..self.ping(None) };
+        self.send_control(voter, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
+    }
+
+    /// The voter that vouched last, as long as it does; else the live ones in turn.
+    fn whom_to_ask_around(&mut self) -> Option<Instance> {
+        let stays = self.relay.vouch.filter(|vouch| {
+            Some(vouch.leader) == self.health.leader && self.now.since(vouch.at) < STAYS
+        });
+        if let Some(vouch) = stays {
+            return Some(vouch.by);
+        }
+        let leader = self.health.leader.map(|leader| leader.instance);
+        let mut voters: Vec<Instance> = self
+            .health
+            .view
+            .members
+            .iter()
+            .filter(|member| member.role() == Role::Voter)
+            .map(|member| member.instance)
+            .filter(|one| *one != self.config.instance && Some(*one) != leader)
+            .filter(|one| self.seems_alive(*one))
+            .collect();
+        voters.sort_unstable();
+        self.relay.next = self.relay.next.wrapping_add(1);
+        voters.get(self.relay.next % voters.len().max(1)).copied()
+    }
+
+    /// What a voter that hears the leader itself tells a member that does not.
+    pub(crate) fn vouch_for_leader(&mut self, from: Instance, ping: &Ping) -> Option<Relayed> {
+        let known = self.health.member(from).is_some() && self.role() == Some(Role::Voter);
+        let leader = self.health.leader.filter(|_| ping.asks && known)?;
+        if self.is_cut_off() || (leader.instance == self.config.instance && !self.leads()) {
+            return None;
+        }
+        // Full: what is not told to the leader now is told after the asker's next question.
+        let room = self.relay.collected.len() < limits::RELAYED;
+        if room || self.relay.collected.contains_key(&from) {
+            self.relay.collected.insert(from, (self.now, ping.epoch));
+        }
+        let update = self.group.as_ref().and_then(|group| group.meta.update_since(ping.epoch));
+        Some(Relayed { leader: leader.instance, term: leader.term, update })
+    }
+
+    /// What nodes that are cut off have, for the leader.
+    pub(crate) fn collected(&mut self, to: Instance) -> Vec<RelayedAcknowledgement> {
+        let now = self.now;
+        self.relay.collected.retain(|_, (at, _)| now.since(*at) < KEPT);
+        if self.health.leader.is_none_or(|leader| leader.instance != to) {
+            return Vec::new();
+        }
+        let collected = self.relay.collected.iter();
+        collected
+            .map(|(instance, (_, epoch))| RelayedAcknowledgement {
+                instance: *instance,
+                epoch: *epoch,
+            })
+            .collect()
+    }
+
+    /// A voter answered this node's question.
+    pub(crate) fn told_by_voter(&mut self, from: Instance, pong: &mut Pong, out: &mut Vec<Output>) {
+        let Some(relayed) = pong.relayed.take() else { return };
+        let asked = self.relay.asked.is_some_and(|(voter, number)| {
+            // An earlier question to the same voter is answered too.
+            voter == from && pong.number <= number
+        });
+        let voter = self.health.member(from).is_some_and(|member| member.role() == Role::Voter);
+        if !asked || !voter || relayed.leader == self.config.instance || self.leads() {
+            self.counters.frames_fenced += 1;
+            return;
+        }
+        let leader = Leader { instance: relayed.leader, term: relayed.term };
+        if !self.believes(leader, out) {
+            return;
+        }
+        self.relay.vouch = Some(Vouch { by: from, leader, at: self.now });
+        self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
+        self.health.changed |= !self.is_told_quorate();
+        if let Some(update) = relayed.update {
+            let before = self.health.view.epoch;
+            self.health_pushed(update);
+            if self.health.view.epoch > before {
+                // Its next question is its acknowledgement.
+                self.timers.arm(Timer::Relay, self.now);
+            }
+        }
+        self.advance_waiting(out);
+    }
+
+    /// Whether a leader that a voter names is, or now becomes, the one that this node knows.
+    fn believes(&mut self, leader: Leader, out: &mut Vec<Output>) -> bool {
+        let own_term = self.group.as_ref().map_or(0, |group| group.replica.term());
+        match self.health.leader {
+            Some(known) if known == leader => true,
+            Some(known) if leader.term <= known.term => false,
+            _ if leader.term < own_term => false,
+            _ => {
+                self.leader_changed(Some(leader), out);
+                true
+            }
+        }
+    }
+
+    /// The leader says that it does not hear this node.
+    pub(crate) fn unheard_by_leader(&mut self) {
+        if !self.is_cut_off() {
+            self.timers.arm(Timer::Relay, self.now);
+        }
+        self.relay.unheard = Some(self.now);
+    }
+
+    /// A voter passes on what nodes that are cut off have acknowledged.
+    pub(crate) fn acknowledged_through(&mut self, from: Instance, pong: &Pong) {
+        let voter = self.health.member(from).is_some_and(|member| member.role() == Role::Voter);
+        let newest = self.health.view.epoch;
+        for RelayedAcknowledgement { instance, epoch } in
+            pong.acknowledged.iter().take(limits::RELAYED).filter(|_| voter)
+        {
+            if *instance != from && *epoch <= newest && self.health.member(*instance).is_some() {
+                self.push.acknowledge(*instance, *epoch);
+            }
+        }
+    }
+}
