@@ -26,8 +26,8 @@ pub fn break_something(world: &mut World, roughness: Roughness) {
     let other = usize::try_from(world.random.below(hosts)).unwrap_or(0);
     let kinds = match roughness {
         Roughness::Weather => 2,
-        Roughness::Crashes => 13,
-        Roughness::Wipes => 15,
+        Roughness::Crashes => 14,
+        Roughness::Wipes => 16,
     };
     match world.random.below(kinds) {
         0 => new_weather(world),
@@ -56,8 +56,12 @@ pub fn break_something(world: &mut World, roughness: Roughness) {
             world.slow_down(host, span);
         }
         12 => split(world),
-        13 => lose_disk_within_margin(world, host, true),
-        14 => lose_disk_within_margin(world, host, false),
+        13 if host != other => {
+            world.note(|| format!("the link between n{} and n{} is cut", host + 1, other + 1));
+            world.network.cut_both(host, other);
+        }
+        14 => lose_disk_within_margin(world, host, true),
+        15 => lose_disk_within_margin(world, host, false),
         _ => {}
     }
 }

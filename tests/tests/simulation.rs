@@ -5,7 +5,11 @@
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
 use quorate_tests::checks::TURNS;
-use quorate_tests::figures::{failover, formation, idle, median_and_worst, told};
+use quorate_tests::cut_links::{Cut, hosts_of, run_cuts, run_cuts_in};
+use quorate_tests::figures::{
+    deaf_leader, failover, formation, healthy, idle, leader_killed_and_back, leader_wiped_and_back,
+    majority_lost, median_and_worst, stands_still_and_goes_on, told, told_over_a_cut_link,
+};
 use quorate_tests::lasting::{Lasting, turns_under};
 use quorate_tests::names::{
     Kept, name_of_a_living_voter, name_of_a_stopped_voter, name_of_a_wiped_voter,
@@ -20,22 +24,16 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs a seed; what went wrong, if something did.
-fn failure_of(seed: u64) -> Option<String> {
-    let panic = std::panic::catch_unwind(|| run_seed(seed)).err()?;
+fn failure_of(seed: u64, run: fn(u64)) -> Option<String> {
+    let panic = std::panic::catch_unwind(|| run(seed)).err()?;
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     Some(format!("seed {seed}: {}", text.unwrap_or_default()))
 }
 
-/// Runs one seed and prints its story.
-fn tell(seed: u64) {
-    let (setup, roughness) = draw_setup(seed);
-    eprintln!("seed {seed}: {setup:?} {roughness:?}");
-    let mut world = World::new(seed, setup);
-    world.verbose = true;
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        run_seed_in(&mut world, roughness)
-    }));
+/// Runs a world and prints its story.
+fn tell(mut world: World, run: impl FnOnce(&mut World)) {
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&mut world)));
     for line in &world.log {
         eprintln!("{line}");
     }
@@ -44,13 +42,9 @@ fn tell(seed: u64) {
     }
 }
 
-#[test]
-fn every_seed_keeps_the_promises_and_heals() {
-    if let Some(seed) = number("QUORATE_SEED") {
-        tell(seed);
-        return;
-    }
-    let seeds = number("QUORATE_SEEDS").unwrap_or(600);
+/// Runs many seeds, on all cores. Panics with all that failed.
+fn run_many(default: u64, run: fn(u64)) {
+    let seeds = number("QUORATE_SEEDS").unwrap_or(default);
     let first = number("QUORATE_FIRST_SEED").unwrap_or(1);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let failures = std::sync::Mutex::new(Vec::new());
@@ -59,7 +53,7 @@ fn every_seed_keeps_the_promises_and_heals() {
             let failures = &failures;
             scope.spawn(move || {
                 for seed in (first..first + seeds).filter(|seed| seed % threads == thread) {
-                    if let Some(failure) = failure_of(seed) {
+                    if let Some(failure) = failure_of(seed, run) {
                         failures.lock().expect("no holder panics").push(failure);
                     }
                 }
@@ -76,30 +70,122 @@ fn every_seed_keeps_the_promises_and_heals() {
 }
 
 #[test]
+fn every_seed_keeps_the_promises_and_heals() {
+    if let Some(seed) = number("QUORATE_SEED") {
+        let (setup, roughness) = draw_setup(seed);
+        eprintln!("seed {seed}: {setup:?} {roughness:?}");
+        let mut world = World::new(seed, setup);
+        world.verbose = true;
+        tell(world, |world| {
+            let _ = run_seed_in(world, roughness);
+        });
+        return;
+    }
+    run_many(600, |seed| {
+        let _ = run_seed(seed);
+    });
+}
+
+#[test]
+fn every_seed_bears_cut_links() {
+    if let Some(seed) = number("QUORATE_SEED") {
+        let mut world = healthy(seed, hosts_of(seed));
+        world.verbose = true;
+        tell(world, |world| {
+            let _ = run_cuts_in(world);
+        });
+        return;
+    }
+    run_many(24, |seed| {
+        let _ = run_cuts(seed);
+    });
+}
+
+#[test]
 fn a_seed_replays_to_the_letter() {
     for seed in [3, 77, 4_242] {
         assert_eq!(run_seed(seed), run_seed(seed), "seed {seed} took another way the second time");
     }
 }
 
-fn print(what: &str, spans: Vec<Duration>) {
+/// Spans of virtual time, which are exact, within bounds of their median and of the longest, in milliseconds.
+fn within(what: &str, median_most: u64, worst_most: u64, spans: impl Iterator<Item = Duration>) {
+    let spans: Vec<Duration> = spans.collect();
     let count = spans.len();
     let (median, worst) = median_and_worst(spans);
     eprintln!("{what}: median {median:.0?}, worst {worst:.0?} of {count}, in virtual time");
+    assert!(
+        median <= Duration::from_millis(median_most) && worst <= Duration::from_millis(worst_most),
+        "{what}: median {median:.0?} of at most {median_most} ms, worst {worst:.0?} of at most {worst_most} ms"
+    );
 }
 
 #[test]
-fn what_matters_happens_soon() {
-    print("three starts to a leader", (1..=40).map(formation).collect());
-    print("leader lost to another leader", (1..=40).map(failover).collect());
-    print(
+fn a_cluster_is_born_and_tells_soon() {
+    within("three starts to a leader", 20, 60, (1..=40).map(formation));
+    within(
         "follower lost, 3 nodes, to the last one told",
-        (1..=40).map(|seed| told(seed, 3)).collect(),
+        750,
+        900,
+        (1..=40).map(|seed| told(seed, 3)),
     );
-    print(
+    within(
         "follower lost, 10 nodes, to the last one told",
-        (1..=10).map(|seed| told(seed, 10)).collect(),
+        750,
+        900,
+        (1..=10).map(|seed| told(seed, 10)),
     );
+}
+
+#[test]
+fn a_leader_that_is_gone_is_replaced_soon() {
+    within("leader lost to another leader", 550, 1_100, (1..=40).map(failover));
+    let restarted = |seed| leader_killed_and_back(seed, 3);
+    within("leader killed and back, 3 nodes, to a leader", 20, 100, (1..=40).map(restarted));
+    let restarted = |seed| leader_killed_and_back(seed, 1);
+    within("leader killed and back, 1 node, to a leader", 60, 100, (1..=10).map(restarted));
+    within(
+        "leader wiped and back, to its being in",
+        1_500,
+        2_500,
+        (1..=20).map(leader_wiped_and_back),
+    );
+}
+
+#[test]
+fn a_leader_that_hears_nobody_is_replaced_soon() {
+    within("deaf leader, 3 nodes, to another", 600, 800, (1..=40).map(|seed| deaf_leader(seed, 3)));
+    within("deaf leader, 5 nodes, to another", 600, 800, (1..=20).map(|seed| deaf_leader(seed, 5)));
+}
+
+#[test]
+fn a_node_without_a_link_to_the_leader_is_told_soon() {
+    type Between = fn(usize, usize) -> Cut;
+    let ways: [(&str, Between); 3] = [
+        ("both ways", Cut::Link),
+        ("the way from the leader", Cut::Way),
+        ("the way to the leader", |leader, other| Cut::Way(other, leader)),
+    ];
+    for (way, cut) in ways {
+        let spans: Vec<_> = (1..=15).map(|seed| told_over_a_cut_link(seed, 5, cut)).collect();
+        let told = format!("{way} cut, follower lost, to the last one told");
+        within(&told, 1_300, 1_600, spans.iter().map(|[told, _]| *told));
+        let acknowledged = format!("{way} cut, follower lost, to the last acknowledgement");
+        within(&acknowledged, 1_500, 2_000, spans.iter().map(|[_, acknowledged]| *acknowledged));
+    }
+}
+
+#[test]
+fn nobody_vouches_for_a_leader_that_it_does_not_hear() {
+    within("majority lost, to no quorum at all", 1_600, 2_000, (1..=10).map(majority_lost));
+}
+
+#[test]
+fn a_cluster_that_stood_still_keeps_its_leader() {
+    for seed in 1..=20 {
+        let span = Duration::from_millis(700 * seed);
+        assert!(stands_still_and_goes_on(seed, span), "seed {seed}: after {span:?}");
+    }
 }
 
 #[test]
