@@ -1,4 +1,5 @@
-//! Requests that one node forwards to the leader, and the answers. A forwarded request is never forwarded again.
+//! Requests that one node forwards to the leader, and the answers. A forwarded request is never forwarded again, but for
+//! one that asks a voter to hand it on, which is forwarded once more.
 
 use crate::{Address, Admit, GenesisId, HealthEpoch, Instance, KvRequest, KvResponse};
 
@@ -14,6 +15,9 @@ pub struct ForwardRequest {
     /// What is asked.
     #[prost(oneof = "forward_request::Body", tags = "3, 4, 5, 6")]
     pub body: Option<forward_request::Body>,
+    /// The origin has no link to the leader: a voter that has one hands it on, once.
+    #[prost(bool, tag = "7")]
+    pub relay: bool,
 }
 
 /// See [`ForwardRequest`].

@@ -134,6 +134,11 @@ impl Checks {
         assert!(first == hash || hash == 0, "log frames: two frames have number {number}");
     }
 
+    /// A receiver has forgotten which frames came: another copy of the sender's disk was in between.
+    pub fn numbers_forgotten(&mut self, sender: Run, receiver: Run) {
+        self.handed.remove(&(sender, receiver));
+    }
+
     /// A log frame was handed to a node, or its place was passed over.
     pub fn log_handed(
         &mut self,

@@ -59,6 +59,8 @@ impl World {
         let inbox = process.inboxes.entry(instance).or_insert((start, Inbox::default()));
         if inbox.0 != start {
             *inbox = (start, Inbox::default());
+            let (sender, receiver) = ((peer, self.hosts[peer].run), (host, self.hosts[host].run));
+            self.checks.numbers_forgotten(sender, receiver);
         }
         self.tell_given_up(host, instance, given_up);
         self.acknowledge(host, peer);

@@ -141,7 +141,7 @@ impl Node {
         let deadline = self.now + limits::REQUEST_DEADLINE;
         let remaining_ms = u64::try_from(limits::REQUEST_DEADLINE.as_millis()).unwrap_or(u64::MAX);
         let body = Some(forward_request::Body::Admit(admit));
-        let request = ForwardRequest { genesis, remaining_ms, body };
+        let request = ForwardRequest { genesis, remaining_ms, body, relay: false };
         out.push(Output::Forward { ticket, to, address, deadline, request });
     }
 

@@ -52,6 +52,11 @@ impl Campaign {
         *self = Self::default();
     }
 
+    /// Whether a node, as leader, gave up or was started again.
+    pub(crate) fn gave_up(&self, leader: Instance) -> bool {
+        self.lost == Some((leader, Grounds::ForGood))
+    }
+
     /// Nobody leads any more; `old` did.
     pub(crate) fn led(&mut self, old: Leader, me: Instance) {
         self.led = (old.instance == me).then_some(old.term);

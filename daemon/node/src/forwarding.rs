@@ -1,6 +1,6 @@
 //! Requests between nodes: forwarded to the leader, taken from other nodes, and settled when leaders come and go.
 //!
-//! A forwarded request is never forwarded again. As long as nothing was proposed it is asked elsewhere; a write whose
+//! A forwarded request is never forwarded again, but by a voter for an origin without a link to the leader. As long as nothing was proposed it is asked elsewhere; a write whose
 //! answer is lost is of unknown fate. Knows nothing of how a leader serves.
 
 use crate::event::{ForwardFailure, Output};
@@ -40,6 +40,7 @@ impl Node {
             self.forward_reply(ticket, forward_answer::Outcome::Waited(Waited { epoch }), out);
             return;
         }
+        let hands_on = self.hands_on(from, &request);
         // A stranger's number must not keep a request for ever.
         let deadline =
             self.now + std::time::Duration::from_millis(request.remaining_ms.min(600_000));
@@ -57,7 +58,7 @@ impl Node {
                 return;
             }
         };
-        if !self.leads() || self.stopping.is_some() {
+        if !(self.leads() || hands_on) || self.stopping.is_some() {
             let outcome = forward_answer::Outcome::NotLeader(self.leader_hint());
             self.forward_reply(ticket, outcome, out);
             return;
@@ -70,6 +71,7 @@ impl Node {
             }
             return;
         }
+        let origin = if self.leads() { origin } else { Origin::Relayed(ticket) };
         self.accept(origin, work, deadline, out);
     }
 
@@ -83,22 +85,30 @@ impl Node {
         }
     }
 
+    /// A leader is asked unless this node has reason to think that it is gone; a voter that hears it knows better.
+    fn may_be_asked(&self, leader: Instance) -> bool {
+        let gone = !self.seems_alive(leader) || self.campaign.gave_up(leader);
+        !gone || self.relay().is_some()
+    }
+
     pub(crate) fn forward(&mut self, id: u64, out: &mut Vec<Output>) {
         let me = self.config.instance;
         let leader = self
             .health
             .leader
-            .filter(|leader| leader.instance != me && self.seems_alive(leader.instance));
+            .filter(|leader| leader.instance != me && self.may_be_asked(leader.instance));
         let genesis = self.genesis;
-        let address = leader.and_then(|leader| self.peers.address(leader.instance));
-        let (Some(leader), Some(address), Some(genesis)) = (leader, address, genesis) else {
+        let Some(request) = self.requests.table.get(&id) else { return };
+        let to = leader.map(|leader| self.way_to_leader(leader.instance, request.origin));
+        let address = to.and_then(|to| self.peers.address(to));
+        let (Some(leader), Some((to, address)), Some(genesis)) = (leader, to.zip(address), genesis)
+        else {
             // Without a leader the next one is waited for; one that is in doubt may come back in the same term.
             if self.health.leader.is_some() {
                 self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
             }
             return;
         };
-        let Some(request) = self.requests.table.get(&id) else { return };
         if request.stage == (Stage::Waiting { tried: Some((leader.instance, leader.term)) }) {
             return;
         }
@@ -107,12 +117,13 @@ impl Node {
             Work::WaitAll(epoch) => forward_request::Body::Wait(WaitEpoch { epoch: *epoch }),
             Work::Admit(_) | Work::WaitHere(_) => return,
         };
-        let (to, deadline) = (leader.instance, request.deadline);
+        let (deadline, leader) = (request.deadline, leader.instance);
         let remaining = deadline.since(self.now).as_millis();
         let remaining_ms = u64::try_from(remaining).unwrap_or(u64::MAX);
         let ask = self.requests.new_ticket();
-        self.requests.set_stage(id, Stage::Forwarded { to, ask });
-        let request = ForwardRequest { genesis, remaining_ms, body: Some(body) };
+        self.requests.set_stage(id, Stage::Forwarded { to, leader, ask });
+        let request =
+            ForwardRequest { genesis, remaining_ms, body: Some(body), relay: to != leader };
         out.push(Output::Forward { ticket: ask, to, address, deadline, request });
     }
 
@@ -128,19 +139,19 @@ impl Node {
         }
         let Some(id) = self.requests.asked(ticket) else { return };
         let Some(request) = self.requests.table.get(&id) else { return };
-        let Stage::Forwarded { to, .. } = request.stage else { return };
+        let Stage::Forwarded { leader, .. } = request.stage else { return };
         let is_write = matches!(request.work, Work::Write(_));
         match answer {
             Ok(ForwardAnswer {
                 outcome: Some(forward_answer::Outcome::NotLeader(hint)), ..
             }) => {
-                self.turned_away(id, to, &hint, out);
+                self.turned_away(id, leader, &hint, out);
             }
             Ok(ForwardAnswer { outcome: Some(outcome), .. }) => self.finish_with(id, outcome, out),
             Ok(_) | Err(ForwardFailure::Lost) if is_write => self.fate_unknown(id, out),
             Ok(_) | Err(_) => {
                 let term = self.health.leader.map_or(0, |leader| leader.term);
-                self.requests.set_stage(id, Stage::Waiting { tried: Some((to, term)) });
+                self.requests.set_stage(id, Stage::Waiting { tried: Some((leader, term)) });
                 self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
             }
         }
@@ -205,7 +216,8 @@ impl Node {
     fn reads_at_earlier_leaders(&self) -> Vec<u64> {
         let Some(leader) = self.health.leader else { return Vec::new() };
         let earlier = |request: &Request| {
-            matches!(request.stage, Stage::Forwarded { to, .. } if to != leader.instance)
+            matches!(request.stage, Stage::Forwarded { to, leader: asked, .. }
+                if to == asked && to != leader.instance)
                 && !matches!(request.work, Work::Write(_))
         };
         let table = self.requests.table.iter();

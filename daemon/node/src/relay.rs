@@ -10,10 +10,11 @@ use crate::event::Output;
 use crate::local_health::{LEADER_SILENCE, Leader};
 use crate::node::Node;
 use crate::push::PING_INTERVAL;
+use crate::requests::Origin;
 use crate::timers::Timer;
 use quorate_proto::{
-    EnvelopeBody, FrameKind, HealthEpoch, Instance, Moment, Ping, Pong, Relayed,
-    RelayedAcknowledgement, Role, limits,
+    EnvelopeBody, ForwardRequest, FrameKind, HealthEpoch, Instance, Moment, Ping, Pong, Relayed,
+    RelayedAcknowledgement, Role, forward_request, limits,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -63,6 +64,19 @@ impl Node {
             && (!of_late(self.health.leader_heard) || self.relay.unheard.is_some_and(of_late))
     }
 
+    /// Whom a request is asked of: the leader, or, at its origin and without a link to the leader, the voter in between.
+    pub(crate) fn way_to_leader(&self, leader: Instance, origin: Origin) -> Instance {
+        let relay = self.relay().filter(|_| matches!(origin, Origin::Client(_)));
+        relay.unwrap_or(leader)
+    }
+
+    /// Whether this node hands a member's request on to the leader.
+    pub(crate) fn hands_on(&self, from: Instance, request: &ForwardRequest) -> bool {
+        let member = self.health.member(from).is_some();
+        let admit = matches!(request.body, Some(forward_request::Body::Admit(_)));
+        request.relay && member && !admit && !self.is_cut_off()
+    }
+
     /// The voter through which this node reaches the leader, while it is cut off from it.
     pub(crate) fn relay(&self) -> Option<Instance> {
         let vouch = self.relay.vouch.filter(|_| self.is_cut_off())?;
@@ -89,7 +103,8 @@ impl Node {
         self.send_control(voter, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
     }
 
-    /// The voter that vouched last, as long as it does; else the live ones in turn.
+    /// The voter that vouched last, as long as it does; else those in turn with whom a session stands. Nobody is dialled
+    /// for this: gossip and the detector do that, and a copy of a disk would take the original's place each time.
     fn whom_to_ask_around(&mut self) -> Option<Instance> {
         let stays = self.relay.vouch.filter(|vouch| {
             Some(vouch.leader) == self.health.leader && self.now.since(vouch.at) < STAYS
@@ -106,7 +121,7 @@ impl Node {
             .filter(|member| member.role() == Role::Voter)
             .map(|member| member.instance)
             .filter(|one| *one != self.config.instance && Some(*one) != leader)
-            .filter(|one| self.seems_alive(*one))
+            .filter(|one| self.seems_alive(*one) && self.peers.session(*one).is_some())
             .collect();
         voters.sort_unstable();
         self.relay.next = self.relay.next.wrapping_add(1);
@@ -172,7 +187,7 @@ impl Node {
                 self.timers.arm(Timer::Relay, self.now);
             }
         }
-        self.advance_waiting(out);
+        self.requests.due = true;
     }
 
     /// Whether a leader that a voter names is, or now becomes, the one that this node knows.
@@ -210,3 +225,6 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

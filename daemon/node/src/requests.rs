@@ -34,7 +34,10 @@ pub(crate) enum Work {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin {
     Client(u64),
+    /// Another node, which asks this one as leader.
     Forwarded(u64),
+    /// Another node without a link to the leader: this one may ask the leader for it.
+    Relayed(u64),
 }
 
 /// How far a request is.
@@ -42,8 +45,9 @@ pub(crate) enum Origin {
 pub(crate) enum Stage {
     /// Nobody to ask yet. `tried`: the leader and term that turned it away.
     Waiting { tried: Option<(Instance, u64)> },
-    /// Asked of a leader, under a ticket of this ask's own: only its answer counts.
-    Forwarded { to: Instance, ask: u64 },
+    /// Asked of a leader, under a ticket of this ask's own: only its answer counts. `to` is the leader, or the voter in
+    /// between.
+    Forwarded { to: Instance, leader: Instance, ask: u64 },
     /// This node leads and it is in hand: queued, read or waited for.
     Here,
     /// Proposed by this node in this term.
@@ -263,14 +267,16 @@ impl Node {
             self.serve(id, out);
             return;
         }
-        if matches!(request.origin, Origin::Forwarded(_)) {
-            // This node led when the request came; it may not be forwarded twice.
+        // This node led when the request came, or hears the leader no more: it may not go over one node more.
+        let turned_away = match request.origin {
+            Origin::Client(_) => None,
+            Origin::Forwarded(ticket) => Some(ticket),
+            Origin::Relayed(ticket) => Some(ticket).filter(|_| self.is_cut_off()),
+        };
+        if let Some(ticket) = turned_away {
+            self.requests.remove(id);
             let outcome = forward_answer::Outcome::NotLeader(self.leader_hint());
-            if let Some(Request { origin: Origin::Forwarded(ticket), .. }) =
-                self.requests.remove(id)
-            {
-                self.forward_reply(ticket, outcome, out);
-            }
+            self.forward_reply(ticket, outcome, out);
             return;
         }
         self.forward(id, out);
@@ -344,7 +350,7 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         let Some(request) = self.requests.remove(id) else { return };
-        let crosses = matches!(request.origin, Origin::Forwarded(_));
+        let crosses = !matches!(request.origin, Origin::Client(_));
         let answer = match outcome {
             forward_answer::Outcome::Refused(refusal) => Err(refusal),
             forward_answer::Outcome::Kv(response)
@@ -364,7 +370,7 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         match origin {
-            Origin::Forwarded(ticket) => {
+            Origin::Forwarded(ticket) | Origin::Relayed(ticket) => {
                 let outcome = match answer {
                     // Its origin asks the next leader by itself.
                     Err(refusal) if refusal.code() == RefusalCode::Stopping => {

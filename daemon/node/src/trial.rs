@@ -196,8 +196,7 @@ impl Trial {
             leader: Some(life(leader)),
             epoch: meta.epoch(),
             update: Some(HealthUpdate { full, deltas: Vec::new() }),
-            applied: 0,
-            state_hash: 0,
+            ..Ping::default()
         };
         self.hears(leader, Lane::Control, EnvelopeBody::Ping(ping))
     }

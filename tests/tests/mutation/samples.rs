@@ -356,7 +356,8 @@ impl Word for ForwardRequest {
         bodies.push(("admit".to_owned(), forward_request::Body::Admit(admit())));
         bodies.push(("wait".to_owned(), forward_request::Body::Wait(wait)));
         bodies.push(("echo".to_owned(), forward_request::Body::Echo(true)));
-        let request = |body| Self { genesis: genesis(), remaining_ms: 900, body: Some(body) };
+        let request =
+            |body| Self { genesis: genesis(), remaining_ms: 900, body: Some(body), relay: true };
         bodies.into_iter().map(|(name, body)| (name, request(body))).collect()
     }
 }
