@@ -112,11 +112,16 @@ fn a_seed_replays_to_the_letter() {
 fn within(what: &str, median_most: u64, worst_most: u64, spans: impl Iterator<Item = Duration>) {
     let spans: Vec<Duration> = spans.collect();
     let count = spans.len();
+    let slowest = (1..=count).max_by_key(|run| spans[run - 1]).unwrap_or(0);
     let (median, worst) = median_and_worst(spans);
-    eprintln!("{what}: median {median:.0?}, worst {worst:.0?} of {count}, in virtual time");
+    let (median, worst) = (median.as_millis(), worst.as_millis());
+    let measured = format!(
+        "{what}: median {median} ms, worst {worst} ms (run {slowest} of {count}), in virtual time"
+    );
+    eprintln!("{measured}");
     assert!(
-        median <= Duration::from_millis(median_most) && worst <= Duration::from_millis(worst_most),
-        "{what}: median {median:.0?} of at most {median_most} ms, worst {worst:.0?} of at most {worst_most} ms"
+        median <= u128::from(median_most) && worst <= u128::from(worst_most),
+        "{measured}; at most {median_most} and {worst_most} ms are allowed"
     );
 }
 
@@ -139,7 +144,7 @@ fn a_cluster_is_born_and_tells_soon() {
 
 #[test]
 fn a_leader_that_is_gone_is_replaced_soon() {
-    within("leader lost to another leader", 550, 1_100, (1..=40).map(failover));
+    within("leader lost to another leader", 550, 700, (1..=40).map(failover));
     let restarted = |seed| leader_killed_and_back(seed, 3);
     within("leader killed and back, 3 nodes, to a leader", 20, 100, (1..=40).map(restarted));
     let restarted = |seed| leader_killed_and_back(seed, 1);

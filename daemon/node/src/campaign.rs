@@ -44,6 +44,9 @@ pub(crate) struct Campaign {
     campaigns: u32,
     /// The term in which this node itself led last, until another leads.
     led: Option<u64>,
+    /// Who led last, until another leads. Raft's own timer may end its leadership before the verdict on it is there, and
+    /// a vote that is split then has to be repeated as soon as that verdict comes.
+    followed: Option<Instance>,
 }
 
 impl Campaign {
@@ -60,6 +63,12 @@ impl Campaign {
     /// Nobody leads any more; `old` did.
     pub(crate) fn led(&mut self, old: Leader, me: Instance) {
         self.led = (old.instance == me).then_some(old.term);
+        self.followed = Some(old.instance);
+    }
+
+    /// Who led last, while nobody leads.
+    pub(crate) fn followed(&self) -> Option<Instance> {
+        self.followed
     }
 }
 

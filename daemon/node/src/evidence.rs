@@ -145,7 +145,8 @@ impl Node {
         self.duties_due = true;
         let name = self.health.name(opinion.instance);
         tracing::debug!(%name, verdict = ?opinion.verdict, reason = %opinion.reason, "verdict");
-        let leader = self.health.leader.is_some_and(|leader| leader.instance == opinion.instance);
+        let leader = self.health.leader.map(|leader| leader.instance);
+        let leader = leader.or(self.campaign.followed()) == Some(opinion.instance);
         let over = match opinion.verdict {
             Verdict::Down => true,
             // One that leaves in good order answers first; when its session ends, the rest is known to be lost.
