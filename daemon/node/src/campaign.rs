@@ -9,6 +9,7 @@ use crate::local_health::Leader;
 use crate::node::Node;
 use crate::push::PING_INTERVAL;
 use crate::timers::Timer;
+use quorate_membership::Profile;
 use quorate_proto::{EnvelopeBody, FrameKind, Instance, Ping, RaftId, Role, Verdict, raft_id};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ const CAMPAIGN_STAGGER: Duration = Duration::from_millis(60);
 
 /// A leader that a majority of the voters has not answered for so long no longer leads: as long as a silence that makes
 /// a suspicion, which is also the least time after which its voters would look for another.
-const UNHEARD: Duration = Duration::from_millis(500);
+const UNHEARD: Duration = Profile::DEFAULT.silence;
 
 /// Why a leader counts as gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

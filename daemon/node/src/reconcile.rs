@@ -8,7 +8,7 @@ use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
 use crate::weighing::{Voice, Word, weigh};
-use quorate_membership::Opinion;
+use quorate_membership::{Opinion, Profile};
 use quorate_proto::{
     CommandBody, HealthProposal, Instance, Member, MemberState, Moment, StateChange, Verdict,
     limits,
@@ -24,10 +24,9 @@ const HELD: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a leader hears itself within this is there, whatever others say.
-const SILENCE: Duration = Duration::from_millis(500);
-/// So is one that another hears for it: it asks again each second, and once more when an answer was lost. The detector
-/// uses the same span.
-const VOUCHED: Duration = Duration::from_millis(2_500);
+const SILENCE: Duration = Profile::DEFAULT.silence;
+/// So is one that another hears for it: it asks again each second, and once more when an answer was lost.
+const VOUCHED: Duration = Profile::DEFAULT.vouched;
 
 /// Whether a member is there by this node's own evidence, which is renewed all the time while it is.
 fn is_there(now: Moment, own: &Opinion) -> bool {
