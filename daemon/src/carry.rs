@@ -227,7 +227,7 @@ impl Carrier {
             }
             TransportEvent::Request { from, bytes, answer } => {
                 // A request that cannot be decoded is dropped: its channel closes, the origin hears `Lost`.
-                let request = ForwardRequest::decode(bytes).ok()?;
+                let request = ForwardRequest::open(bytes)?;
                 let ticket = self.ticket();
                 if self.answers.len() >= MAX_ANSWERS {
                     self.answers.retain(|_, waiting| !waiting.is_closed());

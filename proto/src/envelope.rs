@@ -1,10 +1,11 @@
 //! The one envelope of the control and log lanes, and the one place where a frame is refused.
 //!
-//! Decoding never panics. What it allocates is bounded by the frame's length, but not closely: a list of elements of two
-//! bytes each grows to some two hundred times as much, as the tests of changed bytes measure it.
+//! Decoding never panics. What it allocates is bounded by the frame's length and by the number of elements in its lists, which are
+//! counted before (`elements.rs`).
 
 use crate::{
-    DetectorMessage, Dissent, FoundingMessage, GenesisId, Lane, Ping, Pong, RaftMessage, limits,
+    DetectorMessage, Dissent, FoundingMessage, GenesisId, Lane, Ping, Pong, RaftMessage, elements,
+    limits,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -78,6 +79,9 @@ pub enum EnvelopeError {
         /// What the decoder said.
         reason: String,
     },
+    /// More elements in its lists than any honest frame has.
+    #[error("a frame with more elements than there can be")]
+    TooMany,
     /// Decodable, but of a kind that this build does not know.
     #[error("a frame of an unknown kind")]
     UnknownKind,
@@ -102,9 +106,16 @@ impl Envelope {
         if frame.len() > limit {
             return Err(EnvelopeError::TooLong { length: frame.len(), limit });
         }
-        // Before it is decoded: four megabytes of a ping's shortest elements would take half a gigabyte.
+        // The log lane allows longer frames, which nothing but entries can fill.
         if lane == Lane::Log && !is_one_raft_frame(&frame) {
             return Err(EnvelopeError::NotRaft);
+        }
+        let most = match lane {
+            Lane::Control => limits::LIST_ELEMENTS,
+            Lane::Log => limits::LIST_ELEMENTS.max(frame.len() / limits::ENTRY_BYTES),
+        };
+        if !elements::at_most(most, &elements::ENVELOPE, &frame) {
+            return Err(EnvelopeError::TooMany);
         }
         let envelope = Self::decode(frame)
             .map_err(|error| EnvelopeError::Malformed { reason: error.to_string() })?;

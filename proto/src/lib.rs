@@ -10,6 +10,7 @@ mod address;
 mod card;
 mod command;
 mod dissent;
+mod elements;
 mod envelope;
 mod epochs;
 mod founding;

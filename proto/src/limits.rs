@@ -32,6 +32,14 @@ pub const CLIENT_REQUEST: usize = 1536 * 1024;
 pub const TXN_OPERATIONS: usize = 128;
 /// Most bytes of answer to one range that crosses nodes; a larger range needs `limit`.
 pub const RANGE_ANSWER: usize = 4 * 1024 * 1024 - 64 * 1024;
+/// How far ahead of ours a term or an epoch may be that somebody names. No honest node was away for so many elections or
+/// changes (49 days of one each millisecond), and nobody can drive the numbers to their end in fewer than 2^32 frames.
+pub const NUMBER_STEP: u64 = 1 << 32;
+/// Most elements in all lists of one control frame or request: several views of all members at once, or a hundred full
+/// transactions. A frame that is full of the shortest ones would otherwise take a hundred times its length in memory.
+pub const LIST_ELEMENTS: usize = 16 * 1024;
+/// Bytes of an append for each entry in it, at least: the shortest command makes one of more than twenty.
+pub const ENTRY_BYTES: usize = 16;
 /// Most members of one cluster.
 pub const MEMBERS: usize = 1_000;
 

@@ -28,13 +28,13 @@ macro_rules! ordered {
                 self.number
             }
 
-            /// The next number.
-            ///
-            /// # Panics
-            /// After 2^64 steps, which outlasts us.
+            /// The next number; none behind the last, which only a number that came from a wire can be.
             #[must_use]
-            pub const fn next(self) -> Self {
-                Self { number: self.number.checked_add(1).expect("2^64 steps outlast us") }
+            pub const fn next(self) -> Option<Self> {
+                match self.number.checked_add(1) {
+                    Some(number) => Some(Self { number }),
+                    None => None,
+                }
             }
         }
 

@@ -39,6 +39,10 @@ pub struct Ping {
     /// The sender leads and has not heard the receiver for a while.
     #[prost(bool, tag = "12")]
     pub unheard: bool,
+    /// The last entry that the receiver acknowledged to this leader, when it has said since that it no longer has it; 0
+    /// otherwise.
+    #[prost(uint64, tag = "9")]
+    pub lost: u64,
 }
 
 /// The answer to a [`Ping`].
@@ -65,6 +69,9 @@ pub struct Pong {
     /// To the leader, from a voter: what those have who cannot tell it themselves. At most `limits::RELAYED`.
     #[prost(message, repeated, tag = "9")]
     pub acknowledged: Vec<RelayedAcknowledgement>,
+    /// Whom the answering node's replica follows in `term`, and hears.
+    #[prost(message, optional, tag = "6")]
+    pub leader: Option<Instance>,
 }
 
 /// What a voter knows of the leader that it hears, for a node that does not.

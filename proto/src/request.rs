@@ -1,7 +1,11 @@
 //! Requests that one node forwards to the leader, and the answers. A forwarded request is never forwarded again, but for
 //! one that asks a voter to hand it on, which is forwarded once more.
 
-use crate::{Address, Admit, GenesisId, HealthEpoch, Instance, KvRequest, KvResponse};
+use crate::{
+    Address, Admit, GenesisId, HealthEpoch, Instance, KvRequest, KvResponse, elements, limits,
+};
+use bytes::Bytes;
+use prost::Message as _;
 
 /// A request on the request lane.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -18,6 +22,15 @@ pub struct ForwardRequest {
     /// The origin has no link to the leader: a voter that has one hands it on, once.
     #[prost(bool, tag = "7")]
     pub relay: bool,
+}
+
+impl ForwardRequest {
+    /// Decodes what came on the request lane; none when it is malformed, or holds more elements than any honest one.
+    #[must_use]
+    pub fn open(bytes: Bytes) -> Option<Self> {
+        let few = elements::at_most(limits::LIST_ELEMENTS, &elements::REQUEST, &bytes);
+        few.then(|| Self::decode(bytes).ok()).flatten()
+    }
 }
 
 /// See [`ForwardRequest`].
@@ -119,6 +132,9 @@ pub struct Admitted {
     /// The epoch that shows it.
     #[prost(message, required, tag = "2")]
     pub epoch: HealthEpoch,
+    /// Who let it in. A node without a view yet believes this one; absent = the one that answers.
+    #[prost(message, optional, tag = "3")]
+    pub leader: Option<Instance>,
 }
 
 /// The answer to a [`ForwardRequest`].

@@ -45,7 +45,7 @@ fn a_frame_above_the_limit_of_its_lane_costs_nothing() {
 }
 
 #[test]
-fn the_longest_frame_of_the_shortest_elements_costs_what_is_stated() {
+fn the_longest_frame_of_the_shortest_elements_costs_nothing() {
     open_frames_of_empty_elements();
 }
 

@@ -6,10 +6,10 @@
 
 use crate::convert::ConvertError;
 use crate::voters;
-use quorate_proto::{ConfState, Entry, EntryKind, MessageKind, RaftMessage, SnapshotMetadata};
+use quorate_proto::{
+    ConfState, Entry, EntryKind, MessageKind, RaftMessage, SnapshotMetadata, limits,
+};
 
-/// No honest replica is this many elections ahead; above it, terms could be driven to where they wrap.
-const MAX_TERM_STEP: u64 = 1 << 32;
 /// No log gets here; above it, raft-rs's arithmetic on indexes would overflow.
 const MAX_INDEX: u64 = 1 << 62;
 /// Reads that wait for a majority at the leader; the node batches, so more than a few are a mistake somewhere.
@@ -18,7 +18,8 @@ pub(crate) const MAX_READS: usize = 4096;
 /// Why a message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {
-    /// This replica lost entries that it had acknowledged: it must stop, and never start again under this id.
+    /// This replica lost entries that it had acknowledged to the leader that it voted for: it must stop, and never start again
+    /// under this id. The leader was told where the log ends, and says so again.
     #[error(
         "the leader knows that entry {commit} was acknowledged here, but the log ends at {last}"
     )]
@@ -27,6 +28,16 @@ pub enum GuardError {
         commit: u64,
         /// What is here.
         last: u64,
+    },
+    /// A peer of this leader has lost entries that it acknowledged, and said so twice: it must not go on under its id.
+    #[error("replica {peer:016x} acknowledged entry {had}, and its log ends at {has}")]
+    PeerLost {
+        /// Who.
+        peer: u64,
+        /// What it acknowledged to this leader.
+        had: u64,
+        /// Where its log ends.
+        has: u64,
     },
     /// A number without a meaning.
     #[error(transparent)]
@@ -136,7 +147,8 @@ fn check_envelope(
         return Err(GuardError::Sender(message.from));
     }
     let termless = kind == MessageKind::ReadIndex;
-    if (message.term == 0) != termless || message.term > at.term.saturating_add(MAX_TERM_STEP) {
+    if (message.term == 0) != termless || message.term > at.term.saturating_add(limits::NUMBER_STEP)
+    {
         return Err(GuardError::Term { found: message.term, ours: at.term });
     }
     let leads = matches!(
@@ -218,11 +230,14 @@ fn check_heartbeat(message: &RaftMessage, at: &Standing<'_>) -> Result<(), Guard
     let lists = [&conf.voters, &conf.learners, &conf.voters_outgoing];
     let unborn = conf.voters.is_empty();
     let known = unborn || lists.iter().any(|list| list.contains(&message.from));
-    if known && message.term >= at.term {
-        // A leader's heartbeat never names more than this replica acknowledged to it.
-        return Err(GuardError::LogLost { commit: message.commit, last: at.last });
+    if known && message.term >= at.term && message.commit <= MAX_INDEX {
+        // A leader's heartbeat never names more than this replica acknowledged to it. Whether that was so is answered by a
+        // question: see `losses.rs`.
+        return Ok(());
     }
-    Err(GuardError::OutOfPlace("a heartbeat beyond our log, of an earlier term or a stranger"))
+    Err(GuardError::OutOfPlace(
+        "a heartbeat beyond our log, of an earlier term or a stranger, or beyond any log",
+    ))
 }
 
 fn check_ack(message: &RaftMessage, at: &Standing<'_>) -> Result<(), GuardError> {

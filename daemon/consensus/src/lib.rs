@@ -12,6 +12,7 @@ mod guard;
 mod log;
 pub mod log_codec;
 pub mod log_record;
+mod losses;
 mod output;
 mod pacing;
 mod ready;

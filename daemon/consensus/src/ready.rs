@@ -53,6 +53,7 @@ impl Replica {
         }
         if !self.leads() {
             self.pacing.clear();
+            self.losses.clear();
         }
         self.step_down_if_demoted();
     }

@@ -6,6 +6,7 @@
 use crate::config::{Recovered, ReplicaConfig, StartError};
 use crate::guard::{self, GuardError, MAX_READS, Standing};
 use crate::log::MemoryLog;
+use crate::losses::Losses;
 use crate::output::{PeerProgress, ProposeError, RaftRole, ReplicaStatus};
 use crate::pacing::Pacing;
 use crate::voters::{self, Awaited};
@@ -40,6 +41,7 @@ pub struct Replica {
     pub(crate) lazy: Option<HardState>,
     pub(crate) awaited: Awaited,
     pub(crate) pacing: Pacing,
+    pub(crate) losses: Losses,
     /// Removed while leading: raft-rs would panic if it went on.
     pub(crate) removed: bool,
 }
@@ -76,6 +78,7 @@ impl Replica {
             lazy: None,
             awaited: Awaited::default(),
             pacing: Pacing::default(),
+            losses: Losses::default(),
             removed: false,
         };
         replica.redraw();
@@ -95,7 +98,8 @@ impl Replica {
     /// Takes in a message from a peer.
     ///
     /// # Errors
-    /// When it was refused, which changes nothing. [`GuardError::LogLost`] means that this replica must stop for good.
+    /// When it was refused, which changes nothing. [`GuardError::LogLost`] means that this replica must stop for good;
+    /// [`GuardError::PeerLost`] is said by a leader about the sender.
     pub fn receive(&mut self, message: RaftMessage) -> Result<(), GuardError> {
         if self.removed {
             return Ok(());
@@ -117,15 +121,20 @@ impl Replica {
             return Ok(());
         }
         if message.kind == MessageKind::AppendResponse as i32 {
+            if self.shows_a_loss(&message)? {
+                return Ok(());
+            }
             match message.reject {
                 true => self.pacing.forget(message.from),
                 false => self.pacing.answered(message.from, message.index),
             }
         }
+        let (message, beyond) = self.within_the_log(message)?;
         let message = convert::message_to_raft(message)?;
         if let Err(error) = self.raw.step(message) {
             tracing::debug!(%error, "raft ignores a message");
         }
+        self.answer_beyond(beyond);
         self.redraw();
         Ok(())
     }
@@ -341,6 +350,18 @@ impl Replica {
     #[must_use]
     pub fn leads_safely(&self) -> bool {
         self.leads() && self.raw.raft.commit_to_current_term()
+    }
+
+    /// For whom it voted in its term.
+    #[must_use]
+    pub fn voted_for(&self) -> Option<RaftId> {
+        RaftId::new(self.raw.raft.vote)
+    }
+
+    /// Last index of its log, durable or not.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.raw.raft.raft_log.last_index()
     }
 
     /// Its term.

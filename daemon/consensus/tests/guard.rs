@@ -3,7 +3,7 @@
 mod world;
 
 use bytes::Bytes;
-use quorate_consensus::{ConvertError, GuardError, Replica};
+use quorate_consensus::{ConvertError, GuardError, ReplicaOutput};
 use quorate_proto::{ConfState, Entry, EntryKind, MessageKind, RaftMessage, SnapshotMetadata};
 use world::{Draw, World};
 
@@ -105,25 +105,86 @@ fn appends_that_would_panic_or_lie_are_refused() {
     assert_eq!(verdict(2, append(9, 2, vec![entry(10, 2)])), Ok(()), "a gap is raft's to reject");
 }
 
-#[test]
-fn a_heartbeat_beyond_our_log_means_that_the_log_was_lost() {
-    let beyond = RaftMessage { commit: 4, ..message(MessageKind::Heartbeat) };
-    assert_eq!(refused(beyond.clone()), GuardError::LogLost { commit: 4, last: 3 });
-    let stranger = RaftMessage { from: 9, term: 3, ..beyond.clone() };
-    assert!(matches!(refused(stranger), GuardError::OutOfPlace(_)), "a stranger stops nobody");
-    let old = RaftMessage { term: 1, ..beyond };
-    assert!(matches!(refused(old), GuardError::OutOfPlace(_)));
+/// What a follower that was told of entries beyond its log says to that.
+fn answer(heartbeat: RaftMessage) -> Vec<RaftMessage> {
+    let mut world = follower();
+    let before = world.status(2);
+    let taken = world.with(2, |replica| {
+        replica.receive(heartbeat).expect("it is a question");
+        let mut out = Vec::new();
+        replica.ready(&mut out);
+        out
+    });
+    let after = world.status(2);
+    assert_eq!((after.commit, after.last), (before.commit, before.last), "nothing is obeyed");
+    let sent = taken.expect("it lives").into_iter().filter_map(|output| match output {
+        ReplicaOutput::Send(message) => Some(message),
+        _ => None,
+    });
+    sent.filter(|message| message.reject).collect()
 }
 
 #[test]
-fn a_voter_that_lost_its_disk_is_told_to_stop() {
+fn a_heartbeat_beyond_our_log_moves_nothing_and_is_told_where_the_log_ends() {
+    for commit in [4, 1 << 40] {
+        let beyond = RaftMessage { commit, ..message(MessageKind::Heartbeat) };
+        let said = answer(beyond.clone());
+        let [said] = &said[..] else { panic!("one answer: {said:?}") };
+        assert_eq!((said.to, said.term, said.index, said.reject_hint), (1, 2, commit, 3));
+        let stranger = RaftMessage { from: 9, term: 3, ..beyond.clone() };
+        assert!(matches!(refused(stranger), GuardError::OutOfPlace(_)));
+        let old = RaftMessage { term: 1, ..beyond };
+        assert!(matches!(refused(old), GuardError::OutOfPlace(_)));
+    }
+    let end = RaftMessage { commit: u64::MAX, ..message(MessageKind::Heartbeat) };
+    assert!(matches!(refused(end), GuardError::OutOfPlace(_)));
+}
+
+/// Host 2 acknowledged entries up to 8; its disk goes back by some entries, and it goes on under its id.
+fn rolled_back(by: usize, proposals: bool) -> World {
     let mut world = follower();
+    let mut disks = vec![world.host(2).durable.clone()];
+    for count in 0..5 {
+        assert!(world.propose(1, &format!("{count}")));
+        world.ticks(2);
+        disks.push(world.host(2).durable.clone());
+    }
     world.crash(2, 0);
-    let config = quorate_consensus::ReplicaConfig { me: world::id(2), seed: 1 };
-    let genesis = quorate_consensus::Recovered::genesis(&world::ids(&[1, 2, 3]));
-    let mut amnesiac = Replica::start(config, genesis).expect("it does not know");
-    let beat = RaftMessage { commit: 3, ..message(MessageKind::Heartbeat) };
-    assert_eq!(amnesiac.receive(beat), Err(GuardError::LogLost { commit: 3, last: 1 }));
+    world.host(2).durable = disks[disks.len() - 1 - by].clone();
+    world.restart(2);
+    world.with(1, |replica| replica.unreachable(world::id(2)));
+    for count in 0..20 {
+        if proposals {
+            world.propose(1, &format!("later {count}"));
+        }
+        world.ticks(1);
+    }
+    world
+}
+
+#[test]
+fn a_voter_that_lost_what_it_acknowledged_is_found_out_and_is_not_healed_in_silence() {
+    for by in 1..=5 {
+        for proposals in [false, true] {
+            let world = rolled_back(by, proposals);
+            let has = 8 - by as u64;
+            if proposals {
+                assert_eq!(world.lost.first(), Some(&(2, 8, has)), "by {by}");
+            } else {
+                assert_eq!(world.told.first(), Some(&2), "by {by}: told again behind its answer");
+            }
+            assert_eq!(world.status(2).last, has, "the hole is not filled");
+            assert!(!proposals || world.status(1).commit > 8, "the others go on");
+        }
+    }
+}
+
+#[test]
+fn a_voter_that_lost_nothing_is_not_suspected() {
+    for proposals in [false, true] {
+        let world = rolled_back(0, proposals);
+        assert_eq!((world.lost, world.told), (Vec::new(), Vec::new()));
+    }
 }
 
 #[test]

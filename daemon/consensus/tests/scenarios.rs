@@ -7,7 +7,7 @@ use quorate_consensus::{
     Committed, ProposeError, RaftRole, Recovered, Replica, ReplicaConfig, ReplicaOutput, StartError,
 };
 use quorate_proto::ConfChangeKind::{AddLearner, AddVoter, Remove};
-use quorate_proto::{HardState, Message as _, MessageKind};
+use quorate_proto::{HardState, Message as _, MessageKind, RaftMessage};
 use world::{World, changes, id, ids};
 
 fn trio(seed: u64) -> World {
@@ -417,4 +417,19 @@ fn a_committed_entry_knows_its_place() {
     let entry = Committed::Nothing { index: 4, term: 2 };
     assert_eq!(entry.index(), 4);
     assert_ne!(ReplicaOutput::RemovedAsLeader, ReplicaOutput::Commit(vec![entry]));
+}
+
+#[test]
+fn what_was_given_up_on_its_way_to_a_follower_is_sent_again_at_once() {
+    let mut world = World::new(1, &[1, 2, 3], &[]);
+    world.elect(1);
+    world.ticks(2);
+    let entries = |message: &RaftMessage| message.to == 2 && !message.entries.is_empty();
+    world.lose = Some(Box::new(entries));
+    assert!(world.propose(1, "lost on its way"));
+    world.settle();
+    assert!(world.status(2).last < world.status(1).last);
+    world.lose = None;
+    world.ticks(10);
+    assert_eq!(world.status(2).last, world.status(1).last);
 }

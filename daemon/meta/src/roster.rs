@@ -96,7 +96,10 @@ impl Roster {
     pub(crate) fn draft(&self, at_unix_ms: u64) -> Draft<'_> {
         Draft {
             roster: self,
-            epoch: self.epoch().next(),
+            epoch: self
+                .epoch()
+                .next()
+                .expect("restored epochs are bounded, and one step a change outlasts us"),
             at_unix_ms,
             members: BTreeMap::new(),
             removed: Vec::new(),

@@ -36,8 +36,8 @@ struct Asker {
 /// Both sides of the door.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
-    /// As a joiner: the request under way.
-    asking: Option<u64>,
+    /// As a joiner: the request under way, and who is asked.
+    asking: Option<(u64, Instance)>,
     /// As a joiner: whom the last answer named as leader.
     hint: Option<Instance>,
     next_via: usize,
@@ -105,6 +105,9 @@ impl Node {
         if self.genesis.is_none() || self.stopping.is_some() {
             return false;
         }
+        if self.doubted().is_some() {
+            return true;
+        }
         match self.health.member(self.config.instance) {
             None => self.is_founding_voter() != Some(true),
             Some(member) => {
@@ -127,7 +130,7 @@ impl Node {
         let Some(genesis) = self.genesis else { return };
         let Some((to, address)) = self.whom_to_ask(genesis) else { return };
         let ticket = self.requests.new_ticket();
-        self.admission.asking = Some(ticket);
+        self.admission.asking = Some((ticket, to));
         let admit = Admit {
             name: self.config.name.to_string(),
             instance: self.config.instance,
@@ -147,7 +150,9 @@ impl Node {
 
     fn whom_to_ask(&mut self, genesis: GenesisId) -> Option<(Instance, std::net::SocketAddr)> {
         let hint = self.admission.hint.take();
-        if let Some(instance) = hint.or(self.health.leader.map(|leader| leader.instance))
+        let doubted = self.doubted();
+        if doubted.is_none()
+            && let Some(instance) = hint.or(self.health.leader.map(|leader| leader.instance))
             && let Some(address) = self.peers.address(instance)
         {
             return Some((instance, address));
@@ -155,7 +160,14 @@ impl Node {
         // All but those of another cluster, in turn. A session from before the birth says nothing of the cluster, and one
         // that names it may be that of another joiner: two of them would ask each other for ever.
         let may_know = |session: &&Session| session.genesis.is_none_or(|theirs| theirs == genesis);
-        let some: Vec<&Session> = self.peers.sessions().filter(may_know).collect();
+        // Who has a view believes its members, and nobody about itself.
+        let has_view = self.health.view.epoch > HealthEpoch::ZERO;
+        let may_vouch = |session: &&Session| {
+            let life = session.instance;
+            doubted != Some(life) && (!has_view || self.health.member(life).is_some())
+        };
+        let some: Vec<&Session> =
+            self.peers.sessions().filter(may_know).filter(may_vouch).collect();
         self.admission.next_via = self.admission.next_via.wrapping_add(1);
         let session = some.get(self.admission.next_via % some.len().max(1))?;
         Some((session.instance, session.address))
@@ -169,13 +181,17 @@ impl Node {
         out: &mut Vec<Output>,
     ) -> bool {
         use quorate_proto::forward_answer::Outcome;
-        if self.admission.asking != Some(ticket) {
+        let Some((_, asked)) = self.admission.asking.take_if(|(waited, _)| *waited == ticket)
+        else {
             return false;
-        }
-        self.admission.asking = None;
+        };
         match answer.as_ref().ok().and_then(|answer| answer.outcome.as_ref()) {
-            Some(Outcome::Admitted(admitted)) => self.let_in(admitted, out),
+            Some(Outcome::Admitted(admitted)) => {
+                self.vouched_for(Some(admitted.leader.unwrap_or(asked)));
+                self.let_in(admitted, out);
+            }
             Some(Outcome::NotLeader(hint)) => {
+                self.vouched_for(hint.leader);
                 if let Some(leader) = hint.leader.filter(|leader| *leader != self.config.instance) {
                     if let Some(address) =
                         hint.address.as_ref().and_then(|address| address.socket())
@@ -302,7 +318,8 @@ impl Node {
 
     /// What an admitted node is told.
     pub(crate) fn admitted(&self, epoch: HealthEpoch) -> Admitted {
-        Admitted { founded: self.founding.state().founded.clone(), epoch }
+        let leader = Some(self.config.instance);
+        Admitted { founded: self.founding.state().founded.clone(), epoch, leader }
     }
 
     /// The view changed: this node may have been let in, or may be a replica now.

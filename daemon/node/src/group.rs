@@ -7,7 +7,7 @@ use crate::event::{Event, Output, Write};
 use crate::node::{Node, PersistOwner};
 use crate::snapshots::Snapshots;
 use crate::timers::Timer;
-use quorate_consensus::{Committed, Recovered, Replica, ReplicaConfig, ReplicaOutput};
+use quorate_consensus::{Committed, GuardError, Recovered, Replica, ReplicaConfig, ReplicaOutput};
 use quorate_meta::Meta;
 use quorate_proto::{
     Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, Instance, Lane, MessageKind,
@@ -124,6 +124,11 @@ impl Node {
             self.receive_raft(from, frame.message, out);
             return;
         }
+        if known.is_some() && !self.is_replica(from) {
+            self.counters.frames_fenced += 1;
+            self.stranger_leads(from, out);
+            return;
+        }
         // Full: the sender repeats what matters, so dropping the newest is safe.
         if self.held.len() < limits::HELD_RAFT_FRAMES {
             self.held.push((from, frame.message));
@@ -147,22 +152,32 @@ impl Node {
         message: RaftMessage,
         out: &mut Vec<Output>,
     ) {
-        let Some(group) = &mut self.group else { return };
-        if group.meta.is_tombstone(from)
-            || message.from != self.peers.raft_id(group.genesis, from).get()
-        {
+        let Some(group) = &self.group else { return };
+        if message.from != self.peers.raft_id(group.genesis, from).get() {
             self.counters.frames_fenced += 1;
             return;
         }
+        if !self.is_replica(from) {
+            self.counters.frames_fenced += 1;
+            self.stranger_leads(from, out);
+            return;
+        }
+        let Some(group) = &mut self.group else { return };
         match group.replica.receive(message) {
             Ok(()) => {}
-            Err(quorate_consensus::GuardError::LogLost { .. }) => {
-                let reason = "the leader knows of entries that this log acknowledged and no longer has: the disk lost \
-                     data. Run `quorate reset` on this host and start it again; it rejoins as a new instance"
-                    .to_owned();
+            Err(GuardError::LogLost { commit, last }) => {
+                let reason = format!(
+                    "the leader that this node voted for has acknowledgements of it up to entry {commit}, was told that the log \
+                     here ends at {last}, and says so again: the disk lost data, or is a copy of another's. Run `quorate reset` \
+                     on this host and start it again; it rejoins as a new instance"
+                );
                 out.push(Output::Halt { reason });
             }
+            Err(GuardError::PeerLost { had, has, .. }) => self.peer_lost(from, had, has, out),
             Err(error) => {
+                if let GuardError::Contradiction(index) = error {
+                    self.contradicted(from, index, out);
+                }
                 self.counters.frames_guarded += 1;
                 tracing::debug!(?from, %error, "raft message refused");
             }

@@ -11,6 +11,7 @@ mod admission;
 mod autopilot;
 mod boot;
 mod campaign;
+mod copies;
 mod damping;
 mod disk_steps;
 mod disk_watch;
@@ -20,6 +21,7 @@ mod forwarding;
 mod group;
 mod history;
 mod local_health;
+mod malformed;
 mod names;
 mod node;
 mod organs;
@@ -38,6 +40,7 @@ mod stop;
 mod timers;
 #[cfg(test)]
 mod trial;
+mod trust;
 mod weighing;
 mod whereabouts;
 

@@ -6,11 +6,12 @@
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
+use crate::trust::is_near;
 use quorate_consensus::RaftRole;
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{
     Card, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member,
-    MemberState, Moment, Role,
+    MemberState, Moment, Role, limits,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -78,7 +79,10 @@ impl LocalHealth {
     }
 
     fn take_delta(&mut self, delta: Arc<HealthDelta>) {
-        let Some(next) = self.view.apply(&delta) else { return };
+        let Some(next) = self.view.apply(&delta).filter(|it| it.members.len() <= limits::MEMBERS)
+        else {
+            return;
+        };
         self.view = Arc::new(next);
         if self.pending.len() >= MAX_PENDING {
             self.pending.clear();
@@ -119,7 +123,7 @@ impl Node {
         self.meta_changed = true;
     }
 
-    /// The leader's ping brought news.
+    /// Somebody whom this node believes (`trust.rs`) brought news.
     pub(crate) fn health_pushed(&mut self, update: HealthUpdate) {
         let before = self.health.view.epoch;
         // The whole view is for who cannot get there step by step, or has nothing yet and need not see what was.
@@ -128,7 +132,8 @@ impl Node {
         let steps = have > HealthEpoch::ZERO && update.deltas.first().is_some_and(follows);
         if !steps
             && let Some(full) = update.full
-            && full.members.len() <= quorate_proto::limits::MEMBERS
+            && full.members.len() <= limits::MEMBERS
+            && is_near(before.get(), full.epoch.get())
         {
             self.health.take_view(Arc::new(full));
         }
@@ -154,12 +159,7 @@ impl Node {
     pub(crate) fn notice_leader(&mut self, out: &mut Vec<Output>) {
         let Some(group) = &self.group else { return };
         let term = group.replica.term();
-        let founded = self.founding.state().founded.as_ref();
-        let found = group
-            .replica
-            .leader()
-            .and_then(|id| group.instance_of(id, founded).or_else(|| self.peers.instance_of(id)));
-        let seen = found.map(|instance| Leader { instance, term });
+        let seen = self.replicas_leader();
         match (seen, self.health.leader) {
             (Some(new), Some(old)) if new == old => {}
             (Some(new), old) if old.is_none_or(|old| new.term >= old.term) => {
@@ -172,8 +172,18 @@ impl Node {
         }
     }
 
-    /// A ping of a leader came in, on a node that need not be a replica.
-    pub(crate) fn leader_pinged(&mut self, instance: Instance, term: u64, out: &mut Vec<Output>) {
+    /// Somebody leads, as a ping or an answer has it. Whether that is believed.
+    pub(crate) fn leader_pinged(
+        &mut self,
+        instance: Instance,
+        term: u64,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        if !self.may_lead(instance, term) {
+            self.counters.frames_fenced += 1;
+            self.stranger_leads(instance, out);
+            return false;
+        }
         let newer = self.health.leader.is_none_or(|known| term > known.term);
         let same = self
             .health
@@ -190,6 +200,7 @@ impl Node {
             }
             self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
         }
+        newer || same
     }
 
     pub(crate) fn leader_changed(&mut self, leader: Option<Leader>, out: &mut Vec<Output>) {
@@ -220,6 +231,7 @@ impl Node {
             }
         }
         self.push.reset();
+        self.copies.reset();
         self.reconciler.reset();
         self.history_asked = 0;
         self.evidence.clear();
@@ -276,7 +288,8 @@ impl Node {
 
     fn learn_members(&mut self, out: &mut Vec<Output>) {
         let view = Arc::clone(&self.health.view);
-        self.peers.learn_view(&view);
+        let own = self.group.as_ref().map(|group| group.meta.epoch());
+        self.peers.learn_view(&view, own == Some(view.epoch));
         let mut known = BTreeSet::new();
         let me = self.config.instance;
         for member in view.members.iter().filter(|member| member.instance != me) {

@@ -8,12 +8,14 @@ use crate::admission::Admission;
 use crate::autopilot::Autopilot;
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
+use crate::copies::Copies;
 use crate::damping::Damping;
 use crate::disk_watch;
 use crate::event::{Input, Output, Write};
 use crate::evidence::Evidence;
 use crate::group::Group;
 use crate::local_health::LocalHealth;
+use crate::malformed::Malformed;
 use crate::names::Names;
 use crate::organs::{detector_config, founding_config};
 use crate::peers::{Comer, Peers};
@@ -24,6 +26,7 @@ use crate::requests::Requests;
 use crate::state_watch::StateWatch;
 use crate::stop::Stopping;
 use crate::timers::{Timer, Timers};
+use crate::trust::Trust;
 use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
 use quorate_proto::{
@@ -83,8 +86,11 @@ pub struct Node {
     pub(crate) admission: Admission,
     pub(crate) requests: Requests,
     pub(crate) stopping: Option<Stopping>,
+    pub(crate) trust: Trust,
+    pub(crate) copies: Copies,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
+    malformed: Malformed,
     /// Since when the disk has no room for the log to grow.
     pub(crate) disk_full: Option<Moment>,
     /// Since when the disk has not answered, once that was told.
@@ -137,8 +143,11 @@ impl Node {
             admission: Admission::default(),
             requests: Requests::new(config.boot_nonce),
             stopping: None,
+            trust: Trust::default(),
+            copies: Copies::default(),
             timers: Timers::default(),
             counters: Counters::default(),
+            malformed: Malformed::default(),
             disk_full: None,
             disk_stalled: None,
             hand_over_at: now,
@@ -229,7 +238,9 @@ impl Node {
                 Ok(body) => self.frame(from, body, out),
                 Err(error) => {
                     self.counters.frames_malformed += 1;
-                    tracing::warn!(?from, %error, "frame refused");
+                    if let Some(count) = self.malformed.note(self.now, from) {
+                        tracing::warn!(?from, %error, count, "frames refused");
+                    }
                 }
             },
             Input::Datagram { from, bytes } => {

@@ -51,6 +51,9 @@ pub(crate) enum Comer {
 /// Starts remembered: all members and as many strangers.
 const MAX_STARTS: usize = 2 * limits::MEMBERS;
 
+/// Pins kept: those of all members, and of as many that are gone.
+const MAX_PINS: usize = 2 * limits::MEMBERS;
+
 /// Leader hints kept at once; a joiner needs one.
 const MAX_HINTS: usize = 8;
 
@@ -117,14 +120,22 @@ impl Peers {
         }
     }
 
-    /// Takes the addresses and pinned keys of the committed view, in place of the earlier ones.
-    pub(crate) fn learn_view(&mut self, view: &HealthView) {
+    /// Takes the addresses of the view, in place of the earlier ones, and the keys. One that was only pushed pins what has
+    /// no pin yet: a key belongs to its disk life for ever, and what is pinned is overruled by the own replica alone.
+    pub(crate) fn learn_view(&mut self, view: &HealthView, committed_here: bool) {
         self.members.clear();
+        if self.pins.len() > MAX_PINS {
+            let named = |life: &Instance| view.members.iter().any(|one| one.instance == *life);
+            self.pins.retain(|life, _| self.founders.contains_key(life) || named(life));
+        }
         for member in &view.members {
             if let Some(address) = member.address.as_ref().and_then(|address| address.socket()) {
                 self.members.insert(member.instance, address);
             }
-            self.pins.insert(member.instance, member.key);
+            let pin = self.pins.entry(member.instance).or_insert(member.key);
+            if committed_here {
+                *pin = member.key;
+            }
         }
         self.hints.clear();
     }

@@ -129,7 +129,9 @@ impl Node {
                     self.group.as_ref().and_then(|group| group.meta.update_since(acknowledged))
                 })
                 .clone();
-            let ping = Ping { unheard: self.does_not_hear(instance), ..self.ping(update) };
+            let unheard = self.does_not_hear(instance);
+            let lost = self.copies.lost_by(instance);
+            let ping = Ping { unheard, lost, ..self.ping(update) };
             self.send_control(instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
         }
     }
@@ -150,6 +152,7 @@ impl Node {
             state_hash,
             asks: false,
             unheard: false,
+            lost: 0,
         }
     }
 
@@ -167,8 +170,7 @@ impl Node {
         }
         self.hear_of_lost_leadership(from, &ping);
         let relayed = self.vouch_for_leader(from, &ping);
-        if ping.leader == Some(from) {
-            self.leader_pinged(from, ping.term, out);
+        if ping.leader == Some(from) && self.leader_pinged(from, ping.term, out) {
             self.leaders_ping(from, ping.number);
             if let Some(update) = ping.update {
                 self.health_pushed(update);
@@ -176,14 +178,16 @@ impl Node {
             if ping.unheard {
                 self.unheard_by_leader();
             }
+            self.loss_told(ping.lost, out);
         }
         let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {
             (group.replica.term(), group.meta.applied(), group.meta.state_hash())
         });
         let epoch = self.acknowledged_epoch();
+        let leader = self.followed().map(|leader| leader.instance);
         let number = ping.number;
         let acknowledged = self.collected(from);
-        let pong = Pong { number, epoch, term, applied, state_hash, relayed, acknowledged };
+        let pong = Pong { number, epoch, term, applied, state_hash, leader, relayed, acknowledged };
         self.send_control(from, FrameKind::Pong, ping.number, EnvelopeBody::Pong(pong), out);
     }
 
@@ -195,6 +199,7 @@ impl Node {
         }
         self.push.clock.answered(self.now, from, pong.number, is_member);
         self.told_by_voter(from, &mut pong, out);
+        self.loss_confirmed(from, pong, out);
         if !self.leads() {
             return;
         }

@@ -192,11 +192,10 @@ impl Node {
 
     /// Whether a leader that a voter names is, or now becomes, the one that this node knows.
     fn believes(&mut self, leader: Leader, out: &mut Vec<Output>) -> bool {
-        let own_term = self.group.as_ref().map_or(0, |group| group.replica.term());
         match self.health.leader {
             Some(known) if known == leader => true,
             Some(known) if leader.term <= known.term => false,
-            _ if leader.term < own_term => false,
+            _ if !self.may_lead(leader.instance, leader.term) => false,
             _ => {
                 self.leader_changed(Some(leader), out);
                 true

@@ -125,6 +125,7 @@ impl Node {
             remedy: "look at the disk (dmesg, iostat -x); the node goes on by itself, or ends after 30 s".to_owned(),
             since,
         }));
+        reasons.extend(self.copy_reasons(now));
         reasons
     }
 

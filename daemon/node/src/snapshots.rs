@@ -108,6 +108,10 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         let Some(metadata) = message.snapshot.clone() else { return };
+        if !self.is_replica(from) {
+            self.counters.frames_fenced += 1;
+            return;
+        }
         if self.group.is_none() {
             if self.founding.state().founded.is_none() || self.is_founding_voter() != Some(false) {
                 return;

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use quorate_membership::Mode;
 use quorate_meta::Meta;
 use quorate_proto::{
-    Ballot, ClusterName, Digest, Envelope, EnvelopeBody, ForwardAnswer, ForwardRequest, Founded,
-    FounderVoter, FoundingProof, FoundingRecord, FoundingState, Generation, GenesisId,
-    HealthUpdate, Instance, KvRequest, KvResponse, Lane, Moment, NodeKey, NodeName, NotLeader,
-    Ping, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest, Session, forward_answer,
-    kv_request, kv_response, raft_id,
+    Admitted, Ballot, ClusterName, Digest, Envelope, EnvelopeBody, ForwardAnswer, ForwardRequest,
+    Founded, FounderVoter, FoundingProof, FoundingRecord, FoundingState, Generation, GenesisId,
+    HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse, Lane, Moment, NodeKey, NodeName,
+    NotLeader, Ping, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest, Session,
+    forward_answer, forward_request, kv_request, kv_response, raft_id,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub(crate) struct Trial {
     clients: u64,
     /// The newest write that was asked for.
     written: u64,
+    /// The newest request that was put out to be let in.
+    asked_in: u64,
 }
 
 impl Trial {
@@ -81,6 +83,11 @@ impl Trial {
     /// No replica: it has heard of the cluster of 2, 3 and a third, and follows 2 in a term.
     pub(crate) fn member_under_2(term: u64) -> Self {
         let mut trial = Self::new(3, false);
+        let leader = Some(life(2));
+        let admitted = Admitted { founded: None, epoch: HealthEpoch::new(1), leader };
+        let outcome = Some(forward_answer::Outcome::Admitted(admitted));
+        let answer = Ok(ForwardAnswer { term, outcome });
+        trial.turn([Input::ForwardAnswered { ticket: trial.asked_in, answer }]);
         trial.hears_leader(2, term);
         trial
     }
@@ -113,7 +120,7 @@ impl Trial {
         let now = Moment::from_micros(1_000_000);
         let boot = Boot { config, founding, marker: None, log: None };
         let (node, out) = Node::start(now, 0, boot);
-        let mut trial = Self { node, now, founded, clients: 0, written: 0 };
+        let mut trial = Self { node, now, founded, clients: 0, written: 0, asked_in: 0 };
         trial.note_writes(&out);
         for number in 2..=voters {
             trial.turn([Input::SessionUp(trial.session(number))]);
@@ -147,6 +154,11 @@ impl Trial {
         for output in out {
             if let Output::Persist { number, .. } = output {
                 self.written = *number;
+            }
+            if let Output::Forward { ticket, request, .. } = output
+                && matches!(request.body, Some(forward_request::Body::Admit(_)))
+            {
+                self.asked_in = *ticket;
             }
         }
     }

@@ -228,7 +228,9 @@ async fn a_wait_for_quorum_ends_when_it_is_there_and_at_its_limit() {
 #[tokio::test]
 async fn a_wait_for_an_epoch_is_the_loops_to_answer() {
     let stage = Stage::new(State::Quorate, |request| match request {
-        ClientRequest::WaitEpoch { epoch, all_live: true } => ClientReply::Epoch(epoch.next()),
+        ClientRequest::WaitEpoch { epoch, all_live: true } => {
+            ClientReply::Epoch(epoch.next().unwrap())
+        }
         _ => refuse(RefusalCode::Other, 0),
     });
     let (code, body) = stage.get("/v1/wait?epoch=7&all_live=1").await;

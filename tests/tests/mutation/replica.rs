@@ -220,6 +220,8 @@ impl Target for Replicas {
                 self.over = true;
                 outcomes.push(1);
             }
+            // The sender is said to have lost something, and is not heard.
+            Err(GuardError::PeerLost { .. }) => outcomes.push(2),
             Err(error) => {
                 assert_eq!(
                     self.group.replicas[at].status(),

@@ -246,6 +246,7 @@ impl Word for Envelope {
             state_hash,
             asks: true,
             unheard: true,
+            lost: 40,
         };
         let pong = Pong {
             number: 1,
@@ -253,6 +254,7 @@ impl Word for Envelope {
             term,
             applied,
             state_hash,
+            leader: Some(life(1)),
             relayed: Some(Relayed { leader: life(1), term, update: Some(update()) }),
             acknowledged: vec![RelayedAcknowledgement {
                 instance: life(3),
@@ -381,7 +383,7 @@ impl Word for ForwardAnswer {
         let range = RangeResponse { header, kvs: vec![pair], more: true, count: 2 };
         let range = KvResponse { response: Some(kv_response::Response::Range(range)) };
         let epoch = HealthEpoch::new(4);
-        let admitted = Admitted { founded: Some(founded()), epoch };
+        let admitted = Admitted { founded: Some(founded()), epoch, leader: Some(life(1)) };
         let not_leader = NotLeader { leader: Some(life(2)), term: 3, address: wire_address(2) };
         let refusal = Refusal { code: 1, detail: 11, text: "compacted".to_owned() };
         [

@@ -9,7 +9,8 @@
 use bytes::Bytes;
 use quorate_consensus::log_codec::fold::LogFold;
 use quorate_consensus::{
-    Committed, LogRecord, RaftRole, Recovered, Replica, ReplicaConfig, ReplicaOutput, ReplicaStatus,
+    Committed, GuardError, LogRecord, RaftRole, Recovered, Replica, ReplicaConfig, ReplicaOutput,
+    ReplicaStatus,
 };
 use quorate_proto::{
     ConfChange, ConfChangeKind, ConfChangeSet, ConfState, Message as _, RaftId, RaftMessage,
@@ -86,6 +87,10 @@ pub struct World {
     next_ticket: u64,
     pub hash: u64,
     pub slow_disks: bool,
+    /// Peers that a leader says have lost something, with what they had and have. Wrong where messages are reordered.
+    pub lost: Vec<(u64, u64, u64)>,
+    /// Replicas that were told twice that they lost something, by the leader of their choice; they go on here.
+    pub told: Vec<u64>,
 }
 
 impl World {
@@ -103,6 +108,8 @@ impl World {
             next_ticket: 1,
             hash: 0xcbf2_9ce4_8422_2325,
             slow_disks: false,
+            lost: Vec::new(),
+            told: Vec::new(),
         };
         for &number in founders {
             world.add(number, Recovered::genesis(&ids(founders)));
@@ -348,8 +355,13 @@ impl World {
         if message.snapshot.is_some() {
             self.host(to).incoming = Some(image);
         }
-        if let Some(Err(error)) = self.with(to, |replica| replica.receive(message.clone())) {
-            panic!("host {to} refuses an honest message: {error}\n{message:?}");
+        match self.with(to, |replica| replica.receive(message.clone())) {
+            Some(Err(GuardError::PeerLost { peer, had, has })) => self.lost.push((peer, had, has)),
+            Some(Err(GuardError::LogLost { .. })) => self.told.push(to),
+            Some(Err(error)) => {
+                panic!("host {to} refuses an honest message: {error}\n{message:?}");
+            }
+            Some(Ok(())) | None => {}
         }
     }
 

@@ -1,0 +1,97 @@
+//! Whom this node believes when it is told who leads, what changed, or what Raft has to say.
+//!
+//! Invariants: what is committed decides. A replica that hears its leader believes that one, in its term, and nobody else
+//! about health. Any other node believes the replicas in the view that it has; before it has a view, the founders, and
+//! whom the answer to its own question named. Numbers move in bounded steps, so that nobody drives them to their end. A
+//! node that nobody known leads, while somebody unknown claims to, asks a member that it knows: nobody vouches for itself.
+//!
+//! A standby counts like a voter: it may have been promoted by the very change that is to be told. A member does not.
+//! Knows nothing of what is believed.
+
+use crate::event::Output;
+use crate::group::Group;
+use crate::local_health::{LEADER_SILENCE, Leader};
+use crate::node::Node;
+use crate::timers::Timer;
+use quorate_proto::{HealthEpoch, Instance, Role, limits};
+
+/// What is believed beyond the committed view.
+#[derive(Debug, Default)]
+pub(crate) struct Trust {
+    /// Whom the newest answer to a question of this node named as leader.
+    vouched: Option<Instance>,
+    /// Who claims to lead and is not known to be a replica: somebody else is asked about it.
+    claimant: Option<Instance>,
+}
+
+/// Whether a number that somebody names is not below ours and no more than a step above.
+pub(crate) fn is_near(ours: u64, named: u64) -> bool {
+    named >= ours && named - ours <= limits::NUMBER_STEP
+}
+
+impl Node {
+    /// Whether an instance may say that it leads in this term, and what changed; also when somebody else passes that on.
+    pub(crate) fn may_lead(&self, instance: Instance, term: u64) -> bool {
+        if let Some(followed) = self.followed() {
+            return followed == (Leader { instance, term });
+        }
+        let known = self.health.leader.map_or(0, |leader| leader.term);
+        let own = self.group.as_ref().map_or(0, |group| group.replica.term());
+        self.is_replica(instance) && is_near(known.max(own), term)
+    }
+
+    /// Whether an instance is a voter or standby of the group, as far as this node can know.
+    pub(crate) fn is_replica(&self, instance: Instance) -> bool {
+        let over = |group: &Group| group.meta.is_tombstone(instance);
+        if self.group.as_ref().is_some_and(over) {
+            return false;
+        }
+        if self.trust.vouched == Some(instance) {
+            return true;
+        }
+        if self.health.view.epoch > HealthEpoch::ZERO {
+            return self.health.member(instance).is_some_and(|it| it.role() != Role::Member);
+        }
+        let founded = self.founding.state().founded.as_ref();
+        founded.is_some_and(|it| it.record.voters.iter().any(|voter| voter.instance == instance))
+    }
+
+    /// The leader that the own replica follows or is, unless its pings have stopped.
+    pub(crate) fn followed(&self) -> Option<Leader> {
+        let leader = self.replicas_leader()?;
+        let silent = self.health.leader == Some(leader)
+            && self.now.since(self.health.leader_heard) >= LEADER_SILENCE;
+        let me = self.config.instance;
+        (leader.instance == me || !silent).then_some(leader)
+    }
+
+    /// The leader as Raft has it here.
+    pub(crate) fn replicas_leader(&self) -> Option<Leader> {
+        let group = self.group.as_ref()?;
+        let id = group.replica.leader()?;
+        let founded = self.founding.state().founded.as_ref();
+        let instance = group.instance_of(id, founded).or_else(|| self.peers.instance_of(id))?;
+        Some(Leader { instance, term: group.replica.term() })
+    }
+
+    /// Somebody who is no replica in the view here claims to be one. That view may be old: a member is asked, once a
+    /// second at most.
+    pub(crate) fn stranger_leads(&mut self, who: Instance, out: &mut Vec<Output>) {
+        if self.followed().is_some() || self.is_replica(who) || self.timers.is_armed(Timer::Join) {
+            return;
+        }
+        self.trust.claimant = Some(who);
+        self.ask_to_join(out);
+    }
+
+    /// About whom a member is to be asked, if this node still wants to know.
+    pub(crate) fn doubted(&self) -> Option<Instance> {
+        self.trust.claimant.filter(|who| self.followed().is_none() && !self.is_replica(*who))
+    }
+
+    /// Whoever was asked named a leader, or said that it is one.
+    pub(crate) fn vouched_for(&mut self, leader: Option<Instance>) {
+        self.trust.claimant = None;
+        self.trust.vouched = leader.or(self.trust.vouched);
+    }
+}

@@ -1,0 +1,156 @@
+//! Who is told that a log lost something, and by whom: nobody halts on one word, no advice to erase is given on one, and a
+//! copy that is really gone is found out.
+
+mod stage;
+
+use quorate_node::Output;
+use quorate_proto::{
+    Entry, Envelope, EnvelopeBody, HealthEpoch, Instance, Lane, MessageKind, Ping, Pong,
+    RaftMessage,
+};
+use stage::{Stage, genesis, life};
+use std::time::Duration;
+
+fn entry(term: u64, index: u64) -> Entry {
+    Entry { term, index, ..Entry::default() }
+}
+
+/// Host 1, a voter, with entry 2 of term 2 committed by host 2.
+fn follower() -> Stage {
+    let mut stage = Stage::new(1);
+    append(&mut stage, 2, entry(2, 2));
+    stage.ping(2, 2, None);
+    let status = stage.node.status(stage.now);
+    assert_eq!((status.term, status.commit), (2, 2));
+    stage
+}
+
+/// Host 2 appends an entry behind the first, as leader of a term.
+fn append(stage: &mut Stage, term: u64, entry: Entry) -> Vec<Output> {
+    let kind = MessageKind::Append.into();
+    let entries = vec![entry];
+    let message = RaftMessage {
+        kind,
+        term,
+        log_term: 1,
+        index: 1,
+        entries,
+        commit: 2,
+        ..RaftMessage::default()
+    };
+    stage.raft(2, message)
+}
+
+fn told_of_a_loss(stage: &mut Stage, host: u8, term: u64, lost: u64) -> Vec<Output> {
+    let leader = Some(life(host));
+    let ping = Ping { number: 1, genesis: genesis(), term, leader, lost, ..Ping::default() };
+    stage.say(host, Lane::Control, EnvelopeBody::Ping(ping))
+}
+
+fn pong(stage: &mut Stage, host: u8, term: u64, leader: Option<Instance>) {
+    let pong = Pong { term, leader, epoch: HealthEpoch::new(1), ..Pong::default() };
+    stage.say(host, Lane::Control, EnvelopeBody::Pong(pong));
+}
+
+/// Who is asked by pings in these outputs.
+fn pinged(said: &[Output]) -> Vec<(Instance, Ping)> {
+    let pings = said.iter().filter_map(|output| match output {
+        Output::Send { to, frame, .. } => match Envelope::open(frame.lane, frame.bytes.clone()) {
+            Ok(EnvelopeBody::Ping(ping)) => Some((*to, ping)),
+            _ => None,
+        },
+        _ => None,
+    });
+    pings.collect()
+}
+
+#[test]
+fn no_heartbeat_whatever_its_commit_halts_a_node() {
+    for commit in [3, 1 << 40, u64::MAX] {
+        for (host, term) in [(2, 2), (2, 3), (3, 2), (3, 3), (4, 3)] {
+            let mut stage = follower();
+            for _ in 0..5 {
+                stage.heartbeat(host, term, commit);
+            }
+            assert_eq!(stage.halts, Vec::<String>::new(), "host {host} term {term}");
+            assert_eq!(stage.node.status(stage.now).commit, 2);
+        }
+    }
+}
+
+#[test]
+fn a_node_halts_for_a_loss_only_when_a_second_voter_follows_the_leader_that_says_so() {
+    let mut stage = follower();
+    let said = told_of_a_loss(&mut stage, 2, 2, 9);
+    assert_eq!(stage.halts, Vec::<String>::new(), "one word");
+    let asked = pinged(&said);
+    assert_eq!(asked.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [life(3)]);
+    assert_eq!(asked[0].1.leader, None, "it claims nothing");
+    pong(&mut stage, 3, 2, None);
+    pong(&mut stage, 3, 3, Some(life(3)));
+    pong(&mut stage, 3, 1, Some(life(2)));
+    pong(&mut stage, 2, 2, Some(life(2)));
+    pong(&mut stage, 4, 2, Some(life(2)));
+    assert_eq!(stage.halts, Vec::<String>::new(), "others that do not confirm it");
+    pong(&mut stage, 3, 2, Some(life(2)));
+    let [halt] = &stage.halts[..] else { panic!("{:?}", stage.halts) };
+    assert!(halt.contains("quorate reset") && halt.contains("n2") && halt.contains("n3"), "{halt}");
+}
+
+#[test]
+fn a_loss_that_is_none_or_comes_from_no_leader_is_not_looked_into() {
+    for (host, term, lost) in [(2, 2, 2), (2, 2, 0), (3, 3, 9), (4, 2, 9), (2, 3, 9)] {
+        let mut stage = follower();
+        let said = told_of_a_loss(&mut stage, host, term, lost);
+        assert_eq!(pinged(&said), [], "host {host} term {term} lost {lost}");
+        pong(&mut stage, 3, 2, Some(life(2)));
+        assert_eq!(stage.halts, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn entries_that_contradict_what_is_committed_are_an_alarm_and_no_reason_to_erase_anything() {
+    let mut stage = follower();
+    for _ in 0..3 {
+        append(&mut stage, 2, entry(1, 2));
+    }
+    let alarms: Vec<_> = stage.events.iter().filter(|text| text.starts_with("alarm")).collect();
+    assert_eq!(alarms.len(), 1, "said once: {alarms:?}");
+    assert!(!alarms[0].contains("reset"));
+    assert_eq!(stage.halts, Vec::<String>::new());
+    let status = stage.node.status(stage.now);
+    assert!(status.reasons.iter().any(|reason| reason.code == "copy-contradicts"));
+}
+
+#[test]
+fn a_leader_that_is_told_twice_of_less_than_was_acknowledged_says_so_and_names_it() {
+    let mut stage = Stage::leading();
+    let term = stage.term();
+    let last = 2;
+    let answer = |reject: bool, hint: u64| RaftMessage {
+        kind: MessageKind::AppendResponse.into(),
+        term,
+        index: last,
+        reject,
+        reject_hint: hint,
+        log_term: u64::from(reject),
+        ..RaftMessage::default()
+    };
+    stage.raft(2, answer(false, 0));
+    assert_eq!(stage.node.status(stage.now).commit, last, "both have it");
+    stage.raft(2, answer(true, 1));
+    let lost = |stage: &mut Stage| {
+        let said = stage.pass(Duration::from_millis(200));
+        pinged(&said).iter().filter(|(to, _)| *to == life(2)).map(|(_, ping)| ping.lost).max()
+    };
+    assert_eq!(lost(&mut stage), Some(0), "told once: it is asked again");
+    stage.raft(2, answer(true, 1));
+    stage.raft(2, answer(true, 1));
+    assert_eq!(lost(&mut stage), Some(last));
+    let alarms = stage.events.iter().filter(|text| text.starts_with("alarm")).count();
+    assert_eq!(alarms, 1, "said once: {:?}", stage.events);
+    let status = stage.node.status(stage.now);
+    let named = status.reasons.iter().find(|reason| reason.code == "copy-lost");
+    assert_eq!(named.and_then(|reason| reason.subject.clone()), Some("n2".to_owned()));
+    assert_eq!(stage.halts, Vec::<String>::new(), "the good copy goes on");
+}

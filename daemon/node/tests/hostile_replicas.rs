@@ -1,0 +1,123 @@
+//! A holder of the secret who speaks as a replica and is none: a stranger, a member, a disk life that was replaced. Raft is
+//! heard from the voters and standbys that committed state names, and a joiner hears those that it was told of.
+
+mod stage;
+
+use quorate_node::{Input, Output, Write};
+use quorate_proto::{
+    Admit, Command, CommandBody, Entry, ForwardAnswer, Generation, MessageKind, NotLeader,
+    RaftMessage, Role, forward_answer::Outcome,
+};
+use stage::{Stage, address, key, life, member, name, view};
+use std::time::Duration;
+
+/// A voter that follows host 2 in term 2, with one empty entry of that term committed.
+fn follower() -> Stage {
+    let mut stage = Stage::new(1);
+    append(&mut stage, 2, 2, (1, 1), vec![entry(2, 2, None)]);
+    stage.ping(2, 2, None);
+    assert_eq!((stage.term(), commit(&stage)), (2, 2));
+    stage
+}
+
+fn commit(stage: &Stage) -> u64 {
+    stage.node.status(stage.now).commit
+}
+
+fn entry(term: u64, index: u64, body: Option<CommandBody>) -> Entry {
+    let data = body.map(|body| Command::to_entry(0, body));
+    Entry { term, index, data: data.unwrap_or_default(), ..Entry::default() }
+}
+
+/// A host appends entries behind `(term, index)` as leader of a term, all committed.
+fn append(
+    stage: &mut Stage,
+    host: u8,
+    term: u64,
+    (log_term, index): (u64, u64),
+    entries: Vec<Entry>,
+) -> Vec<Output> {
+    let commit = index + entries.len() as u64;
+    let kind = MessageKind::Append.into();
+    stage.raft(
+        host,
+        RaftMessage { kind, term, log_term, index, entries, commit, ..RaftMessage::default() },
+    )
+}
+
+#[test]
+fn a_stranger_as_leader_of_a_later_term_moves_no_replica() {
+    for term in [3, 100, 1 << 32] {
+        let mut stage = follower();
+        append(&mut stage, 4, term, (2, 2), vec![entry(term, 3, None)]);
+        stage.heartbeat(4, term, 2);
+        let kind = MessageKind::RequestVote.into();
+        let vote = RaftMessage { kind, term, log_term: term, index: 9, ..RaftMessage::default() };
+        stage.raft(4, vote);
+        assert_eq!((stage.term(), commit(&stage)), (2, 2));
+        assert_eq!(stage.counter("quorate_frames_fenced_total"), 3);
+    }
+}
+
+#[test]
+fn a_voter_that_leads_a_later_term_is_followed() {
+    let mut stage = follower();
+    append(&mut stage, 3, 3, (2, 2), vec![entry(3, 3, None)]);
+    assert_eq!((stage.term(), commit(&stage)), (3, 3));
+}
+
+/// The journal of a joiner begins when it takes part in the group.
+fn begins_a_log(said: &[Output]) -> bool {
+    said.iter().any(|one| matches!(one, Output::Persist { write: Write::Log(_), .. }))
+}
+
+#[test]
+fn a_joiner_takes_part_on_the_word_of_a_voter_it_was_told_of_and_of_nobody_else() {
+    let mut stage = Stage::new(4);
+    for host in [5, 6] {
+        assert!(!begins_a_log(&stage.heartbeat(host, 9, 0)), "host {host}");
+    }
+    stage.ping(2, 2, Some(view(7, vec![member(4, key(4), Role::Standby)])));
+    assert!(!begins_a_log(&stage.heartbeat(6, 9, 0)));
+    assert!(begins_a_log(&stage.heartbeat(2, 2, 0)));
+}
+
+/// Host 5 takes the name of host 3, whose disk life is over with it.
+fn replaced() -> Stage {
+    let mut stage = follower();
+    let admit = Admit {
+        name: name(3).to_string(),
+        instance: life(5),
+        generation: Generation::new(1),
+        key: key(5),
+        address: Some(address(5).into()),
+        supersede: Some(life(3)),
+        labels: Vec::new(),
+        at_unix_ms: 0,
+    };
+    append(&mut stage, 2, 2, (2, 2), vec![entry(2, 3, Some(CommandBody::Admit(admit)))]);
+    assert!(stage.node.status(stage.now).view.members.iter().all(|it| it.instance != life(3)));
+    stage
+}
+
+#[test]
+fn frames_of_a_disk_life_that_was_replaced_are_not_heard() {
+    let mut stage = replaced();
+    append(&mut stage, 3, 3, (2, 3), vec![entry(3, 4, None)]);
+    assert_eq!((stage.term(), commit(&stage)), (2, 3));
+}
+
+#[test]
+fn nobody_can_vouch_for_a_disk_life_that_was_replaced() {
+    let mut stage = replaced();
+    stage.pass(Duration::from_secs(3));
+    stage.answer_nothing();
+    stage.ping(6, 3, None);
+    let [(ticket, _)] = stage.asked[..] else { panic!("a member is asked: {:?}", stage.asked) };
+    let hint = NotLeader { leader: Some(life(3)), term: 3, address: None };
+    let answer = ForwardAnswer { term: 3, outcome: Some(Outcome::NotLeader(hint)) };
+    stage.give(Input::ForwardAnswered { ticket, answer: Ok(answer) });
+    let before = stage.term();
+    append(&mut stage, 3, before + 1, (2, 3), vec![entry(3, 4, None)]);
+    assert_eq!((stage.term(), commit(&stage)), (before, 3));
+}

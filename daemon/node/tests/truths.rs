@@ -1,0 +1,115 @@
+//! What a node writes down about its own log and about those it lets in: the term of what it applied, whatever term it is
+//! in, and the key that the session proved, whatever the joiner says.
+
+mod stage;
+
+use quorate_meta::Meta;
+use quorate_node::{Input, Output};
+use quorate_proto::{
+    Admit, ConfState, Entry, ForwardRequest, Generation, MessageKind, NodeKey, RaftMessage,
+    SnapshotMetadata, forward_request,
+};
+use stage::{FOUNDERS, Stage, address, founded, genesis, id, key, life, name};
+
+fn message(kind: MessageKind, term: u64) -> RaftMessage {
+    RaftMessage { kind: kind.into(), term, ..RaftMessage::default() }
+}
+
+/// The positions of the snapshots that are asked for in these outputs.
+fn taken(said: &[Output]) -> Vec<(u64, u64)> {
+    let positions = said.iter().filter_map(|output| match output {
+        Output::TakeSnapshot { metadata, .. } => Some((metadata.index, metadata.term)),
+        _ => None,
+    });
+    positions.collect()
+}
+
+#[test]
+fn a_snapshot_names_the_term_of_the_entry_that_it_ends_with() {
+    let mut stage = Stage::with(1, 1);
+    let entries = vec![Entry { term: 2, index: 2, ..Entry::default() }];
+    let append = RaftMessage {
+        log_term: 1,
+        index: 1,
+        entries,
+        commit: 1,
+        ..message(MessageKind::Append, 2)
+    };
+    assert_eq!(taken(&stage.raft(2, append)), []);
+    // The leader of a later term commits it.
+    let commit =
+        RaftMessage { log_term: 2, index: 2, commit: 2, ..message(MessageKind::Append, 5) };
+    let said = stage.raft(3, commit);
+    assert_eq!(stage.term(), 5);
+    assert_eq!(taken(&said), [(2, 2)]);
+}
+
+#[test]
+fn a_snapshot_of_an_installed_state_names_the_term_that_it_came_with() {
+    let mut stage = Stage::with(1, 1);
+    let mut image = Meta::genesis(&founded());
+    for index in 2..=9 {
+        image.apply_nothing(index);
+    }
+    let voters = (1..=FOUNDERS).map(id).collect();
+    let conf_state = ConfState { voters, ..ConfState::default() };
+    let metadata = SnapshotMetadata { conf_state, index: 9, term: 4 };
+    let message = RaftMessage {
+        from: id(2),
+        to: id(1),
+        snapshot: Some(metadata),
+        ..message(MessageKind::Snapshot, 6)
+    };
+    stage.give(Input::SnapshotReceived { from: life(2), message, image: Box::new(image) });
+    assert_eq!(stage.node.vitals().applied, 9);
+    let said = stage.give(Input::SnapshotUnreadable { index: 9, term: 4 });
+    assert_eq!(taken(&said), [(9, 4)], "another takes the place of the one that is spoilt");
+}
+
+#[test]
+fn a_snapshot_of_a_stranger_is_not_taken() {
+    for host in [4, 6] {
+        let mut stage = Stage::with(1, 1);
+        let mut image = Meta::genesis(&founded());
+        image.apply_nothing(2);
+        let voters = (1..=FOUNDERS).map(id).collect();
+        let conf_state = ConfState { voters, ..ConfState::default() };
+        let snapshot = Some(SnapshotMetadata { conf_state, index: 2, term: 4 });
+        let message = RaftMessage {
+            from: id(host),
+            to: id(1),
+            snapshot,
+            ..message(MessageKind::Snapshot, 6)
+        };
+        stage.give(Input::SnapshotReceived { from: life(host), message, image: Box::new(image) });
+        assert_eq!(stage.node.vitals().applied, 1);
+    }
+}
+
+#[test]
+fn a_joiner_is_let_in_with_the_key_that_its_session_proved() {
+    let mut stage = Stage::leading();
+    let forged = NodeKey::from_bytes([0xbb; 32]);
+    let admit = Admit {
+        name: "another".to_owned(),
+        instance: life(4),
+        generation: Generation::new(77),
+        key: forged,
+        address: Some(address(5).into()),
+        supersede: Some(life(2)),
+        labels: Vec::new(),
+        at_unix_ms: 0,
+    };
+    let body = Some(forward_request::Body::Admit(admit));
+    let request = ForwardRequest { genesis: genesis(), remaining_ms: 1_000, body };
+    stage.acknowledge(2);
+    stage.give(Input::Forwarded { from: life(4), ticket: 7, request });
+    stage.acknowledge(2);
+    let status = stage.node.status(stage.now);
+    let member = status.view.members.iter().find(|member| member.instance == life(4));
+    let member = member.expect("it is let in");
+    assert_eq!((member.key, member.generation), (key(4), Generation::new(1)));
+    assert_eq!(member.name, name(4).to_string());
+    assert_eq!(member.address, Some(address(4).into()));
+    assert_eq!(status.view.members.len(), 4, "nobody had to go for it");
+}
