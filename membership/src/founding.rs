@@ -28,8 +28,9 @@ use acceptor::Tally;
 use hearing::{Hearing, Peer};
 use proposer::Proposal;
 use quorate_proto::{
-    Ballot, FoundingMessage, FoundingState, GenesisId, Instance, Moment, founding_message::Body,
-    limits::MEMBERS,
+    Ballot, FoundingMessage, FoundingState, GenesisId, Instance, Moment,
+    founding_message::Body,
+    limits::{MEMBERS, NUMBER_STEP},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -396,9 +397,14 @@ impl Founding {
         self.state.founded.is_some() && self.saved.is_durable(self.saved.founded)
     }
 
+    /// Remembers a round that somebody named, so that the own next ballot is above it. Whoever names one comes no further
+    /// with it than a step: or one frame would carry all founders to the last round there is, and no ballot could follow.
+    /// Two that are further apart meet, since what they say is repeated. Too low a round costs a ballot, never safety:
+    /// the promise decides what is refused (rule 10), not this number.
     fn note_round(&mut self, round: u64) {
         if round <= MAX_ROUND {
-            self.round_seen = self.round_seen.max(round);
+            let step = self.round_seen.saturating_add(NUMBER_STEP);
+            self.round_seen = self.round_seen.max(round.min(step));
         }
     }
 

@@ -6,8 +6,8 @@ use founding_world::one::{One, ballot, config, founded, record, session};
 use founding_world::{cluster, life};
 use quorate_membership::{FoundingInput as Input, FoundingOutput as Output, Mode, Outcome};
 use quorate_proto::{
-    Accept, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists, FoundingState,
-    GenesisId, Nack, Prepare, Promise, founding_message::Body,
+    Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists,
+    FoundingState, GenesisId, Nack, Prepare, Promise, founding_message::Body,
 };
 use std::time::Duration;
 
@@ -375,4 +375,73 @@ fn rounds_at_the_end_of_the_numbers_are_refused() {
     let next = Ballot { round: 2, instance: one.me() };
     assert_eq!(promised, next, "the refusal ends the ballot; its round is not believed");
     assert!(one.said(1).contains(&prepare(next)), "and the next one goes out");
+}
+
+/// A founder that has heard this, with two others fresh, and the round of the ballot that it opens then.
+fn round_after(body: Body) -> u64 {
+    let mut one = One::fresh();
+    one.hear(1, 3, Mode::Majority);
+    one.hear(2, 3, Mode::Majority);
+    one.flush();
+    one.say(1, body);
+    one.flush();
+    one.wait(Duration::from_secs(30));
+    one.flush();
+    one.founding.state().promised.expect("a ballot of its own").round
+}
+
+#[test]
+fn nobody_carries_the_rounds_to_their_end_with_one_message() {
+    let open = Ballot { round: 1, instance: One::fresh().me() };
+    for far in [1 << 33, 1 << 40, 1 << 62] {
+        let genesis = GenesisId::from_bytes([9; 16]);
+        let bodies = [
+            prepare(ballot(far, 1)),
+            Body::Nack(Nack { ballot: open, promised: ballot(far, 2) }),
+            Body::Accepted(Accepted { ballot: ballot(far, 1), genesis, slot: 1 }),
+        ];
+        for body in bodies {
+            let round = round_after(body.clone());
+            assert!((2..=(1 << 32) + 20).contains(&round), "{round} after {body:?}");
+        }
+    }
+}
+
+#[test]
+fn a_ballot_that_is_far_above_what_was_seen_is_promised_when_it_is_repeated() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    let far = ballot(3 << 32, 1);
+    one.say(1, prepare(far));
+    assert_eq!(one.persists(), 0, "not at once");
+    one.say(1, prepare(far));
+    one.say(1, prepare(far));
+    assert_eq!(one.founding.state().promised, Some(far));
+}
+
+#[test]
+fn a_founding_whose_rounds_come_to_nothing_is_told() {
+    let mut one = One::fresh();
+    one.hear(1, 3, Mode::Majority);
+    one.hear(2, 3, Mode::Majority);
+    one.flush();
+    for round in 0..200 {
+        let Some(promised) = one.founding.state().promised else { break };
+        one.say(
+            1,
+            Body::Nack(Nack {
+                ballot: promised,
+                promised: ballot(promised.round, 2).max(promised),
+            }),
+        );
+        let above = Ballot { round: promised.round + 1, instance: promised.instance };
+        one.say(2, Body::Nack(Nack { ballot: promised, promised: above }));
+        one.wait(Duration::from_secs(3));
+        one.flush();
+        if round > 20 {
+            break;
+        }
+    }
+    let reason = one.reason("founding-stuck");
+    assert!(reason.text.contains("3 of 3 seeds are here"), "{}", reason.text);
 }

@@ -24,10 +24,11 @@ static VIEW: Shape = Shape(&[(2, &MEMBER)]);
 static DELTA: Shape = Shape(&[(2, &MEMBER), (3, &PLAIN), (4, &PLAIN)]);
 static UPDATE: Shape = Shape(&[(1, &VIEW), (2, &DELTA)]);
 static PING: Shape = Shape(&[(6, &UPDATE)]);
+static PONG: Shape = Shape(&[(8, &Shape(&[(3, &UPDATE)])), (9, &PLAIN)]);
 static DISSENT: Shape = Shape(&[(2, &PLAIN)]);
 static RAFT: Shape = Shape(&[(3, &Shape(&[(7, &PLAIN)]))]);
-/// [`crate::Envelope`]: members, differences, verdicts, entries.
-pub(crate) static ENVELOPE: Shape = Shape(&[(1, &PING), (4, &DISSENT), (6, &RAFT)]);
+/// [`crate::Envelope`]: members, differences, acknowledgements passed on, verdicts, entries.
+pub(crate) static ENVELOPE: Shape = Shape(&[(1, &PING), (2, &PONG), (4, &DISSENT), (6, &RAFT)]);
 
 /// Whether a message holds at most so many elements, in all its lists together.
 pub(crate) fn at_most(budget: usize, shape: &Shape, bytes: &[u8]) -> bool {
@@ -96,7 +97,12 @@ mod tests {
     }
 
     fn request(body: Vec<u8>) -> Option<ForwardRequest> {
-        let empty = ForwardRequest { genesis: GenesisId::default(), remaining_ms: 1, body: None };
+        let empty = ForwardRequest {
+            genesis: GenesisId::default(),
+            remaining_ms: 1,
+            body: None,
+            relay: false,
+        };
         let mut bytes = empty.encode_to_vec();
         bytes.extend(body);
         ForwardRequest::open(bytes.into())
@@ -117,6 +123,8 @@ mod tests {
             (Lane::Control, &[1, 6, 2, 2]),
             (Lane::Control, &[1, 6, 2]),
             (Lane::Control, &[1, 6, 1, 2, 11]),
+            (Lane::Control, &[2, 8, 3, 1, 2]),
+            (Lane::Control, &[2, 9]),
             (Lane::Control, &[4, 2]),
             (Lane::Log, &[6, 3, 7]),
         ];
@@ -134,7 +142,8 @@ mod tests {
         let txn = TxnRequest { success: vec![put; 2], ..TxnRequest::default() };
         let kv = KvRequest { request: Some(kv_request::Request::Txn(txn)) };
         let body = Some(forward_request::Body::Kv(kv));
-        let whole = ForwardRequest { genesis: GenesisId::default(), remaining_ms: 1, body };
+        let whole =
+            ForwardRequest { genesis: GenesisId::default(), remaining_ms: 1, body, relay: false };
         assert_eq!(ForwardRequest::open(whole.encode_to_vec().into()), Some(whole));
     }
 

@@ -101,6 +101,7 @@ pub fn told_over_a_cut_link(
     let gone = others[1];
     let process = world.hosts[gone].process.as_ref().expect("everybody runs");
     let (instance, epoch) = (process.instance, process.node.vitals().epoch.next());
+    let epoch = epoch.expect("epochs go on");
     world.crash(gone);
     let request = ClientRequest::WaitEpoch { epoch, all_live: true };
     let ticket = world.ask(leader, request, LIMIT).expect("the leader runs");

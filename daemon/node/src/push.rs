@@ -199,7 +199,7 @@ impl Node {
         }
         self.push.clock.answered(self.now, from, pong.number, is_member);
         self.told_by_voter(from, &mut pong, out);
-        self.loss_confirmed(from, pong, out);
+        self.loss_confirmed(from, &pong, out);
         if !self.leads() {
             return;
         }

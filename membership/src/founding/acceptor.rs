@@ -56,6 +56,10 @@ impl Founding {
             return;
         }
         self.note_round(ballot.round);
+        // Further above what was seen than one step: the proposer repeats it, and is answered once this life is there.
+        if ballot.round > self.round_seen {
+            return;
+        }
         self.recount(now);
         if self.unfit || self.is_contested() {
             return;

@@ -6,6 +6,9 @@ use quorate_proto::{DialFailure, Moment};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+/// Ballots that came to nothing before the founding counts as stuck: collisions of proposers end within a few.
+const STUCK: u32 = 8;
+
 impl Founding {
     /// Every reason why this node is in no cluster yet; empty when it is in one, unless two of the name exist.
     #[must_use]
@@ -286,6 +289,21 @@ impl Founding {
 
     fn count_of_seeds(&self, now: Moment, reasons: &mut Vec<WaitingReason>) {
         let heard = self.hearing.fresh.len();
+        if heard >= self.quorum && self.attempts >= STUCK {
+            reasons.push(WaitingReason {
+                code: "founding-stuck",
+                subject: None,
+                text: format!(
+                    "{heard} of {} seeds are here, but {} rounds of the founding came to nothing; it goes on trying",
+                    self.slots, self.attempts
+                ),
+                remedy: "on each seed: `quorate why`; one whose disk does not answer, or that is heard but does not hear, \
+                         holds it up: stop quorate on that one"
+                    .to_owned(),
+                since: self.hearing.enough_since.unwrap_or(now),
+            });
+            return;
+        }
         if self.proposal.is_some() || heard >= self.quorum {
             let text =
                 format!("{heard} of {} seeds are here; the founding is under way", self.slots);
