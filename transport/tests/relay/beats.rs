@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 const BEATS: u64 = 100;
+/// Tries to find a network that loses nothing.
+const ROUNDS: usize = 8;
 /// Longer than the copies wait, so that each beat is alone in its packet.
 const PACE: Duration = Duration::from_millis(20);
 
@@ -55,15 +57,24 @@ async fn where_packets_are_lost_heartbeats_come_once_and_copies_overtake_what_wa
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nothing_is_lost_nothing_is_copied() {
-    let links = links(CALM).await;
-    // On a busy machine QUIC may hold a late packet to be lost, at one end or the other.
-    let lost = links.iter().any(|link| link.packets.lost > 0);
-    for link in links.into_iter().filter(|_| !lost) {
-        assert_eq!(link.overtaken, 0, "{link:?}");
-        let per_beat = link.sent.control as f64 / BEATS as f64;
-        assert!(
-            per_beat < 13.0,
-            "eight bytes, a length, and an acknowledgement here and there: {per_beat}"
-        );
+    // On a busy machine QUIC may hold a late packet to be lost, at one end or the other, and copies what follows: that is no
+    // network on which nothing is lost, and tells nothing.
+    for _ in 0..ROUNDS {
+        let links = links(CALM).await;
+        if links.iter().any(|link| link.packets.lost > 0) {
+            continue;
+        }
+        for link in links {
+            assert_eq!(link.overtaken, 0, "{link:?}");
+            let per_beat = link.sent.control as f64 / BEATS as f64;
+            assert!(
+                per_beat < 13.0,
+                "eight bytes, a length, and an acknowledgement here and there: {per_beat}"
+            );
+        }
+        return;
     }
+    panic!(
+        "packets were held to be lost in each of {ROUNDS} rounds: the machine is too busy to tell"
+    );
 }

@@ -67,16 +67,10 @@ async fn frames_arrive_once_and_in_order_through_a_storm_that_kills_no_connectio
     run(three(&relay), plan, std::future::ready(())).await;
 }
 
+/// Five seconds of it, or with QUORATE_LONG=1, as in `./check --long`, a minute and a hundred thousand frames each way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_arrive_once_and_in_order_while_connections_are_killed() {
-    frames_arrive_once_and_in_order(5_000, Duration::from_secs(5)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_thousand_frames_each_way_arrive_once_through_a_minute_of_killed_connections() {
-    if std::env::var_os("QUORATE_LONG").is_none() {
-        println!("a minute long: only with QUORATE_LONG=1, as in ./check --long");
-        return;
-    }
-    frames_arrive_once_and_in_order(100_000, Duration::from_secs(60)).await;
+    let long = std::env::var_os("QUORATE_LONG").is_some();
+    let (frames, seconds) = if long { (100_000, 60) } else { (5_000, 5) };
+    frames_arrive_once_and_in_order(frames, Duration::from_secs(seconds)).await;
 }
