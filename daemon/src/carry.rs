@@ -213,6 +213,7 @@ impl Carrier {
     pub(crate) fn arrived(&mut self, event: TransportEvent) -> Option<Input> {
         Some(match event {
             TransportEvent::SessionUp(session) => Input::SessionUp(session),
+            TransportEvent::Twice(session) => Input::Twice(session),
             TransportEvent::SessionDown { instance, number, end } => {
                 Input::SessionDown { instance, number, end }
             }

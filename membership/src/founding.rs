@@ -208,6 +208,7 @@ impl Founding {
                 }
             }
             FoundingInput::SessionUp(session) => self.session_up(now, session, out),
+            FoundingInput::Twice(session) => self.runs_twice(now, &session),
             FoundingInput::SessionDown { instance, number } => {
                 self.session_down(now, instance, number);
             }

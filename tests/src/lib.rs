@@ -8,6 +8,7 @@
 pub mod addresses;
 pub mod checks;
 pub mod contention;
+pub mod copies;
 pub mod cut_links;
 pub mod disk;
 pub mod errands;

@@ -215,6 +215,12 @@ impl World {
             self.give(host, Input::DialFailed { address, failure: DialFailure::NoAnswer });
             return;
         }
+        if self.turns_away(host, peer) || self.turns_away(peer, host) {
+            let reason = "this instance runs already, at another place".to_owned();
+            let failure = DialFailure::Handshake { reason };
+            self.give(host, Input::DialFailed { address, failure });
+            return;
+        }
         self.connections += 1;
         let connection = self.connections;
         self.join(host, peer, connection, Some(address));
@@ -233,6 +239,32 @@ impl World {
             .process
             .as_ref()
             .is_some_and(|process| other.is_some_and(|other| process.banned.contains(&other)))
+    }
+
+    /// Whether a host has a connection with the disk life that comes, and that runs elsewhere: then its node is told.
+    fn turns_away(&mut self, host: usize, comer: usize) -> bool {
+        let Some(instance) = self.hosts[comer].process.as_ref().map(|process| process.instance)
+        else {
+            return false;
+        };
+        let links = self.hosts[host].process.iter().flat_map(|process| process.links.values());
+        let mut others = links.filter(|link| link.instance == instance && link.peer != comer);
+        let there = others.find(|link| {
+            let runs = self.hosts[link.peer].process.as_ref().map(|process| process.instance);
+            runs == Some(instance)
+                && self.hosts[link.peer].run == link.peer_run
+                && self.network.connects(host, link.peer)
+                && self.hosts[link.peer].paused_until.is_none_or(|until| until <= self.now)
+        });
+        if there.is_none() {
+            return false;
+        }
+        if let Some(session) = self.session_of(comer, 0, None) {
+            let run = self.hosts[host].run;
+            let input = Box::new(Input::Twice(session));
+            self.schedule(self.now, Happening::Arrive { host, run, input });
+        }
+        true
     }
 
     /// One end of a new connection: an older one with the same host is replaced.
@@ -285,11 +317,16 @@ impl World {
 
     fn session(&self, host: usize, peer: usize) -> Option<Session> {
         let link = self.hosts[host].process.as_ref()?.links.get(&peer)?;
+        self.session_of(peer, link.number, link.dialled)
+    }
+
+    /// What a host's hello says on a connection.
+    fn session_of(&self, peer: usize, number: u64, dialled: Option<SocketAddr>) -> Option<Session> {
         let other = &self.hosts[peer];
         let process = other.process.as_ref()?;
         let cluster = ClusterName::new("sim").ok()?;
         Some(Session {
-            number: link.number,
+            number,
             instance: process.instance,
             generation: process.generation,
             boot_nonce: process.boot_nonce,
@@ -298,11 +335,11 @@ impl World {
             cluster,
             key: process.key,
             address: match other.leaves_from {
-                Some(source) => link.dialled.unwrap_or(source),
+                Some(source) => dialled.unwrap_or(source),
                 None => other.address,
             },
             advertised: other.leaves_from.is_none(),
-            dialled: link.dialled,
+            dialled,
             genesis: process.genesis,
             seeds: other.seeds.clone(),
         })

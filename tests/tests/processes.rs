@@ -9,6 +9,7 @@ mod processes {
     mod addresses;
     mod births;
     mod cluster;
+    mod copies;
     mod crashes;
     mod damaged_disks;
     mod etcdctl;

@@ -5,6 +5,7 @@
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
 use quorate_tests::checks::TURNS;
+use quorate_tests::copies::{a_copy_of_a_running_disk, an_older_copy_in_its_place};
 use quorate_tests::cut_links::{Cut, hosts_of, run_cuts, run_cuts_in};
 use quorate_tests::figures::{
     deaf_leader, failover, formation, healthy, idle, leader_killed_and_back, leader_wiped_and_back,
@@ -231,6 +232,24 @@ fn the_name_of_a_voter_that_stopped_is_kept_for_it_for_minutes() {
 fn the_name_of_a_wiped_voter_goes_to_its_new_disk_at_its_place() {
     for seed in 1..=5 {
         assert!(name_of_a_wiped_voter(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_copy_of_a_running_disk_changes_nothing_and_every_host_says_so() {
+    for seed in 1..=5 {
+        let (same, told) = a_copy_of_a_running_disk(seed);
+        assert!(same, "seed {seed}: the original stays a living voter of the same start");
+        assert_eq!(told, [true; 3], "seed {seed}: each host says what it sees");
+    }
+}
+
+#[test]
+fn an_older_copy_of_a_disk_is_not_listened_to_and_is_named() {
+    for seed in 1..=5 {
+        let (listened, told) = an_older_copy_in_its_place(seed);
+        assert!(!listened, "seed {seed}");
+        assert_eq!(told, [true; 2], "seed {seed}");
     }
 }
 

@@ -3,9 +3,9 @@
 //!
 //! The rules, in order:
 //! 1. Another key than that of the standing session is turned away: a secret opens the door, it does not take over a name.
-//! 2. Another start of the peer (generation or boot nonce) begins a new session and ends the standing one; a lower
-//!    generation only when the standing one is settled, because then two machines run one disk life, and the owner
-//!    must see it.
+//! 2. Another start of the peer (generation or boot nonce) begins a new session and ends the standing one, unless that one's
+//!    host still runs: then two machines run one disk life, the newcomer is turned away, and the owner is told. A lower
+//!    generation is turned away in any case; right after a start it may be a late dial of the one before, and is not told.
 //! 3. A second connection of the same start carries the same session on. When both were made at about the same
 //!    time (both sides dialled) and with the same address, the one dialled by the smaller key is kept; else the newer
 //!    one, because a peer dials again only when it has lost the other.
@@ -24,6 +24,7 @@ use crate::peer::{Life, Link, Peer, PeerState};
 use crate::record::Counted;
 use crate::refusal::{CLOSED, REPLACED, Refusal, close_open, end_of};
 use crate::shared::{Shared, lock};
+use crate::twice::still_runs;
 use crate::{bulk_in, farewell};
 use quinn::Connection;
 use quorate_proto::{DialFailure, HelloKind, Session, SessionEnd};
@@ -31,7 +32,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-const CLONE: &str = "an older start of this instance is turned away: a newer one is connected";
+const OLDER: &str = "an older start of this instance is turned away: a newer one is connected";
+const TWICE: &str = "this instance runs already, at another place, and is connected: one of the two is a copy of the data directory";
 const OTHER_KEY: &str = "this instance is connected already with another node key";
 pub(crate) const BANNED: &str = "this instance is banned here";
 const SESSION_OVER: &[u8] = b"its session is over";
@@ -62,9 +64,17 @@ impl Shared {
             HelloKind::Node => {
                 let address = greeted.address;
                 let connection = greeted.connection.clone();
-                let admitted = self
-                    .admit(&mut greeted, dialled)
-                    .map_err(|refusal| self.refuse(&connection, &refusal))?;
+                let still_runs = self.earlier_start_runs(&greeted).await;
+                let admitted = match self.admit(&mut greeted, dialled, still_runs) {
+                    Ok(admitted) => admitted,
+                    Err(refusal) => {
+                        if matches!(refusal, Refusal::Twice(_)) {
+                            let session = self.session(&greeted, dialled);
+                            self.tell(TransportEvent::Twice(session)).await;
+                        }
+                        return Err(self.refuse(&connection, &refusal));
+                    }
+                };
                 lock(&self.dials).heard(std::time::Instant::now(), address);
                 let (link, peer, admitted) = admitted;
                 self.runtime.spawn(supervise(self.clone(), peer, link, greeted));
@@ -102,10 +112,23 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether the connection of another start of this peer stands, not of a later one, and its host still answers on it.
+    async fn earlier_start_runs(&self, greeted: &Greeted) -> bool {
+        let start = greeted.start();
+        let Some(link) = self.peer(greeted.hello.instance).and_then(|peer| peer.standing()) else {
+            return false;
+        };
+        let old = &link.life.session;
+        let another = old.generation < start.generation
+            || (old.generation == start.generation && old.boot_nonce != start.boot_nonce);
+        another && old.key == greeted.key && still_runs(&link, self.timings.dial).await
+    }
+
     fn admit(
         self: &Arc<Self>,
         greeted: &mut Greeted,
         dialled: bool,
+        still_runs: bool,
     ) -> Result<(Arc<Link>, Arc<Peer>, Admitted), Refusal> {
         let instance = greeted.hello.instance;
         if self.is_banned(instance) {
@@ -113,7 +136,7 @@ impl Shared {
         }
         let peer = self.peer_at(instance, greeted.address).ok_or(Refusal::TurnedAway(NO_ROOM))?;
         let mut state = peer.state();
-        let verdict = judge(&state, greeted, self.timings.dial + self.timings.hello)?;
+        let verdict = judge(&state, greeted, self.timings.dial + self.timings.hello, still_runs)?;
         let start = greeted.start();
         let incoming = match state.incoming.start == Some(start) {
             true => state.incoming.clone(),
@@ -206,22 +229,30 @@ enum Verdict {
 }
 
 /// Rules 1 and 2.
-fn judge(state: &PeerState, greeted: &Greeted, settled: Duration) -> Result<Verdict, Refusal> {
+fn judge(
+    state: &PeerState,
+    greeted: &Greeted,
+    settled: Duration,
+    still_runs: bool,
+) -> Result<Verdict, Refusal> {
     let Some(old) = &state.standing else { return Ok(Verdict::Begin(SessionEnd::Replaced)) };
     let session = &old.life.session;
     if session.key != greeted.key && old.is_open() {
         return Err(Refusal::TurnedAway(OTHER_KEY));
     }
     let hello = &greeted.hello;
+    let same = hello.boot_nonce == session.boot_nonce;
+    let twice = still_runs && old.is_open();
     match hello.generation.cmp(&session.generation) {
+        std::cmp::Ordering::Greater if twice => Err(Refusal::Twice(TWICE)),
         std::cmp::Ordering::Greater => Ok(Verdict::Begin(SessionEnd::Reset)),
-        std::cmp::Ordering::Less if old.is_open() && old.since.elapsed() < settled => {
-            Err(Refusal::TurnedAway(CLONE))
+        std::cmp::Ordering::Less if old.is_open() && old.since.elapsed() >= settled => {
+            Err(Refusal::Twice(OLDER))
         }
+        std::cmp::Ordering::Less if old.is_open() => Err(Refusal::TurnedAway(OLDER)),
         std::cmp::Ordering::Less => Ok(Verdict::Begin(SessionEnd::Replaced)),
-        std::cmp::Ordering::Equal if hello.boot_nonce != session.boot_nonce => {
-            Ok(Verdict::Begin(SessionEnd::Replaced))
-        }
+        std::cmp::Ordering::Equal if !same && twice => Err(Refusal::Twice(TWICE)),
+        std::cmp::Ordering::Equal if !same => Ok(Verdict::Begin(SessionEnd::Replaced)),
         std::cmp::Ordering::Equal if old.is_open() => Ok(Verdict::Continue(old.life.clone())),
         // The standing one has just broken, and its task will say so.
         std::cmp::Ordering::Equal => Ok(Verdict::Begin(ended(old))),

@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 pub enum TransportEvent {
     /// Both hellos are in. Comes again, with the same number, when a dial led to a session that stood already.
     SessionUp(Session),
+    /// Another start of a peer came while the one that is connected still runs, and was turned away: one disk life runs twice.
+    /// What stands goes on; this is the one that came.
+    Twice(Session),
     /// The session is over.
     SessionDown {
         /// The peer.

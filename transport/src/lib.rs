@@ -38,6 +38,7 @@ mod rude;
 mod secret;
 mod shared;
 mod transport;
+mod twice;
 mod verifier;
 
 pub use bulk::{SnapshotArrival, SnapshotOutcome, SnapshotPart, SnapshotPosition};

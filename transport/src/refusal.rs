@@ -40,6 +40,8 @@ pub(crate) enum Refusal {
     Myself,
     /// Its instance is banned, stale, held by another key, or there is no room; the text tells.
     TurnedAway(&'static str),
+    /// Its disk life runs elsewhere too; the text tells.
+    Twice(&'static str),
     /// It broke the protocol.
     Broken(String),
 }
@@ -77,7 +79,7 @@ impl Refusal {
                 (PROTOCOL_RANGE, format!("{} {}", ours.protocol.0, ours.protocol.1))
             }
             Self::Myself => (MYSELF, String::new()),
-            Self::TurnedAway(text) => (TURNED_AWAY, (*text).to_owned()),
+            Self::TurnedAway(text) | Self::Twice(text) => (TURNED_AWAY, (*text).to_owned()),
             Self::Broken(text) => (BROKEN, text.clone()),
         };
         close_open(connection, code, cut(&text).as_bytes());
@@ -91,7 +93,9 @@ impl Refusal {
             }
             Self::Protocol { theirs_min, theirs_max } => ours.mismatch(*theirs_min, *theirs_max),
             Self::Myself => DialFailure::Myself,
-            Self::TurnedAway(text) => DialFailure::Handshake { reason: (*text).to_owned() },
+            Self::TurnedAway(text) | Self::Twice(text) => {
+                DialFailure::Handshake { reason: (*text).to_owned() }
+            }
             Self::Broken(text) => DialFailure::Handshake { reason: text.clone() },
         }
     }

@@ -25,6 +25,8 @@ pub enum Input {
     Wake,
     /// Both hellos are in on a new connection.
     SessionUp(Session),
+    /// Another start of a peer came while the one that is connected still runs, and was turned away.
+    Twice(Session),
     /// A connection is gone. `number` is the session's.
     SessionDown { instance: Instance, number: u64, end: SessionEnd },
     /// A `Output::Dial` came to nothing.

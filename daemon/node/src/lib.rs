@@ -15,6 +15,7 @@ mod copies;
 mod damping;
 mod disk_steps;
 mod disk_watch;
+mod doubles;
 pub mod event;
 mod evidence;
 mod forwarding;

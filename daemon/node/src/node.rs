@@ -11,6 +11,7 @@ use crate::campaign::Campaign;
 use crate::copies::Copies;
 use crate::damping::Damping;
 use crate::disk_watch;
+use crate::doubles::Doubles;
 use crate::event::{Input, Output, Write};
 use crate::evidence::Evidence;
 use crate::group::Group;
@@ -103,8 +104,7 @@ pub struct Node {
     pub(crate) told: HealthEpoch,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
     pub(crate) genesis: Option<GenesisId>,
-    /// The copy of a disk that was complained of last.
-    told_clone: Option<u64>,
+    pub(crate) doubles: Doubles,
     /// Something that a leader's duties depend on has changed since they were last done.
     pub(crate) duties_due: bool,
     /// The view or the group was replaced; what hangs on it is brought up to date in the settle.
@@ -155,7 +155,7 @@ impl Node {
             told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
             duties_due: true,
-            told_clone: None,
+            doubles: Doubles::default(),
             meta_changed: true,
             persists: VecDeque::new(),
             last_persist: 0,
@@ -227,6 +227,10 @@ impl Node {
         match input {
             Input::Wake => {}
             Input::SessionUp(session) => self.session_up(session, out),
+            Input::Twice(session) => {
+                self.came_twice(&session, out);
+                self.step_founding(FoundingInput::Twice(session), out);
+            }
             Input::SessionDown { instance, number, end } => {
                 self.session_down(instance, number, end, out);
             }
@@ -327,6 +331,15 @@ impl Node {
         // A dial may find a session that stands already. That it stands is no sign of life: it may be dying.
         let known =
             self.peers.session(instance).is_some_and(|before| before.number == session.number);
+        if instance == self.config.instance {
+            self.came_twice(&session, out);
+            return self.step_founding(FoundingInput::SessionUp(session), out);
+        }
+        let committed = self.health.member(instance).map(|member| member.generation);
+        // Told again, it is the old connection of a host that was started anew just now: late news, not a copy.
+        if !known && committed.is_some_and(|committed| session.generation < committed) {
+            return self.came_from_the_past(&session, out);
+        }
         match self.peers.judge(&session) {
             Comer::Itself => {}
             Comer::Restarted => {
@@ -334,14 +347,12 @@ impl Node {
                 self.whereabouts.forget(instance);
                 self.leader_restarted(instance);
             }
-            Comer::Outdated => return,
-            Comer::Clone(text) => {
-                if self.told_clone.replace(session.boot_nonce) != Some(session.boot_nonce) {
-                    self.event("clone", text, true, out);
-                }
+            Comer::Outdated if known => return,
+            Comer::Outdated => return self.came_from_the_past(&session, out),
+            Comer::Clone => {
+                self.came_twice(&session, out);
                 // Founding judges for itself who is there twice.
-                self.step_founding(FoundingInput::SessionUp(session), out);
-                return;
+                return self.step_founding(FoundingInput::SessionUp(session), out);
             }
         }
         self.whereabouts.met(&session);

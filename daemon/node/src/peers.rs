@@ -32,7 +32,6 @@ const MAX_RAFT_IDS: usize = 64;
 struct Start {
     generation: Generation,
     boot_nonce: u64,
-    address: SocketAddr,
 }
 
 /// What a session is worth.
@@ -44,8 +43,8 @@ pub(crate) enum Comer {
     Restarted,
     /// A start before the one that is known: late news.
     Outdated,
-    /// Another copy of the same disk; the sentence that says so.
-    Clone(String),
+    /// Another copy of the same disk.
+    Clone,
 }
 
 /// Starts remembered: all members and as many strangers.
@@ -63,11 +62,7 @@ impl Peers {
         if self.starts.len() >= MAX_STARTS && !self.starts.contains_key(&session.instance) {
             self.starts.clear();
         }
-        let came = Start {
-            generation: session.generation,
-            boot_nonce: session.boot_nonce,
-            address: session.address,
-        };
+        let came = Start { generation: session.generation, boot_nonce: session.boot_nonce };
         let first = self.starts.entry(session.instance).or_insert(came);
         let restarted = came.generation > first.generation;
         if restarted {
@@ -78,13 +73,8 @@ impl Peers {
         }
         // Each start raises the generation: two nonces of one generation are two copies of one disk.
         if came.boot_nonce != first.boot_nonce {
-            return Comer::Clone(format!(
-                "one disk runs twice: {} at {} came as instance {}, which runs at {} already, and is not listened to; \
-                 stop the copy, erase its data directory and start it again",
-                session.name, came.address, session.instance, first.address
-            ));
+            return Comer::Clone;
         }
-        first.address = came.address;
         if restarted { Comer::Restarted } else { Comer::Itself }
     }
 

@@ -105,6 +105,7 @@ impl Node {
             }
             State::NoQuorum => self.no_quorum_reasons(now),
         };
+        reasons.extend(self.double_reasons());
         reasons.extend(self.two_address_reasons());
         reasons.extend(self.name_reasons());
         reasons.extend(self.link_reason());

@@ -23,6 +23,8 @@ pub enum FoundingInput {
     OwnSlot(OwnSlot),
     /// Both hellos are in on a connection; again with the same number when it was dialled again.
     SessionUp(Session),
+    /// Another start of a peer came while the one whose session stands still runs, and was turned away.
+    Twice(Session),
     /// A connection is gone.
     SessionDown {
         /// The peer.

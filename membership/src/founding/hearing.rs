@@ -148,21 +148,25 @@ impl Founding {
             .is_some_and(|known| start.0 < known.0 || (start.0 == known.0 && start.1 != known.1))
             || session.instance == me.instance;
         if twice {
-            let text = format!(
-                "disk life {} runs twice, once at {}: a copied data directory or a cloned machine",
-                session.instance.short(),
-                session.address
-            );
-            let until = now + CLONE_MEMORY;
-            let entry = self.hearing.clones.entry(session.instance);
-            entry.or_insert(Clone { text, since: now, until }).until = until;
-            return;
+            return self.runs_twice(now, session);
         }
         let starts = &mut self.hearing.starts;
         if starts.len() >= MAX_STARTS && !starts.contains_key(&session.instance) {
             starts.pop_first();
         }
         starts.insert(session.instance, start);
+    }
+
+    /// A second start of a life is there while the first one is.
+    pub(super) fn runs_twice(&mut self, now: Moment, session: &Session) {
+        let text = format!(
+            "disk life {} runs twice, once at {}: a copied data directory or a cloned machine",
+            session.instance.short(),
+            session.address
+        );
+        let until = now + CLONE_MEMORY;
+        let entry = self.hearing.clones.entry(session.instance);
+        entry.or_insert(Clone { text, since: now, until }).until = until;
     }
 
     fn ask(&mut self, now: Moment, to: Instance, out: &mut Vec<Output>) {
