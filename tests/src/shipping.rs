@@ -51,9 +51,7 @@ impl World {
                 }
             }
             Output::Forward { ticket, to, address, deadline, request } => {
-                self.forward(host, ticket, to, address, request);
-                let input = Input::ForwardAnswered { ticket, answer: Err(ForwardFailure::Lost) };
-                self.schedule(deadline, Happening::Arrive { host, run, input: Box::new(input) });
+                self.forward(host, ticket, to, address, deadline, request);
             }
             Output::ForwardReply { ticket, answer } => {
                 if let Some((origin, origin_run, origin_ticket)) =

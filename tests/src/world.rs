@@ -5,6 +5,7 @@
 
 use crate::checks::Checks;
 use crate::disk::Disk;
+use crate::errands::Errand;
 use crate::host::{Host, Process};
 use crate::lanes::Shipment;
 use crate::network::Network;
@@ -36,6 +37,8 @@ pub(crate) enum Happening {
     Durable { host: usize, run: u64, number: u64 },
     /// A connection with a snapshot on it ends.
     Transfer(Box<Transfer>),
+    /// A request that waits for a connection looks for it again.
+    Errand(Box<Errand>),
     /// A dial ends.
     Dialled { host: usize, run: u64, peer: usize },
     /// What waits for a peer without a connection is looked at: given up, or dialled for again.
@@ -430,6 +433,7 @@ impl World {
                 }
             }
             Happening::Transfer(transfer) => self.transfer(transfer),
+            Happening::Errand(errand) => self.hand_over(*errand),
             Happening::Dialled { host, run, peer } => self.dialled(host, run, peer),
             Happening::Idle { host, run, connection } => self.idle(host, run, connection),
         }

@@ -36,8 +36,8 @@ struct Asker {
 /// Both sides of the door.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
-    /// As a joiner: the request under way, and who is asked.
-    asking: Option<(u64, Instance)>,
+    /// As a joiner: the request under way, of whom it asks, and since when.
+    asking: Option<(u64, Instance, Moment)>,
     /// As a joiner: whom the last answer named as leader.
     hint: Option<Instance>,
     next_via: usize,
@@ -124,13 +124,17 @@ impl Node {
             return;
         }
         self.timers.arm(Timer::Join, self.now + ASK_AGAIN);
-        if self.admission.asking.is_some() {
+        // One that waits for a connection may wait for a life that is over, such as the asker's own on its lost disk.
+        let waits = self.admission.asking.is_some_and(|(_, of, since)| {
+            self.peers.session(of).is_some() || self.now.since(since) < ASK_AGAIN
+        });
+        if waits {
             return;
         }
         let Some(genesis) = self.genesis else { return };
         let Some((to, address)) = self.whom_to_ask(genesis) else { return };
         let ticket = self.requests.new_ticket();
-        self.admission.asking = Some((ticket, to));
+        self.admission.asking = Some((ticket, to, self.now));
         let admit = Admit {
             name: self.config.name.to_string(),
             instance: self.config.instance,
@@ -181,8 +185,8 @@ impl Node {
         out: &mut Vec<Output>,
     ) -> bool {
         use quorate_proto::forward_answer::Outcome;
-        let Some((_, asked)) = self.admission.asking.take_if(|(waited, _)| *waited == ticket)
-        else {
+        let asking = &mut self.admission.asking;
+        let Some((_, asked, _)) = asking.take_if(|(waited, ..)| *waited == ticket) else {
             return false;
         };
         match answer.as_ref().ok().and_then(|answer| answer.outcome.as_ref()) {
