@@ -163,28 +163,32 @@ fn rule_10_a_promise_leaves_only_when_durable_and_binds_across_a_restart() {
     assert!(again.said(2).contains(&Body::Nack(nack)));
 }
 
-#[test]
-fn rule_11_the_highest_accepted_record_is_proposed_again() {
+/// The lowest of three opens its ballot; both others promise, with what they accepted before, and confirm. What it proposes.
+fn proposed_after(accepted: impl Fn(usize) -> Option<AcceptedRecord>) -> Accept {
     let mut one = One::fresh();
     one.hear(1, 3, Mode::Majority);
     one.hear(2, 3, Mode::Majority);
     one.flush();
-    let open = ballot(1, 0);
-    let open = Ballot { instance: one.me(), ..open };
-    let earlier = record(&[1, 2], 3, Mode::Majority, ballot(0, 0));
-    let earlier = quorate_proto::FoundingRecord { ballot: ballot(1, 0), ..earlier };
-    let older = AcceptedRecord { ballot: Ballot::default(), record: earlier.clone() };
+    let open = Ballot { round: 1, instance: one.me() };
     for host in [1, 2] {
         let voter = record(&[host], 3, Mode::Majority, open).voters.remove(0);
-        let accepted = (host == 2).then(|| older.clone());
-        one.say(host, Body::Promise(Promise { ballot: open, voter, accepted }));
+        let promise = Promise { ballot: open, voter, accepted: accepted(host) };
+        one.say(host, Body::Promise(promise));
     }
     one.take();
     for host in [1, 2] {
         one.say(host, Body::Confirmed(Confirmed { ballot: open }));
     }
-    let sent = one.said(1);
-    let Some(Body::Accept(accept)) = sent.last() else { panic!("{sent:?}") };
+    let mut sent = one.said(1);
+    let Some(Body::Accept(accept)) = sent.pop() else { panic!("no record at the end of {sent:?}") };
+    accept
+}
+
+#[test]
+fn rule_11_the_highest_accepted_record_is_proposed_again() {
+    let earlier = record(&[1, 2], 3, Mode::Majority, ballot(1, 0));
+    let accepted = AcceptedRecord { ballot: Ballot::default(), record: earlier.clone() };
+    let accept = proposed_after(|host| (host == 2).then(|| accepted.clone()));
     assert_eq!(accept.record, earlier);
     assert_eq!(accept.lives.len(), 3);
 }
@@ -196,24 +200,11 @@ fn rule_11_of_two_accepted_records_the_one_of_the_higher_ballot_is_proposed_agai
     let mut ballots = [ballot(0, 1), ballot(0, 2)];
     ballots.sort();
     for highest_at in [1, 2] {
-        let mut one = One::fresh();
-        one.hear(1, 3, Mode::Majority);
-        one.hear(2, 3, Mode::Majority);
-        one.flush();
-        let open = Ballot { round: 1, instance: one.me() };
-        for host in [1, 2] {
-            let voter = record(&[host], 3, Mode::Majority, open).voters.remove(0);
+        let accept = proposed_after(|host| {
             let (ballot, record) =
                 if host == highest_at { (ballots[1], &high) } else { (ballots[0], &low) };
-            let accepted = Some(AcceptedRecord { ballot, record: record.clone() });
-            one.say(host, Body::Promise(Promise { ballot: open, voter, accepted }));
-        }
-        one.take();
-        for host in [1, 2] {
-            one.say(host, Body::Confirmed(Confirmed { ballot: open }));
-        }
-        let sent = one.said(1);
-        let Some(Body::Accept(accept)) = sent.last() else { panic!("{sent:?}") };
+            Some(AcceptedRecord { ballot, record: record.clone() })
+        });
         assert_eq!(accept.record, high, "reported by host {highest_at}");
     }
 }

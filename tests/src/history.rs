@@ -1,167 +1,144 @@
-//! Whether a history of calls on one key can be true: an order of them that fits both what each was told and the order in
-//! which they came and returned (linearizability, by the search of Wing, Gong and Lowe).
+//! What clients asked and what they were answered, as they saw it: all that the judges of the keyspace know.
 //!
-//! A call whose outcome is unknown stays open to the end: it may take effect at any time after it was made, or never. A call that was
-//! refused is not in a history at all, so that its value cannot be read. Knows nothing of revisions, nodes or faults.
+//! Invariant: no value is written by two operations, so a value names the operation that it came from. Times are those
+//! of one clock of this process, from the begin of the campaign.
 
-use quorate_proto::Moment;
-use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
 
-/// Calls of one history; a bit each in the search.
-pub const MOST_CALLS: usize = 32;
-/// States that the search looks at before it gives up: far above what a history of so few calls needs.
-const MOST_STATES: usize = 300_000;
+/// A key, by number; [`key_name`] is what the store knows it by.
+pub(crate) type Key = u32;
+/// A value, by number.
+pub(crate) type Value = u64;
 
-/// What a key holds. Each value is written by one call only.
-pub type Value = Option<u64>;
-
-/// What was asked, with what was told. `None` where the answer is lost.
+/// What was asked of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    /// The value read.
-    Read(Value),
-    /// Written.
-    Put(u64),
-    /// Whether there was something to delete.
-    Deleted(Option<bool>),
-    /// Whether the key held `from`, and therefore now holds `to`.
-    Swapped {
-        /// The value that must be there.
-        from: Value,
-        /// The value that replaces it.
-        to: u64,
-        /// Whether it did.
-        done: Option<bool>,
+pub(crate) enum Act {
+    Put(Value),
+    Get,
+    Delete,
+    /// A transaction: puts `new` where the key has `expected` (none: where it is absent), else reads it.
+    Swap {
+        expected: Option<Value>,
+        new: Value,
     },
 }
 
-/// A call with its time on the clients' clock.
+/// What the key had just before, as the answer tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
-    /// What it was.
-    pub told: Told,
-    /// When it was made.
-    pub called: Moment,
-    /// When its answer came; none for one that is open.
-    pub returned: Option<Moment>,
+pub(crate) enum Before {
+    NotAsked,
+    Was(Option<Value>),
 }
 
-/// What a search came to.
+/// How it went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// An order exists.
-    Linearizable,
-    /// None does.
-    Impossible,
-    /// The search was given up at its bound.
-    Undecided,
+pub(crate) enum Answer {
+    /// `revision` is that of the change, or that at which nothing was to change.
+    Done { revision: u64, changed: bool, before: Before },
+    /// The server says that it was not and will not be done.
+    NotDone,
+    /// It may have been done, or may yet be.
+    Unknown,
 }
 
-/// What the key holds after a call; none when the call cannot have been told this then.
-fn step(value: Value, told: Told) -> Option<Value> {
-    match told {
-        Told::Read(read) => (read == value).then_some(value),
-        Told::Put(put) => Some(Some(put)),
-        Told::Deleted(deleted) => {
-            deleted.is_none_or(|deleted| deleted == value.is_some()).then_some(None)
+/// One operation of one client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Operation {
+    pub(crate) client: usize,
+    /// The node that was asked, from zero.
+    pub(crate) node: usize,
+    pub(crate) key: Key,
+    pub(crate) act: Act,
+    pub(crate) sent: Duration,
+    /// When the answer came, or the client gave up.
+    pub(crate) answered: Duration,
+    pub(crate) answer: Answer,
+}
+
+impl Operation {
+    /// The revision that this operation is said to have made.
+    pub(crate) fn made(&self) -> Option<u64> {
+        match self.answer {
+            Answer::Done { revision, changed: true, .. } => Some(revision),
+            _ => None,
         }
-        Told::Swapped { from, to, done } => {
-            let fits = from == value;
-            let after = if fits { Some(to) } else { value };
-            done.is_none_or(|done| done == fits).then_some(after)
+    }
+
+    /// The value that it writes when it changes anything.
+    pub(crate) fn writes(&self) -> Option<Value> {
+        match self.act {
+            Act::Put(value) | Act::Swap { new: value, .. } => Some(value),
+            Act::Get | Act::Delete => None,
         }
     }
 }
 
-/// Searches an order for the calls on a key that held nothing.
-///
-/// # Panics
-/// With more than [`MOST_CALLS`].
-#[must_use]
-pub fn judge(calls: &[Call]) -> Verdict {
-    assert!(calls.len() <= MOST_CALLS, "a history has at most {MOST_CALLS} calls");
-    let bit = |at: usize| 1u32 << at;
-    let ended = (0..calls.len()).filter(|at| calls[*at].returned.is_some());
-    let all = ended.fold(0, |all, at| all | bit(at));
-    let mut seen = BTreeSet::from([(0u32, None)]);
-    let mut open = vec![(0u32, None)];
-    while let Some((placed, value)) = open.pop() {
-        if placed & all == all {
-            return Verdict::Linearizable;
+/// What the store calls a key.
+pub(crate) fn key_name(key: Key) -> String {
+    format!("k{key:03}")
+}
+
+/// The number of a key of the store; none for a key that is no client's.
+pub(crate) fn key_number(name: &[u8]) -> Option<Key> {
+    std::str::from_utf8(name).ok()?.strip_prefix('k')?.parse().ok()
+}
+
+/// A value as a number; none for a value that is no client's.
+pub(crate) fn value_number(value: &[u8]) -> Option<Value> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// A value, or that there is none.
+pub(crate) fn shown(value: Option<Value>) -> String {
+    value.map_or_else(|| "absent".to_owned(), |value| value.to_string())
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sent, answered) = (self.sent.as_secs_f64(), self.answered.as_secs_f64());
+        let (key, node) = (key_name(self.key), self.node + 1);
+        write!(f, "[{sent:.4} to {answered:.4}] client {} at n{node}: ", self.client)?;
+        match self.act {
+            Act::Put(value) => write!(f, "put {key} {value}")?,
+            Act::Get => write!(f, "get {key}")?,
+            Act::Delete => write!(f, "delete {key}")?,
+            Act::Swap { expected, new } => write!(f, "swap {key} {} for {new}", shown(expected))?,
         }
-        let left = || (0..calls.len()).filter(move |at| placed & bit(*at) == 0);
-        // Nothing comes behind a call that had returned before it was made.
-        let horizon = left().filter_map(|at| calls[at].returned).min();
-        for at in left().filter(|at| horizon.is_none_or(|end| calls[*at].called <= end)) {
-            let Some(after) = step(value, calls[at].told) else { continue };
-            let state = (placed | bit(at), after);
-            if seen.insert(state) {
-                open.push(state);
+        match self.answer {
+            Answer::Done { revision, changed, before } => {
+                let what = if changed { "changed at" } else { "nothing changed, at" };
+                write!(f, ": {what} revision {revision}")?;
+                match before {
+                    Before::NotAsked => Ok(()),
+                    Before::Was(value) => write!(f, ", it was {}", shown(value)),
+                }
             }
-        }
-        if seen.len() > MOST_STATES {
-            return Verdict::Undecided;
+            Answer::NotDone => write!(f, ": not done"),
+            Answer::Unknown => write!(f, ": unknown"),
         }
     }
-    Verdict::Impossible
 }
 
+/// Histories by hand, for the tests of the judges.
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(crate) mod by_hand {
+    use super::{Act, Answer, Before, Operation};
+    use std::time::Duration;
 
-    fn call(told: Told, called: u64, returned: u64) -> Call {
-        let returned = (returned > 0).then(|| Moment::from_micros(returned));
-        Call { told, called: Moment::from_micros(called), returned }
+    /// An operation on key 1 by client 0 at the first node; times in milliseconds.
+    pub(crate) fn operation(from: u64, to: u64, act: Act, answer: Answer) -> Operation {
+        let [sent, answered] = [from, to].map(Duration::from_millis);
+        Operation { client: 0, node: 0, key: 1, act, sent, answered, answer }
     }
 
-    #[test]
-    fn a_read_may_show_a_write_under_way_but_none_may_miss_it_afterwards() {
-        let write = call(Told::Put(1), 10, 50);
-        let shown = call(Told::Read(Some(1)), 20, 30);
-        let later = call(Told::Read(Some(1)), 35, 40);
-        let missed = call(Told::Read(None), 35, 40);
-        assert_eq!(judge(&[write, shown, later]), Verdict::Linearizable);
-        assert_eq!(judge(&[write, shown, missed]), Verdict::Impossible);
+    pub(crate) fn put(from: u64, to: u64, value: u64, revision: u64) -> Operation {
+        let answer = Answer::Done { revision, changed: true, before: Before::NotAsked };
+        operation(from, to, Act::Put(value), answer)
     }
 
-    #[test]
-    fn a_read_after_a_write_must_not_be_stale() {
-        let writes = [call(Told::Put(1), 10, 20), call(Told::Put(2), 30, 40)];
-        let stale = call(Told::Read(Some(1)), 50, 60);
-        assert_eq!(judge(&[writes[0], writes[1], stale]), Verdict::Impossible);
-    }
-
-    #[test]
-    fn a_write_of_unknown_fate_happens_late_or_never_but_once() {
-        let unknown = call(Told::Put(1), 10, 0);
-        let other = call(Told::Put(2), 20, 30);
-        let read = |value, at| call(Told::Read(Some(value)), at, at + 5);
-        assert_eq!(judge(&[unknown, other, read(2, 40), read(1, 50)]), Verdict::Linearizable);
-        assert_eq!(judge(&[unknown, other, read(2, 40), read(2, 50)]), Verdict::Linearizable);
-        let twice = [unknown, read(1, 15), other, read(2, 40), read(1, 50)];
-        assert_eq!(judge(&twice), Verdict::Impossible);
-    }
-
-    #[test]
-    fn what_was_refused_cannot_be_read() {
-        assert_eq!(judge(&[call(Told::Read(Some(7)), 10, 20)]), Verdict::Impossible);
-    }
-
-    #[test]
-    fn of_two_swaps_from_one_value_one_is_done() {
-        let swap = |to, done| call(Told::Swapped { from: None, to, done: Some(done) }, 10, 20);
-        assert_eq!(judge(&[swap(1, true), swap(2, false)]), Verdict::Linearizable);
-        assert_eq!(judge(&[swap(1, true), swap(2, true)]), Verdict::Impossible);
-        assert_eq!(judge(&[swap(1, false), swap(2, false)]), Verdict::Impossible);
-    }
-
-    #[test]
-    fn a_deletion_that_was_done_twice_is_noticed() {
-        let write = call(Told::Put(1), 10, 20);
-        let delete = |deleted| call(Told::Deleted(Some(deleted)), 30, 40);
-        assert_eq!(judge(&[write, delete(true), delete(false)]), Verdict::Linearizable);
-        assert_eq!(judge(&[write, delete(false)]), Verdict::Impossible);
-        assert_eq!(judge(&[write, delete(true), delete(true)]), Verdict::Impossible);
+    pub(crate) fn get(from: u64, to: u64, value: Option<u64>, revision: u64) -> Operation {
+        let answer = Answer::Done { revision, changed: false, before: Before::Was(value) };
+        operation(from, to, Act::Get, answer)
     }
 }
