@@ -1,51 +1,104 @@
-//! Plays every script in `tests/scenarios` and compares the transcripts. `REWRITE=1` writes them anew.
+//! Plays every script in `tests/scenarios`, each as a test of its own, and compares the transcripts. `REWRITE=1` writes them anew.
+//!
+//! A test is named like its script, with `_` for `-`. A script without a test, or a test without a script, is a failure too.
 
 use quorate_tests::script::play;
 use std::path::{Path, PathBuf};
 
-fn scripts() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let entries = std::fs::read_dir(directory).expect("tests/scenarios is there");
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
-    paths.sort();
-    paths
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
+
+/// Plays the script of a test.
+///
+/// # Panics
+/// When it goes another way, or a promise is broken.
+fn goes_as_its_script_says(test: &str) {
+    let name = format!("{}.txt", test.replace('_', "-"));
+    let path = directory().join(&name);
+    let script = std::fs::read_to_string(&path).expect("the script is there, and is text");
+    let played = play(&script);
+    if played == script {
+        return;
+    }
+    if std::env::var_os("REWRITE").is_some() {
+        std::fs::write(&path, played).expect("a script can be written");
+        return;
+    }
+    let other = script.lines().zip(played.lines()).position(|(old, new)| old != new);
+    let line = other.unwrap_or_else(|| script.lines().count().min(played.lines().count()));
+    panic!(
+        "{name}:{}: the script says\n  {}\nbut this time it was\n  {}\n\
+         If the new way is right: REWRITE=1 cargo test --release -p quorate-tests --test scenarios {test}",
+        line + 1,
+        script.lines().nth(line).unwrap_or("(nothing more)"),
+        played.lines().nth(line).unwrap_or("(nothing more)"),
+    );
+}
+
+macro_rules! scripts {
+    ($($test:ident,)*) => {
+        $(#[test]
+        fn $test() {
+            goes_as_its_script_says(stringify!($test));
+        })*
+
+        const TESTS: &[&str] = &[$(stringify!($test)),*];
+    };
+}
+
+scripts! {
+    a_clean_stop,
+    a_clone_is_refused,
+    a_disk_that_hangs_before_the_birth,
+    a_host_that_never_comes,
+    a_late_vote_is_skipped,
+    a_leader_cut_off_answers_no_reads,
+    a_leader_loses_power,
+    a_leader_whose_disk_hangs,
+    a_lost_connection_loses_nothing,
+    a_lost_data_directory,
+    a_paused_leader,
+    a_wiped_host_comes_back,
+    a_write_before_any_leader,
+    a1_five_founders_two_lowest,
+    a2_wiped_founder_sees_only_the_third,
+    all_data_lost_but_the_markers,
+    an_answer_too_large_to_cross,
+    an_election_over_a_slow_network,
+    another_start_gets_no_old_frames,
+    away_longer_than_the_age_limit,
+    b1_a_wiped_voter_votes_again,
+    c1_bindings_do_not_help,
+    d1_a_vote_without_an_entry,
+    d2_l1_an_ordinary_start_is_no_deadlock,
+    d3_evidence_gathered_before_the_birth,
+    first_append_lost,
+    health_is_told_to_every_live_node,
+    one_link_cut_of_five,
+    one_link_cut_of_three,
+    one_three_five_voters,
+    p1_p9_one_wipe_after_a_birth_of_two,
+    p6_three_forgetful_disks_of_three,
+    q1_the_same_with_three_of_five,
+    q4_two_forgetful_disks_of_four,
+    r1_another_life_accepts_than_promised,
+    r3_the_slot_is_not_the_voter,
+    r5_stale_promises_of_healed_lives,
+    rejection_lost,
+    restarts_keep_voters_and_positions,
+    two_clusters_of_one_name_meet,
+    two_of_five_voters_die,
 }
 
 #[test]
-fn every_story_goes_as_its_script_says() {
-    let rewrite = std::env::var_os("REWRITE").is_some();
-    let only = std::env::var("ONLY").unwrap_or_default();
-    let mut failures = Vec::new();
-    for path in scripts() {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.contains(&only) {
-            continue;
-        }
-        let script = std::fs::read_to_string(&path).expect("a script is text");
-        let Ok(played) = std::panic::catch_unwind(|| play(&script)) else {
-            failures.push(format!("{name}: a promise was broken, see above"));
-            continue;
-        };
-        if played == script {
-            continue;
-        }
-        if rewrite {
-            std::fs::write(&path, played).expect("a script can be written");
-            continue;
-        }
-        let other = script.lines().zip(played.lines()).position(|(old, new)| old != new);
-        let line = other.unwrap_or_else(|| script.lines().count().min(played.lines().count()));
-        failures.push(format!(
-            "{name}:{}: the script says\n  {}\nbut this time it was\n  {}",
-            line + 1,
-            script.lines().nth(line).unwrap_or("(nothing more)"),
-            played.lines().nth(line).unwrap_or("(nothing more)"),
-        ));
-    }
-    assert!(
-        failures.is_empty(),
-        "{}\nIf the new way is right: REWRITE=1 cargo test --release -p quorate-tests --test scenarios",
-        failures.join("\n")
-    );
+fn every_script_has_a_test() {
+    let entries = std::fs::read_dir(directory()).expect("tests/scenarios is there");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let scripts = paths.filter(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    let stem =
+        |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().replace('-', "_");
+    let mut untested: Vec<String> = scripts.map(|path| stem(&path)).collect();
+    untested.retain(|script| !TESTS.contains(&script.as_str()));
+    assert!(untested.is_empty(), "not in the list above: {untested:?}");
 }
