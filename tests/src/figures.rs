@@ -1,10 +1,11 @@
 //! Spans of virtual time that matter to people: how soon a cluster is born, has another leader, has told everybody.
 //!
-//! Printed by the tests, and bounded only where a promise is: what a span comes to depends on the drawn delays.
+//! The tests bound median and longest of each over many seeds. Virtual time has no noise: a bound that is passed was
+//! passed by what the nodes do.
 
 use crate::cut_links::Cut;
 use crate::world::{Setup, World};
-use quorate_node::{ClientRequest, State};
+use quorate_node::{ClientRequest, State, Status};
 use quorate_proto::{HealthEpoch, Instance, MemberState};
 use std::time::Duration;
 
@@ -185,17 +186,38 @@ fn span_until(world: &mut World, holds: impl FnMut(&mut World) -> bool) -> Durat
     world.elapsed() - since
 }
 
-/// Half an idle hour: the highest term, the newest epoch, and how often a verdict differed, before and after.
+/// Where an idle cluster stands: the highest term, the newest epoch, the highest commit and applied index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Elections raise it.
+    pub term: u64,
+    /// Verdicts raise it.
+    pub epoch: HealthEpoch,
+    /// Every entry of the log raises it, also one that changes nothing.
+    pub commit: u64,
+    /// The same, as far as it has been carried out.
+    pub applied: u64,
+}
+
+/// A cluster without clients or faults for so long: where it stood before and stands after, while no verdict differed.
+///
+/// # Panics
+/// When a node passed a verdict.
 #[must_use]
-pub fn idle(seed: u64, hosts: usize, span: Duration) -> [(u64, HealthEpoch); 2] {
+pub fn idle(seed: u64, hosts: usize, span: Duration) -> [Standing; 2] {
     let mut world = healthy(seed, hosts);
-    let position = |world: &World| {
+    let standing = |world: &World| {
         let processes = || world.hosts.iter().filter_map(|host| host.process.as_ref());
-        let statuses = || processes().map(|process| process.node.status(world.now));
-        let term = statuses().map(|status| status.term).max().unwrap_or(0);
-        (term, statuses().map(|status| status.view.epoch).max().unwrap_or_default())
+        let statuses: Vec<_> = processes().map(|process| process.node.status(world.now)).collect();
+        let highest = |of: fn(&Status) -> u64| statuses.iter().map(of).max().unwrap_or(0);
+        Standing {
+            term: highest(|status| status.term),
+            epoch: HealthEpoch::new(highest(|status| status.view.epoch.get())),
+            commit: highest(|status| status.commit),
+            applied: highest(|status| status.applied),
+        }
     };
-    let before = position(&world);
+    let before = standing(&world);
     let end = world.elapsed() + span;
     while world.elapsed() < end {
         world.run_for(Duration::from_secs(1));
@@ -204,7 +226,7 @@ pub fn idle(seed: u64, hosts: usize, span: Duration) -> [(u64, HealthEpoch); 2] 
             assert!(opinions.is_empty(), "no verdict is passed in a healthy cluster: {opinions:?}");
         }
     }
-    [before, position(&world)]
+    [before, standing(&world)]
 }
 
 /// Median and longest of some spans.

@@ -80,7 +80,9 @@ impl World {
             let processes = world.hosts.iter().filter_map(|host| host.process.as_ref());
             processes
                 .map(|process| process.node.status(world.now))
-                .map(|status| (status.term, status.view.epoch, status.opinions.len()))
+                .map(|status| {
+                    (status.term, status.view.epoch, status.commit, status.opinions.len())
+                })
                 .collect()
         };
         // What was learned last may still be told: a restart, an answer after a suspicion.
@@ -88,7 +90,10 @@ impl World {
         let before = positions(self);
         self.run_for(REST);
         let after = positions(self);
-        assert_eq!(before, after, "term, epoch and verdicts stay as they are in a healthy cluster");
+        assert_eq!(
+            before, after,
+            "term, epoch, log and verdicts stay as they are in a healthy cluster"
+        );
         let elections = before.iter().map(|(term, ..)| *term).max().unwrap_or(0);
         let disturbances = self.disturbances;
         assert!(
