@@ -7,12 +7,13 @@ use crate::availability::{Cost, gap};
 use crate::clients::Clients;
 use crate::faults::{Blow, Fault, Kind, draw, gone, surviving};
 use crate::health::{self, Line, Subscribers, Window};
-use crate::history::Operation;
 use crate::nodes::{Nodes, name};
 use crate::revisions::{self, Store};
-use crate::{ground, keys, pages};
+use crate::{ground, pages};
+use quorate_tests::history::Operation;
 use quorate_tests::outside::trouble::Trouble;
 use quorate_tests::random::Random;
+use quorate_tests::registers;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -201,14 +202,14 @@ async fn judge(nodes: &mut Nodes, operations: &[Operation], outcome: &mut Outcom
     outcome.operations = operations.len();
     outcome.unknown = operations
         .iter()
-        .filter(|operation| operation.answer == crate::history::Answer::Unknown)
+        .filter(|operation| operation.answer == quorate_tests::history::Answer::Unknown)
         .count();
     // First what the nodes still say, then what takes the processor.
     match pages::at_the_end(nodes, operations).await {
         Ok(store) => by_revision(operations, &store, outcome),
         Err(trouble) => outcome.offences.push(format!("the end: {trouble}")),
     }
-    let by_key = keys::judge(operations);
+    let by_key = registers::judge(operations);
     outcome.undecided = by_key.undecided.len();
     outcome.offences.extend(by_key.offences);
 }

@@ -3,13 +3,13 @@
 //!
 //! Every operation that was sent is noted with its answer; an answer says done, not done, or that it is not known.
 
-use crate::history::{Act, Answer, Before, Key, Operation, Value, key_name, value_number};
 use bytes::Bytes;
 use quorate_proto::compare::TargetUnion;
 use quorate_proto::{
     Compare, CompareResult, CompareTarget, DeleteRangeRequest, KeyValue, PutRequest, RangeRequest,
     RequestOp, ResponseHeader, TxnRequest, request_op, response_op,
 };
+use quorate_tests::history::{Act, Answer, Before, Key, Operation, Value, key_name, value_number};
 use quorate_tests::outside::kv::{KvClient, nobody_listened};
 use quorate_tests::random::Random;
 use std::net::SocketAddr;
@@ -309,7 +309,7 @@ async fn swap(
 #[cfg(test)]
 mod tests {
     use super::fate;
-    use crate::history::Answer;
+    use quorate_tests::history::Answer;
     use tonic::Status;
 
     #[test]

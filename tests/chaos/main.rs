@@ -6,7 +6,7 @@
 //!
 //! Faults are drawn by the seed, one or two at once, and all heal at the end of each: kills, stops, pauses, cuts both
 //! ways and one way, bridges, splits, loss, disks of a minority wiped. Clients put, get, delete and swap through every
-//! node. At the end three judges look at what was seen: by revision (`revisions`), by key (`keys`) and of health
+//! node. At the end three judges look at what was seen: by revision (`revisions`), by key (`registers`, as in the simulator) and of health
 //! (`health`). How long writes were not acknowledged is a table, never a verdict: times hang on the machine.
 //!
 //! Exit code 0: the judges reject nothing. 1: they do; the seed, the faults, what was rejected and the directory of the
@@ -18,8 +18,6 @@ mod clients;
 mod faults;
 mod ground;
 mod health;
-mod history;
-mod keys;
 mod nodes;
 mod pages;
 mod revisions;

@@ -1,10 +1,10 @@
 //! What the store and its nodes say at the end: pages of old revisions, and that all nodes are equal.
 
-use crate::history::{Operation, key_number, value_number};
 use crate::nodes::{LIMIT, Nodes, name};
 use crate::revisions::{Page, Store, untold};
 use bytes::Bytes;
 use quorate_proto::RangeRequest;
+use quorate_tests::history::{Operation, key_number, value_number};
 use quorate_tests::outside::kv::KvClient;
 use quorate_tests::outside::trouble::Trouble;
 use serde_json::Value;

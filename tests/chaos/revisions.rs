@@ -4,7 +4,7 @@
 //! It replays the history from the empty store, revision by revision. A revision that nobody was told of must be one
 //! operation whose fate is unknown: the store's own page at that revision says which. Knows nothing of nodes or faults.
 
-use crate::history::{Act, Answer, Before, Key, Operation, Value, key_name, shown};
+use quorate_tests::history::{Act, Answer, Before, Key, Operation, Value, key_name, shown};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -241,8 +241,8 @@ fn out_of_order(mut placed: Vec<Placed<'_>>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{Page, Store, judge, untold};
-    use crate::history::by_hand::{get, operation, put};
-    use crate::history::{Act, Answer, Before, Operation};
+    use quorate_tests::history::by_hand::{get, operation, put};
+    use quorate_tests::history::{Act, Answer, Before, Operation};
 
     fn store(last: u64, pages: &[(u64, Option<u64>)]) -> Store {
         let page = |value: Option<u64>| value.map(|value| (1, value)).into_iter().collect::<Page>();

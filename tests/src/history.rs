@@ -1,41 +1,56 @@
-//! What clients asked and what they were answered, as they saw it: all that the judges of the keyspace know.
+//! What clients asked and what they were answered, as they saw it: all that the judges of the keyspace know. Of the simulator
+//! and of the chaos runner alike.
 //!
 //! Invariant: no value is written by two operations, so a value names the operation that it came from. Times are those
-//! of one clock of this process, from the begin of the campaign.
+//! of one clock, real or virtual, from the begin of the run.
 
 use std::fmt;
 use std::time::Duration;
 
 /// A key, by number; [`key_name`] is what the store knows it by.
-pub(crate) type Key = u32;
+pub type Key = u32;
 /// A value, by number.
-pub(crate) type Value = u64;
+pub type Value = u64;
 
 /// What was asked of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Act {
+pub enum Act {
+    /// Writes a value.
     Put(Value),
+    /// Reads.
     Get,
+    /// Removes the key if it is there.
     Delete,
     /// A transaction: puts `new` where the key has `expected` (none: where it is absent), else reads it.
     Swap {
+        /// The value that must be there.
         expected: Option<Value>,
+        /// The value that replaces it.
         new: Value,
     },
 }
 
 /// What the key had just before, as the answer tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Before {
+pub enum Before {
+    /// The answer does not say.
     NotAsked,
+    /// The value; none where the key was absent.
     Was(Option<Value>),
 }
 
 /// How it went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// `revision` is that of the change, or that at which nothing was to change.
-    Done { revision: u64, changed: bool, before: Before },
+pub enum Answer {
+    /// It was done.
+    Done {
+        /// That of the change, or that at which nothing was to change.
+        revision: u64,
+        /// Whether anything changed.
+        changed: bool,
+        /// What was there before.
+        before: Before,
+    },
     /// The server says that it was not and will not be done.
     NotDone,
     /// It may have been done, or may yet be.
@@ -44,21 +59,27 @@ pub(crate) enum Answer {
 
 /// One operation of one client.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Operation {
-    pub(crate) client: usize,
+pub struct Operation {
+    /// Who asked.
+    pub client: usize,
     /// The node that was asked, from zero.
-    pub(crate) node: usize,
-    pub(crate) key: Key,
-    pub(crate) act: Act,
-    pub(crate) sent: Duration,
+    pub node: usize,
+    /// The one key that it is about.
+    pub key: Key,
+    /// What was asked.
+    pub act: Act,
+    /// When it was asked.
+    pub sent: Duration,
     /// When the answer came, or the client gave up.
-    pub(crate) answered: Duration,
-    pub(crate) answer: Answer,
+    pub answered: Duration,
+    /// What it was answered.
+    pub answer: Answer,
 }
 
 impl Operation {
     /// The revision that this operation is said to have made.
-    pub(crate) fn made(&self) -> Option<u64> {
+    #[must_use]
+    pub fn made(&self) -> Option<u64> {
         match self.answer {
             Answer::Done { revision, changed: true, .. } => Some(revision),
             _ => None,
@@ -66,7 +87,8 @@ impl Operation {
     }
 
     /// The value that it writes when it changes anything.
-    pub(crate) fn writes(&self) -> Option<Value> {
+    #[must_use]
+    pub fn writes(&self) -> Option<Value> {
         match self.act {
             Act::Put(value) | Act::Swap { new: value, .. } => Some(value),
             Act::Get | Act::Delete => None,
@@ -75,22 +97,26 @@ impl Operation {
 }
 
 /// What the store calls a key.
-pub(crate) fn key_name(key: Key) -> String {
+#[must_use]
+pub fn key_name(key: Key) -> String {
     format!("k{key:03}")
 }
 
 /// The number of a key of the store; none for a key that is no client's.
-pub(crate) fn key_number(name: &[u8]) -> Option<Key> {
+#[must_use]
+pub fn key_number(name: &[u8]) -> Option<Key> {
     std::str::from_utf8(name).ok()?.strip_prefix('k')?.parse().ok()
 }
 
 /// A value as a number; none for a value that is no client's.
-pub(crate) fn value_number(value: &[u8]) -> Option<Value> {
+#[must_use]
+pub fn value_number(value: &[u8]) -> Option<Value> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 /// A value, or that there is none.
-pub(crate) fn shown(value: Option<Value>) -> String {
+#[must_use]
+pub fn shown(value: Option<Value>) -> String {
     value.map_or_else(|| "absent".to_owned(), |value| value.to_string())
 }
 
@@ -121,23 +147,27 @@ impl fmt::Display for Operation {
 }
 
 /// Histories by hand, for the tests of the judges.
-#[cfg(test)]
-pub(crate) mod by_hand {
+pub mod by_hand {
     use super::{Act, Answer, Before, Operation};
     use std::time::Duration;
 
     /// An operation on key 1 by client 0 at the first node; times in milliseconds.
-    pub(crate) fn operation(from: u64, to: u64, act: Act, answer: Answer) -> Operation {
+    #[must_use]
+    pub fn operation(from: u64, to: u64, act: Act, answer: Answer) -> Operation {
         let [sent, answered] = [from, to].map(Duration::from_millis);
         Operation { client: 0, node: 0, key: 1, act, sent, answered, answer }
     }
 
-    pub(crate) fn put(from: u64, to: u64, value: u64, revision: u64) -> Operation {
+    /// A put that was done.
+    #[must_use]
+    pub fn put(from: u64, to: u64, value: u64, revision: u64) -> Operation {
         let answer = Answer::Done { revision, changed: true, before: Before::NotAsked };
         operation(from, to, Act::Put(value), answer)
     }
 
-    pub(crate) fn get(from: u64, to: u64, value: Option<u64>, revision: u64) -> Operation {
+    /// A read, and what it showed.
+    #[must_use]
+    pub fn get(from: u64, to: u64, value: Option<u64>, revision: u64) -> Operation {
         let answer = Answer::Done { revision, changed: false, before: Before::Was(value) };
         operation(from, to, Act::Get, answer)
     }

@@ -23,6 +23,7 @@ pub mod names;
 pub mod network;
 pub mod outside;
 pub mod random;
+pub mod registers;
 pub mod runs;
 pub mod script;
 pub mod shipping;

@@ -1,7 +1,8 @@
 //! The judge by key: is there an order of all operations on a key that explains every answer?
 //!
 //! Linearizability of one register a key, searched with `porcupine`. It takes no notice of revisions, so that it says
-//! the same about a store that numbers its changes wrongly. What is of unknown fate stays open to the end.
+//! the same about a store that numbers its changes wrongly. What is of unknown fate stays open to the end: it may take effect at
+//! any time after it was asked, or never. What is said not to have been done is in no history, so that its value cannot be read.
 
 use crate::history::{Act, Answer, Before, Key, Operation, Value, key_name};
 use porcupine_rs::{CheckResult, Model, check_operations_timeout};
@@ -14,13 +15,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SHOWN: usize = 12;
 
 /// What came out.
+#[must_use]
 #[derive(Debug, Default)]
-pub(crate) struct Verdict {
+pub struct Verdict {
     /// Operations that were looked at.
-    pub(crate) judged: usize,
-    pub(crate) offences: Vec<String>,
+    pub judged: usize,
+    /// One text for each key whose answers no order explains.
+    pub offences: Vec<String>,
     /// Keys whose search took too long.
-    pub(crate) undecided: Vec<Key>,
+    pub undecided: Vec<Key>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,7 +60,7 @@ impl Model for Register {
 }
 
 /// Looks at each key by itself.
-pub(crate) fn judge(operations: &[Operation]) -> Verdict {
+pub fn judge(operations: &[Operation]) -> Verdict {
     let mut keys: BTreeMap<Key, Vec<Operation>> = BTreeMap::new();
     for operation in operations {
         let silent = operation.act == Act::Get && operation.answer == Answer::Unknown;
@@ -182,6 +185,26 @@ mod tests {
     fn a_write_said_not_done_that_is_read_is_rejected_and_named() {
         let denied = operation(2, 3, Act::Put(11), Answer::NotDone);
         rejects(&[put(0, 1, 10, 2), denied, get(4, 5, Some(11), 3)], "but: [0.0020 to 0.0030]");
+    }
+
+    #[test]
+    fn a_read_may_show_a_write_under_way_but_none_may_miss_it_afterwards() {
+        let [write, shown] = [put(10, 50, 10, 2), get(20, 30, Some(10), 2)];
+        assert_eq!(judge(&[write, shown, get(35, 40, Some(10), 2)]).offences, [""; 0]);
+        rejects(&[write, shown, get(35, 40, None, 1)], "it was absent");
+    }
+
+    #[test]
+    fn a_deletion_that_was_done_twice_is_rejected() {
+        let delete = |from, to, changed| {
+            let answer = Answer::Done { revision: 3, changed, before: Before::NotAsked };
+            operation(from, to, Act::Delete, answer)
+        };
+        let write = put(10, 20, 10, 2);
+        let [done, nothing] = [delete(30, 40, true), delete(30, 41, false)];
+        assert_eq!(judge(&[write, done, nothing]).offences, [""; 0]);
+        rejects(&[write, done, delete(30, 41, true)], "delete k001");
+        rejects(&[write, nothing], "delete k001");
     }
 
     #[test]
