@@ -5,7 +5,9 @@
 use crate::disk::{Announced, Incoming, Refused, SnapshotKeeper, SnapshotSource};
 use quorate_meta::Meta;
 use quorate_node::Input;
-use quorate_proto::{GenesisId, Instance, Message as _, RaftMessage, SnapshotMetadata};
+use quorate_proto::{
+    GenesisId, Instance, Message as _, RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
+};
 use quorate_transport::{
     SnapshotArrival, SnapshotOutcome, SnapshotPart, SnapshotPosition, Transport,
 };
@@ -53,16 +55,19 @@ impl Bulk {
     ) -> SnapshotOutcome {
         let Some(metadata) = message.snapshot.clone() else { return SnapshotOutcome::Failed };
         let (index, genesis, keeper) = (metadata.index, self.genesis, self.keeper);
-        let opened = tokio::task::spawn_blocking(move || keeper.open(genesis, &metadata)).await;
-        let source = match opened {
-            Ok(Ok(source)) => Arc::new(source),
+        let opened = tokio::task::spawn_blocking(move || {
+            let source = keeper.open(genesis, &metadata)?;
+            Ok::<_, String>((source.length()?, source))
+        });
+        let (bytes, source) = match opened.await {
+            Ok(Ok((bytes, source))) => (bytes, Arc::new(source)),
             Ok(Err(error)) => {
                 tracing::warn!(%to, index, %error, "a snapshot is not sent; another will be taken");
                 return SnapshotOutcome::Unreadable;
             }
             Err(_) => return SnapshotOutcome::Failed,
         };
-        let header = message.encode_to_vec().into();
+        let header = SnapshotAnnouncement { message, bytes }.encode_to_vec().into();
         let read = move |had| read(Arc::clone(&source), had);
         let outcome = self.transport.send_snapshot(to, address, header, read).await;
         tracing::info!(%to, index, ?outcome, "a snapshot was sent");
@@ -72,14 +77,15 @@ impl Bulk {
     /// Takes in a snapshot that a peer sends.
     pub(crate) fn receive(self, from: Instance, arrival: SnapshotArrival) {
         let SnapshotArrival { header, have, parts, taken } = arrival;
-        let Ok(message) = RaftMessage::decode(header) else {
+        let Ok(SnapshotAnnouncement { message, bytes }) = SnapshotAnnouncement::decode(header)
+        else {
             tracing::warn!(%from, "a snapshot was refused: what announces it cannot be decoded");
             return;
         };
         let Some(metadata) = message.snapshot.clone() else { return };
         tokio::spawn(async move {
             let (genesis, index) = (self.genesis, metadata.index);
-            let announced = Announced { from, genesis, metadata };
+            let announced = Announced { from, genesis, metadata, bytes };
             let keeper = Arc::clone(&self.keeper);
             let received = tokio::task::spawn_blocking(move || {
                 let mut incoming = Parts { have: Some(have), parts };

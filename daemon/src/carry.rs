@@ -13,7 +13,7 @@ use crate::seeds::OwnHost;
 use crate::turns::Ended;
 use bytes::Bytes;
 use quorate_meta::Meta;
-use quorate_node::{ClientReply, ForwardFailure, Input, Output, Status};
+use quorate_node::{ClientReply, ForwardFailure, Input, Node, Output, Status};
 use quorate_proto::{
     ForwardAnswer, ForwardRequest, GenesisId, Hello, Instance, Message as _, Moment,
 };
@@ -210,7 +210,7 @@ impl Carrier {
     }
 
     /// Turns what the transport says into an input; slow things become tasks that give one later.
-    pub(crate) fn arrived(&mut self, event: TransportEvent) -> Option<Input> {
+    pub(crate) fn arrived(&mut self, event: TransportEvent, node: &Node) -> Option<Input> {
         Some(match event {
             TransportEvent::SessionUp(session) => Input::SessionUp(session),
             TransportEvent::Twice(session) => Input::Twice(session),
@@ -237,7 +237,11 @@ impl Carrier {
                 Input::Forwarded { from, ticket, request }
             }
             TransportEvent::Snapshot { from, arrival } => {
-                self.snapshots().receive(from, arrival);
+                if node.takes_snapshot_of(from) {
+                    self.snapshots().receive(from, arrival);
+                } else {
+                    tracing::debug!(%from, "a snapshot was refused: its sender does not lead here");
+                }
                 return None;
             }
         })

@@ -124,7 +124,8 @@ impl Loop {
         {
             calls.push(call);
         }
-        inputs.extend(events.into_iter().filter_map(|event| self.carrier.arrived(event)));
+        let Self { node, carrier, .. } = self;
+        inputs.extend(events.into_iter().filter_map(|event| carrier.arrived(event, node)));
         for call in calls {
             self.call(call, inputs);
         }

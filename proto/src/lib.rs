@@ -62,7 +62,7 @@ pub use ping::{Ping, Pong, Relayed, RelayedAcknowledgement};
 pub use prost::Message;
 pub use raft::{
     ConfChange, ConfChangeKind, ConfChangeSet, ConfState, Entry, EntryKind, HardState, MessageKind,
-    RaftMessage, SnapshotMetadata,
+    RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,

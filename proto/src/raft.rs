@@ -140,6 +140,17 @@ pub struct SnapshotMetadata {
     pub term: u64,
 }
 
+/// What a leader says of a snapshot before it sends it on a connection of its own.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SnapshotAnnouncement {
+    /// Raft's message, with where the snapshot stands.
+    #[prost(message, required, tag = "1")]
+    pub message: RaftMessage,
+    /// Bytes of its file at the sender: the content is no longer than this.
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+}
+
 /// A message between replicas of one group. Field meanings are raft-rs's.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs, reason = "the fields are raft-rs's")]

@@ -32,7 +32,7 @@ use mutation::meta::{Commands, Snapshots};
 use mutation::node::Nodes;
 use mutation::replica::Replicas;
 use mutation::words::{Envelopes, Words, open_frames_of_empty_elements, refuse_long_frames};
-use quorate_proto::{Card, ForwardAnswer, ForwardRequest, Hello, RaftMessage};
+use quorate_proto::{Card, ForwardAnswer, ForwardRequest, Hello, SnapshotAnnouncement};
 
 #[test]
 fn a_changed_envelope_is_refused_or_means_what_it_says() {
@@ -71,7 +71,7 @@ fn a_changed_answer_is_refused_or_means_what_it_says() {
 
 #[test]
 fn a_changed_announcement_of_a_snapshot_is_refused_or_means_what_it_says() {
-    run::<Words<RaftMessage>>();
+    run::<Words<SnapshotAnnouncement>>();
 }
 
 #[test]

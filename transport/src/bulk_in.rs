@@ -11,7 +11,9 @@ use crate::shared::Shared;
 use quinn::{Connection, SendStream};
 use quorate_proto::Instance;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 /// Takes a snapshot in from a bulk connection.
 pub(crate) async fn receive(shared: Arc<Shared>, greeted: Greeted) {
@@ -33,17 +35,17 @@ pub(crate) async fn receive(shared: Arc<Shared>, greeted: Greeted) {
     tracing::debug!(%from, ?taken, "a snapshot's connection ends");
     if taken.is_some() {
         // The sender closes once it has the verdict; it would be lost if this side did.
-        let _ = tokio::time::timeout(shared.timings.hello, connection.closed()).await;
+        let _ = timeout(shared.timings.hello, connection.closed()).await;
     }
     close_open(connection, CLOSED, b"");
 }
 
 /// The verdict that was sent; none when the connection broke, or there is no room for another.
 async fn stream_in(shared: &Shared, from: Instance, connection: &Connection) -> Option<bool> {
-    let opened = tokio::time::timeout(shared.timings.hello, connection.accept_bi()).await;
+    let opened = timeout(shared.timings.hello, connection.accept_bi()).await;
     let (mut sender, receiver) = opened.ok()?.ok()?;
     let mut reader = FrameReader::new(receiver);
-    let header = reader.next(HEADER).await.ok()??;
+    let header = timeout(shared.timings.hello, reader.next(HEADER)).await.ok()?.ok()??;
     let (have, position) = oneshot::channel();
     let (give, parts) = mpsc::channel(PIECES);
     let (taken, verdict) = oneshot::channel();
@@ -58,20 +60,22 @@ async fn stream_in(shared: &Shared, from: Instance, connection: &Connection) -> 
     answer.extend_from_slice(&pieces.to_be_bytes());
     answer.extend_from_slice(&u64::from(chain).to_be_bytes());
     sender.write_all(&answer).await.ok()?;
-    let taken = match hand_over(&mut reader, pieces, give).await? {
+    let taken = match hand_over(&mut reader, pieces, give, shared.timings.stall).await? {
         true => verdict.await.unwrap_or(false),
         false => false,
     };
     decide(&mut sender, &mut reader, taken).await
 }
 
-/// True when all of it was taken, false when the owner stopped taking it, none when the connection broke.
+/// True when all of it was taken, false when the owner stopped taking it, none when the connection broke or nothing came
+/// for too long: whoever sends nothing keeps one of few places.
 async fn hand_over(
     reader: &mut FrameReader,
     had: u64,
     give: mpsc::Sender<SnapshotPart>,
+    stall: Duration,
 ) -> Option<bool> {
-    let pieces = reader.number().await.ok()?;
+    let pieces = timeout(stall, reader.number()).await.ok()?.ok()?;
     if pieces != 0 && pieces != had {
         return None;
     }
@@ -84,7 +88,7 @@ async fn hand_over(
         if last {
             return Some(true);
         }
-        let piece = reader.next(PIECE).await.ok()??;
+        let piece = timeout(stall, reader.next(PIECE)).await.ok()?.ok()??;
         part = if piece.is_empty() { SnapshotPart::End } else { SnapshotPart::Piece(piece) };
     }
 }

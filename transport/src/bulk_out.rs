@@ -20,8 +20,6 @@ use tokio::sync::mpsc;
 /// Dials in a row that bring nothing new to the receiver before the sending has failed: half a minute of a peer that
 /// does not answer. Raft then tries anew when it hears from the peer.
 const TRIES: u32 = 8;
-/// A receiver that takes no piece for so long is stuck; a slow disk takes one in a second.
-const STALL: Duration = Duration::from_secs(60);
 /// The receiver's last sync, and building the state: a GiB takes seconds.
 const VERDICT: Duration = Duration::from_secs(600);
 /// Round trips longer than the shortest by this mean that our own bytes wait in a queue on the way, and heartbeats of the
@@ -122,7 +120,8 @@ where
         let Some((mut sender, mut reader)) = self.open(connection).await else {
             return Attempt::Lost(None);
         };
-        let position = tokio::time::timeout(STALL, position(&mut reader)).await;
+        let stall = self.shared.timings.stall;
+        let position = tokio::time::timeout(stall, position(&mut reader)).await;
         let position = match position {
             Ok(Some(Ok(position))) => position,
             Ok(Some(Err(outcome))) => return Attempt::Over(outcome),
@@ -130,7 +129,7 @@ where
         };
         let lost = Attempt::Lost(Some(position.pieces));
         let mut parts = (self.read)(position);
-        match write_parts(connection, &mut sender, &mut parts).await {
+        match write_parts(connection, &mut sender, &mut parts, stall).await {
             Written::All => {}
             Written::Unreadable => return Attempt::Over(SnapshotOutcome::Unreadable),
             Written::Stopped => {}
@@ -176,6 +175,7 @@ async fn write_parts(
     connection: &Connection,
     sender: &mut SendStream,
     parts: &mut mpsc::Receiver<SnapshotPart>,
+    stall: Duration,
 ) -> Written {
     let mut batch = Batch::default();
     let mut shortest = connection.rtt();
@@ -195,7 +195,7 @@ async fn write_parts(
                 true
             }
         };
-        match tokio::time::timeout(STALL, batch.write(sender)).await {
+        match tokio::time::timeout(stall, batch.write(sender)).await {
             Ok(Ok(())) => {}
             Ok(Err(WriteError::Stopped(_))) => return Written::Stopped,
             Ok(Err(_)) | Err(_) => return Written::Lost,

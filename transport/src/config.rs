@@ -34,6 +34,9 @@ pub struct Timings {
     pub dial: Duration,
     /// Longest wait for the other side's hello, which is sent at once.
     pub hello: Duration,
+    /// A side of a snapshot's connection that neither gives nor takes a piece for so long is stuck; a slow disk takes one in a
+    /// second.
+    pub stall: Duration,
     /// First pause after a dial that failed, when frames wait; doubled each time.
     pub backoff_first: Duration,
     /// Longest such pause.
@@ -51,6 +54,7 @@ impl Default for Timings {
             initial_rtt: Duration::from_millis(20),
             dial: Duration::from_secs(1),
             hello: Duration::from_secs(2),
+            stall: Duration::from_secs(60),
             backoff_first: Duration::from_millis(50),
             backoff_last: Duration::from_secs(5),
             unused: Duration::from_secs(120),

@@ -134,6 +134,31 @@ async fn a_snapshot_that_cannot_be_read_to_its_end_is_reported_as_that() {
 }
 
 #[tokio::test]
+async fn a_sender_that_sends_no_more_loses_its_place() {
+    let mut receiver = actor(2);
+    receiver.timings.stall = Duration::from_secs(2);
+    let (a, mut b) = (actor(1).start(), receiver.start());
+    let silent = |_| {
+        let (give, parts) = mpsc::channel(4);
+        tokio::spawn(async move {
+            let _ = give.send(SnapshotPart::Begin { pieces: 0 }).await;
+            let _ = give.send(SnapshotPart::Piece(piece(0))).await;
+            give.closed().await;
+        });
+        parts
+    };
+    let header = Bytes::from_static(b"header");
+    let sent = tokio::spawn(a.transport.send_snapshot(b.instance(), b.address(), header, silent));
+    let SnapshotArrival { have, mut parts, .. } = arrival(&mut b).await;
+    have.send(at(0)).unwrap();
+    assert_eq!(parts.recv().await, Some(SnapshotPart::Begin { pieces: 0 }));
+    take(&mut parts, 0, 1).await;
+    // The connection stands and says nothing: only the limit ends it.
+    assert_eq!(parts.recv().await, None);
+    sent.abort();
+}
+
+#[tokio::test]
 async fn a_ban_in_the_middle_ends_a_snapshot_at_once() {
     let (a, mut b) = (actor(1).start(), actor(2).start());
     let sent = send(&a, &b, b.address());

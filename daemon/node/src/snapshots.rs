@@ -99,6 +99,14 @@ impl Group {
 }
 
 impl Node {
+    /// Whether a snapshot that a host begins to send may be written to this disk: from the leader that the replica here
+    /// follows; while it follows none, from any replica in the view.
+    #[must_use]
+    pub fn takes_snapshot_of(&self, from: Instance) -> bool {
+        let leader = self.followed().map(|leader| leader.instance);
+        self.is_replica(from) && leader.is_none_or(|leader| leader == from)
+    }
+
     /// A snapshot that arrived whole and is durable: raft decides whether it takes it.
     pub(crate) fn snapshot_received(
         &mut self,

@@ -66,6 +66,16 @@ fn a_voter_that_leads_a_later_term_is_followed() {
     assert_eq!((stage.term(), commit(&stage)), (3, 3));
 }
 
+#[test]
+fn a_snapshot_is_written_only_when_it_comes_from_whom_this_node_follows() {
+    let mut stage = follower();
+    let takes =
+        |stage: &Stage, hosts: [u8; 3]| hosts.map(|host| stage.node.takes_snapshot_of(life(host)));
+    assert_eq!(takes(&stage, [2, 3, 4]), [true, false, false], "2 leads, 3 votes, 4 is nobody");
+    stage.pass(Duration::from_secs(5));
+    assert_eq!(takes(&stage, [2, 3, 4]), [true, true, false], "the leader is silent");
+}
+
 /// The journal of a joiner begins when it takes part in the group.
 fn begins_a_log(said: &[Output]) -> bool {
     said.iter().any(|one| matches!(one, Output::Persist { write: Write::Log(_), .. }))

@@ -39,6 +39,8 @@ pub(crate) struct Announced {
     pub(crate) genesis: GenesisId,
     /// Where it stands.
     pub(crate) metadata: SnapshotMetadata,
+    /// More bytes than this are not taken.
+    pub(crate) bytes: u64,
 }
 
 /// How a snapshot comes in.
@@ -71,6 +73,8 @@ struct Slot {
 struct Kept {
     metadata: SnapshotMetadata,
     position: SnapshotPosition,
+    /// Of the content that is here.
+    bytes: u64,
     place: Place,
 }
 
@@ -153,7 +157,7 @@ impl Arrivals {
                 return Err(Refused::Because("it does not begin where it was asked to".into()));
             }
         };
-        match self.take(&mut kept, incoming) {
+        match take(&mut kept, announced.bytes, incoming) {
             Ok(()) => {}
             Err(Refused::Lost(_)) => {
                 slot.kept = Some(kept);
@@ -170,34 +174,22 @@ impl Arrivals {
     }
 
     fn begin(&self, announced: &Announced) -> Result<Kept, Refused> {
+        let room = rustix::fs::statvfs(&self.directory).map_err(io::Error::from);
+        let room = room.map(|room| room.f_bavail.saturating_mul(room.f_frsize));
+        let room = room.map_err(|error| failed(&self.directory, &error))?;
+        if announced.bytes > room - room / 8 {
+            return Err(Refused::Because(format!(
+                "it takes {} bytes, and {} has {room} left, of which an eighth is for the log",
+                announced.bytes,
+                self.directory.display()
+            )));
+        }
         let path = self.directory.join(format!("from-{}{ASIDE}", announced.from));
         let owner = Owner { instance: self.instance, genesis: announced.genesis };
         let writer = SnapshotWriter::create(&path, owner, &announced.metadata);
         let writer = writer.map_err(|error| failed(&path, &error))?;
         let (metadata, position) = (announced.metadata.clone(), SnapshotPosition::default());
-        Ok(Kept { metadata, position, place: Place::Aside { writer, path } })
-    }
-
-    /// Writes what comes, up to its end.
-    fn take(&self, kept: &mut Kept, incoming: &mut impl Incoming) -> Result<(), Refused> {
-        loop {
-            let piece = match incoming.next() {
-                None => return Err(Refused::Lost(0)),
-                Some(SnapshotPart::End) => return Ok(()),
-                Some(SnapshotPart::Piece(piece)) => piece,
-                Some(SnapshotPart::Begin { .. }) => {
-                    return Err(Refused::Because("it begins twice".into()));
-                }
-            };
-            let Some((chain, chunk)) = unstamped(kept.position.chain, &piece) else {
-                return Err(Refused::Because("a checksum is wrong".into()));
-            };
-            let Place::Aside { writer, path } = &mut kept.place else {
-                return Err(Refused::Because("it goes on behind its end".into()));
-            };
-            writer.piece(chunk).map_err(|error| failed(path, &error))?;
-            kept.position = SnapshotPosition { pieces: kept.position.pieces + 1, chain };
-        }
+        Ok(Kept { metadata, position, bytes: 0, place: Place::Aside { writer, path } })
     }
 
     /// Syncs what is whole, reads it back, and gives it its name.
@@ -207,7 +199,7 @@ impl Arrivals {
         kept: Kept,
         restore: impl FnOnce(Pieces<'_>) -> Result<M, String>,
     ) -> Result<(M, Kept), Refused> {
-        let Kept { metadata, position, place } = kept;
+        let Kept { metadata, position, bytes, place } = kept;
         let (file, aside) = match place {
             Place::Durable(file) => (file, None),
             Place::Aside { writer, path } => {
@@ -231,7 +223,7 @@ impl Arrivals {
             }
             prune(&self.directory);
         }
-        Ok((state, Kept { metadata, position, place: Place::Durable(file) }))
+        Ok((state, Kept { metadata, position, bytes, place: Place::Durable(file) }))
     }
 
     /// Removes what was kept for a sender that did not come again.
@@ -244,6 +236,33 @@ impl Arrivals {
         {
             slot.kept.take().into_iter().for_each(Kept::forget);
         }
+    }
+}
+
+/// Writes what comes, up to its end; never more than was announced.
+fn take(kept: &mut Kept, most: u64, incoming: &mut impl Incoming) -> Result<(), Refused> {
+    loop {
+        let piece = match incoming.next() {
+            None => return Err(Refused::Lost(0)),
+            Some(SnapshotPart::End) => return Ok(()),
+            Some(SnapshotPart::Piece(piece)) => piece,
+            Some(SnapshotPart::Begin { .. }) => {
+                return Err(Refused::Because("it begins twice".into()));
+            }
+        };
+        let Some((chain, chunk)) = unstamped(kept.position.chain, &piece) else {
+            return Err(Refused::Because("a checksum is wrong".into()));
+        };
+        kept.bytes += chunk.len() as u64;
+        if kept.bytes > most {
+            let why = format!("it is longer than the {most} bytes that were announced");
+            return Err(Refused::Because(why));
+        }
+        let Place::Aside { writer, path } = &mut kept.place else {
+            return Err(Refused::Because("it goes on behind its end".into()));
+        };
+        writer.piece(chunk).map_err(|error| failed(path, &error))?;
+        kept.position = SnapshotPosition { pieces: kept.position.pieces + 1, chain };
     }
 }
 

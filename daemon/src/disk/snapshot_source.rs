@@ -31,6 +31,14 @@ impl SnapshotSource {
         Ok(Self { file })
     }
 
+    /// Bytes of the file.
+    ///
+    /// # Errors
+    /// The reason, when the system does not say.
+    pub(crate) fn length(&self) -> Result<u64, String> {
+        self.file.metadata().map(|file| file.len()).map_err(|error| error.to_string())
+    }
+
     /// Gives the parts that a receiver needs which has `had`; all of them when that is not from here. Stops when `give`
     /// is false. Blocks on the disk.
     ///

@@ -39,8 +39,8 @@ pub(crate) struct Cluster {
     pub(crate) said: Vec<Said>,
     /// Words of what was told as an event since this was cleared last.
     pub(crate) events: Vec<&'static str>,
-    /// A node gave up, as it should when it was told that its log is lost.
-    pub(crate) halted: bool,
+    /// A node gave up, as it should when the leader says that its log is lost and another voter confirms the leader.
+    pub(crate) halted: Option<String>,
 }
 
 fn cluster() -> ClusterName {
@@ -91,7 +91,7 @@ impl Cluster {
             sequence: 0,
             said: Vec::new(),
             events: Vec::new(),
-            halted: false,
+            halted: None,
         };
         for at in 0..NODES {
             let (node, out) = Node::start(cluster.now, 0, boot(at));
@@ -105,7 +105,7 @@ impl Cluster {
                     && node.vitals().epoch.get() > 0
             };
             if cluster.leader().is_some() && cluster.nodes.iter().all(whole) {
-                assert!(!cluster.halted, "a node halts at birth");
+                assert_eq!(cluster.halted, None, "a node halts at birth");
                 return cluster;
             }
         }
@@ -131,7 +131,8 @@ impl Cluster {
         self.give(at, Input::Client { ticket: self.sequence, deadline, request });
     }
 
-    fn session(&self, peer: usize) -> Session {
+    /// What a host says when it connects; also one that is none of the three.
+    pub(crate) fn session(&self, peer: usize) -> Session {
         Session {
             number: 1,
             instance: life(number(peer)),
@@ -143,7 +144,7 @@ impl Cluster {
             address: address(number(peer)),
             advertised: true,
             dialled: None,
-            genesis: self.genesis[peer],
+            genesis: self.genesis.get(peer).copied().flatten(),
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
         }
@@ -264,7 +265,8 @@ impl Cluster {
                 }
                 self.later(at, Input::SnapshotSent { to, ok });
             }
-            Output::Halt { .. } | Output::Stopped => self.halted = true,
+            Output::Halt { reason } => self.halted = Some(reason),
+            Output::Stopped => panic!("a node stops, and nobody asked it to"),
             _ => {}
         }
     }

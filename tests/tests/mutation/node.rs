@@ -1,8 +1,10 @@
-//! Frames, gossip and forwarded requests into whole nodes: members of a running cluster of three that believe the
-//! peer whose words these are.
+//! Frames, gossip and forwarded requests into whole nodes: members of a running cluster of three, told by one of them or
+//! by a fourth host, which has the secret and is no member.
 //!
 //! The corpus is what the three really say. Of each input the first two bytes say who is told by whom, on which way,
-//! and how much time passes; most lies are made to fit (ids, cluster, term), or a fence would stop them at once.
+//! and how much time passes; most lies are made to fit (ids, cluster, term), or a fence would stop them at once. Some name
+//! the last numbers there are. What must hold: no panic, no node that stops, none that halts unless whom it follows lied,
+//! no term or epoch near the end of the numbers, and nobody led by a host that its view does not call a replica.
 
 use crate::mutation::cluster::{Cluster, Said, number};
 use crate::mutation::harness::Target;
@@ -12,8 +14,8 @@ use crate::mutation::words::{Words, name};
 use bytes::Bytes;
 use quorate_node::Input;
 use quorate_proto::{
-    Envelope, EnvelopeBody, ForwardRequest, FoundingMessage, Lane, Message as _, MessageKind,
-    RaftFrame, RaftMessage, raft_id,
+    Envelope, EnvelopeBody, ForwardRequest, FoundingMessage, HealthEpoch, Lane, Member,
+    Message as _, MessageKind, RaftFrame, RaftMessage, Role, raft_id,
 };
 use std::time::Duration;
 
@@ -26,10 +28,40 @@ const HELD: i64 = 64 * 1024 * 1024;
 /// What the consequences of one lie may hold at once.
 const STEP: u64 = 32 * 1024 * 1024;
 
+/// Far above what the lies of one life can add up to, and far below the end of the numbers.
+const HIGHEST: u64 = 1 << 48;
+/// The place of the host that is no member.
+const STRANGER: usize = 3;
+
 /// Three nodes.
 pub(crate) struct Nodes {
     cluster: Cluster,
     held: i64,
+    /// A node was lied to in the name of whom it followed.
+    leader_lied: bool,
+}
+
+/// Puts the last numbers into a lie.
+fn stretch(body: &mut EnvelopeBody) {
+    match body {
+        EnvelopeBody::Ping(ping) => {
+            (ping.term, ping.epoch, ping.lost) = (u64::MAX, HealthEpoch::new(u64::MAX), u64::MAX);
+            if let Some(full) = ping.update.as_mut().and_then(|update| update.full.as_mut()) {
+                full.epoch = HealthEpoch::new(u64::MAX);
+            }
+        }
+        EnvelopeBody::Pong(pong) => {
+            (pong.term, pong.epoch) = (u64::MAX, HealthEpoch::new(u64::MAX));
+            if let Some(relayed) = &mut pong.relayed {
+                relayed.term = u64::MAX;
+            }
+        }
+        EnvelopeBody::Raft(frame) => {
+            (frame.message.term, frame.message.commit) = (u64::MAX, u64::MAX);
+        }
+        EnvelopeBody::Dissent(dissent) => dissent.epoch = HealthEpoch::new(u64::MAX),
+        _ => {}
+    }
 }
 
 impl Nodes {
@@ -58,11 +90,20 @@ impl Nodes {
             }
             _ => {}
         }
+        if how >> 5 == 7 {
+            stretch(&mut body);
+        }
         Some(Envelope::encode_body(body))
     }
 
     fn tell(&mut self, from: usize, to: usize, way: u8, how: u8, bytes: &[u8]) {
         let peer = life(number(from));
+        if from == STRANGER {
+            let session = self.cluster.session(from);
+            self.cluster.give(to, Input::SessionUp(session));
+        }
+        let followed = self.cluster.nodes[to].status(self.cluster.now).leader;
+        self.leader_lied |= followed.is_some_and(|(leader, _)| leader == peer);
         let raw = Bytes::copy_from_slice(bytes);
         let input = match way {
             CONTROL | LOG => {
@@ -111,8 +152,29 @@ impl Nodes {
             outcomes.push(mix(way, u64::from(bytes.first().copied().unwrap_or(0))));
         }
         outcomes.extend(self.cluster.events.iter().map(|kind| mix(8, name(kind))));
-        outcomes.push(mix(9, u64::from(self.cluster.halted)));
+        outcomes.push(mix(9, u64::from(self.cluster.halted.is_some())));
         outcomes
+    }
+
+    /// What no lie may bring about.
+    fn check(&self) {
+        if let Some(reason) = &self.cluster.halted {
+            assert!(
+                self.leader_lied,
+                "a node halts on the word of whom it does not follow: {reason}"
+            );
+        }
+        let stranger = life(number(STRANGER));
+        for node in &self.cluster.nodes {
+            let status = node.status(self.cluster.now);
+            let highest = status.term.max(status.view.epoch.get());
+            assert!(highest < HIGHEST, "a number goes up to {highest}");
+            let members = status.view.members.iter();
+            let replica = |it: &Member| it.instance == stranger && it.role() != Role::Member;
+            if status.leader.as_ref().is_some_and(|(leader, _)| *leader == stranger) {
+                assert!(members.clone().any(replica), "a host leads that is no replica");
+            }
+        }
     }
 }
 
@@ -126,7 +188,7 @@ impl Target for Nodes {
     fn fresh() -> Self {
         let mut cluster = Cluster::born();
         cluster.said.clear();
-        Self { cluster, held: 0 }
+        Self { cluster, held: 0, leader_lied: false }
     }
 
     fn seeds() -> Vec<(String, Vec<u8>)> {
@@ -173,7 +235,10 @@ impl Target for Nodes {
             return Vec::new();
         };
         let to = usize::from(whom % 3);
-        let from = (to + 1 + usize::from(whom >> 2 & 1)) % 3;
+        let from = match whom >> 2 & 3 {
+            2 => STRANGER,
+            other => (to + 1 + usize::from(other & 1)) % 3,
+        };
         let span = [1, 5, 30, 300][usize::from(whom >> 6)];
         self.cluster.said.clear();
         self.cluster.events.clear();
@@ -184,12 +249,13 @@ impl Target for Nodes {
         assert!(taken.bytes_max < STEP, "one lie costs {} bytes", taken.bytes_max);
         self.held += taken.bytes_current;
         assert!(self.held < HELD, "three nodes hold {} bytes more", self.held);
+        self.check();
         let mut outcomes = self.note();
         outcomes.extend(parse(bytes).iter().flat_map(|fields| kinds(fields)));
         outcomes
     }
 
     fn is_over(&self) -> bool {
-        self.cluster.halted
+        self.cluster.halted.is_some()
     }
 }

@@ -11,9 +11,9 @@ use quorate_proto::{
     HealthUpdate, HealthView, Hello, Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer,
     LifeProbe, Member, MessageKind, Nack, NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest,
     RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed, RelayedAcknowledgement,
-    RequestOp, ResponseHeader, SnapshotMetadata, TxnRequest, VerdictReport, WaitEpoch, Waited,
-    compare, detector_message, forward_answer, forward_request, founding_message, kv_request,
-    kv_response, request_op,
+    RequestOp, ResponseHeader, SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport,
+    WaitEpoch, Waited, compare, detector_message, forward_answer, forward_request,
+    founding_message, kv_request, kv_response, request_op,
 };
 
 /// A disk life.
@@ -399,15 +399,27 @@ impl Word for ForwardAnswer {
     }
 }
 
-/// The head of a snapshot on the bulk lane, which is the Raft message that announces it.
+/// What one replica says to another.
 impl Word for RaftMessage {
-    const NAME: &'static str = "announcement";
+    const NAME: &'static str = "raft";
     const LONGEST: usize = 16 * 1024;
     const BOUND: Bound = Bound { per_byte: 256, constant: 8 * 1024 };
 
     fn samples() -> Vec<(String, Self)> {
         let kind = MessageKind::Snapshot as i32;
-        let announcement = Self { kind, entries: Vec::new(), ..raft_message() };
-        vec![("snapshot".to_owned(), announcement), ("append".to_owned(), raft_message())]
+        let snapshot = Self { kind, entries: Vec::new(), ..raft_message() };
+        vec![("snapshot".to_owned(), snapshot), ("append".to_owned(), raft_message())]
+    }
+}
+
+/// The head of a snapshot on the bulk lane.
+impl Word for SnapshotAnnouncement {
+    const NAME: &'static str = "announcement";
+    const LONGEST: usize = RaftMessage::LONGEST;
+    const BOUND: Bound = RaftMessage::BOUND;
+
+    fn samples() -> Vec<(String, Self)> {
+        let announced = |(name, message)| (name, Self { message, bytes: 1 << 30 });
+        RaftMessage::samples().into_iter().map(announced).collect()
     }
 }

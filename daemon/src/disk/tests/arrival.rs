@@ -64,6 +64,7 @@ fn announced(index: u64) -> Announced {
         from: Instance::from_bytes([5; 16]),
         genesis: GenesisId::default(),
         metadata: at(index, 2),
+        bytes: CHUNKS.concat().len() as u64,
     }
 }
 
@@ -220,6 +221,38 @@ fn a_snapshot_out_of_bounds_or_out_of_order_is_refused_and_leaves_nothing() {
         assert!(matches!(refused, Refused::Because(_)), "{text}: {refused:?}");
         assert_eq!(pair.files(), [""; 0], "{text}");
     }
+}
+
+#[test]
+fn a_snapshot_without_end_stops_at_what_was_announced_and_leaves_nothing() {
+    let pair = Pair::new();
+    let mut parts = pair.parts(SnapshotPosition::default()).expect("readable");
+    let mut short = announced(7);
+    short.bytes -= 1;
+    let refused =
+        pair.to.arrivals.receive(&short, &mut Script(parts.clone()), |_| Ok::<_, String>(()));
+    assert!(matches!(refused, Err(Refused::Because(why)) if why.contains("longer than")));
+    assert_eq!(pair.files(), [""; 0]);
+    // What came before the connection was lost counts too.
+    parts.truncate(3);
+    let cut = pair.to.arrivals.receive(&short, &mut Script(parts), |_| Ok::<_, String>(()));
+    assert!(matches!(cut, Err(Refused::Lost(_))));
+    let mut rest = Wire::lost_after(&pair, 99);
+    let refused = pair.to.arrivals.receive(&short, &mut rest, |_| Ok::<_, String>(()));
+    assert_eq!(rest.had.expect("asked").pieces, 2);
+    assert!(matches!(refused, Err(Refused::Because(why)) if why.contains("longer than")));
+    assert_eq!(pair.files(), [""; 0]);
+}
+
+#[test]
+fn a_snapshot_that_is_larger_than_the_disk_is_refused_before_a_byte_of_it_is_written() {
+    let pair = Pair::new();
+    let parts = pair.parts(SnapshotPosition::default()).expect("readable");
+    let mut large = announced(7);
+    large.bytes = u64::MAX;
+    let refused = pair.to.arrivals.receive(&large, &mut Script(parts), |_| Ok::<_, String>(()));
+    assert!(matches!(refused, Err(Refused::Because(why)) if why.contains("left")));
+    assert_eq!(pair.files(), [""; 0]);
 }
 
 #[test]
