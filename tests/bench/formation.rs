@@ -52,7 +52,8 @@ async fn once(settings: &Settings, system: System) -> Result<Duration, Trouble> 
     Err(Trouble::late(format!("a first write to {}", system.word()), LIMIT))
 }
 
-async fn first_acknowledgement(port: u16, began: Instant) -> Option<Instant> {
+/// Knocks until a write is acknowledged there; none when that takes longer than the limit.
+pub(crate) async fn first_acknowledgement(port: u16, began: Instant) -> Option<Instant> {
     while began.elapsed() < LIMIT {
         // A new connection for each attempt: a lazy one would wait before it tries again.
         let mut client = KvClient::of_port(port);

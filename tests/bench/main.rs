@@ -7,6 +7,7 @@
 mod cluster;
 mod etcd;
 mod failover;
+mod flood;
 mod formation;
 mod log;
 mod memory;
@@ -81,6 +82,8 @@ enum What {
     Log,
     /// Frames over the transport beside gRPC, and a peer that returns
     Transport,
+    /// A member back under a flood of forged handshakes
+    Flood,
     /// Three hosts with systemd until the first write; needs root
     HostsFormation,
     /// All of them but `hosts-formation`
@@ -138,7 +141,7 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(arguments: &Arguments) -> Result<Vec<Question>, Trouble> {
-    const ALL: [What; 7] = [
+    const ALL: [What; 8] = [
         What::Log,
         What::Transport,
         What::Formation,
@@ -146,6 +149,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Question>, Trouble> {
         What::Told,
         What::Memory,
         What::Puts,
+        What::Flood,
     ];
     let wanted: Vec<What> = match arguments.what.contains(&What::All) {
         true => ALL.to_vec(),
@@ -162,6 +166,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Question>, Trouble> {
             What::Memory => memory::run(settings).await?,
             What::Log => log::run(settings)?,
             What::Transport => transport::run(settings).await?,
+            What::Flood => flood::run(settings).await?,
             What::HostsFormation => on_hosts::run(settings)?,
             What::All => Vec::new(),
         });

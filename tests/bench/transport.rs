@@ -5,7 +5,7 @@
 //! `current_thread` runtime of its own, as in the daemon. One closed loop drives all of them: so many messages are
 //! under way, each is answered by the same bytes, and each answer lets the next one go. The systems take turns.
 
-mod endpoints;
+pub(crate) mod endpoints;
 mod grpc;
 mod lost;
 mod quorate;

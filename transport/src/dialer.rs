@@ -120,15 +120,19 @@ impl Shared {
 
     /// Somebody's first packet. Decided at once and without a task: a flood must not cost more than its packets.
     pub(crate) fn knocked(self: &Arc<Self>, incoming: Incoming) {
-        let ip = canonical(incoming.remote_address()).ip();
-        let answer =
-            lock(&self.doorway).knock(Instant::now(), ip, incoming.remote_address_validated());
+        let address = canonical(incoming.remote_address());
+        let proved = incoming.remote_address_validated();
+        let answer = lock(&self.doorway).knock(address.ip(), proved);
         match answer {
             Answer::Enter(place) => {
                 self.runtime.spawn(self.clone().take_in(incoming, place));
             }
-            // It fails only for one that was proved, which is not asked to prove itself.
-            Answer::Prove => drop(incoming.retry()),
+            Answer::Prove => {
+                // If nothing of ours gets there, this is all that is ever heard of that peer.
+                lock(&self.dials).knocked(Instant::now(), address);
+                // It fails only for one that was proved, which is not asked to prove itself.
+                drop(incoming.retry());
+            }
             Answer::Full => incoming.refuse(),
         }
     }
@@ -145,7 +149,7 @@ impl Shared {
             }
         };
         let result = accepted.await;
-        lock(&self.doorway).leave(Instant::now(), place, result.is_ok());
+        lock(&self.doorway).leave(place, result.is_ok());
         if let Err(failure) = result {
             // Its dial may end before our answer to it does: then it tells us that it closes, and we have the close.
             if matches!(failure, DialFailure::NoAnswer | DialFailure::Handshake { .. }) {

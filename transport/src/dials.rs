@@ -56,7 +56,7 @@ pub(crate) struct Dialled {
     pub(crate) failing_since: Option<Instant>,
     /// Why the last one failed.
     pub(crate) last: Option<DialFailure>,
-    /// When a handshake that began at that address was last seen to come to nothing.
+    /// When a handshake was begun at that address last, without coming to anything since.
     pub(crate) knocked: Option<Instant>,
 }
 
@@ -148,7 +148,7 @@ impl DialBook {
         }
     }
 
-    /// A handshake that began at this address came to nothing.
+    /// A handshake was begun at this address, or came to nothing.
     pub(crate) fn knocked(&mut self, now: Instant, address: SocketAddr) {
         if let Some(dial) = self.dials.get_mut(&address) {
             dial.told.knocked = Some(now);

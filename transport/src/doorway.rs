@@ -1,16 +1,15 @@
 //! Who may begin a handshake here, so that a flood of forged first packets leaves members their way in.
 //!
-//! A first packet proves nothing: its source address may be forged, and what is answered goes there. An address that this
-//! node knows (it was dialled, or a peer came from it) gets an answer at once while few such handshakes are under way;
-//! everybody else is sent a small Retry, which costs no memory, and comes back with a token that only the owner of
-//! the address can have. Behind that, no address takes more than its share of the places, and some are kept for those
-//! who are known. Own dials are counted elsewhere.
+//! A first packet proves nothing: its source address may be forged, and what is answered goes there. So everybody is sent a
+//! Retry first, which costs no memory and is smaller than what it answers, and comes back with a token that only the owner of
+//! the address can have. That takes one round trip of each new connection. Behind it, no address takes more than its
+//! share of the places, and some are kept for the addresses that this node knows (it dialled them, or a peer came from
+//! there). Own dials are counted elsewhere.
 //!
 //! Pure. Bounded: the places, and the known addresses, of which the one that was known longest goes first.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
 
 /// Connections whose hellos are not in yet, of those that others began. Each lives for three seconds at most.
 pub(crate) const PLACES: usize = 256;
@@ -18,17 +17,10 @@ pub(crate) const PLACES: usize = 256;
 const STRANGERS: usize = 192;
 /// What one address gets: a machine with many daemons behind it, or all of a site behind address translation.
 const SHARE: usize = 64;
-/// Handshakes from addresses that are not proved. A cluster that starts needs as many as it has seeds.
-const UNPROVED: usize = 32;
-/// Of these, from one address.
-const UNPROVED_SHARE: usize = 8;
-/// A known address proves itself for so long after a handshake that began there unproved came to nothing: then somebody else
-/// uses its name, and what is answered (up to 3.12 times what came) should not go there again and again.
-const WARY: Duration = Duration::from_secs(10);
 /// Known addresses: all members, with several each.
 const KNOWN: usize = 4 * quorate_proto::limits::MEMBERS;
 
-const _: () = assert!(UNPROVED < SHARE && SHARE < STRANGERS && STRANGERS < PLACES);
+const _: () = assert!(SHARE < STRANGERS && STRANGERS < PLACES);
 
 /// What is done with a first packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,26 +38,18 @@ pub(crate) enum Answer {
 pub(crate) struct Place {
     ip: IpAddr,
     known: bool,
-    proved: bool,
-}
-
-/// What is remembered of a known address.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    learned: u64,
-    wary_until: Option<Instant>,
 }
 
 /// See the head of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Doorway {
-    known: BTreeMap<IpAddr, Known>,
+    /// Known addresses, with the count at which each was learned last.
+    known: BTreeMap<IpAddr, u64>,
     /// Counts what is learned, to find what was learned first.
     learned: u64,
     taken: BTreeMap<IpAddr, usize>,
     all: usize,
     strangers: usize,
-    unproved: usize,
 }
 
 impl Doorway {
@@ -73,38 +57,31 @@ impl Doorway {
     pub(crate) fn know(&mut self, ip: IpAddr) {
         self.learned += 1;
         if self.known.len() >= KNOWN && !self.known.contains_key(&ip) {
-            let oldest = self.known.iter().min_by_key(|(_, known)| known.learned);
+            let oldest = self.known.iter().min_by_key(|(_, learned)| **learned);
             let oldest = oldest.map(|(ip, _)| *ip);
             oldest.map(|ip| self.known.remove(&ip));
         }
-        let known = self.known.entry(ip).or_insert(Known { learned: 0, wary_until: None });
-        known.learned = self.learned;
+        self.known.insert(ip, self.learned);
     }
 
     /// Somebody begins a handshake; `proved` when it came with a token for this address.
-    pub(crate) fn knock(&mut self, now: Instant, ip: IpAddr, proved: bool) -> Answer {
-        let known = self.known.get(&ip).copied();
-        let share = self.taken.get(&ip).copied().unwrap_or(0);
+    pub(crate) fn knock(&mut self, ip: IpAddr, proved: bool) -> Answer {
         if !proved {
-            let wary = |known: Known| known.wary_until.is_some_and(|until| now < until);
-            let many = self.unproved >= UNPROVED || share >= UNPROVED_SHARE;
-            if many || known.is_none_or(wary) {
-                return Answer::Prove;
-            }
+            return Answer::Prove;
         }
-        let known = known.is_some();
+        let known = self.known.contains_key(&ip);
+        let share = self.taken.get(&ip).copied().unwrap_or(0);
         if share >= SHARE || self.all >= PLACES || (!known && self.strangers >= STRANGERS) {
             return Answer::Full;
         }
         *self.taken.entry(ip).or_default() += 1;
         self.all += 1;
         self.strangers += usize::from(!known);
-        self.unproved += usize::from(!proved);
-        Answer::Enter(Place { ip, known, proved })
+        Answer::Enter(Place { ip, known })
     }
 
     /// The handshake in this place is over; `well` when it led to a peer.
-    pub(crate) fn leave(&mut self, now: Instant, place: Place, well: bool) {
+    pub(crate) fn leave(&mut self, place: Place, well: bool) {
         if let Some(count) = self.taken.get_mut(&place.ip) {
             *count -= 1;
             if *count == 0 {
@@ -113,12 +90,8 @@ impl Doorway {
         }
         self.all -= 1;
         self.strangers -= usize::from(!place.known);
-        self.unproved -= usize::from(!place.proved);
         if well {
             self.know(place.ip);
-        }
-        if let Some(known) = self.known.get_mut(&place.ip).filter(|_| !place.proved) {
-            known.wary_until = (!well).then_some(now + WARY);
         }
     }
 }
@@ -131,67 +104,50 @@ mod tests {
         std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into()
     }
 
-    fn enter(doorway: &mut Doorway, now: Instant, ip: IpAddr, proved: bool) -> Place {
-        match doorway.knock(now, ip, proved) {
+    fn enter(doorway: &mut Doorway, ip: IpAddr) -> Place {
+        match doorway.knock(ip, true) {
             Answer::Enter(place) => place,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn strangers_prove_their_address_and_known_ones_only_when_many_are_under_way() {
-        let (mut doorway, now) = (Doorway::default(), Instant::now());
-        assert_eq!(doorway.knock(now, ip(1), false), Answer::Prove);
-        (1..=5).for_each(|number| doorway.know(ip(number)));
-        let places = (1..=4).flat_map(|number| [number; UNPROVED_SHARE]);
-        let places: Vec<_> =
-            places.map(|number| enter(&mut doorway, now, ip(number), false)).collect();
-        assert_eq!(places.len(), UNPROVED);
-        assert_eq!(doorway.knock(now, ip(5), false), Answer::Prove);
-        let proved = enter(&mut doorway, now, ip(5), true);
-        places.into_iter().chain([proved]).for_each(|place| doorway.leave(now, place, true));
-        let place = enter(&mut doorway, now, ip(5), false);
-        doorway.leave(now, place, true);
-        assert_eq!((doorway.all, doorway.strangers, doorway.unproved), (0, 0, 0));
-        assert!(doorway.taken.is_empty());
-    }
-
-    #[test]
-    fn an_address_in_whose_name_handshakes_come_to_nothing_proves_itself_for_a_while() {
-        let (mut doorway, now) = (Doorway::default(), Instant::now());
+    fn everybody_proves_an_address_first_and_places_are_given_back() {
+        let mut doorway = Doorway::default();
         doorway.know(ip(1));
-        let place = enter(&mut doorway, now, ip(1), false);
-        doorway.leave(now, place, false);
-        assert_eq!(doorway.knock(now, ip(1), false), Answer::Prove);
-        let place = enter(&mut doorway, now, ip(1), true);
-        doorway.leave(now, place, true);
-        assert_eq!(doorway.knock(now, ip(1), false), Answer::Prove, "it says nothing of others");
-        assert!(matches!(doorway.knock(now + WARY, ip(1), false), Answer::Enter(_)));
+        for number in [1, 2] {
+            assert_eq!(doorway.knock(ip(number), false), Answer::Prove);
+        }
+        let places = [1, 1, 2].map(|number| enter(&mut doorway, ip(number)));
+        places.into_iter().for_each(|place| doorway.leave(place, true));
+        assert_eq!((doorway.all, doorway.strangers), (0, 0));
+        assert!(doorway.taken.is_empty());
+        assert!(doorway.known.contains_key(&ip(2)), "a peer came from there");
     }
 
     #[test]
     fn no_address_takes_more_than_its_share_and_strangers_leave_room_for_those_who_are_known() {
-        let (mut doorway, now) = (Doorway::default(), Instant::now());
+        let mut doorway = Doorway::default();
         doorway.know(ip(1));
         for _ in 0..SHARE {
-            enter(&mut doorway, now, ip(2), true);
+            enter(&mut doorway, ip(2));
         }
-        assert_eq!(doorway.knock(now, ip(2), true), Answer::Full);
+        assert_eq!(doorway.knock(ip(2), true), Answer::Full);
         for number in SHARE..STRANGERS {
-            enter(&mut doorway, now, ip(number as u32 + 3), true);
+            enter(&mut doorway, ip(number as u32 + 3));
         }
-        assert_eq!(doorway.knock(now, ip(3_000), true), Answer::Full);
+        assert_eq!(doorway.knock(ip(3_000), true), Answer::Full);
         let kept =
-            (0..PLACES).take_while(|_| matches!(doorway.knock(now, ip(1), true), Answer::Enter(_)));
+            (0..PLACES).take_while(|_| matches!(doorway.knock(ip(1), true), Answer::Enter(_)));
         assert_eq!(kept.count(), PLACES - STRANGERS);
     }
 
     #[test]
     fn what_is_known_stays_bounded() {
-        let (mut doorway, now) = (Doorway::default(), Instant::now());
+        let mut doorway = Doorway::default();
         (0..=KNOWN as u32).for_each(|number| doorway.know(ip(number)));
         assert_eq!(doorway.known.len(), KNOWN);
-        assert_eq!(doorway.knock(now, ip(0), false), Answer::Prove, "the first was forgotten");
-        assert!(matches!(doorway.knock(now, ip(1), false), Answer::Enter(_)));
+        assert!(!doorway.known.contains_key(&ip(0)), "the first was forgotten");
+        assert!(doorway.known.contains_key(&ip(1)));
     }
 }

@@ -20,6 +20,8 @@ mod doorway;
 mod endpoint;
 mod event;
 mod farewell;
+#[cfg(test)]
+mod flood;
 mod frames;
 mod greeting;
 mod identity;

@@ -12,7 +12,7 @@ use quorate_proto::{
 };
 use tokio::sync::mpsc;
 
-fn config(key: u8) -> TransportConfig {
+pub(crate) fn config(key: u8) -> TransportConfig {
     TransportConfig {
         bind: "127.0.0.1:0".parse().unwrap(),
         cluster: ClusterName::new("test").unwrap(),
@@ -22,7 +22,7 @@ fn config(key: u8) -> TransportConfig {
     }
 }
 
-fn hello(number: u8) -> Hello {
+pub(crate) fn hello(number: u8) -> Hello {
     let digest = founders_digest(&ClusterName::new("test").unwrap(), &[], "majority");
     Hello {
         protocol_min: limits::PROTOCOL_MIN,

@@ -15,20 +15,20 @@ const EVENTS: usize = 8_192;
 const CLUSTER: &str = "bench";
 
 /// Any free port.
-pub(super) const ANYWHERE: SocketAddr =
+pub(crate) const ANYWHERE: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Who a transport is: a number, and which start of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Actor {
-    pub(super) number: u8,
-    pub(super) start: u64,
+pub(crate) struct Actor {
+    pub(crate) number: u8,
+    pub(crate) start: u64,
 }
 
 /// One transport with its events.
-pub(super) struct Open {
-    pub(super) transport: Transport,
-    pub(super) events: mpsc::Receiver<TransportEvent>,
+pub(crate) struct Open {
+    pub(crate) transport: Transport,
+    pub(crate) events: mpsc::Receiver<TransportEvent>,
 }
 
 impl Actor {
@@ -37,7 +37,7 @@ impl Actor {
     }
 
     /// Opens the port; within a runtime.
-    pub(super) fn open(self, bind: SocketAddr) -> Result<Open, Trouble> {
+    pub(crate) fn open(self, bind: SocketAddr) -> Result<Open, Trouble> {
         let cluster = ClusterName::new(CLUSTER).expect("a valid name");
         let config = TransportConfig {
             bind,
