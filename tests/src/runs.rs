@@ -85,7 +85,11 @@ impl World {
                 })
                 .collect()
         };
-        // What was learned last may still be told: a restart, an answer after a suspicion.
+        // What was learned last may still be told: a restart, an answer after a suspicion. A silence that began before the
+        // healing may have become a verdict, and who was gone again and again is held down for a while.
+        self.run_for(REST);
+        let whole = self.run_until_true(CONVERGE, |world| world.is_settled());
+        assert!(whole, "what was learned last is told within {CONVERGE:?}:\n{}", self.describe());
         self.run_for(REST);
         let before = positions(self);
         self.run_for(REST);

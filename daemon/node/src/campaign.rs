@@ -10,7 +10,9 @@ use crate::node::Node;
 use crate::push::PING_INTERVAL;
 use crate::timers::Timer;
 use quorate_membership::Profile;
-use quorate_proto::{EnvelopeBody, FrameKind, Instance, Ping, RaftId, Role, Verdict, raft_id};
+use quorate_proto::{
+    EnvelopeBody, FrameKind, Generation, Instance, Ping, RaftId, Role, Verdict, raft_id,
+};
 use std::time::Duration;
 
 /// A campaign is repeated while the others may not have seen the evidence yet; each time after twice as long, because a
@@ -164,9 +166,13 @@ impl Node {
         }
     }
 
-    /// A peer was started again. What it led before is over.
-    pub(crate) fn leader_restarted(&mut self, instance: Instance) {
+    /// A peer was started again. What it led before is over. What it leads now is not: a start that is committed already was
+    /// committed in this term at the latest, and whoever leads the term leads it since then.
+    pub(crate) fn leader_restarted(&mut self, instance: Instance, start: Generation) {
         let Some(group) = &self.group else { return };
+        if self.health.member(instance).is_some_and(|member| member.generation >= start) {
+            return;
+        }
         let led = Some(Leader { instance, term: group.replica.term() });
         if self.health.leader == led {
             self.plan_campaign(instance, Grounds::ForGood);

@@ -345,7 +345,7 @@ impl Node {
             Comer::Restarted => {
                 self.undelivered(instance);
                 self.whereabouts.forget(instance);
-                self.leader_restarted(instance);
+                self.leader_restarted(instance, session.generation);
             }
             Comer::Outdated if known => return,
             Comer::Outdated => return self.came_from_the_past(&session, out),

@@ -161,14 +161,19 @@ impl Stage {
         stage
     }
 
-    /// A host comes with a key.
+    /// A host comes with a key, started for the first time.
     pub(crate) fn meet(&mut self, host: u8, key: NodeKey) -> Vec<Output> {
+        self.meet_start(host, key, 1)
+    }
+
+    /// A host comes with a key, in one of its starts.
+    pub(crate) fn meet_start(&mut self, host: u8, key: NodeKey, start: u64) -> Vec<Output> {
         self.sessions += 1;
         self.give(Input::SessionUp(Session {
             number: self.sessions,
             instance: life(host),
-            generation: Generation::new(1),
-            boot_nonce: u64::from(host),
+            generation: Generation::new(start),
+            boot_nonce: u64::from(host) + start,
             name: name(host),
             cluster: cluster(),
             key,
