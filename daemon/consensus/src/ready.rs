@@ -85,7 +85,12 @@ impl Replica {
         if let Some(state) = ready.hs() {
             self.lazy = Some(convert::hard_state_from_raft(state));
         }
-        if ready.must_sync() {
+        // A start counts votes by the voters of its last known commit: among those of before, nobody may be left.
+        let moves_voters = ready
+            .committed_entries()
+            .iter()
+            .any(|entry| entry.entry_type != rs::EntryType::EntryNormal);
+        if ready.must_sync() || moves_voters {
             records.extend(self.lazy.take().map(LogRecord::HardState));
         }
         records

@@ -37,7 +37,7 @@ pub struct Replica {
     pub(crate) outstanding: VecDeque<Outstanding>,
     /// Promises whose durability was reported since the last `ready`.
     pub(crate) released: Vec<RaftMessage>,
-    /// A commit index that rides along with the next `Persist`: losing it costs nothing.
+    /// A commit index that rides along with the next `Persist`: losing it costs nothing, unless it moved the voters.
     pub(crate) lazy: Option<HardState>,
     pub(crate) awaited: Awaited,
     pub(crate) pacing: Pacing,
