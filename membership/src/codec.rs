@@ -59,7 +59,7 @@ pub(crate) struct Packet {
     /// Who claims to have sent it.
     pub(crate) source: SwimId,
     /// Whom it brings news of.
-    pub(crate) subjects: Vec<Instance>,
+    pub(crate) subjects: Vec<SwimId>,
     /// It tells its receiver that it counts as down.
     turns_undead: bool,
     /// Whom it calls down.
@@ -117,11 +117,36 @@ pub(crate) fn peek(mut packet: &[u8]) -> Result<Packet, PacketError> {
         for _ in 0..packet.get_u16() {
             let member: foca::Member<SwimId> =
                 codec.decode_member(&mut packet).map_err(|e| malformed(&e))?;
-            subjects.push(member.id().instance());
+            subjects.push(*member.id());
             if member.state() == foca::State::Down {
                 down.push(*member.id());
             }
         }
     }
     Ok(Packet { source: header.src, subjects, turns_undead, down })
+}
+
+/// The same packet without what it says of those who are not believed in. What cannot be decoded is left as it is.
+pub(crate) fn sifted(packet: &[u8], believed: impl Fn(&SwimId) -> bool) -> Vec<u8> {
+    let mut codec = PostcardCodec;
+    let mut rest = packet;
+    let header: Result<Header<SwimId>, _> = codec.decode_header(&mut rest);
+    if header.is_err() || rest.remaining() < 2 {
+        return packet.to_vec();
+    }
+    let mut out = packet[..packet.len() - rest.len()].to_vec();
+    let (count, mut kept, mut members) = (rest.get_u16(), 0_u16, Vec::new());
+    for _ in 0..count {
+        let before = rest;
+        let member: Result<foca::Member<SwimId>, _> = codec.decode_member(&mut rest);
+        let Ok(member) = member else { return packet.to_vec() };
+        if believed(member.id()) {
+            kept += 1;
+            members.extend_from_slice(&before[..before.len() - rest.len()]);
+        }
+    }
+    out.extend_from_slice(&kept.to_be_bytes());
+    out.extend_from_slice(&members);
+    out.extend_from_slice(rest);
+    out
 }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 /// One node.
 #[derive(Debug, Clone)]
 pub(crate) struct Contact {
-    /// The newest start of it that anybody spoke of.
+    /// The newest start of it that a session or the cluster's table spoke of; gossip's word alone is no proof.
     pub(crate) generation: Generation,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) name: Option<String>,
@@ -76,6 +76,12 @@ impl Contacts {
         });
         entry.known |= known;
         (Some(entry), gone)
+    }
+
+    /// The newest start of a node that a session or the cluster's table spoke of.
+    pub(crate) fn proven(&self, instance: Instance) -> Option<Generation> {
+        let generation = self.get(instance)?.generation;
+        (generation > Generation::default()).then_some(generation)
     }
 
     /// What a person calls this node.

@@ -170,7 +170,7 @@ impl Detector {
                 self.card = Some((card, now + self.config.profile.card_repeat));
             }
             DetectorInput::Known { instance, generation, address } => {
-                self.known(now, instance, generation, address);
+                self.known(now, instance, generation, address, out);
             }
             DetectorInput::Forget(instance) => self.forget(now, instance, out),
             DetectorInput::Leave => {

@@ -56,7 +56,9 @@ impl Detector {
         let session = self.contacts.get(from).and_then(|contact| contact.session);
         let generation = session.map(|(_, generation)| generation);
         let mut effects = Effects::default();
-        let taken = self.swim.receive(now, from, generation, packet, &mut effects);
+        let (me, own, contacts) = (self.config.me, self.config.generation, &self.contacts);
+        let proven = |it| if it == me { Some(own) } else { contacts.proven(it) };
+        let taken = self.swim.receive(now, (from, generation), packet, proven, &mut effects);
         if let Err(error) = taken {
             self.refuse(&error);
         }
@@ -173,9 +175,11 @@ impl Detector {
         if instance == self.config.me || !self.admit(now, instance, true) {
             return;
         }
+        let before = self.contacts.proven(instance);
         if let Some(contact) = self.contacts.get_mut(instance) {
             contact.learn_session(session);
         }
+        self.believe_the_proof(now, instance, before, out);
         self.heard(now, instance, out);
         if !self.swim.is_active(instance) {
             self.announce(now, instance, session.generation, out);
@@ -230,16 +234,40 @@ impl Detector {
         instance: Instance,
         generation: Generation,
         address: SocketAddr,
+        out: &mut Vec<DetectorOutput>,
     ) {
         self.forgotten.remove(&instance);
         if instance == self.config.me || !self.admit(now, instance, true) {
             return;
         }
+        let before = self.contacts.proven(instance);
         let Some(contact) = self.contacts.get_mut(instance) else { return };
         contact.generation = contact.generation.max(generation);
         if contact.address != Some(address) {
             contact.address = Some(address);
             contact.next_look = now;
+        }
+        self.believe_the_proof(now, instance, before, out);
+    }
+
+    /// What gossip said of a later start, before the first proof of any, was a rumour, and is forgotten.
+    fn believe_the_proof(
+        &mut self,
+        now: Moment,
+        instance: Instance,
+        before: Option<Generation>,
+        out: &mut Vec<DetectorOutput>,
+    ) {
+        let Some(proven) = self.contacts.proven(instance).filter(|_| before.is_none()) else {
+            return;
+        };
+        if self.swim.generation(instance).is_some_and(|rumour| rumour > proven) {
+            let mut effects = Effects::default();
+            self.swim.forget(now, instance, &mut effects);
+            self.carry_out(now, effects, out);
+        }
+        if self.verdicts.get(instance).is_some_and(|old| old.generation > proven && !old.direct) {
+            self.verdicts.forget(instance);
         }
     }
 

@@ -6,7 +6,7 @@
 //! Knows nothing of direct pings, sessions or verdicts: it reports what gossip believes.
 
 use crate::cards::CardShelf;
-use crate::codec::{PacketError, SwimId, peek};
+use crate::codec::{PacketError, SwimId, peek, sifted};
 use crate::config::{DetectorConfig, SwimProfile};
 use crate::rejoins::Rejoins;
 use crate::timers::TimerQueue;
@@ -86,13 +86,14 @@ impl Swim {
         Self { foca, timers: TimerQueue::default(), cards, rejoins: Rejoins::default() }
     }
 
-    /// Takes a packet that came from `from`, whose session belongs to `generation`.
+    /// Takes a packet that came from `from`, whose session belongs to `generation`. Of a node whose newest start is
+    /// `proven`, nothing is taken about a later one: nobody could take that back.
     pub(crate) fn receive(
         &mut self,
         now: Moment,
-        from: Instance,
-        generation: Option<Generation>,
+        (from, generation): (Instance, Option<Generation>),
         packet: &[u8],
+        proven: impl Fn(Instance) -> Option<Generation>,
         effects: &mut Effects,
     ) -> Result<(), PacketError> {
         let seen = peek(packet)?;
@@ -105,16 +106,22 @@ impl Swim {
         }
         let known = self.foca.iter_membership_state().len();
         if known + seen.subjects.len() + 1 > limits::MEMBERS {
-            let strange = |instance: &Instance| self.state(*instance).is_none();
-            if strange(&from) || seen.subjects.iter().any(strange) {
+            let strange = |instance: Instance| self.state(instance).is_none();
+            if strange(from) || seen.subjects.iter().any(|id| strange(id.instance())) {
                 return Err(PacketError::Crowded);
             }
         }
         if !self.rejoins.may(now) && seen.ends(self.foca.identity()) {
             return Err(PacketError::TooSoon);
         }
+        let believed =
+            |id: &SwimId| proven(id.instance()).is_none_or(|newest| id.generation() <= newest);
         let rejoins = effects.rejoins;
-        let result = self.foca.handle_data(packet, &mut *effects);
+        let result = if seen.subjects.iter().all(believed) {
+            self.foca.handle_data(packet, &mut *effects)
+        } else {
+            self.foca.handle_data(&sifted(packet, believed), &mut *effects)
+        };
         if effects.rejoins > rejoins
             && let Some(times) = self.rejoins.rejoined(now, effects.rejoins - rejoins)
         {
@@ -213,6 +220,12 @@ impl Swim {
         if let Err(error) = applied.and(removed) {
             tracing::debug!(%error, "gossip forget");
         }
+    }
+
+    /// Which start of a node gossip has.
+    pub(crate) fn generation(&self, instance: Instance) -> Option<Generation> {
+        let mut members = self.foca.iter_membership_state();
+        members.find(|m| m.id().instance() == instance).map(|member| member.id().generation())
     }
 
     fn state(&self, instance: Instance) -> Option<foca::State> {

@@ -50,10 +50,14 @@ struct Node {
 
 impl Node {
     fn new(me: u64) -> Self {
+        Self::started(me, 1)
+    }
+
+    fn started(me: u64, generation: u64) -> Self {
         let now = Moment::from_micros(1_000);
         let config = DetectorConfig {
             me: instance(me),
-            generation: Generation::new(1),
+            generation: Generation::new(generation),
             seed: me,
             profile: Profile::default(),
         };
@@ -429,6 +433,43 @@ fn a_forgotten_node_is_not_brought_back_by_gossip() {
     }
     assert_eq!(nodes[0].verdict(3), None);
     nodes[0].meet(3, 1);
+    assert_eq!(nodes[0].verdict(3), Some(Verdict::Alive));
+}
+
+/// Three nodes, of which the third says that it is its ninth start, and only the second believes it; and some gossip.
+fn rumour_of_a_ninth_start(mut nodes: Vec<Node>) -> Vec<Node> {
+    nodes[2] = Node::started(3, 9);
+    nodes[1].meet(3, 9);
+    nodes[2].meet(2, 1);
+    for _ in 0..200 {
+        let runs = nodes.iter_mut().enumerate().map(|(at, node)| (at, node.run(50)));
+        let out = runs.collect();
+        exchange(&mut nodes, out);
+    }
+    nodes
+}
+
+fn start_of_the_third(node: &Node) -> Option<u64> {
+    node.detector.verdict(instance(3)).map(|opinion| opinion.generation.get())
+}
+
+#[test]
+fn gossip_says_nothing_of_a_start_later_than_the_one_that_was_met() {
+    let mut nodes = rumour_of_a_ninth_start(acquainted(3));
+    assert_eq!(start_of_the_third(&nodes[1]), Some(9), "it met that one");
+    assert_eq!(start_of_the_third(&nodes[0]), Some(1), "it met the first");
+    nodes[0].meet(3, 9);
+    assert_eq!(start_of_the_third(&nodes[0]), Some(9), "until it meets the ninth itself");
+}
+
+#[test]
+fn what_gossip_said_of_a_later_start_is_forgotten_when_another_is_met() {
+    let mut nodes = acquainted(2);
+    nodes.push(Node::new(3));
+    let mut nodes = rumour_of_a_ninth_start(nodes);
+    assert_eq!(start_of_the_third(&nodes[0]), Some(9), "nothing else is known of it");
+    nodes[0].meet(3, 1);
+    assert_eq!(start_of_the_third(&nodes[0]), Some(1));
     assert_eq!(nodes[0].verdict(3), Some(Verdict::Alive));
 }
 
