@@ -38,9 +38,9 @@ pub struct Checks {
     written: BTreeMap<(Run, Instance, u64), u64>,
     /// Sender, receiver -> last number handed over, and numbers left out.
     handed: BTreeMap<(Run, Run), (u64, u64)>,
-    /// Hosts of which another runs the same disk life. Their connections take each other's place, and an end that met the
-    /// other in between no longer knows what it handed over before.
-    pub cloned: BTreeSet<usize>,
+    /// Hosts of which another runs the same disk life. What is written for that life goes to the one or the other, so that
+    /// neither sees all numbers; what comes is still in order, and what was written.
+    cloned: BTreeSet<usize>,
     /// The story loses more founder disks than the margin: two births are then possible, and only the alarm
     /// is checked.
     pub beyond_margin: bool,
@@ -137,6 +137,18 @@ impl Checks {
         assert!(first == hash || hash == 0, "log frames: two frames have number {number}");
     }
 
+    /// From now on two hosts run the same disk life.
+    pub fn clone_begins(&mut self, original: usize, copy: usize) {
+        self.cloned.extend([original, copy]);
+    }
+
+    /// The copy is gone.
+    pub fn clone_ends(&mut self, original: usize, copy: usize) {
+        let pair = [original, copy];
+        self.cloned.retain(|host| !pair.contains(host));
+        self.handed.retain(|(from, to), _| !pair.contains(&from.0) && !pair.contains(&to.0));
+    }
+
     /// A receiver has forgotten which frames came: another copy of the sender's disk was in between.
     pub fn numbers_forgotten(&mut self, sender: Run, receiver: Run) {
         self.handed.remove(&(sender, receiver));
@@ -152,12 +164,10 @@ impl Checks {
         bytes: Option<&Bytes>,
         given_up: Option<GivenUp>,
     ) {
-        if self.cloned.contains(&sender.0) || self.cloned.contains(&receiver.0) {
-            return;
-        }
+        let cloned = self.cloned.contains(&sender.0) || self.cloned.contains(&receiver.0);
         let (last, missing) = self.handed.entry((sender, receiver)).or_default();
         assert!(number > *last, "log frames: {number} came after {last}");
-        if *last > 0 {
+        if *last > 0 && !cloned {
             *missing += number - *last - 1;
         }
         if let Some(bytes) = bytes {

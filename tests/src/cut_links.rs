@@ -1,14 +1,16 @@
-//! Runs in which nothing breaks but links: one of many, one way of one, all ways to a host or from it. Each cut lasts.
+//! Runs in which links break, one after another: one of many, one way of one, all ways to a host or from it, one address of a
+//! host that has two. Each cut lasts. Hosts lie meanwhile, and between two cuts a disk may run twice or go back.
 //!
-//! Every host is alive all the while, and a majority hears each other; so whatever a node loses here, it loses to a
+//! While a cut lasts, every host is alive, and a majority hears each other; so whatever a node loses then, it loses to a
 //! link. Knows nothing of what the nodes make of it.
 
 use crate::contention::Contention;
-use crate::figures::healthy;
+use crate::figures::healthy_with;
 use crate::host::Process;
+use crate::restored::{Clients, Mishap, befall};
 use crate::runs::{Outcome, heal_and_verify, settled_text};
 use crate::workload::Workload;
-use crate::world::World;
+use crate::world::{Setup, World};
 use quorate_node::State;
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ pub enum Cut {
     Deaf(usize),
     /// All ways from a host: it hears everybody and nobody hears it.
     Mute(usize),
+    /// One address of a host that has two; the second one, if so.
+    Address(usize, bool),
 }
 
 /// Draws a cut; half of them at the leader, where they cost most.
@@ -39,7 +43,9 @@ pub fn draw_cut(world: &mut World) -> Cut {
     let one = world.leader().filter(|_| at_leader).unwrap_or(drawn);
     let step = usize::try_from(world.random.between(1, hosts - 1)).unwrap_or(1);
     let other = (one + step) % world.hosts.len();
-    match world.random.below(8) {
+    let two = world.setup.two_addresses;
+    match world.random.below(if two.is_some() { 12 } else { 8 }) {
+        8.. => Cut::Address(two.unwrap_or(one), world.random.percent(50)),
         0..=2 => Cut::Link(one, other),
         3 | 4 => Cut::Way(one, other),
         5 => Cut::Way(other, one),
@@ -52,6 +58,7 @@ impl World {
     /// Cuts it, until the network heals.
     pub fn cut(&mut self, cut: Cut) {
         self.disturbances += 1;
+        self.checks.disturbed();
         self.note(|| format!("cut: {cut:?}, counted from 0"));
         let others = |one: usize, hosts: usize| (0..hosts).filter(move |other| *other != one);
         let hosts = self.hosts.len();
@@ -62,6 +69,7 @@ impl World {
                 others(one, hosts).for_each(|from| self.network.set_cut(from, one, true));
             }
             Cut::Mute(one) => others(one, hosts).for_each(|to| self.network.set_cut(one, to, true)),
+            Cut::Address(one, second) => self.network.shut((one, second)),
         }
     }
 }
@@ -70,18 +78,20 @@ impl World {
 /// broken.
 #[must_use]
 pub fn run_cuts(seed: u64) -> Outcome {
-    run_cuts_in(&mut healthy(seed, hosts_of(seed)))
+    run_cuts_in(&mut healthy_with(seed, setup_of(seed)))
 }
 
-/// How many hosts the run of a seed has.
+/// The cluster of a seed: 5 or 7 hosts, and in one of three one that has two addresses.
 #[must_use]
-pub fn hosts_of(seed: u64) -> usize {
-    if seed.is_multiple_of(2) { 5 } else { 7 }
+pub fn setup_of(seed: u64) -> Setup {
+    let hosts = if seed.is_multiple_of(2) { 5 } else { 7 };
+    let two = usize::try_from(seed % hosts as u64).ok().filter(|_| seed.is_multiple_of(3));
+    Setup { hosts, two_addresses: two, ..Setup::default() }
 }
 
 /// Runs a seed in a healthy world that the caller can look at afterwards.
 pub fn run_cuts_in(world: &mut World) -> Outcome {
-    let mut workload = Workload::default();
+    let (mut workload, mut contention) = (Workload::default(), Contention::default());
     for _ in 0..CUTS {
         let cut = draw_cut(world);
         world.cut(cut);
@@ -91,6 +101,9 @@ pub fn run_cuts_in(world: &mut World) -> Outcome {
             let host = world.random.below(world.hosts.len() as u64);
             workload.write(world, usize::try_from(host).unwrap_or(0));
             let pause = Duration::from_millis(world.random.between(50, 500));
+            if world.random.percent(10) {
+                world.lie();
+            }
             world.run_for(pause);
             workload.collect(world);
         }
@@ -100,8 +113,13 @@ pub fn run_cuts_in(world: &mut World) -> Outcome {
         world.network.heal();
         let settled = settled_text(world);
         assert!(settled.starts_with("whole"), "after {cut:?}: {settled}");
+        if world.random.percent(30) {
+            let (workload, contention) = (&mut workload, &mut contention);
+            let mishap = Mishap::draw(world);
+            befall(world, mishap, &mut Clients { workload, contention });
+        }
     }
-    heal_and_verify(world, &mut workload, &mut Contention::default());
+    heal_and_verify(world, &mut workload, &mut contention);
     Outcome { trace: world.trace(), acknowledged: workload.acknowledged() }
 }
 

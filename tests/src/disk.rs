@@ -36,6 +36,8 @@ pub struct Disk {
     life: Option<Life>,
     /// The marker outside the data directory; survives the loss of the data, not of the whole disk.
     pub marker: Option<GenesisId>,
+    /// Which start of which life this host knows to have begun, noted beside the marker.
+    pub reached: Option<(Instance, Generation)>,
     pending: VecDeque<(u64, Write)>,
 }
 
@@ -43,11 +45,15 @@ impl Disk {
     /// A copy of what is durable.
     #[must_use]
     pub fn copy(&self) -> Self {
-        Self { life: self.life.clone(), marker: self.marker, pending: VecDeque::new() }
+        let Self { life, marker, reached, .. } = self;
+        Self { life: life.clone(), marker: *marker, reached: *reached, pending: VecDeque::new() }
     }
 
     /// Opens the data directory as a start does: makes a life when there is none, raises the generation.
-    pub fn open(&mut self, random: &mut Random, cluster: &ClusterName) -> Life {
+    ///
+    /// # Errors
+    /// When the data are those of an earlier start than this host has noted.
+    pub fn open(&mut self, random: &mut Random, cluster: &ClusterName) -> Result<Life, String> {
         assert!(self.pending.is_empty(), "a stopped or crashed host has no write under way");
         let life = self.life.get_or_insert_with(|| {
             let instance = Instance::from_bytes(random.bytes16());
@@ -63,10 +69,20 @@ impl Disk {
                 snapshots: Vec::new(),
             }
         });
+        if let Some((instance, noted)) = self.reached
+            && instance == life.instance
+            && life.generation < noted
+        {
+            let (found, noted) = (life.generation.get(), noted.get());
+            return Err(format!(
+                "an older copy: started {found} times, and this host {noted} times"
+            ));
+        }
         life.generation = Generation::new(life.generation.get() + 1);
+        self.reached = Some((life.instance, life.generation));
         // As the daemon does: a crash fell between the founding state and its marker.
         self.marker = self.marker.or(life.founding.known_genesis());
-        life.clone()
+        Ok(life.clone())
     }
 
     /// What the log directory holds, which is put right as the daemon does.

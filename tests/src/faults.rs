@@ -1,4 +1,4 @@
-//! What breaks in a random run: power, links, weather, pauses, disks. Never more disks at once than the margin
+//! What breaks in a random run: power, links, weather, pauses, disks, hosts that lie. Never more disks at once than the margin
 //! allows, so that the promises must hold to the end.
 
 use crate::network::Weather;
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub enum Roughness {
     /// Nothing breaks but the weather.
     Weather,
-    /// Crashes, cuts and pauses too.
+    /// Crashes, cuts, pauses and lies too.
     Crashes,
     /// Disks are lost too, one at a time.
     Wipes,
@@ -26,8 +26,8 @@ pub fn break_something(world: &mut World, roughness: Roughness) {
     let other = usize::try_from(world.random.below(hosts)).unwrap_or(0);
     let kinds = match roughness {
         Roughness::Weather => 2,
-        Roughness::Crashes => 14,
-        Roughness::Wipes => 16,
+        Roughness::Crashes => 18,
+        Roughness::Wipes => 20,
     };
     match world.random.below(kinds) {
         0 => new_weather(world),
@@ -60,8 +60,10 @@ pub fn break_something(world: &mut World, roughness: Roughness) {
             world.note(|| format!("the link between n{} and n{} is cut", host + 1, other + 1));
             world.network.cut_both(host, other);
         }
-        14 => lose_disk_within_margin(world, host, true),
-        15 => lose_disk_within_margin(world, host, false),
+        14..=16 => world.lie(),
+        17 => world.shut_one_address(),
+        18 => lose_disk_within_margin(world, host, true),
+        19 => lose_disk_within_margin(world, host, false),
         _ => {}
     }
 }

@@ -15,8 +15,13 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A healthy cluster of so many hosts, three of them seeds.
 #[must_use]
 pub fn healthy(seed: u64, hosts: usize) -> World {
-    let setup = Setup { hosts, quiet: Duration::ZERO, ..Setup::default() };
-    let mut world = World::new(seed, setup);
+    healthy_with(seed, Setup { hosts, ..Setup::default() })
+}
+
+/// The same of another setup, but for its quiet time.
+#[must_use]
+pub fn healthy_with(seed: u64, setup: Setup) -> World {
+    let mut world = World::new(seed, Setup { quiet: Duration::ZERO, ..setup });
     world.start_all();
     assert!(world.run_until_true(LIMIT, |world| world.is_settled()), "{}", world.describe());
     // Any phase of pings, ticks and probes.

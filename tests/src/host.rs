@@ -2,6 +2,7 @@
 
 use crate::disk::Disk;
 use crate::lanes::Cargo;
+use crate::network::Door;
 use quorate_node::{Input, Node};
 use quorate_proto::{Generation, GenesisId, Instance, Moment, NodeKey};
 use quorate_transport::inbox::Inbox;
@@ -25,6 +26,8 @@ pub struct Link {
     pub instance: Instance,
     /// Where the peer was dialled; none when it dialled.
     pub dialled: Option<SocketAddr>,
+    /// The addresses between which it runs; the same at both ends.
+    pub doors: [Door; 2],
     /// Last sign of life.
     pub heard: Moment,
     /// The number of the first log frame was written on it.

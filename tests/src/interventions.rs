@@ -56,7 +56,7 @@ impl World {
     pub fn copy_disk(&mut self, from: usize, to: usize) {
         self.note(|| format!("n{} gets a copy of the disk of n{}", to + 1, from + 1));
         self.hosts[to].disk = self.hosts[from].disk.copy();
-        self.checks.cloned.extend([from, to]);
+        self.checks.clone_begins(from, to);
     }
 
     /// Cuts a host off from all others.

@@ -97,6 +97,7 @@ impl World {
                 let Some(outbox) = process.outboxes.get_mut(&link.instance) else { return };
                 let Some(outgoing) = outbox.next_to_write(now, lane) else { break };
                 let (connection, me, to) = (link.connection, process.instance, link.instance);
+                outgoing.bytes.iter().for_each(|bytes| self.overheard.frame(lane, bytes));
                 let rides = lane == Lane::Control && link.owed > 0;
                 let (cargo, number) = if lane == Lane::Control {
                     let bytes = outgoing.bytes.unwrap_or_default();

@@ -6,7 +6,7 @@
 use crate::random::Random;
 use crate::shipping::LOG;
 use quorate_proto::Moment;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How a network behaves.
@@ -44,12 +44,17 @@ const COPY_AFTER: Duration = Duration::from_millis(10);
 /// QUIC sends a lost packet again after about this long.
 const RETRANSMIT: Duration = Duration::from_millis(25);
 
+/// One address of a host: which host's, and whether it is the second one, from which its packets leave.
+pub type Door = (usize, bool);
+
 /// The state of all links between `hosts` hosts.
 #[derive(Debug)]
 pub struct Network {
     /// How it behaves now.
     pub weather: Weather,
     cut: BTreeMap<(usize, usize), bool>,
+    /// Addresses of hosts that have two, from and to which nothing passes.
+    shut: BTreeSet<Door>,
     last: BTreeMap<(usize, usize, u8), Moment>,
     /// Frames of the log lane under which the connection will break, by way.
     drops: BTreeMap<(usize, usize), u64>,
@@ -64,6 +69,7 @@ impl Network {
         Self {
             weather: Weather::CALM,
             cut: BTreeMap::new(),
+            shut: BTreeSet::new(),
             last: BTreeMap::new(),
             drops: BTreeMap::new(),
             log_spacing: Duration::ZERO,
@@ -81,9 +87,15 @@ impl Network {
         self.set_cut(b, a, true);
     }
 
+    /// Cuts one of the two addresses of a host; the other is another matter.
+    pub fn shut(&mut self, door: Door) {
+        self.shut.insert(door);
+    }
+
     /// Mends everything.
     pub fn heal(&mut self) {
         self.cut.clear();
+        self.shut.clear();
         self.weather = Weather::CALM;
     }
 
@@ -112,10 +124,16 @@ impl Network {
         !self.cut.get(&(from, to)).copied().unwrap_or(false)
     }
 
-    /// Whether a connection can live: packets must pass both ways.
+    /// The same of a connection that runs between these addresses.
     #[must_use]
-    pub fn connects(&self, a: usize, b: usize) -> bool {
-        self.passes(a, b) && self.passes(b, a)
+    pub fn passes_through(&self, from: usize, to: usize, doors: [Door; 2]) -> bool {
+        self.passes(from, to) && doors.iter().all(|door| !self.shut.contains(door))
+    }
+
+    /// Whether such a connection can live: packets must pass both ways.
+    #[must_use]
+    pub fn connects(&self, a: usize, b: usize, doors: [Door; 2]) -> bool {
+        self.passes_through(a, b, doors) && self.passes(b, a)
     }
 
     fn flight(&self, random: &mut Random) -> Duration {

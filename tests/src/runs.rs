@@ -3,11 +3,12 @@
 use crate::contention::Contention;
 use crate::faults::{Roughness, break_something};
 use crate::random::Random;
+use crate::restored::{Clients, Mishap, befall};
 use crate::workload::Workload;
 use crate::world::{Setup, World};
 use quorate_membership::Mode;
 use quorate_node::{Node, State};
-use quorate_proto::{MemberState, Role};
+use quorate_proto::{HealthEpoch, MemberState, Role};
 use std::time::Duration;
 
 /// A healed cluster is whole again within this.
@@ -74,20 +75,25 @@ impl World {
         first.is_some() && sets.all(|set| set == first)
     }
 
+    /// Where a node stands: term, epoch, commit, and how many verdicts of honest hosts on honest hosts differ.
+    fn position(&self, at: usize, node: &Node) -> (u64, HealthEpoch, u64, usize) {
+        let status = node.status(self.now);
+        let lied = |name: &str| self.liars.iter().any(|liar| self.hosts[*liar].name == name);
+        let mut opinions = status.opinions;
+        opinions.retain(|opinion| !self.liars.contains(&at) && !lied(&opinion.name));
+        (status.term, status.view.epoch, status.commit, opinions.len())
+    }
+
     /// Demands that a healthy cluster that nobody disturbs stays as it is for a while.
     fn rests(&mut self) {
         let positions = |world: &Self| -> Vec<_> {
-            let processes = world.hosts.iter().filter_map(|host| host.process.as_ref());
-            processes
-                .map(|process| process.node.status(world.now))
-                .map(|status| {
-                    (status.term, status.view.epoch, status.commit, status.opinions.len())
-                })
-                .collect()
+            let running = world.hosts.iter().enumerate();
+            let running = running.filter_map(|(at, host)| Some((at, host.process.as_ref()?)));
+            running.map(|(at, process)| world.position(at, &process.node)).collect()
         };
-        // What was learned last may still be told: a restart, an answer after a suspicion. A silence that began before the
-        // healing may have become a verdict, and who was gone again and again is held down for a while.
-        self.run_for(REST);
+        // What was learned last may still be told: a restart, an answer after a suspicion, a second address. A silence that
+        // began before the healing may have become a verdict, and who was gone again and again is held down for a while.
+        self.run_for(if self.setup.two_addresses.is_some() { FOUND } else { REST });
         let whole = self.run_until_true(CONVERGE, |world| world.is_settled());
         assert!(whole, "what was learned last is told within {CONVERGE:?}:\n{}", self.describe());
         self.run_for(REST);
@@ -146,6 +152,8 @@ impl World {
     }
 }
 
+/// A second address is dialled again every half minute.
+const FOUND: Duration = Duration::from_secs(40);
 /// A healed cluster is watched for so long.
 const REST: Duration = Duration::from_secs(5);
 
@@ -179,19 +187,24 @@ pub fn draw_setup(seed: u64) -> (Setup, Roughness) {
     })
     .unwrap_or(3);
     let extra = usize::try_from(random.below(3)).unwrap_or(0);
-    let setup = Setup {
+    let mut setup = Setup {
         hosts: seeds + extra,
         seeds,
         mode: if random.percent(30) { Mode::Durable } else { Mode::Majority },
         quiet: Duration::from_secs(1),
         snapshot_every: random.between(20, 400),
         fsync_micros: random.between(100, 20_000),
+        two_addresses: None,
     };
     let roughness = match random.below(3) {
         0 => Roughness::Weather,
         1 => Roughness::Crashes,
         _ => Roughness::Wipes,
     };
+    if random.percent(25) {
+        let host = random.below(setup.hosts as u64);
+        setup.two_addresses = usize::try_from(host).ok();
+    }
     (setup, roughness)
 }
 
@@ -240,6 +253,11 @@ pub fn run_seed_in(world: &mut World, roughness: Roughness) -> Outcome {
         world.run_for(Duration::from_millis(wait));
         workload.collect(world);
         contention.collect(world);
+        if roughness == Roughness::Wipes && world.random.percent(4) {
+            let mishap = Mishap::draw(world);
+            let (workload, contention) = (&mut workload, &mut contention);
+            befall(world, mishap, &mut Clients { workload, contention });
+        }
     }
     heal_and_verify(world, &mut workload, &mut contention);
     Outcome { trace: world.trace(), acknowledged: workload.acknowledged() }

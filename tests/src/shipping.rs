@@ -5,7 +5,7 @@
 
 use crate::host::{Host, Link, Process};
 use crate::lanes::{Cargo, Shipment};
-use crate::network::{DIAL, IDLE};
+use crate::network::{DIAL, Door, IDLE};
 use crate::world::{Happening, World};
 use quorate_node::{ForwardFailure, Input, Output};
 use quorate_proto::{
@@ -179,9 +179,7 @@ impl World {
             return;
         }
         process.dialling.insert(peer, address);
-        let answers = self.hosts[peer].process.is_some()
-            && self.network.connects(host, peer)
-            && self.hosts[peer].paused_until.is_none_or(|until| until <= now);
+        let answers = self.answers(host, peer, address);
         let wait = if answers {
             let there = self.network.stream_arrival(now, &mut self.random, host, peer, 9);
             self.network.stream_arrival(there, &mut self.random, peer, host, 9)
@@ -203,13 +201,8 @@ impl World {
             self.report_session(host, peer, connection);
             return;
         }
-        let now = self.now;
-        let answers = self.hosts[peer].process.is_some()
-            && self.network.connects(host, peer)
-            && self.hosts[peer].paused_until.is_none_or(|until| until <= now)
-            && !self.bans(host, peer)
-            && !self.bans(peer, host);
-        if !answers {
+        let banned = self.bans(host, peer) || self.bans(peer, host);
+        if banned || !self.answers(host, peer, address) {
             self.give(host, Input::DialFailed { address, failure: DialFailure::NoAnswer });
             return;
         }
@@ -221,8 +214,9 @@ impl World {
         }
         self.connections += 1;
         let connection = self.connections;
-        self.join(host, peer, connection, Some(address));
-        self.join(peer, host, connection, None);
+        let doors = self.doors(host, peer, address);
+        self.join(host, peer, connection, doors, Some(address));
+        self.join(peer, host, connection, doors, None);
     }
 
     /// Whether the connection with a peer that has two addresses is with the other one than this.
@@ -251,7 +245,7 @@ impl World {
             let runs = self.hosts[link.peer].process.as_ref().map(|process| process.instance);
             runs == Some(instance)
                 && self.hosts[link.peer].run == link.peer_run
-                && self.network.connects(host, link.peer)
+                && self.connects(host, link.peer)
                 && self.hosts[link.peer].paused_until.is_none_or(|until| until <= self.now)
         });
         if there.is_none() {
@@ -266,7 +260,14 @@ impl World {
     }
 
     /// One end of a new connection: an older one with the same host is replaced.
-    fn join(&mut self, host: usize, peer: usize, connection: u64, dialled: Option<SocketAddr>) {
+    fn join(
+        &mut self,
+        host: usize,
+        peer: usize,
+        connection: u64,
+        doors: [Door; 2],
+        dialled: Option<SocketAddr>,
+    ) {
         let now = self.now;
         let Some(other) = self.hosts[peer].process.as_ref().map(|process| process.instance) else {
             return;
@@ -291,6 +292,7 @@ impl World {
             connection,
             instance: other,
             dialled,
+            doors,
             heard: now,
             numbered: false,
             acknowledged: false,
@@ -357,6 +359,7 @@ impl World {
             return;
         };
         let (peer, connection) = (link.peer, link.connection);
+        self.overheard.packet(&bytes);
         for at in self.network.datagram_arrivals(self.now, &mut self.random) {
             let bytes = bytes.clone();
             let happening =
@@ -374,7 +377,7 @@ impl World {
             self.reset(from, host, connection);
             return;
         }
-        let cut = !self.network.passes(from, host);
+        let cut = !self.passes(from, host);
         let Some(process) = &mut self.hosts[host].process else { return };
         let Some(link) = process.links.get_mut(&from) else { return };
         if cut || !link.held.is_empty() {
@@ -391,7 +394,7 @@ impl World {
 
     /// A cut way is tried again.
     pub(crate) fn release(&mut self, from: usize, host: usize, connection: u64) {
-        if self.link_stands(host, from, connection) && !self.network.passes(from, host) {
+        if self.link_stands(host, from, connection) && !self.passes(from, host) {
             // Its sender sends again what was lost, as long as it has the connection.
             if self.link_stands(from, host, connection) {
                 let at = self.now + HOLD;
@@ -410,8 +413,7 @@ impl World {
 
     fn reset(&mut self, host: usize, peer: usize, connection: u64) {
         let running = self.hosts[peer].process.is_some();
-        if running && self.network.connects(host, peer) && self.link_stands(host, peer, connection)
-        {
+        if running && self.connects(host, peer) && self.link_stands(host, peer, connection) {
             self.lose_link(host, peer, SessionEnd::Reset);
         }
     }
@@ -429,12 +431,12 @@ impl World {
         // Keep-alive: both transports ask each other, unless the way is cut or an end is dead or frozen.
         let frozen = |index: usize| self.hosts[index].paused_until.is_some_and(|until| until > now);
         let alive = self.link_stands(peer, host, connection)
-            && self.network.connects(host, peer)
+            && self.connects(host, peer)
             && !frozen(peer)
             && !frozen(host);
         let forgotten = self.hosts[peer].process.is_some()
             && !self.link_stands(peer, host, connection)
-            && self.network.connects(host, peer);
+            && self.connects(host, peer);
         if forgotten {
             self.lose_link(host, peer, SessionEnd::Reset);
         } else if !alive && now.since(heard) > IDLE {

@@ -103,13 +103,14 @@ impl World {
 
     /// The peer, if a connection from the sender stands to the end.
     fn reaches(&self, transfer: &Transfer) -> Option<(usize, u64)> {
-        let peer = self.hosts.iter().position(|host| host.address == transfer.address)?;
+        let peer = self.host_at(transfer.address)?;
+        let doors = self.doors(transfer.host, peer, transfer.address);
         let awake =
             |host: usize| self.hosts[host].paused_until.is_none_or(|until| until <= self.now);
         let process = self.hosts[peer].process.as_ref()?;
         let sender = self.hosts[transfer.host].process.as_ref()?;
         let stands = process.instance == transfer.to
-            && self.network.connects(transfer.host, peer)
+            && self.network.connects(transfer.host, peer, doors)
             && awake(peer)
             && awake(transfer.host)
             && !process.banned.contains(&sender.instance)

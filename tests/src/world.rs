@@ -8,6 +8,7 @@ use crate::disk::Disk;
 use crate::errands::Errand;
 use crate::host::{Host, Process};
 use crate::lanes::Shipment;
+use crate::lies::Overheard;
 use crate::network::Network;
 use crate::random::Random;
 use crate::transfers::Transfer;
@@ -67,6 +68,8 @@ pub struct Setup {
     pub snapshot_every: u64,
     /// Slowest fsync in microseconds.
     pub fsync_micros: u64,
+    /// A host whose packets leave from another address than the one at which it is reached.
+    pub two_addresses: Option<usize>,
 }
 
 impl Default for Setup {
@@ -78,6 +81,7 @@ impl Default for Setup {
             quiet: Duration::from_secs(1),
             snapshot_every: 200,
             fsync_micros: 800,
+            two_addresses: None,
         }
     }
 }
@@ -100,6 +104,10 @@ pub struct World {
     /// Snapshots that arrived.
     pub(crate) transferred: u64,
     pub(crate) next_forward: u64,
+    /// What liars may repeat.
+    pub(crate) overheard: Overheard,
+    /// Hosts that lied under their own name. What gossip makes of them afterwards, they said themselves.
+    pub(crate) liars: BTreeSet<usize>,
     /// Replies to clients that the story waits for.
     pub(crate) replies: BTreeMap<u64, (Moment, ClientReply)>,
     next_client: u64,
@@ -144,7 +152,8 @@ impl World {
                 halted: None,
             })
             .collect();
-        Self {
+        let two_addresses = setup.two_addresses;
+        let mut world = Self {
             setup,
             now: Moment::from_micros(1_000_000),
             random: Random::new(seed),
@@ -157,6 +166,8 @@ impl World {
             transfer_time: None,
             transferred: 0,
             next_forward: 0,
+            overheard: Overheard::default(),
+            liars: BTreeSet::new(),
             replies: BTreeMap::new(),
             next_client: 0,
             disturbances: 0,
@@ -167,7 +178,9 @@ impl World {
             log: Vec::new(),
             verbose: false,
             told: BTreeSet::new(),
-        }
+        };
+        two_addresses.into_iter().for_each(|host| world.leave_from_elsewhere(host));
+        world
     }
 
     /// Virtual time since the beginning.
@@ -214,7 +227,13 @@ impl World {
         let place = &mut self.hosts[host];
         place.run += 1;
         place.inbox.clear();
-        let life = place.disk.open(&mut self.random, &cluster);
+        let life = match place.disk.open(&mut self.random, &cluster) {
+            Ok(life) => life,
+            Err(reason) => {
+                place.halted = Some(reason);
+                return;
+            }
+        };
         let boot_nonce = self.random.draw();
         let config = NodeConfig {
             cluster,
@@ -420,7 +439,7 @@ impl World {
                 }
             }
             Happening::Datagram { from, host, connection, instance, bytes } => {
-                if self.network.passes(from, host) && self.link_stands(host, from, connection) {
+                if self.passes(from, host) && self.link_stands(host, from, connection) {
                     self.heard(host, from);
                     self.give(host, Input::Datagram { from: instance, bytes });
                 }

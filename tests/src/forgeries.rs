@@ -1,0 +1,230 @@
+//! How a lie is made: from the liar's own name, the numbers that its victim has, and what was overheard.
+//!
+//! Most are made to fit (cluster, ids, terms near the true ones), or a fence would stop them at once; some are far out.
+
+use crate::lies::Overheard;
+use crate::random::Random;
+use bytes::Bytes;
+use quorate_node::Input;
+use quorate_proto::{
+    Envelope, EnvelopeBody, Generation, GenesisId, HealthDelta, HealthEpoch, HealthUpdate,
+    HealthView, Instance, Lane, MemberState, MessageKind, NodeKey, Ping, Pong, RaftFrame,
+    RaftMessage, Relayed, RelayedAcknowledgement, Role, raft_id,
+};
+use std::sync::Arc;
+
+/// Kinds of Raft message.
+const KINDS: u64 = 12;
+
+/// Who lies, and what it knows of its victim.
+pub(crate) struct Forger {
+    pub(crate) liar: Instance,
+    pub(crate) generation: Generation,
+    pub(crate) genesis: GenesisId,
+    pub(crate) whom: Instance,
+    pub(crate) term: u64,
+    pub(crate) commit: u64,
+    pub(crate) view: Arc<HealthView>,
+}
+
+/// A number near a true one, or far out.
+fn near(random: &mut Random, number: u64) -> u64 {
+    match random.below(12) {
+        0..=3 => number,
+        4 | 5 => number.saturating_add(1),
+        6 => number.saturating_sub(1),
+        7 => number.saturating_add(random.below(100)),
+        8 => number.saturating_add(1 << 20),
+        9 => number.saturating_add(1 << 40),
+        10 => u64::MAX,
+        _ => 0,
+    }
+}
+
+fn one_of<T: Clone>(random: &mut Random, list: &[T]) -> Option<T> {
+    let count = u64::try_from(list.len()).ok().filter(|count| *count > 0)?;
+    list.get(usize::try_from(random.below(count)).ok()?).cloned()
+}
+
+impl Forger {
+    /// One lie; none when nothing fit for it was overheard.
+    pub(crate) fn lie(&self, random: &mut Random, overheard: &Overheard) -> Option<Input> {
+        let from = self.liar;
+        let (lane, bytes) = match random.below(10) {
+            0 => one_of(random, &overheard.frames).filter(|(_, bytes)| self.may_repeat(bytes))?,
+            1 | 2 => {
+                let said = one_of(random, &overheard.frames)?;
+                self.changed(random, said)?
+            }
+            3 | 4 => (Lane::Log, self.raft(random)),
+            5 | 6 => (Lane::Control, self.ping(random)),
+            7 => (Lane::Control, self.pong(random)),
+            _ => {
+                let packet = one_of(random, &overheard.packets)?;
+                let bytes = self.packet(random, &packet);
+                return Some(Input::Datagram { from, bytes });
+            }
+        };
+        Some(Input::Frame { from, lane, bytes })
+    }
+
+    /// A goodbye of the liar is no lie: it is gone then, for whoever heard it.
+    fn may_repeat(&self, bytes: &Bytes) -> bool {
+        let body = Envelope::open(Lane::Control, bytes.clone());
+        !matches!(body, Ok(EnvelopeBody::Farewell(_) | EnvelopeBody::Founding(_)))
+    }
+
+    /// What somebody really said, as if the liar had said something like it.
+    fn changed(&self, random: &mut Random, said: (Lane, Bytes)) -> Option<(Lane, Bytes)> {
+        let (lane, bytes) = said;
+        let mut body = Envelope::open(lane, bytes).ok()?;
+        match &mut body {
+            EnvelopeBody::Ping(ping) => {
+                ping.term = near(random, self.term);
+                ping.leader = self.somebody(random);
+                ping.unheard = random.percent(20);
+                ping.lost = if random.percent(20) { near(random, self.commit) } else { ping.lost };
+            }
+            EnvelopeBody::Pong(pong) => {
+                pong.epoch = HealthEpoch::new(near(random, pong.epoch.get()));
+                pong.leader = self.somebody(random);
+            }
+            EnvelopeBody::Raft(frame) => {
+                frame.genesis = self.genesis;
+                let message = &mut frame.message;
+                self.address(random, message);
+                message.term = near(random, self.term);
+                if random.percent(30) {
+                    message.commit = near(random, message.commit);
+                    message.index = near(random, message.index);
+                    message.reject = random.percent(50);
+                }
+            }
+            EnvelopeBody::Dissent(_) | EnvelopeBody::Detector(_) => {}
+            EnvelopeBody::Founding(_) | EnvelopeBody::Farewell(_) => return None,
+        }
+        Some((lane, Envelope::encode_body(body)))
+    }
+
+    fn somebody(&self, random: &mut Random) -> Option<Instance> {
+        match random.below(4) {
+            0 => None,
+            1 => one_of(random, &self.view.members).map(|member| member.instance),
+            _ => Some(self.liar),
+        }
+    }
+
+    /// From the liar, or in the name of a member; to the victim.
+    fn address(&self, random: &mut Random, message: &mut RaftMessage) {
+        let author = if random.percent(70) { Some(self.liar) } else { self.somebody(random) };
+        message.from = raft_id(self.genesis, author.unwrap_or_default()).get();
+        message.to = raft_id(self.genesis, self.whom).get();
+    }
+
+    fn raft(&self, random: &mut Random) -> Bytes {
+        let kind = i32::try_from(random.between(1, KINDS)).unwrap_or(0);
+        let mut message = RaftMessage {
+            kind,
+            term: near(random, self.term),
+            log_term: near(random, self.term),
+            index: near(random, self.commit),
+            commit: near(random, self.commit),
+            commit_term: near(random, self.term),
+            reject: random.percent(30),
+            reject_hint: near(random, self.commit),
+            ..RaftMessage::default()
+        };
+        if message.kind() == MessageKind::Snapshot {
+            // One without content is refused before anybody looks who sent it.
+            message.kind = MessageKind::Heartbeat.into();
+        }
+        self.address(random, &mut message);
+        let frame = RaftFrame { group: 0, genesis: self.genesis, message };
+        Envelope::encode_body(EnvelopeBody::Raft(frame))
+    }
+
+    fn ping(&self, random: &mut Random) -> Bytes {
+        Envelope::encode_body(EnvelopeBody::Ping(Ping {
+            number: random.below(1000),
+            genesis: self.genesis,
+            term: near(random, self.term),
+            leader: self.somebody(random),
+            epoch: HealthEpoch::new(near(random, self.view.epoch.get())),
+            update: random.percent(80).then(|| self.update(random)),
+            applied: near(random, self.commit),
+            state_hash: random.draw(),
+            asks: random.percent(20),
+            unheard: random.percent(20),
+            lost: if random.percent(20) { near(random, self.commit) } else { 0 },
+        }))
+    }
+
+    fn pong(&self, random: &mut Random) -> Bytes {
+        let epoch = HealthEpoch::new(near(random, self.view.epoch.get()));
+        let acknowledged = self.view.members.iter();
+        let acknowledged = acknowledged
+            .map(|member| RelayedAcknowledgement { instance: member.instance, epoch })
+            .collect();
+        let relayed = random.percent(60).then(|| Relayed {
+            leader: self.somebody(random).unwrap_or(self.liar),
+            term: near(random, self.term),
+            update: Some(self.update(random)),
+        });
+        Envelope::encode_body(EnvelopeBody::Pong(Pong {
+            number: random.below(1000),
+            epoch,
+            term: near(random, self.term),
+            applied: near(random, self.commit),
+            state_hash: random.draw(),
+            relayed,
+            acknowledged,
+            leader: self.somebody(random),
+        }))
+    }
+
+    /// A view in which something is untrue.
+    fn update(&self, random: &mut Random) -> HealthUpdate {
+        let mut members = self.view.members.clone();
+        for member in &mut members {
+            match random.below(5) {
+                0 => member.state = MemberState::Down.into(),
+                1 => member.key = NodeKey::from_bytes([7; 32]),
+                2 => member.role = Role::Voter.into(),
+                3 => member.generation = Generation::new(member.generation.get() + 1),
+                _ => {}
+            }
+        }
+        let epoch = HealthEpoch::new(near(random, self.view.epoch.get()));
+        if random.percent(50) {
+            let view = HealthView { epoch, members, ..HealthView::default() };
+            return HealthUpdate { full: Some(view), deltas: Vec::new() };
+        }
+        let epoch = HealthEpoch::new(self.view.epoch.get().saturating_add(1));
+        let delta = HealthDelta { epoch, members, ..HealthDelta::default() };
+        HealthUpdate { full: None, deltas: vec![delta] }
+    }
+
+    /// A packet of gossip under the name of the liar, for half of them with a byte changed.
+    fn packet(&self, random: &mut Random, packet: &[u8]) -> Bytes {
+        let mut packet = packet.to_vec();
+        if random.percent(80)
+            && let Some(name) = packet.get_mut(..16)
+        {
+            name.copy_from_slice(&self.liar.to_bytes());
+            // The number of the start behind the name is one byte as long as it is small.
+            if let Some(start) = packet.get_mut(16)
+                && let Ok(small) = u8::try_from(self.generation.get())
+            {
+                *start = small;
+            }
+        }
+        let length = packet.len() as u64;
+        if random.percent(50)
+            && let Some(byte) =
+                packet.get_mut(usize::try_from(random.below(length.max(1))).unwrap_or(0))
+        {
+            *byte = u8::try_from(random.below(256)).unwrap_or(0);
+        }
+        packet.into()
+    }
+}

@@ -1,0 +1,33 @@
+//! Whether packets pass between two hosts: on the way that a dial would take, and on that of a connection that stands. A
+//! host that has two addresses is reached at either, and its own dials leave from the second.
+
+use crate::network::Door;
+use crate::world::World;
+use std::net::SocketAddr;
+
+impl World {
+    /// The addresses between which a connection runs that one host makes with another at this address.
+    pub(crate) fn doors(&self, host: usize, peer: usize, address: SocketAddr) -> [Door; 2] {
+        let second = self.hosts[peer].leaves_from == Some(address);
+        [(host, self.hosts[host].leaves_from.is_some()), (peer, second)]
+    }
+
+    /// Whether somebody answers a dial.
+    pub(crate) fn answers(&self, host: usize, peer: usize, address: SocketAddr) -> bool {
+        let place = &self.hosts[peer];
+        place.process.is_some()
+            && self.network.connects(host, peer, self.doors(host, peer, address))
+            && place.paused_until.is_none_or(|until| until <= self.now)
+    }
+
+    /// Whether packets from one host pass to another over the connection that stands there.
+    pub(crate) fn passes(&self, from: usize, host: usize) -> bool {
+        let link = self.hosts[host].process.as_ref().and_then(|process| process.links.get(&from));
+        link.is_some_and(|link| self.network.passes_through(from, host, link.doors))
+    }
+
+    /// Whether packets pass both ways over the connection that stands at a host.
+    pub(crate) fn connects(&self, host: usize, peer: usize) -> bool {
+        self.passes(peer, host) && self.network.passes(host, peer)
+    }
+}
