@@ -26,9 +26,11 @@ static UPDATE: Shape = Shape(&[(1, &VIEW), (2, &DELTA)]);
 static PING: Shape = Shape(&[(6, &UPDATE)]);
 static PONG: Shape = Shape(&[(8, &Shape(&[(3, &UPDATE)])), (9, &PLAIN)]);
 static DISSENT: Shape = Shape(&[(2, &PLAIN)]);
+static WARNINGS: Shape = Shape(&[(1, &PLAIN)]);
 static RAFT: Shape = Shape(&[(3, &Shape(&[(7, &PLAIN)]))]);
-/// [`crate::Envelope`]: members, differences, acknowledgements passed on, verdicts, entries.
-pub(crate) static ENVELOPE: Shape = Shape(&[(1, &PING), (2, &PONG), (4, &DISSENT), (6, &RAFT)]);
+/// [`crate::Envelope`]: members, differences, acknowledgements passed on, verdicts, entries, warnings.
+pub(crate) static ENVELOPE: Shape =
+    Shape(&[(1, &PING), (2, &PONG), (4, &DISSENT), (6, &RAFT), (8, &WARNINGS)]);
 
 /// Whether a message holds at most so many elements, in all its lists together.
 pub(crate) fn at_most(budget: usize, shape: &Shape, bytes: &[u8]) -> bool {

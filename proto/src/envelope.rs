@@ -4,8 +4,8 @@
 //! counted before (`elements.rs`).
 
 use crate::{
-    DetectorMessage, Dissent, FoundingMessage, GenesisId, Lane, Ping, Pong, RaftMessage, elements,
-    limits,
+    DetectorMessage, Dissent, FoundingMessage, GenesisId, Lane, Ping, Pong, RaftMessage, Warnings,
+    elements, limits,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -28,7 +28,7 @@ pub struct RaftFrame {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Envelope {
     /// The content.
-    #[prost(oneof = "EnvelopeBody", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "EnvelopeBody", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub body: Option<EnvelopeBody>,
 }
 
@@ -57,6 +57,9 @@ pub enum EnvelopeBody {
     /// overtake it.
     #[prost(uint64, tag = "7")]
     Farewell(u64),
+    /// What an operator should look at.
+    #[prost(message, tag = "8")]
+    Warnings(Warnings),
 }
 
 /// Why a frame was refused.

@@ -32,6 +32,8 @@ pub enum FrameKind {
     Raft,
     /// A goodbye.
     Farewell,
+    /// What an operator should look at.
+    Warnings,
 }
 
 impl FrameKind {

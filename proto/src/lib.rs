@@ -28,6 +28,7 @@ mod ping;
 mod raft;
 mod request;
 mod session;
+mod warnings;
 
 pub use address::Address;
 pub use card::Card;
@@ -69,3 +70,4 @@ pub use request::{
     forward_answer, forward_request,
 };
 pub use session::{DialFailure, Session, SessionEnd};
+pub use warnings::{Warning, WarningKind, Warnings};

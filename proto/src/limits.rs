@@ -40,6 +40,8 @@ pub const NUMBER_STEP: u64 = 1 << 32;
 pub const LIST_ELEMENTS: usize = 16 * 1024;
 /// Bytes of an append for each entry in it, at least: the shortest command makes one of more than twenty.
 pub const ENTRY_BYTES: usize = 16;
+/// Most hosts that all nodes are warned of at once; more than that are one mistake.
+pub const WARNINGS: usize = 16;
 /// Most members of one cluster.
 pub const MEMBERS: usize = 1_000;
 

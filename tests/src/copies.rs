@@ -2,7 +2,7 @@
 
 use crate::world::{Setup, World};
 use quorate_node::State;
-use quorate_proto::{Generation, Instance, MemberState, Role};
+use quorate_proto::{Generation, HealthEpoch, Instance, MemberState, Role};
 use std::time::Duration;
 
 /// Longer than anything here takes.
@@ -35,19 +35,27 @@ fn seen_by(world: &World, host: usize) -> (Instance, Generation, MemberState, Ro
     (member.instance, member.generation, member.state(), member.role())
 }
 
+fn epoch_at(world: &World, host: usize) -> HealthEpoch {
+    world.hosts[host].process.as_ref().expect("it runs").node.status(world.now).view.epoch
+}
+
 fn says(world: &World, host: usize, words: &str) -> bool {
     let process = world.hosts[host].process.as_ref();
     let reasons = process.map(|process| process.node.status(world.now).reasons);
     reasons.is_some_and(|reasons| reasons.iter().any(|reason| reason.text.contains(words)))
 }
 
-/// A copy of a voter's disk starts while the voter runs. Gives whether the voter stays what it was, on all three hosts and
-/// with each host told.
+/// A copy of a voter's disk starts while the voter runs; only hosts that it reaches can see it. Gives whether the voter stays what it
+/// was, on all three hosts, with few epochs, and which hosts are told.
 #[must_use]
-pub fn a_copy_of_a_running_disk(seed: u64) -> (bool, [bool; 3]) {
+pub fn a_copy_of_a_running_disk(seed: u64, reaches: &[usize]) -> (bool, [bool; 3]) {
     let mut world = three_of_four(seed);
     let before = seen_by(&world, 0);
+    let epoch = epoch_at(&world, 0);
     world.copy_disk(ORIGINAL, COPY);
+    for host in (0..3).filter(|host| !reaches.contains(host)) {
+        world.network.cut_both(host, COPY);
+    }
     world.start(COPY);
     world.run_for(LIMIT);
     let same = (0..3).all(|host| seen_by(&world, host) == before);
@@ -57,7 +65,7 @@ pub fn a_copy_of_a_running_disk(seed: u64) -> (bool, [bool; 3]) {
             if host == ORIGINAL { "a copy of this node's disk" } else { "one disk runs twice" };
         says(&world, host, words)
     });
-    (same && runs, told)
+    (same && runs && epoch_at(&world, 0) == epoch, told)
 }
 
 /// An older copy of a voter's disk is put in its place. Gives whether the others listen to it, and whether they say what it is.

@@ -100,7 +100,7 @@ impl Forger {
                     message.reject = random.percent(50);
                 }
             }
-            EnvelopeBody::Dissent(_) | EnvelopeBody::Detector(_) => {}
+            EnvelopeBody::Dissent(_) | EnvelopeBody::Detector(_) | EnvelopeBody::Warnings(_) => {}
             EnvelopeBody::Founding(_) | EnvelopeBody::Farewell(_) => return None,
         }
         Some((lane, Envelope::encode_body(body)))

@@ -15,7 +15,6 @@ mod copies;
 mod damping;
 mod disk_steps;
 mod disk_watch;
-mod doubles;
 pub mod event;
 mod evidence;
 mod forwarding;
@@ -42,6 +41,7 @@ mod timers;
 #[cfg(test)]
 mod trial;
 mod trust;
+mod warnings;
 mod weighing;
 mod whereabouts;
 

@@ -1,27 +1,23 @@
-//! When the name of a member may go to another disk life: a leader's judgement, and what is told of one that must wait.
+//! When the name of a member may go to another disk life: a leader's judgement.
 //!
 //! A wiped host comes back under its name, from its address: it takes the name as soon as the old life is committed as gone. Who
 //! comes from elsewhere may be a stray host with a name that is another's. While its holder is alive it is refused. When
 //! the holder is a voter that is gone, its disk may come back, and its vote with it: then the name is kept for it for some
 //! minutes. A name without a vote moves at once.
 //!
-//! Knows nothing of how an asker is answered. Bounded by the members, and by who asks of late.
+//! Knows nothing of how an asker is answered, nor of how all nodes are told of it (`warnings.rs`). Bounded by the members.
 
 use crate::event::Output;
 use crate::node::Node;
-use crate::status::Reason;
-use quorate_proto::{Address, Admit, Instance, Member, MemberState, Moment, Role};
+use quorate_proto::{
+    Address, Admit, Instance, Member, MemberState, Moment, Role, Warning, WarningKind,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long the name of a voter that is gone is kept from hosts at other addresses: longer than a reboot with checks of the file
 /// systems, or the replacement of a part.
-const KEPT: Duration = Duration::from_secs(5 * 60);
-/// So long an asker that had to wait is told of; it asks every second.
-const TOLD_FOR: Duration = Duration::from_secs(10);
-/// Askers told of at once; more than that are one mistake.
-const MAX_TOLD: usize = 8;
-
+pub(crate) const KEPT: Duration = Duration::from_secs(5 * 60);
 /// What an asker for a held name gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Claim {
@@ -33,21 +29,11 @@ pub(crate) enum Claim {
     Refused(String),
 }
 
-/// An asker that had to wait.
-#[derive(Debug)]
-struct Waiting {
-    name: String,
-    text: String,
-    since: Moment,
-    last: Moment,
-}
-
 /// See the head of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     /// Since when members are gone, as seen here.
     gone: BTreeMap<Instance, Moment>,
-    waiting: BTreeMap<Instance, Waiting>,
 }
 
 fn shown(address: Option<&Address>) -> String {
@@ -91,6 +77,10 @@ impl Node {
             if !patience_is_over {
                 return Claim::Later;
             }
+            // A wiped host at its own place only comes before the old life is found dead.
+            if !at_its_place(holder, admit) {
+                self.warn_of_name(WarningKind::NameInUse, admit, out);
+            }
             return Claim::Refused(format!(
                 "the name `{name}` belongs to instance {} at {there}, which is alive: two hosts with one name, or a cloned \
                  disk. Give this host another name in host.toml, or stop the other",
@@ -100,7 +90,7 @@ impl Node {
         let gone = self.names.gone.get(&holder.instance).map(|since| self.now.since(*since));
         let kept = holder.role() == Role::Voter && gone.is_none_or(|gone| gone < KEPT);
         if !kept || at_its_place(holder, admit) {
-            self.names.waiting.remove(&admit.instance);
+            self.warnings.forget(WarningKind::NameKept, admit.instance);
             return Claim::Succeeds;
         }
         let minutes = KEPT.as_secs() / 60;
@@ -110,45 +100,20 @@ impl Node {
              once from the voter's address; a host that has the name by mistake needs another one in host.toml",
             holder.state().word()
         );
-        self.note_waiting(admit, &from, minutes, out);
+        self.warn_of_name(WarningKind::NameKept, admit, out);
         Claim::Refused(text)
     }
 
-    fn note_waiting(&mut self, admit: &Admit, from: &str, minutes: u64, out: &mut Vec<Output>) {
-        let now = self.now;
-        let waiting = &mut self.names.waiting;
-        waiting.retain(|_, one| now.since(one.last) < TOLD_FOR);
-        if let Some(one) = waiting.get_mut(&admit.instance) {
-            one.last = now;
-            return;
-        }
-        if waiting.len() >= MAX_TOLD {
-            return;
-        }
-        let text = format!(
-            "another host, at {from}, asks for the name of voter {}, which is gone; it gets the name {minutes} minutes after the \
-             voter went, unless that comes back",
-            admit.name
-        );
-        let one = Waiting { name: admit.name.clone(), text: text.clone(), since: now, last: now };
-        waiting.insert(admit.instance, one);
-        self.event("alarm", text, true, out);
-    }
-
-    /// Why an operator should look at hosts that ask for names of others.
-    pub(crate) fn name_reasons(&self) -> impl Iterator<Item = Reason> {
-        let now = self.now;
-        let fresh = self.names.waiting.values().filter(move |one| now.since(one.last) < TOLD_FOR);
-        fresh.map(|one| Reason {
-            code: "name-held",
-            subject: Some(one.name.clone()),
-            text: one.text.clone(),
-            remedy: format!(
-                "if {} comes back: start it, and give the other host another name in host.toml; if the other host is its \
-                 replacement: wait",
-                one.name
-            ),
-            since: one.since,
-        })
+    fn warn_of_name(&mut self, kind: WarningKind, admit: &Admit, out: &mut Vec<Output>) {
+        let Some(address) = admit.address.clone() else { return };
+        let warning = Warning {
+            kind: kind.into(),
+            instance: admit.instance,
+            generation: admit.generation,
+            boot_nonce: 0,
+            name: admit.name.clone(),
+            address,
+        };
+        self.warn(warning, out);
     }
 }

@@ -11,7 +11,6 @@ use crate::campaign::Campaign;
 use crate::copies::Copies;
 use crate::damping::Damping;
 use crate::disk_watch;
-use crate::doubles::Doubles;
 use crate::event::{Input, Output, Write};
 use crate::evidence::Evidence;
 use crate::group::Group;
@@ -28,6 +27,7 @@ use crate::state_watch::StateWatch;
 use crate::stop::Stopping;
 use crate::timers::{Timer, Timers};
 use crate::trust::Trust;
+use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
 use quorate_proto::{
@@ -104,7 +104,7 @@ pub struct Node {
     pub(crate) told: HealthEpoch,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
     pub(crate) genesis: Option<GenesisId>,
-    pub(crate) doubles: Doubles,
+    pub(crate) warnings: Warnings,
     /// Something that a leader's duties depend on has changed since they were last done.
     pub(crate) duties_due: bool,
     /// The view or the group was replaced; what hangs on it is brought up to date in the settle.
@@ -155,7 +155,7 @@ impl Node {
             told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
             duties_due: true,
-            doubles: Doubles::default(),
+            warnings: Warnings::default(),
             meta_changed: true,
             persists: VecDeque::new(),
             last_persist: 0,
@@ -311,6 +311,7 @@ impl Node {
             EnvelopeBody::Detector(message) => {
                 self.step_detector(DetectorInput::Message { from, message }, out);
             }
+            EnvelopeBody::Warnings(told) => self.warnings_told(from, told, out),
             EnvelopeBody::Raft(frame) => self.raft_frame(from, frame, out),
             EnvelopeBody::Farewell(generation) => {
                 let generation = Generation::new(generation).min(speaking);
@@ -430,6 +431,7 @@ impl Node {
             Timer::Ping => self.ping_round(out),
             Timer::Relay => self.ask_around(out),
             Timer::Dissent => self.send_dissent(out),
+            Timer::Warnings => self.tell_warnings(out),
             Timer::Reads => self.repeat_reads(),
             Timer::LeaderSilence => self.health.changed = true,
             Timer::Duties => self.duties_due = true,

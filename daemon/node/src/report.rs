@@ -79,7 +79,7 @@ impl Node {
         }
     }
 
-    fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         if self.is_quorate() && self.health.member(self.config.instance).is_some() {
             return State::Quorate;
         }
@@ -105,9 +105,8 @@ impl Node {
             }
             State::NoQuorum => self.no_quorum_reasons(now),
         };
-        reasons.extend(self.double_reasons());
+        reasons.extend(self.warning_reasons());
         reasons.extend(self.two_address_reasons());
-        reasons.extend(self.name_reasons());
         reasons.extend(self.link_reason());
         reasons.extend(self.disk_full.map(|since| Reason {
             code: "disk-full",

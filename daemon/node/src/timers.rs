@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Relay,
     /// The dissent is sent again while it is not empty.
     Dissent,
+    /// What an operator should look at is told again.
+    Warnings,
     /// Reads that raft dropped silently are asked again.
     Reads,
     /// The leader has been silent for too long: no longer quorate.

@@ -12,8 +12,8 @@ use quorate_proto::{
     LifeProbe, Member, MessageKind, Nack, NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest,
     RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed, RelayedAcknowledgement,
     RequestOp, ResponseHeader, SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport,
-    WaitEpoch, Waited, compare, detector_message, forward_answer, forward_request,
-    founding_message, kv_request, kv_response, request_op,
+    WaitEpoch, Waited, Warning, WarningKind, Warnings, compare, detector_message, forward_answer,
+    forward_request, founding_message, kv_request, kv_response, request_op,
 };
 
 /// A disk life.
@@ -270,6 +270,15 @@ impl Word for Envelope {
             confirmed: true,
         };
         let (epoch, verdicts) = (HealthEpoch::new(10), vec![report]);
+        let warning = Warning {
+            kind: WarningKind::RunsTwice.into(),
+            instance: life(2),
+            generation: Generation::new(4),
+            boot_nonce: 7,
+            name: "n2".to_owned(),
+            address: std::net::SocketAddr::from(([10, 0, 0, 9], 4747)).into(),
+        };
+        let warnings = Warnings { list: vec![warning.clone(), warning] };
         let dissent = Dissent { epoch, verdicts, ping: 1, since_ping_ms: 20 };
         let founding = |body| {
             let digest = Digest::default();
@@ -289,6 +298,7 @@ impl Word for Envelope {
             ),
             ("dissent".to_owned(), EnvelopeBody::Dissent(dissent)),
             ("raft".to_owned(), EnvelopeBody::Raft(raft)),
+            ("warnings".to_owned(), EnvelopeBody::Warnings(warnings)),
             ("farewell".to_owned(), EnvelopeBody::Farewell(3)),
         ];
         let detector = detector_messages().into_iter();

@@ -1,0 +1,310 @@
+//! Hosts that an operator must look at, and that only some nodes see: copies of disks, and strays with the name of another.
+//!
+//! Whoever was there first is listened to; the one that came is not. The node that saw it tells the leader, and the leader tells all,
+//! for as long as it comes again: once as an event on each node, and as a reason. Nobody is ever told to erase the data
+//! of the host that is in the cluster. Nothing but words hangs on what is told. Bounded; more than there is room for is
+//! one mistake.
+
+use crate::event::Output;
+use crate::node::Node;
+use crate::status::{Reason, State};
+use crate::timers::Timer;
+use quorate_proto::{
+    Address, EnvelopeBody, FrameKind, Instance, Moment, NodeName, Session, Warning, WarningKind,
+    Warnings as Told, limits,
+};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// So long a copy is told of after it came last; it dials every few seconds.
+const COPY_TOLD: Duration = Duration::from_secs(60);
+/// The same of one that asks for a name, which it does every second.
+const NAME_TOLD: Duration = Duration::from_secs(10);
+/// What another node told is kept for so long; it is repeated much sooner.
+const PASSED_ON: Duration = Duration::from_secs(20);
+/// It is repeated each so many rounds of pings: two seconds, more in large clusters.
+const REPEAT_ROUNDS: u32 = 13;
+
+/// What a warning is about. Of one start of one life there is one of each kind.
+type Key = (WarningKind, Instance, u64);
+
+#[derive(Debug)]
+struct Entry {
+    warning: Warning,
+    at: SocketAddr,
+    since: Moment,
+    /// When this node saw it last.
+    seen: Option<Moment>,
+    /// When another node told of it last.
+    told: Option<Moment>,
+}
+
+/// See the head of the file. At most `limits::WARNINGS` entries.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    entries: BTreeMap<Key, Entry>,
+}
+
+impl Entry {
+    fn is_seen(&self, now: Moment) -> bool {
+        let span = match self.warning.kind() {
+            WarningKind::NameInUse | WarningKind::NameKept => NAME_TOLD,
+            _ => COPY_TOLD,
+        };
+        self.seen.is_some_and(|at| now.since(at) < span)
+    }
+
+    fn is_fresh(&self, now: Moment) -> bool {
+        self.is_seen(now) || self.told.is_some_and(|at| now.since(at) < PASSED_ON)
+    }
+}
+
+impl Warnings {
+    /// Nothing is wrong with this one any more.
+    pub(crate) fn forget(&mut self, kind: WarningKind, instance: Instance) {
+        self.entries.retain(|key, _| (key.0, key.1) != (kind, instance));
+    }
+
+    /// Notes one; true when it is a new one. `told`: by another node.
+    fn note(&mut self, now: Moment, warning: Warning, told: bool) -> bool {
+        self.entries.retain(|_, entry| entry.is_fresh(now));
+        let (kind, at) = (warning.kind(), warning.address.socket());
+        let Some(at) = at.filter(|_| kind != WarningKind::Unknown) else { return false };
+        if NodeName::new(&warning.name).is_err() {
+            return false;
+        }
+        let key = (kind, warning.instance, warning.boot_nonce);
+        let news = !self.entries.contains_key(&key);
+        if news && self.entries.len() >= limits::WARNINGS {
+            return false;
+        }
+        let entry = self.entries.entry(key).or_insert(Entry {
+            warning,
+            at,
+            since: now,
+            seen: None,
+            told: None,
+        });
+        *(if told { &mut entry.told } else { &mut entry.seen }) = Some(now);
+        news
+    }
+}
+
+impl Node {
+    /// A copy of a disk life that runs came, and was turned away or is not listened to.
+    pub(crate) fn came_twice(&mut self, session: &Session, out: &mut Vec<Output>) {
+        self.warn_of(WarningKind::RunsTwice, session, out);
+    }
+
+    /// An older copy of a disk life came, whose later start is known.
+    pub(crate) fn came_from_the_past(&mut self, session: &Session, out: &mut Vec<Output>) {
+        self.warn_of(WarningKind::OlderCopy, session, out);
+    }
+
+    fn warn_of(&mut self, kind: WarningKind, session: &Session, out: &mut Vec<Output>) {
+        let warning = Warning {
+            kind: kind.into(),
+            instance: session.instance,
+            generation: session.generation,
+            boot_nonce: session.boot_nonce,
+            name: session.name.to_string(),
+            address: session.address.into(),
+        };
+        self.warn(warning, out);
+    }
+
+    /// This node saw something that all should know.
+    pub(crate) fn warn(&mut self, warning: Warning, out: &mut Vec<Output>) {
+        self.note_warning(warning, false, out);
+        self.timers.arm_if_idle(Timer::Warnings, self.now);
+    }
+
+    fn note_warning(&mut self, warning: Warning, told: bool, out: &mut Vec<Output>) {
+        if !self.warnings.note(self.now, warning.clone(), told) {
+            return;
+        }
+        let Some(at) = warning.address.socket() else { return };
+        let (code, text, remedy) = self.words_of(&warning, at);
+        self.event(code, format!("{text}; {remedy}"), true, out);
+        if self.leads() {
+            self.timers.arm(Timer::Warnings, self.now);
+        }
+    }
+
+    /// What this node saw goes to the leader, and what a leader knows to all; again while there is anything.
+    pub(crate) fn tell_warnings(&mut self, out: &mut Vec<Output>) {
+        let (now, leads, me) = (self.now, self.leads(), self.config.instance);
+        let entries = self.warnings.entries.values();
+        let list: Vec<Warning> = entries
+            .filter(|entry| entry.is_seen(now) || (leads && entry.is_fresh(now)))
+            .map(|entry| entry.warning.clone())
+            .collect();
+        if list.is_empty() {
+            return;
+        }
+        self.timers.arm(Timer::Warnings, now + self.ping_interval() * REPEAT_ROUNDS);
+        let to: Vec<Instance> = if leads {
+            let all = self.health.alive().map(|member| member.instance);
+            all.filter(|instance| *instance != me).collect()
+        } else {
+            self.health.leader.iter().map(|leader| leader.instance).collect()
+        };
+        for instance in to {
+            let body = EnvelopeBody::Warnings(Told { list: list.clone() });
+            self.send_control(instance, FrameKind::Warnings, 0, body, out);
+        }
+    }
+
+    /// A member tells the leader, or the leader tells this node.
+    pub(crate) fn warnings_told(&mut self, from: Instance, told: Told, out: &mut Vec<Output>) {
+        let leader = self.health.leader.is_some_and(|leader| leader.instance == from);
+        let member = self.leads() && self.health.member(from).is_some();
+        if !(leader || member) || told.list.len() > limits::WARNINGS {
+            self.counters.frames_fenced += 1;
+            return;
+        }
+        for warning in told.list {
+            self.note_warning(warning, true, out);
+        }
+        if member {
+            self.timers.arm_if_idle(Timer::Warnings, self.now);
+        }
+    }
+
+    /// Why an operator should look at hosts that were not let in, or not listened to.
+    pub(crate) fn warning_reasons(&self) -> impl Iterator<Item = Reason> {
+        let now = self.now;
+        self.warnings.entries.values().filter(move |entry| entry.is_fresh(now)).map(|entry| {
+            let (code, text, remedy) = self.words_of(&entry.warning, entry.at);
+            let code = if code == "clone" { code } else { "name-held" };
+            let subject = Some(entry.warning.name.clone());
+            Reason { code, subject, text, remedy, since: entry.since }
+        })
+    }
+
+    /// Kind of the event, what is wrong, and what helps.
+    fn words_of(&self, warning: &Warning, at: SocketAddr) -> (&'static str, String, String) {
+        let (name, life) = (&warning.name, warning.instance);
+        let known = self.health.member(life).and_then(|member| member.address.as_ref());
+        let there = known.and_then(Address::socket).or_else(|| self.peers.address(life));
+        match warning.kind() {
+            WarningKind::OlderCopy => (
+                "clone",
+                format!(
+                    "an older copy of a disk came back: {name} at {at} came as start {} of instance {life}, of which a later start \
+                     is known, and is not listened to",
+                    warning.generation.get()
+                ),
+                format!(
+                    "if the newer data are still somewhere, run these and not the copy; if not: stop quorate at {at}, run `quorate \
+                     reset --cluster {}` there and on no other host, and start it: it joins as a new disk",
+                    self.config.cluster
+                ),
+            ),
+            WarningKind::NameInUse => (
+                "alarm",
+                format!("another host, at {at}, asks for the name of {name}, which is alive"),
+                format!("give the host at {at} another name in its host.toml"),
+            ),
+            WarningKind::NameKept => (
+                "alarm",
+                format!(
+                    "another host, at {at}, asks for the name of voter {name}, which is gone; it gets the name {} minutes after \
+                     the voter went, unless that comes back",
+                    crate::names::KEPT.as_secs() / 60
+                ),
+                format!(
+                    "if {name} comes back: start it, and give the other host another name in host.toml; if the other host is its \
+                     replacement: wait"
+                ),
+            ),
+            WarningKind::RunsTwice | WarningKind::Unknown => {
+                let text = if life == self.config.instance {
+                    format!("a copy of this node's disk runs at {at}, as {name}")
+                } else {
+                    let there = there.map_or_else(String::new, |there| format!(" at {there}"));
+                    format!(
+                        "one disk runs twice: {name} at {at} came as instance {life}, which runs{there} already, and is not listened to"
+                    )
+                };
+                ("clone", text, self.remedy_for_a_copy(life, at, there))
+            }
+        }
+    }
+
+    fn remedy_for_a_copy(
+        &self,
+        life: Instance,
+        at: SocketAddr,
+        there: Option<SocketAddr>,
+    ) -> String {
+        let inside = self.state() == State::Quorate;
+        let guess = if life == self.config.instance && !inside {
+            "most likely this host, which is not let in".to_owned()
+        } else if there == Some(at) {
+            "the one that was copied or restored from the other".to_owned()
+        } else {
+            format!("most likely the one at {at}, which came later")
+        };
+        format!(
+            "find out which of the two is the copy ({guess}); stop quorate there, run `quorate reset --cluster {}` on it and on \
+             no other host, and start it with a name of its own",
+            self.config.cluster
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn copy(number: u8, name: &str) -> Warning {
+        Warning {
+            kind: WarningKind::RunsTwice.into(),
+            instance: Instance::from_bytes([number; 16]),
+            name: name.to_owned(),
+            address: SocketAddr::from(([10, 0, 0, number], 4747)).into(),
+            ..Warning::default()
+        }
+    }
+
+    #[test]
+    fn each_is_new_once_and_again_when_it_was_forgotten() {
+        let mut warnings = Warnings::default();
+        assert!(warnings.note(at(0), copy(1, "n1"), false));
+        assert!(!warnings.note(at(50), copy(1, "n1"), true));
+        assert!(!warnings.note(at(69), copy(1, "n1"), true), "what is told keeps it too");
+        assert!(warnings.note(at(89), copy(1, "n1"), true), "nobody saw it or told of it since");
+        warnings.forget(WarningKind::RunsTwice, Instance::from_bytes([1; 16]));
+        assert!(warnings.entries.is_empty());
+    }
+
+    #[test]
+    fn what_another_node_told_is_not_passed_on_as_seen_here() {
+        let mut warnings = Warnings::default();
+        warnings.note(at(0), copy(1, "n1"), true);
+        let entry = warnings.entries.values().next().expect("noted");
+        assert!(entry.is_fresh(at(19)) && !entry.is_seen(at(0)));
+        assert!(!entry.is_fresh(at(20)));
+    }
+
+    #[test]
+    fn more_than_there_is_room_for_and_what_cannot_be_shown_is_not_kept() {
+        let mut warnings = Warnings::default();
+        for number in 1..=limits::WARNINGS + 5 {
+            let number = u8::try_from(number).expect("few");
+            let kept = warnings.note(at(0), copy(number, "n1"), true);
+            assert_eq!(kept, usize::from(number) <= limits::WARNINGS);
+        }
+        let mut warnings = Warnings::default();
+        assert!(!warnings.note(at(0), copy(1, "\u{1b}[2J"), true), "no name");
+        assert!(!warnings.note(at(0), Warning { kind: 99, ..copy(1, "n1") }, true), "no kind");
+        let nowhere = Warning { address: Address::default(), ..copy(1, "n1") };
+        assert!(!warnings.note(at(0), nowhere, true), "no address");
+    }
+}
