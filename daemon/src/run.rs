@@ -9,7 +9,7 @@ use crate::carry::{Carrier, Hands};
 use crate::cli::RunOptions;
 use crate::clock;
 use crate::config::{Config, Environment, LogFormat};
-use crate::disk::{self, Completed, DataDir, SnapshotKeeper, Writer};
+use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
 use crate::doors::{CALLS, Doors, Started, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
 use crate::seeds::OwnHost;
@@ -18,7 +18,7 @@ use crate::turns::{Ended, Loop, Sources};
 use quorate_meta::Meta;
 use quorate_node::{Boot, Node, NodeConfig, Output, RecoveredLog};
 use quorate_proto::{
-    FoundingState, GenesisId, Hello, HelloKind, founders_digest, limits, short_hash,
+    FoundingState, GenesisId, Hello, HelloKind, NodeName, founders_digest, limits, short_hash,
 };
 use quorate_transport::{NodeKeyPair, Transport, TransportConfig};
 use std::process::ExitCode;
@@ -122,6 +122,7 @@ struct OpenedDisk {
 
 fn open_disk(config: &Config) -> Result<OpenedDisk, StartError> {
     let opened = disk::open(&config.data_dir, &config.birth_dir, &config.cluster)?;
+    opened.dir.check_name(&config.host.name)?;
     let restore =
         |pieces: disk::Pieces<'_>| Meta::restore(pieces).map_err(|error| error.to_string());
     let recovered = disk::recover(&opened.dir, &opened.founding, restore)?;
@@ -255,6 +256,7 @@ async fn serve(
     let started = Started::now(clock::now());
     let (node, first) = Node::start(clock::now(), wall_unix_ms(), boot);
     let (show, status) = watch::channel(Arc::new(node.status(clock::now())));
+    threads.spawn(note_name(status.clone(), dir.known_name()));
     let keyspace = config.client.keyspace_on_tcp;
     let doors = Doors { calls: channels.calls, status, feed, events, keyspace, started };
     let open = [
@@ -274,6 +276,23 @@ async fn serve(
         }
     }
     Ok(ended)
+}
+
+/// Notes in the data directory under which name the cluster knows this life, once it does.
+async fn note_name(mut status: watch::Receiver<Arc<quorate_node::Status>>, note: KnownName) {
+    let name_in = |status: &quorate_node::Status| {
+        let mut members = status.view.members.iter();
+        let own = members.find(|member| member.instance == note.instance());
+        own.and_then(|member| NodeName::new(&member.name).ok())
+    };
+    let Ok(name) = status.wait_for(|status| name_in(status).is_some()).await.map(|s| name_in(&s))
+    else {
+        return;
+    };
+    let noted = tokio::task::spawn_blocking(move || name.map_or(Ok(()), |name| note.note(&name)));
+    if let Ok(Err(error)) = noted.await {
+        tracing::warn!(%error, "the name of this host was not noted in the data directory");
+    }
 }
 
 /// Opens the doors on the threads that will serve them.

@@ -18,6 +18,7 @@ mod processes {
     mod joins;
     mod links;
     mod place;
+    mod renames;
     mod stops;
     mod watching;
     mod wipes;

@@ -8,9 +8,10 @@ use super::durable::{self, sync_directory};
 use super::error::DiskError;
 use super::files::Machine;
 use super::identity::{Identity, generation_from_file, generation_to_file};
+use super::known_name::KnownName;
 use super::reached::{self, Reached};
 use super::{founding_file, marker};
-use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId};
+use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId, NodeName};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -129,6 +130,27 @@ impl DataDir {
     /// Where the marker is.
     pub(super) fn birth_dir(&self) -> &Path {
         &self.birth_dir
+    }
+
+    /// The note of the name under which the cluster knows this life.
+    pub(crate) fn known_name(&self) -> KnownName {
+        KnownName::of(&self.life(), self.identity.instance)
+    }
+
+    /// Refuses a host with another name than the one under which the cluster knows this life.
+    ///
+    /// # Errors
+    /// With both names, and what helps in either case.
+    pub(crate) fn check_name(&self, wanted: &NodeName) -> Result<(), DiskError> {
+        match self.known_name().read() {
+            Some(found) if found != *wanted => Err(DiskError::OtherName {
+                dir: self.root.clone(),
+                found: found.to_string(),
+                wanted: wanted.to_string(),
+                cluster: self.identity.cluster.to_string(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// What this life is known to have reached; none when nothing was ever noted.

@@ -116,6 +116,21 @@ pub(crate) enum DiskError {
         /// The config's.
         wanted: String,
     },
+    /// The cluster knows the life under another name than the host has.
+    #[error(
+        "{} is the disk of `{found}` in cluster `{cluster}`, but this host is called `{wanted}` (key `name` in host.toml, or else the first part of the host's name). If this host was renamed, keep the name of its disk: set `name = \"{found}\"` in host.toml. If the directory was copied from another host, or the new name must be, begin anew here with `quorate reset --cluster {cluster}`, and this host joins as a new disk",
+        dir.display()
+    )]
+    OtherName {
+        /// The data directory.
+        dir: PathBuf,
+        /// The name that the cluster knows.
+        found: String,
+        /// The host's.
+        wanted: String,
+        /// For the command.
+        cluster: String,
+    },
     /// The marker names another cluster than the data.
     #[error(
         "the marker {} says that this host was in cluster {marker}, its data says {data}. If the data is right, remove the marker; if not, run `quorate reset --cluster {cluster}`",

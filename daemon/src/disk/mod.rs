@@ -5,6 +5,7 @@
 //! DATA_DIR/LOCK                      held for life; the holder's pid
 //! DATA_DIR/life/                     one disk life; appears whole, by one rename
 //!     identity  generation  founding
+//!     name                           that under which the cluster knows it
 //!     store                          cluster id of the log, written before the first vote
 //!     log/log-NUMBER  log/spare
 //!     snapshots/snapshot-INDEX-TERM
@@ -24,6 +25,7 @@ mod error;
 mod files;
 mod founding_file;
 mod identity;
+mod known_name;
 mod log_files;
 mod marker;
 mod reached;
@@ -41,6 +43,7 @@ mod writer;
 pub(crate) use arrivals::{Announced, Incoming, Refused};
 pub(crate) use data_dir::{DataDir, EndedLife, open, read_ended};
 pub(crate) use error::DiskError;
+pub(crate) use known_name::KnownName;
 pub(crate) use recovery::{Pieces, Recovered, recover};
 pub(crate) use reset::reset;
 pub(crate) use snapshot_source::SnapshotSource;

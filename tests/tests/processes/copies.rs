@@ -9,9 +9,14 @@ fn a_copy_of_a_data_directory_is_turned_away_and_named_while_the_original_runs_o
     let mut cluster = Cluster::running(3);
     let before = cluster.sees(0, "n2", "state", "alive");
     let data = cluster.hosts[1].file("data");
+    let note = data.join("life/name");
+    until("the name is noted", || note.exists().then_some(()).ok_or_else(String::new));
     let copy = cluster.add("copy").file("data");
     let copied = Command::new("cp").arg("-a").arg(&data).arg(&copy).status();
     assert!(copied.expect("cp runs").success());
+    // Under a name of its own it does not even start.
+    cluster.hosts[3].refuses().names(&["`n2`", "`copy`", "copied from another host"]);
+    cluster.hosts[3].write("host.toml", "name = \"n2\"\n");
     cluster.hosts[3].start();
     for host in &cluster.hosts[..3] {
         let words = if host.name == "n2" { "a copy of this node's disk" } else { "runs twice" };

@@ -2,7 +2,7 @@
 
 use super::super::reset::ResetError;
 use super::*;
-use quorate_proto::{Ballot, FoundingState};
+use quorate_proto::{Ballot, FoundingState, NodeName};
 use std::os::unix::fs::PermissionsExt as _;
 
 #[test]
@@ -194,4 +194,28 @@ fn a_marker_that_a_crash_kept_from_being_written_is_made_good_at_the_next_start(
     assert_eq!(host.open().expect("opened").marker, Some(genesis(3)));
     let kept = marker::read(&host.birth(), &cluster("prod")).expect("whole");
     assert_eq!(kept, Some(genesis(3)));
+}
+
+#[test]
+fn a_life_that_is_known_under_another_name_is_refused_with_both_names_and_what_helps() {
+    let name = |text| NodeName::new(text).expect("a name");
+    let host = Host::new();
+    let opened = host.open().expect("created");
+    // Nobody knows it yet: a host that is refused a name may take another one.
+    opened.dir.check_name(&name("n2")).expect("any name");
+    opened.dir.check_name(&name("n9")).expect("any name");
+    opened.dir.known_name().note(&name("n2")).expect("noted");
+    drop(opened);
+    let opened = host.open().expect("opened");
+    opened.dir.check_name(&name("n2")).expect("its name");
+    let refusal = opened.dir.check_name(&name("n9")).expect_err("another").to_string();
+    for part in ["`n2`", "`n9`", "name = \"n2\"", "quorate reset --cluster prod"] {
+        assert!(refusal.contains(part), "{part} in {refusal}");
+    }
+    drop(opened);
+    // A note that was mixed in from another life says nothing of this one.
+    let other = Host::new();
+    drop(other.open().expect("created"));
+    std::fs::copy(host.life().join("name"), other.life().join("name")).expect("copied");
+    other.open().expect("opened").dir.check_name(&name("n9")).expect("any name");
 }
