@@ -226,6 +226,18 @@ pub(crate) fn raft_message() -> RaftMessage {
     }
 }
 
+fn warnings() -> Warnings {
+    let warning = Warning {
+        kind: WarningKind::RunsTwice.into(),
+        instance: life(2),
+        generation: Generation::new(4),
+        boot_nonce: 7,
+        name: "n2".to_owned(),
+        address: std::net::SocketAddr::from(([10, 0, 0, 9], 4747)).into(),
+    };
+    Warnings { list: vec![warning.clone(), warning] }
+}
+
 impl Word for Envelope {
     const NAME: &'static str = "envelope";
     const LONGEST: usize = 16 * 1024;
@@ -270,15 +282,6 @@ impl Word for Envelope {
             confirmed: true,
         };
         let (epoch, verdicts) = (HealthEpoch::new(10), vec![report]);
-        let warning = Warning {
-            kind: WarningKind::RunsTwice.into(),
-            instance: life(2),
-            generation: Generation::new(4),
-            boot_nonce: 7,
-            name: "n2".to_owned(),
-            address: std::net::SocketAddr::from(([10, 0, 0, 9], 4747)).into(),
-        };
-        let warnings = Warnings { list: vec![warning.clone(), warning] };
         let dissent = Dissent { epoch, verdicts, ping: 1, since_ping_ms: 20 };
         let founding = |body| {
             let digest = Digest::default();
@@ -298,7 +301,7 @@ impl Word for Envelope {
             ),
             ("dissent".to_owned(), EnvelopeBody::Dissent(dissent)),
             ("raft".to_owned(), EnvelopeBody::Raft(raft)),
-            ("warnings".to_owned(), EnvelopeBody::Warnings(warnings)),
+            ("warnings".to_owned(), EnvelopeBody::Warnings(warnings())),
             ("farewell".to_owned(), EnvelopeBody::Farewell(3)),
         ];
         let detector = detector_messages().into_iter();
