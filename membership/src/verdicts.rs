@@ -111,17 +111,17 @@ impl Verdicts {
         }
     }
 
-    /// A goodbye, bound to its generation.
+    /// A goodbye, bound to its generation. Of a start that nobody has met it says nothing of the one that is known: a copy of
+    /// the disk that could not start says goodbye too.
     pub(crate) fn farewell(
         &mut self,
         now: Moment,
         instance: Instance,
         generation: Generation,
     ) -> Option<Opinion> {
-        if self.get(instance).is_some_and(|old| {
-            old.generation > generation
-                || (old.generation == generation && old.verdict == Verdict::Left)
-        }) {
+        let known = self.get(instance).filter(|old| old.generation != Generation::default());
+        let over = |old: &Opinion| old.generation == generation && old.verdict == Verdict::Left;
+        if known.is_some_and(|old| old.generation != generation || over(old)) {
             return None;
         }
         let reason = "said goodbye".to_owned();

@@ -203,6 +203,18 @@ fn a_question_about_a_node_that_said_goodbye_is_answered_at_once() {
 }
 
 #[test]
+fn a_goodbye_of_a_start_that_was_never_met_is_none_of_the_one_that_runs() {
+    let mut node = Node::new(ME);
+    (2..=3).for_each(|peer| drop(node.meet(peer, 4)));
+    // A copy of its disk, which raised the count and could not start.
+    for number in [3, 5] {
+        let generation = Generation::new(number);
+        node.feed(DetectorInput::Farewell { instance: instance(3), generation });
+    }
+    assert_eq!(answers(&node.ask(2, 3)), [(instance(2), true)]);
+}
+
+#[test]
 fn own_standing_silence_answers_a_question_at_once() {
     let mut node = Node::new(ME);
     (2..=3).for_each(|peer| drop(node.meet(peer, 1)));
