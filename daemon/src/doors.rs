@@ -101,6 +101,25 @@ pub(crate) struct Doors {
     pub(crate) keyspace: bool,
     /// For showing moments as times.
     pub(crate) started: Started,
+    /// When the door is to close.
+    pub(crate) closing: Closing,
+}
+
+/// The wish that a door closes: nobody is let in any more, feeds end, and everybody has the answer that is being given.
+#[derive(Debug, Clone)]
+pub(crate) struct Closing(watch::Receiver<()>);
+
+impl Closing {
+    /// The wish is there once the first half is dropped.
+    pub(crate) fn new() -> (watch::Sender<()>, Self) {
+        let (open, closing) = watch::channel(());
+        (open, Self(closing))
+    }
+
+    /// Waits for it.
+    pub(crate) async fn asked(mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
 }
 
 /// Why a call has no answer.

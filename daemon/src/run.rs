@@ -10,7 +10,7 @@ use crate::cli::RunOptions;
 use crate::clock;
 use crate::config::{Config, Environment, LogFormat};
 use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
-use crate::doors::{CALLS, Doors, Started, wall_unix_ms};
+use crate::doors::{CALLS, Closing, Doors, Started, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
 use crate::seeds::OwnHost;
 use crate::service::Service;
@@ -28,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 /// Inputs that wait for the loop: a full lane of frames from each of many peers. Full means that the loop is
 /// overrun: the lanes then wait, and so do their senders.
@@ -36,6 +37,8 @@ const INPUTS: usize = 8_192;
 const SNAPSHOT_EVERY: u64 = 50_000;
 /// `quorate farewell` may delay a restart by this at most.
 const FAREWELL: Duration = Duration::from_millis(300);
+/// How long the clients of the doors may take their last answers at a stop.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Runs the daemon.
 pub(crate) fn run(options: &RunOptions) -> ExitCode {
@@ -258,7 +261,8 @@ async fn serve(
     let (show, status) = watch::channel(Arc::new(node.status(clock::now())));
     threads.spawn(note_name(status.clone(), dir.known_name()));
     let keyspace = config.client.keyspace_on_tcp;
-    let doors = Doors { calls: channels.calls, status, feed, events, keyspace, started };
+    let (keep_open, closing) = Closing::new();
+    let doors = Doors { calls: channels.calls, status, feed, events, keyspace, started, closing };
     let open = [
         Some(threads.spawn(api::serve_unix(unix, doors.clone()))),
         tcp.map(|listener| {
@@ -267,8 +271,8 @@ async fn serve(
         }),
     ];
     let ended = run_loop(node, first, Carrier::new(hands), show, channels.sources).await;
-    transport.close("stopping").await;
-    open.into_iter().flatten().for_each(|door| door.abort());
+    drop(keep_open);
+    tokio::join!(transport.close("stopping"), close_doors(open.into_iter().flatten().collect()));
     if ended == Ended::Stopped {
         // Without the note the farewell after it says goodbye once more, which does no harm.
         if let Err(error) = dir.note_clean_stop() {
@@ -293,6 +297,18 @@ async fn note_name(mut status: watch::Receiver<Arc<quorate_node::Status>>, note:
     if let Ok(Err(error)) = noted.await {
         tracing::warn!(%error, "the name of this host was not noted in the data directory");
     }
+}
+
+/// Waits until the clients of the doors have the answers that are being given, not for long.
+async fn close_doors(mut open: Vec<JoinHandle<()>>) {
+    let answered = async {
+        for door in &mut open {
+            // A door that panicked has nobody to answer.
+            let _ = door.await;
+        }
+    };
+    let _ = tokio::time::timeout(LAST_ANSWERS, answered).await;
+    open.iter().for_each(JoinHandle::abort);
 }
 
 /// Opens the doors on the threads that will serve them.

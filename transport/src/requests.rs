@@ -24,6 +24,9 @@ const RECEIVE: Duration = Duration::from_secs(5);
 /// the stream, and with it the wait.
 const ANSWER: Duration = Duration::from_secs(600);
 
+/// How long an answer counts as being given until the asker has it.
+const TAKEN: Duration = Duration::from_secs(1);
+
 /// Why a request has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestFailure {
@@ -165,8 +168,9 @@ async fn serve(shared: Arc<Shared>, from: Instance, mut sender: SendStream, rece
 /// A request that has come in whole, and the room that it takes until it is answered.
 struct Received {
     bytes: Bytes,
+    /// Kept until the asker has the answer: who closes in good order takes all turns first.
     _turn: tokio::sync::OwnedSemaphorePermit,
-    _room: tokio::sync::OwnedSemaphorePermit,
+    room: tokio::sync::OwnedSemaphorePermit,
 }
 
 /// None when there is no room or the request is no frame: nothing was looked at.
@@ -180,7 +184,7 @@ async fn receive(shared: &Shared, receiver: RecvStream) -> Option<Received> {
     }
     let room = shared.request_kib.clone().try_acquire_many_owned(length / 1024 + 1).ok()?;
     let bytes = reader.body(length, limits::REQUEST_FRAME).await.ok()?;
-    Some(Received { bytes, _turn: turn, _room: room })
+    Some(Received { bytes, _turn: turn, room })
 }
 
 /// True when an answer was given.
@@ -207,5 +211,11 @@ async fn answer(
     }
     let mut batch = Batch::default();
     batch.push(answer);
-    batch.write(sender).await.is_ok() && sender.finish().is_ok()
+    if batch.write(sender).await.is_err() || sender.finish().is_err() {
+        return false;
+    }
+    drop(request.room);
+    // What is written is not yet there, and a connection that is closed sends nothing again.
+    let _ = tokio::time::timeout(TAKEN, sender.stopped()).await;
+    true
 }

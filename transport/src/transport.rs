@@ -10,7 +10,7 @@ use crate::identity::Identity;
 use crate::links::LinkReport;
 use crate::refusal::{CLOSED, OurSide, close_open};
 use crate::requests::{self, RequestFailure};
-use crate::shared::{Parts, Shared, WRITERS, lock};
+use crate::shared::{Parts, REQUESTS, Shared, WRITERS, lock};
 use crate::{bulk_out, endpoint};
 use bytes::Bytes;
 use quinn::VarInt;
@@ -200,7 +200,8 @@ impl Transport {
         shared.all_peers().iter().map(|peer| LinkReport::of(peer, now, dials)).collect()
     }
 
-    /// Sends what waits, closes all connections with this reason, and waits for that; a second at most.
+    /// Sends what waits, lets askers have the answers that are being given, closes all connections with this reason, and
+    /// waits for that; a second at most. A request that comes meanwhile is refused as not sent.
     pub async fn close(&self, reason: &str) {
         let shared = &self.open.shared;
         shared.closing.store(true, Ordering::Release);
@@ -211,8 +212,12 @@ impl Transport {
                 link.wake_both();
             }
         }
-        let all = u32::try_from(WRITERS).expect("a small constant");
-        let _ = tokio::time::timeout(FLUSH, shared.writers.acquire_many(all)).await;
+        let all = |count| u32::try_from(count).expect("a small constant");
+        let (writers, answers) = (
+            shared.writers.acquire_many(all(WRITERS)),
+            shared.requests.acquire_many(all(REQUESTS)),
+        );
+        let _ = tokio::time::timeout(FLUSH, async { tokio::join!(writers, answers) }).await;
         shared.endpoint.close(VarInt::from_u32(CLOSED), reason.as_bytes());
         let _ = tokio::time::timeout(FLUSH, shared.endpoint.wait_idle()).await;
     }

@@ -157,6 +157,22 @@ async fn a_request_is_answered_dropped_or_not_sent() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_given_right_before_the_close_comes_whole() {
+    let (a, mut b) = (actor(1).start(), actor(2).start());
+    let asked = tokio::spawn(a.transport.request(b.instance(), b.address(), Bytes::new(), LONG));
+    let answer = b.until(|event| match event {
+        TransportEvent::Request { answer, .. } => Some(answer),
+        _ => None,
+    });
+    let answer = answer.await;
+    // More than goes out at once.
+    let large = Bytes::from(vec![9; limits::REQUEST_FRAME / 8]);
+    answer.send(large.clone()).unwrap();
+    b.transport.close("stopping").await;
+    assert_eq!(asked.await.unwrap(), Ok(large));
+}
+
+#[tokio::test]
 async fn a_link_is_not_closed_as_unused_while_a_request_waits_on_it() {
     let hasty = |number| {
         let unused = Duration::from_millis(400);

@@ -1,10 +1,10 @@
 //! The accept loops. Each connection is a task of its own, which speaks HTTP/1.1 or HTTP/2 as the client begins;
-//! the tasks end with the future that accepts for them.
+//! the tasks end with the future that accepts for them. It ends when the door was asked to close and everybody has their answer.
 
 use super::guard::Guard;
 use super::lenient::Lenient;
 use super::{UnixDoor, routes};
-use crate::doors::Doors;
+use crate::doors::{Closing, Doors};
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -26,15 +26,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// After a failed accept (no file descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves the unix socket until the future is dropped. Everything is open there.
+/// Serves the unix socket until it is asked to close or the future is dropped. Everything is open there.
 pub(crate) async fn serve_unix(door: UnixDoor, doors: Doors) {
     let doors = Doors { keyspace: true, ..doors };
-    accept(Listener::Unix(door), routes::router(doors, Guard { names: None })).await;
+    let closing = doors.closing.clone();
+    accept(Listener::Unix(door), routes::router(doors, Guard { names: None }), closing).await;
 }
 
-/// Serves the TCP address until the future is dropped. `names` are this host's names, which `Host` may show.
+/// The same of the TCP address. `names` are this host's names, which `Host` may show.
 pub(crate) async fn serve_tcp(listener: TcpListener, doors: Doors, names: Vec<String>) {
-    accept(Listener::Tcp(listener), routes::router(doors, Guard { names: Some(names) })).await;
+    let closing = doors.closing.clone();
+    let router = routes::router(doors, Guard { names: Some(names) });
+    accept(Listener::Tcp(listener), router, closing).await;
 }
 
 enum Listener {
@@ -62,16 +65,19 @@ impl Listener {
     }
 }
 
-async fn accept(listener: Listener, router: Router) {
+async fn accept(listener: Listener, router: Router, closing: Closing) {
     let mut connections = JoinSet::new();
+    let asked = closing.clone().asked();
+    tokio::pin!(asked);
     loop {
         tokio::select! {
+            () = &mut asked => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.next(), if connections.len() < CONNECTIONS => match accepted {
                 Ok(Stream::Unix(stream)) => {
-                    connections.spawn(connection(Lenient::new(stream), router.clone()));
+                    connections.spawn(connection(Lenient::new(stream), router.clone(), closing.clone()));
                 }
-                Ok(Stream::Tcp(stream)) => { connections.spawn(connection(stream, router.clone())); }
+                Ok(Stream::Tcp(stream)) => { connections.spawn(connection(stream, router.clone(), closing.clone())); }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a client");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -79,9 +85,11 @@ async fn accept(listener: Listener, router: Router) {
             },
         }
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }
 
-async fn connection<S>(stream: S, router: Router)
+async fn connection<S>(stream: S, router: Router, closing: Closing)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -93,7 +101,16 @@ where
         .max_concurrent_streams(STREAMS)
         .keep_alive_interval(KEEP_ALIVE);
     let service = TowerToHyperService::new(router);
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        () = closing.asked() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(error = %error, "a client's connection ended");
     }
 }

@@ -1,9 +1,10 @@
 //! Server-sent events: a feed as a stream of lines that a client can resume with `Last-Event-ID`.
 //!
-//! A slow client costs one line of memory: the next line is fetched when the one before is taken.
+//! A slow client costs one line of memory: the next line is fetched when the one before is taken. A stream ends when its
+//! door closes.
 
 use super::pages::{EventPage, HealthPage};
-use crate::doors::Doors;
+use crate::doors::{Closing, Doors};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -25,12 +26,13 @@ pub(super) async fn health(
         Some(id) => doors.feed.resume(id),
         None => doors.feed.subscribe(),
     };
-    let feed = doors.feed;
-    let lines = stream::unfold((subscription, feed), async |(mut subscription, feed)| {
-        let line = subscription.next().await?;
-        let event = event(feed.id(&line), &HealthPage::of(&line));
-        Some((Ok(event), (subscription, feed)))
-    });
+    let (feed, closing) = (doors.feed, doors.closing);
+    let lines =
+        stream::unfold((subscription, feed, closing), async |(mut subscription, feed, closing)| {
+            let line = until_closing(&closing, subscription.next()).await?;
+            let event = event(feed.id(&line), &HealthPage::of(&line));
+            Some((Ok(event), (subscription, feed, closing)))
+        });
     Sse::new(lines).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
@@ -47,12 +49,23 @@ pub(super) async fn events(
         .and_then(|(number, _)| number.parse().ok())
         .unwrap_or(0);
     let subscription = doors.events.subscribe_after(seen);
-    let lines = stream::unfold((subscription, run), async |(mut subscription, run)| {
-        let line = subscription.next().await?;
-        let event = event(format!("{}-{run}", line.number), &EventPage::of(&line));
-        Some((Ok(event), (subscription, run)))
-    });
+    let closing = doors.closing;
+    let lines =
+        stream::unfold((subscription, run, closing), async |(mut subscription, run, closing)| {
+            let line = until_closing(&closing, subscription.next()).await?;
+            let event = event(format!("{}-{run}", line.number), &EventPage::of(&line));
+            Some((Ok(event), (subscription, run, closing)))
+        });
     Sse::new(lines).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+/// The next line, also while the door closes, as long as there is one.
+async fn until_closing<T>(closing: &Closing, next: impl Future<Output = Option<T>>) -> Option<T> {
+    tokio::select! {
+        biased;
+        line = next => line,
+        () = closing.clone().asked() => None,
+    }
 }
 
 fn last_event_id(headers: &HeaderMap) -> Option<&str> {

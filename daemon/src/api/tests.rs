@@ -2,7 +2,7 @@
 
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
-use crate::doors::{CALLS, Call, Doors, PingFailure, Pings, Started};
+use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, Started};
 use crate::feed::{EventRing, Feed};
 use crate::link_line::LinkLine;
 use bytes::Bytes;
@@ -90,6 +90,7 @@ pub(crate) struct Stage {
     dir: TempDir,
     pub(crate) doors: Doors,
     pub(crate) status: watch::Sender<Arc<Status>>,
+    _open: watch::Sender<()>,
 }
 
 impl Stage {
@@ -100,6 +101,7 @@ impl Stage {
     ) -> Self {
         let (calls, mut inbox) = mpsc::channel(CALLS);
         let (status, seen) = watch::channel(Arc::new(sample(state)));
+        let (open, closing) = Closing::new();
         let doors = Doors {
             calls,
             status: seen,
@@ -107,6 +109,7 @@ impl Stage {
             events: EventRing::new(),
             keyspace: false,
             started: Started { wall_unix_ms: 1_795_000_000_000, moment: Moment::ZERO },
+            closing,
         };
         tokio::spawn(async move {
             while let Some(call) = inbox.recv().await {
@@ -127,19 +130,28 @@ impl Stage {
                 }
             }
         });
-        let stage = Self { dir: tempfile::tempdir().unwrap(), doors, status };
-        tokio::spawn(serve_unix(open_unix(&stage.socket()).unwrap(), stage.doors.clone()));
-        stage
+        let dir = tempfile::tempdir().unwrap();
+        let door = open_unix(&socket_in(&dir)).unwrap();
+        tokio::spawn(serve_unix(door, doors.clone()));
+        Self { dir, doors, status, _open: open }
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.dir.path().join("quorate.sock")
+        socket_in(&self.dir)
     }
 
     async fn get(&self, path: &str) -> (StatusCode, Bytes) {
-        let request = Request::get(path).header("host", "any").body(Full::default()).unwrap();
-        send(UnixStream::connect(self.socket()).await.unwrap(), request).await
+        get_at(self.socket(), path).await
     }
+}
+
+async fn get_at(socket: PathBuf, path: &str) -> (StatusCode, Bytes) {
+    let request = Request::get(path).header("host", "any").body(Full::default()).unwrap();
+    send(UnixStream::connect(socket).await.unwrap(), request).await
+}
+
+fn socket_in(dir: &TempDir) -> PathBuf {
+    dir.path().join("quorate.sock")
 }
 
 async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> (StatusCode, Bytes)
@@ -404,4 +416,36 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
     // From here on nothing is taken any more.
     let third = super::keyspace::ask(&doors, request(), Duration::from_secs(60)).await;
     assert_eq!(third.unwrap_err(), super::keyspace::Failure::Stopping);
+}
+
+#[tokio::test]
+async fn a_door_that_closes_gives_the_answers_that_are_under_way_and_ends_the_feeds() {
+    // The loop answers when it is told to.
+    let (go, wait) = std::sync::mpsc::channel();
+    let (came, mut asked) = mpsc::unbounded_channel();
+    let mut stage = Stage::new(State::Quorate, no_keyspace);
+    let (calls, mut inbox) = mpsc::channel(1);
+    let (open, closing) = Closing::new();
+    stage.doors = Doors { calls, closing, ..stage.doors.clone() };
+    let path = stage.dir.path().join("other.sock");
+    let serving = tokio::spawn(serve_unix(open_unix(&path).unwrap(), stage.doors.clone()));
+    tokio::task::spawn_blocking(move || {
+        let Some(Call::Client { reply, .. }) = inbox.blocking_recv() else {
+            panic!("no wait came")
+        };
+        came.send(()).unwrap();
+        wait.recv().unwrap();
+        reply.send(ClientReply::Epoch(HealthEpoch::new(8))).unwrap();
+    });
+    let waiting = tokio::spawn(get_at(path.clone(), "/v1/wait?epoch=7&all_live=1"));
+    let watching = tokio::spawn(get_at(path.clone(), "/v1/events/watch"));
+    asked.recv().await.unwrap();
+    drop(open);
+    assert_eq!(watching.await.unwrap().0, StatusCode::OK, "the feed ends");
+    go.send(()).unwrap();
+    let (code, body) = waiting.await.unwrap();
+    assert_eq!(code, StatusCode::OK);
+    assert_eq!(page::<super::pages::WaitPage>(&body).epoch, 8);
+    serving.await.unwrap();
+    assert!(UnixStream::connect(&path).await.is_err(), "nobody is let in any more");
 }
