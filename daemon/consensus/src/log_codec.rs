@@ -155,6 +155,8 @@ pub fn encode_batch(
 pub struct Contents {
     /// All records of all valid batches, in order, with their groups.
     pub records: Vec<(u32, LogRecord)>,
+    /// Where the last valid batch begins, or the end of the head when there is none.
+    pub last: u64,
     /// Where the next batch goes.
     pub end: Chain,
     /// Bytes behind the last valid batch that are not zero: to be zeroed and synced before anything is
@@ -178,13 +180,13 @@ pub struct Corruption {
 /// When something is damaged that had been synced.
 pub fn read_last(head: &SegmentHead, bytes: &[u8]) -> Result<Contents, Corruption> {
     check_size(head, bytes)?;
-    let (records, end) = read_batches(head, bytes)?;
+    let (records, last, end) = read_batches(head, bytes)?;
     let damage = end.offset;
     let Some(rest) = bytes.get(place(damage)..) else {
-        return Ok(Contents { records, end, torn: damage..damage });
+        return Ok(Contents { records, last, end, torn: damage..damage });
     };
-    let Some(last) = rest.iter().rposition(|byte| *byte != 0) else {
-        return Ok(Contents { records, end, torn: damage..damage });
+    let Some(torn) = rest.iter().rposition(|byte| *byte != 0) else {
+        return Ok(Contents { records, last, end, torn: damage..damage });
     };
     if let Some(synced) = highest_synced_mark(end.seed, bytes, damage)
         && synced > damage
@@ -194,7 +196,7 @@ pub fn read_last(head: &SegmentHead, bytes: &[u8]) -> Result<Contents, Corruptio
         );
         return Err(Corruption { offset: damage, reason });
     }
-    Ok(Contents { records, end, torn: damage..damage + last as u64 + 1 })
+    Ok(Contents { records, last, end, torn: damage..damage + torn as u64 + 1 })
 }
 
 /// Reads a segment that has a successor, whose head is `next`: it must be whole up to the end named there.
@@ -207,7 +209,7 @@ pub fn read_sealed(
     next: &SegmentHead,
 ) -> Result<Contents, Corruption> {
     check_size(head, bytes)?;
-    let (records, end) = read_batches(head, bytes)?;
+    let (records, last, end) = read_batches(head, bytes)?;
     if (end.offset, end.checksum) != (next.previous_end, next.previous_checksum) {
         let reason = format!(
             "a batch there is broken; segment {} says that this one was synced up to byte {}",
@@ -215,7 +217,7 @@ pub fn read_sealed(
         );
         return Err(Corruption { offset: end.offset.min(next.previous_end), reason });
     }
-    Ok(Contents { records, end, torn: end.offset..end.offset })
+    Ok(Contents { records, last, end, torn: end.offset..end.offset })
 }
 
 fn check_size(head: &SegmentHead, bytes: &[u8]) -> Result<(), Corruption> {
@@ -226,12 +228,13 @@ fn check_size(head: &SegmentHead, bytes: &[u8]) -> Result<(), Corruption> {
     Ok(())
 }
 
+/// All records of some batches, where the last of these begins, and where the next one goes.
+type Batches = (Vec<(u32, LogRecord)>, u64, Chain);
+
 /// Reads batches until one is not valid.
-fn read_batches(
-    head: &SegmentHead,
-    bytes: &[u8],
-) -> Result<(Vec<(u32, LogRecord)>, Chain), Corruption> {
+fn read_batches(head: &SegmentHead, bytes: &[u8]) -> Result<Batches, Corruption> {
     let mut chain = head.chain();
+    let mut last = chain.offset;
     let mut records = Vec::new();
     while let Some(batch) = batch_at(chain.seed, bytes, chain.offset) {
         if batch.previous != chain.checksum {
@@ -239,10 +242,11 @@ fn read_batches(
         }
         record::decode_all(batch.body, &mut records)
             .map_err(|reason| Corruption { offset: chain.offset, reason })?;
+        last = chain.offset;
         chain.offset += (BATCH_HEAD + batch.body.len()) as u64;
         chain.checksum = batch.checksum;
     }
-    Ok((records, chain))
+    Ok((records, last, chain))
 }
 
 struct Batch<'a> {

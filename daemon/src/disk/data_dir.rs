@@ -73,6 +73,10 @@ pub(crate) fn open(
         refuse_foreign(root)?;
         create_life(root, cluster)?;
     }
+    // Names that an earlier process gave and was killed before it synced them.
+    for directory in [root, birth_dir] {
+        sync_directory(directory).map_err(|error| DiskError::io("sync", directory, error))?;
+    }
     let (identity, generation) = read_life(root, cluster.as_str())?;
     if identity.cluster != *cluster {
         return Err(DiskError::OtherCluster {

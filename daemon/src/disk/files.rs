@@ -2,7 +2,8 @@
 //!
 //! Invariant: the log writer, its segments and spares, the founding state and the marker reach the disk through here
 //! alone, so that a test can put a disk under them that fails, tears writes and forgets what was not synced.
-//! Knows nothing of what the files hold. Reading at start is not part of it: that happens on whole, quiet files.
+//! What a start makes good before it builds on what it read goes through here too; the reading itself does not.
+//! Knows nothing of what the files hold.
 
 use super::durable;
 use super::spare::RETRY;
@@ -14,6 +15,8 @@ use std::path::Path;
 pub(super) trait Files: std::fmt::Debug + Send + Sync {
     /// Creates (or empties) a file that only its owner can read.
     fn create(&self, path: &Path) -> io::Result<Box<dyn WritableFile>>;
+    /// Opens a file that is there.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn WritableFile>>;
     /// Gives a file another name, in place of whatever had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Takes a file's name away.
@@ -43,6 +46,10 @@ pub(super) struct Machine;
 impl Files for Machine {
     fn create(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
         Ok(Box::new(durable::create(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
+        Ok(Box::new(File::options().read(true).write(true).open(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -1,9 +1,13 @@
 //! Reads the log's segment files at start: checks that they are this life's, whole and without gaps, cuts a torn
 //! tail, and refuses corruption with file and offset.
+//!
+//! Invariant: what is handed on is durable. A process that was killed leaves writes and names that this one reads and that the
+//! next power cut would take away.
 
 use super::data_dir::exists;
 use super::durable::unseal;
 use super::error::DiskError;
+use super::files::{Files, WritableFile};
 use super::identity::Identity;
 use super::reached::LogPlace;
 use super::segments::{Current, Layout, STORE, STORE_MARK, file_name, number_of};
@@ -11,10 +15,8 @@ use quorate_consensus::log_codec::fold::LogFold;
 use quorate_consensus::log_codec::{Contents, Corruption, SegmentHead, read_last, read_sealed};
 use quorate_proto::GenesisId;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 /// A log as its files have it.
@@ -30,16 +32,17 @@ pub(super) struct LogFiles {
 
 /// Reads the log of a life, which must reach to `reached`. An empty answer means that none was ever begun.
 pub(super) fn read(
+    files: &dyn Files,
     life: &Path,
     identity: &Identity,
     genesis: Option<GenesisId>,
     reached: LogPlace,
 ) -> Result<LogFiles, DiskError> {
-    let reader = Reader { log_dir: life.join("log"), identity, genesis };
+    let reader = Reader { files, log_dir: life.join("log"), identity, genesis };
     let numbers = reader.list()?;
     reader.check_store_mark(life, numbers.is_empty())?;
     let mut log = LogFiles::default();
-    let mut next: Option<(SegmentHead, File, Vec<u8>)> = None;
+    let mut next: Option<Segment> = None;
     for (place, number) in numbers.iter().enumerate() {
         let (head, file, bytes) = match next.take() {
             Some(read) => read,
@@ -58,10 +61,9 @@ pub(super) fn read(
         let contents = contents.map_err(|damage| reader.corrupt(*number, damage))?;
         if next.is_none() {
             reader.check_end(*number, &contents, reached)?;
-        }
-        if next.is_none() && !contents.torn.is_empty() {
-            reader.cut(*number, &file, &contents.torn)?;
-            log.cut = Some((reader.path(*number), contents.torn.clone()));
+            reader.settle(*number, &*file, &bytes, &contents)?;
+            log.cut =
+                (!contents.torn.is_empty()).then(|| (reader.path(*number), contents.torn.clone()));
         }
         log.take(head, file, contents);
     }
@@ -69,17 +71,21 @@ pub(super) fn read(
 }
 
 impl LogFiles {
-    fn take(&mut self, head: SegmentHead, file: File, contents: Contents) {
+    fn take(&mut self, head: SegmentHead, file: Box<dyn WritableFile>, contents: Contents) {
         self.layout.highest.entry(head.number).or_default();
         for (group, record) in contents.records {
             self.layout.note(head.number, group, &record);
             self.folds.entry(group).or_default().add(record);
         }
-        self.layout.current = Some(Current { file: Box::new(file), head, chain: contents.end });
+        self.layout.current = Some(Current { file, head, chain: contents.end });
     }
 }
 
+/// A segment's head, the file, and all its bytes.
+type Segment = (SegmentHead, Box<dyn WritableFile>, Vec<u8>);
+
 struct Reader<'a> {
+    files: &'a dyn Files,
     log_dir: PathBuf,
     identity: &'a Identity,
     genesis: Option<GenesisId>,
@@ -90,7 +96,7 @@ impl Reader<'_> {
         self.log_dir.join(file_name(number))
     }
 
-    /// Numbers of all segments, in order. Spares of an earlier run are removed.
+    /// Numbers of all segments, in order, their names durable. Spares of an earlier run are removed.
     fn list(&self) -> Result<Vec<u64>, DiskError> {
         let failed = |error| DiskError::io("list", &self.log_dir, error);
         let listing = match std::fs::read_dir(&self.log_dir) {
@@ -109,11 +115,13 @@ impl Reader<'_> {
             let name = entry.file_name();
             if name == "spare" {
                 let path = entry.path();
-                std::fs::remove_file(&path)
-                    .map_err(|error| DiskError::io("remove", &path, error))?;
+                self.files.remove(&path).map_err(|error| DiskError::io("remove", &path, error))?;
             }
             numbers.extend(name.to_str().and_then(number_of));
         }
+        self.files
+            .sync_directory(&self.log_dir)
+            .map_err(|error| DiskError::io("sync", &self.log_dir, error))?;
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -151,13 +159,9 @@ impl Reader<'_> {
         }
     }
 
-    fn open(&self, number: u64) -> Result<(SegmentHead, File, Vec<u8>), DiskError> {
+    fn open(&self, number: u64) -> Result<Segment, DiskError> {
         let path = self.path(number);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|error| DiskError::io("open", &path, error))?;
+        let file = self.files.open(&path).map_err(|error| DiskError::io("open", &path, error))?;
         let bytes = std::fs::read(&path).map_err(|error| DiskError::io("read", &path, error))?;
         let head = SegmentHead::decode(&bytes).filter(|head| head.number == number);
         let Some(head) = head else {
@@ -190,12 +194,27 @@ impl Reader<'_> {
         Err(self.corrupt(number, Corruption { offset: end.offset, reason }))
     }
 
-    /// Zeroes a torn tail, durably, before anything is written behind it.
-    fn cut(&self, number: u64, file: &File, torn: &Range<u64>) -> Result<(), DiskError> {
-        let length = usize::try_from(torn.end - torn.start).expect("read into memory before");
-        file.write_all_at(&vec![0; length], torn.start)
-            .and_then(|()| file.sync_data())
-            .map_err(|error| DiskError::io("cut the torn tail of", &self.path(number), error))
+    /// Makes the last segment durable as it was read, before anything is written behind it: zeroes a torn tail, and writes
+    /// the last batch once more, which no later one vouches for. A sync alone would not do: behind one that has failed the
+    /// system reads pages that it never writes again.
+    fn settle(
+        &self,
+        number: u64,
+        file: &dyn WritableFile,
+        bytes: &[u8],
+        found: &Contents,
+    ) -> Result<(), DiskError> {
+        let settle = || -> io::Result<()> {
+            let place = |offset| usize::try_from(offset).expect("read into memory before");
+            let last = &bytes[place(found.last)..place(found.end.offset())];
+            file.write_all_at(last, found.last)?;
+            if !found.torn.is_empty() {
+                let zeroes = vec![0; place(found.torn.end - found.torn.start)];
+                file.write_all_at(&zeroes, found.torn.start)?;
+            }
+            file.sync_data()
+        };
+        settle().map_err(|error| DiskError::io("settle the end of", &self.path(number), error))
     }
 
     fn corrupt(&self, number: u64, Corruption { offset, reason }: Corruption) -> DiskError {

@@ -1,10 +1,12 @@
 //! Makes one state of what is on disk: newest readable snapshot, log behind it, hard state.
 //!
 //! A damaged newest snapshot is passed over only when the log still reaches back to an older one (or to birth);
-//! otherwise it is an error. Knows nothing of what a snapshot means: `restore` is the caller's.
+//! otherwise it is an error. What an earlier process wrote and was killed before it synced is made durable before anything
+//! rests on it. Knows nothing of what a snapshot means: `restore` is the caller's.
 
 use super::data_dir::DataDir;
 use super::error::DiskError;
+use super::files::{Files, Machine};
 use super::identity::Identity;
 use super::log_files::{self, LogFiles};
 use super::segments::{SegmentSizes, Segments};
@@ -16,6 +18,7 @@ use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::fold::{FoldError, LogFold, LogState};
 use quorate_proto::{Entry, FoundingState, GenesisId, HardState, SnapshotMetadata};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Everything a start needs from the log and the snapshots.
 #[derive(Debug)]
@@ -59,20 +62,22 @@ pub(crate) fn recover<M>(
     founding: &FoundingState,
     restore: impl Fn(Pieces<'_>) -> Result<M, String>,
 ) -> Result<Recovered<M>, DiskError> {
-    recover_with(dir, founding, SegmentSizes::SHIPPED, restore)
+    recover_with(dir, founding, SegmentSizes::SHIPPED, Arc::new(Machine), restore)
 }
 
 pub(super) fn recover_with<M>(
     dir: &DataDir,
     founding: &FoundingState,
     sizes: SegmentSizes,
+    files: Arc<dyn Files>,
     restore: impl Fn(Pieces<'_>) -> Result<M, String>,
 ) -> Result<Recovered<M>, DiskError> {
     let life = dir.life();
     let identity = dir.identity();
     let genesis = founding.known_genesis();
     let reached = dir.reached().map(|reached| reached.end).unwrap_or_default();
-    let LogFiles { mut folds, layout, cut } = log_files::read(&life, identity, genesis, reached)?;
+    let log = log_files::read(&*files, &life, identity, genesis, reached)?;
+    let LogFiles { mut folds, layout, cut } = log;
     let mut notes = Vec::new();
     if let Some((file, range)) = cut {
         notes.push(format!(
@@ -84,7 +89,10 @@ pub(super) fn recover_with<M>(
     }
     let fold = folds.remove(&META);
     let stamp = genesis.unwrap_or_default();
-    let mut segments = Segments::new(&life, identity.instance, stamp, sizes, layout);
+    // The log is reset below because of a received snapshot: the name of that file must outlive the power.
+    let names = snapshots::directory(&life);
+    files.sync_directory(&names).map_err(|error| DiskError::io("sync", &names, error))?;
+    let mut segments = Segments::new(&life, identity.instance, stamp, sizes, layout, files);
     let chosen = choose(&life, identity, genesis, fold, &restore, &mut notes)?;
     let group = chosen.map(|(snapshot, state, reset)| {
         if state.overruled {

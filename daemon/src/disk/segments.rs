@@ -5,7 +5,7 @@
 //! Knows the fold's outline (hard state, position, highest index), not what an entry means.
 
 use super::durable;
-use super::files::{Files, Machine, WritableFile};
+use super::files::{Files, WritableFile};
 use super::reached::LogPlace;
 use super::spare::{self, Spare, SpareMaker};
 use quorate_consensus::LogRecord;
@@ -120,8 +120,9 @@ impl Segments {
         genesis: GenesisId,
         sizes: SegmentSizes,
         layout: Layout,
+        files: Arc<dyn Files>,
     ) -> Self {
-        let (files, life) = (Arc::new(Machine), life.to_owned());
+        let life = life.to_owned();
         Self { files, life, instance, genesis, sizes, layout, spares: None, buffer: Vec::new() }
     }
 
@@ -131,20 +132,6 @@ impl Segments {
             spares.want(self.sizes.first);
         }
         self.spares = Some(spares);
-    }
-
-    /// From now on everything is written there; `open` opens the segment that is being written there.
-    #[cfg(test)]
-    pub(super) fn write_to(
-        &mut self,
-        files: Arc<dyn Files>,
-        open: impl Fn(&Path) -> Box<dyn WritableFile>,
-    ) {
-        let log_dir = self.log_dir();
-        if let Some(current) = &mut self.layout.current {
-            current.file = open(&log_dir.join(file_name(current.head.number)));
-        }
-        self.files = files;
     }
 
     /// The cluster this log belongs to, once known: stamped into segments from now on.

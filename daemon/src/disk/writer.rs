@@ -158,7 +158,7 @@ impl WriteLoop {
 
     /// Notes outside of the data directory how far this log is durable, so that it can never be shorter unnoticed. Nothing is
     /// noted of a log that was not begun: a birth does not wait for it.
-    fn note_reached(&self) {
+    pub(super) fn note_reached(&self) {
         let end = self.segments.end();
         if end == LogPlace::default() {
             return;

@@ -223,6 +223,7 @@ fn a_log_of_another_cluster_is_refused() {
     drop(recovered);
     let mut other = opened.founding.clone();
     other.exists = Some(genesis(6));
-    let error = recover_with(&opened.dir, &other, SMALL, |_| Ok(())).expect_err("another");
+    let error = recover_with(&opened.dir, &other, SMALL, Arc::new(Machine), |_| Ok(()))
+        .expect_err("another");
     assert!(matches!(error, DiskError::Mixed { .. }), "{error}");
 }

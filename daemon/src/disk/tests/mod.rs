@@ -9,12 +9,14 @@ mod rollback;
 mod snapshot;
 
 use super::data_dir::{Opened, open};
+use super::files::{Files, Machine};
 use super::recovery::{Recovered, recover_with};
 use super::segments::SegmentSizes;
 use super::*;
 use quorate_consensus::LogRecord;
 use quorate_proto::{ClusterName, Entry, GenesisId, HardState, SnapshotMetadata};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// Small, so that a test rolls through many.
@@ -63,7 +65,12 @@ impl Host {
 
 /// A snapshot's state is its bytes; a state that begins with `?` is refused.
 fn recover(opened: &Opened) -> Result<Recovered<Vec<u8>>, DiskError> {
-    recover_with(&opened.dir, &opened.founding, SMALL, |chunks| {
+    recover_on(Arc::new(Machine), opened)
+}
+
+/// The same with all that is made durable on that disk.
+fn recover_on(files: Arc<dyn Files>, opened: &Opened) -> Result<Recovered<Vec<u8>>, DiskError> {
+    recover_with(&opened.dir, &opened.founding, SMALL, files, |chunks| {
         let state = chunks.flatten().collect::<Vec<u8>>();
         if state.starts_with(b"?") { Err("not understood".into()) } else { Ok(state) }
     })

@@ -1,7 +1,6 @@
 //! The power is cut between any two operations of the real writer, any operation fails, and the real recovery reads what
 //! is left: nothing that was told is missing, and what is there is a beginning of what was asked for, in its order.
 
-use super::super::files::Files;
 use super::super::snapshot_file::Owner;
 use super::super::snapshots;
 use super::super::writer::{Report, WriteLoop};
@@ -12,7 +11,6 @@ use quorate_consensus::log_codec::fold::LogFold;
 use quorate_node::Write;
 use quorate_proto::{Ballot, FoundingState};
 use std::io;
-use std::sync::Arc;
 
 /// A host, and everything that its node has asked to be durable; write number 1 is the first in `writes`.
 struct Story {
@@ -35,9 +33,12 @@ struct Drawn {
     base: u64,
 }
 
-/// One start of the host: what the disk held then, and the writer on it.
+type Replica = Option<(HardState, Vec<Entry>)>;
+
+/// One start of the host: what the disk held then, what it read, and the writer on it.
 struct Start {
     before: Image,
+    replica: Replica,
     disk: RecordedDisk,
     writer: WriteLoop,
 }
@@ -47,7 +48,7 @@ struct Start {
 struct Meaning {
     founding: FoundingState,
     marker: Option<GenesisId>,
-    replica: Option<(HardState, Vec<Entry>)>,
+    replica: Replica,
 }
 
 impl Story {
@@ -60,11 +61,17 @@ impl Story {
     }
 
     fn start(&mut self) -> Start {
+        self.snapshots.iter_mut().for_each(|snapshot| snapshot.0 = 0);
         let opened = self.host.open().expect("opened");
-        let mut segments = recover(&opened).expect("whole").log.segments;
         let before = Image::of(self.host.dir.path());
+        self.start_on(&opened, before)
+    }
+
+    /// Reads what lies there; everything that is made durable goes to a disk that holds `before`.
+    fn start_on(&self, opened: &Opened, before: Image) -> Start {
         let disk = RecordedDisk::holding(&before);
-        segments.write_to(Arc::new(disk.clone()), |path| disk.open(path));
+        let recovered = recover_on(Arc::new(disk.clone()), opened).expect("whole");
+        let replica = recovered.group.map(|group| (group.hard_state, group.entries));
         let teller = disk.clone();
         let writer = WriteLoop {
             files: Arc::new(disk.clone()) as Arc<dyn Files>,
@@ -72,12 +79,11 @@ impl Story {
             birth_dir: self.host.birth(),
             cluster: cluster("prod"),
             start: (opened.dir.identity().instance, opened.dir.generation()),
-            segments,
+            segments: recovered.log.segments,
             report: Report::new(Box::new(move |completed| teller.tell(completed))),
             full: false,
         };
-        self.snapshots.iter_mut().for_each(|snapshot| snapshot.0 = 0);
-        Start { before, disk, writer }
+        Start { before, replica, disk, writer }
     }
 
     /// Draws one to three writes that wait at the same time.
@@ -176,12 +182,51 @@ impl Story {
         meaning
     }
 
-    /// Reads what a cut left, with the real recovery, and finds how many of the writes are there: at least `told`.
-    fn recovered(&mut self, mut left: Image, told: u64, done: usize) -> usize {
+    /// The newest snapshot that there was after `done` operations: they are not under the recorded disk.
+    fn add_snapshot(&self, image: &mut Image, done: usize) {
         if let Some((.., path, bytes)) = self.snapshots.iter().rfind(|snapshot| snapshot.0 <= done)
         {
-            left.add(path, bytes);
+            image.add(path, bytes);
         }
+    }
+
+    /// The process is killed with the disk in this state, after `done` operations, and another one starts on what the system
+    /// still knows. Then the power is cut: between its first operations nothing told is missing, and behind them nothing that
+    /// it has read.
+    fn started_again_then_cut(&mut self, mut killed: Image, told: u64, done: usize) {
+        self.add_snapshot(&mut killed, done);
+        killed.put_seen_into(self.host.dir.path());
+        let opened = self.host.open().expect("never damaged");
+        // What `open` makes durable is not under the recorded disk either.
+        for file in [self.host.life().join("generation"), self.host.birth().join("prod")] {
+            if let Ok(content) = std::fs::read(&file) {
+                killed.add(&file, &content);
+            }
+        }
+        for path in [self.host.life(), self.host.birth()] {
+            killed.apply(&Operation::SyncDirectory { path }, &mut self.random);
+        }
+        let again = self.start_on(&opened, killed);
+        again.writer.note_reached();
+        drop(opened);
+        let (mut image, asked) = (again.before, self.writes.clone());
+        for operation in again.disk.operations() {
+            let left = image.cut(&mut self.random);
+            self.recovered(left, told, done);
+            self.writes.clone_from(&asked);
+            image.apply(&operation, &mut self.random);
+        }
+        for _ in 0..3 {
+            image.cut(&mut self.random).put_into(self.host.dir.path());
+            let group = self.host.recover().expect("never damaged").group;
+            let found = group.map(|group| (group.hard_state, group.entries));
+            assert_eq!(found, again.replica, "after {done} operations");
+        }
+    }
+
+    /// Reads what a cut left, with the real recovery, and finds how many of the writes are there: at least `told`.
+    fn recovered(&mut self, mut left: Image, told: u64, done: usize) -> usize {
+        self.add_snapshot(&mut left, done);
         left.put_into(self.host.dir.path());
         let marker =
             marker::read(&self.host.birth(), &cluster("prod")).expect("whole or not there");
@@ -195,12 +240,10 @@ impl Story {
             if meaning == found {
                 return count;
             }
-            // The founding state is there and its marker is not yet.
+            // The founding state is there and its marker is not yet: the start has made it good.
             if let Some(Write::Founding { state, marker: Some(_) }) = self.writes.get(count) {
                 meaning.founding = (**state).clone();
                 if meaning == found {
-                    let state = state.clone();
-                    self.writes[count] = Write::Founding { state, marker: None };
                     return count + 1;
                 }
             }
@@ -292,11 +335,50 @@ fn whatever_the_power_leaves_nothing_told_is_missing_and_the_rest_is_in_order() 
     assert!(rolled > 30 && freed > 5 && founded > 4, "{rolled} {freed} {founded}");
 }
 
+#[test]
+fn what_a_killed_process_had_not_synced_is_durable_before_the_next_one_counts_on_it() {
+    for seed in 0..4 {
+        let mut story = Story::new(seed);
+        let mut start = story.start();
+        for _ in 0..14 {
+            let waiting = story.draw(start.disk.done());
+            start.writer.write(waiting).expect("this disk does not fail");
+        }
+        let (operations, told) = (start.disk.operations(), start.disk.told());
+        let mut image = start.before.clone();
+        for (done, operation) in operations.iter().enumerate() {
+            image.apply(operation, &mut story.random);
+            story.started_again_then_cut(image.clone(), told_by(&told, done + 1), done + 1);
+        }
+    }
+}
+
+#[test]
+fn a_received_snapshot_has_its_name_for_good_before_the_log_forgets_what_it_replaces() {
+    let host = Host::in_memory();
+    let mut log = host.recover().expect("empty");
+    append(&mut log, &[birth(), vec![entries(2, 3, 1)]]);
+    drop(log);
+    super::snapshot::store(&host, at(9, 2), &[b"received"]).expect("kept");
+    let opened = host.open().expect("opened");
+    let disk = RecordedDisk::holding(&Image::of(host.dir.path()));
+    recover_on(Arc::new(disk.clone()), &opened).expect("whole");
+    let operations = disk.operations();
+    let names = snapshots::directory(&host.life());
+    let named = operations
+        .iter()
+        .position(|one| matches!(one, Operation::SyncDirectory { path } if *path == names));
+    let reset = operations.iter().rposition(|one| matches!(one, Operation::Write { .. }));
+    assert!(named.expect("synced") < reset.expect("reset"), "{operations:?}");
+}
+
 /// Runs one story with one failing operation for each operation that it has, until `check` says it has no more.
 fn fail_each(kind: io::ErrorKind, mut check: impl FnMut(&Start, bool)) {
     for failing in 0.. {
         let mut story = Story::new(5);
         let mut start = story.start();
+        // What recovery does is before it.
+        let failing = start.disk.done() + failing;
         start.disk.fail(failing, kind);
         let (mut broke, mut finished) = (false, true);
         for _ in 0..24 {
@@ -320,6 +402,7 @@ fn fail_each(kind: io::ErrorKind, mut check: impl FnMut(&Start, bool)) {
             story.recovered(left, told, operations.len());
             story.writes.clone_from(&asked);
         }
+        story.started_again_then_cut(image, told, operations.len());
     }
 }
 

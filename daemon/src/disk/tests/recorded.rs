@@ -93,22 +93,16 @@ struct RecordedFile {
 }
 
 impl RecordedDisk {
-    /// A disk that holds `image`, all of it durable.
+    /// A disk that holds `image`.
     pub(super) fn holding(image: &Image) -> Self {
         let record =
-            Record { names: image.names.clone(), files: image.files.len(), ..Record::default() };
+            Record { names: image.seen.clone(), files: image.files.len(), ..Record::default() };
         Self(Arc::new(Mutex::new(record)))
     }
 
     /// The operation with this number (from 0) fails, once.
     pub(super) fn fail(&self, at: usize, kind: io::ErrorKind) {
         self.record().fail = Some((at, kind));
-    }
-
-    /// Opens a file that is there.
-    pub(super) fn open(&self, path: &Path) -> Box<dyn WritableFile> {
-        let file = self.record().names[path];
-        Box::new(RecordedFile { disk: self.clone(), file })
     }
 
     /// The writer tells.
@@ -142,6 +136,11 @@ impl Files for RecordedDisk {
         record.note(Operation::Create { path: path.to_owned(), file })?;
         record.files = record.files.max(file + 1);
         record.names.insert(path.to_owned(), file);
+        Ok(Box::new(RecordedFile { disk: self.clone(), file }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
+        let file = self.record().names[path];
         Ok(Box::new(RecordedFile { disk: self.clone(), file }))
     }
 
@@ -188,6 +187,8 @@ impl WritableFile for RecordedFile {
 #[derive(Debug, Clone, Default)]
 struct Inode {
     durable: Vec<u8>,
+    /// As the running system reads it.
+    seen: Vec<u8>,
     /// Not synced; no bytes: it was emptied.
     pending: Vec<(u64, Vec<u8>)>,
 }
@@ -228,24 +229,26 @@ impl Image {
             } else if path.file_name().is_some_and(|name| name != "LOCK") {
                 let durable = std::fs::read(&path).expect("read");
                 self.names.insert(path, self.files.len());
-                self.files.push(Inode { durable, pending: Vec::new() });
+                self.files.push(Inode::whole(&durable));
             }
         }
     }
 
     /// Makes `root` hold exactly what is durable here. Directories stay.
     pub(super) fn put_into(&self, root: &Path) {
-        clear(root);
-        for (path, file) in &self.names {
-            let mut put = durable::create(path).expect("created");
-            put.write_all(&self.files[*file].durable).expect("written");
-        }
+        put(root, self.names.iter().map(|(path, file)| (path, &self.files[*file].durable)));
+    }
+
+    /// Makes `root` hold what the next process reads when this one is killed and the system runs on.
+    pub(super) fn put_seen_into(&self, root: &Path) {
+        put(root, self.seen.iter().map(|(path, file)| (path, &self.files[*file].seen)));
     }
 
     /// One more file, durable.
     pub(super) fn add(&mut self, path: &Path, content: &[u8]) {
         self.names.insert(path.to_owned(), self.files.len());
-        self.files.push(Inode { durable: content.to_vec(), pending: Vec::new() });
+        self.seen.insert(path.to_owned(), self.files.len());
+        self.files.push(Inode::whole(content));
     }
 
     pub(super) fn apply(&mut self, operation: &Operation, random: &mut Random) {
@@ -255,11 +258,12 @@ impl Image {
                     self.files.push(Inode::default());
                     self.renamings.push(Renaming::Put { path: path.clone(), file: *file });
                 }
-                self.files[*file].pending.push((0, Vec::new()));
+                self.files[*file].write(0, &[]);
                 self.seen.insert(path.clone(), *file);
             }
+            Operation::Write { bytes, .. } if bytes.is_empty() => {}
             Operation::Write { file, offset, bytes } => {
-                self.files[*file].pending.push((*offset, bytes.clone()));
+                self.files[*file].write(*offset, bytes);
             }
             Operation::Sync { file } => self.files[*file].sync(|_| true),
             Operation::Rename { from, to } => {
@@ -287,7 +291,7 @@ impl Image {
                     let kept =
                         usize::try_from(random.below(bytes.len() as u64 + 1)).expect("small");
                     if kept > 0 {
-                        self.files[*file].pending.push((*offset, bytes[..kept].to_vec()));
+                        self.files[*file].write(*offset, &bytes[..kept]);
                     }
                 }
                 // The system forgets that these pages are dirty: no later sync makes up for it.
@@ -335,6 +339,19 @@ impl Renaming {
 }
 
 impl Inode {
+    fn whole(content: &[u8]) -> Self {
+        Self { durable: content.to_vec(), seen: content.to_vec(), pending: Vec::new() }
+    }
+
+    /// No bytes: it is emptied.
+    fn write(&mut self, offset: u64, bytes: &[u8]) {
+        self.pending.push((offset, bytes.to_vec()));
+        let at = usize::try_from(offset).expect("small");
+        let length = if bytes.is_empty() { 0 } else { self.seen.len().max(at + bytes.len()) };
+        self.seen.resize(length, 0);
+        self.seen[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
     /// Every sector under way of which `kept` says so becomes durable, the rest is gone.
     fn sync(&mut self, mut kept: impl FnMut(u64) -> bool) {
         for (offset, bytes) in std::mem::take(&mut self.pending) {
@@ -358,6 +375,14 @@ impl Inode {
                 (at, rest) = (at + sector.len(), behind);
             }
         }
+    }
+}
+
+/// Makes `root` hold exactly these files.
+fn put<'a>(root: &Path, files: impl Iterator<Item = (&'a PathBuf, &'a Vec<u8>)>) {
+    clear(root);
+    for (path, content) in files {
+        durable::create(path).expect("created").write_all(content).expect("written");
     }
 }
 
