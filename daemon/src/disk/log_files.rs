@@ -40,6 +40,9 @@ pub(super) fn read(
 ) -> Result<LogFiles, DiskError> {
     let reader = Reader { files, log_dir: life.join("log"), identity, genesis };
     let numbers = reader.list()?;
+    if numbers.is_empty() {
+        reader.check_never_begun(reached)?;
+    }
     reader.check_store_mark(life, numbers.is_empty())?;
     let mut log = LogFiles::default();
     let mut next: Option<Segment> = None;
@@ -124,6 +127,19 @@ impl Reader<'_> {
             .map_err(|error| DiskError::io("sync", &self.log_dir, error))?;
         numbers.sort_unstable();
         Ok(numbers)
+    }
+
+    /// No segments, though a place in the log was noted as safe: the log was lost, and its store mark may be lost with it.
+    fn check_never_begun(&self, noted: LogPlace) -> Result<(), DiskError> {
+        if noted == LogPlace::default() {
+            return Ok(());
+        }
+        let reason = format!(
+            "the log of this host is gone; when it last started or stopped, all was safe up to byte {} of segment {}",
+            noted.offset, noted.segment
+        );
+        let (file, cluster) = (self.log_dir.clone(), self.identity.cluster.to_string());
+        Err(DiskError::Damaged { file, reason, cluster })
     }
 
     /// A store mark without segments is a log that was lost; a mark of another cluster is another log.

@@ -94,3 +94,17 @@ fn a_log_that_is_shorter_than_at_the_last_stop_is_refused() {
     let refusal = host.recover().expect_err("shorter").to_string();
     assert!(refusal.contains("older copy"), "{refusal}");
 }
+
+#[test]
+fn a_log_that_is_gone_together_with_its_mark_is_noticed_by_the_note_outside() {
+    let host = Host::new();
+    run_once(&host, vec![birth(), vec![entries(2, 2, 1)]]);
+    run_once(&host, Vec::new());
+    std::fs::remove_file(host.life().join("log").join("log-00000000000000000001")).expect("gone");
+    std::fs::remove_file(host.life().join("store")).expect("gone");
+    for _ in 0..2 {
+        let refusal = host.recover().expect_err("lost").to_string();
+        assert!(refusal.contains("the log of this host is gone"), "{refusal}");
+        assert!(refusal.contains("quorate reset --cluster prod"), "{refusal}");
+    }
+}
