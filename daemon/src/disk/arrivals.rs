@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Senders whose files are kept: as many as may send at one time, twice.
 const SENDERS: usize = 8;
@@ -57,6 +58,8 @@ pub(crate) struct Arrivals {
     directory: PathBuf,
     instance: Instance,
     senders: Mutex<BTreeMap<Instance, Arc<Mutex<Slot>>>>,
+    /// What each file that is being received may still grow by. At most one for each sender lives.
+    to_come: Mutex<Vec<Weak<AtomicU64>>>,
 }
 
 /// One sender's. Locked for as long as something arrives from it, so that a connection that is made again waits for the
@@ -75,6 +78,10 @@ struct Kept {
     position: SnapshotPosition,
     /// Of the content that is here.
     bytes: u64,
+    /// Never more than this: the least that was announced, at first or when it went on.
+    most: u64,
+    /// The difference, as the other senders count it.
+    to_come: Arc<AtomicU64>,
     place: Place,
 }
 
@@ -87,6 +94,13 @@ enum Place {
 }
 
 impl Kept {
+    /// Takes note of so many bytes more, of which a sender announced `most`.
+    fn grow(&mut self, bytes: u64, most: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.most = self.most.min(most);
+        self.to_come.store(self.most.saturating_sub(self.bytes), Ordering::Relaxed);
+    }
+
     fn forget(self) {
         if let Place::Aside { path, .. } = self.place {
             remove(&path);
@@ -100,7 +114,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Arrivals {
     pub(super) fn new(directory: PathBuf, instance: Instance) -> Self {
-        Self { directory, instance, senders: Mutex::default() }
+        Self { directory, instance, senders: Mutex::default(), to_come: Mutex::default() }
     }
 
     fn slot(&self, from: Instance) -> Arc<Mutex<Slot>> {
@@ -157,7 +171,8 @@ impl Arrivals {
                 return Err(Refused::Because("it does not begin where it was asked to".into()));
             }
         };
-        match take(&mut kept, announced.bytes, incoming) {
+        kept.grow(0, announced.bytes);
+        match take(&mut kept, incoming) {
             Ok(()) => {}
             Err(Refused::Lost(_)) => {
                 slot.kept = Some(kept);
@@ -173,13 +188,18 @@ impl Arrivals {
         Ok((state, slot.number))
     }
 
+    /// Opens a file, when there is room for it and for what others have announced and not sent yet.
     fn begin(&self, announced: &Announced) -> Result<Kept, Refused> {
+        let mut to_come = lock(&self.to_come);
+        to_come.retain(|one| one.strong_count() > 0);
+        let others = to_come.iter().filter_map(Weak::upgrade);
+        let others = others.map(|one| one.load(Ordering::Relaxed)).fold(0, u64::saturating_add);
         let room = rustix::fs::statvfs(&self.directory).map_err(io::Error::from);
         let room = room.map(|room| room.f_bavail.saturating_mul(room.f_frsize));
         let room = room.map_err(|error| failed(&self.directory, &error))?;
-        if announced.bytes > room - room / 8 {
+        if announced.bytes > (room - room / 8).saturating_sub(others) {
             return Err(Refused::Because(format!(
-                "it takes {} bytes, and {} has {room} left, of which an eighth is for the log",
+                "it takes {} bytes, and {} has {room} left, of which an eighth is for the log and {others} are for snapshots on their way",
                 announced.bytes,
                 self.directory.display()
             )));
@@ -189,7 +209,10 @@ impl Arrivals {
         let writer = SnapshotWriter::create(&path, owner, &announced.metadata);
         let writer = writer.map_err(|error| failed(&path, &error))?;
         let (metadata, position) = (announced.metadata.clone(), SnapshotPosition::default());
-        Ok(Kept { metadata, position, bytes: 0, place: Place::Aside { writer, path } })
+        let (most, ours) = (announced.bytes, Arc::new(AtomicU64::new(announced.bytes)));
+        to_come.push(Arc::downgrade(&ours));
+        let place = Place::Aside { writer, path };
+        Ok(Kept { metadata, position, bytes: 0, most, to_come: ours, place })
     }
 
     /// Syncs what is whole, reads it back, and gives it its name.
@@ -199,7 +222,8 @@ impl Arrivals {
         kept: Kept,
         restore: impl FnOnce(Pieces<'_>) -> Result<M, String>,
     ) -> Result<(M, Kept), Refused> {
-        let Kept { metadata, position, bytes, place } = kept;
+        let Kept { metadata, position, bytes, most, to_come, place } = kept;
+        to_come.store(0, Ordering::Relaxed);
         let (file, aside) = match place {
             Place::Durable(file) => (file, None),
             Place::Aside { writer, path } => {
@@ -223,7 +247,8 @@ impl Arrivals {
             }
             prune(&self.directory);
         }
-        Ok((state, Kept { metadata, position, bytes, place: Place::Durable(file) }))
+        let place = Place::Durable(file);
+        Ok((state, Kept { metadata, position, bytes, most, to_come, place }))
     }
 
     /// Removes what was kept for a sender that did not come again.
@@ -240,7 +265,7 @@ impl Arrivals {
 }
 
 /// Writes what comes, up to its end; never more than was announced.
-fn take(kept: &mut Kept, most: u64, incoming: &mut impl Incoming) -> Result<(), Refused> {
+fn take(kept: &mut Kept, incoming: &mut impl Incoming) -> Result<(), Refused> {
     loop {
         let piece = match incoming.next() {
             None => return Err(Refused::Lost(0)),
@@ -253,8 +278,9 @@ fn take(kept: &mut Kept, most: u64, incoming: &mut impl Incoming) -> Result<(), 
         let Some((chain, chunk)) = unstamped(kept.position.chain, &piece) else {
             return Err(Refused::Because("a checksum is wrong".into()));
         };
-        kept.bytes += chunk.len() as u64;
-        if kept.bytes > most {
+        kept.grow(chunk.len() as u64, kept.most);
+        if kept.bytes > kept.most {
+            let most = kept.most;
             let why = format!("it is longer than the {most} bytes that were announced");
             return Err(Refused::Because(why));
         }

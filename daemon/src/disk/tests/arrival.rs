@@ -245,6 +245,46 @@ fn a_snapshot_without_end_stops_at_what_was_announced_and_leaves_nothing() {
 }
 
 #[test]
+fn a_sender_that_goes_on_cannot_announce_more_than_at_first() {
+    let pair = Pair::new();
+    let mut short = announced(7);
+    short.bytes -= 1;
+    let mut parts = pair.parts(SnapshotPosition::default()).expect("readable");
+    parts.truncate(3);
+    let cut = pair.to.arrivals.receive(&short, &mut Script(parts), |_| Ok::<_, String>(()));
+    assert!(matches!(cut, Err(Refused::Lost(_))));
+    short.bytes = u64::MAX;
+    let mut rest = Wire::lost_after(&pair, 99);
+    let refused = pair.to.arrivals.receive(&short, &mut rest, |_| Ok::<_, String>(()));
+    assert_eq!(rest.had.expect("asked").pieces, 2, "it went on");
+    assert!(matches!(refused, Err(Refused::Because(why)) if why.contains("longer than")));
+    assert_eq!(pair.files(), [""; 0]);
+}
+
+#[test]
+fn what_others_have_announced_and_not_sent_yet_is_no_room_for_another() {
+    let pair = Pair::new();
+    let directory = snapshots::directory(&pair.receiver.life());
+    let room = rustix::fs::statvfs(&directory).expect("asked");
+    let room = room.f_bavail * room.f_frsize;
+    let begin = |sender: u8| {
+        let mut large = announced(7);
+        (large.from, large.bytes) = (Instance::from_bytes([sender; 16]), room / 2);
+        let mut script = Script([SnapshotPart::Begin { pieces: 0 }].into());
+        pair.to.arrivals.receive(&large, &mut script, |_| Ok::<_, String>(()))
+    };
+    let Err(Refused::Lost(number)) = begin(1) else { panic!("half of the room is there") };
+    let refused = begin(2);
+    assert!(
+        matches!(&refused, Err(Refused::Because(why)) if why.contains("on their way")),
+        "{refused:?}"
+    );
+    assert_eq!(pair.files().len(), 1);
+    pair.to.arrivals.expire(Instance::from_bytes([1; 16]), number);
+    assert!(matches!(begin(2), Err(Refused::Lost(_))), "the first gave its room back");
+}
+
+#[test]
 fn a_snapshot_that_is_larger_than_the_disk_is_refused_before_a_byte_of_it_is_written() {
     let pair = Pair::new();
     let parts = pair.parts(SnapshotPosition::default()).expect("readable");
