@@ -107,6 +107,10 @@ impl Carrier {
                 tracing::warn!(%instance, %reason, "instance banned");
                 self.hands.transport.ban(instance);
             }
+            Output::RefuseKey { instance, key, reason } => {
+                tracing::warn!(%instance, %reason, "key refused");
+                self.hands.transport.refuse_key(instance, key);
+            }
             Output::KnowsGenesis(genesis) => self.knows(genesis),
             Output::Forward { ticket, to, address, deadline, request } => {
                 self.forward(ticket, to, address, deadline, &request);
@@ -236,8 +240,8 @@ impl Carrier {
                 self.answers.insert(ticket, answer);
                 Input::Forwarded { from, ticket, request }
             }
-            TransportEvent::Snapshot { from, arrival } => {
-                if node.takes_snapshot_of(from) {
+            TransportEvent::Snapshot { from, key, arrival } => {
+                if node.takes_snapshot_of(from, key) {
                     self.snapshots().receive(from, arrival);
                 } else {
                     tracing::debug!(%from, "a snapshot was refused: its sender does not lead here");

@@ -23,7 +23,7 @@ static MEMBER: Shape = Shape(&[(11, &PLAIN)]);
 static VIEW: Shape = Shape(&[(2, &MEMBER)]);
 static DELTA: Shape = Shape(&[(2, &MEMBER), (3, &PLAIN), (4, &PLAIN)]);
 static UPDATE: Shape = Shape(&[(1, &VIEW), (2, &DELTA)]);
-static PING: Shape = Shape(&[(6, &UPDATE)]);
+static PING: Shape = Shape(&[(6, &UPDATE), (13, &PLAIN)]);
 static PONG: Shape = Shape(&[(8, &Shape(&[(3, &UPDATE)])), (9, &PLAIN)]);
 static DISSENT: Shape = Shape(&[(2, &PLAIN)]);
 static WARNINGS: Shape = Shape(&[(1, &PLAIN)]);
@@ -126,6 +126,7 @@ mod tests {
             (Lane::Control, &[1, 6, 2]),
             (Lane::Control, &[1, 6, 1, 2, 11]),
             (Lane::Control, &[2, 8, 3, 1, 2]),
+            (Lane::Control, &[1, 13]),
             (Lane::Control, &[2, 9]),
             (Lane::Control, &[4, 2]),
             (Lane::Log, &[6, 3, 7]),

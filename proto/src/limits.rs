@@ -48,6 +48,9 @@ pub const MEMBERS: usize = 1_000;
 /// Most nodes whose acknowledgements one voter passes on to the leader at a time; the others' come a round later.
 pub const RELAYED: usize = 64;
 
+/// Most faulty copies of the log that a leader tells of at a time: more than there are voters.
+pub const COPY_NOTICES: usize = 16;
+
 /// Raft frames for a group that is not started yet, held until the founding is durable (GENESIS rule 13).
 pub const HELD_RAFT_FRAMES: usize = 64;
 /// How long a client's request may wait when it does not say.

@@ -43,6 +43,42 @@ pub struct Ping {
     /// otherwise.
     #[prost(uint64, tag = "9")]
     pub lost: u64,
+    /// Copies of the log that are not what they should be; only from the leader. At most `limits::COPY_NOTICES`.
+    #[prost(message, repeated, tag = "13")]
+    pub copies: Vec<CopyNotice>,
+}
+
+/// What is wrong with a replica's copy of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum CopyFault {
+    /// Nothing that is known here.
+    Unknown = 0,
+    /// It acknowledged an entry and no longer has it.
+    Lost = 1,
+    /// It acknowledges nothing, while the others go on.
+    StandsStill = 2,
+    /// It has something else committed than the leader.
+    Contradicts = 3,
+    /// Its state at some entry is not the leader's.
+    StateDiffers = 4,
+}
+
+/// A copy of the log that is not what it should be.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct CopyNotice {
+    /// Whose.
+    #[prost(message, required, tag = "1")]
+    pub instance: Instance,
+    /// A [`CopyFault`].
+    #[prost(enumeration = "CopyFault", tag = "2")]
+    pub fault: i32,
+    /// The entry that it acknowledged (`Lost`) or that differs (`Contradicts`, `StateDiffers`); 0 otherwise.
+    #[prost(uint64, tag = "3")]
+    pub entry: u64,
+    /// Where it ends (`Lost`) or stands (`StandsStill`); 0 otherwise.
+    #[prost(uint64, tag = "4")]
+    pub end: u64,
 }
 
 /// The answer to a [`Ping`].
@@ -72,6 +108,9 @@ pub struct Pong {
     /// Whom the answering node's replica follows in `term`, and hears.
     #[prost(message, optional, tag = "6")]
     pub leader: Option<Instance>,
+    /// An entry of `leader`'s that is not the one which is committed at the answering replica; 0 when none is.
+    #[prost(uint64, tag = "10")]
+    pub contradicted: u64,
 }
 
 /// What a voter knows of the leader that it hears, for a node that does not.

@@ -7,9 +7,9 @@ use crate::random::Random;
 use bytes::Bytes;
 use quorate_node::Input;
 use quorate_proto::{
-    Envelope, EnvelopeBody, Generation, GenesisId, HealthDelta, HealthEpoch, HealthUpdate,
-    HealthView, Instance, Lane, MemberState, MessageKind, NodeKey, Ping, Pong, RaftFrame,
-    RaftMessage, Relayed, RelayedAcknowledgement, Role, raft_id,
+    CopyNotice, Envelope, EnvelopeBody, Generation, GenesisId, HealthDelta, HealthEpoch,
+    HealthUpdate, HealthView, Instance, Lane, MemberState, MessageKind, NodeKey, Ping, Pong,
+    RaftFrame, RaftMessage, Relayed, RelayedAcknowledgement, Role, raft_id,
 };
 use std::sync::Arc;
 
@@ -156,6 +156,7 @@ impl Forger {
             asks: random.percent(20),
             unheard: random.percent(20),
             lost: if random.percent(20) { near(random, self.commit) } else { 0 },
+            copies: self.copies(random),
         }))
     }
 
@@ -179,7 +180,15 @@ impl Forger {
             relayed,
             acknowledged,
             leader: self.somebody(random),
+            contradicted: if random.percent(20) { near(random, self.commit) } else { 0 },
         }))
+    }
+
+    fn copies(&self, random: &mut Random) -> Vec<CopyNotice> {
+        let instance = self.somebody(random).unwrap_or(self.liar);
+        let fault = i32::try_from(random.below(6)).unwrap_or_default();
+        let (entry, end) = (near(random, self.commit), near(random, self.commit));
+        vec![CopyNotice { instance, fault, entry, end }; usize::from(random.percent(20))]
     }
 
     /// A view in which something is untrue.

@@ -44,6 +44,10 @@ impl World {
                     process.banned.push(instance);
                 }
             }
+            // No host has two keys here.
+            Output::RefuseKey { instance, reason, .. } => {
+                panic!("n{} refuses a key of {instance:?}: {reason}", host + 1)
+            }
             Output::KnowsGenesis(genesis) => {
                 self.checks.knows(host, genesis);
                 if let Some(process) = &mut self.hosts[host].process {

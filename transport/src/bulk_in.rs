@@ -9,7 +9,7 @@ use crate::greeting::Greeted;
 use crate::refusal::{CLOSED, close_open};
 use crate::shared::Shared;
 use quinn::{Connection, SendStream};
-use quorate_proto::Instance;
+use quorate_proto::{Instance, NodeKey};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -26,7 +26,7 @@ pub(crate) async fn receive(shared: Arc<Shared>, greeted: Greeted) {
             return None;
         }
         let _turn = shared.snapshots.clone().try_acquire_owned().ok()?;
-        stream_in(&shared, from, connection).await
+        stream_in(&shared, from, greeted.key, connection).await
     };
     let taken = tokio::select! {
         taken = received => taken,
@@ -41,7 +41,12 @@ pub(crate) async fn receive(shared: Arc<Shared>, greeted: Greeted) {
 }
 
 /// The verdict that was sent; none when the connection broke, or there is no room for another.
-async fn stream_in(shared: &Shared, from: Instance, connection: &Connection) -> Option<bool> {
+async fn stream_in(
+    shared: &Shared,
+    from: Instance,
+    key: NodeKey,
+    connection: &Connection,
+) -> Option<bool> {
     let opened = timeout(shared.timings.hello, connection.accept_bi()).await;
     let (mut sender, receiver) = opened.ok()?.ok()?;
     let mut reader = FrameReader::new(receiver);
@@ -50,7 +55,7 @@ async fn stream_in(shared: &Shared, from: Instance, connection: &Connection) -> 
     let (give, parts) = mpsc::channel(PIECES);
     let (taken, verdict) = oneshot::channel();
     let arrival = SnapshotArrival { header, have, parts, taken };
-    if !shared.tell(TransportEvent::Snapshot { from, arrival }).await {
+    if !shared.tell(TransportEvent::Snapshot { from, key, arrival }).await {
         return None;
     }
     let Ok(SnapshotPosition { pieces, chain }) = position.await else {

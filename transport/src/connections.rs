@@ -34,7 +34,7 @@ use std::time::Duration;
 
 const OLDER: &str = "an older start of this instance is turned away: a newer one is connected";
 const TWICE: &str = "this instance runs already, at another place, and is connected: one of the two is a copy of the data directory";
-const OTHER_KEY: &str = "this instance is connected already with another node key";
+pub(crate) const OTHER_KEY: &str = "another node key speaks for this instance here";
 pub(crate) const BANNED: &str = "this instance is banned here";
 const SESSION_OVER: &[u8] = b"its session is over";
 const NO_ROOM: &str = "no room for another peer";
@@ -106,7 +106,9 @@ impl Shared {
             return Err(Refusal::TurnedAway(BANNED));
         }
         let standing = self.peer(instance).and_then(|peer| peer.standing());
-        if standing.is_some_and(|link| link.life.session.key != greeted.key) {
+        if standing.is_some_and(|link| link.life.session.key != greeted.key)
+            || self.refuses_key(instance, greeted.key)
+        {
             return Err(Refusal::TurnedAway(OTHER_KEY));
         }
         Ok(())
@@ -133,6 +135,9 @@ impl Shared {
         let instance = greeted.hello.instance;
         if self.is_banned(instance) {
             return Err(Refusal::TurnedAway(BANNED));
+        }
+        if self.refuses_key(instance, greeted.key) {
+            return Err(Refusal::TurnedAway(OTHER_KEY));
         }
         let peer = self.peer_at(instance, greeted.address).ok_or(Refusal::TurnedAway(NO_ROOM))?;
         let mut state = peer.state();

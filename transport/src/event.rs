@@ -74,6 +74,8 @@ pub enum TransportEvent {
     Snapshot {
         /// The peer.
         from: Instance,
+        /// The key that it proved on this connection.
+        key: NodeKey,
         /// It, and how to answer.
         arrival: SnapshotArrival,
     },

@@ -60,6 +60,8 @@ pub(crate) struct Shared {
     events: mpsc::Sender<TransportEvent>,
     peers: Mutex<BTreeMap<Instance, Arc<Peer>>>,
     banned: Mutex<BTreeSet<Instance>>,
+    /// Instances with a key that does not speak for them; their owners come with another.
+    refused_keys: Mutex<BTreeSet<(Instance, [u8; 32])>>,
     /// Whether there is any, so that the usual case asks no lock.
     bans: AtomicBool,
     started: Instant,
@@ -108,6 +110,7 @@ impl Shared {
             events: parts.events,
             peers: Mutex::default(),
             banned: Mutex::default(),
+            refused_keys: Mutex::default(),
             bans: AtomicBool::new(false),
             started: Instant::now(),
             numbers: AtomicU64::new(0),
@@ -223,6 +226,21 @@ impl Shared {
 
     pub(crate) fn is_banned(&self, instance: Instance) -> bool {
         self.bans.load(Ordering::Acquire) && lock(&self.banned).contains(&instance)
+    }
+
+    /// Whether this key was found not to speak for this instance.
+    pub(crate) fn refuses_key(&self, instance: Instance, key: NodeKey) -> bool {
+        self.bans.load(Ordering::Acquire)
+            && lock(&self.refused_keys).contains(&(instance, key.to_bytes()))
+    }
+
+    /// Remembers it. Full: whoever holds the secret can fill this, and is turned away by its next hello's owner instead.
+    pub(crate) fn refuse_key(&self, instance: Instance, key: NodeKey) {
+        let mut refused = lock(&self.refused_keys);
+        if refused.len() < PEERS {
+            refused.insert((instance, key.to_bytes()));
+            self.bans.store(true, Ordering::Release);
+        }
     }
 
     /// Gives the peer that this is, which is forgotten.

@@ -2,7 +2,7 @@
 
 use crate::bulk::{SnapshotOutcome, SnapshotPart, SnapshotPosition};
 use crate::config::{BindError, TransportConfig};
-use crate::connections::BANNED;
+use crate::connections::{BANNED, OTHER_KEY};
 use crate::copies::GOSSIP;
 use crate::event::TransportEvent;
 use crate::greeting::check_own;
@@ -14,7 +14,7 @@ use crate::shared::{Parts, REQUESTS, Shared, WRITERS, lock};
 use crate::{bulk_out, endpoint};
 use bytes::Bytes;
 use quinn::VarInt;
-use quorate_proto::{Frame, Hello, Instance, limits};
+use quorate_proto::{Frame, Hello, Instance, NodeKey, limits};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -188,6 +188,20 @@ impl Transport {
             }
         }
         shared.snapshots_out.close(instance);
+        shared.snapshots_in.close(instance);
+    }
+
+    /// Closes every connection on which this key speaks for this instance, and takes in no new one; another key may.
+    pub fn refuse_key(&self, instance: Instance, key: NodeKey) {
+        let shared = &self.open.shared;
+        shared.refuse_key(instance, key);
+        if let Some(peer) = shared.peer(instance) {
+            for link in lock(&peer.record).running() {
+                if link.life.session.key == key {
+                    close_open(&link.connection, CLOSED, OTHER_KEY.as_bytes());
+                }
+            }
+        }
         shared.snapshots_in.close(instance);
     }
 

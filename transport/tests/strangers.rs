@@ -117,6 +117,28 @@ async fn a_banned_instance_is_cut_off_and_stays_out() {
 }
 
 #[tokio::test]
+async fn a_refused_key_stays_out_and_the_owner_of_its_instance_comes_in() {
+    let mut a = actor(1).start();
+    let (sender, events) = tokio::sync::mpsc::channel(1024);
+    let hello = actor(2).hello();
+    let transport = quorate_transport::Transport::bind(actor(3).config(), hello, sender).unwrap();
+    let mut thief = stage::Node { actor: actor(2), transport, events };
+    thief.transport.dial(a.address());
+    let session = a.session_up().await;
+    assert_eq!(session.instance, actor(2).instance());
+    a.transport.refuse_key(session.instance, session.key);
+    assert_eq!(thief.session_end().await, SessionEnd::Closed);
+    thief.transport.dial(a.address());
+    let failure = thief.dial_failure().await;
+    assert!(matches!(&failure, DialFailure::Handshake { reason } if reason.contains("key")));
+    let owner = actor(2).start();
+    owner.transport.dial(a.address());
+    let came = a.session_up().await;
+    assert_eq!(came.instance, session.instance);
+    assert_ne!(came.key, session.key);
+}
+
+#[tokio::test]
 async fn another_key_does_not_take_a_standing_instance_over() {
     let (mut a, mut b) = (actor(1).start(), actor(2).start());
     connect(&mut a, &mut b).await;

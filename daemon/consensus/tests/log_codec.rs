@@ -66,8 +66,8 @@ fn segment() -> Segment {
 fn a_segment_gives_back_what_was_written() {
     let Segment { bytes, records, places, end } = segment();
     let head = SegmentHead::decode(&bytes).expect("whole");
-    let torn = places[3] as u64..places[3] as u64;
-    assert_eq!(read_last(&head, &bytes), Ok(Contents { records, end, torn }));
+    let (last, torn) = (places[2] as u64, places[3] as u64..places[3] as u64);
+    assert_eq!(read_last(&head, &bytes), Ok(Contents { records, last, end, torn }));
 }
 
 #[test]

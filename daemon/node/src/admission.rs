@@ -164,11 +164,13 @@ impl Node {
         // All but those of another cluster, in turn. A session from before the birth says nothing of the cluster, and one
         // that names it may be that of another joiner: two of them would ask each other for ever.
         let may_know = |session: &&Session| session.genesis.is_none_or(|theirs| theirs == genesis);
-        // Who has a view believes its members, and nobody about itself.
+        // Who has a view asks its members, about a leader only the replicas among them, and nobody about itself.
         let has_view = self.health.view.epoch > HealthEpoch::ZERO;
         let may_vouch = |session: &&Session| {
             let life = session.instance;
-            doubted != Some(life) && (!has_view || self.health.member(life).is_some())
+            let known = self.health.member(life).is_some()
+                && (doubted.is_none() || self.is_known_replica(life));
+            doubted != Some(life) && (!has_view || known)
         };
         let some: Vec<&Session> =
             self.peers.sessions().filter(may_know).filter(may_vouch).collect();
@@ -209,7 +211,7 @@ impl Node {
                     self.timers.arm(Timer::Join, self.now + ASK_SOON);
                 }
             }
-            Some(Outcome::Refused(refusal)) => self.join_refused(refusal, out),
+            Some(Outcome::Refused(refusal)) => self.join_refused(asked, refusal, out),
             _ => {}
         }
         true
@@ -227,8 +229,14 @@ impl Node {
         }
     }
 
-    fn join_refused(&mut self, refusal: &quorate_proto::Refusal, out: &mut Vec<Output>) {
-        if refusal.code() == RefusalCode::Superseded {
+    fn join_refused(
+        &mut self,
+        asked: Instance,
+        refusal: &quorate_proto::Refusal,
+        out: &mut Vec<Output>,
+    ) {
+        // From anybody else it is a refusal like others: the next one is asked.
+        if refusal.code() == RefusalCode::Superseded && self.is_known_replica(asked) {
             out.push(Output::Halt { reason: refusal.text.clone() });
             return;
         }

@@ -4,18 +4,25 @@
 //! Invariants: no node halts on one word, and the good copy is never the one that is told to go. A leader that knows of a
 //! loss (`consensus/losses.rs`) says so on its pings. The node that is meant halts only when its own log is that short,
 //! the leader is the one that its replica follows, and a second voter follows it too; where there are but two voters the
-//! own vote for the leader is the second word. A contradiction does not say who is wrong: it is an alarm, and both live.
+//! own vote for the leader is the second word. A contradiction does not say who is wrong: it is an alarm on all nodes, and
+//! both live, unless a majority of the voters contradicts the leader: then the leader halts, and nobody is told to erase
+//! anything. How everybody hears of it is in `copy_notices.rs`.
 
 use crate::event::Output;
 use crate::local_health::Leader;
 use crate::node::Node;
-use crate::status::Reason;
-use quorate_proto::{EnvelopeBody, FrameKind, Instance, Moment, Ping, Pong, Role, raft_id};
+use quorate_proto::{
+    CopyFault, CopyNotice, EnvelopeBody, FrameKind, Instance, Moment, Ping, Pong, Role, limits,
+    raft_id,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A voter that acknowledges nothing for so long, while the commit moves, is named. Longer than a snapshot takes to begin.
 const STANDS_STILL: Duration = Duration::from_secs(10);
+
+/// A voter that contradicts says so with every answer; what is older than this is taken back.
+const CONTRADICTS: Duration = Duration::from_secs(3);
 
 /// What is known of copies.
 #[derive(Debug, Default)]
@@ -26,8 +33,10 @@ pub(crate) struct Copies {
     matched: BTreeMap<Instance, (u64, Moment)>,
     /// As follower: up to where the leader has acknowledgements of this node.
     told: Option<(Leader, u64)>,
-    /// The leader whose entries contradict what is committed here.
-    contradicted_by: Option<Leader>,
+    /// The leader of whom an entry contradicts what is committed here, and which entry.
+    contradicted_by: Option<(Leader, u64)>,
+    /// As leader: the voters that have something else committed at an entry, and when they said so last.
+    contradicting: BTreeMap<Instance, (u64, Moment)>,
 }
 
 impl Copies {
@@ -35,6 +44,7 @@ impl Copies {
     pub(crate) fn reset(&mut self) {
         self.lost.clear();
         self.matched.clear();
+        self.contradicting.clear();
         self.told = None;
     }
 
@@ -45,16 +55,9 @@ impl Copies {
 }
 
 impl Node {
-    /// As leader: a peer's log ends before what it acknowledged.
-    pub(crate) fn peer_lost(&mut self, who: Instance, had: u64, has: u64, out: &mut Vec<Output>) {
-        if self.copies.lost.insert(who, (had, has)).is_some() {
-            return;
-        }
-        let name = self.health.name(who);
-        let text = format!(
-            "{name} acknowledged entry {had} and its log ends at {has}: its disk went back. It is not counted any more"
-        );
-        self.event("alarm", text, true, out);
+    /// As leader: a peer's log ends before what it acknowledged. The next pings tell everybody.
+    pub(crate) fn peer_lost(&mut self, who: Instance, had: u64, has: u64) {
+        self.copies.lost.insert(who, (had, has));
     }
 
     /// A leader that this node believes has acknowledgements of it up to an entry that is not here: somebody else is asked.
@@ -117,7 +120,8 @@ impl Node {
         let Some(leader) = self.replicas_leader().filter(|leader| leader.instance == from) else {
             return;
         };
-        if self.copies.contradicted_by.replace(leader) == Some(leader) {
+        let before = self.copies.contradicted_by.replace((leader, index));
+        if before.is_some_and(|(before, _)| before == leader) {
             return;
         }
         let name = self.health.name(from);
@@ -126,6 +130,41 @@ impl Node {
              Nothing of it is taken. Compare the state hash in `quorate status` on all voters before anything is erased"
         );
         self.event("alarm", text, true, out);
+    }
+
+    /// The entry of this leader that is not the one committed here; 0 when none is.
+    pub(crate) fn contradiction_of(&self, leader: Leader) -> u64 {
+        self.copies.contradicted_by.filter(|(who, _)| *who == leader).map_or(0, |(_, index)| index)
+    }
+
+    /// As leader: a voter says that an entry of this one is not what it has committed.
+    pub(crate) fn contradicted_here(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
+        let me = self.config.instance;
+        let own = pong.leader == Some(me)
+            && pong.term == self.group.as_ref().map_or(0, |it| it.replica.term());
+        if pong.contradicted == 0 || !own || !self.other_voters(me).any(|voter| voter == from) {
+            self.copies.contradicting.remove(&from);
+            return;
+        }
+        self.copies.contradicting.insert(from, (pong.contradicted, self.now));
+        let voters = self.other_voters(me).count() + 1;
+        let against: Vec<String> = self
+            .copies
+            .contradicting
+            .iter()
+            .filter(|(_, (_, at))| self.now.since(*at) < CONTRADICTS)
+            .map(|(life, (index, _))| format!("{} (entry {index})", self.health.name(*life)))
+            .collect();
+        if against.len() > voters / 2 {
+            let reason = format!(
+                "{} of {voters} voters have something else committed than this node, which leads: {}. The log here is damaged, \
+                 or that of all of them. Keep the data of every host; compare the state hash in `quorate status` on the others \
+                 while they go on without this one",
+                against.len(),
+                against.join(", ")
+            );
+            out.push(Output::Halt { reason });
+        }
     }
 
     /// As leader: how far the other voters are. Called with the duties.
@@ -152,51 +191,32 @@ impl Node {
         }
     }
 
-    /// Voters that do not count, for `quorate why`.
-    pub(crate) fn copy_reasons(&self, now: Moment) -> Vec<Reason> {
-        let mut reasons = Vec::new();
-        for (life, (had, has)) in &self.copies.lost {
-            let name = self.health.name(*life);
-            reasons.push(Reason {
-                code: "copy-lost",
-                subject: Some(name.clone()),
-                text: format!(
-                    "{name} acknowledged entry {had} and its log ends at {has}: its disk went back, and its copy does not count"
-                ),
-                remedy: format!(
-                    "on {name}: journalctl -u quorate says the same; then `quorate reset` there, and start it again"
-                ),
-                since: now,
-            });
-        }
-        for (life, (at, since)) in &self.copies.matched {
-            let still = now.since(*since) >= STANDS_STILL && !self.copies.lost.contains_key(life);
-            if still && self.seems_alive(*life) {
-                let name = self.health.name(*life);
-                reasons.push(Reason {
-                    code: "copy-stands-still",
-                    subject: Some(name.clone()),
-                    text: format!(
-                        "{name} answers pings but acknowledges no entry behind {at}: its copy of the log does not count"
-                    ),
-                    remedy: format!("on {name}: quorate why; journalctl -u quorate; is its disk slow or full?"),
-                    since: *since,
-                });
-            }
-        }
-        if let Some(leader) = self.copies.contradicted_by.filter(|it| self.followed() == Some(*it))
-        {
-            let name = self.health.name(leader.instance);
-            reasons.push(Reason {
-                code: "copy-contradicts",
-                subject: Some(name.clone()),
-                text: format!("the log of {name}, which leads, contradicts what is committed here"),
-                remedy: "compare the state hash in `quorate status` on all voters; keep the data of all of them until it is \
-                         known which is damaged"
-                    .to_owned(),
-                since: now,
-            });
-        }
-        reasons
+    /// As leader: the copies that are not what they should be.
+    pub(crate) fn copy_faults(&self) -> Vec<CopyNotice> {
+        let (copies, now) = (&self.copies, self.now);
+        let notice = |instance, fault: CopyFault, entry, end| CopyNotice {
+            instance,
+            fault: fault.into(),
+            entry,
+            end,
+        };
+        let lost =
+            copies.lost.iter().map(|(life, (had, has))| notice(*life, CopyFault::Lost, *had, *has));
+        let contradicting =
+            copies.contradicting.iter().filter(|(_, (_, at))| now.since(*at) < CONTRADICTS);
+        let contradicting = contradicting
+            .map(|(life, (index, _))| notice(*life, CopyFault::Contradicts, *index, 0));
+        let differing =
+            self.state_watch.differing().map(|life| notice(life, CopyFault::StateDiffers, 0, 0));
+        let still = copies
+            .matched
+            .iter()
+            .filter(|(life, (_, since))| {
+                let known =
+                    copies.lost.contains_key(life) || copies.contradicting.contains_key(life);
+                now.since(*since) >= STANDS_STILL && !known && self.seems_alive(**life)
+            })
+            .map(|(life, (at, _))| notice(*life, CopyFault::StandsStill, 0, *at));
+        lost.chain(contradicting).chain(differing).chain(still).take(limits::COPY_NOTICES).collect()
     }
 }

@@ -133,6 +133,8 @@ pub enum Output {
     ResolveSeeds,
     /// Close every connection with this instance and accept none until further notice.
     Ban { instance: Instance, reason: String },
+    /// The same for whoever speaks for this instance with this key; with another key it goes on.
+    RefuseKey { instance: Instance, key: NodeKey, reason: String },
     /// From now on the hello carries this cluster id.
     KnowsGenesis(GenesisId),
     /// Ask the leader on the request lane.

@@ -257,6 +257,8 @@ impl Node {
         let is_member = |instance| view.members.iter().any(|member| member.instance == instance);
         self.damping.retain(is_member);
         self.state_watch.retain(is_member);
+        self.evidence.reports.retain(|instance, _| is_member(*instance));
+        self.push.retain(is_member);
         if self.evidence.rests.len() > view.members.len() {
             self.evidence.rests.retain(|instance, _| is_member(*instance));
         }

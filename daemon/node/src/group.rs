@@ -173,7 +173,7 @@ impl Node {
                 );
                 out.push(Output::Halt { reason });
             }
-            Err(GuardError::PeerLost { had, has, .. }) => self.peer_lost(from, had, has, out),
+            Err(GuardError::PeerLost { had, has, .. }) => self.peer_lost(from, had, has),
             Err(error) => {
                 if let GuardError::Contradiction(index) = error {
                     self.contradicted(from, index, out);

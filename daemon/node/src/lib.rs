@@ -12,6 +12,7 @@ mod autopilot;
 mod boot;
 mod campaign;
 mod copies;
+mod copy_notices;
 mod damping;
 mod disk_steps;
 mod disk_watch;

@@ -9,6 +9,7 @@ use crate::autopilot::Autopilot;
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
 use crate::copies::Copies;
+use crate::copy_notices::CopyNotices;
 use crate::damping::Damping;
 use crate::disk_watch;
 use crate::event::{Input, Output, Write};
@@ -89,6 +90,7 @@ pub struct Node {
     pub(crate) stopping: Option<Stopping>,
     pub(crate) trust: Trust,
     pub(crate) copies: Copies,
+    pub(crate) copy_notices: CopyNotices,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
     malformed: Malformed,
@@ -145,6 +147,7 @@ impl Node {
             stopping: None,
             trust: Trust::default(),
             copies: Copies::default(),
+            copy_notices: CopyNotices::default(),
             timers: Timers::default(),
             counters: Counters::default(),
             malformed: Malformed::default(),
@@ -325,7 +328,8 @@ impl Node {
         if !self.peers.may_speak(instance, session.key) {
             let reason =
                 format!("{} came with a key that is not the one pinned for it", session.name);
-            out.push(Output::Ban { instance, reason: reason.clone() });
+            let (key, reason_told) = (session.key, reason.clone());
+            out.push(Output::RefuseKey { instance, key, reason: reason_told });
             self.event("alarm", reason, true, out);
             return;
         }

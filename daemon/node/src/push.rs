@@ -46,6 +46,11 @@ impl Push {
         entry.1 = entry.1.max(epoch);
     }
 
+    /// Forgets who is no member any more.
+    pub(crate) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
+        self.acknowledged.retain(|instance, _| is_member(*instance));
+    }
+
     /// What a node has acknowledged.
     pub(crate) fn acknowledged(&self, instance: Instance) -> HealthEpoch {
         self.acknowledged.get(&instance).map_or(HealthEpoch::ZERO, |(_, epoch)| *epoch)
@@ -119,6 +124,8 @@ impl Node {
             .collect();
         // Most nodes lack the same; the update for each starting point is made once.
         let mut updates: BTreeMap<HealthEpoch, Option<HealthUpdate>> = BTreeMap::new();
+        let copies = self.copy_faults();
+        self.copies_told(copies.clone(), out);
         for (instance, acknowledged, state) in targets {
             if state != MemberState::Alive {
                 self.push.clock.knocks(instance, self.push.round);
@@ -131,7 +138,7 @@ impl Node {
                 .clone();
             let unheard = self.does_not_hear(instance);
             let lost = self.copies.lost_by(instance);
-            let ping = Ping { unheard, lost, ..self.ping(update) };
+            let ping = Ping { unheard, lost, copies: copies.clone(), ..self.ping(update) };
             self.send_control(instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
         }
     }
@@ -153,6 +160,7 @@ impl Node {
             asks: false,
             unheard: false,
             lost: 0,
+            copies: Vec::new(),
         }
     }
 
@@ -179,15 +187,24 @@ impl Node {
                 self.unheard_by_leader();
             }
             self.loss_told(ping.lost, out);
+            self.copies_told(ping.copies, out);
         }
         let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {
             (group.replica.term(), group.meta.applied(), group.meta.state_hash())
         });
         let epoch = self.acknowledged_epoch();
-        let leader = self.followed().map(|leader| leader.instance);
-        let number = ping.number;
-        let acknowledged = self.collected(from);
-        let pong = Pong { number, epoch, term, applied, state_hash, leader, relayed, acknowledged };
+        let followed = self.followed();
+        let pong = Pong {
+            number: ping.number,
+            epoch,
+            term,
+            applied,
+            state_hash,
+            leader: followed.map(|leader| leader.instance),
+            contradicted: followed.map_or(0, |leader| self.contradiction_of(leader)),
+            relayed,
+            acknowledged: self.collected(from),
+        };
         self.send_control(from, FrameKind::Pong, ping.number, EnvelopeBody::Pong(pong), out);
     }
 
@@ -211,6 +228,7 @@ impl Node {
         if pong.epoch <= newest && asked.contains(&pong.number) {
             *entry = (pong.number, pong.epoch);
         }
+        self.contradicted_here(from, &pong, out);
         self.acknowledged_through(from, &pong);
         self.compare_state(from, &pong, out);
         self.epoch_acknowledged(out);

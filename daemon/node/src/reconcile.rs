@@ -7,6 +7,7 @@ use crate::damping::{self, Life};
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
+use crate::trust::is_near;
 use crate::weighing::{Voice, Word, weigh};
 use quorate_membership::{Opinion, Profile};
 use quorate_proto::{
@@ -116,10 +117,19 @@ impl Node {
         let own = self.detector.verdict(member.instance);
         let own = own.filter(|opinion| opinion.generation >= member.generation);
         let mut voices = Vec::new();
+        // A start that is committed makes every earlier one of that host the past, for ever.
+        reported.retain(|voice| {
+            voice.generation <= member.generation
+                || (self.is_known_replica(voice.by)
+                    && is_near(member.generation.get(), voice.generation.get()))
+        });
         if let Some(own) = &own {
             if is_there(self.now, own) {
-                // Whom this node hears, or has heard for it, is not there for some of the others; that is no death.
-                reported.retain(|voice| voice.word != Word::Down);
+                // Whom this node hears, or has heard for it, is not there for some of the others, or was started again as a copy
+                // before their eyes; that is no death, and no restart as long as it goes on.
+                reported.retain(|voice| {
+                    voice.word == Word::Heard && voice.generation <= own.generation
+                });
             }
             self.own_voices(own, &mut voices);
         }

@@ -109,7 +109,11 @@ impl Node {
             // Whoever was told that nothing happened, or is gone, finds nothing done.
             batch.retain(|(ticket, _)| {
                 let id = serving.proposed.get(ticket);
-                id.is_none_or(|id| self.requests.table.contains_key(id))
+                let wanted = id.is_none_or(|id| self.requests.table.contains_key(id));
+                if !wanted {
+                    serving.proposed.remove(ticket);
+                }
+                wanted
             });
             self.counters.proposals += batch.len() as u64;
             let entries = batch.iter().map(|(_, data)| data.clone()).collect();

@@ -10,7 +10,9 @@ use crate::event::{Output, Write};
 use crate::group::Group;
 use crate::node::{Node, PersistOwner};
 use quorate_meta::Meta;
-use quorate_proto::{Instance, Moment, RaftId, RaftMessage, Role, SnapshotMetadata, raft_id};
+use quorate_proto::{
+    Instance, Moment, NodeKey, RaftId, RaftMessage, Role, SnapshotMetadata, raft_id,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -101,10 +103,14 @@ impl Group {
 impl Node {
     /// Whether a snapshot that a host begins to send may be written to this disk: from the leader that the replica here
     /// follows; while it follows none, from any replica in the view.
+    ///
+    /// It comes on a connection of its own: with the key that the host is known by.
     #[must_use]
-    pub fn takes_snapshot_of(&self, from: Instance) -> bool {
+    pub fn takes_snapshot_of(&self, from: Instance, key: NodeKey) -> bool {
         let leader = self.followed().map(|leader| leader.instance);
-        self.is_replica(from) && leader.is_none_or(|leader| leader == from)
+        self.peers.is_pinned(from, key)
+            && self.is_replica(from)
+            && leader.is_none_or(|leader| leader == from)
     }
 
     /// A snapshot that arrived whole and is durable: raft decides whether it takes it.

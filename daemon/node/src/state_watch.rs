@@ -29,6 +29,11 @@ impl StateWatch {
         self.differs.insert(peer).then_some(true)
     }
 
+    /// Whose state differs.
+    pub(crate) fn differing(&self) -> impl Iterator<Item = Instance> + '_ {
+        self.differs.iter().copied()
+    }
+
     /// Forgets who is no member any more.
     pub(crate) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
         self.differs.retain(|instance| is_member(*instance));

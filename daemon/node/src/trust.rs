@@ -18,8 +18,9 @@ use quorate_proto::{HealthEpoch, Instance, Role, limits};
 /// What is believed beyond the committed view.
 #[derive(Debug, Default)]
 pub(crate) struct Trust {
-    /// Whom the newest answer to a question of this node named as leader.
-    vouched: Option<Instance>,
+    /// Whom the newest answer to a question of this node named as leader, and the epoch of the view here then: a later one
+    /// shows for itself who is a replica.
+    vouched: Option<(Instance, HealthEpoch)>,
     /// Who claims to lead and is not known to be a replica: somebody else is asked about it.
     claimant: Option<Instance>,
 }
@@ -46,9 +47,12 @@ impl Node {
         if self.group.as_ref().is_some_and(over) {
             return false;
         }
-        if self.trust.vouched == Some(instance) {
-            return true;
-        }
+        self.trust.vouched == Some((instance, self.health.view.epoch))
+            || self.is_known_replica(instance)
+    }
+
+    /// Alike, without anybody's word: by the view here, and before there is one by the founding record.
+    pub(crate) fn is_known_replica(&self, instance: Instance) -> bool {
         if self.health.view.epoch > HealthEpoch::ZERO {
             return self.health.member(instance).is_some_and(|it| it.role() != Role::Member);
         }
@@ -61,8 +65,10 @@ impl Node {
         let leader = self.replicas_leader()?;
         let silent = self.health.leader == Some(leader)
             && self.now.since(self.health.leader_heard) >= LEADER_SILENCE;
+        // The log here may be behind: a standby never campaigns, and keeps whom it followed.
+        let over = self.health.leader.is_some_and(|known| known.term > leader.term);
         let me = self.config.instance;
-        (leader.instance == me || !silent).then_some(leader)
+        (leader.instance == me || !(silent || over)).then_some(leader)
     }
 
     /// The leader as Raft has it here.
@@ -92,6 +98,8 @@ impl Node {
     /// Whoever was asked named a leader, or said that it is one.
     pub(crate) fn vouched_for(&mut self, leader: Option<Instance>) {
         self.trust.claimant = None;
-        self.trust.vouched = leader.or(self.trust.vouched);
+        if let Some(leader) = leader {
+            self.trust.vouched = Some((leader, self.health.view.epoch));
+        }
     }
 }

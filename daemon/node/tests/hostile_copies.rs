@@ -5,8 +5,8 @@ mod stage;
 
 use quorate_node::Output;
 use quorate_proto::{
-    Entry, Envelope, EnvelopeBody, HealthEpoch, Instance, Lane, MessageKind, Ping, Pong,
-    RaftMessage,
+    CopyFault, CopyNotice, Entry, Envelope, EnvelopeBody, HealthEpoch, Instance, Lane, MessageKind,
+    Ping, Pong, RaftMessage,
 };
 use stage::{Stage, genesis, life};
 use std::time::Duration;
@@ -153,4 +153,95 @@ fn a_leader_that_is_told_twice_of_less_than_was_acknowledged_says_so_and_names_i
     let named = status.reasons.iter().find(|reason| reason.code == "copy-lost");
     assert_eq!(named.and_then(|reason| reason.subject.clone()), Some("n2".to_owned()));
     assert_eq!(stage.halts, Vec::<String>::new(), "the good copy goes on");
+}
+
+/// What `quorate why` says of copies.
+fn why(stage: &Stage) -> Vec<(&'static str, String)> {
+    let reasons = stage.node.status(stage.now).reasons;
+    let copies = reasons.into_iter().filter(|reason| reason.code.starts_with("copy-"));
+    copies.map(|reason| (reason.code, reason.text)).collect()
+}
+
+/// A voter tells this leader that one of its entries is not what is committed there.
+fn contradicts(stage: &mut Stage, host: u8, contradicted: u64) {
+    let (term, leader) = (stage.term(), Some(life(1)));
+    let pong = Pong { term, leader, contradicted, epoch: HealthEpoch::new(1), ..Pong::default() };
+    stage.say(host, Lane::Control, EnvelopeBody::Pong(pong));
+}
+
+#[test]
+fn a_leader_that_one_voter_contradicts_goes_on_and_everybody_hears_of_it_in_the_same_words() {
+    let mut leader = Stage::leading();
+    for host in [4, 3] {
+        contradicts(&mut leader, host, 2);
+    }
+    let said = leader.pass(Duration::from_millis(200));
+    assert_eq!(leader.halts, Vec::<String>::new(), "one word of a voter");
+    let [(code, text)] = &why(&leader)[..] else { panic!("{:?}", why(&leader)) };
+    assert_eq!(*code, "copy-contradicts");
+    assert!(text.contains("n3") && !text.contains("n4"), "a stranger's word is none: {text}");
+    let told: Vec<_> = pinged(&said).into_iter().filter(|(to, _)| *to == life(2)).collect();
+    let (_, told) = told.last().expect("it pings");
+    let mut follower = follower();
+    let ping = Ping { term: 2, leader: Some(life(2)), ..told.clone() };
+    follower.say(3, Lane::Control, EnvelopeBody::Ping(ping.clone()));
+    assert_eq!(why(&follower), [], "host 3 does not lead");
+    follower.say(2, Lane::Control, EnvelopeBody::Ping(ping.clone()));
+    assert_eq!(why(&follower), why(&leader));
+    follower.say(2, Lane::Control, EnvelopeBody::Ping(ping.clone()));
+    let alarms = follower.events.iter().filter(|text| text.starts_with("alarm")).count();
+    assert_eq!(alarms, 1, "an event once: {:?}", follower.events);
+    follower.say(2, Lane::Control, EnvelopeBody::Ping(Ping { copies: Vec::new(), ..ping }));
+    assert_eq!(why(&follower), [], "it is over when the leader says so");
+    contradicts(&mut leader, 3, 0);
+    assert_eq!(why(&leader), []);
+}
+
+#[test]
+fn a_leader_that_a_majority_of_the_voters_contradicts_halts_and_nobody_is_told_to_erase_anything() {
+    let mut leader = Stage::leading();
+    contradicts(&mut leader, 2, 2);
+    assert_eq!(leader.halts, Vec::<String>::new());
+    contradicts(&mut leader, 3, 2);
+    let [halt] = &leader.halts[..] else { panic!("{:?}", leader.halts) };
+    assert!(halt.contains("n2") && halt.contains("n3") && !halt.contains("reset"), "{halt}");
+}
+
+#[test]
+fn a_voter_that_contradicts_its_leader_tells_it_and_names_itself() {
+    let mut stage = follower();
+    let contradicted = |said: &[Output]| {
+        let pongs = said.iter().filter_map(|output| match output {
+            Output::Send { frame, .. } => Envelope::open(frame.lane, frame.bytes.clone()).ok(),
+            _ => None,
+        });
+        pongs
+            .filter_map(|body| match body {
+                EnvelopeBody::Pong(pong) => Some(pong.contradicted),
+                _ => None,
+            })
+            .last()
+    };
+    assert_eq!(contradicted(&stage.ping(2, 2, None)), Some(0));
+    append(&mut stage, 2, entry(1, 2));
+    assert_eq!(contradicted(&stage.ping(2, 2, None)), Some(2));
+    let [(code, text)] = &why(&stage)[..] else { panic!("{:?}", why(&stage)) };
+    assert!(*code == "copy-contradicts" && text.starts_with("n1 "), "{text}");
+}
+
+#[test]
+fn a_leader_tells_of_no_more_copies_than_a_ping_has_room_for() {
+    let mut stage = follower();
+    let notice = CopyNotice { instance: life(3), fault: CopyFault::Lost.into(), entry: 9, end: 3 };
+    let copies = vec![notice; 10_000];
+    let ping = Ping {
+        number: 1,
+        genesis: genesis(),
+        term: 2,
+        leader: Some(life(2)),
+        copies,
+        ..Ping::default()
+    };
+    stage.say(2, Lane::Control, EnvelopeBody::Ping(ping));
+    assert!(why(&stage).len() <= quorate_proto::limits::COPY_NOTICES);
 }

@@ -4,7 +4,10 @@
 mod stage;
 
 use quorate_node::Output;
-use quorate_proto::{HealthDelta, HealthEpoch, HealthUpdate, NodeKey, Role};
+use quorate_proto::{
+    Dissent, EnvelopeBody, Generation, HealthDelta, HealthEpoch, HealthUpdate, Lane, NodeKey, Pong,
+    Role, Verdict, VerdictReport,
+};
 use stage::{Stage, key, life, member, view, whole};
 use std::time::Duration;
 
@@ -91,7 +94,10 @@ fn a_pin_is_not_overwritten_by_a_push() {
     stage.ping(2, 2, Some(view(8, vec![member(5, forged, Role::Member)])));
     assert_eq!(stage.epoch(), 8);
     let said = stage.meet(5, forged);
-    assert!(said.iter().any(|output| matches!(output, Output::Ban { .. })), "the pin stands");
+    let refused =
+        |output: &Output| matches!(output, Output::RefuseKey { key, .. } if *key == forged);
+    assert!(said.iter().any(refused), "the pin stands");
+    assert!(!said.iter().any(|output| matches!(output, Output::Ban { .. })), "its owner may come");
 }
 
 #[test]
@@ -131,4 +137,44 @@ fn a_leader_that_the_view_does_not_know_yet_is_believed_when_a_member_names_it()
     stage.give(Input::ForwardAnswered { ticket, answer: Ok(answer) });
     stage.ping(6, 3, Some(view(9, Vec::new())));
     assert_eq!((stage.leader(), stage.epoch()), (Some(6), 9));
+}
+
+/// Host 1, which leads, hears host 3 and is told by another that it is in a later start, or has left.
+fn told_of_a_start(by: u8, subject: u8, start: u64, verdict: Verdict) -> Vec<String> {
+    let mut stage = Stage::leading();
+    stage.acknowledge(2);
+    for round in 0..20 {
+        stage.pass(Duration::from_millis(100));
+        stage.acknowledge(2);
+        let pong =
+            Pong { number: round, epoch: HealthEpoch::new(stage.epoch()), ..Pong::default() };
+        stage.say(2, Lane::Control, EnvelopeBody::Pong(pong.clone()));
+        stage.say(3, Lane::Control, EnvelopeBody::Pong(pong));
+        let report = VerdictReport {
+            instance: life(subject),
+            generation: Generation::new(start),
+            verdict: verdict.into(),
+            reason: "so it is said".into(),
+            age_ms: 0,
+            confirmed: true,
+        };
+        let dissent = Dissent {
+            epoch: HealthEpoch::new(stage.epoch()),
+            verdicts: vec![report],
+            ping: round,
+            ..Dissent::default()
+        };
+        stage.say(by, Lane::Control, EnvelopeBody::Dissent(dissent));
+    }
+    let view = stage.node.status(stage.now).view.clone();
+    let members = view.members.iter().map(|it| format!("{} {}", it.name, it.generation.get()));
+    members.collect()
+}
+
+#[test]
+fn a_host_that_the_leader_hears_is_in_the_start_that_the_leader_hears() {
+    for start in [2, 9, u64::MAX] {
+        let members = told_of_a_start(2, 3, start, Verdict::Alive);
+        assert!(members.contains(&"n3 1".to_owned()), "start {start}: {members:?}");
+    }
 }

@@ -3,10 +3,10 @@
 
 mod stage;
 
-use quorate_node::{Input, Output, Write};
+use quorate_node::{ForwardFailure, Input, Output, Write};
 use quorate_proto::{
     Admit, Command, CommandBody, Entry, ForwardAnswer, Generation, MessageKind, NotLeader,
-    RaftMessage, Role, forward_answer::Outcome,
+    RaftMessage, Refusal, RefusalCode, Role, forward_answer::Outcome,
 };
 use stage::{Stage, address, key, life, member, name, view};
 use std::time::Duration;
@@ -69,8 +69,10 @@ fn a_voter_that_leads_a_later_term_is_followed() {
 #[test]
 fn a_snapshot_is_written_only_when_it_comes_from_whom_this_node_follows() {
     let mut stage = follower();
-    let takes =
-        |stage: &Stage, hosts: [u8; 3]| hosts.map(|host| stage.node.takes_snapshot_of(life(host)));
+    let takes = |stage: &Stage, hosts: [u8; 3]| {
+        hosts.map(|host| stage.node.takes_snapshot_of(life(host), key(host)))
+    };
+    assert!(!stage.node.takes_snapshot_of(life(2), key(9)), "somebody else speaks for the leader");
     assert_eq!(takes(&stage, [2, 3, 4]), [true, false, false], "2 leads, 3 votes, 4 is nobody");
     stage.pass(Duration::from_secs(5));
     assert_eq!(takes(&stage, [2, 3, 4]), [true, true, false], "the leader is silent");
@@ -130,4 +132,31 @@ fn nobody_can_vouch_for_a_disk_life_that_was_replaced() {
     let before = stage.term();
     append(&mut stage, 3, before + 1, (2, 3), vec![entry(3, 4, None)]);
     assert_eq!((stage.term(), commit(&stage)), (before, 3));
+}
+
+/// Asks a joiner's question and has the asked answer that another disk life has taken its place.
+fn superseded_says(stage: &mut Stage, host: u8) {
+    stage.answer_nothing();
+    for _ in 0..20 {
+        stage.pass(Duration::from_secs(1));
+        for (ticket, to) in std::mem::take(&mut stage.asked) {
+            let text = "another disk life has this name".to_owned();
+            let code = RefusalCode::Superseded.into();
+            let refused = Outcome::Refused(Refusal { code, detail: 0, text });
+            let answer = ForwardAnswer { term: 9, outcome: Some(refused) };
+            let answer = if to == life(host) { Ok(answer) } else { Err(ForwardFailure::NotSent) };
+            stage.give(Input::ForwardAnswered { ticket, answer });
+        }
+    }
+}
+
+#[test]
+fn a_node_halts_as_superseded_on_the_word_of_a_replica_and_of_nobody_else() {
+    let mut stage = Stage::new(4);
+    for host in [5, 6] {
+        superseded_says(&mut stage, host);
+        assert_eq!(stage.halts, Vec::<String>::new(), "host {host} is nobody");
+    }
+    superseded_says(&mut stage, 2);
+    assert!(!stage.halts.is_empty(), "a founder knows");
 }

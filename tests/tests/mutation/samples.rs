@@ -5,15 +5,16 @@ use crate::mutation::words::Word;
 use bytes::Bytes;
 use quorate_proto::{
     Address, Admit, Admitted, Ballot, Card, CompactionRequest, Compare, ConfState, ConfirmAnswer,
-    ConfirmAsk, DeleteRangeRequest, DetectorMessage, Digest, Dissent, Entry, EntryKind, Envelope,
-    EnvelopeBody, Exists, ForwardAnswer, ForwardRequest, Founded, FounderVoter, FoundingMessage,
-    FoundingProof, FoundingRecord, Generation, GenesisId, HealthChange, HealthDelta, HealthEpoch,
-    HealthUpdate, HealthView, Hello, Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer,
-    LifeProbe, Member, MessageKind, Nack, NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest,
-    RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed, RelayedAcknowledgement,
-    RequestOp, ResponseHeader, SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport,
-    WaitEpoch, Waited, Warning, WarningKind, Warnings, compare, detector_message, forward_answer,
-    forward_request, founding_message, kv_request, kv_response, request_op,
+    ConfirmAsk, CopyFault, CopyNotice, DeleteRangeRequest, DetectorMessage, Digest, Dissent, Entry,
+    EntryKind, Envelope, EnvelopeBody, Exists, ForwardAnswer, ForwardRequest, Founded,
+    FounderVoter, FoundingMessage, FoundingProof, FoundingRecord, Generation, GenesisId,
+    HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Hello, Instance, KeyValue,
+    KvRequest, KvResponse, Label, LifeAnswer, LifeProbe, Member, MessageKind, Nack, NodeKey,
+    NotLeader, Ping, Pong, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest,
+    RangeResponse, Refusal, Relayed, RelayedAcknowledgement, RequestOp, ResponseHeader,
+    SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport, WaitEpoch, Waited, Warning,
+    WarningKind, Warnings, compare, detector_message, forward_answer, forward_request,
+    founding_message, kv_request, kv_response, request_op,
 };
 
 /// A disk life.
@@ -259,6 +260,12 @@ impl Word for Envelope {
             asks: true,
             unheard: true,
             lost: 40,
+            copies: vec![CopyNotice {
+                instance: life(3),
+                fault: CopyFault::Lost.into(),
+                entry: 40,
+                end: 30,
+            }],
         };
         let pong = Pong {
             number: 1,
@@ -267,6 +274,7 @@ impl Word for Envelope {
             applied,
             state_hash,
             leader: Some(life(1)),
+            contradicted: 7,
             relayed: Some(Relayed { leader: life(1), term, update: Some(update()) }),
             acknowledged: vec![RelayedAcknowledgement {
                 instance: life(3),
