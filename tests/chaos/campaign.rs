@@ -5,7 +5,7 @@
 
 use crate::availability::{Cost, gap};
 use crate::clients::Clients;
-use crate::faults::{Blow, Fault, Kind, draw, gone, surviving};
+use crate::faults::{Blow, Fault, Kind, draw, gone, must_lose, surviving};
 use crate::health::{self, Line, Subscribers, Window};
 use crate::nodes::{Nodes, name};
 use crate::revisions::{self, Store};
@@ -77,6 +77,8 @@ pub(crate) async fn run(plan: &Plan, directory: &Path) -> Result<Outcome, Troubl
             Err(trouble) => {
                 // The judges have their say all the same, as far as they can.
                 outcome.offences.push(format!("a round did not end well: {trouble}"));
+                ground::heal().await?;
+                nodes.start_missing()?;
                 break;
             }
         }
@@ -120,8 +122,8 @@ async fn round(
         strike(nodes, at, fault).await?;
     }
     tokio::time::sleep(lasts).await;
-    for (at, fault) in faults.iter().enumerate() {
-        took_effect(nodes, at, fault).await?;
+    for at in 0..faults.len() {
+        took_effect(nodes, at, &faults).await?;
     }
     ground::heal().await?;
     nodes.start_missing()?;
@@ -155,9 +157,9 @@ async fn strike(nodes: &mut Nodes, at: usize, fault: &Fault) -> Result<(), Troub
 
 /// Kills, stops and wipes were seen when they were done; a cut has lost packets, a pause has lasted, and who is away is
 /// away.
-async fn took_effect(nodes: &mut Nodes, at: usize, fault: &Fault) -> Result<(), Trouble> {
-    let cut = fault.blows.iter().any(|blow| matches!(blow, Blow::Lose(_)));
-    if cut && ground::lost(at).await? == 0 {
+async fn took_effect(nodes: &mut Nodes, at: usize, faults: &[Fault]) -> Result<(), Trouble> {
+    let fault = &faults[at];
+    if must_lose(faults, at) && ground::lost(at).await? == 0 {
         return Err(Trouble::gone(format!("no packet was lost by {fault}")));
     }
     for blow in &fault.blows {

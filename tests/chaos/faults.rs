@@ -184,6 +184,17 @@ pub(crate) fn draw(
     faults
 }
 
+/// Whether this one of the faults of a round loses packets in any case. What an earlier one loses whole, or what a node
+/// would say whose process another one takes, it may never see.
+pub(crate) fn must_lose(faults: &[Fault], at: usize) -> bool {
+    let before = || faults[..at].iter().flat_map(Fault::losses);
+    let whole = |loss: &Loss| {
+        before().any(|it| (it.from, it.to) == (loss.from, loss.to) && it.percent >= 100)
+    };
+    let taken = |node| faults.iter().flat_map(|it| &it.blows).any(|it| it.process() == Some(node));
+    faults[at].losses().any(|loss| !whole(&loss) && !taken(loss.from))
+}
+
 impl Blow {
     /// The node whose process it takes.
     pub(crate) fn process(&self) -> Option<usize> {
@@ -224,6 +235,16 @@ pub(crate) fn gone(faults: &[Fault], count: usize) -> Vec<usize> {
     (0..count).filter(|node| !survivors.contains(node) && !back(*node)).collect()
 }
 
+impl Fault {
+    /// What it loses between nodes.
+    pub(crate) fn losses(&self) -> impl Iterator<Item = Loss> + '_ {
+        self.blows.iter().filter_map(|blow| match *blow {
+            Blow::Lose(loss) => Some(loss),
+            _ => None,
+        })
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();
@@ -249,7 +270,8 @@ impl fmt::Display for Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::{Blow, Fault, Kind, draw, gone, surviving};
+    use super::{Blow, Fault, Kind, draw, gone, must_lose, surviving};
+    use crate::ground::Loss;
     use clap::ValueEnum as _;
     use quorate_tests::random::Random;
 
@@ -269,6 +291,23 @@ mod tests {
                 assert_eq!(taken.len(), all, "{faults:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_cut_within_another_and_one_from_a_node_that_is_gone_need_not_lose_anything() {
+        let cut = |from, to, percent| Blow::Lose(Loss { from, to, percent });
+        let fault = |blows: &[Blow]| Fault { kind: Kind::LeaderMute, blows: blows.to_vec() };
+        let off = fault(&[cut(0, 1, 100), cut(1, 0, 100)]);
+        let mute = fault(&[cut(0, 1, 100)]);
+        let more = fault(&[cut(0, 1, 100), cut(0, 2, 100)]);
+        let some = fault(&[cut(0, 1, 30)]);
+        let killed = fault(&[Blow::Kill(0)]);
+        assert!(must_lose(std::slice::from_ref(&mute), 0));
+        assert!(must_lose(&[off.clone(), mute.clone()], 0));
+        assert!(!must_lose(&[off.clone(), mute.clone()], 1));
+        assert!(must_lose(&[off, more], 1));
+        assert!(must_lose(&[some, mute.clone()], 1));
+        assert!(!must_lose(&[mute, killed], 0));
     }
 
     #[test]
