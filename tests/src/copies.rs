@@ -83,6 +83,14 @@ pub fn an_older_copy_in_its_place(seed: u64) -> (bool, [bool; 2]) {
     world.checks.disturbed();
     world.crash(ORIGINAL);
     world.run_for(Duration::from_secs(5));
+    // What they have committed is what they go by, not whom they remember.
+    for other in [0, 2] {
+        world.checks.disturbed();
+        world.crash(other);
+        world.run_for(Duration::from_secs(1));
+        world.start(other);
+        world.run_for(Duration::from_secs(5));
+    }
     world.hosts[ORIGINAL].disk = old;
     world.start(ORIGINAL);
     world.run_for(LIMIT);
