@@ -349,6 +349,9 @@ impl Node {
         outcome: forward_answer::Outcome,
         out: &mut Vec<Output>,
     ) {
+        if matches!(outcome, forward_answer::Outcome::Waited(_)) && self.waits_here_too(id) {
+            return;
+        }
         let Some(request) = self.requests.remove(id) else { return };
         let crosses = !matches!(request.origin, Origin::Client(_));
         let answer = match outcome {
@@ -361,6 +364,20 @@ impl Node {
             outcome => Ok(outcome),
         };
         self.answer(request.origin, answer, out);
+    }
+
+    /// The leader counts who is alive, and may not count the node that was asked: that one waits for the epoch itself, too.
+    fn waits_here_too(&mut self, id: u64) -> bool {
+        let here = self.health.view.epoch;
+        let Some(request) = self.requests.table.get_mut(&id) else { return false };
+        match request.work {
+            Work::WaitAll(epoch) if epoch > here && matches!(request.origin, Origin::Client(_)) => {
+                request.work = Work::WaitHere(epoch);
+                request.stage = Stage::Waiting { tried: None };
+                true
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn answer(

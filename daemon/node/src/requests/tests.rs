@@ -1,13 +1,13 @@
 //! A write happens once: whom it is asked of, how often, and what its client is told when answers are lost.
 
-use crate::event::{ClientReply, ForwardFailure, Input, Output};
+use crate::event::{ClientReply, ClientRequest, ForwardFailure, Input, Output};
 use crate::trial::{
     PATIENCE, Trial, forwards, key, life, not_leader, put_request, raft_said, reply,
 };
 use quorate_proto::{
-    EnvelopeBody, ForwardAnswer, Generation, KvRequest, KvResponse, Lane, MessageKind, PutResponse,
-    RaftMessage, RangeRequest, RefusalCode, SnapshotMetadata, forward_answer, kv_request,
-    kv_response, raft_id,
+    EnvelopeBody, ForwardAnswer, Generation, HealthEpoch, HealthUpdate, HealthView, KvRequest,
+    KvResponse, Lane, MessageKind, Ping, PutResponse, RaftMessage, RangeRequest, RefusalCode,
+    SnapshotMetadata, Waited, forward_answer, kv_request, kv_response, raft_id,
 };
 use std::time::Duration;
 
@@ -108,6 +108,34 @@ fn a_proposal_of_the_present_term_is_not_taken_for_lost() {
     }
     assert!(is_done(&out, client), "{out:?}");
     assert_eq!(trial.version("a"), 1, "a write happens once");
+}
+
+#[test]
+fn a_node_that_all_others_count_without_waits_for_the_epoch_itself() {
+    let mut trial = Trial::member_under_2(5);
+    let (ticket, deadline) = (77, trial.now + PATIENCE * 4);
+    let request = ClientRequest::WaitEpoch { epoch: HealthEpoch::new(9), all_live: true };
+    let out = trial.turn([Input::Client { ticket, deadline, request }]);
+    let [(_, asked, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    let epoch = HealthEpoch::new(9);
+    let outcome = Some(forward_answer::Outcome::Waited(Waited { epoch }));
+    let mut out = trial.turn([answered(asked, ForwardAnswer { term: 5, outcome })]);
+    out.extend(trial.pass(Duration::from_millis(300)));
+    assert!(reply(&out, ticket).is_none(), "it has epoch 1: {out:?}");
+    let ping = Ping {
+        number: 6,
+        genesis: trial.genesis(),
+        term: 5,
+        leader: Some(life(2)),
+        epoch,
+        update: Some(HealthUpdate {
+            full: Some(HealthView { epoch, ..HealthView::default() }),
+            deltas: Vec::new(),
+        }),
+        ..Ping::default()
+    };
+    let out = trial.hears(2, Lane::Control, EnvelopeBody::Ping(ping));
+    assert!(matches!(reply(&out, ticket), Some(ClientReply::Epoch(it)) if *it == epoch), "{out:?}");
 }
 
 #[test]
