@@ -299,9 +299,12 @@ impl Node {
     fn settle_asker(&mut self, asker: &mut Asker, out: &mut Vec<Output>) -> bool {
         let Some(group) = &self.group else { return true };
         if group.meta.is_tombstone(asker.admit.instance) {
-            let text = "this instance was superseded by a later one of the same name and is a tombstone; run \
-                        `quorate reset --cluster NAME` on the host and start it again";
-            self.refuse(asker.request, RefusalCode::Superseded, text, out);
+            let text = format!(
+                "this instance was superseded by a later one of the same name and is a tombstone; run `quorate reset --cluster {}` on \
+                 the host and start it again",
+                self.config.cluster
+            );
+            self.refuse(asker.request, RefusalCode::Superseded, &text, out);
             return true;
         }
         let holder = group.meta.member_by_name(&asker.admit.name).cloned();

@@ -107,10 +107,11 @@ impl Node {
         }
         let reason = format!(
             "this node acknowledged entries up to {had}, and its log ends at {last}: the disk lost data. So says {}, which \
-             leads in term {}, as {second} confirms. The others have the entries. Run `quorate reset` on this host and start \
+             leads in term {}, as {second} confirms. The others have the entries. Run `quorate reset --cluster {}` on this host and start \
              it again; it rejoins as a new instance",
             self.health.name(leader.instance),
-            leader.term
+            leader.term,
+            self.config.cluster
         );
         out.push(Output::Halt { reason });
     }

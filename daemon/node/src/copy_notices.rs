@@ -51,7 +51,8 @@ impl Node {
                     "{name} acknowledged entry {entry} and its log ends at {end}: its disk went back, and nothing more is sent to it before it is mended"
                 ),
                 format!(
-                    "on {name}: journalctl -u quorate says the same; then `quorate reset` there, and start it again"
+                    "on {name}: journalctl -u quorate says the same; then `quorate reset --cluster {}` there, and start it again",
+                    self.config.cluster
                 ),
             ),
             CopyFault::StandsStill => {

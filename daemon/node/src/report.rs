@@ -157,9 +157,11 @@ impl Node {
             code: "joining",
             subject: None,
             text,
-            remedy: "the cluster needs a leader to let anybody in: run `quorate why` on a host that is in it. If that \
-                     cluster is dead for good, `quorate reset --cluster NAME` begins anew on this host"
-                .to_owned(),
+            remedy: format!(
+                "the cluster needs a leader to let anybody in: run `quorate why` on a host that is in it. If that cluster is dead \
+                 for good, `quorate reset --cluster {}` begins anew on this host",
+                self.config.cluster
+            ),
             since: now,
         }
     }

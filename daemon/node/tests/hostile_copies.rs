@@ -94,7 +94,10 @@ fn a_node_halts_for_a_loss_only_when_a_second_voter_follows_the_leader_that_says
     assert_eq!(stage.halts, Vec::<String>::new(), "others that do not confirm it");
     pong(&mut stage, 3, 2, Some(life(2)));
     let [halt] = &stage.halts[..] else { panic!("{:?}", stage.halts) };
-    assert!(halt.contains("quorate reset") && halt.contains("n2") && halt.contains("n3"), "{halt}");
+    assert!(
+        halt.contains("quorate reset --cluster ") && halt.contains("n2") && halt.contains("n3"),
+        "{halt}"
+    );
 }
 
 #[test]
