@@ -99,16 +99,23 @@ impl Shared {
         refusal.failure(&self.side)
     }
 
-    /// Bulk and farewell connections speak for an instance: not for a banned one, and with its key.
-    fn check_side_door(&self, greeted: &Greeted) -> Result<(), Refusal> {
+    /// What the owner does not want to hear of again: an instance, or a key that speaks for one.
+    fn check_owner(&self, greeted: &Greeted) -> Result<(), Refusal> {
         let instance = greeted.hello.instance;
         if self.is_banned(instance) {
             return Err(Refusal::TurnedAway(BANNED));
         }
-        let standing = self.peer(instance).and_then(|peer| peer.standing());
-        if standing.is_some_and(|link| link.life.session.key != greeted.key)
-            || self.refuses_key(instance, greeted.key)
-        {
+        if self.refuses_key(instance, greeted.key) {
+            return Err(Refusal::TurnedAway(OTHER_KEY));
+        }
+        Ok(())
+    }
+
+    /// Bulk and farewell connections speak for an instance: not for a banned one, and with its key.
+    fn check_side_door(&self, greeted: &Greeted) -> Result<(), Refusal> {
+        self.check_owner(greeted)?;
+        let standing = self.peer(greeted.hello.instance).and_then(|peer| peer.standing());
+        if standing.is_some_and(|link| link.life.session.key != greeted.key) {
             return Err(Refusal::TurnedAway(OTHER_KEY));
         }
         Ok(())
@@ -133,12 +140,7 @@ impl Shared {
         still_runs: bool,
     ) -> Result<(Arc<Link>, Arc<Peer>, Admitted), Refusal> {
         let instance = greeted.hello.instance;
-        if self.is_banned(instance) {
-            return Err(Refusal::TurnedAway(BANNED));
-        }
-        if self.refuses_key(instance, greeted.key) {
-            return Err(Refusal::TurnedAway(OTHER_KEY));
-        }
+        self.check_owner(greeted)?;
         let peer = self.peer_at(instance, greeted.address).ok_or(Refusal::TurnedAway(NO_ROOM))?;
         let mut state = peer.state();
         let verdict = judge(&state, greeted, self.timings.dial + self.timings.hello, still_runs)?;

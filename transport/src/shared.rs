@@ -234,7 +234,7 @@ impl Shared {
             && lock(&self.refused_keys).contains(&(instance, key.to_bytes()))
     }
 
-    /// Remembers it. Full: whoever holds the secret can fill this, and is turned away by its next hello's owner instead.
+    /// Remembers it. When there is no room, the owner refuses the key anew whenever it comes.
     pub(crate) fn refuse_key(&self, instance: Instance, key: NodeKey) {
         let mut refused = lock(&self.refused_keys);
         if refused.len() < PEERS {
