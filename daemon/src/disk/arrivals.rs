@@ -5,6 +5,7 @@
 //! other than that removes it.
 
 use super::durable::{ASIDE, fatal};
+use super::files::{Files as _, Machine};
 use super::recovery::Pieces;
 use super::snapshot_file::{self, Owner, SnapshotReader, SnapshotWriter};
 use super::snapshot_source::unstamped;
@@ -194,8 +195,7 @@ impl Arrivals {
         to_come.retain(|one| one.strong_count() > 0);
         let others = to_come.iter().filter_map(Weak::upgrade);
         let others = others.map(|one| one.load(Ordering::Relaxed)).fold(0, u64::saturating_add);
-        let room = rustix::fs::statvfs(&self.directory).map_err(io::Error::from);
-        let room = room.map(|room| room.f_bavail.saturating_mul(room.f_frsize));
+        let room = Machine.room(&self.directory);
         let room = room.map_err(|error| failed(&self.directory, &error))?;
         if announced.bytes > (room - room / 8).saturating_sub(others) {
             return Err(Refused::Because(format!(
