@@ -5,10 +5,10 @@ mod stage;
 
 use quorate_node::Output;
 use quorate_proto::{
-    CopyFault, CopyNotice, Entry, Envelope, EnvelopeBody, HealthEpoch, Instance, Lane, MessageKind,
-    Ping, Pong, RaftMessage,
+    CopyFault, CopyNotice, Entry, EnvelopeBody, HealthEpoch, Instance, Lane, MessageKind, Ping,
+    Pong, RaftMessage,
 };
-use stage::{Stage, genesis, life};
+use stage::{Stage, genesis, life, said_to};
 use std::time::Duration;
 
 fn entry(term: u64, index: u64) -> Entry {
@@ -54,11 +54,8 @@ fn pong(stage: &mut Stage, host: u8, term: u64, leader: Option<Instance>) {
 
 /// Who is asked by pings in these outputs.
 fn pinged(said: &[Output]) -> Vec<(Instance, Ping)> {
-    let pings = said.iter().filter_map(|output| match output {
-        Output::Send { to, frame, .. } => match Envelope::open(frame.lane, frame.bytes.clone()) {
-            Ok(EnvelopeBody::Ping(ping)) => Some((*to, ping)),
-            _ => None,
-        },
+    let pings = said_to(said).filter_map(|(to, body)| match body {
+        EnvelopeBody::Ping(ping) => Some((to, ping)),
         _ => None,
     });
     pings.collect()
@@ -214,16 +211,11 @@ fn a_leader_that_a_majority_of_the_voters_contradicts_halts_and_nobody_is_told_t
 fn a_voter_that_contradicts_its_leader_tells_it_and_names_itself() {
     let mut stage = follower();
     let contradicted = |said: &[Output]| {
-        let pongs = said.iter().filter_map(|output| match output {
-            Output::Send { frame, .. } => Envelope::open(frame.lane, frame.bytes.clone()).ok(),
+        let pongs = said_to(said).filter_map(|(_, body)| match body {
+            EnvelopeBody::Pong(pong) => Some(pong.contradicted),
             _ => None,
         });
-        pongs
-            .filter_map(|body| match body {
-                EnvelopeBody::Pong(pong) => Some(pong.contradicted),
-                _ => None,
-            })
-            .last()
+        pongs.last()
     };
     assert_eq!(contradicted(&stage.ping(2, 2, None)), Some(0));
     append(&mut stage, 2, entry(1, 2));

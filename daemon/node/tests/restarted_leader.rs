@@ -3,20 +3,18 @@
 mod stage;
 
 use quorate_node::Output;
-use quorate_proto::{Envelope, EnvelopeBody, Generation, Lane, MessageKind, Role};
-use stage::{FOUNDERS, Stage, key, member, whole};
+use quorate_proto::{EnvelopeBody, Generation, MessageKind, Role};
+use stage::{FOUNDERS, Stage, key, member, said_to, whole};
 use std::time::Duration;
 
 /// How often somebody asked for votes.
 fn campaigns(said: &[Output]) -> usize {
-    let asks = |output: &&Output| {
-        let Output::Send { frame, .. } = output else { return false };
-        let body = Envelope::open(Lane::Log, frame.bytes.clone());
-        let Ok(EnvelopeBody::Raft(raft)) = body else { return false };
+    let asks = |(_, body): &(_, EnvelopeBody)| {
+        let EnvelopeBody::Raft(raft) = body else { return false };
         [MessageKind::RequestPreVote.into(), MessageKind::RequestVote.into()]
             .contains(&raft.message.kind)
     };
-    said.iter().filter(asks).count()
+    said_to(said).filter(asks).count()
 }
 
 /// A voter that follows host 2 in term 2, and was told in which start each founder is.

@@ -322,3 +322,13 @@ impl Stage {
         status.counters.iter().find(|(one, ..)| *one == name).expect("it is counted").2
     }
 }
+
+/// What a node says to others in these outputs.
+pub(crate) fn said_to(said: &[Output]) -> impl Iterator<Item = (Instance, EnvelopeBody)> {
+    said.iter().filter_map(|output| match output {
+        Output::Send { to, frame, .. } => {
+            Some((*to, Envelope::open(frame.lane, frame.bytes.clone()).ok()?))
+        }
+        _ => None,
+    })
+}
