@@ -11,7 +11,7 @@ use crate::push::PING_INTERVAL;
 use crate::timers::Timer;
 use quorate_membership::Profile;
 use quorate_proto::{
-    EnvelopeBody, FrameKind, Generation, Instance, Ping, RaftId, Role, Verdict, raft_id,
+    EnvelopeBody, FrameKind, Generation, Instance, Ping, RaftId, Verdict, raft_id,
 };
 use std::time::Duration;
 
@@ -135,15 +135,7 @@ impl Node {
         }
         self.new_round();
         self.timers.arm(Timer::Ping, self.now + PING_INTERVAL);
-        let me = self.config.instance;
-        let voters: Vec<Instance> = self
-            .health
-            .view
-            .members
-            .iter()
-            .filter(|member| member.instance != me && member.role() == Role::Voter)
-            .map(|member| member.instance)
-            .collect();
+        let voters: Vec<Instance> = self.other_voters().collect();
         for voter in voters {
             let ping = EnvelopeBody::Ping(Ping { term, ..self.ping(None) });
             self.send_control(voter, FrameKind::Ping, 0, ping, out);

@@ -12,8 +12,7 @@ use crate::event::Output;
 use crate::local_health::Leader;
 use crate::node::Node;
 use quorate_proto::{
-    CopyFault, CopyNotice, EnvelopeBody, FrameKind, Instance, Moment, Ping, Pong, Role, limits,
-    raft_id,
+    CopyFault, CopyNotice, EnvelopeBody, FrameKind, Instance, Moment, Ping, Pong, limits, raft_id,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,6 +47,13 @@ impl Copies {
         self.told = None;
     }
 
+    /// As leader: the voters that contradict it, each with an entry.
+    fn contradicting(&self, now: Moment) -> impl Iterator<Item = (Instance, u64)> {
+        let fresh =
+            self.contradicting.iter().filter(move |(_, (_, at))| now.since(*at) < CONTRADICTS);
+        fresh.map(|(life, (index, _))| (*life, *index))
+    }
+
     /// What to tell a peer on a ping: the last entry that it acknowledged, when it lost some; otherwise 0.
     pub(crate) fn lost_by(&self, instance: Instance) -> u64 {
         self.lost.get(&instance).map_or(0, |(had, _)| *had)
@@ -68,7 +74,7 @@ impl Node {
             return;
         };
         self.copies.told = Some((leader, had));
-        let others: Vec<Instance> = self.other_voters(leader.instance).collect();
+        let others: Vec<Instance> = self.voters_beside(leader.instance).collect();
         if others.is_empty() {
             let own = raft_id(group.genesis, leader.instance);
             if group.replica.voted_for() == Some(own) {
@@ -83,17 +89,16 @@ impl Node {
         }
     }
 
-    fn other_voters(&self, leader: Instance) -> impl Iterator<Item = Instance> {
-        let me = self.config.instance;
-        let voters = self.health.view.members.iter().filter(|it| it.role() == Role::Voter);
-        voters.map(|it| it.instance).filter(move |life| *life != me && *life != leader)
+    /// The voters that can be a second word beside a leader's.
+    fn voters_beside(&self, leader: Instance) -> impl Iterator<Item = Instance> {
+        self.other_voters().filter(move |life| *life != leader)
     }
 
     /// Another voter says whom it follows.
     pub(crate) fn loss_confirmed(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
         let Some((leader, _)) = self.copies.told else { return };
         let same = pong.leader == Some(leader.instance) && pong.term == leader.term;
-        if same && self.other_voters(leader.instance).any(|voter| voter == from) {
+        if same && self.voters_beside(leader.instance).any(|voter| voter == from) {
             let name = self.health.name(from);
             self.halt_for_loss(&name, out);
         }
@@ -141,20 +146,17 @@ impl Node {
     /// As leader: a voter says that an entry of this one is not what it has committed.
     pub(crate) fn contradicted_here(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
         let me = self.config.instance;
-        let own = pong.leader == Some(me)
-            && pong.term == self.group.as_ref().map_or(0, |it| it.replica.term());
-        if pong.contradicted == 0 || !own || !self.other_voters(me).any(|voter| voter == from) {
+        let own = pong.leader == Some(me) && pong.term == self.own_term();
+        if pong.contradicted == 0 || !own || !self.other_voters().any(|voter| voter == from) {
             self.copies.contradicting.remove(&from);
             return;
         }
         self.copies.contradicting.insert(from, (pong.contradicted, self.now));
-        let voters = self.other_voters(me).count() + 1;
+        let voters = self.other_voters().count() + 1;
         let against: Vec<String> = self
             .copies
-            .contradicting
-            .iter()
-            .filter(|(_, (_, at))| self.now.since(*at) < CONTRADICTS)
-            .map(|(life, (index, _))| format!("{} (entry {index})", self.health.name(*life)))
+            .contradicting(self.now)
+            .map(|(life, index)| format!("{} (entry {index})", self.health.name(life)))
             .collect();
         if against.len() > voters / 2 {
             let reason = format!(
@@ -173,7 +175,7 @@ impl Node {
         let Some(group) = self.group.as_ref().filter(|group| group.leads()) else { return };
         let (genesis, now) = (group.genesis, self.now);
         let places: BTreeMap<Instance, u64> = self
-            .other_voters(self.config.instance)
+            .other_voters()
             .filter_map(|life| {
                 let progress = group.replica.progress(raft_id(genesis, life))?;
                 // One that is being sent a snapshot acknowledges nothing for as long as that takes.
@@ -203,10 +205,9 @@ impl Node {
         };
         let lost =
             copies.lost.iter().map(|(life, (had, has))| notice(*life, CopyFault::Lost, *had, *has));
-        let contradicting =
-            copies.contradicting.iter().filter(|(_, (_, at))| now.since(*at) < CONTRADICTS);
-        let contradicting = contradicting
-            .map(|(life, (index, _))| notice(*life, CopyFault::Contradicts, *index, 0));
+        let contradicting = copies
+            .contradicting(now)
+            .map(|(life, index)| notice(life, CopyFault::Contradicts, index, 0));
         let differing =
             self.state_watch.differing().map(|life| notice(life, CopyFault::StateDiffers, 0, 0));
         let still = copies

@@ -125,8 +125,7 @@ impl Node {
             return;
         }
         if known.is_some() && !self.is_replica(from) {
-            self.counters.frames_fenced += 1;
-            self.stranger_leads(from, out);
+            self.fence_stranger(from, out);
             return;
         }
         // Full: the sender repeats what matters, so dropping the newest is safe.
@@ -158,8 +157,7 @@ impl Node {
             return;
         }
         if !self.is_replica(from) {
-            self.counters.frames_fenced += 1;
-            self.stranger_leads(from, out);
+            self.fence_stranger(from, out);
             return;
         }
         let cluster = &self.config.cluster;

@@ -180,8 +180,7 @@ impl Node {
         out: &mut Vec<Output>,
     ) -> bool {
         if !self.may_lead(instance, term) {
-            self.counters.frames_fenced += 1;
-            self.stranger_leads(instance, out);
+            self.fence_stranger(instance, out);
             return false;
         }
         let newer = self.health.leader.is_none_or(|known| term > known.term);
@@ -257,6 +256,18 @@ impl Node {
             self.group.as_ref().is_some_and(|group| group.replica.role() == RaftRole::Candidate);
         let heard = !candidate && self.now.since(self.health.leader_heard) < LEADER_SILENCE;
         heard || self.relay().is_some()
+    }
+
+    /// The term of the own replica; 0 without one.
+    pub(crate) fn own_term(&self) -> u64 {
+        self.group.as_ref().map_or(0, |group| group.replica.term())
+    }
+
+    /// The voters of the view but this node.
+    pub(crate) fn other_voters(&self) -> impl Iterator<Item = Instance> {
+        let me = self.config.instance;
+        let voters = self.health.view.members.iter().filter(|it| it.role() == Role::Voter);
+        voters.map(|it| it.instance).filter(move |life| *life != me)
     }
 
     /// Whether the local feed was told last that there is a quorum.

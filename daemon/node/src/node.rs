@@ -328,8 +328,7 @@ impl Node {
         if !self.peers.may_speak(instance, session.key) {
             let reason =
                 format!("{} came with a key that is not the one pinned for it", session.name);
-            let (key, reason_told) = (session.key, reason.clone());
-            out.push(Output::RefuseKey { instance, key, reason: reason_told });
+            out.push(Output::RefuseKey { instance, key: session.key, reason: reason.clone() });
             self.event("alarm", reason, true, out);
             return;
         }

@@ -114,13 +114,8 @@ impl Node {
         }
         let leader = self.health.leader.map(|leader| leader.instance);
         let mut voters: Vec<Instance> = self
-            .health
-            .view
-            .members
-            .iter()
-            .filter(|member| member.role() == Role::Voter)
-            .map(|member| member.instance)
-            .filter(|one| *one != self.config.instance && Some(*one) != leader)
+            .other_voters()
+            .filter(|one| Some(*one) != leader)
             .filter(|one| self.seems_alive(*one) && self.peers.session(*one).is_some())
             .collect();
         voters.sort_unstable();

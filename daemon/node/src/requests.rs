@@ -424,7 +424,7 @@ impl Node {
         outcome: forward_answer::Outcome,
         out: &mut Vec<Output>,
     ) {
-        let term = self.group.as_ref().map_or(0, |group| group.replica.term());
+        let term = self.own_term();
         out.push(Output::ForwardReply {
             ticket,
             answer: ForwardAnswer { term, outcome: Some(outcome) },

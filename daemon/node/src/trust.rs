@@ -37,8 +37,7 @@ impl Node {
             return followed == (Leader { instance, term });
         }
         let known = self.health.leader.map_or(0, |leader| leader.term);
-        let own = self.group.as_ref().map_or(0, |group| group.replica.term());
-        self.is_replica(instance) && is_near(known.max(own), term)
+        self.is_replica(instance) && is_near(known.max(self.own_term()), term)
     }
 
     /// Whether an instance is a voter or standby of the group, as far as this node can know.
@@ -80,9 +79,15 @@ impl Node {
         Some(Leader { instance, term: group.replica.term() })
     }
 
+    /// What somebody said who may not say it is counted, and not heard.
+    pub(crate) fn fence_stranger(&mut self, who: Instance, out: &mut Vec<Output>) {
+        self.counters.frames_fenced += 1;
+        self.stranger_leads(who, out);
+    }
+
     /// Somebody who is no replica in the view here claims to be one. That view may be old: a member is asked, once a
     /// second at most.
-    pub(crate) fn stranger_leads(&mut self, who: Instance, out: &mut Vec<Output>) {
+    fn stranger_leads(&mut self, who: Instance, out: &mut Vec<Output>) {
         if self.followed().is_some() || self.is_replica(who) || self.timers.is_armed(Timer::Join) {
             return;
         }
