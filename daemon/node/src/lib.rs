@@ -34,6 +34,7 @@ mod relay;
 mod report;
 mod requests;
 mod serve;
+mod sessions;
 mod snapshots;
 mod state_watch;
 pub mod status;
