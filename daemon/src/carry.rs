@@ -111,6 +111,9 @@ impl Carrier {
                 tracing::warn!(%instance, %reason, "key refused");
                 self.hands.transport.refuse_key(instance, key);
             }
+            Output::TurnAway { instance, number } => {
+                self.hands.transport.turn_away(instance, number);
+            }
             Output::KnowsGenesis(genesis) => self.knows(genesis),
             Output::Forward { ticket, to, address, deadline, request } => {
                 self.forward(ticket, to, address, deadline, &request);

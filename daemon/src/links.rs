@@ -161,6 +161,7 @@ fn dials(report: &DialReport) -> DialLine {
         DialFailure::OtherCluster { .. } => "other-cluster",
         DialFailure::Protocol { .. } => "protocol",
         DialFailure::Myself => "myself",
+        DialFailure::Twice => "twice",
         DialFailure::Handshake { .. } => "handshake",
     };
     DialLine {
@@ -179,6 +180,7 @@ fn in_words(end: SessionEnd) -> &'static str {
         SessionEnd::TimedOut => "nothing was heard within the time limit",
         SessionEnd::Replaced => "replaced by another connection",
         SessionEnd::Protocol => "the peer broke the protocol",
+        SessionEnd::Twice => "the peer takes this host for a copy",
     }
 }
 

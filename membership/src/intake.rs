@@ -201,7 +201,11 @@ impl Detector {
         let ended = match end {
             SessionEnd::Closed => "it closed its connection without a goodbye",
             SessionEnd::Reset => "its host no longer knows the connection",
-            SessionEnd::TimedOut | SessionEnd::Replaced | SessionEnd::Protocol => return,
+            // It is there, and says so.
+            SessionEnd::TimedOut
+            | SessionEnd::Replaced
+            | SessionEnd::Protocol
+            | SessionEnd::Twice => return,
         };
         let opinion = self.verdicts.get(instance).map(|opinion| opinion.verdict);
         if matches!(opinion, Some(Verdict::Alive | Verdict::Suspect)) {

@@ -45,6 +45,7 @@ fn each_failure_to_reach_a_seed_has_its_own_word() {
             "protocol",
             "versions",
         ),
+        (DialFailure::Twice, "twice", "quorate reset --cluster test"),
         (DialFailure::Handshake { reason: "odd".to_owned() }, "handshake", "journalctl"),
     ];
     for (failure, code, remedy) in cases {

@@ -70,6 +70,9 @@ pub enum DialFailure {
         /// Our newest version.
         ours_max: u32,
     },
+    /// The other side does not listen to this host, for its disk life runs elsewhere too.
+    #[error("another host runs the same disk, or a later start of it")]
+    Twice,
     /// We reached ourselves.
     #[error("the address is this node's own")]
     Myself,
@@ -94,4 +97,6 @@ pub enum SessionEnd {
     Replaced,
     /// The peer broke the protocol.
     Protocol,
+    /// The peer turned this host away, for its disk life runs elsewhere too.
+    Twice,
 }

@@ -7,7 +7,7 @@ use quorate_node::{Input, Node};
 use quorate_proto::{Generation, GenesisId, Instance, Moment, NodeKey};
 use quorate_transport::inbox::Inbox;
 use quorate_transport::outbox::{Outbox, PeerStart};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -64,6 +64,8 @@ pub struct Process {
     pub dialling: BTreeMap<usize, SocketAddr>,
     /// Instances that are not spoken with.
     pub banned: Vec<Instance>,
+    /// Hosts that came with a copy of a disk whose original was connected.
+    pub copies: BTreeSet<usize>,
     /// Sessions made so far.
     pub sessions: u64,
     /// The next moment at which the node wants a turn, as far as it is scheduled.

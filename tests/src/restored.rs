@@ -124,9 +124,11 @@ fn is_whole(world: &mut World) -> bool {
 /// Whether everybody has a connection with a host. Who has none takes a copy for a later start of it, as a copy is.
 fn meets_everybody(world: &World, host: usize) -> bool {
     let others = (0..world.hosts.len()).filter(|other| *other != host);
-    others
-        .map(|other| world.hosts[other].process.as_ref())
-        .all(|process| process.is_some_and(|process| process.links.contains_key(&host)))
+    others.into_iter().all(|other| is_met(world, other, host))
+}
+
+fn is_met(world: &World, by: usize, host: usize) -> bool {
+    world.hosts[by].process.as_ref().is_some_and(|process| process.links.contains_key(&host))
 }
 
 /// Something is done to a host, for which it may turn.
@@ -160,6 +162,9 @@ fn runs_twice(
     clients.work(world, lasts);
     let goes_on = world.hosts[original].process.is_some() && world.hosts[original].run == run;
     assert!(goes_on, "the original goes on beside its copy: {:?}", world.hosts[original].halted);
+    if world.random.below(2) == 0 {
+        comes_back_beside_its_copy(world, original, place, clients);
+    }
     world.crash(place);
     disturb(world);
     world.hosts[place].disk = drawer;
@@ -167,6 +172,42 @@ fn runs_twice(
     world.hosts[place].halted = None;
     world.checks.clone_ends(original, place);
     world.start(place);
+}
+
+/// The original restarts while the copy waits, which everybody who is connected with the original has seen: the place is kept for it.
+fn comes_back_beside_its_copy(
+    world: &mut World,
+    original: usize,
+    place: usize,
+    clients: &mut Clients<'_>,
+) {
+    let others = (0..world.hosts.len()).filter(|host| ![original, place].contains(host));
+    let knows = |host: usize| {
+        let process = world.hosts[host].process.as_ref();
+        process.is_some_and(|process| process.copies.contains(&place))
+    };
+    // An original with two addresses may come from the one at which nobody has seen it yet: it waits for five minutes then.
+    let moves = world.hosts[original].leaves_from.is_some();
+    if moves || world.hosts[place].process.is_none() || !others.clone().all(knows) {
+        return;
+    }
+    if world.random.below(2) == 0 {
+        world.stop(original);
+        let over = |world: &mut World| world.hosts[original].process.is_none();
+        world.run_until_true(WHOLE, over);
+    } else {
+        world.crash(original);
+    }
+    disturb(world);
+    let away = world.random.between(10, 5_000);
+    clients.work(world, away);
+    world.start(original);
+    let everybody = |world: &mut World| others.clone().all(|host| is_met(world, host, original));
+    assert!(
+        world.run_until_true(WHOLE, everybody),
+        "the original is let in again, and not its copy:\n{}",
+        world.describe()
+    );
 }
 
 /// The disk of a host becomes what it was so many starts ago. It is begun anew where its host says so, or does not find its

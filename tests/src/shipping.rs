@@ -38,16 +38,12 @@ impl World {
             Output::Dial { address } => self.dial(host, address, true),
             Output::IsThere { address } => self.is_there(host, address),
             Output::ResolveSeeds => self.resolve(host),
-            Output::Ban { instance, reason } => {
-                self.note(|| format!("n{} bans {instance:?}: {reason}", host + 1));
-                if let Some(process) = &mut self.hosts[host].process {
-                    process.banned.push(instance);
-                }
-            }
+            Output::Ban { instance, reason } => self.ban(host, instance, &reason),
             // No host has two keys here.
             Output::RefuseKey { instance, reason, .. } => {
                 panic!("n{} refuses a key of {instance:?}: {reason}", host + 1)
             }
+            Output::TurnAway { instance, number } => self.turn_away(host, instance, number),
             Output::KnowsGenesis(genesis) => {
                 self.checks.knows(host, genesis);
                 if let Some(process) = &mut self.hosts[host].process {
@@ -95,6 +91,13 @@ impl World {
                 self.hosts[host].process = None;
                 self.hosts[host].disk.crash(&mut self.random);
             }
+        }
+    }
+
+    fn ban(&mut self, host: usize, instance: Instance, reason: &str) {
+        self.note(|| format!("n{} bans {instance:?}: {reason}", host + 1));
+        if let Some(process) = &mut self.hosts[host].process {
+            process.banned.push(instance);
         }
     }
 
@@ -211,9 +214,7 @@ impl World {
             return;
         }
         if self.turns_away(host, peer) || self.turns_away(peer, host) {
-            let reason = "this instance runs already, at another place".to_owned();
-            let failure = DialFailure::Handshake { reason };
-            self.give(host, Input::DialFailed { address, failure });
+            self.give(host, Input::DialFailed { address, failure: DialFailure::Twice });
             return;
         }
         self.connections += 1;
@@ -235,32 +236,6 @@ impl World {
             .process
             .as_ref()
             .is_some_and(|process| other.is_some_and(|other| process.banned.contains(&other)))
-    }
-
-    /// Whether a host has a connection with the disk life that comes, and that runs elsewhere: then its node is told.
-    fn turns_away(&mut self, host: usize, comer: usize) -> bool {
-        let Some(instance) = self.hosts[comer].process.as_ref().map(|process| process.instance)
-        else {
-            return false;
-        };
-        let links = self.hosts[host].process.iter().flat_map(|process| process.links.values());
-        let mut others = links.filter(|link| link.instance == instance && link.peer != comer);
-        let there = others.find(|link| {
-            let runs = self.hosts[link.peer].process.as_ref().map(|process| process.instance);
-            runs == Some(instance)
-                && self.hosts[link.peer].run == link.peer_run
-                && self.connects(host, link.peer)
-                && self.hosts[link.peer].paused_until.is_none_or(|until| until <= self.now)
-        });
-        if there.is_none() {
-            return false;
-        }
-        if let Some(session) = self.session_of(comer, 0, None) {
-            let run = self.hosts[host].run;
-            let input = Box::new(Input::Twice(session));
-            self.schedule(self.now, Happening::Arrive { host, run, input });
-        }
-        true
     }
 
     /// One end of a new connection: an older one with the same host is replaced.
@@ -325,7 +300,12 @@ impl World {
     }
 
     /// What a host's hello says on a connection.
-    fn session_of(&self, peer: usize, number: u64, dialled: Option<SocketAddr>) -> Option<Session> {
+    pub(crate) fn session_of(
+        &self,
+        peer: usize,
+        number: u64,
+        dialled: Option<SocketAddr>,
+    ) -> Option<Session> {
         let other = &self.hosts[peer];
         let process = other.process.as_ref()?;
         let cluster = ClusterName::new("sim").ok()?;

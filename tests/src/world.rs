@@ -44,6 +44,8 @@ pub(crate) enum Happening {
     Dialled { host: usize, run: u64, peer: usize },
     /// What waits for a peer without a connection is looked at: given up, or dialled for again.
     Redial { host: usize, run: u64, peer: usize, instance: Instance, failures: u32 },
+    /// A host hears on a connection that the other side takes it for a copy.
+    TurnedAway { host: usize, from: usize, connection: u64 },
     /// A host owes a peer an acknowledgement.
     Acknowledge { host: usize, peer: usize, connection: u64 },
     /// Both ends of a connection are looked at: has it been silent for too long?
@@ -269,6 +271,7 @@ impl World {
             links: BTreeMap::new(),
             dialling: BTreeMap::new(),
             banned: Vec::new(),
+            copies: BTreeSet::new(),
             sessions: 0,
             wake: None,
             stopped: false,
@@ -450,6 +453,9 @@ impl World {
                         self.give(host, Input::Persisted { number });
                     }
                 }
+            }
+            Happening::TurnedAway { host, from, connection } => {
+                self.hears_it_is_a_copy(host, from, connection);
             }
             Happening::Transfer(transfer) => self.transfer(transfer),
             Happening::Errand(errand) => self.hand_over(*errand),

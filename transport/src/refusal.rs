@@ -17,6 +17,8 @@ const MYSELF: u32 = 18;
 const TURNED_AWAY: u32 = 19;
 /// The other side broke the protocol; the text says how.
 const BROKEN: u32 = 20;
+/// The other side's disk life runs elsewhere too.
+pub(crate) const TWICE: u32 = 21;
 /// On a stream: too much is under way, and nothing was looked at.
 pub(crate) const BUSY_STREAM: u32 = 32;
 /// On a stream: nobody answers this request any more.
@@ -79,7 +81,8 @@ impl Refusal {
                 (PROTOCOL_RANGE, format!("{} {}", ours.protocol.0, ours.protocol.1))
             }
             Self::Myself => (MYSELF, String::new()),
-            Self::TurnedAway(text) | Self::Twice(text) => (TURNED_AWAY, (*text).to_owned()),
+            Self::TurnedAway(text) => (TURNED_AWAY, (*text).to_owned()),
+            Self::Twice(text) => (TWICE, (*text).to_owned()),
             Self::Broken(text) => (BROKEN, text.clone()),
         };
         close_open(connection, code, cut(&text).as_bytes());
@@ -143,6 +146,7 @@ fn closed_with(code: u32, text: &str, ours: &OurSide) -> DialFailure {
             }
         }
         MYSELF => DialFailure::Myself,
+        TWICE => DialFailure::Twice,
         _ if text.is_empty() => {
             DialFailure::Handshake { reason: "closed by the other side".to_owned() }
         }
@@ -159,6 +163,7 @@ pub(crate) fn end_of(error: &ConnectionError) -> Option<SessionEnd> {
         ConnectionError::ApplicationClosed(close) => match code_of(close.error_code) {
             REPLACED => Some(SessionEnd::Replaced),
             BROKEN => Some(SessionEnd::Protocol),
+            TWICE => Some(SessionEnd::Twice),
             _ => Some(SessionEnd::Closed),
         },
         _ => Some(SessionEnd::Protocol),

@@ -56,6 +56,35 @@ async fn a_copy_of_the_same_generation_does_not_take_the_place_of_the_one_that_r
 }
 
 #[tokio::test]
+async fn a_copy_hears_that_it_is_a_copy_beside_the_original_and_when_the_owner_finds_out() {
+    use quorate_proto::{DialFailure, SessionEnd};
+    let (mut a, mut b) = (actor(1).start(), Actor { generation: 5, ..actor(2) }.start());
+    connect(&mut a, &mut b).await;
+    let mut copy = Actor { generation: 6, nonce: 99, ..actor(2) }.start();
+    copy.transport.dial(a.address());
+    let told = |event: &TransportEvent| match event {
+        TransportEvent::DialFailed { failure, .. } => Some(*failure == DialFailure::Twice),
+        TransportEvent::SessionDown { end, .. } => Some(*end == SessionEnd::Twice),
+        _ => None,
+    };
+    assert!(copy.until(|event| told(&event)).await);
+    // Taken for a copy by the owner of the transport: that session ends, and another one does not.
+    let session = third_host(&mut a).await;
+    let mut third = session.1;
+    a.transport.turn_away(session.0.instance, session.0.number + 1);
+    still_speak(&mut a, &mut third).await;
+    a.transport.turn_away(session.0.instance, session.0.number);
+    assert!(third.until(|event| told(&event)).await);
+}
+
+/// A third host, connected with the first.
+async fn third_host(a: &mut Node) -> (quorate_proto::Session, Node) {
+    let third = actor(3).start();
+    third.transport.dial(a.address());
+    (a.session_up().await, third)
+}
+
+#[tokio::test]
 async fn an_older_start_neither_continues_nor_ends_the_session_of_a_newer_one() {
     let (mut a, mut b) = (actor(1).start(), Actor { generation: 5, ..actor(2) }.start());
     connect(&mut a, &mut b).await;

@@ -135,6 +135,8 @@ pub enum Output {
     Ban { instance: Instance, reason: String },
     /// The same for whoever speaks for this instance with this key; with another key it goes on.
     RefuseKey { instance: Instance, key: NodeKey, reason: String },
+    /// Close the session of this number: its peer is a copy of a disk life that runs elsewhere, and is to hear that.
+    TurnAway { instance: Instance, number: u64 },
     /// From now on the hello carries this cluster id.
     KnowsGenesis(GenesisId),
     /// Ask the leader on the request lane.

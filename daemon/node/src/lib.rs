@@ -11,6 +11,7 @@ mod admission;
 mod autopilot;
 mod boot;
 mod campaign;
+mod clones;
 mod copies;
 mod copy_notices;
 mod damping;
@@ -43,6 +44,7 @@ mod timers;
 #[cfg(test)]
 mod trial;
 mod trust;
+mod turned_away;
 mod warnings;
 mod weighing;
 mod whereabouts;

@@ -8,6 +8,7 @@ use crate::admission::Admission;
 use crate::autopilot::Autopilot;
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
+use crate::clones::Clones;
 use crate::copies::Copies;
 use crate::copy_notices::CopyNotices;
 use crate::damping::Damping;
@@ -28,12 +29,13 @@ use crate::state_watch::StateWatch;
 use crate::stop::Stopping;
 use crate::timers::{Timer, Timers};
 use crate::trust::Trust;
+use crate::turned_away::TurnedAway;
 use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
 use quorate_proto::{
-    Envelope, EnvelopeBody, Generation, GenesisId, HealthEpoch, Instance, Moment, RaftMessage,
-    Verdict,
+    DialFailure, Envelope, EnvelopeBody, Generation, GenesisId, HealthEpoch, Instance, Moment,
+    RaftMessage, Verdict,
 };
 use std::collections::VecDeque;
 
@@ -107,6 +109,8 @@ pub struct Node {
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
     pub(crate) genesis: Option<GenesisId>,
     pub(crate) warnings: Warnings,
+    pub(crate) clones: Clones,
+    pub(crate) turned_away: TurnedAway,
     /// Something that a leader's duties depend on has changed since they were last done.
     pub(crate) duties_due: bool,
     /// The view or the group was replaced; what hangs on it is brought up to date in the settle.
@@ -159,6 +163,8 @@ impl Node {
             genesis: founding.state().known_genesis(),
             duties_due: true,
             warnings: Warnings::default(),
+            clones: Clones::default(),
+            turned_away: TurnedAway::default(),
             meta_changed: true,
             persists: VecDeque::new(),
             last_persist: 0,
@@ -230,14 +236,14 @@ impl Node {
         match input {
             Input::Wake => {}
             Input::SessionUp(session) => self.session_up(session, out),
-            Input::Twice(session) => {
-                self.came_twice(&session, out);
-                self.step_founding(FoundingInput::Twice(session), out);
-            }
+            Input::Twice(session) => self.runs_twice(session, out),
             Input::SessionDown { instance, number, end } => {
                 self.session_down(instance, number, end, out);
             }
             Input::DialFailed { address, failure } => {
+                if failure == DialFailure::Twice {
+                    self.taken_for_a_copy(address, out);
+                }
                 self.duties_due |= self.whereabouts.silent(address);
                 self.step_founding(FoundingInput::DialFailed { address, failure }, out);
             }

@@ -105,6 +105,7 @@ impl Node {
             }
             State::NoQuorum => self.no_quorum_reasons(now),
         };
+        reasons.extend(self.turned_away_reason(now));
         reasons.extend(self.warning_reasons());
         reasons.extend(self.two_address_reasons());
         reasons.extend(self.link_reason());

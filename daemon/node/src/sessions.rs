@@ -26,10 +26,16 @@ impl Node {
             self.came_twice(&session, out);
             return self.step_founding(FoundingInput::SessionUp(session), out);
         }
-        let committed = self.health.member(instance).map(|member| member.generation);
+        let member = self.health.member(instance);
+        let committed = member.map(|member| member.generation);
+        if !known && self.clones.is_one(self.now, &session, member) {
+            self.came_twice(&session, out);
+            return Self::turn_away(&session, out);
+        }
         // Told again, it is the old connection of a host that was started anew just now: late news, not a copy.
         if !known && committed.is_some_and(|committed| session.generation < committed) {
-            return self.came_from_the_past(&session, out);
+            self.came_from_the_past(&session, out);
+            return Self::turn_away(&session, out);
         }
         match self.peers.judge(&session) {
             Comer::Itself => {}
@@ -39,9 +45,15 @@ impl Node {
                 self.leader_restarted(instance, session.generation);
             }
             Comer::Outdated if known => return,
-            Comer::Outdated => return self.came_from_the_past(&session, out),
+            Comer::Outdated => {
+                self.came_from_the_past(&session, out);
+                return Self::turn_away(&session, out);
+            }
             Comer::Clone => {
                 self.came_twice(&session, out);
+                if self.genesis.is_some() {
+                    return Self::turn_away(&session, out);
+                }
                 // Founding judges for itself who is there twice.
                 return self.step_founding(FoundingInput::SessionUp(session), out);
             }
@@ -64,9 +76,27 @@ impl Node {
         end: SessionEnd,
         out: &mut Vec<Output>,
     ) {
+        let over = self.peers.session(instance).filter(|session| session.number == number);
+        let address = over.map(|session| session.address);
         // Raft is not told: what was on its way goes again on the next connection, or comes back as undelivered.
         self.peers.down(instance, number);
+        if let Some(address) = address.filter(|_| end == SessionEnd::Twice) {
+            self.taken_for_a_copy(address, out);
+        }
         self.step_founding(FoundingInput::SessionDown { instance, number }, out);
         self.step_detector(DetectorInput::SessionDown { instance, number, end }, out);
+    }
+
+    /// The transport turned a copy away, beside the original that is connected.
+    pub(crate) fn runs_twice(&mut self, copy: Session, out: &mut Vec<Output>) {
+        if let Some(original) = self.peers.session(copy.instance) {
+            self.clones.seen(self.now, &copy, original.address);
+        }
+        self.came_twice(&copy, out);
+        self.step_founding(FoundingInput::Twice(copy), out);
+    }
+
+    fn turn_away(session: &Session, out: &mut Vec<Output>) {
+        out.push(Output::TurnAway { instance: session.instance, number: session.number });
     }
 }

@@ -239,8 +239,8 @@ impl Node {
         at: SocketAddr,
         there: Option<SocketAddr>,
     ) -> String {
-        let inside = self.state() == State::Quorate;
-        let guess = if life == self.config.instance && !inside {
+        let outside = self.state() != State::Quorate || self.turned_away_reason(self.now).is_some();
+        let guess = if life == self.config.instance && outside {
             "most likely this host, which is not let in".to_owned()
         } else if there == Some(at) {
             "the one that was copied or restored from the other".to_owned()

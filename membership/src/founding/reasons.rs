@@ -280,6 +280,14 @@ impl Founding {
                 "protocol",
                 format!("install versions of quorate that are closer together here and on {name}"),
             ),
+            DialFailure::Twice => (
+                "twice",
+                format!(
+                    "`quorate why` on {name} says where; stop quorate on the host that has the copy, and run `quorate reset \
+                     --cluster {}` there",
+                    self.config.cluster
+                ),
+            ),
             DialFailure::Handshake { .. } => {
                 ("handshake", format!("see `journalctl -u quorate` here and on {name}"))
             }

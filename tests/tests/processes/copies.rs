@@ -2,22 +2,14 @@
 
 use super::cluster::{Cluster, member};
 use super::place::until;
+use rustix::process::Signal;
 use std::process::Command;
 
 #[test]
 fn a_copy_of_a_data_directory_is_turned_away_and_named_while_the_original_runs_on() {
     let mut cluster = Cluster::running(3);
     let before = cluster.sees(0, "n2", "state", "alive");
-    let data = cluster.hosts[1].file("data");
-    let note = data.join("life/name");
-    until("the name is noted", || note.exists().then_some(()).ok_or_else(String::new));
-    let copy = cluster.add("copy").file("data");
-    let copied = Command::new("cp").arg("-a").arg(&data).arg(&copy).status();
-    assert!(copied.expect("cp runs").success());
-    // Under a name of its own it does not even start.
-    cluster.hosts[3].refuses().names(&["`n2`", "`copy`", "copied from another host"]);
-    cluster.hosts[3].write("host.toml", "name = \"n2\"\n");
-    cluster.hosts[3].start();
+    copy_of_n2(&mut cluster);
     for host in &cluster.hosts[..3] {
         let words = if host.name == "n2" { "a copy of this node's disk" } else { "runs twice" };
         until("every host is told of the copy", || {
@@ -35,4 +27,53 @@ fn a_copy_of_a_data_directory_is_turned_away_and_named_while_the_original_runs_o
     assert_eq!(after["since_epoch"], before["since_epoch"], "nothing happened to it");
     let child = cluster.hosts[1].child.as_mut().expect("it was started");
     assert!(child.try_wait().expect("it can be asked").is_none(), "the original runs");
+}
+
+#[test]
+fn a_copy_that_is_known_waits_in_vain_while_the_original_restarts() {
+    let mut cluster = Cluster::running(3);
+    let instance = cluster.sees(0, "n2", "state", "alive")["instance"].clone();
+    let copy = copy_of_n2(&mut cluster);
+    // The copy hears it, and so both know of it.
+    cluster.hosts[copy].waits_for("turned-away", &["n1", "n3", "most likely this one"]);
+    cluster.hosts[1].stop(Signal::TERM);
+    cluster.sees(0, "n2", "state", "left");
+    for _ in 0..2 {
+        // Each of its starts counts one up, as the original's do.
+        cluster.hosts[copy].kill();
+        cluster.hosts[copy].start();
+        cluster.hosts[copy].waits_for("turned-away", &["n1", "n3"]);
+    }
+    for host in [0, 2] {
+        cluster.sees(host, "n2", "state", "left");
+    }
+    cluster.hosts[1].start();
+    for host in [0, 1, 2] {
+        let member = cluster.sees(host, "n2", "state", "alive");
+        assert_eq!(member["instance"], instance);
+        let address = cluster.hosts[1].listen.to_string();
+        assert_eq!(member["address"], address, "the original is where it was");
+    }
+    let status = cluster.hosts[1].status_when("it is in", |status| status["state"] == "quorate");
+    let told = status["waiting_for"].to_string();
+    assert!(!told.contains("turned-away"), "{told}");
+    let said = cluster.hosts[copy].cli(&["why"]).text();
+    assert!(said.contains("find out which host has the copy, most likely this one"), "{said}");
+    assert!(!cluster.hosts[1].cli(&["why"]).text().contains("most likely this host"));
+}
+
+/// Copies the data directory of the second host, which runs, and starts the copy under its name. Gives the number of its host.
+fn copy_of_n2(cluster: &mut Cluster) -> usize {
+    let data = cluster.hosts[1].file("data");
+    let note = data.join("life/name");
+    until("the name is noted", || note.exists().then_some(()).ok_or_else(String::new));
+    let copy = cluster.add("copy").file("data");
+    let copied = Command::new("cp").arg("-a").arg(&data).arg(&copy).status();
+    assert!(copied.expect("cp runs").success());
+    let number = cluster.hosts.len() - 1;
+    // Under a name of its own it does not even start.
+    cluster.hosts[number].refuses().names(&["`n2`", "`copy`", "copied from another host"]);
+    cluster.hosts[number].write("host.toml", "name = \"n2\"\n");
+    cluster.hosts[number].start();
+    number
 }

@@ -169,11 +169,17 @@ impl Stage {
     /// A host comes with a key, in one of its starts.
     pub(crate) fn meet_start(&mut self, host: u8, key: NodeKey, start: u64) -> Vec<Output> {
         self.sessions += 1;
-        self.give(Input::SessionUp(Session {
-            number: self.sessions,
+        let nonce = u64::from(host) + start;
+        self.give(Input::SessionUp(Self::session(self.sessions, host, key, start, nonce)))
+    }
+
+    /// What a host's hello says.
+    pub(crate) fn session(number: u64, host: u8, key: NodeKey, start: u64, nonce: u64) -> Session {
+        Session {
+            number,
             instance: life(host),
             generation: Generation::new(start),
-            boot_nonce: u64::from(host) + start,
+            boot_nonce: nonce,
             name: name(host),
             cluster: cluster(),
             key,
@@ -183,7 +189,7 @@ impl Stage {
             dialled: None,
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
-        }))
+        }
     }
 
     fn carry(&mut self, out: Vec<Output>) -> Vec<Output> {

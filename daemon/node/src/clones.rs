@@ -1,0 +1,62 @@
+//! Clones: a copy of a disk life came while the life itself was connected from another address.
+//!
+//! The place is kept for the original when that leaves: otherwise its ordinary restart would give it to the copy that waits for it, and
+//! what the copy acknowledged would be missing on the original. Who comes is told apart by its address, for each start of
+//! either has a generation and a nonce of its own. Invariant: only what this node saw counts here; what others tell are
+//! words (`warnings.rs`). Bounded; when it is full, the life whose copy came longest ago is forgotten.
+
+use quorate_proto::{Address, Instance, Member, Moment, Session};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The place is kept for so long after the copy came last beside the original, as a voter's name is. Not longer: it may have
+/// been the copy that was there first.
+pub(crate) const KEPT: Duration = Duration::from_secs(5 * 60);
+/// Lives whose copies are known at once; more are one mistake.
+const LIVES: usize = 64;
+/// Addresses of an original: a host has two at most, and moves from one to another.
+const ADDRESSES: usize = 4;
+
+/// See the head of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Clones {
+    lives: BTreeMap<Instance, Life>,
+}
+
+#[derive(Debug)]
+struct Life {
+    came: Moment,
+    /// Where the original was, newest last.
+    original: Vec<SocketAddr>,
+}
+
+impl Clones {
+    /// A copy came while the original was at this address.
+    pub(crate) fn seen(&mut self, now: Moment, copy: &Session, original: SocketAddr) {
+        if copy.address == original {
+            return;
+        }
+        if self.lives.len() >= LIVES && !self.lives.contains_key(&copy.instance) {
+            let oldest = self.lives.iter().min_by_key(|(_, life)| life.came).map(|(life, _)| *life);
+            oldest.map(|oldest| self.lives.remove(&oldest));
+        }
+        let new = Life { came: now, original: Vec::new() };
+        let life = self.lives.entry(copy.instance).or_insert(new);
+        life.came = now;
+        life.original.retain(|one| *one != original && *one != copy.address);
+        if life.original.len() >= ADDRESSES {
+            life.original.remove(0);
+        }
+        life.original.push(original);
+    }
+
+    /// Whether this is not the original, of which a copy is known. `member`: what is committed of it.
+    pub(crate) fn is_one(&self, now: Moment, session: &Session, member: Option<&Member>) -> bool {
+        let life = self.lives.get(&session.instance);
+        let Some(life) = life.filter(|life| now.since(life.came) < KEPT) else { return false };
+        let places = member.into_iter().flat_map(|member| [&member.address, &member.also_at]);
+        let mut places = places.flatten().filter_map(Address::socket).chain(life.original.clone());
+        !places.any(|place| place == session.address)
+    }
+}
