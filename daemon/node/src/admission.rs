@@ -7,11 +7,12 @@
 use crate::event::Output;
 use crate::names::Claim;
 use crate::node::Node;
+use crate::requests::{Origin, Stage, Work};
 use crate::timers::Timer;
 use quorate_membership::FoundingInput;
 use quorate_proto::{
     Admit, Admitted, CommandBody, ForwardRequest, Founded, GenesisId, HealthEpoch, Instance,
-    Moment, RefusalCode, Session, forward_request, limits,
+    Moment, Refusal, RefusalCode, Session, forward_request, limits,
 };
 use std::time::Duration;
 
@@ -30,7 +31,6 @@ struct Asker {
     request: u64,
     admit: Admit,
     since: Moment,
-    proposed: bool,
 }
 
 /// Both sides of the door.
@@ -254,18 +254,17 @@ impl Node {
     /// A joiner asks this leader. What TLS proved replaces what the joiner says of itself.
     pub(crate) fn admit_asked(
         &mut self,
-        request: u64,
+        ticket: u64,
         from: Instance,
         mut admit: Admit,
+        deadline: Moment,
         out: &mut Vec<Output>,
     ) {
+        let origin = Origin::Forwarded(ticket);
         let Some(session) = self.peers.session(from).filter(|_| admit.instance == from) else {
-            self.refuse(
-                request,
-                RefusalCode::Other,
-                "a node can only ask for itself, on its own session",
-                out,
-            );
+            let text = "a node can only ask for itself, on its own session".to_owned();
+            let refusal = Refusal { code: RefusalCode::Other.into(), detail: 0, text };
+            self.answer(origin, Err(refusal), out);
             return;
         };
         admit.key = session.key;
@@ -273,29 +272,35 @@ impl Node {
         admit.name = session.name.to_string();
         admit.address = Some(session.address.into());
         admit.supersede = None;
+        self.accept(origin, Work::Admit(Box::new(admit)), deadline, out);
+    }
+
+    /// This node leads: the asker waits for its look at it.
+    pub(crate) fn look_at_asker(&mut self, request: u64, admit: Admit, out: &mut Vec<Output>) {
         if self.admission.askers.len() >= MAX_WAITING {
-            self.refuse(
-                request,
-                RefusalCode::Busy,
-                "too many nodes ask to be let in at once; ask again",
-                out,
-            );
-            return;
+            let text = "too many nodes ask to be let in at once; ask again";
+            return self.refuse(request, RefusalCode::Busy, text, out);
         }
-        self.admission.askers.push(Asker { request, admit, since: self.now, proposed: false });
+        self.requests.set_stage(request, Stage::Here);
+        self.admission.askers.push(Asker { request, admit, since: self.now });
         self.duties_due = true;
+    }
+
+    /// This node no longer leads: whoever asks is sent to who does. True when somebody waited.
+    pub(crate) fn forget_askers(&mut self) -> bool {
+        !std::mem::take(&mut self.admission.askers).is_empty()
     }
 
     /// The leader looks at who asks: proposes, waits for a name to be free, or refuses.
     pub(crate) fn settle_admissions(&mut self, out: &mut Vec<Output>) {
         let mut askers = std::mem::take(&mut self.admission.askers);
-        askers.retain_mut(|asker| asker.proposed || !self.settle_asker(asker, out));
+        askers.retain_mut(|asker| !self.settle_asker(asker, out));
         askers.append(&mut self.admission.askers);
         askers.retain(|asker| self.requests.contains(asker.request));
         self.admission.askers = askers;
     }
 
-    /// True when the asker was answered.
+    /// True when the asker was answered, or its admission proposed.
     fn settle_asker(&mut self, asker: &mut Asker, out: &mut Vec<Output>) -> bool {
         let Some(group) = &self.group else { return true };
         if group.meta.is_tombstone(asker.admit.instance) {
@@ -326,9 +331,8 @@ impl Node {
             asker.admit.address.clone_from(&known.address);
         }
         asker.admit.at_unix_ms = self.wall_ms;
-        asker.proposed = true;
         self.propose_for(asker.request, CommandBody::Admit(asker.admit.clone()));
-        false
+        true
     }
 
     /// What an admitted node is told.

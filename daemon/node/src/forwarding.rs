@@ -5,7 +5,7 @@
 
 use crate::event::{ForwardFailure, Output};
 use crate::node::Node;
-use crate::requests::{MAX_REQUESTS, Origin, Request, Stage, Work, work_of};
+use crate::requests::{Origin, Request, Stage, Work, work_of};
 use crate::timers::Timer;
 use quorate_proto::{
     ForwardAnswer, ForwardRequest, Instance, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
@@ -40,6 +40,13 @@ impl Node {
             self.forward_reply(ticket, forward_answer::Outcome::Waited(Waited { epoch }), out);
             return;
         }
+        // Its connection stands, but it was not let in, as a copy is not.
+        if self.peers.session(from).is_none() {
+            self.counters.frames_fenced += 1;
+            let outcome = forward_answer::Outcome::NotLeader(NotLeader::default());
+            self.forward_reply(ticket, outcome, out);
+            return;
+        }
         let hands_on = self.hands_on(from, &request);
         // A stranger's number must not keep a request for ever.
         let deadline =
@@ -64,12 +71,7 @@ impl Node {
             return;
         }
         if let Work::Admit(admit) = work {
-            if self.requests.table.len() < MAX_REQUESTS {
-                let work = Work::Admit(admit.clone());
-                let id = self.requests.add(Request { origin, work, deadline, stage: Stage::Here });
-                self.admit_asked(id, from, *admit, out);
-            }
-            return;
+            return self.admit_asked(ticket, from, *admit, deadline, out);
         }
         let origin = if self.leads() { origin } else { Origin::Relayed(ticket) };
         self.accept(origin, work, deadline, out);

@@ -83,7 +83,8 @@ impl Node {
                     self.requests.serving.waits.push(id);
                 }
             }
-            Work::WaitHere(_) | Work::Admit(_) => {}
+            Work::Admit(admit) => self.look_at_asker(id, *admit, out),
+            Work::WaitHere(_) => {}
         }
     }
 
@@ -270,7 +271,10 @@ impl Node {
     /// Once this node no longer leads, what was not proposed goes back to waiting. Looked at in every turn: who leads
     /// may have been heard from a ping before the own replica was deposed.
     pub(crate) fn stop_serving_if_deposed(&mut self) {
-        if self.leads() || !self.requests.serving.holds_requests() {
+        if self.leads() {
+            return;
+        }
+        if !(self.forget_askers() | self.requests.serving.holds_requests()) {
             return;
         }
         let serving = &mut self.requests.serving;
