@@ -15,7 +15,7 @@ use quorate_proto::{
     Supersede, founders_digest, limits,
 };
 use quorate_transport::{NodeKeyPair, Secret, Timings, Transport, TransportConfig, TransportEvent};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -34,8 +34,14 @@ pub struct Actor {
     pub timings: Timings,
 }
 
+/// A loopback address that only this process uses: a port that is free again is taken by nobody else.
+fn own_loopback() -> IpAddr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 | high, middle, low).into()
+}
+
 pub fn actor(number: u8) -> Actor {
-    let bind = "127.0.0.1:0".parse().unwrap();
+    let bind = SocketAddr::new(own_loopback(), 0);
     Actor {
         secret: 7,
         cluster: "test",
