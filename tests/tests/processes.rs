@@ -15,6 +15,7 @@ mod processes {
     mod etcdctl;
     mod full_disks;
     mod host;
+    mod hostile;
     mod joins;
     mod links;
     mod place;

@@ -23,7 +23,7 @@ fn lane<'a>(link: &'a Value, key: &str, name: &str) -> &'a Value {
 }
 
 /// `/metrics` over the loopback port, as a monitor reads it.
-fn metrics(host: &Host) -> String {
+pub(crate) fn metrics(host: &Host) -> String {
     let mut stream = TcpStream::connect(host.listen).expect("the port is open");
     let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).expect("it is asked");
@@ -33,7 +33,7 @@ fn metrics(host: &Host) -> String {
 }
 
 /// The value of a series.
-fn series(text: &str, name: &str) -> Option<u64> {
+pub(crate) fn series(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.and_then(|value| value.trim().parse().ok())
 }
