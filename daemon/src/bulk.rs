@@ -2,7 +2,7 @@
 //! as it comes. Never more than a few pieces are in memory, whatever the size; the state at the end of it is built while
 //! the file is read back.
 
-use crate::disk::{Announced, Incoming, Refused, SnapshotKeeper, SnapshotSource};
+use crate::disk::{Announced, Incoming, Received, Refused, SnapshotKeeper, SnapshotSource};
 use quorate_meta::Meta;
 use quorate_node::Input;
 use quorate_proto::{
@@ -95,10 +95,10 @@ impl Bulk {
                 keeper.arrivals.receive(&announced, &mut incoming, understand)
             });
             let number = match received.await {
-                Ok(Ok((image, number))) => {
+                Ok(Ok(Received { state, file, number })) => {
                     tracing::info!(%from, index, "a snapshot was received");
-                    let image = Box::new(image);
-                    let input = Input::SnapshotReceived { from, message, image };
+                    let image = Box::new(state);
+                    let input = Input::SnapshotReceived { from, message, image, file };
                     let _ = taken.send(self.results.send(input).await.is_ok());
                     number
                 }

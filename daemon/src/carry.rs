@@ -132,6 +132,10 @@ impl Carrier {
             Output::SendSnapshot { to, address, message } => {
                 self.snapshots().send(to, address, message);
             }
+            Output::DropSnapshot { file } => {
+                let keeper = Arc::clone(&self.hands.snapshots);
+                tokio::task::spawn_blocking(move || keeper.arrivals.discard(file));
+            }
             Output::Health { view, delta, quorate } => {
                 self.hands.feed.publish(view, delta, quorate)
             }

@@ -12,7 +12,7 @@ use quorate_node::{DiskStep, RecoveredLog, Write, disk_steps};
 use quorate_proto::{
     ClusterName, FoundingState, Generation, GenesisId, Instance, NodeKey, SnapshotMetadata,
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Everything that a disk life keeps.
 #[derive(Debug, Clone)]
@@ -28,6 +28,9 @@ pub struct Life {
     log: LogFold,
     logged: bool,
     snapshots: Vec<(SnapshotMetadata, Meta)>,
+    /// Received snapshots that do not count yet.
+    received: BTreeMap<u64, (SnapshotMetadata, Meta)>,
+    files: u64,
 }
 
 /// One host's disk.
@@ -67,6 +70,8 @@ impl Disk {
                 log: LogFold::default(),
                 logged: false,
                 snapshots: Vec::new(),
+                received: BTreeMap::new(),
+                files: 0,
             }
         });
         if let Some((instance, noted)) = self.reached
@@ -88,7 +93,11 @@ impl Disk {
     /// What the log directory holds, which is put right as the daemon does.
     #[must_use]
     pub fn recover(&mut self) -> Option<RecoveredLog> {
-        let life = self.life.as_mut().filter(|life| life.logged)?;
+        let life = self.life.as_mut()?;
+        life.received.clear();
+        if !life.logged {
+            return None;
+        }
         let newest = life.snapshots.iter().max_by_key(|(metadata, _)| metadata.index).cloned();
         let position = newest.as_ref().map(|(metadata, _)| (metadata.index, metadata.term));
         let state = life.log.clone().behind(position).expect("a simulated log is never damaged");
@@ -129,6 +138,19 @@ impl Disk {
         life.snapshots.drain(..surplus);
     }
 
+    /// A snapshot has come from a peer, whole and durable. It does not count yet.
+    pub fn receive_snapshot(&mut self, metadata: SnapshotMetadata, image: Meta) -> u64 {
+        let Some(life) = &mut self.life else { return 0 };
+        life.files += 1;
+        life.received.insert(life.files, (metadata, image));
+        life.files
+    }
+
+    /// A received snapshot is not taken.
+    pub fn drop_snapshot(&mut self, file: u64) {
+        self.life.as_mut().map(|life| life.received.remove(&file));
+    }
+
     /// The state in a snapshot file, while it is there.
     #[must_use]
     pub fn snapshot(&self, metadata: &SnapshotMetadata) -> Option<&Meta> {
@@ -167,6 +189,11 @@ impl Disk {
             DiskStep::Append(records) => {
                 life.logged = true;
                 records.into_iter().for_each(|record| life.log.add(record));
+            }
+            DiskStep::Snapshot(file, metadata) => {
+                let (there, image) = life.received.remove(&file).expect("it was received");
+                assert_eq!(there, metadata, "another snapshot counts than was taken");
+                self.keep_snapshot(metadata, image);
             }
             DiskStep::Tell(number) => return Some(number),
         }

@@ -65,6 +65,7 @@ impl World {
             Output::Reply { ticket, reply } => {
                 self.replies.insert(ticket, (self.now, reply));
             }
+            Output::DropSnapshot { file } => self.hosts[host].disk.drop_snapshot(file),
             Output::TakeSnapshot { metadata, image } => {
                 self.hosts[host].disk.keep_snapshot(metadata.clone(), *image);
                 let at = self.now + Duration::from_millis(5);

@@ -94,9 +94,9 @@ impl World {
         let from = self.hosts[host].process.as_ref().map(|process| process.instance);
         // The receiver makes the file durable before its node hears of it, and its node hears before the sender.
         self.transferred += 1;
-        self.hosts[peer].disk.keep_snapshot(metadata, (*image).clone());
+        let file = self.hosts[peer].disk.receive_snapshot(metadata, (*image).clone());
         let from = from.unwrap_or_default();
-        let input = Box::new(Input::SnapshotReceived { from, message, image });
+        let input = Box::new(Input::SnapshotReceived { from, message, image, file });
         self.schedule(self.now, Happening::Arrive { host: peer, run: peer_run, input });
         self.tell_sender(host, run, Input::SnapshotSent { to, ok: true });
     }

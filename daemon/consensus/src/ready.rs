@@ -36,8 +36,9 @@ impl Replica {
         let records = self.store(&ready);
         let promises = ready.take_persisted_messages();
         let promises: Vec<_> = promises.into_iter().filter_map(|m| self.outgoing(m)).collect();
-        let at_once = self.persist(number, records, promises, out);
+        // In this order: the snapshot counts before the log begins behind it.
         self.install(&ready, out);
+        let at_once = self.persist(number, records, promises, out);
         let committed = ready.take_committed_entries();
         self.commit(committed, out);
         if self.removed {

@@ -8,7 +8,7 @@
 
 use crate::event::Write;
 use quorate_consensus::LogRecord;
-use quorate_proto::{FoundingState, GenesisId};
+use quorate_proto::{FoundingState, GenesisId, SnapshotMetadata};
 
 /// One thing to do; the next one begins only when it is done, durably.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub enum DiskStep {
     Append(Vec<LogRecord>),
     /// Replace the founding state.
     Founding(Box<FoundingState>),
+    /// Give the snapshot that was received into this file its name, under which it counts.
+    Snapshot(u64, SnapshotMetadata),
     /// Write the marker outside of the data directory.
     Marker(GenesisId),
     /// The write with this number and all before it are durable: the node may hear it (`Input::Persisted`).
@@ -41,6 +43,11 @@ pub fn disk_steps(waiting: impl IntoIterator<Item = (u64, Write)>) -> Vec<DiskSt
                 append(log.take(), &mut steps);
                 steps.push(DiskStep::Founding(state));
                 steps.extend(marker.map(DiskStep::Marker));
+                steps.push(DiskStep::Tell(number));
+            }
+            Write::Snapshot { file, metadata } => {
+                append(log.take(), &mut steps);
+                steps.push(DiskStep::Snapshot(file, metadata));
                 steps.push(DiskStep::Tell(number));
             }
         }
@@ -89,6 +96,23 @@ mod tests {
         );
         assert_eq!(disk_steps([log(4, &[])]), [DiskStep::Tell(4)]);
         assert_eq!(disk_steps([]), []);
+    }
+
+    #[test]
+    fn a_received_snapshot_counts_behind_what_was_written_before_it_and_ahead_of_what_comes() {
+        let metadata = SnapshotMetadata { index: 9, term: 2, ..SnapshotMetadata::default() };
+        let snapshot = Write::Snapshot { file: 5, metadata: metadata.clone() };
+        assert_eq!(
+            disk_steps([log(1, &[1]), (2, snapshot), log(3, &[9])]),
+            [
+                DiskStep::Append(vec![reset(1)]),
+                DiskStep::Tell(1),
+                DiskStep::Snapshot(5, metadata),
+                DiskStep::Tell(2),
+                DiskStep::Append(vec![reset(9)]),
+                DiskStep::Tell(3),
+            ]
+        );
     }
 
     #[test]

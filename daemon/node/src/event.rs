@@ -51,7 +51,7 @@ pub enum Input {
     SnapshotNotTaken,
     /// A snapshot came over the bulk lane, was checked, and is durable beside the log. `message` is the Raft
     /// message that announced it.
-    SnapshotReceived { from: Instance, message: RaftMessage, image: Box<Meta> },
+    SnapshotReceived { from: Instance, message: RaftMessage, image: Box<Meta>, file: u64 },
     /// The file of this snapshot cannot be read any more: it is of no use to anybody, and another must be taken.
     SnapshotUnreadable { index: u64, term: u64 },
     /// How an `Output::SendSnapshot` ended: exactly one for each. `ok` means that it is durable there and that the
@@ -111,6 +111,8 @@ pub enum Write {
     Founding { state: Box<FoundingState>, marker: Option<GenesisId> },
     /// Records of `__meta`'s log. The first write of a log is a `Reset`.
     Log(Vec<LogRecord>),
+    /// The snapshot that was received into this file counts from now on: raft has taken it, and the log behind it begins there.
+    Snapshot { file: u64, metadata: SnapshotMetadata },
 }
 
 /// What a node asks of the shell.
@@ -155,6 +157,8 @@ pub enum Output {
     TakeSnapshot { metadata: SnapshotMetadata, image: Box<Meta> },
     /// Stream the durable snapshot that `message` names to a peer on the bulk lane.
     SendSnapshot { to: Instance, address: SocketAddr, message: RaftMessage },
+    /// The snapshot that was received into this file is not taken: the file may go.
+    DropSnapshot { file: u64 },
     /// A new view of health, for every local subscriber. `delta` is absent when epochs were skipped.
     Health { view: Arc<HealthView>, delta: Option<Arc<HealthDelta>>, quorate: bool },
     /// Something that an operator may want to read: one journal line and one line of `quorate events`.

@@ -197,6 +197,7 @@ impl Node {
                 self.replica_said(output, out);
             }
         }
+        self.drop_arrived(out);
         self.take_snapshot_when_due(out);
     }
 

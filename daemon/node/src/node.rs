@@ -25,6 +25,7 @@ use crate::push::Push;
 use crate::reconcile::Reconciler;
 use crate::relay::Relay;
 use crate::requests::Requests;
+use crate::snapshots::Arrived;
 use crate::state_watch::StateWatch;
 use crate::stop::Stopping;
 use crate::timers::{Timer, Timers};
@@ -285,8 +286,8 @@ impl Node {
             Input::Persisted { number } => self.persisted(number, out),
             Input::SnapshotTaken { metadata } => self.snapshot_taken(metadata, out),
             Input::SnapshotNotTaken => self.snapshot_not_taken(),
-            Input::SnapshotReceived { from, message, image } => {
-                self.snapshot_received(from, message, *image, out);
+            Input::SnapshotReceived { from, message, image, file } => {
+                self.snapshot_received(from, message, Arrived { image: *image, file }, out);
             }
             Input::SnapshotUnreadable { index, term } => self.snapshot_unreadable(index, term),
             Input::SnapshotSent { to, ok } => self.snapshot_sent(to, ok),

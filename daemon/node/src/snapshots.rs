@@ -31,13 +31,20 @@ const RELEASE_EVERY: Duration = Duration::from_secs(1);
 /// Pause after a snapshot that there was no room for, when a peer waits for one.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// A snapshot that a peer sent, whole, understood and durable, that does not count yet.
+pub(crate) struct Arrived {
+    pub(crate) image: Meta,
+    /// The shell's number for it.
+    pub(crate) file: u64,
+}
+
 /// The snapshots of one group.
 #[derive(Default)]
 pub(crate) struct Snapshots {
     /// The newest that is durable here: what raft may send.
     pub(crate) durable: Option<SnapshotMetadata>,
-    /// A received snapshot that raft has been told of.
-    arriving: Option<(SnapshotMetadata, Meta)>,
+    /// A received snapshot that raft has been told of, within one turn.
+    arriving: Option<(SnapshotMetadata, Arrived)>,
     taking: bool,
     /// The durable one turned out unreadable.
     remake: bool,
@@ -118,34 +125,56 @@ impl Node {
         &mut self,
         from: Instance,
         message: RaftMessage,
-        image: Meta,
+        arrived: Arrived,
         out: &mut Vec<Output>,
     ) {
-        let Some(metadata) = message.snapshot.clone() else { return };
+        let file = arrived.file;
+        match self.offer_arrived(from, &message, arrived, out) {
+            true => self.receive_raft(from, message, out),
+            false => out.push(Output::DropSnapshot { file }),
+        }
+    }
+
+    /// Whether raft is to hear of it.
+    fn offer_arrived(
+        &mut self,
+        from: Instance,
+        message: &RaftMessage,
+        arrived: Arrived,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let Some(metadata) = message.snapshot.clone() else { return false };
         if !self.is_replica(from) {
             self.counters.frames_fenced += 1;
-            return;
+            return false;
         }
         if self.group.is_none() {
             if self.founding.state().founded.is_none() || self.is_founding_voter() != Some(false) {
-                return;
+                return false;
             }
             self.join_group(out);
         }
-        let Some(group) = &mut self.group else { return };
-        if image.applied() != metadata.index {
+        self.drop_arrived(out);
+        let Some(group) = &mut self.group else { return false };
+        if arrived.image.applied() != metadata.index {
             self.counters.frames_guarded += 1;
-            return;
+            return false;
         }
-        group.snapshots.arriving = Some((metadata, image));
-        self.receive_raft(from, message, out);
+        group.snapshots.arriving = Some((metadata, arrived));
+        true
     }
 
-    /// Raft took the snapshot that arrived: its state is ours.
+    /// Raft is quiet: what it has not taken by now it never will.
+    pub(crate) fn drop_arrived(&mut self, out: &mut Vec<Output>) {
+        let arriving = self.group.as_mut().and_then(|group| group.snapshots.arriving.take());
+        out.extend(arriving.map(|(_, arrived)| Output::DropSnapshot { file: arrived.file }));
+    }
+
+    /// Raft took the snapshot that arrived: its state is ours. Its file counts before the log says that it begins there.
     pub(crate) fn install(&mut self, metadata: &SnapshotMetadata, out: &mut Vec<Output>) {
         let Some(group) = &mut self.group else { return };
         match group.snapshots.arriving.take() {
-            Some((arrived, image)) if arrived.index == metadata.index => {
+            Some((there, Arrived { image, file })) if there.index == metadata.index => {
                 group.meta = image;
                 group.applied_term = metadata.term;
                 let taking = group.snapshots.taking;
@@ -153,6 +182,8 @@ impl Node {
                 group.snapshots.taking = taking;
                 group.replica.offer_snapshot(metadata.clone());
                 group.replica.applied(metadata.index);
+                let write = Write::Snapshot { file, metadata: metadata.clone() };
+                self.persist(PersistOwner::Nobody, write, out);
                 self.health_replaced();
                 self.proposals_jumped(out);
             }

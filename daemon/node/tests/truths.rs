@@ -3,8 +3,9 @@
 
 mod stage;
 
+use quorate_consensus::LogRecord;
 use quorate_meta::Meta;
-use quorate_node::{Input, Output};
+use quorate_node::{Input, Output, Write};
 use quorate_proto::{
     Admit, ConfState, Entry, ForwardRequest, Generation, MessageKind, NodeKey, RaftMessage,
     SnapshotMetadata, forward_request,
@@ -60,10 +61,35 @@ fn a_snapshot_of_an_installed_state_names_the_term_that_it_came_with() {
         snapshot: Some(metadata),
         ..message(MessageKind::Snapshot, 6)
     };
-    stage.give(Input::SnapshotReceived { from: life(2), message, image: Box::new(image) });
+    let again = (message.clone(), Box::new(image.clone()));
+    let image = Box::new(image);
+    let said = stage.give(Input::SnapshotReceived { from: life(2), message, image, file: 8 });
     assert_eq!(stage.node.vitals().applied, 9);
+    assert_eq!(files(&said), ["counts 8", "the log begins at 9"], "in this order");
+    let (message, image) = again;
+    let said = stage.give(Input::SnapshotReceived { from: life(2), message, image, file: 9 });
+    assert_eq!(files(&said), ["dropped 9"], "raft has it already");
     let said = stage.give(Input::SnapshotUnreadable { index: 9, term: 4 });
     assert_eq!(taken(&said), [(9, 4)], "another takes the place of the one that is spoilt");
+}
+
+/// What becomes of received files, and where the log begins.
+fn files(said: &[Output]) -> Vec<String> {
+    let told = said.iter().flat_map(|output| match output {
+        Output::DropSnapshot { file } => vec![format!("dropped {file}")],
+        Output::Persist { write: Write::Snapshot { file, .. }, .. } => {
+            vec![format!("counts {file}")]
+        }
+        Output::Persist { write: Write::Log(records), .. } => {
+            let begins = records.iter().filter_map(|record| match record {
+                LogRecord::Reset { index, .. } => Some(format!("the log begins at {index}")),
+                _ => None,
+            });
+            begins.collect()
+        }
+        _ => Vec::new(),
+    });
+    told.collect()
 }
 
 #[test]
@@ -81,8 +107,11 @@ fn a_snapshot_of_a_stranger_is_not_taken() {
             snapshot,
             ..message(MessageKind::Snapshot, 6)
         };
-        stage.give(Input::SnapshotReceived { from: life(host), message, image: Box::new(image) });
+        let image = Box::new(image);
+        let said =
+            stage.give(Input::SnapshotReceived { from: life(host), message, image, file: 8 });
         assert_eq!(stage.node.vitals().applied, 1);
+        assert_eq!(files(&said), ["dropped 8"]);
     }
 }
 

@@ -1,15 +1,15 @@
-//! Snapshots that come from peers, written to the disk as they arrive. One file for each sender, which does not count
-//! until it is whole, synced, read back and understood, and has its final name.
+//! Snapshots that come from peers, written to the disk as they arrive: each into a file of its own, which is handed over once it is
+//! whole, synced, read back and understood. It does not count before raft has taken it and the log writer has named it.
 //!
 //! When the connection is lost the file stays for a while, so that the sender can go on where it was. Every way out
-//! other than that removes it.
+//! other than that removes it, and so does a start.
 
-use super::durable::{ASIDE, fatal};
+use super::durable::fatal;
 use super::files::{Files as _, Machine};
 use super::recovery::Pieces;
-use super::snapshot_file::{self, Owner, SnapshotReader, SnapshotWriter};
+use super::snapshot_file::{Owner, SnapshotReader, SnapshotWriter};
 use super::snapshot_source::unstamped;
-use super::snapshots::{file_name, prune};
+use super::snapshots::{file_name, received};
 use super::spare::is_full;
 use quorate_proto::{GenesisId, Instance, SnapshotMetadata};
 use quorate_transport::{SnapshotPart, SnapshotPosition};
@@ -59,6 +59,8 @@ pub(crate) struct Arrivals {
     directory: PathBuf,
     instance: Instance,
     senders: Mutex<BTreeMap<Instance, Arc<Mutex<Slot>>>>,
+    /// Files so far: no two have one number.
+    files: AtomicU64,
     /// What each file that is being received may still grow by. At most one for each sender lives.
     to_come: Mutex<Vec<Weak<AtomicU64>>>,
 }
@@ -89,9 +91,20 @@ struct Kept {
 #[derive(Debug)]
 enum Place {
     /// A part of it, aside.
-    Aside { writer: SnapshotWriter, path: PathBuf },
-    /// All of it, durable; only the sender may not have heard of that.
-    Durable(Arc<File>),
+    Aside { writer: SnapshotWriter, file: u64, path: PathBuf },
+    /// All of it, durable, and handed over; only the sender may not have heard of that.
+    Whole { file: u64 },
+}
+
+/// A snapshot that is whole, durable and understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Received<M> {
+    /// What it means.
+    pub(crate) state: M,
+    /// Its number, for `Write::Snapshot` and [`Arrivals::discard`].
+    pub(crate) file: u64,
+    /// For [`Arrivals::expire`].
+    pub(crate) number: u64,
 }
 
 impl Kept {
@@ -115,7 +128,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Arrivals {
     pub(super) fn new(directory: PathBuf, instance: Instance) -> Self {
-        Self { directory, instance, senders: Mutex::default(), to_come: Mutex::default() }
+        let (senders, to_come) = (Mutex::default(), Mutex::default());
+        Self { directory, instance, senders, files: AtomicU64::new(0), to_come }
     }
 
     fn slot(&self, from: Instance) -> Arc<Mutex<Slot>> {
@@ -133,8 +147,17 @@ impl Arrivals {
         Arc::clone(senders.entry(from).or_default())
     }
 
-    /// Takes a snapshot in. When this returns a state, its file is durable; the number is for [`Arrivals::expire`]. Blocks
-    /// on the disk and on the sender.
+    fn new_file(&self) -> (u64, PathBuf) {
+        let file = self.files.fetch_add(1, Ordering::Relaxed);
+        (file, received(&self.directory, file))
+    }
+
+    /// A snapshot that was handed over is not taken.
+    pub(crate) fn discard(&self, file: u64) {
+        remove(&received(&self.directory, file));
+    }
+
+    /// Takes a snapshot in. When this returns a state, its file is durable. Blocks on the disk and on the sender.
     ///
     /// # Errors
     /// When it does not count, see [`Refused`].
@@ -143,7 +166,7 @@ impl Arrivals {
         announced: &Announced,
         incoming: &mut impl Incoming,
         restore: impl FnOnce(Pieces<'_>) -> Result<M, String>,
-    ) -> Result<(M, u64), Refused> {
+    ) -> Result<Received<M>, Refused> {
         let slot = self.slot(announced.from);
         let mut slot = lock(&slot);
         slot.number += 1;
@@ -184,9 +207,10 @@ impl Arrivals {
                 return Err(because);
             }
         }
-        let (state, kept) = self.count(announced, kept, restore)?;
+        let number = slot.number;
+        let (state, file, kept) = self.hand_over(announced, kept, number, restore)?;
         slot.kept = Some(kept);
-        Ok((state, slot.number))
+        Ok(Received { state, file, number })
     }
 
     /// Opens a file, when there is room for it and for what others have announced and not sent yet.
@@ -204,51 +228,48 @@ impl Arrivals {
                 self.directory.display()
             )));
         }
-        let path = self.directory.join(format!("from-{}{ASIDE}", announced.from));
+        let (file, path) = self.new_file();
         let owner = Owner { instance: self.instance, genesis: announced.genesis };
         let writer = SnapshotWriter::create(&path, owner, &announced.metadata);
         let writer = writer.map_err(|error| failed(&path, &error))?;
         let (metadata, position) = (announced.metadata.clone(), SnapshotPosition::default());
         let (most, ours) = (announced.bytes, Arc::new(AtomicU64::new(announced.bytes)));
         to_come.push(Arc::downgrade(&ours));
-        let place = Place::Aside { writer, path };
+        let place = Place::Aside { writer, file, path };
         Ok(Kept { metadata, position, bytes: 0, most, to_come: ours, place })
     }
 
-    /// Syncs what is whole, reads it back, and gives it its name.
-    fn count<M>(
+    /// Syncs what is whole and reads it back. What was handed over before is handed over under another number.
+    fn hand_over<M>(
         &self,
         announced: &Announced,
         kept: Kept,
+        number: u64,
         restore: impl FnOnce(Pieces<'_>) -> Result<M, String>,
-    ) -> Result<(M, Kept), Refused> {
+    ) -> Result<(M, u64, Kept), Refused> {
         let Kept { metadata, position, bytes, most, to_come, place } = kept;
         to_come.store(0, Ordering::Relaxed);
-        let (file, aside) = match place {
-            Place::Durable(file) => (file, None),
-            Place::Aside { writer, path } => {
-                let synced = writer.finish().map_err(|error| failed(&path, &error));
-                let opened = synced.and_then(|()| {
-                    let opened = File::open(&path).map(Arc::new);
-                    opened.map_err(|error| Refused::Because(error.to_string()))
-                });
-                (opened.inspect_err(|_| remove(&path))?, Some(path))
+        let (file, path) = match place {
+            Place::Whole { file } => {
+                let (new, path) = self.new_file();
+                let name = self.directory.join(file_name(&announced.metadata));
+                let old = [received(&self.directory, file), name];
+                if !old.iter().any(|old| std::fs::hard_link(old, &path).is_ok()) {
+                    // Not taken, or pruned since: it is sent from its beginning.
+                    return Err(Refused::Lost(number));
+                }
+                (new, path)
+            }
+            Place::Aside { writer, file, path } => {
+                writer.finish().map_err(|error| failed(&path, &error))?;
+                (file, path)
             }
         };
-        let restored = restore_from(&file, restore);
-        let state = restored.inspect_err(|_| {
-            aside.iter().for_each(|path| remove(path));
-        })?;
-        if let Some(aside) = aside {
-            let path = self.directory.join(file_name(&announced.metadata));
-            match snapshot_file::install(&aside, &path) {
-                Ok(()) => {}
-                Err(error) => fatal("naming the snapshot", &path, &error),
-            }
-            prune(&self.directory);
-        }
-        let place = Place::Durable(file);
-        Ok((state, Kept { metadata, position, bytes, most, to_come, place }))
+        let opened = File::open(&path).map_err(|error| Refused::Because(error.to_string()));
+        let restored = opened.and_then(|file| restore_from(&Arc::new(file), restore));
+        let state = restored.inspect_err(|_| remove(&path))?;
+        let place = Place::Whole { file };
+        Ok((state, file, Kept { metadata, position, bytes, most, to_come, place }))
     }
 
     /// Removes what was kept for a sender that did not come again.
@@ -284,7 +305,7 @@ fn take(kept: &mut Kept, incoming: &mut impl Incoming) -> Result<(), Refused> {
             let why = format!("it is longer than the {most} bytes that were announced");
             return Err(Refused::Because(why));
         }
-        let Place::Aside { writer, path } = &mut kept.place else {
+        let Place::Aside { writer, path, .. } = &mut kept.place else {
             return Err(Refused::Because("it goes on behind its end".into()));
         };
         writer.piece(chunk).map_err(|error| failed(path, &error))?;

@@ -40,7 +40,7 @@ mod spare;
 mod tests;
 mod writer;
 
-pub(crate) use arrivals::{Announced, Incoming, Refused};
+pub(crate) use arrivals::{Announced, Incoming, Received, Refused};
 pub(crate) use data_dir::{DataDir, EndedLife, open, read_ended};
 pub(crate) use error::DiskError;
 pub(crate) use known_name::KnownName;

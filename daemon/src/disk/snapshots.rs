@@ -1,11 +1,13 @@
 //! Snapshot files beside the log: written on a thread of their own, the newest two kept.
 //!
-//! Invariant: a snapshot counts once its final name is durable; nothing older is removed before that.
+//! Invariant: a snapshot counts once its final name is durable; nothing older is removed before that. One that was received
+//! gets that name when raft has taken it (`writer.rs`).
 
 use super::arrivals::Arrivals;
 use super::data_dir::DataDir;
 use super::durable::{ASIDE, fatal, sync_directory};
 use super::error::DiskError;
+use super::files::Files;
 use super::snapshot_file::{self, Owner};
 use super::snapshot_source::SnapshotSource;
 use super::spare::is_full;
@@ -143,6 +145,24 @@ pub(super) fn prune(directory: &Path) {
         // Only space is lost; the next snapshot tries again.
         tracing::warn!(%error, directory = %directory.display(), "old snapshots stay");
     }
+}
+
+/// Gives a snapshot that was received aside the name under which it counts, then removes what is older than the newest two.
+pub(super) fn count_received(
+    files: &dyn Files,
+    directory: &Path,
+    file: u64,
+    metadata: &SnapshotMetadata,
+) -> io::Result<()> {
+    files.rename(&received(directory, file), &directory.join(file_name(metadata)))?;
+    files.sync_directory(directory)?;
+    prune(directory);
+    Ok(())
+}
+
+/// Where a snapshot is received. A start removes what is left of it.
+pub(super) fn received(directory: &Path, file: u64) -> PathBuf {
+    directory.join(format!("received-{file}{ASIDE}"))
 }
 
 pub(super) fn file_name(metadata: &SnapshotMetadata) -> String {

@@ -10,7 +10,7 @@ use super::reached::{self, LogPlace, Reached};
 use super::recovery::OpenLog;
 use super::segments::Segments;
 use super::spare::{SpareMaker, is_full};
-use super::{founding_file, marker};
+use super::{founding_file, marker, snapshots};
 use quorate_consensus::LogRecord;
 use quorate_node::{DiskStep, Write, disk_steps};
 use quorate_proto::{ClusterName, Entry, FoundingState, Generation, Instance};
@@ -188,6 +188,12 @@ impl WriteLoop {
                     })?;
                 }
                 DiskStep::Founding(state) => self.write_founding(&state)?,
+                DiskStep::Snapshot(file, metadata) => {
+                    let directory = snapshots::directory(&self.life);
+                    self.until_there_is_room("naming a snapshot in", &directory, |this| {
+                        snapshots::count_received(&*this.files, &directory, file, &metadata)
+                    })?;
+                }
                 DiskStep::Marker(genesis) => {
                     let file = marker::path(&self.birth_dir, &self.cluster);
                     self.until_there_is_room("writing the marker", &file, |this| {
@@ -241,7 +247,7 @@ impl WriteLoop {
 fn size(write: &Write) -> usize {
     let entry = |entry: &Entry| entry.data.len() + entry.context.len() + 32;
     match write {
-        Write::Founding { .. } => 1024,
+        Write::Founding { .. } | Write::Snapshot { .. } => 1024,
         Write::Log(records) => records
             .iter()
             .map(|record| match record {

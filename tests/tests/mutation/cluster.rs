@@ -261,7 +261,7 @@ impl Cluster {
                 let ok = image.is_some();
                 if let (Some(there), Some(image)) = (self.place(to), image) {
                     let from = life(number(at));
-                    self.later(there, Input::SnapshotReceived { from, message, image });
+                    self.later(there, Input::SnapshotReceived { from, message, image, file: 0 });
                 }
                 self.later(at, Input::SnapshotSent { to, ok });
             }

@@ -197,7 +197,7 @@ fn a_proposal_that_a_snapshot_may_have_passed_over_is_not_asked_again() {
     };
     let message = trial.raft_from(2, message);
     let image = Box::new(trial.later_state(50));
-    let mut out = trial.turn([Input::SnapshotReceived { from: life(2), message, image }]);
+    let mut out = trial.turn([Input::SnapshotReceived { from: life(2), message, image, file: 1 }]);
     for _ in 0..5 {
         out.extend(trial.durable());
         out.extend(trial.pass(Duration::from_millis(100)));

@@ -1,6 +1,7 @@
 //! Snapshots from disk to disk: read while they are sent, written while they come, cut, continued, refused.
 
-use super::super::arrivals::{Announced, Arrivals, Incoming, Refused};
+use super::super::arrivals::{Announced, Arrivals, Incoming, Received, Refused};
+use super::super::files::Machine;
 use super::super::snapshots;
 use super::snapshot::store;
 use super::*;
@@ -41,11 +42,17 @@ impl Pair {
         Ok(parts)
     }
 
-    fn receive(&self, incoming: &mut impl Incoming) -> Result<(Vec<u8>, u64), Refused> {
+    fn receive(&self, incoming: &mut impl Incoming) -> Result<Received<Vec<u8>>, Refused> {
         self.to.arrivals.receive(&announced(7), incoming, |pieces| {
             let state: Vec<u8> = pieces.flatten().collect();
             if state.starts_with(b"?") { Err("not understood".into()) } else { Ok(state) }
         })
+    }
+
+    /// Raft took it.
+    fn counts(&self, file: u64) {
+        let directory = snapshots::directory(&self.receiver.life());
+        snapshots::count_received(&Machine, &directory, file, &at(7, 2)).expect("it is there");
     }
 
     fn files(&self) -> Vec<String> {
@@ -111,15 +118,32 @@ impl Incoming for Script {
 }
 
 #[test]
-fn a_snapshot_that_arrives_counts_and_is_what_a_start_uses() {
+fn a_snapshot_that_arrives_counts_once_it_is_taken_and_is_what_a_start_uses() {
     let pair = Pair::new();
-    let (state, _) = pair.receive(&mut Wire::lost_after(&pair, 99)).expect("received");
-    assert_eq!(state, CHUNKS.concat());
+    let received = pair.receive(&mut Wire::lost_after(&pair, 99)).expect("received");
+    assert_eq!(received.state, CHUNKS.concat());
+    assert_eq!(pair.files(), ["received-0.new"]);
+    pair.counts(received.file);
     assert_eq!(pair.files(), [NAME]);
     let Pair { receiver, from, to, sender: _ } = pair;
     drop((from, to));
     let log = receiver.recover().expect("whole").group.expect("a replica");
     assert_eq!(log.snapshot.expect("a snapshot").1, CHUNKS.concat());
+}
+
+#[test]
+fn a_snapshot_that_arrives_and_is_not_taken_does_not_count_at_the_next_start() {
+    for discarded in [false, true] {
+        let pair = Pair::new();
+        let received = pair.receive(&mut Wire::lost_after(&pair, 99)).expect("received");
+        if discarded {
+            pair.to.arrivals.discard(received.file);
+            assert_eq!(pair.files(), [""; 0]);
+        }
+        let Pair { receiver, from, to, sender: _ } = pair;
+        drop((from, to));
+        assert!(receiver.recover().expect("whole").group.is_none());
+    }
 }
 
 #[test]
@@ -131,7 +155,9 @@ fn a_snapshot_cut_behind_every_part_goes_on_there_and_ends_as_the_same_file() {
         let mut first = Wire::lost_after(&pair, cut);
         assert!(matches!(pair.receive(&mut first), Err(Refused::Lost(_))), "cut behind {cut}");
         let mut second = Wire::lost_after(&pair, 99);
-        assert_eq!(pair.receive(&mut second).expect("received").0, CHUNKS.concat());
+        let received = pair.receive(&mut second).expect("received");
+        assert_eq!(received.state, CHUNKS.concat());
+        pair.counts(received.file);
         let had = second.had.expect("asked").pieces;
         assert_eq!(had, cut.saturating_sub(1) as u64, "pieces are not sent twice");
         assert_eq!(pair.files(), [NAME]);
@@ -141,16 +167,37 @@ fn a_snapshot_cut_behind_every_part_goes_on_there_and_ends_as_the_same_file() {
 #[test]
 fn a_sender_that_did_not_hear_of_the_end_sends_nothing_again() {
     let pair = Pair::new();
-    let (_, number) = pair.receive(&mut Wire::lost_after(&pair, 99)).expect("received");
+    let first = pair.receive(&mut Wire::lost_after(&pair, 99)).expect("received");
+    let number = first.number;
+    // The log writer names the first one sooner or later; the second is the same under a name of its own.
     let mut again = Wire::lost_after(&pair, 99);
-    let (state, later) = pair.receive(&mut again).expect("received");
-    assert_eq!((state, again.had.expect("asked").pieces), (CHUNKS.concat(), 4));
+    let second = pair.receive(&mut again).expect("received");
+    assert_eq!((second.state, again.had.expect("asked").pieces), (CHUNKS.concat(), 4));
+    pair.counts(first.file);
+    let third = pair.receive(&mut Wire::lost_after(&pair, 99)).expect("received");
+    for file in [second.file, third.file] {
+        pair.to.arrivals.discard(file);
+    }
+    assert_eq!(pair.files(), [NAME]);
+    let later = third.number;
     // An expiry of the time before does nothing.
     pair.to.arrivals.expire(announced(7).from, number);
     let mut again = Wire::lost_after(&pair, 0);
     assert!(matches!(pair.receive(&mut again), Err(Refused::Lost(_))));
     assert_eq!(again.had.expect("asked").pieces, 4);
     assert!(later > number);
+}
+
+#[test]
+fn a_snapshot_that_was_not_taken_is_sent_from_its_beginning() {
+    let pair = Pair::new();
+    let first = pair.receive(&mut Wire::lost_after(&pair, 99)).expect("received");
+    pair.to.arrivals.discard(first.file);
+    let mut again = Wire::lost_after(&pair, 99);
+    assert!(matches!(pair.receive(&mut again), Err(Refused::Lost(_))));
+    let mut again = Wire::lost_after(&pair, 99);
+    let second = pair.receive(&mut again).expect("received");
+    assert_eq!((second.state, again.had.expect("asked").pieces), (CHUNKS.concat(), 0));
 }
 
 #[test]
@@ -198,7 +245,7 @@ fn a_snapshot_with_damage_anywhere_is_refused_and_leaves_nothing() {
         let refused = pair.receive(&mut Script(parts));
         // Without its last piece it is whole as far as checksums tell: what it means is for `restore` to say.
         assert_eq!(refused.is_ok(), place == CHUNKS.len());
-        let _ = std::fs::remove_file(snapshots::directory(&pair.receiver.life()).join(NAME));
+        refused.into_iter().for_each(|received| pair.to.arrivals.discard(received.file));
         pair.to.arrivals.expire(announced(7).from, u64::MAX);
     }
 }

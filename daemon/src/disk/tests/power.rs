@@ -171,6 +171,7 @@ impl Story {
                     let log = log.get_or_insert_default();
                     records.into_iter().for_each(|record| log.add(record));
                 }
+                Write::Snapshot { .. } => unreachable!("none is drawn"),
             }
         }
         let snapshot = self.snapshots.iter().rfind(|snapshot| snapshot.0 <= done);
@@ -291,6 +292,7 @@ impl Story {
                     LogRecord::Reset { index, .. } => (drawn.last, drawn.base) = (*index, *index),
                     LogRecord::Compacted { index, .. } => drawn.base = *index,
                 }),
+                Write::Snapshot { .. } => unreachable!("none is drawn"),
             }
         }
         // A snapshot whose compaction was lost may be newer.
@@ -370,6 +372,29 @@ fn a_received_snapshot_has_its_name_for_good_before_the_log_forgets_what_it_repl
         .position(|one| matches!(one, Operation::SyncDirectory { path } if *path == names));
     let reset = operations.iter().rposition(|one| matches!(one, Operation::Write { .. }));
     assert!(named.expect("synced") < reset.expect("reset"), "{operations:?}");
+}
+
+#[test]
+fn a_snapshot_that_raft_has_taken_has_its_name_for_good_before_the_log_begins_behind_it() {
+    let mut story = Story::new(7);
+    let mut start = story.start();
+    let births = vec![(1, Write::Log(birth())), (2, Write::Log(vec![entries(2, 3, 1)]))];
+    start.writer.write(births).expect("this disk does not fail");
+    let names = snapshots::directory(&story.host.life());
+    let received = start.disk.create(&snapshots::received(&names, 0)).expect("created");
+    received.write_all_at(b"received", 0).expect("written");
+    received.sync_all().expect("synced");
+    let before = start.disk.done();
+    let reset = vec![LogRecord::Reset { index: 9, term: 2 }];
+    let waiting =
+        vec![(3, Write::Snapshot { file: 0, metadata: at(9, 2) }), (4, Write::Log(reset))];
+    start.writer.write(waiting).expect("this disk does not fail");
+    let operations = start.disk.operations().split_off(before);
+    let place = |what: &dyn Fn(&Operation) -> bool| operations.iter().position(what);
+    let named = place(&|one| matches!(one, Operation::Rename { to, .. } if to.starts_with(&names)));
+    let synced = place(&|one| matches!(one, Operation::SyncDirectory { path } if *path == names));
+    let begins = place(&|one| matches!(one, Operation::Write { .. }));
+    assert!(named.is_some() && named < synced && synced < begins, "{operations:?}");
 }
 
 /// Runs one story with one failing operation for each operation that it has, until `check` says it has no more.
