@@ -24,7 +24,8 @@ static VIEW: Shape = Shape(&[(2, &MEMBER)]);
 static DELTA: Shape = Shape(&[(2, &MEMBER), (3, &PLAIN), (4, &PLAIN)]);
 static UPDATE: Shape = Shape(&[(1, &VIEW), (2, &DELTA)]);
 static PING: Shape = Shape(&[(6, &UPDATE), (13, &PLAIN)]);
-static PONG: Shape = Shape(&[(8, &Shape(&[(3, &UPDATE)])), (9, &PLAIN)]);
+static RELAYED: Shape = Shape(&[(3, &UPDATE), (4, &PLAIN), (5, &PLAIN)]);
+static PONG: Shape = Shape(&[(8, &RELAYED), (9, &PLAIN)]);
 static DISSENT: Shape = Shape(&[(2, &PLAIN)]);
 static WARNINGS: Shape = Shape(&[(1, &PLAIN)]);
 static RAFT: Shape = Shape(&[(3, &Shape(&[(7, &PLAIN)]))]);
@@ -127,6 +128,8 @@ mod tests {
             (Lane::Control, &[1, 6, 1, 2, 11]),
             (Lane::Control, &[2, 8, 3, 1, 2]),
             (Lane::Control, &[1, 13]),
+            (Lane::Control, &[2, 8, 4]),
+            (Lane::Control, &[2, 8, 5]),
             (Lane::Control, &[2, 9]),
             (Lane::Control, &[4, 2]),
             (Lane::Log, &[6, 3, 7]),

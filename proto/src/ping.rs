@@ -4,7 +4,7 @@
 //! A ping carries what the receiver has not acknowledged; the answer is the acknowledgement. Pings repeat, so
 //! nothing in them needs to be retransmitted.
 
-use crate::{GenesisId, HealthEpoch, HealthUpdate, Instance};
+use crate::{GenesisId, HealthEpoch, HealthUpdate, Instance, Warning};
 
 /// "Are you there? This is what I know."
 #[derive(Clone, PartialEq, prost::Message)]
@@ -39,10 +39,6 @@ pub struct Ping {
     /// The sender leads and has not heard the receiver for a while.
     #[prost(bool, tag = "12")]
     pub unheard: bool,
-    /// The last entry that the receiver acknowledged to this leader, when it has said since that it no longer has it; 0
-    /// otherwise.
-    #[prost(uint64, tag = "9")]
-    pub lost: u64,
     /// Copies of the log that are not what they should be; only from the leader. At most `limits::COPY_NOTICES`.
     #[prost(message, repeated, tag = "13")]
     pub copies: Vec<CopyNotice>,
@@ -125,6 +121,12 @@ pub struct Relayed {
     /// What the asker has not acknowledged yet.
     #[prost(message, optional, tag = "3")]
     pub update: Option<HealthUpdate>,
+    /// What the leader says of copies of the log. At most `limits::COPY_NOTICES`.
+    #[prost(message, repeated, tag = "4")]
+    pub copies: Vec<CopyNotice>,
+    /// What all nodes are warned of. At most `limits::WARNINGS`.
+    #[prost(message, repeated, tag = "5")]
+    pub warnings: Vec<Warning>,
 }
 
 /// The epoch that a node has which does not reach the leader.

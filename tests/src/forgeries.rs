@@ -83,7 +83,7 @@ impl Forger {
                 ping.term = near(random, self.term);
                 ping.leader = self.somebody(random);
                 ping.unheard = random.percent(20);
-                ping.lost = if random.percent(20) { near(random, self.commit) } else { ping.lost };
+                ping.copies.extend(self.copies(random));
             }
             EnvelopeBody::Pong(pong) => {
                 pong.epoch = HealthEpoch::new(near(random, pong.epoch.get()));
@@ -155,7 +155,6 @@ impl Forger {
             state_hash: random.draw(),
             asks: random.percent(20),
             unheard: random.percent(20),
-            lost: if random.percent(20) { near(random, self.commit) } else { 0 },
             copies: self.copies(random),
         }))
     }
@@ -170,6 +169,8 @@ impl Forger {
             leader: self.somebody(random).unwrap_or(self.liar),
             term: near(random, self.term),
             update: Some(self.update(random)),
+            copies: self.copies(random),
+            warnings: Vec::new(),
         });
         Envelope::encode_body(EnvelopeBody::Pong(Pong {
             number: random.below(1000),

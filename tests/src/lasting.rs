@@ -3,7 +3,6 @@
 //! Every fault here is one that no epoch can mend, and that different hosts see differently: a cut link, a way cut in one
 //! direction, a host that only one other hears. It lasts, it ends, and the cluster becomes whole again.
 
-use crate::checks::TURNS;
 use crate::figures::healthy;
 use crate::network::Weather;
 use crate::world::World;
@@ -54,13 +53,6 @@ impl Lasting {
 const LASTS: Duration = Duration::from_secs(20);
 /// The cluster is whole again within this.
 const HEALS: Duration = Duration::from_secs(60);
-
-/// Most turns of a host that a fault may bring. Whom one other alone hears is condemned once more, in some runs of seven
-/// hosts, before that one is asked again.
-#[must_use]
-pub fn turns_allowed(fault: Lasting) -> u64 {
-    if fault == Lasting::Bridged { 2 * TURNS } else { TURNS }
-}
 
 /// Most turns of a host from the beginning of a fault until the cluster is whole again.
 ///

@@ -4,6 +4,7 @@
 
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
+use quorate_tests::checks::TURNS;
 use quorate_tests::copies::{a_copy_of_a_running_disk, an_older_copy_in_its_place};
 use quorate_tests::cut_links::{Cut, run_cuts, run_cuts_in, setup_of};
 use quorate_tests::figures::{
@@ -11,7 +12,7 @@ use quorate_tests::figures::{
     leader_wiped_and_back, majority_lost, median_and_worst, stands_still_and_goes_on, told,
     told_over_a_cut_link,
 };
-use quorate_tests::lasting::{Lasting, turns_allowed, turns_under};
+use quorate_tests::lasting::{Lasting, turns_under};
 use quorate_tests::names::{
     Kept, name_of_a_living_voter, name_of_a_stopped_voter, name_of_a_wiped_voter,
 };
@@ -294,7 +295,7 @@ fn no_lasting_fault_makes_a_host_turn_again_and_again() {
         for fault in Lasting::ALL {
             let done = std::panic::catch_unwind(|| turns_under(seed, hosts, fault));
             let turns = done.as_ref().map_or(99, |(turns, _)| *turns);
-            if turns > turns_allowed(fault) {
+            if turns > TURNS {
                 many.push(format!("seed {seed}, {hosts} hosts, {fault:?}: {turns}"));
                 if let (Ok((_, world)), Some(_)) = (&done, number("QUORATE_SEED")) {
                     eprintln!("{}", world.log.join("\n"));

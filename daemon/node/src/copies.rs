@@ -53,11 +53,6 @@ impl Copies {
             self.contradicting.iter().filter(move |(_, (_, at))| now.since(*at) < CONTRADICTS);
         fresh.map(|(life, (index, _))| (*life, *index))
     }
-
-    /// What to tell a peer on a ping: the last entry that it acknowledged, when it lost some; otherwise 0.
-    pub(crate) fn lost_by(&self, instance: Instance) -> u64 {
-        self.lost.get(&instance).map_or(0, |(had, _)| *had)
-    }
 }
 
 impl Node {
@@ -67,7 +62,13 @@ impl Node {
     }
 
     /// A leader that this node believes has acknowledgements of it up to an entry that is not here: somebody else is asked.
-    pub(crate) fn loss_told(&mut self, had: u64, out: &mut Vec<Output>) {
+    pub(crate) fn loss_told(&mut self, told: &[CopyNotice], out: &mut Vec<Output>) {
+        let me = self.config.instance;
+        let own = told
+            .iter()
+            .take(limits::COPY_NOTICES)
+            .find(|notice| notice.instance == me && notice.fault == i32::from(CopyFault::Lost));
+        let had = own.map_or(0, |notice| notice.entry);
         let Some(group) = &self.group else { return };
         let Some(leader) = self.followed().filter(|_| had > group.replica.last()) else {
             self.copies.told = None;

@@ -1,5 +1,5 @@
 //! How every node hears of a copy of the log that is not what it should be: the leader says so on its pings, in numbers, and
-//! each node says the same words to its operator.
+//! each node says the same words to its operator. A node that is cut off from the leader hears it from the voter in between.
 //!
 //! Invariants: only the leader that this node believes is heard; what it no longer says is over; each fault is an event
 //! once. Who finds a fault, and how, is in `copies.rs` and `state_watch.rs`.
@@ -84,15 +84,21 @@ impl Node {
         Some(words)
     }
 
-    /// Copies that do not count, for `quorate why`: as the leader finds them, or said last.
-    pub(crate) fn copy_reasons(&self, now: Moment) -> Vec<Reason> {
-        let (notices, since) = if self.leads() {
-            (self.copy_faults(), now)
+    /// As the leader finds them, or said last.
+    pub(crate) fn copies_known(&self) -> Vec<CopyNotice> {
+        if self.leads() {
+            self.copy_faults()
         } else if self.copy_notices.by == self.health.leader {
-            (self.copy_notices.notices.clone(), self.copy_notices.since)
+            self.copy_notices.notices.clone()
         } else {
-            (Vec::new(), now)
-        };
+            Vec::new()
+        }
+    }
+
+    /// Copies that do not count, for `quorate why`.
+    pub(crate) fn copy_reasons(&self, now: Moment) -> Vec<Reason> {
+        let notices = self.copies_known();
+        let since = if self.leads() { now } else { self.copy_notices.since };
         let own = self.followed().map_or(0, |leader| self.contradiction_of(leader));
         let own = (own > 0).then(|| CopyNotice {
             instance: self.config.instance,

@@ -2,7 +2,8 @@
 //!
 //! Invariants: that a host is gone is never held back; nor is its first restart within a minute. Each further return is told
 //! once the host has been up without a break for a span that doubles; the first return of a start that was found silent
-//! once it was heard for as long as that silence. Every node counts along from the committed view, so that another leader
+//! once it was heard for as long as that silence, and of one that was heard all the while and answered nobody once that lasted
+//! longer than connections on which nothing is answered. Every node counts along from the committed view, so that another leader
 //! goes on where the last one ended.
 
 use quorate_proto::{Generation, Instance, Moment};
@@ -13,6 +14,9 @@ use std::time::Duration;
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
 /// Who was silent for half a second must be heard for as long: one late frame of a host that hears nobody is no return.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Who was heard up to the moment when it was found to answer nobody hears nobody itself: it goes on sending until its
+/// connections have been silent for too long, 3 s, and is heard without an end only when it hears the others again.
+const DEAF: Duration = Duration::from_secs(4);
 /// The hold at the second departure within the window: longer than a flapping link or a service manager's pause between
 /// two starts. It doubles with each further one.
 const FIRST_HOLD: Duration = Duration::from_secs(2);
@@ -28,6 +32,8 @@ const BREAK: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 struct Host {
     gone: VecDeque<Moment>,
+    /// It was heard when it went last.
+    was_heard: bool,
     steady: Option<Steady>,
 }
 
@@ -59,13 +65,14 @@ pub(crate) struct Damping {
 }
 
 impl Damping {
-    /// A host was committed as gone, or as another start of itself.
-    pub(crate) fn gone(&mut self, now: Moment, instance: Instance) {
+    /// A host was committed as gone, or as another start of itself. `heard`: when it was heard here last.
+    pub(crate) fn gone(&mut self, now: Moment, instance: Instance, heard: Option<Moment>) {
         let host = self.hosts.entry(instance).or_default();
         if host.gone.len() >= KEPT {
             host.gone.pop_front();
         }
         host.gone.push_back(now);
+        host.was_heard = heard.is_some_and(|heard| now.since(heard) < AGAIN);
         host.steady = None;
     }
 
@@ -83,7 +90,12 @@ impl Damping {
     /// Whether a host may be told to be back.
     pub(crate) fn lets_back(&mut self, now: Moment, instance: Instance, life: Life) -> bool {
         let Life { generation, restarted, heard, silent } = life;
-        let again = if restarted { Duration::ZERO } else { AGAIN };
+        let deaf = self.hosts.get(&instance).is_some_and(|host| host.was_heard);
+        let again = match restarted {
+            true => Duration::ZERO,
+            false if deaf => DEAF,
+            false => AGAIN,
+        };
         let hold = hold(self.times(now, instance)).max(again);
         if hold.is_zero() {
             return true;
@@ -150,7 +162,7 @@ mod tests {
     #[test]
     fn one_late_frame_of_a_start_that_was_found_silent_is_no_return() {
         let mut damping = Damping::default();
-        damping.gone(at(0), one());
+        damping.gone(at(0), one(), None);
         let mut heard = |ms, silent| {
             damping.lets_back(at(ms), one(), Life { restarted: false, ..life(ms, 1, silent) })
         };
@@ -161,11 +173,24 @@ mod tests {
     }
 
     #[test]
+    fn who_was_heard_and_answered_nobody_is_back_when_it_outlived_its_connections() {
+        let mut damping = Damping::default();
+        damping.gone(at(1_000), one(), Some(at(900)));
+        let mut heard = |ms: u64, start| {
+            let life = Life { restarted: start > 1, ..life(ms, start, Some(1_000)) };
+            damping.lets_back(at(ms), one(), life)
+        };
+        assert!(!heard(1_100, 1) && !heard(3_000, 1) && !heard(5_099, 1));
+        assert!(heard(5_100, 1));
+        assert!(heard(1_200, 2), "a later start is another matter");
+    }
+
+    #[test]
     fn the_first_return_is_told_at_once_and_each_further_one_later() {
         let mut damping = Damping::default();
         assert!(damping.lets_back(at(0), one(), life(0, 1, None)));
         for (times, hold) in [(1, 0), (2, 2_000), (3, 4_000), (4, 8_000), (5, 16_000)] {
-            damping.gone(at(times), one());
+            damping.gone(at(times), one(), None);
             assert!(damping.lets_back(at(100), one(), life(100, 1, None)) == (hold == 0));
             assert_eq!(damping.times(at(100), one()) as u64, times);
             assert_eq!(
@@ -181,8 +206,8 @@ mod tests {
     #[test]
     fn a_host_that_stays_up_without_a_break_is_told_and_one_that_does_not_is_held() {
         let mut damping = Damping::default();
-        damping.gone(at(0), one());
-        damping.gone(at(1), one());
+        damping.gone(at(0), one(), None);
+        damping.gone(at(1), one(), None);
         let mut heard =
             |ms, start, silent| damping.lets_back(at(ms), one(), life(ms, start, silent));
         assert!(!heard(1_000, 1, None));
@@ -198,7 +223,7 @@ mod tests {
     #[test]
     fn a_quiet_minute_forgives() {
         let mut damping = Damping::default();
-        (0..20).for_each(|ms| damping.gone(at(ms), one()));
+        (0..20).for_each(|ms| damping.gone(at(ms), one(), None));
         assert_eq!(damping.times(at(59_000), one()), KEPT);
         assert_eq!(damping.times(at(60_100), one()), 0);
         assert!(damping.lets_back(at(60_100), one(), life(60_100, 1, None)));
@@ -209,8 +234,8 @@ mod tests {
     #[test]
     fn a_held_host_counts_as_there() {
         let mut damping = Damping::default();
-        damping.gone(at(0), one());
-        damping.gone(at(1), one());
+        damping.gone(at(0), one(), None);
+        damping.gone(at(1), one(), None);
         assert!(!damping.holds(at(900), one()));
         assert!(!damping.lets_back(at(1_000), one(), life(1_000, 1, None)));
         assert!(damping.holds(at(2_000), one()) && !damping.holds(at(6_000), one()));

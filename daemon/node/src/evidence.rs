@@ -228,8 +228,12 @@ impl Node {
             return;
         }
         for report in dissent.verdicts.iter().filter(|one| one.verdict() == Verdict::Alive) {
-            let subject = report.instance;
-            self.step_detector(DetectorInput::Vouched { subject, by: from }, out);
+            let (subject, heard) = (report.instance, before(said, report.age_ms));
+            // Who heard it before this node found it gone is no witness that it is there.
+            let own = self.detector.verdict(subject);
+            if own.is_none_or(|own| own.verdict != Verdict::Down || own.since < heard) {
+                self.step_detector(DetectorInput::Vouched { subject, by: from }, out);
+            }
         }
         let heard = Heard { came: self.now, said, verdicts: dissent.verdicts };
         self.evidence.reports.insert(from, heard);
@@ -251,7 +255,8 @@ impl Node {
             let at = self.evidence.rests_on(self.now, member);
             self.evidence.rests.insert(member.instance, at);
             if old.is_some_and(|old| old.state() == MemberState::Alive) {
-                self.damping.gone(self.now, member.instance);
+                let heard = self.detector.last_heard(member.instance);
+                self.damping.gone(self.now, member.instance, heard);
             }
         }
         let is_member = |instance| view.members.iter().any(|member| member.instance == instance);

@@ -137,8 +137,7 @@ impl Node {
                 })
                 .clone();
             let unheard = self.does_not_hear(instance);
-            let lost = self.copies.lost_by(instance);
-            let ping = Ping { unheard, lost, copies: copies.clone(), ..self.ping(update) };
+            let ping = Ping { unheard, copies: copies.clone(), ..self.ping(update) };
             self.send_control(instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
         }
     }
@@ -159,7 +158,6 @@ impl Node {
             state_hash,
             asks: false,
             unheard: false,
-            lost: 0,
             copies: Vec::new(),
         }
     }
@@ -186,7 +184,7 @@ impl Node {
             if ping.unheard {
                 self.unheard_by_leader();
             }
-            self.loss_told(ping.lost, out);
+            self.loss_told(&ping.copies, out);
             self.copies_told(ping.copies, out);
         }
         let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {

@@ -136,7 +136,8 @@ impl Node {
             self.relay.collected.insert(from, (self.now, ping.epoch));
         }
         let update = self.group.as_ref().and_then(|group| group.meta.update_since(ping.epoch));
-        Some(Relayed { leader: leader.instance, term: leader.term, update })
+        let (copies, warnings) = (self.copies_known(), self.warnings.known(self.now));
+        Some(Relayed { leader: leader.instance, term: leader.term, update, copies, warnings })
     }
 
     /// What nodes that are cut off have, for the leader.
@@ -174,6 +175,8 @@ impl Node {
         self.relay.vouch = Some(Vouch { by: from, leader, at: self.now });
         self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
         self.health.changed |= !self.is_told_quorate();
+        self.copies_told(relayed.copies, out);
+        self.note_told(relayed.warnings, out);
         if let Some(update) = relayed.update {
             let before = self.health.view.epoch;
             self.health_pushed(update);

@@ -2,7 +2,7 @@
 
 use crate::node::Node;
 use crate::status::{Reason, State, Status};
-use quorate_proto::Moment;
+use quorate_proto::{MemberState, Moment};
 use std::sync::Arc;
 
 /// The few numbers that a checker compares from outside after every turn; cheap.
@@ -108,6 +108,7 @@ impl Node {
         reasons.extend(self.turned_away_reason(now));
         reasons.extend(self.warning_reasons());
         reasons.extend(self.two_address_reasons());
+        reasons.extend(self.counted_out_reason(now));
         reasons.extend(self.link_reason());
         reasons.extend(self.disk_full.map(|since| Reason {
             code: "disk-full",
@@ -130,11 +131,38 @@ impl Node {
         reasons
     }
 
+    /// Committed as gone although it is here: damped, or not heard by the leader.
+    fn counted_out_reason(&self, now: Moment) -> Option<Reason> {
+        let member = self.health.member(self.config.instance)?;
+        if !self.is_quorate() || member.state() == MemberState::Alive {
+            return None;
+        }
+        Some(Reason {
+            code: "counted-out",
+            subject: Some(member.name.clone()),
+            text: format!(
+                "{} is here, but the cluster counts it as {} since epoch {}: {}",
+                member.name,
+                member.state().word(),
+                member.since_epoch,
+                member.reason
+            ),
+            remedy: format!(
+                "none needed after a start: the leader counts it in once it has heard it for a while, longer after each time that it \
+                 was gone; if this lasts for more than a minute: quorate ping {}",
+                self.health.name(self.health.leader?.instance)
+            ),
+            since: now,
+        })
+    }
+
     /// Its only link to the leader is through another voter.
     fn link_reason(&self) -> Option<Reason> {
         let via = self.health.name(self.relay()?);
         let leader = self.health.name(self.health.leader?.instance);
         let me = &self.config.name;
+        // Who is counted out is pinged seldom: that is no sign of a bad link.
+        self.health.member(self.config.instance).filter(|own| own.state() == MemberState::Alive)?;
         Some(Reason {
             code: "no-link",
             text: format!(

@@ -61,6 +61,12 @@ impl Entry {
 }
 
 impl Warnings {
+    /// All that stand, for a node that hears of them through this one.
+    pub(crate) fn known(&self, now: Moment) -> Vec<Warning> {
+        let fresh = self.entries.values().filter(|entry| entry.is_fresh(now));
+        fresh.map(|entry| entry.warning.clone()).collect()
+    }
+
     /// Nothing is wrong with this one any more.
     pub(crate) fn forget(&mut self, kind: WarningKind, instance: Instance) {
         self.entries.retain(|key, _| (key.0, key.1) != (kind, instance));
@@ -164,11 +170,16 @@ impl Node {
             self.counters.frames_fenced += 1;
             return;
         }
-        for warning in told.list {
-            self.note_warning(warning, true, out);
-        }
+        self.note_told(told.list, out);
         if member {
             self.timers.arm_if_idle(Timer::Warnings, self.now);
+        }
+    }
+
+    /// Another node told of these.
+    pub(crate) fn note_told(&mut self, list: Vec<Warning>, out: &mut Vec<Output>) {
+        for warning in list.into_iter().take(limits::WARNINGS) {
+            self.note_warning(warning, true, out);
         }
     }
 

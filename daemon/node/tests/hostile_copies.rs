@@ -43,7 +43,9 @@ fn append(stage: &mut Stage, term: u64, entry: Entry) -> Vec<Output> {
 
 fn told_of_a_loss(stage: &mut Stage, host: u8, term: u64, lost: u64) -> Vec<Output> {
     let leader = Some(life(host));
-    let ping = Ping { number: 1, genesis: genesis(), term, leader, lost, ..Ping::default() };
+    let fault = CopyFault::Lost.into();
+    let copies = vec![CopyNotice { instance: life(1), fault, entry: lost, end: 1 }];
+    let ping = Ping { number: 1, genesis: genesis(), term, leader, copies, ..Ping::default() };
     stage.say(host, Lane::Control, EnvelopeBody::Ping(ping))
 }
 
@@ -141,9 +143,11 @@ fn a_leader_that_is_told_twice_of_less_than_was_acknowledged_says_so_and_names_i
     stage.raft(2, answer(true, 1));
     let lost = |stage: &mut Stage| {
         let said = stage.pass(Duration::from_millis(200));
-        pinged(&said).iter().filter(|(to, _)| *to == life(2)).map(|(_, ping)| ping.lost).max()
+        let to_2 = pinged(&said).into_iter().filter(|(to, _)| *to == life(2));
+        let told = to_2.flat_map(|(_, ping)| ping.copies).filter(|one| one.instance == life(2));
+        told.map(|one| one.entry).max()
     };
-    assert_eq!(lost(&mut stage), Some(0), "told once: it is asked again");
+    assert_eq!(lost(&mut stage), None, "told once: it is asked again");
     stage.raft(2, answer(true, 1));
     stage.raft(2, answer(true, 1));
     assert_eq!(lost(&mut stage), Some(last));

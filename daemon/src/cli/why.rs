@@ -253,7 +253,7 @@ pub(super) fn render(page: &StatusPage, findings: &[Finding], pen: Pen, now: &st
         };
         let text = finding.text.replace(char::is_control, "?");
         // A name keeps its own first letter: it may be typed into a command as it stands here.
-        let named = finding.subject.as_ref().is_some_and(|subject| text.starts_with(subject));
+        let named = begins_with_a_name(&text, page);
         let text = if named { ended(&text) } else { sentence(&text) };
         let _ = write!(out, "\n{}{since}\n", pen.paint(Paint::Bold, &text));
         if !finding.meaning.is_empty() {
@@ -293,6 +293,11 @@ fn summary(page: &StatusPage, pen: Pen) -> String {
             pen.paint(Paint::Middling, "waits for")
         ),
     }
+}
+
+fn begins_with_a_name(text: &str, page: &StatusPage) -> bool {
+    let word = text.split([' ', ',', ':']).next().unwrap_or_default();
+    page.node.name == word || page.members.iter().any(|member| member.name == word)
 }
 
 /// With a capital and a full stop.

@@ -45,7 +45,8 @@ pub(crate) struct Nodes {
 fn stretch(body: &mut EnvelopeBody) {
     match body {
         EnvelopeBody::Ping(ping) => {
-            (ping.term, ping.epoch, ping.lost) = (u64::MAX, HealthEpoch::new(u64::MAX), u64::MAX);
+            (ping.term, ping.epoch) = (u64::MAX, HealthEpoch::new(u64::MAX));
+            ping.copies.iter_mut().for_each(|copy| copy.entry = u64::MAX);
             if let Some(full) = ping.update.as_mut().and_then(|update| update.full.as_mut()) {
                 full.epoch = HealthEpoch::new(u64::MAX);
             }

@@ -227,6 +227,55 @@ pub(crate) fn raft_message() -> RaftMessage {
     }
 }
 
+/// Each with everything in it.
+fn ping_and_pong() -> (Ping, Pong) {
+    let (term, applied, state_hash) = (2, 40, 0xfeed);
+    let ping = Ping {
+        number: 1,
+        genesis: genesis(),
+        term,
+        leader: Some(life(1)),
+        epoch: HealthEpoch::new(10),
+        update: Some(update()),
+        applied,
+        state_hash,
+        asks: true,
+        unheard: true,
+        copies: vec![CopyNotice {
+            instance: life(3),
+            fault: CopyFault::Lost.into(),
+            entry: 40,
+            end: 30,
+        }],
+    };
+    let pong = Pong {
+        number: 1,
+        epoch: HealthEpoch::new(10),
+        term,
+        applied,
+        state_hash,
+        leader: Some(life(1)),
+        contradicted: 7,
+        relayed: Some(Relayed {
+            leader: life(1),
+            term,
+            update: Some(update()),
+            copies: vec![CopyNotice {
+                instance: life(2),
+                fault: CopyFault::Contradicts.into(),
+                entry: 40,
+                end: 0,
+            }],
+            warnings: warnings().list,
+        }),
+        acknowledged: vec![RelayedAcknowledgement {
+            instance: life(3),
+            epoch: HealthEpoch::new(9),
+        }],
+    };
+    (ping, pong)
+}
+
 fn warnings() -> Warnings {
     let warning = Warning {
         kind: WarningKind::RunsTwice.into(),
@@ -247,40 +296,7 @@ impl Word for Envelope {
     const BOUND: Bound = Bound { per_byte: 288, constant: 8 * 1024 };
 
     fn samples() -> Vec<(String, Self)> {
-        let (term, applied, state_hash) = (2, 40, 0xfeed);
-        let ping = Ping {
-            number: 1,
-            genesis: genesis(),
-            term,
-            leader: Some(life(1)),
-            epoch: HealthEpoch::new(10),
-            update: Some(update()),
-            applied,
-            state_hash,
-            asks: true,
-            unheard: true,
-            lost: 40,
-            copies: vec![CopyNotice {
-                instance: life(3),
-                fault: CopyFault::Lost.into(),
-                entry: 40,
-                end: 30,
-            }],
-        };
-        let pong = Pong {
-            number: 1,
-            epoch: HealthEpoch::new(10),
-            term,
-            applied,
-            state_hash,
-            leader: Some(life(1)),
-            contradicted: 7,
-            relayed: Some(Relayed { leader: life(1), term, update: Some(update()) }),
-            acknowledged: vec![RelayedAcknowledgement {
-                instance: life(3),
-                epoch: HealthEpoch::new(9),
-            }],
-        };
+        let (ping, pong) = ping_and_pong();
         let report = VerdictReport {
             instance: life(3),
             generation: Generation::new(1),

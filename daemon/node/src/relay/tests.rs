@@ -4,9 +4,10 @@ use crate::event::{Input, Output};
 use crate::status::State;
 use crate::trial::{Trial, forwards, life, put_request};
 use quorate_proto::{
-    Envelope, EnvelopeBody, ForwardRequest, HealthEpoch, Instance, Lane, Ping, Pong, Relayed,
-    forward_answer, forward_request,
+    CopyFault, CopyNotice, Envelope, EnvelopeBody, ForwardRequest, HealthEpoch, Instance, Lane,
+    Ping, Pong, Relayed, Warning, WarningKind, Warnings, forward_answer, forward_request,
 };
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Longer than two rounds of pings.
@@ -40,7 +41,7 @@ fn pongs(out: &[Output]) -> Vec<Pong> {
 }
 
 fn vouches(number: u64, leader: u8, term: u64) -> EnvelopeBody {
-    let relayed = Some(Relayed { leader: life(leader), term, update: None });
+    let relayed = Some(Relayed { leader: life(leader), term, ..Relayed::default() });
     EnvelopeBody::Pong(Pong { number, epoch: HealthEpoch::new(1), relayed, ..Pong::default() })
 }
 
@@ -94,6 +95,46 @@ fn a_node_without_a_link_to_the_leader_is_quorate_while_a_voter_vouches() {
     assert_eq!(reasons.iter().map(|reason| reason.code).collect::<Vec<_>>(), ["no-link"]);
     trial.pass(Duration::from_secs(2));
     assert_eq!(trial.node.status(trial.now).state, State::NoQuorum, "nobody vouches any more");
+}
+
+#[test]
+fn a_node_without_a_link_hears_through_the_voter_what_all_are_warned_of() {
+    let copies = vec![CopyNotice {
+        instance: life(3),
+        fault: CopyFault::StateDiffers.into(),
+        ..CopyNotice::default()
+    }];
+    let warning = Warning {
+        kind: WarningKind::RunsTwice.into(),
+        instance: life(3),
+        name: "n3".to_owned(),
+        address: SocketAddr::from(([10, 0, 0, 9], 4747)).into(),
+        ..Warning::default()
+    };
+    // A voter that hears the leader passes on what that one says and warns of.
+    let mut voter = Trial::member_under_2(5);
+    let (leader, genesis) = (Some(life(2)), voter.genesis());
+    let ping = Ping { genesis, term: 5, leader, copies: copies.clone(), ..Ping::default() };
+    voter.hears(2, Lane::Control, EnvelopeBody::Ping(ping));
+    voter.hears(2, Lane::Control, EnvelopeBody::Warnings(Warnings { list: vec![warning.clone()] }));
+    let question = Ping { number: 7, genesis, asks: true, ..Ping::default() };
+    let out = voter.hears(3, Lane::Control, EnvelopeBody::Ping(question));
+    let relayed = pongs(&out).into_iter().find_map(|pong| pong.relayed).expect("it vouches");
+    assert_eq!((&relayed.copies, &relayed.warnings), (&copies, &vec![warning]));
+    // The one that is cut off shows it, until the voter no longer says it.
+    let (mut trial, number) = cut_off();
+    let codes = |trial: &Trial| {
+        let reasons = trial.node.status(trial.now).reasons;
+        let told = reasons.iter().map(|reason| reason.code);
+        told.filter(|code| ["copy-state-differs", "clone"].contains(code)).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&trial), [""; 0]);
+    let relayed = Some(relayed);
+    let pong = Pong { number, epoch: HealthEpoch::new(1), relayed, ..Pong::default() };
+    trial.hears(3, Lane::Control, EnvelopeBody::Pong(pong));
+    assert_eq!(codes(&trial), ["clone", "copy-state-differs"]);
+    trial.hears(3, Lane::Control, vouches(number, 2, 5));
+    assert_eq!(codes(&trial), ["clone"], "a copy is told of for some time");
 }
 
 #[test]
