@@ -22,7 +22,7 @@ pub(crate) fn lay_out(
         let [peers, clients] = [free_port()?, free_port()?].map(loopback);
         places.push(Place { name: format!("q{number}"), peers, clients });
     }
-    let recipes = layout::lay_out(program, directory, &places, SEEDS)?;
+    let recipes = layout::lay_out(program, directory, &places, SEEDS, None)?;
     let node = |(place, recipe): (Place, _)| Node {
         name: place.name,
         port: place.clients.port(),

@@ -51,7 +51,7 @@ impl Nodes {
             clients: (ground::address(node), CLIENTS).into(),
         };
         let places: Vec<Place> = (0..count).map(place).collect();
-        let recipes = layout::lay_out(program, directory, &places, count)?;
+        let recipes = layout::lay_out(program, directory, &places, count, Some(count))?;
         let own = std::process::id().to_string();
         let node = |(place, mut recipe): (Place, Recipe)| {
             recipe.arguments.extend(["--end-with".to_owned(), own.clone()]);

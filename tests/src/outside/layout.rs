@@ -21,33 +21,35 @@ pub struct Place {
     pub clients: SocketAddr,
 }
 
-/// Writes a secret and the files of all nodes below `directory`; the first `seeds` of them are seeds. Each is started
-/// by its recipe, in the order of the places.
+/// Writes a secret and the files of all nodes below `directory`; the first `seeds` of them are seeds. `voters`: how many are wanted,
+/// where it is not for the nodes to say. Each is started by its recipe, in the order of the places.
 pub fn lay_out(
     program: &Path,
     directory: &Path,
     places: &[Place],
     seeds: usize,
+    voters: Option<usize>,
 ) -> Result<Vec<Recipe>, Trouble> {
     write(&directory.join("secret"), &secret(program)?)?;
     let seeds: Vec<String> =
         places.iter().take(seeds).map(|place| format!("\"{}\"", place.peers)).collect();
-    let seeds = seeds.join(", ");
-    places.iter().map(|place| lay_out_one(program, directory, place, &seeds)).collect()
+    let wanted = voters.map_or_else(String::new, |voters| format!("voters = {voters}\n"));
+    let cluster = format!("seeds = [{}]\n{wanted}", seeds.join(", "));
+    places.iter().map(|place| lay_out_one(program, directory, place, &cluster)).collect()
 }
 
 fn lay_out_one(
     program: &Path,
     directory: &Path,
     place: &Place,
-    seeds: &str,
+    cluster: &str,
 ) -> Result<Recipe, Trouble> {
     let Place { name, peers, clients } = place;
     let home = directory.join(name);
     fs::create_dir(&home).map_err(Trouble::at(format!("creating {}", home.display())))?;
     let (all, own) = (directory.display(), home.display());
     let config = format!(
-        "cluster = \"outside\"\nseeds = [{seeds}]\nsecret_file = \"{all}/secret\"\n\
+        "cluster = \"outside\"\n{cluster}secret_file = \"{all}/secret\"\n\
          data_dir = \"{own}/data\"\nbirth_dir = \"{own}/birth\"\nlisten = \"{peers}\"\n\
          [client]\nsocket = \"{own}/sock\"\ntcp = \"{clients}\"\nkeyspace_on_tcp = true\n",
     );
