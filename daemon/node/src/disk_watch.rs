@@ -7,6 +7,7 @@
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
+use quorate_proto::Moment;
 use std::time::Duration;
 
 /// A write that takes this long is no slow disk but a silent one: elections are calmer than that.
@@ -31,6 +32,11 @@ impl Node {
             "the disk under `data_dir` has room again: writes are taken"
         };
         self.event("disk-full", text.to_owned(), full, out);
+    }
+
+    /// There was no turn for so long: the process stood still, and the threads that write with it. What was under way counts from now.
+    pub(crate) fn forgive_disk(&mut self, now: Moment) {
+        self.persists.iter_mut().for_each(|(_, _, since)| *since = now);
     }
 
     /// Looks how long the oldest write has been under way, and looks again while there is one.
@@ -71,5 +77,27 @@ impl Node {
                 group.replica.transfer_to(successor);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Input, Output};
+    use crate::trial::Trial;
+
+    fn alarms(out: &[Output]) -> usize {
+        let alarm = |output: &&Output| matches!(output, Output::Event(event) if event.kind == "disk-stalled");
+        out.iter().filter(alarm).count()
+    }
+
+    #[test]
+    fn a_process_that_stood_still_does_not_blame_its_disk() {
+        let mut trial = Trial::voter();
+        // Its first writes are under way, and nobody says that they are durable.
+        trial.now = trial.now + STALL * 10;
+        assert_eq!(alarms(&trial.turn([Input::Wake])), 0);
+        assert_eq!(alarms(&trial.pass(STALL - LOOK)), 0);
+        assert_eq!(alarms(&trial.pass(LOOK * 2)), 1, "from now on it is silent for as long as any");
     }
 }

@@ -194,14 +194,14 @@ impl Node {
         }
     }
 
-    /// Reads that were asked of an earlier leader are asked of the new one, and what waits goes on where it can. Once in
+    /// Reads that were asked of an earlier leader, or over a link that is cut, are asked anew, and what waits goes on where it can. Once in
     /// a turn, when who leads is known. A write stays with the leader that it was asked of: as long as that node lives,
     /// it alone knows what became of it.
     pub(crate) fn settle_requests(&mut self, out: &mut Vec<Output>) {
         if !self.requests.due {
             return;
         }
-        for id in self.reads_at_earlier_leaders() {
+        for id in self.reads_to_ask_anew() {
             self.requests.set_stage(id, Stage::Waiting { tried: None });
         }
         self.requests.due = false;
@@ -215,11 +215,13 @@ impl Node {
         }
     }
 
-    fn reads_at_earlier_leaders(&self) -> Vec<u64> {
+    /// Those whose answer need not be waited for: another leads now, or there is a way around the link that they went over.
+    fn reads_to_ask_anew(&self) -> Vec<u64> {
         let Some(leader) = self.health.leader else { return Vec::new() };
+        let around = self.relay().is_some();
         let earlier = |request: &Request| {
             matches!(request.stage, Stage::Forwarded { to, leader: asked, .. }
-                if to == asked && to != leader.instance)
+                if to == asked && (to != leader.instance || around))
                 && !matches!(request.work, Work::Write(_))
         };
         let table = self.requests.table.iter();

@@ -238,6 +238,12 @@ fn a_thin_margin_and_a_member_that_is_down_are_told_though_it_is_quorate() {
     assert!(text.contains("1 founder disk is lost"), "{text}");
     assert!(text.contains("c is down (epoch 4): as told"), "{text}");
     assert!(text.contains("2 of 3 voters are alive; 0 more may fail"), "{text}");
+    page.members[2].state = "left".to_owned();
+    let text = why(&page);
+    assert!(text.contains("c has left (epoch 4): as told"), "a voter counts: {text}");
+    assert!(text.contains("2 of 3 voters are alive; 0 more may fail"), "{text}");
+    page.members[2].role = "member".to_owned();
+    assert!(!why(&page).contains("c has left"), "that is in order");
 }
 
 #[tokio::test]

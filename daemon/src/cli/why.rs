@@ -71,7 +71,11 @@ pub(super) fn findings(page: &StatusPage) -> Vec<Finding> {
     // Whoever was named by a reason is not named again.
     let named: Vec<String> = found.iter().filter_map(|finding| finding.subject.clone()).collect();
     let fresh = |name: &String| !named.contains(name);
-    let absent = page.members.iter().filter(|member| member.state == "down" && fresh(&member.name));
+    // A voter that left in order counts in the majority as long as it is one.
+    let gone = |member: &MemberPage| {
+        member.state == "down" || (member.state == "left" && member.role == "voter")
+    };
+    let absent = page.members.iter().filter(|member| gone(member) && fresh(&member.name));
     found.extend(absent.map(|member| of_member(member, page)));
     let opinions = page.opinions.iter().filter(|opinion| fresh(&opinion.name));
     found.extend(opinions.map(of_opinion));
@@ -234,9 +238,15 @@ fn of_member(member: &MemberPage, page: &StatusPage) -> Finding {
         _ => "the cluster works without it".to_owned(),
     };
     Finding {
-        code: "down".to_owned(),
+        code: member.state.clone(),
         subject: Some(member.name.clone()),
-        text: format!("{} is down (epoch {}): {}", member.name, member.since_epoch, member.reason),
+        text: format!(
+            "{} {} (epoch {}): {}",
+            member.name,
+            if member.state == "left" { "has left" } else { "is down" },
+            member.since_epoch,
+            member.reason
+        ),
         since: member.since.clone(),
         meaning,
         remedy: format!("on {}: systemctl start quorate", member.name),
@@ -253,7 +263,9 @@ pub(super) fn render(page: &StatusPage, findings: &[Finding], pen: Pen, now: &st
         };
         let text = finding.text.replace(char::is_control, "?");
         // A name keeps its own first letter: it may be typed into a command as it stands here.
-        let named = begins_with_a_name(&text, page);
+        let subject = |subject: &String| text.starts_with(subject);
+        let named =
+            begins_with_a_name(&text, page) || finding.subject.as_ref().is_some_and(subject);
         let text = if named { ended(&text) } else { sentence(&text) };
         let _ = write!(out, "\n{}{since}\n", pen.paint(Paint::Bold, &text));
         if !finding.meaning.is_empty() {

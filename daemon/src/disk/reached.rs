@@ -51,7 +51,14 @@ pub(super) fn read(
 ) -> Result<Option<Reached>, DiskError> {
     let file = path(birth_dir, cluster);
     match std::fs::read(&file) {
-        Ok(content) => Ok(decode(&content).filter(|reached| reached.instance == instance)),
+        Ok(content) => {
+            let noted = decode(&content);
+            if noted.is_none() {
+                let file = file.display();
+                tracing::warn!(%file, "what this host had reached cannot be read: that its data are not older than that is not checked at this start");
+            }
+            Ok(noted.filter(|reached| reached.instance == instance))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(DiskError::io("read", &file, error)),
     }

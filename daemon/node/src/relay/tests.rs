@@ -4,8 +4,9 @@ use crate::event::{Input, Output};
 use crate::status::State;
 use crate::trial::{Trial, forwards, life, put_request};
 use quorate_proto::{
-    CopyFault, CopyNotice, Envelope, EnvelopeBody, ForwardRequest, HealthEpoch, Instance, Lane,
-    Ping, Pong, Relayed, Warning, WarningKind, Warnings, forward_answer, forward_request,
+    CopyFault, CopyNotice, Envelope, EnvelopeBody, ForwardRequest, HealthEpoch, Instance,
+    KvRequest, Lane, Ping, Pong, RangeRequest, Relayed, Warning, WarningKind, Warnings,
+    forward_answer, forward_request, kv_request,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -162,6 +163,22 @@ fn requests_go_through_the_voter_that_vouches_and_are_handed_on_once() {
     let (_, out) = trial.put("a");
     let [(to, _, request)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
     assert_eq!((to, request.relay), (life(3), true));
+}
+
+#[test]
+fn a_read_that_is_in_hand_when_the_link_is_cut_is_asked_through_the_voter_and_a_write_is_not() {
+    let mut trial = Trial::member_under_2(5);
+    let range = RangeRequest { key: "a".into(), ..RangeRequest::default() };
+    let read = KvRequest { request: Some(kv_request::Request::Range(range)) };
+    for out in [trial.asks(read.clone(), SILENCE * 10).1, trial.put("b").1] {
+        assert_eq!(forwards(&out).iter().map(|(to, ..)| *to).collect::<Vec<_>>(), [life(2)]);
+    }
+    let out = trial.pass(SILENCE);
+    let Some((_, number)) = questions(&out).pop() else { panic!("it asks, of {out:?}") };
+    let out = trial.hears(3, Lane::Control, vouches(number, 2, 5));
+    let [(to, _, request)] = forwards(&out)[..] else { panic!("one is asked anew, of {out:?}") };
+    assert_eq!((to, request.relay), (life(3), true));
+    assert_eq!(request.body, Some(forward_request::Body::Kv(read)));
 }
 
 #[test]
