@@ -39,6 +39,7 @@ pub struct Ping {
     /// The sender leads and has not heard the receiver for a while.
     #[prost(bool, tag = "12")]
     pub unheard: bool,
+    // Tag 9 was an entry that the receiver had lost; the list says it too.
     /// Copies of the log that are not what they should be; only from the leader. At most `limits::COPY_NOTICES`.
     #[prost(message, repeated, tag = "13")]
     pub copies: Vec<CopyNotice>,

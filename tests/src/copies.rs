@@ -68,6 +68,35 @@ pub fn a_copy_of_a_running_disk(seed: u64, reaches: &[usize]) -> (bool, [bool; 3
     (same && runs && epoch_at(&world, 0) == epoch, told)
 }
 
+/// A voter restarts in good order while a copy of its disk waits. Gives whether the voter is back in its place, on all three hosts, and
+/// what the host with the copy says.
+#[must_use]
+pub fn an_original_that_restarts_beside_its_copy(seed: u64) -> (bool, bool) {
+    let mut world = three_of_four(seed);
+    let (instance, generation, ..) = seen_by(&world, 0);
+    world.copy_disk(ORIGINAL, COPY);
+    world.start(COPY);
+    world.run_for(Duration::from_secs(3));
+    world.checks.disturbed();
+    world.stop(ORIGINAL);
+    let over = |world: &mut World| world.hosts[ORIGINAL].process.is_none();
+    assert!(world.run_until_true(LIMIT, over), "{}", world.describe());
+    // Long enough for the copy to try; its starts count up like the original's.
+    for _ in 0..3 {
+        world.run_for(Duration::from_secs(2));
+        world.crash(COPY);
+        world.start(COPY);
+    }
+    world.checks.disturbed();
+    world.start(ORIGINAL);
+    world.run_for(LIMIT);
+    let next = Generation::new(generation.get() + 1);
+    let back = (instance, next, MemberState::Alive, Role::Voter);
+    let same = (0..3).all(|host| seen_by(&world, host) == back);
+    let runs = world.hosts[ORIGINAL].process.is_some();
+    (same && runs, says(&world, COPY, "do not listen to this host"))
+}
+
 /// An older copy of a voter's disk is put in its place. Gives whether the others listen to it, and whether they say what it is.
 #[must_use]
 pub fn an_older_copy_in_its_place(seed: u64) -> (bool, [bool; 2]) {

@@ -5,7 +5,9 @@
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
 use quorate_tests::checks::TURNS;
-use quorate_tests::copies::{a_copy_of_a_running_disk, an_older_copy_in_its_place};
+use quorate_tests::copies::{
+    a_copy_of_a_running_disk, an_older_copy_in_its_place, an_original_that_restarts_beside_its_copy,
+};
 use quorate_tests::cut_links::{Cut, run_cuts, run_cuts_in, setup_of};
 use quorate_tests::figures::{
     deaf_leader, failover, formation, healthy_with, idle, leader_killed_and_back,
@@ -244,6 +246,15 @@ fn a_copy_of_a_running_disk_changes_nothing_and_every_host_says_so() {
             assert!(same, "seed {seed}: the original stays a living voter of the same start");
             assert_eq!(told, [true; 3], "seed {seed}: each host says it, seen by {reaches:?}");
         }
+    }
+}
+
+#[test]
+fn a_voter_that_restarts_beside_a_copy_of_its_disk_keeps_its_place() {
+    for seed in 1..=5 {
+        let (back, told) = an_original_that_restarts_beside_its_copy(seed);
+        assert!(back, "seed {seed}: it is back, and nobody took the copy for it");
+        assert!(told, "seed {seed}: the host with the copy says that nobody listens to it");
     }
 }
 

@@ -34,9 +34,6 @@ use std::time::Duration;
 
 const OLDER: &str = "an older start of this instance is turned away: a newer one is connected";
 const TWICE: &str = "this instance runs already, at another place, and is connected: one of the two is a copy of the data directory";
-/// Of one that was let in and that the owner takes for a copy.
-pub(crate) const COPY: &str =
-    "this is a copy of a data directory that runs elsewhere, or that was started later";
 pub(crate) const OTHER_KEY: &str = "another node key speaks for this instance here";
 pub(crate) const BANNED: &str = "this instance is banned here";
 const SESSION_OVER: &[u8] = b"its session is over";
@@ -110,6 +107,9 @@ impl Shared {
         }
         if self.refuses_key(instance, greeted.key) {
             return Err(Refusal::TurnedAway(OTHER_KEY));
+        }
+        if self.is_copy(instance, greeted.hello.boot_nonce) {
+            return Err(Refusal::Copy);
         }
         Ok(())
     }

@@ -19,6 +19,9 @@ const TURNED_AWAY: u32 = 19;
 const BROKEN: u32 = 20;
 /// The other side's disk life runs elsewhere too.
 pub(crate) const TWICE: u32 = 21;
+/// The text to a copy that the owner found out.
+pub(crate) const COPY: &str =
+    "this is a copy of a data directory that runs elsewhere, or that was started later";
 /// On a stream: too much is under way, and nothing was looked at.
 pub(crate) const BUSY_STREAM: u32 = 32;
 /// On a stream: nobody answers this request any more.
@@ -44,6 +47,8 @@ pub(crate) enum Refusal {
     TurnedAway(&'static str),
     /// Its disk life runs elsewhere too; the text tells.
     Twice(&'static str),
+    /// Alike, and the owner has just said so itself.
+    Copy,
     /// It broke the protocol.
     Broken(String),
 }
@@ -83,6 +88,7 @@ impl Refusal {
             Self::Myself => (MYSELF, String::new()),
             Self::TurnedAway(text) => (TURNED_AWAY, (*text).to_owned()),
             Self::Twice(text) => (TWICE, (*text).to_owned()),
+            Self::Copy => (TWICE, COPY.to_owned()),
             Self::Broken(text) => (BROKEN, text.clone()),
         };
         close_open(connection, code, cut(&text).as_bytes());
@@ -99,6 +105,7 @@ impl Refusal {
             Self::TurnedAway(text) | Self::Twice(text) => {
                 DialFailure::Handshake { reason: (*text).to_owned() }
             }
+            Self::Copy => DialFailure::Handshake { reason: COPY.to_owned() },
             Self::Broken(text) => DialFailure::Handshake { reason: text.clone() },
         }
     }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
@@ -28,6 +28,12 @@ pub(crate) const REQUESTS: usize = 256;
 pub(crate) const REQUEST_KIB: usize = 64 * 1024;
 /// Snapshots being received at one time: each has a few chunks in memory and a disk to itself.
 pub(crate) const SNAPSHOTS: usize = 4;
+
+/// So long a copy is refused without the owner being asked anew. Else it would hold the place of the original again and again, for
+/// as long as the owner needs to say no.
+const COPY_REFUSED: Duration = Duration::from_secs(10);
+/// Copies that are remembered for that.
+const COPIES: usize = 64;
 
 /// What all tasks of one transport share.
 pub(crate) struct Shared {
@@ -62,6 +68,8 @@ pub(crate) struct Shared {
     banned: Mutex<BTreeSet<Instance>>,
     /// Instances with a key that does not speak for them; their owners come with another.
     refused_keys: Mutex<BTreeSet<(Instance, [u8; 32])>>,
+    /// Starts that the owner took for copies, and when.
+    copies: Mutex<BTreeMap<(Instance, u64), Instant>>,
     /// Whether there is any, so that the usual case asks no lock.
     bans: AtomicBool,
     started: Instant,
@@ -111,6 +119,7 @@ impl Shared {
             peers: Mutex::default(),
             banned: Mutex::default(),
             refused_keys: Mutex::default(),
+            copies: Mutex::default(),
             bans: AtomicBool::new(false),
             started: Instant::now(),
             numbers: AtomicU64::new(0),
@@ -241,6 +250,24 @@ impl Shared {
             refused.insert((instance, key.to_bytes()));
             self.bans.store(true, Ordering::Release);
         }
+    }
+
+    /// The owner takes this start of an instance for a copy. When there is no room, it says so anew whenever that comes.
+    pub(crate) fn note_copy(&self, instance: Instance, boot_nonce: u64) {
+        let mut copies = lock(&self.copies);
+        copies.retain(|_, at| at.elapsed() < COPY_REFUSED);
+        if copies.len() < COPIES {
+            copies.insert((instance, boot_nonce), Instant::now());
+            self.bans.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether the owner took this start for a copy a moment ago.
+    pub(crate) fn is_copy(&self, instance: Instance, boot_nonce: u64) -> bool {
+        self.bans.load(Ordering::Acquire)
+            && lock(&self.copies)
+                .get(&(instance, boot_nonce))
+                .is_some_and(|at| at.elapsed() < COPY_REFUSED)
     }
 
     /// Gives the peer that this is, which is forgotten.

@@ -2,13 +2,13 @@
 
 use crate::bulk::{SnapshotOutcome, SnapshotPart, SnapshotPosition};
 use crate::config::{BindError, TransportConfig};
-use crate::connections::{BANNED, COPY, OTHER_KEY};
+use crate::connections::{BANNED, OTHER_KEY};
 use crate::copies::GOSSIP;
 use crate::event::TransportEvent;
 use crate::greeting::check_own;
 use crate::identity::Identity;
 use crate::links::LinkReport;
-use crate::refusal::{CLOSED, OurSide, TWICE, close_open};
+use crate::refusal::{CLOSED, COPY, OurSide, TWICE, close_open};
 use crate::requests::{self, RequestFailure};
 use crate::shared::{Parts, REQUESTS, Shared, WRITERS, lock};
 use crate::{bulk_out, endpoint};
@@ -191,11 +191,12 @@ impl Transport {
         shared.snapshots_in.close(instance);
     }
 
-    /// Closes the session of this number, whose peer is a copy of a disk life that runs elsewhere, and says so to it. Another
-    /// session of the same peer goes on.
+    /// Closes the session of this number, whose peer is a copy of a disk life that runs elsewhere, and says so to it; for the next
+    /// 10 s that start of it is refused at once. Another session of the same instance goes on.
     pub fn turn_away(&self, instance: Instance, number: u64) {
         let standing = self.open.shared.peer(instance).and_then(|peer| peer.standing());
         if let Some(link) = standing.filter(|link| link.life.session.number == number) {
+            self.open.shared.note_copy(instance, link.life.session.boot_nonce);
             close_open(&link.connection, TWICE, COPY.as_bytes());
         }
     }

@@ -75,6 +75,16 @@ async fn a_copy_hears_that_it_is_a_copy_beside_the_original_and_when_the_owner_f
     still_speak(&mut a, &mut third).await;
     a.transport.turn_away(session.0.instance, session.0.number);
     assert!(third.until(|event| told(&event)).await);
+    // It comes again and is refused at once; another start of it is let in.
+    third.transport.dial(a.address());
+    assert!(third.until(|event| told(&event)).await);
+    let later = Actor { generation: 2, nonce: 33, ..actor(3) }.start();
+    later.transport.dial(a.address());
+    let came = a.until(|event| match event {
+        TransportEvent::SessionUp(session) => Some(session.boot_nonce),
+        _ => None,
+    });
+    assert_eq!(came.await, 33, "the first one after that");
 }
 
 /// A third host, connected with the first.

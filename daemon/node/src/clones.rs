@@ -1,8 +1,9 @@
 //! Clones: a copy of a disk life came while the life itself was connected from another address.
 //!
 //! The place is kept for the original when that leaves: otherwise its ordinary restart would give it to the copy that waits for it, and
-//! what the copy acknowledged would be missing on the original. Who comes is told apart by its address, for each start of
-//! either has a generation and a nonce of its own. Invariant: only what this node saw counts here; what others tell are
+//! what the copy acknowledged would be missing on the original. The start that came is known by its nonce; a later one by its
+//! address, for each start of either has a generation and a nonce of its own. So a copy that says the same address as the original
+//! is not known any more when it restarts. Invariant: only what this node saw counts here; what others tell are
 //! words (`warnings.rs`). Bounded; when it is full, the life whose copy came longest ago is forgotten.
 
 use quorate_proto::{Address, Instance, Member, Moment, Session};
@@ -27,6 +28,8 @@ pub(crate) struct Clones {
 #[derive(Debug)]
 struct Life {
     came: Moment,
+    /// The copy's start.
+    nonce: u64,
     /// Where the original was, newest last.
     original: Vec<SocketAddr>,
 }
@@ -34,16 +37,13 @@ struct Life {
 impl Clones {
     /// A copy came while the original was at this address.
     pub(crate) fn seen(&mut self, now: Moment, copy: &Session, original: SocketAddr) {
-        if copy.address == original {
-            return;
-        }
         if self.lives.len() >= LIVES && !self.lives.contains_key(&copy.instance) {
             let oldest = self.lives.iter().min_by_key(|(_, life)| life.came).map(|(life, _)| *life);
             oldest.map(|oldest| self.lives.remove(&oldest));
         }
-        let new = Life { came: now, original: Vec::new() };
+        let new = Life { came: now, nonce: copy.boot_nonce, original: Vec::new() };
         let life = self.lives.entry(copy.instance).or_insert(new);
-        life.came = now;
+        (life.came, life.nonce) = (now, copy.boot_nonce);
         life.original.retain(|one| *one != original && *one != copy.address);
         if life.original.len() >= ADDRESSES {
             life.original.remove(0);
@@ -55,6 +55,9 @@ impl Clones {
     pub(crate) fn is_one(&self, now: Moment, session: &Session, member: Option<&Member>) -> bool {
         let life = self.lives.get(&session.instance);
         let Some(life) = life.filter(|life| now.since(life.came) < KEPT) else { return false };
+        if session.boot_nonce == life.nonce {
+            return true;
+        }
         let places = member.into_iter().flat_map(|member| [&member.address, &member.also_at]);
         let mut places = places.flatten().filter_map(Address::socket).chain(life.original.clone());
         !places.any(|place| place == session.address)

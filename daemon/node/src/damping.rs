@@ -32,7 +32,7 @@ const BREAK: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 struct Host {
     gone: VecDeque<Moment>,
-    /// It was heard when it went last.
+    /// It was heard by some when this node found it gone last.
     was_heard: bool,
     steady: Option<Steady>,
 }
@@ -58,21 +58,25 @@ pub(crate) struct Life {
     pub(crate) silent: Option<Moment>,
 }
 
-/// All hosts that were gone of late. At most one entry for each member.
+/// All hosts that were gone of late, or found gone. At most one entry for each member.
 #[derive(Debug, Default)]
 pub(crate) struct Damping {
     hosts: BTreeMap<Instance, Host>,
 }
 
 impl Damping {
-    /// A host was committed as gone, or as another start of itself. `heard`: when it was heard here last.
-    pub(crate) fn gone(&mut self, now: Moment, instance: Instance, heard: Option<Moment>) {
+    /// This leader found a host gone: silent, or heard by some and answering nobody.
+    pub(crate) fn condemned(&mut self, instance: Instance, was_heard: bool) {
+        self.hosts.entry(instance).or_default().was_heard = was_heard;
+    }
+
+    /// A host was committed as gone, or as another start of itself.
+    pub(crate) fn gone(&mut self, now: Moment, instance: Instance) {
         let host = self.hosts.entry(instance).or_default();
         if host.gone.len() >= KEPT {
             host.gone.pop_front();
         }
         host.gone.push_back(now);
-        host.was_heard = heard.is_some_and(|heard| now.since(heard) < AGAIN);
         host.steady = None;
     }
 
@@ -162,7 +166,7 @@ mod tests {
     #[test]
     fn one_late_frame_of_a_start_that_was_found_silent_is_no_return() {
         let mut damping = Damping::default();
-        damping.gone(at(0), one(), None);
+        damping.gone(at(0), one());
         let mut heard = |ms, silent| {
             damping.lets_back(at(ms), one(), Life { restarted: false, ..life(ms, 1, silent) })
         };
@@ -175,7 +179,8 @@ mod tests {
     #[test]
     fn who_was_heard_and_answered_nobody_is_back_when_it_outlived_its_connections() {
         let mut damping = Damping::default();
-        damping.gone(at(1_000), one(), Some(at(900)));
+        damping.condemned(one(), true);
+        damping.gone(at(1_030), one());
         let mut heard = |ms: u64, start| {
             let life = Life { restarted: start > 1, ..life(ms, start, Some(1_000)) };
             damping.lets_back(at(ms), one(), life)
@@ -190,7 +195,7 @@ mod tests {
         let mut damping = Damping::default();
         assert!(damping.lets_back(at(0), one(), life(0, 1, None)));
         for (times, hold) in [(1, 0), (2, 2_000), (3, 4_000), (4, 8_000), (5, 16_000)] {
-            damping.gone(at(times), one(), None);
+            damping.gone(at(times), one());
             assert!(damping.lets_back(at(100), one(), life(100, 1, None)) == (hold == 0));
             assert_eq!(damping.times(at(100), one()) as u64, times);
             assert_eq!(
@@ -206,8 +211,8 @@ mod tests {
     #[test]
     fn a_host_that_stays_up_without_a_break_is_told_and_one_that_does_not_is_held() {
         let mut damping = Damping::default();
-        damping.gone(at(0), one(), None);
-        damping.gone(at(1), one(), None);
+        damping.gone(at(0), one());
+        damping.gone(at(1), one());
         let mut heard =
             |ms, start, silent| damping.lets_back(at(ms), one(), life(ms, start, silent));
         assert!(!heard(1_000, 1, None));
@@ -223,7 +228,7 @@ mod tests {
     #[test]
     fn a_quiet_minute_forgives() {
         let mut damping = Damping::default();
-        (0..20).for_each(|ms| damping.gone(at(ms), one(), None));
+        (0..20).for_each(|ms| damping.gone(at(ms), one()));
         assert_eq!(damping.times(at(59_000), one()), KEPT);
         assert_eq!(damping.times(at(60_100), one()), 0);
         assert!(damping.lets_back(at(60_100), one(), life(60_100, 1, None)));
@@ -234,8 +239,8 @@ mod tests {
     #[test]
     fn a_held_host_counts_as_there() {
         let mut damping = Damping::default();
-        damping.gone(at(0), one(), None);
-        damping.gone(at(1), one(), None);
+        damping.gone(at(0), one());
+        damping.gone(at(1), one());
         assert!(!damping.holds(at(900), one()));
         assert!(!damping.lets_back(at(1_000), one(), life(1_000, 1, None)));
         assert!(damping.holds(at(2_000), one()) && !damping.holds(at(6_000), one()));

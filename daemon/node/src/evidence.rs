@@ -153,6 +153,10 @@ impl Node {
             Verdict::Left => self.peers.session(opinion.instance).is_none(),
             Verdict::Alive | Verdict::Suspect => false,
         };
+        // Gossip comes later than a leader's own ears, unless these, or others', heard something.
+        if opinion.verdict == Verdict::Down && self.leads() {
+            self.damping.condemned(opinion.instance, !opinion.direct);
+        }
         if over {
             self.fail_requests_at(opinion.instance, out);
         }
@@ -255,8 +259,7 @@ impl Node {
             let at = self.evidence.rests_on(self.now, member);
             self.evidence.rests.insert(member.instance, at);
             if old.is_some_and(|old| old.state() == MemberState::Alive) {
-                let heard = self.detector.last_heard(member.instance);
-                self.damping.gone(self.now, member.instance, heard);
+                self.damping.gone(self.now, member.instance);
             }
         }
         let is_member = |instance| view.members.iter().any(|member| member.instance == instance);

@@ -48,6 +48,13 @@ fn at_its_place(holder: &Member, admit: &Admit) -> bool {
     from.is_some() && places.into_iter().flatten().any(|place| place.socket() == from)
 }
 
+impl Names {
+    /// Since when a member is committed as gone, as seen here.
+    pub(crate) fn gone_since(&self, instance: Instance) -> Option<Moment> {
+        self.gone.get(&instance).copied()
+    }
+}
+
 impl Node {
     /// Notes who is gone, from each new view.
     pub(crate) fn note_who_is_gone(&mut self) {

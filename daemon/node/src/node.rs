@@ -204,6 +204,9 @@ impl Node {
         inputs: impl IntoIterator<Item = Input>,
         out: &mut Vec<Output>,
     ) {
+        if now.since(self.now) >= disk_watch::STALL {
+            self.forgive_disk(now);
+        }
         self.now = self.now.max(now);
         self.wall_ms = wall_ms;
         self.counters.turns += 1;
@@ -243,7 +246,7 @@ impl Node {
             }
             Input::DialFailed { address, failure } => {
                 if failure == DialFailure::Twice {
-                    self.taken_for_a_copy(address, out);
+                    self.taken_for_a_copy_at(address, out);
                 }
                 self.duties_due |= self.whereabouts.silent(address);
                 self.step_founding(FoundingInput::DialFailed { address, failure }, out);

@@ -175,7 +175,10 @@ impl Node {
         self.relay.vouch = Some(Vouch { by: from, leader, at: self.now });
         self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
         self.health.changed |= !self.is_told_quorate();
-        self.copies_told(relayed.copies, out);
+        // A leader that is heard says it itself, and what comes around may be older.
+        if self.now.since(self.health.leader_heard) >= self.relay_patience() {
+            self.copies_told(relayed.copies, out);
+        }
         self.note_told(relayed.warnings, out);
         if let Some(update) = relayed.update {
             let before = self.health.view.epoch;

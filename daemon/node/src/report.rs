@@ -134,9 +134,10 @@ impl Node {
     /// Committed as gone although it is here: damped, or not heard by the leader.
     fn counted_out_reason(&self, now: Moment) -> Option<Reason> {
         let member = self.health.member(self.config.instance)?;
-        if !self.is_quorate() || member.state() == MemberState::Alive {
+        if !self.is_quorate() || self.leads() || member.state() == MemberState::Alive {
             return None;
         }
+        let since = self.names.gone_since(member.instance).unwrap_or(now);
         Some(Reason {
             code: "counted-out",
             subject: Some(member.name.clone()),
@@ -152,7 +153,7 @@ impl Node {
                  was gone; if this lasts for more than a minute: quorate ping {}",
                 self.health.name(self.health.leader?.instance)
             ),
-            since: now,
+            since,
         })
     }
 

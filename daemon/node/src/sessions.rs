@@ -28,7 +28,8 @@ impl Node {
         }
         let member = self.health.member(instance);
         let committed = member.map(|member| member.generation);
-        if !known && self.clones.is_one(self.now, &session, member) {
+        // Before the birth, founding judges for itself.
+        if !known && self.genesis.is_some() && self.clones.is_one(self.now, &session, member) {
             self.came_twice(&session, out);
             return Self::turn_away(&session, out);
         }
@@ -76,12 +77,10 @@ impl Node {
         end: SessionEnd,
         out: &mut Vec<Output>,
     ) {
-        let over = self.peers.session(instance).filter(|session| session.number == number);
-        let address = over.map(|session| session.address);
         // Raft is not told: what was on its way goes again on the next connection, or comes back as undelivered.
         self.peers.down(instance, number);
-        if let Some(address) = address.filter(|_| end == SessionEnd::Twice) {
-            self.taken_for_a_copy(address, out);
+        if end == SessionEnd::Twice {
+            self.taken_for_a_copy(instance, out);
         }
         self.step_founding(FoundingInput::SessionDown { instance, number }, out);
         self.step_detector(DetectorInput::SessionDown { instance, number, end }, out);
@@ -89,7 +88,8 @@ impl Node {
 
     /// The transport turned a copy away, beside the original that is connected.
     pub(crate) fn runs_twice(&mut self, copy: Session, out: &mut Vec<Output>) {
-        if let Some(original) = self.peers.session(copy.instance) {
+        let member = self.health.member(copy.instance).is_some();
+        if let Some(original) = self.peers.session(copy.instance).filter(|_| member) {
             self.clones.seen(self.now, &copy, original.address);
         }
         self.came_twice(&copy, out);

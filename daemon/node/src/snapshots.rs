@@ -154,6 +154,11 @@ impl Node {
             }
             self.join_group(out);
         }
+        // In the same turn came a newer one, which raft may take yet.
+        let newest = self.group.as_ref().and_then(|group| group.snapshots.arriving.as_ref());
+        if newest.is_some_and(|(newest, _)| newest.index >= metadata.index) {
+            return false;
+        }
         self.drop_arrived(out);
         let Some(group) = &mut self.group else { return false };
         if arrived.image.applied() != metadata.index {

@@ -1,11 +1,12 @@
 //! Who turns this host away because its disk runs elsewhere too, for the operator of this host.
 //!
-//! Which of the two is the copy cannot be known here: most likely the one that is turned away, because it came later. Bounded.
+//! Which of the two is the copy cannot be known here: it is guessed by how many others listen. Only members have a word in this, as
+//! nobody else can have met the original. Bounded.
 
 use crate::event::Output;
 use crate::node::Node;
-use crate::status::Reason;
-use quorate_proto::{Address, DialFailure, Moment, limits};
+use crate::status::{Reason, State};
+use quorate_proto::{Address, DialFailure, Instance, Moment};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,65 +14,86 @@ use std::time::Duration;
 /// It is told of for so long after it was turned away last: it dials every few seconds.
 const TOLD: Duration = Duration::from_secs(30);
 
-/// See the head of the file. By address, since when and when last; at most `limits::MEMBERS`.
+/// See the head of the file. Since when and when last; members only, so at most `limits::MEMBERS`.
 #[derive(Debug, Default)]
 pub(crate) struct TurnedAway {
-    by: BTreeMap<SocketAddr, (Moment, Moment)>,
+    by: BTreeMap<Instance, (Moment, Moment)>,
 }
 
 impl TurnedAway {
     /// True when nobody had turned this host away of late.
-    fn note(&mut self, now: Moment, address: SocketAddr) -> bool {
+    fn note(&mut self, now: Moment, by: Instance) -> bool {
         self.by.retain(|_, (_, last)| now.since(*last) < TOLD);
         let first = self.by.is_empty();
-        if self.by.len() < limits::MEMBERS || self.by.contains_key(&address) {
-            self.by.entry(address).or_insert((now, now)).1 = now;
-        }
+        self.by.entry(by).or_insert((now, now)).1 = now;
         first
     }
 }
 
 impl Node {
-    /// Somebody answered at this address that the disk of this host runs elsewhere.
-    pub(crate) fn taken_for_a_copy(&mut self, address: SocketAddr, out: &mut Vec<Output>) {
-        if self.turned_away.note(self.now, address)
+    /// A dial was answered with: the disk of this host runs elsewhere.
+    pub(crate) fn taken_for_a_copy_at(&mut self, address: SocketAddr, out: &mut Vec<Output>) {
+        let there = |place: Option<&Address>| place.and_then(Address::socket) == Some(address);
+        let mut members = self.health.view.members.iter();
+        let by = members.find(|one| there(one.address.as_ref()) || there(one.also_at.as_ref()));
+        if let Some(by) = by.map(|member| member.instance) {
+            self.taken_for_a_copy(by, out);
+        }
+    }
+
+    /// A member says so. Anybody else has no word in this.
+    pub(crate) fn taken_for_a_copy(&mut self, by: Instance, out: &mut Vec<Output>) {
+        let member = self.health.member(by).is_some() && by != self.config.instance;
+        if member
+            && self.turned_away.note(self.now, by)
             && let Some(reason) = self.turned_away_reason(self.now)
         {
             self.event("clone", format!("{}; {}", reason.text, reason.remedy), true, out);
         }
     }
 
+    /// Members that do not listen to this host. Who listens to it again has a session with it that stands.
+    fn deaf_members(&self, now: Moment) -> impl Iterator<Item = (Instance, Moment)> {
+        let recent =
+            self.turned_away.by.iter().filter(move |(_, (_, last))| now.since(*last) < TOLD);
+        let deaf = recent.filter(|(by, _)| self.peers.session(**by).is_none());
+        deaf.map(|(by, (since, _))| (*by, *since))
+    }
+
+    /// Whether this host has the copy, as far as it can tell: without a quorum, or with more voters that turn it away than listen
+    /// to it.
+    pub(crate) fn is_probably_a_copy(&self, now: Moment) -> bool {
+        let listening = self.other_voters().filter(|voter| self.peers.session(*voter).is_some());
+        let deaf = self.deaf_members(now).filter(|(by, _)| self.is_known_replica(*by)).count();
+        self.state() != State::Quorate || deaf > listening.count()
+    }
+
     /// Why an operator should look at this host: others take it for a copy.
     pub(crate) fn turned_away_reason(&self, now: Moment) -> Option<Reason> {
-        // Who listens to it again has a session with it that stands.
-        let stands = |address| self.peers.sessions().any(|session| session.address == address);
-        let recent = self.turned_away.by.iter().filter(|(_, (_, last))| now.since(*last) < TOLD);
-        let by: Vec<_> = recent.filter(|(address, _)| !stands(**address)).collect();
-        let since = by.iter().map(|(_, (since, _))| *since).min()?;
-        let who: Vec<String> = by.iter().map(|(address, _)| self.who_is_at(**address)).collect();
-        let (listens, cluster) = (if who.len() == 1 { "does" } else { "do" }, &self.config.cluster);
+        let deaf: Vec<_> = self.deaf_members(now).collect();
+        let since = deaf.iter().map(|(_, since)| *since).min()?;
+        let names: Vec<String> = deaf.iter().map(|(by, _)| self.health.name(*by)).collect();
+        let (listens, cluster) =
+            (if names.len() == 1 { "does" } else { "do" }, &self.config.cluster);
+        let guess = match self.is_probably_a_copy(now) {
+            true => "most likely this one",
+            false => "most likely the other, as the others listen to this one",
+        };
         Some(Reason {
             code: "turned-away",
             subject: None,
             text: format!(
                 "{} {listens} not listen to this host: {}",
-                who.join(", "),
+                names.join(", "),
                 DialFailure::Twice
             ),
             remedy: format!(
-                "find out which host has the copy, most likely this one. If so: stop quorate here, run `quorate reset --cluster \
-                 {cluster}` here and on no other host, and start it with a name of its own. If this is the original: stop quorate on \
-                 the host with the copy; this one is let in within {} minutes",
+                "find out which host has the copy ({guess}). If it is this one: stop quorate here, run `quorate reset --cluster \
+                 {cluster}` here and on no other host, and start it with a name of its own. If it is the other: stop quorate there, and \
+                 restart it here until it is let in, which may take {} minutes: each restart counts one up",
                 crate::clones::KEPT.as_secs() / 60
             ),
             since,
         })
-    }
-
-    fn who_is_at(&self, address: SocketAddr) -> String {
-        let there = |place: Option<&Address>| place.and_then(Address::socket) == Some(address);
-        let mut members = self.health.view.members.iter();
-        let member = members.find(|one| there(one.address.as_ref()) || there(one.also_at.as_ref()));
-        member.map_or_else(|| address.to_string(), |member| member.name.clone())
     }
 }

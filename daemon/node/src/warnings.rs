@@ -7,7 +7,7 @@
 
 use crate::event::Output;
 use crate::node::Node;
-use crate::status::{Reason, State};
+use crate::status::Reason;
 use crate::timers::Timer;
 use quorate_proto::{
     Address, EnvelopeBody, FrameKind, Instance, Moment, NodeName, Session, Warning, WarningKind,
@@ -250,8 +250,7 @@ impl Node {
         at: SocketAddr,
         there: Option<SocketAddr>,
     ) -> String {
-        let outside = self.state() != State::Quorate || self.turned_away_reason(self.now).is_some();
-        let guess = if life == self.config.instance && outside {
+        let guess = if life == self.config.instance && self.is_probably_a_copy(self.now) {
             "most likely this host, which is not let in".to_owned()
         } else if there == Some(at) {
             "the one that was copied or restored from the other".to_owned()

@@ -89,6 +89,19 @@ fn a_copy_that_moves_does_not_get_the_place_and_an_original_that_had_moved_keeps
 }
 
 #[test]
+fn a_copy_that_says_the_address_of_the_original_is_known_by_its_start() {
+    let mut stage = Stage::new(1);
+    stage.give(Input::SessionUp(start_of_2(50, 2, address(2))));
+    let copy = |number| Session { boot_nonce: 77, ..start_of_2(number, 3, address(2)) };
+    stage.give(Input::Twice(copy(51)));
+    leaves(&mut stage, 50);
+    assert_eq!(turned_away(&stage.give(Input::SessionUp(copy(52)))), [52]);
+    let said = stage.give(Input::SessionUp(start_of_2(53, 3, address(2))));
+    assert_eq!(turned_away(&said), []);
+    is_connected_from(&stage, Some(address(2)));
+}
+
+#[test]
 fn an_earlier_start_is_turned_away_and_hears_it() {
     let mut stage = Stage::new(1);
     stage.give(Input::SessionUp(start_of_2(50, 5, address(2))));
@@ -116,8 +129,15 @@ fn who_is_turned_away_says_so_until_it_is_listened_to_again() {
     stage.give(Input::SessionDown { instance: life(3), number: 2, end });
     assert!(reasons(&stage)[0].text.contains("n2, n3 do not listen"));
     assert_eq!(stage.events.iter().filter(|it| it.starts_with("clone: ")).count(), 1);
+    let end = SessionEnd::Twice;
+    stage.give(Input::SessionDown { instance: life(5), number: 4, end });
+    stage.give(Input::DialFailed { address: address(6), failure });
+    assert!(!reasons(&stage)[0].text.contains("10.0.0."), "who is no member has no word");
     stage.meet(2, key(2));
     assert!(reasons(&stage)[0].text.starts_with("n3 does"), "2 listens again");
+    assert!(reasons(&stage)[0].remedy.contains("(most likely this one)"), "it has no quorum");
+    stage.ping(2, 2, Some(stage::view(1, Vec::new())));
+    assert!(reasons(&stage)[0].remedy.contains("(most likely the other"), "now it has one");
     stage.pass(Duration::from_secs(30));
     assert_eq!(reasons(&stage), []);
 }

@@ -154,7 +154,12 @@ pub(super) fn count_received(
     file: u64,
     metadata: &SnapshotMetadata,
 ) -> io::Result<()> {
-    files.rename(&received(directory, file), &directory.join(file_name(metadata)))?;
+    let name = directory.join(file_name(metadata));
+    match files.rename(&received(directory, file), &name) {
+        // Tried again because there was no room for the sync.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && name.exists() => {}
+        renamed => renamed?,
+    }
     files.sync_directory(directory)?;
     prune(directory);
     Ok(())

@@ -58,7 +58,7 @@ fn a_copy_that_is_known_waits_in_vain_while_the_original_restarts() {
     let told = status["waiting_for"].to_string();
     assert!(!told.contains("turned-away"), "{told}");
     let said = cluster.hosts[copy].cli(&["why"]).text();
-    assert!(said.contains("find out which host has the copy, most likely this one"), "{said}");
+    assert!(said.contains("find out which host has the copy (most likely this one)"), "{said}");
     assert!(!cluster.hosts[1].cli(&["why"]).text().contains("most likely this host"));
 }
 
