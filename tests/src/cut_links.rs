@@ -11,7 +11,8 @@ use crate::restored::{Clients, Mishap, befall};
 use crate::runs::{Outcome, heal_and_verify, settled_text};
 use crate::workload::Workload;
 use crate::world::{Setup, World};
-use quorate_node::State;
+use quorate_node::{ClientReply, ClientRequest, State};
+use quorate_proto::{KvRequest, RangeRequest, kv_request};
 use std::time::Duration;
 
 /// Cuts in a run.
@@ -124,7 +125,7 @@ pub fn run_cuts_in(world: &mut World) -> Outcome {
 }
 
 /// With one link or one way cut, a majority hears each other and every node has a live path to the leader over one voter
-/// at most: so each has a quorum, the newest epoch within a bound, and its puts succeed.
+/// at most: so each has a quorum, the newest epoch within a bound, and serves its clients. A read goes the way of a put.
 fn everybody_is_reached(world: &mut World) {
     let served = |world: &mut World| {
         let epochs: Vec<_> = running(world).map(|process| process.node.vitals().epoch).collect();
@@ -134,6 +135,18 @@ fn everybody_is_reached(world: &mut World) {
     };
     let reached = world.run_until_true(REACHED, served);
     assert!(reached, "everybody is told within {REACHED:?}:\n{}", world.describe());
+    for host in 0..world.hosts.len() {
+        let range = RangeRequest { key: "reached".into(), ..RangeRequest::default() };
+        let read = KvRequest { request: Some(kv_request::Request::Range(range)) };
+        let Some(ticket) = world.ask(host, ClientRequest::Kv(read), REACHED) else { continue };
+        let mut reply = None;
+        let answered = world.run_until_true(REACHED * 2, |world| {
+            reply = world.take_reply(ticket);
+            reply.is_some()
+        });
+        let served = answered && matches!(reply, Some(ClientReply::Kv(_)));
+        assert!(served, "n{} serves its clients: {reply:?}\n{}", host + 1, world.describe());
+    }
 }
 
 fn running(world: &World) -> impl Iterator<Item = &Process> {

@@ -201,7 +201,8 @@ impl Transport {
         }
     }
 
-    /// Closes every connection on which this key speaks for this instance, and takes in no new one; another key may.
+    /// Closes every session in which this key speaks for this instance, and takes in no new one; another key may. A snapshot on its
+    /// way is its owner's, whose key was looked at when it began.
     pub fn refuse_key(&self, instance: Instance, key: NodeKey) {
         let shared = &self.open.shared;
         shared.refuse_key(instance, key);
@@ -212,7 +213,6 @@ impl Transport {
                 }
             }
         }
-        shared.snapshots_in.close(instance);
     }
 
     /// The state of the way to every known peer.

@@ -14,6 +14,7 @@ use quorate_proto::{
     Admit, Admitted, CommandBody, ForwardRequest, Founded, GenesisId, HealthEpoch, Instance,
     Moment, Refusal, RefusalCode, Session, forward_request, limits,
 };
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How often a joiner asks again.
@@ -43,6 +44,8 @@ pub(crate) struct Admission {
     next_via: usize,
     /// As a joiner: why the last request was refused.
     pub(crate) refused: Option<String>,
+    /// Replicas that say that this disk life was replaced by another.
+    superseded_by: BTreeSet<Instance>,
     /// As a joiner: the epoch at which it was let in.
     let_in: Option<HealthEpoch>,
     askers: Vec<Asker>,
@@ -155,6 +158,14 @@ impl Node {
     fn whom_to_ask(&mut self, genesis: GenesisId) -> Option<(Instance, std::net::SocketAddr)> {
         let hint = self.admission.hint.take();
         let doubted = self.doubted();
+        self.admission.next_via = self.admission.next_via.wrapping_add(1);
+        let next = self.admission.next_via;
+        if let Some(first) = self.admission.superseded_by.first().copied() {
+            let others: Vec<_> = self.other_replicas(first).collect();
+            if let Some(session) = others.get(next % others.len().max(1)) {
+                return Some((session.instance, session.address));
+            }
+        }
         if doubted.is_none()
             && let Some(instance) = hint.or(self.health.leader.map(|leader| leader.instance))
             && let Some(address) = self.peers.address(instance)
@@ -174,8 +185,7 @@ impl Node {
         };
         let some: Vec<&Session> =
             self.peers.sessions().filter(may_know).filter(may_vouch).collect();
-        self.admission.next_via = self.admission.next_via.wrapping_add(1);
-        let session = some.get(self.admission.next_via % some.len().max(1))?;
+        let session = some.get(next % some.len().max(1))?;
         Some((session.instance, session.address))
     }
 
@@ -197,6 +207,10 @@ impl Node {
                 self.let_in(admitted, out);
             }
             Some(Outcome::NotLeader(hint)) => {
+                if self.is_known_replica(asked) {
+                    // It would say if this life was replaced.
+                    self.admission.superseded_by.clear();
+                }
                 self.vouched_for(hint.leader);
                 if let Some(leader) = hint.leader.filter(|leader| *leader != self.config.instance) {
                     if let Some(address) =
@@ -219,6 +233,7 @@ impl Node {
 
     fn let_in(&mut self, admitted: &Admitted, out: &mut Vec<Output>) {
         self.admission.refused = None;
+        self.admission.superseded_by.clear();
         if let Some(founded) = &admitted.founded {
             self.step_founding(FoundingInput::Admitted(founded.clone()), out);
         }
@@ -237,8 +252,7 @@ impl Node {
     ) {
         // From anybody else it is a refusal like others: the next one is asked.
         if refusal.code() == RefusalCode::Superseded && self.is_known_replica(asked) {
-            out.push(Output::Halt { reason: refusal.text.clone() });
-            return;
+            return self.superseded(asked, &refusal.text, out);
         }
         if refusal.code() == RefusalCode::OtherCluster {
             // Not in the cluster itself: the next one is asked.
@@ -249,6 +263,25 @@ impl Node {
         if news && refusal.code() == RefusalCode::NameTaken {
             self.event("alarm", refusal.text.clone(), true, out);
         }
+    }
+
+    /// A replica says that this life was replaced. A node does not end on one word where there is another to ask.
+    fn superseded(&mut self, by: Instance, text: &str, out: &mut Vec<Output>) {
+        self.admission.superseded_by.insert(by);
+        let sure =
+            self.admission.superseded_by.len() > 1 || self.other_replicas(by).next().is_none();
+        if sure {
+            out.push(Output::Halt { reason: text.to_owned() });
+        } else {
+            self.timers.arm(Timer::Join, self.now + ASK_SOON);
+        }
+    }
+
+    /// Replicas that this node can ask, but for this one.
+    fn other_replicas(&self, but: Instance) -> impl Iterator<Item = &Session> {
+        self.peers.sessions().filter(move |session| {
+            session.instance != but && self.is_known_replica(session.instance)
+        })
     }
 
     /// A joiner asks this leader. What TLS proved replaces what the joiner says of itself.
@@ -300,18 +333,24 @@ impl Node {
         self.admission.askers = askers;
     }
 
+    /// Why a life that was replaced is not let in, as the own replica has it.
+    pub(crate) fn tombstone_of(&self, instance: Instance) -> Option<Refusal> {
+        self.group.as_ref().filter(|group| group.meta.is_tombstone(instance))?;
+        let text = format!(
+            "this instance was superseded by a later one of the same name and is a tombstone; run `quorate reset --cluster {}` on \
+             the host and start it again",
+            self.config.cluster
+        );
+        Some(Refusal { code: RefusalCode::Superseded.into(), detail: 0, text })
+    }
+
     /// True when the asker was answered, or its admission proposed.
     fn settle_asker(&mut self, asker: &mut Asker, out: &mut Vec<Output>) -> bool {
-        let Some(group) = &self.group else { return true };
-        if group.meta.is_tombstone(asker.admit.instance) {
-            let text = format!(
-                "this instance was superseded by a later one of the same name and is a tombstone; run `quorate reset --cluster {}` on \
-                 the host and start it again",
-                self.config.cluster
-            );
-            self.refuse(asker.request, RefusalCode::Superseded, &text, out);
+        if let Some(refusal) = self.tombstone_of(asker.admit.instance) {
+            self.refuse(asker.request, refusal.code(), &refusal.text, out);
             return true;
         }
+        let Some(group) = &self.group else { return true };
         let holder = group.meta.member_by_name(&asker.admit.name).cloned();
         let other = holder.filter(|holder| holder.instance != asker.admit.instance);
         let known = group.meta.member(asker.admit.instance).cloned();

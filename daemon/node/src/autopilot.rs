@@ -6,7 +6,7 @@
 use crate::node::Node;
 use crate::timers::Timer;
 use quorate_proto::{
-    ConfChange, ConfChangeKind, ConfChangeSet, Instance, MemberState, Moment, RaftId,
+    ConfChange, ConfChangeKind, ConfChangeSet, Instance, MemberState, Moment, RaftId, Role,
     SnapshotMetadata, raft_id,
 };
 use std::time::Duration;
@@ -186,6 +186,14 @@ impl Node {
             wanted: self.config.voters,
             candidates,
         }
+    }
+
+    /// Whether there are as many voters as so many live nodes have, and all of them are alive. By the view, so on every node.
+    pub(crate) fn has_all_voters(&self) -> bool {
+        let voters = || self.health.view.members.iter().filter(|one| one.role() == Role::Voter);
+        let live = self.health.alive().count();
+        let wanted = self.config.voters.map_or_else(|| voter_target(live), |most| most.min(live));
+        voters().count() >= wanted.max(1) && voters().all(|one| one.state() == MemberState::Alive)
     }
 
     /// Whether a member lives at one of the seeds, by name or address.

@@ -68,7 +68,12 @@ impl Node {
             .iter()
             .take(limits::COPY_NOTICES)
             .find(|notice| notice.instance == me && notice.fault == i32::from(CopyFault::Lost));
-        let had = own.map_or(0, |notice| notice.entry);
+        self.loss_suspected(own.map_or(0, |notice| notice.entry), out);
+    }
+
+    /// The leader has acknowledgements of this node up to an entry, by its pings or by its heartbeats. 0: it has none that are
+    /// not here.
+    pub(crate) fn loss_suspected(&mut self, had: u64, out: &mut Vec<Output>) {
         let Some(group) = &self.group else { return };
         let Some(leader) = self.followed().filter(|_| had > group.replica.last()) else {
             self.copies.told = None;

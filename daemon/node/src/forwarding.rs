@@ -65,6 +65,12 @@ impl Node {
                 return;
             }
         };
+        // Every replica knows who was replaced: a second word for one that was told so.
+        if let Work::Admit(_) = work
+            && let Some(refusal) = self.tombstone_of(from)
+        {
+            return self.answer(origin, Err(refusal), out);
+        }
         if !(self.leads() || hands_on) || self.stopping.is_some() {
             let outcome = forward_answer::Outcome::NotLeader(self.leader_hint());
             self.forward_reply(ticket, outcome, out);

@@ -160,18 +160,10 @@ impl Node {
             self.fence_stranger(from, out);
             return;
         }
-        let cluster = &self.config.cluster;
         let Some(group) = &mut self.group else { return };
         match group.replica.receive(message) {
             Ok(()) => {}
-            Err(GuardError::LogLost { commit, last }) => {
-                let reason = format!(
-                    "the leader that this node voted for has acknowledgements of it up to entry {commit}, was told that the log \
-                     here ends at {last}, and says so again: the disk lost data, or is a copy of another's. Run `quorate reset --cluster {cluster}` \
-                     on this host and start it again; it rejoins as a new instance"
-                );
-                out.push(Output::Halt { reason });
-            }
+            Err(GuardError::LogLost { commit, .. }) => self.loss_suspected(commit, out),
             Err(GuardError::PeerLost { had, has, .. }) => self.peer_lost(from, had, has),
             Err(error) => {
                 if let GuardError::Contradiction(index) = error {

@@ -213,7 +213,10 @@ impl Node {
                 self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
                 self.timers.disarm(Timer::Campaign);
                 self.campaign.leader_found();
-                let name = self.health.name(instance);
+                // A node that has just joined knows it by its hello only.
+                let met = self.peers.session(instance).map(|session| session.name.to_string());
+                let known = self.health.member(instance).map(|member| member.name.clone());
+                let name = known.or(met).unwrap_or_else(|| instance.short());
                 self.event("leader", format!("{name} leads in term {term}"), false, out);
             }
             None => {

@@ -226,6 +226,7 @@ impl Node {
         if pong.epoch <= newest && asked.contains(&pong.number) {
             *entry = (pong.number, pong.epoch);
         }
+        self.answers_itself(from);
         self.contradicted_here(from, &pong, out);
         self.acknowledged_through(from, &pong);
         self.compare_state(from, &pong, out);

@@ -118,10 +118,12 @@ impl Node {
         let own = own.filter(|opinion| opinion.generation >= member.generation);
         let mut voices = Vec::new();
         // A start that is committed makes every earlier one of that host the past, for ever.
+        // Nor is a goodbye undone: for both a replica must speak.
         reported.retain(|voice| {
-            voice.generation <= member.generation
-                || (self.is_known_replica(voice.by)
-                    && is_near(member.generation.get(), voice.generation.get()))
+            let newer = voice.generation > member.generation;
+            let lasting = newer || voice.word == Word::Left;
+            (!lasting || self.is_known_replica(voice.by))
+                && (!newer || is_near(member.generation.get(), voice.generation.get()))
         });
         if let Some(own) = &own {
             if is_there(self.now, own) {

@@ -11,6 +11,7 @@ use crate::local_health::{LEADER_SILENCE, Leader};
 use crate::node::Node;
 use crate::push::PING_INTERVAL;
 use crate::requests::Origin;
+use crate::status::Reason;
 use crate::timers::Timer;
 use quorate_proto::{
     EnvelopeBody, ForwardRequest, FrameKind, HealthEpoch, Instance, Moment, Ping, Pong, Relayed,
@@ -47,6 +48,16 @@ pub(crate) struct Relay {
     unheard: Option<Moment>,
     /// As a voter: what nodes that are cut off have. At most `limits::RELAYED`.
     collected: BTreeMap<Instance, (Moment, HealthEpoch)>,
+    /// As leader: members that acknowledge through a voter. At most `limits::MEMBERS`.
+    around: BTreeMap<Instance, Around>,
+}
+
+/// A member whose link to this leader is cut, as a voter says.
+#[derive(Debug, Clone, Copy)]
+struct Around {
+    via: Instance,
+    since: Moment,
+    last: Moment,
 }
 
 impl Node {
@@ -221,8 +232,43 @@ impl Node {
         {
             if *instance != from && *epoch <= newest && self.health.member(*instance).is_some() {
                 self.push.acknowledge(*instance, *epoch);
+                self.goes_around(*instance, from);
             }
         }
+    }
+
+    /// A member answered a ping of this leader: both ways are open.
+    pub(crate) fn answers_itself(&mut self, member: Instance) {
+        self.relay.around.remove(&member);
+    }
+
+    fn goes_around(&mut self, member: Instance, via: Instance) {
+        let now = self.now;
+        self.relay.around.retain(|_, around| now.since(around.last) < LEADER_SILENCE);
+        let new = Around { via, since: now, last: now };
+        let around = self.relay.around.entry(member).or_insert(new);
+        (around.via, around.last) = (via, now);
+    }
+
+    /// As leader: the members to which the link is cut.
+    pub(crate) fn cut_link_reasons(&self, now: Moment) -> impl Iterator<Item = Reason> {
+        let around = self.relay.around.iter().filter(|_| self.leads());
+        let around = around.filter(move |(_, around)| now.since(around.last) < LEADER_SILENCE);
+        around.map(|(member, around)| {
+            let (name, via) = (self.health.name(*member), self.health.name(around.via));
+            let me = &self.config.name;
+            Reason {
+                code: "no-link",
+                text: format!(
+                    "{name} has no link to the leader {me}; it is told and served through {via}, which has one"
+                ),
+                remedy: format!(
+                    "look at the network between {me} and {name}: UDP 4747 must pass both ways; from here: quorate ping {name}"
+                ),
+                subject: Some(name),
+                since: around.since,
+            }
+        })
     }
 }
 

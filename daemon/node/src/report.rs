@@ -48,6 +48,7 @@ impl Node {
         let term = replica.as_ref().map_or(0, |(status, _)| status.term);
         let leader = self.health.leader;
         Status {
+            at: now,
             cluster: self.config.cluster.to_string(),
             genesis: self.genesis,
             state: self.state(),
@@ -57,6 +58,7 @@ impl Node {
             instance: self.config.instance,
             generation: self.config.generation,
             role: self.role(),
+            all_voters: self.has_all_voters(),
             leader: leader
                 .filter(|_| self.is_quorate())
                 .map(|leader| (leader.instance, self.health.name(leader.instance))),
@@ -110,6 +112,7 @@ impl Node {
         reasons.extend(self.two_address_reasons());
         reasons.extend(self.counted_out_reason(now));
         reasons.extend(self.link_reason());
+        reasons.extend(self.cut_link_reasons(now));
         reasons.extend(self.disk_full.map(|since| Reason {
             code: "disk-full",
             subject: None,

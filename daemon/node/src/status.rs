@@ -3,7 +3,7 @@
 use crate::ping_times::PingTimes;
 pub use quorate_membership::{Margin, WaitingReason as Reason};
 use quorate_proto::{
-    Generation, GenesisId, HealthView, Instance, NodeName, Role, SnapshotMetadata,
+    Generation, GenesisId, HealthView, Instance, Moment, NodeName, Role, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub struct Opinion {
 /// Everything at once; cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
+    /// As of when: the shell may show it a little later.
+    pub at: Moment,
     /// Cluster name.
     pub cluster: String,
     /// The cluster id, once known.
@@ -66,6 +68,8 @@ pub struct Status {
     pub generation: Generation,
     /// Its role; none before it is let in.
     pub role: Option<Role>,
+    /// There are as many voters as so many live nodes have, and all are alive: then one of three may be missed.
+    pub all_voters: bool,
     /// The leader, by name where the view knows it.
     pub leader: Option<(Instance, String)>,
     /// Raft term; of the leader's pings on a node that is no replica.

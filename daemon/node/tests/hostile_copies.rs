@@ -78,6 +78,26 @@ fn no_heartbeat_whatever_its_commit_halts_a_node() {
 }
 
 #[test]
+fn a_node_that_voted_for_the_leader_asks_another_voter_too_before_it_halts_for_a_loss() {
+    let mut stage = Stage::new(1);
+    let kind = MessageKind::RequestVote.into();
+    let vote = RaftMessage { kind, term: 2, index: 1, log_term: 1, ..RaftMessage::default() };
+    stage.pass(Duration::from_secs(2));
+    stage.raft(2, vote);
+    stage.ping(2, 2, None);
+    let mut said = Vec::new();
+    for _ in 0..3 {
+        said.extend(stage.heartbeat(2, 2, 9));
+    }
+    assert_eq!(stage.term(), 2);
+    assert_eq!(stage.halts, Vec::<String>::new(), "it is one word");
+    let asked: Vec<_> = pinged(&said).iter().map(|(to, _)| *to).collect();
+    assert!(asked.contains(&life(3)), "the other voter is asked: {asked:?}");
+    pong(&mut stage, 3, 2, Some(life(2)));
+    assert_eq!(stage.halts.len(), 1, "{:?}", stage.halts);
+}
+
+#[test]
 fn a_node_halts_for_a_loss_only_when_a_second_voter_follows_the_leader_that_says_so() {
     let mut stage = follower();
     let said = told_of_a_loss(&mut stage, 2, 2, 9);

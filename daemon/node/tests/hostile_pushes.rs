@@ -3,12 +3,12 @@
 
 mod stage;
 
-use quorate_node::Output;
+use quorate_node::{Input, Output};
 use quorate_proto::{
-    Dissent, EnvelopeBody, Generation, HealthDelta, HealthEpoch, HealthUpdate, Lane, NodeKey, Pong,
-    Role, Verdict, VerdictReport,
+    Admit, Dissent, EnvelopeBody, ForwardRequest, Generation, HealthDelta, HealthEpoch,
+    HealthUpdate, Lane, MemberState, NodeKey, Pong, Role, Verdict, VerdictReport, forward_request,
 };
-use stage::{Stage, key, life, member, view, whole};
+use stage::{Stage, genesis, key, life, member, name, view, whole};
 use std::time::Duration;
 
 /// A voter that follows host 2 in term 2.
@@ -143,13 +143,22 @@ fn a_leader_that_the_view_does_not_know_yet_is_believed_when_a_member_names_it()
 fn told_of_a_start(by: u8, subject: u8, start: u64, verdict: Verdict) -> Vec<String> {
     let mut stage = Stage::leading();
     stage.acknowledge(2);
+    told_on(&mut stage, &[2, 3], by, (subject, start, verdict));
+    let view = stage.node.status(stage.now).view.clone();
+    let members = view.members.iter().map(|it| format!("{} {}", it.name, it.generation.get()));
+    members.collect()
+}
+
+/// For two seconds a leader hears these hosts, and one says this of another.
+fn told_on(stage: &mut Stage, heard: &[u8], by: u8, (subject, start, verdict): (u8, u64, Verdict)) {
     for round in 0..20 {
         stage.pass(Duration::from_millis(100));
         stage.acknowledge(2);
         let pong =
             Pong { number: round, epoch: HealthEpoch::new(stage.epoch()), ..Pong::default() };
-        stage.say(2, Lane::Control, EnvelopeBody::Pong(pong.clone()));
-        stage.say(3, Lane::Control, EnvelopeBody::Pong(pong));
+        for host in heard {
+            stage.say(*host, Lane::Control, EnvelopeBody::Pong(pong.clone()));
+        }
         let report = VerdictReport {
             instance: life(subject),
             generation: Generation::new(start),
@@ -166,9 +175,6 @@ fn told_of_a_start(by: u8, subject: u8, start: u64, verdict: Verdict) -> Vec<Str
         };
         stage.say(by, Lane::Control, EnvelopeBody::Dissent(dissent));
     }
-    let view = stage.node.status(stage.now).view.clone();
-    let members = view.members.iter().map(|it| format!("{} {}", it.name, it.generation.get()));
-    members.collect()
 }
 
 #[test]
@@ -176,5 +182,32 @@ fn a_host_that_the_leader_hears_is_in_the_start_that_the_leader_hears() {
     for start in [2, 9, u64::MAX] {
         let members = told_of_a_start(2, 3, start, Verdict::Alive);
         assert!(members.contains(&"n3 1".to_owned()), "start {start}: {members:?}");
+    }
+}
+
+/// A member that is no replica: host 4, let in by the leader.
+fn lets_in_4(stage: &mut Stage) {
+    let admit = Admit { instance: life(4), name: name(4).to_string(), ..Admit::default() };
+    let body = Some(forward_request::Body::Admit(admit));
+    let request = ForwardRequest { genesis: genesis(), remaining_ms: 5_000, body, relay: false };
+    stage.give(Input::Forwarded { from: life(4), ticket: 1, request });
+    stage.acknowledge(2);
+    let view = stage.node.status(stage.now).view.clone();
+    assert!(view.members.iter().any(|member| member.instance == life(4)), "{view:?}");
+}
+
+#[test]
+fn who_is_no_replica_has_no_word_in_what_cannot_be_undone() {
+    for (start, verdict) in [(1, Verdict::Left), (2, Verdict::Alive)] {
+        // Host 3 is not heard, nor is anything heard of it.
+        let mut stage = Stage::leading();
+        stage.acknowledge(2);
+        lets_in_4(&mut stage);
+        told_on(&mut stage, &[2, 4], 4, (3, start, verdict));
+        let view = stage.node.status(stage.now).view.clone();
+        let member = view.members.iter().find(|member| member.instance == life(3));
+        let member = member.expect("it is a member");
+        assert_ne!((member.state(), verdict), (MemberState::Left, Verdict::Left), "{member:?}");
+        assert_eq!(member.generation.get(), 1, "{member:?}");
     }
 }

@@ -17,6 +17,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StatusPage {
     pub(crate) cluster: String,
+    /// When this was so: a page is made at most five times a second.
+    #[serde(default)]
+    pub(crate) as_of: String,
     /// None before birth.
     pub(crate) cluster_id: Option<String>,
     /// `waiting`, `joining`, `quorate` or `no-quorum`.
@@ -229,6 +232,7 @@ impl StatusPage {
     pub(crate) fn of(status: &Status, started: Started) -> Self {
         Self {
             cluster: status.cluster.clone(),
+            as_of: rfc3339(started.unix_ms(status.at)),
             cluster_id: status.genesis.map(|id| id.to_string()),
             state: status.state.word().to_owned(),
             waiting_for: status.reasons.iter().map(|reason| reason_page(reason, started)).collect(),

@@ -60,6 +60,7 @@ pub(crate) fn sample(state: State) -> Status {
         since: Moment::from_micros(2_000_000),
     };
     Status {
+        at: Moment::from_micros(3_000_000),
         cluster: "demo".to_owned(),
         genesis: None,
         state,
@@ -69,6 +70,7 @@ pub(crate) fn sample(state: State) -> Status {
         instance: Instance::from_bytes([2; 16]),
         generation: Generation::new(1),
         role: Some(Role::Voter),
+        all_voters: quorate,
         leader: quorate.then(|| (Instance::from_bytes([1; 16]), "a".to_owned())),
         term: 3,
         commit: 9,

@@ -1,4 +1,4 @@
-//! `/v1/wait`: returns when the cluster is quorate, or when an epoch is reached.
+//! `/v1/wait`: returns when the cluster is quorate, when it has all its voters, or when an epoch is reached.
 
 use super::keyspace::{self, Failure};
 use super::pages::WaitPage;
@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use quorate_node::Status;
 use quorate_node::status::State as NodeState;
 use quorate_proto::HealthEpoch;
 use serde::Deserialize;
@@ -20,6 +21,7 @@ pub(super) struct WaitQuery {
     epoch: Option<u64>,
     all_live: Option<u8>,
     quorate: Option<u8>,
+    voters: Option<u8>,
     /// Seconds; without it an hour.
     timeout: Option<f64>,
 }
@@ -31,8 +33,9 @@ pub(super) async fn wait(State(doors): State<Doors>, Query(query): Query<WaitQue
         Some(Err(_)) => return usage("timeout is seconds, such as 30 or 0.5"),
     };
     let all_live = query.all_live.is_some_and(|flag| flag != 0);
-    match (query.epoch, query.quorate.is_some_and(|flag| flag != 0)) {
-        (Some(epoch), false) => {
+    let asked = |flag: Option<u8>| flag.is_some_and(|flag| flag != 0);
+    match (query.epoch, asked(query.quorate), asked(query.voters)) {
+        (Some(epoch), false, false) => {
             let waited =
                 keyspace::wait_epoch(&doors, HealthEpoch::new(epoch), all_live, limit).await;
             let whom = if all_live { "on all live nodes" } else { "on this node" };
@@ -42,17 +45,26 @@ pub(super) async fn wait(State(doors): State<Doors>, Query(query): Query<WaitQue
             );
             answer(&doors, waited.map(HealthEpoch::get), &late)
         }
-        (None, true) if !all_live => {
+        (None, true, false) if !all_live => {
             let late = "not quorate in time; `quorate why` says what is missing";
-            answer(&doors, quorate(&doors, limit).await, late)
+            answer(&doors, until(&doors, limit, |_| true).await, late)
         }
-        _ => usage("ask for quorate=1, or for epoch=N, which may have all_live=1"),
+        (None, false, true) if !all_live => {
+            let late = "not all voters were there in time; `quorate why` says what is missing";
+            answer(&doors, until(&doors, limit, |status| status.all_voters).await, late)
+        }
+        _ => usage("ask for quorate=1, for voters=1, or for epoch=N, which may have all_live=1"),
     }
 }
 
-async fn quorate(doors: &Doors, limit: Duration) -> Result<u64, Failure> {
+/// Until there is a quorum, and more.
+async fn until(
+    doors: &Doors,
+    limit: Duration,
+    more: impl Fn(&Status) -> bool,
+) -> Result<u64, Failure> {
     let mut status = doors.status.clone();
-    let waited = status.wait_for(|status| status.state == NodeState::Quorate);
+    let waited = status.wait_for(|status| status.state == NodeState::Quorate && more(status));
     match tokio::time::timeout(limit, waited).await {
         Ok(Ok(status)) => Ok(status.view.epoch.get()),
         Ok(Err(_)) => Err(Failure::Stopping),

@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Health(WatchOptions),
     /// Show the newest events: elections, epochs, voters, alarms
     Events(WatchOptions),
-    /// Wait until the cluster is quorate, or until a health epoch is reached
+    /// Wait until the cluster is quorate, until it has all its voters, or until a health epoch is reached
     Wait(WaitOptions),
     /// Write a key
     Put(PutOptions),
@@ -116,16 +116,19 @@ pub(crate) struct WatchOptions {
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("what").required(true).args(["quorate", "epoch"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["quorate", "voters", "epoch"])))]
 pub(crate) struct WaitOptions {
     /// Until a leader with a majority is known
     #[arg(long)]
     pub(crate) quorate: bool,
+    /// Until there are all voters that there should be, alive: then the next host may be taken away
+    #[arg(long)]
+    pub(crate) voters: bool,
     /// Until this node has this health epoch
     #[arg(long, value_name = "N")]
     pub(crate) epoch: Option<u64>,
     /// Until every live node has it
-    #[arg(long, requires = "epoch", conflicts_with = "quorate")]
+    #[arg(long, requires = "epoch", conflicts_with_all = ["quorate", "voters"])]
     pub(crate) all_live: bool,
     /// Give up after this long, such as 30s or 500ms; without it never
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

@@ -39,6 +39,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate wait",
         "quorate wait --quorate --epoch 3",
         "quorate wait --all-live --quorate",
+        "quorate wait --voters --quorate",
+        "quorate wait --all-live --voters",
         "quorate nonsense",
         "quorate wait --quorate --timeout 3x",
     ] {
@@ -48,6 +50,7 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate -o json status --links",
         "quorate status -o json",
         "quorate wait --epoch 3 --all-live --timeout 30s",
+        "quorate wait --voters --timeout 30s",
         "quorate put k -1",
         "quorate put k - --socket /tmp/s",
         "quorate farewell",

@@ -23,6 +23,7 @@ pub(super) async fn wait(
     let what = match options.epoch {
         Some(epoch) if options.all_live => format!("epoch={epoch}&all_live=1"),
         Some(epoch) => format!("epoch={epoch}"),
+        None if options.voters => "voters=1".to_owned(),
         None => "quorate=1".to_owned(),
     };
     let mut told = false;

@@ -10,6 +10,7 @@ use super::files::Machine;
 use super::identity::{Identity, generation_from_file, generation_to_file};
 use super::known_name::KnownName;
 use super::reached::{self, Reached};
+use super::spare::is_full;
 use super::{founding_file, marker};
 use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId, NodeName};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -102,8 +103,13 @@ pub(crate) fn open(
     let marker = agree_on_marker(birth_dir, cluster, &founding)?;
     let generation = Generation::new(generation.get().saturating_add(1));
     let file = life.join(GENERATION);
-    durable::replace(&Machine, &file, &generation_to_file(identity.instance, generation))
-        .map_err(|error| DiskError::io("raise the generation in", &file, error))?;
+    let content = generation_to_file(identity.instance, generation);
+    let raised = match durable::replace(&Machine, &file, &content) {
+        // A full disk does not keep a host from starting: so few bytes are written whole where they are, or not at all.
+        Err(error) if is_full(&error) => durable::overwrite(&Machine, &file, &content),
+        raised => raised,
+    };
+    raised.map_err(|error| DiskError::io("raise the generation in", &file, error))?;
     let dir = DataDir {
         root: root.to_owned(),
         birth_dir: birth_dir.to_owned(),

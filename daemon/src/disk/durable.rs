@@ -40,6 +40,14 @@ pub(super) fn replace(files: &dyn Files, path: &Path, content: &[u8]) -> io::Res
     files.sync_directory(directory_of(path))
 }
 
+/// Writes over a file that has as many bytes already, durably and in place: less than a sector, which a disk writes whole or not at
+/// all. Takes no room.
+pub(super) fn overwrite(files: &dyn Files, path: &Path, content: &[u8]) -> io::Result<()> {
+    let file = files.open(path)?;
+    file.write_all_at(content, 0)?;
+    file.sync_data()
+}
+
 /// Makes a rename, creation or removal in `directory` durable.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()

@@ -59,6 +59,27 @@ fn a_disk_without_room_for_the_log_is_told_in_why_and_the_daemon_still_stops_whe
 }
 
 #[test]
+fn a_host_whose_disk_is_full_starts_again_and_says_so() {
+    let mut cluster = Cluster::of(1);
+    let host = &mut cluster.hosts[0];
+    let socket = host.socket().display().to_string();
+    let script = format!(
+        "mount -t tmpfs -o size=200m,mode=700 tmpfs \"$DATA\"; mkdir \"$DATA/lost+found\"; \
+         \"$QUORATE\" run --config \"$CONFIG\" & \
+         \"$QUORATE\" --socket {socket} wait --quorate --timeout 50s; \
+         \"$QUORATE\" --socket {socket} put key value --timeout 50s; \
+         kill -9 $!; wait $! || true; \
+         dd if=/dev/zero of=\"$DATA/lost+found/filler\" bs=4k 2>/dev/null || true"
+    );
+    host.child = Some(behind(host, &script).spawn().expect("it starts"));
+    // The first start is over when this one knows of two.
+    host.status_when("it was started twice", |status| status["node"]["generation"] == 2);
+    host.status_when("it leads", |status| status["state"] == "quorate");
+    assert_eq!(host.get("key"), "value");
+    assert_eq!(host.stop(rustix::process::Signal::TERM).code(), Some(0));
+}
+
+#[test]
 fn a_disk_that_is_read_only_is_named() {
     let mut cluster = Cluster::running(1);
     cluster.hosts[0].kill();
