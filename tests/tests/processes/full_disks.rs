@@ -38,7 +38,7 @@ fn a_disk_that_is_full_at_the_first_start_is_named() {
     let cluster = Cluster::of(1);
     let host = &cluster.hosts[0];
     // Room for nothing at all, then for a part of what a life is.
-    for left in [0, 4, 16] {
+    for left in [0, 4, 8] {
         let said = refuses_behind(host, &filled("64k", left));
         said.names(&["is full", &host.file("data").display().to_string(), "make room"]);
     }
