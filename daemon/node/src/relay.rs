@@ -81,11 +81,11 @@ impl Node {
         relay.unwrap_or(leader)
     }
 
-    /// Whether this node hands a member's request on to the leader.
+    /// Whether this node hands a member's request on to the leader, as long as it hears that itself (`Node::advance`).
     pub(crate) fn hands_on(&self, from: Instance, request: &ForwardRequest) -> bool {
         let member = self.health.member(from).is_some();
         let admit = matches!(request.body, Some(forward_request::Body::Admit(_)));
-        request.relay && member && !admit && !self.is_cut_off()
+        request.relay && member && !admit
     }
 
     /// The voter through which this node reaches the leader, while it is cut off from it.

@@ -209,6 +209,22 @@ fn a_node_that_does_not_hear_the_leader_hands_nothing_on_and_vouches_for_nobody(
 }
 
 #[test]
+fn a_node_that_the_leader_does_not_hear_asks_around_though_it_hears_the_leader() {
+    let mut trial = Trial::member_under_2(5);
+    let (genesis, leader) = (trial.genesis(), Some(life(2)));
+    let mut asked = |unheard| {
+        let ping = Ping { genesis, term: 5, leader, unheard, ..Ping::default() };
+        let mut out = trial.hears(2, Lane::Control, EnvelopeBody::Ping(ping));
+        out.extend(trial.pass(Duration::from_millis(150)));
+        questions(&out).into_iter().map(|(to, _)| to).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(false), []);
+    assert!(asked(true).contains(&life(3)));
+    (0..3).for_each(|_| drop(asked(false)));
+    assert_eq!(asked(false), [], "the leader hears it again");
+}
+
+#[test]
 fn what_a_node_without_a_link_has_rides_on_the_next_answer_to_the_leader() {
     let mut trial = Trial::member_under_2(5);
     let (genesis, epoch) = (trial.genesis(), HealthEpoch::new(1));
