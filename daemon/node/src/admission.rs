@@ -14,7 +14,6 @@ use quorate_proto::{
     Admit, Admitted, CommandBody, ForwardRequest, Founded, GenesisId, HealthEpoch, Instance,
     Moment, Refusal, RefusalCode, Session, forward_request, limits,
 };
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How often a joiner asks again.
@@ -44,8 +43,8 @@ pub(crate) struct Admission {
     next_via: usize,
     /// As a joiner: why the last request was refused.
     pub(crate) refused: Option<String>,
-    /// Replicas that say that this disk life was replaced by another.
-    superseded_by: BTreeSet<Instance>,
+    /// The replica that was first to say that this disk life was replaced by another.
+    superseded_by: Option<Instance>,
     /// As a joiner: the epoch at which it was let in.
     let_in: Option<HealthEpoch>,
     askers: Vec<Asker>,
@@ -160,7 +159,7 @@ impl Node {
         let doubted = self.doubted();
         self.admission.next_via = self.admission.next_via.wrapping_add(1);
         let next = self.admission.next_via;
-        if let Some(first) = self.admission.superseded_by.first().copied() {
+        if let Some(first) = self.admission.superseded_by {
             let others: Vec<_> = self.other_replicas(first).collect();
             if let Some(session) = others.get(next % others.len().max(1)) {
                 return Some((session.instance, session.address));
@@ -209,7 +208,7 @@ impl Node {
             Some(Outcome::NotLeader(hint)) => {
                 if self.is_known_replica(asked) {
                     // It would say if this life was replaced.
-                    self.admission.superseded_by.clear();
+                    self.admission.superseded_by = None;
                 }
                 self.vouched_for(hint.leader);
                 if let Some(leader) = hint.leader.filter(|leader| *leader != self.config.instance) {
@@ -233,7 +232,7 @@ impl Node {
 
     fn let_in(&mut self, admitted: &Admitted, out: &mut Vec<Output>) {
         self.admission.refused = None;
-        self.admission.superseded_by.clear();
+        self.admission.superseded_by = None;
         if let Some(founded) = &admitted.founded {
             self.step_founding(FoundingInput::Admitted(founded.clone()), out);
         }
@@ -267,9 +266,8 @@ impl Node {
 
     /// A replica says that this life was replaced. A node does not end on one word where there is another to ask.
     fn superseded(&mut self, by: Instance, text: &str, out: &mut Vec<Output>) {
-        self.admission.superseded_by.insert(by);
-        let sure =
-            self.admission.superseded_by.len() > 1 || self.other_replicas(by).next().is_none();
+        let first = *self.admission.superseded_by.get_or_insert(by);
+        let sure = first != by || self.other_replicas(by).next().is_none();
         if sure {
             out.push(Output::Halt { reason: text.to_owned() });
         } else {

@@ -6,14 +6,15 @@
 //! is not known any more when it restarts. Invariant: only what this node saw counts here; what others tell are
 //! words (`warnings.rs`). Bounded; when it is full, the life whose copy came longest ago is forgotten.
 
-use quorate_proto::{Address, Instance, Member, Moment, Session};
+use crate::names::{self, places_of};
+use quorate_proto::{Instance, Member, Moment, Session};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The place is kept for so long after the copy came last beside the original, as a voter's name is. Not longer: it may have
 /// been the copy that was there first.
-pub(crate) const KEPT: Duration = Duration::from_secs(5 * 60);
+pub(crate) const KEPT: Duration = names::KEPT;
 /// Lives whose copies are known at once; more are one mistake.
 const LIVES: usize = 64;
 /// Addresses of an original: a host has two at most, and moves from one to another.
@@ -58,8 +59,8 @@ impl Clones {
         if session.boot_nonce == life.nonce {
             return true;
         }
-        let places = member.into_iter().flat_map(|member| [&member.address, &member.also_at]);
-        let mut places = places.flatten().filter_map(Address::socket).chain(life.original.clone());
-        !places.any(|place| place == session.address)
+        let committed =
+            member.is_some_and(|it| places_of(it).any(|place| place == session.address));
+        !committed && !life.original.contains(&session.address)
     }
 }

@@ -13,6 +13,7 @@ use quorate_proto::{
     Address, Admit, Instance, Member, MemberState, Moment, Role, Warning, WarningKind,
 };
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long the name of a voter that is gone is kept from hosts at other addresses: longer than a reboot with checks of the file
@@ -41,11 +42,15 @@ fn shown(address: Option<&Address>) -> String {
     socket.map_or_else(|| "an unknown address".to_owned(), |socket| socket.to_string())
 }
 
+/// Where a member is reached, as committed: at one address, or at two.
+pub(crate) fn places_of(member: &Member) -> impl Iterator<Item = SocketAddr> {
+    [&member.address, &member.also_at].into_iter().flatten().filter_map(Address::socket)
+}
+
 /// Whether an asker comes from where the holder was reached.
 fn at_its_place(holder: &Member, admit: &Admit) -> bool {
     let from = admit.address.as_ref().and_then(Address::socket);
-    let places = [holder.address.as_ref(), holder.also_at.as_ref()];
-    from.is_some() && places.into_iter().flatten().any(|place| place.socket() == from)
+    from.is_some_and(|from| places_of(holder).any(|place| place == from))
 }
 
 impl Names {

@@ -70,9 +70,13 @@ impl Node {
     pub(crate) fn is_cut_off(&self) -> bool {
         let patience = self.relay_patience();
         let Some(leader) = self.health.leader else { return true };
-        let of_late = |at: Moment| self.now.since(at) < patience;
-        leader.instance != self.config.instance
-            && (!of_late(self.health.leader_heard) || self.relay.unheard.is_some_and(of_late))
+        let unheard = self.relay.unheard.is_some_and(|at| self.now.since(at) < patience);
+        leader.instance != self.config.instance && (!self.hears_leader() || unheard)
+    }
+
+    /// Whether the leader was heard within two rounds of its pings.
+    fn hears_leader(&self) -> bool {
+        self.now.since(self.health.leader_heard) < self.relay_patience()
     }
 
     /// Whom a request is asked of: the leader, or, at its origin and without a link to the leader, the voter in between.
@@ -187,7 +191,7 @@ impl Node {
         self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
         self.health.changed |= !self.is_told_quorate();
         // A leader that is heard says it itself, and what comes around may be older.
-        if self.now.since(self.health.leader_heard) >= self.relay_patience() {
+        if !self.hears_leader() {
             self.copies_told(relayed.copies, out);
         }
         self.note_told(relayed.warnings, out);
@@ -256,19 +260,24 @@ impl Node {
         let around = around.filter(move |(_, around)| now.since(around.last) < LEADER_SILENCE);
         around.map(|(member, around)| {
             let (name, via) = (self.health.name(*member), self.health.name(around.via));
-            let me = &self.config.name;
-            Reason {
-                code: "no-link",
-                text: format!(
-                    "{name} has no link to the leader {me}; it is told and served through {via}, which has one"
-                ),
-                remedy: format!(
-                    "look at the network between {me} and {name}: UDP 4747 must pass both ways; from here: quorate ping {name}"
-                ),
-                subject: Some(name),
-                since: around.since,
-            }
+            no_link(self.config.name.as_str(), name, true, &via, around.since)
         })
+    }
+}
+
+/// The link between this node and another is cut, of which one leads: this node, or the other.
+pub(crate) fn no_link(me: &str, other: String, leads: bool, via: &str, since: Moment) -> Reason {
+    let (cut_off, leader) = if leads { (other.as_str(), me) } else { (me, other.as_str()) };
+    Reason {
+        code: "no-link",
+        text: format!(
+            "{cut_off} has no link to the leader {leader}; it is told and served through {via}, which has one"
+        ),
+        remedy: format!(
+            "look at the network between {me} and {other}: UDP 4747 must pass both ways; from here: quorate ping {other}"
+        ),
+        subject: Some(other),
+        since,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a node says of itself: its status, and the reasons why it is not quorate. Reads; changes nothing.
 
 use crate::node::Node;
+use crate::relay::no_link;
 use crate::status::{Reason, State, Status};
 use quorate_proto::{MemberState, Moment};
 use std::sync::Arc;
@@ -167,18 +168,7 @@ impl Node {
         let me = &self.config.name;
         // Who is counted out is pinged seldom: that is no sign of a bad link.
         self.health.member(self.config.instance).filter(|own| own.state() == MemberState::Alive)?;
-        Some(Reason {
-            code: "no-link",
-            text: format!(
-                "{me} has no link to the leader {leader}; it is told and served through {via}, which has one"
-            ),
-            remedy: format!(
-                "look at the network between {me} and {leader}: UDP 4747 must pass both ways; from here: quorate ping \
-                 {leader}"
-            ),
-            subject: Some(leader),
-            since: self.health.leader_heard,
-        })
+        Some(no_link(me.as_str(), leader, false, &via, self.health.leader_heard))
     }
 
     fn joining_reason(&self, now: Moment) -> Reason {

@@ -4,9 +4,10 @@
 //! nobody else can have met the original. Bounded.
 
 use crate::event::Output;
+use crate::names::places_of;
 use crate::node::Node;
 use crate::status::{Reason, State};
-use quorate_proto::{Address, DialFailure, Instance, Moment};
+use quorate_proto::{DialFailure, Instance, Moment};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,9 +34,8 @@ impl TurnedAway {
 impl Node {
     /// A dial was answered with: the disk of this host runs elsewhere.
     pub(crate) fn taken_for_a_copy_at(&mut self, address: SocketAddr, out: &mut Vec<Output>) {
-        let there = |place: Option<&Address>| place.and_then(Address::socket) == Some(address);
         let mut members = self.health.view.members.iter();
-        let by = members.find(|one| there(one.address.as_ref()) || there(one.also_at.as_ref()));
+        let by = members.find(|member| places_of(member).any(|place| place == address));
         if let Some(by) = by.map(|member| member.instance) {
             self.taken_for_a_copy(by, out);
         }

@@ -14,7 +14,6 @@ use super::spare::is_full;
 use quorate_proto::{GenesisId, Instance, SnapshotMetadata};
 use quorate_transport::{SnapshotPart, SnapshotPosition};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -265,9 +264,7 @@ impl Arrivals {
                 (file, path)
             }
         };
-        let opened = File::open(&path).map_err(|error| Refused::Because(error.to_string()));
-        let restored = opened.and_then(|file| restore_from(&Arc::new(file), restore));
-        let state = restored.inspect_err(|_| remove(&path))?;
+        let state = restore_from(&path, restore).inspect_err(|_| remove(&path))?;
         let place = Place::Whole { file };
         Ok((state, file, Kept { metadata, position, bytes, most, to_come, place }))
     }
@@ -314,10 +311,10 @@ fn take(kept: &mut Kept, incoming: &mut impl Incoming) -> Result<(), Refused> {
 }
 
 fn restore_from<M>(
-    file: &Arc<File>,
+    path: &Path,
     restore: impl FnOnce(Pieces<'_>) -> Result<M, String>,
 ) -> Result<M, Refused> {
-    let mut reader = SnapshotReader::of(Arc::clone(file)).map_err(Refused::Because)?;
+    let mut reader = SnapshotReader::open(path).map_err(Refused::Because)?;
     let restored = restore(&mut reader);
     reader.verdict().map_err(Refused::Because)?;
     restored.map_err(Refused::Because)

@@ -43,7 +43,7 @@ pub(super) fn write(
 }
 
 /// Gives a whole and synced file its name.
-pub(super) fn install(aside: &Path, path: &Path) -> io::Result<()> {
+fn install(aside: &Path, path: &Path) -> io::Result<()> {
     std::fs::rename(aside, path)?;
     durable::sync_directory_of(path)
 }
