@@ -188,8 +188,16 @@ impl Node {
         }
     }
 
-    /// Whether there are as many voters as so many live nodes have, and all of them are alive. By the view, so on every node.
+    /// Whether there are as many voters as so many live nodes have, all of them are alive, and the replica here, if there is one, has
+    /// caught up. By the view, so on every node.
     pub(crate) fn has_all_voters(&self) -> bool {
+        if let Some(group) = self.group.as_ref().filter(|group| !group.leads()) {
+            let applied = group.meta.applied();
+            let Some(leader) = self.health.leader_applied else { return false };
+            if applied.saturating_add(CAUGHT_UP) < leader {
+                return false;
+            }
+        }
         let voters = || self.health.view.members.iter().filter(|one| one.role() == Role::Voter);
         let live = self.health.alive().count();
         let wanted = self.config.voters.map_or_else(|| voter_target(live), |most| most.min(live));

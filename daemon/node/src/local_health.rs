@@ -39,6 +39,8 @@ pub(crate) struct LocalHealth {
     pub(crate) changed: bool,
     pub(crate) leader: Option<Leader>,
     pub(crate) leader_heard: Moment,
+    /// How far the leader had applied, by its last ping.
+    pub(crate) leader_applied: Option<u64>,
     quorate: bool,
     learned: HealthEpoch,
     known: BTreeSet<Instance>,
@@ -55,6 +57,7 @@ impl LocalHealth {
             changed: true,
             leader: None,
             leader_heard: now,
+            leader_applied: None,
             quorate: false,
             learned: HealthEpoch::ZERO,
             known: BTreeSet::new(),
@@ -158,7 +161,13 @@ impl Node {
     /// Looks whether the replica follows another leader than before.
     pub(crate) fn notice_leader(&mut self, out: &mut Vec<Output>) {
         let Some(group) = &self.group else { return };
-        let term = group.replica.term();
+        let (term, id, genesis) = (group.replica.term(), group.replica.leader(), group.genesis);
+        // Each turn looks; mostly it is the one that is known.
+        if let Some(known) = self.health.leader.filter(|known| known.term == term)
+            && id == Some(self.peers.raft_id(genesis, known.instance))
+        {
+            return;
+        }
         let seen = self.replicas_leader();
         match (seen, self.health.leader) {
             (Some(new), Some(old)) if new == old => {}
@@ -204,6 +213,7 @@ impl Node {
 
     pub(crate) fn leader_changed(&mut self, leader: Option<Leader>, out: &mut Vec<Output>) {
         let old = std::mem::replace(&mut self.health.leader, leader);
+        self.health.leader_applied = None;
         self.health.changed = true;
         self.meta_changed = true;
         match leader {

@@ -178,6 +178,7 @@ impl Node {
         let relayed = self.vouch_for_leader(from, &ping);
         if ping.leader == Some(from) && self.leader_pinged(from, ping.term, out) {
             self.leaders_ping(from, ping.number);
+            self.health.leader_applied = Some(ping.applied);
             if let Some(update) = ping.update {
                 self.health_pushed(update);
             }

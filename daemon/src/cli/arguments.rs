@@ -121,7 +121,7 @@ pub(crate) struct WaitOptions {
     /// Until a leader with a majority is known
     #[arg(long)]
     pub(crate) quorate: bool,
-    /// Until there are all voters that there should be, alive: then the next host may be taken away
+    /// Until there are all voters that there should be, alive, and this host has caught up: of three or more, one may be missed then
     #[arg(long)]
     pub(crate) voters: bool,
     /// Until this node has this health epoch
