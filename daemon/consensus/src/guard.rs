@@ -18,8 +18,8 @@ pub(crate) const MAX_READS: usize = 4096;
 /// Why a message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {
-    /// This replica lost entries that it had acknowledged to the leader that it voted for: it must stop, and never start again
-    /// under this id. The leader was told where the log ends, and says so again.
+    /// This replica lost entries that it had acknowledged, says the leader that it voted for: that one was told where the log
+    /// ends, and says so again. If it is so, this replica must stop, and never start again under this id.
     #[error(
         "the leader knows that entry {commit} was acknowledged here, but the log ends at {last}"
     )]

@@ -1,8 +1,8 @@
 //! Entries that a replica acknowledged and no longer has, because its disk went back.
 //!
 //! No single message proves such a loss. A follower that hears of a commit index beyond its log obeys nothing of it and
-//! answers where its log ends. It believes only the leader that has its own vote, and only when that leader repeats the
-//! index behind the answer. A leader that is told less than was acknowledged to it asks again, and raft-rs is not told:
+//! answers where its log ends. It tells of a loss when the leader that has its own vote repeats the
+//! index behind the answer; what is made of that is not decided here. A leader that is told less than was acknowledged to it asks again, and raft-rs is not told:
 //! it would fill the hole in silence, under the id of a replica that may have forgotten a vote as well. Told so twice,
 //! with no acknowledgement in between, the leader knows. What was acknowledged is what this leader has heard in its term;
 //! a loss that falls between two leaders is not seen. It relies on messages of one peer coming in order.
@@ -65,29 +65,29 @@ impl Replica {
         Ok(true)
     }
 
-    /// A heartbeat whose commit index is beyond the log moves nothing: what the log has there may not be what was meant.
-    ///
-    /// # Errors
-    /// When the leader that this replica voted for says it again.
+    /// A heartbeat whose commit index is beyond the log moves nothing: what the log has there may not be what was meant. It is
+    /// a sign of life of the leader all the same, and is answered: a leader without its followers would give way to one that
+    /// does not know of the loss. Also what is to be answered; or, when the leader that this replica voted for says it again, the loss.
     pub(crate) fn within_the_log(
         &mut self,
         message: RaftMessage,
-    ) -> Result<(RaftMessage, Option<Beyond>), GuardError> {
+    ) -> (RaftMessage, Option<Beyond>, Result<(), GuardError>) {
         let raft = &self.raw.raft;
         let (last, committed) = (raft.raft_log.last_index(), raft.raft_log.committed);
         if message.kind != MessageKind::Heartbeat as i32 {
-            return Ok((message, None));
+            return (message, None, Ok(()));
         }
         let RaftMessage { from, term, commit, .. } = message;
         if commit <= last {
             self.losses.answered = None;
-            return Ok((message, None));
+            return (message, None, Ok(()));
         }
         let own_choice = (raft.leader_id, raft.vote, raft.term) == (from, from, term);
+        let within = RaftMessage { commit: committed, ..message };
         if own_choice && self.losses.answered == Some((from, term)) {
-            return Err(GuardError::LogLost { commit, last });
+            return (within, None, Err(GuardError::LogLost { commit, last }));
         }
-        Ok((RaftMessage { commit: committed, ..message }, Some(Beyond { from, term, commit })))
+        (within, Some(Beyond { from, term, commit }), Ok(()))
     }
 
     /// Tells the leader where the log ends, as if its entries had been refused.

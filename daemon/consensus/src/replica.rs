@@ -98,8 +98,9 @@ impl Replica {
     /// Takes in a message from a peer.
     ///
     /// # Errors
-    /// When it was refused, which changes nothing. [`GuardError::LogLost`] means that this replica must stop for good;
-    /// [`GuardError::PeerLost`] is said by a leader about the sender.
+    /// When it was refused, which changes nothing. [`GuardError::LogLost`] alone is told of a heartbeat that was taken: this
+    /// replica may have lost what it acknowledged, and somebody else must be asked. [`GuardError::PeerLost`] is said by a leader
+    /// about the sender.
     pub fn receive(&mut self, message: RaftMessage) -> Result<(), GuardError> {
         if self.removed {
             return Ok(());
@@ -129,14 +130,14 @@ impl Replica {
                 false => self.pacing.answered(message.from, message.index),
             }
         }
-        let (message, beyond) = self.within_the_log(message)?;
+        let (message, beyond, lost) = self.within_the_log(message);
         let message = convert::message_to_raft(message)?;
         if let Err(error) = self.raw.step(message) {
             tracing::debug!(%error, "raft ignores a message");
         }
         self.answer_beyond(beyond);
         self.redraw();
-        Ok(())
+        lost
     }
 
     /// Proposes all entries at once: one append, one message to each follower.

@@ -140,6 +140,19 @@ fn a_heartbeat_beyond_our_log_moves_nothing_and_is_told_where_the_log_ends() {
     assert!(matches!(refused(end), GuardError::OutOfPlace(_)));
 }
 
+#[test]
+fn a_leader_of_whose_entries_a_follower_lost_some_is_answered_all_the_same() {
+    let mut world = rolled_back(2, false);
+    assert_eq!(world.told.first(), Some(&2));
+    let term = world.status(1).term;
+    world.cut.insert(3);
+    world.ticks(100);
+    let after = world.status(1);
+    assert_eq!(world.leader(), Some(1), "it hears a majority: {after:?}");
+    assert_eq!(after.term, term);
+    assert_eq!(world.status(2).last, 6, "the hole is not filled");
+}
+
 /// Host 2 acknowledged entries up to 8; its disk goes back by some entries, and it goes on under its id.
 fn rolled_back(by: usize, proposals: bool) -> World {
     let mut world = follower();
