@@ -7,7 +7,6 @@
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
-use quorate_proto::Moment;
 use std::time::Duration;
 
 /// A write that takes this long is no slow disk but a silent one: elections are calmer than that.
@@ -34,9 +33,11 @@ impl Node {
         self.event("disk-full", text.to_owned(), full, out);
     }
 
-    /// There was no turn for so long: the process stood still, and the threads that write with it. What was under way counts from now.
-    pub(crate) fn forgive_disk(&mut self, now: Moment) {
-        self.persists.iter_mut().for_each(|(_, _, since)| *since = now);
+    /// There was no turn for so long: the process stood still, and the threads that write with it, or its loop waited for them. That
+    /// time is not the disk's; what was silent before stays so.
+    pub(crate) fn forgive_disk(&mut self, pause: Duration) {
+        self.persists.iter_mut().for_each(|(_, _, since)| *since = *since + pause);
+        self.disk_stalled = self.disk_stalled.map(|since| since + pause);
     }
 
     /// Looks how long the oldest write has been under way, and looks again while there is one.
@@ -99,5 +100,10 @@ mod tests {
         assert_eq!(alarms(&trial.turn([Input::Wake])), 0);
         assert_eq!(alarms(&trial.pass(STALL - LOOK)), 0);
         assert_eq!(alarms(&trial.pass(LOOK * 2)), 1, "from now on it is silent for as long as any");
+        trial.now = trial.now + STALL * 2;
+        assert_eq!(alarms(&trial.turn([Input::Wake])), 0, "it still does not answer");
+        let halts = |out: &[Output]| out.iter().any(|one| matches!(one, Output::Halt { .. }));
+        assert!(!halts(&trial.pass(GIVE_UP - STALL - LOOK * 4)));
+        assert!(halts(&trial.pass(LOOK * 6)), "30 s in which the process ran");
     }
 }

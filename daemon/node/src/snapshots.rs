@@ -41,7 +41,7 @@ pub(crate) struct Arrived {
 /// The snapshots of one group.
 #[derive(Default)]
 pub(crate) struct Snapshots {
-    /// The newest that is durable here: what raft may send.
+    /// The newest that is durable here, or received and named by the writer before it does anything else: what raft may send.
     pub(crate) durable: Option<SnapshotMetadata>,
     /// A received snapshot that raft has been told of, within one turn.
     arriving: Option<(SnapshotMetadata, Arrived)>,
@@ -154,12 +154,10 @@ impl Node {
             }
             self.join_group(out);
         }
-        // In the same turn came a newer one, which raft may take yet.
-        let newest = self.group.as_ref().and_then(|group| group.snapshots.arriving.as_ref());
-        if newest.is_some_and(|(newest, _)| newest.index >= metadata.index) {
-            return false;
+        // In the same turn came another: raft decides on that one first.
+        if self.group.as_ref().is_some_and(|group| group.snapshots.arriving.is_some()) {
+            self.settle_group(out);
         }
-        self.drop_arrived(out);
         let Some(group) = &mut self.group else { return false };
         if arrived.image.applied() != metadata.index {
             self.counters.frames_guarded += 1;

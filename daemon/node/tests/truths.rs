@@ -45,32 +45,51 @@ fn a_snapshot_names_the_term_of_the_entry_that_it_ends_with() {
     assert_eq!(taken(&said), [(2, 2)]);
 }
 
-#[test]
-fn a_snapshot_of_an_installed_state_names_the_term_that_it_came_with() {
-    let mut stage = Stage::with(1, 1);
+/// A snapshot as a host sends it that leads in a term, and the state in it.
+fn snapshot(from: u8, term: u64, index: u64) -> (RaftMessage, Box<Meta>) {
     let mut image = Meta::genesis(&founded());
-    for index in 2..=9 {
+    for index in 2..=index {
         image.apply_nothing(index);
     }
     let voters = (1..=FOUNDERS).map(id).collect();
     let conf_state = ConfState { voters, ..ConfState::default() };
-    let metadata = SnapshotMetadata { conf_state, index: 9, term: 4 };
-    let message = RaftMessage {
-        from: id(2),
-        to: id(1),
-        snapshot: Some(metadata),
-        ..message(MessageKind::Snapshot, 6)
-    };
-    let again = (message.clone(), Box::new(image.clone()));
-    let image = Box::new(image);
-    let said = stage.give(Input::SnapshotReceived { from: life(2), message, image, file: 8 });
+    let snapshot = Some(SnapshotMetadata { conf_state, index, term: 4 });
+    let message = message(MessageKind::Snapshot, term);
+    (RaftMessage { from: id(from), to: id(1), snapshot, ..message }, Box::new(image))
+}
+
+/// It has arrived whole.
+fn arrives(from: u8, (message, image): (RaftMessage, Box<Meta>), file: u64) -> Input {
+    Input::SnapshotReceived { from: life(from), message, image, file }
+}
+
+#[test]
+fn a_snapshot_of_an_installed_state_names_the_term_that_it_came_with() {
+    let mut stage = Stage::with(1, 1);
+    let said = stage.give(arrives(2, snapshot(2, 6, 9), 8));
     assert_eq!(stage.node.vitals().applied, 9);
     assert_eq!(files(&said), ["counts 8", "the log begins at 9"], "in this order");
-    let (message, image) = again;
-    let said = stage.give(Input::SnapshotReceived { from: life(2), message, image, file: 9 });
+    let said = stage.give(arrives(2, snapshot(2, 6, 9), 9));
     assert_eq!(files(&said), ["dropped 9"], "raft has it already");
     let said = stage.give(Input::SnapshotUnreadable { index: 9, term: 4 });
     assert_eq!(taken(&said), [(9, 4)], "another takes the place of the one that is spoilt");
+}
+
+#[test]
+fn of_two_snapshots_that_come_at_once_that_of_the_deposed_leader_halts_nobody() {
+    for new_first in [true, false] {
+        let mut stage = Stage::with(1, 1);
+        let mut both = vec![arrives(2, snapshot(2, 6, 9), 8), arrives(3, snapshot(3, 5, 12), 9)];
+        if !new_first {
+            both.reverse();
+        }
+        let mut said = Vec::new();
+        stage.node.turn(stage.now, 0, both, &mut said);
+        let halts = said.iter().any(|one| matches!(one, Output::Halt { .. }));
+        assert!(!halts, "new first: {new_first}: {said:?}");
+        let applied = if new_first { 9 } else { 12 };
+        assert_eq!(stage.node.vitals().applied, applied, "what raft took first");
+    }
 }
 
 /// What becomes of received files, and where the log begins.
@@ -112,6 +131,23 @@ fn a_snapshot_of_a_stranger_is_not_taken() {
             stage.give(Input::SnapshotReceived { from: life(host), message, image, file: 8 });
         assert_eq!(stage.node.vitals().applied, 1);
         assert_eq!(files(&said), ["dropped 8"]);
+    }
+}
+
+#[test]
+fn a_snapshot_of_a_stranger_makes_no_joiner_begin_a_log() {
+    for host in [5, 2] {
+        let mut stage = Stage::new(4);
+        let image = Box::new(Meta::genesis(&founded()));
+        let voters = (1..=FOUNDERS).map(id).collect();
+        let conf_state = ConfState { voters, ..ConfState::default() };
+        let snapshot = Some(SnapshotMetadata { conf_state, index: 1, term: 1 });
+        let kind = MessageKind::Snapshot;
+        let message = RaftMessage { from: id(host), to: id(4), snapshot, ..message(kind, 2) };
+        let said =
+            stage.give(Input::SnapshotReceived { from: life(host), message, image, file: 8 });
+        let logs = |one: &&Output| matches!(one, Output::Persist { write: Write::Log(_), .. });
+        assert_eq!(said.iter().any(|one| logs(&one)), host == 2, "host {host}; 2 is a founder");
     }
 }
 
