@@ -416,6 +416,12 @@ impl Founding {
         own.map_or(&[], |seed| &seed.addresses)
     }
 
+    /// Whether the list of seeds leads to this address.
+    #[must_use]
+    pub fn is_a_seeds(&self, address: SocketAddr) -> bool {
+        self.seeds.iter().any(|(_, seed)| seed.addresses.contains(&address))
+    }
+
     fn is_fresh(&self) -> bool {
         !self.unfit && !self.state.knows_cluster() && self.lost_data.is_none()
     }

@@ -22,6 +22,11 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 const ASK_SOON: Duration = Duration::from_millis(100);
 /// How long an asked leader waits for the old holder of a name to be found dead.
 const CHALLENGE: Duration = Duration::from_millis(2_500);
+/// How long a joiner without a view asks nobody but founders and seeds, since one of them helped it last.
+const FOUNDERS_FIRST: Duration = Duration::from_secs(2);
+/// How long a node that was told by one replica that its life was replaced waits for another to ask: right behind a start there
+/// may be a connection with one only.
+const SECOND_WORD: Duration = Duration::from_secs(10);
 /// Most askers that wait at the leader at once; more are told to ask again.
 const MAX_WAITING: usize = 64;
 
@@ -41,10 +46,12 @@ pub(crate) struct Admission {
     /// As a joiner: whom the last answer named as leader.
     hint: Option<Instance>,
     next_via: usize,
+    /// As a joiner: since when nobody has named a leader to it.
+    unhelped: Option<Moment>,
     /// As a joiner: why the last request was refused.
     pub(crate) refused: Option<String>,
-    /// The replica that was first to say that this disk life was replaced by another.
-    superseded_by: Option<Instance>,
+    /// The replica that was first to say that this disk life was replaced by another, and when.
+    superseded_by: Option<(Instance, Moment)>,
     /// As a joiner: the epoch at which it was let in.
     let_in: Option<HealthEpoch>,
     askers: Vec<Asker>,
@@ -159,7 +166,8 @@ impl Node {
         let doubted = self.doubted();
         self.admission.next_via = self.admission.next_via.wrapping_add(1);
         let next = self.admission.next_via;
-        if let Some(first) = self.admission.superseded_by {
+        let unhelped = *self.admission.unhelped.get_or_insert(self.now);
+        if let Some((first, _)) = self.admission.superseded_by {
             let others: Vec<_> = self.other_replicas(first).collect();
             if let Some(session) = others.get(next % others.len().max(1)) {
                 return Some((session.instance, session.address));
@@ -182,8 +190,17 @@ impl Node {
                 && (doubted.is_none() || self.is_known_replica(life));
             doubted != Some(life) && (!has_view || known)
         };
-        let some: Vec<&Session> =
+        let mut some: Vec<&Session> =
             self.peers.sessions().filter(may_know).filter(may_vouch).collect();
+        // Who has none believes what it is told: it asks those that its own file or the founding record names, and others
+        // only when these do not help.
+        let first = |session: &&Session| {
+            self.is_known_replica(session.instance)
+                || session.dialled.is_some_and(|address| self.founding.is_a_seeds(address))
+        };
+        if !has_view && self.now.since(unhelped) < FOUNDERS_FIRST {
+            some.retain(first);
+        }
         let session = some.get(next % some.len().max(1))?;
         Some((session.instance, session.address))
     }
@@ -202,16 +219,18 @@ impl Node {
         };
         match answer.as_ref().ok().and_then(|answer| answer.outcome.as_ref()) {
             Some(Outcome::Admitted(admitted)) => {
+                self.admission.unhelped = None;
                 self.vouched_for(Some(admitted.leader.unwrap_or(asked)));
                 self.let_in(admitted, out);
             }
             Some(Outcome::NotLeader(hint)) => {
-                if self.is_known_replica(asked) {
+                if self.is_known_replica(asked) && self.peers.session(asked).is_some() {
                     // It would say if this life was replaced.
                     self.admission.superseded_by = None;
                 }
                 self.vouched_for(hint.leader);
                 if let Some(leader) = hint.leader.filter(|leader| *leader != self.config.instance) {
+                    self.admission.unhelped = None;
                     if let Some(address) =
                         hint.address.as_ref().and_then(|address| address.socket())
                     {
@@ -266,11 +285,11 @@ impl Node {
 
     /// A replica says that this life was replaced. A node does not end on one word where there is another to ask.
     fn superseded(&mut self, by: Instance, text: &str, out: &mut Vec<Output>) {
-        let first = *self.admission.superseded_by.get_or_insert(by);
-        let sure = first != by || self.other_replicas(by).next().is_none();
-        if sure {
+        let (first, since) = *self.admission.superseded_by.get_or_insert((by, self.now));
+        let alone = self.other_replicas(by).next().is_none();
+        if first != by || (alone && self.now.since(since) >= SECOND_WORD) {
             out.push(Output::Halt { reason: text.to_owned() });
-        } else {
+        } else if !alone {
             self.timers.arm(Timer::Join, self.now + ASK_SOON);
         }
     }

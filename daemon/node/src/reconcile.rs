@@ -7,7 +7,6 @@ use crate::damping::{self, Life};
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
-use crate::trust::is_near;
 use crate::weighing::{Voice, Word, weigh};
 use quorate_membership::{Opinion, Profile};
 use quorate_proto::{
@@ -24,6 +23,9 @@ const HELD: Duration = Duration::from_millis(100);
 /// A proposal whose fate is not seen after this long is made again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Starts of a host beyond the committed one that a leader takes from the word of another replica. With more, one that lies could
+/// shut a host out: the next start of the host counts one up.
+const RESTARTS: u64 = 64;
 /// What a leader hears itself within this is there, whatever others say.
 const SILENCE: Duration = Profile::DEFAULT.silence;
 /// So is one that another hears for it: it asks again each second, and once more when an answer was lost.
@@ -123,7 +125,7 @@ impl Node {
             let newer = voice.generation > member.generation;
             let lasting = newer || voice.word == Word::Left;
             (!lasting || self.is_known_replica(voice.by))
-                && (!newer || is_near(member.generation.get(), voice.generation.get()))
+                && voice.generation.get().saturating_sub(member.generation.get()) <= RESTARTS
         });
         if let Some(own) = &own {
             if is_there(self.now, own) {

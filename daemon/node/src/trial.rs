@@ -108,6 +108,7 @@ impl Trial {
             quiet: Duration::from_secs(1),
             grace: Duration::from_secs(3),
             instance: life(1),
+            made_on: crate::MadeOn::default(),
             generation: Generation::new(1),
             boot_nonce: 1,
             key: key(1),
@@ -123,6 +124,8 @@ impl Trial {
         let mut trial = Self { node, now, founded, clients: 0, written: 0, asked_in: 0 };
         trial.note_writes(&out);
         for number in 2..=voters {
+            let (slot, addresses) = (usize::from(number) - 1, vec![address(number)]);
+            trial.turn([Input::Resolved { slot, addresses, problem: None }]);
             trial.turn([Input::SessionUp(trial.session(number))]);
         }
         trial
@@ -143,10 +146,11 @@ impl Trial {
             key: key(number),
             address: address(number),
             advertised: true,
-            dialled: None,
+            dialled: Some(address(number)),
             genesis: Some(self.genesis()),
             digest: Digest::default(),
             seeds: Vec::new(),
+            moved: false,
         }
     }
 

@@ -211,3 +211,16 @@ fn who_is_no_replica_has_no_word_in_what_cannot_be_undone() {
         assert_eq!(member.generation.get(), 1, "{member:?}");
     }
 }
+
+#[test]
+fn a_replica_that_names_a_start_far_ahead_shuts_no_host_out() {
+    for (start, committed) in [(2, 2), (65, 65), (66, 1), (1 << 30, 1)] {
+        let mut stage = Stage::leading();
+        stage.acknowledge(2);
+        // Host 3 is not heard by the leader.
+        told_on(&mut stage, &[2], 2, (3, start, Verdict::Alive));
+        let view = stage.node.status(stage.now).view.clone();
+        let member = view.members.iter().find(|member| member.instance == life(3));
+        assert_eq!(member.expect("a member").generation.get(), committed, "start {start}");
+    }
+}

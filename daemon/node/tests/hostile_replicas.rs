@@ -138,15 +138,19 @@ fn nobody_can_vouch_for_a_disk_life_that_was_replaced() {
 fn superseded_says(stage: &mut Stage, host: u8) {
     stage.answer_nothing();
     for _ in 0..20 {
-        stage.pass(Duration::from_secs(1));
-        for (ticket, to) in std::mem::take(&mut stage.asked) {
-            let text = "another disk life has this name".to_owned();
-            let code = RefusalCode::Superseded.into();
-            let refused = Outcome::Refused(Refusal { code, detail: 0, text });
-            let answer = ForwardAnswer { term: 9, outcome: Some(refused) };
-            let answer = if to == life(host) { Ok(answer) } else { Err(ForwardFailure::NotSent) };
-            stage.give(Input::ForwardAnswered { ticket, answer });
-        }
+        superseded_in_a_second(stage, host);
+    }
+}
+
+fn superseded_in_a_second(stage: &mut Stage, host: u8) {
+    stage.pass(Duration::from_secs(1));
+    for (ticket, to) in std::mem::take(&mut stage.asked) {
+        let text = "another disk life has this name".to_owned();
+        let code = RefusalCode::Superseded.into();
+        let refused = Outcome::Refused(Refusal { code, detail: 0, text });
+        let answer = ForwardAnswer { term: 9, outcome: Some(refused) };
+        let answer = if to == life(host) { Ok(answer) } else { Err(ForwardFailure::NotSent) };
+        stage.give(Input::ForwardAnswered { ticket, answer });
     }
 }
 
@@ -159,4 +163,16 @@ fn a_node_halts_as_superseded_on_the_word_of_two_replicas_and_of_nobody_else() {
     }
     superseded_says(&mut stage, 3);
     assert!(!stage.halts.is_empty(), "two founders know");
+}
+
+#[test]
+fn a_node_that_has_met_one_replica_waits_for_a_second_word_before_it_halts() {
+    for (waits, halts) in [(8, false), (12, true)] {
+        let mut stage = Stage::that_met_nobody(4);
+        stage.meet(2, key(2));
+        for _ in 0..waits {
+            superseded_in_a_second(&mut stage, 2);
+        }
+        assert_eq!(stage.halts.is_empty(), !halts, "{waits} s: {:?}", stage.halts);
+    }
 }

@@ -4,10 +4,11 @@ mod stage;
 
 use quorate_node::{Input, Output};
 use quorate_proto::{
-    Admit, ForwardRequest, KvRequest, PutRequest, Session, forward_answer, forward_request,
-    kv_request,
+    Admit, ForwardAnswer, ForwardRequest, KvRequest, NotLeader, PutRequest, Session,
+    forward_answer, forward_request, kv_request,
 };
-use stage::{Stage, genesis, key, life, name};
+use stage::{Stage, address, genesis, key, life, name};
+use std::time::Duration;
 
 fn asks(stage: &mut Stage, host: u8, ticket: u64, body: forward_request::Body) -> Vec<Output> {
     let body = Some(body);
@@ -58,4 +59,43 @@ fn nothing_is_done_for_who_was_not_let_in_but_an_answer_to_a_ping() {
     ));
     asks(&mut stage, 2, 3, put());
     assert_eq!(stage.counter("quorate_proposals_total"), proposals + 1);
+}
+
+/// Whom a joiner asks within a time in which everybody says that it knows no leader.
+fn asked_within(stage: &mut Stage, span: Duration) -> Vec<u8> {
+    let (end, mut all) = (stage.now + span, Vec::new());
+    while stage.now < end {
+        for (ticket, to) in std::mem::take(&mut stage.asked) {
+            all.push(to.to_bytes()[0]);
+            let nobody = NotLeader { leader: None, term: 2, address: None };
+            let outcome = Some(forward_answer::Outcome::NotLeader(nobody));
+            let answer = Ok(ForwardAnswer { term: 2, outcome });
+            stage.give(Input::ForwardAnswered { ticket, answer });
+        }
+        stage.pass(Duration::from_millis(10));
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+#[test]
+fn a_joiner_asks_founders_before_it_believes_anybody_else() {
+    let mut stage = Stage::new(4);
+    assert_eq!(asked_within(&mut stage, Duration::from_millis(1_900)), [1, 2, 3]);
+    let more = asked_within(&mut stage, Duration::from_secs(2));
+    assert_eq!(more, [1, 2, 3, 5, 6], "they do not help");
+}
+
+#[test]
+fn a_joiner_that_knows_no_founder_asks_whom_it_met_at_the_address_of_a_seed() {
+    let mut stage = Stage::that_knows_nobody(4);
+    stage.resolves_seeds();
+    // Host 5 says that its address is a seed's, and host 2 is one.
+    let liar = Session { address: address(1), ..Stage::session(50, 5, key(5), 1, 5) };
+    stage.give(Input::SessionUp(liar));
+    let seed = Session { dialled: Some(address(2)), ..Stage::session(51, 2, key(2), 1, 2) };
+    stage.give(Input::SessionUp(seed));
+    assert_eq!(asked_within(&mut stage, Duration::from_millis(1_900)), [2]);
+    assert_eq!(asked_within(&mut stage, Duration::from_secs(2)), [2, 5]);
 }

@@ -6,7 +6,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use quorate_membership::Mode;
-use quorate_node::{Boot, ForwardFailure, Input, Node, NodeConfig, Output};
+use quorate_node::{Boot, ForwardFailure, Input, MadeOn, Node, NodeConfig, Output};
 use quorate_proto::{
     Ballot, ClusterName, Envelope, EnvelopeBody, Founded, FounderVoter, FoundingProof,
     FoundingRecord, FoundingState, Generation, GenesisId, HealthEpoch, HealthUpdate, HealthView,
@@ -101,6 +101,13 @@ pub(crate) fn view(epoch: u64, more: Vec<Member>) -> HealthUpdate {
     whole(epoch, founders.chain(more).collect())
 }
 
+/// What the disk of a host remembers that has the record.
+fn has_record(me: u8) -> FoundingState {
+    let mut founding = FoundingState::fresh(life(me), &cluster());
+    founding.founded = Some(founded());
+    founding
+}
+
 /// A node and what it said last.
 pub(crate) struct Stage {
     pub(crate) node: Node,
@@ -123,6 +130,31 @@ impl Stage {
 
     /// Alike, with a snapshot due after so many entries.
     pub(crate) fn with(me: u8, snapshot_every: u64) -> Self {
+        Self::made_on(me, MadeOn::default(), snapshot_every)
+    }
+
+    /// Alike, with data that were made there.
+    pub(crate) fn made_on(me: u8, made_on: MadeOn, snapshot_every: u64) -> Self {
+        let mut stage = Self::off(me, made_on, snapshot_every, has_record(me));
+        for host in (1..=6).filter(|host| *host != me) {
+            stage.meet(host, key(host));
+        }
+        stage
+    }
+
+    /// Host `me` with the record, right behind its start.
+    pub(crate) fn that_met_nobody(me: u8) -> Self {
+        Self::off(me, MadeOn::default(), 1_000, has_record(me))
+    }
+
+    /// Host `me`, which knows that there is a cluster and nothing else of it, and nobody yet.
+    pub(crate) fn that_knows_nobody(me: u8) -> Self {
+        let mut founding = FoundingState::fresh(life(me), &cluster());
+        founding.exists = Some(genesis());
+        Self::off(me, MadeOn::default(), 1_000, founding)
+    }
+
+    fn off(me: u8, made_on: MadeOn, snapshot_every: u64, founding: FoundingState) -> Self {
         let config = NodeConfig {
             cluster: cluster(),
             name: name(me),
@@ -131,6 +163,7 @@ impl Stage {
             quiet: Duration::from_millis(200),
             grace: Duration::from_secs(3),
             instance: life(me),
+            made_on,
             generation: Generation::new(1),
             boot_nonce: u64::from(me),
             key: key(me),
@@ -140,8 +173,6 @@ impl Stage {
             seed: 1,
             snapshot_every,
         };
-        let mut founding = FoundingState::fresh(life(me), &cluster());
-        founding.founded = Some(founded());
         let now = Moment::from_micros(1_000_000);
         let boot = Boot { config, founding, marker: None, log: None };
         let (node, out) = Node::start(now, 0, boot);
@@ -155,10 +186,15 @@ impl Stage {
             sessions: 0,
         };
         stage.carry(out);
-        for host in (1..=6).filter(|host| *host != me) {
-            stage.meet(host, key(host));
-        }
         stage
+    }
+
+    /// The names in the list of seeds lead to the founders.
+    pub(crate) fn resolves_seeds(&mut self) {
+        for slot in 0..FOUNDERS {
+            let (addresses, slot) = (vec![address(slot + 1)], usize::from(slot));
+            self.give(Input::Resolved { slot, addresses, problem: None });
+        }
     }
 
     /// A host comes with a key, started for the first time.
@@ -189,6 +225,7 @@ impl Stage {
             dialled: None,
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
+            moved: false,
         }
     }
 
