@@ -32,6 +32,8 @@ const BREAK: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 struct Host {
     gone: VecDeque<Moment>,
+    /// How long it must stay up before it is told to be back, as it was said when it was gone last.
+    owed: Duration,
     /// It was heard by some when this node found it gone last.
     was_heard: bool,
     steady: Option<Steady>,
@@ -58,7 +60,7 @@ pub(crate) struct Life {
     pub(crate) silent: Option<Moment>,
 }
 
-/// All hosts that were gone of late, or found gone. At most one entry for each member.
+/// All hosts that were gone of late, or found gone. At most one entry for each member, and for each whose view is to come.
 #[derive(Debug, Default)]
 pub(crate) struct Damping {
     hosts: BTreeMap<Instance, Host>,
@@ -77,6 +79,8 @@ impl Damping {
             host.gone.pop_front();
         }
         host.gone.push_back(now);
+        let times = host.gone.iter().filter(|at| now.since(**at) < WINDOW).count();
+        host.owed = hold(times);
         host.steady = None;
     }
 
@@ -100,11 +104,14 @@ impl Damping {
             false if deaf => DEAF,
             false => AGAIN,
         };
-        let hold = hold(self.times(now, instance)).max(again);
+        let host = self.hosts.entry(instance).or_default();
+        // Who was heard of neither way for so long was away, and did not come and go.
+        let last = host.gone.back().copied().max(host.steady.map(|steady| steady.heard));
+        let quiet = last.is_none_or(|last| now.since(last) >= WINDOW);
+        let hold = if quiet { again } else { host.owed.max(again) };
         if hold.is_zero() {
             return true;
         }
-        let host = self.hosts.entry(instance).or_default();
         let unbroken = host.steady.filter(|steady| {
             steady.generation == generation
                 && heard.since(steady.heard) < BREAK
@@ -223,6 +230,23 @@ mod tests {
         assert!(!heard(6_999, 2, None));
         assert!(!heard(12_000, 2, None));
         assert!(heard(14_000, 2, None));
+    }
+
+    #[test]
+    fn a_host_that_never_stays_up_is_held_down_for_as_long_as_it_comes() {
+        let mut damping = Damping::default();
+        (0..4).for_each(|ms| damping.gone(at(ms), one()));
+        // Each second another start that is heard for a moment, for five minutes.
+        for second in 1..300 {
+            assert!(!damping.lets_back(
+                at(second * 1_000),
+                one(),
+                life(second * 1_000, second, None)
+            ));
+        }
+        let mut heard = |ms| damping.lets_back(at(ms), one(), life(ms, 300, None));
+        assert!(!heard(300_000) && !heard(304_000) && !heard(307_900));
+        assert!(heard(308_000), "8 s, as it was said");
     }
 
     #[test]
