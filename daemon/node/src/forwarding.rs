@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// How soon a request that came back without an answer is asked again: above a round trip of any network we serve.
 pub(crate) const RETRY: Duration = Duration::from_millis(100);
+/// How long a write waits for a leader that is none any more, or to which the link is cut: an answer that was on its way
+/// comes within that.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 impl Node {
     /// Another node asks this one as leader.
@@ -148,7 +151,7 @@ impl Node {
         let Some(id) = self.requests.asked(ticket) else { return };
         let Some(request) = self.requests.table.get(&id) else { return };
         let Stage::Forwarded { leader, .. } = request.stage else { return };
-        let is_write = matches!(request.work, Work::Write(_));
+        let is_write = request.is_write();
         match answer {
             Ok(ForwardAnswer {
                 outcome: Some(forward_answer::Outcome::NotLeader(hint)), ..
@@ -201,14 +204,18 @@ impl Node {
     }
 
     /// Reads that were asked of an earlier leader, or over a link that is cut, are asked anew, and what waits goes on where it can. Once in
-    /// a turn, when who leads is known. A write stays with the leader that it was asked of: as long as that node lives,
-    /// it alone knows what became of it.
+    /// a turn, when who leads is known. A write stays with the leader that it was asked of, which alone knows what became of it, for
+    /// a while.
     pub(crate) fn settle_requests(&mut self, out: &mut Vec<Output>) {
         if !self.requests.due {
             return;
         }
-        for id in self.reads_to_ask_anew() {
-            self.requests.set_stage(id, Stage::Waiting { tried: None });
+        for (id, is_write) in self.asked_in_vain() {
+            if is_write {
+                self.requests.hurry(id, self.now + LAST_WAIT);
+            } else {
+                self.requests.set_stage(id, Stage::Waiting { tried: None });
+            }
         }
         self.requests.due = false;
         let table = self.requests.table.iter();
@@ -221,17 +228,17 @@ impl Node {
         }
     }
 
-    /// Those whose answer need not be waited for: another leads now, or there is a way around the link that they went over.
-    fn reads_to_ask_anew(&self) -> Vec<u64> {
+    /// Those whose answer may never come: another leads now, or there is a way around the link that they went over. Each with
+    /// whether it is a write.
+    fn asked_in_vain(&self) -> Vec<(u64, bool)> {
         let Some(leader) = self.health.leader else { return Vec::new() };
         let around = self.relay().is_some();
         let earlier = |request: &Request| {
             matches!(request.stage, Stage::Forwarded { to, leader: asked, .. }
                 if to == asked && (to != leader.instance || around))
-                && !matches!(request.work, Work::Write(_))
         };
-        let table = self.requests.table.iter();
-        table.filter(|(_, request)| earlier(request)).map(|(id, _)| *id).collect()
+        let table = self.requests.table.iter().filter(|(_, request)| earlier(request));
+        table.map(|(id, request)| (*id, request.is_write())).collect()
     }
 
     /// What was asked of a node that is gone: writes are of unknown fate, the rest is asked elsewhere.
@@ -243,7 +250,7 @@ impl Node {
             .filter(|(_, request)| {
                 matches!(request.stage, Stage::Forwarded { to, .. } if to == instance)
             })
-            .map(|(id, request)| (*id, matches!(request.work, Work::Write(_))))
+            .map(|(id, request)| (*id, request.is_write()))
             .collect();
         for (id, is_write) in asked {
             if is_write {

@@ -64,6 +64,10 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    pub(crate) fn is_write(&self) -> bool {
+        matches!(self.work, Work::Write(_))
+    }
+
     /// Whether it may have happened, or may happen yet, although nobody here can tell.
     fn is_of_unknown_fate(&self) -> bool {
         let write = matches!(self.work, Work::Write(_) | Work::Admit(_));
@@ -116,6 +120,16 @@ impl Requests {
 
     pub(crate) fn contains(&self, id: u64) -> bool {
         self.table.contains_key(&id)
+    }
+
+    /// A request ends at this moment at the latest.
+    pub(crate) fn hurry(&mut self, id: u64, at: Moment) {
+        let Some(request) = self.table.get_mut(&id).filter(|request| request.deadline > at) else {
+            return;
+        };
+        self.deadlines.remove(&(request.deadline, id));
+        request.deadline = at;
+        self.deadlines.insert((at, id));
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Moment> {

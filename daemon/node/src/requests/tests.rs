@@ -232,7 +232,8 @@ fn a_write_asked_of_a_leader_that_died_is_of_unknown_fate_and_not_asked_again() 
     let (client, out) = trial.put("a");
     let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
     let (instance, generation) = (life(2), Generation::new(1));
-    let mut out = trial.turn([Input::Farewell { instance, generation, key: key(2) }]);
+    let mut out =
+        trial.turn([Input::Farewell { instance, generation, boot_nonce: 2, key: key(2) }]);
     assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
     out.extend(trial.hears_leader(3, 6));
     out.extend(trial.turn([failed(ask, ForwardFailure::NotSent)]));
@@ -251,6 +252,17 @@ fn a_write_waits_for_the_answer_of_the_leader_that_it_was_asked_of_also_when_ano
     let out = trial.hears(2, Lane::Control, EnvelopeBody::Farewell(1));
     assert!(forwards(&out).is_empty() && reply(&out, client).is_none(), "{out:?}");
     assert!(is_done(&trial.turn([answered(ask, done())]), client));
+}
+
+#[test]
+fn a_write_asked_of_a_leader_that_leads_no_more_is_of_unknown_fate_within_a_second() {
+    let mut trial = Trial::member_under_2(5);
+    let (client, _) = trial.put("a");
+    let mut out = trial.hears_leader(3, 6);
+    out.extend(trial.pass(Duration::from_millis(900)));
+    assert_eq!(refusal(&out, client), None, "its answer may be on its way");
+    let out = trial.pass(Duration::from_millis(200));
+    assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
 }
 
 #[test]
