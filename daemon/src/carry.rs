@@ -234,8 +234,8 @@ impl Carrier {
             TransportEvent::Frame { from, lane, bytes } => Input::Frame { from, lane, bytes },
             TransportEvent::Datagram { from, bytes } => Input::Datagram { from, bytes },
             TransportEvent::Undelivered { to } => Input::Undelivered { to },
-            TransportEvent::Farewell { instance, generation, key } => {
-                Input::Farewell { instance, generation, key }
+            TransportEvent::Farewell { instance, generation, boot_nonce, key } => {
+                Input::Farewell { instance, generation, boot_nonce, key }
             }
             TransportEvent::Request { from, bytes, answer } => {
                 // A request that cannot be decoded is dropped: its channel closes, the origin hears `Lost`.

@@ -16,11 +16,12 @@ use crate::seeds::OwnHost;
 use crate::service::Service;
 use crate::turns::{Ended, Loop, Sources};
 use quorate_meta::Meta;
-use quorate_node::{Boot, Node, NodeConfig, Output, RecoveredLog};
+use quorate_node::{Boot, MadeOn, Node, NodeConfig, Output, RecoveredLog};
 use quorate_proto::{
     FoundingState, GenesisId, Hello, HelloKind, NodeName, founders_digest, limits, short_hash,
 };
 use quorate_transport::{NodeKeyPair, Transport, TransportConfig};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,6 +153,7 @@ fn hello(config: &Config, dir: &DataDir, boot_nonce: u64, genesis: Option<Genesi
         seeds: config.seeds.clone(),
         advertise: config.host.advertise.map(Into::into),
         software: env!("CARGO_PKG_VERSION").to_owned(),
+        moved: dir.made_on() == MadeOn::Another,
     }
 }
 
@@ -175,6 +177,7 @@ fn node_config(config: &Config, dir: &DataDir, boot_nonce: u64) -> NodeConfig {
         quiet: config.quiet(),
         grace: config.founding_grace,
         instance,
+        made_on: dir.made_on(),
         generation: dir.generation(),
         boot_nonce,
         key: NodeKeyPair::from_seed(dir.identity().key_seed).public(),
@@ -222,7 +225,8 @@ async fn serve(
     let OpenedDisk { dir, founding, marker, recovered } = open_disk(&config)?;
     let (unix, tcp) = open_doors(&config, &threads).await?;
     let channels = channels()?;
-    let boot_nonce = getrandom::u64().map_err(StartError::Random)?;
+    let note = running_note(&config);
+    let boot_nonce = draw_nonce(&dir, &note)?;
     let genesis = founding.known_genesis().or(marker);
     let hello = hello(&config, &dir, boot_nonce, founding.known_genesis());
     let binding = transport_config(&config, dir.identity().key_seed);
@@ -274,12 +278,25 @@ async fn serve(
     drop(keep_open);
     tokio::join!(transport.close("stopping"), close_doors(open.into_iter().flatten().collect()));
     if ended == Ended::Stopped {
-        // Without the note the farewell after it says goodbye once more, which does no harm.
-        if let Err(error) = dir.note_clean_stop() {
-            tracing::warn!(%error, "the clean stop was not noted in the data directory");
-        }
+        // The goodbye is said. Where this fails it is said once more, which does no harm.
+        let _ = std::fs::remove_file(&note);
     }
     Ok(ended)
+}
+
+/// Where it is noted which start runs: beside the socket, which ends with the machine and is in no copy of the data.
+fn running_note(config: &Config) -> PathBuf {
+    config.client.socket.with_extension("running")
+}
+
+/// Draws the number of this start, and notes it for the farewell.
+fn draw_nonce(dir: &DataDir, note: &Path) -> Result<u64, StartError> {
+    let boot_nonce = getrandom::u64().map_err(StartError::Random)?;
+    if let Err(error) = dir.note_running(note, boot_nonce) {
+        // A full disk must not keep a host from starting: should this start die, the others notice its silence.
+        tracing::warn!(%error, "which start runs was not noted; if it crashes, nobody says goodbye for it");
+    }
+    Ok(boot_nonce)
 }
 
 /// Notes in the data directory under which name the cluster knows this life, once it does.
@@ -346,13 +363,11 @@ pub(crate) fn farewell(options: &RunOptions) -> ExitCode {
     let Ok(config) = Config::load(&options.config, options.host.as_deref(), &environment) else {
         return ExitCode::SUCCESS;
     };
-    let ended = match disk::read_ended(&config.data_dir) {
+    let ended = match disk::read_ended(&config.data_dir, &running_note(&config)) {
         Ok(ended) => ended,
         Err(error) => return refuse(&error),
     };
-    if ended.clean {
-        return ExitCode::SUCCESS;
-    }
+    let Some(boot_nonce) = ended.died else { return ExitCode::SUCCESS };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::FAILURE;
     };
@@ -365,6 +380,7 @@ pub(crate) fn farewell(options: &RunOptions) -> ExitCode {
         genesis: ended.founding.known_genesis(),
         instance: ended.identity.instance,
         generation: ended.generation,
+        boot_nonce,
         name: config.host.name.to_string(),
         ..Hello::default()
     };

@@ -38,6 +38,7 @@ fn session(number: u64, generation: u64) -> Session {
         genesis: None,
         digest: Digest::default(),
         seeds: Vec::new(),
+        moved: false,
     }
 }
 

@@ -27,7 +27,7 @@ static PING: Shape = Shape(&[(6, &UPDATE), (13, &PLAIN)]);
 static RELAYED: Shape = Shape(&[(3, &UPDATE), (4, &PLAIN), (5, &PLAIN)]);
 static PONG: Shape = Shape(&[(8, &RELAYED), (9, &PLAIN)]);
 static DISSENT: Shape = Shape(&[(2, &PLAIN)]);
-static WARNINGS: Shape = Shape(&[(1, &PLAIN)]);
+static WARNINGS: Shape = Shape(&[(1, &PLAIN), (2, &PLAIN)]);
 static RAFT: Shape = Shape(&[(3, &Shape(&[(7, &PLAIN)]))]);
 /// [`crate::Envelope`]: members, differences, acknowledgements passed on, verdicts, entries, warnings.
 pub(crate) static ENVELOPE: Shape =

@@ -57,4 +57,7 @@ pub struct Hello {
     /// Version of the software, for people.
     #[prost(string, tag = "13")]
     pub software: String,
+    /// The side's data were made on another machine, as far as it can tell: moved, or copied.
+    #[prost(bool, tag = "14")]
+    pub moved: bool,
 }

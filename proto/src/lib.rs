@@ -70,4 +70,4 @@ pub use request::{
     forward_answer, forward_request,
 };
 pub use session::{DialFailure, Session, SessionEnd};
-pub use warnings::{Warning, WarningKind, Warnings};
+pub use warnings::{Choice, CopyGuess, Warning, WarningKind, Warnings};

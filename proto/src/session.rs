@@ -34,6 +34,8 @@ pub struct Session {
     pub digest: Digest,
     /// The list itself.
     pub seeds: Vec<String>,
+    /// The peer's data were made on another machine, as far as it can tell: moved, or copied.
+    pub moved: bool,
 }
 
 /// Why an address gave no session.

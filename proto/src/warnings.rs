@@ -10,6 +10,20 @@ pub struct Warnings {
     /// At most `limits::WARNINGS`.
     #[prost(message, repeated, tag = "1")]
     pub list: Vec<Warning>,
+    /// From a leader: to which start of each disk life that runs twice it listens. At most `limits::WARNINGS`.
+    #[prost(message, repeated, tag = "2")]
+    pub choices: Vec<Choice>,
+}
+
+/// The start of a disk life that a leader listens to.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Choice {
+    /// The disk life.
+    #[prost(message, required, tag = "1")]
+    pub instance: Instance,
+    /// The nonce of its start.
+    #[prost(fixed64, tag = "2")]
+    pub boot_nonce: u64,
 }
 
 /// One host that came and was not let in, or not listened to.
@@ -33,6 +47,24 @@ pub struct Warning {
     /// From where it came.
     #[prost(message, required, tag = "6")]
     pub address: Address,
+    /// Of two that run on one disk life, which is the copy; a guess.
+    #[prost(enumeration = "CopyGuess", tag = "7")]
+    pub copy: i32,
+    /// Where the one runs that is listened to, as far as the sender knows.
+    #[prost(message, optional, tag = "8")]
+    pub standing: Option<Address>,
+}
+
+/// Which of two hosts has the copy of a disk life, by where their data were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum CopyGuess {
+    /// Nothing tells.
+    Unknown = 0,
+    /// The one that came, and was not listened to: its data were made on another machine.
+    Comer = 1,
+    /// The one that runs: its data were made on another machine, and those of the one that came were not.
+    Standing = 2,
 }
 
 /// See [`Warning`].

@@ -62,7 +62,7 @@ pub fn a_copy_of_a_running_disk(seed: u64, reaches: &[usize]) -> (bool, [bool; 3
     let runs = world.hosts[ORIGINAL].process.is_some();
     let told = [0, 1, 2].map(|host| {
         let words =
-            if host == ORIGINAL { "a copy of this node's disk" } else { "one disk runs twice" };
+            if host == ORIGINAL { "the disk of this node runs" } else { "one disk runs twice" };
         says(&world, host, words)
     });
     (same && runs && epoch_at(&world, 0) == epoch, told)
@@ -95,6 +95,33 @@ pub fn an_original_that_restarts_beside_its_copy(seed: u64) -> (bool, bool) {
     let same = (0..3).all(|host| seen_by(&world, host) == back);
     let runs = world.hosts[ORIGINAL].process.is_some();
     (same && runs, says(&world, COPY, "do not listen to this host"))
+}
+
+/// A voter and the copy of its disk start at once, each met by another host only; then all ways are open. Gives which of the two
+/// each of the other hosts listens to in the end.
+#[must_use]
+pub fn a_copy_and_its_original_met_by_one_each(seed: u64) -> [Vec<usize>; 2] {
+    let mut world = three_of_four(seed);
+    world.checks.disturbed();
+    world.crash(ORIGINAL);
+    world.run_for(Duration::from_secs(5));
+    world.copy_disk(ORIGINAL, COPY);
+    world.network.cut_both(2, ORIGINAL);
+    world.network.cut_both(0, COPY);
+    world.network.cut_both(ORIGINAL, COPY);
+    world.checks.disturbed();
+    world.start(ORIGINAL);
+    world.start(COPY);
+    world.run_for(Duration::from_secs(3));
+    let met = |world: &World, host: usize| {
+        let process = world.hosts[host].process.as_ref().expect("it runs");
+        let links = [ORIGINAL, COPY].into_iter().filter(|peer| process.links.contains_key(peer));
+        links.collect::<Vec<_>>()
+    };
+    assert_eq!([0, 2].map(|host| met(&world, host)), [[ORIGINAL], [COPY]], "one each");
+    world.network.heal();
+    world.run_for(LIMIT);
+    [0, 2].map(|host| met(&world, host))
 }
 
 /// An older copy of a voter's disk is put in its place. Gives whether the others listen to it, and whether they say what it is.

@@ -128,6 +128,7 @@ impl World {
             dialled: None,
             genesis: None,
             seeds: Vec::new(),
+            moved: false,
         };
         let session_number = session.number;
         self.give(whom, Input::SessionUp(session));

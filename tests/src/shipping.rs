@@ -327,6 +327,7 @@ impl World {
             dialled,
             genesis: process.genesis,
             seeds: other.seeds.clone(),
+            moved: false,
         })
     }
 

@@ -13,7 +13,9 @@ use crate::network::Network;
 use crate::random::Random;
 use crate::transfers::Transfer;
 use quorate_membership::Mode;
-use quorate_node::{Boot, ClientReply, ClientRequest, Input, Node, NodeConfig, Output, OwnSlot};
+use quorate_node::{
+    Boot, ClientReply, ClientRequest, Input, MadeOn, Node, NodeConfig, Output, OwnSlot,
+};
 use quorate_proto::{ClusterName, Instance, Moment, NodeName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -245,6 +247,7 @@ impl World {
             quiet: self.setup.quiet,
             grace: Duration::from_secs(3),
             instance: life.instance,
+            made_on: MadeOn::default(),
             generation: life.generation,
             boot_nonce,
             key: life.key,

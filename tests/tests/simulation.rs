@@ -6,7 +6,8 @@ use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
 use quorate_tests::checks::TURNS;
 use quorate_tests::copies::{
-    a_copy_of_a_running_disk, an_older_copy_in_its_place, an_original_that_restarts_beside_its_copy,
+    a_copy_and_its_original_met_by_one_each, a_copy_of_a_running_disk, an_older_copy_in_its_place,
+    an_original_that_restarts_beside_its_copy,
 };
 use quorate_tests::cut_links::{Cut, run_cuts, run_cuts_in, setup_of};
 use quorate_tests::figures::{
@@ -255,6 +256,14 @@ fn a_voter_that_restarts_beside_a_copy_of_its_disk_keeps_its_place() {
         let (back, told) = an_original_that_restarts_beside_its_copy(seed);
         assert!(back, "seed {seed}: it is back, and nobody took the copy for it");
         assert!(told, "seed {seed}: the host with the copy says that nobody listens to it");
+    }
+}
+
+#[test]
+fn of_a_disk_that_runs_twice_all_hosts_listen_to_the_same_one() {
+    for seed in 1..=10 {
+        let met = a_copy_and_its_original_met_by_one_each(seed);
+        assert!(met[0].len() == 1 && met[0] == met[1], "seed {seed}: {met:?}");
     }
 }
 

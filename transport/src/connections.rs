@@ -69,7 +69,9 @@ impl Shared {
                     Ok(admitted) => admitted,
                     Err(refusal) => {
                         if matches!(refusal, Refusal::Twice(_)) {
-                            let session = self.session(&greeted, dialled);
+                            // It may say the address of the original: where its packets come from, it is.
+                            let address = canonical(connection.remote_address());
+                            let session = Session { address, ..self.session(&greeted, dialled) };
                             self.tell(TransportEvent::Twice(session)).await;
                         }
                         return Err(self.refuse(&connection, &refusal));
@@ -227,6 +229,7 @@ impl Shared {
             genesis: hello.genesis,
             digest: hello.digest,
             seeds: hello.seeds.clone(),
+            moved: hello.moved,
         }
     }
 }

@@ -56,8 +56,10 @@ pub enum TransportEvent {
     Farewell {
         /// Who ended.
         instance: Instance,
-        /// Which start of it.
+        /// Which start of it: its count, ...
         generation: Generation,
+        /// ... and its nonce.
+        boot_nonce: u64,
         /// The key that said so, from its certificate: whether it may speak for the instance is for the owner to judge.
         key: NodeKey,
     },

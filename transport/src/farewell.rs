@@ -1,6 +1,6 @@
-//! The goodbye of a process that has ended already: a short connection that names instance and generation.
+//! The goodbye of a process that has ended already: a short connection that names instance, generation and nonce.
 //!
-//! It is bound to the generation, so saying it twice, or late, does no harm.
+//! It is bound to one start, so saying it twice, or late, or on a copy of the disk, does no harm.
 
 use crate::config::TransportConfig;
 use crate::endpoint;
@@ -18,13 +18,13 @@ use tokio::task::JoinSet;
 
 /// The accepting side: tells the owner, then the other side that it was understood.
 pub(crate) async fn receive(shared: Arc<Shared>, greeted: Greeted) {
-    let (instance, generation) = (greeted.hello.instance, greeted.hello.generation);
+    let Hello { instance, generation, boot_nonce, .. } = greeted.hello;
     let key = greeted.key;
-    shared.tell(TransportEvent::Farewell { instance, generation, key }).await;
+    shared.tell(TransportEvent::Farewell { instance, generation, boot_nonce, key }).await;
     greeted.connection.close(VarInt::from_u32(DONE), b"understood");
 }
 
-/// Says to each address that this generation of this instance has ended; ends when all have understood, or at the
+/// Says to each address that this start of this instance has ended; ends when all have understood, or at the
 /// limit. Returns how many have. It uses a port of its own, because the daemon's may be in use again already.
 pub async fn farewell(
     mut config: TransportConfig,

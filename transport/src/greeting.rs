@@ -112,7 +112,6 @@ fn check(theirs: &Hello, ours: &Hello) -> Result<(HelloKind, NodeName, ClusterNa
         return Err(invalid(&"more than seven seeds"));
     }
     if theirs.instance == ours.instance && theirs.boot_nonce == ours.boot_nonce {
-        // `quorate farewell` speaks for an ended process with the same instance, but never with its nonce.
         return Err(Refusal::Myself);
     }
     Ok((kind, name, cluster))

@@ -38,6 +38,7 @@ pub(crate) fn hello(number: u8) -> Hello {
         seeds: vec![],
         advertise: None,
         software: String::new(),
+        moved: false,
     }
 }
 

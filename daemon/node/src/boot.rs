@@ -12,6 +12,18 @@ use quorate_proto::{
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// Where a disk life was made, as far as its host can tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MadeOn {
+    /// Nothing tells.
+    #[default]
+    Unknown,
+    /// On this machine, or on one that this is a copy of as a whole.
+    This,
+    /// On another: the data directory was moved or copied here.
+    Another,
+}
+
 /// What does not change while a node runs.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
@@ -29,6 +41,8 @@ pub struct NodeConfig {
     pub grace: Duration,
     /// This disk life.
     pub instance: Instance,
+    /// Where it was made.
+    pub made_on: MadeOn,
     /// This start of it.
     pub generation: Generation,
     /// Random number of this start.

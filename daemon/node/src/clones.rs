@@ -3,11 +3,12 @@
 //! The place is kept for the original when that leaves: otherwise its ordinary restart would give it to the copy that waits for it, and
 //! what the copy acknowledged would be missing on the original. The start that came is known by its nonce; a later one by its
 //! address, for each start of either has a generation and a nonce of its own. So a copy that says the same address as the original
-//! is not known any more when it restarts. Invariant: only what this node saw counts here; what others tell are
-//! words (`warnings.rs`). Bounded; when it is full, the life whose copy came longest ago is forgotten.
+//! is not known any more when it restarts. Nodes that met one first each, the other first, would go on so, and the life would
+//! vote twice: the leader's choice settles it. Invariant: only what this node saw counts here, and what the leader it believes
+//! listens to; what others tell are words (`warnings.rs`). Bounded; when it is full, the life whose copy came longest ago is forgotten.
 
 use crate::names::{self, places_of};
-use quorate_proto::{Instance, Member, Moment, Session};
+use quorate_proto::{Choice, Instance, Member, Moment, Session};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,29 +34,50 @@ struct Life {
     nonce: u64,
     /// Where the original was, newest last.
     original: Vec<SocketAddr>,
+    /// The start that the leader listens to.
+    chosen: Option<u64>,
 }
 
 impl Clones {
     /// A copy came while the original was at this address.
-    pub(crate) fn seen(&mut self, now: Moment, copy: &Session, original: SocketAddr) {
+    pub(crate) fn seen(&mut self, now: Moment, copy: &Session, original: Option<SocketAddr>) {
         if self.lives.len() >= LIVES && !self.lives.contains_key(&copy.instance) {
             let oldest = self.lives.iter().min_by_key(|(_, life)| life.came).map(|(life, _)| *life);
             oldest.map(|oldest| self.lives.remove(&oldest));
         }
-        let new = Life { came: now, nonce: copy.boot_nonce, original: Vec::new() };
+        let new = Life { came: now, nonce: copy.boot_nonce, original: Vec::new(), chosen: None };
         let life = self.lives.entry(copy.instance).or_insert(new);
         (life.came, life.nonce) = (now, copy.boot_nonce);
-        life.original.retain(|one| *one != original && *one != copy.address);
+        life.original.retain(|one| Some(*one) != original && *one != copy.address);
         if life.original.len() >= ADDRESSES {
             life.original.remove(0);
         }
-        life.original.push(original);
+        life.original.extend(original);
+    }
+
+    /// The leader listens to this start of a life; this node listened to another, or to none.
+    pub(crate) fn chosen(&mut self, now: Moment, choice: Choice, other: Option<&Session>) {
+        let Some(life) = self.lives.get_mut(&choice.instance) else {
+            if let Some(other) = other {
+                self.seen(now, other, None);
+                self.chosen(now, choice, None);
+            }
+            return;
+        };
+        life.chosen = Some(choice.boot_nonce);
+        if let Some(other) = other {
+            (life.came, life.nonce) = (now, other.boot_nonce);
+            life.original.retain(|one| *one != other.address);
+        }
     }
 
     /// Whether this is not the original, of which a copy is known. `member`: what is committed of it.
     pub(crate) fn is_one(&self, now: Moment, session: &Session, member: Option<&Member>) -> bool {
         let life = self.lives.get(&session.instance);
         let Some(life) = life.filter(|life| now.since(life.came) < KEPT) else { return false };
+        if life.chosen == Some(session.boot_nonce) {
+            return false;
+        }
         if session.boot_nonce == life.nonce {
             return true;
         }

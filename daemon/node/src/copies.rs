@@ -117,8 +117,8 @@ impl Node {
             return;
         }
         let reason = format!(
-            "this node acknowledged entries up to {had}, and its log ends at {last}: the disk lost data. So says {}, which \
-             leads in term {}, as {second} confirms. The others have the entries. Run `quorate reset --cluster {}` on this host and start \
+            "this node acknowledged entries up to {had}, and its log ends at {last}: the disk lost data, or a copy of it acknowledged \
+             them in its place. So says {}, which leads in term {}, as {second} confirms. The others have the entries. Run `quorate reset --cluster {}` on this host and start \
              it again; it rejoins as a new instance",
             self.health.name(leader.instance),
             leader.term,

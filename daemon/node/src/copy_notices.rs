@@ -51,8 +51,7 @@ impl Node {
                     "{name} acknowledged entry {entry} and its log ends at {end}: its disk went back, and nothing more is sent to it before it is mended"
                 ),
                 format!(
-                    "on {name}: journalctl -u quorate says the same; then `quorate reset --cluster {}` there, and start it again",
-                    self.config.cluster
+                    "on {name}: journalctl -u quorate; where quorate has ended there because of this, do what it says"
                 ),
             ),
             CopyFault::StandsStill => {

@@ -37,8 +37,8 @@ pub enum Input {
     Datagram { from: Instance, bytes: Bytes },
     /// Frames of the log lane to this peer were given up (bounds, expiry, connection lost).
     Undelivered { to: Instance },
-    /// `quorate farewell` or a closing node said that this generation has ended.
-    Farewell { instance: Instance, generation: Generation, key: NodeKey },
+    /// `quorate farewell` said that this start has ended.
+    Farewell { instance: Instance, generation: Generation, boot_nonce: u64, key: NodeKey },
     /// What a seed resolves to now; empty with a reason when it does not.
     Resolved { slot: usize, addresses: Vec<SocketAddr>, problem: Option<String> },
     /// Which seed this host is, by its addresses and names.

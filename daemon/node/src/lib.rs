@@ -49,7 +49,7 @@ mod warnings;
 mod weighing;
 mod whereabouts;
 
-pub use boot::{Boot, NodeConfig, RecoveredLog};
+pub use boot::{Boot, MadeOn, NodeConfig, RecoveredLog};
 pub use disk_steps::{DiskStep, disk_steps};
 pub use event::{ClientReply, ClientRequest, Event, ForwardFailure, Input, Output, OwnSlot, Write};
 pub use node::Node;

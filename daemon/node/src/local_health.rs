@@ -336,6 +336,7 @@ impl Node {
         let card = self.card();
         self.step_detector(DetectorInput::Card(card), out);
         self.note_who_is_gone();
+        self.forget_warnings_of_the_replaced();
         self.tell_of_two_addresses(out);
     }
 

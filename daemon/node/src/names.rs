@@ -10,7 +10,7 @@
 use crate::event::Output;
 use crate::node::Node;
 use quorate_proto::{
-    Address, Admit, Instance, Member, MemberState, Moment, Role, Warning, WarningKind,
+    Address, Admit, CopyGuess, Instance, Member, MemberState, Moment, Role, Warning, WarningKind,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -125,6 +125,8 @@ impl Node {
             boot_nonce: 0,
             name: admit.name.clone(),
             address,
+            copy: CopyGuess::Unknown.into(),
+            standing: None,
         };
         self.warn(warning, out);
     }

@@ -36,7 +36,7 @@ use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
 use quorate_proto::{
     DialFailure, Envelope, EnvelopeBody, Generation, GenesisId, HealthEpoch, Instance, Moment,
-    RaftMessage, Verdict,
+    RaftMessage,
 };
 use std::collections::VecDeque;
 
@@ -191,6 +191,7 @@ impl Node {
             }
             _ => {}
         }
+        self.tell_of_moved_data(out);
         out.push(Output::ResolveSeeds);
         self.step_founding(FoundingInput::Wake, out);
         self.step_detector(DetectorInput::Wake, out);
@@ -204,8 +205,9 @@ impl Node {
         inputs: impl IntoIterator<Item = Input>,
         out: &mut Vec<Output>,
     ) {
-        if now.since(self.now) >= disk_watch::STALL {
-            self.forgive_disk(now);
+        let pause = now.since(self.now);
+        if pause >= disk_watch::STALL {
+            self.forgive_disk(pause);
         }
         self.now = self.now.max(now);
         self.wall_ms = wall_ms;
@@ -269,18 +271,8 @@ impl Node {
                 self.counters.undelivered += 1;
                 self.undelivered(to);
             }
-            // Every holder of the secret can open the door; only the pinned key may say that a node is gone.
-            Input::Farewell { instance, generation, key } => {
-                if self.peers.is_pinned(instance, key) {
-                    self.step_detector(DetectorInput::Farewell { instance, generation }, out);
-                    // Said for a process that is dead: its session stands only because nobody has noticed.
-                    if self.detector.verdict(instance).is_some_and(|it| it.verdict == Verdict::Left)
-                    {
-                        self.fail_requests_at(instance, out);
-                    }
-                } else {
-                    self.counters.frames_fenced += 1;
-                }
+            Input::Farewell { instance, generation, boot_nonce, key } => {
+                self.said_goodbye(instance, generation, boot_nonce, key, out);
             }
             Input::Resolved { slot, addresses, problem } => {
                 self.step_founding(FoundingInput::Resolved { slot, addresses, problem }, out);

@@ -4,16 +4,19 @@
 //! record. Knows nothing of what is said on a session.
 
 use quorate_proto::{
-    FoundingRecord, Generation, GenesisId, HealthView, Instance, NodeKey, RaftId, Session, limits,
-    raft_id,
+    FoundingRecord, Generation, GenesisId, HealthView, Instance, Moment, NodeKey, RaftId, Session,
+    limits, raft_id,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Everything known of reaching others.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     sessions: BTreeMap<Instance, Session>,
+    /// Since when each session stands.
+    since: BTreeMap<Instance, (u64, Moment)>,
     founders: BTreeMap<Instance, SocketAddr>,
     members: BTreeMap<Instance, SocketAddr>,
     /// Addresses that a leader hint gave us, for a joiner that has not met the leader.
@@ -78,8 +81,18 @@ impl Peers {
         if restarted { Comer::Restarted } else { Comer::Itself }
     }
 
+    /// Whether this is the newest start of an instance that came here.
+    pub(crate) fn met(&self, instance: Instance, generation: Generation, boot_nonce: u64) -> bool {
+        let start = self.starts.get(&instance);
+        start.is_some_and(|it| (it.generation, it.boot_nonce) == (generation, boot_nonce))
+    }
+
     /// A session came up; an older one with the same instance is forgotten.
-    pub(crate) fn up(&mut self, session: Session) {
+    pub(crate) fn up(&mut self, now: Moment, session: Session) {
+        let since = self.since.entry(session.instance).or_insert((session.number, now));
+        if since.0 != session.number {
+            *since = (session.number, now);
+        }
         self.sessions.insert(session.instance, session);
     }
 
@@ -87,7 +100,18 @@ impl Peers {
     pub(crate) fn down(&mut self, instance: Instance, number: u64) {
         if self.sessions.get(&instance).is_some_and(|session| session.number == number) {
             self.sessions.remove(&instance);
+            self.since.remove(&instance);
         }
+    }
+
+    /// How long the session with an instance has stood; zero when there is none.
+    pub(crate) fn up_for(&self, now: Moment, instance: Instance) -> Duration {
+        self.since.get(&instance).map_or(Duration::ZERO, |(_, since)| now.since(*since))
+    }
+
+    /// Which start of an instance was met last does not matter any more.
+    pub(crate) fn forget_start(&mut self, instance: Instance) {
+        self.starts.remove(&instance);
     }
 
     /// The session with an instance.

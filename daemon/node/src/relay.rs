@@ -14,8 +14,8 @@ use crate::requests::Origin;
 use crate::status::Reason;
 use crate::timers::Timer;
 use quorate_proto::{
-    EnvelopeBody, ForwardRequest, FrameKind, HealthEpoch, Instance, Moment, Ping, Pong, Relayed,
-    RelayedAcknowledgement, Role, forward_request, limits,
+    EnvelopeBody, ForwardRequest, FrameKind, HealthEpoch, Instance, MemberState, Moment, Ping,
+    Pong, Relayed, RelayedAcknowledgement, Role, forward_request, limits,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -258,6 +258,10 @@ impl Node {
     pub(crate) fn cut_link_reasons(&self, now: Moment) -> impl Iterator<Item = Reason> {
         let around = self.relay.around.iter().filter(|_| self.leads());
         let around = around.filter(move |(_, around)| now.since(around.last) < LEADER_SILENCE);
+        // Who is counted out is pinged seldom, and asks around for that.
+        let around = around.filter(|(member, _)| {
+            self.health.member(**member).is_some_and(|it| it.state() == MemberState::Alive)
+        });
         around.map(|(member, around)| {
             let (name, via) = (self.health.name(*member), self.health.name(around.via));
             no_link(self.config.name.as_str(), name, true, &via, around.since)

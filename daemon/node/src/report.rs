@@ -108,7 +108,13 @@ impl Node {
             }
             State::NoQuorum => self.no_quorum_reasons(now),
         };
-        reasons.extend(self.turned_away_reason(now));
+        if let Some(reason) = self.turned_away_reason(now) {
+            // What else is missing is missing because of that.
+            if self.state() != State::Quorate {
+                reasons.clear();
+            }
+            reasons.insert(0, reason);
+        }
         reasons.extend(self.warning_reasons());
         reasons.extend(self.two_address_reasons());
         reasons.extend(self.counted_out_reason(now));
@@ -152,11 +158,15 @@ impl Node {
                 member.since_epoch,
                 member.reason
             ),
-            remedy: format!(
-                "none needed after a start: the leader counts it in once it has heard it for a while, longer after each time that it \
-                 was gone; if this lasts for more than a minute: quorate ping {}",
-                self.health.name(self.health.leader?.instance)
-            ),
+            remedy: if member.state() == MemberState::Left {
+                "on this host: systemctl restart quorate; a start that has said goodbye does not count again".to_owned()
+            } else {
+                let leader = self.health.name(self.health.leader?.instance);
+                format!(
+                    "none needed after a start: the leader counts it in once it has heard it for a while, longer after each time \
+                     that it was gone; if this lasts for more than a minute: quorate ping {leader}"
+                )
+            },
             since,
         })
     }

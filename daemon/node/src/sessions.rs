@@ -7,7 +7,11 @@ use crate::event::Output;
 use crate::node::Node;
 use crate::peers::Comer;
 use quorate_membership::{DetectorInput, FoundingInput};
-use quorate_proto::{Instance, Session, SessionEnd};
+use quorate_proto::{Choice, Generation, Instance, NodeKey, Session, SessionEnd, Verdict};
+use std::time::Duration;
+
+/// A session that has stood for so long is older than what a leader said on its way here.
+const SETTLED: Duration = Duration::from_secs(1);
 
 impl Node {
     pub(crate) fn session_up(&mut self, session: Session, out: &mut Vec<Output>) {
@@ -60,7 +64,7 @@ impl Node {
             }
         }
         self.whereabouts.met(&session);
-        self.peers.up(session.clone());
+        self.peers.up(self.now, session.clone());
         self.step_founding(FoundingInput::SessionUp(session.clone()), out);
         if !known {
             self.step_detector(DetectorInput::SessionUp(session), out);
@@ -86,14 +90,56 @@ impl Node {
         self.step_detector(DetectorInput::SessionDown { instance, number, end }, out);
     }
 
+    /// `quorate farewell` says that a start has ended. Every holder of the secret can open that door; only the pinned key may say
+    /// that a node is gone, and only of the start that was met here: a copy of its disk has the key too, and counts its starts
+    /// up alike.
+    pub(crate) fn said_goodbye(
+        &mut self,
+        instance: Instance,
+        generation: Generation,
+        boot_nonce: u64,
+        key: NodeKey,
+        out: &mut Vec<Output>,
+    ) {
+        if !self.peers.is_pinned(instance, key) || !self.peers.met(instance, generation, boot_nonce)
+        {
+            self.counters.frames_fenced += 1;
+            return;
+        }
+        self.step_detector(DetectorInput::Farewell { instance, generation }, out);
+        // Said for a process that is dead: its session stands only because nobody has noticed.
+        if self.detector.verdict(instance).is_some_and(|it| it.verdict == Verdict::Left) {
+            self.fail_requests_at(instance, out);
+        }
+    }
+
     /// The transport turned a copy away, beside the original that is connected.
     pub(crate) fn runs_twice(&mut self, copy: Session, out: &mut Vec<Output>) {
         let member = self.health.member(copy.instance).is_some();
         if let Some(original) = self.peers.session(copy.instance).filter(|_| member) {
-            self.clones.seen(self.now, &copy, original.address);
+            self.clones.seen(self.now, &copy, Some(original.address));
         }
         self.came_twice(&copy, out);
         self.step_founding(FoundingInput::Twice(copy), out);
+    }
+
+    /// The leader says to which start of a life that runs twice it listens: this node does not listen to another. A session that
+    /// is as young as the leader's word may be the next start of the same host.
+    pub(crate) fn choose(&mut self, choice: Choice, out: &mut Vec<Output>) {
+        if choice.instance == self.config.instance {
+            return;
+        }
+        let session = self.peers.session(choice.instance).cloned();
+        let other = session.filter(|session| session.boot_nonce != choice.boot_nonce);
+        let settled = self.peers.up_for(self.now, choice.instance) >= SETTLED;
+        if other.is_some() && !settled {
+            return;
+        }
+        self.clones.chosen(self.now, choice, other.as_ref());
+        if let Some(other) = other {
+            self.peers.forget_start(choice.instance);
+            Self::turn_away(&other, out);
+        }
     }
 
     fn turn_away(session: &Session, out: &mut Vec<Output>) {

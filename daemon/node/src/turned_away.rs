@@ -1,8 +1,10 @@
 //! Who turns this host away because its disk runs elsewhere too, for the operator of this host.
 //!
-//! Which of the two is the copy cannot be known here: it is guessed by how many others listen. Only members have a word in this, as
-//! nobody else can have met the original. Bounded.
+//! Which of the two is the copy is guessed: data that were made on another machine were copied or moved. Where nothing tells
+//! that, it is guessed by how many others listen; but a host whose data were made here is never called the copy: it may be the
+//! original, that was off when its copy came. Only members have a word in this, as nobody else can have met the original. Bounded.
 
+use crate::boot::MadeOn;
 use crate::event::Output;
 use crate::names::places_of;
 use crate::node::Node;
@@ -15,10 +17,26 @@ use std::time::Duration;
 /// It is told of for so long after it was turned away last: it dials every few seconds.
 const TOLD: Duration = Duration::from_secs(30);
 
+/// Who turns this host away has a session with it for moments: one that has stood for so long is listened to.
+const LISTENS: Duration = Duration::from_secs(1);
+
 /// See the head of the file. Since when and when last; members only, so at most `limits::MEMBERS`.
 #[derive(Debug, Default)]
 pub(crate) struct TurnedAway {
     by: BTreeMap<Instance, (Moment, Moment)>,
+}
+
+/// Which of two hosts with one disk life has the copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TheCopy {
+    /// This one, whose data come from another machine.
+    Moved,
+    /// Most likely this one: hardly anybody listens to it.
+    Here,
+    /// Most likely the other.
+    There,
+    /// Hardly anybody listens to this one, but its data were made here.
+    Unclear,
 }
 
 impl TurnedAway {
@@ -56,16 +74,36 @@ impl Node {
     fn deaf_members(&self, now: Moment) -> impl Iterator<Item = (Instance, Moment)> {
         let recent =
             self.turned_away.by.iter().filter(move |(_, (_, last))| now.since(*last) < TOLD);
-        let deaf = recent.filter(|(by, _)| self.peers.session(**by).is_none());
+        let listens = move |by| self.peers.up_for(now, by) >= LISTENS;
+        let deaf = recent.filter(move |(by, _)| !listens(**by));
         deaf.map(|(by, (since, _))| (*by, *since))
     }
 
-    /// Whether this host has the copy, as far as it can tell: without a quorum, or with more voters that turn it away than listen
-    /// to it.
-    pub(crate) fn is_probably_a_copy(&self, now: Moment) -> bool {
+    /// Where the copy is, as far as this host can tell.
+    pub(crate) fn where_the_copy_is(&self, now: Moment) -> TheCopy {
+        if self.config.made_on == MadeOn::Another {
+            return TheCopy::Moved;
+        }
         let listening = self.other_voters().filter(|voter| self.peers.session(*voter).is_some());
         let deaf = self.deaf_members(now).filter(|(by, _)| self.is_known_replica(*by)).count();
-        self.state() != State::Quorate || deaf > listening.count()
+        if self.state() == State::Quorate && deaf <= listening.count() {
+            return TheCopy::There;
+        }
+        if self.config.made_on == MadeOn::This { TheCopy::Unclear } else { TheCopy::Here }
+    }
+
+    /// Says once that the data of this host came from another machine.
+    pub(crate) fn tell_of_moved_data(&mut self, out: &mut Vec<Output>) {
+        if self.config.made_on != MadeOn::Another {
+            return;
+        }
+        let text = format!(
+            "the data of this host were made on another machine, so they were moved or copied here (or the birth directory of this host \
+             was erased). If they are a copy, and the host that they come from will run again: stop quorate here, run `quorate reset \
+             --cluster {}` here and on no other host, and start it with a name of its own",
+            self.config.cluster
+        );
+        self.event("moved", text, true, out);
     }
 
     /// Why an operator should look at this host: others take it for a copy.
@@ -75,9 +113,13 @@ impl Node {
         let names: Vec<String> = deaf.iter().map(|(by, _)| self.health.name(*by)).collect();
         let (listens, cluster) =
             (if names.len() == 1 { "does" } else { "do" }, &self.config.cluster);
-        let guess = match self.is_probably_a_copy(now) {
-            true => "most likely this one",
-            false => "most likely the other, as the others listen to this one",
+        let guess = match self.where_the_copy_is(now) {
+            TheCopy::Moved => "most likely this one, whose data were made on another machine",
+            TheCopy::Here => "most likely this one",
+            TheCopy::There => "most likely the other, as the others listen to this one",
+            TheCopy::Unclear => {
+                "the data of this one were made on this machine: it is the other, unless all of this machine is a copy"
+            }
         };
         Some(Reason {
             code: "turned-away",
@@ -90,7 +132,8 @@ impl Node {
             remedy: format!(
                 "find out which host has the copy ({guess}). If it is this one: stop quorate here, run `quorate reset --cluster \
                  {cluster}` here and on no other host, and start it with a name of its own. If it is the other: stop quorate there, and \
-                 restart it here until it is let in, which may take {} minutes: each restart counts one up",
+                 restart it here until it is let in, which may take {} minutes: each restart counts one up. Should it end here \
+                 because the copy acknowledged entries in its place: the cluster has them, do what it says then",
                 crate::clones::KEPT.as_secs() / 60
             ),
             since,

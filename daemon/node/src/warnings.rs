@@ -5,13 +5,15 @@
 //! of the host that is in the cluster. Nothing but words hangs on what is told. Bounded; more than there is room for is
 //! one mistake.
 
+use crate::boot::MadeOn;
 use crate::event::Output;
 use crate::node::Node;
 use crate::status::Reason;
 use crate::timers::Timer;
+use crate::turned_away::TheCopy;
 use quorate_proto::{
-    Address, EnvelopeBody, FrameKind, Instance, Moment, NodeName, Session, Warning, WarningKind,
-    Warnings as Told, limits,
+    Address, Choice, CopyGuess, EnvelopeBody, FrameKind, HealthEpoch, Instance, Moment, NodeName,
+    Session, Warning, WarningKind, Warnings as Told, limits,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,8 +28,8 @@ const PASSED_ON: Duration = Duration::from_secs(20);
 /// It is repeated each so many rounds of pings: two seconds, more in large clusters.
 const REPEAT_ROUNDS: u32 = 13;
 
-/// What a warning is about. Of one start of one life there is one of each kind.
-type Key = (WarningKind, Instance, u64);
+/// What a warning is about: of one life at one address there is one of each kind.
+type Key = (WarningKind, Instance, SocketAddr);
 
 #[derive(Debug)]
 struct Entry {
@@ -80,11 +82,12 @@ impl Warnings {
         if NodeName::new(&warning.name).is_err() {
             return false;
         }
-        let key = (kind, warning.instance, warning.boot_nonce);
+        let key = (kind, warning.instance, at);
         let news = !self.entries.contains_key(&key);
         if news && self.entries.len() >= limits::WARNINGS {
             return false;
         }
+        let last = warning.clone();
         let entry = self.entries.entry(key).or_insert(Entry {
             warning,
             at,
@@ -92,6 +95,7 @@ impl Warnings {
             seen: None,
             told: None,
         });
+        entry.warning = last;
         *(if told { &mut entry.told } else { &mut entry.seen }) = Some(now);
         news
     }
@@ -108,6 +112,45 @@ impl Node {
         self.warn_of(WarningKind::OlderCopy, session, out);
     }
 
+    /// Which is the copy: the one that came, or the one that runs, here or elsewhere. By where their data were made.
+    fn which_is_the_copy(&self, came: &Session) -> CopyGuess {
+        let me = came.instance == self.config.instance;
+        let there = self.peers.session(came.instance).map(|session| session.moved);
+        let there = if me { Some(self.config.made_on == MadeOn::Another) } else { there };
+        let is_a_seeds = |address| self.founding.is_a_seeds(address);
+        match (came.moved, there) {
+            (true, None | Some(false)) => CopyGuess::Comer,
+            (false, Some(true)) => CopyGuess::Standing,
+            // A seed is where the list of seeds leads, and a copy of it elsewhere.
+            _ if is_a_seeds(came.address)
+                && self.standing(came.instance).is_some_and(|there| !is_a_seeds(there)) =>
+            {
+                CopyGuess::Standing
+            }
+            _ => CopyGuess::Unknown,
+        }
+    }
+
+    /// Where the one runs that this node listens to.
+    fn standing(&self, instance: Instance) -> Option<SocketAddr> {
+        if instance == self.config.instance {
+            return self.health.member(instance)?.address.as_ref()?.socket();
+        }
+        self.peers.session(instance).map(|session| session.address)
+    }
+
+    /// A disk life that is no member any more was replaced: what is said of its copies would be taken for advice about the new one.
+    pub(crate) fn forget_warnings_of_the_replaced(&mut self) {
+        let Self { warnings, health, .. } = self;
+        if health.view.epoch == HealthEpoch::ZERO {
+            return;
+        }
+        warnings.entries.retain(|(kind, instance, _), _| {
+            let copy = matches!(kind, WarningKind::RunsTwice | WarningKind::OlderCopy);
+            !copy || health.member(*instance).is_some()
+        });
+    }
+
     fn warn_of(&mut self, kind: WarningKind, session: &Session, out: &mut Vec<Output>) {
         let warning = Warning {
             kind: kind.into(),
@@ -116,6 +159,8 @@ impl Node {
             boot_nonce: session.boot_nonce,
             name: session.name.to_string(),
             address: session.address.into(),
+            copy: self.which_is_the_copy(session).into(),
+            standing: self.standing(session.instance).map(Into::into),
         };
         self.warn(warning, out);
     }
@@ -150,6 +195,8 @@ impl Node {
             return;
         }
         self.timers.arm(Timer::Warnings, now + self.ping_interval() * REPEAT_ROUNDS);
+        let choices = if leads { self.choices() } else { Vec::new() };
+        let told = Told { list, choices };
         let to: Vec<Instance> = if leads {
             let all = self.health.alive().map(|member| member.instance);
             all.filter(|instance| *instance != me).collect()
@@ -157,9 +204,23 @@ impl Node {
             self.health.leader.iter().map(|leader| leader.instance).collect()
         };
         for instance in to {
-            let body = EnvelopeBody::Warnings(Told { list: list.clone() });
+            let body = EnvelopeBody::Warnings(told.clone());
             self.send_control(instance, FrameKind::Warnings, 0, body, out);
         }
+    }
+
+    /// As leader: to which start this node listens, of each disk life that runs twice.
+    fn choices(&self) -> Vec<Choice> {
+        let twice = self.warnings.entries.iter().filter(|((kind, ..), entry)| {
+            let copy = matches!(kind, WarningKind::RunsTwice | WarningKind::OlderCopy);
+            copy && entry.is_fresh(self.now)
+        });
+        let mut choices: Vec<Choice> = twice
+            .filter_map(|((_, instance, _), _)| self.peers.session(*instance))
+            .map(|session| Choice { instance: session.instance, boot_nonce: session.boot_nonce })
+            .collect();
+        choices.dedup();
+        choices
     }
 
     /// A member tells the leader, or the leader tells this node.
@@ -169,6 +230,9 @@ impl Node {
         if !(leader || member) || told.list.len() > limits::WARNINGS {
             self.counters.frames_fenced += 1;
             return;
+        }
+        if leader {
+            told.choices.iter().take(limits::WARNINGS).for_each(|it| self.choose(*it, out));
         }
         self.note_told(told.list, out);
         if member {
@@ -197,8 +261,7 @@ impl Node {
     /// Kind of the event, what is wrong, and what helps.
     fn words_of(&self, warning: &Warning, at: SocketAddr) -> (&'static str, String, String) {
         let (name, life) = (&warning.name, warning.instance);
-        let known = self.health.member(life).and_then(|member| member.address.as_ref());
-        let there = known.and_then(Address::socket).or_else(|| self.peers.address(life));
+        let there = warning.standing.as_ref().and_then(Address::socket);
         match warning.kind() {
             WarningKind::OlderCopy => (
                 "clone",
@@ -207,11 +270,7 @@ impl Node {
                      is known, and is not listened to",
                     warning.generation.get()
                 ),
-                format!(
-                    "if the newer data are still somewhere, run these and not the copy; if not: stop quorate at {at}, run `quorate \
-                     reset --cluster {}` there and on no other host, and start it: it joins as a new disk",
-                    self.config.cluster
-                ),
+                self.remedy_for_an_older_copy(warning.copy(), at, there),
             ),
             WarningKind::NameInUse => (
                 "alarm",
@@ -230,32 +289,74 @@ impl Node {
                      replacement: wait"
                 ),
             ),
+            // At one address: it is one host, whose disk went back, or a copy that says the address of the original.
+            WarningKind::RunsTwice if there == Some(at) => (
+                "clone",
+                format!(
+                    "the disk of {name} went back: from {at} it came as start {} of instance {life}, which is known with another number, and is \
+                     not listened to",
+                    warning.generation.get()
+                ),
+                format!(
+                    "if that host was restored from a copy: stop quorate there, run `quorate reset --cluster {}` on it and on no \
+                     other host, and start it: it joins as a new disk and keeps its name. If two hosts say this address: stop the copy",
+                    self.config.cluster
+                ),
+            ),
             WarningKind::RunsTwice | WarningKind::Unknown => {
                 let text = if life == self.config.instance {
-                    format!("a copy of this node's disk runs at {at}, as {name}")
+                    format!("the disk of this node runs at {at} too, as {name}")
                 } else {
                     let there = there.map_or_else(String::new, |there| format!(" at {there}"));
                     format!(
                         "one disk runs twice: {name} at {at} came as instance {life}, which runs{there} already, and is not listened to"
                     )
                 };
-                ("clone", text, self.remedy_for_a_copy(life, at, there))
+                ("clone", text, self.remedy_for_a_copy(warning.copy(), life, at, there))
             }
         }
     }
 
+    fn remedy_for_an_older_copy(
+        &self,
+        copy: CopyGuess,
+        at: SocketAddr,
+        there: Option<SocketAddr>,
+    ) -> String {
+        let cluster = &self.config.cluster;
+        if copy == CopyGuess::Standing {
+            return format!(
+                "the copy is most likely the one {}, {MOVED}: keep the data of both; stop quorate there, run `quorate reset --cluster \
+                 {cluster}` on it and on no other host, and start it with a name of its own; {AS_OFTEN}",
+                standing(there)
+            );
+        }
+        format!(
+            "if the newer data are still somewhere, run these and not the copy; if not: stop quorate at {at}, run `quorate reset \
+             --cluster {cluster}` there and on no other host, and start it: it joins as a new disk"
+        )
+    }
+
     fn remedy_for_a_copy(
         &self,
+        copy: CopyGuess,
         life: Instance,
         at: SocketAddr,
         there: Option<SocketAddr>,
     ) -> String {
-        let guess = if life == self.config.instance && self.is_probably_a_copy(self.now) {
-            "most likely this host, which is not let in".to_owned()
-        } else if there == Some(at) {
-            "the one that was copied or restored from the other".to_owned()
-        } else {
-            format!("most likely the one at {at}, which came later")
+        let me = life == self.config.instance;
+        let guess = match (copy, me.then(|| self.where_the_copy_is(self.now))) {
+            (_, Some(TheCopy::Moved)) => {
+                format!("most likely this host, {MOVED}; {AS_OFTEN}")
+            }
+            (CopyGuess::Standing, _) => {
+                format!("most likely the one {}, {MOVED}; {AS_OFTEN}", standing(there))
+            }
+            (CopyGuess::Comer, _) => {
+                format!("most likely the one at {at}, {MOVED}")
+            }
+            (_, Some(TheCopy::Here)) => "most likely this host, which is not let in".to_owned(),
+            _ => format!("most likely the one at {at}, which came later"),
         };
         format!(
             "find out which of the two is the copy ({guess}); stop quorate there, run `quorate reset --cluster {}` on it and on \
@@ -263,6 +364,15 @@ impl Node {
             self.config.cluster
         )
     }
+}
+
+const MOVED: &str = "whose data were made on another machine";
+/// How an original gets in again whose copy was started while it was off.
+const AS_OFTEN: &str = "then restart the original until it is let in, as each start counts one up";
+
+/// Where the one runs that is listened to.
+fn standing(there: Option<SocketAddr>) -> String {
+    there.map_or_else(|| "that is listened to".to_owned(), |there| format!("at {there}"))
 }
 
 #[cfg(test)]

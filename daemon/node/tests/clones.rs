@@ -2,9 +2,12 @@
 
 mod stage;
 
-use quorate_node::{Input, Output};
-use quorate_proto::{DialFailure, Session, SessionEnd};
-use stage::{Stage, address, key, life};
+use quorate_node::{Input, MadeOn, Output};
+use quorate_proto::{
+    Choice, DialFailure, EnvelopeBody, Generation, Lane, MemberState, Role, Session, SessionEnd,
+    Warnings,
+};
+use stage::{Stage, address, key, life, said_to};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -134,10 +137,190 @@ fn who_is_turned_away_says_so_until_it_is_listened_to_again() {
     stage.give(Input::DialFailed { address: address(6), failure });
     assert!(!reasons(&stage)[0].text.contains("10.0.0."), "who is no member has no word");
     stage.meet(2, key(2));
+    stage.pass(Duration::from_millis(900));
+    assert!(reasons(&stage)[0].text.contains("n2, n3 do not"), "it may be turned away again");
+    stage.pass(Duration::from_millis(100));
     assert!(reasons(&stage)[0].text.starts_with("n3 does"), "2 listens again");
     assert!(reasons(&stage)[0].remedy.contains("(most likely this one)"), "it has no quorum");
-    stage.ping(2, 2, Some(stage::view(1, Vec::new())));
+    let term = stage.term() + 1;
+    stage.heartbeat(2, term, 1);
+    stage.ping(2, term, Some(stage::view(1, Vec::new())));
     assert!(reasons(&stage)[0].remedy.contains("(most likely the other"), "now it has one");
     stage.pass(Duration::from_secs(30));
     assert_eq!(reasons(&stage), []);
+}
+
+/// Host 1, whose data were made there, turned away by host 2; what it is advised.
+fn turned_away_with_data_made(on: MadeOn) -> String {
+    let mut stage = Stage::made_on(1, on, 1_000);
+    let end = SessionEnd::Twice;
+    stage.give(Input::SessionDown { instance: life(2), number: 1, end });
+    let reasons = stage.node.status(stage.now).reasons;
+    reasons.into_iter().find(|reason| reason.code == "turned-away").expect("it is told").remedy
+}
+
+#[test]
+fn a_host_whose_data_were_made_there_is_not_called_the_copy() {
+    let here = turned_away_with_data_made(MadeOn::This);
+    assert!(here.contains("made on this machine: it is the other"), "{here}");
+    assert!(!here.contains("most likely this one"), "{here}");
+    let moved = turned_away_with_data_made(MadeOn::Another);
+    assert!(moved.contains("most likely this one, whose data were made on another"), "{moved}");
+}
+
+#[test]
+fn a_host_with_data_from_elsewhere_says_so_at_its_start() {
+    for (on, times) in [(MadeOn::This, 0), (MadeOn::Unknown, 0), (MadeOn::Another, 1)] {
+        let stage = Stage::made_on(1, on, 1_000);
+        let told = stage.events.iter().filter(|event| event.starts_with("moved: "));
+        assert_eq!(told.count(), times, "{on:?}");
+    }
+}
+
+/// What is advised when a start of host 2 comes beside one that is connected, each with data from elsewhere or not.
+fn advice(standing: bool, comer: bool) -> String {
+    let mut stage = Stage::new(1);
+    stage.ping(2, 2, Some(stage::view(1, Vec::new())));
+    stage.give(Input::SessionUp(Session { moved: standing, ..start_of_2(50, 2, address(2)) }));
+    stage.give(Input::Twice(Session { moved: comer, ..start_of_2(51, 3, ELSEWHERE) }));
+    let reasons = stage.node.status(stage.now).reasons;
+    reasons.into_iter().find(|reason| reason.code == "clone").expect("it is told").remedy
+}
+
+#[test]
+fn the_copy_is_the_one_whose_data_were_made_elsewhere() {
+    let comer = format!("the one at {ELSEWHERE}");
+    let standing = format!("the one at {}", address(2));
+    let moved = "whose data were made on another machine";
+    for (came_first, said) in [(false, &comer), (true, &standing)] {
+        let advice = advice(came_first, !came_first);
+        assert!(advice.contains(&format!("{said}, {moved}")), "{advice}");
+    }
+    for both in [false, true] {
+        let advice = advice(both, both);
+        assert!(advice.contains(&comer) && !advice.contains(moved), "{advice}");
+    }
+}
+
+#[test]
+fn a_goodbye_ends_the_start_that_was_met_and_not_a_copy_that_counts_alike() {
+    let mut stage = Stage::leading();
+    stage.acknowledge(2);
+    let start = Stage::session(50, 3, key(3), 2, 33);
+    stage.give(Input::SessionUp(start));
+    stage.acknowledge(2);
+    for (boot_nonce, state) in [(34, MemberState::Alive), (33, MemberState::Left)] {
+        let (instance, generation) = (life(3), Generation::new(2));
+        stage.give(Input::Farewell { instance, generation, boot_nonce, key: key(3) });
+        stage.acknowledge(2);
+        let view = stage.node.status(stage.now).view.clone();
+        let member = view.members.iter().find(|member| member.instance == life(3));
+        assert_eq!(member.expect("a member").state(), state);
+    }
+}
+
+/// The leader, host 2, says to which start of host 3 it listens.
+fn leader_chooses(stage: &mut Stage, boot_nonce: u64) -> Vec<Output> {
+    let choices = vec![Choice { instance: life(3), boot_nonce }];
+    let told = Warnings { list: Vec::new(), choices };
+    stage.say(2, Lane::Control, EnvelopeBody::Warnings(told))
+}
+
+/// A start of host 3.
+fn start_of_3(number: u64, generation: u64, nonce: u64, from: SocketAddr) -> Session {
+    Session { address: from, ..Stage::session(number, 3, key(3), generation, nonce) }
+}
+
+/// To which start of host 3 a node listens.
+fn listens_to(said: &[Output]) -> bool {
+    !said.iter().any(|one| matches!(one, Output::TurnAway { instance, .. } if *instance == life(3)))
+}
+
+#[test]
+fn nodes_that_met_two_copies_of_one_disk_follow_the_choice_of_the_leader() {
+    let mut stage = Stage::new(1);
+    stage.heartbeat(2, 2, 1);
+    stage.ping(2, 2, None);
+    // The copy came first, and is in a later start than the original, which the leader has met first.
+    stage.give(Input::SessionUp(start_of_3(50, 4, 44, ELSEWHERE)));
+    stage.give(Input::Twice(start_of_3(51, 2, 22, address(3))));
+    stage.ping(2, 2, None);
+    assert!(listens_to(&leader_chooses(&mut stage, 22)), "it may be the next start of that host");
+    stage.pass(Duration::from_millis(400));
+    for _ in 0..4 {
+        stage.ping(2, 2, None);
+        stage.pass(Duration::from_millis(200));
+    }
+    assert!(listens_to(&leader_chooses(&mut stage, 44)), "it is the one");
+    assert!(!listens_to(&leader_chooses(&mut stage, 22)));
+    let end = SessionEnd::Closed;
+    stage.give(Input::SessionDown { instance: life(3), number: 50, end });
+    let copy = start_of_3(52, 5, 55, ELSEWHERE);
+    assert!(!listens_to(&stage.give(Input::SessionUp(copy))), "in none of its starts");
+    assert!(listens_to(&stage.give(Input::SessionUp(start_of_3(53, 2, 22, address(3))))));
+}
+
+#[test]
+fn a_choice_of_anybody_but_the_leader_moves_nothing() {
+    let mut stage = Stage::new(1);
+    stage.heartbeat(2, 2, 1);
+    stage.ping(2, 2, None);
+    stage.give(Input::SessionUp(start_of_3(50, 4, 44, ELSEWHERE)));
+    for _ in 0..10 {
+        stage.ping(2, 2, None);
+        stage.pass(Duration::from_millis(200));
+    }
+    for host in [3, 4] {
+        let choices = vec![Choice { instance: life(3), boot_nonce: 22 }];
+        let told = Warnings { list: Vec::new(), choices };
+        assert!(listens_to(&stage.say(host, Lane::Control, EnvelopeBody::Warnings(told))));
+    }
+    // A leader makes its own choice.
+    let mut stage = Stage::leading();
+    stage.acknowledge(2);
+    for _ in 0..10 {
+        stage.acknowledge(2);
+        stage.pass(Duration::from_millis(150));
+    }
+    assert!(listens_to(&leader_chooses(&mut stage, 22)), "2 does not lead");
+    assert!(stage.node.vitals().leads_in.is_some());
+}
+
+#[test]
+fn a_leader_says_to_which_of_two_starts_it_listens() {
+    let mut stage = Stage::leading();
+    stage.acknowledge(2);
+    stage.give(Input::SessionUp(start_of_3(50, 2, 22, address(3))));
+    stage.acknowledge(2);
+    let mut said = stage.give(Input::Twice(start_of_3(51, 4, 44, ELSEWHERE)));
+    said.extend(stage.pass(Duration::from_millis(100)));
+    let choices: Vec<Choice> = said_to(&said)
+        .filter_map(|(_, body)| match body {
+            EnvelopeBody::Warnings(told) => Some(told.choices),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    assert!(choices.contains(&Choice { instance: life(3), boot_nonce: 22 }), "{choices:?}");
+    assert!(choices.iter().all(|choice| choice.boot_nonce == 22), "{choices:?}");
+}
+
+#[test]
+fn what_was_said_of_copies_of_a_disk_goes_with_the_disk() {
+    let mut stage = Stage::new(1);
+    stage.ping(2, 2, Some(stage::view(1, Vec::new())));
+    stage.give(Input::Twice(start_of_3(51, 2, 22, address(3))));
+    let told = |stage: &Stage| {
+        let reasons = stage.node.status(stage.now).reasons;
+        reasons.into_iter().filter(|reason| reason.code == "clone").collect::<Vec<_>>()
+    };
+    assert_eq!(told(&stage).len(), 1);
+    assert!(told(&stage)[0].text.contains("went back"), "one address: {:?}", told(&stage));
+    stage.give(Input::Twice(start_of_3(52, 3, 33, address(3))));
+    assert_eq!(told(&stage).len(), 1, "its next start is the same news");
+    // Its successor is a member in its place.
+    let left = [1, 2].map(|host| stage::member(host, key(host), Role::Voter));
+    let view = stage::whole(2, left.to_vec());
+    stage.ping(2, 2, Some(view));
+    assert_eq!(told(&stage), []);
 }

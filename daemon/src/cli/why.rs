@@ -68,12 +68,19 @@ pub(super) fn findings(page: &StatusPage) -> Vec<Finding> {
             ..Finding::default()
         });
     }
+    // Nobody listens to this host: what it knows of the others is old.
+    if page.state != "quorate" && found.iter().any(|finding| finding.code == "turned-away") {
+        found.retain(|finding| finding.code == "turned-away" || finding.code == "clone");
+        return found;
+    }
     // Whoever was named by a reason is not named again.
     let named: Vec<String> = found.iter().filter_map(|finding| finding.subject.clone()).collect();
     let fresh = |name: &String| !named.contains(name);
     // A voter that left in order counts in the majority as long as it is one.
     let gone = |member: &MemberPage| {
-        member.state == "down" || (member.state == "left" && member.role == "voter")
+        let gone = member.state == "down" || (member.state == "left" && member.role == "voter");
+        // This one answers.
+        gone && member.name != page.node.name
     };
     let absent = page.members.iter().filter(|member| gone(member) && fresh(&member.name));
     found.extend(absent.map(|member| of_member(member, page)));

@@ -7,11 +7,14 @@
 use super::durable::{self, sync_directory};
 use super::error::DiskError;
 use super::files::Machine;
-use super::identity::{Identity, generation_from_file, generation_to_file};
+use super::identity::{
+    Identity, generation_from_file, generation_to_file, running_from_file, running_to_file,
+};
 use super::known_name::KnownName;
 use super::reached::{self, Reached};
 use super::spare::is_full;
-use super::{founding_file, marker};
+use super::{founding_file, made_on, marker};
+use quorate_node::MadeOn;
 use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId, NodeName};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -24,8 +27,6 @@ const LIFE: &str = "life";
 const LIFE_ASIDE: &str = "life.new";
 const IDENTITY: &str = "identity";
 const GENERATION: &str = "generation";
-/// Says which generation ended in good order.
-const STOPPED: &str = "stopped";
 /// Names that do not make a directory somebody else's.
 const IGNORED: [&str; 3] = [LOCK, LIFE_ASIDE, "lost+found"];
 
@@ -36,6 +37,7 @@ pub(crate) struct DataDir {
     birth_dir: PathBuf,
     identity: Identity,
     generation: Generation,
+    made_on: MadeOn,
     /// What this life is known to have reached.
     reached: Option<Reached>,
     /// Held until this value is dropped or the process ends in any way.
@@ -69,10 +71,11 @@ pub(crate) fn open(
     refuse_open_to_others(root, 0o002, "o-w")?;
     make_directory(birth_dir)?;
     let lock = lock(root)?;
+    let machine = made_on::MachineNumber::this(birth_dir, cluster);
     let fresh = !exists(&root.join(LIFE))?;
     if fresh {
         refuse_foreign(root)?;
-        create_life(root, cluster)?;
+        create_life(root, cluster, machine)?;
     }
     // Names that an earlier process gave and was killed before it synced them.
     for directory in [root, birth_dir] {
@@ -113,6 +116,7 @@ pub(crate) fn open(
     let dir = DataDir {
         root: root.to_owned(),
         birth_dir: birth_dir.to_owned(),
+        made_on: made_on::made_on(identity.machine, machine),
         identity,
         generation,
         reached,
@@ -130,6 +134,11 @@ impl DataDir {
     /// Which start of this life this is.
     pub(crate) fn generation(&self) -> Generation {
         self.generation
+    }
+
+    /// Where this life was made, as seen from this machine.
+    pub(crate) fn made_on(&self) -> MadeOn {
+        self.made_on
     }
 
     /// Where the files of this life are.
@@ -168,10 +177,11 @@ impl DataDir {
         self.reached
     }
 
-    /// Notes that this generation ended in good order, so that the farewell after it stays silent.
-    pub(crate) fn note_clean_stop(&self) -> io::Result<()> {
-        let note = generation_to_file(self.identity.instance, self.generation);
-        durable::replace(&Machine, &self.life().join(STOPPED), &note)
+    /// Notes that this start runs, for the farewell behind it, in a file that is not copied with the data: a copy that never ran has
+    /// nothing to say. Not synced: after a power loss nobody says a farewell.
+    pub(crate) fn note_running(&self, note: &Path, boot_nonce: u64) -> io::Result<()> {
+        let content = running_to_file(self.identity.instance, self.generation, boot_nonce);
+        durable::create(note)?.write_all(&content)
     }
 }
 
@@ -182,25 +192,28 @@ pub(crate) struct EndedLife {
     pub(crate) identity: Identity,
     /// Its last generation.
     pub(crate) generation: Generation,
-    /// Whether that generation ended in good order.
-    pub(crate) clean: bool,
+    /// The nonce of the start that ended without a word. None: the last one said goodbye itself, or never came so far that
+    /// anybody could have met it. The number of a generation is not enough: a copy of the disk counts up alike.
+    pub(crate) died: Option<u64>,
     /// What it remembers of founding.
     pub(crate) founding: FoundingState,
 }
 
-/// Reads a life without starting it, for `quorate farewell`.
+/// Reads a life without starting it, for `quorate farewell`. `running` is where its start was noted.
 ///
 /// # Errors
 /// When a daemon holds it, or it cannot be read.
-pub(crate) fn read_ended(root: &Path) -> Result<EndedLife, DiskError> {
+pub(crate) fn read_ended(root: &Path, running: &Path) -> Result<EndedLife, DiskError> {
     let _lock = lock(root)?;
     let (identity, generation) = read_life(root, "CLUSTER")?;
     let life = root.join(LIFE);
     let founding = founding_file::read(&life, &identity)?;
-    let note = std::fs::read(life.join(STOPPED)).ok();
-    let stopped = note.and_then(|note| generation_from_file(&note).ok());
-    let clean = stopped == Some((identity.instance, generation));
-    Ok(EndedLife { identity, generation, clean, founding })
+    let note = std::fs::read(running).ok();
+    let started = note.and_then(|note| running_from_file(&note).ok());
+    let last =
+        started.filter(|(whose, which, _)| (*whose, *which) == (identity.instance, generation));
+    let died = last.map(|(.., boot_nonce)| boot_nonce);
+    Ok(EndedLife { identity, generation, died, founding })
 }
 
 /// Takes the exclusive lock, or says who has it.
@@ -271,14 +284,18 @@ fn read_part(path: &Path, cluster: &str) -> Result<Vec<u8>, DiskError> {
 }
 
 /// Creates a life aside and puts it in place by one rename.
-fn create_life(root: &Path, cluster: &ClusterName) -> Result<(), DiskError> {
+fn create_life(
+    root: &Path,
+    cluster: &ClusterName,
+    machine: Option<made_on::MachineNumber>,
+) -> Result<(), DiskError> {
     let aside = root.join(LIFE_ASIDE);
     let write = || -> io::Result<()> {
         if aside.exists() {
             // Left by a creation that was killed: it never sent a packet.
             std::fs::remove_dir_all(&aside)?;
         }
-        let identity = Identity::random(cluster)?;
+        let identity = Identity::random(cluster, machine)?;
         let founding = FoundingState::fresh(identity.instance, cluster);
         let before_first = generation_to_file(identity.instance, Generation::new(0));
         for directory in [&aside, &aside.join("log"), &aside.join("snapshots")] {

@@ -1,11 +1,15 @@
-//! The two small files that say who a disk life is: the identity (written once) and the generation (raised at each
-//! start). Formats: mark, checksum, fixed fields.
+//! The three small files that say who a disk life is: the identity (written once), the generation (raised at each
+//! start) and which start runs. Formats: mark, checksum, fixed fields.
 
 use super::durable::{seal, unseal};
+use super::made_on::MachineNumber;
 use quorate_proto::{ClusterName, Generation, Instance};
 
-const IDENTITY_MARK: &[u8; 8] = b"qlife001";
+/// Of lives that do not remember the machine that made them.
+const FIRST_MARK: &[u8; 8] = b"qlife001";
+const IDENTITY_MARK: &[u8; 8] = b"qlife002";
 const GENERATION_MARK: &[u8; 8] = b"qgener01";
+const RUNNING_MARK: &[u8; 8] = b"qruns001";
 
 /// Who a disk life is.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub(crate) struct Identity {
     pub(crate) key_seed: [u8; 32],
     /// The cluster name it was created for.
     pub(crate) cluster: ClusterName,
+    /// The machine that made it, if that is known.
+    pub(super) machine: Option<MachineNumber>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -26,7 +32,10 @@ impl std::fmt::Debug for Identity {
 
 impl Identity {
     /// A new life, from the system's randomness.
-    pub(super) fn random(cluster: &ClusterName) -> Result<Self, std::io::Error> {
+    pub(super) fn random(
+        cluster: &ClusterName,
+        machine: Option<MachineNumber>,
+    ) -> Result<Self, std::io::Error> {
         let mut bytes = [0; 48];
         getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
         let (instance, key_seed) = bytes.split_at(16);
@@ -34,25 +43,38 @@ impl Identity {
             instance: Instance::from_bytes(instance.try_into().expect("16 of 48 bytes")),
             key_seed: key_seed.try_into().expect("32 of 48 bytes"),
             cluster: cluster.clone(),
+            machine,
         })
     }
 
     pub(super) fn to_file(&self) -> Vec<u8> {
         let mut body = self.instance.to_bytes().to_vec();
         body.extend_from_slice(&self.key_seed);
+        if let Some(machine) = self.machine {
+            body.extend_from_slice(&machine.to_bytes());
+        }
         body.extend_from_slice(self.cluster.as_str().as_bytes());
-        seal(IDENTITY_MARK, &body)
+        seal(if self.machine.is_some() { IDENTITY_MARK } else { FIRST_MARK }, &body)
     }
 
     pub(super) fn from_file(file: &[u8]) -> Result<Self, String> {
-        let body = unseal(IDENTITY_MARK, file)?;
+        let names_machine = file.starts_with(IDENTITY_MARK);
+        let body = unseal(if names_machine { IDENTITY_MARK } else { FIRST_MARK }, file)?;
         let (instance, rest) = body.split_first_chunk::<16>().ok_or("it is cut short")?;
-        let (key_seed, cluster) = rest.split_first_chunk::<32>().ok_or("it is cut short")?;
+        let (key_seed, rest) = rest.split_first_chunk::<32>().ok_or("it is cut short")?;
+        let (machine, cluster) = match rest.split_first_chunk::<16>() {
+            Some((machine, rest)) if names_machine => {
+                (Some(MachineNumber::from_bytes(*machine)), rest)
+            }
+            _ if names_machine => return Err("it is cut short".to_owned()),
+            _ => (None, rest),
+        };
         let cluster = std::str::from_utf8(cluster).map_err(|error| error.to_string())?;
         Ok(Self {
             instance: Instance::from_bytes(*instance),
             key_seed: *key_seed,
             cluster: ClusterName::new(cluster).map_err(|error| error.to_string())?,
+            machine,
         })
     }
 }
@@ -69,4 +91,25 @@ pub(super) fn generation_from_file(file: &[u8]) -> Result<(Instance, Generation)
     let (instance, number) = body.split_first_chunk::<16>().ok_or("it is cut short")?;
     let number: [u8; 8] = number.try_into().map_err(|_| "it has the wrong length")?;
     Ok((Instance::from_bytes(*instance), Generation::new(u64::from_be_bytes(number))))
+}
+
+/// One start: the life, its generation, and the number that no other start has.
+pub(super) fn running_to_file(
+    instance: Instance,
+    generation: Generation,
+    boot_nonce: u64,
+) -> Vec<u8> {
+    let mut body = instance.to_bytes().to_vec();
+    body.extend_from_slice(&generation.get().to_be_bytes());
+    body.extend_from_slice(&boot_nonce.to_be_bytes());
+    seal(RUNNING_MARK, &body)
+}
+
+pub(super) fn running_from_file(file: &[u8]) -> Result<(Instance, Generation, u64), &'static str> {
+    let body = unseal(RUNNING_MARK, file)?;
+    let (instance, numbers) = body.split_first_chunk::<16>().ok_or("it is cut short")?;
+    let (numbers, []) = numbers.as_chunks::<8>() else { return Err("it has the wrong length") };
+    let [generation, boot_nonce] = *numbers else { return Err("it has the wrong length") };
+    let generation = Generation::new(u64::from_be_bytes(generation));
+    Ok((Instance::from_bytes(*instance), generation, u64::from_be_bytes(boot_nonce)))
 }

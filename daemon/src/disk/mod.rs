@@ -9,9 +9,11 @@
 //!     store                          cluster id of the log, written before the first vote
 //!     log/log-NUMBER  log/spare
 //!     snapshots/snapshot-INDEX-TERM
-//!     snapshots/from-INSTANCE.new    one that is arriving
+//!     snapshots/received-NUMBER.new   one that is arriving
 //! BIRTH_DIR/CLUSTER                  the marker
 //! BIRTH_DIR/CLUSTER.reached          generation and end of the log, as of the last start or stop
+//! SOCKET.running                     which start runs, or ended without a goodbye
+//! BIRTH_DIR/CLUSTER.machine          the number of this machine, which the lives that it makes remember
 //! ```
 //!
 //! Invariant: nothing is reported as durable before it is synced, names included; a failed sync ends the process. Writers
@@ -27,6 +29,7 @@ mod founding_file;
 mod identity;
 mod known_name;
 mod log_files;
+mod made_on;
 mod marker;
 mod reached;
 mod recovery;

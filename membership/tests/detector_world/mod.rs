@@ -399,6 +399,7 @@ impl World {
             genesis: None,
             digest: Digest::default(),
             seeds: Vec::new(),
+            moved: false,
         }
     }
 

@@ -390,6 +390,7 @@ impl World {
             genesis: host.disk.known_genesis(),
             digest: founders_digest(&cluster(), &host.seeds, &self.mode.to_string()),
             seeds: host.seeds.clone(),
+            moved: false,
         }
     }
 

@@ -61,6 +61,7 @@ pub fn session(host: usize, number: u64, n: usize, mode: Mode) -> Session {
         genesis: None,
         digest: founders_digest(&cluster(), &seeds(n), &mode.to_string()),
         seeds: seeds(n),
+        moved: false,
     }
 }
 

@@ -60,6 +60,7 @@ impl Actor {
             seeds: vec![],
             advertise: None,
             software: "bench".to_owned(),
+            moved: false,
         };
         let (sender, events) = mpsc::channel(EVENTS);
         let transport = Transport::bind(config, hello, sender)

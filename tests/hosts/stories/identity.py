@@ -51,7 +51,7 @@ def a_copied_disk_running_twice(story):
     cluster.run(4, "systemctl stop quorate; echo 'name = \"h2\"' > /etc/quorate/host.toml; "
                    "systemctl reset-failed quorate; systemctl start quorate", check=True)
     told(story, [1, 3], "one disk runs twice", "10.77.0.4", "quorate reset --cluster t")
-    told(story, [2], "a copy of this node's disk", "10.77.0.4")
+    told(story, [2], "the disk of this node runs", "10.77.0.4")
     writer.wait_for_more(20)
     time.sleep(10)
     after = member(cluster.status(1), "h2")

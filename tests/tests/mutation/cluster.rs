@@ -6,7 +6,9 @@
 use crate::mutation::samples::{address, key, life};
 use quorate_membership::Mode;
 use quorate_meta::Meta;
-use quorate_node::{Boot, ClientRequest, ForwardFailure, Input, Node, NodeConfig, Output, OwnSlot};
+use quorate_node::{
+    Boot, ClientRequest, ForwardFailure, Input, MadeOn, Node, NodeConfig, Output, OwnSlot,
+};
 use quorate_proto::{
     ClusterName, FoundingState, Generation, GenesisId, KvRequest, Lane, Moment, NodeName,
     PutRequest, Session, SnapshotMetadata, founders_digest, kv_request,
@@ -65,6 +67,7 @@ fn boot(at: usize) -> Boot {
         quiet: Duration::from_millis(200),
         grace: Duration::from_secs(3),
         instance: life(number(at)),
+        made_on: MadeOn::default(),
         generation: Generation::new(1),
         boot_nonce: at as u64 + 1,
         key: key(number(at)),
@@ -147,6 +150,7 @@ impl Cluster {
             genesis: self.genesis.get(peer).copied().flatten(),
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
+            moved: false,
         }
     }
 

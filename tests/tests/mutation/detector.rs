@@ -77,6 +77,7 @@ fn session(number: u8) -> Session {
         genesis: None,
         digest: Digest::default(),
         seeds: Vec::new(),
+        moved: false,
     }
 }
 

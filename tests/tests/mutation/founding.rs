@@ -98,6 +98,7 @@ fn session(number: u8) -> Session {
         genesis: None,
         digest: digest(),
         seeds: seeds(),
+        moved: false,
     }
 }
 

@@ -4,10 +4,10 @@ use crate::mutation::memory::Bound;
 use crate::mutation::words::Word;
 use bytes::Bytes;
 use quorate_proto::{
-    Address, Admit, Admitted, Ballot, Card, CompactionRequest, Compare, ConfState, ConfirmAnswer,
-    ConfirmAsk, CopyFault, CopyNotice, DeleteRangeRequest, DetectorMessage, Digest, Dissent, Entry,
-    EntryKind, Envelope, EnvelopeBody, Exists, ForwardAnswer, ForwardRequest, Founded,
-    FounderVoter, FoundingMessage, FoundingProof, FoundingRecord, Generation, GenesisId,
+    Address, Admit, Admitted, Ballot, Card, Choice, CompactionRequest, Compare, ConfState,
+    ConfirmAnswer, ConfirmAsk, CopyFault, CopyNotice, DeleteRangeRequest, DetectorMessage, Digest,
+    Dissent, Entry, EntryKind, Envelope, EnvelopeBody, Exists, ForwardAnswer, ForwardRequest,
+    Founded, FounderVoter, FoundingMessage, FoundingProof, FoundingRecord, Generation, GenesisId,
     HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Hello, Instance, KeyValue,
     KvRequest, KvResponse, Label, LifeAnswer, LifeProbe, Member, MessageKind, Nack, NodeKey,
     NotLeader, Ping, Pong, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest,
@@ -284,8 +284,11 @@ fn warnings() -> Warnings {
         boot_nonce: 7,
         name: "n2".to_owned(),
         address: std::net::SocketAddr::from(([10, 0, 0, 9], 4747)).into(),
+        copy: 2,
+        standing: wire_address(3),
     };
-    Warnings { list: vec![warning.clone(), warning] }
+    let choices = vec![Choice { instance: life(2), boot_nonce: 7 }];
+    Warnings { list: vec![warning.clone(), warning], choices }
 }
 
 impl Word for Envelope {
@@ -354,6 +357,7 @@ impl Word for Hello {
             seeds: vec!["n1:4747".to_owned(), "n2:4747".to_owned()],
             advertise: wire_address(1),
             software: "0.1.0".to_owned(),
+            moved: true,
         };
         let fresh = Self { genesis: None, advertise: None, seeds: Vec::new(), ..full.clone() };
         vec![("full".to_owned(), full), ("fresh".to_owned(), fresh)]

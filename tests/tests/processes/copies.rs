@@ -11,7 +11,7 @@ fn a_copy_of_a_data_directory_is_turned_away_and_named_while_the_original_runs_o
     let before = cluster.sees(0, "n2", "state", "alive");
     copy_of_n2(&mut cluster);
     for host in &cluster.hosts[..3] {
-        let words = if host.name == "n2" { "a copy of this node's disk" } else { "runs twice" };
+        let words = if host.name == "n2" { "the disk of this node runs" } else { "runs twice" };
         until("every host is told of the copy", || {
             let said = host.cli(&["why"]).text().to_lowercase();
             if said.contains(words) { Ok(()) } else { Err(said) }
@@ -58,7 +58,7 @@ fn a_copy_that_is_known_waits_in_vain_while_the_original_restarts() {
     let told = status["waiting_for"].to_string();
     assert!(!told.contains("turned-away"), "{told}");
     let said = cluster.hosts[copy].cli(&["why"]).text();
-    assert!(said.contains("find out which host has the copy (most likely this one)"), "{said}");
+    assert!(said.contains("find out which host has the copy (most likely this one, "), "{said}");
     assert!(!cluster.hosts[1].cli(&["why"]).text().contains("most likely this host"));
 }
 
@@ -76,4 +76,29 @@ fn copy_of_n2(cluster: &mut Cluster) -> usize {
     cluster.hosts[number].write("host.toml", "name = \"n2\"\n");
     cluster.hosts[number].start();
     number
+}
+
+#[test]
+fn a_copy_that_came_while_the_original_was_off_is_named_as_the_copy_on_every_host() {
+    let mut cluster = Cluster::running(3);
+    let note = cluster.hosts[1].file("data").join("life/name");
+    until("the name is noted", || note.exists().then_some(()).ok_or_else(String::new));
+    cluster.hosts[1].stop(Signal::TERM);
+    cluster.sees(0, "n2", "state", "left");
+    let copy = copy_of_n2(&mut cluster);
+    let at = cluster.hosts[copy].listen.to_string();
+    // Nothing speaks against it yet.
+    cluster.sees(0, "n2", "state", "alive");
+    cluster.sees(0, "n2", "address", &at);
+    let events = cluster.hosts[copy].cli(&["events"]).text();
+    assert!(events.contains("were made on another machine"), "{events}");
+    cluster.hosts[1].start();
+    let it = format!("the one at {at}, whose data were made on another machine");
+    for host in [0, 2] {
+        cluster.hosts[host].waits_for("clone", &[&it]);
+    }
+    cluster.hosts[copy].waits_for("clone", &["most likely this host, whose data were made"]);
+    cluster.hosts[1].waits_for("turned-away", &["n1", "n3", "it is the other"]);
+    let said = cluster.hosts[1].cli(&["why"]).text();
+    assert!(!said.contains("most likely this"), "{said}");
 }

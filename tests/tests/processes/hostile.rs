@@ -104,6 +104,7 @@ impl Hostile {
             seeds: cluster.seeds.clone(),
             advertise: None,
             software: "hostile".to_owned(),
+            moved: false,
         };
         let (sender, events) = mpsc::channel(4096);
         let transport = Transport::bind(config, hello, sender).expect("a port");
@@ -248,7 +249,7 @@ impl Hostile {
             address: about.address.into(),
             ..Warning::default()
         };
-        Warnings { list: vec![warning; 100] }
+        Warnings { list: vec![warning; 100], choices: Vec::new() }
     }
 
     fn prepare(&self) -> Prepare {

@@ -85,6 +85,7 @@ impl Actor {
             seeds: vec![],
             advertise: self.advertise.map(Into::into),
             software: "test".to_owned(),
+            moved: false,
         }
     }
 

@@ -117,7 +117,11 @@ fn a_node_without_a_link_hears_through_the_voter_what_all_are_warned_of() {
     let (leader, genesis) = (Some(life(2)), voter.genesis());
     let ping = Ping { genesis, term: 5, leader, copies: copies.clone(), ..Ping::default() };
     voter.hears(2, Lane::Control, EnvelopeBody::Ping(ping));
-    voter.hears(2, Lane::Control, EnvelopeBody::Warnings(Warnings { list: vec![warning.clone()] }));
+    voter.hears(
+        2,
+        Lane::Control,
+        EnvelopeBody::Warnings(Warnings { list: vec![warning.clone()], choices: Vec::new() }),
+    );
     let question = Ping { number: 7, genesis, asks: true, ..Ping::default() };
     let out = voter.hears(3, Lane::Control, EnvelopeBody::Ping(question));
     let relayed = pongs(&out).into_iter().find_map(|pong| pong.relayed).expect("it vouches");

@@ -26,7 +26,7 @@ fn a_second_daemon_is_refused_and_told_who_holds_the_directory() {
     let _held = host.open().expect("created");
     let refusal = host.open().expect_err("held").to_string();
     assert!(refusal.contains(&format!("pid {}", std::process::id())), "{refusal}");
-    assert!(matches!(read_ended(&host.root()), Err(DiskError::Locked { .. })));
+    assert!(matches!(read_ended(&host.root(), &host.running()), Err(DiskError::Locked { .. })));
     let reset = reset(&host.root(), &host.birth(), &cluster("prod"), "prod");
     assert!(matches!(reset, Err(ResetError::Disk(DiskError::Locked { .. }))));
 }
@@ -172,15 +172,15 @@ fn the_end_of_a_generation_is_known_to_the_farewell() {
     let host = Host::new();
     let opened = host.open().expect("created");
     drop(opened);
-    assert!(!read_ended(&host.root()).expect("ended").clean);
+    let died = || read_ended(&host.root(), &host.running()).expect("ended").died;
+    assert_eq!(died(), None, "it never ran");
     let opened = host.open().expect("opened");
-    opened.dir.note_clean_stop().expect("noted");
+    opened.dir.note_running(&host.running(), 77).expect("noted");
     drop(opened);
-    let ended = read_ended(&host.root()).expect("ended");
-    assert!(ended.clean);
-    assert_eq!(ended.generation.get(), 2);
+    assert_eq!(died(), Some(77));
     drop(host.open().expect("opened"));
-    assert!(!read_ended(&host.root()).expect("ended").clean, "that was an earlier generation");
+    assert_eq!(died(), None, "a start that was refused ran neither, and that was another one");
+    assert_eq!(read_ended(&host.root(), &host.running()).expect("ended").generation.get(), 3);
 }
 
 #[test]

@@ -45,6 +45,10 @@ impl Host {
         self.dir.path().join("data")
     }
 
+    fn running(&self) -> PathBuf {
+        self.dir.path().join("quorate.running")
+    }
+
     fn life(&self) -> PathBuf {
         self.root().join("life")
     }

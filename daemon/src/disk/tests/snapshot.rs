@@ -11,7 +11,7 @@ pub(super) fn store(
     metadata: SnapshotMetadata,
     chunks: &[&[u8]],
 ) -> Result<(), String> {
-    let ended = read_ended(&host.root()).expect("a life");
+    let ended = read_ended(&host.root(), &host.running()).expect("a life");
     let owner = Owner { instance: ended.identity.instance, genesis: GenesisId::default() };
     let chunks: Vec<Bytes> = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect();
     snapshots::keep(&snapshots::directory(&host.life()), owner, &metadata, chunks.into_iter())
