@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 /// A resolver that does not answer within this is down for now; the node asks again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Resolves every seed, then says which one this host is.
+/// Resolves every seed, and says first which one this host is: that one it need not dial.
 pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mpsc::Sender<Input>) {
     let mut lookups = tokio::task::JoinSet::new();
     for (slot, seed) in names.iter().cloned().enumerate() {
@@ -24,13 +24,6 @@ pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mps
     while let Some(done) = lookups.join_next().await {
         if let Ok((slot, seed)) = done {
             resolved[slot] = seed;
-        }
-    }
-    let dialable = seeds::dialable(&resolved);
-    for (slot, addresses) in dialable.into_iter().enumerate() {
-        let problem = problem_of(&resolved[slot], &addresses);
-        if results.send(Input::Resolved { slot, addresses, problem }).await.is_err() {
-            return;
         }
     }
     let own = own.seen_again();
@@ -48,7 +41,16 @@ pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mps
             OwnSlot::Several(first, second)
         }
     };
-    let _ = results.send(Input::OwnSlot(slot)).await;
+    if results.send(Input::OwnSlot(slot)).await.is_err() {
+        return;
+    }
+    let dialable = seeds::dialable(&resolved);
+    for (slot, addresses) in dialable.into_iter().enumerate() {
+        let problem = problem_of(&resolved[slot], &addresses);
+        if results.send(Input::Resolved { slot, addresses, problem }).await.is_err() {
+            return;
+        }
+    }
 }
 
 fn problem_of(seed: &ResolvedSeed, dialable: &[SocketAddr]) -> Option<String> {

@@ -128,13 +128,13 @@ impl World {
         let run = self.hosts[host].run;
         let at = self.now + Duration::from_micros(300);
         let seeds = self.hosts[host].seeds.clone();
+        let input = Box::new(Input::OwnSlot(self.own_slot(host)));
+        self.schedule(at, Happening::Arrive { host, run, input });
         for (slot, seed) in seeds.iter().enumerate() {
             let addresses = seed.parse().into_iter().collect();
             let input = Box::new(Input::Resolved { slot, addresses, problem: None });
             self.schedule(at, Happening::Arrive { host, run, input });
         }
-        let input = Box::new(Input::OwnSlot(self.own_slot(host)));
-        self.schedule(at, Happening::Arrive { host, run, input });
     }
 
     /// Whether a host's half of a connection is still this one.

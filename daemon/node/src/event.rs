@@ -131,7 +131,7 @@ pub enum Output {
     /// Somebody is there at this address, as gossip has it: what waits for a connection with it is dialled for at once
     /// and not after the pause. If nothing waits, nothing is done.
     IsThere { address: SocketAddr },
-    /// Resolve all seeds anew; one `Resolved` each, then `OwnSlot`.
+    /// Resolve all seeds anew; `OwnSlot`, and one `Resolved` each.
     ResolveSeeds,
     /// Close every connection with this instance and accept none until further notice.
     Ban { instance: Instance, reason: String },

@@ -15,7 +15,7 @@ use super::reached::{self, Reached};
 use super::spare::is_full;
 use super::{founding_file, made_on, marker};
 use quorate_node::MadeOn;
-use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId, NodeName};
+use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId, Instance, NodeName};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -78,7 +78,7 @@ pub(crate) fn open(
         create_life(root, cluster, machine)?;
     }
     // Names that an earlier process gave and was killed before it synced them.
-    for directory in [root, birth_dir] {
+    for directory in [root, birth_dir].into_iter().skip(usize::from(fresh)) {
         sync_directory(directory).map_err(|error| DiskError::io("sync", directory, error))?;
     }
     let (identity, generation) = read_life(root, cluster.as_str())?;
@@ -104,15 +104,8 @@ pub(crate) fn open(
     let life = root.join(LIFE);
     let founding = founding_file::read(&life, &identity)?;
     let marker = agree_on_marker(birth_dir, cluster, &founding)?;
-    let generation = Generation::new(generation.get().saturating_add(1));
-    let file = life.join(GENERATION);
-    let content = generation_to_file(identity.instance, generation);
-    let raised = match durable::replace(&Machine, &file, &content) {
-        // A full disk does not keep a host from starting: so few bytes are written whole where they are, or not at all.
-        Err(error) if is_full(&error) => durable::overwrite(&Machine, &file, &content),
-        raised => raised,
-    };
-    raised.map_err(|error| DiskError::io("raise the generation in", &file, error))?;
+    // The one that a life is created with is that of this start.
+    let generation = if fresh { generation } else { raise(&life, identity.instance, generation)? };
     let dir = DataDir {
         root: root.to_owned(),
         birth_dir: birth_dir.to_owned(),
@@ -123,6 +116,20 @@ pub(crate) fn open(
         _lock: lock,
     };
     Ok(Opened { dir, founding, marker, fresh })
+}
+
+/// Counts a start, durably.
+fn raise(life: &Path, instance: Instance, generation: Generation) -> Result<Generation, DiskError> {
+    let generation = Generation::new(generation.get().saturating_add(1));
+    let file = life.join(GENERATION);
+    let content = generation_to_file(instance, generation);
+    let raised = match durable::replace(&Machine, &file, &content) {
+        // A full disk does not keep a host from starting: so few bytes are written whole where they are, or not at all.
+        Err(error) if is_full(&error) => durable::overwrite(&Machine, &file, &content),
+        raised => raised,
+    };
+    raised.map_err(|error| DiskError::io("raise the generation in", &file, error))?;
+    Ok(generation)
 }
 
 impl DataDir {
@@ -297,12 +304,12 @@ fn create_life(
         }
         let identity = Identity::random(cluster, machine)?;
         let founding = FoundingState::fresh(identity.instance, cluster);
-        let before_first = generation_to_file(identity.instance, Generation::new(0));
+        let first = generation_to_file(identity.instance, Generation::new(1));
         for directory in [&aside, &aside.join("log"), &aside.join("snapshots")] {
             std::fs::DirBuilder::new().mode(0o700).create(directory)?;
         }
         durable::write_new(&Machine, &aside.join(founding_file::NAME), &founding.to_file())?;
-        durable::write_new(&Machine, &aside.join(GENERATION), &before_first)?;
+        durable::write_new(&Machine, &aside.join(GENERATION), &first)?;
         durable::write_new(&Machine, &aside.join(IDENTITY), &identity.to_file())?;
         sync_directory(&aside)?;
         std::fs::rename(&aside, root.join(LIFE))?;

@@ -90,7 +90,7 @@ pub enum FoundingOutput {
         /// Where.
         address: SocketAddr,
     },
-    /// Resolve all seeds anew: one `Resolved` each, then `OwnSlot`.
+    /// Resolve all seeds anew: `OwnSlot`, and one `Resolved` each.
     Resolve,
     /// Best effort; repeated until answered or void.
     Send {
