@@ -74,6 +74,29 @@ pub fn turns_under(seed: u64, hosts: usize, fault: Lasting) -> (u64, World) {
     (world.checks.most_turns(), world)
 }
 
+/// A host that does not lead crashes right behind each of its starts, for five minutes: most turns of a host until the cluster is whole
+/// again.
+///
+/// # Panics
+/// When it does not become whole, or another promise is broken.
+#[must_use]
+pub fn turns_in_a_crash_loop(seed: u64, hosts: usize) -> (u64, World) {
+    let mut world = healthy(seed, hosts);
+    (0..hosts).for_each(|_| world.checks.disturbed());
+    world.verbose = true;
+    let leader = world.leader().expect("a healthy cluster has a leader");
+    let one = (leader + 1) % hosts;
+    for _ in 0..250 {
+        world.crash(one);
+        world.run_for(Duration::from_secs(1));
+        world.start(one);
+        world.run_for(Duration::from_millis(200));
+    }
+    let whole = world.run_until_true(HEALS, |world| world.is_settled());
+    assert!(whole, "seed {seed}, {hosts} hosts: whole again:\n{}", world.describe());
+    (world.checks.most_turns(), world)
+}
+
 fn begin(world: &mut World, fault: Lasting) {
     let hosts = world.hosts.len() as u64;
     let leader = world.leader().expect("a healthy cluster has a leader");

@@ -15,7 +15,7 @@ use quorate_tests::figures::{
     leader_wiped_and_back, majority_lost, median_and_worst, stands_still_and_goes_on, told,
     told_over_a_cut_link,
 };
-use quorate_tests::lasting::{Lasting, turns_under};
+use quorate_tests::lasting::{Lasting, turns_in_a_crash_loop, turns_under};
 use quorate_tests::names::{
     Kept, name_of_a_living_voter, name_of_a_stopped_voter, name_of_a_wiped_voter,
 };
@@ -304,6 +304,15 @@ fn a_snapshot_is_enough_also_when_the_log_behind_it_comes_slowly() {
         let (sent, behind) = return_over_a_slow_link(seed, takes, spacing, writes);
         assert_eq!(sent, 1, "seed {seed}: one snapshot, {behind} entries behind");
         assert!(behind <= 20, "seed {seed}: {behind} entries behind");
+    }
+}
+
+#[test]
+fn a_host_that_crashes_again_and_again_is_told_down_until_it_stays_up() {
+    for (seed, hosts) in [(1, 3), (2, 3), (3, 5), (4, 7)] {
+        let (turns, world) = turns_in_a_crash_loop(seed, hosts);
+        // Down and back, down for good, and back at the end.
+        assert!(turns <= 4, "seed {seed}, {hosts} hosts: {turns} turns:\n{}", world.log.join("\n"));
     }
 }
 

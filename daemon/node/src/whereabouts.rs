@@ -224,3 +224,21 @@ fn remedy(member: &Member) -> String {
         member.name
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_names_one_address_after_another_moves_once_a_minute() {
+        let life = Instance::from_bytes([1; 16]);
+        let at = |last| SocketAddr::from(([10, 0, 0, last], 4747));
+        let mut whereabouts = Whereabouts::default();
+        assert!(whereabouts.may_move(Moment::ZERO, life, at(1)), "the first time at once");
+        whereabouts.named.insert(life, (at(1), Moment::ZERO));
+        let later = |seconds| Moment::ZERO + Duration::from_secs(seconds);
+        assert!(whereabouts.may_move(later(1), life, at(1)), "it is where it said");
+        assert!(!whereabouts.may_move(later(59), life, at(2)));
+        assert!(whereabouts.may_move(later(60), life, at(2)));
+    }
+}

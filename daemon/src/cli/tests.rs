@@ -231,6 +231,22 @@ fn a_lost_leader_is_told_with_the_time_and_nobody_is_named_twice() {
 }
 
 #[test]
+fn a_voter_whose_copy_does_not_count_is_not_among_those_that_may_fail() {
+    let mut page = page(State::Quorate);
+    page.waiting_for = vec![ReasonPage {
+        code: "copy-stands-still".to_owned(),
+        subject: Some(page.members[1].name.clone()),
+        ..ReasonPage::default()
+    }];
+    let found = findings(&page);
+    let meaning = &found[0].meaning;
+    assert!(
+        meaning.contains("alive, and the copies of 1 of them do not count; 0 more"),
+        "{meaning}"
+    );
+}
+
+#[test]
 fn a_thin_margin_and_a_member_that_is_down_are_told_though_it_is_quorate() {
     let mut page = page(State::Quorate);
     assert!(why(&page).ends_with("Nothing is wrong.\n"));

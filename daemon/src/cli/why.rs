@@ -107,7 +107,10 @@ fn of_reason(reason: &ReasonPage, page: &StatusPage) -> Finding {
         subject: reason.subject.clone(),
         text: reason.text.clone(),
         since: reason.since.clone(),
-        meaning: meaning(&reason.code).to_owned(),
+        meaning: match reason.code.starts_with("copy-") {
+            true => spare_voters(page),
+            false => meaning(&reason.code).to_owned(),
+        },
         remedy: reason.remedy.clone(),
     };
     if reason.code == "no-leader" {
@@ -234,14 +237,29 @@ fn how_it_is_missing(voter: &MemberPage, page: &StatusPage) -> Option<String> {
     (!connected).then(|| format!("{} (no connection)", voter.name))
 }
 
+/// How many voters count, and how many may fail. One whose copy of the log is behind or damaged acknowledges nothing.
+fn spare_voters(page: &StatusPage) -> String {
+    let voters: Vec<_> = page.members.iter().filter(|member| member.role == "voter").collect();
+    let faulty = |member: &MemberPage| {
+        let about = |reason: &ReasonPage| reason.subject.as_ref() == Some(&member.name);
+        page.waiting_for.iter().any(|reason| reason.code.starts_with("copy-") && about(reason))
+    };
+    let alive = voters.iter().filter(|member| member.state == "alive");
+    let (alive, count) = (alive.clone().count(), alive.filter(|member| !faulty(member)).count());
+    let spare = count.saturating_sub(voters.len() / 2 + 1);
+    let but = match alive - count {
+        0 => String::new(),
+        faulty => format!(", and the copies of {faulty} of them do not count"),
+    };
+    format!(
+        "{alive} of {} voters are alive{but}; {spare} more may fail before nothing can be written",
+        voters.len()
+    )
+}
+
 fn of_member(member: &MemberPage, page: &StatusPage) -> Finding {
-    let voters = page.members.iter().filter(|m| m.role == "voter").count();
-    let alive = page.members.iter().filter(|m| m.role == "voter" && m.state == "alive").count();
-    let spare = alive.saturating_sub(voters / 2 + 1);
     let meaning = match member.role.as_str() {
-        "voter" => format!(
-            "{alive} of {voters} voters are alive; {spare} more may fail before nothing can be written"
-        ),
+        "voter" => spare_voters(page),
         _ => "the cluster works without it".to_owned(),
     };
     Finding {

@@ -1,6 +1,7 @@
 //! A copy of a data directory that is started while the original runs.
 
 use super::cluster::{Cluster, member};
+use super::host::quorate;
 use super::place::until;
 use rustix::process::Signal;
 use std::process::Command;
@@ -101,4 +102,63 @@ fn a_copy_that_came_while_the_original_was_off_is_named_as_the_copy_on_every_hos
     cluster.hosts[1].waits_for("turned-away", &["n1", "n3", "it is the other"]);
     let said = cluster.hosts[1].cli(&["why"]).text();
     assert!(!said.contains("most likely this"), "{said}");
+}
+
+#[test]
+fn a_copy_that_never_ran_says_no_goodbye_for_its_original() {
+    let mut cluster = Cluster::running(3);
+    let epoch = cluster.hosts[0].status().expect("it answers")["health_epoch"].clone();
+    let data = cluster.hosts[1].file("data");
+    let copy = cluster.add("copy").file("data");
+    let copied = Command::new("cp").arg("-a").arg(&data).arg(&copy).status();
+    assert!(copied.expect("cp runs").success());
+    let number = cluster.hosts.len() - 1;
+    says_goodbye(&cluster, number);
+    cluster.hosts[number].refuses();
+    says_goodbye(&cluster, number);
+    // What was said would be committed before this write.
+    cluster.hosts[0].put("behind", "it");
+    for host in &cluster.hosts[..3] {
+        assert_eq!(host.status().expect("it answers")["health_epoch"], epoch);
+    }
+    // The goodbye of the host itself is heard, and says what no silence says.
+    cluster.hosts[1].kill();
+    says_goodbye(&cluster, 1);
+    let left = cluster.sees(0, "n2", "state", "left");
+    assert!(left["reason"].as_str().is_some_and(|it| it.contains("goodbye")), "{left}");
+}
+
+/// What `ExecStopPost` does.
+fn says_goodbye(cluster: &Cluster, host: usize) {
+    let config = cluster.hosts[host].file("quorate.toml").display().to_string();
+    let done = quorate(&["farewell", "--config", &config]).status().expect("it runs");
+    assert!(done.success());
+}
+
+#[test]
+fn a_voter_that_is_set_back_within_one_start_ends_and_is_named_on_every_host() {
+    let mut cluster = Cluster::running(3);
+    let leader = cluster.leader();
+    let (back, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let name = cluster.hosts[back].name.clone();
+    let data = cluster.hosts[back].file("data");
+    let kept = cluster.hosts[back].file("kept");
+    // From before what it acknowledges now, but of the same start.
+    let copied = Command::new("cp").arg("-a").arg(&data).arg(&kept).status();
+    assert!(copied.expect("cp runs").success());
+    for number in 0..30 {
+        cluster.hosts[back].put(&format!("k{number}"), "acknowledged");
+    }
+    cluster.hosts[back].kill();
+    std::fs::remove_dir_all(&data).expect("removed");
+    std::fs::rename(&kept, &data).expect("put back");
+    cluster.hosts[back].start();
+    let ended = cluster.hosts[back].ended("it finds out that its log went back");
+    assert!(!ended.success());
+    let said = cluster.hosts[back].log();
+    assert!(said.contains("this node acknowledged entries up to"), "{said}");
+    for host in [leader, other] {
+        cluster.hosts[host].waits_for("copy-lost", &[&name]);
+    }
+    assert_eq!(cluster.hosts[other].get("k29"), "acknowledged");
 }
