@@ -1,6 +1,6 @@
 //! What one node saw that an operator should read on every node: told to the leader, which tells all.
 //!
-//! Said again while it lasts, and forgotten when it is not. Nothing but words hangs on it.
+//! Said again while it lasts, and forgotten when it is not. Nothing but words hangs on it, except on a leader's choice.
 
 use crate::{Address, Generation, Instance};
 

@@ -2,8 +2,8 @@
 //!
 //! Whoever was there first is listened to; the one that came is not. The node that saw it tells the leader, and the leader tells all,
 //! for as long as it comes again: once as an event on each node, and as a reason. Nobody is ever told to erase the data
-//! of the host that is in the cluster. Nothing but words hangs on what is told. Bounded; more than there is room for is
-//! one mistake.
+//! of the host that is in the cluster. Nothing but words hangs on what is told, except that all nodes follow the leader in
+//! which of two copies is listened to (`clones.rs`). Bounded; more than there is room for is one mistake.
 
 use crate::boot::MadeOn;
 use crate::event::Output;
