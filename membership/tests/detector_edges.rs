@@ -39,6 +39,7 @@ fn session(number: u64, generation: u64) -> Session {
         digest: Digest::default(),
         seeds: Vec::new(),
         moved: false,
+        source: None,
     }
 }
 

@@ -36,6 +36,16 @@ pub struct Session {
     pub seeds: Vec<String>,
     /// The peer's data were made on another machine, as far as it can tell: moved, or copied.
     pub moved: bool,
+    /// Where its packets come from, when that is another address.
+    pub source: Option<SocketAddr>,
+}
+
+impl Session {
+    /// Where this host is, whatever it says.
+    #[must_use]
+    pub fn place(&self) -> SocketAddr {
+        self.source.unwrap_or(self.address)
+    }
 }
 
 /// Why an address gave no session.

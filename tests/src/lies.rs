@@ -129,6 +129,7 @@ impl World {
             genesis: None,
             seeds: Vec::new(),
             moved: false,
+            source: None,
         };
         let session_number = session.number;
         self.give(whom, Input::SessionUp(session));

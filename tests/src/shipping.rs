@@ -328,6 +328,7 @@ impl World {
             genesis: process.genesis,
             seeds: other.seeds.clone(),
             moved: false,
+            source: None,
         })
     }
 

@@ -69,9 +69,7 @@ impl Shared {
                     Ok(admitted) => admitted,
                     Err(refusal) => {
                         if matches!(refusal, Refusal::Twice(_)) {
-                            // It may say the address of the original: where its packets come from, it is.
-                            let address = canonical(connection.remote_address());
-                            let session = Session { address, ..self.session(&greeted, dialled) };
+                            let session = self.session(&greeted, dialled);
                             self.tell(TransportEvent::Twice(session)).await;
                         }
                         return Err(self.refuse(&connection, &refusal));
@@ -230,6 +228,8 @@ impl Shared {
             digest: hello.digest,
             seeds: hello.seeds.clone(),
             moved: hello.moved,
+            source: Some(canonical(greeted.connection.remote_address()))
+                .filter(|source| *source != greeted.address),
         }
     }
 }

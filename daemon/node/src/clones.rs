@@ -34,21 +34,30 @@ struct Life {
     nonce: u64,
     /// Where the original was, newest last.
     original: Vec<SocketAddr>,
-    /// The start that the leader listens to.
+    /// The data of the original were made on another machine than it runs on.
+    original_moved: bool,
+    /// The start that the leader listens to; 0 when it listens to none.
     chosen: Option<u64>,
 }
 
 impl Clones {
-    /// A copy came while the original was at this address.
-    pub(crate) fn seen(&mut self, now: Moment, copy: &Session, original: Option<SocketAddr>) {
+    /// A copy came while the original was connected.
+    pub(crate) fn seen(&mut self, now: Moment, copy: &Session, original: Option<&Session>) {
         if self.lives.len() >= LIVES && !self.lives.contains_key(&copy.instance) {
             let oldest = self.lives.iter().min_by_key(|(_, life)| life.came).map(|(life, _)| *life);
             oldest.map(|oldest| self.lives.remove(&oldest));
         }
-        let new = Life { came: now, nonce: copy.boot_nonce, original: Vec::new(), chosen: None };
-        let life = self.lives.entry(copy.instance).or_insert(new);
+        let life = self.lives.entry(copy.instance).or_insert(Life {
+            came: now,
+            nonce: 0,
+            original: Vec::new(),
+            original_moved: false,
+            chosen: None,
+        });
         (life.came, life.nonce) = (now, copy.boot_nonce);
-        life.original.retain(|one| Some(*one) != original && *one != copy.address);
+        life.original_moved = original.is_some_and(|original| original.moved);
+        let original = original.map(|original| original.address);
+        life.original.retain(|one| Some(*one) != original && *one != copy.place());
         if life.original.len() >= ADDRESSES {
             life.original.remove(0);
         }
@@ -68,7 +77,18 @@ impl Clones {
         if let Some(other) = other {
             (life.came, life.nonce) = (now, other.boot_nonce);
             life.original.retain(|one| *one != other.address);
+            life.original_moved = false;
         }
+    }
+
+    /// Whether the place of this life is kept for its original.
+    pub(crate) fn keeps(&self, now: Moment, instance: Instance) -> bool {
+        self.lives.get(&instance).is_some_and(|life| now.since(life.came) < KEPT)
+    }
+
+    /// Whether the one that was there first had its data from another machine.
+    pub(crate) fn original_moved(&self, now: Moment, instance: Instance) -> bool {
+        self.keeps(now, instance) && self.lives.get(&instance).is_some_and(|it| it.original_moved)
     }
 
     /// Whether this is not the original, of which a copy is known. `member`: what is committed of it.
@@ -76,6 +96,10 @@ impl Clones {
         let life = self.lives.get(&session.instance);
         let Some(life) = life.filter(|life| now.since(life.came) < KEPT) else { return false };
         if life.chosen == Some(session.boot_nonce) {
+            return false;
+        }
+        // The place was that of a copy, which came first.
+        if life.original_moved && !session.moved {
             return false;
         }
         if session.boot_nonce == life.nonce {

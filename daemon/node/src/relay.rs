@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// What a node that is cut off said it has is told to the leader for so long: it asks again long before.
 const KEPT: Duration = Duration::from_secs(1);
+/// A link that was cut for so long is named.
+const SURE: Duration = Duration::from_secs(1);
 /// A voter that vouched goes on being asked for so long after its last word; then the next one is asked.
 const STAYS: Duration = Duration::from_millis(400);
 
@@ -258,9 +260,11 @@ impl Node {
     pub(crate) fn cut_link_reasons(&self, now: Moment) -> impl Iterator<Item = Reason> {
         let around = self.relay.around.iter().filter(|_| self.leads());
         let around = around.filter(move |(_, around)| now.since(around.last) < LEADER_SILENCE);
-        // Who is counted out is pinged seldom, and asks around for that.
-        let around = around.filter(|(member, _)| {
+        // Who is counted out is pinged seldom and asks around for that, also for a moment when it counts again; and a copy is kept out.
+        let around = around.filter(move |(member, around)| {
             self.health.member(**member).is_some_and(|it| it.state() == MemberState::Alive)
+                && now.since(around.since) >= SURE
+                && !self.runs_twice_somewhere(**member)
         });
         around.map(|(member, around)| {
             let (name, via) = (self.health.name(*member), self.health.name(around.via));

@@ -158,7 +158,9 @@ impl Node {
                 member.since_epoch,
                 member.reason
             ),
-            remedy: if member.state() == MemberState::Left {
+            remedy: if member.state() == MemberState::Left
+                && member.generation == self.config.generation
+            {
                 "on this host: systemctl restart quorate; a start that has said goodbye does not count again".to_owned()
             } else {
                 let leader = self.health.name(self.health.leader?.instance);

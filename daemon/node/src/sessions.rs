@@ -117,7 +117,7 @@ impl Node {
     pub(crate) fn runs_twice(&mut self, copy: Session, out: &mut Vec<Output>) {
         let member = self.health.member(copy.instance).is_some();
         if let Some(original) = self.peers.session(copy.instance).filter(|_| member) {
-            self.clones.seen(self.now, &copy, Some(original.address));
+            self.clones.seen(self.now, &copy, Some(original));
         }
         self.came_twice(&copy, out);
         self.step_founding(FoundingInput::Twice(copy), out);

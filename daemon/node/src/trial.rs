@@ -151,6 +151,7 @@ impl Trial {
             digest: Digest::default(),
             seeds: Vec::new(),
             moved: false,
+            source: None,
         }
     }
 

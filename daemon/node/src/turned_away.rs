@@ -118,7 +118,8 @@ impl Node {
             TheCopy::Here => "most likely this one",
             TheCopy::There => "most likely the other, as the others listen to this one",
             TheCopy::Unclear => {
-                "the data of this one were made on this machine: it is the other, unless all of this machine is a copy"
+                "the data of this one were made on this machine: it is the other, unless this disk was set back to an earlier state or \
+                 all of this machine is a copy"
             }
         };
         Some(Reason {

@@ -95,7 +95,13 @@ impl Warnings {
             seen: None,
             told: None,
         });
+        // What was known when both were there stays known when one has gone.
+        let (copy, standing) = (entry.warning.copy, entry.warning.standing.clone());
         entry.warning = last;
+        if entry.warning.copy() == CopyGuess::Unknown {
+            entry.warning.copy = copy;
+        }
+        entry.warning.standing = entry.warning.standing.take().or(standing);
         *(if told { &mut entry.told } else { &mut entry.seen }) = Some(now);
         news
     }
@@ -116,13 +122,14 @@ impl Node {
     fn which_is_the_copy(&self, came: &Session) -> CopyGuess {
         let me = came.instance == self.config.instance;
         let there = self.peers.session(came.instance).map(|session| session.moved);
-        let there = if me { Some(self.config.made_on == MadeOn::Another) } else { there };
+        let kept = self.clones.original_moved(self.now, came.instance).then_some(true);
+        let there = if me { Some(self.config.made_on == MadeOn::Another) } else { there.or(kept) };
         let is_a_seeds = |address| self.founding.is_a_seeds(address);
         match (came.moved, there) {
             (true, None | Some(false)) => CopyGuess::Comer,
             (false, Some(true)) => CopyGuess::Standing,
             // A seed is where the list of seeds leads, and a copy of it elsewhere.
-            _ if is_a_seeds(came.address)
+            _ if is_a_seeds(came.place())
                 && self.standing(came.instance).is_some_and(|there| !is_a_seeds(there)) =>
             {
                 CopyGuess::Standing
@@ -136,7 +143,7 @@ impl Node {
         if instance == self.config.instance {
             return self.health.member(instance)?.address.as_ref()?.socket();
         }
-        self.peers.session(instance).map(|session| session.address)
+        self.peers.session(instance).map(Session::place)
     }
 
     /// A disk life that is no member any more was replaced: what is said of its copies would be taken for advice about the new one.
@@ -158,7 +165,7 @@ impl Node {
             generation: session.generation,
             boot_nonce: session.boot_nonce,
             name: session.name.to_string(),
-            address: session.address.into(),
+            address: session.place().into(),
             copy: self.which_is_the_copy(session).into(),
             standing: self.standing(session.instance).map(Into::into),
         };
@@ -209,6 +216,13 @@ impl Node {
         }
     }
 
+    /// Whether copies of a disk life are told of.
+    pub(crate) fn runs_twice_somewhere(&self, instance: Instance) -> bool {
+        self.warnings.entries.iter().any(|((kind, life, _), entry)| {
+            *kind == WarningKind::RunsTwice && *life == instance && entry.is_fresh(self.now)
+        })
+    }
+
     /// As leader: to which start this node listens, of each disk life that runs twice.
     fn choices(&self) -> Vec<Choice> {
         let twice = self.warnings.entries.iter().filter(|((kind, ..), entry)| {
@@ -216,8 +230,12 @@ impl Node {
             copy && entry.is_fresh(self.now)
         });
         let mut choices: Vec<Choice> = twice
-            .filter_map(|((_, instance, _), _)| self.peers.session(*instance))
-            .map(|session| Choice { instance: session.instance, boot_nonce: session.boot_nonce })
+            .filter_map(|((_, instance, _), _)| {
+                let session = self.peers.session(*instance);
+                let kept = self.clones.keeps(self.now, *instance).then_some(0);
+                let boot_nonce = session.map(|session| session.boot_nonce).or(kept)?;
+                Some(Choice { instance: *instance, boot_nonce })
+            })
             .collect();
         choices.dedup();
         choices
@@ -289,20 +307,25 @@ impl Node {
                      replacement: wait"
                 ),
             ),
-            // At one address: it is one host, whose disk went back, or a copy that says the address of the original.
-            WarningKind::RunsTwice if there == Some(at) => (
-                "clone",
-                format!(
-                    "the disk of {name} went back: from {at} it came as start {} of instance {life}, which is known with another number, and is \
-                     not listened to",
-                    warning.generation.get()
-                ),
-                format!(
-                    "if that host was restored from a copy: stop quorate there, run `quorate reset --cluster {}` on it and on no \
-                     other host, and start it: it joins as a new disk and keeps its name. If two hosts say this address: stop the copy",
-                    self.config.cluster
-                ),
-            ),
+            // Nobody else is there: it is one host, whose disk went back, or a copy of one that is off.
+            WarningKind::RunsTwice
+                if life != self.config.instance && there.is_none_or(|there| there == at) =>
+            {
+                (
+                    "clone",
+                    format!(
+                        "the disk of {name} went back, or is a copy: from {at} it came as start {} of instance {life}, which another has used \
+                     already, and is not listened to",
+                        warning.generation.get()
+                    ),
+                    format!(
+                        "if that host was restored from a copy: stop quorate there, run `quorate reset --cluster {}` on it and on no \
+                     other host, and start it: it joins as a new disk and keeps its name. If another host had the copy: restart this one until \
+                     it is let in, as each start counts one up",
+                        self.config.cluster
+                    ),
+                )
+            }
             WarningKind::RunsTwice | WarningKind::Unknown => {
                 let text = if life == self.config.instance {
                     format!("the disk of this node runs at {at} too, as {name}")
@@ -327,7 +350,7 @@ impl Node {
         if copy == CopyGuess::Standing {
             return format!(
                 "the copy is most likely the one {}, {MOVED}: keep the data of both; stop quorate there, run `quorate reset --cluster \
-                 {cluster}` on it and on no other host, and start it with a name of its own; {AS_OFTEN}",
+                 {cluster}` on it and on no other host, and start it with a name of its own{AS_OFTEN}",
                 standing(there)
             );
         }
@@ -347,20 +370,19 @@ impl Node {
         let me = life == self.config.instance;
         let guess = match (copy, me.then(|| self.where_the_copy_is(self.now))) {
             (_, Some(TheCopy::Moved)) => {
-                format!("most likely this host, {MOVED}; {AS_OFTEN}")
+                format!("most likely this host, {MOVED}")
             }
-            (CopyGuess::Standing, _) => {
-                format!("most likely the one {}, {MOVED}; {AS_OFTEN}", standing(there))
-            }
+            (CopyGuess::Standing, _) => format!("most likely the one {}, {MOVED}", standing(there)),
             (CopyGuess::Comer, _) => {
                 format!("most likely the one at {at}, {MOVED}")
             }
             (_, Some(TheCopy::Here)) => "most likely this host, which is not let in".to_owned(),
             _ => format!("most likely the one at {at}, which came later"),
         };
+        let then = if copy == CopyGuess::Standing { AS_OFTEN } else { "" };
         format!(
-            "find out which of the two is the copy ({guess}); stop quorate there, run `quorate reset --cluster {}` on it and on \
-             no other host, and start it with a name of its own",
+            "find out which of the two is the copy ({guess}); stop quorate on the copy, run `quorate reset --cluster {}` there and on \
+             no other host, and start it with a name of its own{then}",
             self.config.cluster
         )
     }
@@ -368,7 +390,8 @@ impl Node {
 
 const MOVED: &str = "whose data were made on another machine";
 /// How an original gets in again whose copy was started while it was off.
-const AS_OFTEN: &str = "then restart the original until it is let in, as each start counts one up";
+const AS_OFTEN: &str =
+    "; then restart the original until it is let in, as each start counts one up";
 
 /// Where the one runs that is listened to.
 fn standing(there: Option<SocketAddr>) -> String {

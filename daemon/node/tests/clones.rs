@@ -294,15 +294,26 @@ fn a_leader_says_to_which_of_two_starts_it_listens() {
     stage.acknowledge(2);
     let mut said = stage.give(Input::Twice(start_of_3(51, 4, 44, ELSEWHERE)));
     said.extend(stage.pass(Duration::from_millis(100)));
-    let choices: Vec<Choice> = said_to(&said)
-        .filter_map(|(_, body)| match body {
-            EnvelopeBody::Warnings(told) => Some(told.choices),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    assert!(choices.contains(&Choice { instance: life(3), boot_nonce: 22 }), "{choices:?}");
-    assert!(choices.iter().all(|choice| choice.boot_nonce == 22), "{choices:?}");
+    assert_eq!(choices(&said), [22]);
+    let end = SessionEnd::Closed;
+    stage.give(Input::SessionDown { instance: life(3), number: 50, end });
+    let mut said = stage.give(Input::SessionUp(start_of_3(52, 5, 55, ELSEWHERE)));
+    for _ in 0..20 {
+        stage.acknowledge(2);
+        said.extend(stage.pass(Duration::from_millis(200)));
+    }
+    assert_eq!(choices(&said), [0], "to none: the place is kept");
+}
+
+/// To which starts of host 3 a leader says that it listens.
+fn choices(said: &[Output]) -> Vec<u64> {
+    let told = said_to(said).filter_map(|(_, body)| match body {
+        EnvelopeBody::Warnings(told) => Some(told.choices),
+        _ => None,
+    });
+    let mut choices: Vec<u64> = told.flatten().map(|choice| choice.boot_nonce).collect();
+    choices.dedup();
+    choices
 }
 
 #[test]
@@ -323,4 +334,69 @@ fn what_was_said_of_copies_of_a_disk_goes_with_the_disk() {
     let view = stage::whole(2, left.to_vec());
     stage.ping(2, 2, Some(view));
     assert_eq!(told(&stage), []);
+}
+
+#[test]
+fn an_original_gets_its_place_back_from_a_copy_that_came_first_and_left() {
+    let mut stage = Stage::new(1);
+    stage.give(Input::SessionUp(Session { moved: true, ..start_of_2(50, 2, ELSEWHERE) }));
+    stage.give(Input::Twice(start_of_2(51, 2, address(2))));
+    leaves(&mut stage, 50);
+    let another =
+        Session { moved: true, ..start_of_2(52, 3, SocketAddr::from(([10, 0, 0, 77], 4747))) };
+    assert_eq!(turned_away(&stage.give(Input::SessionUp(another))), [52], "another copy");
+    let said = stage.give(Input::SessionUp(start_of_2(53, 3, address(2))));
+    assert_eq!(turned_away(&said), [], "the one whose data were made where it is");
+    is_connected_from(&stage, Some(address(2)));
+}
+
+#[test]
+fn what_was_known_of_two_stays_known_when_one_has_left() {
+    let mut stage = Stage::new(1);
+    stage.ping(2, 2, Some(stage::view(1, Vec::new())));
+    stage.give(Input::SessionUp(Session { moved: true, ..start_of_2(50, 2, ELSEWHERE) }));
+    let says = |stage: &Stage| {
+        let reasons = stage.node.status(stage.now).reasons;
+        let it = reasons.into_iter().find(|it| it.code == "clone").expect("it is told").remedy;
+        assert!(it.contains(&format!("the one at {ELSEWHERE}, whose data")), "{it}");
+    };
+    stage.give(Input::Twice(start_of_2(51, 2, address(2))));
+    says(&stage);
+    leaves(&mut stage, 50);
+    // The original comes as an earlier start, which was used already.
+    stage.give(Input::SessionUp(start_of_2(52, 2, address(2))));
+    says(&stage);
+}
+
+#[test]
+fn a_copy_that_says_the_address_of_the_original_is_named_where_it_is() {
+    let mut stage = Stage::new(1);
+    stage.ping(2, 2, Some(stage::view(1, Vec::new())));
+    stage.give(Input::SessionUp(start_of_2(50, 2, address(2))));
+    let copy = |number| Session {
+        source: Some(ELSEWHERE),
+        boot_nonce: 9,
+        ..start_of_2(number, 3, address(2))
+    };
+    stage.give(Input::Twice(copy(51)));
+    leaves(&mut stage, 50);
+    stage.give(Input::SessionUp(copy(52)));
+    stage.give(Input::SessionUp(start_of_2(53, 3, address(2))));
+    let reasons = stage.node.status(stage.now).reasons;
+    let told: Vec<_> = reasons.iter().filter(|it| it.code == "clone").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].text.contains(&format!("n2 at {ELSEWHERE}")), "{told:?}");
+}
+
+#[test]
+fn a_leader_that_keeps_a_place_has_all_keep_it() {
+    let mut stage = Stage::new(1);
+    stage.heartbeat(2, 2, 1);
+    stage.ping(2, 2, None);
+    stage.give(Input::SessionUp(start_of_3(50, 4, 44, ELSEWHERE)));
+    for _ in 0..8 {
+        stage.ping(2, 2, None);
+        stage.pass(Duration::from_millis(200));
+    }
+    assert!(!listens_to(&leader_chooses(&mut stage, 0)));
 }

@@ -94,8 +94,11 @@ fn a_joiner_that_knows_no_founder_asks_whom_it_met_at_the_address_of_a_seed() {
     // Host 5 says that its address is a seed's, and host 2 is one.
     let liar = Session { address: address(1), ..Stage::session(50, 5, key(5), 1, 5) };
     stage.give(Input::SessionUp(liar));
+    // Host 6 was dialled where gossip says that it is.
+    let other = Session { dialled: Some(address(6)), ..Stage::session(52, 6, key(6), 1, 6) };
+    stage.give(Input::SessionUp(other));
     let seed = Session { dialled: Some(address(2)), ..Stage::session(51, 2, key(2), 1, 2) };
     stage.give(Input::SessionUp(seed));
     assert_eq!(asked_within(&mut stage, Duration::from_millis(1_900)), [2]);
-    assert_eq!(asked_within(&mut stage, Duration::from_secs(2)), [2, 5]);
+    assert_eq!(asked_within(&mut stage, Duration::from_secs(2)), [2, 5, 6]);
 }

@@ -118,7 +118,7 @@ const NO_LEADER: &str =
     "no leader was found in time; nothing was changed. `quorate why` says who is missing";
 const TIMED_OUT: &str =
     "not done in time; nothing was changed. Try again, or with a longer --timeout";
-const FATE_UNKNOWN: &str = "the leader was lost while it worked on this: it may or may not have happened. Read before writing again";
+const FATE_UNKNOWN: &str = "the leader was lost while it worked on this, or its answer did not come in time: it may or may not have happened. Read before writing again";
 const BUSY: &str = "too many requests are in flight; nothing was changed. Try again";
 const NO_SPACE: &str =
     "the leader's disk is full; nothing was changed. Free space in its data directory";

@@ -83,9 +83,12 @@ pub(super) fn findings(page: &StatusPage) -> Vec<Finding> {
         gone && member.name != page.node.name
     };
     let absent = page.members.iter().filter(|member| gone(member) && fresh(&member.name));
-    found.extend(absent.map(|member| of_member(member, page)));
-    let opinions = page.opinions.iter().filter(|opinion| fresh(&opinion.name));
-    found.extend(opinions.map(of_opinion));
+    let absent: Vec<&MemberPage> = absent.collect();
+    let is_absent = |name: &String| absent.iter().any(|member| member.name == *name);
+    let opinions = page.opinions.iter().filter(|it| fresh(&it.name) && !is_absent(&it.name));
+    let opinions: Vec<Finding> = opinions.map(of_opinion).collect();
+    found.extend(absent.into_iter().map(|member| of_member(member, page)));
+    found.extend(opinions);
     found
 }
 
@@ -168,6 +171,13 @@ fn meaning(code: &str) -> &'static str {
         "two-addresses" => {
             "the cluster keeps the address that answers; which of the two the other hosts meet first is chance"
         }
+        "disk-stalled" => {
+            "this host acknowledges nothing and leads nothing while its disk is silent; the others go on as long as they are a majority"
+        }
+        "turned-away" => {
+            "two hosts run on copies of one data directory; the others listen to one of them, and not to this one"
+        }
+        "counted-out" => "applications are told that this host is gone, although it is here",
         "disk-full" => "nothing new is accepted until there is room; votes and reads go on",
         _ => "",
     }
@@ -274,7 +284,14 @@ fn of_member(member: &MemberPage, page: &StatusPage) -> Finding {
         ),
         since: member.since.clone(),
         meaning,
-        remedy: format!("on {}: systemctl start quorate", member.name),
+        remedy: match page.opinions.iter().any(|it| it.name == member.name && it.verdict == "alive")
+        {
+            true => format!(
+                "none: it is heard here, and counts again once it stays up; if this lasts for more than a minute: quorate ping {}",
+                member.name
+            ),
+            false => format!("on {}: systemctl start quorate", member.name),
+        },
     }
 }
 

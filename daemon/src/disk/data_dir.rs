@@ -71,11 +71,10 @@ pub(crate) fn open(
     refuse_open_to_others(root, 0o002, "o-w")?;
     make_directory(birth_dir)?;
     let lock = lock(root)?;
-    let machine = made_on::MachineNumber::this(birth_dir, cluster);
     let fresh = !exists(&root.join(LIFE))?;
     if fresh {
         refuse_foreign(root)?;
-        create_life(root, cluster, machine)?;
+        create_life(root, cluster)?;
     }
     // Names that an earlier process gave and was killed before it synced them.
     for directory in [root, birth_dir].into_iter().skip(usize::from(fresh)) {
@@ -109,7 +108,7 @@ pub(crate) fn open(
     let dir = DataDir {
         root: root.to_owned(),
         birth_dir: birth_dir.to_owned(),
-        made_on: made_on::made_on(identity.machine, machine),
+        made_on: made_on::made_on(&life, birth_dir, cluster),
         identity,
         generation,
         reached,
@@ -188,7 +187,12 @@ impl DataDir {
     /// nothing to say. Not synced: after a power loss nobody says a farewell.
     pub(crate) fn note_running(&self, note: &Path, boot_nonce: u64) -> io::Result<()> {
         let content = running_to_file(self.identity.instance, self.generation, boot_nonce);
-        durable::create(note)?.write_all(&content)
+        // Never through a link that somebody else has put there.
+        match std::fs::remove_file(note) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(note)?.write_all(&content)
     }
 }
 
@@ -215,7 +219,8 @@ pub(crate) fn read_ended(root: &Path, running: &Path) -> Result<EndedLife, DiskE
     let (identity, generation) = read_life(root, "CLUSTER")?;
     let life = root.join(LIFE);
     let founding = founding_file::read(&life, &identity)?;
-    let note = std::fs::read(running).ok();
+    let is_file = std::fs::symlink_metadata(running).is_ok_and(|found| found.is_file());
+    let note = is_file.then(|| std::fs::read(running).ok()).flatten();
     let started = note.and_then(|note| running_from_file(&note).ok());
     let last =
         started.filter(|(whose, which, _)| (*whose, *which) == (identity.instance, generation));
@@ -291,18 +296,14 @@ fn read_part(path: &Path, cluster: &str) -> Result<Vec<u8>, DiskError> {
 }
 
 /// Creates a life aside and puts it in place by one rename.
-fn create_life(
-    root: &Path,
-    cluster: &ClusterName,
-    machine: Option<made_on::MachineNumber>,
-) -> Result<(), DiskError> {
+fn create_life(root: &Path, cluster: &ClusterName) -> Result<(), DiskError> {
     let aside = root.join(LIFE_ASIDE);
     let write = || -> io::Result<()> {
         if aside.exists() {
             // Left by a creation that was killed: it never sent a packet.
             std::fs::remove_dir_all(&aside)?;
         }
-        let identity = Identity::random(cluster, machine)?;
+        let identity = Identity::random(cluster)?;
         let founding = FoundingState::fresh(identity.instance, cluster);
         let first = generation_to_file(identity.instance, Generation::new(1));
         for directory in [&aside, &aside.join("log"), &aside.join("snapshots")] {

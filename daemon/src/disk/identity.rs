@@ -2,12 +2,9 @@
 //! start) and which start runs. Formats: mark, checksum, fixed fields.
 
 use super::durable::{seal, unseal};
-use super::made_on::MachineNumber;
 use quorate_proto::{ClusterName, Generation, Instance};
 
-/// Of lives that do not remember the machine that made them.
-const FIRST_MARK: &[u8; 8] = b"qlife001";
-const IDENTITY_MARK: &[u8; 8] = b"qlife002";
+const IDENTITY_MARK: &[u8; 8] = b"qlife001";
 const GENERATION_MARK: &[u8; 8] = b"qgener01";
 const RUNNING_MARK: &[u8; 8] = b"qruns001";
 
@@ -20,8 +17,6 @@ pub(crate) struct Identity {
     pub(crate) key_seed: [u8; 32],
     /// The cluster name it was created for.
     pub(crate) cluster: ClusterName,
-    /// The machine that made it, if that is known.
-    pub(super) machine: Option<MachineNumber>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -32,10 +27,7 @@ impl std::fmt::Debug for Identity {
 
 impl Identity {
     /// A new life, from the system's randomness.
-    pub(super) fn random(
-        cluster: &ClusterName,
-        machine: Option<MachineNumber>,
-    ) -> Result<Self, std::io::Error> {
+    pub(super) fn random(cluster: &ClusterName) -> Result<Self, std::io::Error> {
         let mut bytes = [0; 48];
         getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
         let (instance, key_seed) = bytes.split_at(16);
@@ -43,38 +35,25 @@ impl Identity {
             instance: Instance::from_bytes(instance.try_into().expect("16 of 48 bytes")),
             key_seed: key_seed.try_into().expect("32 of 48 bytes"),
             cluster: cluster.clone(),
-            machine,
         })
     }
 
     pub(super) fn to_file(&self) -> Vec<u8> {
         let mut body = self.instance.to_bytes().to_vec();
         body.extend_from_slice(&self.key_seed);
-        if let Some(machine) = self.machine {
-            body.extend_from_slice(&machine.to_bytes());
-        }
         body.extend_from_slice(self.cluster.as_str().as_bytes());
-        seal(if self.machine.is_some() { IDENTITY_MARK } else { FIRST_MARK }, &body)
+        seal(IDENTITY_MARK, &body)
     }
 
     pub(super) fn from_file(file: &[u8]) -> Result<Self, String> {
-        let names_machine = file.starts_with(IDENTITY_MARK);
-        let body = unseal(if names_machine { IDENTITY_MARK } else { FIRST_MARK }, file)?;
+        let body = unseal(IDENTITY_MARK, file)?;
         let (instance, rest) = body.split_first_chunk::<16>().ok_or("it is cut short")?;
-        let (key_seed, rest) = rest.split_first_chunk::<32>().ok_or("it is cut short")?;
-        let (machine, cluster) = match rest.split_first_chunk::<16>() {
-            Some((machine, rest)) if names_machine => {
-                (Some(MachineNumber::from_bytes(*machine)), rest)
-            }
-            _ if names_machine => return Err("it is cut short".to_owned()),
-            _ => (None, rest),
-        };
+        let (key_seed, cluster) = rest.split_first_chunk::<32>().ok_or("it is cut short")?;
         let cluster = std::str::from_utf8(cluster).map_err(|error| error.to_string())?;
         Ok(Self {
             instance: Instance::from_bytes(*instance),
             key_seed: *key_seed,
             cluster: ClusterName::new(cluster).map_err(|error| error.to_string())?,
-            machine,
         })
     }
 }

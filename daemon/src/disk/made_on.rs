@@ -1,77 +1,60 @@
 //! On which machine a disk life was made: a random number beside the marker, outside of the data directory, names the
-//! machine, and the identity of each life remembers that of the machine that made it. So a host can tell whether its data
-//! were moved or copied to it.
+//! machine, and each life remembers that of the machine that made it. So a host can tell whether its data were moved or
+//! copied to it.
 //!
-//! Only guesses hang on it: it is not synced, and what cannot be read tells nothing. A copy of a whole machine has the
-//! number too.
+//! Only guesses hang on it: it is not synced, and what cannot be read tells nothing. A life that remembers none, of an
+//! earlier version, takes the number of the machine on which it starts. A copy of a whole machine has the number too.
 
-use super::durable::{create, seal, unseal};
+use super::durable::{seal, unseal};
 use quorate_node::MadeOn;
 use quorate_proto::ClusterName;
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 const MARK: &[u8; 8] = b"qmachi01";
-
-/// A machine, for the lives of one cluster on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MachineNumber([u8; 16]);
-
-impl MachineNumber {
-    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    pub(super) fn to_bytes(self) -> [u8; 16] {
-        self.0
-    }
-
-    /// The number of this machine; one is drawn where there is none. None when it cannot be read or written.
-    pub(super) fn this(birth_dir: &Path, cluster: &ClusterName) -> Option<Self> {
-        let file = path(birth_dir, cluster);
-        let known = read(&file).unwrap_or_else(|error| {
-            tracing::warn!(file = %file.display(), %error, "whether the data were made on this machine is not known");
-            None
-        });
-        known.or_else(|| draw(&file))
-    }
-}
+/// In the directory of a life.
+const NAME: &str = "machine";
 
 /// Where a life was made, as seen from this machine.
-pub(super) fn made_on(life: Option<MachineNumber>, this: Option<MachineNumber>) -> MadeOn {
-    match (life, this) {
-        (Some(life), Some(this)) if life == this => MadeOn::This,
-        (Some(_), Some(_)) => MadeOn::Another,
-        _ => MadeOn::Unknown,
-    }
+pub(super) fn made_on(life: &Path, birth_dir: &Path, cluster: &ClusterName) -> MadeOn {
+    // A dot is in no cluster's name, so no marker has this one.
+    let here = birth_dir.join(format!("{cluster}.machine"));
+    let compared = remembered(&here, random).and_then(|here| {
+        let made = remembered(&life.join(NAME), || Ok(here))?;
+        Ok(if made == here { MadeOn::This } else { MadeOn::Another })
+    });
+    compared.unwrap_or_else(|error| {
+        tracing::warn!(
+            file = %here.display(), %error,
+            "whether the data were made on this machine is not known; should they ever be copied, the copy is named by other signs"
+        );
+        MadeOn::Unknown
+    })
 }
 
-/// A dot is in no cluster's name, so no marker has this one.
-fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
-    birth_dir.join(format!("{cluster}.machine"))
-}
-
-/// None: there is none.
-fn read(file: &Path) -> io::Result<Option<MachineNumber>> {
-    let content = match std::fs::read(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        content => content?,
-    };
-    let bytes = unseal(MARK, &content).ok().and_then(|body| <[u8; 16]>::try_from(body).ok());
-    bytes
-        .map(|bytes| Some(MachineNumber(bytes)))
-        .ok_or_else(|| io::Error::other("it is not as it was written"))
-}
-
-/// None also where a file is that cannot be read: another number would make the lives of this machine strangers.
-fn draw(file: &Path) -> Option<MachineNumber> {
-    if file.exists() {
-        return None;
-    }
+fn random() -> io::Result<[u8; 16]> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    create(file).and_then(|mut file| file.write_all(&seal(MARK, &bytes))).ok()?;
-    Some(MachineNumber(bytes))
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// The number in a file; where there is no file, one is drawn and kept.
+fn remembered(file: &Path, draw: impl FnOnce() -> io::Result<[u8; 16]>) -> io::Result<[u8; 16]> {
+    match std::fs::read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let number = draw()?;
+            let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+            new.write_all(&seal(MARK, &number))?;
+            Ok(number)
+        }
+        content => {
+            let content = content?;
+            let body = unseal(MARK, &content).ok().and_then(|body| body.try_into().ok());
+            body.ok_or_else(|| io::Error::other("it is not as it was written"))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -79,15 +62,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_keeps_its_number_and_a_damaged_one_tells_nothing() {
-        let dir = tempfile::tempdir().unwrap();
+    fn data_are_of_the_machine_that_made_them_and_a_damaged_number_tells_nothing() {
+        let places = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let [life, here, elsewhere] = places.each_ref().map(tempfile::TempDir::path);
         let cluster = ClusterName::new("acme").unwrap();
-        let first = MachineNumber::this(dir.path(), &cluster);
-        assert_eq!(made_on(first, MachineNumber::this(dir.path(), &cluster)), MadeOn::This);
-        let other = tempfile::tempdir().unwrap();
-        assert_eq!(made_on(first, MachineNumber::this(other.path(), &cluster)), MadeOn::Another);
-        std::fs::write(path(dir.path(), &cluster), b"torn").unwrap();
-        assert_eq!(made_on(first, MachineNumber::this(dir.path(), &cluster)), MadeOn::Unknown);
-        assert_eq!(made_on(None, first), MadeOn::Unknown);
+        let on = |birth_dir| made_on(life, birth_dir, &cluster);
+        assert_eq!([here, here, elsewhere].map(on), [MadeOn::This, MadeOn::This, MadeOn::Another]);
+        std::fs::write(here.join("acme.machine"), b"torn").unwrap();
+        assert_eq!(on(here), MadeOn::Unknown);
+        std::fs::write(life.join(NAME), b"torn").unwrap();
+        assert_eq!(on(elsewhere), MadeOn::Unknown);
     }
 }

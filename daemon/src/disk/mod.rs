@@ -6,6 +6,7 @@
 //! DATA_DIR/life/                     one disk life; appears whole, by one rename
 //!     identity  generation  founding
 //!     name                           that under which the cluster knows it
+//!     machine                        the number of the machine on which it was made
 //!     store                          cluster id of the log, written before the first vote
 //!     log/log-NUMBER  log/spare
 //!     snapshots/snapshot-INDEX-TERM
@@ -13,7 +14,7 @@
 //! BIRTH_DIR/CLUSTER                  the marker
 //! BIRTH_DIR/CLUSTER.reached          generation and end of the log, as of the last start or stop
 //! SOCKET.running                     which start runs, or ended without a goodbye
-//! BIRTH_DIR/CLUSTER.machine          the number of this machine, which the lives that it makes remember
+//! BIRTH_DIR/CLUSTER.machine          the number of this machine
 //! ```
 //!
 //! Invariant: nothing is reported as durable before it is synced, names included; a failed sync ends the process. Writers

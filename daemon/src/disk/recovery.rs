@@ -201,8 +201,8 @@ fn behind(
             cluster: identity.cluster.to_string(),
         },
         None => DiskError::Damaged {
-            file: directory.to_owned(),
-            reason: error.to_string(),
+            file: directory.with_file_name("log"),
+            reason: format!("{error}, and no snapshot beside it has it"),
             cluster: identity.cluster.to_string(),
         },
     })?;

@@ -400,6 +400,7 @@ impl World {
             digest: Digest::default(),
             seeds: Vec::new(),
             moved: false,
+            source: None,
         }
     }
 
