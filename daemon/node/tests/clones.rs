@@ -4,8 +4,8 @@ mod stage;
 
 use quorate_node::{Input, MadeOn, Output};
 use quorate_proto::{
-    Choice, DialFailure, EnvelopeBody, Generation, Lane, MemberState, Role, Session, SessionEnd,
-    Warnings,
+    Choice, DialFailure, EnvelopeBody, Generation, HealthEpoch, Lane, MemberState, Pong, Role,
+    Session, SessionEnd, Warnings,
 };
 use stage::{Stage, address, key, life, said_to};
 use std::net::SocketAddr;
@@ -300,9 +300,15 @@ fn a_leader_says_to_which_of_two_starts_it_listens() {
     let mut said = stage.give(Input::SessionUp(start_of_3(52, 5, 55, ELSEWHERE)));
     said.extend(stage.pass(Duration::from_millis(100)));
     assert_eq!(choices(&said), [0; 0], "it may be there for others");
-    for _ in 0..20 {
+    let (instance, generation) = (life(3), Generation::new(2));
+    stage.give(Input::Farewell { instance, generation, boot_nonce: 22, key: key(3) });
+    stage.acknowledge(2);
+    for number in 0..30 {
+        let epoch = HealthEpoch::new(stage.epoch());
+        let pong = EnvelopeBody::Pong(Pong { number, epoch, ..Pong::default() });
+        stage.say(2, Lane::Control, pong);
         stage.acknowledge(2);
-        said.extend(stage.pass(Duration::from_millis(200)));
+        said.extend(stage.pass(Duration::from_millis(100)));
     }
     assert_eq!(choices(&said), [0], "it is gone, and its place is kept");
 }
