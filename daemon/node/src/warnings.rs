@@ -95,12 +95,9 @@ impl Warnings {
             seen: None,
             told: None,
         });
-        // What was known when both were there stays known when one has gone.
-        let (copy, standing) = (entry.warning.copy, entry.warning.standing.clone());
+        // Where the other one was stays known when it has gone.
+        let standing = entry.warning.standing.take();
         entry.warning = last;
-        if entry.warning.copy() == CopyGuess::Unknown {
-            entry.warning.copy = copy;
-        }
         entry.warning.standing = entry.warning.standing.take().or(standing);
         *(if told { &mut entry.told } else { &mut entry.seen }) = Some(now);
         news

@@ -353,9 +353,11 @@ fn an_original_gets_its_place_back_from_a_copy_that_came_first_and_left() {
     let another =
         Session { moved: true, ..start_of_2(52, 3, SocketAddr::from(([10, 0, 0, 77], 4747))) };
     assert_eq!(turned_away(&stage.give(Input::SessionUp(another))), [52], "another copy");
-    let said = stage.give(Input::SessionUp(start_of_2(53, 3, address(2))));
+    // At an address that nobody has seen it at.
+    let place = SocketAddr::from(([10, 0, 0, 78], 4747));
+    let said = stage.give(Input::SessionUp(start_of_2(53, 3, place)));
     assert_eq!(turned_away(&said), [], "the one whose data were made where it is");
-    is_connected_from(&stage, Some(address(2)));
+    is_connected_from(&stage, Some(place));
 }
 
 #[test]
