@@ -246,7 +246,7 @@ pub fn run_seed_in(world: &mut World, roughness: Roughness) -> Outcome {
         world.run_for(Duration::from_millis(wait));
         workload.collect(world);
         contention.collect(world);
-        if roughness == Roughness::Wipes && world.random.percent(4) {
+        if roughness == Roughness::Wipes && world.random.percent(1) {
             let mishap = Mishap::draw(world);
             let (workload, contention) = (&mut workload, &mut contention);
             befall(world, mishap, &mut Clients { workload, contention });

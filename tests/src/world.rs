@@ -17,7 +17,8 @@ use quorate_node::{
     Boot, ClientReply, ClientRequest, Input, MadeOn, Node, NodeConfig, Output, OwnSlot,
 };
 use quorate_proto::{ClusterName, Instance, Moment, NodeName};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -52,6 +53,32 @@ pub(crate) enum Happening {
     Acknowledge { host: usize, peer: usize, connection: u64 },
     /// Both ends of a connection are looked at: has it been silent for too long?
     Idle { host: usize, run: u64, connection: u64 },
+}
+
+/// What happens at a moment; of two at one moment, what was made first. The heap has the first on top.
+struct Due {
+    place: (Moment, u64),
+    happening: Box<Happening>,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.place.cmp(&self.place)
+    }
 }
 
 /// How exactly [`World::run_until_true`] finds the moment at which a condition comes true.
@@ -119,7 +146,7 @@ pub struct World {
     pub(crate) disturbances: u64,
     /// A disk was lost before the birth.
     pub(crate) lost_early: bool,
-    heap: BTreeMap<(Moment, u64), Happening>,
+    heap: BinaryHeap<Due>,
     sequence: u64,
     trace: u64,
     /// What happened, in words, when the story wants to read it.
@@ -176,7 +203,7 @@ impl World {
             next_client: 0,
             disturbances: 0,
             lost_early: false,
-            heap: BTreeMap::new(),
+            heap: BinaryHeap::new(),
             sequence: 0,
             trace: seed,
             log: Vec::new(),
@@ -218,7 +245,8 @@ impl World {
 
     pub(crate) fn schedule(&mut self, at: Moment, happening: Happening) {
         self.sequence += 1;
-        self.heap.insert((at.max(self.now), self.sequence), happening);
+        let place = (at.max(self.now), self.sequence);
+        self.heap.push(Due { place, happening: Box::new(happening) });
     }
 
     /// Switches a host on.
@@ -401,13 +429,12 @@ impl World {
                 }
                 ask_at = self.now + CONDITION_STEP;
             }
-            let Some(entry) = self.heap.first_entry() else { break };
-            if entry.key().0 > end {
+            if self.heap.peek().is_none_or(|next| next.place.0 > end) {
                 break;
             }
-            let ((at, _), happening) = entry.remove_entry();
-            self.now = at;
-            self.happen(happening);
+            let Some(Due { place, happening }) = self.heap.pop() else { break };
+            self.now = place.0;
+            self.happen(*happening);
         }
         self.now = end;
         holds(self)

@@ -40,9 +40,10 @@ impl Founding {
     }
 
     fn two_clusters(&self, reasons: &mut Vec<WaitingReason>) {
-        let Some(known) = self.state.known_genesis().filter(|_| !self.rivals.is_empty()) else {
+        if self.rivals.is_empty() {
             return;
-        };
+        }
+        let Some(known) = self.state.known_genesis() else { return };
         let others: Vec<String> = self.rivals.iter().map(ToString::to_string).collect();
         let stance =
             if self.state.founded.is_some() { "this node stays in" } else { "not joining" };
