@@ -47,7 +47,7 @@ pub fn disk_steps(waiting: impl IntoIterator<Item = (u64, Write)>) -> Vec<DiskSt
             }
             Write::Snapshot { file, metadata } => {
                 append(log.take(), &mut steps);
-                steps.push(DiskStep::Snapshot(file, metadata));
+                steps.push(DiskStep::Snapshot(file, *metadata));
                 steps.push(DiskStep::Tell(number));
             }
         }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_received_snapshot_counts_behind_what_was_written_before_it_and_ahead_of_what_comes() {
         let metadata = SnapshotMetadata { index: 9, term: 2, ..SnapshotMetadata::default() };
-        let snapshot = Write::Snapshot { file: 5, metadata: metadata.clone() };
+        let snapshot = Write::Snapshot { file: 5, metadata: Box::new(metadata.clone()) };
         assert_eq!(
             disk_steps([log(1, &[1]), (2, snapshot), log(3, &[9])]),
             [

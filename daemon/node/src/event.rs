@@ -112,7 +112,7 @@ pub enum Write {
     /// Records of `__meta`'s log. The first write of a log is a `Reset`.
     Log(Vec<LogRecord>),
     /// The snapshot that was received into this file counts from now on: raft has taken it, and the log behind it begins there.
-    Snapshot { file: u64, metadata: SnapshotMetadata },
+    Snapshot { file: u64, metadata: Box<SnapshotMetadata> },
 }
 
 /// What a node asks of the shell.

@@ -185,7 +185,7 @@ impl Node {
                 group.snapshots.taking = taking;
                 group.replica.offer_snapshot(metadata.clone());
                 group.replica.applied(metadata.index);
-                let write = Write::Snapshot { file, metadata: metadata.clone() };
+                let write = Write::Snapshot { file, metadata: Box::new(metadata.clone()) };
                 self.persist(PersistOwner::Nobody, write, out);
                 self.health_replaced();
                 self.proposals_jumped(out);

@@ -386,8 +386,10 @@ fn a_snapshot_that_raft_has_taken_has_its_name_for_good_before_the_log_begins_be
     received.sync_all().expect("synced");
     let before = start.disk.done();
     let reset = vec![LogRecord::Reset { index: 9, term: 2 }];
-    let waiting =
-        vec![(3, Write::Snapshot { file: 0, metadata: at(9, 2) }), (4, Write::Log(reset))];
+    let waiting = vec![
+        (3, Write::Snapshot { file: 0, metadata: Box::new(at(9, 2)) }),
+        (4, Write::Log(reset)),
+    ];
     start.writer.write(waiting).expect("this disk does not fail");
     let operations = start.disk.operations().split_off(before);
     let place = |what: &dyn Fn(&Operation) -> bool| operations.iter().position(what);
