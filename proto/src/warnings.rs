@@ -15,13 +15,13 @@ pub struct Warnings {
     pub choices: Vec<Choice>,
 }
 
-/// The start of a disk life that a leader listens to, and no other.
+/// The start of a disk life that a leader listens to.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct Choice {
     /// The disk life.
     #[prost(message, required, tag = "1")]
     pub instance: Instance,
-    /// The nonce of its start; 0 when none is listened to, as the place is kept for one that is away.
+    /// The nonce of its start.
     #[prost(fixed64, tag = "2")]
     pub boot_nonce: u64,
 }

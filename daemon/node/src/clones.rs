@@ -36,7 +36,7 @@ struct Life {
     original: Vec<SocketAddr>,
     /// The data of the original were made on another machine than it runs on.
     original_moved: bool,
-    /// The start that the leader listens to; 0 when it listens to none.
+    /// The start that the leader listens to.
     chosen: Option<u64>,
 }
 

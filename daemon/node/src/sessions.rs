@@ -4,6 +4,7 @@
 //! was met first is listened to. Knows nothing of what is said on a session.
 
 use crate::event::Output;
+use crate::names::places_of;
 use crate::node::Node;
 use crate::peers::Comer;
 use quorate_membership::{DetectorInput, FoundingInput};
@@ -124,7 +125,8 @@ impl Node {
     }
 
     /// The leader says to which start of a life that runs twice it listens: this node does not listen to another. A session that
-    /// is as young as the leader's word may be the next start of the same host.
+    /// is as young as the leader's word may be the next start of the same host, and so may one from the committed address, when
+    /// the leader is cut off from that host.
     pub(crate) fn choose(&mut self, choice: Choice, out: &mut Vec<Output>) {
         if choice.instance == self.config.instance {
             return;
@@ -132,7 +134,12 @@ impl Node {
         let session = self.peers.session(choice.instance).cloned();
         let other = session.filter(|session| session.boot_nonce != choice.boot_nonce);
         let settled = self.peers.up_for(self.now, choice.instance) >= SETTLED;
-        if other.is_some() && !settled {
+        let member = self.health.member(choice.instance);
+        let at_home = other
+            .as_ref()
+            .zip(member)
+            .is_some_and(|(other, member)| places_of(member).any(|place| place == other.place()));
+        if other.is_some() && (!settled || at_home) {
             return;
         }
         self.clones.chosen(self.now, choice, other.as_ref());

@@ -12,8 +12,8 @@ use crate::status::Reason;
 use crate::timers::Timer;
 use crate::turned_away::TheCopy;
 use quorate_proto::{
-    Address, Choice, CopyGuess, EnvelopeBody, FrameKind, HealthEpoch, Instance, MemberState,
-    Moment, NodeName, Session, Warning, WarningKind, Warnings as Told, limits,
+    Address, Choice, CopyGuess, EnvelopeBody, FrameKind, HealthEpoch, Instance, Moment, NodeName,
+    Session, Warning, WarningKind, Warnings as Told, limits,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -227,14 +227,8 @@ impl Node {
             copy && entry.is_fresh(self.now)
         });
         let mut choices: Vec<Choice> = twice
-            .filter_map(|((_, instance, _), _)| {
-                let session = self.peers.session(*instance);
-                // Who is there for others, and to whom only the link is cut, is not kept out.
-                let gone = self.health.member(*instance)?.state() != MemberState::Alive;
-                let kept = (gone && self.clones.keeps(self.now, *instance)).then_some(0);
-                let boot_nonce = session.map(|session| session.boot_nonce).or(kept)?;
-                Some(Choice { instance: *instance, boot_nonce })
-            })
+            .filter_map(|((_, instance, _), _)| self.peers.session(*instance))
+            .map(|session| Choice { instance: session.instance, boot_nonce: session.boot_nonce })
             .collect();
         choices.dedup();
         choices
