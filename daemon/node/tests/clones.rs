@@ -278,9 +278,13 @@ fn a_choice_of_anybody_but_the_leader_moves_nothing() {
     // A leader makes its own choice.
     let mut stage = Stage::leading();
     stage.acknowledge(2);
-    for _ in 0..10 {
+    stage.give(Input::SessionUp(start_of_3(60, 4, 44, ELSEWHERE)));
+    for number in 0..12 {
+        let epoch = HealthEpoch::new(stage.epoch());
+        let pong = EnvelopeBody::Pong(Pong { number, epoch, ..Pong::default() });
+        stage.say(2, Lane::Control, pong);
         stage.acknowledge(2);
-        stage.pass(Duration::from_millis(150));
+        stage.pass(Duration::from_millis(100));
     }
     assert!(listens_to(&leader_chooses(&mut stage, 22)), "2 does not lead");
     assert!(stage.node.vitals().leads_in.is_some());
