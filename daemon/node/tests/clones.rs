@@ -278,7 +278,8 @@ fn a_choice_of_anybody_but_the_leader_moves_nothing() {
     // A leader makes its own choice.
     let mut stage = Stage::leading();
     stage.acknowledge(2);
-    stage.give(Input::SessionUp(start_of_3(60, 4, 44, ELSEWHERE)));
+    let met = Session { advertised: false, ..start_of_3(60, 4, 44, ELSEWHERE) };
+    stage.give(Input::SessionUp(met));
     for number in 0..12 {
         let epoch = HealthEpoch::new(stage.epoch());
         let pong = EnvelopeBody::Pong(Pong { number, epoch, ..Pong::default() });
