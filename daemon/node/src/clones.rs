@@ -7,7 +7,7 @@
 //! vote twice: the leader's choice settles it. Invariant: only what this node saw counts here, and what the leader it believes
 //! listens to; what others tell are words (`warnings.rs`). Bounded; when it is full, the life whose copy came longest ago is forgotten.
 
-use crate::names::{self, places_of};
+use crate::names::{self, is_at};
 use quorate_proto::{Choice, Instance, Member, Moment, Session};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ pub(crate) struct Clones {
     lives: BTreeMap<Instance, Life>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Life {
     came: Moment,
     /// The copy's start.
@@ -47,13 +47,7 @@ impl Clones {
             let oldest = self.lives.iter().min_by_key(|(_, life)| life.came).map(|(life, _)| *life);
             oldest.map(|oldest| self.lives.remove(&oldest));
         }
-        let life = self.lives.entry(copy.instance).or_insert(Life {
-            came: now,
-            nonce: 0,
-            original: Vec::new(),
-            original_moved: false,
-            chosen: None,
-        });
+        let life = self.lives.entry(copy.instance).or_default();
         (life.came, life.nonce) = (now, copy.boot_nonce);
         life.original_moved = original.is_some_and(|original| original.moved);
         let original = original.map(|original| original.address);
@@ -66,13 +60,10 @@ impl Clones {
 
     /// The leader listens to this start of a life; this node listened to another, or to none.
     pub(crate) fn chosen(&mut self, now: Moment, choice: Choice, other: Option<&Session>) {
-        let Some(life) = self.lives.get_mut(&choice.instance) else {
-            if let Some(other) = other {
-                self.seen(now, other, None);
-                self.chosen(now, choice, None);
-            }
-            return;
-        };
+        if let Some(other) = other.filter(|_| !self.lives.contains_key(&choice.instance)) {
+            self.seen(now, other, None);
+        }
+        let Some(life) = self.lives.get_mut(&choice.instance) else { return };
         life.chosen = Some(choice.boot_nonce);
         if let Some(other) = other {
             (life.came, life.nonce) = (now, other.boot_nonce);
@@ -81,20 +72,19 @@ impl Clones {
         }
     }
 
-    /// Whether the place of this life is kept for its original.
-    pub(crate) fn keeps(&self, now: Moment, instance: Instance) -> bool {
-        self.lives.get(&instance).is_some_and(|life| now.since(life.came) < KEPT)
+    /// What is known of a life whose place is kept for its original.
+    fn kept(&self, now: Moment, instance: Instance) -> Option<&Life> {
+        self.lives.get(&instance).filter(|life| now.since(life.came) < KEPT)
     }
 
     /// Whether the one that was there first had its data from another machine.
     pub(crate) fn original_moved(&self, now: Moment, instance: Instance) -> bool {
-        self.keeps(now, instance) && self.lives.get(&instance).is_some_and(|it| it.original_moved)
+        self.kept(now, instance).is_some_and(|life| life.original_moved)
     }
 
     /// Whether this is not the original, of which a copy is known. `member`: what is committed of it.
     pub(crate) fn is_one(&self, now: Moment, session: &Session, member: Option<&Member>) -> bool {
-        let life = self.lives.get(&session.instance);
-        let Some(life) = life.filter(|life| now.since(life.came) < KEPT) else { return false };
+        let Some(life) = self.kept(now, session.instance) else { return false };
         if life.chosen == Some(session.boot_nonce) {
             return false;
         }
@@ -105,8 +95,7 @@ impl Clones {
         if session.boot_nonce == life.nonce {
             return true;
         }
-        let committed =
-            member.is_some_and(|it| places_of(it).any(|place| place == session.address));
+        let committed = member.is_some_and(|member| is_at(member, session.address));
         !committed && !life.original.contains(&session.address)
     }
 }

@@ -39,6 +39,13 @@ struct Host {
     steady: Option<Steady>,
 }
 
+impl Host {
+    /// How often it was gone within the window.
+    fn times(&self, now: Moment) -> usize {
+        self.gone.iter().filter(|at| now.since(**at) < WINDOW).count()
+    }
+}
+
 /// A host that is heard, though committed as gone.
 #[derive(Debug, Clone, Copy)]
 struct Steady {
@@ -79,8 +86,7 @@ impl Damping {
             host.gone.pop_front();
         }
         host.gone.push_back(now);
-        let times = host.gone.iter().filter(|at| now.since(**at) < WINDOW).count();
-        host.owed = hold(times);
+        host.owed = hold(host.times(now));
         host.steady = None;
     }
 
@@ -91,8 +97,7 @@ impl Damping {
 
     /// How often a host was gone within the window.
     pub(crate) fn times(&self, now: Moment, instance: Instance) -> usize {
-        let gone = self.hosts.get(&instance).map(|host| host.gone.iter());
-        gone.map_or(0, |gone| gone.filter(|at| now.since(**at) < WINDOW).count())
+        self.hosts.get(&instance).map_or(0, |host| host.times(now))
     }
 
     /// Whether a host may be told to be back.

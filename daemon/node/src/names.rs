@@ -42,15 +42,16 @@ fn shown(address: Option<&Address>) -> String {
     socket.map_or_else(|| "an unknown address".to_owned(), |socket| socket.to_string())
 }
 
-/// Where a member is reached, as committed: at one address, or at two.
-pub(crate) fn places_of(member: &Member) -> impl Iterator<Item = SocketAddr> {
-    [&member.address, &member.also_at].into_iter().flatten().filter_map(Address::socket)
+/// Whether a member is reached there, as committed: at one address, or at two.
+pub(crate) fn is_at(member: &Member, there: SocketAddr) -> bool {
+    let mut places = [&member.address, &member.also_at].into_iter().flatten();
+    places.any(|place| place.socket() == Some(there))
 }
 
 /// Whether an asker comes from where the holder was reached.
 fn at_its_place(holder: &Member, admit: &Admit) -> bool {
     let from = admit.address.as_ref().and_then(Address::socket);
-    from.is_some_and(|from| places_of(holder).any(|place| place == from))
+    from.is_some_and(|from| is_at(holder, from))
 }
 
 impl Names {

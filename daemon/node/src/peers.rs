@@ -14,9 +14,7 @@ use std::time::Duration;
 /// Everything known of reaching others.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    sessions: BTreeMap<Instance, Session>,
-    /// Since when each session stands.
-    since: BTreeMap<Instance, (u64, Moment)>,
+    sessions: BTreeMap<Instance, Standing>,
     founders: BTreeMap<Instance, SocketAddr>,
     members: BTreeMap<Instance, SocketAddr>,
     /// Addresses that a leader hint gave us, for a joiner that has not met the leader.
@@ -25,6 +23,13 @@ pub(crate) struct Peers {
     starts: BTreeMap<Instance, Start>,
     /// Raft ids, which are hashes. At most `MAX_RAFT_IDS`; computed anew when it is full.
     raft_ids: BTreeMap<Instance, RaftId>,
+}
+
+/// A session, and since when it stands.
+#[derive(Debug)]
+struct Standing {
+    session: Session,
+    since: Moment,
 }
 
 /// Raft ids kept: more than the voters and learners that a cluster has.
@@ -89,24 +94,22 @@ impl Peers {
 
     /// A session came up; an older one with the same instance is forgotten.
     pub(crate) fn up(&mut self, now: Moment, session: Session) {
-        let since = self.since.entry(session.instance).or_insert((session.number, now));
-        if since.0 != session.number {
-            *since = (session.number, now);
-        }
-        self.sessions.insert(session.instance, session);
+        let before = self.sessions.get(&session.instance);
+        let told_again = before.filter(|before| before.session.number == session.number);
+        let since = told_again.map_or(now, |before| before.since);
+        self.sessions.insert(session.instance, Standing { session, since });
     }
 
     /// A session ended, unless a newer one has replaced it already.
     pub(crate) fn down(&mut self, instance: Instance, number: u64) {
-        if self.sessions.get(&instance).is_some_and(|session| session.number == number) {
+        if self.session(instance).is_some_and(|session| session.number == number) {
             self.sessions.remove(&instance);
-            self.since.remove(&instance);
         }
     }
 
     /// How long the session with an instance has stood; zero when there is none.
     pub(crate) fn up_for(&self, now: Moment, instance: Instance) -> Duration {
-        self.since.get(&instance).map_or(Duration::ZERO, |(_, since)| now.since(*since))
+        self.sessions.get(&instance).map_or(Duration::ZERO, |it| now.since(it.since))
     }
 
     /// Which start of an instance was met last does not matter any more.
@@ -116,12 +119,12 @@ impl Peers {
 
     /// The session with an instance.
     pub(crate) fn session(&self, instance: Instance) -> Option<&Session> {
-        self.sessions.get(&instance)
+        self.sessions.get(&instance).map(|standing| &standing.session)
     }
 
     /// All sessions.
     pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> {
-        self.sessions.values()
+        self.sessions.values().map(|standing| &standing.session)
     }
 
     /// Takes the addresses of the founding record.
@@ -164,8 +167,7 @@ impl Peers {
 
     /// Where an instance is reached.
     pub(crate) fn address(&self, instance: Instance) -> Option<SocketAddr> {
-        self.sessions
-            .get(&instance)
+        self.session(instance)
             .map(|session| session.address)
             .or_else(|| self.members.get(&instance).copied())
             .or_else(|| self.founders.get(&instance).copied())
@@ -183,7 +185,7 @@ impl Peers {
     /// Whether a key is the one pinned for an instance, or that of its session.
     pub(crate) fn is_pinned(&self, instance: Instance, key: NodeKey) -> bool {
         let pinned = self.pins.get(&instance).copied();
-        pinned.or_else(|| self.sessions.get(&instance).map(|session| session.key)) == Some(key)
+        pinned.or_else(|| self.session(instance).map(|session| session.key)) == Some(key)
     }
 
     /// The disk life behind a Raft id that was asked for before, as that of every sender is.

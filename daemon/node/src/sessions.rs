@@ -4,7 +4,7 @@
 //! was met first is listened to. Knows nothing of what is said on a session.
 
 use crate::event::Output;
-use crate::names::places_of;
+use crate::names::is_at;
 use crate::node::Node;
 use crate::peers::Comer;
 use quorate_membership::{DetectorInput, FoundingInput};
@@ -135,10 +135,8 @@ impl Node {
         let other = session.filter(|session| session.boot_nonce != choice.boot_nonce);
         let settled = self.peers.up_for(self.now, choice.instance) >= SETTLED;
         let member = self.health.member(choice.instance);
-        let at_home = other
-            .as_ref()
-            .zip(member)
-            .is_some_and(|(other, member)| places_of(member).any(|place| place == other.place()));
+        let at_home = other.as_ref().zip(member);
+        let at_home = at_home.is_some_and(|(other, member)| is_at(member, other.place()));
         if other.is_some() && (!settled || at_home) {
             return;
         }

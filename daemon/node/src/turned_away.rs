@@ -6,7 +6,7 @@
 
 use crate::boot::MadeOn;
 use crate::event::Output;
-use crate::names::places_of;
+use crate::names::is_at;
 use crate::node::Node;
 use crate::status::{Reason, State};
 use quorate_proto::{DialFailure, Instance, Moment};
@@ -53,7 +53,7 @@ impl Node {
     /// A dial was answered with: the disk of this host runs elsewhere.
     pub(crate) fn taken_for_a_copy_at(&mut self, address: SocketAddr, out: &mut Vec<Output>) {
         let mut members = self.health.view.members.iter();
-        let by = members.find(|member| places_of(member).any(|place| place == address));
+        let by = members.find(|member| is_at(member, address));
         if let Some(by) = by.map(|member| member.instance) {
             self.taken_for_a_copy(by, out);
         }

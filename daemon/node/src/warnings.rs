@@ -87,9 +87,8 @@ impl Warnings {
         if news && self.entries.len() >= limits::WARNINGS {
             return false;
         }
-        let last = warning.clone();
-        let entry = self.entries.entry(key).or_insert(Entry {
-            warning,
+        let entry = self.entries.entry(key).or_insert_with(|| Entry {
+            warning: warning.clone(),
             at,
             since: now,
             seen: None,
@@ -97,7 +96,7 @@ impl Warnings {
         });
         // Where the other one was stays known when it has gone.
         let standing = entry.warning.standing.take();
-        entry.warning = last;
+        entry.warning = warning;
         entry.warning.standing = entry.warning.standing.take().or(standing);
         *(if told { &mut entry.told } else { &mut entry.seen }) = Some(now);
         news
@@ -150,8 +149,7 @@ impl Node {
             return;
         }
         warnings.entries.retain(|(kind, instance, _), _| {
-            let copy = matches!(kind, WarningKind::RunsTwice | WarningKind::OlderCopy);
-            !copy || health.member(*instance).is_some()
+            !is_of_a_copy(*kind) || health.member(*instance).is_some()
         });
     }
 
@@ -222,10 +220,9 @@ impl Node {
 
     /// As leader: to which start this node listens, of each disk life that runs twice.
     fn choices(&self) -> Vec<Choice> {
-        let twice = self.warnings.entries.iter().filter(|((kind, ..), entry)| {
-            let copy = matches!(kind, WarningKind::RunsTwice | WarningKind::OlderCopy);
-            copy && entry.is_fresh(self.now)
-        });
+        let entries = self.warnings.entries.iter();
+        let twice =
+            entries.filter(|((kind, ..), entry)| is_of_a_copy(*kind) && entry.is_fresh(self.now));
         let mut choices: Vec<Choice> = twice
             .filter_map(|((_, instance, _), _)| self.peers.session(*instance))
             .map(|session| Choice { instance: session.instance, boot_nonce: session.boot_nonce })
@@ -385,6 +382,11 @@ const MOVED: &str = "whose data were made on another machine";
 /// How an original gets in again whose copy was started while it was off.
 const AS_OFTEN: &str =
     "; then restart the original until it is let in, as each start counts one up";
+
+/// Whether it is about a disk life that runs, or ran, at two places.
+fn is_of_a_copy(kind: WarningKind) -> bool {
+    matches!(kind, WarningKind::RunsTwice | WarningKind::OlderCopy)
+}
 
 /// Where the one runs that is listened to.
 fn standing(there: Option<SocketAddr>) -> String {

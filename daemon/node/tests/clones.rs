@@ -219,11 +219,45 @@ fn a_goodbye_ends_the_start_that_was_met_and_not_a_copy_that_counts_alike() {
     }
 }
 
+/// A voter that follows host 2 in term 2.
+fn follower() -> Stage {
+    let mut stage = Stage::new(1);
+    stage.heartbeat(2, 2, 1);
+    stage.ping(2, 2, None);
+    stage
+}
+
+/// It hears its leader every 200 ms.
+fn hears_its_leader(stage: &mut Stage, times: u32) {
+    for _ in 0..times {
+        stage.ping(2, 2, None);
+        stage.pass(Duration::from_millis(200));
+    }
+}
+
+/// A leader whom host 2 answers every 100 ms; what it says.
+fn leads_on(stage: &mut Stage, times: u64) -> Vec<Output> {
+    let mut said = Vec::new();
+    for number in 0..times {
+        let epoch = HealthEpoch::new(stage.epoch());
+        let pong = EnvelopeBody::Pong(Pong { number, epoch, ..Pong::default() });
+        stage.say(2, Lane::Control, pong);
+        stage.acknowledge(2);
+        said.extend(stage.pass(Duration::from_millis(100)));
+    }
+    said
+}
+
 /// The leader, host 2, says to which start of host 3 it listens.
 fn leader_chooses(stage: &mut Stage, boot_nonce: u64) -> Vec<Output> {
+    chooses(stage, 2, boot_nonce)
+}
+
+/// Any host says so.
+fn chooses(stage: &mut Stage, host: u8, boot_nonce: u64) -> Vec<Output> {
     let choices = vec![Choice { instance: life(3), boot_nonce }];
     let told = Warnings { list: Vec::new(), choices };
-    stage.say(2, Lane::Control, EnvelopeBody::Warnings(told))
+    stage.say(host, Lane::Control, EnvelopeBody::Warnings(told))
 }
 
 /// A start of host 3.
@@ -238,19 +272,14 @@ fn listens_to(said: &[Output]) -> bool {
 
 #[test]
 fn nodes_that_met_two_copies_of_one_disk_follow_the_choice_of_the_leader() {
-    let mut stage = Stage::new(1);
-    stage.heartbeat(2, 2, 1);
-    stage.ping(2, 2, None);
+    let mut stage = follower();
     // The copy came first, and is in a later start than the original, which the leader has met first.
     stage.give(Input::SessionUp(start_of_3(50, 4, 44, ELSEWHERE)));
     stage.give(Input::Twice(start_of_3(51, 2, 22, address(3))));
     stage.ping(2, 2, None);
     assert!(listens_to(&leader_chooses(&mut stage, 22)), "it may be the next start of that host");
     stage.pass(Duration::from_millis(400));
-    for _ in 0..4 {
-        stage.ping(2, 2, None);
-        stage.pass(Duration::from_millis(200));
-    }
+    hears_its_leader(&mut stage, 4);
     assert!(listens_to(&leader_chooses(&mut stage, 44)), "it is the one");
     assert!(!listens_to(&leader_chooses(&mut stage, 22)));
     let end = SessionEnd::Closed;
@@ -262,31 +291,18 @@ fn nodes_that_met_two_copies_of_one_disk_follow_the_choice_of_the_leader() {
 
 #[test]
 fn a_choice_of_anybody_but_the_leader_moves_nothing() {
-    let mut stage = Stage::new(1);
-    stage.heartbeat(2, 2, 1);
-    stage.ping(2, 2, None);
+    let mut stage = follower();
     stage.give(Input::SessionUp(start_of_3(50, 4, 44, ELSEWHERE)));
-    for _ in 0..10 {
-        stage.ping(2, 2, None);
-        stage.pass(Duration::from_millis(200));
-    }
+    hears_its_leader(&mut stage, 10);
     for host in [3, 4] {
-        let choices = vec![Choice { instance: life(3), boot_nonce: 22 }];
-        let told = Warnings { list: Vec::new(), choices };
-        assert!(listens_to(&stage.say(host, Lane::Control, EnvelopeBody::Warnings(told))));
+        assert!(listens_to(&chooses(&mut stage, host, 22)));
     }
     // A leader makes its own choice.
     let mut stage = Stage::leading();
     stage.acknowledge(2);
     let met = Session { advertised: false, ..start_of_3(60, 4, 44, ELSEWHERE) };
     stage.give(Input::SessionUp(met));
-    for number in 0..12 {
-        let epoch = HealthEpoch::new(stage.epoch());
-        let pong = EnvelopeBody::Pong(Pong { number, epoch, ..Pong::default() });
-        stage.say(2, Lane::Control, pong);
-        stage.acknowledge(2);
-        stage.pass(Duration::from_millis(100));
-    }
+    leads_on(&mut stage, 12);
     assert!(listens_to(&leader_chooses(&mut stage, 22)), "2 does not lead");
     assert!(stage.node.vitals().leads_in.is_some());
 }
@@ -307,13 +323,7 @@ fn a_leader_says_to_which_of_two_starts_it_listens() {
     stage.give(Input::Farewell { instance, generation, boot_nonce: 22, key: key(3) });
     stage.acknowledge(2);
     let mut said = stage.give(Input::SessionUp(start_of_3(52, 5, 55, ELSEWHERE)));
-    for number in 0..30 {
-        let epoch = HealthEpoch::new(stage.epoch());
-        let pong = EnvelopeBody::Pong(Pong { number, epoch, ..Pong::default() });
-        stage.say(2, Lane::Control, pong);
-        stage.acknowledge(2);
-        said.extend(stage.pass(Duration::from_millis(100)));
-    }
+    said.extend(leads_on(&mut stage, 30));
     assert_eq!(choices(&said), [0; 0]);
 }
 
@@ -404,14 +414,9 @@ fn a_copy_that_says_the_address_of_the_original_is_named_where_it_is() {
 
 #[test]
 fn a_host_at_its_committed_address_is_not_turned_away_for_an_earlier_start_of_it() {
-    let mut stage = Stage::new(1);
-    stage.heartbeat(2, 2, 1);
-    stage.ping(2, 2, None);
+    let mut stage = follower();
     stage.give(Input::SessionUp(start_of_3(50, 2, 22, address(3))));
-    for _ in 0..8 {
-        stage.ping(2, 2, None);
-        stage.pass(Duration::from_millis(200));
-    }
+    hears_its_leader(&mut stage, 8);
     // The leader is cut off from it and has not noticed that it was started again.
     assert!(listens_to(&leader_chooses(&mut stage, 11)));
 }

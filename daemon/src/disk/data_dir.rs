@@ -192,7 +192,7 @@ impl DataDir {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(note)?.write_all(&content)
+        durable::write_unsynced(note, &content)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::files::Files;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,12 @@ pub(super) fn write_new(files: &dyn Files, path: &Path, content: &[u8]) -> io::R
     let file = files.create(path)?;
     file.write_all_at(content, 0)?;
     file.sync_all()
+}
+
+/// Writes a new file on which nothing depends that must outlive the power; never through a link that is there already.
+pub(super) fn write_unsynced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
+    file.write_all(content)
 }
 
 /// Makes `content` the whole content of `path`, durably, or leaves the old content.

@@ -5,12 +5,10 @@
 //! Only guesses hang on it: it is not synced, and what cannot be read tells nothing. A life that remembers none, of an
 //! earlier version, takes the number of the machine on which it starts. A copy of a whole machine has the number too.
 
-use super::durable::{seal, unseal};
+use super::durable::{seal, unseal, write_unsynced};
 use quorate_node::MadeOn;
 use quorate_proto::ClusterName;
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 
 const MARK: &[u8; 8] = b"qmachi01";
@@ -45,8 +43,7 @@ fn remembered(file: &Path, draw: impl FnOnce() -> io::Result<[u8; 16]>) -> io::R
     match std::fs::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let number = draw()?;
-            let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-            new.write_all(&seal(MARK, &number))?;
+            write_unsynced(file, &seal(MARK, &number))?;
             Ok(number)
         }
         content => {
