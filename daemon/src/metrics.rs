@@ -49,12 +49,12 @@ pub(crate) fn render(status: &Status, lines: Option<&[LinkLine]>) -> String {
         gauge(
             &mut out,
             "quorate_margin_disks",
-            "Founder disks that may be lost at once.",
+            "Founder disks that may be lost at once without a second founding being possible.",
             "",
             disks,
         );
         let alarm = yes(margin.alarm);
-        gauge(&mut out, "quorate_margin_alarm", "1 when that is alarmingly few.", "", alarm);
+        gauge(&mut out, "quorate_margin_alarm", "1 when none may be lost.", "", alarm);
     }
     counter(&mut out, "quorate_elections_total", "Leaders seen elected.", status.elections);
     for (name, help, value) in &status.counters {

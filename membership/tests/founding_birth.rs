@@ -156,5 +156,5 @@ fn a_restart_after_the_birth_stays_founded_and_tells_nobody_twice() {
     }
     world.run_for(5 * SECOND);
     assert_eq!(world.founded.len(), 1);
-    assert_eq!(world.margin(1).disks, 2);
+    assert_eq!(world.margin(1).disks, 1);
 }

@@ -40,8 +40,7 @@ fn allowance(world: &World) -> usize {
         return (2 * q).saturating_sub(slots + 1);
     }
     let shown = |host: &founding_world::Host| host.run.as_ref()?.margin().map(|m| m.disks);
-    let margin = world.hosts.iter().filter_map(shown).max().unwrap_or(0) as usize;
-    margin.saturating_sub(1)
+    world.hosts.iter().filter_map(shown).max().unwrap_or(0) as usize
 }
 
 fn may_wipe(world: &World, host: usize, plan: &Plan) -> bool {

@@ -103,7 +103,7 @@ fn lose_disk_within_margin(world: &mut World, host: usize, whole: bool) {
                 .node
                 .status(world.now)
                 .margin
-                .is_none_or(|margin| margin.alarm || margin.disks < 2)
+                .is_none_or(|margin| margin.alarm || margin.disks < 1)
         })
     });
     // Two voters make a majority of two: a cluster that lost one of their disks stops for good, as it must.

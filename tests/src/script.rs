@@ -265,15 +265,15 @@ impl Player {
         out
     }
 
-    /// From here on as many founder disks are lost at one time as the margin says are too many, or the alarm had been
+    /// From here on more founder disks are lost at one time than the margin says is safe, or the alarm had been
     /// raised before: only then may there be a second birth.
     fn beyond_margin(&mut self, disks: u32) {
         let alarmed = self.world.told.iter().any(|told| told.ends_with(" margin"));
         let running = self.world.hosts.iter().filter_map(|host| host.process.as_ref());
         let margins = running.filter_map(|process| process.node.status(self.world.now).margin);
         let least = margins.map(|margin| margin.disks).min().unwrap_or(u32::MAX);
-        assert!(alarmed || disks >= least, "within the margin of {least} there is one birth");
-        assert!(least > 1 || alarmed, "a margin of {least} raises the alarm before a disk is lost");
+        assert!(alarmed || disks > least, "within the margin of {least} there is one birth");
+        assert!(least > 0 || alarmed, "a margin of {least} raises the alarm before a disk is lost");
         self.world.checks.beyond_margin = true;
     }
 

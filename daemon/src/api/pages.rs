@@ -74,7 +74,7 @@ pub(crate) struct ReasonPage {
     pub(crate) since: String,
 }
 
-/// The margin of GENESIS rule 22.
+/// The margin of GENESIS rule 22: `disks` may be lost at once, whichever they are, without a second founding being possible.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MarginPage {
     pub(crate) disks: u32,

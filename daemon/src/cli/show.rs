@@ -79,9 +79,12 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
     if let Some(margin) = &page.margin {
         let paint = if margin.alarm { Paint::Bad } else { Paint::Plain };
         let text = format!(
-            "{} founder disk{} may be lost at once ({} of {} seeds know the cluster)",
-            margin.disks,
-            if margin.disks == 1 { "" } else { "s" },
+            "{} founder disk{} may be lost at once and no second cluster be founded ({} of {} seeds know this one)",
+            match margin.disks {
+                0 => "no".to_owned(),
+                disks => disks.to_string(),
+            },
+            if margin.disks <= 1 { "" } else { "s" },
             margin.known,
             margin.slots
         );

@@ -57,11 +57,8 @@ pub(super) fn findings(page: &StatusPage) -> Vec<Finding> {
         found.push(Finding {
             code: "margin".to_owned(),
             text: format!(
-                "only {} of {} seeds know the cluster: if {} founder disk{} lost at once, the others could found a second one",
-                margin.known,
-                margin.slots,
-                margin.disks,
-                if margin.disks == 1 { " is" } else { "s are" },
+                "only {} of {} seeds know the cluster: if one founder disk is lost now, the others could found a second one",
+                margin.known, margin.slots,
             ),
             meaning: "the cluster works; the safety against a second founding is thin".to_owned(),
             remedy: "start the seeds that are missing, or take those that will never come off `seeds` on every host".to_owned(),

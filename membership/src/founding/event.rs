@@ -156,12 +156,13 @@ pub struct WaitingReason {
     pub since: Moment,
 }
 
-/// How many founder disks may be lost (GENESIS rule 22).
+/// How many founder disks may be lost safely (GENESIS rule 22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Margin {
-    /// Founder disks that must be lost at once before a second founding would be possible.
+    /// Founder disks that may be lost at once, whichever they are, without a second founding being possible. With 0 the next one
+    /// may already make it possible.
     pub disks: u32,
-    /// Whether that is alarmingly few.
+    /// Whether that is alarmingly few: none, with several seeds.
     pub alarm: bool,
     /// Founder slots whose present life knows the cluster.
     pub known: u32,

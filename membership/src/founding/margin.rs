@@ -1,4 +1,4 @@
-//! The margin of GENESIS rule 22: how many founder disks may be lost at once before a second birth is possible.
+//! The margin of GENESIS rule 22: how many founder disks may be lost at once, whichever they are, without a second birth.
 //!
 //! Counts founder slots whose present life is known to hold the cluster's id. A slot that was never seen to hold
 //! it counts as not knowing, so a margin errs towards alarm.
@@ -11,9 +11,6 @@ use std::time::Duration;
 /// An alarm is raised when the margin was low for so long: at a birth it is low until the last founder has heard,
 /// a few round trips.
 const SETTLE: Duration = Duration::from_secs(1);
-/// At this margin and below an operator should act.
-const LOW: u32 = 1;
-
 impl Founding {
     /// The margin; none before this life has founded or been let in.
     #[must_use]
@@ -24,8 +21,9 @@ impl Founding {
         let slots = self.slots as u32;
         let known = self.holders.values().filter(|(_, knows)| *knows).count() as u32;
         let spare = slots.saturating_sub(self.quorum as u32);
-        let disks = known.saturating_sub(spare);
-        Some(Margin { disks, alarm: slots != 1 && disks <= LOW, known, slots })
+        // A second birth needs a quorum of slots that do not know: one loss more than is safe makes it.
+        let disks = known.saturating_sub(spare + 1);
+        Some(Margin { disks, alarm: slots != 1 && disks == 0, known, slots })
     }
 
     /// The founder slot that a life holds, as far as this node can tell.

@@ -370,12 +370,10 @@ impl Founding {
         if let Some(margin) = self.margin()
             && self.margin_alarm_time().is_some_and(|time| time <= now)
         {
-            let disks = margin.disks;
             loud.push(("margin", format!(
-                "margin {disks}: {} of {} founder slots know the cluster, so a second founding is possible after {} lost; \
+                "only {} of {} founder slots know the cluster, so no founder disk may be lost: a second founding would be possible; \
                  start the missing seeds, keep their disks",
                 margin.known, margin.slots,
-                match disks { 0 => "no more disk is".to_owned(), 1 => "1 more founder disk is".to_owned(), n => format!("{n} more founder disks are") },
             )));
         }
         for (code, text) in &loud {
