@@ -70,6 +70,8 @@ pub struct Process {
     pub sessions: u64,
     /// The next moment at which the node wants a turn, as far as it is scheduled.
     pub wake: Option<Moment>,
+    /// It was asked to stop, and may still be at it.
+    pub asked_to_stop: bool,
     /// It has said goodbye.
     pub stopped: bool,
 }

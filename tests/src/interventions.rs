@@ -35,6 +35,9 @@ impl World {
     /// Asks a daemon to stop in good order.
     pub fn stop(&mut self, host: usize) {
         self.note(|| format!("n{} is stopped", host + 1));
+        if let Some(process) = &mut self.hosts[host].process {
+            process.asked_to_stop = true;
+        }
         self.give(host, Input::Stop);
     }
 

@@ -2,6 +2,7 @@
 
 use crate::contention::Contention;
 use crate::faults::{Roughness, break_something};
+use crate::host::Process;
 use crate::random::Random;
 use crate::restored::{Clients, Mishap, befall};
 use crate::workload::Workload;
@@ -24,10 +25,13 @@ impl World {
         }
     }
 
-    /// Whether everybody is up and quorate, sees everybody alive at one epoch, and the voters are complete.
+    /// Whether everybody is up to stay and quorate, sees everybody alive at one epoch, and the voters are complete.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let processes = || self.hosts.iter().map(|host| host.process.as_ref());
+        let processes = || {
+            let running = |process: &&Process| !process.asked_to_stop;
+            self.hosts.iter().map(move |host| host.process.as_ref().filter(running))
+        };
         let epochs =
             || processes().map(|process| process.map(|process| process.node.vitals().epoch));
         let first = epochs().next().flatten();
@@ -57,15 +61,16 @@ impl World {
             })
     }
 
-    /// Whether every voter knows from its own log that no change of the voters is under way. In the middle of one the loss of a
-    /// disk adds to that of the life that leaves, which still counts.
+    /// Whether every voter knows from its own log that no change of the voters is under way or due. Until it is over, the loss
+    /// of a disk adds to that of the life that leaves, which still counts.
     #[must_use]
     pub fn voters_agree(&self) -> bool {
         let nodes = || self.hosts.iter().filter_map(|host| Some(&host.process.as_ref()?.node));
-        let voters = nodes().filter(|node| node.status(self.now).role == Some(Role::Voter));
-        let mut sets = voters.map(Node::voters);
-        let first = sets.next().flatten();
-        first.is_some() && sets.all(|set| set == first)
+        let voters = || nodes().filter(|node| node.status(self.now).role == Some(Role::Voter));
+        let present = voters().count();
+        let mut sets = voters().map(Node::voters);
+        let Some(first) = sets.next().flatten() else { return false };
+        first.len() == present && sets.all(|set| set.as_ref() == Some(&first))
     }
 
     /// Where a node stands: term, epoch, commit, and how many verdicts of honest hosts on honest hosts differ.

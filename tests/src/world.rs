@@ -305,6 +305,7 @@ impl World {
             copies: BTreeSet::new(),
             sessions: 0,
             wake: None,
+            asked_to_stop: false,
             stopped: false,
         });
         self.carry(host, out);

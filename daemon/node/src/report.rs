@@ -3,7 +3,7 @@
 use crate::node::Node;
 use crate::relay::no_link;
 use crate::status::{Reason, State, Status};
-use quorate_proto::{MemberState, Moment};
+use quorate_proto::{MemberState, Moment, RaftId};
 use std::sync::Arc;
 
 /// The few numbers that a checker compares from outside after every turn; cheap.
@@ -235,7 +235,28 @@ impl Node {
                 since: opinion.since,
             });
         }
+        reasons.extend(self.replaced_voters_reason(since));
         reasons
+    }
+
+    /// A replaced disk counts as a voter until a leader takes it out, which only a majority with it in the count can do.
+    fn replaced_voters_reason(&self, since: Moment) -> Option<Reason> {
+        let voters = self.voters()?;
+        let meta = &self.group.as_ref()?.meta;
+        let is_member =
+            |voter: &u64| RaftId::new(*voter).is_some_and(|id| meta.member_by_raft(id).is_some());
+        let replaced = voters.iter().filter(|voter| !is_member(voter)).count();
+        (replaced > 0).then(|| Reason {
+            code: "missing",
+            subject: None,
+            text: format!(
+                "{} voters count and {} must answer; replaced by a new disk, and counted until a leader takes them out: {replaced}",
+                voters.len(),
+                voters.len() / 2 + 1
+            ),
+            remedy: "start the other voters with the disks that they had; if these are lost, so is the majority".to_owned(),
+            since,
+        })
     }
 
     fn counter_rows(&self) -> Vec<(&'static str, &'static str, u64)> {
