@@ -1,6 +1,7 @@
 //! Carries out what a node asks for: disk, transport, replies, feeds. The order of one turn's outputs is kept
 //! for the disk and for each peer; everything slow happens in a task that answers with an input.
 
+use crate::askers::Askers;
 use crate::bulk::Bulk;
 use crate::clock;
 use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
@@ -13,28 +14,20 @@ use crate::seeds::OwnHost;
 use crate::turns::Ended;
 use bytes::Bytes;
 use quorate_meta::Meta;
-use quorate_node::{ClientReply, ForwardFailure, Input, Node, Output, Status};
+use quorate_node::{ForwardFailure, Input, Node, Output, Status};
 use quorate_proto::{
     ForwardAnswer, ForwardRequest, GenesisId, Hello, Instance, Message as _, Moment,
 };
 use quorate_transport::{RequestFailure, Transport, TransportEvent};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
-
-/// Replies that local clients wait for; the node refuses more requests than that by itself, this is a backstop.
-const MAX_REPLIES: usize = 32_768;
-/// Forwarded requests that wait for an answer before those whose peer has gone are swept out.
-const MAX_ANSWERS: usize = 1_024;
 
 /// The hands of the loop.
 pub(crate) struct Carrier {
     hands: Hands,
     genesis: GenesisId,
-    replies: BTreeMap<u64, oneshot::Sender<ClientReply>>,
-    answers: BTreeMap<u64, oneshot::Sender<Bytes>>,
-    next_ticket: u64,
+    pub(crate) askers: Askers,
 }
 
 /// What a [`Carrier`] works with.
@@ -53,31 +46,7 @@ pub(crate) struct Hands {
 
 impl Carrier {
     pub(crate) fn new(hands: Hands) -> Self {
-        Self {
-            genesis: hands.genesis.unwrap_or_default(),
-            hands,
-            replies: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            next_ticket: 0,
-        }
-    }
-
-    fn ticket(&mut self) -> u64 {
-        self.next_ticket += 1;
-        self.next_ticket
-    }
-
-    /// Remembers who waits for a reply. Full: the channel is handed back.
-    pub(crate) fn expect_reply(
-        &mut self,
-        reply: oneshot::Sender<ClientReply>,
-    ) -> Result<u64, oneshot::Sender<ClientReply>> {
-        if self.replies.len() >= MAX_REPLIES {
-            return Err(reply);
-        }
-        let ticket = self.ticket();
-        self.replies.insert(ticket, reply);
-        Ok(ticket)
+        Self { genesis: hands.genesis.unwrap_or_default(), hands, askers: Askers::default() }
     }
 
     /// Carries out one turn's outputs. Something when the loop must end.
@@ -118,16 +87,11 @@ impl Carrier {
             Output::Forward { ticket, to, address, deadline, request } => {
                 self.forward(ticket, to, address, deadline, &request);
             }
+            Output::Withdraw { ticket } => self.askers.withdraw(ticket),
             Output::ForwardReply { ticket, answer } => {
-                if let Some(reply) = self.answers.remove(&ticket) {
-                    let _ = reply.send(answer.encode_to_vec().into());
-                }
+                self.askers.answer(ticket, answer.encode_to_vec().into());
             }
-            Output::Reply { ticket, reply } => {
-                if let Some(waiting) = self.replies.remove(&ticket) {
-                    let _ = waiting.send(reply);
-                }
-            }
+            Output::Reply { ticket, reply } => self.askers.reply(ticket, reply),
             Output::TakeSnapshot { metadata, image } => self.take_snapshot(metadata, &image),
             Output::SendSnapshot { to, address, message } => {
                 self.snapshots().send(to, address, message);
@@ -170,7 +134,7 @@ impl Carrier {
     }
 
     fn forward(
-        &self,
+        &mut self,
         ticket: u64,
         to: Instance,
         address: SocketAddr,
@@ -180,7 +144,7 @@ impl Carrier {
         let bytes: Bytes = request.encode_to_vec().into();
         let asked = self.hands.transport.request(to, address, bytes, clock::until(deadline));
         let results = self.hands.results.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let answer = match asked.await {
                 Ok(bytes) => ForwardAnswer::decode(bytes).map_err(|_| ForwardFailure::Lost),
                 Err(RequestFailure::NotSent) => Err(ForwardFailure::NotSent),
@@ -188,6 +152,7 @@ impl Carrier {
             };
             let _ = results.send(Input::ForwardAnswered { ticket, answer }).await;
         });
+        self.askers.asks(ticket, task.abort_handle());
     }
 
     fn take_snapshot(&self, metadata: quorate_proto::SnapshotMetadata, image: &Meta) {
@@ -240,11 +205,7 @@ impl Carrier {
             TransportEvent::Request { from, bytes, answer } => {
                 // A request that cannot be decoded is dropped: its channel closes, the origin hears `Lost`.
                 let request = ForwardRequest::open(bytes)?;
-                let ticket = self.ticket();
-                if self.answers.len() >= MAX_ANSWERS {
-                    self.answers.retain(|_, waiting| !waiting.is_closed());
-                }
-                self.answers.insert(ticket, answer);
+                let ticket = self.askers.expect_answer(answer);
                 Input::Forwarded { from, ticket, request }
             }
             TransportEvent::Snapshot { from, key, arrival } => {

@@ -4,6 +4,7 @@
 //! not go on, and systemd starts it again from what is durable.
 
 mod api;
+mod askers;
 mod bulk;
 mod carry;
 mod cli;

@@ -90,7 +90,9 @@ impl Loop {
 
     /// Waits until something is there or due, then takes all that is there.
     async fn gather(&mut self, sources: &mut Sources, inputs: &mut Vec<Input>) {
-        let wake = [self.node.next_wake(), self.service.next_feed()].into_iter().flatten().min();
+        let look = self.carrier.askers.next_look();
+        let wakes = [self.node.next_wake(), self.service.next_feed(), look];
+        let wake = wakes.into_iter().flatten().min();
         let pause = wake.map_or(Duration::from_secs(1), clock::until);
         let mut events = Vec::new();
         let mut calls = Vec::new();
@@ -129,6 +131,7 @@ impl Loop {
         for call in calls {
             self.call(call, inputs);
         }
+        self.carrier.askers.look(clock::now(), inputs);
     }
 
     fn call(&mut self, call: Call, inputs: &mut Vec<Input>) {
@@ -138,7 +141,7 @@ impl Loop {
                     return;
                 }
                 let deadline = clock::now() + deadline;
-                match self.carrier.expect_reply(reply) {
+                match self.carrier.askers.expect_reply(reply) {
                     Ok(ticket) => inputs.push(Input::Client { ticket, deadline, request }),
                     Err(reply) => {
                         let text = "too many requests wait at this node; try again".to_owned();

@@ -74,4 +74,15 @@ impl World {
             Input::Forwarded { from: me, ticket: there, request },
         );
     }
+
+    /// The stream of a request is reset, which its receiver sees.
+    pub(crate) fn withdraw(&mut self, host: usize, run: u64, ticket: u64) {
+        let asked = self.forwards.iter().find(|(_, origin)| **origin == (host, run, ticket));
+        if let Some(there) = asked.map(|(there, _)| *there) {
+            self.forwards.remove(&there);
+            let (peer, ticket) = there;
+            let peer_run = self.hosts[peer].run;
+            self.ship(host, peer, peer_run, REQUEST, Input::AskerGone { ticket });
+        }
+    }
 }

@@ -53,6 +53,7 @@ impl World {
             Output::Forward { ticket, to, address, deadline, request } => {
                 self.forward(host, ticket, to, address, deadline, request);
             }
+            Output::Withdraw { ticket } => self.withdraw(host, run, ticket),
             Output::ForwardReply { ticket, answer } => {
                 if let Some((origin, origin_run, origin_ticket)) =
                     self.forwards.remove(&(host, ticket))

@@ -11,6 +11,7 @@ use crate::outbox::{FalseAcknowledgement, GivenUp, Outbox, Outgoing};
 use crate::record::Record;
 use crate::round_trips::RoundTrips;
 use crate::shared::lock;
+use crate::turns::Share;
 use bytes::Bytes;
 use quinn::Connection;
 use quorate_proto::{Frame, Instance, Lane, Moment, Session, SessionEnd};
@@ -211,6 +212,8 @@ pub(crate) struct PeerState {
 pub(crate) struct Peer {
     pub(crate) instance: Instance,
     state: Mutex<PeerState>,
+    /// Requests of it that are under way here.
+    pub(crate) share: Share,
     pub(crate) record: Mutex<Record>,
     /// Rings when a session stands, or the peer is to be dialled elsewhere.
     pub(crate) linked: Notify,
@@ -244,6 +247,7 @@ impl Peer {
         Arc::new(Self {
             instance,
             state: Mutex::new(state),
+            share: Share::default(),
             record: Mutex::default(),
             linked: Notify::new(),
             undelivered: AtomicBool::new(false),

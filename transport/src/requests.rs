@@ -8,6 +8,7 @@ use crate::frames::{Batch, FrameError, FrameReader};
 use crate::peer::{InUse, Link, Peer};
 use crate::refusal::{BUSY_STREAM, NO_ANSWER};
 use crate::shared::Shared;
+use crate::turns::{Room, Turn};
 use bytes::Bytes;
 use quinn::{ReadError, RecvStream, SendStream, VarInt};
 use quorate_proto::{Instance, limits};
@@ -143,7 +144,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>
             stream = link.connection.accept_bi() => {
                 let Ok((sender, receiver)) = stream else { return };
                 link.came_in();
-                running.spawn(serve(shared.clone(), peer.instance, sender, receiver));
+                running.spawn(serve(shared.clone(), peer.clone(), sender, receiver));
             }
             Some(_) = running.join_next() => {}
         }
@@ -151,10 +152,10 @@ pub(crate) async fn accept(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>
     }
 }
 
-async fn serve(shared: Arc<Shared>, from: Instance, mut sender: SendStream, receiver: RecvStream) {
-    let code = match tokio::time::timeout(RECEIVE, receive(&shared, receiver)).await {
+async fn serve(shared: Arc<Shared>, peer: Arc<Peer>, mut sender: SendStream, receiver: RecvStream) {
+    let code = match tokio::time::timeout(RECEIVE, receive(&shared, &peer, receiver)).await {
         Ok(Some(request)) => {
-            if answer(&shared, from, &mut sender, request).await {
+            if answer(&shared, peer.instance, &mut sender, request).await {
                 return;
             }
             NO_ANSWER
@@ -169,20 +170,20 @@ async fn serve(shared: Arc<Shared>, from: Instance, mut sender: SendStream, rece
 struct Received {
     bytes: Bytes,
     /// Kept until the asker has the answer: who closes in good order takes all turns first.
-    _turn: tokio::sync::OwnedSemaphorePermit,
-    room: tokio::sync::OwnedSemaphorePermit,
+    _turn: Turn,
+    room: Room,
 }
 
 /// None when there is no room or the request is no frame: nothing was looked at.
-async fn receive(shared: &Shared, receiver: RecvStream) -> Option<Received> {
-    let turn = shared.requests.clone().try_acquire_owned().ok()?;
+async fn receive(shared: &Shared, peer: &Peer, receiver: RecvStream) -> Option<Received> {
+    let turn = shared.turns.take(&peer.share)?;
     let mut reader = FrameReader::new(receiver);
     let length = reader.length().await.ok()??;
     if length as usize > limits::REQUEST_FRAME {
         reader.stop(BUSY_STREAM);
         return None;
     }
-    let room = shared.request_kib.clone().try_acquire_many_owned(length / 1024 + 1).ok()?;
+    let room = shared.turns.room(&peer.share, length)?;
     let bytes = reader.body(length, limits::REQUEST_FRAME).await.ok()?;
     Some(Received { bytes, _turn: turn, room })
 }

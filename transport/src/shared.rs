@@ -8,6 +8,7 @@ use crate::event::TransportEvent;
 use crate::outbox::GivenUp;
 use crate::peer::{Life, Peer};
 use crate::refusal::OurSide;
+use crate::turns::Turns;
 use quinn::Endpoint;
 use quorate_proto::{Hello, Instance, Moment, NodeKey, limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +23,6 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 pub(crate) const PEERS: usize = 2 * limits::MEMBERS;
 /// Dials of this node whose hellos are not in yet. Apart from the places of those who dial us, which a flood may fill.
 pub(crate) const DIALS: usize = 256;
-/// Requests being received or answered, from all peers.
-pub(crate) const REQUESTS: usize = 256;
-/// Memory of received requests, in KiB: a few of the largest and many of the usual size.
-pub(crate) const REQUEST_KIB: usize = 64 * 1024;
 /// Snapshots being received at one time: each has a few chunks in memory and a disk to itself.
 pub(crate) const SNAPSHOTS: usize = 4;
 
@@ -52,8 +49,8 @@ pub(crate) struct Shared {
     pub(crate) dials_open: Arc<Semaphore>,
     /// Who may begin a handshake here.
     pub(crate) doorway: Mutex<Doorway>,
-    pub(crate) requests: Arc<Semaphore>,
-    pub(crate) request_kib: Arc<Semaphore>,
+    /// Requests of other nodes under way.
+    pub(crate) turns: Turns,
     pub(crate) snapshots: Arc<Semaphore>,
     /// Snapshots that are being sent.
     pub(crate) snapshots_out: UnderWay,
@@ -107,8 +104,7 @@ impl Shared {
             dial_ended: Notify::new(),
             dials_open: Arc::new(Semaphore::new(DIALS)),
             doorway: Mutex::default(),
-            requests: Arc::new(Semaphore::new(REQUESTS)),
-            request_kib: Arc::new(Semaphore::new(REQUEST_KIB)),
+            turns: Turns::default(),
             snapshots: Arc::new(Semaphore::new(SNAPSHOTS)),
             snapshots_out: UnderWay::default(),
             snapshots_in: UnderWay::default(),

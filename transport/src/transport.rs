@@ -10,7 +10,7 @@ use crate::identity::Identity;
 use crate::links::LinkReport;
 use crate::refusal::{CLOSED, COPY, OurSide, TWICE, close_open};
 use crate::requests::{self, RequestFailure};
-use crate::shared::{Parts, REQUESTS, Shared, WRITERS, lock};
+use crate::shared::{Parts, Shared, WRITERS, lock};
 use crate::{bulk_out, endpoint};
 use bytes::Bytes;
 use quinn::VarInt;
@@ -237,10 +237,8 @@ impl Transport {
             }
         }
         let all = |count| u32::try_from(count).expect("a small constant");
-        let (writers, answers) = (
-            shared.writers.acquire_many(all(WRITERS)),
-            shared.requests.acquire_many(all(REQUESTS)),
-        );
+        let (writers, answers) =
+            (shared.writers.acquire_many(all(WRITERS)), shared.turns.all_over());
         let _ = tokio::time::timeout(FLUSH, async { tokio::join!(writers, answers) }).await;
         shared.endpoint.close(VarInt::from_u32(CLOSED), reason.as_bytes());
         let _ = tokio::time::timeout(FLUSH, shared.endpoint.wait_idle()).await;

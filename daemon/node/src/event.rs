@@ -61,6 +61,8 @@ pub enum Input {
     Client { ticket: u64, deadline: Moment, request: ClientRequest },
     /// The local client is gone; no reply is needed any more.
     ClientGone { ticket: u64 },
+    /// The node that forwarded this request does not wait for its answer any more.
+    AskerGone { ticket: u64 },
     /// Another node forwards a request. Answered by exactly one `Output::ForwardReply`.
     Forwarded { from: Instance, ticket: u64, request: ForwardRequest },
     /// The answer to an `Output::Forward`, or why there is none.
@@ -149,6 +151,8 @@ pub enum Output {
         deadline: Moment,
         request: ForwardRequest,
     },
+    /// Nobody waits for this forward's answer any more: the leader may stop working on it. No `ForwardAnswered` is needed.
+    Withdraw { ticket: u64 },
     /// Answer a forwarded request.
     ForwardReply { ticket: u64, answer: ForwardAnswer },
     /// Answer a local client.

@@ -158,6 +158,11 @@ impl Node {
             }) => {
                 self.turned_away(id, leader, &hint, out);
             }
+            Ok(ForwardAnswer {
+                outcome: Some(forward_answer::Outcome::Waited(waited)), ..
+            }) => {
+                self.all_have(waited, out);
+            }
             Ok(ForwardAnswer { outcome: Some(outcome), .. }) => self.finish_with(id, outcome, out),
             Ok(_) | Err(ForwardFailure::Lost) if is_write => self.fate_unknown(id, out),
             Ok(_) | Err(_) => {

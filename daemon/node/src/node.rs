@@ -24,7 +24,7 @@ use crate::peers::Peers;
 use crate::push::Push;
 use crate::reconcile::Reconciler;
 use crate::relay::Relay;
-use crate::requests::Requests;
+use crate::requests::{Origin, Requests};
 use crate::snapshots::Arrived;
 use crate::state_watch::StateWatch;
 use crate::stop::Stopping;
@@ -289,7 +289,11 @@ impl Node {
             Input::Client { ticket, deadline, request } => {
                 self.client(ticket, deadline, request, out);
             }
-            Input::ClientGone { ticket } => self.requests.client_gone(ticket),
+            Input::ClientGone { ticket } => self.asker_gone(Origin::Client(ticket), out),
+            Input::AskerGone { ticket } => {
+                self.asker_gone(Origin::Forwarded(ticket), out);
+                self.asker_gone(Origin::Relayed(ticket), out);
+            }
             Input::Forwarded { from, ticket, request } => {
                 self.forwarded(from, ticket, request, out)
             }

@@ -79,6 +79,7 @@ impl Node {
             pings: self.push.clock.all(),
             snapshot: self.durable_snapshot(),
             counters: self.counter_rows(),
+            bounds: self.requests.bounds().collect(),
         }
     }
 

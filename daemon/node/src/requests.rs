@@ -5,187 +5,17 @@
 
 use crate::event::{ClientReply, ClientRequest, Output};
 use crate::node::Node;
-use quorate_meta::Meta;
 use quorate_proto::{
-    Admit, ForwardAnswer, HealthEpoch, Instance, KvError, KvRequest, Message as _, Moment, Refusal,
-    RefusalCode, forward_answer, kv_request, limits,
+    ForwardAnswer, KvError, KvRequest, Message as _, Moment, Refusal, RefusalCode, forward_answer,
+    kv_request, limits,
 };
-use std::collections::{BTreeMap, BTreeSet};
 
+mod table;
 #[cfg(test)]
 mod tests;
+mod waits;
 
-/// Most requests under way at one node; more are told that it is busy.
-pub(crate) const MAX_REQUESTS: usize = 16_384;
-
-/// What is asked.
-#[derive(Debug, Clone)]
-pub(crate) enum Work {
-    Write(KvRequest),
-    Read(KvRequest),
-    Admit(Box<Admit>),
-    /// Until every live node has acknowledged the epoch.
-    WaitAll(HealthEpoch),
-    /// Until this node has seen the epoch.
-    WaitHere(HealthEpoch),
-}
-
-/// Who gets the answer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Origin {
-    Client(u64),
-    /// Another node, which asks this one as leader.
-    Forwarded(u64),
-    /// Another node without a link to the leader: this one may ask the leader for it.
-    Relayed(u64),
-}
-
-/// How far a request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Nobody to ask yet. `tried`: the leader and term that turned it away.
-    Waiting { tried: Option<(Instance, u64)> },
-    /// Asked of a leader, under a ticket of this ask's own: only its answer counts. `to` is the leader, or the voter in
-    /// between.
-    Forwarded { to: Instance, leader: Instance, ask: u64 },
-    /// This node leads and it is in hand: queued, read or waited for.
-    Here,
-    /// Proposed by this node in this term.
-    Proposed { term: u64 },
-}
-
-/// One request.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) origin: Origin,
-    pub(crate) work: Work,
-    pub(crate) deadline: Moment,
-    pub(crate) stage: Stage,
-}
-
-impl Request {
-    pub(crate) fn is_write(&self) -> bool {
-        matches!(self.work, Work::Write(_))
-    }
-
-    /// Whether it may have happened, or may happen yet, although nobody here can tell.
-    fn is_of_unknown_fate(&self) -> bool {
-        let write = matches!(self.work, Work::Write(_) | Work::Admit(_));
-        write && matches!(self.stage, Stage::Proposed { .. } | Stage::Forwarded { .. })
-    }
-}
-
-/// All requests of this node.
-#[derive(Debug)]
-pub(crate) struct Requests {
-    pub(crate) table: BTreeMap<u64, Request>,
-    deadlines: BTreeSet<(Moment, u64)>,
-    clients: BTreeMap<u64, u64>,
-    /// The asks that stand, by their tickets. A late answer of an earlier leader finds none.
-    asks: BTreeMap<u64, u64>,
-    next: u64,
-    /// Something has happened that may let waiting requests go on. They are looked at once in the settle and never
-    /// in the middle of something else, so that none is moved while it is being moved.
-    pub(crate) due: bool,
-    pub(crate) serving: crate::serve::Serving,
-}
-
-impl Requests {
-    /// Tickets of different runs never meet: the upper half is random.
-    pub(crate) fn new(boot_nonce: u64) -> Self {
-        Self {
-            table: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
-            clients: BTreeMap::new(),
-            asks: BTreeMap::new(),
-            due: false,
-            next: (boot_nonce << 32) | 1,
-            serving: crate::serve::Serving::default(),
-        }
-    }
-
-    pub(crate) fn new_ticket(&mut self) -> u64 {
-        self.next = self.next.wrapping_add(1).max(1);
-        self.next
-    }
-
-    /// Whether something is asked, proposed or read for somebody, or is about to be. Waits for an epoch do not count.
-    pub(crate) fn in_hand(&self) -> bool {
-        let busy = |request: &Request| {
-            !matches!(request.stage, Stage::Waiting { .. })
-                && !matches!(request.work, Work::WaitAll(_))
-        };
-        self.due || self.table.values().any(busy)
-    }
-
-    pub(crate) fn contains(&self, id: u64) -> bool {
-        self.table.contains_key(&id)
-    }
-
-    /// A request ends at this moment at the latest.
-    pub(crate) fn hurry(&mut self, id: u64, at: Moment) {
-        let Some(request) = self.table.get_mut(&id).filter(|request| request.deadline > at) else {
-            return;
-        };
-        self.deadlines.remove(&(request.deadline, id));
-        request.deadline = at;
-        self.deadlines.insert((at, id));
-    }
-
-    pub(crate) fn next_deadline(&self) -> Option<Moment> {
-        self.deadlines.first().map(|(at, _)| *at)
-    }
-
-    pub(crate) fn add(&mut self, request: Request) -> u64 {
-        let id = self.new_ticket();
-        self.deadlines.insert((request.deadline, id));
-        if let Origin::Client(ticket) = request.origin {
-            self.clients.insert(ticket, id);
-        }
-        self.table.insert(id, request);
-        id
-    }
-
-    pub(crate) fn remove(&mut self, id: u64) -> Option<Request> {
-        let request = self.table.remove(&id)?;
-        if let Stage::Forwarded { ask, .. } = request.stage {
-            self.asks.remove(&ask);
-        }
-        self.deadlines.remove(&(request.deadline, id));
-        if let Origin::Client(ticket) = request.origin {
-            self.clients.remove(&ticket);
-        }
-        Some(request)
-    }
-
-    /// Moves a request to another stage; an ask that it leaves stands no longer.
-    pub(crate) fn set_stage(&mut self, id: u64, stage: Stage) {
-        let Some(request) = self.table.get_mut(&id) else { return };
-        if let Stage::Forwarded { ask, .. } = std::mem::replace(&mut request.stage, stage) {
-            self.asks.remove(&ask);
-        }
-        if let Stage::Forwarded { ask, .. } = stage {
-            self.asks.insert(ask, id);
-        }
-    }
-
-    /// The request that waits for this answer.
-    pub(crate) fn asked(&self, ask: u64) -> Option<u64> {
-        self.asks.get(&ask).copied()
-    }
-
-    /// The client went away; a proposal of it may still happen.
-    pub(crate) fn client_gone(&mut self, ticket: u64) {
-        if let Some(id) = self.clients.get(&ticket).copied() {
-            self.remove(id);
-        }
-    }
-}
-
-/// Sorts a keyspace request.
-pub(crate) fn work_of(request: KvRequest) -> Work {
-    if Meta::is_read_only(&request) { Work::Read(request) } else { Work::Write(request) }
-}
+pub(crate) use table::{Origin, Place, Request, Requests, Stage, Work, work_of};
 
 /// What a node that stops says to whom nothing was done for.
 fn stopping() -> Refusal {
@@ -251,14 +81,11 @@ impl Node {
             self.answer(origin, Err(stopping()), out);
             return;
         }
-        if self.requests.table.len() >= MAX_REQUESTS {
-            let text = "too many requests are under way at this node; try again".to_owned();
-            self.answer(
-                origin,
-                Err(Refusal { code: RefusalCode::Busy.into(), detail: 0, text }),
-                out,
-            );
-            return;
+        let place = Place::of(origin, &work);
+        if !self.requests.has_room(place) {
+            let text = format!("{} {} already; try again", place.bound(), place.crowd());
+            let refusal = Refusal { code: RefusalCode::Busy.into(), detail: 0, text };
+            return self.answer(origin, Err(refusal), out);
         }
         let stage = Stage::Waiting { tried: None };
         let id = self.requests.add(Request { origin, work, deadline, stage });
@@ -293,7 +120,17 @@ impl Node {
             self.forward_reply(ticket, outcome, out);
             return;
         }
-        self.forward(id, out);
+        match (request.origin, &request.work) {
+            (Origin::Client(_), Work::WaitAll(_)) => self.ask_lowest_wait(out),
+            _ => self.forward(id, out),
+        }
+    }
+
+    /// Whoever asked has gone: the request ends, here and where it was asked.
+    pub(crate) fn asker_gone(&mut self, origin: Origin, out: &mut Vec<Output>) {
+        if let Some(ask) = self.requests.asker_gone(origin) {
+            out.push(Output::Withdraw { ticket: ask });
+        }
     }
 
     /// Ends every request whose deadline has come.
@@ -378,20 +215,6 @@ impl Node {
             outcome => Ok(outcome),
         };
         self.answer(request.origin, answer, out);
-    }
-
-    /// The leader counts who is alive, and may not count the node that was asked: that one waits for the epoch itself, too.
-    fn waits_here_too(&mut self, id: u64) -> bool {
-        let here = self.health.view.epoch;
-        let Some(request) = self.requests.table.get_mut(&id) else { return false };
-        match request.work {
-            Work::WaitAll(epoch) if epoch > here && matches!(request.origin, Origin::Client(_)) => {
-                request.work = Work::WaitHere(epoch);
-                request.stage = Stage::Waiting { tried: None };
-                true
-            }
-            _ => false,
-        }
     }
 
     pub(crate) fn answer(

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use quorate_consensus::ProposeError;
 use quorate_meta::{AdmitRefusal, AppliedResult};
 use quorate_proto::{
-    Command, CommandBody, HealthEpoch, KvError, KvResponse, Refusal, RefusalCode, ResponseHeader,
-    Waited, forward_answer, kv_response,
+    Command, CommandBody, KvError, KvResponse, Refusal, RefusalCode, ResponseHeader,
+    forward_answer, kv_response,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -324,17 +324,6 @@ impl Node {
             self.finish_wait(id, out);
         }
         self.epoch_acknowledged(out);
-    }
-
-    /// Answers a wait with the newest epoch that qualifies.
-    pub(crate) fn finish_wait(&mut self, id: u64, out: &mut Vec<Output>) {
-        let here = matches!(
-            self.requests.table.get(&id).map(|request| &request.work),
-            Some(Work::WaitHere(_))
-        );
-        let epoch: HealthEpoch =
-            if here { self.health.view.epoch } else { self.acknowledged_by_all() };
-        self.finish_with(id, forward_answer::Outcome::Waited(Waited { epoch }), out);
     }
 
     /// Completes the header with what the answering node knows.

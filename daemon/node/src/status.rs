@@ -45,6 +45,19 @@ pub struct Opinion {
     pub reason: String,
 }
 
+/// How full a bounded thing is, for `/metrics` and `quorate why`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// What, in one stable word.
+    pub word: &'static str,
+    /// How much is taken now, in the unit of the bound.
+    pub used: u64,
+    /// The most that there may be.
+    pub limit: u64,
+    /// How often somebody was refused for want of room, since the start.
+    pub refused: u64,
+}
+
 /// Everything at once; cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
@@ -96,4 +109,6 @@ pub struct Status {
     pub snapshot: Option<SnapshotMetadata>,
     /// Counters for `/metrics`: name, help, value. Names follow Prometheus.
     pub counters: Vec<(&'static str, &'static str, u64)>,
+    /// How full the node's tables are.
+    pub bounds: Vec<Bound>,
 }

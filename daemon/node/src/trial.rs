@@ -135,7 +135,7 @@ impl Trial {
         self.founded.record.genesis_id()
     }
 
-    fn session(&self, number: u8) -> Session {
+    pub(crate) fn session(&self, number: u8) -> Session {
         Session {
             number: u64::from(number),
             instance: life(number),

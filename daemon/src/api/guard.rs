@@ -5,7 +5,7 @@
 //! no browser gets there and clients put anything at all into it.
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
@@ -43,10 +43,19 @@ fn without_port(host: &str) -> &str {
     }
 }
 
+/// A browser says with each request whose page asks: `none` is a person who typed the address, all else is a page. A page that asks
+/// without wanting to read the answer sends no Origin. Programs that are no browsers do not send this at all.
+fn allows_site(site: Option<&HeaderValue>) -> bool {
+    site.is_none_or(|site| site == "none" || site == "same-origin")
+}
+
 /// The middleware.
 pub(crate) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     if request.headers().contains_key(header::ORIGIN) {
         return refused("requests of web pages (with an Origin header) are refused");
+    }
+    if !allows_site(request.headers().get("sec-fetch-site")) {
+        return refused("requests that a web page of another site makes are refused");
     }
     let host = match request.uri().authority() {
         Some(authority) => Some(authority.as_str()),
@@ -64,7 +73,8 @@ fn refused(text: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::Guard;
+    use super::{Guard, allows_site};
+    use axum::http::HeaderValue;
 
     #[test]
     fn on_tcp_only_addresses_localhost_and_own_names_are_hosts() {
@@ -83,6 +93,13 @@ mod tests {
         for host in ["evil.example", "evil.example:4748", "db12", "", "127.0.0.1.evil.example"] {
             assert!(!guard.allows_host(host), "{host}");
         }
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_refused_also_when_it_does_not_read_the_answer() {
+        let says = |site| allows_site(Some(&HeaderValue::from_static(site)));
+        assert!(allows_site(None) && says("none") && says("same-origin"));
+        assert!(!says("cross-site") && !says("same-site") && !says(""));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use quorate_node::status::{Margin, Reason, State};
+use quorate_node::status::{Bound, Margin, Reason, State};
 use quorate_node::{ClientReply, ClientRequest, Event, Status};
 use quorate_proto::{
     Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Member, MemberState,
@@ -84,6 +84,7 @@ pub(crate) fn sample(state: State) -> Status {
         pings: Vec::new(),
         snapshot: None,
         counters: vec![("quorate_pings_total", "Pings sent.", 7)],
+        bounds: vec![Bound { word: "waits", used: 3, limit: 1_024, refused: 2 }],
     }
 }
 

@@ -1,0 +1,301 @@
+//! The table of requests at their origin: who asked, what for, how far each is, and how many of each kind there may be.
+//!
+//! A request is in exactly one stage. Each kind of asker has places of its own, so that neither local waits nor local requests
+//! take those of other nodes. Knows nothing of leaders, answers or how a request is moved on.
+
+use crate::status::Bound;
+use quorate_meta::Meta;
+use quorate_proto::{Admit, HealthEpoch, Instance, KvRequest, Moment};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Local reads and writes under way at a time. A fleet's own programs need tens; a thousand clients with several each fit.
+const LOCAL_REQUESTS: usize = 8_192;
+/// Local waits for an epoch at a time. They may last for an hour, so they have places apart.
+pub(super) const LOCAL_WAITS: usize = 1_024;
+/// Requests of other nodes at a time. The transport lets fewer in; who asks to be let in is among them.
+const PEER_REQUESTS: usize = 1_024;
+
+/// Whose places a request takes. At the bound the asker is told that this node is busy, and the others go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Local,
+    LocalWait,
+    Peer,
+}
+
+impl Place {
+    pub(crate) const ALL: [Self; 3] = [Self::Local, Self::LocalWait, Self::Peer];
+
+    pub(crate) fn of(origin: Origin, work: &Work) -> Self {
+        match (origin, work) {
+            (Origin::Client(_), Work::WaitAll(_) | Work::WaitHere(_)) => Self::LocalWait,
+            (Origin::Client(_), _) => Self::Local,
+            (Origin::Forwarded(_) | Origin::Relayed(_), _) => Self::Peer,
+        }
+    }
+
+    pub(crate) fn bound(self) -> usize {
+        match self {
+            Self::Local => LOCAL_REQUESTS,
+            Self::LocalWait => LOCAL_WAITS,
+            Self::Peer => PEER_REQUESTS,
+        }
+    }
+
+    /// The word in metrics.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Local => "requests",
+            Self::LocalWait => "waits",
+            Self::Peer => "peer-requests",
+        }
+    }
+
+    /// What a refused asker is told is too many.
+    pub(crate) fn crowd(self) -> &'static str {
+        match self {
+            Self::Local => "requests of programs on this host are under way",
+            Self::LocalWait => "waits for an epoch are under way at this node",
+            Self::Peer => "requests of other nodes are under way at this node",
+        }
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(crate) enum Work {
+    Write(KvRequest),
+    Read(KvRequest),
+    Admit(Box<Admit>),
+    /// Until every live node has acknowledged the epoch.
+    WaitAll(HealthEpoch),
+    /// Until this node has seen the epoch.
+    WaitHere(HealthEpoch),
+}
+
+/// Who gets the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Origin {
+    Client(u64),
+    /// Another node, which asks this one as leader.
+    Forwarded(u64),
+    /// Another node without a link to the leader: this one may ask the leader for it.
+    Relayed(u64),
+}
+
+/// How far a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nobody to ask yet. `tried`: the leader and term that turned it away.
+    Waiting { tried: Option<(Instance, u64)> },
+    /// Asked of a leader, under a ticket of this ask's own: only its answer counts. `to` is the leader, or the voter in
+    /// between.
+    Forwarded { to: Instance, leader: Instance, ask: u64 },
+    /// This node leads and it is in hand: queued, read or waited for.
+    Here,
+    /// Proposed by this node in this term.
+    Proposed { term: u64 },
+}
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) origin: Origin,
+    pub(crate) work: Work,
+    pub(crate) deadline: Moment,
+    pub(crate) stage: Stage,
+}
+
+impl Request {
+    pub(crate) fn is_write(&self) -> bool {
+        matches!(self.work, Work::Write(_))
+    }
+
+    /// Whether it may have happened, or may happen yet, although nobody here can tell.
+    pub(super) fn is_of_unknown_fate(&self) -> bool {
+        let write = matches!(self.work, Work::Write(_) | Work::Admit(_));
+        write && matches!(self.stage, Stage::Proposed { .. } | Stage::Forwarded { .. })
+    }
+}
+
+/// All requests of this node.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    pub(crate) table: BTreeMap<u64, Request>,
+    pub(super) deadlines: BTreeSet<(Moment, u64)>,
+    origins: BTreeMap<Origin, u64>,
+    /// How many hold a place, in the order of [`Place::ALL`].
+    held: [usize; Place::ALL.len()],
+    /// How many were refused for want of one.
+    refused: [u64; Place::ALL.len()],
+    /// Local waits until all live nodes have an epoch: of them only the lowest is asked of a leader.
+    waits: BTreeSet<(HealthEpoch, u64)>,
+    /// The one that was asked last, if it still stands.
+    pub(super) asked_wait: Option<u64>,
+    /// The asks that stand, by their tickets. A late answer of an earlier leader finds none.
+    asks: BTreeMap<u64, u64>,
+    next: u64,
+    /// Something has happened that may let waiting requests go on. They are looked at once in the settle and never
+    /// in the middle of something else, so that none is moved while it is being moved.
+    pub(crate) due: bool,
+    pub(crate) serving: crate::serve::Serving,
+}
+
+impl Requests {
+    /// Tickets of different runs never meet: the upper half is random.
+    pub(crate) fn new(boot_nonce: u64) -> Self {
+        Self {
+            table: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            origins: BTreeMap::new(),
+            held: Default::default(),
+            refused: Default::default(),
+            waits: BTreeSet::new(),
+            asked_wait: None,
+            asks: BTreeMap::new(),
+            due: false,
+            next: (boot_nonce << 32) | 1,
+            serving: crate::serve::Serving::default(),
+        }
+    }
+
+    pub(crate) fn new_ticket(&mut self) -> u64 {
+        self.next = self.next.wrapping_add(1).max(1);
+        self.next
+    }
+
+    /// Whether something is asked, proposed or read for somebody, or is about to be. Waits for an epoch do not count.
+    pub(crate) fn in_hand(&self) -> bool {
+        let busy = |request: &Request| {
+            !matches!(request.stage, Stage::Waiting { .. })
+                && !matches!(request.work, Work::WaitAll(_))
+        };
+        self.due || self.table.values().any(busy)
+    }
+
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        self.table.contains_key(&id)
+    }
+
+    /// A request ends at this moment at the latest.
+    pub(crate) fn hurry(&mut self, id: u64, at: Moment) {
+        let Some(request) = self.table.get_mut(&id).filter(|request| request.deadline > at) else {
+            return;
+        };
+        self.deadlines.remove(&(request.deadline, id));
+        request.deadline = at;
+        self.deadlines.insert((at, id));
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Whether there is a place for one more; a refusal is counted.
+    pub(crate) fn has_room(&mut self, place: Place) -> bool {
+        let room = self.held[place as usize] < place.bound();
+        self.refused[place as usize] += u64::from(!room);
+        room
+    }
+
+    /// How full the table is.
+    pub(crate) fn bounds(&self) -> impl Iterator<Item = Bound> {
+        Place::ALL.into_iter().map(|place| Bound {
+            word: place.word(),
+            used: self.held[place as usize] as u64,
+            limit: place.bound() as u64,
+            refused: self.refused[place as usize],
+        })
+    }
+
+    /// Takes a request in; the caller has seen that there is room.
+    pub(crate) fn add(&mut self, request: Request) -> u64 {
+        let id = self.new_ticket();
+        self.deadlines.insert((request.deadline, id));
+        self.origins.insert(request.origin, id);
+        self.held[Place::of(request.origin, &request.work) as usize] += 1;
+        if let (Origin::Client(_), Work::WaitAll(epoch)) = (request.origin, &request.work) {
+            self.waits.insert((*epoch, id));
+        }
+        self.table.insert(id, request);
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: u64) -> Option<Request> {
+        let request = self.table.remove(&id)?;
+        if let Stage::Forwarded { ask, .. } = request.stage {
+            self.asks.remove(&ask);
+        }
+        self.deadlines.remove(&(request.deadline, id));
+        self.origins.remove(&request.origin);
+        self.held[Place::of(request.origin, &request.work) as usize] -= 1;
+        if let Work::WaitAll(epoch) = request.work {
+            self.end_wait(epoch, id);
+        }
+        Some(request)
+    }
+
+    /// A wait is not for all nodes any more: the next lowest is looked at in the settle.
+    fn end_wait(&mut self, epoch: HealthEpoch, id: u64) {
+        self.due |= self.waits.remove(&(epoch, id));
+    }
+
+    /// All live nodes have the epoch: what is left of this wait is this node's own.
+    pub(crate) fn wait_here(&mut self, id: u64) {
+        let Some(request) = self.table.get_mut(&id) else { return };
+        if let Work::WaitAll(epoch) = request.work {
+            request.work = Work::WaitHere(epoch);
+            self.end_wait(epoch, id);
+            self.set_stage(id, Stage::Waiting { tried: None });
+        }
+    }
+
+    /// The local wait for the lowest epoch of all nodes.
+    pub(crate) fn lowest_wait(&self) -> Option<u64> {
+        self.waits.first().map(|(_, id)| *id)
+    }
+
+    /// The local wait that a leader is asked for, with its ask.
+    pub(crate) fn asked_wait(&self) -> Option<(u64, u64)> {
+        let id = self.asked_wait?;
+        match self.table.get(&id)?.stage {
+            Stage::Forwarded { ask, .. } => Some((id, ask)),
+            _ => None,
+        }
+    }
+
+    /// Local waits for all nodes that this epoch ends, lowest first.
+    pub(crate) fn waits_until(&self, epoch: HealthEpoch) -> Vec<u64> {
+        self.waits.iter().take_while(|(of, _)| *of <= epoch).map(|(_, id)| *id).collect()
+    }
+
+    /// Whoever asked is gone, and so is the request; a proposal of it may still happen. Returns the ask that stood.
+    pub(crate) fn asker_gone(&mut self, origin: Origin) -> Option<u64> {
+        let id = *self.origins.get(&origin)?;
+        match self.remove(id)?.stage {
+            Stage::Forwarded { ask, .. } => Some(ask),
+            _ => None,
+        }
+    }
+
+    /// Moves a request to another stage; an ask that it leaves stands no longer.
+    pub(crate) fn set_stage(&mut self, id: u64, stage: Stage) {
+        let Some(request) = self.table.get_mut(&id) else { return };
+        if let Stage::Forwarded { ask, .. } = std::mem::replace(&mut request.stage, stage) {
+            self.asks.remove(&ask);
+        }
+        if let Stage::Forwarded { ask, .. } = stage {
+            self.asks.insert(ask, id);
+        }
+    }
+
+    /// The request that waits for this answer.
+    pub(crate) fn asked(&self, ask: u64) -> Option<u64> {
+        self.asks.get(&ask).copied()
+    }
+}
+
+/// Sorts a keyspace request.
+pub(crate) fn work_of(request: KvRequest) -> Work {
+    if Meta::is_read_only(&request) { Work::Read(request) } else { Work::Write(request) }
+}

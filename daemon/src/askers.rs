@@ -1,0 +1,145 @@
+//! Who waits for an answer of the loop: programs on this host, other nodes, and this node's own requests to a leader.
+//!
+//! Whoever stops waiting has closed its end, of which nobody tells the loop. So the ends are looked at once a second: what an
+//! asker left behind does not hold a place for longer than that, nor, through the transport, a place at the leader.
+//! Knows nothing of what is asked.
+
+use bytes::Bytes;
+use quorate_node::{ClientReply, Input};
+use quorate_proto::Moment;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+/// Replies that local clients wait for; the node refuses more requests than that by itself, this is a backstop.
+const MAX_REPLIES: usize = 32_768;
+/// How often it is looked who is gone.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub(crate) struct Askers {
+    replies: BTreeMap<u64, oneshot::Sender<ClientReply>>,
+    answers: BTreeMap<u64, oneshot::Sender<Bytes>>,
+    forwards: BTreeMap<u64, AbortHandle>,
+    next_ticket: u64,
+    looked: Moment,
+}
+
+impl Askers {
+    fn ticket(&mut self) -> u64 {
+        self.next_ticket += 1;
+        self.next_ticket
+    }
+
+    /// A program on this host waits. Full: its end is handed back.
+    pub(crate) fn expect_reply(
+        &mut self,
+        reply: oneshot::Sender<ClientReply>,
+    ) -> Result<u64, oneshot::Sender<ClientReply>> {
+        if self.replies.len() >= MAX_REPLIES {
+            return Err(reply);
+        }
+        let ticket = self.ticket();
+        self.replies.insert(ticket, reply);
+        Ok(ticket)
+    }
+
+    /// Another node waits. The transport bounds how many do.
+    pub(crate) fn expect_answer(&mut self, answer: oneshot::Sender<Bytes>) -> u64 {
+        let ticket = self.ticket();
+        self.answers.insert(ticket, answer);
+        ticket
+    }
+
+    /// This task waits for a leader's answer.
+    pub(crate) fn asks(&mut self, ticket: u64, task: AbortHandle) {
+        self.forwards.insert(ticket, task);
+    }
+
+    /// The answer to a local program; one that is gone hears nothing.
+    pub(crate) fn reply(&mut self, ticket: u64, reply: ClientReply) {
+        if let Some(waiting) = self.replies.remove(&ticket) {
+            let _ = waiting.send(reply);
+        }
+    }
+
+    /// The answer to another node.
+    pub(crate) fn answer(&mut self, ticket: u64, answer: Bytes) {
+        if let Some(waiting) = self.answers.remove(&ticket) {
+            let _ = waiting.send(answer);
+        }
+    }
+
+    /// A leader's answer is not wanted any more: the stream is reset, by which the leader learns it.
+    pub(crate) fn withdraw(&mut self, ticket: u64) {
+        if let Some(task) = self.forwards.remove(&ticket) {
+            task.abort();
+        }
+    }
+
+    /// When to look again; never when nobody waits.
+    pub(crate) fn next_look(&self) -> Option<Moment> {
+        let nobody = self.replies.is_empty() && self.answers.is_empty() && self.forwards.is_empty();
+        (!nobody).then(|| self.looked + LOOK)
+    }
+
+    /// Who has gone, if it is time to look.
+    pub(crate) fn look(&mut self, now: Moment, inputs: &mut Vec<Input>) {
+        if self.next_look().is_none_or(|at| now < at) {
+            return;
+        }
+        self.looked = now;
+        let clients = self.replies.extract_if(.., |_, waiting| waiting.is_closed());
+        inputs.extend(clients.map(|(ticket, _)| Input::ClientGone { ticket }));
+        let nodes = self.answers.extract_if(.., |_, waiting| waiting.is_closed());
+        inputs.extend(nodes.map(|(ticket, _)| Input::AskerGone { ticket }));
+        self.forwards.retain(|_, task| !task.is_finished());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gone(askers: &mut Askers, at: Moment) -> Vec<(bool, u64)> {
+        let mut inputs = Vec::new();
+        askers.look(at, &mut inputs);
+        let told = inputs.into_iter().map(|input| match input {
+            Input::ClientGone { ticket } => (true, ticket),
+            Input::AskerGone { ticket } => (false, ticket),
+            other => panic!("{other:?}"),
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn who_stopped_waiting_is_told_once_and_whoever_waits_is_not() {
+        let mut askers = Askers::default();
+        let start = Moment::from_micros(9_000_000);
+        assert_eq!((askers.next_look(), gone(&mut askers, start)), (None, vec![]));
+        let (left, left_end) = oneshot::channel();
+        let (stays, mut stays_end) = oneshot::channel();
+        let (node, node_end) = oneshot::channel();
+        let left = askers.expect_reply(left).unwrap();
+        let stays = askers.expect_reply(stays).unwrap();
+        let node = askers.expect_answer(node);
+        drop((left_end, node_end));
+        assert_eq!(gone(&mut askers, start), [(true, left), (false, node)]);
+        assert_eq!(gone(&mut askers, start + LOOK), []);
+        askers.reply(stays, ClientReply::Epoch(quorate_proto::HealthEpoch::new(3)));
+        assert!(stays_end.try_recv().is_ok());
+        assert_eq!(askers.next_look(), None, "nobody waits, so nothing wakes the loop");
+    }
+
+    #[tokio::test]
+    async fn an_ask_that_is_withdrawn_ends() {
+        let mut askers = Askers::default();
+        let task = tokio::spawn(std::future::pending::<()>());
+        askers.asks(7, task.abort_handle());
+        askers.withdraw(7);
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert_eq!(askers.next_look(), None);
+    }
+}
