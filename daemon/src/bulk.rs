@@ -70,7 +70,13 @@ impl Bulk {
         let header = SnapshotAnnouncement { message, bytes }.encode_to_vec().into();
         let read = move |had| read(Arc::clone(&source), had);
         let outcome = self.transport.send_snapshot(to, address, header, read).await;
-        tracing::info!(%to, index, ?outcome, "a snapshot was sent");
+        match outcome {
+            SnapshotOutcome::Taken => tracing::info!(%to, index, "a snapshot was sent and taken"),
+            SnapshotOutcome::Failed => tracing::info!(%to, index, "a snapshot did not arrive"),
+            SnapshotOutcome::Unreadable => {
+                tracing::warn!(%to, index, "a snapshot could not be read while it was sent")
+            }
+        }
         outcome
     }
 

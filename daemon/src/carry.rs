@@ -7,6 +7,7 @@ use crate::clock;
 use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
 use crate::doors::{PingFailure, Pings, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
+use crate::journal::NOTICE;
 use crate::link_line::LinkLine;
 use crate::pings;
 use crate::resolve;
@@ -55,7 +56,7 @@ impl Carrier {
         for output in out.drain(..) {
             match output {
                 Output::Stopped => ended = Some(Ended::Stopped),
-                Output::Halt { reason } => return Some(Ended::Halted(reason)),
+                Output::Halt { reason, again } => return Some(Ended::Halted { reason, again }),
                 output => self.carry_one(output),
             }
         }
@@ -107,13 +108,13 @@ impl Carrier {
                 if event.warning {
                     tracing::warn!(kind = event.kind, "{}", event.text);
                 } else {
-                    tracing::info!(kind = event.kind, "{}", event.text);
+                    tracing::info!(target: NOTICE, kind = event.kind, "{}", event.text);
                 }
                 self.hands.events.push(event);
             }
             Output::Founded(founded) => {
                 let genesis = founded.record.genesis_id();
-                tracing::info!(cluster_id = %genesis, ballot = ?founded.record.ballot, "founding record is durable");
+                tracing::info!(target: NOTICE, cluster_id = %genesis, "the founding record is durable here");
             }
             Output::Stopped | Output::Halt { .. } => {}
         }

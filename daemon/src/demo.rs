@@ -15,7 +15,7 @@ mod story;
 mod watching;
 mod writing;
 
-use crate::cli::DemoOptions;
+use crate::cli::{DemoOptions, complain};
 use stage::{End, Stage};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ const LAST_WORDS: usize = 10;
 pub(crate) fn demo(options: &DemoOptions) -> ExitCode {
     // A panic must unwind here, so that daemons and directory go.
     std::panic::set_hook(Box::new(|panic| {
-        eprintln!("quorate demo panicked, which is a bug in quorate: {panic}");
+        complain(&format!("quorate demo panicked, which is a bug in quorate: {panic}"));
     }));
     // One thread: the daemons are told to end with the thread that started them, and this one lives longest.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -39,7 +39,7 @@ pub(crate) fn demo(options: &DemoOptions) -> ExitCode {
         Err(error) => Err(format!("cannot start: {error}")),
     };
     played.unwrap_or_else(|error| {
-        eprintln!("quorate demo: {error}");
+        complain(&format!("quorate demo: {error}"));
         ExitCode::FAILURE
     })
 }
@@ -69,13 +69,12 @@ async fn play(stay: bool) -> Result<ExitCode, String> {
         Ok(()) | Err(Cut::End(End::Unread)) => ExitCode::SUCCESS,
         Err(Cut::Signal(code)) => {
             stage.screen.clear();
-            eprintln!("quorate demo: interrupted; nothing is left behind");
+            complain("quorate demo: interrupted; nothing is left behind");
             ExitCode::from(code)
         }
         Err(Cut::End(End::Failed(text))) => {
             stage.screen.clear();
-            eprintln!("\nquorate demo: {text}");
-            eprint!("{}", last_words(&mut stage));
+            complain(&format!("\nquorate demo: {text}\n{}", last_words(&mut stage).trim_end()));
             ExitCode::FAILURE
         }
     })

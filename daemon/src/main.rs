@@ -1,7 +1,10 @@
 //! The daemon `quorate` and its command line, in one binary: this file only takes the arguments apart and hands over.
 //!
 //! A panic anywhere is logged and ends the process at once: a node that has broken one of its own invariants must
-//! not go on, and systemd starts it again from what is durable.
+//! not go on, and systemd starts it again from what is durable. Nothing is said by the macros that panic when standard
+//! error cannot be written.
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod api;
 mod askers;
@@ -14,16 +17,19 @@ mod demo;
 mod disk;
 mod doors;
 mod feed;
+mod journal;
 mod judgement;
 mod link_line;
 mod links;
 mod metrics;
 mod pings;
+mod reload;
 mod resolve;
 mod run;
 mod seeds;
 mod service;
 mod turns;
+mod waiting;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -31,11 +37,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let stack = std::backtrace::Backtrace::capture();
-        if tracing::dispatcher::has_been_set() {
-            tracing::error!(%panic, %stack, "panicked: a bug in quorate; the process ends");
-        } else {
-            eprintln!("quorate panicked, which is a bug in quorate: {panic}\n{stack}");
-        }
+        journal::last_words(&format!(
+            "panicked, which is a bug in quorate; the process ends: {panic}\n{stack}"
+        ));
         std::process::abort();
     }));
     cli::main(cli::Arguments::parse())

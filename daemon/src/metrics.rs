@@ -13,8 +13,8 @@ use std::fmt::Write as _;
 /// Content type of the text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The text; without the links when the loop did not tell them in time.
-pub(crate) fn render(status: &Status, lines: Option<&[LinkLine]>) -> String {
+/// The text; without the links when the loop did not tell them in time. `unwritten` are the lines that the log lost.
+pub(crate) fn render(status: &Status, lines: Option<&[LinkLine]>, unwritten: u64) -> String {
     let mut out = String::new();
     let members = &status.view.members;
     let in_state = |state: MemberState| members.iter().filter(|m| m.state() == state).count();
@@ -60,6 +60,8 @@ pub(crate) fn render(status: &Status, lines: Option<&[LinkLine]>) -> String {
     for (name, help, value) in &status.counters {
         counter(&mut out, name, help, *value);
     }
+    let help = "Log lines that were dropped, as standard error could not be written.";
+    counter(&mut out, "quorate_log_lines_lost_total", help, unwritten);
     if let Some(lines) = lines {
         links::render(&mut out, lines);
     }

@@ -8,10 +8,12 @@ use crate::api;
 use crate::carry::{Carrier, Hands};
 use crate::cli::RunOptions;
 use crate::clock;
-use crate::config::{Config, Environment, LogFormat};
+use crate::config::{Config, Environment};
 use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
 use crate::doors::{CALLS, Closing, Doors, Started, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
+use crate::journal;
+use crate::reload::Reload;
 use crate::seeds::OwnHost;
 use crate::service::Service;
 use crate::turns::{Ended, Loop, Sources};
@@ -38,6 +40,9 @@ const INPUTS: usize = 8_192;
 const SNAPSHOT_EVERY: u64 = 50_000;
 /// `quorate farewell` may delay a restart by this at most.
 const FAREWELL: Duration = Duration::from_millis(300);
+/// The exit code of a daemon that must not be started again before somebody has done what it says; all else that fails has 1.
+/// None of those to which systemd gives names of its own (systemd.exec(5)); `quorate.service` knows it.
+const OPERATOR: u8 = 10;
 /// How long the clients of the doors may take their last answers at a stop.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
@@ -48,7 +53,9 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
         Ok(config) => config,
         Err(error) => return refuse(&error),
     };
-    start_logging(&config);
+    if let Err(error) = journal::start(&config.log) {
+        return refuse(&error);
+    }
     // One thread for loop and network, so that a frame goes through without waking anybody; the doors have their
     // own, so that no client's answer, however large, delays a heartbeat.
     let inner = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -60,7 +67,9 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
     let ended = match (inner, doors) {
         (Ok(inner), Ok(doors)) => {
             // As a task: what wakes the future of `block_on` itself costs the runtime one more look at its sockets.
-            let serving = inner.spawn(serve(config, environment, doors.handle().clone()));
+            let reload = Reload::new(config.clone(), options.host.clone(), environment.clone());
+            let serving = serve(config, environment, reload, doors.handle().clone());
+            let serving = inner.spawn(serving);
             let ended = inner.block_on(serving).unwrap_or_else(|panic| {
                 std::panic::resume_unwind(panic.into_panic());
             });
@@ -70,35 +79,25 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
         (Err(error), _) | (_, Err(error)) => return refuse(&error),
     };
     match ended {
-        Ok(Ended::Stopped) => ExitCode::SUCCESS,
-        Ok(Ended::Halted(reason)) => {
-            tracing::error!("halted: {reason}");
-            ExitCode::FAILURE
+        Ok(Ended::Stopped) => {
+            journal::flush();
+            ExitCode::SUCCESS
+        }
+        Ok(Ended::Halted { reason, again: true }) => refuse(&format_args!("halted: {reason}")),
+        Ok(Ended::Halted { reason, again: false }) => {
+            refuse(&format_args!("halted: {reason}"));
+            ExitCode::from(OPERATOR)
         }
         Err(error) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
+            let code = refuse(&error);
+            if error.needs_operator() { ExitCode::from(OPERATOR) } else { code }
         }
     }
 }
 
 fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("quorate: {error}");
+    journal::last_words(&error.to_string());
     ExitCode::FAILURE
-}
-
-fn start_logging(config: &Config) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&config.log.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    // The journal has its own time stamps.
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let builder = builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    match (config.log.format, journal) {
-        (LogFormat::Json, _) => builder.json().init(),
-        (LogFormat::Text, true) => builder.without_time().with_target(false).init(),
-        (LogFormat::Text, false) => builder.with_target(false).init(),
-    }
 }
 
 /// Why the daemon could not start; the texts name the thing and the remedy.
@@ -114,6 +113,13 @@ enum StartError {
     System(#[from] std::io::Error),
     #[error("cannot start: the system gives no random numbers: {0}")]
     Random(getrandom::Error),
+}
+
+impl StartError {
+    /// Whether every other start would fail like this one until somebody has done something about it.
+    fn needs_operator(&self) -> bool {
+        matches!(self, Self::Disk(error) if error.needs_operator())
+    }
 }
 
 /// What the data directory held.
@@ -134,7 +140,8 @@ fn open_disk(config: &Config) -> Result<OpenedDisk, StartError> {
         tracing::warn!("{note}");
     }
     let (instance, generation) = (opened.dir.identity().instance, opened.dir.generation());
-    tracing::info!(%instance, ?generation, fresh = opened.fresh, "data directory opened");
+    let generation = generation.get();
+    tracing::info!(%instance, generation, fresh = opened.fresh, "data directory opened");
     Ok(OpenedDisk { dir: opened.dir, founding: opened.founding, marker: opened.marker, recovered })
 }
 
@@ -220,8 +227,11 @@ fn channels() -> Result<Channels, StartError> {
 async fn serve(
     config: Config,
     environment: Environment,
+    reload: Reload,
     threads: Handle,
 ) -> Result<Ended, StartError> {
+    // First of all: from here on a SIGHUP ends nothing.
+    reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_disk(&config)?;
     let (unix, tcp) = open_doors(&config, &threads).await?;
     let channels = channels()?;

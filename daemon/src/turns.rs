@@ -5,7 +5,9 @@
 
 use crate::carry::Carrier;
 use crate::doors::{Call, wall_unix_ms};
+use crate::journal::NOTICE;
 use crate::service::Service;
+use crate::waiting::Waiting;
 use crate::{clock, disk::Completed};
 use quorate_node::{ClientReply, Input, Node, Output, Status};
 use quorate_proto::{Moment, Refusal, RefusalCode};
@@ -40,8 +42,13 @@ pub(crate) struct Sources {
 pub(crate) enum Ended {
     /// As asked.
     Stopped,
-    /// The node must not go on.
-    Halted(String),
+    /// The node must not go on. `again`: another start may go better.
+    Halted {
+        /// Why, and what helps.
+        reason: String,
+        /// Whether it may start again by itself.
+        again: bool,
+    },
 }
 
 /// The loop and what it holds.
@@ -50,6 +57,7 @@ pub(crate) struct Loop {
     carrier: Carrier,
     service: Service,
     status: watch::Sender<Arc<Status>>,
+    waiting: Waiting,
     shown: (u64, Moment),
 }
 
@@ -61,7 +69,8 @@ impl Loop {
         service: Service,
         status: watch::Sender<Arc<Status>>,
     ) -> Self {
-        Self { node, carrier, service, status, shown: (0, Moment::ZERO) }
+        let (waiting, shown) = (Waiting::default(), (0, Moment::ZERO));
+        Self { node, carrier, service, status, waiting, shown }
     }
 
     /// Turns until the node has stopped. `first` are the outputs of the node's start.
@@ -82,7 +91,8 @@ impl Loop {
             self.node.turn(begun, wall_unix_ms(), inputs.drain(..), &mut out);
             let took = clock::now().since(begun);
             if took > LONG_TURN {
-                tracing::warn!(?took, inputs = count, outputs = out.len(), "long turn");
+                let took_ms = took.as_millis();
+                tracing::warn!(took_ms, inputs = count, outputs = out.len(), "long turn");
             }
             self.service.turned(begun);
         }
@@ -171,6 +181,9 @@ impl Loop {
         self.shown = (self.node.version(), now);
         let status = self.node.status(now);
         self.service.show(&status);
+        for line in self.waiting.lines(&status.reasons) {
+            tracing::info!(target: NOTICE, "{line}");
+        }
         self.status.send_replace(Arc::new(status));
     }
 }

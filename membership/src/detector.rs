@@ -71,7 +71,8 @@ impl Detector {
             return;
         }
         if let Some(late_by) = self.awareness.turn(now) {
-            tracing::warn!(?late_by, "this node stood still; it doubts itself before others");
+            let late_ms = late_by.as_millis();
+            tracing::warn!(late_ms, "this node stood still; it doubts itself before others");
             self.swim.postpone(late_by);
             self.pings.restart_clocks(now);
             self.errands.drop_all();

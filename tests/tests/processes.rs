@@ -21,6 +21,7 @@ mod processes {
     mod place;
     mod renames;
     mod stops;
+    mod surroundings;
     mod watching;
     mod wipes;
     mod writer;

@@ -47,6 +47,11 @@ fn every_pure_crate_bans_clocks_threads_and_random_hashing() {
 }
 
 #[test]
+fn no_line_for_operators_has_debug_text() {
+    fail_if_any(&tidy::shape::debug_text_for_operators(&Tree::read()));
+}
+
+#[test]
 fn texts_speak_of_the_product_only() {
     fail_if_any(&tidy::shape::foreign_words(&Tree::read()));
 }

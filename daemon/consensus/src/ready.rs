@@ -199,7 +199,15 @@ impl Replica {
         let ack = message.kind == MessageKind::AppendResponse as i32 && !message.reject;
         let false_append = append && guard::check_order(&message).is_err();
         if false_append || (ack && message.index > last) {
-            tracing::error!(?message, last, "raft wanted to send what cannot be true; dropped");
+            let (to, index, term) = (message.to, message.index, message.term);
+            tracing::error!(
+                to,
+                index,
+                term,
+                last,
+                "raft wanted to send what cannot be true; dropped"
+            );
+            tracing::debug!(?message, "dropped");
             return None;
         }
         Some(message)

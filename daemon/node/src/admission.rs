@@ -288,7 +288,7 @@ impl Node {
         let (first, since) = *self.admission.superseded_by.get_or_insert((by, self.now));
         let alone = self.other_replicas(by).next().is_none();
         if first != by || (alone && self.now.since(since) >= SECOND_WORD) {
-            out.push(Output::Halt { reason: text.to_owned() });
+            out.push(Output::Halt { reason: text.to_owned(), again: false });
         } else if !alone {
             self.timers.arm(Timer::Join, self.now + ASK_SOON);
         }

@@ -218,7 +218,7 @@ impl Node {
         })
     }
 
-    fn describe(&self, changes: &[ConfChange]) -> String {
+    pub(crate) fn describe(&self, changes: &[ConfChange]) -> String {
         let words: Vec<String> = changes
             .iter()
             .map(|one| {

@@ -124,7 +124,7 @@ impl Node {
             leader.term,
             self.config.cluster
         );
-        out.push(Output::Halt { reason });
+        out.push(Output::Halt { reason, again: false });
     }
 
     /// The leader's entries differ from what is committed here. Nothing says which of the two is damaged.
@@ -172,7 +172,7 @@ impl Node {
                 against.len(),
                 against.join(", ")
             );
-            out.push(Output::Halt { reason });
+            out.push(Output::Halt { reason, again: false });
         }
     }
 

@@ -71,7 +71,7 @@ impl Node {
         if self.now.since(since) >= GIVE_UP {
             let reason =
                 "the disk under `data_dir` has not answered for 30 s (dmesg, iostat -x)".to_owned();
-            out.push(Output::Halt { reason });
+            out.push(Output::Halt { reason, again: true });
         } else if self.leads() && self.now >= self.hand_over_at {
             self.hand_over_at = self.now + HAND_OVER_AGAIN;
             if let (Some(successor), Some(group)) = (self.successor(), &mut self.group) {

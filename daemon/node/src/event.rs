@@ -171,8 +171,8 @@ pub enum Output {
     Founded(Box<Founded>),
     /// Everything that `Input::Stop` asked for is done.
     Stopped,
-    /// The node must not go on: exit with this text and do not restart on the same data.
-    Halt { reason: String },
+    /// The node must not go on: exit with this text. Unless another start may go better (`again`), do not restart on the same data.
+    Halt { reason: String, again: bool },
 }
 
 /// A line of `quorate events`.

@@ -90,7 +90,7 @@ impl Node {
             Ok(replica) => replica,
             Err(error) => {
                 let reason = format!("the log cannot be continued: {error}");
-                out.push(Output::Halt { reason });
+                out.push(Output::Halt { reason, again: false });
                 return;
             }
         };
@@ -213,7 +213,7 @@ impl Node {
             ReplicaOutput::ReadReady { ticket, index } => self.read_ready(ticket, index, out),
             ReplicaOutput::ChangeRefused(changes) => {
                 self.autopilot.refused(self.now);
-                tracing::warn!(?changes, "raft refused a change of voters");
+                tracing::warn!(changes = %self.describe(&changes.changes), "raft refused a change of voters");
             }
             ReplicaOutput::RemovedAsLeader => {
                 self.group = None;

@@ -258,7 +258,7 @@ impl Node {
                 Err(error) => {
                     self.counters.frames_malformed += 1;
                     if let Some(count) = self.malformed.note(self.now, from) {
-                        tracing::warn!(?from, %error, count, "frames refused");
+                        tracing::warn!(%from, %error, count, "frames refused");
                     }
                 }
             },

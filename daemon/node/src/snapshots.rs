@@ -193,7 +193,7 @@ impl Node {
             _ => {
                 let reason =
                     "raft took a snapshot whose content is not here; this is a defect".to_owned();
-                out.push(Output::Halt { reason });
+                out.push(Output::Halt { reason, again: true });
             }
         }
     }

@@ -8,6 +8,7 @@ use super::pages::{
 };
 use super::{KV_PATH, PROTOBUF, etcd, streams, wait};
 use crate::doors::{Call, Doors, LINKS_PATIENCE, PATIENCE, PINGS, PingFailure};
+use crate::journal::lost_lines;
 use crate::metrics;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -156,7 +157,7 @@ async fn kv(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) -> Resp
 
 async fn metrics_text(State(doors): State<Doors>) -> Response {
     let links = doors.ask(LINKS_PATIENCE, |reply| Call::Links { reply }).await.ok();
-    let text = metrics::render(&doors.status.borrow(), links.as_deref());
+    let text = metrics::render(&doors.status.borrow(), links.as_deref(), lost_lines());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

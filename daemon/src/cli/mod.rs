@@ -21,7 +21,7 @@ pub(crate) use arguments::{Arguments, Command, DemoOptions, Format, RunOptions};
 pub(crate) use client::Client;
 pub(crate) use exit::Failure;
 pub(crate) use keyspace::ask as ask_keyspace;
-pub(crate) use output::colour;
+pub(crate) use output::{colour, complain};
 
 use std::process::ExitCode;
 

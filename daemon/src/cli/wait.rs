@@ -45,7 +45,7 @@ pub(super) async fn wait(
             Exit::Unreachable if over => return Err(failure),
             Exit::Unreachable => {
                 if !told {
-                    eprintln!("quorate: {}; waiting for it", failure.text);
+                    output::complain(&format!("quorate: {}; waiting for it", failure.text));
                     told = true;
                 }
                 tokio::time::sleep(RETRY).await;

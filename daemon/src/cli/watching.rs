@@ -79,7 +79,7 @@ async fn follow(
             }
             Err(failure) if failure.exit != Exit::Unreachable => return Err(failure),
             Err(failure) => {
-                eprintln!("quorate: {}; waiting for it", failure.text);
+                output::complain(&format!("quorate: {}; waiting for it", failure.text));
                 lines = reconnect(client, path, seen.as_deref()).await?;
             }
         }

@@ -1,6 +1,7 @@
 //! Where the demonstration lives: one temporary directory with a secret and, for each daemon, its two configuration
 //! files, its data, its socket and its log. The directory goes when the [`Place`] goes.
 
+use crate::cli::complain;
 use quorate_transport::Secret;
 use std::fmt::Write as _;
 use std::io;
@@ -108,7 +109,8 @@ impl Drop for Place {
             }
         }
         if self.root.exists() {
-            eprintln!("quorate demo: cannot remove {}; remove it by hand", self.root.display());
+            let root = self.root.display();
+            complain(&format!("quorate demo: cannot remove {root}; remove it by hand"));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Files that are replaced whole: written aside, synced, renamed, directory synced. A kill at any byte leaves the
 //! old content or the new one, never a mixture; a checksum tells when the disk itself lied.
 
+use super::error;
 use super::files::Files;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -95,10 +96,10 @@ pub(super) fn unseal<'a>(mark: &[u8; 8], content: &'a [u8]) -> Result<&'a [u8], 
 /// The disk failed in a way after which nothing that was written can be trusted (a failed sync may have dropped
 /// what an earlier write put into the page cache): ends the process before anything is acknowledged.
 pub(super) fn fatal(doing: &str, path: &Path, error: &io::Error) -> ! {
-    tracing::error!(path = %path.display(), %error, "{doing} failed; the daemon stops, because what it wrote may be lost");
-    eprintln!(
-        "quorate: {doing} {} failed: {error}. The daemon stops before it acknowledges anything; check the disk (`journalctl -k`, `smartctl`), then start it again",
+    let remedy = error::remedy(error);
+    crate::journal::last_words(&format!(
+        "{doing} {} failed: {error}. The daemon stops before it acknowledges anything, because what it wrote may be lost; {remedy}, then start it again",
         path.display()
-    );
+    ));
     std::process::abort()
 }

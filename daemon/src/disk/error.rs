@@ -1,5 +1,6 @@
 //! Why a data directory cannot be used. Each error names the thing and the way out.
 
+use rustix::io::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -159,23 +160,69 @@ pub(crate) enum DiskError {
 }
 
 impl DiskError {
+    /// Whether it stays so until somebody has looked: no other start goes better.
+    pub(crate) fn needs_operator(&self) -> bool {
+        match self {
+            Self::Locked { .. } | Self::Io { .. } | Self::Full { .. } => false,
+            Self::NotOurs { .. }
+            | Self::Damaged { .. }
+            | Self::Corrupt { .. }
+            | Self::OlderCopy { .. }
+            | Self::Mixed { .. }
+            | Self::OtherCluster { .. }
+            | Self::OtherName { .. }
+            | Self::MarkerConflict { .. }
+            | Self::Exposed { .. } => true,
+        }
+    }
+
     /// Wraps an error of the system.
     pub(super) fn io(doing: &'static str, path: &Path, error: io::Error) -> Self {
         let path = path.to_owned();
-        let remedy = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                return Self::Full { doing, path };
-            }
-            io::ErrorKind::PermissionDenied => {
-                "the directory must belong to the user that quorate runs as (`chown -R quorate: DIRECTORY`)"
-            }
-            io::ErrorKind::ReadOnlyFilesystem => {
-                "mount the file system for writing, or set another `data_dir`"
-            }
-            io::ErrorKind::NotFound => "create the directory above it, or set another `data_dir`",
-            io::ErrorKind::NotADirectory => "a file is in the way: set another `data_dir`",
-            _ => "check the disk (`journalctl -k`)",
-        };
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return Self::Full { doing, path };
+        }
+        let remedy = remedy(&error);
         Self::Io { doing, path, error, remedy }
+    }
+}
+
+/// What helps against an error of the system.
+pub(super) fn remedy(error: &io::Error) -> &'static str {
+    // They have no kind of their own, and say nothing about the disk.
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE) => {
+            return "this process has no file descriptors left: let it have more (`LimitNOFILE` in its unit, `ulimit -n`)";
+        }
+        Some(Errno::NFILE) => {
+            return "this machine has no file descriptors left (`sysctl fs.file-max fs.file-nr`)";
+        }
+        _ => {}
+    }
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "the directory must belong to the user that quorate runs as (`chown -R quorate: DIRECTORY`)"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "mount the file system for writing, or set another `data_dir`"
+        }
+        io::ErrorKind::NotFound => "create the directory above it, or set another `data_dir`",
+        io::ErrorKind::NotADirectory => "a file is in the way: set another `data_dir`",
+        _ => "check the disk (`journalctl -k`, `smartctl`)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_without_descriptors_does_not_blame_its_disk() {
+        for (errno, what) in [(Errno::MFILE, "LimitNOFILE"), (Errno::NFILE, "fs.file-max")] {
+            let error = DiskError::io("open", Path::new("log"), errno.into()).to_string();
+            assert!(error.contains(what) && !error.contains("disk"), "{error}");
+        }
+        let broken = DiskError::io("open", Path::new("log"), Errno::IO.into()).to_string();
+        assert!(broken.contains("check the disk"), "{broken}");
     }
 }

@@ -74,7 +74,10 @@ pub(crate) fn reset(
     }
     Ok(match cleared.as_slice() {
         [] => "nothing to clear: this host has neither data nor a marker".into(),
-        paths => format!("cleared {}; the next start is a new disk", paths.join(" and ")),
+        paths => format!(
+            "cleared {}; the next start is a new disk: `systemctl start quorate`",
+            paths.join(" and ")
+        ),
     })
 }
 

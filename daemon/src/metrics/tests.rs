@@ -34,7 +34,7 @@ fn line(name: &str) -> LinkLine {
 }
 
 fn text(lines: &[LinkLine]) -> String {
-    render(&sample(State::Quorate), Some(lines))
+    render(&sample(State::Quorate), Some(lines), 0)
 }
 
 #[test]
@@ -88,7 +88,10 @@ fn no_series_comes_twice_and_their_number_is_bounded() {
 
 #[test]
 fn without_the_links_all_else_is_there() {
-    let text = render(&sample(State::NoQuorum), None);
+    let text = render(&sample(State::NoQuorum), None, 3);
     assert!(text.contains("quorate_quorate 0") && !text.contains("quorate_link"));
-    assert!(super::render(&sample(State::Quorate), Some(&[])).contains("quorate_links_omitted 0"));
+    assert!(text.contains("\nquorate_log_lines_lost_total 3\n"));
+    assert!(
+        super::render(&sample(State::Quorate), Some(&[]), 0).contains("quorate_links_omitted 0")
+    );
 }

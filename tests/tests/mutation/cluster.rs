@@ -270,7 +270,7 @@ impl Cluster {
                 }
                 self.later(at, Input::SnapshotSent { to, ok });
             }
-            Output::Halt { reason } => self.halted = Some(reason),
+            Output::Halt { reason, .. } => self.halted = Some(reason),
             Output::Stopped => panic!("a node stops, and nobody asked it to"),
             _ => {}
         }

@@ -82,6 +82,28 @@ pub(crate) fn unfinished(tree: &Tree) -> Vec<String> {
     complaints
 }
 
+/// Lines for operators that show values as a debugger would: `Some(..)`, `Ballot { .. }`.
+pub(crate) fn debug_text_for_operators(tree: &Tree) -> Vec<String> {
+    let levels = ["info", "warn", "error"].map(|level| format!("tracing::{level}{}", "!("));
+    let mut complaints = Vec::new();
+    for file in tree.shipped() {
+        for level in &levels {
+            for (at, _) in file.text.match_indices(level.as_str()) {
+                let call = &file.text[at..];
+                let call = &call[..call.find(");").unwrap_or(call.len())];
+                // `?name` and `name = ?value` among the fields, or a placeholder in the text.
+                let mut fields = call.split(['(', ',', '=']).map(str::trim_start);
+                if fields.any(|field| field.starts_with('?')) || call.contains(":?}") {
+                    let line = file.text[..at].lines().count();
+                    let what = "an operator reads this: show values with `%`, not with `?`";
+                    complaints.push(file.complain(line, what));
+                }
+            }
+        }
+    }
+    complaints
+}
+
 /// A clone must be complete and speak for itself: no path or word of the place where it was written.
 pub(crate) fn foreign_words(tree: &Tree) -> Vec<String> {
     // Put together, so that this file does not find itself.

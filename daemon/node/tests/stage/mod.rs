@@ -240,7 +240,7 @@ impl Stage {
                     self.asked.push((*ticket, *to));
                     None
                 }
-                Output::Halt { reason } => {
+                Output::Halt { reason, .. } => {
                     self.halts.push(reason.clone());
                     None
                 }

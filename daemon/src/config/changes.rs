@@ -1,0 +1,47 @@
+//! What differs between two readings of the configuration, by key.
+
+use super::Config;
+
+impl Config {
+    /// The keys whose meaning is another one in `new`, defaults and files that keys name included, in the order of the sample
+    /// configuration; keys of `host.toml` count as one, `host.toml`.
+    pub(crate) fn changed_keys(&self, new: &Self) -> Vec<&'static str> {
+        // Taken apart whole, so that no key is forgotten.
+        let Self {
+            file: _,
+            cluster,
+            seeds,
+            secret_file,
+            secrets,
+            data_dir,
+            birth_dir,
+            listen,
+            founding,
+            founding_grace,
+            voters,
+            dev,
+            client,
+            log,
+            host,
+        } = self;
+        let differ = [
+            ("cluster", *cluster != new.cluster),
+            ("seeds", *seeds != new.seeds),
+            ("secret_file", *secret_file != new.secret_file || *secrets != new.secrets),
+            ("data_dir", *data_dir != new.data_dir),
+            ("birth_dir", *birth_dir != new.birth_dir),
+            ("listen", *listen != new.listen),
+            ("founding", *founding != new.founding),
+            ("founding_grace", *founding_grace != new.founding_grace),
+            ("voters", *voters != new.voters),
+            ("dev", *dev != new.dev),
+            ("client.socket", client.socket != new.client.socket),
+            ("client.tcp", client.tcp != new.client.tcp),
+            ("client.keyspace_on_tcp", client.keyspace_on_tcp != new.client.keyspace_on_tcp),
+            ("log.level", log.level != new.log.level),
+            ("log.format", log.format != new.log.format),
+            ("host.toml", *host != new.host),
+        ];
+        differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+}
