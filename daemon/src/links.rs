@@ -6,7 +6,7 @@ use crate::link_line::{
     DialLine, DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine,
 };
 use quorate_node::{PING_CLASSES, PingTimes, Status};
-use quorate_proto::{Address, DialFailure, Instance, MemberState, SessionEnd};
+use quorate_proto::{Address, CannotSend, DialFailure, Instance, MemberState, SessionEnd};
 use quorate_transport::{ConnectionReport, DialReport, LaneBytes, LinkReport, Packets};
 
 /// One line per peer, the voters first, each with what is wrong with it. A member that nothing was ever sent to has one
@@ -162,6 +162,8 @@ fn dials(report: &DialReport) -> DialLine {
         DialFailure::Protocol { .. } => "protocol",
         DialFailure::Myself => "myself",
         DialFailure::Twice => "twice",
+        DialFailure::CannotSend(CannotSend::Family { .. }) => "other-family",
+        DialFailure::CannotSend(CannotSend::NoRoute { .. }) => "no-route",
         DialFailure::Handshake { .. } => "handshake",
     };
     DialLine {

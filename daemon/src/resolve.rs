@@ -2,6 +2,7 @@
 
 use crate::seeds::{self, OwnHost, ResolvedSeed, SlotMatch};
 use quorate_node::{Input, OwnSlot};
+use quorate_proto::CannotSend;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -27,7 +28,7 @@ pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mps
         }
     }
     let own = own.seen_again();
-    let slot = match seeds::match_slot(&own, &resolved) {
+    let own_slot = match seeds::match_slot(&own, &resolved) {
         SlotMatch::Undecided { .. } => OwnSlot::Undecided,
         // A host that waits says this among its reasons; one that is let in without being a seed is well as it is.
         SlotMatch::NotASeed { near: Some(near) } => {
@@ -41,11 +42,15 @@ pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mps
             OwnSlot::Several(first, second)
         }
     };
-    if results.send(Input::OwnSlot(slot)).await.is_err() {
+    if results.send(Input::OwnSlot(own_slot)).await.is_err() {
         return;
     }
     let dialable = seeds::dialable(&resolved);
-    for (slot, addresses) in dialable.into_iter().enumerate() {
+    for (slot, mut addresses) in dialable.into_iter().enumerate() {
+        if own_slot == OwnSlot::Slot(slot) {
+            // Nobody reaches this host there, so it is not where the others are told that it is.
+            addresses.retain(|address| CannotSend::check_family(own.listen, *address).is_ok());
+        }
         let problem = problem_of(&resolved[slot], &addresses);
         if results.send(Input::Resolved { slot, addresses, problem }).await.is_err() {
             return;

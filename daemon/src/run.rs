@@ -241,6 +241,7 @@ async fn serve(
     let hello = hello(&config, &dir, boot_nonce, founding.known_genesis());
     let binding = transport_config(&config, dir.identity().key_seed);
     let transport = Transport::bind(binding, hello.clone(), channels.transport)?;
+    say_where(&transport, &environment);
     let disk = channels.disk;
     let report = Box::new(move |completed| {
         let _ = disk.send(completed);
@@ -292,6 +293,19 @@ async fn serve(
         let _ = std::fs::remove_file(&note);
     }
     Ok(ended)
+}
+
+/// Says on which address this node listens, and which family that leaves out.
+fn say_where(transport: &Transport, environment: &Environment) {
+    let address = transport.local_address();
+    let (ip, port) = (address.ip(), address.port());
+    let families = match (address.is_ipv6(), ip.is_unspecified()) {
+        (true, true) => "IPv6 and IPv4",
+        (true, false) => "IPv6 only",
+        (false, _) if environment.ipv6 => "IPv4 only",
+        (false, _) => "IPv4 only: this kernel has no IPv6",
+    };
+    tracing::info!(%ip, port, "listening on UDP, {families}");
 }
 
 /// Where it is noted which start runs: beside the socket, which ends with the machine and is in no copy of the data.

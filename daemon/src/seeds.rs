@@ -172,7 +172,8 @@ pub(crate) fn resolve(seed: &str) -> ResolvedSeed {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let (addresses, problem) = match (bare, port).to_socket_addrs() {
         Ok(found) => {
-            let mut addresses: Vec<SocketAddr> = found.collect();
+            let canonical = |at: SocketAddr| SocketAddr::new(at.ip().to_canonical(), at.port());
+            let mut addresses: Vec<SocketAddr> = found.map(canonical).collect();
             addresses.sort_unstable();
             addresses.dedup();
             let problem = addresses.is_empty().then(|| "the name has no address".to_owned());

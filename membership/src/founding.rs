@@ -195,7 +195,9 @@ impl Founding {
             FoundingInput::Wake => {}
             FoundingInput::Resolved { slot, addresses, problem } => {
                 let new = self.seeds.resolved(now, slot, addresses, problem);
-                new.into_iter().for_each(|address| self.dial(address, out));
+                let seed = self.seeds.get(slot).into_iter();
+                let due = seed.flat_map(Seed::to_dial).filter(|address| new.contains(address));
+                due.for_each(|address| self.dial(address, out));
                 if self.is_founded_durably() {
                     self.note_own_holding();
                     self.note_members();
@@ -305,11 +307,15 @@ impl Founding {
     }
 
     /// Founders that are no live members are looked for, for ever (rule 20); before a birth all are.
-    fn dial_founders(&self, now: Moment, out: &mut Vec<FoundingOutput>) {
-        // One address of a host is enough: on the others it would only be met again.
-        let missing = self.seeds.iter().filter(|(_, seed)| !self.stands_with(now, seed));
-        let mut addresses: BTreeSet<SocketAddr> =
-            missing.flat_map(|(_, seed)| seed.addresses.iter().copied()).collect();
+    fn dial_founders(&mut self, now: Moment, out: &mut Vec<FoundingOutput>) {
+        let mut addresses = BTreeSet::new();
+        for slot in 0..self.slots {
+            let Some(seed) = self.seeds.get(slot) else { continue };
+            // One address of a host is enough: on the others it would only be met again.
+            let missing = !self.stands_with(now, seed);
+            addresses.extend(seed.to_dial().filter(|_| missing));
+            self.seeds.tried(slot, missing);
+        }
         if let Some(founded) = &self.state.founded {
             let voters = founded.record.voters.iter();
             addresses.extend(

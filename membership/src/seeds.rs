@@ -62,6 +62,18 @@ pub(crate) struct Seed {
     pub(crate) failures: BTreeMap<SocketAddr, (DialFailure, Moment)>,
     /// Since when it has not been heard.
     pub(crate) missing_since: Moment,
+    /// Whether its IPv4 addresses were dialled in a round before this one, and it is missing since.
+    tried: bool,
+}
+
+impl Seed {
+    /// What to dial while it is missing. A host of both families is dialled at its IPv4 addresses first, by everybody, so that
+    /// all meet it at the same ones; at the others only when those lead nowhere.
+    pub(crate) fn to_dial(&self) -> impl Iterator<Item = SocketAddr> {
+        let both = self.addresses.iter().any(SocketAddr::is_ipv4);
+        let all = self.tried || !both;
+        self.addresses.iter().copied().filter(move |address| all || address.is_ipv4())
+    }
 }
 
 /// All seeds, in the order of the list.
@@ -86,6 +98,7 @@ impl SeedBook {
             unresolved: None,
             failures: BTreeMap::new(),
             missing_since: now,
+            tried: false,
         };
         Self { seeds: names.iter().map(seed).collect(), led_to: BTreeMap::new() }
     }
@@ -98,7 +111,7 @@ impl SeedBook {
         self.seeds.get(slot)
     }
 
-    /// Takes what the resolver says; whether anything can be dialled that could not before.
+    /// Takes what the resolver says; gives the addresses that were not known before.
     pub(crate) fn resolved(
         &mut self,
         now: Moment,
@@ -131,6 +144,13 @@ impl SeedBook {
                     seed.failures.insert(address, (failure.clone(), now));
                 }
             }
+        }
+    }
+
+    /// What is to be dialled was dialled once; or somebody stands there, and the next search begins anew.
+    pub(crate) fn tried(&mut self, slot: usize, missing: bool) {
+        if let Some(seed) = self.seeds.get_mut(slot) {
+            seed.tried = missing && !seed.addresses.is_empty();
         }
     }
 

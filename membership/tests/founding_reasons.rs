@@ -5,9 +5,12 @@ mod founding_world;
 use founding_world::one::{One, config, session};
 use founding_world::{address_of, cluster, life};
 use quorate_membership::{
-    FoundingInput as Input, FoundingOutput as Output, Mode, Outcome, OwnSlot,
+    FoundingInput as Input, FoundingOutput as Output, Mode, Outcome, OwnSlot, WaitingReason,
 };
-use quorate_proto::{DialFailure, FoundingState, Generation, GenesisId, Session, founders_digest};
+use quorate_proto::{
+    CannotSend, DialFailure, FoundingState, Generation, GenesisId, Moment, Session, founders_digest,
+};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 fn fails(one: &mut One, host: usize, failure: DialFailure) {
@@ -207,4 +210,88 @@ fn while_the_founding_runs_it_says_so() {
     let mut one = One::fresh();
     one.hear(1, 3, Mode::Majority);
     assert!(one.reason("founding").remedy.contains("3 s"));
+}
+
+/// What is said of the seed f2, which resolves to an IPv4 and an IPv6 address that fail like this.
+fn said_of_both(v4: DialFailure, v6: DialFailure) -> (String, WaitingReason) {
+    let mut one = One::fresh();
+    let other: SocketAddr = "[2001:db8::2]:4747".parse().expect("valid");
+    let addresses = vec![address_of(1), other];
+    one.step(Input::Resolved { slot: 1, addresses, problem: None });
+    one.step(Input::DialFailed { address: address_of(1), failure: v4 });
+    one.step(Input::DialFailed { address: other, failure: v6 });
+    let reasons = one.founding.reasons(Moment::from_micros(one.now));
+    let about = |reason: &WaitingReason| reason.subject.as_deref() == Some("f2");
+    let mut about: Vec<_> = reasons.into_iter().filter(about).collect();
+    assert_eq!(about.len(), 1, "one sentence for one seed: {about:?}");
+    let reason = about.pop().expect("one");
+    (reason.code.to_owned(), reason)
+}
+
+#[test]
+fn of_two_addresses_the_one_that_tells_more_is_told_whichever_family_it_has() {
+    let to: SocketAddr = "[2001:db8::2]:4747".parse().expect("valid");
+    let listen: SocketAddr = "0.0.0.0:4747".parse().expect("valid");
+    // From what the host itself said, down to that it could not be asked.
+    let ranked = [
+        DialFailure::OtherSecret { theirs: "aa:bb".to_owned(), ours: "cc:dd".to_owned() },
+        DialFailure::OtherCluster { theirs: "x".to_owned(), ours: "test".to_owned() },
+        DialFailure::Protocol { theirs_min: 2, theirs_max: 3, ours_min: 1, ours_max: 1 },
+        DialFailure::NoAnswer,
+        CannotSend::NoRoute { error: "Network is unreachable".to_owned() }.into(),
+        CannotSend::Family { listen, to }.into(),
+    ];
+    let codes =
+        ["other-secret", "other-cluster", "protocol", "no-answer", "no-route", "other-family"];
+    for (high, code) in codes.iter().enumerate() {
+        for low in &ranked[high..] {
+            let (more, less) = (ranked[high].clone(), low.clone());
+            let (found, reason) = said_of_both(more.clone(), less.clone());
+            assert_eq!(found, *code, "{reason:?}");
+            let (found, reason) = said_of_both(less, more);
+            assert_eq!(found, *code, "the other way round: {reason:?}");
+        }
+    }
+}
+
+#[test]
+fn addresses_that_fail_alike_are_told_in_one_sentence() {
+    let (_, reason) = said_of_both(DialFailure::NoAnswer, DialFailure::NoAnswer);
+    let both = format!("seed `f2` ({}, [2001:db8::2]:4747)", address_of(1));
+    assert!(reason.text.starts_with(&both), "{}", reason.text);
+}
+
+#[test]
+fn a_seed_that_the_socket_cannot_send_to_is_named_with_the_listen_that_can() {
+    let listen: SocketAddr = "0.0.0.0:4800".parse().expect("valid");
+    let to: SocketAddr = "[2001:db8::2]:4747".parse().expect("valid");
+    let mut one = One::fresh();
+    one.step(Input::Resolved { slot: 1, addresses: vec![to], problem: None });
+    let failure = CannotSend::Family { listen, to }.into();
+    one.step(Input::DialFailed { address: to, failure });
+    let reason = one.reason("other-family");
+    assert!(reason.text.contains("0.0.0.0:4800, which is IPv4 only"), "{}", reason.text);
+    assert!(reason.remedy.contains("listen = \"[::]:4800\""), "{}", reason.remedy);
+}
+
+#[test]
+fn a_host_of_both_families_is_dialled_at_its_ipv4_address_first_and_at_the_other_when_that_leads_nowhere()
+ {
+    let mut one = One::fresh();
+    let other: SocketAddr = "[2001:db8::2]:4747".parse().expect("valid");
+    one.take();
+    let addresses = vec![address_of(1), other];
+    one.step(Input::Resolved { slot: 1, addresses, problem: None });
+    let dialled =
+        |one: &mut One, address: SocketAddr| one.take().contains(&Output::Dial { address });
+    assert!(!dialled(&mut one, other), "not at once");
+    one.wait(Duration::from_millis(600));
+    one.wait(Duration::from_millis(600));
+    assert!(dialled(&mut one, other), "nobody came from the first");
+    one.up(session(1, 1, 3, Mode::Majority));
+    one.take();
+    for _ in 0..4 {
+        one.wait(Duration::from_millis(600));
+    }
+    assert!(!dialled(&mut one, other), "it is there, and would only be met again");
 }

@@ -14,7 +14,8 @@ pub struct Address {
 }
 
 impl Address {
-    /// The address as the standard library's type; none when the peer sent nonsense.
+    /// The address as the standard library's type; none when the peer sent nonsense. An IPv4 address is one, also when it was
+    /// sent as an IPv6 one (`::ffff:10.0.0.1`).
     #[must_use]
     pub fn socket(&self) -> Option<SocketAddr> {
         let port = u16::try_from(self.port).ok().filter(|port| *port != 0)?;
@@ -23,13 +24,13 @@ impl Address {
             16 => <[u8; 16]>::try_from(self.ip.as_slice()).ok()?.into(),
             _ => return None,
         };
-        Some(SocketAddr::new(ip, port))
+        Some(SocketAddr::new(ip.to_canonical(), port))
     }
 }
 
 impl From<SocketAddr> for Address {
     fn from(socket: SocketAddr) -> Self {
-        let ip = match socket.ip() {
+        let ip = match socket.ip().to_canonical() {
             IpAddr::V4(ip) => ip.octets().to_vec(),
             IpAddr::V6(ip) => ip.octets().to_vec(),
         };
@@ -43,5 +44,20 @@ impl std::fmt::Debug for Address {
             Some(socket) => write!(f, "{socket}"),
             None => f.write_str("no address"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_address_in_the_letters_of_ipv6_is_an_ipv4_address() {
+        let mapped: SocketAddr = "[::ffff:10.0.0.1]:4747".parse().expect("valid");
+        let plain: SocketAddr = "10.0.0.1:4747".parse().expect("valid");
+        assert_eq!(Address::from(mapped), Address::from(plain));
+        let IpAddr::V6(ip) = mapped.ip() else { panic!("it is written as one of IPv6") };
+        let sent = Address { ip: ip.octets().to_vec(), port: 4747 };
+        assert_eq!(sent.socket(), Some(plain), "also when a peer sends it so");
     }
 }

@@ -69,5 +69,5 @@ pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,
 };
-pub use session::{DialFailure, Session, SessionEnd};
+pub use session::{CannotSend, DialFailure, Session, SessionEnd};
 pub use warnings::{Choice, CopyGuess, Warning, WarningKind, Warnings};

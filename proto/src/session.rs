@@ -2,7 +2,7 @@
 //! messages: the words in which the transport tells a node about its peers.
 
 use crate::{ClusterName, Digest, Generation, GenesisId, Instance, NodeKey, NodeName};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 /// An authenticated connection. The key is proved by TLS; the rest is the peer's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,12 +88,69 @@ pub enum DialFailure {
     /// We reached ourselves.
     #[error("the address is this node's own")]
     Myself,
+    /// Nothing was sent: this host cannot send there.
+    #[error(transparent)]
+    CannotSend(#[from] CannotSend),
     /// Something else went wrong in the handshake.
     #[error("the handshake failed: {reason}")]
     Handshake {
         /// What the TLS or QUIC layer said.
         reason: String,
     },
+}
+
+/// Why this host cannot send to an address at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CannotSend {
+    /// The socket is of the other address family.
+    #[error("this host listens on {listen}, which is {} only, and cannot send to an {} address", family(*.listen), family(*.to))]
+    Family {
+        /// Where this node listens.
+        listen: SocketAddr,
+        /// The address that was to be dialled.
+        to: SocketAddr,
+    },
+    /// The system knows no way there.
+    #[error("this host has no way there ({error})")]
+    NoRoute {
+        /// What the system said.
+        error: String,
+    },
+}
+
+impl CannotSend {
+    /// Whether a socket at `listen` can send to an address of this family. One that listens on `[::]` sends to both.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check_family(listen: SocketAddr, to: SocketAddr) -> Result<(), Self> {
+        let (own, other) = (listen.ip().to_canonical(), to.ip().to_canonical());
+        let both = listen.ip() == Ipv6Addr::UNSPECIFIED;
+        match both || own.is_ipv4() == other.is_ipv4() {
+            true => Ok(()),
+            false => Err(Self::Family { listen, to }),
+        }
+    }
+
+    /// What helps against it, for an address of the host `name`.
+    #[must_use]
+    pub fn remedy(&self, name: &str, to: SocketAddr) -> String {
+        match self {
+            Self::Family { listen, to } => format!(
+                "set `listen = \"[::]:{}\"` on this host and restart quorate, or give {name} an {} address",
+                listen.port(),
+                if to.is_ipv4() { "IPv6" } else { "IPv4" }
+            ),
+            Self::NoRoute { .. } => format!(
+                "check this host's own addresses and routes: `ip address`, `ip route get {}`",
+                to.ip().to_canonical()
+            ),
+        }
+    }
+}
+
+fn family(address: SocketAddr) -> &'static str {
+    if address.ip().to_canonical().is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
 /// Why a session ended.

@@ -13,7 +13,9 @@ mod processes {
     mod crashes;
     mod damaged_disks;
     mod etcdctl;
+    mod families;
     mod full_disks;
+    mod ground;
     mod host;
     mod hostile;
     mod joins;

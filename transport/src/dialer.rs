@@ -9,6 +9,7 @@ use crate::identity::NAME;
 use crate::peer::Peer;
 use crate::refusal::failure_of;
 use crate::shared::{Shared, lock};
+use crate::ways;
 use quinn::{Connection, Incoming};
 use quorate_proto::DialFailure;
 use std::net::SocketAddr;
@@ -85,6 +86,7 @@ impl Shared {
         client: quinn::ClientConfig,
         address: SocketAddr,
     ) -> Result<Connection, DialFailure> {
+        ways::check(self.listen, address)?;
         let connecting = self
             .endpoint
             .connect_with(client, address, NAME)

@@ -10,7 +10,7 @@ use crate::identity::{Identity, NAME};
 use crate::refusal::{CLOSED, DONE, OurSide};
 use crate::shared::Shared;
 use quinn::{ConnectionError, Endpoint, VarInt};
-use quorate_proto::{Hello, HelloKind};
+use quorate_proto::{CannotSend, Hello, HelloKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,8 @@ pub async fn farewell(
     let client = endpoint::client_config(&identity, &config.timings);
     let said = Arc::new((endpoint.clone(), client, hello, side));
     let mut running = JoinSet::new();
-    for address in addresses.into_iter().take(crate::shared::PEERS) {
+    let can_send = |to: &SocketAddr| CannotSend::check_family(config.bind, *to).is_ok();
+    for address in addresses.into_iter().filter(can_send).take(crate::shared::PEERS) {
         running.spawn(say(said.clone(), address, limit));
     }
     let mut understood = 0;

@@ -43,6 +43,7 @@ mod transport;
 mod turns;
 mod twice;
 mod verifier;
+mod ways;
 
 pub use bulk::{SnapshotArrival, SnapshotOutcome, SnapshotPart, SnapshotPosition};
 pub use config::{BindError, Timings, TransportConfig};
@@ -52,3 +53,4 @@ pub use links::{ConnectionReport, DialReport, LaneBytes, LinkReport, Packets};
 pub use requests::RequestFailure;
 pub use secret::{NodeKeyPair, Secret, SecretError};
 pub use transport::Transport;
+pub use ways::has_ipv6;

@@ -35,6 +35,8 @@ const COPIES: usize = 64;
 /// What all tasks of one transport share.
 pub(crate) struct Shared {
     pub(crate) endpoint: Endpoint,
+    /// The address of its socket.
+    pub(crate) listen: SocketAddr,
     pub(crate) client: quinn::ClientConfig,
     /// For the connections of snapshots.
     pub(crate) bulk_client: quinn::ClientConfig,
@@ -81,6 +83,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What `Shared::new` is made of.
 pub(crate) struct Parts {
     pub(crate) endpoint: Endpoint,
+    pub(crate) listen: SocketAddr,
     pub(crate) client: quinn::ClientConfig,
     pub(crate) bulk_client: quinn::ClientConfig,
     pub(crate) timings: Timings,
@@ -94,6 +97,7 @@ impl Shared {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
             endpoint: parts.endpoint,
+            listen: parts.listen,
             client: parts.client,
             bulk_client: parts.bulk_client,
             timings: parts.timings,

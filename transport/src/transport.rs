@@ -73,6 +73,7 @@ impl Transport {
             side: OurSide::new(&hello, &identity.fingerprint),
             key: config.key.public(),
             endpoint: endpoint.clone(),
+            listen: local,
             hello,
             events,
         });

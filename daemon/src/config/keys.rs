@@ -208,7 +208,8 @@ impl Keys {
         let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
         let alone = bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port));
         match text.parse().ok().or(alone).filter(|address: &SocketAddr| address.port() != 0) {
-            Some(address) => Ok(address),
+            // An IPv4 address is one, also in IPv6 letters.
+            Some(address) => Ok(SocketAddr::new(address.ip().to_canonical(), address.port())),
             None => Err(self.wrong(
                 key,
                 text,

@@ -132,6 +132,8 @@ pub(crate) struct Environment {
     pub(crate) state: Option<String>,
     /// The host's name.
     pub(crate) hostname: String,
+    /// Whether the kernel makes IPv6 sockets. They serve IPv4 too.
+    pub(crate) ipv6: bool,
 }
 
 impl Environment {
@@ -141,6 +143,7 @@ impl Environment {
             credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
             state: std::env::var("STATE_DIRECTORY").ok().filter(|text| !text.is_empty()),
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            ipv6: quorate_transport::has_ipv6(),
         }
     }
 
@@ -170,7 +173,7 @@ impl Config {
         )?;
         let cluster = keys.name("cluster", &cluster, ClusterName::new)?;
         let seeds = seed_list::read(&keys)?;
-        let listen = read_listen(&keys, &seeds)?;
+        let listen = read_listen(&keys, environment)?;
         let host = HostConfig::load(path, host_file, environment, listen)?;
         let (secret_file, secrets) = secret_file::read(&keys, environment)?;
         let data_dir = environment.state_dir(false);
@@ -218,9 +221,9 @@ impl Config {
     }
 }
 
-fn read_listen(keys: &Keys, seeds: &[String]) -> Result<SocketAddr, ConfigError> {
-    let ipv6_only = seeds.iter().all(|seed| seed.starts_with('['));
-    let default = if ipv6_only { "[::]:4747" } else { "0.0.0.0:4747" };
+/// Both address families where there are two: nobody can know from here which of them a name of a seed will lead to.
+fn read_listen(keys: &Keys, environment: &Environment) -> Result<SocketAddr, ConfigError> {
+    let default = if environment.ipv6 { "[::]:4747" } else { "0.0.0.0:4747" };
     let text = keys.text("listen")?.unwrap_or_else(|| default.into());
     keys.address("listen", &text, PORT)
 }

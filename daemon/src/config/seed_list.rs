@@ -5,7 +5,7 @@ use super::error::ConfigError;
 use super::keys::{Keys, read_text};
 use super::{PORT, is_loopback as ip_is_loopback};
 use quorate_proto::limits::MAX_SEEDS;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 pub(super) fn read(keys: &Keys) -> Result<Vec<String>, ConfigError> {
@@ -72,13 +72,13 @@ fn check(keys: &Keys, written: &[String]) -> Result<Vec<String>, ConfigError> {
 /// `host:port` in lower case, IPv6 addresses in brackets; none when it is neither host nor address.
 fn normalise(text: &str) -> Option<String> {
     if let Ok(ip) = text.parse::<Ipv6Addr>() {
-        return Some(format!("[{ip}]:{PORT}"));
+        return Some(SocketAddr::new(ip.to_canonical(), PORT).to_string());
     }
     let (host, port) = split(text)?;
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     if let Some(inner) = host.strip_prefix('[') {
         let ip: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
-        return Some(format!("[{ip}]:{port}"));
+        return Some(SocketAddr::new(ip.to_canonical(), port).to_string());
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let label = |label: &str| {

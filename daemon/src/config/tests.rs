@@ -31,10 +31,13 @@ impl Files {
 
     /// Loads a config whose secret file is this one's unless it names another.
     fn load(&self, text: &str) -> Result<Config, ConfigError> {
-        let secret = format!("secret_file = \"{}\"\n", self.path("secret").display());
-        let text = if text.contains("secret_file") { text.into() } else { secret + text };
-        let file = self.write("quorate.toml", &text, 0o644);
+        let file = self.write("quorate.toml", &self.with_secret(text), 0o644);
         Config::load(&file, None, &surroundings())
+    }
+
+    fn with_secret(&self, text: &str) -> String {
+        let secret = format!("secret_file = \"{}\"\n", self.path("secret").display());
+        if text.contains("secret_file") { text.into() } else { secret + text }
     }
 
     fn refusal(&self, text: &str) -> String {
@@ -75,6 +78,29 @@ fn three_keys_are_enough_and_everything_else_has_its_default() {
     assert_eq!(config.client.tcp, Some("127.0.0.1:4748".parse().expect("valid")));
     assert_eq!(config.host.name.as_str(), "f1");
     assert_eq!(config.quiet(), QUIET);
+}
+
+#[test]
+fn both_address_families_are_served_where_the_kernel_has_both() {
+    let files = Files::new();
+    let file = files.write("quorate.toml", &files.with_secret(GOOD), 0o644);
+    let listens = |ipv6: bool| {
+        let surroundings = Environment { ipv6, ..surroundings() };
+        Config::load(&file, None, &surroundings).expect("valid").listen.to_string()
+    };
+    assert_eq!(
+        (listens(true), listens(false)),
+        ("[::]:4747".to_owned(), "0.0.0.0:4747".to_owned())
+    );
+}
+
+#[test]
+fn an_ipv4_address_in_the_letters_of_ipv6_is_an_ipv4_address() {
+    let config = Files::new()
+        .load("cluster = \"a\"\nseeds = [\"::ffff:10.0.0.1\", \"[::ffff:10.0.0.2]:4800\"]\nlisten = \"[::ffff:10.0.0.1]\"\n")
+        .expect("valid");
+    assert_eq!(config.seeds, ["10.0.0.1:4747", "10.0.0.2:4800"]);
+    assert_eq!(config.listen, "10.0.0.1:4747".parse().expect("valid"));
 }
 
 #[test]
@@ -184,6 +210,7 @@ fn systemds_directories_are_used_and_its_credentials_may_be_readable() {
         credentials: Some(files.dir.path().to_owned()),
         state: Some("/state/quorate:/state/quorate.birth".into()),
         hostname: "f1".into(),
+        ipv6: true,
     };
     let config = Config::load(&file, None, &environment).expect("valid");
     assert_eq!(config.secret_file, files.path("secret"));

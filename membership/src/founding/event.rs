@@ -143,7 +143,7 @@ pub enum Outcome<'a> {
 /// One reason why there is no cluster yet, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingReason {
-    /// Stable word: `unresolved`, `no-answer`, `other-secret`, `other-cluster`, `other-seeds`, `clone`, `own-slot`,
+    /// Stable word: `unresolved`, `no-answer`, `other-family`, `no-route`, `other-secret`, `other-cluster`, `other-seeds`, `clone`, `own-slot`,
     /// `too-few`, `marker`, `two-clusters`, `joining`, `handshake`, `protocol`, `other-data`, `founding`.
     pub code: &'static str,
     /// Which seed or node, when it is about one.

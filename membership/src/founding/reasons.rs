@@ -2,7 +2,7 @@
 
 use super::{Founding, FoundingOutput as Output, OwnSlot, WaitingReason};
 use crate::seeds::Seed;
-use quorate_proto::{DialFailure, Moment};
+use quorate_proto::{CannotSend, DialFailure, Moment};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
@@ -237,17 +237,15 @@ impl Founding {
                 since: *since,
             });
         }
-        // The most telling of several addresses: anything says more than silence.
-        let telling = |failure: &DialFailure| match failure {
-            DialFailure::Myself => 0,
-            DialFailure::NoAnswer => 1,
-            _ => 2,
-        };
-        let (address, (failure, since)) =
-            seed.failures.iter().max_by_key(|(_, (failure, _))| telling(failure))?;
+        let most = seed.failures.values().map(|(failure, _)| telling(failure)).max()?;
+        let (address, (failure, _)) =
+            seed.failures.iter().find(|(_, (failure, _))| telling(failure) == most)?;
         let (code, remedy) = self.dial_remedy(slot, *address, failure)?;
-        let text = format!("seed `{name}` ({address}): {failure}");
-        Some(WaitingReason { code, subject, text, remedy, since: *since })
+        let alike = || seed.failures.iter().filter(|(_, (other, _))| is_alike(failure, other));
+        let addresses: Vec<String> = alike().map(|(address, _)| address.to_string()).collect();
+        let since = alike().map(|(_, (_, since))| *since).min()?;
+        let text = format!("seed `{name}` ({}): {failure}", addresses.join(", "));
+        Some(WaitingReason { code, subject, text, remedy, since })
     }
 
     fn dial_remedy(
@@ -291,6 +289,13 @@ impl Founding {
             ),
             DialFailure::Handshake { .. } => {
                 ("handshake", format!("see `journalctl -u quorate` here and on {name}"))
+            }
+            DialFailure::CannotSend(why) => {
+                let code = match why {
+                    CannotSend::Family { .. } => "other-family",
+                    CannotSend::NoRoute { .. } => "no-route",
+                };
+                (code, why.remedy(name, address))
             }
             DialFailure::Myself => return None,
         })
@@ -383,6 +388,30 @@ impl Founding {
         }
         self.alarms = loud.into_iter().collect::<BTreeSet<_>>();
     }
+}
+
+/// How much a failure tells of the host that a seed names, where its addresses failed in different ways: what the host said
+/// itself, then that it said nothing, then that it could not be asked.
+fn telling(failure: &DialFailure) -> u8 {
+    match failure {
+        DialFailure::CannotSend(CannotSend::Family { .. }) => 0,
+        DialFailure::CannotSend(CannotSend::NoRoute { .. }) => 1,
+        DialFailure::Myself => 2,
+        DialFailure::NoAnswer => 3,
+        DialFailure::Handshake { .. } => 4,
+        DialFailure::Twice => 5,
+        DialFailure::Protocol { .. } => 6,
+        DialFailure::OtherCluster { .. } => 7,
+        DialFailure::OtherSecret { .. } => 8,
+    }
+}
+
+/// Whether two addresses of one seed failed in the same way, so that one sentence tells of both.
+fn is_alike(one: &DialFailure, other: &DialFailure) -> bool {
+    let family = |failure: &DialFailure| {
+        matches!(failure, DialFailure::CannotSend(CannotSend::Family { .. }))
+    };
+    one == other || (family(one) && family(other))
 }
 
 /// The host in `host[:port]`, for commands.
