@@ -12,7 +12,7 @@
 //! | connected, a smaller MTU than other links have | a tunnel, or large packets dropped |
 
 use crate::link_line::{DialLine, LinkFinding, LinkLine};
-use std::net::SocketAddr;
+use quorate_proto::{Cause, LinkCause, OddSecret};
 
 /// Fewer packets say nothing about a share of a hundred, and fewer losses may be chance, or packets that only came late.
 const ENOUGH_PACKETS: u64 = 100;
@@ -30,20 +30,38 @@ const LEAST_MTU: u16 = 1200;
 const MTU_FOUND_SECONDS: u64 = 10;
 /// A handshake that came to nothing says something about now for this long: dials are at most that far apart.
 const KNOCK_SECONDS: u64 = 60;
+/// Where a peer listens whose address is not known.
+const PORT: u16 = 4747;
 
-/// What is wrong; `best_mtu` is the largest of all links.
-pub(crate) fn judge(line: &LinkLine, best_mtu: Option<u16>) -> Vec<LinkFinding> {
-    match line.up_seconds {
-        Some(up) => [loss(line), behind(line), slow(line), mtu(line, up, best_mtu)]
-            .into_iter()
-            .flatten()
-            .collect(),
-        None => absent(line).into_iter().collect(),
+/// What is wrong; `best_mtu` is the largest of all links, `odd` whose secret is the odd one where the secrets differ.
+pub(crate) fn judge(line: &LinkLine, best_mtu: Option<u16>, odd: OddSecret) -> Vec<LinkFinding> {
+    let causes = match line.up_seconds {
+        Some(up) => [loss(line), behind(line), slow(line), mtu(line, up, best_mtu)],
+        None => [absent(line, odd), None, None, None],
+    };
+    causes.into_iter().flatten().map(|cause| finding(&cause)).collect()
+}
+
+/// Whose secret is the odd one, as far as all links tell.
+pub(crate) fn odd_secret(lines: &[LinkLine]) -> OddSecret {
+    let other = |line: &&LinkLine| {
+        let refused = line.dials.as_ref().is_some_and(|dials| dials.code == "other-secret");
+        refused && line.up_seconds.is_none()
+    };
+    match (lines.iter().any(|line| line.up_seconds.is_some()), lines.iter().filter(other).count()) {
+        (true, _) => OddSecret::There,
+        (false, 2..) => OddSecret::Here,
+        _ => OddSecret::Unclear,
     }
 }
 
-fn finding(code: &str, text: String) -> LinkFinding {
-    LinkFinding { code: code.to_owned(), text }
+fn finding(cause: &LinkCause) -> LinkFinding {
+    LinkFinding {
+        code: cause.code().word().to_owned(),
+        text: cause.text(),
+        meaning: cause.code().meaning().to_owned(),
+        remedy: cause.remedy(),
+    }
 }
 
 /// Whole units, the two largest.
@@ -57,53 +75,38 @@ pub(crate) fn age(seconds: u64) -> String {
     }
 }
 
-fn absent(line: &LinkLine) -> Option<LinkFinding> {
-    let place = line.address.map_or_else(|| line.name.clone(), |address| address.to_string());
+fn absent(line: &LinkLine, odd: OddSecret) -> Option<LinkCause> {
     if let Some(dials) = &line.dials {
-        return Some(unanswered(dials, &place, line.address));
+        return Some(unanswered(line, dials, odd));
     }
-    let (gone, why) = (line.gone_seconds?, line.gone_why.as_deref()?);
+    let (gone, why) = (line.gone_seconds?, line.gone_why.clone()?);
     // A connection that closed in good order was not needed, or the peer has stopped.
-    (why != "closed in good order" && why != "replaced by another connection")
-        .then(|| finding("timed-out", format!("no connection for {}: {why}", age(gone))))
+    let usual = why == "closed in good order" || why == "replaced by another connection";
+    (!usual).then(|| LinkCause::TimedOut { name: line.name.clone(), gone: age(gone), why })
 }
 
-fn unanswered(dials: &DialLine, place: &str, address: Option<SocketAddr>) -> LinkFinding {
-    let since = age(dials.since_seconds);
-    let count = match dials.failures {
-        1 => "1 dial".to_owned(),
-        failures => format!("{failures} dials"),
-    };
-    let knocks = dials.knocked_seconds.is_some_and(|ago| ago <= KNOCK_SECONDS);
-    let port = address.map_or(4747, |address| address.port());
-    match dials.code.as_str() {
-        "no-answer" if knocks => finding(
-            "one-way",
-            format!(
-                "packets of {place} come in, but ours have had no answer for {since} ({count}): UDP {port} is dropped in one direction (firewall there, or on the way)"
-            ),
-        ),
-        "no-answer" => finding(
-            "no-answer",
-            format!(
-                "no answer from {place} for {since} ({count}): host down, daemon not running, or UDP {port} blocked"
-            ),
-        ),
-        _ => finding(
-            "refused",
-            format!("dials of {place} have failed for {since}, {count}: {}", dials.why),
-        ),
+fn unanswered(line: &LinkLine, dials: &DialLine, odd: OddSecret) -> LinkCause {
+    let name = line.name.clone();
+    let place = line.address.map_or_else(|| name.clone(), |address| address.to_string());
+    let (since, count) = (age(dials.since_seconds), dials.failures);
+    if dials.code == "no-answer" {
+        let one_way = dials.knocked_seconds.is_some_and(|ago| ago <= KNOCK_SECONDS);
+        let port = line.address.map_or(PORT, |address| address.port());
+        return LinkCause::NoAnswer { name, place, port, since, dials: count, one_way };
     }
+    let odd = (dials.code == "other-secret").then_some(odd);
+    LinkCause::Refused { name, place, since, dials: count, why: dials.why.clone(), odd }
 }
 
-fn loss(line: &LinkLine) -> Option<LinkFinding> {
-    let share = line.loss_percent.filter(|share| *share >= LOSS_PERCENT)?;
+fn loss(line: &LinkLine) -> Option<LinkCause> {
+    let per_cent = line.loss_percent.filter(|share| *share >= LOSS_PERCENT)?;
     let (lost, sent) = (line.recent_lost_packets, line.recent_sent_packets);
-    (sent >= ENOUGH_PACKETS && lost >= ENOUGH_LOST).then(|| {
-        let text = format!(
-            "{share:.1} % of the packets sent to it of late were lost ({lost} of {sent}): the network on the way there"
-        );
-        finding("loss", text)
+    let name = line.name.clone();
+    (sent >= ENOUGH_PACKETS && lost >= ENOUGH_LOST).then_some(LinkCause::Loss {
+        name,
+        per_cent,
+        lost,
+        sent,
     })
 }
 
@@ -112,44 +115,24 @@ fn is_clean(line: &LinkLine) -> bool {
     on_time && line.loss_percent.is_none_or(|share| share < LOSS_PERCENT)
 }
 
-fn behind(line: &LinkLine) -> Option<LinkFinding> {
+fn behind(line: &LinkLine) -> Option<LinkCause> {
     let waiting = line.waiting.iter().find(|lane| lane.lane == "log").map_or(0, |lane| lane.frames);
-    let held = line.unacknowledged + waiting;
-    (held >= BEHIND).then(|| {
-        let why = if is_clean(line) {
-            "the path is fine, so the peer is slow: look at its disk and CPU"
-        } else {
-            "the path does not carry them fast enough"
-        };
-        finding("behind", format!("{held} log frames are not acknowledged: {why}"))
-    })
+    let (name, frames) = (line.name.clone(), line.unacknowledged + waiting);
+    (frames >= BEHIND).then(|| LinkCause::Behind { name, frames, clean: is_clean(line) })
 }
 
-fn slow(line: &LinkLine) -> Option<LinkFinding> {
+fn slow(line: &LinkLine) -> Option<LinkCause> {
     let worst = line.rtt_p99_micros.filter(|micros| *micros >= SLOW_MICROS)?;
-    let text = format!(
-        "round trips take up to {} ms (p99), where pings are 150 ms apart: a long or crowded path",
-        worst / 1000
-    );
-    Some(finding("slow", text))
+    Some(LinkCause::Slow { name: line.name.clone(), millis: worst / 1000 })
 }
 
-fn mtu(line: &LinkLine, up: u64, best: Option<u16>) -> Option<LinkFinding> {
-    let own = line.mtu?;
-    if line.black_holes > 0 && own <= LEAST_MTU {
-        let times = line.black_holes;
-        let text = format!(
-            "packets of a size that had passed no longer did, {times} times; {own} bytes pass now: MTU trouble on the way"
-        );
-        return Some(finding("mtu", text));
+fn mtu(line: &LinkLine, up: u64, best: Option<u16>) -> Option<LinkCause> {
+    let (name, bytes) = (line.name.clone(), line.mtu?);
+    if line.black_holes > 0 && bytes <= LEAST_MTU {
+        return Some(LinkCause::Hole { name, times: line.black_holes, bytes });
     }
-    let best = best.filter(|best| own < *best && up >= MTU_FOUND_SECONDS);
-    best.map(|best| {
-        let text = format!(
-            "only {own} bytes pass at a time, {best} to others: a tunnel, or large packets are dropped"
-        );
-        finding("mtu", text)
-    })
+    let best = best.filter(|best| bytes < *best && up >= MTU_FOUND_SECONDS)?;
+    Some(LinkCause::Narrow { name, bytes, best })
 }
 
 #[cfg(test)]

@@ -167,4 +167,10 @@ pub(crate) struct LinkFinding {
     pub(crate) code: String,
     /// The sentence.
     pub(crate) text: String,
+    /// What that means.
+    #[serde(default)]
+    pub(crate) meaning: String,
+    /// What helps.
+    #[serde(default)]
+    pub(crate) remedy: String,
 }

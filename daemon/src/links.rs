@@ -1,7 +1,7 @@
 //! The transport's report of its links, as the lines that the doors show. Pure: reports and members in, lines out.
 
 use crate::api::pages::{micros, rfc3339};
-use crate::judgement::judge;
+use crate::judgement::{judge, odd_secret};
 use crate::link_line::{
     DialLine, DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine,
 };
@@ -25,8 +25,9 @@ pub(crate) fn lines(status: &Status, reports: &[LinkReport], wall_unix_ms: u64) 
     }));
     lines.sort_by_cached_key(|line| (line.role != "voter", line.name.clone()));
     let best = lines.iter().filter_map(|line| line.mtu).max();
+    let odd = odd_secret(&lines);
     for line in &mut lines {
-        line.findings = judge(line, best);
+        line.findings = judge(line, best, odd);
     }
     lines
 }

@@ -17,6 +17,7 @@ mod demo;
 mod disk;
 mod doors;
 mod feed;
+mod findings;
 mod journal;
 mod judgement;
 mod link_line;

@@ -38,8 +38,11 @@ pub(crate) fn render(status: &Status, lines: Option<&[LinkLine]>, unwritten: u64
     gauge(&mut out, "quorate_sessions", "Peers with a connection that is up.", "", sessions);
     head(&mut out, "quorate_waiting", "Reasons why this node is not quorate.", "gauge");
     // A series may stand there only once, though a reason may be told twice in different words.
-    let reasons: BTreeSet<_> =
-        status.reasons.iter().map(|r| (r.code, r.subject.as_deref().unwrap_or(""))).collect();
+    let reasons: BTreeSet<_> = status
+        .reasons
+        .iter()
+        .map(|r| (r.code.word(), r.subject.as_deref().unwrap_or("")))
+        .collect();
     for (code, subject) in reasons {
         let (code, subject) = (escape(code), escape(subject));
         let _ = writeln!(out, "quorate_waiting{{code=\"{code}\",subject=\"{subject}\"}} 1");

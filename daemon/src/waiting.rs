@@ -2,17 +2,18 @@
 //! may change in between. Pure: reasons in, lines out.
 
 use quorate_node::Reason;
+use quorate_proto::ReasonCode;
 
 /// The reasons that the log was told of and that still stand.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    told: Vec<(&'static str, Option<String>, String)>,
+    told: Vec<(ReasonCode, Option<String>, String)>,
 }
 
 impl Waiting {
     /// The lines that have to be logged now that these are the reasons: first what has ended, then what has begun.
     pub(crate) fn lines(&mut self, reasons: &[Reason]) -> Vec<String> {
-        let same = |(code, subject, _): &(&str, Option<String>, String), reason: &Reason| {
+        let same = |(code, subject, _): &(ReasonCode, Option<String>, String), reason: &Reason| {
             *code == reason.code && *subject == reason.subject
         };
         let mut lines = Vec::new();
@@ -28,7 +29,7 @@ impl Waiting {
                 let Reason { code, subject, text, remedy, .. } = reason;
                 let text = text.trim_end_matches('.');
                 lines.push(format!("waiting ({code}): {text}. {remedy}").trim_end().to_owned());
-                self.told.push((code, subject.clone(), text.to_owned()));
+                self.told.push((*code, subject.clone(), text.to_owned()));
             }
         }
         lines
@@ -42,7 +43,7 @@ mod tests {
 
     fn reason(subject: &str, text: &str) -> Reason {
         Reason {
-            code: "no-answer",
+            code: ReasonCode::NoAnswer,
             subject: Some(subject.to_owned()),
             text: text.to_owned(),
             remedy: "Start it".to_owned(),

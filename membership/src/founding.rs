@@ -20,7 +20,7 @@ mod reasons;
 pub use config::{
     DURABLE_WORD, FounderSelf, FoundingConfig, MAJORITY_WORD, Mode, ModeError, quorum,
 };
-pub use event::{FoundingInput, FoundingOutput, Margin, Outcome, OwnSlot, WaitingReason};
+pub use event::{FoundingInput, FoundingOutput, Margin, Outcome, OwnSlot};
 pub use proof::{ProofError, check_founded};
 
 use crate::seeds::{Seed, SeedBook};
@@ -28,7 +28,7 @@ use acceptor::Tally;
 use hearing::{Hearing, Peer};
 use proposer::Proposal;
 use quorate_proto::{
-    Ballot, FoundingMessage, FoundingState, GenesisId, Instance, Moment,
+    Ballot, FoundingMessage, FoundingState, GenesisId, Instance, Moment, ReasonCode,
     founding_message::Body,
     limits::{MEMBERS, NUMBER_STEP},
 };
@@ -129,7 +129,7 @@ pub struct Founding {
     /// By founder slot: the present life, and whether it knows the cluster.
     holders: BTreeMap<usize, (Instance, bool)>,
     low_since: Option<Moment>,
-    alarms: BTreeSet<(&'static str, String)>,
+    alarms: BTreeSet<(ReasonCode, String)>,
     /// Records that did not hold together.
     refused_records: u64,
     probe_at: Moment,
@@ -362,7 +362,7 @@ impl Founding {
         let ballot = self.proposal.as_ref().map(|proposal| proposal.deadline);
         let margin = self
             .margin_alarm_time()
-            .filter(|_| !self.alarms.iter().any(|(code, _)| *code == "margin"));
+            .filter(|_| !self.alarms.iter().any(|(code, _)| *code == ReasonCode::Margin));
         [
             Some(self.probe_at),
             Some(self.resolve_at),

@@ -5,10 +5,11 @@ mod founding_world;
 use founding_world::one::{One, config, session};
 use founding_world::{address_of, cluster, life};
 use quorate_membership::{
-    FoundingInput as Input, FoundingOutput as Output, Mode, Outcome, OwnSlot, WaitingReason,
+    FoundingInput as Input, FoundingOutput as Output, Mode, Outcome, OwnSlot,
 };
 use quorate_proto::{
-    CannotSend, DialFailure, FoundingState, Generation, GenesisId, Moment, Session, founders_digest,
+    CannotSend, DialFailure, FoundingState, Generation, GenesisId, Moment, Reason, Session,
+    founders_digest,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -202,7 +203,7 @@ fn a_state_of_another_cluster_takes_no_part() {
     one.step(Input::OwnSlot(OwnSlot::Slot(0)));
     one.wait(Duration::from_secs(10));
     assert_eq!(one.persists(), 0);
-    assert!(one.reason("other-data").remedy.contains("quorate reset --cluster test"));
+    assert!(one.reason("other-data").remedy.contains("quorate reset --cluster other"));
 }
 
 #[test]
@@ -213,7 +214,7 @@ fn while_the_founding_runs_it_says_so() {
 }
 
 /// What is said of the seed f2, which resolves to an IPv4 and an IPv6 address that fail like this.
-fn said_of_both(v4: DialFailure, v6: DialFailure) -> (String, WaitingReason) {
+fn said_of_both(v4: DialFailure, v6: DialFailure) -> (String, Reason) {
     let mut one = One::fresh();
     let other: SocketAddr = "[2001:db8::2]:4747".parse().expect("valid");
     let addresses = vec![address_of(1), other];
@@ -221,11 +222,11 @@ fn said_of_both(v4: DialFailure, v6: DialFailure) -> (String, WaitingReason) {
     one.step(Input::DialFailed { address: address_of(1), failure: v4 });
     one.step(Input::DialFailed { address: other, failure: v6 });
     let reasons = one.founding.reasons(Moment::from_micros(one.now));
-    let about = |reason: &WaitingReason| reason.subject.as_deref() == Some("f2");
+    let about = |reason: &Reason| reason.subject.as_deref() == Some("f2");
     let mut about: Vec<_> = reasons.into_iter().filter(about).collect();
     assert_eq!(about.len(), 1, "one sentence for one seed: {about:?}");
     let reason = about.pop().expect("one");
-    (reason.code.to_owned(), reason)
+    (reason.code.word().to_owned(), reason)
 }
 
 #[test]

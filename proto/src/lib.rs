@@ -26,6 +26,7 @@ mod moment;
 mod order;
 mod ping;
 mod raft;
+mod reason;
 mod request;
 mod session;
 mod warnings;
@@ -64,6 +65,10 @@ pub use prost::Message;
 pub use raft::{
     ConfChange, ConfChangeKind, ConfChangeSet, ConfState, Entry, EntryKind, HardState, MessageKind,
     RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
+};
+pub use reason::{
+    Cause, Copied, CopyCause, DaemonCause, FoundingCause, LinkCause, MemberCause, MissingVoter,
+    OddSecret, PlaceTrouble, Reason, ReasonCode, SeedTrouble, Trouble,
 };
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,

@@ -5,7 +5,7 @@
 
 use crate::roster::{Draft, Roster};
 use quorate_proto::{
-    Admit, HealthDelta, HealthEpoch, Instance, Member, MemberState, NodeName, limits,
+    Admit, GenesisId, HealthDelta, HealthEpoch, Instance, Member, MemberState, NodeName, limits,
 };
 use std::sync::Arc;
 
@@ -24,27 +24,33 @@ pub enum AdmitRefusal {
     },
     /// This disk life has been replaced by a later one, for good.
     #[error(
-        "this instance was replaced by a later one of `{name}`; run `quorate reset` on the host to join anew"
+        "this instance was replaced by a later one of `{name}`; to join anew, on this host: stop quorate, run `quorate reset --cluster {cluster}`, start it"
     )]
     Superseded {
         /// The name it held.
         name: String,
+        /// The cluster, for the command.
+        cluster: GenesisId,
     },
     /// The disk life is in the cluster under another name.
     #[error(
-        "this instance is `{held}` in the cluster; set `name = \"{held}\"`, or reset it to join under another name"
+        "this instance is `{held}` in the cluster; set `name = \"{held}\"`, or, to join under another name, on this host: stop quorate, run `quorate reset --cluster {cluster}`, start it"
     )]
     OtherName {
         /// The name it holds.
         held: String,
+        /// The cluster, for the command.
+        cluster: GenesisId,
     },
     /// The disk life is in the cluster with another key.
     #[error(
-        "`{name}` came with another node key than the one pinned for it; run `quorate reset` on the host to join anew"
+        "`{name}` came with another node key than the one pinned for it; to join anew, on this host: stop quorate, run `quorate reset --cluster {cluster}`, start it"
     )]
     OtherKey {
         /// Its name.
         name: String,
+        /// The cluster, for the command.
+        cluster: GenesisId,
     },
     /// No name, no instance, or labels beyond the bound.
     #[error("the request to be let in is not valid: {what}")]
@@ -101,9 +107,7 @@ impl Roster {
 
     fn check_admit(&self, admit: &Admit) -> Result<(), AdmitRefusal> {
         let invalid = |what| Err(AdmitRefusal::Invalid { what });
-        if self.genesis.is_none() {
-            return Err(AdmitRefusal::NoCluster);
-        }
+        let Some(cluster) = self.genesis else { return Err(AdmitRefusal::NoCluster) };
         if NodeName::new(&admit.name).is_err() {
             return invalid("the name is no DNS label");
         }
@@ -116,15 +120,15 @@ impl Roster {
             return invalid("the labels are too long");
         }
         if let Some(tombstone) = self.tombstones.get(&admit.instance) {
-            return Err(AdmitRefusal::Superseded { name: tombstone.name.clone() });
+            return Err(AdmitRefusal::Superseded { name: tombstone.name.clone(), cluster });
         }
         if let Some(known) = self.by_instance(admit.instance) {
             return match known {
                 known if known.name != admit.name => {
-                    Err(AdmitRefusal::OtherName { held: known.name.clone() })
+                    Err(AdmitRefusal::OtherName { held: known.name.clone(), cluster })
                 }
                 known if known.key != admit.key => {
-                    Err(AdmitRefusal::OtherKey { name: known.name.clone() })
+                    Err(AdmitRefusal::OtherKey { name: known.name.clone(), cluster })
                 }
                 _ => Ok(()),
             };

@@ -181,7 +181,8 @@ fn a_held_name_is_refused_unless_the_holder_is_named() {
     assert!(replica.meta.member_by_raft(old_raft).is_none(), "though raft may still know it");
     assert_eq!(let_in(&mut replica, right), Ok(HealthEpoch::new(2)), "asked again");
 
-    let over = Err(AdmitRefusal::Superseded { name: "n3".into() });
+    let cluster = replica.meta.genesis_id().expect("founded");
+    let over = Err(AdmitRefusal::Superseded { name: "n3".into(), cluster });
     assert_eq!(let_in(&mut replica, admit("n3", 3)), over);
     assert_eq!(let_in(&mut replica, admit("other", 3)), over);
     assert!(propose(&mut replica, vec![change(3, 9, MemberState::Alive)]).health.is_none());
@@ -190,11 +191,12 @@ fn a_held_name_is_refused_unless_the_holder_is_named() {
 #[test]
 fn a_life_keeps_its_name_and_key() {
     let mut replica = Replica::new();
+    let cluster = replica.meta.genesis_id().expect("founded");
     let renamed = let_in(&mut replica, admit("n9", 3));
-    assert_eq!(renamed, Err(AdmitRefusal::OtherName { held: "n3".into() }));
+    assert_eq!(renamed, Err(AdmitRefusal::OtherName { held: "n3".into(), cluster }));
     let other_key = Admit { key: NodeKey::from_bytes([77; 32]), ..admit("n3", 3) };
     let refused = let_in(&mut replica, other_key);
-    assert_eq!(refused, Err(AdmitRefusal::OtherKey { name: "n3".into() }));
+    assert_eq!(refused, Err(AdmitRefusal::OtherKey { name: "n3".into(), cluster }));
 }
 
 #[test]

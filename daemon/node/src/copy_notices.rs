@@ -7,8 +7,7 @@
 use crate::event::Output;
 use crate::local_health::Leader;
 use crate::node::Node;
-use crate::status::Reason;
-use quorate_proto::{CopyFault, CopyNotice, Moment, limits};
+use quorate_proto::{Cause, CopyCause, CopyFault, CopyNotice, Moment, Reason, limits};
 
 /// What the leader said last.
 #[derive(Debug, Default)]
@@ -33,54 +32,23 @@ impl Node {
         };
         let fresh = self.copy_notices.notices.iter();
         let fresh = fresh.filter(|notice| !before.iter().any(|one| same(one, notice)));
-        let texts: Vec<String> = fresh.filter_map(|notice| Some(self.words(notice)?.1)).collect();
+        let texts: Vec<String> =
+            fresh.filter_map(|notice| Some(self.cause(notice)?.text())).collect();
         for text in texts {
             self.event("alarm", text, true, out);
         }
     }
 
-    /// The code, the words and the remedy for a faulty copy.
-    fn words(&self, notice: &CopyNotice) -> Option<(&'static str, String, String)> {
+    fn cause(&self, notice: &CopyNotice) -> Option<CopyCause> {
         let name = self.health.name(notice.instance);
-        let CopyNotice { entry, end, .. } = notice;
-        let words = match CopyFault::try_from(notice.fault).ok()? {
+        let CopyNotice { entry, end, .. } = *notice;
+        Some(match CopyFault::try_from(notice.fault).ok()? {
             CopyFault::Unknown => return None,
-            CopyFault::Lost => (
-                "copy-lost",
-                format!(
-                    "{name} acknowledged entry {entry} and its log ends at {end}: its disk went back, and nothing more is sent to it before it is mended"
-                ),
-                format!(
-                    "on {name}: journalctl -u quorate; where quorate has ended there because of this, do what it says"
-                ),
-            ),
-            CopyFault::StandsStill => {
-                let behind = if *end == 0 { String::new() } else { format!(" behind {end}") };
-                (
-                    "copy-stands-still",
-                    format!(
-                        "{name} answers pings but acknowledges no entry{behind}: its copy of the log does not count"
-                    ),
-                    format!(
-                        "on {name}: quorate why; journalctl -u quorate; is its disk slow or full?"
-                    ),
-                )
-            }
-            CopyFault::Contradicts => (
-                "copy-contradicts",
-                format!(
-                    "{name} has something else committed at entry {entry} than the leader: the log of one of the two is damaged, \
-                     and the copy of {name} does not count"
-                ),
-                KEEP_ALL.to_owned(),
-            ),
-            CopyFault::StateDiffers => (
-                "copy-state-differs",
-                format!("the state of {name} is not the leader's at the same entry"),
-                KEEP_ALL.to_owned(),
-            ),
-        };
-        Some(words)
+            CopyFault::Lost => CopyCause::Lost { name, entry, end },
+            CopyFault::StandsStill => CopyCause::StandsStill { name, end },
+            CopyFault::Contradicts => CopyCause::Contradicts { name, entry },
+            CopyFault::StateDiffers => CopyCause::StateDiffers { name },
+        })
     }
 
     /// As the leader finds them, or said last.
@@ -106,15 +74,7 @@ impl Node {
             end: 0,
         });
         let own = own.filter(|own| !notices.iter().any(|one| one.instance == own.instance));
-        let all = notices.iter().chain(&own).filter_map(|notice| {
-            let (code, text, remedy) = self.words(notice)?;
-            let subject = Some(self.health.name(notice.instance));
-            Some(Reason { code, subject, text, remedy, since })
-        });
-        all.collect()
+        let causes = notices.iter().chain(&own).filter_map(|notice| self.cause(notice));
+        causes.map(|cause| Reason::of(&cause, since)).collect()
     }
 }
-
-/// Nothing says which of two is damaged.
-const KEEP_ALL: &str = "compare the state hash in `quorate status` on all voters; keep the data of all of them until it is known \
-                        which is damaged";

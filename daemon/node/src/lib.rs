@@ -30,6 +30,7 @@ mod organs;
 mod peers;
 mod ping_times;
 mod push;
+mod reasons;
 mod reconcile;
 mod relay;
 mod report;

@@ -47,7 +47,7 @@ impl Node {
                 FoundingOutput::Ban { instance, reason } => {
                     out.push(Output::Ban { instance, reason })
                 }
-                FoundingOutput::Alarm { code, text } => self.event(code, text, true, out),
+                FoundingOutput::Alarm { code, text } => self.event(code.word(), text, true, out),
             }
         }
         self.campaign_as_founder();

@@ -11,11 +11,10 @@ use crate::local_health::{LEADER_SILENCE, Leader};
 use crate::node::Node;
 use crate::push::PING_INTERVAL;
 use crate::requests::Origin;
-use crate::status::Reason;
 use crate::timers::Timer;
 use quorate_proto::{
-    EnvelopeBody, ForwardRequest, FrameKind, HealthEpoch, Instance, MemberState, Moment, Ping,
-    Pong, Relayed, RelayedAcknowledgement, Role, forward_request, limits,
+    EnvelopeBody, ForwardRequest, FrameKind, HealthEpoch, Instance, LinkCause, MemberState, Moment,
+    Ping, Pong, Reason, Relayed, RelayedAcknowledgement, Role, forward_request, limits,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -275,18 +274,8 @@ impl Node {
 
 /// The link between this node and another is cut, of which one leads: this node, or the other.
 pub(crate) fn no_link(me: &str, other: String, leads: bool, via: &str, since: Moment) -> Reason {
-    let (cut_off, leader) = if leads { (other.as_str(), me) } else { (me, other.as_str()) };
-    Reason {
-        code: "no-link",
-        text: format!(
-            "{cut_off} has no link to the leader {leader}; it is told and served through {via}, which has one"
-        ),
-        remedy: format!(
-            "look at the network between {me} and {other}: UDP 4747 must pass both ways; from here: quorate ping {other}"
-        ),
-        subject: Some(other),
-        since,
-    }
+    let (me, via) = (me.to_owned(), via.to_owned());
+    Reason::of(&LinkCause::NoLink { me, name: other, leads, via }, since)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What a node knows of itself, for `quorate status`, `/v1/status`, `/metrics` and `quorate why`.
 
 use crate::ping_times::PingTimes;
-pub use quorate_membership::{Margin, WaitingReason as Reason};
+pub use quorate_membership::Margin;
+pub use quorate_proto::Reason;
 use quorate_proto::{
     Generation, GenesisId, HealthView, Instance, Moment, NodeName, Role, SnapshotMetadata,
 };

@@ -148,7 +148,11 @@ impl Trial {
             advertised: true,
             dialled: Some(address(number)),
             genesis: Some(self.genesis()),
-            digest: Digest::default(),
+            digest: quorate_proto::founders_digest(
+                &cluster(),
+                &self.node.config.seeds,
+                &Mode::Majority.to_string(),
+            ),
             seeds: Vec::new(),
             moved: false,
             source: None,

@@ -8,8 +8,8 @@ use crate::boot::MadeOn;
 use crate::event::Output;
 use crate::names::is_at;
 use crate::node::Node;
-use crate::status::{Reason, State};
-use quorate_proto::{DialFailure, Instance, Moment};
+use crate::status::State;
+use quorate_proto::{Copied, CopyCause, Instance, Moment, Reason};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,19 +24,6 @@ const LISTENS: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct TurnedAway {
     by: BTreeMap<Instance, (Moment, Moment)>,
-}
-
-/// Which of two hosts with one disk life has the copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TheCopy {
-    /// This one, whose data come from another machine.
-    Moved,
-    /// Most likely this one: hardly anybody listens to it.
-    Here,
-    /// Most likely the other.
-    There,
-    /// Hardly anybody listens to this one, but its data were made here.
-    Unclear,
 }
 
 impl TurnedAway {
@@ -66,7 +53,7 @@ impl Node {
             && self.turned_away.note(self.now, by)
             && let Some(reason) = self.turned_away_reason(self.now)
         {
-            self.event("clone", format!("{}; {}", reason.text, reason.remedy), true, out);
+            self.event("clone", reason.in_one_line(), true, out);
         }
     }
 
@@ -80,16 +67,16 @@ impl Node {
     }
 
     /// Where the copy is, as far as this host can tell.
-    pub(crate) fn where_the_copy_is(&self, now: Moment) -> TheCopy {
+    pub(crate) fn where_the_copy_is(&self, now: Moment) -> Copied {
         if self.config.made_on == MadeOn::Another {
-            return TheCopy::Moved;
+            return Copied::Moved;
         }
         let listening = self.other_voters().filter(|voter| self.peers.session(*voter).is_some());
         let deaf = self.deaf_members(now).filter(|(by, _)| self.is_known_replica(*by)).count();
         if self.state() == State::Quorate && deaf <= listening.count() {
-            return TheCopy::There;
+            return Copied::There;
         }
-        if self.config.made_on == MadeOn::This { TheCopy::Unclear } else { TheCopy::Here }
+        if self.config.made_on == MadeOn::This { Copied::Unclear } else { Copied::Here }
     }
 
     /// Says once that the data of this host came from another machine.
@@ -111,33 +98,8 @@ impl Node {
         let deaf: Vec<_> = self.deaf_members(now).collect();
         let since = deaf.iter().map(|(_, since)| *since).min()?;
         let names: Vec<String> = deaf.iter().map(|(by, _)| self.health.name(*by)).collect();
-        let (listens, cluster) =
-            (if names.len() == 1 { "does" } else { "do" }, &self.config.cluster);
-        let guess = match self.where_the_copy_is(now) {
-            TheCopy::Moved => "most likely this one, whose data were made on another machine",
-            TheCopy::Here => "most likely this one",
-            TheCopy::There => "most likely the other, as the others listen to this one",
-            TheCopy::Unclear => {
-                "the data of this one were made on this machine: it is the other, unless this disk was set back to an earlier state or \
-                 all of this machine is a copy"
-            }
-        };
-        Some(Reason {
-            code: "turned-away",
-            subject: None,
-            text: format!(
-                "{} {listens} not listen to this host: {}",
-                names.join(", "),
-                DialFailure::Twice
-            ),
-            remedy: format!(
-                "find out which host has the copy ({guess}). If it is this one: stop quorate here, run `quorate reset --cluster \
-                 {cluster}` here and on no other host, and start it with a name of its own. If it is the other: stop quorate there, and \
-                 restart it here until it is let in, which may take {} minutes: each restart counts one up. Should it end here \
-                 because the copy acknowledged entries in its place: the cluster has them, do what it says then",
-                crate::clones::KEPT.as_secs() / 60
-            ),
-            since,
-        })
+        let (copy, minutes) = (self.where_the_copy_is(now), crate::clones::KEPT.as_secs() / 60);
+        let cluster = self.config.cluster.to_string();
+        Some(Reason::of(&CopyCause::TurnedAway { by: names, copy, minutes, cluster }, since))
     }
 }

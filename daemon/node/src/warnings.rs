@@ -8,12 +8,10 @@
 use crate::boot::MadeOn;
 use crate::event::Output;
 use crate::node::Node;
-use crate::status::Reason;
 use crate::timers::Timer;
-use crate::turned_away::TheCopy;
 use quorate_proto::{
-    Address, Choice, CopyGuess, EnvelopeBody, FrameKind, HealthEpoch, Instance, Moment, NodeName,
-    Session, Warning, WarningKind, Warnings as Told, limits,
+    Address, Choice, Copied, CopyCause, CopyGuess, EnvelopeBody, FrameKind, HealthEpoch, Instance,
+    Moment, NodeName, Reason, ReasonCode, Session, Warning, WarningKind, Warnings as Told, limits,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -178,8 +176,9 @@ impl Node {
             return;
         }
         let Some(at) = warning.address.socket() else { return };
-        let (code, text, remedy) = self.words_of(&warning, at);
-        self.event(code, format!("{text}; {remedy}"), true, out);
+        let reason = Reason::of(&self.cause_of(&warning, at), self.now);
+        let kind = if reason.code == ReasonCode::Clone { "clone" } else { "alarm" };
+        self.event(kind, reason.in_one_line(), true, out);
         if self.leads() {
             self.timers.arm(Timer::Warnings, self.now);
         }
@@ -258,139 +257,52 @@ impl Node {
     /// Why an operator should look at hosts that were not let in, or not listened to.
     pub(crate) fn warning_reasons(&self) -> impl Iterator<Item = Reason> {
         let now = self.now;
-        self.warnings.entries.values().filter(move |entry| entry.is_fresh(now)).map(|entry| {
-            let (code, text, remedy) = self.words_of(&entry.warning, entry.at);
-            let code = if code == "clone" { code } else { "name-held" };
-            let subject = Some(entry.warning.name.clone());
-            Reason { code, subject, text, remedy, since: entry.since }
-        })
+        let fresh = self.warnings.entries.values().filter(move |entry| entry.is_fresh(now));
+        fresh.map(|entry| Reason::of(&self.cause_of(&entry.warning, entry.at), entry.since))
     }
 
-    /// Kind of the event, what is wrong, and what helps.
-    fn words_of(&self, warning: &Warning, at: SocketAddr) -> (&'static str, String, String) {
-        let (name, life) = (&warning.name, warning.instance);
+    fn cause_of(&self, warning: &Warning, at: SocketAddr) -> CopyCause {
+        let (name, life) = (warning.name.clone(), warning.instance);
         let there = warning.standing.as_ref().and_then(Address::socket);
+        let (start, cluster) = (warning.generation.get(), self.config.cluster.to_string());
+        let (own, copy) = (life == self.config.instance, self.copied(warning));
         match warning.kind() {
-            WarningKind::OlderCopy => (
-                "clone",
-                format!(
-                    "an older copy of a disk came back: {name} at {at} came as start {} of instance {life}, of which a later start \
-                     is known, and is not listened to",
-                    warning.generation.get()
-                ),
-                self.remedy_for_an_older_copy(warning.copy(), at, there),
-            ),
-            WarningKind::NameInUse => (
-                "alarm",
-                format!("another host, at {at}, asks for the name of {name}, which is alive"),
-                format!("give the host at {at} another name in its host.toml"),
-            ),
-            WarningKind::NameKept => (
-                "alarm",
-                format!(
-                    "another host, at {at}, asks for the name of voter {name}, which is gone; it gets the name {} minutes after \
-                     the voter went, unless that comes back",
-                    crate::names::KEPT.as_secs() / 60
-                ),
-                format!(
-                    "if {name} comes back: start it, and give the other host another name in host.toml; if the other host is its \
-                     replacement: wait"
-                ),
-            ),
+            WarningKind::OlderCopy => {
+                CopyCause::Older { name, at, life, start, there, copy, cluster }
+            }
+            WarningKind::NameInUse => CopyCause::NameInUse { name, at },
+            WarningKind::NameKept => {
+                CopyCause::NameKept { name, at, minutes: crate::names::KEPT.as_secs() / 60 }
+            }
             // Nobody else is there: it is one host, whose disk went back, or a copy of one that is off.
-            WarningKind::RunsTwice
-                if life != self.config.instance && there.is_none_or(|there| there == at) =>
-            {
-                (
-                    "clone",
-                    format!(
-                        "the disk of {name} went back, or is a copy: from {at} it came as start {} of instance {life}, which another has used \
-                     already, and is not listened to",
-                        warning.generation.get()
-                    ),
-                    format!(
-                        "if that host was restored from a copy: stop quorate there, run `quorate reset --cluster {}` on it and on no \
-                     other host, and start it: it joins as a new disk and keeps its name. If another host had the copy: restart this one until \
-                     it is let in, as each start counts one up",
-                        self.config.cluster
-                    ),
-                )
+            WarningKind::RunsTwice if !own && there.is_none_or(|there| there == at) => {
+                CopyCause::WentBack { name, at, life, start, cluster }
+            }
+            WarningKind::RunsTwice | WarningKind::Unknown if own => {
+                CopyCause::OwnTwice { name, at, there, copy, cluster }
             }
             WarningKind::RunsTwice | WarningKind::Unknown => {
-                let text = if life == self.config.instance {
-                    format!("the disk of this node runs at {at} too, as {name}")
-                } else {
-                    let there = there.map_or_else(String::new, |there| format!(" at {there}"));
-                    format!(
-                        "one disk runs twice: {name} at {at} came as instance {life}, which runs{there} already, and is not listened to"
-                    )
-                };
-                ("clone", text, self.remedy_for_a_copy(warning.copy(), life, at, there))
+                CopyCause::Twice { name, at, life, there, copy, cluster }
             }
         }
     }
 
-    fn remedy_for_an_older_copy(
-        &self,
-        copy: CopyGuess,
-        at: SocketAddr,
-        there: Option<SocketAddr>,
-    ) -> String {
-        let cluster = &self.config.cluster;
-        if copy == CopyGuess::Standing {
-            return format!(
-                "the copy is most likely the one {}, {MOVED}: keep the data of both; stop quorate there, run `quorate reset --cluster \
-                 {cluster}` on it and on no other host, and start it with a name of its own{AS_OFTEN}",
-                standing(there)
-            );
+    fn copied(&self, warning: &Warning) -> Copied {
+        let me = warning.instance == self.config.instance;
+        let own = || me.then(|| self.where_the_copy_is(self.now));
+        match (warning.copy(), own()) {
+            (_, Some(Copied::Moved)) => Copied::Moved,
+            (CopyGuess::Standing, _) => Copied::Standing,
+            (CopyGuess::Comer, _) => Copied::Comer,
+            (_, Some(Copied::Here)) => Copied::Here,
+            _ => Copied::Later,
         }
-        format!(
-            "if the newer data are still somewhere, run these and not the copy; if not: stop quorate at {at}, run `quorate reset \
-             --cluster {cluster}` there and on no other host, and start it: it joins as a new disk"
-        )
-    }
-
-    fn remedy_for_a_copy(
-        &self,
-        copy: CopyGuess,
-        life: Instance,
-        at: SocketAddr,
-        there: Option<SocketAddr>,
-    ) -> String {
-        let me = life == self.config.instance;
-        let guess = match (copy, me.then(|| self.where_the_copy_is(self.now))) {
-            (_, Some(TheCopy::Moved)) => {
-                format!("most likely this host, {MOVED}")
-            }
-            (CopyGuess::Standing, _) => format!("most likely the one {}, {MOVED}", standing(there)),
-            (CopyGuess::Comer, _) => {
-                format!("most likely the one at {at}, {MOVED}")
-            }
-            (_, Some(TheCopy::Here)) => "most likely this host, which is not let in".to_owned(),
-            _ => format!("most likely the one at {at}, which came later"),
-        };
-        let then = if copy == CopyGuess::Standing { AS_OFTEN } else { "" };
-        format!(
-            "find out which of the two is the copy ({guess}); stop quorate on the copy, run `quorate reset --cluster {}` there and on \
-             no other host, and start it with a name of its own{then}",
-            self.config.cluster
-        )
     }
 }
-
-const MOVED: &str = "whose data were made on another machine";
-/// How an original gets in again whose copy was started while it was off.
-const AS_OFTEN: &str =
-    "; then restart the original until it is let in, as each start counts one up";
 
 /// Whether it is about a disk life that runs, or ran, at two places.
 fn is_of_a_copy(kind: WarningKind) -> bool {
     matches!(kind, WarningKind::RunsTwice | WarningKind::OlderCopy)
-}
-
-/// Where the one runs that is listened to.
-fn standing(there: Option<SocketAddr>) -> String {
-    there.map_or_else(|| "that is listened to".to_owned(), |there| format!("at {there}"))
 }
 
 #[cfg(test)]

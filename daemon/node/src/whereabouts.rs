@@ -10,8 +10,7 @@
 
 use crate::event::Output;
 use crate::node::Node;
-use crate::status::Reason;
-use quorate_proto::{Address, Instance, Member, Moment, Session, limits};
+use quorate_proto::{Address, Instance, Member, MemberCause, Moment, Reason, Session, limits};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -179,7 +178,7 @@ impl Node {
             let before = self.whereabouts.told.get(&(member.instance, other));
             told.insert((member.instance, other), before.copied().unwrap_or(self.now));
             if before.is_none() {
-                news.push(format!("{}; {}", two_addresses(member, other), remedy(member)));
+                news.push(Reason::of(&two_addresses(member, other), self.now).in_one_line());
             }
         }
         self.whereabouts.told = told;
@@ -192,37 +191,15 @@ impl Node {
     pub(crate) fn two_address_reasons(&self) -> impl Iterator<Item = Reason> {
         self.health.view.members.iter().filter_map(|member| {
             let other = socket(member.also_at.as_ref())?;
-            Some(Reason {
-                code: "two-addresses",
-                subject: Some(member.name.clone()),
-                text: two_addresses(member, other),
-                remedy: remedy(member),
-                since: self
-                    .whereabouts
-                    .told
-                    .get(&(member.instance, other))
-                    .copied()
-                    .unwrap_or(self.now),
-            })
+            let told = self.whereabouts.told.get(&(member.instance, other));
+            Some(Reason::of(&two_addresses(member, other), told.copied().unwrap_or(self.now)))
         })
     }
 }
 
-fn two_addresses(member: &Member, other: SocketAddr) -> String {
-    let committed = socket(member.address.as_ref());
-    let committed = committed.map_or_else(|| "none".to_owned(), |address| address.to_string());
-    format!(
-        "{} has two addresses: it answers at {committed}, and its packets also come from {other}",
-        member.name
-    )
-}
-
-fn remedy(member: &Member) -> String {
-    format!(
-        "write `advertise = \"ADDRESS\"` into host.toml on {}, with the one of the two that all hosts can reach, and restart \
-         quorate there",
-        member.name
-    )
+fn two_addresses(member: &Member, other: SocketAddr) -> MemberCause {
+    let (name, committed) = (member.name.clone(), socket(member.address.as_ref()));
+    MemberCause::TwoAddresses { name, committed, other }
 }
 
 #[cfg(test)]

@@ -182,8 +182,8 @@ fn a_leader_that_is_told_twice_of_less_than_was_acknowledged_says_so_and_names_i
 /// What `quorate why` says of copies.
 fn why(stage: &Stage) -> Vec<(&'static str, String)> {
     let reasons = stage.node.status(stage.now).reasons;
-    let copies = reasons.into_iter().filter(|reason| reason.code.starts_with("copy-"));
-    copies.map(|reason| (reason.code, reason.text)).collect()
+    let copies = reasons.into_iter().filter(|reason| reason.code.word().starts_with("copy-"));
+    copies.map(|reason| (reason.code.word(), reason.text)).collect()
 }
 
 /// A voter tells this leader that one of its entries is not what is committed there.

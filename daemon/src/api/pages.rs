@@ -72,6 +72,9 @@ pub(crate) struct ReasonPage {
     pub(crate) text: String,
     pub(crate) remedy: String,
     pub(crate) since: String,
+    /// What it means, beyond the sentence.
+    #[serde(default)]
+    pub(crate) meaning: String,
 }
 
 /// The margin of GENESIS rule 22: `disks` may be lost at once, whichever they are, without a second founding being possible.
@@ -278,11 +281,12 @@ impl StatusPage {
 
 fn reason_page(reason: &status::Reason, started: Started) -> ReasonPage {
     ReasonPage {
-        code: reason.code.to_owned(),
+        code: reason.code.word().to_owned(),
         subject: reason.subject.clone(),
         text: reason.text.clone(),
         remedy: reason.remedy.clone(),
         since: rfc3339(started.unix_ms(reason.since)),
+        meaning: reason.code.meaning().to_owned(),
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn view(epoch: u64, c: MemberState) -> HealthView {
 pub(crate) fn sample(state: State) -> Status {
     let quorate = state == State::Quorate;
     let reason = Reason {
-        code: "no-leader",
+        code: quorate_proto::ReasonCode::NoLeader,
         subject: None,
         text: "no leader for 3 s".to_owned(),
         remedy: "quorate ping a".to_owned(),

@@ -1,7 +1,12 @@
 //! Every trouble that an operator must tell apart, as it shows in a line.
 
-use super::{age, judge};
-use crate::link_line::{DialLine, LinkLine, WaitingLine};
+use super::age;
+use crate::link_line::{DialLine, LinkFinding, LinkLine, WaitingLine};
+use quorate_proto::OddSecret;
+
+fn judge(line: &LinkLine, best: Option<u16>) -> Vec<LinkFinding> {
+    super::judge(line, best, OddSecret::Unclear)
+}
 
 /// Connected for an hour, and well.
 fn well() -> LinkLine {

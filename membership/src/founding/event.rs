@@ -1,7 +1,7 @@
 //! What a founding is told, what it asks for, and how it ends: closed vocabularies.
 
 use quorate_proto::{
-    DialFailure, Founded, FoundingMessage, FoundingState, GenesisId, Instance, Moment, Session,
+    DialFailure, Founded, FoundingMessage, FoundingState, GenesisId, Instance, ReasonCode, Session,
 };
 use std::net::SocketAddr;
 
@@ -122,8 +122,8 @@ pub enum FoundingOutput {
     },
     /// Loud, once each time it becomes so.
     Alarm {
-        /// Stable word.
-        code: &'static str,
+        /// Its entry in the catalogue.
+        code: ReasonCode,
         /// The sentence, with the remedy.
         text: String,
     },
@@ -138,22 +138,6 @@ pub enum Outcome<'a> {
     Join(GenesisId),
     /// Neither; [`crate::Founding::reasons`] says why.
     Waiting,
-}
-
-/// One reason why there is no cluster yet, and what helps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaitingReason {
-    /// Stable word: `unresolved`, `no-answer`, `other-family`, `no-route`, `other-secret`, `other-cluster`, `other-seeds`, `clone`, `own-slot`,
-    /// `too-few`, `marker`, `two-clusters`, `joining`, `handshake`, `protocol`, `other-data`, `founding`.
-    pub code: &'static str,
-    /// Which seed or node, when it is about one.
-    pub subject: Option<String>,
-    /// What is wrong.
-    pub text: String,
-    /// The command or step that helps.
-    pub remedy: String,
-    /// Since when it is so.
-    pub since: Moment,
 }
 
 /// How many founder disks may be lost safely (GENESIS rule 22).

@@ -41,7 +41,8 @@ pub(super) struct Peer {
 /// Two starts of one life at one time.
 #[derive(Debug)]
 pub(super) struct Clone {
-    pub(super) text: String,
+    /// Where the one is that came last.
+    pub(super) at: SocketAddr,
     pub(super) since: Moment,
     until: Moment,
 }
@@ -159,14 +160,9 @@ impl Founding {
 
     /// A second start of a life is there while the first one is.
     pub(super) fn runs_twice(&mut self, now: Moment, session: &Session) {
-        let text = format!(
-            "disk life {} runs twice, once at {}: a copied data directory or a cloned machine",
-            session.instance.short(),
-            session.address
-        );
         let until = now + CLONE_MEMORY;
         let entry = self.hearing.clones.entry(session.instance);
-        entry.or_insert(Clone { text, since: now, until }).until = until;
+        entry.or_insert(Clone { at: session.address, since: now, until }).until = until;
     }
 
     fn ask(&mut self, now: Moment, to: Instance, out: &mut Vec<Output>) {

@@ -4,7 +4,7 @@
 //! it counts as not knowing, so a margin errs towards alarm.
 
 use super::{Founding, Margin};
-use quorate_proto::{Instance, Moment};
+use quorate_proto::{FoundingCause, Instance, Moment, Reason};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -24,6 +24,18 @@ impl Founding {
         // A second birth needs a quorum of slots that do not know: one loss more than is safe makes it.
         let disks = known.saturating_sub(spare + 1);
         Some(Margin { disks, alarm: slots != 1 && disks == 0, known, slots })
+    }
+
+    /// Why an operator should act on the margin; none while it is no alarm.
+    #[must_use]
+    pub fn margin_reason(&self) -> Option<Reason> {
+        let Margin { known, slots: seeds, .. } = self.margin().filter(|margin| margin.alarm)?;
+        let held = |slot: &usize| self.holders.get(slot).is_some_and(|(_, knows)| *knows);
+        let missing = self.seeds.iter().filter(|(slot, _)| !held(slot));
+        let missing =
+            missing.map(|(_, seed)| super::reasons::host_of(&seed.name).to_owned()).collect();
+        let cause = FoundingCause::Margin { known, seeds, missing };
+        Some(Reason::of(&cause, self.low_since.unwrap_or(self.started)))
     }
 
     /// The founder slot that a life holds, as far as this node can tell.

@@ -1,10 +1,12 @@
 //! Why there is no cluster yet, told apart and with the step that helps, and which of it is loud.
 
-use super::{Founding, FoundingOutput as Output, OwnSlot, WaitingReason};
+use super::{Founding, FoundingOutput as Output, OwnSlot};
 use crate::seeds::Seed;
-use quorate_proto::{CannotSend, DialFailure, Moment};
+use quorate_proto::{
+    CannotSend, DialFailure, FoundingCause, GenesisId, Moment, OddSecret, PlaceTrouble, Reason,
+    ReasonCode, SeedTrouble,
+};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 
 /// Ballots that came to nothing before the founding counts as stuck: collisions of proposers end within a few.
 const STUCK: u32 = 8;
@@ -12,21 +14,21 @@ const STUCK: u32 = 8;
 impl Founding {
     /// Every reason why this node is in no cluster yet; empty when it is in one, unless two of the name exist.
     #[must_use]
-    pub fn reasons(&self, now: Moment) -> Vec<WaitingReason> {
+    pub fn reasons(&self, now: Moment) -> Vec<Reason> {
+        if self.is_founded_durably() {
+            return self.standing_reasons();
+        }
         let mut reasons = Vec::new();
         self.two_clusters(&mut reasons);
-        if self.is_founded_durably() {
-            return reasons;
-        }
         self.own_troubles(&mut reasons);
         self.clones(&mut reasons);
+        self.other_lists(&mut reasons);
         if !self.state.knows_cluster() {
-            self.other_lists(&mut reasons);
             self.own_place(&mut reasons);
         }
         for (slot, seed) in self.seeds.iter() {
             if self.slot() != Some(slot) && !self.is_reached(slot, seed) {
-                reasons.extend(self.unreached(slot, seed));
+                reasons.extend(self.unreached(seed));
             }
         }
         if !self.state.knows_cluster() {
@@ -35,102 +37,69 @@ impl Founding {
         reasons
     }
 
-    fn reset_command(&self) -> String {
-        format!("quorate reset --cluster {}", self.config.cluster)
+    /// What is wrong also for who is in a cluster: two of one name, lists that differ.
+    #[must_use]
+    pub fn standing_reasons(&self) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        self.two_clusters(&mut reasons);
+        self.other_lists(&mut reasons);
+        reasons
     }
 
-    fn two_clusters(&self, reasons: &mut Vec<WaitingReason>) {
+    fn cluster(&self) -> String {
+        self.config.cluster.to_string()
+    }
+
+    /// The hosts met here that are in a cluster, for people.
+    fn hosts_of(&self, genesis: GenesisId) -> Vec<String> {
+        let peers = self.peers.values().filter(|peer| peer.knows == Some(genesis));
+        peers.map(|peer| format!("{} at {}", peer.session.name, peer.session.address)).collect()
+    }
+
+    fn two_clusters(&self, reasons: &mut Vec<Reason>) {
         if self.rivals.is_empty() {
             return;
         }
         let Some(known) = self.state.known_genesis() else { return };
-        let others: Vec<String> = self.rivals.iter().map(ToString::to_string).collect();
-        let stance =
-            if self.state.founded.is_some() { "this node stays in" } else { "not joining" };
-        reasons.push(WaitingReason {
-            code: "two-clusters",
-            subject: None,
-            text: format!(
-                "two clusters named `{}` exist: {known} and {}; {stance} {}",
-                self.config.cluster,
-                others.join(", "),
-                if self.state.founded.is_some() { "the first" } else { "either" },
-            ),
-            remedy: format!(
-                "decide which one lives; on every host of the other one run `{}`",
-                self.reset_command()
-            ),
-            since: self.known_since.unwrap_or(self.started),
+        let inside = self.state.founded.is_some();
+        let all = std::iter::once(known).chain(self.rivals.iter().copied());
+        let clusters = all.map(|genesis| {
+            let mut hosts = self.hosts_of(genesis);
+            if inside && genesis == known {
+                hosts.insert(0, "this host".to_owned());
+            }
+            (genesis, hosts)
         });
+        let clusters = clusters.collect();
+        let cause = FoundingCause::TwoClusters { cluster: self.cluster(), clusters, inside };
+        reasons.push(Reason::of(&cause, self.known_since.unwrap_or(self.started)));
     }
 
-    fn own_troubles(&self, reasons: &mut Vec<WaitingReason>) {
-        let reset = self.reset_command();
+    fn own_troubles(&self, reasons: &mut Vec<Reason>) {
+        let cluster = self.cluster();
         if self.unfit {
-            reasons.push(WaitingReason {
-                code: "other-data",
-                subject: None,
-                text: format!(
-                    "the founding state on disk is of cluster `{}`, the config says `{}`",
-                    self.state.cluster, self.config.cluster
-                ),
-                remedy: format!("set the right `cluster` name, or begin anew with `{reset}`"),
-                since: self.started,
-            });
+            let found = self.state.cluster.clone();
+            let cause = FoundingCause::OtherData { found, cluster: cluster.clone() };
+            reasons.push(Reason::of(&cause, self.started));
         }
         let known = self.state.known_genesis();
         if let Some(marker) = self.lost_data {
-            reasons.push(WaitingReason {
-                code: "marker",
-                subject: None,
-                text: format!(
-                    "this host was in cluster {marker} and its data is gone; it only rejoins, it never founds"
-                ),
-                remedy: format!(
-                    "start the other hosts of the cluster; if the cluster is gone for good, run `{reset}`"
-                ),
-                since: self.started,
-            });
+            reasons.push(Reason::of(&FoundingCause::Marker { marker, cluster }, self.started));
         } else if let Some(genesis) = known.filter(|_| self.rivals.is_empty()) {
-            reasons.push(WaitingReason {
-                code: "joining",
-                subject: None,
-                text: format!("cluster {genesis} exists; this node asks to be let in"),
-                remedy: format!(
-                    "none needed while its hosts run; if that cluster is gone for good, run `{reset}`"
-                ),
-                since: self.known_since.unwrap_or(self.started),
-            });
+            let cause = FoundingCause::Joining { genesis, cluster };
+            reasons.push(Reason::of(&cause, self.known_since.unwrap_or(self.started)));
         }
     }
 
-    fn clones(&self, reasons: &mut Vec<WaitingReason>) {
+    fn clones(&self, reasons: &mut Vec<Reason>) {
         for (life, clone) in &self.hearing.clones {
-            reasons.push(WaitingReason {
-                code: "clone",
-                subject: Some(life.short()),
-                text: clone.text.clone(),
-                remedy: format!(
-                    "stop quorate on the copy, run `{}` there, start it",
-                    self.reset_command()
-                ),
-                since: clone.since,
-            });
+            let (life, at, cluster) = (*life, clone.at, self.cluster());
+            reasons.push(Reason::of(&FoundingCause::Twin { life, at, cluster }, clone.since));
         }
         for (slot, (lives, since)) in &self.hearing.contested {
-            let name = self.seeds.get(*slot).map(|seed| seed.name.clone());
-            let who: Vec<String> = lives.iter().map(|life| self.describe(*life)).collect();
-            reasons.push(WaitingReason {
-                code: "clone",
-                text: format!(
-                    "several hosts claim to be seed `{}`: {}; nobody promises until one is gone",
-                    name.clone().unwrap_or_default(),
-                    who.join(" and ")
-                ),
-                subject: name,
-                remedy: "stop quorate on the host that the name must not point to".to_owned(),
-                since: *since,
-            });
+            let seed = self.seeds.get(*slot).map(|seed| seed.name.clone()).unwrap_or_default();
+            let lives = lives.iter().map(|life| self.describe(*life)).collect();
+            reasons.push(Reason::of(&FoundingCause::Contested { seed, lives }, *since));
         }
     }
 
@@ -144,72 +113,46 @@ impl Founding {
         )
     }
 
-    fn other_lists(&self, reasons: &mut Vec<WaitingReason>) {
+    /// Peers with another list or mode. Before the birth they found nothing together; behind it the lists are to be made one.
+    pub(super) fn other_lists(&self, reasons: &mut Vec<Reason>) {
+        let knows = self.state.knows_cluster();
         for peer in self.peers.values() {
             let session = &peer.session;
-            if session.digest == self.config.digest || peer.knows.is_some() {
+            // Who is in a cluster founds none any more, and one of another cluster has another list by right.
+            let apart =
+                if knows { peer.knows != self.state.known_genesis() } else { peer.knows.is_some() };
+            if session.digest == self.config.digest || apart {
                 continue;
             }
-            let text = if session.seeds == self.config.seeds {
-                format!(
-                    "{} at {} has the same seeds but another `founding` mode (here `{}`)",
-                    session.name, session.address, self.config.mode
-                )
-            } else {
-                format!(
-                    "{} at {} has other seeds: there [{}], here [{}]",
-                    session.name,
-                    session.address,
-                    session.seeds.join(", "),
-                    self.config.seeds.join(", ")
-                )
+            let cause = FoundingCause::OtherSeeds {
+                name: session.name.to_string(),
+                address: session.address,
+                theirs: session.seeds.clone(),
+                ours: self.config.seeds.clone(),
+                mode: self.config.mode.to_string(),
             };
-            reasons.push(WaitingReason {
-                code: "other-seeds",
-                subject: Some(session.name.to_string()),
-                text,
-                remedy: "make `seeds` and `founding` the same on every host, order included, and restart quorate"
-                    .to_owned(),
-                since: peer.up_since,
-            });
+            reasons.push(Reason::of(&cause, peer.up_since));
         }
     }
 
-    fn own_place(&self, reasons: &mut Vec<WaitingReason>) {
-        let name = |slot: usize| self.seeds.get(slot).map_or("?", |seed| seed.name.as_str());
-        let same = self.seeds.same_address();
-        let (text, remedy) = match self.own_slot {
-            OwnSlot::Several(first, second) => (
-                format!("this host is both seed `{}` and seed `{}`", name(first), name(second)),
-                "name each founder once in `seeds`",
-            ),
-            OwnSlot::Undecided => (
-                "it is not known yet which of the seeds this host is: names do not resolve".to_owned(),
-                "repair name resolution on this host, or write addresses into `seeds`",
-            ),
-            OwnSlot::OtherPort { slot, port } => (
-                format!(
-                    "seed `{}` is this host, but this node listens on port {port}, so it is not that seed",
-                    name(slot)
-                ),
-                "if it is meant to be that seed, give `listen` and `seeds` the same port on every host, and restart quorate",
-            ),
-            OwnSlot::NotASeed if self.hears_no_seed() => (
-                "this host is not among the seeds (by address and port), and no seed can be reached".to_owned(),
-                "start quorate on the seeds; if this host should be one, compare its addresses and the port of `listen` (4747 unless set) with `seeds`: `quorate check-config` shows both",
-            ),
-            _ if same.is_some() => {
-                let (first, second, address) = same.unwrap_or((0, 0, ([0, 0, 0, 0], 0).into()));
-                (
-                    format!("seeds `{}` and `{}` are one address, {address}", name(first), name(second)),
-                    "name each founder once in `seeds`",
-                )
+    fn own_place(&self, reasons: &mut Vec<Reason>) {
+        let name =
+            |slot: usize| self.seeds.get(slot).map_or("?", |seed| seed.name.as_str()).to_owned();
+        let trouble = match self.own_slot {
+            OwnSlot::Several(first, second) => {
+                PlaceTrouble::Both { first: name(first), second: name(second) }
             }
-            OwnSlot::NotASeed | OwnSlot::Slot(_) => return,
+            OwnSlot::Undecided => PlaceTrouble::Unknown,
+            OwnSlot::OtherPort { slot, port } => PlaceTrouble::OtherPort { seed: name(slot), port },
+            OwnSlot::NotASeed if self.hears_no_seed() => PlaceTrouble::Nowhere,
+            OwnSlot::NotASeed | OwnSlot::Slot(_) => match self.seeds.same_address() {
+                Some((first, second, address)) => {
+                    PlaceTrouble::OneAddress { first: name(first), second: name(second), address }
+                }
+                None => return,
+            },
         };
-        let (subject, since) = (None, self.started);
-        let remedy = remedy.to_owned();
-        reasons.push(WaitingReason { code: "own-slot", subject, text, remedy, since });
+        reasons.push(Reason::of(&FoundingCause::Place(trouble), self.started));
     }
 
     fn hears_no_seed(&self) -> bool {
@@ -222,139 +165,74 @@ impl Founding {
             || seed.addresses.iter().any(|address| self.stands_at(*address))
     }
 
-    fn unreached(&self, slot: usize, seed: &Seed) -> Option<WaitingReason> {
-        let subject = Some(seed.name.clone());
-        let name = &seed.name;
-        if let Some((problem, since)) = &seed.unresolved {
-            return Some(WaitingReason {
-                code: "unresolved",
-                subject,
-                text: format!("seed `{name}` does not resolve: {problem}"),
-                remedy: format!(
-                    "check `getent ahosts {}`, DNS or /etc/hosts on this host",
-                    host_of(name)
-                ),
-                since: *since,
-            });
+    fn unreached(&self, seed: &Seed) -> Option<Reason> {
+        let (trouble, since) = if let Some((problem, since)) = &seed.unresolved {
+            (SeedTrouble::Unresolved { problem: problem.clone() }, *since)
+        } else {
+            let most = seed.failures.values().map(|(failure, _)| telling(failure)).max()?;
+            let (failure, _) =
+                seed.failures.values().find(|(failure, _)| telling(failure) == most)?;
+            if *failure == DialFailure::Myself {
+                return None;
+            }
+            let alike = || seed.failures.iter().filter(|(_, (other, _))| is_alike(failure, other));
+            let addresses = alike().map(|(address, _)| *address).collect();
+            let since = alike().map(|(_, (_, since))| *since).min()?;
+            let (failure, odd) = (failure.clone(), self.odd_secret());
+            (SeedTrouble::Dial { addresses, failure, odd }, since)
+        };
+        let (seed, host) = (seed.name.clone(), host_of(&seed.name).to_owned());
+        let cause = FoundingCause::Seed { seed, host, cluster: self.cluster(), trouble };
+        Some(Reason::of(&cause, since))
+    }
+
+    /// Whose secret is the odd one, as far as the seeds tell: all that answer have one other, or some have ours.
+    fn odd_secret(&self) -> OddSecret {
+        let failures = self.seeds.iter().flat_map(|(_, seed)| seed.failures.values());
+        let theirs: Vec<&str> = failures
+            .filter_map(|(failure, _)| match failure {
+                DialFailure::OtherSecret { theirs, .. } => Some(theirs.as_str()),
+                _ => None,
+            })
+            .collect();
+        let ours = self
+            .seeds
+            .iter()
+            .filter(|(slot, seed)| self.slot() != Some(*slot) && self.is_reached(*slot, seed));
+        match (ours.count(), theirs.len()) {
+            (0, 2..) if theirs.iter().all(|one| *one == theirs[0]) => OddSecret::Here,
+            (1.., _) => OddSecret::There,
+            _ => OddSecret::Unclear,
         }
-        let most = seed.failures.values().map(|(failure, _)| telling(failure)).max()?;
-        let (address, (failure, _)) =
-            seed.failures.iter().find(|(_, (failure, _))| telling(failure) == most)?;
-        let (code, remedy) = self.dial_remedy(slot, *address, failure)?;
-        let alike = || seed.failures.iter().filter(|(_, (other, _))| is_alike(failure, other));
-        let addresses: Vec<String> = alike().map(|(address, _)| address.to_string()).collect();
-        let since = alike().map(|(_, (_, since))| *since).min()?;
-        let text = format!("seed `{name}` ({}): {failure}", addresses.join(", "));
-        Some(WaitingReason { code, subject, text, remedy, since })
     }
 
-    fn dial_remedy(
-        &self,
-        slot: usize,
-        address: SocketAddr,
-        failure: &DialFailure,
-    ) -> Option<(&'static str, String)> {
-        let name = self.seeds.get(slot).map_or("?", |seed| host_of(&seed.name));
-        Some(match failure {
-            DialFailure::NoAnswer => (
-                "no-answer",
-                format!(
-                    "start quorate on {name}; if it runs, open UDP port {} between the hosts (both ways)",
-                    address.port()
-                ),
-            ),
-            DialFailure::OtherSecret { .. } => (
-                "other-secret",
-                format!(
-                    "copy the secret file to {name}; compare with `quorate secret fingerprint` on both"
-                ),
-            ),
-            DialFailure::OtherCluster { .. } => (
-                "other-cluster",
-                format!(
-                    "set the same `cluster` name here and on {name}, or take {name} out of `seeds`"
-                ),
-            ),
-            DialFailure::Protocol { .. } => (
-                "protocol",
-                format!("install versions of quorate that are closer together here and on {name}"),
-            ),
-            DialFailure::Twice => (
-                "twice",
-                format!(
-                    "`quorate why` on {name} says where; stop quorate on the host that has the copy, and run `quorate reset \
-                     --cluster {}` there",
-                    self.config.cluster
-                ),
-            ),
-            DialFailure::Handshake { .. } => {
-                ("handshake", format!("see `journalctl -u quorate` here and on {name}"))
-            }
-            DialFailure::CannotSend(why) => {
-                let code = match why {
-                    CannotSend::Family { .. } => "other-family",
-                    CannotSend::NoRoute { .. } => "no-route",
-                };
-                (code, why.remedy(name, address))
-            }
-            DialFailure::Myself => return None,
-        })
-    }
-
-    fn count_of_seeds(&self, now: Moment, reasons: &mut Vec<WaitingReason>) {
-        let heard = self.hearing.fresh.len();
+    fn count_of_seeds(&self, now: Moment, reasons: &mut Vec<Reason>) {
+        let (heard, seeds) = (self.hearing.fresh.len(), self.slots);
+        let since = self.hearing.enough_since.unwrap_or(now);
+        let names = |fresh: bool| {
+            let seeds = self.seeds.iter();
+            seeds.filter(move |(slot, _)| self.hearing.fresh.contains_key(slot) == fresh)
+        };
         if heard >= self.quorum && self.attempts >= STUCK {
-            reasons.push(WaitingReason {
-                code: "founding-stuck",
-                subject: None,
-                text: format!(
-                    "{heard} of {} seeds are here, but {} rounds of the founding came to nothing; it goes on trying",
-                    self.slots, self.attempts
-                ),
-                remedy: "on each seed: `quorate why`; one whose disk does not answer, or that is heard but does not hear, \
-                         holds it up: stop quorate on that one"
-                    .to_owned(),
-                since: self.hearing.enough_since.unwrap_or(now),
-            });
+            let there = names(true).map(|(_, seed)| host_of(&seed.name).to_owned()).collect();
+            let cause = FoundingCause::Stuck { heard, seeds, rounds: self.attempts, there };
+            reasons.push(Reason::of(&cause, since));
             return;
         }
         if self.proposal.is_some() || heard >= self.quorum {
-            let text =
-                format!("{heard} of {} seeds are here; the founding is under way", self.slots);
-            let since = self.hearing.enough_since.unwrap_or(now);
-            let remedy = format!(
-                "none needed; a seed that is missing is waited for {} s",
-                self.config.grace.as_secs()
-            );
-            reasons.push(WaitingReason { code: "founding", subject: None, text, remedy, since });
+            let grace_seconds = self.config.grace.as_secs();
+            reasons
+                .push(Reason::of(&FoundingCause::UnderWay { heard, seeds, grace_seconds }, since));
             return;
         }
-        let missing: Vec<(String, Moment)> = self
-            .seeds
-            .iter()
-            .filter(|(slot, _)| !self.hearing.fresh.contains_key(slot))
-            .map(|(_, seed)| (seed.name.clone(), seed.missing_since))
+        let since = names(false).map(|(_, seed)| seed.missing_since).min().unwrap_or(self.started);
+        let missing = names(false)
+            .map(|(_, seed)| {
+                (host_of(&seed.name).to_owned(), now.since(seed.missing_since).as_secs())
+            })
             .collect();
-        let since = missing.iter().map(|(_, since)| *since).min().unwrap_or(self.started);
-        let who: Vec<String> = missing
-            .iter()
-            .map(|(name, since)| format!("{name} (for {} s)", now.since(*since).as_secs()))
-            .collect();
-        reasons.push(WaitingReason {
-            code: "too-few",
-            subject: None,
-            text: format!(
-                "{heard} of {} seeds are here, {} are needed; missing: {}",
-                self.slots,
-                self.quorum,
-                who.join(", ")
-            ),
-            remedy: format!(
-                "start quorate on {} of the missing seeds",
-                self.quorum.saturating_sub(heard)
-            ),
-            since,
-        });
+        let cause = FoundingCause::TooFew { heard, seeds, needed: self.quorum, missing };
+        reasons.push(Reason::of(&cause, since));
     }
 
     /// Raises each loud condition once when it becomes so.
@@ -365,28 +243,28 @@ impl Founding {
         if !self.is_founded_durably() {
             self.own_troubles(&mut reasons);
             self.clones(&mut reasons);
-            if !self.state.knows_cluster() {
-                self.other_lists(&mut reasons);
+        }
+        self.other_lists(&mut reasons);
+        for reason in reasons.into_iter().filter(|reason| reason.code != ReasonCode::Joining) {
+            // Which of their hosts are met at a moment is no news.
+            let key = match reason.code {
+                ReasonCode::TwoClusters => self.rivals.iter().map(ToString::to_string).collect(),
+                _ => reason.text.clone(),
+            };
+            loud.push((key, reason));
+        }
+        if self.margin_alarm_time().is_some_and(|time| time <= now) {
+            loud.extend(self.margin_reason().map(|reason| (reason.text.clone(), reason)));
+        }
+        let mut standing = BTreeSet::new();
+        for (key, reason) in loud {
+            let alarm = (reason.code, key);
+            if !self.alarms.contains(&alarm) {
+                out.push(Output::Alarm { code: reason.code, text: reason.in_one_line() });
             }
+            standing.insert(alarm);
         }
-        for reason in reasons.into_iter().filter(|reason| reason.code != "joining") {
-            loud.push((reason.code, format!("{}; {}", reason.text, reason.remedy)));
-        }
-        if let Some(margin) = self.margin()
-            && self.margin_alarm_time().is_some_and(|time| time <= now)
-        {
-            loud.push(("margin", format!(
-                "only {} of {} founder slots know the cluster, so no founder disk may be lost: a second founding would be possible; \
-                 start the missing seeds, keep their disks",
-                margin.known, margin.slots,
-            )));
-        }
-        for (code, text) in &loud {
-            if !self.alarms.contains(&(*code, text.clone())) {
-                out.push(Output::Alarm { code, text: text.clone() });
-            }
-        }
-        self.alarms = loud.into_iter().collect::<BTreeSet<_>>();
+        self.alarms = standing;
     }
 }
 
@@ -415,7 +293,7 @@ fn is_alike(one: &DialFailure, other: &DialFailure) -> bool {
 }
 
 /// The host in `host[:port]`, for commands.
-fn host_of(seed: &str) -> &str {
+pub(super) fn host_of(seed: &str) -> &str {
     match seed.rsplit_once(':') {
         Some((host, port)) if port.parse::<u16>().is_ok() && !host.ends_with(':') => {
             host.trim_start_matches('[').trim_end_matches(']')

@@ -328,7 +328,7 @@ impl World {
                 assert_eq!(self.hosts[place].disk.exists, Some(genesis), "joins undurably");
                 self.hosts[place].joins.push(genesis);
             }
-            Output::Alarm { code, text } => self.hosts[place].alarms.push((code, text)),
+            Output::Alarm { code, text } => self.hosts[place].alarms.push((code.word(), text)),
             Output::Resolve | Output::Ban { .. } => {}
         }
     }
@@ -493,7 +493,7 @@ impl World {
     pub fn codes(&self, place: usize) -> Vec<&'static str> {
         let run = self.hosts[place].run.as_ref().expect("running");
         let reasons = run.reasons(Moment::from_micros(self.now));
-        reasons.into_iter().map(|reason| reason.code).collect()
+        reasons.into_iter().map(|reason| reason.code.word()).collect()
     }
 }
 

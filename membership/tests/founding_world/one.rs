@@ -3,7 +3,7 @@
 use super::{address_of, cluster, key_of, life};
 use quorate_membership::{
     FounderSelf, Founding, FoundingConfig, FoundingInput as Input, FoundingOutput as Output, Mode,
-    OwnSlot, WaitingReason,
+    OwnSlot,
 };
 use quorate_proto::{
     Accepted, Answer, Ask, Ballot, Founded, FounderVoter, FoundingMessage, FoundingProof,
@@ -177,7 +177,7 @@ impl One {
 
     pub fn alarms(&self) -> Vec<&'static str> {
         let code = |output: &Output| match output {
-            Output::Alarm { code, .. } => Some(*code),
+            Output::Alarm { code, .. } => Some(code.word()),
             _ => None,
         };
         self.out.iter().filter_map(code).collect()
@@ -199,9 +199,9 @@ impl One {
         self.say_with(host, n, mode, Body::Answer(answer));
     }
 
-    pub fn reason(&self, code: &str) -> WaitingReason {
+    pub fn reason(&self, code: &str) -> quorate_proto::Reason {
         let reasons = self.founding.reasons(Moment::from_micros(self.now));
-        let codes: Vec<_> = reasons.iter().map(|reason| reason.code).collect();
+        let codes: Vec<_> = reasons.iter().map(|reason| reason.code.word()).collect();
         let found = reasons.into_iter().find(|reason| reason.code == code);
         found.unwrap_or_else(|| panic!("no {code} in {codes:?}"))
     }

@@ -195,7 +195,8 @@ impl Founder {
             let text = format!("{output:?}");
             outcomes.push(name(text.get(..40).unwrap_or(&text)));
         }
-        outcomes.extend(self.founding.reasons(self.now).iter().map(|reason| name(reason.code)));
+        outcomes
+            .extend(self.founding.reasons(self.now).iter().map(|reason| name(reason.code.word())));
         outcomes
     }
 }

@@ -142,7 +142,7 @@ impl Nodes {
             let heights = [status.term, status.view.epoch.get(), node.vitals().applied];
             outcomes.extend(heights.map(|height| u64::from(height.leading_zeros())));
             let reasons = status.reasons.iter();
-            outcomes.extend(reasons.map(|reason| mix(4, name(reason.code))));
+            outcomes.extend(reasons.map(|reason| mix(4, name(reason.code.word()))));
         }
         for said in &self.cluster.said {
             let (way, bytes) = match said {

@@ -130,7 +130,7 @@ fn a_node_without_a_link_hears_through_the_voter_what_all_are_warned_of() {
     let (mut trial, number) = cut_off();
     let codes = |trial: &Trial| {
         let reasons = trial.node.status(trial.now).reasons;
-        let told = reasons.iter().map(|reason| reason.code);
+        let told = reasons.iter().map(|reason| reason.code.word());
         told.filter(|code| ["copy-state-differs", "clone"].contains(code)).collect::<Vec<_>>()
     };
     assert_eq!(codes(&trial), [""; 0]);

@@ -1,0 +1,199 @@
+//! What this node knows to be wrong, for `quorate why` on this host: causes, which the catalogue in `proto` puts into words.
+//!
+//! Reads, changes nothing. Every reason is here once, whoever finds it.
+
+use crate::node::Node;
+use crate::relay::no_link;
+use crate::status::State;
+use quorate_proto::{
+    Member, MemberCause, MemberState, MissingVoter, Moment, Reason, ReasonCode, Role, Trouble,
+    Verdict,
+};
+
+/// An election that was to end within moments has not.
+const ELECTION: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl Node {
+    pub(crate) fn reasons(&self, now: Moment) -> Vec<Reason> {
+        let state = self.state();
+        let mut reasons = match state {
+            State::Quorate => self.founding.standing_reasons(),
+            State::Waiting => self.founding.reasons(now),
+            State::Joining => self.joining_reasons(now),
+            State::NoQuorum => self.no_quorum_reasons(now),
+        };
+        if let Some(reason) = self.turned_away_reason(now) {
+            // What else is missing is missing because of that.
+            if state != State::Quorate {
+                reasons.clear();
+            }
+            reasons.insert(0, reason);
+        }
+        reasons.extend(self.founding.margin_reason());
+        reasons.extend(self.warning_reasons());
+        reasons.extend(self.two_address_reasons());
+        reasons.extend(self.counted_out_reason(now));
+        reasons.extend(self.link_reason());
+        reasons.extend(self.cut_link_reasons(now));
+        reasons.extend(self.own_disk_reasons());
+        reasons.extend(self.copy_reasons(now));
+        reasons
+    }
+
+    /// What is wrong with the disk of this host, and since when.
+    pub(crate) fn disk_troubles(&self) -> impl Iterator<Item = (Trouble, Moment)> {
+        let full = self.disk_full.map(|since| (Trouble::DiskFull, since));
+        let stalled = self.disk_stalled.map(|since| (Trouble::DiskStalled, since));
+        [full, stalled].into_iter().flatten()
+    }
+
+    fn own_disk_reasons(&self) -> impl Iterator<Item = Reason> {
+        let (name, leads) = (self.config.name.to_string(), self.leads());
+        self.disk_troubles().map(move |(trouble, since)| {
+            Reason::of(&MemberCause::Disk { name: name.clone(), here: true, leads, trouble }, since)
+        })
+    }
+
+    /// Committed as gone although it is here: damped, or not heard by the leader.
+    fn counted_out_reason(&self, now: Moment) -> Option<Reason> {
+        let member = self.health.member(self.config.instance)?;
+        if !self.is_quorate() || self.leads() || member.state() == MemberState::Alive {
+            return None;
+        }
+        let ended = member.state() == MemberState::Left;
+        let cause = MemberCause::CountedOut {
+            me: member.name.clone(),
+            state: member.state().word().to_owned(),
+            epoch: member.since_epoch.get(),
+            how: member.reason.clone(),
+            leader: self.health.name(self.health.leader?.instance),
+            again: ended && member.generation == self.config.generation,
+        };
+        Some(Reason::of(&cause, self.names.gone_since(member.instance).unwrap_or(now)))
+    }
+
+    /// Its only link to the leader is through another voter.
+    fn link_reason(&self) -> Option<Reason> {
+        let via = self.health.name(self.relay()?);
+        let leader = self.health.name(self.health.leader?.instance);
+        let me = &self.config.name;
+        // Who is counted out is pinged seldom: that is no sign of a bad link.
+        self.health.member(self.config.instance).filter(|own| own.state() == MemberState::Alive)?;
+        Some(no_link(me.as_str(), leader, false, &via, self.health.leader_heard))
+    }
+
+    fn joining_reasons(&self, now: Moment) -> Vec<Reason> {
+        let mut reasons = self.founding.reasons(now);
+        let refused = self.admission.refused.clone();
+        let told = reasons.iter().any(|reason| reason.code == ReasonCode::Joining);
+        if refused.is_none() && told {
+            return reasons;
+        }
+        reasons.retain(|reason| reason.code != ReasonCode::Joining);
+        let inside = self.peers.sessions().filter(|session| session.genesis == self.genesis);
+        let cause = MemberCause::Joining {
+            refused,
+            members: inside.map(|session| session.name.to_string()).collect(),
+            cluster: self.config.cluster.to_string(),
+        };
+        reasons.push(Reason::of(&cause, now));
+        reasons
+    }
+
+    fn no_quorum_reasons(&self, now: Moment) -> Vec<Reason> {
+        let since = self.health.quorum_lost.unwrap_or(now);
+        let mut reasons = self.founding.standing_reasons();
+        let cut_off = self.cut_off_from_all();
+        reasons.extend(cut_off.clone().map(|(cause, since)| Reason::of(&cause, since)));
+        let voters = self.health.view.members.iter().filter(|member| member.role() == Role::Voter);
+        let replaced = self.replaced_voters();
+        let (mut count, mut missing) = (0, Vec::new());
+        for voter in voters {
+            count += 1;
+            missing.extend(self.how_it_is_missing(voter));
+        }
+        let cause = MemberCause::NoLeader {
+            voters: count + replaced,
+            here: count - missing.len(),
+            replaced,
+            missing,
+            cut_off: cut_off.is_some(),
+            late_seconds: Some(now.since(since))
+                .filter(|late| *late >= ELECTION)
+                .map(|late| late.as_secs()),
+            me: self.config.name.to_string(),
+            cluster: self.config.cluster.to_string(),
+        };
+        reasons.push(Reason::of(&cause, since));
+        if cut_off.is_none() {
+            reasons.extend(self.silent_members());
+        }
+        reasons
+    }
+
+    /// Members that this node holds to be gone.
+    fn silent_members(&self) -> impl Iterator<Item = Reason> {
+        self.detector.verdicts().filter_map(|opinion| {
+            let gone = matches!(opinion.verdict, Verdict::Down | Verdict::Left);
+            let member = self.health.member(opinion.instance).filter(|_| gone)?;
+            let cause = MemberCause::Missing {
+                name: member.name.clone(),
+                role: member.role().word().to_owned(),
+                how: opinion.reason.to_string(),
+                ended: opinion.verdict == Verdict::Left,
+            };
+            Some(Reason::of(&cause, opinion.since))
+        })
+    }
+
+    /// Two others at least, of whom none said goodbye, are all silent, and nobody else is met either: it is this host that has
+    /// no network.
+    fn cut_off_from_all(&self) -> Option<(MemberCause, Moment)> {
+        let me = self.config.instance;
+        let others = || self.health.view.members.iter().filter(|member| member.instance != me);
+        if self.peers.sessions().next().is_some() || others().count() < 2 {
+            return None;
+        }
+        let opinions: Vec<_> = self.detector.verdicts().collect();
+        let silent = |member: &Member| {
+            let opinion = opinions.iter().find(|opinion| opinion.instance == member.instance)?;
+            (opinion.verdict == Verdict::Down).then_some(opinion.since)
+        };
+        let present = || others().filter(|member| member.state() == MemberState::Alive);
+        let since = present().map(silent).collect::<Option<Vec<Moment>>>()?;
+        let first = since.iter().min().copied().filter(|_| since.len() >= 2)?;
+        let others = present().map(|member| member.name.clone()).collect();
+        Some((MemberCause::NoNetwork { me: self.config.name.to_string(), others }, first))
+    }
+
+    /// None when the voter is there.
+    fn how_it_is_missing(&self, voter: &Member) -> Option<MissingVoter> {
+        if voter.instance == self.config.instance {
+            return None;
+        }
+        let opinions: Vec<_> = self.detector.verdicts().collect();
+        let own = opinions.iter().find(|opinion| opinion.instance == voter.instance);
+        let gone = own.filter(|it| matches!(it.verdict, Verdict::Down | Verdict::Left));
+        let heard = own.is_some_and(|it| it.verdict == Verdict::Alive);
+        let left = |member: &Member| member.state() == MemberState::Left;
+        let (how, ended) = if let Some(opinion) = gone {
+            let ended = opinion.verdict == Verdict::Left;
+            let word = if ended { "left" } else { "down" };
+            (format!("{word} as seen from here: {}", opinion.reason), ended)
+        } else if voter.state() != MemberState::Alive && !heard {
+            let word = voter.state().word();
+            (format!("{word} since epoch {}: {}", voter.since_epoch, voter.reason), left(voter))
+        } else if self.peers.session(voter.instance).is_none() {
+            ("no connection".to_owned(), false)
+        } else {
+            return None;
+        };
+        let replaced = self.peers.sessions().any(|session| {
+            let known = self.health.member(session.instance).is_some();
+            !known
+                && (session.name.as_str() == voter.name
+                    || crate::names::is_at(voter, session.place()))
+        });
+        Some(MissingVoter { name: voter.name.clone(), how, ended, replaced })
+    }
+}

@@ -1,0 +1,57 @@
+//! Why no daemon answers on this host: in words. Found by the command line, for there is nobody to ask.
+
+use super::{Cause, ReasonCode};
+
+/// What the command line finds where no daemon answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
+pub enum DaemonCause {
+    /// The configuration is refused: `file`, and what `check-config` says.
+    Config { file: String, problem: String },
+    /// No daemon. `unit`: what systemd says of it, `last`: the error with which it ended last; each where it is known.
+    Ended { socket: String, unit: Option<String>, last: Option<String> },
+}
+
+impl Cause for DaemonCause {
+    fn code(&self) -> ReasonCode {
+        match self {
+            Self::Config { .. } => ReasonCode::Config,
+            Self::Ended { .. } => ReasonCode::Ended,
+        }
+    }
+
+    fn subject(&self) -> Option<String> {
+        None
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Config { problem, .. } => {
+                format!("the configuration of this host is not valid: {problem}")
+            }
+            Self::Ended { socket, unit, last } => {
+                let unit = unit
+                    .as_ref()
+                    .map_or_else(String::new, |unit| format!("; systemd says: {unit}"));
+                let last = last
+                    .as_ref()
+                    .map_or_else(String::new, |last| format!("; it ended last because: {last}"));
+                format!("no daemon answers at {socket}{unit}{last}")
+            }
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Config { file, .. } => format!(
+                "mend it ({file}), check it with `quorate check-config`, then on this host: `systemctl restart quorate`"
+            ),
+            Self::Ended { last: Some(_), .. } => {
+                "do what the last error says, then on this host: `systemctl restart quorate`".to_owned()
+            }
+            Self::Ended { .. } => {
+                "on this host: `systemctl start quorate`; if it ends again, `journalctl -u quorate -e` says why".to_owned()
+            }
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Who is not there, and what is wrong with a host: in words.
+
+use super::{Cause, ReasonCode, list};
+use std::net::SocketAddr;
+
+/// A trouble of one host's own: of its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// No room for new writes.
+    DiskFull,
+    /// It has not answered for seconds.
+    DiskStalled,
+    /// It answers, and takes much longer than disks do.
+    DiskSlow,
+}
+
+/// A voter that is not there, as one node sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingVoter {
+    /// Its name.
+    pub name: String,
+    /// How that was noticed: for people.
+    pub how: String,
+    /// It has ended, as it said itself. If not, its host may be off or cut off.
+    pub ended: bool,
+    /// This node has a connection with a host of its name or address that runs quorate on another disk.
+    pub replaced: bool,
+}
+
+/// What a node finds wrong with itself, the quorum, or one of the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
+pub enum MemberCause {
+    /// No leader. `here` of all voters can be reached from this node, itself included where it is one; `replaced` can never
+    /// answer again, for new disks have replaced theirs.
+    /// `cut_off`: from all others. `late_seconds`: for how long, where an election should have ended it.
+    NoLeader {
+        voters: usize,
+        here: usize,
+        replaced: usize,
+        missing: Vec<MissingVoter>,
+        cut_off: bool,
+        late_seconds: Option<u64>,
+        me: String,
+        cluster: String,
+    },
+    /// Nobody at all is reached any more.
+    NoNetwork { me: String, others: Vec<String> },
+    /// A member does not answer this node; there is no leader to say so.
+    Missing { name: String, role: String, how: String, ended: bool },
+    /// Committed as down. `heard`: this node hears it.
+    Down { name: String, epoch: u64, how: String, heard: bool },
+    /// Committed as left; the same.
+    Left { name: String, epoch: u64, how: String, heard: bool },
+    /// All voters are there, and none may fail.
+    NoSpare { voters: usize, hosts: Vec<String> },
+    /// This node's verdict differs from what is committed.
+    Opinion { name: String, verdict: String, how: String },
+    /// This node is here and counted as gone. `again`: only another start counts again.
+    CountedOut { me: String, state: String, epoch: u64, how: String, leader: String, again: bool },
+    /// It answers at one address and comes from another.
+    TwoAddresses { name: String, committed: Option<SocketAddr>, other: SocketAddr },
+    /// Refused, or not let in yet.
+    Joining { refused: Option<String>, members: Vec<String>, cluster: String },
+    /// A host's disk: of the named host, or of this one (`here`).
+    Disk { name: String, here: bool, leads: bool, trouble: Trouble },
+}
+
+impl Cause for MemberCause {
+    fn code(&self) -> ReasonCode {
+        match self {
+            Self::NoLeader { .. } => ReasonCode::NoLeader,
+            Self::NoNetwork { .. } => ReasonCode::NoNetwork,
+            Self::Missing { .. } => ReasonCode::Missing,
+            Self::Down { .. } => ReasonCode::Down,
+            Self::Left { .. } => ReasonCode::Left,
+            Self::NoSpare { .. } => ReasonCode::NoSpare,
+            Self::Opinion { .. } => ReasonCode::Opinion,
+            Self::CountedOut { .. } => ReasonCode::CountedOut,
+            Self::TwoAddresses { .. } => ReasonCode::TwoAddresses,
+            Self::Joining { .. } => ReasonCode::Joining,
+            Self::Disk { trouble: Trouble::DiskFull, .. } => ReasonCode::DiskFull,
+            Self::Disk { trouble: Trouble::DiskStalled, .. } => ReasonCode::DiskStalled,
+            Self::Disk { trouble: Trouble::DiskSlow, .. } => ReasonCode::DiskSlow,
+        }
+    }
+
+    fn subject(&self) -> Option<String> {
+        match self {
+            Self::NoLeader { .. } | Self::NoNetwork { .. } | Self::NoSpare { .. } => None,
+            Self::Joining { .. } | Self::Disk { here: true, .. } => None,
+            Self::Missing { name, .. }
+            | Self::Down { name, .. }
+            | Self::Left { name, .. }
+            | Self::Opinion { name, .. }
+            | Self::CountedOut { me: name, .. }
+            | Self::TwoAddresses { name, .. }
+            | Self::Disk { name, .. } => Some(name.clone()),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::NoLeader { voters, here, replaced, missing, late_seconds, .. } => {
+                let text = no_leader(*voters, *here, missing, *late_seconds);
+                match replaced {
+                    0 => text,
+                    many => format!(
+                        "{text}; of these voters {many} can never answer: a new disk has replaced each, and it counts until a leader takes it out"
+                    ),
+                }
+            }
+            Self::NoNetwork { me, others } => format!(
+                "{me} lost its network: none of the others is reached from here ({}), all of them since the same moment",
+                list(others)
+            ),
+            Self::Missing { name, role, how, .. } => {
+                format!("{name} ({role}) does not answer: {how}")
+            }
+            Self::Down { name, epoch, how, .. } => format!("{name} is down (epoch {epoch}): {how}"),
+            Self::Left { name, epoch, how, .. } => {
+                format!("{name} has left (epoch {epoch}): {how}")
+            }
+            Self::NoSpare { voters, .. } => {
+                format!("with {voters} voters all of them are needed: none may fail")
+            }
+            Self::Opinion { name, verdict, how } => {
+                format!("this node holds that {name} is {verdict}: {how}")
+            }
+            Self::CountedOut { me, state, epoch, how, .. } => {
+                format!(
+                    "{me} is here, but the cluster counts it as {state} since epoch {epoch}: {how}"
+                )
+            }
+            Self::TwoAddresses { name, committed, other } => {
+                let committed = committed.map_or_else(|| "none".to_owned(), |at| at.to_string());
+                format!(
+                    "{name} has two addresses: it answers at {committed}, and its packets also come from {other}"
+                )
+            }
+            Self::Joining { refused: Some(refusal), .. } => {
+                format!("the cluster refuses this node: {refusal}")
+            }
+            Self::Joining { .. } => {
+                "a cluster of this name exists; waiting to be let in by its leader".to_owned()
+            }
+            Self::Disk { name, here, leads, trouble } => trouble.text(name, *here, *leads),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::NoLeader { cut_off: true, me, .. } => {
+                format!("mend the network of {me} first: the others may well have a leader, and need nothing from here")
+            }
+            Self::NoLeader { missing, cluster, .. } => no_leader_remedy(missing, cluster),
+            Self::NoNetwork { me, .. } => format!(
+                "look at the network of {me} itself: `ip -brief address`, the cable, the switch, a firewall on this host; the others \
+                 need nothing"
+            ),
+            Self::Missing { name, ended, .. } => start_it(name, *ended),
+            Self::Down { name, heard: true, .. } | Self::Left { name, heard: true, .. } => format!(
+                "none: it is heard here, and counts again once it stays up; if this lasts for more than a minute: `quorate ping {name}`"
+            ),
+            Self::Down { name, .. } => start_it(name, false),
+            Self::Left { name, .. } => start_it(name, true),
+            Self::NoSpare { hosts, .. } => format!(
+                "none needed while all run; to be able to lose one, add a host: the same quorate.toml and secret on a new host beside {}",
+                list(hosts)
+            ),
+            Self::Opinion { name, .. } => format!("`quorate ping {name}`"),
+            Self::CountedOut { again: true, .. } => {
+                "on this host: `systemctl restart quorate`; a start that has said goodbye does not count again".to_owned()
+            }
+            Self::CountedOut { leader, .. } => format!(
+                "none needed after a start: the leader counts it in once it has heard it for a while, longer after each time \
+                 that it was gone; if this lasts for more than a minute: `quorate ping {leader}`"
+            ),
+            Self::TwoAddresses { name, committed, other } => {
+                let committed = committed.map_or(*other, |at| at).ip();
+                format!(
+                    "write `advertise = \"{committed}\"` (or {}, if that is the one that all hosts can reach) into host.toml on {name}, and \
+                     there: `systemctl restart quorate`",
+                    other.ip()
+                )
+            }
+            Self::Joining { members, cluster, .. } => joining_remedy(members, cluster),
+            Self::Disk { name, here, trouble, .. } => trouble.remedy(name, *here),
+        }
+    }
+}
+
+/// A host that ended can be started; one that is silent may be off.
+fn start_it(name: &str, ended: bool) -> String {
+    if ended {
+        return format!(
+            "on {name}: `systemctl start quorate`; `journalctl -u quorate -e` there says why it ended"
+        );
+    }
+    format!(
+        "look whether {name} has power and network (`quorate ping {name}` from here); if it runs: `systemctl status quorate` there, \
+         and `systemctl start quorate` where it does not"
+    )
+}
+
+fn joining_remedy(members: &[String], cluster: &str) -> String {
+    let on = match members {
+        [] => "on a host that is in it".to_owned(),
+        members => format!("on {}", list(members)),
+    };
+    format!(
+        "the cluster needs a leader to let anybody in: {on}: `quorate why`. If that cluster is dead for good: {}",
+        super::begin_anew(cluster)
+    )
+}
+
+fn no_leader(voters: usize, here: usize, missing: &[MissingVoter], late: Option<u64>) -> String {
+    let needed = voters / 2 + 1;
+    let each: Vec<String> =
+        missing.iter().map(|voter| format!("{} ({})", voter.name, voter.how)).collect();
+    let list = match (each.as_slice(), late) {
+        ([], None) => {
+            "all of them are connected, so an election should end this within seconds".to_owned()
+        }
+        ([], Some(seconds)) => format!(
+            "all of them are connected, and no election has ended this for {seconds} s: they may follow a leader that does not count this host"
+        ),
+        (each, _) => format!("missing: {}", each.join("; ")),
+    };
+    format!(
+        "no leader with a majority of the voters is known; {needed} of {voters} voters are needed and {here} can be reached from here; {list}"
+    )
+}
+
+fn no_leader_remedy(missing: &[MissingVoter], cluster: &str) -> String {
+    let names = |which: &dyn Fn(&&MissingVoter) -> bool| -> Vec<String> {
+        missing.iter().filter(which).map(|voter| voter.name.clone()).collect()
+    };
+    let replaced = names(&|voter| voter.replaced);
+    let ended = names(&|voter| voter.ended && !voter.replaced);
+    let silent = names(&|voter| !voter.ended && !voter.replaced);
+    let mut steps = Vec::new();
+    if !ended.is_empty() {
+        steps.push(format!("on {}: `systemctl start quorate`", list(&ended)));
+    }
+    if let Some(first) = silent.first() {
+        steps.push(format!(
+            "look whether {} {} power and network, and whether quorate runs there (`systemctl status quorate`); from here: `quorate \
+             ping {first}`",
+            list(&silent),
+            if silent.len() == 1 { "has" } else { "have" }
+        ));
+    }
+    if !replaced.is_empty() {
+        steps.push(format!(
+            "{} {} quorate on a new disk: bring the old data directory back there. If the old disks are gone for good, the majority \
+             is, and so is the cluster: save what this host still shows (`quorate get --prefix \"\"`), then {}",
+            list(&replaced),
+            if replaced.len() == 1 { "runs" } else { "run" },
+            super::begin_anew(cluster)
+        ));
+    }
+    if steps.is_empty() {
+        return "on the other voters: `quorate why`. If they have a leader, it says there why it does not count this host; if none has: \
+                `quorate events` on each, and look at their clocks, disks and links (`quorate status --links`)"
+            .to_owned();
+    }
+    steps.join("; ")
+}
+
+impl Trouble {
+    fn text(self, name: &str, here: bool, leads: bool) -> String {
+        let who = match (here, leads) {
+            (true, _) => "this node".to_owned(),
+            (false, true) => format!("{name}, which leads,"),
+            (false, false) => name.to_owned(),
+        };
+        let disk = if here {
+            "the disk under `data_dir`".to_owned()
+        } else {
+            format!("the disk under `data_dir` of {name}")
+        };
+        match self {
+            Self::DiskFull => format!(
+                "{disk} is full: {who} refuses new writes while it leads, and may stop acknowledging those of others; votes and reads go on"
+            ),
+            Self::DiskStalled => {
+                format!("{disk} does not answer: {who} can acknowledge nothing and does not lead")
+            }
+            Self::DiskSlow => format!(
+                "{disk} is slow: most of its last writes took more than a tenth of a second each"
+            ),
+        }
+    }
+
+    fn remedy(self, name: &str, here: bool) -> String {
+        let on = if here { "on this host".to_owned() } else { format!("on {name}") };
+        match self {
+            Self::DiskFull => {
+                format!(
+                    "{on}: make room on the file system of `data_dir` (`df -h`); the node goes on by itself"
+                )
+            }
+            Self::DiskStalled => format!(
+                "{on}: look at the disk (`dmesg`, `iostat -x`); the node goes on by itself, or ends after 30 s"
+            ),
+            Self::DiskSlow => format!(
+                "{on}: see who else writes to it and whether it is failing (`iostat -x`, `dmesg`); nothing needs a restart"
+            ),
+        }
+    }
+}
