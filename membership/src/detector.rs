@@ -163,8 +163,8 @@ impl Detector {
                     self.pings.vouched(subject, by);
                 }
             }
-            DetectorInput::Farewell { instance, generation } => {
-                self.farewell(now, instance, generation, out);
+            DetectorInput::Farewell { instance, generation, by } => {
+                self.farewell(now, instance, generation, by, out);
             }
             DetectorInput::Card(card) => {
                 self.swim.spread(&card);

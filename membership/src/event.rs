@@ -5,6 +5,25 @@ use bytes::Bytes;
 use quorate_proto::{Card, DetectorMessage, Generation, Instance, Session, SessionEnd};
 use std::net::SocketAddr;
 
+/// Who says that a start has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goodbye {
+    /// The daemon itself, which stops in order.
+    Daemon,
+    /// Its unit, for a daemon that ended without a word: it crashed, or was killed.
+    Unit,
+}
+
+impl Goodbye {
+    /// The reason of the departure.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Daemon => "stopped in order and said goodbye",
+            Self::Unit => "its daemon crashed or was killed; its unit said goodbye for it",
+        }
+    }
+}
+
 /// What a detector is told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DetectorInput {
@@ -57,6 +76,8 @@ pub enum DetectorInput {
         instance: Instance,
         /// Which start of it.
         generation: Generation,
+        /// Who said it.
+        by: Goodbye,
     },
     /// Our own new card.
     Card(Card),

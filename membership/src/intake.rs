@@ -2,7 +2,7 @@
 
 use crate::codec::PacketError;
 use crate::detector::{Detector, post};
-use crate::event::DetectorOutput;
+use crate::event::{DetectorOutput, Goodbye};
 use crate::ping::letter;
 use crate::swim::Effects;
 use quorate_proto::detector_message::Body;
@@ -218,6 +218,7 @@ impl Detector {
         now: Moment,
         instance: Instance,
         generation: Generation,
+        by: Goodbye,
         out: &mut Vec<DetectorOutput>,
     ) {
         if instance == self.config.me || !self.admit(now, instance, true) {
@@ -226,7 +227,7 @@ impl Detector {
         if self.contacts.get(instance).is_some_and(|contact| contact.generation > generation) {
             return;
         }
-        if let Some(opinion) = self.verdicts.farewell(now, instance, generation) {
+        if let Some(opinion) = self.verdicts.farewell(now, instance, generation, by) {
             self.pings.settled(instance);
             out.push(DetectorOutput::Verdict(opinion));
         }

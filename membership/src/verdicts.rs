@@ -5,6 +5,7 @@
 //! reported once, and so is a condemnation that rests on a new silence. A sign of life has its moment, which no verdict
 //! makes younger. Texts are for people and are never read back.
 
+use crate::event::Goodbye;
 use quorate_proto::{Generation, Instance, Moment, Verdict, limits};
 use std::collections::BTreeMap;
 
@@ -118,13 +119,14 @@ impl Verdicts {
         now: Moment,
         instance: Instance,
         generation: Generation,
+        by: Goodbye,
     ) -> Option<Opinion> {
         let known = self.get(instance).filter(|old| old.generation != Generation::default());
         let over = |old: &Opinion| old.generation == generation && old.verdict == Verdict::Left;
         if known.is_some_and(|old| old.generation != generation || over(old)) {
             return None;
         }
-        let reason = "said goodbye".to_owned();
+        let reason = by.reason().to_owned();
         self.put(now, instance, generation, Verdict::Left, reason, Source::Confirmed)
     }
 

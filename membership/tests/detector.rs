@@ -3,7 +3,7 @@
 mod detector_world;
 
 use detector_world::{World, instance, ms};
-use quorate_membership::{DetectorInput, Opinion};
+use quorate_membership::{DetectorInput, Goodbye, Opinion};
 use quorate_proto::{Generation, SessionEnd, Verdict};
 use std::time::Duration;
 
@@ -170,10 +170,26 @@ fn a_goodbye_is_believed_at_once_and_for_good() {
     world.stop(2);
     world
         .run_until(ms(5), |world| (0..2).all(|host| world.verdict(host, 2) == Some(Verdict::Left)));
-    assert_eq!(opinion(&world, 0, 2).reason, "said goodbye");
+    assert_eq!(opinion(&world, 0, 2).reason, "stopped in order and said goodbye");
     world.run(ms(20_000));
     assert_eq!(world.verdict(0, 2), Some(Verdict::Left));
     assert_eq!(world.verdict(1, 2), Some(Verdict::Left));
+}
+
+#[test]
+fn the_reason_of_a_departure_says_who_said_goodbye() {
+    let mut world = settled(3, 7);
+    let generation = Generation::new(1);
+    for (host, by, words) in
+        [(1, Goodbye::Daemon, "stopped in order"), (2, Goodbye::Unit, "crashed or was killed")]
+    {
+        world.kill(host);
+        let instance = instance(host);
+        world.feed(0, DetectorInput::Farewell { instance, generation, by });
+        let left = opinion(&world, 0, host);
+        assert_eq!(left.verdict, Verdict::Left);
+        assert!(left.reason.contains(words), "{}", left.reason);
+    }
 }
 
 #[test]
@@ -184,7 +200,7 @@ fn a_goodbye_of_an_earlier_start_changes_nothing() {
     world.run(ms(2_000));
     world.log.clear();
     let (instance, generation) = (instance(2), Generation::new(1));
-    world.feed(0, DetectorInput::Farewell { instance, generation });
+    world.feed(0, DetectorInput::Farewell { instance, generation, by: Goodbye::Daemon });
     world.run(ms(2_000));
     assert!(world.log.is_empty(), "{:#?}", world.last_changes());
 }

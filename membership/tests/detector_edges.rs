@@ -1,7 +1,9 @@
 //! One detector alone, at the edges: strangers' bytes, full tables, other nodes' questions.
 
 use bytes::Bytes;
-use quorate_membership::{Detector, DetectorConfig, DetectorInput, DetectorOutput, Profile};
+use quorate_membership::{
+    Detector, DetectorConfig, DetectorInput, DetectorOutput, Goodbye, Profile,
+};
 use quorate_proto::detector_message::Body;
 use quorate_proto::{
     Address, Card, ClusterName, ConfirmAnswer, ConfirmAsk, DetectorMessage, Digest, Generation,
@@ -200,7 +202,7 @@ fn a_question_about_a_node_that_said_goodbye_is_answered_at_once() {
     let mut node = Node::new(ME);
     (2..=3).for_each(|peer| drop(node.meet(peer, 1)));
     let generation = Generation::new(1);
-    node.feed(DetectorInput::Farewell { instance: instance(3), generation });
+    node.feed(DetectorInput::Farewell { instance: instance(3), generation, by: Goodbye::Daemon });
     assert_eq!(answers(&node.ask(2, 3)), [(instance(2), false)]);
 }
 
@@ -211,7 +213,11 @@ fn a_goodbye_of_a_start_that_was_never_met_is_none_of_the_one_that_runs() {
     // A copy of its disk, which raised the count and could not start.
     for number in [3, 5] {
         let generation = Generation::new(number);
-        node.feed(DetectorInput::Farewell { instance: instance(3), generation });
+        node.feed(DetectorInput::Farewell {
+            instance: instance(3),
+            generation,
+            by: Goodbye::Daemon,
+        });
     }
     assert_eq!(answers(&node.ask(2, 3)), [(instance(2), true)]);
 }

@@ -1,4 +1,4 @@
-//! What one node saw that an operator should read on every node: told to the leader, which tells all.
+//! What one node saw, of others or of its own disk, that an operator should read on every node: told to the leader, which tells all.
 //!
 //! Said again while it lasts, and forgotten when it is not. Nothing but words hangs on it, except on a leader's choice.
 
@@ -26,13 +26,13 @@ pub struct Choice {
     pub boot_nonce: u64,
 }
 
-/// One host that came and was not let in, or not listened to.
+/// One host that came and was not let in, or not listened to; or one that has trouble with its disk.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Warning {
     /// What is wrong with it.
     #[prost(enumeration = "WarningKind", tag = "1")]
     pub kind: i32,
-    /// The disk life as which it came.
+    /// The disk life as which it came; that of the host with the trouble.
     #[prost(message, required, tag = "2")]
     pub instance: Instance,
     /// The start of it that came: its count, ...
@@ -81,4 +81,10 @@ pub enum WarningKind {
     NameInUse = 3,
     /// It asks for the name of a voter that is gone and may come back.
     NameKept = 4,
+    /// Its own disk has no room for new writes. Told by the host itself, as are the next two.
+    DiskFull = 5,
+    /// Its own disk does not answer.
+    DiskStalled = 6,
+    /// Its own disk answers late.
+    DiskSlow = 7,
 }

@@ -119,6 +119,7 @@ impl Player {
                 said = self.answer_to(self.host(at), request);
             }
             ("status", []) => said = self.status(),
+            ("why", hosts) => said = hosts.iter().map(|at| self.why(at)).collect(),
             ("links", [at]) => said = self.links(at),
             ("births", []) => {
                 let births = self.world.checks.births();
@@ -174,6 +175,18 @@ impl Player {
             }
         };
         found.unwrap_or_else(|| panic!("`{text}` is no host"))
+    }
+
+    /// What a host tells its operator: each reason, and what helps. What the command line adds about members and links is not in it.
+    fn why(&self, at: &str) -> String {
+        let host = &self.world.hosts[self.host(at)];
+        let Some(process) = &host.process else { return format!("{at} is off\n") };
+        let status = process.node.status(self.world.now);
+        let mut out = format!("{at}: {}\n", status.state.word());
+        for reason in &status.reasons {
+            let _ = writeln!(out, "  {}: {}\n    -> {}", reason.code, reason.text, reason.remedy);
+        }
+        out
     }
 
     /// What a host's outboxes did so far, by the peer's host.

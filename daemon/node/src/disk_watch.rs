@@ -1,4 +1,4 @@
-//! What a node makes of its disk's troubles: full, or silent.
+//! What a node makes of its disk's troubles: full, silent, or slow. All nodes are told (`warnings.rs`).
 //!
 //! A leader whose disk is silent can commit nothing that it may apply, so it hands leadership over; a node whose
 //! disk stays silent ends, since nothing that it says can be kept. The watch runs while anything is to be written: before
@@ -7,6 +7,8 @@
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
+use quorate_proto::{Moment, Trouble};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A write that takes this long is no slow disk but a silent one: elections are calmer than that.
@@ -17,6 +19,51 @@ const LOOK: Duration = Duration::from_millis(100);
 const HAND_OVER_AGAIN: Duration = Duration::from_secs(1);
 /// After this the process ends, so that whoever watches it may act; a controller that resets takes less.
 const GIVE_UP: Duration = Duration::from_secs(30);
+
+/// A write that takes longer than this is late: with less, hundreds of writes a second are durable.
+const LATE: Duration = Duration::from_millis(100);
+/// A disk is slow when so many ...
+const MANY_LATE: usize = 8;
+/// ... of its newest writes were late, ...
+const NEWEST: usize = 16;
+/// ... all within this time: what was long ago says nothing of now.
+const OF_LATE: Duration = Duration::from_secs(60);
+
+const _: () = assert!(MANY_LATE <= NEWEST);
+const _: () = assert!(LATE.as_millis() < STALL.as_millis());
+
+/// How long the newest writes took. At most `NEWEST` of them.
+#[derive(Debug, Default)]
+pub(crate) struct DiskPace {
+    late: VecDeque<(Moment, bool)>,
+    slow: Option<Moment>,
+}
+
+impl DiskPace {
+    /// A write is durable, after this time.
+    pub(crate) fn note(&mut self, now: Moment, took: Duration) {
+        if self.late.len() >= NEWEST {
+            self.late.pop_front();
+        }
+        self.late.push_back((now, took >= LATE));
+    }
+
+    /// Since when the disk has been slow.
+    pub(crate) fn slow_since(&self) -> Option<Moment> {
+        self.slow
+    }
+
+    /// Looks anew; true when it became slow, or is so no more.
+    fn judge(&mut self, now: Moment) -> bool {
+        self.late.retain(|(at, _)| now.since(*at) < OF_LATE);
+        let late = self.late.iter().filter(|(_, late)| *late).count();
+        // It has to become much better before it is well: else each second write would be news.
+        let slow = late >= if self.slow.is_some() { MANY_LATE / 2 } else { MANY_LATE };
+        let changed = slow != self.slow.is_some();
+        self.slow = slow.then(|| self.slow.unwrap_or(now));
+        changed
+    }
+}
 
 impl Node {
     /// The disk has no room for the log to grow, or has room again.
@@ -31,6 +78,7 @@ impl Node {
             "the disk under `data_dir` has room again: writes are taken"
         };
         self.event("disk-full", text.to_owned(), full, out);
+        self.tell_of_own_disk();
     }
 
     /// There was no turn for so long: the process stood still, and the threads that write with it, or its loop waited for them. That
@@ -42,10 +90,42 @@ impl Node {
 
     /// Looks how long the oldest write has been under way, and looks again while there is one.
     pub(crate) fn watch_disk(&mut self, out: &mut Vec<Output>) {
+        let stalled = self.disk_stalled.is_some();
         self.judge_disk(out);
+        self.judge_pace(out);
+        if stalled != self.disk_stalled.is_some() {
+            self.tell_of_own_disk();
+        }
+        if self.disk_pace.slow_since().is_some() {
+            self.timers.arm_if_idle(Timer::Disk, self.now + STALL);
+        }
         if let Some((_, _, since)) = self.persists.front() {
             self.timers.arm(Timer::Disk, (self.now + LOOK).max(*since + STALL));
         }
+    }
+
+    fn judge_pace(&mut self, out: &mut Vec<Output>) {
+        if !self.disk_pace.judge(self.now) {
+            return;
+        }
+        let slow = self.disk_pace.slow_since().is_some();
+        let text = if slow {
+            "the disk under `data_dir` is slow: most of its last writes took more than a tenth of a second each (iostat -x)"
+        } else {
+            "the disk under `data_dir` is quick again"
+        };
+        self.event("disk-slow", text.to_owned(), slow, out);
+        self.tell_of_own_disk();
+    }
+
+    /// What is wrong with the disk of this host, and since when.
+    pub(crate) fn disk_troubles(&self) -> impl Iterator<Item = (Trouble, Moment)> + use<> {
+        let full = self.disk_full.map(|since| (Trouble::DiskFull, since));
+        let stalled = self.disk_stalled.map(|since| (Trouble::DiskStalled, since));
+        // A silent disk is not called slow too.
+        let slow = self.disk_pace.slow_since().filter(|_| stalled.is_none());
+        let slow = slow.map(|since| (Trouble::DiskSlow, since));
+        [full, stalled, slow].into_iter().flatten()
     }
 
     fn judge_disk(&mut self, out: &mut Vec<Output>) {
@@ -90,6 +170,29 @@ mod tests {
     fn alarms(out: &[Output]) -> usize {
         let alarm = |output: &&Output| matches!(output, Output::Event(event) if event.kind == "disk-stalled");
         out.iter().filter(alarm).count()
+    }
+
+    #[test]
+    fn a_disk_is_slow_when_most_of_its_newest_writes_were_late_and_well_again_when_few_are() {
+        let at = |seconds| Moment::ZERO + Duration::from_secs(seconds);
+        let mut pace = DiskPace::default();
+        for write in 0..MANY_LATE as u64 {
+            assert!(!pace.judge(at(write)) && pace.slow_since().is_none(), "{write} late writes");
+            pace.note(at(write), LATE);
+        }
+        let now = MANY_LATE as u64;
+        assert!(pace.judge(at(now)), "it is told once");
+        assert!(!pace.judge(at(now)));
+        assert_eq!(pace.slow_since(), Some(at(now)));
+        for _ in 0..NEWEST - MANY_LATE + 4 {
+            pace.note(at(now), LATE / 2);
+        }
+        assert!(!pace.judge(at(now)), "half as many are still late");
+        pace.note(at(now), LATE / 2);
+        assert!(pace.judge(at(now)) && pace.slow_since().is_none());
+        (0..NEWEST).for_each(|_| pace.note(at(now), LATE));
+        assert!(pace.judge(at(now)));
+        assert!(pace.judge(at(now) + OF_LATE), "nothing was written for a minute");
     }
 
     #[test]

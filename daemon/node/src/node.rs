@@ -33,7 +33,7 @@ use crate::trust::Trust;
 use crate::turned_away::TurnedAway;
 use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
-use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
+use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput, Goodbye};
 use quorate_proto::{
     DialFailure, Envelope, EnvelopeBody, Generation, GenesisId, HealthEpoch, Instance, Moment,
     RaftMessage,
@@ -101,6 +101,8 @@ pub struct Node {
     pub(crate) disk_full: Option<Moment>,
     /// Since when the disk has not answered, once that was told.
     pub(crate) disk_stalled: Option<Moment>,
+    /// How long the writes take.
+    pub(crate) disk_pace: disk_watch::DiskPace,
     /// When leadership is handed over (again) because of it.
     pub(crate) hand_over_at: Moment,
     /// Up to where this node has asked to forget history; a leader's note.
@@ -158,6 +160,7 @@ impl Node {
             malformed: Malformed::default(),
             disk_full: None,
             disk_stalled: None,
+            disk_pace: disk_watch::DiskPace::default(),
             hand_over_at: now,
             history_asked: 0,
             told: HealthEpoch::ZERO,
@@ -324,7 +327,10 @@ impl Node {
             EnvelopeBody::Raft(frame) => self.raft_frame(from, frame, out),
             EnvelopeBody::Farewell(generation) => {
                 let generation = Generation::new(generation).min(speaking);
-                self.step_detector(DetectorInput::Farewell { instance: from, generation }, out);
+                self.step_detector(
+                    DetectorInput::Farewell { instance: from, generation, by: Goodbye::Daemon },
+                    out,
+                );
             }
         }
     }
@@ -337,7 +343,10 @@ impl Node {
     }
 
     fn persisted(&mut self, number: u64, out: &mut Vec<Output>) {
-        while self.persists.front().is_some_and(|(first, ..)| *first <= number) {
+        while let Some((first, _, since)) = self.persists.front()
+            && *first <= number
+        {
+            self.disk_pace.note(self.now, self.now.since(*since));
             match self.persists.pop_front() {
                 Some((_, PersistOwner::Founding(number), _)) => {
                     self.step_founding(FoundingInput::Persisted { number }, out);

@@ -6,8 +6,7 @@ use crate::node::Node;
 use crate::relay::no_link;
 use crate::status::State;
 use quorate_proto::{
-    Member, MemberCause, MemberState, MissingVoter, Moment, Reason, ReasonCode, Role, Trouble,
-    Verdict,
+    Member, MemberCause, MemberState, MissingVoter, Moment, Reason, ReasonCode, Role, Verdict,
 };
 
 /// An election that was to end within moments has not.
@@ -38,13 +37,6 @@ impl Node {
         reasons.extend(self.own_disk_reasons());
         reasons.extend(self.copy_reasons(now));
         reasons
-    }
-
-    /// What is wrong with the disk of this host, and since when.
-    pub(crate) fn disk_troubles(&self) -> impl Iterator<Item = (Trouble, Moment)> {
-        let full = self.disk_full.map(|since| (Trouble::DiskFull, since));
-        let stalled = self.disk_stalled.map(|since| (Trouble::DiskStalled, since));
-        [full, stalled].into_iter().flatten()
     }
 
     fn own_disk_reasons(&self) -> impl Iterator<Item = Reason> {
@@ -106,16 +98,19 @@ impl Node {
         let cut_off = self.cut_off_from_all();
         reasons.extend(cut_off.clone().map(|(cause, since)| Reason::of(&cause, since)));
         let voters = self.health.view.members.iter().filter(|member| member.role() == Role::Voter);
-        let replaced = self.replaced_voters();
+        let never = self.replaced_voters();
         let (mut count, mut missing) = (0, Vec::new());
         for voter in voters {
             count += 1;
             missing.extend(self.how_it_is_missing(voter));
         }
+        // To look for power and network on those helps nothing.
+        let replaced = missing.iter().filter(|voter| voter.replaced);
+        let replaced: Vec<String> = replaced.map(|voter| voter.name.clone()).collect();
         let cause = MemberCause::NoLeader {
-            voters: count + replaced,
+            voters: count + never,
             here: count - missing.len(),
-            replaced,
+            replaced: never,
             missing,
             cut_off: cut_off.is_some(),
             late_seconds: Some(now.since(since))
@@ -126,7 +121,10 @@ impl Node {
         };
         reasons.push(Reason::of(&cause, since));
         if cut_off.is_none() {
-            reasons.extend(self.silent_members());
+            let silent = self.silent_members();
+            reasons.extend(silent.filter(|reason| {
+                !reason.subject.as_ref().is_some_and(|name| replaced.contains(name))
+            }));
         }
         reasons
     }
@@ -190,7 +188,8 @@ impl Node {
         };
         let replaced = self.peers.sessions().any(|session| {
             let known = self.health.member(session.instance).is_some();
-            !known
+            let stranger = !known;
+            stranger
                 && (session.name.as_str() == voter.name
                     || crate::names::is_at(voter, session.place()))
         });

@@ -7,7 +7,7 @@ use crate::event::Output;
 use crate::names::is_at;
 use crate::node::Node;
 use crate::peers::Comer;
-use quorate_membership::{DetectorInput, FoundingInput};
+use quorate_membership::{DetectorInput, FoundingInput, Goodbye};
 use quorate_proto::{Choice, Generation, Instance, NodeKey, Session, SessionEnd, Verdict};
 use std::time::Duration;
 
@@ -107,7 +107,10 @@ impl Node {
             self.counters.frames_fenced += 1;
             return;
         }
-        self.step_detector(DetectorInput::Farewell { instance, generation }, out);
+        self.step_detector(
+            DetectorInput::Farewell { instance, generation, by: Goodbye::Unit },
+            out,
+        );
         // Said for a process that is dead: its session stands only because nobody has noticed.
         if self.detector.verdict(instance).is_some_and(|it| it.verdict == Verdict::Left) {
             self.fail_requests_at(instance, out);

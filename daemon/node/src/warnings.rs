@@ -1,4 +1,5 @@
-//! Hosts that an operator must look at, and that only some nodes see: copies of disks, and strays with the name of another.
+//! Hosts that an operator must look at, and that only some nodes see: copies of disks, strays with the name of another, and hosts
+//! that have trouble with their own disk.
 //!
 //! Whoever was there first is listened to; the one that came is not. The node that saw it tells the leader, and the leader tells all,
 //! for as long as it comes again: once as an event on each node, and as a reason. Nobody is ever told to erase the data
@@ -11,7 +12,8 @@ use crate::node::Node;
 use crate::timers::Timer;
 use quorate_proto::{
     Address, Choice, Copied, CopyCause, CopyGuess, EnvelopeBody, FrameKind, HealthEpoch, Instance,
-    Moment, NodeName, Reason, ReasonCode, Session, Warning, WarningKind, Warnings as Told, limits,
+    MemberCause, Moment, NodeName, Reason, ReasonCode, Session, Trouble, Warning, WarningKind,
+    Warnings as Told, limits,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -49,8 +51,8 @@ pub(crate) struct Warnings {
 impl Entry {
     fn is_seen(&self, now: Moment) -> bool {
         let span = match self.warning.kind() {
-            WarningKind::NameInUse | WarningKind::NameKept => NAME_TOLD,
-            _ => COPY_TOLD,
+            WarningKind::RunsTwice | WarningKind::OlderCopy => COPY_TOLD,
+            _ => NAME_TOLD,
         };
         self.seen.is_some_and(|at| now.since(at) < span)
     }
@@ -172,12 +174,19 @@ impl Node {
     }
 
     fn note_warning(&mut self, warning: Warning, told: bool, out: &mut Vec<Output>) {
+        // Of its own disk a node knows more than anybody else.
+        if trouble(warning.kind()).is_some() && warning.instance == self.config.instance {
+            return;
+        }
         if !self.warnings.note(self.now, warning.clone(), told) {
             return;
         }
         let Some(at) = warning.address.socket() else { return };
-        let reason = Reason::of(&self.cause_of(&warning, at), self.now);
-        let kind = if reason.code == ReasonCode::Clone { "clone" } else { "alarm" };
+        let reason = self.reason_of(&warning, at, self.now);
+        let kind = match reason.code {
+            ReasonCode::NameHeld => "alarm",
+            code => code.word(),
+        };
         self.event(kind, reason.in_one_line(), true, out);
         if self.leads() {
             self.timers.arm(Timer::Warnings, self.now);
@@ -187,6 +196,7 @@ impl Node {
     /// What this node saw goes to the leader, and what a leader knows to all; again while there is anything.
     pub(crate) fn tell_warnings(&mut self, out: &mut Vec<Output>) {
         let (now, leads, me) = (self.now, self.leads(), self.config.instance);
+        self.note_own_disk();
         let entries = self.warnings.entries.values();
         let list: Vec<Warning> = entries
             .filter(|entry| entry.is_seen(now) || (leads && entry.is_fresh(now)))
@@ -258,7 +268,56 @@ impl Node {
     pub(crate) fn warning_reasons(&self) -> impl Iterator<Item = Reason> {
         let now = self.now;
         let fresh = self.warnings.entries.values().filter(move |entry| entry.is_fresh(now));
-        fresh.map(|entry| Reason::of(&self.cause_of(&entry.warning, entry.at), entry.since))
+        let own_disk = |entry: &&Entry| {
+            let warning = &entry.warning;
+            trouble(warning.kind()).is_some() && warning.instance == self.config.instance
+        };
+        let fresh = fresh.filter(move |entry| !own_disk(entry));
+        fresh.map(|entry| self.reason_of(&entry.warning, entry.at, entry.since))
+    }
+
+    fn reason_of(&self, warning: &Warning, at: SocketAddr, since: Moment) -> Reason {
+        let Some(trouble) = trouble(warning.kind()) else {
+            return Reason::of(&self.cause_of(warning, at), since);
+        };
+        let leads = self.health.leader.is_some_and(|leader| leader.instance == warning.instance);
+        let name = warning.name.clone();
+        Reason::of(&MemberCause::Disk { name, here: false, leads, trouble }, since)
+    }
+
+    /// What is wrong with the disk of this host begins or ends: all nodes are to know.
+    pub(crate) fn tell_of_own_disk(&mut self) {
+        let me = self.config.instance;
+        for kind in [WarningKind::DiskFull, WarningKind::DiskStalled, WarningKind::DiskSlow] {
+            self.warnings.forget(kind, me);
+        }
+        if self.disk_troubles().next().is_some() {
+            self.timers.arm(Timer::Warnings, self.now);
+        }
+    }
+
+    fn note_own_disk(&mut self) {
+        let me = self.config.instance;
+        let address = self.health.member(me).and_then(|member| member.address.clone());
+        let Some(address) = address.or(self.config.advertise.map(Into::into)) else { return };
+        for (trouble, _) in self.disk_troubles() {
+            let kind = match trouble {
+                Trouble::DiskFull => WarningKind::DiskFull,
+                Trouble::DiskStalled => WarningKind::DiskStalled,
+                Trouble::DiskSlow => WarningKind::DiskSlow,
+            };
+            let warning = Warning {
+                kind: kind.into(),
+                instance: me,
+                generation: self.config.generation,
+                boot_nonce: 0,
+                name: self.config.name.to_string(),
+                address: address.clone(),
+                copy: CopyGuess::Unknown.into(),
+                standing: None,
+            };
+            self.warnings.note(self.now, warning, false);
+        }
     }
 
     fn cause_of(&self, warning: &Warning, at: SocketAddr) -> CopyCause {
@@ -278,12 +337,8 @@ impl Node {
             WarningKind::RunsTwice if !own && there.is_none_or(|there| there == at) => {
                 CopyCause::WentBack { name, at, life, start, cluster }
             }
-            WarningKind::RunsTwice | WarningKind::Unknown if own => {
-                CopyCause::OwnTwice { name, at, there, copy, cluster }
-            }
-            WarningKind::RunsTwice | WarningKind::Unknown => {
-                CopyCause::Twice { name, at, life, there, copy, cluster }
-            }
+            _ if own => CopyCause::OwnTwice { name, at, there, copy, cluster },
+            _ => CopyCause::Twice { name, at, life, there, copy, cluster },
         }
     }
 
@@ -297,6 +352,16 @@ impl Node {
             (_, Some(Copied::Here)) => Copied::Here,
             _ => Copied::Later,
         }
+    }
+}
+
+/// What a host says of its own disk.
+fn trouble(kind: WarningKind) -> Option<Trouble> {
+    match kind {
+        WarningKind::DiskFull => Some(Trouble::DiskFull),
+        WarningKind::DiskStalled => Some(Trouble::DiskStalled),
+        WarningKind::DiskSlow => Some(Trouble::DiskSlow),
+        _ => None,
     }
 }
 

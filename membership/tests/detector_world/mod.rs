@@ -325,7 +325,14 @@ impl World {
             Frame::Pong => self.feed(to, DetectorInput::Heard { instance: sender }),
             Frame::Goodbye => {
                 let generation = Generation::new(self.hosts[from].generation);
-                self.feed(to, DetectorInput::Farewell { instance: sender, generation });
+                self.feed(
+                    to,
+                    DetectorInput::Farewell {
+                        instance: sender,
+                        generation,
+                        by: quorate_membership::Goodbye::Daemon,
+                    },
+                );
             }
             Frame::Datagram(bytes) => {
                 self.feed(to, DetectorInput::Datagram { from: sender, bytes })
