@@ -13,6 +13,7 @@ use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
 use crate::doors::{CALLS, Closing, Doors, Started, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
 use crate::journal;
+use crate::last_error;
 use crate::reload::Reload;
 use crate::seeds::OwnHost;
 use crate::service::Service;
@@ -56,6 +57,7 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
     if let Err(error) = journal::start(&config.log) {
         return refuse(&error);
     }
+    let socket = config.client.socket.clone();
     // One thread for loop and network, so that a frame goes through without waking anybody; the doors have their
     // own, so that no client's answer, however large, delays a heartbeat.
     let inner = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -81,14 +83,16 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
     match ended {
         Ok(Ended::Stopped) => {
             journal::flush();
+            last_error::forget(&socket);
             ExitCode::SUCCESS
         }
-        Ok(Ended::Halted { reason, again: true }) => refuse(&format_args!("halted: {reason}")),
-        Ok(Ended::Halted { reason, again: false }) => {
-            refuse(&format_args!("halted: {reason}"));
-            ExitCode::from(OPERATOR)
+        Ok(Ended::Halted { reason, again }) => {
+            last_error::note(&socket, &reason);
+            let code = refuse(&format_args!("halted: {reason}"));
+            if again { code } else { ExitCode::from(OPERATOR) }
         }
         Err(error) => {
+            last_error::note(&socket, &error.to_string());
             let code = refuse(&error);
             if error.needs_operator() { ExitCode::from(OPERATOR) } else { code }
         }
@@ -285,6 +289,7 @@ async fn serve(
             threads.spawn(api::serve_tcp(listener, doors, names))
         }),
     ];
+    last_error::forget(&config.client.socket);
     let ended = run_loop(node, first, Carrier::new(hands), show, channels.sources).await;
     drop(keep_open);
     tokio::join!(transport.close("stopping"), close_doors(open.into_iter().flatten().collect()));

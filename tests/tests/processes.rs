@@ -25,6 +25,7 @@ mod processes {
     mod stops;
     mod surroundings;
     mod watching;
+    mod whys;
     mod wipes;
     mod writer;
     mod wrong_cluster;

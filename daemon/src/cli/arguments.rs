@@ -5,6 +5,9 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Where the daemon of a host listens for local programs unless its configuration says otherwise.
+pub(crate) const SOCKET: &str = "/run/quorate/quorate.sock";
+
 const EXIT_CODES: &str = "Exit codes:
   0  done
   1  an error; the text says which
@@ -21,7 +24,7 @@ const EXIT_CODES: &str = "Exit codes:
 pub(crate) struct Arguments {
     /// Unix socket of the daemon on this host
     #[arg(long, global = true, env = "QUORATE_SOCKET", value_name = "PATH")]
-    #[arg(default_value = "/run/quorate/quorate.sock")]
+    #[arg(default_value = SOCKET)]
     pub(crate) socket: PathBuf,
     /// For people or for programs
     #[arg(short, long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]

@@ -1,6 +1,7 @@
 //! The command line: arguments, and which command does what. All but `run`, `farewell`, `demo`, `reset`, `secret` and
 //! `check-config` talk to the daemon of this host over its unix socket.
 
+mod absent;
 mod arguments;
 mod client;
 mod exit;

@@ -1,5 +1,6 @@
 //! `status`, `members`: one answer, drawn. Drawing is pure: page in, text out.
 
+use super::absent;
 use super::arguments::Format;
 use super::client::Client;
 use super::exit::Failure;
@@ -18,7 +19,7 @@ pub(super) async fn status(
     links: bool,
 ) -> Result<ExitCode, Failure> {
     let path = if links { "/v1/status?links=1" } else { "/v1/status" };
-    let page: StatusPage = client.get(path).await?;
+    let page: StatusPage = client.get(path).await.map_err(|failure| explained(failure, client))?;
     match format {
         Format::Json => output::json(&page)?,
         Format::Table => {
@@ -27,6 +28,18 @@ pub(super) async fn status(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where no daemon answers: with what is known of the cause.
+fn explained(failure: Failure, client: &Client) -> Failure {
+    if !failure.is_unreachable() || !absent::is_absent(client) {
+        return failure;
+    }
+    let known: Vec<String> = absent::findings(client)
+        .iter()
+        .map(|finding| format!("{}. What helps: {}", finding.text, finding.remedy))
+        .collect();
+    Failure { text: known.join("\n"), ..failure }
 }
 
 /// `quorate members`.

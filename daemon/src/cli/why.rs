@@ -1,6 +1,7 @@
 //! `quorate why`: what is wrong here, since when, what it means and what helps, in plain sentences. Pure but for the
 //! asking: page in, findings out, text out.
 
+use super::absent;
 use super::arguments::Format;
 use super::client::Client;
 use super::exit::{Exit, Failure};
@@ -18,6 +19,7 @@ pub(super) async fn why(client: &Client, format: Format) -> Result<ExitCode, Fai
     let page: StatusPage = match client.get("/v1/status?links=1").await {
         Ok(page) => page,
         Err(failure) if failure.exit != Exit::Unreachable => client.get("/v1/status").await?,
+        Err(_) if absent::is_absent(client) => return without_daemon(client, format),
         Err(failure) => return Err(failure),
     };
     let findings = findings(&page);
@@ -32,6 +34,21 @@ pub(super) async fn why(client: &Client, format: Format) -> Result<ExitCode, Fai
     }
     let quorate = page.state == "quorate";
     Ok(if quorate { ExitCode::SUCCESS } else { Exit::NotQuorate.into() })
+}
+
+/// What can be known where no daemon answers.
+fn without_daemon(client: &Client, format: Format) -> Result<ExitCode, Failure> {
+    let findings = absent::findings(client);
+    match format {
+        Format::Json => {
+            output::json(&serde_json::json!({ "state": "unreachable", "findings": findings }))?;
+        }
+        Format::Table => {
+            let pen = Pen { colour: output::colour() };
+            output::text(&render(&StatusPage::default(), &findings, pen, ""))?;
+        }
+    }
+    Ok(Exit::Unreachable.into())
 }
 
 /// The text of `why`.
@@ -81,6 +98,7 @@ fn summary(page: &StatusPage, pen: Pen) -> String {
             "{node} knows cluster {cluster} and is {}.\n",
             pen.paint(Paint::Middling, "not yet let in")
         ),
+        "" => "No daemon answers on this host.\n".to_owned(),
         _ => format!(
             "{node} {} cluster {cluster} to be founded or found.\n",
             pen.paint(Paint::Middling, "waits for")

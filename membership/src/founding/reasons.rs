@@ -37,13 +37,25 @@ impl Founding {
         reasons
     }
 
-    /// What is wrong also for who is in a cluster: two of one name, lists that differ.
+    /// What is wrong also for who is in a cluster: two of one name, lists that differ, seeds that refuse.
     #[must_use]
     pub fn standing_reasons(&self) -> Vec<Reason> {
         let mut reasons = Vec::new();
         self.two_clusters(&mut reasons);
         self.other_lists(&mut reasons);
+        reasons.extend(self.seeds_that_refuse());
         reasons
+    }
+
+    /// Seeds that answer, but not as they should: also a member that came back with another secret.
+    fn seeds_that_refuse(&self) -> impl Iterator<Item = Reason> {
+        let outside = self
+            .seeds
+            .iter()
+            .filter(|(slot, seed)| self.slot() != Some(*slot) && !self.is_reached(*slot, seed));
+        let told = outside.filter_map(|(_, seed)| self.unreached(seed));
+        // Silence is told by the margin, and by who is down.
+        told.filter(|reason| !matches!(reason.code, ReasonCode::NoAnswer | ReasonCode::Unresolved))
     }
 
     fn cluster(&self) -> String {

@@ -81,7 +81,7 @@ codes! {
     DiskStalled "disk-stalled" "that host acknowledges nothing and leads nothing while its disk is silent; the others go on as long as they are a majority"
     DiskSlow "disk-slow" "that host works, but acknowledges late: every write that needs it waits for its disk"
     // Without a daemon.
-    Ended "ended" "no daemon answers on this host: the others count it as gone, and its applications have no door"
+    Ended "ended" "the others count this host as gone, and its applications have no door"
     Config "config" "quorate cannot start on this host before that is mended"
 }
 
