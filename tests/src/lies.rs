@@ -129,6 +129,7 @@ impl World {
             genesis: None,
             seeds: Vec::new(),
             moved: false,
+            software: String::new(),
             source: None,
         };
         let session_number = session.number;

@@ -329,6 +329,7 @@ impl World {
             genesis: process.genesis,
             seeds: other.seeds.clone(),
             moved: false,
+            software: String::new(),
             source: None,
         })
     }

@@ -75,6 +75,11 @@ impl Node {
                 .sessions()
                 .map(|session| (session.instance, session.name.to_string(), session.address))
                 .collect(),
+            software: self
+                .peers
+                .sessions()
+                .map(|session| (session.instance, session.software.clone()))
+                .collect(),
             pings: self.push.clock.all(),
             snapshot: self.durable_snapshot(),
             counters: self.counter_rows(),

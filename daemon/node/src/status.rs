@@ -104,6 +104,8 @@ pub struct Status {
     pub opinions: Vec<Opinion>,
     /// Instances with a session that is up, and where.
     pub sessions: Vec<(Instance, String, SocketAddr)>,
+    /// Versions of the software, of all peers with a session.
+    pub software: Vec<(Instance, String)>,
     /// How long the pings of this node took: to everybody while it leads, to the leader while it votes.
     pub pings: Vec<(Instance, PingTimes)>,
     /// Newest durable snapshot.

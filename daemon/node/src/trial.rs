@@ -155,6 +155,7 @@ impl Trial {
             ),
             seeds: Vec::new(),
             moved: false,
+            software: String::new(),
             source: None,
         }
     }

@@ -3,11 +3,9 @@
 
 use super::keyspace::{self, Failure};
 use crate::doors::Doors;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, Response};
-use axum::routing::post;
 use quorate_proto::{
     CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, Message,
     PutRequest, PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse, kv_request,
@@ -29,23 +27,8 @@ const _: () = assert!(limits::CLIENT_REQUEST < DECODE);
 /// Ample for an answer's way to a client on this host or in this network.
 const ANSWER_WAY: Duration = Duration::from_millis(100);
 
-/// The routes of the service.
-pub(super) fn routes() -> Router<Doors> {
-    Router::new()
-        .route("/etcdserverpb.KV/Range", post(unary::<RangeRequest>))
-        .route("/etcdserverpb.KV/Put", post(unary::<PutRequest>))
-        .route("/etcdserverpb.KV/DeleteRange", post(unary::<DeleteRangeRequest>))
-        .route("/etcdserverpb.KV/Txn", post(unary::<TxnRequest>))
-        .route("/etcdserverpb.KV/Compact", post(unary::<CompactionRequest>))
-}
-
-/// What to answer to an unknown gRPC method.
-pub(super) fn unimplemented(path: &str) -> Response<Body> {
-    Status::unimplemented(format!("unknown method {path}")).into_http()
-}
-
 /// A request of the service with its answer.
-trait Method: Message + Default + Send + Sync + 'static {
+pub(super) trait Method: Message + Default + Send + Sync + 'static {
     type Answer: Message + Default + Send + Sync + 'static;
     fn wrap(self) -> kv_request::Request;
     fn unwrap(answer: kv_response::Response) -> Option<Self::Answer>;
@@ -74,7 +57,10 @@ method!(DeleteRange, DeleteRangeRequest, DeleteRangeResponse);
 method!(Txn, TxnRequest, TxnResponse);
 method!(Compact, CompactionRequest, CompactionResponse);
 
-async fn unary<M: Method>(State(doors): State<Doors>, request: Request<Body>) -> Response<Body> {
+pub(super) async fn unary<M: Method>(
+    State(doors): State<Doors>,
+    request: Request<Body>,
+) -> Response<Body> {
     let deadline = deadline(request.headers());
     let mut grpc = Grpc::new(ProstCodec::<M::Answer, M>::default())
         .max_decoding_message_size(DECODE)

@@ -7,10 +7,15 @@
 
 mod authority;
 mod etcd;
+mod etcd_words;
+mod first_calls;
 mod guard;
+mod json_keys;
+pub(crate) mod key_pages;
 mod keyspace;
 mod lenient;
 pub(crate) mod pages;
+mod paths;
 mod routes;
 mod serve;
 mod sockets;
@@ -23,7 +28,8 @@ pub(crate) use routes::TIMEOUT_HEADER;
 pub(crate) use serve::{serve_tcp, serve_unix};
 pub(crate) use sockets::{UnixDoor, open_tcp, open_unix};
 
-/// Path of the keyspace for the command line: a `KvRequest` in, a `KvResponse` out, both as protobuf.
+/// Path of the keyspace. The command line posts a `KvRequest` and gets a `KvResponse`, both as protobuf; all other methods
+/// take and give JSON.
 pub(crate) const KV_PATH: &str = "/v1/kv";
 /// Content type of [`KV_PATH`].
 pub(crate) const PROTOBUF: &str = "application/x-protobuf";

@@ -10,8 +10,12 @@ use crate::link_line::{DroppedLine, LinkLine};
 use quorate_node::{Status, status};
 use quorate_proto::{HealthChange, HealthView, Member};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// Label under which the zone of a host travels.
+const ZONE: &str = "zone";
 
 /// `quorate status -o json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -106,8 +110,21 @@ pub(crate) struct MemberPage {
     pub(crate) state: String,
     pub(crate) since_epoch: u64,
     pub(crate) reason: String,
+    /// When it came to this state, by the leader's clock; for a founder when the cluster was founded. Empty = not known.
     #[serde(default)]
     pub(crate) since: String,
+    /// Whether it leads, as far as this node knows; false of all when no leader is known.
+    #[serde(default)]
+    pub(crate) leader: bool,
+    /// Version of its daemon; none for one that has no connection with this node.
+    #[serde(default)]
+    pub(crate) version: Option<String>,
+    /// From its `host.toml`, as it was when it was let in; none when that names none.
+    #[serde(default)]
+    pub(crate) zone: Option<String>,
+    /// All its other labels.
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// A verdict of this node that differs from the committed state.
@@ -259,7 +276,7 @@ impl StatusPage {
             health_epoch: status.view.epoch.get(),
             state_hash: format!("{:016x}", status.state_hash),
             elections: status.elections,
-            members: member_pages(&status.view),
+            members: known_members(status),
             opinions: status.opinions.iter().map(opinion_page).collect(),
             sessions: status
                 .sessions
@@ -298,11 +315,31 @@ fn opinion_page(opinion: &status::Opinion) -> OpinionPage {
     }
 }
 
+/// The committed members, with what this node knows of them beside that.
+fn known_members(status: &Status) -> Vec<MemberPage> {
+    let leader = status.leader.as_ref().map(|(leader, _)| *leader);
+    let version = |instance| {
+        if instance == status.instance {
+            return Some(env!("CARGO_PKG_VERSION").to_owned());
+        }
+        let known = status.software.iter().find(|(peer, _)| *peer == instance);
+        known.map(|(_, version)| version.clone()).filter(|version| !version.is_empty())
+    };
+    let page = |member: &Member| MemberPage {
+        leader: leader == Some(member.instance),
+        version: version(member.instance),
+        ..member_page(member)
+    };
+    status.view.members.iter().map(page).collect()
+}
+
 fn member_pages(view: &HealthView) -> Vec<MemberPage> {
     view.members.iter().map(member_page).collect()
 }
 
 fn member_page(member: &Member) -> MemberPage {
+    let labels = member.labels.iter().map(|label| (label.name.clone(), label.value.clone()));
+    let mut labels: BTreeMap<String, String> = labels.collect();
     MemberPage {
         name: member.name.clone(),
         instance: member.instance.to_string(),
@@ -312,6 +349,10 @@ fn member_page(member: &Member) -> MemberPage {
         since_epoch: member.since_epoch.get(),
         reason: member.reason.clone(),
         since: rfc3339(member.since_unix_ms),
+        leader: false,
+        version: None,
+        zone: labels.remove(ZONE),
+        labels,
     }
 }
 

@@ -7,12 +7,12 @@ use crate::feed::{EventRing, Feed};
 use crate::link_line::LinkLine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use quorate_node::status::{Bound, Margin, Reason, State};
 use quorate_node::{ClientReply, ClientRequest, Event, Status};
 use quorate_proto::{
-    Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Member, MemberState,
+    Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label, Member, MemberState,
     Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode, ResponseHeader, Role,
     kv_request, kv_response,
 };
@@ -35,6 +35,10 @@ pub(crate) fn view(epoch: u64, c: MemberState) -> HealthView {
         state: state as i32,
         since_epoch: HealthEpoch::new(epoch),
         reason: "as told".to_owned(),
+        labels: vec![
+            Label { name: "rack".to_owned(), value: format!("r{number}") },
+            Label { name: "zone".to_owned(), value: "z1".to_owned() },
+        ],
         since_unix_ms: 1_795_000_000_000,
         ..Member::default()
     };
@@ -81,6 +85,7 @@ pub(crate) fn sample(state: State) -> Status {
         view: Arc::new(view(4, MemberState::Alive)),
         opinions: Vec::new(),
         sessions: Vec::new(),
+        software: vec![(Instance::from_bytes([1; 16]), "0.9.9".to_owned())],
         pings: Vec::new(),
         snapshot: None,
         counters: vec![("quorate_pings_total", "Pings sent.", 7)],
@@ -143,7 +148,7 @@ impl Stage {
         socket_in(&self.dir)
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, Bytes) {
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Bytes) {
         get_at(self.socket(), path).await
     }
 }
@@ -167,6 +172,28 @@ where
     let answer: Response<_> = sender.send_request(request).await.unwrap();
     let status = answer.status();
     (status, answer.into_body().collect().await.unwrap().to_bytes())
+}
+
+/// Sends a body with a method over the unix socket.
+pub(crate) async fn send_to(
+    stage: &Stage,
+    method: Method,
+    path: &str,
+    body: &'static str,
+) -> (StatusCode, Bytes) {
+    let request = Request::builder().method(method).uri(path).header("host", "any");
+    let request = request.body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap();
+    send(UnixStream::connect(stage.socket()).await.unwrap(), request).await
+}
+
+/// The same over a TCP door without the keyspace, without a body.
+pub(crate) async fn get_over_tcp(stage: &Stage, method: Method, path: &str) -> (StatusCode, Bytes) {
+    let listener = open_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve_tcp(listener, stage.doors.clone(), Vec::new()));
+    let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
+    let request = request.body(Full::default()).unwrap();
+    send(TcpStream::connect(address).await.unwrap(), request).await
 }
 
 pub(crate) fn refuse(code: RefusalCode, detail: u32) -> ClientReply {
@@ -309,7 +336,16 @@ pub(crate) enum Channel<'a> {
     Tcp(SocketAddr),
 }
 
-async fn put_over_grpc(to: Channel<'_>, size: usize) -> Result<PutResponse, tonic::Status> {
+/// One call of gRPC.
+pub(crate) async fn ask_over_grpc<Q, A>(
+    to: Channel<'_>,
+    path: &'static str,
+    question: Q,
+) -> Result<A, tonic::Status>
+where
+    Q: quorate_proto::Message + Default + 'static,
+    A: quorate_proto::Message + Default + 'static,
+{
     let channel = match to {
         Channel::Tcp(address) => {
             let uri = format!("http://{address}");
@@ -327,10 +363,14 @@ async fn put_over_grpc(to: Channel<'_>, size: usize) -> Result<PutResponse, toni
     };
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<Q, A>::default();
+    let path = path.parse().unwrap();
+    Ok(client.unary(tonic::Request::new(question), path, codec).await?.into_inner())
+}
+
+async fn put_over_grpc(to: Channel<'_>, size: usize) -> Result<PutResponse, tonic::Status> {
     let request = PutRequest { key: "k".into(), value: vec![b'v'; size].into(), ..<_>::default() };
-    let path = "/etcdserverpb.KV/Put".parse().unwrap();
-    let codec = tonic_prost::ProstCodec::<PutRequest, PutResponse>::default();
-    Ok(client.unary(tonic::Request::new(request), path, codec).await?.into_inner())
+    ask_over_grpc(to, "/etcdserverpb.KV/Put", request).await
 }
 
 #[tokio::test]

@@ -5,15 +5,15 @@ use super::client::{Changes, Client};
 use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
 use super::output;
+use crate::api::key_pages::{KeysPage, after_prefix};
 use crate::api::{KV_PATH, PROTOBUF, TIMEOUT_HEADER};
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use quorate_meta::Meta;
 use quorate_proto::{
     DeleteRangeRequest, KeyValue, KvRequest, KvResponse, Message, PutRequest, RangeRequest,
-    RangeResponse, kv_request::Request, kv_response::Response, limits,
+    kv_request::Request, kv_response::Response, limits,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -77,7 +77,7 @@ pub(super) async fn get(
         return Err(Failure::new(Exit::NotFound, "not-found", text));
     }
     match (format, answer.kvs.as_slice()) {
-        (Format::Json, _) => output::json(&range_page(&answer))?,
+        (Format::Json, _) => output::json(&KeysPage::of(&answer))?,
         (Format::Table, [one]) if !options.prefix => {
             output::bytes(&[&one.value, b"\n".as_slice()].concat())?;
         }
@@ -131,43 +131,6 @@ pub(crate) async fn ask(
 
 fn other_kind() -> Failure {
     Failure::other("the daemon's answer is not understood; is it of another version?")
-}
-
-/// The end of the range of all keys that begin so, as etcd counts it.
-pub(super) fn after_prefix(prefix: &[u8]) -> Bytes {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            return end.into();
-        }
-    }
-    Bytes::from_static(b"\0")
-}
-
-/// Text as text, all else as base64 under a name that says so.
-fn insert(object: &mut serde_json::Map<String, Value>, name: &str, bytes: &[u8]) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => object.insert(name.to_owned(), text.into()),
-        Err(_) => object.insert(format!("{name}_base64"), BASE64_STANDARD.encode(bytes).into()),
-    };
-}
-
-fn key_page(kv: &KeyValue) -> Value {
-    let mut object = serde_json::Map::new();
-    insert(&mut object, "key", &kv.key);
-    insert(&mut object, "value", &kv.value);
-    object.insert("create_revision".to_owned(), kv.create_revision.into());
-    object.insert("mod_revision".to_owned(), kv.mod_revision.into());
-    object.insert("version".to_owned(), kv.version.into());
-    Value::Object(object)
-}
-
-/// The JSON of `get`.
-pub(super) fn range_page(answer: &RangeResponse) -> Value {
-    let revision = answer.header.map_or(0, |header| header.revision);
-    let kvs: Vec<Value> = answer.kvs.iter().map(key_page).collect();
-    json!({ "revision": revision, "count": answer.count, "more": answer.more, "kvs": kvs })
 }
 
 fn draw(kvs: &[KeyValue]) -> String {

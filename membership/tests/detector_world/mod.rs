@@ -43,7 +43,7 @@ enum Frame {
 #[derive(Debug, Clone)]
 enum Event {
     Arrive { from: usize, to: usize, number: u64, frame: Frame },
-    Feed { to: usize, generation: u64, input: DetectorInput },
+    Feed { to: usize, generation: u64, input: Box<DetectorInput> },
     Pings { host: usize, generation: u64 },
 }
 
@@ -288,7 +288,7 @@ impl World {
         match event {
             Event::Feed { to, generation, input } => {
                 if self.hosts[to].generation == generation {
-                    self.feed(to, input);
+                    self.feed(to, *input);
                 }
             }
             Event::Pings { host, generation } => self.ping(host, generation),
@@ -385,7 +385,7 @@ impl World {
         for (to, peer) in [(a, b), (b, a)] {
             let session = self.session(peer, number);
             let generation = self.hosts[to].generation;
-            let input = DetectorInput::SessionUp(session);
+            let input = Box::new(DetectorInput::SessionUp(session));
             self.schedule(ms(1), Event::Feed { to, generation, input });
         }
         true
@@ -407,6 +407,7 @@ impl World {
             digest: Digest::default(),
             seeds: Vec::new(),
             moved: false,
+            software: String::new(),
             source: None,
         }
     }

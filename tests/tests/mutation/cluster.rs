@@ -151,6 +151,7 @@ impl Cluster {
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
             moved: false,
+            software: String::new(),
             source: None,
         }
     }

@@ -99,6 +99,7 @@ fn session(number: u8) -> Session {
         digest: digest(),
         seeds: seeds(),
         moved: false,
+        software: String::new(),
         source: None,
     }
 }

@@ -139,3 +139,16 @@ fn nobody_writes_below_meta_and_the_keyspace_stays_off_tcp_unless_asked_for() {
     assert_ne!(tcp.code, Some(0));
     tcp.names(&["keyspace_on_tcp"]);
 }
+
+#[test]
+fn etcdctl_learns_status_members_and_alarms_through_every_door() {
+    let cluster = Cluster::running(3);
+    for door in doors(&cluster) {
+        let status = etcdctl(&door, &["endpoint", "status"]).ok();
+        assert!(status.contains("3.4.0"), "{status}");
+        etcdctl(&door, &["endpoint", "health"]).ok();
+        let members = etcdctl(&door, &["member", "list"]).ok();
+        assert_eq!(members.lines().count(), 3, "{members}");
+        assert_eq!(etcdctl(&door, &["alarm", "list"]).ok(), "");
+    }
+}

@@ -226,6 +226,7 @@ impl Stage {
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
             moved: false,
+            software: String::new(),
             source: None,
         }
     }

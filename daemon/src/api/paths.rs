@@ -1,0 +1,268 @@
+//! Everything that the doors serve, in one list: the router, the index at `/` and docs/API.md are all made from it or
+//! compared with it, so that none of them can know of a path that another does not.
+//!
+//! What stays true: on a door without the keyspace whatever is not [`Open::Everywhere`] is refused before its handler runs,
+//! so that such a door is read-only whatever a handler does.
+
+use super::keyspace::Failure;
+use super::routes::{failed, refusal};
+use super::{KV_PATH, etcd, first_calls, json_keys, routes, streams, wait};
+use crate::doors::Doors;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post, put};
+use axum::{Json, Router};
+use quorate_proto::{CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, TxnRequest};
+use serde::Serialize;
+
+/// Largest body of any HTTP/1.1 request: a keyspace request just over its limit, so that it gets the right words.
+const BODY: usize = 2 * 1024 * 1024;
+
+/// Which doors serve a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Open {
+    /// The unix socket and the TCP address: it shows and changes nothing.
+    Everywhere,
+    /// The unix socket, and the TCP address with `keyspace_on_tcp = true`: it shows keys, changes them, or makes the node
+    /// act.
+    WithKeys,
+}
+
+impl Open {
+    /// The word of the index and of docs/API.md.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Everywhere => "unix, tcp",
+            Self::WithKeys => "unix",
+        }
+    }
+}
+
+/// One method of one path.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) open: Open,
+    /// One sentence for the index.
+    pub(super) does: &'static str,
+    /// The handler, with a method of its own.
+    serve: fn() -> MethodRouter<Doors>,
+}
+
+impl Route {
+    /// The method as a word.
+    pub(super) fn method(&self) -> &'static str {
+        match self.method {
+            Method::PUT => "PUT",
+            Method::POST => "POST",
+            Method::DELETE => "DELETE",
+            _ => "GET",
+        }
+    }
+}
+
+/// A method of a gRPC service. The keyspace refuses for itself on a door that does not serve it, in etcd's words.
+pub(super) struct GrpcMethod {
+    pub(super) path: &'static str,
+    pub(super) open: Open,
+    pub(super) does: &'static str,
+    serve: fn() -> MethodRouter<Doors>,
+}
+
+const fn read(path: &'static str, does: &'static str, serve: fn() -> MethodRouter<Doors>) -> Route {
+    Route { method: Method::GET, path, open: Open::Everywhere, does, serve }
+}
+
+const fn act(
+    method: Method,
+    path: &'static str,
+    does: &'static str,
+    serve: fn() -> MethodRouter<Doors>,
+) -> Route {
+    Route { method, path, open: Open::WithKeys, does, serve }
+}
+
+const fn keys(
+    path: &'static str,
+    does: &'static str,
+    serve: fn() -> MethodRouter<Doors>,
+) -> GrpcMethod {
+    GrpcMethod { path, open: Open::WithKeys, does, serve }
+}
+
+const fn first(
+    path: &'static str,
+    does: &'static str,
+    serve: fn() -> MethodRouter<Doors>,
+) -> GrpcMethod {
+    GrpcMethod { path, open: Open::Everywhere, does, serve }
+}
+
+/// All paths of HTTP/1.1.
+pub(super) const ROUTES: &[Route] = &[
+    read("/", "This index.", || get(index)),
+    read("/v1/status", "What this node knows; with `links=1` its links too.", || {
+        get(routes::status)
+    }),
+    read("/v1/members", "All members as committed, with leader, version, zone and labels.", || {
+        get(routes::members)
+    }),
+    read("/v1/why", "What is wrong here, what it means and what helps.", || get(routes::why)),
+    read("/v1/health", "Who is alive, as committed, and this node's own verdicts.", || {
+        get(routes::health)
+    }),
+    read("/v1/health/watch", "The same as a stream: a line for each epoch.", || {
+        get(streams::health)
+    }),
+    read("/v1/events", "The newest events of this node.", || get(routes::events)),
+    read("/v1/events/watch", "Those, and each as it comes, as a stream.", || get(streams::events)),
+    read("/v1/wait", "Answers when the node is quorate, has all voters, or has an epoch.", || {
+        get(wait::wait)
+    }),
+    act(Method::GET, "/v1/ping", "Measures round trips to another node.", || get(routes::ping)),
+    act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
+        get(json_keys::read)
+    }),
+    act(Method::PUT, KV_PATH, "Writes a key, as JSON.", || put(json_keys::write)),
+    act(Method::DELETE, KV_PATH, "Deletes a key, or the keys with a prefix, as JSON.", || {
+        delete(json_keys::remove)
+    }),
+    act(Method::POST, KV_PATH, "Any request to the keyspace, as protobuf.", || post(routes::kv)),
+    read("/metrics", "Metrics for Prometheus.", || get(routes::metrics_text)),
+    read("/livez", "200 while the daemon runs.", || get(async || "ok\n")),
+    read("/readyz", "200 when the node is quorate, else 503 with the reason.", || {
+        get(routes::readyz)
+    }),
+    read("/health", "The same in etcd's words.", || get(routes::etcd_health)),
+    read("/version", "Versions: of quorate, and of the etcd whose interface this is.", || {
+        get(routes::version)
+    }),
+];
+
+/// All methods of gRPC, on the same port.
+pub(super) const GRPC: &[GrpcMethod] = &[
+    keys("/etcdserverpb.KV/Range", "Reads keys.", || post(etcd::unary::<RangeRequest>)),
+    keys("/etcdserverpb.KV/Put", "Writes a key.", || post(etcd::unary::<PutRequest>)),
+    keys("/etcdserverpb.KV/DeleteRange", "Deletes keys.", || {
+        post(etcd::unary::<DeleteRangeRequest>)
+    }),
+    keys("/etcdserverpb.KV/Txn", "Compares, then reads and writes.", || {
+        post(etcd::unary::<TxnRequest>)
+    }),
+    keys("/etcdserverpb.KV/Compact", "Forgets what is older than a revision.", || {
+        post(etcd::unary::<CompactionRequest>)
+    }),
+    first("/etcdserverpb.Maintenance/Status", "Version, leader and indexes of this node.", || {
+        post(first_calls::status)
+    }),
+    first(
+        "/etcdserverpb.Maintenance/Alarm",
+        "Lists etcd's alarms: NOSPACE when a disk is full.",
+        || post(first_calls::alarm),
+    ),
+    first("/etcdserverpb.Cluster/MemberList", "The voters and standbys.", || {
+        post(first_calls::member_list)
+    }),
+    first("/etcdserverpb.Auth/Authenticate", "Says that authentication is not enabled.", || {
+        post(first_calls::authenticate)
+    }),
+    first("/grpc.health.v1.Health/Check", "SERVING when the node is quorate.", || {
+        post(first_calls::check)
+    }),
+];
+
+/// All routes of a door.
+pub(super) fn router(keyspace: bool) -> Router<Doors> {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let serve = match route.open {
+            Open::WithKeys if !keyspace => on(filter(&route.method), closed),
+            Open::WithKeys | Open::Everywhere => (route.serve)(),
+        };
+        router = router.route(route.path, serve);
+    }
+    for method in GRPC {
+        router = router.route(method.path, (method.serve)());
+    }
+    router
+        .method_not_allowed_fallback(other_method)
+        .fallback(unknown)
+        .layer(DefaultBodyLimit::max(BODY))
+}
+
+fn filter(method: &Method) -> MethodFilter {
+    MethodFilter::try_from(method.clone()).expect("the list has methods that HTTP knows")
+}
+
+async fn closed() -> Response {
+    failed(&Failure::Closed)
+}
+
+/// One line of the index.
+#[derive(Debug, Serialize)]
+struct IndexLine {
+    method: &'static str,
+    path: &'static str,
+    doors: &'static str,
+    does: &'static str,
+}
+
+async fn index() -> Response {
+    Json(index_lines()).into_response()
+}
+
+fn index_lines() -> Vec<IndexLine> {
+    let http = ROUTES.iter().map(|route| IndexLine {
+        method: route.method(),
+        path: route.path,
+        doors: route.open.word(),
+        does: route.does,
+    });
+    let grpc = GRPC.iter().map(|method| IndexLine {
+        method: "gRPC",
+        path: method.path,
+        doors: method.open.word(),
+        does: method.does,
+    });
+    http.chain(grpc).collect()
+}
+
+/// Whether there is a gRPC service of this name.
+pub(super) fn serves(service: &str) -> bool {
+    GRPC.iter().any(|method| {
+        let before = method.path.strip_prefix('/').and_then(|path| path.split_once('/'));
+        before.is_some_and(|(name, _)| name == service)
+    })
+}
+
+/// The path is there, the method is not.
+async fn other_method(request: Request) -> Response {
+    let path = request.uri().path();
+    let takes: Vec<&str> =
+        ROUTES.iter().filter(|route| route.path == path).map(Route::method).collect();
+    // A method of gRPC is no page.
+    let takes = if takes.is_empty() { "POST, as gRPC".to_owned() } else { takes.join(", ") };
+    let text = format!("{path} takes {takes}, not {}", request.method());
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "method", &text).into_response();
+    if let Ok(takes) = HeaderValue::from_str(takes.trim_end_matches(", as gRPC")) {
+        response.headers_mut().insert(header::ALLOW, takes);
+    }
+    response
+}
+
+async fn unknown(request: Request) -> Response {
+    let path = request.uri().path();
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
+        return first_calls::unimplemented(path);
+    }
+    if path.starts_with("/v3") {
+        return first_calls::no_gateway(path);
+    }
+    let text = format!("no such path: {path}; `/` lists those that there are");
+    refusal(StatusCode::NOT_FOUND, "not-found", &text).into_response()
+}
+
+#[cfg(test)]
+mod tests;
