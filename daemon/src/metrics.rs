@@ -5,7 +5,8 @@ mod links;
 mod tests;
 
 use crate::link_line::LinkLine;
-use quorate_node::{Status, status::State};
+use quorate_node::Status;
+use quorate_node::status::{Bound, State};
 use quorate_proto::MemberState;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -65,10 +66,24 @@ pub(crate) fn render(status: &Status, lines: Option<&[LinkLine]>, unwritten: u64
     }
     let help = "Log lines that were dropped, as standard error could not be written.";
     counter(&mut out, "quorate_log_lines_lost_total", help, unwritten);
+    bounds(&mut out, &status.bounds);
     if let Some(lines) = lines {
         links::render(&mut out, lines);
     }
     out
+}
+
+fn bounds(out: &mut String, bounds: &[Bound]) {
+    let mut rows = |name: &str, help: &str, kind: &str, value: fn(&Bound) -> u64| {
+        head(out, name, help, kind);
+        for bound in bounds {
+            let _ = writeln!(out, "{name}{{bound=\"{}\"}} {}", bound.word, value(bound));
+        }
+    };
+    rows("quorate_bound_used", "Places that are taken, by bound.", "gauge", |bound| bound.used);
+    rows("quorate_bound_limit", "Places that there are, by bound.", "gauge", |bound| bound.limit);
+    let help = "Requests that were refused for want of a place, by bound.";
+    rows("quorate_bound_refused_total", help, "counter", |bound| bound.refused);
 }
 
 fn labels(status: &Status) -> String {

@@ -247,9 +247,7 @@ async fn serve(
     let transport = Transport::bind(binding, hello.clone(), channels.transport)?;
     say_where(&transport, &environment);
     let disk = channels.disk;
-    let report = Box::new(move |completed| {
-        let _ = disk.send(completed);
-    });
+    let report = Box::new(move |completed| _ = disk.send(completed));
     let writer = Writer::spawn(&dir, recovered.log, report)?;
     let snapshots = Arc::new(SnapshotKeeper::spawn(&dir)?);
     let names = [environment.hostname.as_str(), config.host.name.as_str()];

@@ -161,7 +161,7 @@ impl Node {
             Ok(ForwardAnswer {
                 outcome: Some(forward_answer::Outcome::Waited(waited)), ..
             }) => {
-                self.all_have(waited, out);
+                self.all_have(id, waited, out);
             }
             Ok(ForwardAnswer { outcome: Some(outcome), .. }) => self.finish_with(id, outcome, out),
             Ok(_) | Err(ForwardFailure::Lost) if is_write => self.fate_unknown(id, out),

@@ -35,6 +35,7 @@ impl Node {
         reasons.extend(self.link_reason());
         reasons.extend(self.cut_link_reasons(now));
         reasons.extend(self.own_disk_reasons());
+        reasons.extend(self.crowd_reasons(now));
         reasons.extend(self.copy_reasons(now));
         reasons
     }
@@ -43,6 +44,13 @@ impl Node {
         let (name, leads) = (self.config.name.to_string(), self.leads());
         self.disk_troubles().map(move |(trouble, since)| {
             Reason::of(&MemberCause::Disk { name: name.clone(), here: true, leads, trouble }, since)
+        })
+    }
+
+    fn crowd_reasons(&self, now: Moment) -> impl Iterator<Item = Reason> {
+        self.requests.crowds(now).map(|(place, since, refused)| {
+            let (limit, crowd) = (place.bound(), place.crowd().to_owned());
+            Reason::of(&MemberCause::Crowd { limit, crowd, refused }, since)
         })
     }
 

@@ -82,7 +82,7 @@ impl Node {
             return;
         }
         let place = Place::of(origin, &work);
-        if !self.requests.has_room(place) {
+        if !self.requests.has_room(place, self.now) {
             let text = format!("{} {} already; try again", place.bound(), place.crowd());
             let refusal = Refusal { code: RefusalCode::Busy.into(), detail: 0, text };
             return self.answer(origin, Err(refusal), out);

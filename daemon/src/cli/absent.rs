@@ -22,9 +22,9 @@ pub(super) fn is_absent(client: &Client) -> bool {
 /// Everything that is known of why no daemon answers.
 pub(super) fn findings(client: &Client) -> Vec<Finding> {
     let socket = PathBuf::from(client.socket());
-    let mut found: Vec<Finding> = bad_config().iter().map(Finding::of).collect();
-    // What systemd runs is the daemon with the usual socket.
+    // What systemd runs, with the usual configuration, is the daemon with the usual socket.
     let usual = socket == Path::new(super::arguments::SOCKET);
+    let mut found: Vec<Finding> = bad_config(usual).iter().map(Finding::of).collect();
     let last = last_error::read(&socket).or_else(|| usual.then(last_in_journal).flatten());
     let unit = usual.then(unit_state).flatten();
     let ended = DaemonCause::Ended { socket: client.socket(), unit, last };
@@ -32,10 +32,10 @@ pub(super) fn findings(client: &Client) -> Vec<Finding> {
     found
 }
 
-/// The configuration that a daemon on this host would read, when it is refused. Who may not read it cannot judge it.
-fn bad_config() -> Option<DaemonCause> {
+/// The configuration that the daemon would read, when it is refused. Who may not read it cannot judge it.
+fn bad_config(usual: bool) -> Option<DaemonCause> {
     let named = std::env::var_os("QUORATE_CONFIG");
-    if named.is_none() && !rustix::process::geteuid().is_root() {
+    if named.is_none() && !(usual && rustix::process::geteuid().is_root()) {
         return None;
     }
     let file = named.map_or_else(|| PathBuf::from(config::DEFAULT_PATH), PathBuf::from);

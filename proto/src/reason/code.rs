@@ -80,6 +80,8 @@ codes! {
     DiskFull "disk-full" "nothing new is accepted there until there is room; votes and reads go on"
     DiskStalled "disk-stalled" "that host acknowledges nothing and leads nothing while its disk is silent; the others go on as long as they are a majority"
     DiskSlow "disk-slow" "that host works, but acknowledges late: every write that needs it waits for its disk"
+    // Bounds.
+    Bound "bound" "who asks more is refused at once, and told so; what is under way goes on"
     // Without a daemon.
     Ended "ended" "the others count this host as gone, and its applications have no door"
     Config "config" "quorate cannot start on this host before that is mended"

@@ -211,11 +211,11 @@ impl Cause for FoundingCause {
             }
             Self::TooFew { heard, needed, missing, .. } => {
                 let names: Vec<String> = missing.iter().map(|(name, _)| name.clone()).collect();
-                format!(
-                    "on {} of {}: `systemctl start quorate`",
-                    needed.saturating_sub(*heard),
-                    list(&names)
-                )
+                let some = match needed.saturating_sub(*heard) {
+                    all if all >= names.len() => String::new(),
+                    some => format!("{some} of "),
+                };
+                format!("on {some}{}: `systemctl start quorate`", list(&names))
             }
             Self::Margin { missing, .. } if missing.is_empty() => {
                 "start the seeds that are missing and keep their disks, or take those that will never come off `seeds` on every host"

@@ -62,6 +62,8 @@ pub enum MemberCause {
     TwoAddresses { name: String, committed: Option<SocketAddr>, other: SocketAddr },
     /// Refused, or not let in yet.
     Joining { refused: Option<String>, members: Vec<String>, cluster: String },
+    /// A bound of this node was reached: `limit` of the `crowd`. `refused`: how many were since its start.
+    Crowd { limit: usize, crowd: String, refused: u64 },
     /// A host's disk: of the named host, or of this one (`here`).
     Disk { name: String, here: bool, leads: bool, trouble: Trouble },
 }
@@ -79,6 +81,7 @@ impl Cause for MemberCause {
             Self::CountedOut { .. } => ReasonCode::CountedOut,
             Self::TwoAddresses { .. } => ReasonCode::TwoAddresses,
             Self::Joining { .. } => ReasonCode::Joining,
+            Self::Crowd { .. } => ReasonCode::Bound,
             Self::Disk { trouble: Trouble::DiskFull, .. } => ReasonCode::DiskFull,
             Self::Disk { trouble: Trouble::DiskStalled, .. } => ReasonCode::DiskStalled,
             Self::Disk { trouble: Trouble::DiskSlow, .. } => ReasonCode::DiskSlow,
@@ -88,7 +91,7 @@ impl Cause for MemberCause {
     fn subject(&self) -> Option<String> {
         match self {
             Self::NoLeader { .. } | Self::NoNetwork { .. } | Self::NoSpare { .. } => None,
-            Self::Joining { .. } | Self::Disk { here: true, .. } => None,
+            Self::Joining { .. } | Self::Crowd { .. } | Self::Disk { here: true, .. } => None,
             Self::Missing { name, .. }
             | Self::Down { name, .. }
             | Self::Left { name, .. }
@@ -144,6 +147,9 @@ impl Cause for MemberCause {
             Self::Joining { .. } => {
                 "a cluster of this name exists; waiting to be let in by its leader".to_owned()
             }
+            Self::Crowd { limit, crowd, refused } => format!(
+                "{limit} {crowd}, which is the most: further ones are refused as \"busy\", {refused} so far"
+            ),
             Self::Disk { name, here, leads, trouble } => trouble.text(name, *here, *leads),
         }
     }
@@ -185,6 +191,11 @@ impl Cause for MemberCause {
                 )
             }
             Self::Joining { members, cluster, .. } => joining_remedy(members, cluster),
+            Self::Crowd { .. } => {
+                "find the program that asks so much (`ss -xp` and `ss -tp` name who is connected) and have it ask less at a time; nothing needs \
+                 a restart"
+                    .to_owned()
+            }
             Self::Disk { name, here, trouble, .. } => trouble.remedy(name, *here),
         }
     }

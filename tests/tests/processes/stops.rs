@@ -18,7 +18,7 @@ fn a_host_that_is_stopped_exits_with_0_and_the_others_see_that_it_left() {
     }
     let asked = cluster.hosts[stopped].cli(&["status"]);
     assert_eq!(asked.code, Some(3), "{}", asked.text());
-    asked.names(&["no daemon at", "sock"]);
+    asked.names(&["no daemon answers at", "sock"]);
     cluster.hosts[stopped].start();
     cluster.is_whole();
     // Ctrl-C is the same as systemd's request.

@@ -25,10 +25,15 @@ impl Node {
         }
     }
 
-    /// The leader says that all live nodes have this epoch.
-    pub(crate) fn all_have(&mut self, waited: Waited, out: &mut Vec<Output>) {
+    /// The leader says, asked for one wait, that all live nodes have this epoch.
+    pub(crate) fn all_have(&mut self, asked: u64, waited: Waited, out: &mut Vec<Output>) {
         for id in self.requests.waits_until(waited.epoch) {
             self.finish_with(id, forward_answer::Outcome::Waited(waited), out);
+        }
+        // That of another node, for which this one asked: it is none of the local ones.
+        let stands = self.requests.table.get(&asked);
+        if stands.is_some_and(|request| matches!(request.stage, Stage::Forwarded { .. })) {
+            self.finish_with(asked, forward_answer::Outcome::Waited(waited), out);
         }
     }
 
@@ -62,8 +67,8 @@ mod tests {
     use crate::requests::table::LOCAL_WAITS;
     use crate::trial::{PATIENCE, Trial, forwards, life, reply};
     use quorate_proto::{
-        ForwardAnswer, ForwardRequest, HealthEpoch, RefusalCode, WaitEpoch, Waited, forward_answer,
-        forward_request,
+        ForwardAnswer, ForwardRequest, HealthEpoch, ReasonCode, RefusalCode, WaitEpoch, Waited,
+        forward_answer, forward_request,
     };
 
     /// Tickets of waits are apart from those of the trial's own clients.
@@ -152,6 +157,11 @@ mod tests {
         };
         assert_eq!(refusal.code(), RefusalCode::Busy);
         assert_eq!(bound(&trial, "waits"), (LOCAL_WAITS as u64, 1));
+        let named = |trial: &Trial| {
+            let reasons = trial.node.status(trial.now).reasons;
+            reasons.iter().any(|it| it.code == ReasonCode::Bound && it.text.contains("1024 waits"))
+        };
+        assert!(named(&trial), "an operator is told");
         let (_, out) = trial.put("a");
         assert_eq!(forwards(&out).len(), 1, "a write goes on");
     }

@@ -4,9 +4,9 @@ use super::super::arguments::Arguments;
 use clap::Parser;
 use quorate_proto::Moment;
 use quorate_proto::{
-    Cause, Copied, CopyCause, DaemonCause, DialFailure, FoundingCause, GenesisId, Instance,
-    LinkCause, MemberCause, MissingVoter, OddSecret, PlaceTrouble, Reason, ReasonCode, SeedTrouble,
-    Trouble,
+    CannotSend, Cause, Copied, CopyCause, DaemonCause, DialFailure, FoundingCause, GenesisId,
+    Instance, LinkCause, MemberCause, MissingVoter, OddSecret, PlaceTrouble, Reason, ReasonCode,
+    SeedTrouble, Trouble,
 };
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -35,9 +35,36 @@ fn dial(failure: DialFailure, odd: OddSecret) -> FoundingCause {
     seed(SeedTrouble::Dial { addresses: vec![at(2), at(3)], failure, odd })
 }
 
+fn dials() -> Vec<FoundingCause> {
+    let secret = || DialFailure::OtherSecret { theirs: "aa".to_owned(), ours: "bb".to_owned() };
+    vec![
+        dial(DialFailure::NoAnswer, OddSecret::Unclear),
+        dial(secret(), OddSecret::Here),
+        dial(secret(), OddSecret::There),
+        dial(secret(), OddSecret::Unclear),
+        dial(
+            DialFailure::OtherCluster { theirs: "x".to_owned(), ours: "y".to_owned() },
+            OddSecret::Unclear,
+        ),
+        dial(
+            DialFailure::Protocol { theirs_min: 2, theirs_max: 3, ours_min: 1, ours_max: 1 },
+            OddSecret::Unclear,
+        ),
+        dial(DialFailure::Twice, OddSecret::Unclear),
+        dial(DialFailure::Handshake { reason: "odd".to_owned() }, OddSecret::Unclear),
+        dial(
+            DialFailure::CannotSend(CannotSend::Family { listen: at(1), to: at(2) }),
+            OddSecret::Unclear,
+        ),
+        dial(
+            DialFailure::CannotSend(CannotSend::NoRoute { error: "unreachable".to_owned() }),
+            OddSecret::Unclear,
+        ),
+    ]
+}
+
 fn founding() -> Vec<FoundingCause> {
     let id = |byte| GenesisId::from_bytes([byte; 16]);
-    let secret = || DialFailure::OtherSecret { theirs: "aa".to_owned(), ours: "bb".to_owned() };
     let one = || "db1".to_owned();
     let clusters = |hosts: &[&str]| {
         vec![
@@ -55,20 +82,6 @@ fn founding() -> Vec<FoundingCause> {
     };
     vec![
         seed(SeedTrouble::Unresolved { problem: "NXDOMAIN".to_owned() }),
-        dial(DialFailure::NoAnswer, OddSecret::Unclear),
-        dial(secret(), OddSecret::Here),
-        dial(secret(), OddSecret::There),
-        dial(secret(), OddSecret::Unclear),
-        dial(
-            DialFailure::OtherCluster { theirs: "x".to_owned(), ours: "y".to_owned() },
-            OddSecret::Unclear,
-        ),
-        dial(
-            DialFailure::Protocol { theirs_min: 2, theirs_max: 3, ours_min: 1, ours_max: 1 },
-            OddSecret::Unclear,
-        ),
-        dial(DialFailure::Twice, OddSecret::Unclear),
-        dial(DialFailure::Handshake { reason: "odd".to_owned() }, OddSecret::Unclear),
         FoundingCause::TwoClusters {
             cluster: cluster(),
             clusters: clusters(&["db3 at 10.0.0.3:4747"]),
@@ -99,6 +112,7 @@ fn founding() -> Vec<FoundingCause> {
             needed: 2,
             missing: vec![(one(), 7), (name(), 8)],
         },
+        FoundingCause::TooFew { heard: 1, seeds: 2, needed: 2, missing: vec![(one(), 7)] },
         FoundingCause::Margin { known: 2, seeds: 3, missing: vec![name()] },
         FoundingCause::Margin { known: 2, seeds: 3, missing: Vec::new() },
     ]
@@ -135,6 +149,7 @@ fn members() -> Vec<MemberCause> {
     };
     let disk = |trouble, here| MemberCause::Disk { name: name(), here, leads: !here, trouble };
     let mut all = vec![
+        MemberCause::Crowd { limit: 8, crowd: "waits are under way".to_owned(), refused: 3 },
         no_leader(vec![(true, false), (false, false), (false, true)], false, None),
         no_leader(vec![(false, false)], true, None),
         no_leader(Vec::new(), false, None),
@@ -280,7 +295,15 @@ fn told(causes: &[impl Cause]) -> Vec<Reason> {
 }
 
 fn catalogue() -> Vec<Reason> {
-    [told(&founding()), told(&members()), told(&links()), told(&copies()), told(&daemon())].concat()
+    [
+        told(&dials()),
+        told(&founding()),
+        told(&members()),
+        told(&links()),
+        told(&copies()),
+        told(&daemon()),
+    ]
+    .concat()
 }
 
 /// What stands in backticks.
