@@ -5,8 +5,8 @@
 //! Knows nothing of what is asked.
 
 use bytes::Bytes;
-use quorate_node::{ClientReply, Input};
-use quorate_proto::Moment;
+use quorate_node::{Answered, Asker, ClientReply, Input};
+use quorate_proto::{Message as _, Moment};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -25,6 +25,37 @@ pub(crate) struct Askers {
     forwards: BTreeMap<u64, AbortHandle>,
     next_ticket: u64,
     looked: Moment,
+}
+
+/// The end of one asker, taken out of the table to be told by somebody else.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    /// A program on this host.
+    Client(oneshot::Sender<ClientReply>),
+    /// Another node.
+    Node(oneshot::Sender<Bytes>),
+}
+
+impl Waiting {
+    /// Whether nobody waits any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Self::Client(end) => end.is_closed(),
+            Self::Node(end) => end.is_closed(),
+        }
+    }
+
+    /// Tells the answer; who has gone hears nothing.
+    pub(crate) fn tell(self, answered: Answered) {
+        match (self, answered) {
+            (Self::Client(end), Answered::Client(reply)) => drop(end.send(reply)),
+            (Self::Node(end), Answered::Node(answer)) => {
+                drop(end.send(answer.encode_to_vec().into()));
+            }
+            // The node makes the answer for the asker that it named.
+            (Self::Client(_), Answered::Node(_)) | (Self::Node(_), Answered::Client(_)) => {}
+        }
+    }
 }
 
 impl Askers {
@@ -69,6 +100,14 @@ impl Askers {
     pub(crate) fn answer(&mut self, ticket: u64, answer: Bytes) {
         if let Some(waiting) = self.answers.remove(&ticket) {
             let _ = waiting.send(answer);
+        }
+    }
+
+    /// An asker that somebody else tells; none when it has gone.
+    pub(crate) fn take(&mut self, asker: Asker) -> Option<Waiting> {
+        match asker {
+            Asker::Client(ticket) => self.replies.remove(&ticket).map(Waiting::Client),
+            Asker::Node(ticket) => self.answers.remove(&ticket).map(Waiting::Node),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
 use crate::doors::{PingFailure, Pings, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
 use crate::journal::NOTICE;
+use crate::large_reads::LargeReads;
 use crate::link_line::LinkLine;
 use crate::pings;
 use crate::resolve;
@@ -29,6 +30,7 @@ pub(crate) struct Carrier {
     hands: Hands,
     genesis: GenesisId,
     pub(crate) askers: Askers,
+    large_reads: LargeReads,
 }
 
 /// What a [`Carrier`] works with.
@@ -47,7 +49,12 @@ pub(crate) struct Hands {
 
 impl Carrier {
     pub(crate) fn new(hands: Hands) -> Self {
-        Self { genesis: hands.genesis.unwrap_or_default(), hands, askers: Askers::default() }
+        Self {
+            genesis: hands.genesis.unwrap_or_default(),
+            hands,
+            askers: Askers::default(),
+            large_reads: LargeReads::default(),
+        }
     }
 
     /// Carries out one turn's outputs. Something when the loop must end.
@@ -91,6 +98,11 @@ impl Carrier {
             Output::Withdraw { ticket } => self.askers.withdraw(ticket),
             Output::ForwardReply { ticket, answer } => {
                 self.askers.answer(ticket, answer.encode_to_vec().into());
+            }
+            Output::Read(read) => {
+                if let Some(waiting) = self.askers.take(read.asker()) {
+                    self.large_reads.start(read, waiting);
+                }
             }
             Output::Reply { ticket, reply } => self.askers.reply(ticket, reply),
             Output::TakeSnapshot { metadata, image } => self.take_snapshot(metadata, &image),

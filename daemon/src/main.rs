@@ -20,6 +20,7 @@ mod feed;
 mod findings;
 mod journal;
 mod judgement;
+mod large_reads;
 mod last_error;
 mod link_line;
 mod links;

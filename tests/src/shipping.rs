@@ -7,9 +7,10 @@ use crate::host::{Host, Link, Process};
 use crate::lanes::{Cargo, Shipment};
 use crate::network::{DIAL, Door, IDLE};
 use crate::world::{Happening, World};
-use quorate_node::{ForwardFailure, Input, Output};
+use quorate_node::{Answered, Asker, ForwardFailure, Input, Output};
 use quorate_proto::{
-    ClusterName, DialFailure, Instance, NodeName, Session, SessionEnd, founders_digest,
+    ClusterName, DialFailure, ForwardAnswer, Instance, NodeName, Session, SessionEnd,
+    founders_digest,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -54,15 +55,16 @@ impl World {
                 self.forward(host, ticket, to, address, deadline, request);
             }
             Output::Withdraw { ticket } => self.withdraw(host, run, ticket),
-            Output::ForwardReply { ticket, answer } => {
-                if let Some((origin, origin_run, origin_ticket)) =
-                    self.forwards.remove(&(host, ticket))
-                {
-                    let input =
-                        Input::ForwardAnswered { ticket: origin_ticket, answer: Ok(answer) };
-                    self.ship(host, origin, origin_run, REQUEST, input);
+            Output::ForwardReply { ticket, answer } => self.forward_reply(host, ticket, answer),
+            Output::Read(read) => match (read.asker(), read.answer()) {
+                (Asker::Client(ticket), Answered::Client(reply)) => {
+                    self.replies.insert(ticket, (self.now, reply));
                 }
-            }
+                (Asker::Node(ticket), Answered::Node(answer)) => {
+                    self.forward_reply(host, ticket, answer);
+                }
+                (asker, answered) => panic!("{answered:?} for {asker:?}"),
+            },
             Output::Reply { ticket, reply } => {
                 self.replies.insert(ticket, (self.now, reply));
             }
@@ -94,6 +96,12 @@ impl World {
                 self.hosts[host].disk.crash(&mut self.random);
             }
         }
+    }
+
+    fn forward_reply(&mut self, host: usize, ticket: u64, answer: ForwardAnswer) {
+        let Some((origin, run, ticket)) = self.forwards.remove(&(host, ticket)) else { return };
+        let input = Input::ForwardAnswered { ticket, answer: Ok(answer) };
+        self.ship(host, origin, run, REQUEST, input);
     }
 
     fn ban(&mut self, host: usize, instance: Instance, reason: &str) {

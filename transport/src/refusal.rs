@@ -2,7 +2,7 @@
 //! end of a connection.
 
 use crate::verifier::other_secret;
-use quinn::{Connection, ConnectionError, VarInt};
+use quinn::{Connection, ConnectionError, TransportErrorCode, VarInt};
 use quorate_proto::{DialFailure, Hello, SessionEnd, limits};
 
 /// A close in good order: the node stops, or has no use for the connection.
@@ -129,6 +129,12 @@ pub(crate) fn failure_of(error: &ConnectionError, ours: &OurSide) -> DialFailure
             return closed_with(code_of(close.error_code), &text, ours);
         }
         ConnectionError::TransportError(error) => error.reason.clone(),
+        // So says a host whose daemon is about to end: nobody serves there any more.
+        ConnectionError::ConnectionClosed(close)
+            if close.error_code == TransportErrorCode::CONNECTION_REFUSED =>
+        {
+            return DialFailure::NoAnswer;
+        }
         ConnectionError::ConnectionClosed(close) => {
             String::from_utf8_lossy(&close.reason).into_owned()
         }

@@ -25,6 +25,9 @@ const GENESIS_INDEX: u64 = 1;
 /// scrubbing catches up, and little enough that a batch of hundreds of entries does not stall the replica.
 const SCRUB_PER_ENTRY: usize = 16;
 
+/// A range over so many keys is looked at within a tenth of a millisecond.
+const MANY_KEYS: usize = 1_000;
+
 /// See the head of this file.
 #[derive(Clone, PartialEq)]
 pub struct Meta {
@@ -205,6 +208,21 @@ impl Meta {
         // A cheap copy, so that reads and writes share one way through a request.
         let mut keyspace = self.keyspace(space).clone();
         request::execute(&mut Edit::new(space, &mut keyspace), request)
+    }
+
+    /// Whether a read looks at so many keys that it takes longer than a turn of a loop should. Looks at no more of them itself.
+    #[must_use]
+    pub fn reads_many(&self, request: &KvRequest) -> bool {
+        let Ok(space) = check::check(request) else { return false };
+        let keyspace = self.keyspace(space);
+        let mut left = MANY_KEYS;
+        request::ranges(request, &mut |range, _| {
+            if let Some(bounds) = range.bounds() {
+                left -= keyspace.present.range::<_, [u8]>(bounds).take(left).count();
+            }
+        });
+        // How much of the past a range holds is known only when it was looked at.
+        left == 0 || (keyspace.past.len() > MANY_KEYS && request::reads_past(request))
     }
 
     /// Whether a request cannot change anything, whichever branches it takes.

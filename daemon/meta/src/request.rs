@@ -156,6 +156,28 @@ pub(crate) fn ranges(request: &KvRequest, seen: &mut impl FnMut(KeyRange, bool))
     }
 }
 
+/// Whether a range is read at a revision of the past, or as if it were.
+pub(crate) fn reads_past(request: &KvRequest) -> bool {
+    let range_at =
+        |range: &quorate_proto::RangeRequest| range.revision > 0 && !range.range_end.is_empty();
+    match &request.request {
+        Some(kv_request::Request::Range(range)) => range_at(range),
+        Some(kv_request::Request::Txn(txn)) => txn_reads_past(txn, &range_at),
+        _ => false,
+    }
+}
+
+fn txn_reads_past(
+    txn: &TxnRequest,
+    range_at: &impl Fn(&quorate_proto::RangeRequest) -> bool,
+) -> bool {
+    txn.success.iter().chain(&txn.failure).any(|operation| match &operation.request {
+        Some(request_op::Request::Range(range)) => range_at(range),
+        Some(request_op::Request::Txn(nested)) => txn_reads_past(nested, range_at),
+        _ => false,
+    })
+}
+
 fn txn_ranges(txn: &TxnRequest, seen: &mut impl FnMut(KeyRange, bool)) {
     for compare in &txn.compare {
         seen(KeyRange::new(&compare.key, &compare.range_end), false);

@@ -5,6 +5,7 @@
 //! 2. carry out everything else in the order given. Nothing in the list has to wait for a `Persist` in the
 //!    same list: what must wait for the disk is put out only after its `Persisted` came in.
 
+use crate::large_reads::LargeRead;
 use bytes::Bytes;
 use quorate_consensus::LogRecord;
 pub use quorate_membership::OwnSlot;
@@ -155,6 +156,8 @@ pub enum Output {
     Withdraw { ticket: u64 },
     /// Answer a forwarded request.
     ForwardReply { ticket: u64, answer: ForwardAnswer },
+    /// Answer this read elsewhere, and tell its asker: its work grows with the keyspace.
+    Read(Box<LargeRead>),
     /// Answer a local client.
     Reply { ticket: u64, reply: ClientReply },
     /// Write this state as a snapshot file; a cheap clone that no longer changes.

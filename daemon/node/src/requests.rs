@@ -5,6 +5,7 @@
 
 use crate::event::{ClientReply, ClientRequest, Output};
 use crate::node::Node;
+use crate::serve::{kv_refusal, put_header};
 use quorate_proto::{
     ForwardAnswer, KvError, KvRequest, Message as _, Moment, Refusal, RefusalCode, forward_answer,
     kv_request, limits,
@@ -24,8 +25,8 @@ fn stopping() -> Refusal {
 }
 
 /// An answer that no frame between nodes carries. Of a write it must be said that it happened.
-fn too_large(written: bool) -> Refusal {
-    let mut refusal = crate::serve::kv_refusal(KvError::AnswerTooLarge);
+pub(crate) fn too_large(written: bool) -> Refusal {
+    let mut refusal = kv_refusal(KvError::AnswerTooLarge);
     if written {
         refusal.text = format!("the write was done, but: {}", refusal.text);
     }
@@ -44,8 +45,8 @@ impl Node {
         self.counters.requests += 1;
         let work = match request {
             ClientRequest::Kv(request) => {
-                if let Some(reply) = self.local_read(&request) {
-                    out.push(Output::Reply { ticket, reply });
+                if let Some(answered) = self.local_read(ticket, deadline, &request) {
+                    out.push(answered);
                     return;
                 }
                 work_of(request)
@@ -57,17 +58,20 @@ impl Node {
     }
 
     /// A serializable read is answered from the own replica, whatever the quorum.
-    fn local_read(&mut self, request: &KvRequest) -> Option<ClientReply> {
+    fn local_read(&mut self, ticket: u64, deadline: Moment, request: &KvRequest) -> Option<Output> {
         let Some(kv_request::Request::Range(range)) = &request.request else { return None };
         let group = self.group.as_ref().filter(|group| group.meta.applied() > 0)?;
         if !range.serializable {
             return None;
         }
-        let read = group.meta.read(request);
-        Some(match read {
-            Ok(response) => ClientReply::Kv(self.with_header(response)),
-            Err(error) => ClientReply::Refused(crate::serve::kv_refusal(error)),
-        })
+        if group.meta.reads_many(request) {
+            return self.as_large_read(Origin::Client(ticket), request, deadline).map(Output::Read);
+        }
+        let reply = match group.meta.read(request) {
+            Ok(response) => ClientReply::Kv(put_header(response, self.header())),
+            Err(error) => ClientReply::Refused(kv_refusal(error)),
+        };
+        Some(Output::Reply { ticket, reply })
     }
 
     pub(crate) fn accept(
@@ -237,7 +241,7 @@ impl Node {
             Origin::Client(ticket) => {
                 let reply = match answer {
                     Ok(forward_answer::Outcome::Kv(response)) => {
-                        ClientReply::Kv(self.with_header(response))
+                        ClientReply::Kv(put_header(response, self.header()))
                     }
                     Ok(forward_answer::Outcome::Waited(waited)) => ClientReply::Epoch(waited.epoch),
                     Ok(_) => {

@@ -196,11 +196,16 @@ impl Node {
     }
 
     fn serve_read(&mut self, id: u64, out: &mut Vec<Output>) {
-        let Some(group) = &self.group else { return };
-        let Some(Work::Read(kv)) = self.requests.table.get(&id).map(|request| &request.work) else {
+        let Some(request) = self.requests.table.get(&id) else { return };
+        let (origin, deadline) = (request.origin, request.deadline);
+        let Work::Read(kv) = request.work.clone() else { return };
+        if let Some(read) = self.as_large_read(origin, &kv, deadline) {
+            self.requests.remove(id);
+            out.push(Output::Read(read));
             return;
-        };
-        let outcome = match group.meta.read(kv) {
+        }
+        let Some(group) = &self.group else { return };
+        let outcome = match group.meta.read(&kv) {
             Ok(response) => forward_answer::Outcome::Kv(response),
             Err(error) => forward_answer::Outcome::Refused(kv_refusal(error)),
         };
@@ -326,30 +331,33 @@ impl Node {
         self.epoch_acknowledged(out);
     }
 
-    /// Completes the header with what the answering node knows.
-    pub(crate) fn with_header(&mut self, mut response: KvResponse) -> KvResponse {
+    /// What the answering node knows of itself, for the header of an answer.
+    pub(crate) fn header(&mut self) -> ResponseHeader {
         let genesis = self.genesis.unwrap_or_default();
         let cluster =
             u64::from_be_bytes(genesis.to_bytes()[..8].try_into().expect("8 of 16 bytes"));
-        let member = self.peers.raft_id(genesis, self.config.instance).get();
-        let raft_term = self.health.leader.map_or(0, |leader| leader.term);
-        let header = match &mut response.response {
-            Some(kv_response::Response::Range(range)) => &mut range.header,
-            Some(kv_response::Response::Put(put)) => &mut put.header,
-            Some(kv_response::Response::DeleteRange(delete)) => &mut delete.header,
-            Some(kv_response::Response::Txn(txn)) => &mut txn.header,
-            Some(kv_response::Response::Compact(compact)) => &mut compact.header,
-            None => return response,
-        };
-        let revision = header.map_or(0, |header| header.revision);
-        *header = Some(ResponseHeader {
+        ResponseHeader {
             cluster_id: cluster.max(1),
-            member_id: member,
-            revision,
-            raft_term,
-        });
-        response
+            member_id: self.peers.raft_id(genesis, self.config.instance).get(),
+            revision: 0,
+            raft_term: self.health.leader.map_or(0, |leader| leader.term),
+        }
     }
+}
+
+/// Completes the header of an answer, whose revision stays.
+pub(crate) fn put_header(mut response: KvResponse, of: ResponseHeader) -> KvResponse {
+    let header = match &mut response.response {
+        Some(kv_response::Response::Range(range)) => &mut range.header,
+        Some(kv_response::Response::Put(put)) => &mut put.header,
+        Some(kv_response::Response::DeleteRange(delete)) => &mut delete.header,
+        Some(kv_response::Response::Txn(txn)) => &mut txn.header,
+        Some(kv_response::Response::Compact(compact)) => &mut compact.header,
+        None => return response,
+    };
+    let revision = header.map_or(0, |header| header.revision);
+    *header = Some(ResponseHeader { revision, ..of });
+    response
 }
 
 fn admit_refusal(refusal: &AdmitRefusal) -> Refusal {

@@ -1,0 +1,189 @@
+//! Reads whose work grows with the keyspace: handed to the shell with a copy of the state, which shares all its data with the
+//! original, so that no turn takes longer for them.
+//!
+//! The copy is made where the read would have been served, so the answer is that of this moment however late it is made.
+//! Knows nothing of threads.
+
+use crate::event::ClientReply;
+use crate::node::Node;
+use crate::requests::{Origin, too_large};
+use crate::serve::{kv_refusal, put_header};
+use quorate_meta::Meta;
+use quorate_proto::{
+    ForwardAnswer, KvRequest, KvResponse, Message as _, Moment, Refusal, RefusalCode,
+    ResponseHeader, forward_answer, limits,
+};
+
+/// A read that is answered outside of the node.
+#[derive(Debug)]
+pub struct LargeRead {
+    asker: Asker,
+    state: Meta,
+    request: KvRequest,
+    header: ResponseHeader,
+    term: u64,
+    /// Until when the answer is wanted.
+    pub deadline: Moment,
+}
+
+/// Who waits for it, by its ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A local client: answered as by `Output::Reply`.
+    Client(u64),
+    /// Another node: as by `Output::ForwardReply`.
+    Node(u64),
+}
+
+/// The answer, in the form that its asker waits for.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the asker's variant says for whom")]
+pub enum Answered {
+    Client(ClientReply),
+    Node(ForwardAnswer),
+}
+
+impl LargeRead {
+    /// Who waits.
+    #[must_use]
+    pub fn asker(&self) -> Asker {
+        self.asker
+    }
+
+    /// The answer. The work grows with the keyspace.
+    #[must_use]
+    pub fn answer(&self) -> Answered {
+        self.wrap(self.state.read(&self.request).map_err(kv_refusal))
+    }
+
+    /// The answer where too many reads wait already, or the read did not get its turn before the deadline.
+    #[must_use]
+    pub fn refused(&self, late: bool) -> Answered {
+        let (code, text) = match late {
+            true => (
+                RefusalCode::TimedOut,
+                "other large reads took until the deadline; ask for less at a time (`limit`)",
+            ),
+            false => (
+                RefusalCode::Busy,
+                "too many large reads wait at this node already; try again, or ask for less at a time (`limit`)",
+            ),
+        };
+        self.wrap(Err(Refusal { code: code.into(), detail: 0, text: text.to_owned() }))
+    }
+
+    fn wrap(&self, answer: Result<KvResponse, Refusal>) -> Answered {
+        match self.asker {
+            Asker::Client(_) => Answered::Client(match answer {
+                Ok(response) => ClientReply::Kv(put_header(response, self.header)),
+                Err(refusal) => ClientReply::Refused(refusal),
+            }),
+            Asker::Node(_) => {
+                let outcome = match answer {
+                    Ok(response) if response.encoded_len() > limits::RANGE_ANSWER => {
+                        forward_answer::Outcome::Refused(too_large(false))
+                    }
+                    Ok(response) => forward_answer::Outcome::Kv(response),
+                    Err(refusal) => forward_answer::Outcome::Refused(refusal),
+                };
+                Answered::Node(ForwardAnswer { term: self.term, outcome: Some(outcome) })
+            }
+        }
+    }
+}
+
+impl Node {
+    /// This read as one for the shell, if it is large.
+    pub(crate) fn as_large_read(
+        &mut self,
+        origin: Origin,
+        request: &KvRequest,
+        deadline: Moment,
+    ) -> Option<Box<LargeRead>> {
+        let state = &self.group.as_ref()?.meta;
+        if !state.reads_many(request) {
+            return None;
+        }
+        let asker = match origin {
+            Origin::Client(ticket) => Asker::Client(ticket),
+            Origin::Forwarded(ticket) | Origin::Relayed(ticket) => Asker::Node(ticket),
+        };
+        let (state, request) = (state.clone(), request.clone());
+        let (header, term) = (self.header(), self.own_term());
+        Some(Box::new(LargeRead { asker, state, request, header, term, deadline }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answered, Asker, LargeRead};
+    use crate::event::{ClientReply, ClientRequest, Input, Output};
+    use crate::trial::{PATIENCE, Trial};
+    use quorate_proto::{
+        KvRequest, PutRequest, RangeRequest, RefusalCode, kv_request, kv_response,
+    };
+
+    fn ask(trial: &mut Trial, ticket: u64, request: kv_request::Request) -> Vec<Output> {
+        let request = ClientRequest::Kv(KvRequest { request: Some(request) });
+        let deadline = trial.now + PATIENCE;
+        trial.turn([Input::Client { ticket, deadline, request }])
+    }
+
+    /// All keys below `end`, from the own replica.
+    fn range(end: &str) -> kv_request::Request {
+        kv_request::Request::Range(RangeRequest {
+            key: "a".into(),
+            range_end: end.to_owned().into(),
+            serializable: true,
+            ..RangeRequest::default()
+        })
+    }
+
+    fn filled(keys: usize) -> Trial {
+        let mut trial = Trial::alone();
+        trial.durable();
+        trial.pass(PATIENCE);
+        trial.durable();
+        for number in 0..keys {
+            let key = format!("a{number:05}").into();
+            let put = PutRequest { key, ..PutRequest::default() };
+            ask(&mut trial, 1_000 + number as u64, kv_request::Request::Put(put));
+        }
+        trial.durable();
+        trial.pass(PATIENCE);
+        trial
+    }
+
+    fn large(out: &[Output]) -> Option<&LargeRead> {
+        out.iter().find_map(|output| match output {
+            Output::Read(read) => Some(&**read),
+            _ => None,
+        })
+    }
+
+    fn keys(answered: Answered) -> usize {
+        let Answered::Client(ClientReply::Kv(response)) = answered else {
+            panic!("{answered:?}");
+        };
+        match response.response {
+            Some(kv_response::Response::Range(range)) => range.kvs.len(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_read_of_many_keys_is_answered_outside_of_the_turn_and_one_of_few_within() {
+        let mut trial = filled(1_200);
+        let out = ask(&mut trial, 7, range("b"));
+        let read = large(&out).expect("a large read");
+        assert_eq!(read.asker(), Asker::Client(7));
+        let put = PutRequest { key: "a-later".into(), ..PutRequest::default() };
+        ask(&mut trial, 8, kv_request::Request::Put(put));
+        trial.durable();
+        assert_eq!(keys(read.answer()), 1_200, "the state of when it was asked");
+        let out = ask(&mut trial, 9, range("a00900"));
+        assert!(large(&out).is_none(), "{out:?}");
+        let Answered::Client(ClientReply::Refused(refusal)) = read.refused(false) else { panic!() };
+        assert_eq!(refusal.code(), RefusalCode::Busy);
+    }
+}
