@@ -107,6 +107,8 @@ pub enum RefusalCode {
     Superseded = 8,
     /// The node is stopping; nothing was proposed, and another node may be asked.
     Stopping = 9,
+    /// The write was done; its answer is larger than what a frame between nodes carries.
+    DoneTooLarge = 10,
 }
 
 /// A refusal with its reason.

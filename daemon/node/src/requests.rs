@@ -28,6 +28,7 @@ fn stopping() -> Refusal {
 pub(crate) fn too_large(written: bool) -> Refusal {
     let mut refusal = kv_refusal(KvError::AnswerTooLarge);
     if written {
+        refusal.code = RefusalCode::DoneTooLarge.into();
         refusal.text = format!("the write was done, but: {}", refusal.text);
     }
     refusal

@@ -34,6 +34,8 @@ pub(crate) enum Failure {
     NoSpace,
     /// The daemon stops; nothing was proposed.
     Stopping,
+    /// The write was done; its answer is too large to come from the leader.
+    DoneTooLarge,
     /// This door does not serve the keyspace.
     Closed,
     /// See the text.
@@ -66,6 +68,7 @@ impl Failure {
                 Self::Kv(KvError::try_from(number).unwrap_or(KvError::Unspecified))
             }
             RefusalCode::FateUnknown => Self::FateUnknown,
+            RefusalCode::DoneTooLarge => Self::DoneTooLarge,
             RefusalCode::TimedOut if leader_known => Self::TimedOut,
             RefusalCode::TimedOut => Self::NoLeader,
             RefusalCode::Busy => Self::Busy,
@@ -88,6 +91,7 @@ impl Failure {
             Self::Busy => (Code::ResourceExhausted, "etcdserver: too many requests"),
             Self::NoSpace => (Code::ResourceExhausted, KvError::NoSpace.text()),
             Self::Stopping => (Code::Unavailable, "etcdserver: server stopped"),
+            Self::DoneTooLarge => (Code::ResourceExhausted, DONE_TOO_LARGE),
             Self::Closed => (Code::PermissionDenied, CLOSED),
             Self::Other(text) => (Code::Unknown, text.as_str()),
         };
@@ -107,6 +111,7 @@ impl Failure {
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", BUSY),
             Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "no-space", NO_SPACE),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", STOPPING),
+            Self::DoneTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "done-too-large", DONE_TOO_LARGE),
             Self::Closed => (StatusCode::FORBIDDEN, "closed", CLOSED),
             Self::Other(text) => (StatusCode::CONFLICT, "refused", text.as_str()),
         };
@@ -123,6 +128,7 @@ const BUSY: &str = "too many requests are in flight; nothing was changed. Try ag
 const NO_SPACE: &str =
     "the leader's disk is full; nothing was changed. Free space in its data directory";
 const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";
+const DONE_TOO_LARGE: &str = "quorate: the write was done, and only its answer cannot be had: it would be over 4 MiB. Do not repeat the write; read what it read with a limit, or in pages";
 const CLOSED: &str = "quorate: the keyspace is not served here; use the unix socket, or set `keyspace_on_tcp = true` under [client]";
 
 /// Asks the keyspace.
@@ -177,4 +183,20 @@ fn refused(doors: &Doors, refusal: Refusal) -> Failure {
 
 fn wrong_kind() -> Failure {
     Failure::Other("quorate: the answer is of another kind than the question".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_was_done_and_whose_answer_is_too_large_is_told_as_done_at_every_door() {
+        let code = RefusalCode::DoneTooLarge.into();
+        let failure = Failure::of(Refusal { code, detail: 0, text: String::new() }, true);
+        let (status, page) = failure.page();
+        assert_eq!((status, page.code.as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "done-too-large"));
+        let (code, text) = failure.grpc();
+        assert_eq!(code, Code::ResourceExhausted);
+        assert!(text.contains("was done") && page.error.contains("Do not repeat"));
+    }
 }
