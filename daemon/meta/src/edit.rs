@@ -48,7 +48,7 @@ impl<'a> Edit<'a> {
         let copied = if keep.value { Bytes::new() } else { Bytes::copy_from_slice(value) };
         let mut new =
             Version { created: revision, modified: revision, number: 1, lease: 0, value: copied };
-        let Some((known, old)) = self.keyspace.present.get_key_value_mut(key) else {
+        let Some((known, old)) = self.keyspace.present.get_key_value(key) else {
             let key = Bytes::copy_from_slice(key);
             self.record(false, new.key_value(&key), None);
             self.keyspace.present.insert(key, new);
@@ -64,9 +64,11 @@ impl<'a> Edit<'a> {
             new.lease = old.lease;
         }
         let now = new.key_value(&key);
-        let old = std::mem::replace(old, new);
         let before = old.key_value(&key);
-        if old.modified != revision {
+        let old = self.keyspace.present.insert(key.clone(), new);
+        if let Some(old) = old
+            && old.modified != revision
+        {
             self.keyspace.past.insert((key, old.modified), Some(old));
         }
         self.record(false, now, Some(before.clone()));

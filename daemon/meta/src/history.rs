@@ -127,6 +127,30 @@ impl Keyspace {
         (version.modified == revision).then(|| version.key_value(key))
     }
 
+    /// Up to where history should be compacted so that it takes at most `most` bytes, or as far as about `steps` changes
+    /// lead; always further than it is. None when there is nothing further. For use when it takes more.
+    pub(crate) fn excess(&self, most: u64, mut steps: usize) -> Option<i64> {
+        let next = (self.compacted + 1).max(1);
+        if next > self.revision {
+            return None;
+        }
+        let (mut left, mut until) = (self.past.bytes(), next);
+        // What is compacted already and waits to be scrubbed is gone as soon as the steps are done.
+        let window = (Bound::Excluded(self.scrubbed), Bound::Unbounded);
+        for (revision, changes) in self.changes.range(window) {
+            if left <= most || steps == 0 {
+                break;
+            }
+            let changes = changes.as_slice();
+            let freed: u64 =
+                replaced_by(*revision, changes).map(|at| self.past.bytes_of(&at)).sum();
+            left = left.saturating_sub(freed);
+            steps = steps.saturating_sub(changes.len());
+            until = until.max(*revision);
+        }
+        Some(until)
+    }
+
     /// Forgets what was replaced or deleted up to a revision. Takes effect for reads at once; memory is given
     /// back by [`Self::scrub`].
     pub(crate) fn compact(&mut self, revision: i64) -> Result<(), KvError> {
@@ -150,13 +174,8 @@ impl Keyspace {
                 break;
             };
             let changes = changes.clone();
-            for change in changes.as_slice() {
-                if change.before > 0 {
-                    self.past.remove(&(change.key.clone(), change.before));
-                }
-                if change.deleted {
-                    self.past.remove(&(change.key.clone(), revision));
-                }
+            for at in replaced_by(revision, changes.as_slice()) {
+                self.past.remove(&at);
             }
             budget = budget.saturating_sub(changes.as_slice().len());
             self.scrubbed = revision;
@@ -171,4 +190,14 @@ impl Keyspace {
             budget -= 1;
         }
     }
+}
+
+/// The places in the past that nobody can read any more once a revision is compacted: what it replaced, and the
+/// deletions in it.
+fn replaced_by(revision: i64, changes: &[ChangeRecord]) -> impl Iterator<Item = (Bytes, i64)> + '_ {
+    changes.iter().flat_map(move |change| {
+        let before = (change.before > 0).then(|| (change.key.clone(), change.before));
+        let deletion = change.deleted.then(|| (change.key.clone(), revision));
+        before.into_iter().chain(deletion)
+    })
 }

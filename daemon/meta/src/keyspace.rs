@@ -6,6 +6,7 @@
 //! `compacted` itself, so that a watch may start there.
 
 use crate::changes::Changes;
+use crate::weighed::Weighed;
 use bytes::Bytes;
 use imbl::OrdMap;
 use quorate_proto::KeyValue;
@@ -43,8 +44,8 @@ pub(crate) struct Keyspace {
     pub(crate) compacted: i64,
     /// Revisions up to here have had what they replaced removed; trails `compacted`.
     pub(crate) scrubbed: i64,
-    pub(crate) present: OrdMap<Bytes, Version>,
-    pub(crate) past: OrdMap<(Bytes, i64), Option<Version>>,
+    pub(crate) present: Weighed<Bytes, Version>,
+    pub(crate) past: Weighed<(Bytes, i64), Option<Version>>,
     pub(crate) changes: OrdMap<i64, Changes>,
 }
 
@@ -55,8 +56,8 @@ impl Keyspace {
             revision: 1,
             compacted: -1,
             scrubbed: 0,
-            present: OrdMap::new(),
-            past: OrdMap::new(),
+            present: Weighed::new(),
+            past: Weighed::new(),
             changes: OrdMap::new(),
         }
     }

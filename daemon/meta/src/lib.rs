@@ -34,6 +34,7 @@ mod rolling;
 mod roster;
 mod snapshot;
 mod watch;
+mod weighed;
 
 pub use admit::AdmitRefusal;
 pub use apply::{Applied, AppliedResult};

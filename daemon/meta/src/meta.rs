@@ -24,6 +24,8 @@ const GENESIS_INDEX: u64 = 1;
 /// Compacted changes whose memory is given back with each entry: more than an ordinary entry adds, so that
 /// scrubbing catches up, and little enough that a batch of hundreds of entries does not stall the replica.
 const SCRUB_PER_ENTRY: usize = 16;
+/// The same for a compaction: about 10 ms, so that what it frees is free at once unless it frees very many.
+const SCRUB_PER_COMPACTION: usize = 8_192;
 
 /// A range over so many keys is looked at within a tenth of a millisecond.
 const MANY_KEYS: usize = 1_000;
@@ -132,6 +134,7 @@ impl Meta {
         };
         if self.users.compacted != compacted {
             self.hash.signed(self.users.compacted);
+            self.users.scrub(SCRUB_PER_COMPACTION);
         }
         Applied { ticket, result: AppliedResult::Kv(result), health: None, changes }
     }
@@ -182,6 +185,20 @@ impl Meta {
     #[must_use]
     pub fn compacted(&self) -> Revision {
         Revision::new(u64::try_from(self.users.compacted).unwrap_or(0))
+    }
+
+    /// Bytes of memory that the users' history takes, about: what was replaced or deleted and is not yet forgotten.
+    #[must_use]
+    pub fn history_bytes(&self) -> u64 {
+        self.users.past.bytes()
+    }
+
+    /// Up to where the users' history should be compacted when it takes more than `most` bytes: far enough, or as far as
+    /// one compaction frees at once. None when all of it is compacted.
+    #[must_use]
+    pub fn excess_history(&self, most: u64) -> Option<Revision> {
+        let until = self.users.excess(most, SCRUB_PER_COMPACTION)?;
+        Some(Revision::new(until.unsigned_abs()))
     }
 
     /// Revision of quorate's own records.

@@ -1,25 +1,32 @@
 //! The leader forgets old revisions of the users' keyspace, so that endless writes do not fill the memory.
 //!
-//! Clients may read and watch at any of the newest revisions; further back only as far as nobody compacted.
+//! Clients may read and watch at any of the newest revisions; further back only as far as nobody compacted. The leader
+//! proposes, the log decides: all replicas forget the same. What history takes is a function of the state.
 
 use crate::node::Node;
-use quorate_proto::{CommandBody, CompactionRequest, KvRequest, kv_request};
+use quorate_meta::Meta;
+use quorate_proto::{CommandBody, CompactionRequest, KvRequest, Moment, kv_request};
+use std::time::Duration;
 
-/// Revisions that stay readable at least: minutes of history at thousands of writes a second, for a client that
-/// resumes a watch. At 256-byte values this is some 50 MiB.
+/// Revisions that stay readable as long as they take few bytes: minutes of history at thousands of writes a second, for
+/// a client that resumes a watch.
 const KEPT_REVISIONS: u64 = 100_000;
+/// Most bytes of history: the newest 100,000 overwrites of 256-byte values fit. Beyond it the oldest go.
+pub(crate) const HISTORY_BYTES: u64 = 64 * 1024 * 1024;
+/// What is left of a history that grew beyond its bytes, so that not every write makes a compaction.
+const KEPT_BYTES: u64 = HISTORY_BYTES / 4 * 3;
+/// A compaction that was not applied by then came to nothing.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Node {
-    /// Proposes a compaction once twice the kept history has piled up. Called while this node leads.
+    /// Proposes a compaction once there is too much history. Called in each turn of a leader; cheap when there is not.
     pub(crate) fn forget_history(&mut self) {
-        let Some(group) = &self.group else { return };
-        let (revision, compacted) = (group.meta.revision().get(), group.meta.compacted().get());
-        let since = compacted.max(self.history_asked);
-        if revision.saturating_sub(since) < 2 * KEPT_REVISIONS {
+        let Some(meta) = self.group.as_ref().map(|group| &group.meta) else { return };
+        if self.history_asked.is_some_and(|asked| is_under_way(asked, meta, self.now)) {
             return;
         }
-        let until = revision - KEPT_REVISIONS;
-        self.history_asked = until;
+        let Some(until) = to_forget(meta) else { return };
+        self.history_asked = Some((until, self.now));
         let request = CompactionRequest {
             revision: i64::try_from(until).unwrap_or(i64::MAX),
             physical: false,
@@ -27,5 +34,79 @@ impl Node {
         let request = Some(kv_request::Request::Compact(request));
         let ticket = self.requests.new_ticket();
         self.enqueue_proposal(ticket, CommandBody::Kv(KvRequest { request }));
+    }
+}
+
+fn is_under_way((until, since): (u64, Moment), meta: &Meta, now: Moment) -> bool {
+    meta.compacted().get() < until && now.since(since) < PATIENCE
+}
+
+/// Up to which revision; none when there is little.
+fn to_forget(meta: &Meta) -> Option<u64> {
+    if meta.history_bytes() > HISTORY_BYTES {
+        return meta.excess_history(KEPT_BYTES).map(|until| until.get());
+    }
+    let (revision, compacted) = (meta.revision().get(), meta.compacted().get());
+    let many = revision.saturating_sub(compacted) >= 2 * KEPT_REVISIONS;
+    many.then(|| revision - KEPT_REVISIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::ClientReply;
+    use crate::trial::{PATIENCE, Trial, put_request, reply};
+
+    fn alone() -> Trial {
+        let mut trial = Trial::alone();
+        trial.durable();
+        trial.pass(PATIENCE);
+        trial.durable();
+        trial
+    }
+
+    /// Overwrites one key with a value of so many bytes.
+    fn overwrite(trial: &mut Trial, bytes: usize) {
+        let mut request = put_request("k");
+        if let Some(kv_request::Request::Put(put)) = &mut request.request {
+            put.value = vec![b'x'; bytes].into();
+        }
+        let (client, mut out) = trial.asks(request, PATIENCE);
+        for _ in 0..3 {
+            out.extend(trial.durable());
+        }
+        assert!(matches!(reply(&out, client), Some(ClientReply::Kv(_))), "{out:?}");
+    }
+
+    fn meta(trial: &Trial) -> &Meta {
+        &trial.node.group.as_ref().expect("it is a replica").meta
+    }
+
+    #[test]
+    fn large_values_are_forgotten_by_their_bytes_and_the_newest_stay() {
+        let mut trial = alone();
+        let one = 1_000_000;
+        for _ in 0..150 {
+            overwrite(&mut trial, one);
+            let bytes = meta(&trial).history_bytes();
+            assert!(bytes <= HISTORY_BYTES + 2 * one as u64, "{bytes} bytes of history");
+        }
+        let meta = meta(&trial);
+        let kept = meta.revision().get() - meta.compacted().get();
+        assert!(
+            (KEPT_BYTES / one as u64 - 1..=HISTORY_BYTES / one as u64 + 2).contains(&kept),
+            "{kept}"
+        );
+    }
+
+    #[test]
+    fn little_values_are_not_forgotten_by_their_bytes() {
+        let mut trial = alone();
+        for _ in 0..500 {
+            overwrite(&mut trial, 256);
+        }
+        assert_eq!(meta(&trial).compacted().get(), 0);
+        let all = meta(&trial).history_bytes() / 499 * KEPT_REVISIONS;
+        assert!(all < KEPT_BYTES, "the kept revisions fit: {all} bytes");
     }
 }

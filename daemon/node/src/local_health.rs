@@ -245,7 +245,7 @@ impl Node {
         self.push.reset();
         self.copies.reset();
         self.reconciler.reset();
-        self.history_asked = 0;
+        self.history_asked = None;
         self.evidence.clear();
         self.timers.arm(Timer::Ping, self.now);
         self.timers.arm_if_idle(Timer::Relay, self.now);

@@ -105,8 +105,8 @@ pub struct Node {
     pub(crate) disk_pace: disk_watch::DiskPace,
     /// When leadership is handed over (again) because of it.
     pub(crate) hand_over_at: Moment,
-    /// Up to where this node has asked to forget history; a leader's note.
-    pub(crate) history_asked: u64,
+    /// Up to where this node has asked to forget history, and when; a leader's note.
+    pub(crate) history_asked: Option<(u64, Moment)>,
     /// The newest epoch that was told as an event.
     pub(crate) told: HealthEpoch,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -162,7 +162,7 @@ impl Node {
             disk_stalled: None,
             disk_pace: disk_watch::DiskPace::default(),
             hand_over_at: now,
-            history_asked: 0,
+            history_asked: None,
             told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
             duties_due: true,

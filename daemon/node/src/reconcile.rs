@@ -68,13 +68,13 @@ impl Node {
             return;
         }
         self.push_news(out);
+        self.forget_history();
         if std::mem::take(&mut self.duties_due) {
             self.timers.arm(Timer::Duties, self.now + DUTIES);
             self.reconcile(out);
             self.watch_copies();
             self.settle_admissions(out);
             self.steer_voters();
-            self.forget_history();
         }
     }
 
