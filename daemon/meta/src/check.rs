@@ -44,6 +44,23 @@ pub(crate) fn is_read_only(request: &KvRequest) -> bool {
     !writes
 }
 
+/// Whether the request puts a key, in either branch; one that has passed the checks, so that it is not nested deep.
+pub(crate) fn puts(request: &KvRequest) -> bool {
+    match &request.request {
+        Some(kv_request::Request::Put(_)) => true,
+        Some(kv_request::Request::Txn(txn)) => txn_puts(txn),
+        _ => false,
+    }
+}
+
+fn txn_puts(txn: &TxnRequest) -> bool {
+    txn.success.iter().chain(&txn.failure).any(|operation| match &operation.request {
+        Some(request_op::Request::Put(_)) => true,
+        Some(request_op::Request::Txn(nested)) => txn_puts(nested),
+        _ => false,
+    })
+}
+
 /// Writes inside `__meta/` are refused, and so are transactions that name keys on both sides.
 fn check_space(request: &KvRequest) -> Result<Space, KvError> {
     let (mut own, mut users, mut reserved) = (false, false, false);

@@ -187,6 +187,12 @@ impl Meta {
         Revision::new(u64::try_from(self.users.compacted).unwrap_or(0))
     }
 
+    /// Bytes of memory that the users' keys take, about, as they are now.
+    #[must_use]
+    pub fn keyspace_bytes(&self) -> u64 {
+        self.users.present.bytes()
+    }
+
     /// Bytes of memory that the users' history takes, about: what was replaced or deleted and is not yet forgotten.
     #[must_use]
     pub fn history_bytes(&self) -> u64 {
@@ -246,6 +252,12 @@ impl Meta {
     #[must_use]
     pub fn is_read_only(request: &KvRequest) -> bool {
         check::is_read_only(request)
+    }
+
+    /// Whether a request puts a key in one of the branches that it may take.
+    #[must_use]
+    pub fn puts(request: &KvRequest) -> bool {
+        check::puts(request)
     }
 
     /// Refuses what can be refused before proposing: sizes, keys, the prefix `__meta/`, the rules of

@@ -31,6 +31,7 @@ mod organs;
 mod peers;
 mod ping_times;
 mod push;
+mod quota;
 mod reasons;
 mod reconcile;
 mod relay;

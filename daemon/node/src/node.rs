@@ -107,6 +107,7 @@ pub struct Node {
     pub(crate) hand_over_at: Moment,
     /// Up to where this node has asked to forget history, and when; a leader's note.
     pub(crate) history_asked: Option<(u64, Moment)>,
+    pub(crate) quota: crate::quota::Quota,
     /// The newest epoch that was told as an event.
     pub(crate) told: HealthEpoch,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -163,6 +164,7 @@ impl Node {
             disk_pace: disk_watch::DiskPace::default(),
             hand_over_at: now,
             history_asked: None,
+            quota: crate::quota::Quota::default(),
             told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
             duties_due: true,
@@ -425,6 +427,7 @@ impl Node {
         self.stop_serving_if_deposed();
         self.catch_up_with_view(out);
         self.publish_health(out);
+        self.watch_quota(out);
         self.continue_stop(out);
     }
 }

@@ -83,7 +83,7 @@ impl Node {
             pings: self.push.clock.all(),
             snapshot: self.durable_snapshot(),
             counters: self.counter_rows(),
-            bounds: self.requests.bounds().collect(),
+            bounds: self.requests.bounds().chain(self.byte_bounds()).collect(),
         }
     }
 

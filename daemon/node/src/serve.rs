@@ -61,8 +61,7 @@ impl Node {
         let Some(request) = self.requests.table.get(&id) else { return };
         match request.work.clone() {
             Work::Write(kv) => {
-                let checked = self.group.as_ref().map(|group| group.meta.check(&kv));
-                if let Some(Err(error)) = checked {
+                if let Err(error) = self.check_write(&kv) {
                     self.finish_with(id, forward_answer::Outcome::Refused(kv_refusal(error)), out);
                 } else if self.disk_full.is_some() {
                     let text = "the disk of the leader is full: reads go on, writes are refused until there is space";

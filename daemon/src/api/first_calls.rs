@@ -60,6 +60,18 @@ fn header(status: &NodeStatus) -> Option<ResponseHeader> {
     })
 }
 
+/// What etcd's alarm is for: a full disk, here or elsewhere, and a full keyspace.
+fn has_no_space(status: &NodeStatus) -> bool {
+    status.reasons.iter().any(|reason| reason.code == "disk-full" || reason.code == "keyspace-full")
+}
+
+/// As etcd's clients know them.
+fn errors(status: &NodeStatus) -> Vec<String> {
+    let no_leader = (status.state != NodeState::Quorate).then_some("etcdserver: no leader");
+    let alarm = has_no_space(status).then_some("alarm:NOSPACE ");
+    no_leader.into_iter().chain(alarm).map(str::to_owned).collect()
+}
+
 /// `Maintenance/Status`.
 pub(super) async fn status(State(doors): State<Doors>, request: Request<Body>) -> Response<Body> {
     unary(request, |_: Empty| {
@@ -71,10 +83,7 @@ pub(super) async fn status(State(doors): State<Doors>, request: Request<Body>) -
             raft_index: status.commit,
             raft_term: status.term,
             raft_applied_index: status.applied,
-            errors: match status.state {
-                NodeState::Quorate => Vec::new(),
-                _ => vec!["etcdserver: no leader".to_owned()],
-            },
+            errors: errors(&status),
             is_learner: status.role != Some(Role::Voter),
             ..StatusResponse::default()
         })
@@ -118,8 +127,7 @@ pub(super) async fn alarm(State(doors): State<Doors>, request: Request<Body>) ->
         let status = doors.status.borrow();
         let own = member_id(&status, status.instance);
         let asked = [0, own].contains(&question.member_id) && [0, NOSPACE].contains(&question.alarm);
-        let full = status.reasons.iter().any(|reason| reason.code == "disk-full");
-        let alarms = if asked && full {
+        let alarms = if asked && has_no_space(&status) {
             vec![AlarmMember { member_id: own, alarm: NOSPACE }]
         } else {
             Vec::new()

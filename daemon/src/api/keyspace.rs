@@ -104,6 +104,9 @@ impl Failure {
             Self::Kv(error @ (KvError::KeyNotFound | KvError::LeaseNotFound)) => {
                 (StatusCode::NOT_FOUND, "keyspace", error.text())
             }
+            Self::Kv(KvError::NoSpace) => {
+                (StatusCode::INSUFFICIENT_STORAGE, "keyspace-full", KEYSPACE_FULL)
+            }
             Self::Kv(error) => (StatusCode::BAD_REQUEST, "keyspace", error.text()),
             Self::NoLeader => (StatusCode::SERVICE_UNAVAILABLE, "no-leader", NO_LEADER),
             Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout", TIMED_OUT),
@@ -127,6 +130,8 @@ const FATE_UNKNOWN: &str = "the leader was lost while it worked on this, or its 
 const BUSY: &str = "too many requests are in flight; nothing was changed. Try again";
 const NO_SPACE: &str =
     "the leader's disk is full; nothing was changed. Free space in its data directory";
+const KEYSPACE_FULL: &str =
+    "the keyspace is full; nothing was changed. `quorate why` says what to delete";
 const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";
 const DONE_TOO_LARGE: &str = "quorate: the write was done, and only its answer cannot be had: it would be over 4 MiB. Do not repeat the write; read what it read with a limit, or in pages";
 const CLOSED: &str = "quorate: the keyspace is not served here; use the unix socket, or set `keyspace_on_tcp = true` under [client]";

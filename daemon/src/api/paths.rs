@@ -158,7 +158,7 @@ pub(super) const GRPC: &[GrpcMethod] = &[
     }),
     first(
         "/etcdserverpb.Maintenance/Alarm",
-        "Lists etcd's alarms: NOSPACE when a disk is full.",
+        "Lists etcd's alarms: NOSPACE when a disk or the keyspace is full.",
         || post(first_calls::alarm),
     ),
     first("/etcdserverpb.Cluster/MemberList", "The voters and standbys.", || {

@@ -82,6 +82,7 @@ codes! {
     DiskSlow "disk-slow" "that host works, but acknowledges late: every write that needs it waits for its disk"
     // Bounds.
     Bound "bound" "who asks more is refused at once, and told so; what is under way goes on"
+    KeyspaceFull "keyspace-full" "nothing is put, in no program of any host, until keys are deleted; reads, deletions and health go on"
     // Without a daemon.
     Ended "ended" "the others count this host as gone, and its applications have no door"
     Config "config" "quorate cannot start on this host before that is mended"

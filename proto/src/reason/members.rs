@@ -64,6 +64,8 @@ pub enum MemberCause {
     Joining { refused: Option<String>, members: Vec<String>, cluster: String },
     /// A bound of this node was reached: `limit` of the `crowd`. `refused`: how many were since its start.
     Crowd { limit: usize, crowd: String, refused: u64 },
+    /// The users' keyspace has as many MiB as it may.
+    KeyspaceFull { limit: u64 },
     /// A host's disk: of the named host, or of this one (`here`).
     Disk { name: String, here: bool, leads: bool, trouble: Trouble },
 }
@@ -82,6 +84,7 @@ impl Cause for MemberCause {
             Self::TwoAddresses { .. } => ReasonCode::TwoAddresses,
             Self::Joining { .. } => ReasonCode::Joining,
             Self::Crowd { .. } => ReasonCode::Bound,
+            Self::KeyspaceFull { .. } => ReasonCode::KeyspaceFull,
             Self::Disk { trouble: Trouble::DiskFull, .. } => ReasonCode::DiskFull,
             Self::Disk { trouble: Trouble::DiskStalled, .. } => ReasonCode::DiskStalled,
             Self::Disk { trouble: Trouble::DiskSlow, .. } => ReasonCode::DiskSlow,
@@ -92,6 +95,7 @@ impl Cause for MemberCause {
         match self {
             Self::NoLeader { .. } | Self::NoNetwork { .. } | Self::NoSpare { .. } => None,
             Self::Joining { .. } | Self::Crowd { .. } | Self::Disk { here: true, .. } => None,
+            Self::KeyspaceFull { .. } => None,
             Self::Missing { name, .. }
             | Self::Down { name, .. }
             | Self::Left { name, .. }
@@ -150,6 +154,9 @@ impl Cause for MemberCause {
             Self::Crowd { limit, crowd, refused } => format!(
                 "{limit} {crowd}, which is the most: further ones are refused as \"busy\", {refused} so far"
             ),
+            Self::KeyspaceFull { limit } => format!(
+                "the keyspace takes {limit} MiB of memory, which is the most: puts and transactions that put are refused with \"database space exceeded\""
+            ),
             Self::Disk { name, here, leads, trouble } => trouble.text(name, *here, *leads),
         }
     }
@@ -194,6 +201,11 @@ impl Cause for MemberCause {
             Self::Crowd { .. } => {
                 "find the program that asks so much (`ss -xp` and `ss -tp` name who is connected) and have it ask less at a time; nothing needs \
                  a restart"
+                    .to_owned()
+            }
+            Self::KeyspaceFull { .. } => {
+                "delete what nobody needs, on any host, such as all keys that begin with /old/: `quorate delete --prefix /old/` \
+                 (`quorate get --prefix --limit 20 /` shows some); there is room at once"
                     .to_owned()
             }
             Self::Disk { name, here, trouble, .. } => trouble.remedy(name, *here),

@@ -12,10 +12,11 @@ use hyper::{Method, StatusCode};
 use quorate_node::ClientReply;
 use quorate_node::status::State;
 use quorate_proto::{
-    KeyValue, KvRequest, KvResponse, RangeResponse, RefusalCode, ResponseHeader, ResponseOp,
-    TxnResponse, kv_request, kv_response, response_op,
+    KeyValue, KvRequest, KvResponse, MemberCause, Moment, RangeResponse, Reason, RefusalCode,
+    ResponseHeader, ResponseOp, TxnResponse, kv_request, kv_response, response_op,
 };
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const API: &str = include_str!("../../../../docs/API.md");
 
@@ -136,6 +137,27 @@ async fn the_first_calls_of_etcds_clients_get_true_answers() {
     let refused = ask_over_grpc::<_, Empty>(to(), path, Empty {}).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Unimplemented);
     assert!(refused.message().contains(path), "{}", refused.message());
+}
+
+#[tokio::test]
+async fn a_full_keyspace_is_etcds_alarm_as_long_as_it_is_full() {
+    let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
+    let socket = stage.socket();
+    for full in [true, false] {
+        let cause = full.then_some(MemberCause::KeyspaceFull { limit: 512 });
+        let reasons = cause.iter().map(|cause| Reason::of(cause, Moment::ZERO)).collect();
+        stage.status.send_modify(|status| Arc::make_mut(status).reasons = reasons);
+        let path = "/etcdserverpb.Maintenance/Alarm";
+        let question = AlarmRequest { action: 0, member_id: 0, alarm: 0 };
+        let alarms: AlarmResponse =
+            ask_over_grpc(Channel::Unix(&socket), path, question).await.unwrap();
+        let numbers: Vec<i32> = alarms.alarms.iter().map(|alarm| alarm.alarm).collect();
+        assert_eq!(numbers, if full { vec![1] } else { Vec::new() });
+        let path = "/etcdserverpb.Maintenance/Status";
+        let status: StatusResponse =
+            ask_over_grpc(Channel::Unix(&socket), path, Empty {}).await.unwrap();
+        assert_eq!(!status.errors.is_empty(), full, "{:?}", status.errors);
+    }
 }
 
 #[tokio::test]

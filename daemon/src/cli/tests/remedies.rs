@@ -149,6 +149,7 @@ fn members() -> Vec<MemberCause> {
     };
     let disk = |trouble, here| MemberCause::Disk { name: name(), here, leads: !here, trouble };
     let mut all = vec![
+        MemberCause::KeyspaceFull { limit: 512 },
         MemberCause::Crowd { limit: 8, crowd: "waits are under way".to_owned(), refused: 3 },
         no_leader(vec![(true, false), (false, false), (false, true)], false, None),
         no_leader(vec![(false, false)], true, None),

@@ -1,0 +1,160 @@
+//! The most bytes that the users' keyspace may take: at the bound nothing is put any more, until something was deleted.
+//!
+//! The leader decides before it proposes, never the state machine: replicas of other versions, and a log that is played
+//! again, must come to the same state. So what is on its way when the bound is reached comes on top, 64 MiB at most. Every
+//! replica sees the bound reached in its own state and says so; it ends with its cause.
+
+use crate::event::Output;
+use crate::node::Node;
+use crate::status::Bound;
+use quorate_meta::Meta;
+use quorate_proto::{KvError, KvRequest, MemberCause, Moment, Reason};
+
+/// Fits into a small host's memory beside what else runs there; more is no coordination.
+const KEYSPACE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// The bound, and what became of it.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    pub(crate) limit: u64,
+    /// Since when it is reached, once that was told.
+    full: Option<Moment>,
+    /// Requests that this node refused for it.
+    refused: u64,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self { limit: KEYSPACE_BYTES, full: None, refused: 0 }
+    }
+}
+
+impl Node {
+    /// Refuses what the leader need not propose.
+    pub(crate) fn check_write(&mut self, request: &KvRequest) -> Result<(), KvError> {
+        let Some(group) = &self.group else { return Ok(()) };
+        group.meta.check(request)?;
+        if group.meta.keyspace_bytes() >= self.quota.limit && Meta::puts(request) {
+            self.quota.refused += 1;
+            return Err(KvError::NoSpace);
+        }
+        Ok(())
+    }
+
+    /// Tells when the bound is reached, and when there is room again.
+    pub(crate) fn watch_quota(&mut self, out: &mut Vec<Output>) {
+        let bytes = self.group.as_ref().map_or(0, |group| group.meta.keyspace_bytes());
+        let full = bytes >= self.quota.limit;
+        if full == self.quota.full.is_some() {
+            return;
+        }
+        self.quota.full = full.then_some(self.now);
+        let text = if full {
+            "the keyspace is full: nothing is put until keys are deleted"
+        } else {
+            "the keyspace has room again: keys are put"
+        };
+        self.event("keyspace-full", text.to_owned(), full, out);
+    }
+
+    pub(crate) fn quota_reason(&self) -> Option<Reason> {
+        let limit = self.quota.limit / 1024 / 1024;
+        self.quota.full.map(|since| Reason::of(&MemberCause::KeyspaceFull { limit }, since))
+    }
+
+    /// How many bytes the replica's state takes of those that it may; nothing on a node that is no replica.
+    pub(crate) fn byte_bounds(&self) -> impl Iterator<Item = Bound> {
+        let Quota { limit, refused, .. } = self.quota;
+        self.group.iter().flat_map(move |group| {
+            let history = group.meta.history_bytes();
+            [
+                Bound { word: "keyspace-bytes", used: group.meta.keyspace_bytes(), limit, refused },
+                Bound {
+                    word: "history-bytes",
+                    used: history,
+                    limit: crate::history::HISTORY_BYTES,
+                    refused: 0,
+                },
+            ]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::ClientReply;
+    use crate::trial::{PATIENCE, Trial, put_request, reply};
+    use quorate_proto::{
+        Compare, DeleteRangeRequest, ReasonCode, RequestOp, TxnRequest, kv_request, request_op,
+    };
+
+    /// Asks, and gives the error with which it is refused.
+    fn ask(trial: &mut Trial, request: kv_request::Request) -> Option<KvError> {
+        let request = KvRequest { request: Some(request) };
+        let (client, mut out) = trial.asks(request, PATIENCE);
+        for _ in 0..3 {
+            out.extend(trial.durable());
+        }
+        match reply(&out, client) {
+            Some(ClientReply::Kv(_)) => None,
+            Some(ClientReply::Refused(refusal)) => {
+                KvError::try_from(i32::try_from(refusal.detail).expect("a number")).ok()
+            }
+            other => panic!("not answered: {other:?}"),
+        }
+    }
+
+    fn put(name: &str) -> kv_request::Request {
+        put_request(name).request.expect("a put")
+    }
+
+    fn delete(name: &'static str) -> DeleteRangeRequest {
+        DeleteRangeRequest { key: name.into(), ..DeleteRangeRequest::default() }
+    }
+
+    fn txn(operation: request_op::Request) -> kv_request::Request {
+        let compare = vec![Compare { key: "a".into(), ..Compare::default() }];
+        let failure = vec![RequestOp { request: Some(operation) }];
+        kv_request::Request::Txn(TxnRequest { compare, failure, ..TxnRequest::default() })
+    }
+
+    fn is_told(trial: &Trial) -> bool {
+        let status = trial.node.status(trial.now);
+        status.reasons.iter().any(|reason| reason.code == ReasonCode::KeyspaceFull)
+    }
+
+    fn bound(trial: &Trial) -> (bool, u64) {
+        let bounds = trial.node.status(trial.now).bounds;
+        let bound = bounds.iter().find(|it| it.word == "keyspace-bytes").expect("it is a replica");
+        (bound.used >= bound.limit, bound.refused)
+    }
+
+    #[test]
+    fn a_full_keyspace_refuses_puts_says_so_and_takes_them_again_after_a_deletion() {
+        let mut trial = Trial::alone();
+        trial.durable();
+        trial.pass(PATIENCE);
+        trial.durable();
+        trial.node.quota.limit = 600;
+        for name in ["a", "b", "c"] {
+            assert!(!is_told(&trial));
+            assert_eq!(ask(&mut trial, put(name)), None);
+        }
+        assert!(is_told(&trial), "three keys are 603 bytes");
+        let nested = request_op::Request::Put(quorate_proto::PutRequest {
+            key: "d".into(),
+            ..quorate_proto::PutRequest::default()
+        });
+        assert_eq!(ask(&mut trial, put("d")), Some(KvError::NoSpace));
+        assert_eq!(ask(&mut trial, txn(nested)), Some(KvError::NoSpace));
+        assert_eq!(bound(&trial), (true, 2));
+        let range = quorate_proto::RangeRequest { key: "a".into(), ..Default::default() };
+        assert_eq!(ask(&mut trial, kv_request::Request::Range(range)), None, "reads go on");
+        let deletion = txn(request_op::Request::DeleteRange(delete("z")));
+        assert_eq!(ask(&mut trial, deletion), None, "what puts nothing goes on");
+        assert_eq!(ask(&mut trial, kv_request::Request::DeleteRange(delete("a"))), None);
+        assert!(!is_told(&trial), "it ends with its cause");
+        assert_eq!(ask(&mut trial, put("d")), None);
+    }
+}
