@@ -3,6 +3,8 @@
 //! The loop owns the other ends: it answers every [`Call`] exactly once (a caller that went away has closed its
 //! reply), and publishes status, health and events. Knows nothing of HTTP, sockets or the node's insides.
 
+use crate::clock;
+use crate::crowds::Crowds;
 use crate::feed::{EventRing, Feed};
 use crate::link_line::LinkLine;
 use quorate_node::{ClientReply, ClientRequest, Status};
@@ -99,10 +101,16 @@ pub(crate) struct Doors {
     pub(crate) events: EventRing,
     /// Whether this door serves the keyspace and whatever else makes the node act.
     pub(crate) keyspace: bool,
+    /// Whether this door is the unix socket.
+    pub(crate) unix: bool,
     /// For showing moments as times.
     pub(crate) started: Started,
     /// When the door is to close.
     pub(crate) closing: Closing,
+    /// Of what all doors together hold only so much.
+    pub(crate) crowds: Crowds,
+    /// How long a body may take to come.
+    pub(crate) body_patience: Duration,
 }
 
 /// The wish that a door closes: nobody is let in any more, feeds end, and everybody has the answer that is being given.
@@ -136,6 +144,14 @@ pub(crate) enum CallFailure {
 }
 
 impl Doors {
+    /// What the node knows of itself, and what the doors know of themselves.
+    pub(crate) fn seen(&self) -> Status {
+        let mut status = Status::clone(&self.status.borrow());
+        status.bounds.extend(self.crowds.bounds());
+        status.reasons.extend(self.crowds.reasons(clock::now()));
+        status
+    }
+
     /// Hands a call to the loop and waits for its answer, so long at most.
     pub(crate) async fn ask<T>(
         &self,

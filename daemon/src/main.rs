@@ -13,6 +13,7 @@ mod carry;
 mod cli;
 mod clock;
 mod config;
+mod crowds;
 mod demo;
 mod disk;
 mod doors;

@@ -9,6 +9,7 @@ use crate::carry::{Carrier, Hands};
 use crate::cli::RunOptions;
 use crate::clock;
 use crate::config::{Config, Environment};
+use crate::crowds::Crowds;
 use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
 use crate::doors::{CALLS, Closing, Doors, Started, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
@@ -266,12 +267,7 @@ async fn serve(
         own,
         genesis,
     };
-    let log = recovered.group.map(|group| RecoveredLog {
-        hard_state: group.hard_state,
-        snapshot: group.snapshot,
-        entries: group.entries,
-        reset: group.reset,
-    });
+    let log = recovered.group.map(log_of);
     let boot = Boot { config: node_config(&config, &dir, boot_nonce), founding, marker, log };
     let started = Started::now(clock::now());
     let (node, first) = Node::start(clock::now(), wall_unix_ms(), boot);
@@ -279,23 +275,50 @@ async fn serve(
     threads.spawn(note_name(status.clone(), dir.known_name()));
     let keyspace = config.client.keyspace_on_tcp;
     let (keep_open, closing) = Closing::new();
-    let doors = Doors { calls: channels.calls, status, feed, events, keyspace, started, closing };
-    let open = [
-        Some(threads.spawn(api::serve_unix(unix, doors.clone()))),
-        tcp.map(|listener| {
-            let names = names.iter().map(|name| (*name).to_owned()).collect();
-            threads.spawn(api::serve_tcp(listener, doors, names))
-        }),
-    ];
+    let doors = Doors {
+        calls: channels.calls,
+        status,
+        feed,
+        events,
+        keyspace,
+        unix: false,
+        started,
+        closing,
+        crowds: Crowds::default(),
+        body_patience: api::BODY_PATIENCE,
+    };
+    let open = serve_doors(unix, tcp, &doors, names, &threads);
     last_error::forget(&config.client.socket);
     let ended = run_loop(node, first, Carrier::new(hands), show, channels.sources).await;
     drop(keep_open);
-    tokio::join!(transport.close("stopping"), close_doors(open.into_iter().flatten().collect()));
+    tokio::join!(transport.close("stopping"), close_doors(open));
     if ended == Ended::Stopped {
         // The goodbye is said. Where this fails it is said once more, which does no harm.
         let _ = std::fs::remove_file(&note);
     }
     Ok(ended)
+}
+
+/// A replica as the disk has it, for the node.
+fn log_of(group: disk::RecoveredGroup<Meta>) -> RecoveredLog {
+    let disk::RecoveredGroup { hard_state, snapshot, entries, reset } = group;
+    RecoveredLog { hard_state, snapshot, entries, reset }
+}
+
+/// Everybody who comes to a door is served on its threads. `names` are this host's.
+fn serve_doors(
+    unix: api::UnixDoor,
+    tcp: Option<TcpListener>,
+    doors: &Doors,
+    names: [&str; 2],
+    threads: &Handle,
+) -> Vec<JoinHandle<()>> {
+    let unix = threads.spawn(api::serve_unix(unix, doors.clone()));
+    let tcp = tcp.map(|listener| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        threads.spawn(api::serve_tcp(listener, doors.clone(), names))
+    });
+    [Some(unix), tcp].into_iter().flatten().collect()
 }
 
 /// Says on which address this node listens, and which family that leaves out.

@@ -1,11 +1,12 @@
 //! etcd v3's KV service over gRPC. The messages are the very structs that the log holds, so that nothing is
 //! converted here; the work is in deadlines, limits and etcd's exact words.
 
+use super::bodies::MESSAGE;
 use super::keyspace::{self, Failure};
 use crate::doors::Doors;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Request, Response};
+use axum::http::{HeaderMap, Request, Response};
 use quorate_proto::{
     CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, Message,
     PutRequest, PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse, kv_request,
@@ -15,15 +16,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tonic::Status;
 use tonic::server::Grpc;
-use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 use tower::Service;
 
-/// Largest message that is read at all, as in etcd: above the request limit, so that a request just over that limit
-/// gets etcd's own words.
-const DECODE: usize = 2 * 1024 * 1024;
-const _: () = assert!(limits::CLIENT_REQUEST < DECODE);
 /// Ample for an answer's way to a client on this host or in this network.
 const ANSWER_WAY: Duration = Duration::from_millis(100);
 
@@ -63,12 +60,15 @@ pub(super) async fn unary<M: Method>(
 ) -> Response<Body> {
     let deadline = deadline(request.headers());
     let mut grpc = Grpc::new(ProstCodec::<M::Answer, M>::default())
-        .max_decoding_message_size(DECODE)
+        .max_decoding_message_size(MESSAGE)
         // etcd's clients take any size; a cap here would only turn large ranges into errors.
         .max_encoding_message_size(usize::MAX);
-    let mut response = grpc.unary(Asking { doors, deadline }, request).await.map(Body::new);
-    use_the_words_of_grpc_go(response.headers_mut());
-    response
+    grpc.unary(Asking { doors, deadline }, request).await.map(Body::new)
+}
+
+/// A refusal without a look at the request.
+pub(super) fn refused(failure: &Failure) -> Response<Body> {
+    status(failure).into_http()
 }
 
 /// One request on its way to the keyspace.
@@ -99,23 +99,6 @@ impl<M: Method> Service<tonic::Request<M>> for Asking {
 fn status(failure: &Failure) -> Status {
     let (code, text) = failure.grpc();
     Status::new(code, text)
-}
-
-/// Too large a message is refused by tonic with words and code of its own; clients know grpc-go's.
-fn use_the_words_of_grpc_go(headers: &mut HeaderMap) {
-    let is = |name: &str, test: &dyn Fn(&str) -> bool| {
-        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(test)
-    };
-    let out_of_range = (Code::OutOfRange as i32).to_string();
-    let too_large = is("grpc-status", &|code| code == out_of_range)
-        && is("grpc-message", &|text| text.contains("message%20length%20too%20large"));
-    if too_large {
-        headers.insert("grpc-status", HeaderValue::from(Code::ResourceExhausted as i32));
-        headers.insert(
-            "grpc-message",
-            HeaderValue::from_static("grpc: received message larger than max (2097152)"),
-        );
-    }
 }
 
 /// How long the node may take: the client's `grpc-timeout`, less what our refusal needs to reach it before it gives
@@ -149,6 +132,7 @@ fn parse_timeout(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     #[test]
     fn the_node_has_a_little_less_time_than_the_client_and_five_seconds_by_default() {

@@ -1,11 +1,12 @@
 //! The doors of the daemon: a unix socket and a TCP address, each of which speaks HTTP/1.1 with JSON and HTTP/2
 //! with etcd's gRPC on the same port.
 //!
-//! What stays true: no door ever waits for the loop without a deadline, every connection and body has a bound, and a
-//! web page in somebody's browser cannot reach any of it (Host and Origin are checked).
+//! What stays true: no door ever waits for the loop without a deadline, nothing of a body is read before the door has let the request
+//! in, all bodies together have a bound, and a web page in somebody's browser cannot reach any of it (Host and Origin are checked).
 //! Knows nothing of the node's insides: all goes through [`crate::doors::Doors`].
 
 mod authority;
+mod bodies;
 mod etcd;
 mod etcd_words;
 mod first_calls;
@@ -19,11 +20,13 @@ mod paths;
 mod routes;
 mod serve;
 mod sockets;
+mod stalls;
 mod streams;
 #[cfg(test)]
 pub(crate) mod tests;
 mod wait;
 
+pub(crate) use bodies::PATIENCE as BODY_PATIENCE;
 pub(crate) use routes::TIMEOUT_HEADER;
 pub(crate) use serve::{serve_tcp, serve_unix};
 pub(crate) use sockets::{UnixDoor, open_tcp, open_unix};

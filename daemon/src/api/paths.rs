@@ -6,18 +6,16 @@
 
 use super::keyspace::Failure;
 use super::routes::{failed, refusal};
-use super::{KV_PATH, etcd, first_calls, json_keys, routes, streams, wait};
+use super::{KV_PATH, bodies, etcd, first_calls, json_keys, routes, streams, wait};
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post, put};
 use axum::{Json, Router};
 use quorate_proto::{CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, TxnRequest};
 use serde::Serialize;
-
-/// Largest body of any HTTP/1.1 request: a keyspace request just over its limit, so that it gets the right words.
-const BODY: usize = 2 * 1024 * 1024;
 
 /// Which doors serve a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +60,7 @@ impl Route {
     }
 }
 
-/// A method of a gRPC service. The keyspace refuses for itself on a door that does not serve it, in etcd's words.
+/// A method of a gRPC service.
 pub(super) struct GrpcMethod {
     pub(super) path: &'static str,
     pub(super) open: Open,
@@ -173,22 +171,31 @@ pub(super) const GRPC: &[GrpcMethod] = &[
 ];
 
 /// All routes of a door.
-pub(super) fn router(keyspace: bool) -> Router<Doors> {
+pub(super) fn router(doors: &Doors) -> Router<Doors> {
     let mut router = Router::new();
+    let is_closed = |open: Open| open == Open::WithKeys && !doors.keyspace;
+    let page = from_fn_with_state(doors.clone(), bodies::of_page);
     for route in ROUTES {
-        let serve = match route.open {
-            Open::WithKeys if !keyspace => on(filter(&route.method), closed),
-            Open::WithKeys | Open::Everywhere => (route.serve)(),
+        let serve = match route.method {
+            _ if is_closed(route.open) => on(filter(&route.method), closed),
+            Method::GET => (route.serve)().layer(map_request(bodies::of_nothing)),
+            _ => (route.serve)().layer(page.clone()),
         };
         router = router.route(route.path, serve);
     }
+    let grpc = from_fn_with_state(doors.clone(), bodies::of_grpc);
     for method in GRPC {
-        router = router.route(method.path, (method.serve)());
+        let serve = match is_closed(method.open) {
+            true => post(async || etcd::refused(&Failure::Closed)),
+            false => (method.serve)().layer(grpc.clone()),
+        };
+        router = router.route(method.path, serve);
     }
     router
         .method_not_allowed_fallback(other_method)
         .fallback(unknown)
-        .layer(DefaultBodyLimit::max(BODY))
+        // What reaches a handler was read by `bodies`, within its limit.
+        .layer(DefaultBodyLimit::disable())
 }
 
 fn filter(method: &Method) -> MethodFilter {
@@ -253,8 +260,7 @@ async fn other_method(request: Request) -> Response {
 
 async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    if kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
+    if bodies::is_grpc(&request) {
         return first_calls::unimplemented(path);
     }
     if path.starts_with("/v3") {

@@ -5,14 +5,15 @@ use super::keyspace::{self, Failure};
 use super::pages::{
     EventPage, GivenUpPage, HealthPage, MemberPage, OpinionPage, PingPage, RefusalPage, StatusPage,
 };
-use super::{PROTOBUF, paths};
+use super::{PROTOBUF, bodies, etcd, paths};
 use crate::doors::{Call, Doors, LINKS_PATIENCE, PATIENCE, PINGS, PingFailure};
 use crate::journal::lost_lines;
 use crate::metrics;
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use quorate_node::status::State as NodeState;
@@ -28,9 +29,24 @@ pub(crate) const TIMEOUT_HEADER: &str = "quorate-timeout-ms";
 
 /// A door: all paths behind the guard.
 pub(super) fn router(doors: Doors, guard: Guard) -> Router {
-    paths::router(doors.keyspace)
+    paths::router(&doors)
         .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(doors)
+}
+
+/// What those get for whom a full door has no connection: that the daemon lives, and "busy".
+pub(super) fn full(guard: Guard) -> Router {
+    let busy = async |request: Request| -> Response {
+        let text = "as many connections as there may be are open at this door; nothing was changed. Try again";
+        match bodies::is_grpc(&request) {
+            true => etcd::refused(&Failure::Busy),
+            false => refusal(StatusCode::SERVICE_UNAVAILABLE, "busy", text).into_response(),
+        }
+    };
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .fallback(busy)
+        .layer(middleware::from_fn_with_state(guard, guard::check))
 }
 
 /// What stands behind the `?` of an address, or a refusal that says what is wrong with it.
@@ -75,7 +91,7 @@ pub(super) async fn status(
     State(doors): State<Doors>,
     Parameters(query): Parameters<StatusQuery>,
 ) -> Response {
-    let mut page = StatusPage::of(&doors.status.borrow(), doors.started);
+    let mut page = StatusPage::of(&doors.seen(), doors.started);
     let patience = if query.links == 0 { LINKS_PATIENCE } else { PATIENCE };
     match doors.ask(patience, |reply| Call::Links { reply }).await {
         Ok(links) => {
@@ -94,7 +110,7 @@ pub(super) async fn members(State(doors): State<Doors>) -> Json<Vec<MemberPage>>
 }
 
 pub(super) async fn why(State(doors): State<Doors>) -> Json<serde_json::Value> {
-    let mut page = StatusPage::of(&doors.status.borrow(), doors.started);
+    let mut page = StatusPage::of(&doors.seen(), doors.started);
     // Where the loop is too busy to tell of its links, the rest is told.
     page.links = doors.ask(PATIENCE, |reply| Call::Links { reply }).await.ok();
     let findings = crate::findings::findings(&page);
@@ -178,7 +194,7 @@ pub(super) async fn kv(State(doors): State<Doors>, headers: HeaderMap, body: Byt
 
 pub(super) async fn metrics_text(State(doors): State<Doors>) -> Response {
     let links = doors.ask(LINKS_PATIENCE, |reply| Call::Links { reply }).await.ok();
-    let text = metrics::render(&doors.status.borrow(), links.as_deref(), lost_lines());
+    let text = metrics::render(&doors.seen(), links.as_deref(), lost_lines());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

@@ -1,43 +1,63 @@
 //! The accept loops. Each connection is a task of its own, which speaks HTTP/1.1 or HTTP/2 as the client begins;
 //! the tasks end with the future that accepts for them. It ends when the door was asked to close and everybody has their answer.
+//!
+//! What stays true: whoever asks nothing, or takes nothing of the answer, loses the connection, and a full door says so.
 
 use super::guard::Guard;
 use super::lenient::Lenient;
+use super::stalls::Stalls;
 use super::{UnixDoor, routes};
+use crate::clock;
+use crate::crowds::Held;
 use crate::doors::{Closing, Doors};
 use axum::Router;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinSet;
 
-/// Connections of one door. Beyond it the door stops accepting: the kernel's backlog holds the rest.
-const CONNECTIONS: usize = 1024;
-/// Streams of one HTTP/2 connection at a time; etcd clients multiplex everything on one.
-const STREAMS: u32 = 1024;
-/// How long a client may take to send the head of a request.
-const HEAD: Duration = Duration::from_secs(10);
+/// Connections that a full door keeps beside its places, to tell each that it is full. Beyond them the kernel's backlog holds the rest.
+const TURNED_AWAY: usize = 64;
+/// Streams of one HTTP/2 connection at a time; etcd clients multiplex everything on one, and wait with what is more.
+const STREAMS: u32 = 100;
+/// What a client may send on one stream of HTTP/2, and on all of one connection, before the daemon has looked at it. That much is
+/// kept for it beyond the bodies that were let in.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+/// The same for HTTP/1.1, where it also bounds the head of a request.
+const READ_AHEAD: usize = 64 * 1024;
+/// What clients are waited for.
+const PATIENCE: Patience =
+    Patience { head: Duration::from_secs(10), stall: Duration::from_secs(30) };
 /// Idle HTTP/2 connections are asked for a sign of life this often, so that those of dead clients go.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// After a failed accept (no file descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// For the whole head of a request, the first one included: until then a connection is only a place taken from others.
+    head: Duration,
+    /// For something that was written to be taken.
+    stall: Duration,
+}
+
 /// Serves the unix socket until it is asked to close or the future is dropped. Everything is open there.
 pub(crate) async fn serve_unix(door: UnixDoor, doors: Doors) {
-    let doors = Doors { keyspace: true, ..doors };
-    let closing = doors.closing.clone();
-    accept(Listener::Unix(door), routes::router(doors, Guard { names: None }), closing).await;
+    let doors = Doors { keyspace: true, unix: true, ..doors };
+    accept(Listener::Unix(door), doors, Guard { names: None }).await;
 }
 
 /// The same of the TCP address. `names` are this host's names, which `Host` may show.
 pub(crate) async fn serve_tcp(listener: TcpListener, doors: Doors, names: Vec<String>) {
-    let closing = doors.closing.clone();
-    let router = routes::router(doors, Guard { names: Some(names) });
-    accept(Listener::Tcp(listener), router, closing).await;
+    accept(Listener::Tcp(listener), doors, Guard { names: Some(names) }).await;
 }
 
 enum Listener {
@@ -65,7 +85,12 @@ impl Listener {
     }
 }
 
-async fn accept(listener: Listener, router: Router, closing: Closing) {
+async fn accept(listener: Listener, doors: Doors, guard: Guard) {
+    let (places, closing) =
+        (doors.crowds.at(doors.unix).connections.clone(), doors.closing.clone());
+    let most =
+        usize::try_from(places.bound().limit).unwrap_or(usize::MAX).saturating_add(TURNED_AWAY);
+    let (router, full) = (routes::router(doors, guard.clone()), routes::full(guard));
     let mut connections = JoinSet::new();
     let asked = closing.clone().asked();
     tokio::pin!(asked);
@@ -73,11 +98,12 @@ async fn accept(listener: Listener, router: Router, closing: Closing) {
         tokio::select! {
             () = &mut asked => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            accepted = listener.next(), if connections.len() < CONNECTIONS => match accepted {
-                Ok(Stream::Unix(stream)) => {
-                    connections.spawn(connection(Lenient::new(stream), router.clone(), closing.clone()));
+            accepted = listener.next(), if connections.len() < most => match accepted {
+                Ok(stream) => {
+                    let place = places.take(1, clock::now());
+                    let router = if place.is_some() { &router } else { &full };
+                    connections.spawn(enter(stream, router.clone(), closing.clone(), place));
                 }
-                Ok(Stream::Tcp(stream)) => { connections.spawn(connection(stream, router.clone(), closing.clone())); }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a client");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -89,22 +115,63 @@ async fn accept(listener: Listener, router: Router, closing: Closing) {
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection<S>(stream: S, router: Router, closing: Closing)
+/// Serves a client; one without a place not for long.
+async fn enter(stream: Stream, router: Router, closing: Closing, place: Option<Held>) {
+    let stays = place.is_some();
+    let serving = async {
+        match stream {
+            Stream::Unix(stream) => {
+                connection(Lenient::new(stream), router, closing, PATIENCE).await
+            }
+            Stream::Tcp(stream) => connection(stream, router, closing, PATIENCE).await,
+        }
+    };
+    if stays {
+        serving.await;
+    } else {
+        // What it does not hear in time it does not hear: others want to be told too.
+        let _ = tokio::time::timeout(PATIENCE.head, serving).await;
+    }
+    drop(place);
+}
+
+async fn connection<S>(stream: S, router: Router, closing: Closing, patience: Patience)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.head)
+        .max_buf_size(READ_AHEAD);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(KEEP_ALIVE);
-    let service = TowerToHyperService::new(router);
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    let heard = Arc::new(AtomicBool::new(false));
+    let service = {
+        let (heard, router) = (Arc::clone(&heard), TowerToHyperService::new(router));
+        service_fn(move |request| {
+            heard.store(true, Ordering::Relaxed);
+            router.call(request)
+        })
+    };
+    let silence = async {
+        tokio::time::sleep(patience.head).await;
+        if heard.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    let stream = TokioIo::new(Stalls::new(stream, patience.stall));
+    let serving = builder.serve_connection(stream, service);
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,
+        () = silence => Err("it sent no request in time".into()),
         () = closing.asked() => {
             serving.as_mut().graceful_shutdown();
             serving.await
@@ -114,3 +181,6 @@ where
         tracing::debug!(error = %error, "a client's connection ended");
     }
 }
+
+#[cfg(test)]
+mod tests;

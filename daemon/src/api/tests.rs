@@ -2,6 +2,7 @@
 
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
+use crate::crowds::Crowds;
 use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, Started};
 use crate::feed::{EventRing, Feed};
 use crate::link_line::LinkLine;
@@ -116,8 +117,11 @@ impl Stage {
             feed: Feed::new(77),
             events: EventRing::new(),
             keyspace: false,
+            unix: false,
             started: Started { wall_unix_ms: 1_795_000_000_000, moment: Moment::ZERO },
             closing,
+            crowds: Crowds::default(),
+            body_patience: super::BODY_PATIENCE,
         };
         tokio::spawn(async move {
             while let Some(call) = inbox.recv().await {
@@ -153,7 +157,7 @@ impl Stage {
     }
 }
 
-async fn get_at(socket: PathBuf, path: &str) -> (StatusCode, Bytes) {
+pub(crate) async fn get_at(socket: PathBuf, path: &str) -> (StatusCode, Bytes) {
     let request = Request::get(path).header("host", "any").body(Full::default()).unwrap();
     send(UnixStream::connect(socket).await.unwrap(), request).await
 }

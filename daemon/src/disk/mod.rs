@@ -48,7 +48,7 @@ pub(crate) use arrivals::{Announced, Incoming, Received, Refused};
 pub(crate) use data_dir::{DataDir, EndedLife, open, read_ended};
 pub(crate) use error::DiskError;
 pub(crate) use known_name::KnownName;
-pub(crate) use recovery::{Pieces, Recovered, recover};
+pub(crate) use recovery::{Pieces, Recovered, RecoveredGroup, recover};
 pub(crate) use reset::reset;
 pub(crate) use snapshot_source::SnapshotSource;
 pub(crate) use snapshots::{SnapshotJob, SnapshotKeeper};

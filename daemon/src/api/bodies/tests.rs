@@ -1,0 +1,222 @@
+//! Bodies over real sockets: when they are read, what they may hold together, and what is said at the bound.
+
+use crate::api::pages::RefusalPage;
+use crate::api::tests::{Channel, Stage, ask_over_grpc, refuse};
+use crate::api::{open_tcp, open_unix, serve_tcp, serve_unix};
+use crate::crowds::{Crowds, Places};
+use crate::doors::Doors;
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body_util::BodyExt;
+use hyper::client::conn::http2::SendRequest;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use quorate_node::ClientReply;
+use quorate_node::status::State;
+use quorate_proto::{
+    KvRequest, KvResponse, Message, PutRequest, PutResponse, RefusalCode, kv_request, kv_response,
+};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+
+const KIB: usize = 1024;
+const PUT: &str = "/etcdserverpb.KV/Put";
+
+fn small(bytes: usize) -> Crowds {
+    let bodies = Places::new("body-bytes", bytes, 1, "bytes of bodies are held");
+    Crowds { bodies, ..Crowds::default() }
+}
+
+/// A second unix door of the stage, with other bounds.
+fn open(stage: &Stage, crowds: &Crowds, body_patience: Duration) -> PathBuf {
+    let path = stage.socket().with_extension("second");
+    let doors = Doors { crowds: crowds.clone(), body_patience, ..stage.doors.clone() };
+    tokio::spawn(serve_unix(open_unix(&path).unwrap(), doors));
+    path
+}
+
+async fn http2<S>(stream: S) -> SendRequest<Body>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(stream);
+    let made = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await;
+    let (sender, connection) = made.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// A body that begins so and never ends.
+fn endless(begin: impl Into<Bytes>) -> Body {
+    let begin = stream::iter([Ok::<_, Infallible>(begin.into())]);
+    Body::from_stream(begin.chain(stream::pending()))
+}
+
+fn post(path: &str, kind: &str, body: impl Into<Body>) -> Request<Body> {
+    let uri = format!("http://127.0.0.1{path}");
+    Request::post(uri).header("content-type", kind).body(body.into()).unwrap()
+}
+
+async fn page(answer: Response<hyper::body::Incoming>) -> (StatusCode, RefusalPage) {
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (head.status, serde_json::from_slice(&body).unwrap())
+}
+
+fn put(size: usize) -> PutRequest {
+    PutRequest { key: "k".into(), value: vec![b'v'; size].into(), ..PutRequest::default() }
+}
+
+/// As [`crate::api::KV_PATH`] takes it.
+fn page_of(put: PutRequest) -> Vec<u8> {
+    KvRequest { request: Some(kv_request::Request::Put(put)) }.encode_to_vec()
+}
+
+fn done() -> ClientReply {
+    let response = Some(kv_response::Response::Put(PutResponse::default()));
+    ClientReply::Kv(KvResponse { response })
+}
+
+async fn until(mut so: impl FnMut() -> bool) {
+    while !so() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_door_without_the_keyspace_refuses_a_call_before_its_body_has_come() {
+    let stage = Stage::new(State::Quorate, |_| done());
+    let listener = open_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve_tcp(listener, stage.doors.clone(), Vec::new()));
+    let mut client = http2(TcpStream::connect(address).await.unwrap()).await;
+    let asked = client.send_request(post(PUT, "application/grpc", endless("\0")));
+    let answer = asked.await.unwrap();
+    let denied = (tonic::Code::PermissionDenied as i32).to_string();
+    assert_eq!(answer.headers()["grpc-status"], denied);
+    let asked = client.send_request(post("/v1/kv", "application/x-protobuf", endless("\0")));
+    assert_eq!(page(asked.await.unwrap()).await.1.code, "closed");
+}
+
+#[tokio::test]
+async fn what_the_door_refuses_is_refused_before_a_body_has_come() {
+    let stage = Stage::new(State::Quorate, |_| done());
+    for (head, status) in [
+        ("POST /v1/nonsense HTTP/1.1\r\nhost: any", "404"),
+        ("PATCH /v1/kv HTTP/1.1\r\nhost: any", "405"),
+        ("PUT /v1/kv HTTP/1.1\r\nhost: any\r\norigin: http://evil.example", "403"),
+        ("PUT /v1/kv HTTP/1.1\r\nhost: any\r\nsec-fetch-site: cross-site", "403"),
+        // A length that no body may have says enough.
+        ("PUT /v1/kv HTTP/1.1\r\nhost: any\r\ncontent-length: 2097153", "413"),
+    ] {
+        let mut stream = UnixStream::connect(stage.socket()).await.unwrap();
+        let length = if head.contains("length") { "" } else { "\r\ncontent-length: 9" };
+        stream.write_all(format!("{head}{length}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, *format!("HTTP/1.1 {status}").as_bytes(), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_would_hold_more_than_their_bound_are_refused_as_busy() {
+    let stage = Stage::new(State::Quorate, |_| done());
+    let crowds = small(8 * KIB);
+    let path = open(&stage, &crowds, Duration::from_secs(60));
+    let connect = async || http2(UnixStream::connect(&path).await.unwrap()).await;
+    let used = || crowds.bodies.bound().used;
+    let mut first = connect().await;
+    let unfinished = first.send_request(post("/v1/kv", "any", endless(vec![0; 6 * KIB])));
+    let unfinished = tokio::spawn(unfinished);
+    until(|| used() >= 6 * KIB as u64).await;
+
+    let mut second = connect().await;
+    let body = page_of(put(4 * KIB));
+    let kind = "application/x-protobuf";
+    let refused = second.send_request(post("/v1/kv", kind, body.clone())).await.unwrap();
+    let (status, refused) = page(refused).await;
+    assert_eq!((status, refused.code.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "busy"));
+    let grpc = ask_over_grpc::<_, PutResponse>(Channel::Unix(&path), PUT, put(4 * KIB));
+    let refused = grpc.await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+    assert_eq!(refused.message(), "etcdserver: too many requests");
+    // What fits is served.
+    ask_over_grpc::<_, PutResponse>(Channel::Unix(&path), PUT, put(KIB)).await.unwrap();
+
+    let get = async |path: &'static str| {
+        let request = Request::get(format!("http://any{path}")).body(Body::empty()).unwrap();
+        let answer = connect().await.send_request(request).await.unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let metrics = get("/metrics").await;
+    assert!(metrics.contains("quorate_bound_limit{bound=\"body-bytes\"} 8192\n"), "{metrics}");
+    assert!(metrics.contains("quorate_bound_refused_total{bound=\"body-bytes\"} 2\n"));
+    assert!(get("/v1/why").await.contains("8192 bytes of bodies are held, which is the most"));
+
+    unfinished.abort();
+    until(|| used() == 0).await;
+    let answer = second.send_request(post("/v1/kv", kind, body)).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_holds_its_places_until_the_request_is_answered() {
+    let crowds = small(64 * KIB);
+    let places = crowds.bodies.clone();
+    let stage = Stage::new(State::Quorate, move |_| {
+        assert!(places.bound().used >= 5 * KIB as u64, "{:?}", places.bound());
+        done()
+    });
+    let path = open(&stage, &crowds, Duration::from_secs(60));
+    ask_over_grpc::<_, PutResponse>(Channel::Unix(&path), PUT, put(5 * KIB)).await.unwrap();
+    until(|| crowds.bodies.bound().used == 0).await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_in_time_is_answered() {
+    let stage = Stage::new(State::Quorate, |_| done());
+    let crowds = small(64 * KIB);
+    let path = open(&stage, &crowds, Duration::from_millis(1));
+    let mut client = http2(UnixStream::connect(&path).await.unwrap()).await;
+    let late = client.send_request(post("/v1/kv", "any", endless("begin"))).await.unwrap();
+    let (status, late) = page(late).await;
+    assert_eq!((status, late.code.as_str()), (StatusCode::REQUEST_TIMEOUT, "late"));
+    let late = client.send_request(post(PUT, "application/grpc", endless("\0"))).await.unwrap();
+    let code = (tonic::Code::DeadlineExceeded as i32).to_string();
+    assert_eq!(late.headers()["grpc-status"], code);
+    until(|| crowds.bodies.bound().used == 0).await;
+}
+
+#[tokio::test]
+async fn bodies_that_nobody_asked_for_take_no_room_on_a_connection() {
+    let stage = Stage::new(State::Quorate, |request| match request {
+        quorate_node::ClientRequest::Kv(_) => done(),
+        quorate_node::ClientRequest::WaitEpoch { .. } => refuse(RefusalCode::TimedOut, 0),
+    });
+    // Beside them a wait that lasts.
+    let (status, _) = tokio::sync::watch::channel(std::sync::Arc::new(crate::api::tests::sample(
+        State::NoQuorum,
+    )));
+    let doors = Doors { status: status.subscribe(), ..stage.doors.clone() };
+    let path = stage.socket().with_extension("second");
+    tokio::spawn(serve_unix(open_unix(&path).unwrap(), doors));
+    let mut client = http2(UnixStream::connect(&path).await.unwrap()).await;
+    let waits: Vec<_> = (0..20)
+        .map(|_| {
+            let wait = Request::builder().method(Method::GET);
+            let wait = wait.uri("http://any/v1/wait?quorate=1").body(endless(vec![0; 100 * KIB]));
+            tokio::spawn(client.send_request(wait.unwrap()))
+        })
+        .collect();
+    // Had the door kept those, this one would not get through.
+    let body = page_of(put(100 * KIB));
+    let answer = client.send_request(post("/v1/kv", "application/x-protobuf", body)).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(waits.iter().all(|wait| !wait.is_finished()));
+}

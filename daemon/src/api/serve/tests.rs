@@ -1,0 +1,132 @@
+//! What a connection is told and what it may cost.
+
+use super::{Patience, connection};
+use crate::api::guard::Guard;
+use crate::api::pages::RefusalPage;
+use crate::api::tests::{Stage, get_at, refuse};
+use crate::api::{open_unix, routes, serve_unix};
+use crate::crowds::{Crowds, DoorCrowds, Places};
+use crate::doors::Doors;
+use bytes::Bytes;
+use hyper::StatusCode;
+use quorate_node::status::State;
+use quorate_proto::RefusalCode;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+#[tokio::test]
+async fn a_connection_has_a_hundred_streams_and_windows_below_a_mebibyte() {
+    let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
+    let mut stream = UnixStream::connect(stage.socket()).await.unwrap();
+    // The preface, and a frame of settings without any.
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let (mut settings, mut widened) = (BTreeMap::new(), None);
+    while settings.is_empty() || widened.is_none() {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let mut frame = vec![0; usize::from(head[1]) * 256 + usize::from(head[2])];
+        stream.read_exact(&mut frame).await.unwrap();
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum * 256 + u32::from(*byte));
+        match head[3] {
+            4 => settings.extend(frame.chunks(6).map(|it| (number(&it[..2]), number(&it[2..])))),
+            8 => widened = Some(number(&frame)),
+            _ => {}
+        }
+    }
+    assert_eq!(settings[&3], 100, "streams");
+    assert_eq!(settings[&4], 128 * 1024, "the window of a stream");
+    // Each connection begins with this much.
+    assert_eq!(widened.unwrap() + 65_535, 512 * 1024, "the window of the connection");
+}
+
+/// Serves one end of a pipe, and gives the other.
+fn pipe(
+    stage: &Stage,
+    patience: Patience,
+) -> (tokio::task::JoinHandle<()>, tokio::io::DuplexStream) {
+    let (near, far) = tokio::io::duplex(256);
+    let router = routes::router(stage.doors.clone(), Guard { names: None });
+    let closing = stage.doors.closing.clone();
+    (tokio::spawn(connection(near, router, closing, patience)), far)
+}
+
+#[tokio::test]
+async fn whoever_asks_nothing_loses_the_connection() {
+    let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
+    let patience = Patience { head: Duration::from_millis(1), stall: Duration::from_secs(3600) };
+    let preface: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let begins: [&[u8]; 4] = [b"", &preface[..9], preface, b"GET /livez HTTP/1.1\r\nhost:"];
+    for begin in begins {
+        let (serving, mut far) = pipe(&stage, patience);
+        far.write_all(begin).await.unwrap();
+        serving.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn whoever_takes_nothing_of_an_answer_loses_the_connection() {
+    let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
+    let patience = Patience { head: Duration::from_secs(3600), stall: Duration::from_millis(1) };
+    let (serving, mut far) = pipe(&stage, patience);
+    far.write_all(b"GET /metrics HTTP/1.1\r\nhost: any\r\n\r\n").await.unwrap();
+    serving.await.unwrap();
+}
+
+/// Another unix door of the stage with so few places.
+fn open(stage: &Stage, connections: usize, watches: usize) -> (PathBuf, Crowds) {
+    let places = |word, limit| Places::new(word, limit, 1, "places are taken");
+    let door = DoorCrowds {
+        connections: places("unix-connections", connections),
+        watches: places("unix-watches", watches),
+    };
+    let crowds = Crowds { unix: door, ..Crowds::default() };
+    let path = stage.socket().with_extension("few");
+    let doors = Doors { crowds: crowds.clone(), ..stage.doors.clone() };
+    tokio::spawn(serve_unix(open_unix(&path).unwrap(), doors));
+    (path, crowds)
+}
+
+fn is_busy((status, body): &(StatusCode, Bytes)) -> bool {
+    let page: RefusalPage = serde_json::from_slice(body).unwrap();
+    (*status, page.code.as_str()) == (StatusCode::SERVICE_UNAVAILABLE, "busy")
+}
+
+#[tokio::test]
+async fn a_door_that_is_full_says_so_and_that_the_daemon_lives() {
+    let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
+    let (path, crowds) = open(&stage, 1, 9);
+    let used = || crowds.unix.connections.bound().used;
+    let silent = UnixStream::connect(&path).await.unwrap();
+    while used() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(is_busy(&get_at(path.clone(), "/v1/status").await));
+    assert_eq!(get_at(path.clone(), "/livez").await.0, StatusCode::OK);
+    drop(silent);
+    while used() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(get_at(path, "/v1/status").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_watch_too_many_is_refused_as_busy() {
+    let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
+    let (path, crowds) = open(&stage, 9, 1);
+    let mut watching = UnixStream::connect(&path).await.unwrap();
+    watching.write_all(b"GET /v1/events/watch HTTP/1.1\r\nhost: any\r\n\r\n").await.unwrap();
+    watching.read_exact(&mut [0; 12]).await.unwrap();
+    for watch in ["/v1/events/watch", "/v1/health/watch"] {
+        assert!(is_busy(&get_at(path.clone(), watch).await), "{watch}");
+    }
+    let (_, metrics) = get_at(path.clone(), "/metrics").await;
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    assert!(metrics.contains("quorate_bound_used{bound=\"unix-watches\"} 1\n"), "{metrics}");
+    drop(watching);
+    while crowds.unix.watches.bound().used > 0 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,207 @@
+//! How much the doors hold for all clients together. Of each thing there are so many places: whoever wants some gets them at
+//! once or is refused, and a refusal is counted, and told for a minute.
+//!
+//! What stays true: places come back when what holds them is dropped, whatever the way there.
+//! Pure: reads no clock, waits for nobody, knows nothing of HTTP.
+
+use quorate_node::status::Bound;
+use quorate_proto::{MemberCause, Moment, Reason};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Bytes of all bodies that are being received or answered: 32 of the largest, or thousands of ordinary ones.
+const BODIES: usize = 64 * MIB;
+const MIB: usize = 1024 * 1024;
+/// Connections of one door.
+const CONNECTIONS: usize = 1024;
+/// Streams of lines of one door: fewer than connections, so that watching alone never fills a door.
+const WATCHES: usize = 512;
+/// For so long after the last refusal the crowd is told as a reason.
+const TOLD: Duration = Duration::from_mins(1);
+
+/// Places that somebody holds, until this is dropped. More of the same kind can be merged into it.
+pub(crate) type Held = OwnedSemaphorePermit;
+
+/// Everything of which the doors hold only so much.
+#[derive(Debug, Clone)]
+pub(crate) struct Crowds {
+    /// Bytes of bodies, at all doors.
+    pub(crate) bodies: Places,
+    /// At the unix socket.
+    pub(crate) unix: DoorCrowds,
+    /// At the TCP address.
+    pub(crate) tcp: DoorCrowds,
+}
+
+/// Of what each door holds only so much.
+#[derive(Debug, Clone)]
+pub(crate) struct DoorCrowds {
+    /// Connections that are served; further ones are told that the door is full.
+    pub(crate) connections: Places,
+    /// Watches of health and events.
+    pub(crate) watches: Places,
+}
+
+impl Default for Crowds {
+    fn default() -> Self {
+        let crowd = "MiB of the bodies of requests are held at the doors";
+        let connections = |word, crowd| Places::new(word, CONNECTIONS, 1, crowd);
+        let watches = |word, crowd| Places::new(word, WATCHES, 1, crowd);
+        Self {
+            bodies: Places::new("body-bytes", BODIES, MIB, crowd),
+            unix: DoorCrowds {
+                connections: connections(
+                    "unix-connections",
+                    "connections to the unix socket are open",
+                ),
+                watches: watches(
+                    "unix-watches",
+                    "watches of health or events are open at the unix socket",
+                ),
+            },
+            tcp: DoorCrowds {
+                connections: connections(
+                    "tcp-connections",
+                    "connections to the TCP address are open",
+                ),
+                watches: watches(
+                    "tcp-watches",
+                    "watches of health or events are open at the TCP address",
+                ),
+            },
+        }
+    }
+}
+
+impl Crowds {
+    fn all(&self) -> [&Places; 5] {
+        let Self { bodies, unix, tcp } = self;
+        [bodies, &unix.connections, &unix.watches, &tcp.connections, &tcp.watches]
+    }
+
+    /// Those of one door.
+    pub(crate) fn at(&self, unix: bool) -> &DoorCrowds {
+        if unix { &self.unix } else { &self.tcp }
+    }
+
+    /// How full each is.
+    pub(crate) fn bounds(&self) -> impl Iterator<Item = Bound> {
+        self.all().into_iter().map(Places::bound)
+    }
+
+    /// Of which somebody was refused within the last minute.
+    pub(crate) fn reasons(&self, now: Moment) -> impl Iterator<Item = Reason> {
+        self.all().into_iter().filter_map(move |places| places.reason(now))
+    }
+}
+
+/// A number of places; clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Places(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    word: &'static str,
+    limit: usize,
+    /// So many places are one of what `crowd` counts.
+    unit: usize,
+    crowd: &'static str,
+    free: Arc<Semaphore>,
+    refused: Mutex<Refused>,
+}
+
+#[derive(Debug, Default)]
+struct Refused {
+    /// How many since the start.
+    count: u64,
+    /// The first and the last refusal of the present crowd.
+    crowd: Option<(Moment, Moment)>,
+}
+
+impl Places {
+    /// `limit` places; `word` names them in metrics, `crowd` in a sentence that begins with how many units they are.
+    pub(crate) fn new(word: &'static str, limit: usize, unit: usize, crowd: &'static str) -> Self {
+        let free = Arc::new(Semaphore::new(limit));
+        Self(Arc::new(Inner { word, limit, unit, crowd, free, refused: Mutex::default() }))
+    }
+
+    /// So many places, or none where there are not as many; that is counted as a refusal.
+    pub(crate) fn take(&self, count: usize, now: Moment) -> Option<Held> {
+        let held = u32::try_from(count)
+            .ok()
+            .and_then(|count| Arc::clone(&self.0.free).try_acquire_many_owned(count).ok());
+        if held.is_none() {
+            let mut refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            let begun = refused.since(now).unwrap_or(now);
+            *refused = Refused { count: refused.count + 1, crowd: Some((begun, now)) };
+        }
+        held
+    }
+
+    /// How full it is.
+    pub(crate) fn bound(&self) -> Bound {
+        let Inner { word, limit, .. } = *self.0;
+        let used = limit - self.0.free.available_permits();
+        let refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).count;
+        Bound { word, used: used as u64, limit: limit as u64, refused }
+    }
+
+    /// The crowd, for a minute after its last refusal.
+    fn reason(&self, now: Moment) -> Option<Reason> {
+        let refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let cause = MemberCause::Crowd {
+            limit: self.0.limit / self.0.unit,
+            crowd: self.0.crowd.to_owned(),
+            refused: refused.count,
+        };
+        Some(Reason::of(&cause, refused.since(now)?))
+    }
+}
+
+impl Refused {
+    /// Since when there has been a crowd.
+    fn since(&self, now: Moment) -> Option<Moment> {
+        self.crowd.filter(|(_, last)| now.since(*last) < TOLD).map(|(begun, _)| begun)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Moment = Moment::from_micros(9_000_000);
+
+    #[test]
+    fn places_are_taken_whole_and_come_back_when_their_holder_goes() {
+        let places = Places::new("places", 10, 5, "handfuls are held");
+        let mut held = places.take(4, START).unwrap();
+        held.merge(places.take(5, START).unwrap());
+        assert!(places.take(2, START).is_none(), "one is left");
+        let one = places.take(1, START).unwrap();
+        assert_eq!(places.bound(), Bound { word: "places", used: 10, limit: 10, refused: 1 });
+        drop(held);
+        assert_eq!(places.bound().used, 1);
+        drop(one);
+        assert!(places.clone().take(10, START).is_some());
+        assert!(places.take(usize::MAX, START).is_none(), "no number is too large to be refused");
+    }
+
+    #[test]
+    fn a_refusal_is_told_for_a_minute_since_the_first_of_the_crowd() {
+        let places = Places::new("places", 10, 5, "handfuls are held");
+        assert_eq!(places.reason(START), None);
+        assert!(places.take(11, START).is_none());
+        let later = START + Duration::from_secs(50);
+        assert!(places.take(11, later).is_none());
+        let reason = places.reason(later + Duration::from_secs(59)).unwrap();
+        assert_eq!(reason.since, START);
+        assert!(
+            reason.text.starts_with("2 handfuls are held, which is the most"),
+            "{}",
+            reason.text
+        );
+        assert_eq!(places.reason(later + TOLD), None);
+        assert_eq!(places.bound().refused, 2, "the count stays");
+    }
+}
