@@ -82,7 +82,12 @@ impl Founding {
             }
             (genesis, hosts)
         });
-        let clusters = clusters.collect();
+        // Who is inside is done once nobody of the other is met any more; who is outside waits for a decision.
+        let met = clusters.filter(|(_, hosts)| !inside || !hosts.is_empty());
+        let clusters: Vec<_> = met.collect();
+        if inside && clusters.len() < 2 {
+            return;
+        }
         let cause = FoundingCause::TwoClusters { cluster: self.cluster(), clusters, inside };
         reasons.push(Reason::of(&cause, self.known_since.unwrap_or(self.started)));
     }

@@ -257,9 +257,10 @@ fn seed_remedy(host: &str, cluster: &str, trouble: &SeedTrouble) -> String {
             addresses.first().map_or(4747, SocketAddr::port)
         ),
         DialFailure::OtherSecret { .. } => other_secret(host, *odd),
-        DialFailure::OtherCluster { .. } => format!(
-            "set the same `cluster` name in quorate.toml here and on {host}, or take {host} out of `seeds`; then \
-             `systemctl restart quorate` where it changed"
+        DialFailure::OtherCluster { theirs, ours } => format!(
+            "take {host} out of `seeds`, or set the same `cluster` name in quorate.toml here and on {host}; then \
+             `systemctl restart quorate` where it changed. A host that has data of the name that it had ends then: there \
+             `quorate reset --cluster {theirs}` (on {host}) or `quorate reset --cluster {ours}` (here), and `systemctl start quorate`"
         ),
         DialFailure::Protocol { .. } => {
             format!("install versions of quorate that are closer together here and on {host}")

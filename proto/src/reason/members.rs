@@ -197,6 +197,9 @@ impl Cause for MemberCause {
                     other.ip()
                 )
             }
+            Self::Joining { refused: Some(_), .. } => {
+                "do what the refusal says, on this host, then here: `systemctl restart quorate`".to_owned()
+            }
             Self::Joining { members, cluster, .. } => joining_remedy(members, cluster),
             Self::Crowd { .. } => {
                 "find the program that asks so much (`ss -xp` and `ss -tp` name who is connected) and have it ask less at a time; nothing needs \
@@ -277,7 +280,7 @@ fn no_leader_remedy(missing: &[MissingVoter], cluster: &str) -> String {
     if !replaced.is_empty() {
         steps.push(format!(
             "{} {} quorate on a new disk: bring the old data directory back there. If the old disks are gone for good, the majority \
-             is, and so is the cluster: save what this host still shows (`quorate get --prefix \"\"`), then {}",
+             is, and so is the cluster: save what this host still shows (`quorate get --serializable --prefix \"\"`), then {}",
             list(&replaced),
             if replaced.len() == 1 { "runs" } else { "run" },
             super::begin_anew(cluster)
