@@ -3,7 +3,7 @@
 
 use crate::api::pages::{MemberPage, OpinionPage, ReasonPage, StatusPage};
 use crate::link_line::LinkLine;
-use quorate_proto::{Cause, MemberCause, ReasonCode};
+use quorate_proto::{Cause, MemberCause, ReasonCode, STOPPED_IN_ORDER};
 use serde::{Deserialize, Serialize};
 
 /// One thing that is not as it should be.
@@ -68,17 +68,29 @@ pub(crate) fn findings(page: &StatusPage) -> Vec<Finding> {
     let opinions = page.opinions.iter().filter(|opinion| !named(&found, &opinion.name));
     let opinions: Vec<Finding> = opinions.map(of_opinion).collect();
     found.extend(opinions);
-    let links = page.links.iter().flatten().filter(|link| !named(&found, &link.name));
+    let links = page.links.iter().flatten().filter(|link| is_wanted(link, page));
+    let links = links.filter(|link| !named(&found, &link.name));
     let links: Vec<Finding> = links.flat_map(of_link).collect();
     found.extend(links);
     found.extend(no_spare(page));
     found
 }
 
-/// A voter that left in order counts in the majority as long as it is one. This node itself answers.
+/// Who stopped in order is not missed, but a voter counts in the majority as long as it is one. This node itself answers.
 fn is_gone(member: &MemberPage, page: &StatusPage) -> bool {
-    let gone = member.state == "down" || (member.state == "left" && member.role == "voter");
+    let crashed = || !member.reason.contains(STOPPED_IN_ORDER);
+    let gone = match member.state.as_str() {
+        "down" => true,
+        "left" => member.role == "voter" || crashed(),
+        _ => false,
+    };
     gone && member.name != page.node.name
+}
+
+/// Whether a link should stand: to a member that has not left. A disk that was replaced has a link here for a while.
+fn is_wanted(link: &LinkLine, page: &StatusPage) -> bool {
+    let left = page.members.iter().any(|it| it.name == link.name && it.state == "left");
+    page.state != "quorate" || !(left || link.role.is_empty())
 }
 
 fn of_reason(reason: &ReasonPage, page: &StatusPage) -> Finding {

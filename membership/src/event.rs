@@ -2,7 +2,9 @@
 
 use crate::verdicts::Opinion;
 use bytes::Bytes;
-use quorate_proto::{Card, DetectorMessage, Generation, Instance, Session, SessionEnd};
+use quorate_proto::{
+    Card, DetectorMessage, Generation, Instance, STOPPED_IN_ORDER, Session, SessionEnd,
+};
 use std::net::SocketAddr;
 
 /// Who says that a start has ended.
@@ -18,7 +20,7 @@ impl Goodbye {
     /// The reason of the departure.
     pub(crate) fn reason(self) -> &'static str {
         match self {
-            Self::Daemon => "stopped in order and said goodbye",
+            Self::Daemon => STOPPED_IN_ORDER,
             Self::Unit => "its daemon crashed or was killed; its unit said goodbye for it",
         }
     }

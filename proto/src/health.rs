@@ -61,6 +61,9 @@ pub struct Label {
     pub value: String,
 }
 
+/// How the reason of a member begins that said goodbye itself, as it was stopped in order.
+pub const STOPPED_IN_ORDER: &str = "stopped in order and said goodbye";
+
 /// One node in the committed view.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct Member {

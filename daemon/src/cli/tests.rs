@@ -17,7 +17,7 @@ use crate::link_line::{LinkFinding, LinkLine};
 use bytes::BytesMut;
 use clap::{CommandFactory, Parser};
 use quorate_node::status::State;
-use quorate_proto::{MemberState, Moment, RefusalCode};
+use quorate_proto::{MemberState, Moment, RefusalCode, STOPPED_IN_ORDER};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -166,9 +166,12 @@ fn a_link_that_is_not_well_is_told_unless_its_peer_is_named_already() {
         meaning: "it comes late".to_owned(),
         remedy: "look at the network".to_owned(),
     };
-    let link = LinkLine { name: "c".to_owned(), findings: vec![finding], ..LinkLine::default() };
-    page.links = Some(vec![link]);
+    let (name, role, findings) = ("c".to_owned(), "voter".to_owned(), vec![finding]);
+    let link = LinkLine { name, role, findings, ..LinkLine::default() };
+    let retired = LinkLine { name: "c0ffee00".to_owned(), role: String::new(), ..link.clone() };
+    page.links = Some(vec![link, retired]);
     let text = why(&page);
+    assert!(!text.contains("c0ffee00"), "a disk that was replaced is wanted by nobody: {text}");
     assert!(text.contains("c, as seen from here: 27.0 % of the packets were lost"), "{text}");
     assert!(text.contains("What helps: look at the network"), "{text}");
     assert!(!text.contains("Nothing is wrong"), "{text}");
@@ -229,6 +232,8 @@ fn a_member_that_is_down_is_told_though_it_is_quorate() {
     assert!(text.contains("c has left (epoch 4): as told"), "a voter counts: {text}");
     assert!(text.contains("2 of 3 voters are alive; 0 more may fail"), "{text}");
     page.members[2].role = "member".to_owned();
+    assert!(why(&page).contains("c has left"), "it crashed");
+    page.members[2].reason = format!("{STOPPED_IN_ORDER} (by a)");
     assert!(!why(&page).contains("c has left"), "that is in order");
 }
 
