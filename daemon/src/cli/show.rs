@@ -91,16 +91,18 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
     );
     if let Some(margin) = &page.margin {
         let paint = if margin.alarm { Paint::Bad } else { Paint::Plain };
-        let text = format!(
-            "{} founder disk{} may be lost at once and no second cluster be founded ({} of {} seeds know this one)",
-            match margin.disks {
-                0 => "no".to_owned(),
-                disks => disks.to_string(),
-            },
-            if margin.disks <= 1 { "" } else { "s" },
-            margin.known,
-            margin.slots
-        );
+        let may = match margin.disks {
+            0 => "keep every founder disk: were one lost, a second cluster could be founded"
+                .to_owned(),
+            1 => "1 founder disk may be lost, and no second cluster can be founded".to_owned(),
+            disks => {
+                format!(
+                    "{disks} founder disks may be lost at once, and no second cluster can be founded"
+                )
+            }
+        };
+        let (known, slots) = (margin.known, margin.slots);
+        let text = format!("{may} ({known} of {slots} seeds know this one)");
         line("margin", pen.paint(paint, &text));
     }
     for reason in &page.waiting_for {

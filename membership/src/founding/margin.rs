@@ -11,6 +11,7 @@ use std::time::Duration;
 /// An alarm is raised when the margin was low for so long: at a birth it is low until the last founder has heard,
 /// a few round trips.
 const SETTLE: Duration = Duration::from_secs(1);
+
 impl Founding {
     /// The margin; none before this life has founded or been let in.
     #[must_use]
