@@ -4,10 +4,10 @@
 //! What stays true: places come back when what holds them is dropped, whatever the way there.
 //! Pure: reads no clock, waits for nobody, knows nothing of HTTP.
 
+use quorate_node::Refusals;
 use quorate_node::status::Bound;
 use quorate_proto::{MemberCause, Moment, Reason};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes of all bodies that are being received or answered: 32 of the largest, or thousands of ordinary ones.
@@ -17,9 +17,6 @@ const MIB: usize = 1024 * 1024;
 const CONNECTIONS: usize = 1024;
 /// Streams of lines of one door: fewer than connections, so that watching alone never fills a door.
 const WATCHES: usize = 512;
-/// For so long after the last refusal the crowd is told as a reason.
-const TOLD: Duration = Duration::from_mins(1);
-
 /// Places that somebody holds, until this is dropped. More of the same kind can be merged into it.
 pub(crate) type Held = OwnedSemaphorePermit;
 
@@ -108,15 +105,7 @@ struct Inner {
     unit: usize,
     crowd: &'static str,
     free: Arc<Semaphore>,
-    refused: Mutex<Refused>,
-}
-
-#[derive(Debug, Default)]
-struct Refused {
-    /// How many since the start.
-    count: u64,
-    /// The first and the last refusal of the present crowd.
-    crowd: Option<(Moment, Moment)>,
+    refused: Mutex<Refusals>,
 }
 
 impl Places {
@@ -133,8 +122,7 @@ impl Places {
             .and_then(|count| Arc::clone(&self.0.free).try_acquire_many_owned(count).ok());
         if held.is_none() {
             let mut refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            let begun = refused.since(now).unwrap_or(now);
-            *refused = Refused { count: refused.count + 1, crowd: Some((begun, now)) };
+            refused.note(now);
         }
         held
     }
@@ -143,7 +131,7 @@ impl Places {
     pub(crate) fn bound(&self) -> Bound {
         let Inner { word, limit, .. } = *self.0;
         let used = limit - self.0.free.available_permits();
-        let refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).count;
+        let refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).count();
         Bound { word, used: used as u64, limit: limit as u64, refused }
     }
 
@@ -153,22 +141,16 @@ impl Places {
         let cause = MemberCause::Crowd {
             limit: self.0.limit / self.0.unit,
             crowd: self.0.crowd.to_owned(),
-            refused: refused.count,
+            refused: refused.count(),
         };
         Some(Reason::of(&cause, refused.since(now)?))
-    }
-}
-
-impl Refused {
-    /// Since when there has been a crowd.
-    fn since(&self, now: Moment) -> Option<Moment> {
-        self.crowd.filter(|(_, last)| now.since(*last) < TOLD).map(|(begun, _)| begun)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const START: Moment = Moment::from_micros(9_000_000);
 
@@ -201,7 +183,7 @@ mod tests {
             "{}",
             reason.text
         );
-        assert_eq!(places.reason(later + TOLD), None);
+        assert_eq!(places.reason(later + Duration::from_mins(1)), None);
         assert_eq!(places.bound().refused, 2, "the count stays");
     }
 }

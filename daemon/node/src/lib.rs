@@ -34,6 +34,7 @@ mod push;
 mod quota;
 mod reasons;
 mod reconcile;
+mod refusals;
 mod relay;
 mod report;
 mod requests;
@@ -58,5 +59,6 @@ pub use event::{ClientReply, ClientRequest, Event, ForwardFailure, Input, Output
 pub use large_reads::{Answered, Asker, LargeRead};
 pub use node::Node;
 pub use ping_times::{PING_CLASSES, PingTimes};
+pub use refusals::Refusals;
 pub use report::Vitals;
 pub use status::{Margin, Opinion, Reason, State, Status};

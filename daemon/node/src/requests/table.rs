@@ -3,11 +3,11 @@
 //! A request is in exactly one stage. Each kind of asker has places of its own, so that neither local waits nor local requests
 //! take those of other nodes. Knows nothing of leaders, answers or how a request is moved on.
 
+use crate::refusals::Refusals;
 use crate::status::Bound;
 use quorate_meta::Meta;
 use quorate_proto::{Admit, HealthEpoch, Instance, KvRequest, Moment};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// Local reads and writes under way at a time. A fleet's own programs need tens; a thousand clients with several each fit.
 const LOCAL_REQUESTS: usize = 8_192;
@@ -119,31 +119,6 @@ impl Request {
     }
 }
 
-/// After so long without a refusal a bound is no trouble any more.
-const CROWDED: Duration = Duration::from_secs(60);
-
-/// Who was refused for want of a place.
-#[derive(Debug, Clone, Copy, Default)]
-struct Refused {
-    /// How many since the start.
-    count: u64,
-    /// The first and the last refusal of the present crowd.
-    crowd: Option<(Moment, Moment)>,
-}
-
-impl Refused {
-    fn note(&mut self, now: Moment) {
-        self.count += 1;
-        let begun = self.since(now).unwrap_or(now);
-        self.crowd = Some((begun, now));
-    }
-
-    /// Since when there has been a crowd.
-    fn since(&self, now: Moment) -> Option<Moment> {
-        self.crowd.filter(|(_, last)| now.since(*last) < CROWDED).map(|(begun, _)| begun)
-    }
-}
-
 /// All requests of this node.
 #[derive(Debug)]
 pub(crate) struct Requests {
@@ -153,7 +128,7 @@ pub(crate) struct Requests {
     /// How many hold a place, in the order of [`Place::ALL`].
     held: [usize; Place::ALL.len()],
     /// Those who were refused for want of one.
-    refused: [Refused; Place::ALL.len()],
+    refused: [Refusals; Place::ALL.len()],
     /// Local waits until all live nodes have an epoch: of them only the lowest is asked of a leader.
     waits: BTreeSet<(HealthEpoch, u64)>,
     /// The one that was asked last, if it still stands.
@@ -230,7 +205,7 @@ impl Requests {
     pub(crate) fn crowds(&self, now: Moment) -> impl Iterator<Item = (Place, Moment, u64)> {
         Place::ALL.into_iter().filter_map(move |place| {
             let refused = self.refused[place as usize];
-            Some((place, refused.since(now)?, refused.count))
+            Some((place, refused.since(now)?, refused.count()))
         })
     }
 
@@ -240,7 +215,7 @@ impl Requests {
             word: place.word(),
             used: self.held[place as usize] as u64,
             limit: place.bound() as u64,
-            refused: self.refused[place as usize].count,
+            refused: self.refused[place as usize].count(),
         })
     }
 
