@@ -2,6 +2,7 @@
 //! border between the users' keys and quorate's own.
 
 use crate::key_set::KeySet;
+use crate::request::Operation;
 use crate::{KeyRange, Space, request};
 use bytes::Bytes;
 use quorate_proto::{
@@ -40,34 +41,24 @@ pub(crate) fn is_read_only(request: &KvRequest) -> bool {
         return false;
     }
     let mut writes = false;
-    request::ranges(request, &mut |_, writing| writes |= writing);
+    request::operations(request, &mut |operation| writes |= operation.writes());
     !writes
 }
 
-/// Whether the request puts a key, in either branch; one that has passed the checks, so that it is not nested deep.
+/// Whether the request puts a key, in either branch.
 pub(crate) fn puts(request: &KvRequest) -> bool {
-    match &request.request {
-        Some(kv_request::Request::Put(_)) => true,
-        Some(kv_request::Request::Txn(txn)) => txn_puts(txn),
-        _ => false,
-    }
-}
-
-fn txn_puts(txn: &TxnRequest) -> bool {
-    txn.success.iter().chain(&txn.failure).any(|operation| match &operation.request {
-        Some(request_op::Request::Put(_)) => true,
-        Some(request_op::Request::Txn(nested)) => txn_puts(nested),
-        _ => false,
-    })
+    let mut puts = false;
+    request::operations(request, &mut |operation| puts |= matches!(operation, Operation::Put(_)));
+    puts
 }
 
 /// Writes inside `__meta/` are refused, and so are transactions that name keys on both sides.
 fn check_space(request: &KvRequest) -> Result<Space, KvError> {
     let (mut own, mut users, mut reserved) = (false, false, false);
-    request::ranges(request, &mut |range, writes| match range.space() {
+    request::operations(request, &mut |operation| match operation.range().space() {
         Space::Own => {
             own = true;
-            reserved |= writes;
+            reserved |= operation.writes();
         }
         Space::Users => users = true,
     });

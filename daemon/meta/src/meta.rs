@@ -7,6 +7,7 @@
 use crate::apply::{Applied, AppliedResult};
 use crate::edit::Edit;
 use crate::keyspace::Keyspace;
+use crate::request::Operation;
 use crate::rolling::Rolling;
 use crate::roster::Roster;
 use crate::{AdmitRefusal, KeyChange, Space, check, records, request};
@@ -236,16 +237,20 @@ impl Meta {
     /// Whether a read looks at so many keys that it takes longer than a turn of a loop should. Looks at no more of them itself.
     #[must_use]
     pub fn reads_many(&self, request: &KvRequest) -> bool {
-        let Ok(space) = check::check(request) else { return false };
-        let keyspace = self.keyspace(space);
-        let mut left = MANY_KEYS;
-        request::ranges(request, &mut |range, _| {
-            if let Some(bounds) = range.bounds() {
-                left -= keyspace.present.range::<_, [u8]>(bounds).take(left).count();
-            }
+        let (mut left, mut past) = (MANY_KEYS, false);
+        request::operations(request, &mut |operation| {
+            let range = operation.range();
+            let keyspace = self.keyspace(range.space());
+            left -= match range.bounds() {
+                _ if range.as_single().is_some() => left.min(1),
+                Some(bounds) => keyspace.present.range::<_, [u8]>(bounds).take(left).count(),
+                None => 0,
+            };
+            // How much of the past a range holds is known only when it was looked at.
+            let at_revision = matches!(operation, Operation::Range(range) if range.revision > 0);
+            past |= at_revision && range.as_single().is_none() && keyspace.past.len() > MANY_KEYS;
         });
-        // How much of the past a range holds is known only when it was looked at.
-        left == 0 || (keyspace.past.len() > MANY_KEYS && request::reads_past(request))
+        left == 0 || past
     }
 
     /// Whether a request cannot change anything, whichever branches it takes.

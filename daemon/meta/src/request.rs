@@ -7,9 +7,9 @@ use crate::edit::{Edit, Keep};
 use crate::keyspace::Keyspace;
 use crate::{KeyRange, compare, range};
 use quorate_proto::{
-    CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, KvError, KvRequest, KvResponse,
-    PutRequest, PutResponse, RequestOp, ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
-    kv_request, kv_response, request_op, response_op,
+    CompactionResponse, Compare, DeleteRangeRequest, DeleteRangeResponse, KvError, KvRequest,
+    KvResponse, PutRequest, PutResponse, RangeRequest, RequestOp, ResponseHeader, ResponseOp,
+    TxnRequest, TxnResponse, kv_request, kv_response, request_op, response_op,
 };
 
 /// A header with nothing but a revision; the answering node fills in the rest.
@@ -141,57 +141,51 @@ fn delete(edit: &mut Edit<'_>, request: &DeleteRangeRequest) -> DeleteRangeRespo
     }
 }
 
-/// The keys and ranges that a request names, with whether it writes there.
-pub(crate) fn ranges(request: &KvRequest, seen: &mut impl FnMut(KeyRange, bool)) {
+/// One thing that a request asks for, wherever it stands in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Operation<'a> {
+    Compare(&'a Compare),
+    Range(&'a RangeRequest),
+    Put(&'a PutRequest),
+    Delete(&'a DeleteRangeRequest),
+}
+
+impl Operation<'_> {
+    /// The keys that it names.
+    pub(crate) fn range(self) -> KeyRange {
+        match self {
+            Self::Compare(compare) => KeyRange::new(&compare.key, &compare.range_end),
+            Self::Range(range) => KeyRange::new(&range.key, &range.range_end),
+            Self::Put(put) => KeyRange::single(&put.key),
+            Self::Delete(delete) => KeyRange::new(&delete.key, &delete.range_end),
+        }
+    }
+
+    /// Whether it changes something there.
+    pub(crate) fn writes(self) -> bool {
+        matches!(self, Self::Put(_) | Self::Delete(_))
+    }
+}
+
+/// Everything that a request asks for, in all branches of its transactions.
+pub(crate) fn operations<'a>(request: &'a KvRequest, seen: &mut impl FnMut(Operation<'a>)) {
     match &request.request {
-        Some(kv_request::Request::Range(range)) => {
-            seen(KeyRange::new(&range.key, &range.range_end), false);
-        }
-        Some(kv_request::Request::Put(put)) => seen(KeyRange::single(&put.key), true),
-        Some(kv_request::Request::DeleteRange(delete)) => {
-            seen(KeyRange::new(&delete.key, &delete.range_end), true);
-        }
-        Some(kv_request::Request::Txn(txn)) => txn_ranges(txn, seen),
+        Some(kv_request::Request::Range(range)) => seen(Operation::Range(range)),
+        Some(kv_request::Request::Put(put)) => seen(Operation::Put(put)),
+        Some(kv_request::Request::DeleteRange(delete)) => seen(Operation::Delete(delete)),
+        Some(kv_request::Request::Txn(txn)) => txn_operations(txn, seen),
         Some(kv_request::Request::Compact(_)) | None => {}
     }
 }
 
-/// Whether a range is read at a revision of the past, or as if it were.
-pub(crate) fn reads_past(request: &KvRequest) -> bool {
-    let range_at =
-        |range: &quorate_proto::RangeRequest| range.revision > 0 && !range.range_end.is_empty();
-    match &request.request {
-        Some(kv_request::Request::Range(range)) => range_at(range),
-        Some(kv_request::Request::Txn(txn)) => txn_reads_past(txn, &range_at),
-        _ => false,
-    }
-}
-
-fn txn_reads_past(
-    txn: &TxnRequest,
-    range_at: &impl Fn(&quorate_proto::RangeRequest) -> bool,
-) -> bool {
-    txn.success.iter().chain(&txn.failure).any(|operation| match &operation.request {
-        Some(request_op::Request::Range(range)) => range_at(range),
-        Some(request_op::Request::Txn(nested)) => txn_reads_past(nested, range_at),
-        _ => false,
-    })
-}
-
-fn txn_ranges(txn: &TxnRequest, seen: &mut impl FnMut(KeyRange, bool)) {
-    for compare in &txn.compare {
-        seen(KeyRange::new(&compare.key, &compare.range_end), false);
-    }
+fn txn_operations<'a>(txn: &'a TxnRequest, seen: &mut impl FnMut(Operation<'a>)) {
+    txn.compare.iter().for_each(|compare| seen(Operation::Compare(compare)));
     for operation in txn.success.iter().chain(&txn.failure) {
         match &operation.request {
-            Some(request_op::Request::Range(range)) => {
-                seen(KeyRange::new(&range.key, &range.range_end), false);
-            }
-            Some(request_op::Request::Put(put)) => seen(KeyRange::single(&put.key), true),
-            Some(request_op::Request::DeleteRange(delete)) => {
-                seen(KeyRange::new(&delete.key, &delete.range_end), true);
-            }
-            Some(request_op::Request::Txn(nested)) => txn_ranges(nested, seen),
+            Some(request_op::Request::Range(range)) => seen(Operation::Range(range)),
+            Some(request_op::Request::Put(put)) => seen(Operation::Put(put)),
+            Some(request_op::Request::DeleteRange(delete)) => seen(Operation::Delete(delete)),
+            Some(request_op::Request::Txn(nested)) => txn_operations(nested, seen),
             None => {}
         }
     }

@@ -93,22 +93,18 @@ impl LargeRead {
 }
 
 impl Node {
-    /// This read as one for the shell, if it is large.
-    pub(crate) fn as_large_read(
+    /// A read of the present state, for the shell. None on a node without a state.
+    pub(crate) fn large_read(
         &mut self,
         origin: Origin,
-        request: &KvRequest,
+        request: KvRequest,
         deadline: Moment,
     ) -> Option<Box<LargeRead>> {
-        let state = &self.group.as_ref()?.meta;
-        if !state.reads_many(request) {
-            return None;
-        }
+        let state = self.group.as_ref()?.meta.clone();
         let asker = match origin {
             Origin::Client(ticket) => Asker::Client(ticket),
             Origin::Forwarded(ticket) | Origin::Relayed(ticket) => Asker::Node(ticket),
         };
-        let (state, request) = (state.clone(), request.clone());
         let (header, term) = (self.header(), self.own_term());
         Some(Box::new(LargeRead { asker, state, request, header, term, deadline }))
     }

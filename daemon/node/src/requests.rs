@@ -66,7 +66,8 @@ impl Node {
             return None;
         }
         if group.meta.reads_many(request) {
-            return self.as_large_read(Origin::Client(ticket), request, deadline).map(Output::Read);
+            let read = self.large_read(Origin::Client(ticket), request.clone(), deadline);
+            return read.map(Output::Read);
         }
         let reply = match group.meta.read(request) {
             Ok(response) => ClientReply::Kv(put_header(response, self.header())),

@@ -196,15 +196,15 @@ impl Node {
 
     fn serve_read(&mut self, id: u64, out: &mut Vec<Output>) {
         let Some(request) = self.requests.table.get(&id) else { return };
-        let (origin, deadline) = (request.origin, request.deadline);
-        let Work::Read(kv) = request.work.clone() else { return };
-        if let Some(read) = self.as_large_read(origin, &kv, deadline) {
+        let Work::Read(kv) = &request.work else { return };
+        let Some(group) = &self.group else { return };
+        if group.meta.reads_many(kv) {
+            let (origin, kv, deadline) = (request.origin, kv.clone(), request.deadline);
             self.requests.remove(id);
-            out.push(Output::Read(read));
+            out.extend(self.large_read(origin, kv, deadline).map(Output::Read));
             return;
         }
-        let Some(group) = &self.group else { return };
-        let outcome = match group.meta.read(&kv) {
+        let outcome = match group.meta.read(kv) {
             Ok(response) => forward_answer::Outcome::Kv(response),
             Err(error) => forward_answer::Outcome::Refused(kv_refusal(error)),
         };
