@@ -59,8 +59,9 @@ fn collect(root: &Path, directory: &Path, files: &mut Vec<File>) {
         let path = entry.expect("the tree can be read").path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
         if path.is_dir() {
-            // What git does not track: `.git` and whatever cargo builds into.
-            if name != ".git" && !path.join("CACHEDIR.TAG").exists() {
+            // What git does not track. Cargo marks a directory only when it made it itself: `target` may be older.
+            let built = path == root.join("target") || path.join("CACHEDIR.TAG").exists();
+            if name != ".git" && !built {
                 collect(root, &path, files);
             }
         } else if name != "Cargo.lock"
