@@ -1,7 +1,7 @@
 //! The next segment, preallocated and zero-filled before it is needed, on a thread of its own.
 //!
-//! It is also the reserve of a full disk: when there is no room for the next spare, the node is told (`DiskFull`) and refuses
-//! new proposals, while what is left of the current segment still takes votes and commits. The thread looks
+//! It is also the reserve of a full disk: when there is no room for the next spare, or hardly any at all, the node is told
+//! (`DiskFull`) and refuses new proposals, while what is left of the current segment still takes votes and commits. The thread looks
 //! again each second and tells when there is room.
 
 use super::durable;
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// How often a full disk is looked at again: soon enough for people, rare enough to cost nothing.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
+/// How often a disk with room is looked at: others fill it too, and a full one should be told of before the log needs it.
+const LOOK: Duration = Duration::from_secs(10);
 /// Space that is left to others (and to the founding state) when a segment is made.
 const SLACK: u64 = 2 * 1024 * 1024;
 /// Zeroes are written in pieces of this size.
@@ -130,33 +132,96 @@ fn run(files: &dyn Files, log_dir: &Path, shared: &Shared, report: &Report) {
     let mut full = false;
     let mut state = shared.lock();
     while !state.closed {
-        let Some(size) = state.wanted else {
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-            continue;
-        };
+        let wanted = state.wanted;
         drop(state);
-        let made = make(files, log_dir, size);
+        let made = wanted.map(|size| make(files, log_dir, size));
         let now_full = match &made {
-            Ok(_) => false,
-            Err(error) if is_full(error) => true,
-            Err(error) => durable::fatal("making the next log segment in", log_dir, error),
+            Some(Ok(_)) => false,
+            Some(Err(error)) if is_full(error) => true,
+            Some(Err(error)) => durable::fatal("making the next log segment in", log_dir, error),
+            None => hardly_any_room(files, log_dir, full),
         };
         if now_full != full {
             full = now_full;
             report.tell(Completed::DiskFull(full));
         }
         state = shared.lock();
-        if let Ok(spare) = made {
+        if let Some(Ok(spare)) = made {
             // A larger one may have been asked for meanwhile; then this one is written over.
-            if state.wanted == Some(size) {
+            if state.wanted == wanted {
                 state.wanted = None;
                 state.ready = Some(spare);
                 shared.changed.notify_all();
             }
-        } else if !state.closed {
+        } else if !state.closed && state.wanted == wanted {
+            let pause = if full { RETRY } else { LOOK };
             state =
-                shared.changed.wait_timeout(state, RETRY).unwrap_or_else(PoisonError::into_inner).0;
+                shared.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+/// Whether what others need is not left, where no segment is to be made. A full disk must have twice as much before it is well, or
+/// each file that comes and goes would be news. Where the system does not say, nothing changes.
+fn hardly_any_room(files: &dyn Files, log_dir: &Path, full: bool) -> bool {
+    let least = if full { 2 * SLACK } else { SLACK };
+    files.room(log_dir).map_or(full, |room| room < least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::mpsc;
+
+    /// A disk of which only the room matters.
+    #[derive(Debug)]
+    struct Room(AtomicU64);
+
+    impl Files for Room {
+        fn create(&self, _: &Path) -> io::Result<Box<dyn WritableFile>> {
+            unreachable!("nothing is wanted")
+        }
+        fn open(&self, _: &Path) -> io::Result<Box<dyn WritableFile>> {
+            unreachable!("nothing is wanted")
+        }
+        fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+            unreachable!("nothing is wanted")
+        }
+        fn remove(&self, _: &Path) -> io::Result<()> {
+            unreachable!("nothing is wanted")
+        }
+        fn sync_directory(&self, _: &Path) -> io::Result<()> {
+            unreachable!("nothing is wanted")
+        }
+        fn room(&self, _: &Path) -> io::Result<u64> {
+            Ok(self.0.load(Ordering::SeqCst))
+        }
+        fn wait_for_room(&self) {}
+    }
+
+    #[test]
+    fn a_disk_that_is_full_at_the_start_is_told_of_before_the_log_needs_it() {
+        let disk = Arc::new(Room(AtomicU64::new(SLACK - 1)));
+        let (tell, told) = mpsc::channel();
+        let report = Report::new(Box::new(move |completed| tell.send(completed).expect("heard")));
+        let maker =
+            SpareMaker::start(disk.clone(), Path::new("/nowhere"), report).expect("a thread");
+        // For a test that would hang otherwise.
+        let patience = Duration::from_secs(60);
+        assert_eq!(told.recv_timeout(patience), Ok(Completed::DiskFull(true)));
+        disk.0.store(2 * SLACK, Ordering::SeqCst);
+        assert_eq!(told.recv_timeout(patience), Ok(Completed::DiskFull(false)));
+        drop(maker);
+        assert!(told.try_recv().is_err(), "told once each");
+    }
+
+    #[test]
+    fn a_full_disk_needs_twice_the_room_to_be_well_again() {
+        let disk = |room| Room(AtomicU64::new(room));
+        let full = |room, before| hardly_any_room(&disk(room), Path::new("/nowhere"), before);
+        assert!(full(SLACK - 1, false) && !full(SLACK, false));
+        assert!(full(2 * SLACK - 1, true) && !full(2 * SLACK, true));
     }
 }
 
