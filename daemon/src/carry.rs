@@ -251,6 +251,7 @@ impl Carrier {
 
     /// The links to all peers.
     pub(crate) fn links(&self, status: &Status) -> Vec<LinkLine> {
-        crate::links::lines(status, &self.hands.transport.links(), wall_unix_ms())
+        let interfaces = crate::interfaces::payload();
+        crate::links::lines(status, &self.hands.transport.links(), interfaces, wall_unix_ms())
     }
 }

@@ -9,7 +9,7 @@
 //! | connected, packets lost | the path |
 //! | connected, late, nothing lost | a long or crowded path |
 //! | connected, on time, nothing lost, but frames not taken | the peer itself: its disk or its CPU |
-//! | connected, a smaller MTU than other links have | a tunnel, or large packets dropped |
+//! | connected, a smaller MTU than other links have, or than the own interfaces take | a tunnel, or large packets dropped |
 
 use crate::link_line::{DialLine, LinkFinding, LinkLine};
 use quorate_proto::{Cause, LinkCause, OddSecret};
@@ -26,6 +26,8 @@ const SLOW_MICROS: u64 = 100_000;
 const BEHIND: u64 = 512;
 /// What every path must let through. QUIC falls back to it when larger packets vanish, and tries again a minute later.
 const LEAST_MTU: u16 = 1200;
+/// The search for the path's MTU ends this close to it, and headers differ by family.
+const MTU_SEARCH_ENDS: u16 = 48;
 /// Until then the search for the path's MTU may not be over.
 const MTU_FOUND_SECONDS: u64 = 10;
 /// A handshake that came to nothing says something about now for this long: dials are at most that far apart.
@@ -33,10 +35,17 @@ const KNOCK_SECONDS: u64 = 60;
 /// Where a peer listens whose address is not known.
 const PORT: u16 = 4747;
 
-/// What is wrong; `best_mtu` is the largest of all links, `odd` whose secret is the odd one where the secrets differ.
-pub(crate) fn judge(line: &LinkLine, best_mtu: Option<u16>, odd: OddSecret) -> Vec<LinkFinding> {
+/// What a path could carry: the largest that passes on any link, and what the interfaces of this host take; each where known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Widest {
+    pub(crate) link: Option<u16>,
+    pub(crate) interfaces: Option<u16>,
+}
+
+/// What is wrong; `odd` is whose secret is the odd one where the secrets differ.
+pub(crate) fn judge(line: &LinkLine, widest: Widest, odd: OddSecret) -> Vec<LinkFinding> {
     let causes = match line.up_seconds {
-        Some(up) => [loss(line), behind(line), slow(line), mtu(line, up, best_mtu)],
+        Some(up) => [loss(line), behind(line), slow(line), mtu(line, up, widest)],
         None => [absent(line, odd), None, None, None],
     };
     causes.into_iter().flatten().map(|cause| finding(&cause)).collect()
@@ -126,13 +135,15 @@ fn slow(line: &LinkLine) -> Option<LinkCause> {
     Some(LinkCause::Slow { name: line.name.clone(), millis: worst / 1000 })
 }
 
-fn mtu(line: &LinkLine, up: u64, best: Option<u16>) -> Option<LinkCause> {
+fn mtu(line: &LinkLine, up: u64, widest: Widest) -> Option<LinkCause> {
     let (name, bytes) = (line.name.clone(), line.mtu?);
     if line.black_holes > 0 && bytes <= LEAST_MTU {
         return Some(LinkCause::Hole { name, times: line.black_holes, bytes });
     }
-    let best = best.filter(|best| bytes < *best && up >= MTU_FOUND_SECONDS)?;
-    Some(LinkCause::Narrow { name, bytes, best })
+    let others = widest.link.filter(|best| bytes < *best).map(|best| (best, true));
+    let own = widest.interfaces.filter(|best| bytes.saturating_add(MTU_SEARCH_ENDS) < *best);
+    let (best, others) = others.or(own.map(|best| (best, false)))?;
+    (up >= MTU_FOUND_SECONDS).then_some(LinkCause::Narrow { name, bytes, best, others })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The transport's report of its links, as the lines that the doors show. Pure: reports and members in, lines out.
 
 use crate::api::pages::{micros, rfc3339};
-use crate::judgement::{judge, odd_secret};
+use crate::judgement::{Widest, judge, odd_secret};
 use crate::link_line::{
     DialLine, DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine,
 };
@@ -10,8 +10,13 @@ use quorate_proto::{Address, CannotSend, DialFailure, Instance, MemberState, Ses
 use quorate_transport::{ConnectionReport, DialReport, LaneBytes, LinkReport, Packets};
 
 /// One line per peer, the voters first, each with what is wrong with it. A member that nothing was ever sent to has one
-/// too. `wall_unix_ms` is the present.
-pub(crate) fn lines(status: &Status, reports: &[LinkReport], wall_unix_ms: u64) -> Vec<LinkLine> {
+/// too. `interfaces`: the UDP payload that the interfaces of this host take, where it is known; `wall_unix_ms`: the present.
+pub(crate) fn lines(
+    status: &Status,
+    reports: &[LinkReport],
+    interfaces: Option<u16>,
+    wall_unix_ms: u64,
+) -> Vec<LinkLine> {
     let mut lines: Vec<LinkLine> =
         reports.iter().map(|report| line(status, report, wall_unix_ms)).collect();
     let linked = |instance: Instance| reports.iter().any(|report| report.instance == instance);
@@ -24,10 +29,10 @@ pub(crate) fn lines(status: &Status, reports: &[LinkReport], wall_unix_ms: u64) 
         ..named(status, member.instance)
     }));
     lines.sort_by_cached_key(|line| (line.role != "voter", line.name.clone()));
-    let best = lines.iter().filter_map(|line| line.mtu).max();
+    let widest = Widest { link: lines.iter().filter_map(|line| line.mtu).max(), interfaces };
     let odd = odd_secret(&lines);
     for line in &mut lines {
-        line.findings = judge(line, best, odd);
+        line.findings = judge(line, widest, odd);
     }
     lines
 }

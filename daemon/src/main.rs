@@ -19,6 +19,7 @@ mod disk;
 mod doors;
 mod feed;
 mod findings;
+mod interfaces;
 mod journal;
 mod judgement;
 mod large_reads;

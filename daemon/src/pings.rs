@@ -79,7 +79,7 @@ pub(crate) async fn ping(
         }
     }
     if pings.lost > 0 {
-        let lines = links::lines(status, &transport.links(), 0);
+        let lines = links::lines(status, &transport.links(), None, 0);
         let line = lines.iter().find(|line| line.instance == instance.to_string());
         pings.why = Some(line.map_or_else(|| NO_LINK.to_owned(), why));
     }

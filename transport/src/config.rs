@@ -30,6 +30,9 @@ pub struct Timings {
     pub keep_alive: Duration,
     /// Guess before the first measurement: a LAN, so that a lost first packet is repeated after 60 ms, not 1 s.
     pub initial_rtt: Duration,
+    /// How long after a search for the path's MTU, or after large packets vanished, the next search begins: a path that was mended is
+    /// used soon. Only paths that carry less than usual are searched, with a dozen packets each time.
+    pub mtu_search: Duration,
     /// Longest wait for an address to answer: several repeats of the first packet.
     pub dial: Duration,
     /// Longest wait for the other side's hello, which is sent at once.
@@ -52,6 +55,7 @@ impl Default for Timings {
             idle: Duration::from_secs(3),
             keep_alive: Duration::from_millis(750),
             initial_rtt: Duration::from_millis(20),
+            mtu_search: Duration::from_secs(30),
             dial: Duration::from_secs(1),
             hello: Duration::from_secs(2),
             stall: Duration::from_secs(60),

@@ -36,8 +36,11 @@ pub(crate) fn transport_config(timings: &Timings) -> Arc<quinn::TransportConfig>
 }
 
 fn main_config(timings: &Timings) -> quinn::TransportConfig {
+    let mut search = quinn::MtuDiscoveryConfig::default();
+    search.interval(timings.mtu_search).black_hole_cooldown(timings.mtu_search);
     let mut config = quinn::TransportConfig::default();
     config
+        .mtu_discovery_config(Some(search))
         .max_idle_timeout(IdleTimeout::try_from(timings.idle).ok())
         .keep_alive_interval(Some(timings.keep_alive))
         .initial_rtt(timings.initial_rtt)

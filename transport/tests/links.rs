@@ -28,6 +28,36 @@ async fn a_link_tells_its_round_trips_its_path_and_what_it_carried() {
 }
 
 #[tokio::test]
+async fn a_path_that_was_mended_carries_large_packets_again_soon() {
+    let timings = Timings { mtu_search: Duration::from_millis(100), ..Timings::default() };
+    let relay = Relay::new(1, CALM);
+    relay.narrow(1, 2, Some(1300));
+    let mut a = relay.start(actor(1), timings);
+    let mut b = relay.start(actor(2), timings);
+    a.transport.dial(relay.address(2));
+    a.session_up().await;
+    b.session_up().await;
+    let mtu = |node: &stage::Node| {
+        let link = node.transport.links().remove(0);
+        link.connection.map_or(0, |connection| connection.mtu)
+    };
+    let sought = async {
+        // What is sent has its largest packets sought.
+        while mtu(&a) <= 1250 {
+            a.transport.send(b.actor.instance(), relay.address(2), log("there"));
+            b.frames(Lane::Log, 1).await;
+        }
+        assert!(mtu(&a) <= 1300);
+        relay.narrow(1, 2, None);
+        while mtu(&a) < 1452 {
+            a.transport.send(b.actor.instance(), relay.address(2), log("there"));
+            b.frames(Lane::Log, 1).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), sought).await.expect("it is sought again");
+}
+
+#[tokio::test]
 async fn totals_go_on_over_connections_and_a_peer_that_went_says_when_and_why() {
     let timings = Timings { dial: Duration::from_millis(200), ..Timings::default() };
     let (mut a, mut b) = (Actor { timings, ..actor(1) }.start(), actor(2).start());

@@ -1,11 +1,11 @@
 //! Every trouble that an operator must tell apart, as it shows in a line.
 
-use super::age;
+use super::{Widest, age};
 use crate::link_line::{DialLine, LinkFinding, LinkLine, WaitingLine};
 use quorate_proto::OddSecret;
 
 fn judge(line: &LinkLine, best: Option<u16>) -> Vec<LinkFinding> {
-    super::judge(line, best, OddSecret::Unclear)
+    super::judge(line, Widest { link: best, interfaces: None }, OddSecret::Unclear)
 }
 
 /// Connected for an hour, and well.
@@ -74,8 +74,6 @@ fn a_firewall_a_one_way_firewall_and_a_refusal_are_told_apart() {
         "one-way",
         "packets of 10.0.0.3:4747 come in, but ours have had no answer for 12 s (7 dials): UDP 4747 is dropped in one direction (firewall there, or on the way)",
     );
-    let long_ago = gone("no-answer", Some(3600));
-    assert_eq!(judge(&long_ago, None)[0].code, "no-answer");
     is(
         &gone("other-secret", None),
         "refused",
@@ -106,6 +104,16 @@ fn a_lossy_path_a_slow_path_and_a_narrow_path_are_told_apart() {
         "only 1200 bytes pass at a time, 1452 to others: a tunnel, or large packets are dropped",
     );
     let hole = LinkLine { black_holes: 2, mtu: Some(1200), ..well() };
+    let own = |mtu| {
+        let line = LinkLine { mtu: Some(mtu), ..well() };
+        let widest = Widest { link: Some(mtu), interfaces: Some(1452) };
+        super::judge(&line, widest, OddSecret::Unclear)
+    };
+    assert_eq!(
+        own(1280)[0].text,
+        "only 1280 bytes pass at a time, where the network interfaces of this host take 1452: a tunnel, or large packets are dropped on the way"
+    );
+    assert_eq!(own(1452 - 48), [], "headers, and where the search ends");
     assert!(judge(&hole, None)[0].text.contains("2 times; 1200 bytes pass now"));
 }
 

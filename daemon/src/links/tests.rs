@@ -40,7 +40,7 @@ fn report() -> LinkReport {
 
 #[test]
 fn every_member_has_a_line_and_one_without_a_connection_says_since_when_and_why() {
-    let lines = lines(&sample(State::Quorate), &[report()], 1_795_000_010_000);
+    let lines = lines(&sample(State::Quorate), &[report()], None, 1_795_000_010_000);
     let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
     assert_eq!(names, ["a", "c"], "all but this node, also whom nothing was sent to");
     assert_eq!(lines[0].address, Some("10.0.0.1:4747".parse().unwrap()));
@@ -62,7 +62,7 @@ fn the_times_of_pings_are_told_as_how_many_took_no_longer() {
     let mut times = PingTimes { sum: Duration::from_millis(1_600), ..PingTimes::default() };
     (times.classes[0], times.classes[3], times.classes[PING_CLASSES.len()]) = (7, 2, 1);
     status.pings = vec![(Instance::from_bytes([3; 16]), times)];
-    let lines = lines(&status, &[report()], 0);
+    let lines = lines(&status, &[report()], None, 0);
     let pings = lines[1].pings.as_ref().expect("it is pinged");
     assert_eq!((pings.answers, pings.sum_micros, &lines[0].pings), (10, 1_600_000, &None));
     let answers: Vec<u64> = pings.within.iter().map(|within| within.answers).collect();
@@ -72,7 +72,7 @@ fn the_times_of_pings_are_told_as_how_many_took_no_longer() {
 #[test]
 fn a_stranger_has_a_line_by_its_instance() {
     let stranger = LinkReport { instance: Instance::from_bytes([9; 16]), ..report() };
-    let lines = lines(&sample(State::Quorate), &[stranger], 0);
+    let lines = lines(&sample(State::Quorate), &[stranger], None, 0);
     let line = lines.last().unwrap();
     assert_eq!((line.role.as_str(), &line.name), ("", &Instance::from_bytes([9; 16]).short()));
 }

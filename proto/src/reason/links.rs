@@ -30,8 +30,8 @@ pub enum LinkCause {
     Slow { name: String, millis: u64 },
     /// Packets of a size that passed no longer do.
     Hole { name: String, times: u64, bytes: u16 },
-    /// Smaller packets than elsewhere.
-    Narrow { name: String, bytes: u16, best: u16 },
+    /// Smaller packets than elsewhere: than to `others`, or than what this host's own network takes.
+    Narrow { name: String, bytes: u16, best: u16, others: bool },
 }
 
 impl Cause for LinkCause {
@@ -90,7 +90,7 @@ impl Cause for LinkCause {
             Self::Hole { times, bytes, .. } => format!(
                 "packets of a size that had passed no longer did, {times} times; {bytes} bytes pass now: MTU trouble on the way"
             ),
-            Self::Narrow { bytes, best, .. } => format!(
+            Self::Narrow { bytes, best, others: true, .. } => format!(
                 "only {bytes} bytes pass at a time, {best} to others: a tunnel, or large packets are dropped"
             ),
         }
@@ -99,6 +99,10 @@ impl Cause for LinkCause {
     fn remedy(&self) -> String {
         match self {
             Self::NoLink { me, name, .. } => format!(
+            Self::Narrow { bytes, best, .. } => format!(
+                "only {bytes} bytes pass at a time, where the network interfaces of this host take {best}: a tunnel, or large packets \
+                 are dropped on the way"
+            ),
                 "look at the network between {me} and {name}: quorate's UDP port (4747 unless set) must pass both ways; from here: `quorate ping {name}`"
             ),
             Self::NoAnswer { name, port, one_way: true, .. } => format!(

@@ -104,6 +104,8 @@ struct Way {
     killing: bool,
     held: VecDeque<Held>,
     lost: u64,
+    /// The largest packet that passes.
+    widest: Option<usize>,
 }
 
 /// What happened to packets so far.
@@ -233,7 +235,14 @@ impl Relay {
         network.way(other, one).shut = cut;
     }
 
-    /// Packets lost on a way that was shut.
+    /// Loses packets of more than so many bytes between two nodes, or no longer.
+    pub fn narrow(&self, one: u8, other: u8, widest: Option<usize>) {
+        let mut network = self.network();
+        network.way(one, other).widest = widest;
+        network.way(other, one).widest = widest;
+    }
+
+    /// Packets lost on a way that was shut or too narrow.
     pub fn lost(&self, from: u8, to: u8) -> u64 {
         self.network().way(from, to).lost
     }
@@ -276,7 +285,7 @@ impl Network {
         let way = self.ways.entry((from, to)).or_default();
         match twin {
             Some(twin) if way.killing && established => self.fronts[&from].send(to, twin, bytes),
-            _ if way.shut => {
+            _ if way.shut || way.widest.is_some_and(|widest| bytes.len() > widest) => {
                 way.lost += 1;
                 self.counts.lost += 1;
             }

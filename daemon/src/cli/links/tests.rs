@@ -2,7 +2,7 @@
 
 use super::{bytes, draw_links};
 use crate::cli::format::Pen;
-use crate::judgement::judge;
+use crate::judgement::{Widest, judge};
 use crate::link_line::{DialLine, DroppedLine, LaneLine, LinkLine, WaitingLine};
 
 const PLAIN: Pen = Pen { colour: false };
@@ -59,7 +59,7 @@ fn gone() -> LinkLine {
 #[test]
 fn the_links_are_drawn_with_every_lane_and_what_is_wrong() {
     let mut links = vec![up(), gone()];
-    links[1].findings = judge(&links[1], Some(1452), quorate_proto::OddSecret::Unclear);
+    links[1].findings = judge(&links[1], Widest::default(), quorate_proto::OddSecret::Unclear);
     let expected = "\
 LINK  ADDRESS        CONNECTION     DIALLED BY  RTT P50  P99      LOSS   MTU   UNACKED  RESENT  TWICE
 n2    10.0.0.2:4747  up 3 h 12 min  this node   0.21 ms  0.81 ms  0.0 %  1452  0        0       0

@@ -222,7 +222,8 @@ fn links() -> Vec<LinkCause> {
         LinkCause::Behind { name: name(), frames: 600, clean: false },
         LinkCause::Slow { name: name(), millis: 230 },
         LinkCause::Hole { name: name(), times: 2, bytes: 1200 },
-        LinkCause::Narrow { name: name(), bytes: 1200, best: 1452 },
+        LinkCause::Narrow { name: name(), bytes: 1200, best: 1452, others: true },
+        LinkCause::Narrow { name: name(), bytes: 1200, best: 1452, others: false },
     ]
 }
 
