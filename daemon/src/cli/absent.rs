@@ -24,12 +24,21 @@ pub(super) fn findings(client: &Client) -> Vec<Finding> {
     let socket = PathBuf::from(client.socket());
     // What systemd runs, with the usual configuration, is the daemon with the usual socket.
     let usual = socket == Path::new(super::arguments::SOCKET);
-    let mut found: Vec<Finding> = bad_config(usual).iter().map(Finding::of).collect();
     let last = last_error::read(&socket).or_else(|| usual.then(last_in_journal).flatten());
     let unit = usual.then(unit_state).flatten();
     let ended = DaemonCause::Ended { socket: client.socket(), unit, last };
-    found.push(Finding::of(&ended));
-    found
+    causes(bad_config(usual), ended).iter().map(Finding::of).collect()
+}
+
+/// What adds something. A configuration that is refused explains why there is no daemon, unless that ended with another error.
+fn causes(config: Option<DaemonCause>, ended: DaemonCause) -> Vec<DaemonCause> {
+    let explained = match (&config, &ended) {
+        (Some(DaemonCause::Config { problem, .. }), DaemonCause::Ended { last, .. }) => {
+            last.as_ref().is_none_or(|last| last.contains(problem.as_str()))
+        }
+        _ => false,
+    };
+    config.into_iter().chain((!explained).then_some(ended)).collect()
 }
 
 /// The configuration that the daemon would read, when it is refused. Who may not read it cannot judge it.
@@ -71,10 +80,43 @@ fn unit_state() -> Option<String> {
     Some(format!("{active} ({sub}), last result {result}, started again {restarts} times"))
 }
 
+const OWN_WORDS: &str = "_SYSTEMD_UNIT=quorate.service";
+
+/// The last error that quorate itself wrote.
 fn last_in_journal() -> Option<String> {
     let text = said(
         "journalctl",
-        &["-u", "quorate", "-p", "err", "-n", "1", "-o", "cat", "--no-pager", "-q"],
+        // By the unit of the sender: `-u` would also find what systemd says of it, which is in the unit's state already.
+        &[OWN_WORDS, "-p", "err", "-n", "1", "-o", "cat", "--no-pager", "-q"],
     )?;
     text.lines().last().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_is_refused_is_told_alone_unless_the_daemon_ended_with_another_error() {
+        let config = || DaemonCause::Config {
+            file: "/etc/quorate/quorate.toml".to_owned(),
+            problem: "unknown key `colour`".to_owned(),
+        };
+        let ended = |last: Option<&str>| DaemonCause::Ended {
+            socket: "/run/quorate/quorate.sock".to_owned(),
+            unit: Some("failed (failed)".to_owned()),
+            last: last.map(str::to_owned),
+        };
+        assert_eq!(causes(Some(config()), ended(None)), [config()]);
+        let same = ended(Some("cannot start: unknown key `colour`"));
+        assert_eq!(causes(Some(config()), same), [config()]);
+        let other = ended(Some("the disk failed"));
+        assert_eq!(causes(Some(config()), other.clone()), [config(), other.clone()]);
+        assert_eq!(causes(None, other.clone()), [other]);
+    }
+
+    #[test]
+    fn the_journal_is_asked_for_what_quorate_wrote_and_not_for_what_systemd_says_of_it() {
+        assert!(OWN_WORDS.starts_with("_SYSTEMD_UNIT="), "trusted, and of the sender");
+    }
 }
