@@ -99,12 +99,18 @@ fn of_reason(reason: &ReasonPage, page: &StatusPage) -> Finding {
         subject: reason.subject.clone(),
         text: reason.text.clone(),
         since: reason.since.clone(),
-        meaning: match reason.code.starts_with("copy-") {
+        meaning: match reason.code.starts_with("copy-") || is_about_a_gone_voter(reason, page) {
             true => format!("{}; {}", reason.meaning, spare_voters(page)),
             false => reason.meaning.clone(),
         },
         remedy: reason.remedy.clone(),
     }
+}
+
+/// A reason that explains why a voter is gone is told in place of that.
+fn is_about_a_gone_voter(reason: &ReasonPage, page: &StatusPage) -> bool {
+    let mut gone = page.members.iter().filter(|member| is_gone(member, page));
+    gone.any(|member| member.role == "voter" && reason.subject.as_ref() == Some(&member.name))
 }
 
 fn of_opinion(opinion: &OpinionPage) -> Finding {

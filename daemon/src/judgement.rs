@@ -30,8 +30,6 @@ const LEAST_MTU: u16 = 1200;
 const MTU_SEARCH_ENDS: u16 = 48;
 /// Until then the search for the path's MTU may not be over.
 const MTU_FOUND_SECONDS: u64 = 10;
-/// A handshake that came to nothing says something about now for this long: dials are at most that far apart.
-const KNOCK_SECONDS: u64 = 60;
 /// Where a peer listens whose address is not known.
 const PORT: u16 = 4747;
 
@@ -86,7 +84,8 @@ pub(crate) fn age(seconds: u64) -> String {
 
 fn absent(line: &LinkLine, odd: OddSecret) -> Option<LinkCause> {
     if let Some(dials) = &line.dials {
-        return Some(unanswered(line, dials, odd));
+        // That this host does not listen to a copy is no trouble of the link.
+        return (dials.code != "clone").then(|| unanswered(line, dials, odd));
     }
     let (gone, why) = (line.gone_seconds?, line.gone_why.clone()?);
     // A connection that closed in good order was not needed, or the peer has stopped.
@@ -98,8 +97,8 @@ fn unanswered(line: &LinkLine, dials: &DialLine, odd: OddSecret) -> LinkCause {
     let name = line.name.clone();
     let place = line.address.map_or_else(|| name.clone(), |address| address.to_string());
     let (since, count) = (age(dials.since_seconds), dials.failures);
-    if dials.code == "no-answer" {
-        let one_way = dials.knocked_seconds.is_some_and(|ago| ago <= KNOCK_SECONDS);
+    let one_way = dials.code == "one-way";
+    if one_way || dials.code == "no-answer" {
         let port = line.address.map_or(PORT, |address| address.port());
         return LinkCause::NoAnswer { name, place, port, since, dials: count, one_way };
     }

@@ -115,7 +115,7 @@ pub(crate) struct DialLine {
     pub(crate) failures: u32,
     /// How long ago the first of them ended.
     pub(crate) since_seconds: u64,
-    /// Short word for the last one: `no-answer`, `other-secret`, `other-cluster`, `protocol`, `myself`, `handshake`.
+    /// Short word for the last one: `no-answer`, `one-way`, `other-secret`, `other-cluster`, `protocol`, `myself`, `handshake`, `clone`.
     pub(crate) code: String,
     /// The same in words.
     pub(crate) why: String,

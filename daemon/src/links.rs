@@ -163,11 +163,13 @@ fn dropped(report: &LinkReport) -> Vec<DroppedLine> {
 fn dials(report: &DialReport) -> DialLine {
     let code = match report.last {
         DialFailure::NoAnswer => "no-answer",
+        DialFailure::OneWay => "one-way",
         DialFailure::OtherSecret { .. } => "other-secret",
         DialFailure::OtherCluster { .. } => "other-cluster",
         DialFailure::Protocol { .. } => "protocol",
         DialFailure::Myself => "myself",
         DialFailure::Twice => "twice",
+        DialFailure::Copy { .. } => "clone",
         DialFailure::CannotSend(CannotSend::Family { .. }) => "other-family",
         DialFailure::CannotSend(CannotSend::NoRoute { .. }) => "no-route",
         DialFailure::Handshake { .. } => "handshake",

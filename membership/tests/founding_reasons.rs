@@ -178,6 +178,50 @@ fn too_few_seeds_are_named_with_how_long_they_are_missing() {
 }
 
 #[test]
+fn a_seed_that_is_missing_for_a_known_cause_is_not_to_be_started() {
+    let mut one = One::of(5, Mode::Majority);
+    let secret = DialFailure::OtherSecret { theirs: "aa".to_owned(), ours: "bb".to_owned() };
+    fails(&mut one, 1, secret);
+    let problem = Some("NXDOMAIN".to_owned());
+    one.step(Input::Resolved { slot: 2, addresses: Vec::new(), problem });
+    let copy = "a copy".to_owned();
+    fails(&mut one, 3, DialFailure::Copy { reason: copy });
+    fails(&mut one, 4, DialFailure::NoAnswer);
+    assert_eq!(
+        one.reason("too-few").remedy,
+        "for f3: do what is said here under unresolved; for f2: do what is said here under other-secret; for f4: do what is said here \
+         under clone; on f5: `systemctl start quorate`"
+    );
+    let reasons = one.founding.reasons(Moment::from_micros(one.now));
+    assert!(reasons.iter().all(|reason| reason.subject.as_deref() != Some("f4")), "{reasons:?}");
+}
+
+#[test]
+fn a_host_that_is_two_seeds_is_told_to_start_neither() {
+    let mut one = One::fresh();
+    one.step(Input::OwnSlot(OwnSlot::Several(0, 2)));
+    let own = "for f1, f3: do what is said here under own-slot";
+    assert_eq!(one.reason("too-few").remedy, format!("{own}; on f2: `systemctl start quorate`"));
+    let mut same = One::fresh();
+    let addresses = vec![address_of(1)];
+    same.step(Input::Resolved { slot: 2, addresses, problem: None });
+    let reason = same.reason("too-few");
+    assert_eq!(reason.remedy, "for f2, f3: do what is said here under own-slot");
+}
+
+#[test]
+fn a_seed_that_is_met_and_does_not_count_is_asked_what_it_lacks() {
+    let mut one = One::fresh();
+    one.up(session(1, 1, 3, Mode::Majority));
+    let remedy = one.reason("too-few").remedy;
+    assert!(remedy.starts_with("on f2, which runs: `quorate why`"), "{remedy}");
+    let mut other = One::fresh();
+    other.up(session(1, 1, 3, Mode::Durable));
+    let remedy = other.reason("too-few").remedy;
+    assert!(remedy.starts_with("for f2: do what is said here under other-seeds"), "{remedy}");
+}
+
+#[test]
 fn a_marker_without_data_only_rejoins_and_says_how_to_begin_anew() {
     let genesis = GenesisId::from_bytes([5; 16]);
     let mut settings = config(1, Mode::Majority);
@@ -191,6 +235,7 @@ fn a_marker_without_data_only_rejoins_and_says_how_to_begin_anew() {
     let reason = one.reason("marker");
     assert!(reason.text.contains(&genesis.to_string()));
     assert!(reason.remedy.contains("quorate reset --cluster test"));
+    assert!(reason.remedy.starts_with("`seeds` names no other host"), "{}", reason.remedy);
     assert_eq!(one.alarms(), ["marker"]);
     assert!(one.founding.state().promised.is_none(), "not even the only seed founds");
 }

@@ -68,8 +68,8 @@ pub use raft::{
     RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 pub use reason::{
-    Cause, Copied, CopyCause, DaemonCause, FoundingCause, LinkCause, MemberCause, MissingVoter,
-    OddSecret, PlaceTrouble, Reason, ReasonCode, SeedTrouble, Trouble,
+    Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known, LinkCause, MemberCause,
+    MissingSeed, MissingVoter, OddSecret, PlaceTrouble, Reason, ReasonCode, SeedTrouble, Trouble,
 };
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,

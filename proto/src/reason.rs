@@ -8,13 +8,15 @@ mod code;
 mod copies;
 mod daemon;
 mod founding;
+mod known;
 mod links;
 mod members;
 
 pub use code::ReasonCode;
 pub use copies::{Copied, CopyCause};
 pub use daemon::DaemonCause;
-pub use founding::{FoundingCause, OddSecret, PlaceTrouble, SeedTrouble};
+pub use founding::{FoundingCause, MissingSeed, OddSecret, PlaceTrouble, SeedTrouble};
+pub use known::Known;
 pub use links::LinkCause;
 pub use members::{MemberCause, MissingVoter, Trouble};
 

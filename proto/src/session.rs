@@ -56,6 +56,11 @@ pub enum DialFailure {
     /// Nothing came back on the UDP port.
     #[error("no answer on the UDP port (host down, daemon not running, or a firewall)")]
     NoAnswer,
+    /// The same, though the other side's own handshakes come in here.
+    #[error(
+        "its packets come in, but ours have had no answer: the UDP port is dropped in one direction"
+    )]
+    OneWay,
     /// The other side holds another secret.
     #[error("answers with another cluster secret (fingerprint {theirs}, ours is {ours})")]
     OtherSecret {
@@ -87,6 +92,12 @@ pub enum DialFailure {
     /// The other side does not listen to this host, for its disk life runs elsewhere too.
     #[error("another host runs the same disk, or a later start of it")]
     Twice,
+    /// This host does not listen to the other side, which came with a disk life that runs elsewhere too, or ran later.
+    #[error("not listened to: {reason}")]
+    Copy {
+        /// How that shows.
+        reason: String,
+    },
     /// We reached ourselves.
     #[error("the address is this node's own")]
     Myself,

@@ -87,4 +87,6 @@ pub enum WarningKind {
     DiskStalled = 6,
     /// Its own disk answers late.
     DiskSlow = 7,
+    /// Its packets reach the host at `standing`, and those of that host do not reach it. `instance` is that of a member.
+    OneWay = 8,
 }

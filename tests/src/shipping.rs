@@ -220,7 +220,9 @@ impl World {
         }
         let banned = self.bans(host, peer) || self.bans(peer, host);
         if banned || !self.answers(host, peer, address) {
-            self.give(host, Input::DialFailed { address, failure: DialFailure::NoAnswer });
+            let knocks = !banned && self.knocks(peer, host);
+            let failure = if knocks { DialFailure::OneWay } else { DialFailure::NoAnswer };
+            self.give(host, Input::DialFailed { address, failure });
             return;
         }
         if self.turns_away(host, peer) || self.turns_away(peer, host) {

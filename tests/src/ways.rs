@@ -20,6 +20,15 @@ impl World {
             && place.paused_until.is_none_or(|until| until <= self.now)
     }
 
+    /// Whether the handshakes of a host that runs come in at another whose own do not come there: who has lost a link dials.
+    pub(crate) fn knocks(&self, from: usize, host: usize) -> bool {
+        let place = &self.hosts[from];
+        place.process.is_some()
+            && place.paused_until.is_none_or(|until| until <= self.now)
+            && self.network.passes(from, host)
+            && !self.network.passes(host, from)
+    }
+
     /// Whether packets from one host pass to another over the connection that stands there.
     pub(crate) fn passes(&self, from: usize, host: usize) -> bool {
         let link = self.hosts[host].process.as_ref().and_then(|process| process.links.get(&from));

@@ -56,7 +56,12 @@ impl Shared {
                 true
             }
             Err(failure) => {
-                lock(&self.dials).failed(address, &failure);
+                let failure = {
+                    let mut dials = lock(&self.dials);
+                    let failure = dials.judged(Instant::now(), address, failure);
+                    dials.failed(address, &failure);
+                    failure
+                };
                 tracing::debug!(%address, %failure, "dial failed");
                 self.tell(TransportEvent::DialFailed { address, failure }).await;
                 false

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// only makes its next dial come sooner.
 const ADDRESSES: usize = 4 * quorate_proto::limits::MEMBERS;
 
+/// A handshake of the peer that came to nothing says something of a dial that ends within so long: a peer that seeks us dials more often.
+const KNOCKED: Duration = Duration::from_secs(10);
+
 /// Whether a dial may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begin {
@@ -141,6 +144,21 @@ impl DialBook {
         }
     }
 
+    /// What a failed dial of this address says, with what comes in from there.
+    pub(crate) fn judged(
+        &self,
+        now: Instant,
+        address: SocketAddr,
+        failure: DialFailure,
+    ) -> DialFailure {
+        let knocked = self.dials.get(&address).and_then(|dial| dial.told.knocked);
+        let of_late = knocked.is_some_and(|at| now.saturating_duration_since(at) < KNOCKED);
+        match failure {
+            DialFailure::NoAnswer if of_late => DialFailure::OneWay,
+            failure => failure,
+        }
+    }
+
     /// Why the last dial of this address failed.
     pub(crate) fn failed(&mut self, address: SocketAddr, failure: &DialFailure) {
         if let Some(dial) = self.dials.get_mut(&address) {
@@ -200,6 +218,23 @@ mod tests {
         book.end(now, address, false, &timings);
         book.heard(now, address);
         assert_eq!(book.begin(now, address, false), Begin::Now);
+    }
+
+    #[test]
+    fn no_answer_from_a_peer_that_knocks_is_one_way_for_as_long_as_it_does() {
+        let mut book = DialBook::default();
+        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let now = Instant::now();
+        let judged = |book: &mut DialBook, at| book.judged(at, address, DialFailure::NoAnswer);
+        assert_eq!(book.begin(now, address, false), Begin::Now);
+        assert_eq!(judged(&mut book, now), DialFailure::NoAnswer);
+        book.knocked(now, address);
+        assert_eq!(judged(&mut book, now + KNOCKED / 2), DialFailure::OneWay);
+        assert_eq!(judged(&mut book, now + KNOCKED), DialFailure::NoAnswer, "it does no more");
+        let twice = book.judged(now, address, DialFailure::Twice);
+        assert_eq!(twice, DialFailure::Twice, "an answer came");
+        book.heard(now, address);
+        assert_eq!(judged(&mut book, now), DialFailure::NoAnswer);
     }
 
     #[test]

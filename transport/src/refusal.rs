@@ -102,10 +102,9 @@ impl Refusal {
             }
             Self::Protocol { theirs_min, theirs_max } => ours.mismatch(*theirs_min, *theirs_max),
             Self::Myself => DialFailure::Myself,
-            Self::TurnedAway(text) | Self::Twice(text) => {
-                DialFailure::Handshake { reason: (*text).to_owned() }
-            }
-            Self::Copy => DialFailure::Handshake { reason: COPY.to_owned() },
+            Self::TurnedAway(text) => DialFailure::Handshake { reason: (*text).to_owned() },
+            Self::Twice(text) => DialFailure::Copy { reason: (*text).to_owned() },
+            Self::Copy => DialFailure::Copy { reason: COPY.to_owned() },
             Self::Broken(text) => DialFailure::Handshake { reason: text.clone() },
         }
     }

@@ -255,6 +255,9 @@ impl Node {
                 if failure == DialFailure::Twice {
                     self.taken_for_a_copy_at(address, out);
                 }
+                if failure == DialFailure::OneWay {
+                    self.not_heard_at(address, out);
+                }
                 self.duties_due |= self.whereabouts.silent(address);
                 self.step_founding(FoundingInput::DialFailed { address, failure }, out);
             }

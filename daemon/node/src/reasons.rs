@@ -6,7 +6,8 @@ use crate::node::Node;
 use crate::relay::no_link;
 use crate::status::State;
 use quorate_proto::{
-    Member, MemberCause, MemberState, MissingVoter, Moment, Reason, ReasonCode, Role, Verdict,
+    Address, Known, Member, MemberCause, MemberState, MissingVoter, Moment, Reason, ReasonCode,
+    Role, Verdict,
 };
 
 /// An election that was to end within moments has not.
@@ -16,7 +17,7 @@ impl Node {
     pub(crate) fn reasons(&self, now: Moment) -> Vec<Reason> {
         let state = self.state();
         let mut reasons = match state {
-            State::Quorate => self.founding.standing_reasons(),
+            State::Quorate => self.standing_reasons(),
             State::Waiting => self.founding.reasons(now),
             State::Joining => self.joining_reasons(now),
             State::NoQuorum => self.no_quorum_reasons(now),
@@ -38,7 +39,32 @@ impl Node {
         reasons.extend(self.quota_reason());
         reasons.extend(self.crowd_reasons(now));
         reasons.extend(self.copy_reasons(now));
+        without_what_is_explained(&mut reasons);
         reasons
+    }
+
+    /// What the founding says of seeds, by the name of the member where it is one that refuses this node: one host has one name.
+    fn standing_reasons(&self) -> Vec<Reason> {
+        let mut reasons = self.founding.standing_reasons();
+        for member in self.health.view.members.iter() {
+            let Some((seed, code)) = self.refusal_of(member) else { continue };
+            let about =
+                |reason: &Reason| reason.code == code && reason.subject.as_deref() == Some(seed);
+            if code == ReasonCode::OneWay {
+                // Told as what all nodes are told.
+                reasons.retain(|reason| !about(reason));
+            }
+            for reason in reasons.iter_mut().filter(|reason| about(reason)) {
+                reason.subject = Some(member.name.clone());
+            }
+        }
+        reasons
+    }
+
+    /// Why a member refuses this node, with the seed whose dial says so.
+    fn refusal_of(&self, member: &Member) -> Option<(&str, ReasonCode)> {
+        let places = [&member.address, &member.also_at].into_iter().flatten();
+        places.filter_map(Address::socket).find_map(|at| self.founding.refused_at(at))
     }
 
     fn own_disk_reasons(&self) -> impl Iterator<Item = Reason> {
@@ -103,7 +129,7 @@ impl Node {
 
     fn no_quorum_reasons(&self, now: Moment) -> Vec<Reason> {
         let since = self.health.quorum_lost.unwrap_or(now);
-        let mut reasons = self.founding.standing_reasons();
+        let mut reasons = self.standing_reasons();
         let cut_off = self.cut_off_from_all();
         reasons.extend(cut_off.clone().map(|(cause, since)| Reason::of(&cause, since)));
         let voters = self.health.view.members.iter().filter(|member| member.role() == Role::Voter);
@@ -114,8 +140,8 @@ impl Node {
             missing.extend(self.how_it_is_missing(voter));
         }
         // To look for power and network on those helps nothing.
-        let replaced = missing.iter().filter(|voter| voter.replaced);
-        let replaced: Vec<String> = replaced.map(|voter| voter.name.clone()).collect();
+        let told = missing.iter().filter(|voter| voter.replaced || voter.known != Known::Nothing);
+        let told: Vec<String> = told.map(|voter| voter.name.clone()).collect();
         let cause = MemberCause::NoLeader {
             voters: count + never,
             here: count - missing.len(),
@@ -131,9 +157,11 @@ impl Node {
         reasons.push(Reason::of(&cause, since));
         if cut_off.is_none() {
             let silent = self.silent_members();
-            reasons.extend(silent.filter(|reason| {
-                !reason.subject.as_ref().is_some_and(|name| replaced.contains(name))
-            }));
+            reasons.extend(
+                silent.filter(|reason| {
+                    !reason.subject.as_ref().is_some_and(|name| told.contains(name))
+                }),
+            );
         }
         reasons
     }
@@ -202,6 +230,91 @@ impl Node {
                 && (session.name.as_str() == voter.name
                     || crate::names::is_at(voter, session.place()))
         });
-        Some(MissingVoter { name: voter.name.clone(), how, ended, replaced })
+        let known = self.refusal_of(voter).map_or(Known::Nothing, |(_, code)| Known::Told(code));
+        Some(MissingVoter { name: voter.name.clone(), how, ended, replaced, known })
+    }
+}
+
+/// A way that is open in one direction is the cause of a link that is cut.
+fn without_what_is_explained(reasons: &mut Vec<Reason>) {
+    let one_way = reasons.iter().filter(|reason| reason.code == ReasonCode::OneWay);
+    let one_way: Vec<Option<String>> = one_way.map(|reason| reason.subject.clone()).collect();
+    reasons
+        .retain(|reason| reason.code != ReasonCode::NoLink || !one_way.contains(&reason.subject));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Input;
+    use crate::trial::{Trial, address, life};
+    use quorate_proto::{
+        DialFailure, EnvelopeBody, Lane, ReasonCode, SessionEnd, Warning, WarningKind, Warnings,
+    };
+
+    #[test]
+    fn a_voter_that_came_back_with_another_secret_is_named_once_and_not_looked_for() {
+        let mut trial = Trial::voter();
+        let (instance, end) = (life(2), SessionEnd::TimedOut);
+        trial.turn([Input::SessionDown { instance, number: 2, end }]);
+        let failure = DialFailure::OtherSecret { theirs: "aa".to_owned(), ours: "bb".to_owned() };
+        trial.turn([Input::DialFailed { address: address(2), failure }]);
+        let reasons = trial.node.status(trial.now).reasons;
+        let about = reasons.iter().filter(|reason| reason.subject.as_deref() == Some("n2"));
+        let about: Vec<ReasonCode> = about.map(|reason| reason.code).collect();
+        assert_eq!(about, [ReasonCode::OtherSecret], "{reasons:?}");
+        let lost = reasons.iter().find(|reason| reason.code == ReasonCode::NoLeader);
+        let remedy = &lost.expect("nobody leads").remedy;
+        assert!(remedy.starts_with("for n2: do what is said here under other-secret"), "{remedy}");
+        assert!(!remedy.contains("power"), "{remedy}");
+    }
+
+    #[test]
+    fn a_seed_whose_name_is_gone_is_told_behind_the_birth_where_no_link_stands() {
+        let mut trial = Trial::voter();
+        let told = |trial: &Trial| {
+            let reasons = trial.node.status(trial.now).reasons;
+            reasons.iter().any(|reason| reason.code == ReasonCode::Unresolved)
+        };
+        let problem = Some("NXDOMAIN".to_owned());
+        trial.turn([Input::Resolved { slot: 1, addresses: Vec::new(), problem }]);
+        assert!(!told(&trial), "its last address is good, as long as it is met there");
+        let (instance, end) = (life(2), SessionEnd::TimedOut);
+        trial.turn([Input::SessionDown { instance, number: 2, end }]);
+        assert!(told(&trial));
+    }
+
+    #[test]
+    fn a_member_that_is_heard_and_does_not_hear_is_told_so_by_all_and_explains_the_cut_link() {
+        let mut trial = Trial::voter();
+        let (instance, end) = (life(2), SessionEnd::TimedOut);
+        trial.turn([Input::SessionDown { instance, number: 2, end }]);
+        trial.turn([Input::DialFailed { address: address(2), failure: DialFailure::OneWay }]);
+        let reasons = trial.node.status(trial.now).reasons;
+        let about = reasons.iter().filter(|reason| reason.subject.as_deref() == Some("n2"));
+        let about: Vec<_> = about.map(|reason| (reason.code, reason.text.as_str())).collect();
+        let text = "packets of n2 reach n1, but those of n1 do not reach n2: UDP 4747 is dropped in one direction";
+        assert_eq!(about, [(ReasonCode::OneWay, text)], "{reasons:?}");
+        let mut deaf = Trial::member_under_2(5);
+        let warning = Warning {
+            kind: WarningKind::OneWay.into(),
+            instance: life(1),
+            name: "n1".to_owned(),
+            address: address(1).into(),
+            standing: Some(address(2).into()),
+            ..Warning::default()
+        };
+        let relayed = |warning: Warning| Warnings { list: vec![warning], choices: Vec::new() };
+        deaf.hears(2, Lane::Control, EnvelopeBody::Warnings(relayed(warning.clone())));
+        let told = |trial: &Trial| {
+            let mut reasons = trial.node.status(trial.now).reasons.into_iter();
+            reasons.find(|reason| reason.code == ReasonCode::OneWay)
+        };
+        let reason = told(&deaf).expect("it is about this host");
+        assert_eq!(reason.subject.as_deref(), Some("n2"));
+        assert!(reason.remedy.starts_with("let UDP port 4747 in on n1"), "{}", reason.remedy);
+        let mut third = Trial::member_under_2(5);
+        let about_3 = Warning { instance: life(3), name: "n3".to_owned(), ..warning };
+        third.hears(2, Lane::Control, EnvelopeBody::Warnings(relayed(about_3)));
+        assert_eq!(told(&third), None, "a way that others lack");
     }
 }

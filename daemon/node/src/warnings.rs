@@ -12,8 +12,8 @@ use crate::node::Node;
 use crate::timers::Timer;
 use quorate_proto::{
     Address, Choice, Copied, CopyCause, CopyGuess, EnvelopeBody, FrameKind, HealthEpoch, Instance,
-    MemberCause, Moment, NodeName, Reason, ReasonCode, Session, Trouble, Warning, WarningKind,
-    Warnings as Told, limits,
+    LinkCause, Member, MemberCause, Moment, NodeName, Reason, ReasonCode, Session, Trouble,
+    Warning, WarningKind, Warnings as Told, limits,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -167,6 +167,23 @@ impl Node {
         self.warn(warning, out);
     }
 
+    /// Packets of a member at this address come in, and those of this node do not reach it: it cannot know that itself.
+    pub(crate) fn not_heard_at(&mut self, address: SocketAddr, out: &mut Vec<Output>) {
+        let mut members = self.health.view.members.iter();
+        let Some(member) = members.find(|member| crate::names::is_at(member, address)) else {
+            return;
+        };
+        let warning = Warning {
+            kind: WarningKind::OneWay.into(),
+            instance: member.instance,
+            name: member.name.clone(),
+            address: address.into(),
+            standing: self.standing(self.config.instance).map(Into::into),
+            ..Warning::default()
+        };
+        self.warn(warning, out);
+    }
+
     /// This node saw something that all should know.
     pub(crate) fn warn(&mut self, warning: Warning, out: &mut Vec<Output>) {
         self.note_warning(warning, false, out);
@@ -272,11 +289,31 @@ impl Node {
             let warning = &entry.warning;
             trouble(warning.kind()).is_some() && warning.instance == self.config.instance
         };
-        let fresh = fresh.filter(move |entry| !own_disk(entry));
+        // A way that others lack is no trouble of this host.
+        let others_way = move |entry: &&Entry| {
+            let deaf = entry.warning.instance == self.config.instance;
+            entry.warning.kind() == WarningKind::OneWay && !deaf && !entry.is_seen(now)
+        };
+        let fresh = fresh.filter(move |entry| !own_disk(entry) && !others_way(entry));
         fresh.map(|entry| self.reason_of(&entry.warning, entry.at, entry.since))
     }
 
+    /// A way that is open in one direction only, by the names of its ends.
+    fn one_way(&self, warning: &Warning, at: SocketAddr) -> LinkCause {
+        let there = warning.standing.as_ref().and_then(Address::socket);
+        let is_there =
+            |member: &&Member| there.is_some_and(|there| crate::names::is_at(member, there));
+        let hears = self.health.view.members.iter().find(is_there);
+        let hears = hears.map_or_else(|| "another host".to_owned(), |member| member.name.clone());
+        let (deaf, me) = (warning.name.clone(), warning.instance == self.config.instance);
+        let other = if me { hears.clone() } else { deaf.clone() };
+        LinkCause::OneWay { deaf, hears, other, port: at.port() }
+    }
+
     fn reason_of(&self, warning: &Warning, at: SocketAddr, since: Moment) -> Reason {
+        if warning.kind() == WarningKind::OneWay {
+            return Reason::of(&self.one_way(warning, at), since);
+        }
         let Some(trouble) = trouble(warning.kind()) else {
             return Reason::of(&self.cause_of(warning, at), since);
         };

@@ -70,7 +70,7 @@ fn a_firewall_a_one_way_firewall_and_a_refusal_are_told_apart() {
         "no answer from 10.0.0.3:4747 for 12 s (7 dials): host down, daemon not running, or UDP 4747 blocked",
     );
     is(
-        &gone("no-answer", Some(4)),
+        &gone("one-way", Some(4)),
         "one-way",
         "packets of 10.0.0.3:4747 come in, but ours have had no answer for 12 s (7 dials): UDP 4747 is dropped in one direction (firewall there, or on the way)",
     );
@@ -79,6 +79,7 @@ fn a_firewall_a_one_way_firewall_and_a_refusal_are_told_apart() {
         "refused",
         "dials of 10.0.0.3:4747 have failed for 12 s, 7 dials: the reason is other-secret",
     );
+    assert_eq!(judge(&gone("clone", None), None), [], "a copy that is not listened to");
     let silent = LinkLine { dials: None, ..gone("", None) };
     is(&silent, "timed-out", "no connection for 13 s: nothing was heard within the time limit");
 }
@@ -103,7 +104,6 @@ fn a_lossy_path_a_slow_path_and_a_narrow_path_are_told_apart() {
         "mtu",
         "only 1200 bytes pass at a time, 1452 to others: a tunnel, or large packets are dropped",
     );
-    let hole = LinkLine { black_holes: 2, mtu: Some(1200), ..well() };
     let own = |mtu| {
         let line = LinkLine { mtu: Some(mtu), ..well() };
         let widest = Widest { link: Some(mtu), interfaces: Some(1452) };
@@ -114,6 +114,7 @@ fn a_lossy_path_a_slow_path_and_a_narrow_path_are_told_apart() {
         "only 1280 bytes pass at a time, where the network interfaces of this host take 1452: a tunnel, or large packets are dropped on the way"
     );
     assert_eq!(own(1452 - 48), [], "headers, and where the search ends");
+    let hole = LinkLine { black_holes: 2, mtu: Some(1200), ..well() };
     assert!(judge(&hole, None)[0].text.contains("2 times; 1200 bytes pass now"));
 }
 

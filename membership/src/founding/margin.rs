@@ -33,8 +33,7 @@ impl Founding {
         let Margin { known, slots: seeds, .. } = self.margin().filter(|margin| margin.alarm)?;
         let held = |slot: &usize| self.holders.get(slot).is_some_and(|(_, knows)| *knows);
         let missing = self.seeds.iter().filter(|(slot, _)| !held(slot));
-        let missing =
-            missing.map(|(_, seed)| super::reasons::host_of(&seed.name).to_owned()).collect();
+        let missing = missing.map(|(slot, seed)| self.missing_seed(slot, seed)).collect();
         let cause = FoundingCause::Margin { known, seeds, missing };
         Some(Reason::of(&cause, self.low_since.unwrap_or(self.started)))
     }

@@ -1,12 +1,14 @@
 //! Why there is no cluster yet, told apart and with the step that helps, and which of it is loud.
 
+use super::hearing::Peer;
 use super::{Founding, FoundingOutput as Output, OwnSlot};
 use crate::seeds::Seed;
 use quorate_proto::{
-    CannotSend, DialFailure, FoundingCause, GenesisId, Moment, OddSecret, PlaceTrouble, Reason,
-    ReasonCode, SeedTrouble,
+    CannotSend, DialFailure, FoundingCause, GenesisId, Known, MissingSeed, Moment, OddSecret,
+    PlaceTrouble, Reason, ReasonCode, SeedTrouble,
 };
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 /// Ballots that came to nothing before the founding counts as stuck: collisions of proposers end within a few.
 const STUCK: u32 = 8;
@@ -55,7 +57,7 @@ impl Founding {
             .filter(|(slot, seed)| self.slot() != Some(*slot) && !self.is_reached(*slot, seed));
         let told = outside.filter_map(|(_, seed)| self.unreached(seed));
         // Silence is told by the margin, and by who is down.
-        told.filter(|reason| !matches!(reason.code, ReasonCode::NoAnswer | ReasonCode::Unresolved))
+        told.filter(|reason| reason.code != ReasonCode::NoAnswer)
     }
 
     fn cluster(&self) -> String {
@@ -101,7 +103,8 @@ impl Founding {
         }
         let known = self.state.known_genesis();
         if let Some(marker) = self.lost_data {
-            reasons.push(Reason::of(&FoundingCause::Marker { marker, cluster }, self.started));
+            let cause = FoundingCause::Marker { marker, cluster, only_seed: self.slots == 1 };
+            reasons.push(Reason::of(&cause, self.started));
         } else if let Some(genesis) = known.filter(|_| self.rivals.is_empty()) {
             let cause = FoundingCause::Joining { genesis, cluster };
             reasons.push(Reason::of(&cause, self.known_since.unwrap_or(self.started)));
@@ -189,7 +192,8 @@ impl Founding {
             let most = seed.failures.values().map(|(failure, _)| telling(failure)).max()?;
             let (failure, _) =
                 seed.failures.values().find(|(failure, _)| telling(failure) == most)?;
-            if *failure == DialFailure::Myself {
+            // Of copies more is told by those that watch for them.
+            if matches!(failure, DialFailure::Myself | DialFailure::Copy { .. }) {
                 return None;
             }
             let alike = || seed.failures.iter().filter(|(_, (other, _))| is_alike(failure, other));
@@ -201,6 +205,62 @@ impl Founding {
         let (seed, host) = (seed.name.clone(), host_of(&seed.name).to_owned());
         let cause = FoundingCause::Seed { seed, host, cluster: self.cluster(), trouble };
         Some(Reason::of(&cause, since))
+    }
+
+    /// A seed that is missing, with what is known of why.
+    pub(super) fn missing_seed(&self, slot: usize, seed: &Seed) -> MissingSeed {
+        let host = host_of(&seed.name).to_owned();
+        MissingSeed { host, seconds: 0, known: self.known_of(slot, seed) }
+    }
+
+    fn known_of(&self, slot: usize, seed: &Seed) -> Known {
+        let at = |peer: &&Peer| seed.addresses.contains(&peer.session.address);
+        if self.has_no_place(slot) {
+            Known::Told(ReasonCode::OwnSlot)
+        } else if self.hearing.contested.contains_key(&slot) {
+            Known::Told(ReasonCode::Clone)
+        } else if let Some(peer) = self.peers.values().find(at) {
+            let other_list = peer.session.digest != self.config.digest;
+            if other_list { Known::Told(ReasonCode::OtherSeeds) } else { Known::Runs }
+        } else if let Some(known) =
+            seed.failures.values().find_map(|(failure, _)| known_of(failure))
+        {
+            known
+        } else {
+            let told = self.unreached(seed).map(|reason| reason.code);
+            // It may be off, or nothing came of asking it yet.
+            let told = told.filter(|code| *code != ReasonCode::NoAnswer);
+            told.map_or(Known::Nothing, Known::Told)
+        }
+    }
+
+    /// Whether this slot is one of those that `own-slot` is about: it cannot be heard before that is mended.
+    fn has_no_place(&self, slot: usize) -> bool {
+        let twice = self.seeds.same_address();
+        let twice = twice.is_some_and(|(first, second, _)| [first, second].contains(&slot));
+        twice
+            || match self.own_slot {
+                OwnSlot::Several(first, second) => [first, second].contains(&slot),
+                OwnSlot::OtherPort { slot: own, .. } => own == slot,
+                OwnSlot::Undecided | OwnSlot::NotASeed | OwnSlot::Slot(_) => false,
+            }
+    }
+
+    /// Why there is no session with the seed at this address, where its host shows that it runs: a member may have come back with other
+    /// files.
+    #[must_use]
+    pub fn refused_at(&self, address: SocketAddr) -> Option<(&str, ReasonCode)> {
+        let seeds = self.seeds.iter().map(|(_, seed)| seed);
+        let seed = seeds.into_iter().find(|seed| seed.failures.contains_key(&address))?;
+        let code = self.unreached(seed)?.code;
+        let known = [
+            ReasonCode::OtherSecret,
+            ReasonCode::OtherCluster,
+            ReasonCode::Protocol,
+            ReasonCode::OneWay,
+        ];
+        let refused = known.contains(&code);
+        (refused && !self.stands_at(address)).then_some((seed.name.as_str(), code))
     }
 
     /// Whose secret is the odd one, as far as the seeds tell: all that answer have one other, or some have ours.
@@ -243,11 +303,11 @@ impl Founding {
             return;
         }
         let since = names(false).map(|(_, seed)| seed.missing_since).min().unwrap_or(self.started);
-        let missing = names(false)
-            .map(|(_, seed)| {
-                (host_of(&seed.name).to_owned(), now.since(seed.missing_since).as_secs())
-            })
-            .collect();
+        let missing = names(false).map(|(slot, seed)| {
+            let seconds = now.since(seed.missing_since).as_secs();
+            MissingSeed { seconds, ..self.missing_seed(slot, seed) }
+        });
+        let missing = missing.collect();
         let cause = FoundingCause::TooFew { heard, seeds, needed: self.quorum, missing };
         reasons.push(Reason::of(&cause, since));
     }
@@ -293,11 +353,22 @@ fn telling(failure: &DialFailure) -> u8 {
         DialFailure::CannotSend(CannotSend::NoRoute { .. }) => 1,
         DialFailure::Myself => 2,
         DialFailure::NoAnswer => 3,
-        DialFailure::Handshake { .. } => 4,
-        DialFailure::Twice => 5,
-        DialFailure::Protocol { .. } => 6,
-        DialFailure::OtherCluster { .. } => 7,
-        DialFailure::OtherSecret { .. } => 8,
+        DialFailure::OneWay => 4,
+        DialFailure::Handshake { .. } => 5,
+        DialFailure::Twice => 6,
+        DialFailure::Copy { .. } => 7,
+        DialFailure::Protocol { .. } => 8,
+        DialFailure::OtherCluster { .. } => 9,
+        DialFailure::OtherSecret { .. } => 10,
+    }
+}
+
+/// What a dial says of a seed that no reason of its own does.
+fn known_of(failure: &DialFailure) -> Option<Known> {
+    match failure {
+        DialFailure::Copy { .. } => Some(Known::Told(ReasonCode::Clone)),
+        DialFailure::Myself => Some(Known::Runs),
+        _ => None,
     }
 }
 
@@ -310,7 +381,7 @@ fn is_alike(one: &DialFailure, other: &DialFailure) -> bool {
 }
 
 /// The host in `host[:port]`, for commands.
-pub(super) fn host_of(seed: &str) -> &str {
+fn host_of(seed: &str) -> &str {
     match seed.rsplit_once(':') {
         Some((host, port)) if port.parse::<u16>().is_ok() && !host.ends_with(':') => {
             host.trim_start_matches('[').trim_end_matches(']')

@@ -1,5 +1,6 @@
 //! Why there is no cluster here yet, or two: what a founding finds, in words.
 
+use super::known::{self, Known};
 use super::{Cause, ReasonCode, begin_anew, list};
 use crate::{CannotSend, DialFailure, GenesisId, Instance};
 use std::net::SocketAddr;
@@ -23,6 +24,17 @@ pub enum SeedTrouble {
     Unresolved { problem: String },
     /// Dials of these addresses, of which there is one at least, fail alike. `odd` counts only where the secrets differ.
     Dial { addresses: Vec<SocketAddr>, failure: DialFailure, odd: OddSecret },
+}
+
+/// A seed that is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingSeed {
+    /// Its host: the seed without the port.
+    pub host: String,
+    /// For how many seconds; 0 where that is not counted.
+    pub seconds: u64,
+    /// What is known of why.
+    pub known: Known,
 }
 
 /// Why this host does not know which seed it is.
@@ -51,8 +63,8 @@ pub enum FoundingCause {
     TwoClusters { cluster: String, clusters: Vec<(GenesisId, Vec<String>)>, inside: bool },
     /// The data are of another cluster.
     OtherData { found: String, cluster: String },
-    /// The marker knows a cluster, and the data are gone.
-    Marker { marker: GenesisId, cluster: String },
+    /// The marker knows a cluster, and the data are gone. `only_seed`: no other host is named in `seeds`.
+    Marker { marker: GenesisId, cluster: String, only_seed: bool },
     /// A cluster is known, and this node is not in it.
     Joining { genesis: GenesisId, cluster: String },
     /// One disk life runs twice.
@@ -73,10 +85,10 @@ pub enum FoundingCause {
     Stuck { heard: usize, seeds: usize, rounds: u32, there: Vec<String> },
     /// The founding is under way.
     UnderWay { heard: usize, seeds: usize, grace_seconds: u64 },
-    /// A majority is not there; each missing seed with the seconds for which it has been.
-    TooFew { heard: usize, seeds: usize, needed: usize, missing: Vec<(String, u64)> },
+    /// A majority is not there.
+    TooFew { heard: usize, seeds: usize, needed: usize, missing: Vec<MissingSeed> },
     /// No founder disk may be lost.
-    Margin { known: u32, seeds: u32, missing: Vec<String> },
+    Margin { known: u32, seeds: u32, missing: Vec<MissingSeed> },
 }
 
 impl Cause for FoundingCause {
@@ -161,7 +173,7 @@ impl Cause for FoundingCause {
             Self::TooFew { heard, seeds, needed, missing } => {
                 let who: Vec<String> = missing
                     .iter()
-                    .map(|(name, seconds)| format!("{name} (for {seconds} s)"))
+                    .map(|seed| format!("{} (for {} s)", seed.host, seed.seconds))
                     .collect();
                 format!(
                     "{heard} of {seeds} seeds are here, {needed} are needed; missing: {}",
@@ -181,6 +193,11 @@ impl Cause for FoundingCause {
             Self::OtherData { found, cluster } => format!(
                 "on this host: set `cluster = \"{found}\"` in quorate.toml if these data are right; if `{cluster}` is: stop quorate \
                  here, run `quorate reset --cluster {found}` here, start it"
+            ),
+            Self::Marker { cluster, only_seed: true, .. } => format!(
+                "`seeds` names no other host. If this host was the only one, the cluster is gone for good: stop quorate here, run \
+                 `quorate reset --cluster {cluster}` here, and start it: a new one is founded. If there were others, start them: this host \
+                 rejoins"
             ),
             Self::Marker { cluster, .. } => format!(
                 "start the other hosts of the cluster; if it is gone for good: {}",
@@ -210,33 +227,49 @@ impl Cause for FoundingCause {
                 format!("none needed; a seed that is missing is waited for {grace_seconds} s")
             }
             Self::TooFew { heard, needed, missing, .. } => {
-                let names: Vec<String> = missing.iter().map(|(name, _)| name.clone()).collect();
-                let some = match needed.saturating_sub(*heard) {
-                    all if all >= names.len() => String::new(),
-                    some => format!("{some} of "),
-                };
-                format!("on {some}{}: `systemctl start quorate`", list(&names))
+                too_few_remedy(needed.saturating_sub(*heard), missing)
             }
             Self::Margin { missing, .. } if missing.is_empty() => {
                 "start the seeds that are missing and keep their disks, or take those that will never come off `seeds` on every host"
                     .to_owned()
             }
             Self::Margin { missing, .. } => format!(
-                "on {0}: `systemctl start quorate`, and keep the disks there; or take those that will never come off `seeds` on every host",
-                list(missing)
+                "{}, and keep the disks there; or take those that will never come off `seeds` on every host",
+                bring(missing, "").join("; ")
             ),
         }
     }
+}
+
+/// `needed`: how many of the missing ones are enough.
+fn too_few_remedy(needed: usize, missing: &[MissingSeed]) -> String {
+    let some = if needed < missing.len() { format!("{needed} of ") } else { String::new() };
+    bring(missing, &some).join("; ")
+}
+
+/// How missing seeds come: what is told of those of which something is known, and a start of the others, of which `some` are enough.
+fn bring(missing: &[MissingSeed], some: &str) -> Vec<String> {
+    let hosts = || missing.iter().map(|seed| (seed.host.as_str(), seed.known));
+    let mut steps = known::steps(hosts());
+    let unknown = known::unknown(hosts());
+    // With others beside them, or for one alone, "1 of" says nothing.
+    let some = if unknown.len() == missing.len() { some } else { "" };
+    if !unknown.is_empty() {
+        steps.push(format!("on {some}{}: `systemctl start quorate`", list(&unknown)));
+    }
+    steps
 }
 
 /// The entry for a dial that came to nothing.
 pub(super) fn of_dial(failure: &DialFailure) -> ReasonCode {
     match failure {
         DialFailure::NoAnswer | DialFailure::Myself => ReasonCode::NoAnswer,
+        DialFailure::OneWay => ReasonCode::OneWay,
         DialFailure::OtherSecret { .. } => ReasonCode::OtherSecret,
         DialFailure::OtherCluster { .. } => ReasonCode::OtherCluster,
         DialFailure::Protocol { .. } => ReasonCode::Protocol,
         DialFailure::Twice => ReasonCode::Twice,
+        DialFailure::Copy { .. } => ReasonCode::Clone,
         DialFailure::Handshake { .. } => ReasonCode::Handshake,
         DialFailure::CannotSend(CannotSend::Family { .. }) => ReasonCode::OtherFamily,
         DialFailure::CannotSend(CannotSend::NoRoute { .. }) => ReasonCode::NoRoute,
@@ -256,6 +289,9 @@ fn seed_remedy(host: &str, cluster: &str, trouble: &SeedTrouble) -> String {
              itself does not answer: power, cable",
             addresses.first().map_or(4747, SocketAddr::port)
         ),
+        DialFailure::OneWay => {
+            super::links::let_in(host, addresses.first().map_or(4747, SocketAddr::port))
+        }
         DialFailure::OtherSecret { .. } => other_secret(host, *odd),
         DialFailure::OtherCluster { theirs, ours } => format!(
             "take {host} out of `seeds`, or set the same `cluster` name in quorate.toml here and on {host}; then \
@@ -265,6 +301,9 @@ fn seed_remedy(host: &str, cluster: &str, trouble: &SeedTrouble) -> String {
         DialFailure::Protocol { .. } => {
             format!("install versions of quorate that are closer together here and on {host}")
         }
+        DialFailure::Copy { .. } => format!(
+            "find out which host has the copy; stop quorate there, and run `quorate reset --cluster {cluster}` there"
+        ),
         DialFailure::Twice => format!(
             "`quorate why` on {host} says where; stop quorate on the host that has the copy, and run `quorate reset --cluster \
              {cluster}` there"

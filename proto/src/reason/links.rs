@@ -11,6 +11,9 @@ pub enum LinkCause {
     NoLink { me: String, name: String, leads: bool, via: String },
     /// Dials have no answer, though the peer's own packets come in (`one_way`) or not.
     NoAnswer { name: String, place: String, port: u16, since: String, dials: u32, one_way: bool },
+    /// Another says so, or is told so: packets of `deaf` reach `hears`, and those of `hears` do not reach `deaf`. `other`: which of the
+    /// two is not this host.
+    OneWay { deaf: String, hears: String, other: String, port: u16 },
     /// Dials are refused; `why` in the words of the dial. `odd`: the secrets differ.
     Refused {
         name: String,
@@ -38,7 +41,7 @@ impl Cause for LinkCause {
     fn code(&self) -> ReasonCode {
         match self {
             Self::NoLink { .. } => ReasonCode::NoLink,
-            Self::NoAnswer { one_way: true, .. } => ReasonCode::OneWay,
+            Self::NoAnswer { one_way: true, .. } | Self::OneWay { .. } => ReasonCode::OneWay,
             Self::NoAnswer { .. } => ReasonCode::NoAnswer,
             Self::Refused { .. } => ReasonCode::Refused,
             Self::TimedOut { .. } => ReasonCode::TimedOut,
@@ -64,6 +67,9 @@ impl Cause for LinkCause {
             Self::NoAnswer { place, port, since, dials, one_way: true, .. } => format!(
                 "packets of {place} come in, but ours have had no answer for {since} ({}): UDP {port} is dropped in one direction (firewall there, or on the way)",
                 count(*dials)
+            ),
+            Self::OneWay { deaf, hears, port, .. } => format!(
+                "packets of {deaf} reach {hears}, but those of {hears} do not reach {deaf}: UDP {port} is dropped in one direction"
             ),
             Self::NoAnswer { place, port, since, dials, .. } => format!(
                 "no answer from {place} for {since} ({}): host down, daemon not running, or UDP {port} blocked",
@@ -93,21 +99,20 @@ impl Cause for LinkCause {
             Self::Narrow { bytes, best, others: true, .. } => format!(
                 "only {bytes} bytes pass at a time, {best} to others: a tunnel, or large packets are dropped"
             ),
+            Self::Narrow { bytes, best, .. } => format!(
+                "only {bytes} bytes pass at a time, where the network interfaces of this host take {best}: a tunnel, or large packets \
+                 are dropped on the way"
+            ),
         }
     }
 
     fn remedy(&self) -> String {
         match self {
             Self::NoLink { me, name, .. } => format!(
-            Self::Narrow { bytes, best, .. } => format!(
-                "only {bytes} bytes pass at a time, where the network interfaces of this host take {best}: a tunnel, or large packets \
-                 are dropped on the way"
-            ),
                 "look at the network between {me} and {name}: quorate's UDP port (4747 unless set) must pass both ways; from here: `quorate ping {name}`"
             ),
-            Self::NoAnswer { name, port, one_way: true, .. } => format!(
-                "let UDP port {port} in on {name}, and the answers back out: look at the firewalls of both hosts and on the way"
-            ),
+            Self::NoAnswer { name, port, one_way: true, .. }
+            | Self::OneWay { deaf: name, port, .. } => let_in(name, *port),
             Self::NoAnswer { name, port, .. } => format!(
                 "look whether {name} has power and network; on {name}: `systemctl status quorate`, and let UDP port {port} pass both ways"
             ),
@@ -139,6 +144,7 @@ impl LinkCause {
         match self {
             Self::NoLink { name, .. }
             | Self::NoAnswer { name, .. }
+            | Self::OneWay { other: name, .. }
             | Self::Refused { name, .. }
             | Self::TimedOut { name, .. }
             | Self::Loss { name, .. }
@@ -148,6 +154,13 @@ impl LinkCause {
             | Self::Narrow { name, .. } => name,
         }
     }
+}
+
+/// What helps a host that does not hear.
+pub(super) fn let_in(name: &str, port: u16) -> String {
+    format!(
+        "let UDP port {port} in on {name}, and the answers back out: look at the firewalls of both hosts and on the way"
+    )
 }
 
 fn count(dials: u32) -> String {

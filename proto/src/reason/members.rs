@@ -1,5 +1,6 @@
 //! Who is not there, and what is wrong with a host: in words.
 
+use super::known::{self, Known};
 use super::{Cause, ReasonCode, list};
 use std::net::SocketAddr;
 
@@ -25,6 +26,8 @@ pub struct MissingVoter {
     pub ended: bool,
     /// This node has a connection with a host of its name or address that runs quorate on another disk.
     pub replaced: bool,
+    /// What is known of why, beyond that it has ended or is silent.
+    pub known: Known,
 }
 
 /// What a node finds wrong with itself, the quorum, or one of the others.
@@ -263,9 +266,11 @@ fn no_leader_remedy(missing: &[MissingVoter], cluster: &str) -> String {
         missing.iter().filter(which).map(|voter| voter.name.clone()).collect()
     };
     let replaced = names(&|voter| voter.replaced);
-    let ended = names(&|voter| voter.ended && !voter.replaced);
-    let silent = names(&|voter| !voter.ended && !voter.replaced);
-    let mut steps = Vec::new();
+    let unknown = |voter: &MissingVoter| !voter.replaced && voter.known == Known::Nothing;
+    let ended = names(&|voter| voter.ended && unknown(voter));
+    let silent = names(&|voter| !voter.ended && unknown(voter));
+    let others = missing.iter().filter(|voter| !voter.replaced);
+    let mut steps = known::steps(others.map(|voter| (voter.name.as_str(), voter.known)));
     if !ended.is_empty() {
         steps.push(format!("on {}: `systemctl start quorate`", list(&ended)));
     }

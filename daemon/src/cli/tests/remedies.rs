@@ -5,8 +5,8 @@ use clap::Parser;
 use quorate_proto::Moment;
 use quorate_proto::{
     CannotSend, Cause, Copied, CopyCause, DaemonCause, DialFailure, FoundingCause, GenesisId,
-    Instance, LinkCause, MemberCause, MissingVoter, OddSecret, PlaceTrouble, Reason, ReasonCode,
-    SeedTrouble, Trouble,
+    Instance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret, PlaceTrouble,
+    Reason, ReasonCode, SeedTrouble, Trouble,
 };
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -39,6 +39,7 @@ fn dials() -> Vec<FoundingCause> {
     let secret = || DialFailure::OtherSecret { theirs: "aa".to_owned(), ours: "bb".to_owned() };
     vec![
         dial(DialFailure::NoAnswer, OddSecret::Unclear),
+        dial(DialFailure::OneWay, OddSecret::Unclear),
         dial(secret(), OddSecret::Here),
         dial(secret(), OddSecret::There),
         dial(secret(), OddSecret::Unclear),
@@ -51,6 +52,7 @@ fn dials() -> Vec<FoundingCause> {
             OddSecret::Unclear,
         ),
         dial(DialFailure::Twice, OddSecret::Unclear),
+        dial(DialFailure::Copy { reason: "older".to_owned() }, OddSecret::Unclear),
         dial(DialFailure::Handshake { reason: "odd".to_owned() }, OddSecret::Unclear),
         dial(
             DialFailure::CannotSend(CannotSend::Family { listen: at(1), to: at(2) }),
@@ -61,6 +63,10 @@ fn dials() -> Vec<FoundingCause> {
             OddSecret::Unclear,
         ),
     ]
+}
+
+fn missing(known: Known) -> MissingSeed {
+    MissingSeed { host: name(), seconds: 7, known }
 }
 
 fn founding() -> Vec<FoundingCause> {
@@ -89,7 +95,8 @@ fn founding() -> Vec<FoundingCause> {
         },
         FoundingCause::TwoClusters { cluster: cluster(), clusters: clusters(&[]), inside: false },
         FoundingCause::OtherData { found: "old".to_owned(), cluster: cluster() },
-        FoundingCause::Marker { marker: id(1), cluster: cluster() },
+        FoundingCause::Marker { marker: id(1), cluster: cluster(), only_seed: false },
+        FoundingCause::Marker { marker: id(1), cluster: cluster(), only_seed: true },
         FoundingCause::Joining { genesis: id(1), cluster: cluster() },
         FoundingCause::Twin { life: Instance::from_bytes([7; 16]), at: at(2), cluster: cluster() },
         FoundingCause::Contested { seed: one(), lives: list("db9") },
@@ -110,10 +117,24 @@ fn founding() -> Vec<FoundingCause> {
             heard: 1,
             seeds: 3,
             needed: 2,
-            missing: vec![(one(), 7), (name(), 8)],
+            missing: vec![missing(Known::Nothing), missing(Known::Nothing)],
         },
-        FoundingCause::TooFew { heard: 1, seeds: 2, needed: 2, missing: vec![(one(), 7)] },
-        FoundingCause::Margin { known: 2, seeds: 3, missing: vec![name()] },
+        FoundingCause::TooFew {
+            heard: 1,
+            seeds: 4,
+            needed: 3,
+            missing: vec![
+                missing(Known::Nothing),
+                missing(Known::Told(ReasonCode::OtherSecret)),
+                missing(Known::Runs),
+            ],
+        },
+        FoundingCause::Margin { known: 2, seeds: 3, missing: vec![missing(Known::Nothing)] },
+        FoundingCause::Margin {
+            known: 2,
+            seeds: 3,
+            missing: vec![missing(Known::Told(ReasonCode::Unresolved))],
+        },
         FoundingCause::Margin { known: 2, seeds: 3, missing: Vec::new() },
     ]
 }
@@ -124,6 +145,11 @@ fn no_leader(missing: Vec<(bool, bool)>, cut_off: bool, late_seconds: Option<u64
         how: "silent".to_owned(),
         ended,
         replaced,
+        known: if ended && replaced {
+            Known::Told(ReasonCode::OtherSecret)
+        } else {
+            Known::Nothing
+        },
     };
     MemberCause::NoLeader {
         voters: 3,
@@ -213,6 +239,7 @@ fn links() -> Vec<LinkCause> {
         no_link(true),
         no_link(false),
         silent(true),
+        LinkCause::OneWay { deaf: name(), hears: "db1".to_owned(), other: name(), port: 4747 },
         silent(false),
         refused(None),
         refused(Some(OddSecret::Here)),
