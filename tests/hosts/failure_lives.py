@@ -80,8 +80,7 @@ def only_host_wiped(state):
     state.run(1, WIPE_DATA)
     cluster.start(1)
     state.listen({1: "marker"}, settle=1)
-    state.paste("marker", 1, clip=lambda remedy: remedy[remedy.index("gone for good"):].replace("ALL hosts", "h1")
-                .replace("on each of them", "on h1"))
+    state.paste("marker", 1, clip=lambda remedy: remedy[remedy.index("gone for good"):remedy.index("a new one")])
     state.whole("marker")
 
 
@@ -103,11 +102,12 @@ def anew(state, code, said_on):
     hosts = state.cluster.all()
 
     def work():
-        if "`quorate get --prefix" in remedy:
-            got = state.run(said_on, "quorate get --prefix \"\"", check=False)
+        if "`quorate get" in remedy:
+            save = "quorate get" + remedy.split("`quorate get")[1].split("`")[0]
+            got = state.run(said_on, save, check=False)
             if got.returncode or not got.stdout.strip():
-                state.faults.append("`quorate get --prefix \"\"` on h%d, to save what is there, ends with %d: %s" % (
-                    said_on, got.returncode, (got.stdout + got.stderr).strip()[-200:]))
+                state.faults.append("`%s` on h%d, to save what is there, ends with %d: %s" % (
+                    save, said_on, got.returncode, (got.stdout + got.stderr).strip()[-200:]))
         state.cluster.each(hosts, lambda host: state.run(host, "systemctl stop quorate"))
         for host, done in zip(hosts, state.cluster.each(hosts, lambda host: state.run(host, command, check=False))):
             if done.returncode:
