@@ -7,6 +7,7 @@ mod changes;
 mod error;
 mod host_file;
 mod keys;
+mod log_level;
 mod quantity;
 mod report;
 mod secret_file;
@@ -284,15 +285,6 @@ fn is_loopback(ip: IpAddr) -> bool {
 }
 
 fn read_log(keys: &Keys) -> Result<LogConfig, ConfigError> {
-    let level = keys.text("log.level")?.unwrap_or_else(|| "info".into());
-    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&level) {
-        return Err(keys.wrong(
-            "log.level",
-            &level,
-            &format!("is no filter: {error}"),
-            "use `error`, `warn`, `info`, `debug` or `trace`",
-        ));
-    }
     let format = match keys.text("log.format")?.as_deref() {
         None | Some("text") => LogFormat::Text,
         Some("json") => LogFormat::Json,
@@ -300,5 +292,5 @@ fn read_log(keys: &Keys) -> Result<LogConfig, ConfigError> {
             return Err(keys.wrong("log.format", other, "must be `text` or `json`", "choose one"));
         }
     };
-    Ok(LogConfig { level, format })
+    Ok(LogConfig { level: log_level::read(keys)?, format })
 }
