@@ -1,8 +1,8 @@
 //! Keeps web pages out: a browser sends `Origin` with every request that a page could profit from, and a page
 //! that was bound to this address by a lying DNS server shows its own name in `Host`.
 //!
-//! On TCP the host must be an address, `localhost` or this node's name. On the unix socket any host will do, for
-//! no browser gets there and clients put anything at all into it.
+//! On TCP the host must be an address, `localhost` or this node's name, said once and in letters. On the unix socket any host will do,
+//! and none, for no browser gets there and clients put anything at all into it.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -20,6 +20,22 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    /// Whether the request names a host of this door, in HTTP/2's `:authority`, the target or the one `Host` header. What is missing, said
+    /// twice or no text leaves open whose page asks.
+    fn allows(&self, request: &Request) -> bool {
+        if self.names.is_none() {
+            return true;
+        }
+        let target = request.uri().authority().map(|authority| Ok(authority.as_str()));
+        let headers = request.headers().get_all(header::HOST).iter().map(HeaderValue::to_str);
+        let headers: Vec<_> = headers.collect();
+        let several = headers.len() > 1;
+        let mut hosts = target.into_iter().chain(headers).peekable();
+        !several
+            && hosts.peek().is_some()
+            && hosts.all(|host| host.is_ok_and(|host| self.allows_host(host)))
+    }
+
     fn allows_host(&self, host: &str) -> bool {
         let Some(names) = &self.names else { return true };
         let name = without_port(host);
@@ -57,12 +73,10 @@ pub(crate) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     if !allows_site(request.headers().get("sec-fetch-site")) {
         return refused("requests that a web page of another site makes are refused");
     }
-    let host = match request.uri().authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => request.headers().get(header::HOST).and_then(|host| host.to_str().ok()),
-    };
-    if !host.is_none_or(|host| guard.allows_host(host)) {
-        return refused("the Host header must be an address, `localhost` or this node's name");
+    if !guard.allows(&request) {
+        return refused(
+            "one Host header is needed, and it must be an address, `localhost` or this node's name",
+        );
     }
     next.run(request).await
 }
@@ -74,7 +88,32 @@ fn refused(text: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::{Guard, allows_site};
+    use axum::body::Body;
+    use axum::extract::Request;
     use axum::http::HeaderValue;
+
+    fn asking(target: &str, hosts: &[&[u8]]) -> Request {
+        let mut request = Request::builder().uri(target);
+        for host in hosts {
+            request = request.header("host", HeaderValue::from_bytes(host).expect("a value"));
+        }
+        request.body(Body::empty()).expect("a request")
+    }
+
+    #[test]
+    fn a_host_that_is_missing_said_twice_or_no_text_is_refused_on_tcp() {
+        let guard = Guard { names: Some(vec!["db1".to_owned()]) };
+        let allows = |target: &str, hosts: &[&[u8]]| guard.allows(&asking(target, hosts));
+        assert!(allows("/livez", &[b"db1:4748"]));
+        assert!(allows("http://localhost:4748/livez", &[]), "HTTP/2 says it in the target");
+        assert!(allows("http://localhost/livez", &[b"localhost"]));
+        assert!(!allows("/livez", &[]), "missing");
+        assert!(!allows("/livez", &[b"localhost", b"localhost"]), "said twice");
+        assert!(!allows("/livez", &[b"local\xffhost"]), "no text");
+        assert!(!allows("/livez", &[b"evil.example"]));
+        assert!(!allows("http://localhost/livez", &[b"evil.example"]), "each of the two counts");
+        assert!(Guard { names: None }.allows(&asking("/livez", &[])), "no browser gets there");
+    }
 
     #[test]
     fn on_tcp_only_addresses_localhost_and_own_names_are_hosts() {
