@@ -115,6 +115,10 @@ case $version in
     *) die "$binary is not quorate: it calls itself '$version'" ;;
 esac
 
+# The daemon refuses it too: before anything is replaced, so that one that runs goes on.
+if [ -e "$CONFIG/secret" ] && [ -n "$(find -L "$CONFIG/secret" -perm /077)" ]; then
+    die "others than root may read $CONFIG/secret; run \`chmod 600 $CONFIG/secret\`, then this again. Nothing was changed"
+fi
 put 644 "$here/quorate.conf" "$USERS"
 systemd-sysusers "$USERS"
 put 755 "$binary" "$BIN"
@@ -125,9 +129,6 @@ put 644 "$here/README.md" "$DOC/README.md"
 install -d -m 0755 "$CONFIG"
 put_once 644 "$here/quorate.toml" "$CONFIG/quorate.toml"
 put_once 644 "$here/host.toml" "$CONFIG/host.toml"
-if [ -e "$CONFIG/secret" ] && [ -n "$(find "$CONFIG/secret" -perm /077)" ]; then
-    echo "warning: others than root may read $CONFIG/secret; run \`chmod 600 $CONFIG/secret\`" >&2
-fi
 
 if booted; then
     systemctl daemon-reload

@@ -84,24 +84,37 @@ pub(super) fn end_with(parent: Option<u32>) -> Result<(), Failure> {
 
 /// `quorate secret`.
 pub(super) fn secret(command: SecretCommand, format: Format) -> Result<ExitCode, Failure> {
-    let (name, text) = match command {
+    let (page, text) = match command {
         SecretCommand::New => {
             let mut random = [0; 32];
             getrandom::fill(&mut random)
                 .map_err(|error| Failure::other(format!("no randomness: {error}")))?;
-            ("secret", Secret::generate(random).to_text())
+            let secret = Secret::generate(random).to_text();
+            (json!({ "secret": secret }), secret)
         }
         SecretCommand::Fingerprint { file } => {
-            let secret = Secret::parse(&read_secret(&file)?)
-                .map_err(|error| Failure::other(format!("{}: {error}", file.display())))?;
-            ("fingerprint", secret.fingerprint())
+            let secrets = config::parse_secrets(&file, &read_secret(&file)?)
+                .map_err(|error| Failure::other(error.to_string()))?;
+            fingerprints(&secrets)
         }
     };
     match format {
-        Format::Json => output::json(&json!({ name: text }))?,
+        Format::Json => output::json(&page)?,
         Format::Table => output::text(&format!("{text}\n"))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// As JSON and in words: of the one in use, and of the second one while the secret is rotated.
+fn fingerprints(secrets: &[Secret]) -> (serde_json::Value, String) {
+    let prints: Vec<String> = secrets.iter().map(Secret::fingerprint).collect();
+    match prints.as_slice() {
+        [used, trusted, ..] => (
+            json!({ "fingerprint": used, "also_trusted": trusted }),
+            format!("{used} (first line: in use)\n{trusted} (second line: trusted too)"),
+        ),
+        _ => (json!({ "fingerprint": prints.first() }), prints.concat()),
+    }
 }
 
 fn read_secret(file: &Path) -> Result<String, Failure> {

@@ -18,6 +18,7 @@ mod tests;
 pub(crate) use error::ConfigError;
 pub(crate) use host_file::{HostConfig, HostRole};
 pub(crate) use report::check_config;
+pub(crate) use secret_file::parse as parse_secrets;
 
 use keys::Keys;
 use quorate_membership::Mode;
@@ -135,6 +136,8 @@ pub(crate) struct Environment {
     pub(crate) hostname: String,
     /// Whether the kernel makes IPv6 sockets. They serve IPv4 too.
     pub(crate) ipv6: bool,
+    /// The file of which systemd hands a copy over as the secret.
+    pub(crate) secret_source: Option<PathBuf>,
 }
 
 impl Environment {
@@ -145,6 +148,7 @@ impl Environment {
             state: std::env::var("STATE_DIRECTORY").ok().filter(|text| !text.is_empty()),
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             ipv6: quorate_transport::has_ipv6(),
+            secret_source: Some(secret_file::DEFAULT.into()),
         }
     }
 

@@ -1,4 +1,6 @@
 //! The shared secret: found, refused when others may read it, parsed. One line; two while it is rotated.
+//!
+//! Invariant: whoever reads it, the daemon under systemd, by hand, or a command, has one opinion of its mode.
 
 use super::Environment;
 use super::error::ConfigError;
@@ -7,7 +9,7 @@ use quorate_transport::Secret;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-const DEFAULT: &str = "/etc/quorate/secret";
+pub(super) const DEFAULT: &str = "/etc/quorate/secret";
 const MAKE: &str = "make one on one host with `quorate secret new > /etc/quorate/secret` and copy it to every host, mode 0600";
 
 pub(super) fn read(
@@ -19,8 +21,10 @@ pub(super) fn read(
     let file = keys.path("secret_file", default, DEFAULT)?;
     let text = read_text(&file, remedy_for(&file))?;
     let by_systemd = environment.credentials.as_ref().is_some_and(|dir| file.starts_with(dir));
-    if !by_systemd {
-        refuse_open_to_others(&file)?;
+    // Of what systemd hands over the mode is systemd's: others read the file of which that is a copy.
+    let judged = if by_systemd { environment.secret_source.as_deref() } else { Some(&*file) };
+    if let Some(judged) = judged.filter(|judged| !by_systemd || judged.exists()) {
+        refuse_open_to_others(judged)?;
     }
     let secrets = parse(&file, &text)?;
     Ok((file, secrets))
@@ -53,7 +57,11 @@ fn refuse_open_to_others(file: &Path) -> Result<(), ConfigError> {
     })
 }
 
-fn parse(file: &Path, text: &str) -> Result<Vec<Secret>, ConfigError> {
+/// One secret, or two of which the first issues; empty lines and those that begin with `#` do not count.
+///
+/// # Errors
+/// When there are none or more, or one is no secret.
+pub(crate) fn parse(file: &Path, text: &str) -> Result<Vec<Secret>, ConfigError> {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)

@@ -212,11 +212,18 @@ fn systemds_directories_are_used_and_its_credentials_may_be_readable() {
         state: Some("/state/quorate:/state/quorate.birth".into()),
         hostname: "f1".into(),
         ipv6: true,
+        secret_source: Some(files.path("source")),
     };
     let config = Config::load(&file, None, &environment).expect("valid");
     assert_eq!(config.secret_file, files.path("secret"));
     assert_eq!(config.data_dir, Path::new("/state/quorate"));
     assert_eq!(config.birth_dir, Path::new("/state/quorate.birth"));
+    // The copy is closed, whatever the file is of which it was made: that one is judged, as by the other commands.
+    files.write("source", "not read", 0o600);
+    Config::load(&file, None, &environment).expect("closed");
+    files.write("source", "not read", 0o644);
+    let refusal = Config::load(&file, None, &environment).expect_err("open").to_string();
+    assert!(refusal.contains("/source: ") && refusal.contains("mode 0644"), "{refusal}");
 }
 
 #[test]
