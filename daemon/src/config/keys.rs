@@ -182,14 +182,14 @@ impl Keys {
         }
     }
 
-    /// An absolute path, or the surroundings' one, or the default.
+    /// An absolute path, or the surroundings' one, or the default. The default written out is as if nothing were written.
     pub(super) fn path(
         &self,
         key: &str,
         surroundings: Option<PathBuf>,
         default: &str,
     ) -> Result<PathBuf, ConfigError> {
-        match self.text(key)? {
+        match self.text(key)?.filter(|text| text != default) {
             None => Ok(surroundings.unwrap_or_else(|| default.into())),
             Some(text) if text.starts_with('/') => Ok(text.into()),
             Some(text) => {

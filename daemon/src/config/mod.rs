@@ -24,7 +24,7 @@ use keys::Keys;
 use quorate_membership::Mode;
 use quorate_proto::ClusterName;
 use quorate_transport::Secret;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -228,9 +228,13 @@ impl Config {
 
 /// Both address families where there are two: nobody can know from here which of them a name of a seed will lead to.
 fn read_listen(keys: &Keys, environment: &Environment) -> Result<SocketAddr, ConfigError> {
-    let default = if environment.ipv6 { "[::]:4747" } else { "0.0.0.0:4747" };
-    let text = keys.text("listen")?.unwrap_or_else(|| default.into());
-    keys.address("listen", &text, PORT)
+    let text = keys.text("listen")?.unwrap_or_else(|| "[::]:4747".into());
+    let address = keys.address("listen", &text, PORT)?;
+    // `[::]` is "all addresses", also where the kernel has those of one family only.
+    if address.is_ipv6() && address.ip().is_unspecified() && !environment.ipv6 {
+        return Ok(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()));
+    }
+    Ok(address)
 }
 
 fn read_mode(keys: &Keys) -> Result<Mode, ConfigError> {
@@ -246,13 +250,16 @@ fn read_mode(keys: &Keys) -> Result<Mode, ConfigError> {
 }
 
 fn read_voters(keys: &Keys) -> Result<Option<usize>, ConfigError> {
+    if keys.value("voters").and_then(toml::Value::as_str) == Some("auto") {
+        return Ok(None);
+    }
     let Some(number) = keys.integer("voters")? else { return Ok(None) };
     match usize::try_from(number) {
         Ok(voters) if (1..=MAX_VOTERS).contains(&number) => Ok(Some(voters)),
         _ => Err(keys.wrong(
             "voters",
             &number.to_string(),
-            "must be 1 to 7",
+            "must be 1 to 7, or `\"auto\"`",
             "leave it out: quorate takes 3 from three hosts and 5 from five",
         )),
     }

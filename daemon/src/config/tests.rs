@@ -1,6 +1,7 @@
 //! Every mistake in a config, and what is said about it.
 
 mod levels;
+mod samples;
 
 use super::*;
 use std::os::unix::fs::PermissionsExt as _;
@@ -124,7 +125,7 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
 fn wrong_types_and_values_name_key_value_rule_and_remedy() {
     check_refused(&[
         ("voters = \"three\"", &["`voters = \"three\"`", "whole number", "without quotes"]),
-        ("voters = 9", &["`voters = 9`", "1 to 7"]),
+        ("voters = 9", &["`voters = 9`", "1 to 7", "`\"auto\"`"]),
         ("dev = \"yes\"", &["`dev = \"yes\"`", "true or false"]),
         ("listen = 4747", &["`listen = 4747`", "in quotes"]),
         ("listen = \"here\"", &["`listen = here`", "IP address with a port"]),
@@ -293,67 +294,4 @@ fn the_report_says_what_one_seed_for_several_hosts_means() {
         .to_string();
     assert!(report.contains("as soon as 3 of 3 seeds"), "{report}");
     assert!(!report.contains("warning"), "{report}");
-}
-
-/// Keys of a sample file, the commented ones included.
-fn sample_keys(text: &str) -> Vec<String> {
-    let mut table = String::new();
-    let mut keys = Vec::new();
-    for line in text.lines() {
-        let bare = line.strip_prefix('#').unwrap_or(line);
-        if let Some(name) = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            table = format!("{name}.");
-        } else if let Some((key, _)) = bare.split_once(" = ")
-            && !key.is_empty()
-            && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-        {
-            keys.push(format!("{table}{key}"));
-        }
-    }
-    keys
-}
-
-#[test]
-fn the_sample_files_show_every_key_and_no_other() {
-    let sample = include_str!("../../../systemd/quorate.toml");
-    let mut found = sample_keys(sample);
-    let mut known: Vec<_> = KEYS.iter().map(ToString::to_string).collect();
-    found.sort();
-    known.sort();
-    assert_eq!(found, known);
-    let mut found = sample_keys(include_str!("../../../systemd/host.toml"));
-    found
-        .iter_mut()
-        .filter(|key| key.starts_with("labels."))
-        .for_each(|key| *key = "labels".into());
-    found.sort();
-    let mut known: Vec<_> = host_file::KEYS.iter().map(ToString::to_string).collect();
-    known.sort();
-    assert_eq!(found, known);
-}
-
-#[test]
-fn the_sample_files_are_valid_as_they_are_and_with_every_line_uncommented() {
-    let files = Files::new();
-    let sample = include_str!("../../../systemd/quorate.toml");
-    let secret = files.path("secret").display().to_string();
-    files.load(&format!("secret_file = \"{secret}\"\n{sample}")).expect("valid as it is");
-    let uncomment = |text: &str| {
-        let lines =
-            text.lines().filter(|line| !line.starts_with("# ") && !line.contains("seeds_file"));
-        lines.map(|line| line.strip_prefix('#').unwrap_or(line)).collect::<Vec<_>>().join("\n")
-    };
-    let all = uncomment(sample).replace("/etc/quorate/secret", &secret);
-    let all = files.load(&all).expect("valid uncommented");
-    let host = uncomment(include_str!("../../../systemd/host.toml"));
-    files.write("host.toml", &host, 0o644);
-    let with_host = files.load(GOOD).expect("valid uncommented").host;
-    assert_eq!(with_host.weight, 1);
-    let defaults = files.load(GOOD).expect("valid");
-    assert_eq!(
-        (all.client, all.log),
-        (defaults.client, defaults.log),
-        "the sample shows the defaults"
-    );
-    assert_eq!(all.founding_grace, defaults.founding_grace);
 }
