@@ -3,7 +3,7 @@
 use super::arguments::{CheckConfigOptions, Format, ResetOptions, RunOptions, SecretCommand};
 use super::exit::{Exit, Failure};
 use super::output;
-use crate::config::{self, Config, ConfigError, Environment};
+use crate::config::{self, Config, ConfigError, Environment, Places};
 use crate::disk;
 use crate::seeds::{self, OwnHost, ResolvedSeed};
 use quorate_transport::Secret;
@@ -17,10 +17,12 @@ const SECRET_FILE: u64 = 4096;
 
 /// `quorate reset`.
 pub(super) fn reset(options: &ResetOptions, format: Format) -> Result<ExitCode, Failure> {
-    let config = load(&options.config)?;
-    let cleared =
-        disk::reset(&config.data_dir, &config.birth_dir, &config.cluster, &options.cluster)
-            .map_err(|error| Failure::other(error.to_string()))?;
+    // Neither the secret nor the seeds matter here.
+    let places = Places::load(&options.config.config, &Environment::of_process());
+    let Places { cluster, data_dir, birth_dir } = places.map_err(|error| bad_config(&error))?;
+    become_owner(&data_dir, &birth_dir)?;
+    let cleared = disk::reset(&data_dir, &birth_dir, &cluster, &options.cluster)
+        .map_err(|error| Failure::other(error.to_string()))?;
     match format {
         Format::Json => output::json(&json!({ "done": cleared }))?,
         Format::Table => output::text(&format!("{cleared}\n"))?,
@@ -46,6 +48,11 @@ pub(super) fn check_config(
         Format::Table => output::text(&report.to_string())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Before this process has a second thread.
+fn become_owner(data_dir: &Path, birth_dir: &Path) -> Result<(), Failure> {
+    disk::become_owner(data_dir, birth_dir).map_err(|error| Failure::other(error.to_string()))
 }
 
 fn load(options: &RunOptions) -> Result<Config, Failure> {

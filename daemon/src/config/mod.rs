@@ -96,6 +96,17 @@ pub(crate) struct Config {
     pub(crate) host: HostConfig,
 }
 
+/// Whose data lie where: all that is needed of a configuration to forget them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// Cluster name.
+    pub(crate) cluster: ClusterName,
+    /// The data directory.
+    pub(crate) data_dir: PathBuf,
+    /// The directory of the marker; never below the data.
+    pub(crate) birth_dir: PathBuf,
+}
+
 /// The local doors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClientConfig {
@@ -171,25 +182,18 @@ impl Config {
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
         let keys = Keys::read(path, KEYS, &[])?;
-        let cluster = keys.required(
-            "cluster",
-            "a name for the cluster is needed",
-            "add for example `cluster = \"prod\"`",
-        )?;
-        let cluster = keys.name("cluster", &cluster, ClusterName::new)?;
+        let Places { cluster, data_dir, birth_dir } = Places::of(&keys, environment)?;
         let seeds = seed_list::read(&keys)?;
         let listen = read_listen(&keys, environment)?;
         let host = HostConfig::load(path, host_file, environment, listen)?;
         let (secret_file, secrets) = secret_file::read(&keys, environment)?;
-        let data_dir = environment.state_dir(false);
-        let birth_dir = environment.state_dir(true);
-        let config = Self {
+        Ok(Self {
             file: path.to_owned(),
             cluster,
             secret_file,
             secrets,
-            data_dir: keys.path("data_dir", data_dir, "/var/lib/quorate")?,
-            birth_dir: keys.path("birth_dir", birth_dir, "/var/lib/quorate.birth")?,
+            data_dir,
+            birth_dir,
             listen,
             founding: read_mode(&keys)?,
             founding_grace: keys.duration("founding_grace", GRACE, MAX_GRACE)?,
@@ -199,9 +203,7 @@ impl Config {
             log: read_log(&keys)?,
             host,
             seeds,
-        };
-        config.refuse_marker_inside_data(&keys)?;
-        Ok(config)
+        })
     }
 
     /// How long a fresh founder listens before it proposes (GENESIS rule 7): nothing only in development, or
@@ -211,15 +213,34 @@ impl Config {
             && self.seeds.iter().all(|seed| seed_list::is_loopback(seed));
         if self.dev || loopback { Duration::ZERO } else { QUIET }
     }
+}
 
-    /// A marker inside the data would be lost together with it.
-    fn refuse_marker_inside_data(&self, keys: &Keys) -> Result<(), ConfigError> {
-        if !self.birth_dir.starts_with(&self.data_dir) {
-            return Ok(());
+impl Places {
+    /// Reads them, whatever else the file says that is no unknown key.
+    ///
+    /// # Errors
+    /// At the first thing that is wrong.
+    pub(crate) fn load(path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::of(&Keys::read(path, KEYS, &[])?, environment)
+    }
+
+    fn of(keys: &Keys, environment: &Environment) -> Result<Self, ConfigError> {
+        let cluster = keys.required(
+            "cluster",
+            "a name for the cluster is needed",
+            "add for example `cluster = \"prod\"`",
+        )?;
+        let cluster = keys.name("cluster", &cluster, ClusterName::new)?;
+        let data_dir = keys.path("data_dir", environment.state_dir(false), "/var/lib/quorate")?;
+        let birth_dir =
+            keys.path("birth_dir", environment.state_dir(true), "/var/lib/quorate.birth")?;
+        if !birth_dir.starts_with(&data_dir) {
+            return Ok(Self { cluster, data_dir, birth_dir });
         }
+        // It would be lost together with the data.
         Err(keys.wrong(
             "birth_dir",
-            &self.birth_dir.display().to_string(),
+            &birth_dir.display().to_string(),
             "the marker must lie outside `data_dir`, or it is lost together with the data",
             "set another directory, for example `birth_dir = \"/var/lib/quorate.birth\"`",
         ))

@@ -11,17 +11,19 @@ use super::identity::{
     Identity, generation_from_file, generation_to_file, running_from_file, running_to_file,
 };
 use super::known_name::KnownName;
+use super::lock::{LOCK, lock, lock_to_read};
+use super::owner::{self, refuse_open_to_others};
 use super::reached::{self, Reached};
+use super::segments::STORE;
 use super::spare::is_full;
 use super::{founding_file, made_on, marker};
 use quorate_node::MadeOn;
 use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId, Instance, NodeName};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-const LOCK: &str = "LOCK";
 const LIFE: &str = "life";
 /// A life that is being created and does not count yet.
 const LIFE_ASIDE: &str = "life.new";
@@ -67,11 +69,12 @@ pub(crate) fn open(
     birth_dir: &Path,
     cluster: &ClusterName,
 ) -> Result<Opened, DiskError> {
+    // First of all: who is not the owner makes nothing here.
+    owner::check(root, birth_dir)?;
     make_directory(root)?;
-    refuse_open_to_others(root, 0o002, "o-w")?;
     make_directory(birth_dir)?;
     let lock = lock(root)?;
-    let fresh = !exists(&root.join(LIFE))?;
+    let fresh = !exists(&root.join(LIFE))? || give_up_unused(root, birth_dir, cluster)?;
     if fresh {
         refuse_foreign(root)?;
         create_life(root, cluster)?;
@@ -82,11 +85,7 @@ pub(crate) fn open(
     }
     let (identity, generation) = read_life(root, cluster.as_str())?;
     if identity.cluster != *cluster {
-        return Err(DiskError::OtherCluster {
-            dir: root.to_owned(),
-            found: identity.cluster.to_string(),
-            wanted: cluster.to_string(),
-        });
+        return Err(of_another_cluster(root, &identity, cluster));
     }
     let reached = reached::read(birth_dir, cluster, identity.instance)?;
     if let Some(Reached { generation: noted, .. }) = reached
@@ -115,6 +114,65 @@ pub(crate) fn open(
         _lock: lock,
     };
     Ok(Opened { dir, founding, marker, fresh })
+}
+
+/// Looks at the data as a start would, and changes nothing. Gives in a sentence what a start would find.
+///
+/// # Errors
+/// What would end the start: but for the log, which is not read.
+pub(crate) fn inspect(
+    root: &Path,
+    birth_dir: &Path,
+    cluster: &ClusterName,
+    name: &NodeName,
+) -> Result<String, DiskError> {
+    owner::check(root, birth_dir)?;
+    let life = root.join(LIFE);
+    if !exists(&life)? {
+        if exists(root)? {
+            refuse_foreign(root)?;
+        }
+        return Ok(match marker::read(birth_dir, cluster)? {
+            Some(genesis) => format!(
+                "the data are gone: this host was in cluster {genesis}, and joins again as a new disk"
+            ),
+            None => "no data yet: the first start makes them".to_owned(),
+        });
+    }
+    let (identity, _) = read_life(root, cluster.as_str())?;
+    if identity.cluster != *cluster {
+        return match is_unused(&life, birth_dir, &identity)? {
+            true => Ok(format!(
+                "the data were made for cluster `{}` and never were in it: the next start begins them anew",
+                identity.cluster
+            )),
+            false => Err(of_another_cluster(root, &identity, cluster)),
+        };
+    }
+    check_name(root, &identity, name)?;
+    let founding = founding_file::read(&life, &identity)?;
+    refuse_conflict(birth_dir, cluster, &founding)?;
+    Ok(match founding.known_genesis() {
+        Some(genesis) => format!("the data are of cluster {genesis}"),
+        None => "the data are in no cluster yet".to_owned(),
+    })
+}
+
+fn of_another_cluster(root: &Path, identity: &Identity, wanted: &ClusterName) -> DiskError {
+    let (found, wanted) = (identity.cluster.to_string(), wanted.to_string());
+    DiskError::OtherCluster { dir: root.to_owned(), found, wanted }
+}
+
+fn check_name(root: &Path, identity: &Identity, wanted: &NodeName) -> Result<(), DiskError> {
+    match KnownName::of(&root.join(LIFE), identity.instance).read() {
+        Some(found) if found != *wanted => Err(DiskError::OtherName {
+            dir: root.to_owned(),
+            found: found.to_string(),
+            wanted: wanted.to_string(),
+            cluster: identity.cluster.to_string(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Counts a start, durably.
@@ -167,15 +225,7 @@ impl DataDir {
     /// # Errors
     /// With both names, and what helps in either case.
     pub(crate) fn check_name(&self, wanted: &NodeName) -> Result<(), DiskError> {
-        match self.known_name().read() {
-            Some(found) if found != *wanted => Err(DiskError::OtherName {
-                dir: self.root.clone(),
-                found: found.to_string(),
-                wanted: wanted.to_string(),
-                cluster: self.identity.cluster.to_string(),
-            }),
-            _ => Ok(()),
-        }
+        check_name(&self.root, &self.identity, wanted)
     }
 
     /// What this life is known to have reached; none when nothing was ever noted.
@@ -215,7 +265,7 @@ pub(crate) struct EndedLife {
 /// # Errors
 /// When a daemon holds it, or it cannot be read.
 pub(crate) fn read_ended(root: &Path, running: &Path) -> Result<EndedLife, DiskError> {
-    let _lock = lock(root)?;
+    let _lock = lock_to_read(root)?;
     let (identity, generation) = read_life(root, "CLUSTER")?;
     let life = root.join(LIFE);
     let founding = founding_file::read(&life, &identity)?;
@@ -226,37 +276,6 @@ pub(crate) fn read_ended(root: &Path, running: &Path) -> Result<EndedLife, DiskE
         started.filter(|(whose, which, _)| (*whose, *which) == (identity.instance, generation));
     let died = last.map(|(.., boot_nonce)| boot_nonce);
     Ok(EndedLife { identity, generation, died, founding })
-}
-
-/// Takes the exclusive lock, or says who has it.
-pub(super) fn lock(root: &Path) -> Result<File, DiskError> {
-    let path = root.join(LOCK);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|error| DiskError::io("open the lock file", &path, error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            // The holder may be about to write it: then the pid is not known, the refusal stands.
-            let _ = file.read_to_string(&mut pid);
-            let pid = if pid.trim().is_empty() { "unknown".into() } else { pid.trim().into() };
-            return Err(DiskError::Locked { dir: root.to_owned(), pid });
-        }
-        Err(TryLockError::Error(error)) => return Err(DiskError::io("lock", &path, error)),
-    }
-    let note = |file: &mut File| -> io::Result<()> {
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    note(&mut file).map_err(|error| DiskError::io("write the lock file", &path, error))?;
-    Ok(file)
 }
 
 /// Reads identity and last generation of the life in `root`. `cluster` is the name shown when that of the life
@@ -293,6 +312,36 @@ fn read_part(path: &Path, cluster: &str) -> Result<Vec<u8>, DiskError> {
         },
         _ => DiskError::io("read", path, error),
     })
+}
+
+/// Whether a life was never in a cluster, and has promised nothing to anybody.
+fn is_unused(life: &Path, birth_dir: &Path, identity: &Identity) -> Result<bool, DiskError> {
+    let fresh = FoundingState::fresh(identity.instance, &identity.cluster);
+    Ok(founding_file::read(life, identity)? == fresh
+        && !exists(&life.join(STORE))?
+        && marker::read(birth_dir, &identity.cluster)?.is_none())
+}
+
+/// Puts a life of another cluster's name aside that is unused: it follows the configuration. Gives whether it did.
+fn give_up_unused(root: &Path, birth_dir: &Path, cluster: &ClusterName) -> Result<bool, DiskError> {
+    let (life, aside) = (root.join(LIFE), root.join(LIFE_ASIDE));
+    let (identity, _) = read_life(root, cluster.as_str())?;
+    if identity.cluster == *cluster || !is_unused(&life, birth_dir, &identity)? {
+        return Ok(false);
+    }
+    let give_up = || -> io::Result<()> {
+        if aside.exists() {
+            std::fs::remove_dir_all(&aside)?;
+        }
+        std::fs::rename(&life, &aside)?;
+        sync_directory(root)
+    };
+    give_up().map_err(|error| DiskError::io("begin anew in", root, error))?;
+    let (was, is) = (identity.cluster.as_str(), cluster.as_str());
+    tracing::warn!(
+        "the data directory was made for cluster `{was}` and never was in it; it is begun anew for `{is}`"
+    );
+    Ok(true)
 }
 
 /// Creates a life aside and puts it in place by one rename.
@@ -332,14 +381,24 @@ fn agree_on_marker(
             .map_err(|error| DiskError::io("write the marker", &file, error))?;
         return Ok(Some(known));
     }
+    refuse_conflict(birth_dir, cluster, founding)?;
+    Ok(marker)
+}
+
+fn refuse_conflict(
+    birth_dir: &Path,
+    cluster: &ClusterName,
+    founding: &FoundingState,
+) -> Result<(), DiskError> {
+    let marker = marker::read(birth_dir, cluster)?;
     match (marker, founding.founded.as_ref().map(|founded| founded.record.genesis_id())) {
         (Some(marker), Some(data)) if marker != data => Err(DiskError::MarkerConflict {
-            file,
+            file: marker::path(birth_dir, cluster),
             marker: marker.to_string(),
             data: data.to_string(),
             cluster: cluster.to_string(),
         }),
-        (marker, _) => Ok(marker),
+        _ => Ok(()),
     }
 }
 
@@ -374,14 +433,4 @@ fn refuse_foreign(root: &Path) -> Result<(), DiskError> {
         }
     }
     Ok(())
-}
-
-fn refuse_open_to_others(path: &Path, bits: u32, wanted: &'static str) -> Result<(), DiskError> {
-    let metadata =
-        std::fs::metadata(path).map_err(|error| DiskError::io("look at", path, error))?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & bits == 0 {
-        return Ok(());
-    }
-    Err(DiskError::Exposed { path: path.to_owned(), mode, wanted })
 }

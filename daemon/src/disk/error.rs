@@ -147,6 +147,19 @@ pub(crate) enum DiskError {
         /// For the command.
         cluster: String,
     },
+    /// The data are another user's.
+    #[error(
+        "{} belongs to the user {owner}, but this runs as {user}, whose files {owner} could not use afterwards. Run it as {owner} (the daemon: `systemctl start quorate`; any command: `runuser -u {owner} -- quorate COMMAND`); if the data are to be {user}'s, `chown -R {user}: {}` first",
+        dir.display(), dir.display()
+    )]
+    OtherOwner {
+        /// The data directory, or that of the marker.
+        dir: PathBuf,
+        /// Name or number.
+        owner: String,
+        /// Who runs this: name or number.
+        user: String,
+    },
     /// Too many may read or write.
     #[error("{} is open to others (mode {mode:04o}); run `chmod {wanted} {}`", path.display(), path.display())]
     Exposed {
@@ -172,6 +185,7 @@ impl DiskError {
             | Self::OtherCluster { .. }
             | Self::OtherName { .. }
             | Self::MarkerConflict { .. }
+            | Self::OtherOwner { .. }
             | Self::Exposed { .. } => true,
         }
     }
@@ -197,6 +211,7 @@ pub(super) fn remedy(error: &io::Error) -> &'static str {
         Some(Errno::NFILE) => {
             return "this machine has no file descriptors left (`sysctl fs.file-max fs.file-nr`)";
         }
+        Some(Errno::LOOP) => return "a link is in its place, which quorate has not made: remove it",
         _ => {}
     }
     match error.kind() {

@@ -1,11 +1,13 @@
 //! `quorate reset --cluster NAME-or-ID`: the plain way to begin anew on a host. Clears marker and data.
 //!
-//! Invariant: the marker goes last, so a reset that was killed half-way leaves a host that is still not fresh.
+//! Invariant: the marker goes last, so a reset that was killed half-way leaves a host that is still not fresh. Only with the rights of
+//! the data's owner (`owner`).
 
-use super::data_dir::{exists, lock, read_life};
+use super::data_dir::{exists, read_life};
 use super::durable::sync_directory;
 use super::error::DiskError;
-use super::{founding_file, marker, reached};
+use super::lock::lock;
+use super::{founding_file, marker, owner, reached};
 use quorate_proto::{ClusterName, GenesisId};
 use std::path::Path;
 
@@ -39,6 +41,7 @@ pub(crate) fn reset(
     configured: &ClusterName,
     wanted: &str,
 ) -> Result<String, ResetError> {
+    owner::check(root, birth_dir)?;
     let lock = if exists(root)? { Some(lock(root)?) } else { None };
     let life = root.join("life");
     let has_life = exists(&life)?;

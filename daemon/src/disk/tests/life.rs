@@ -118,8 +118,6 @@ fn directories_of_others_and_open_ones_are_refused() {
 fn another_clusters_directory_and_mixed_copies_are_refused_by_name() {
     let host = Host::new();
     drop(host.open().expect("created"));
-    let other = open(&host.root(), &host.birth(), &cluster("test")).expect_err("other").to_string();
-    assert!(other.contains("cluster `prod`") && other.contains("`test`"), "{other}");
     let second = Host::new();
     drop(second.open().expect("created"));
     for name in ["generation", "founding"] {
@@ -128,6 +126,62 @@ fn another_clusters_directory_and_mixed_copies_are_refused_by_name() {
         std::fs::copy(second.life().join(name), mixed.life().join(name)).expect("copied");
         assert!(matches!(mixed.open(), Err(DiskError::Mixed { .. })), "{name}");
     }
+}
+
+#[test]
+fn a_life_that_was_never_in_a_cluster_follows_the_name_in_the_configuration_and_no_other_does() {
+    let host = Host::new();
+    let mut opened = host.open().expect("created");
+    for name in ["test", "prod"] {
+        let before = opened.dir.identity().clone();
+        drop(opened);
+        opened = open(&host.root(), &host.birth(), &cluster(name)).expect("it follows");
+        let now = opened.dir.identity();
+        assert!(opened.fresh && now.instance != before.instance && now.cluster == cluster(name));
+    }
+    let fresh = opened.founding.clone();
+    drop(opened);
+    let instance = fresh.instance;
+    let promised = FoundingState { promised: Some(Ballot { round: 1, instance }), ..fresh.clone() };
+    let heard = FoundingState { exists: Some(genesis(3)), ..fresh.clone() };
+    let refused = |what: &str| {
+        let other = open(&host.root(), &host.birth(), &cluster("test")).expect_err(what);
+        let text = other.to_string();
+        assert!(text.contains("cluster `prod`") && text.contains("`test`"), "{what}: {text}");
+    };
+    for (what, state) in [("promised", &promised), ("heard of a cluster", &heard)] {
+        founding_file::write(&files::Machine, &host.life(), state).expect("written");
+        refused(what);
+    }
+    founding_file::write(&files::Machine, &host.life(), &fresh).expect("written");
+    let store = host.life().join("store");
+    std::fs::write(&store, "x").expect("written");
+    refused("its log was begun");
+    std::fs::remove_file(&store).expect("removed");
+    marker::write(&files::Machine, &host.birth(), &cluster("prod"), genesis(3)).expect("written");
+    refused("the marker knows its cluster");
+}
+
+#[test]
+fn no_lock_is_opened_through_a_link_and_none_is_written_by_who_only_reads() {
+    let host = Host::new();
+    drop(host.open().expect("created"));
+    let lock = host.root().join("LOCK");
+    std::fs::write(&lock, "4242\n").expect("written");
+    drop(read_ended(&host.root(), &host.running()).expect("ended"));
+    assert_eq!(std::fs::read_to_string(&lock).expect("there"), "4242\n");
+    let victim = host.running().with_extension("victim");
+    std::fs::write(&victim, "precious").expect("written");
+    std::fs::remove_file(&lock).expect("removed");
+    std::os::unix::fs::symlink(&victim, &lock).expect("a link");
+    let opened = host.open().expect_err("a link").to_string();
+    let cleared = reset(&host.root(), &host.birth(), &cluster("prod"), "prod");
+    let cleared = cleared.expect_err("a link").to_string();
+    let read = read_ended(&host.root(), &host.running()).expect_err("a link").to_string();
+    for refusal in [opened, cleared, read] {
+        assert!(refusal.contains("LOCK") && refusal.contains("remove it"), "{refusal}");
+    }
+    assert_eq!(std::fs::read_to_string(&victim).expect("there"), "precious");
 }
 
 #[test]
