@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 /// A resolver that does not answer within this is down for now; the node asks again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Resolves every seed, and says first which one this host is: that one it need not dial.
-pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mpsc::Sender<Input>) {
+/// Where every seed leads, in their order. A resolver that does not answer is not waited for.
+pub(crate) async fn resolve_all(names: &[String]) -> Vec<ResolvedSeed> {
     let mut lookups = tokio::task::JoinSet::new();
     for (slot, seed) in names.iter().cloned().enumerate() {
         lookups.spawn(async move { (slot, resolve_one(seed).await) });
@@ -27,6 +27,12 @@ pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mps
             resolved[slot] = seed;
         }
     }
+    resolved
+}
+
+/// Resolves every seed, and says first which one this host is: that one it need not dial.
+pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mpsc::Sender<Input>) {
+    let resolved = resolve_all(&names).await;
     let own = own.seen_again();
     let own_slot = match seeds::match_slot(&own, &resolved) {
         SlotMatch::Undecided { .. } => OwnSlot::Undecided,

@@ -87,7 +87,8 @@ impl OwnHost {
         self
     }
 
-    fn has_address(&self, ip: IpAddr) -> bool {
+    /// Whether it is one of this host's addresses, as far as they are known here.
+    pub(crate) fn has_address(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         if self.advertise.is_some_and(|own| own.ip().to_canonical() == ip) {
             return true;

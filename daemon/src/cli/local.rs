@@ -5,7 +5,8 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::{self, Config, ConfigError, Environment, Places};
 use crate::disk;
-use crate::seeds::{self, OwnHost, ResolvedSeed};
+use crate::resolve;
+use crate::seeds::{OwnHost, ResolvedSeed};
 use quorate_transport::Secret;
 use serde_json::json;
 use std::io::{ErrorKind, Read};
@@ -36,10 +37,15 @@ pub(super) fn check_config(
     format: Format,
 ) -> Result<ExitCode, Failure> {
     let config = load(&options.config)?;
-    let RunOptions { config: path, host } = &options.config;
-    let report = config::check_config(path, host.as_deref(), &Environment::of_process())
+    let RunOptions { config: path, host: host_file } = &options.config;
+    let report = config::check_config(path, host_file.as_deref(), &Environment::of_process())
         .map_err(|error| bad_config(&error))?;
-    let report = report.with_slot(&own_host(&config)?, &resolved(&config));
+    // The daemon's user is the data's owner: what that one may not do, the daemon may not.
+    become_owner(&config.data_dir, &config.birth_dir)?;
+    let Config { data_dir, birth_dir, cluster, host, .. } = &config;
+    let data = disk::inspect(data_dir, birth_dir, cluster, &host.name)
+        .map_err(|error| Failure::new(Exit::Error, "data", error.to_string()))?;
+    let report = report.with_data(&data).with_slot(&own_host(&config)?, &resolved(&config)?);
     match format {
         Format::Json => {
             let lines: Vec<&str> = report.text.lines().collect();
@@ -71,8 +77,13 @@ fn own_host(config: &Config) -> Result<OwnHost, Failure> {
         .map_err(|error| Failure::other(format!("cannot read this host's addresses: {error}")))
 }
 
-fn resolved(config: &Config) -> Vec<ResolvedSeed> {
-    config.seeds.iter().map(|seed| seeds::resolve(seed)).collect()
+fn resolved(config: &Config) -> Result<Vec<ResolvedSeed>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::other(format!("cannot start: {error}")))?;
+    let resolved = runtime.block_on(resolve::resolve_all(&config.seeds));
+    // A resolver that hangs is left to itself.
+    runtime.shutdown_background();
+    Ok(resolved)
 }
 
 /// Has the kernel end this process together with its parent, so that no daemon outlives what it was started for.

@@ -8,6 +8,7 @@ mod error;
 mod host_file;
 mod keys;
 mod log_level;
+mod oddities;
 mod quantity;
 mod report;
 mod secret_file;
@@ -38,6 +39,8 @@ const QUIET: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(3);
 /// Beyond this a wait for the rest is a mistake in the unit.
 const MAX_GRACE: Duration = Duration::from_secs(3600);
+/// `sun_path` of unix(7) has 108 bytes, the last of which is zero.
+const MAX_SOCKET: usize = 107;
 /// More voters make each write slower and no cluster safer.
 const MAX_VOTERS: i64 = 7;
 
@@ -309,6 +312,15 @@ fn read_client(keys: &Keys) -> Result<ClientConfig, ConfigError> {
         ));
     }
     let socket = keys.path("client.socket", None, "/run/quorate/quorate.sock")?;
+    let length = socket.as_os_str().len();
+    if length > MAX_SOCKET {
+        return Err(keys.wrong(
+            "client.socket",
+            &socket.display().to_string(),
+            &format!("is {length} bytes long, and the path of a socket at most {MAX_SOCKET}"),
+            "choose a shorter path",
+        ));
+    }
     Ok(ClientConfig { socket, tcp, keyspace_on_tcp })
 }
 

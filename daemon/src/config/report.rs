@@ -1,6 +1,6 @@
 //! `quorate check-config`: what a config means, in words, with what one should think about before the first start.
 
-use super::{Config, ConfigError, Environment, HostRole};
+use super::{Config, ConfigError, Environment, HostRole, oddities};
 use crate::seeds::{OwnHost, ResolvedSeed, SlotMatch, match_slot};
 use quorate_membership::Mode;
 use std::fmt::Write as _;
@@ -37,21 +37,33 @@ pub(crate) fn check_config(
 }
 
 impl Report {
-    /// Adds which seed this host is. Needs the network, so it is asked for apart.
+    /// Adds what the data directory is found to be.
+    pub(crate) fn with_data(mut self, found: &str) -> Self {
+        let _ = writeln!(self.text, "{found}");
+        self
+    }
+
+    /// Adds which seed this host is, and what is odd about where the others lead. Needs the network, so it is asked for apart.
     pub(crate) fn with_slot(mut self, own: &OwnHost, seeds: &[ResolvedSeed]) -> Self {
+        self.warnings.extend(oddities::of_seeds(own, seeds));
         match match_slot(own, seeds) {
             SlotMatch::Slot(slot) => {
                 let name = &seeds[slot].seed;
-                let _ = writeln!(self.text, "this host is seed {} of {}: {name}", slot + 1, seeds.len());
+                let _ = writeln!(
+                    self.text,
+                    "this host is seed {} of {}: {name}",
+                    slot + 1,
+                    seeds.len()
+                );
             }
             SlotMatch::NotASeed { near: None } => {
                 self.text.push_str("this host is no seed: it joins the cluster through them\n");
             }
             SlotMatch::NotASeed { near: Some(near) } => self.warnings.push(near.text),
-            SlotMatch::Undecided { unresolved } => self.warnings.push(format!(
-                "whether this host is a seed is not known yet: {} (asked again while the daemon runs)",
-                unresolved.join("; ")
-            )),
+            SlotMatch::Undecided { .. } => self.warnings.push(
+                "whether this host is a seed is not known as long as names do not resolve"
+                    .to_owned(),
+            ),
             SlotMatch::Several { problem, .. } => self.warnings.push(problem),
         }
         self
@@ -111,7 +123,7 @@ fn durable_quorum(slots: usize) -> usize {
 }
 
 fn warnings(config: &Config) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = config.without_effect();
     let slots = config.seeds.len();
     if slots == 1 {
         warnings.push(format!(

@@ -5,7 +5,7 @@ use super::error::ConfigError;
 use super::keys::{Keys, read_text};
 use super::{PORT, is_loopback as ip_is_loopback};
 use quorate_proto::limits::MAX_SEEDS;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 pub(super) fn read(keys: &Keys) -> Result<Vec<String>, ConfigError> {
@@ -60,6 +60,11 @@ fn check(keys: &Keys, written: &[String]) -> Result<Vec<String>, ConfigError> {
             let remedy = "write for example `f1.example.org`, `10.0.0.1:4747` or `[2001:db8::1]`";
             return Err(keys.wrong(key, text, rule, remedy));
         };
+        if is_no_host(&seed) {
+            let rule = "is the address of no single host";
+            let remedy = "name each host that founds by its own name or address";
+            return Err(keys.wrong(key, text, rule, remedy));
+        }
         if seeds.contains(&seed) {
             let rule = format!("`{seed}` is named twice, and each founder is one host");
             return Err(keys.wrong(key, &shown(), &rule, "remove one of the two"));
@@ -101,6 +106,14 @@ fn split(text: &str) -> Option<(&str, u16)> {
         }
         _ => Some((text, PORT)),
     }
+}
+
+/// Whether it is an address that means any host, all of them or a group.
+fn is_no_host(seed: &str) -> bool {
+    seed.parse::<SocketAddr>().is_ok_and(|at| {
+        let ip = at.ip();
+        ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
+    })
 }
 
 /// Whether a seed names this very host and nothing else.

@@ -55,9 +55,11 @@ fn surroundings() -> Environment {
 /// Each line: a config added to a good one, and what the refusal must contain.
 fn check_refused(table: &[(&str, &[&str])]) {
     let files = Files::new();
+    let long = format!("/run/{}", "s".repeat(103));
     for (text, expected) in table {
+        let text = &text.replace("/LONG", &long);
         let whole = if text.contains("cluster") || text.contains("seeds") {
-            (*text).to_owned()
+            text.clone()
         } else {
             format!("{GOOD}{text}\n")
         };
@@ -136,6 +138,7 @@ fn wrong_types_and_values_name_key_value_rule_and_remedy() {
         ("data_dir = \"/a\"\nbirth_dir = \"/a/b\"", &["birth_dir", "outside `data_dir`"]),
         ("[client]\ntcp = \"0.0.0.0:4748\"", &["client.tcp", "loopback"]),
         ("[client]\ntcp = \"off\"\nkeyspace_on_tcp = true", &["client.keyspace_on_tcp", "off"]),
+        ("[client]\nsocket = \"/LONG\"", &["client.socket", "/run/ssss", "at most 107"]),
         ("[log]\nformat = \"xml\"", &["log.format", "`text` or `json`"]),
         ("client = 3", &["`client`", "no key"]),
         ("cluster = \"A b\"\nseeds = [\"a\"]", &["`cluster = A b`", "1 to 63"]),
@@ -158,6 +161,10 @@ fn a_seeds_list_must_name_one_to_seven_different_hosts() {
         ("cluster = \"a\"\nseeds = [\"f1\", \"F1:4747\"]", &["`f1:4747` is named twice"]),
         ("cluster = \"a\"\nseeds = [\"f1:0\"]", &["`seeds = f1:0`", "`host` or `host:port`"]),
         ("cluster = \"a\"\nseeds = [\"f 1\"]", &["`seeds = f 1`"]),
+        ("cluster = \"a\"\nseeds = [\"0.0.0.0\"]", &["`seeds = 0.0.0.0`", "no single host"]),
+        ("cluster = \"a\"\nseeds = [\"[::]:4747\"]", &["no single host"]),
+        ("cluster = \"a\"\nseeds = [\"255.255.255.255\"]", &["no single host"]),
+        ("cluster = \"a\"\nseeds = [\"239.1.2.3:4747\"]", &["no single host"]),
         ("cluster = \"a\"\nseeds = [\"10.0.0.300\"]", &["10.0.0.300"]),
         (
             "cluster = \"a\"\nseeds = [\"a\"]\nseeds_file = \"/b\"",
