@@ -102,9 +102,9 @@ impl Cause for FoundingCause {
             Self::OtherData { .. } => ReasonCode::OtherData,
             Self::Marker { .. } => ReasonCode::Marker,
             Self::Joining { .. } => ReasonCode::Joining,
-            Self::Twin { .. } | Self::Contested { .. } => ReasonCode::Clone,
+            Self::Twin { .. } => ReasonCode::Clone,
             Self::OtherSeeds { .. } => ReasonCode::OtherSeeds,
-            Self::Place(_) => ReasonCode::OwnSlot,
+            Self::Place(_) | Self::Contested { .. } => ReasonCode::OwnSlot,
             Self::Stuck { .. } => ReasonCode::FoundingStuck,
             Self::UnderWay { .. } => ReasonCode::Founding,
             Self::TooFew { .. } => ReasonCode::TooFew,
@@ -150,7 +150,7 @@ impl Cause for FoundingCause {
                 life.short()
             ),
             Self::Contested { seed, lives } => format!(
-                "several hosts claim to be seed `{seed}`: {}; nobody promises until one is gone",
+                "several hosts are seed `{seed}`: {}; its name leads to each of them, and nobody promises anything before it leads to one",
                 lives.join(" and ")
             ),
             Self::OtherSeeds { name, address, theirs, ours, mode, .. } if theirs == ours => {
@@ -211,7 +211,9 @@ impl Cause for FoundingCause {
                 "on the host that has the copy: `systemctl stop quorate`, `quorate reset --cluster {cluster}`, `systemctl start quorate`"
             ),
             Self::Contested { .. } => {
-                "`systemctl stop quorate` on the host that the name must not point to".to_owned()
+                "a name in `seeds` is one host: where one name leads to several, name each of them in `seeds`, on every host, and there: \
+                 `systemctl restart quorate`; or, on the host that the name must not lead to: `systemctl stop quorate`"
+                    .to_owned()
             }
             Self::OtherSeeds { name, .. } => format!(
                 "make `seeds` and `founding` the same on every host, order included (compare {name} with this host); where they changed: \
