@@ -1,5 +1,7 @@
 //! HTTP to the daemon over its unix socket, one connection a request. What can go wrong on the way is told with the
 //! remedy. A write whose connection broke once a byte of it was written may have happened, and that is what is said.
+//!
+//! What stays true: no question waits for ever. A daemon that is stopped or stuck takes connections and answers nothing.
 
 use super::exit::{Exit, Failure};
 use crate::api::pages::RefusalPage;
@@ -12,10 +14,15 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use std::io::{Error, ErrorKind};
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::net::UnixStream;
 
 /// Longest line of a stream that is kept: a view of 1,000 members fits ten times.
 const LINE: usize = 4 * 1024 * 1024;
+
+/// A daemon that works answers within this, beyond what the question itself waits for: its loop turns each tenth of a second, and systemd
+/// ends one that stands for ten.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a request changes something if it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +35,18 @@ pub(crate) enum Changes {
 #[derive(Debug)]
 pub(crate) struct Client {
     socket: PathBuf,
+    patience: Duration,
 }
 
 impl Client {
     pub(crate) fn new(socket: PathBuf) -> Self {
-        Self { socket }
+        Self { socket, patience: PATIENCE }
+    }
+
+    /// One that waits so long only, for tests.
+    #[cfg(test)]
+    pub(super) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The socket's path, for texts.
@@ -40,10 +54,19 @@ impl Client {
         self.socket.display().to_string()
     }
 
-    /// Asks for a page.
+    /// Asks for a page that is there at once.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let nothing = Changes::Nothing;
-        let body = self.body(Method::GET, path, &[], Bytes::new(), nothing).await?;
+        self.get_within(path, Duration::ZERO).await
+    }
+
+    /// Asks for a page that the daemon may give so much later.
+    pub(crate) async fn get_within<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        wait: Duration,
+    ) -> Result<T, Failure> {
+        let body = self.body(Method::GET, path, &[], Bytes::new(), Changes::Nothing);
+        let body = self.in_time(wait, Changes::Nothing, body).await?;
         serde_json::from_slice(&body).map_err(|error| {
             Failure::other(format!(
                 "the daemon's answer is not understood ({error}); is it of another version? `quorate --version`"
@@ -51,15 +74,44 @@ impl Client {
         })
     }
 
-    /// Sends a body, gives the body of the answer.
+    /// Sends a body, gives the body of the answer, which the daemon may give so much later.
     pub(crate) async fn post(
         &self,
         path: &str,
         headers: &[(&str, &str)],
         body: Bytes,
         changes: Changes,
+        wait: Duration,
     ) -> Result<Bytes, Failure> {
-        self.body(Method::POST, path, headers, body, changes).await
+        let answer = self.body(Method::POST, path, headers, body, changes);
+        self.in_time(wait, changes, answer).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        wait: Duration,
+        changes: Changes,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let limit = wait.saturating_add(self.patience);
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer,
+            Err(_) if changes == Changes::Something => {
+                Err(self.unknown(&format!("no answer within {:.1} s", limit.as_secs_f64())))
+            }
+            Err(_) => Err(self.silent(limit)),
+        }
+    }
+
+    /// It takes connections, for the kernel does that for it, and says nothing.
+    fn silent(&self, limit: Duration) -> Failure {
+        let text = format!(
+            "the daemon at {} takes requests and answered none within {:.1} s: it is stopped or stuck. `systemctl status quorate` \
+             shows it; systemd starts one anew whose loop stands for 10 s, else: `systemctl restart quorate`",
+            self.socket(),
+            limit.as_secs_f64()
+        );
+        Failure::new(Exit::Unreachable, "unreachable", text)
     }
 
     async fn body(
@@ -79,7 +131,8 @@ impl Client {
     pub(crate) async fn follow(&self, path: &str, seen: Option<&str>) -> Result<Lines, Failure> {
         let headers: Vec<_> = seen.map(|id| ("last-event-id", id)).into_iter().collect();
         let nothing = Changes::Nothing;
-        let answer = self.send(Method::GET, path, &headers, Bytes::new(), nothing).await?;
+        let answer = self.send(Method::GET, path, &headers, Bytes::new(), nothing);
+        let answer = self.in_time(Duration::ZERO, nothing, answer).await?;
         Ok(Lines { body: answer.into_body(), rest: BytesMut::new(), socket: self.socket() })
     }
 

@@ -124,7 +124,7 @@ pub(crate) async fn ask(
     let body = request.encode_to_vec();
     let millis = timeout.as_millis().to_string();
     let headers = [("content-type", PROTOBUF), (TIMEOUT_HEADER, millis.as_str())];
-    let answer = client.post(KV_PATH, &headers, body.into(), changes).await?;
+    let answer = client.post(KV_PATH, &headers, body.into(), changes, timeout).await?;
     let answer = KvResponse::decode(answer).ok().and_then(|answer| answer.response);
     answer.ok_or_else(|| if reads { other_kind() } else { client.unknown(&"no answer to this") })
 }

@@ -246,6 +246,27 @@ async fn a_missing_socket_is_told_with_the_remedy() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_takes_requests_and_answers_none_is_not_waited_for_without_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("quorate.sock");
+    let _stuck = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let client = Client::new(socket).with_patience(Duration::from_millis(20));
+    let page = client.get::<StatusPage>("/v1/status").await.unwrap_err();
+    let later = client.get_within::<StatusPage>("/v1/wait", Duration::from_millis(20)).await;
+    let watched = client.follow("/v1/health/watch", None).await.map(|_| ()).unwrap_err();
+    for failure in [page, later.unwrap_err(), watched] {
+        assert_eq!(failure.exit, Exit::Unreachable);
+        assert!(failure.text.contains("stopped or stuck"), "{}", failure.text);
+    }
+    let line = ["quorate", "put", "k", "v", "--timeout", "20ms"];
+    let super::Command::Put(options) = Arguments::parse_from(line).command else {
+        panic!("a put was parsed")
+    };
+    let failure = super::keyspace::put(&client, Format::Json, options).await.unwrap_err();
+    assert_eq!(failure.exit, Exit::FateUnknown, "{}", failure.text);
+}
+
+#[tokio::test]
 async fn refusals_of_the_keyspace_become_exit_codes() {
     let table = [
         (State::NoQuorum, RefusalCode::TimedOut, Exit::NotQuorate),

@@ -31,7 +31,7 @@ pub(super) async fn wait(
         let left = options.timeout.map(|limit| limit.saturating_sub(begun.elapsed()));
         let slice = left.unwrap_or(SLICE).min(SLICE);
         let path = format!("/v1/wait?{what}&timeout={}", slice.as_secs_f64());
-        let failure = match client.get::<WaitPage>(&path).await {
+        let failure = match client.get_within::<WaitPage>(&path, slice).await {
             Ok(page) => {
                 if format == Format::Json {
                     output::json(&page)?;
