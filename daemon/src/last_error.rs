@@ -1,4 +1,5 @@
-//! With what a daemon ended last, for `quorate why` where none answers: a small file beside its socket, which ends with the machine.
+//! With what a daemon ended last, or what it waits for before it serves, for `quorate why` where none answers: small files beside its
+//! socket, which end with the machine.
 //!
 //! Written when the daemon ends by itself, removed when one serves again or stops in order. Never more than `LONGEST` bytes of it are
 //! read. Not being able to write it changes nothing: the journal has the same words.
@@ -14,14 +15,36 @@ fn file(socket: &Path) -> PathBuf {
     socket.with_extension("error")
 }
 
+fn waiting(socket: &Path) -> PathBuf {
+    socket.with_extension("waiting")
+}
+
 /// Notes why the daemon with this socket ends.
 pub(crate) fn note(socket: &Path, text: &str) {
+    write(&file(socket), text);
+}
+
+/// Notes what it waits for before it opens that socket.
+pub(crate) fn note_waiting(socket: &Path, text: &str) {
+    write(&waiting(socket), text);
+}
+
+/// It waits no more.
+pub(crate) fn forget_waiting(socket: &Path) {
+    let _ = std::fs::remove_file(waiting(socket));
+}
+
+/// What it waits for; none where it does not, or that may not be read.
+pub(crate) fn read_waiting(socket: &Path) -> Option<String> {
+    read_from(&waiting(socket))
+}
+
+fn write(file: &Path, text: &str) {
     let mut end = text.len().min(LONGEST);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let file = file(socket);
-    let _ = std::fs::remove_file(&file);
+    let _ = std::fs::remove_file(file);
     // New, so that it is no link to somewhere else.
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(file);
     let written = opened
@@ -34,11 +57,16 @@ pub(crate) fn note(socket: &Path, text: &str) {
 /// A daemon serves, or stopped in order: what was before says nothing any more.
 pub(crate) fn forget(socket: &Path) {
     let _ = std::fs::remove_file(file(socket));
+    forget_waiting(socket);
 }
 
 /// What was noted last; none where nothing was, or it may not be read.
 pub(crate) fn read(socket: &Path) -> Option<String> {
-    let opened = std::fs::File::open(file(socket)).ok()?;
+    read_from(&file(socket))
+}
+
+fn read_from(file: &Path) -> Option<String> {
+    let opened = std::fs::File::open(file).ok()?;
     let mut bytes = Vec::new();
     opened.take(LONGEST as u64).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
@@ -64,7 +92,9 @@ mod tests {
         std::os::unix::fs::symlink(&other, dir.path().join("quorate.error")).expect("a link");
         note(&socket, "through a link");
         assert_eq!(std::fs::read_to_string(&other).expect("a file"), "untouched");
+        note_waiting(&socket, "for an address");
+        assert_eq!(read_waiting(&socket).as_deref(), Some("for an address"));
         forget(&socket);
-        assert_eq!(read(&socket), None);
+        assert_eq!((read(&socket), read_waiting(&socket)), (None, None));
     }
 }

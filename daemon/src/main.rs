@@ -24,6 +24,7 @@ mod journal;
 mod judgement;
 mod large_reads;
 mod last_error;
+mod late_address;
 mod link_line;
 mod links;
 mod metrics;

@@ -15,6 +15,7 @@ use crate::doors::{CALLS, Closing, Doors, Started, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
 use crate::journal;
 use crate::last_error;
+use crate::late_address;
 use crate::reload::Reload;
 use crate::seeds::OwnHost;
 use crate::service::Service;
@@ -241,6 +242,7 @@ async fn serve(
     // First of all: from here on a SIGHUP ends nothing.
     reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_disk(&config)?;
+    late_address::wait_for(config.listen, &config.client.socket).await;
     let (unix, tcp) = open_doors(&config, &threads).await?;
     let channels = channels()?;
     let note = running_note(&config);

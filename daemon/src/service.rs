@@ -55,6 +55,11 @@ impl Service {
     }
 }
 
+/// Shows what the daemon does before it has a state.
+pub(crate) fn say(text: &str) {
+    notify(&[NotifyState::Status(text)]);
+}
+
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not told");

@@ -8,6 +8,7 @@
 mod processes {
     mod addresses;
     mod births;
+    mod checks;
     mod cluster;
     mod copies;
     mod crashes;
@@ -19,9 +20,12 @@ mod processes {
     mod host;
     mod hostile;
     mod joins;
+    mod late_addresses;
     mod links;
+    mod owners;
     mod place;
     mod renames;
+    mod rotation;
     mod stops;
     mod surroundings;
     mod watching;

@@ -26,7 +26,10 @@ pub(super) fn findings(client: &Client) -> Vec<Finding> {
     let usual = socket == Path::new(super::arguments::SOCKET);
     let last = last_error::read(&socket).or_else(|| usual.then(last_in_journal).flatten());
     let unit = usual.then(unit_state).flatten();
-    let ended = DaemonCause::Ended { socket: client.socket(), unit, last };
+    let ended = match last_error::read_waiting(&socket) {
+        Some(waits) => DaemonCause::Waits { socket: client.socket(), unit, waits },
+        None => DaemonCause::Ended { socket: client.socket(), unit, last },
+    };
     causes(bad_config(usual), ended).iter().map(Finding::of).collect()
 }
 

@@ -10,13 +10,15 @@ pub enum DaemonCause {
     Config { file: String, problem: String },
     /// No daemon. `unit`: what systemd says of it, `last`: the error with which it ended last; each where it is known.
     Ended { socket: String, unit: Option<String>, last: Option<String> },
+    /// One starts, and does not serve yet. `waits`: in a sentence, for what.
+    Waits { socket: String, unit: Option<String>, waits: String },
 }
 
 impl Cause for DaemonCause {
     fn code(&self) -> ReasonCode {
         match self {
             Self::Config { .. } => ReasonCode::Config,
-            Self::Ended { .. } => ReasonCode::Ended,
+            Self::Ended { .. } | Self::Waits { .. } => ReasonCode::Ended,
         }
     }
 
@@ -29,10 +31,11 @@ impl Cause for DaemonCause {
             Self::Config { problem, .. } => {
                 format!("the configuration of this host is not valid: {problem}")
             }
+            Self::Waits { socket, unit, waits } => {
+                format!("no daemon answers at {socket} yet{}; it waits: {waits}", of_systemd(unit))
+            }
             Self::Ended { socket, unit, last } => {
-                let unit = unit
-                    .as_ref()
-                    .map_or_else(String::new, |unit| format!("; systemd says: {unit}"));
+                let unit = of_systemd(unit);
                 let last = last
                     .as_ref()
                     .map_or_else(String::new, |last| format!("; it ended last because: {last}"));
@@ -46,6 +49,9 @@ impl Cause for DaemonCause {
             Self::Config { file, .. } => format!(
                 "mend it ({file}), check it with `quorate check-config`, then on this host: `systemctl restart quorate`"
             ),
+            Self::Waits { .. } => {
+                "give this host that address (`ip address`), or change `listen` in quorate.toml and then on this host: `systemctl restart quorate`".to_owned()
+            }
             Self::Ended { last: Some(_), .. } => {
                 "do what the last error says, then on this host: `systemctl restart quorate`".to_owned()
             }
@@ -54,4 +60,9 @@ impl Cause for DaemonCause {
             }
         }
     }
+}
+
+/// What systemd says of the unit, as the end of a sentence.
+fn of_systemd(unit: &Option<String>) -> String {
+    unit.as_ref().map_or_else(String::new, |unit| format!("; systemd says: {unit}"))
 }

@@ -316,6 +316,11 @@ fn daemon() -> Vec<DaemonCause> {
         },
         ended(Some("failed, restarted 14 times"), Some("the disk")),
         ended(None, None),
+        DaemonCause::Waits {
+            socket: "/run/quorate/quorate.sock".to_owned(),
+            unit: None,
+            waits: "no address".to_owned(),
+        },
     ]
 }
 
