@@ -81,6 +81,7 @@ remove() {
         rm -f "$UNITS/$unit"
     done
     rm -f "$BIN" "$USERS" "$DOC/README.md"
+    rm -rf /run/quorate
     rmdir "$DOC" 2>/dev/null || true
     if booted; then
         systemctl daemon-reload

@@ -26,9 +26,21 @@ pub(crate) enum OpenError {
     #[error("cannot {what} {path}: {error}{remedy}")]
     Socket { what: &'static str, path: PathBuf, error: io::Error, remedy: &'static str },
     #[error(
-        "cannot listen on {address} for the API: {error}; set another `tcp` under [client], or stop what holds the port (`ss -ltnp`)"
+        "cannot listen on {address} for the API: {error}; {}", tcp_remedy(*address, error)
     )]
     Tcp { address: SocketAddr, error: io::Error },
+}
+
+fn tcp_remedy(address: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "the unit lets quorate listen at port 4748 only: `systemctl edit quorate`, and there `SocketBindAllow=tcp:{}` under [Service]",
+            address.port()
+        ),
+        _ => {
+            "set another `tcp` under [client], or stop what holds the port (`ss -ltnp`)".to_owned()
+        }
+    }
 }
 
 /// A unix socket that is listened on; its file is removed with it, and first: a successor that finds a file without a

@@ -1,6 +1,11 @@
 """The units and the installer."""
 from cluster import INSTALL
 
+# Something that needs the cluster, as systemd/README.md shows it.
+BEHIND = ("printf '[Unit]\\nRequires=quorate-online.target\\nAfter=quorate-online.target\\n[Service]\\nType=oneshot\\n"
+          "RemainAfterExit=yes\\nExecStart=/bin/true\\n' > /etc/systemd/system/behind.service && "
+          "rm -r /etc/systemd/system/quorate-wait-online.service.d && systemctl daemon-reload && "
+          "systemctl start --no-block behind.service")
 SMALL_LIMIT = ("mkdir -p /etc/systemd/system/quorate-wait-online.service.d && printf '[Service]\\nExecStart=\\n"
                "ExecStart=/usr/local/bin/quorate wait --quorate --timeout 3s\\n' "
                "> /etc/systemd/system/quorate-wait-online.service.d/limit.conf && systemctl daemon-reload")
@@ -33,8 +38,13 @@ def installer_and_units(story):
     cluster.start(1)
     limited = cluster.run(1, "systemctl start quorate-online.target")
     story.check("quorate-online.target fails at its limit on one host of two", limited.returncode != 0)
+    cluster.run(1, BEHIND, check=True)
     cluster.start(2)
     cluster.wait_quorate(voters=2)
+    late = cluster.run(1, "for i in $(seq 100); do systemctl is-active behind.service && break; sleep 0.2; done")
+    story.check("what waits behind the target starts when the cluster comes late", "\nactive" in "\n" + late.stdout,
+                late.stdout + late.stderr)
+    cluster.run(1, "systemctl disable --now behind.service; rm /etc/systemd/system/behind.service; systemctl daemon-reload")
     reached = cluster.run(1, "systemctl start quorate-online.target && systemctl is-active quorate-online.target")
     story.check("quorate-online.target is reached with two", reached.returncode == 0, reached.stdout + reached.stderr)
     shown = cluster.run(1, "systemctl show -P StatusText quorate").stdout
@@ -44,6 +54,14 @@ def installer_and_units(story):
     story.check("data, marker and socket are closed to others",
                 who[:4] == ["quorate:quorate 700", "quorate:quorate 700", "quorate:quorate 750", "quorate:quorate 660"],
                 who)
+
+    before = cluster.run(1, "stat -c %i /run/quorate").stdout
+    stopped = cluster.run(1, "systemctl stop quorate && ls -A /run/quorate; systemctl start quorate && stat -c %i /run/quorate").stdout
+    story.check("/run/quorate outlives a stop, and the secret in it does not",
+                before and stopped.endswith(before) and "farewell" not in stopped, stopped)
+    cluster.wait_quorate(voters=2, alive=2)
+    bound = cluster.run(1, "systemctl show -P MemoryMax -P TasksMax quorate").stdout.split()
+    story.check("memory and threads are bounded", bound == [str(4 << 30), "1200"], bound)
 
     gone = cluster.run(1, INSTALL.split()[0] + " --uninstall")
     left = cluster.run(1, "ls -d /usr/local/bin/quorate /etc/systemd/system/quorate*.service /etc/systemd/system/quorate*.target 2>/dev/null; "
