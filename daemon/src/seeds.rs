@@ -1,7 +1,7 @@
 //! Which seed this host is: own addresses and names, port included, against what the seeds resolve to.
 //!
-//! Invariant: a host never takes a slot that another host may have: several matches are an error, an unresolved seed
-//! leaves the question open. Loopback addresses are never dialled towards seeds that are not loopback (Debian gives a
+//! Invariant: a host never takes a slot that another host may have: several matches are an error, and so is a name that leads to this
+//! host and to others; an unresolved seed leaves the question open. Loopback addresses are never dialled towards seeds that are not loopback (Debian gives a
 //! host's own name 127.0.1.1).
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
@@ -54,9 +54,9 @@ pub(crate) enum SlotMatch {
     },
     /// This one, counted from 0.
     Slot(usize),
-    /// More than one: a mistake that must be mended before this host may found.
+    /// More than one, or one that other hosts are, too: a mistake that must be mended before this host may found.
     Several {
-        /// The first two.
+        /// The first two; twice the same where it is one that leads to several hosts.
         slots: (usize, usize),
         /// The sentence, with the remedy.
         problem: String,
@@ -111,6 +111,17 @@ impl OwnHost {
     }
 }
 
+/// The addresses of a seed that is this host which are not this host's, although another one of their family is. Behind address
+/// translation none is known here, and IPv6 addresses come late: neither says anything.
+pub(crate) fn elsewhere(own: &OwnHost, seed: &ResolvedSeed) -> Vec<IpAddr> {
+    if !own.listen.ip().is_unspecified() {
+        return Vec::new();
+    }
+    let (here, there): (Vec<IpAddr>, Vec<IpAddr>) =
+        seed.addresses.iter().map(SocketAddr::ip).partition(|ip| own.has_address(*ip));
+    there.into_iter().filter(|ip| here.iter().any(|own| own.is_ipv4() == ip.is_ipv4())).collect()
+}
+
 fn addresses_of_interfaces() -> std::io::Result<Vec<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(|interface| interface.ip()).collect())
 }
@@ -130,7 +141,13 @@ pub(crate) fn match_slot(own: &OwnHost, seeds: &[ResolvedSeed]) -> SlotMatch {
         .collect::<Vec<_>>()
     };
     match matches.as_slice() {
-        [slot] => SlotMatch::Slot(*slot),
+        [slot] => match elsewhere(own, &seeds[*slot]).as_slice() {
+            [] => SlotMatch::Slot(*slot),
+            others => SlotMatch::Several {
+                slots: (*slot, *slot),
+                problem: leads_elsewhere(&seeds[*slot].seed, others),
+            },
+        },
         [] if seeds.iter().any(|seed| seed.addresses.is_empty()) => {
             SlotMatch::Undecided { unresolved: unresolved() }
         }
@@ -157,6 +174,15 @@ pub(crate) fn match_slot(own: &OwnHost, seeds: &[ResolvedSeed]) -> SlotMatch {
             }
         }
     }
+}
+
+fn leads_elsewhere(seed: &str, others: &[IpAddr]) -> String {
+    let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+    format!(
+        "seed `{seed}` leads to this host and also to {}: a seed is one host. If those are other hosts (one DNS name for all seeds), name each \
+         of them in `seeds`; if they are this host's, too, its interfaces do not have them",
+        others.join(", ")
+    )
 }
 
 /// What may be dialled, by seed: loopback addresses only when no seed has any other.
@@ -261,6 +287,23 @@ mod tests {
             panic!("both are this host");
         };
         assert!(problem.contains("`f2:4747` and `b:4747`"), "{problem}");
+    }
+
+    #[test]
+    fn nobody_takes_the_place_of_a_seed_whose_name_leads_to_other_hosts_too() {
+        let list = seeds(&[("all:4747", &["10.0.0.1:4747", "10.0.0.2:4747", "10.0.0.3:4747"])]);
+        let SlotMatch::Several { slots: (0, 0), problem } = match_slot(&own(), &list) else {
+            panic!("each of the three would found a cluster of its own");
+        };
+        assert!(
+            problem.contains("10.0.0.1, 10.0.0.3") && problem.contains("`all:4747`"),
+            "{problem}"
+        );
+        // An address of the other family may come late, and behind address translation none is known.
+        let late = seeds(&[("b:4747", &["10.0.0.2:4747", "[2001:db8::2]:4747"])]);
+        assert_eq!(match_slot(&own(), &late), SlotMatch::Slot(0));
+        let translated = seeds(&[("f2:4747", &["192.0.2.7:4747", "192.0.2.8:4747"])]);
+        assert_eq!(match_slot(&own(), &translated), SlotMatch::Slot(0));
     }
 
     #[test]

@@ -48,39 +48,17 @@ impl Config {
 /// What is odd about where the seeds lead, as seen from this host.
 pub(super) fn of_seeds(own: &OwnHost, seeds: &[ResolvedSeed]) -> Vec<String> {
     let slot = match match_slot(own, seeds) {
-        SlotMatch::Slot(slot) => Some(slot),
+        SlotMatch::Slot(slot) | SlotMatch::Several { slots: (slot, _), .. } => Some(slot),
         _ => None,
     };
-    let mut notes = Vec::new();
-    for (number, (seed, dialled)) in seeds.iter().zip(dialable(seeds)).enumerate() {
-        let odd = match slot == Some(number) {
-            true => of_own_seed(own, seed),
-            false => of_other_seed(own.listen, seed, &dialled),
-        };
-        notes.extend(odd);
-    }
+    let others = seeds.iter().zip(dialable(seeds)).enumerate();
+    let others = others.filter(|(number, _)| slot != Some(*number));
+    let odd = |(_, (seed, dialled)): (usize, (&ResolvedSeed, Vec<SocketAddr>))| {
+        of_other_seed(own.listen, seed, &dialled)
+    };
+    let mut notes: Vec<String> = others.filter_map(odd).collect();
     notes.extend(of_one_address(seeds));
     notes
-}
-
-/// The seed that this host is: it should be no other host, too.
-fn of_own_seed(own: &OwnHost, seed: &ResolvedSeed) -> Option<String> {
-    if !own.listen.ip().is_unspecified() {
-        return None;
-    }
-    let foreign = |at: &&SocketAddr| !own.has_address(at.ip());
-    let others: Vec<String> =
-        seed.addresses.iter().filter(foreign).map(|at| at.ip().to_string()).collect();
-    // Behind address translation none of them is known here.
-    if others.is_empty() || others.len() == seed.addresses.len() {
-        return None;
-    }
-    Some(format!(
-        "seed `{}` leads to this host and also to {}: a seed is one host. If those are other hosts (one DNS name for all seeds), name each \
-         of them in `seeds`",
-        seed.seed,
-        others.join(", ")
-    ))
 }
 
 fn of_other_seed(

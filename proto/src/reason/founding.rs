@@ -41,7 +41,7 @@ pub struct MissingSeed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
 pub enum PlaceTrouble {
-    /// Two seeds lead to this host.
+    /// Two seeds lead to this host; twice the same one where its name leads to other hosts, too.
     Both { first: String, second: String },
     /// Names do not resolve.
     Unknown,
@@ -364,6 +364,11 @@ fn give_one_up(clusters: &[(GenesisId, Vec<String>)]) -> String {
 impl PlaceTrouble {
     fn text(&self) -> String {
         match self {
+            Self::Both { first, second } if first == second => {
+                format!(
+                    "seed `{first}` leads to this host and to other addresses, which its interfaces do not have"
+                )
+            }
             Self::Both { first, second } => {
                 format!("this host is both seed `{first}` and seed `{second}`")
             }
@@ -386,6 +391,10 @@ impl PlaceTrouble {
 
     fn remedy(&self) -> String {
         match self {
+            Self::Both { first, second } if first == second => {
+                "a name in `seeds` is one host: where one name leads to several, name each of them in `seeds`, on every host, and there: \
+                 `systemctl restart quorate`"
+            }
             Self::Both { .. } | Self::OneAddress { .. } => {
                 "name each founder once in `seeds`, on every host, and there: `systemctl restart quorate`"
             }

@@ -104,6 +104,22 @@ fn table(listen: Option<&str>) {
 }
 
 #[test]
+fn one_name_for_all_seeds_founds_no_cluster_on_each_and_is_told_as_what_it_is() {
+    let mut cluster = Cluster::of(2);
+    cluster.seeds = vec!["all:4747".to_owned()];
+    let ground = Ground::of(2, cluster.dir.path());
+    ground.name_all("all");
+    fresh(&mut cluster, [None, None]);
+    for (number, host) in cluster.hosts.iter_mut().enumerate() {
+        ground.start(number + 1, host);
+    }
+    for host in &cluster.hosts {
+        let told = ["`all:4747`", "leads to this host and to other", "name each of them"];
+        host.waits_for("own-slot", &told);
+    }
+}
+
+#[test]
 fn who_listens_on_the_default_meets_names_of_every_family_and_tells_right_what_is_wrong() {
     table(None);
 }

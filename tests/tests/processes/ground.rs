@@ -100,6 +100,12 @@ impl Ground {
         fs::write(&self.hosts_file, text).expect("a hosts file");
     }
 
+    /// One name leads to all hosts.
+    pub(crate) fn name_all(&self, name: &str) {
+        let lines = (1..self.holders.len()).map(|number| format!("10.9.0.{number} {name}\n"));
+        fs::write(&self.hosts_file, lines.collect::<String>()).expect("a hosts file");
+    }
+
     /// Starts a daemon on the host of this number, counted from 1.
     pub(crate) fn start(&self, number: usize, host: &mut Host) {
         assert!(host.child.is_none(), "{} runs already", host.name);
