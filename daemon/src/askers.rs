@@ -4,10 +4,12 @@
 //! asker left behind does not hold a place for longer than that, nor, through the transport, a place at the leader.
 //! Knows nothing of what is asked.
 
+use crate::crowds::Shared;
 use bytes::Bytes;
 use quorate_node::{Answered, Asker, ClientReply, Input};
 use quorate_proto::{Message as _, Moment};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -20,18 +22,27 @@ const LOOK: Duration = Duration::from_secs(1);
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub(crate) struct Askers {
-    replies: BTreeMap<u64, oneshot::Sender<ClientReply>>,
+    replies: BTreeMap<u64, Local>,
     answers: BTreeMap<u64, oneshot::Sender<Bytes>>,
     forwards: BTreeMap<u64, AbortHandle>,
     next_ticket: u64,
     looked: Moment,
 }
 
+/// A program on this host that waits.
+#[derive(Debug)]
+pub(crate) struct Local {
+    /// Its end.
+    pub(crate) reply: oneshot::Sender<ClientReply>,
+    /// What its request holds at the doors, for as long as the loop may have it.
+    pub(crate) _body: Option<Arc<Shared>>,
+}
+
 /// The end of one asker, taken out of the table to be told by somebody else.
 #[derive(Debug)]
 pub(crate) enum Waiting {
     /// A program on this host.
-    Client(oneshot::Sender<ClientReply>),
+    Client(Local),
     /// Another node.
     Node(oneshot::Sender<Bytes>),
 }
@@ -40,7 +51,7 @@ impl Waiting {
     /// Whether nobody waits any more.
     pub(crate) fn is_gone(&self) -> bool {
         match self {
-            Self::Client(end) => end.is_closed(),
+            Self::Client(local) => local.reply.is_closed(),
             Self::Node(end) => end.is_closed(),
         }
     }
@@ -48,7 +59,7 @@ impl Waiting {
     /// Tells the answer; who has gone hears nothing.
     pub(crate) fn tell(self, answered: Answered) {
         match (self, answered) {
-            (Self::Client(end), Answered::Client(reply)) => drop(end.send(reply)),
+            (Self::Client(local), Answered::Client(reply)) => drop(local.reply.send(reply)),
             (Self::Node(end), Answered::Node(answer)) => {
                 drop(end.send(answer.encode_to_vec().into()));
             }
@@ -65,15 +76,12 @@ impl Askers {
     }
 
     /// A program on this host waits. Full: its end is handed back.
-    pub(crate) fn expect_reply(
-        &mut self,
-        reply: oneshot::Sender<ClientReply>,
-    ) -> Result<u64, oneshot::Sender<ClientReply>> {
+    pub(crate) fn expect_reply(&mut self, local: Local) -> Result<u64, Local> {
         if self.replies.len() >= MAX_REPLIES {
-            return Err(reply);
+            return Err(local);
         }
         let ticket = self.ticket();
-        self.replies.insert(ticket, reply);
+        self.replies.insert(ticket, local);
         Ok(ticket)
     }
 
@@ -92,7 +100,7 @@ impl Askers {
     /// The answer to a local program; one that is gone hears nothing.
     pub(crate) fn reply(&mut self, ticket: u64, reply: ClientReply) {
         if let Some(waiting) = self.replies.remove(&ticket) {
-            let _ = waiting.send(reply);
+            let _ = waiting.reply.send(reply);
         }
     }
 
@@ -130,7 +138,7 @@ impl Askers {
             return;
         }
         self.looked = now;
-        let clients = self.replies.extract_if(.., |_, waiting| waiting.is_closed());
+        let clients = self.replies.extract_if(.., |_, waiting| waiting.reply.is_closed());
         inputs.extend(clients.map(|(ticket, _)| Input::ClientGone { ticket }));
         let nodes = self.answers.extract_if(.., |_, waiting| waiting.is_closed());
         inputs.extend(nodes.map(|(ticket, _)| Input::AskerGone { ticket }));
@@ -161,8 +169,8 @@ mod tests {
         let (left, left_end) = oneshot::channel();
         let (stays, mut stays_end) = oneshot::channel();
         let (node, node_end) = oneshot::channel();
-        let left = askers.expect_reply(left).unwrap();
-        let stays = askers.expect_reply(stays).unwrap();
+        let left = askers.expect_reply(Local { reply: left, _body: None }).unwrap();
+        let stays = askers.expect_reply(Local { reply: stays, _body: None }).unwrap();
         let node = askers.expect_answer(node);
         drop((left_end, node_end));
         assert_eq!(gone(&mut askers, start), [(true, left), (false, node)]);

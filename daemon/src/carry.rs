@@ -4,6 +4,7 @@
 use crate::askers::Askers;
 use crate::bulk::Bulk;
 use crate::clock;
+use crate::crowds::Crowds;
 use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
 use crate::doors::{PingFailure, Pings, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
@@ -45,15 +46,17 @@ pub(crate) struct Hands {
     pub(crate) seeds: Vec<String>,
     pub(crate) own: OwnHost,
     pub(crate) genesis: Option<GenesisId>,
+    pub(crate) crowds: Crowds,
 }
 
 impl Carrier {
     pub(crate) fn new(hands: Hands) -> Self {
+        let large_reads = LargeReads::new(&hands.crowds);
         Self {
             genesis: hands.genesis.unwrap_or_default(),
             hands,
             askers: Askers::default(),
-            large_reads: LargeReads::default(),
+            large_reads,
         }
     }
 

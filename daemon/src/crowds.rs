@@ -12,7 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes of all bodies that are being received or answered: 32 of the largest, or thousands of ordinary ones.
 const BODIES: usize = 64 * MIB;
+/// Bytes of all answers that are being sent, but for small ones: two of everything that fits into half a full keyspace.
+const ANSWERS: usize = 256 * MIB;
 const MIB: usize = 1024 * 1024;
+/// Large reads of one side. Programs read whole tables seldom; each that waits keeps in memory what it would read.
+const LARGE_READS: usize = 128;
 /// Connections of one door.
 const CONNECTIONS: usize = 1024;
 /// Streams of lines of one door: fewer than connections, so that watching alone never fills a door.
@@ -20,11 +24,52 @@ const WATCHES: usize = 512;
 /// Places that somebody holds, until this is dropped. More of the same kind can be merged into it.
 pub(crate) type Held = OwnedSemaphorePermit;
 
+/// Places among all, and as many among those that one of the many may have.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    all: Held,
+    own: Option<Held>,
+}
+
+impl Shared {
+    /// So many of both, or none; a refusal is counted once, whichever has not as many.
+    pub(crate) fn take(
+        all: &Places,
+        own: Option<&Places>,
+        count: usize,
+        now: Moment,
+    ) -> Option<Self> {
+        let own = match own.map(|own| own.free(count)) {
+            Some(None) => {
+                all.refuse(now);
+                return None;
+            }
+            own => own.flatten(),
+        };
+        Some(Self { all: all.take(count, now)?, own })
+    }
+
+    /// Both at once.
+    pub(crate) fn merge(&mut self, more: Self) {
+        self.all.merge(more.all);
+        match (&mut self.own, more.own) {
+            (Some(own), Some(more)) => own.merge(more),
+            (own, more) => *own = own.take().or(more),
+        }
+    }
+}
+
 /// Everything of which the doors hold only so much.
 #[derive(Debug, Clone)]
 pub(crate) struct Crowds {
     /// Bytes of bodies, at all doors.
     pub(crate) bodies: Places,
+    /// Bytes of answers that their clients have not taken, at all doors.
+    pub(crate) answers: Places,
+    /// Large reads of programs on this host that run or wait.
+    pub(crate) large_reads: Places,
+    /// The same of other nodes, so that neither crowd keeps out the other.
+    pub(crate) peer_large_reads: Places,
     /// At the unix socket.
     pub(crate) unix: DoorCrowds,
     /// At the TCP address.
@@ -42,11 +87,25 @@ pub(crate) struct DoorCrowds {
 
 impl Default for Crowds {
     fn default() -> Self {
-        let crowd = "MiB of the bodies of requests are held at the doors";
+        let bodies = "MiB of the bodies of requests are held at the doors";
+        let answers = "MiB of answers wait for clients that have not taken them";
         let connections = |word, crowd| Places::new(word, CONNECTIONS, 1, crowd);
         let watches = |word, crowd| Places::new(word, WATCHES, 1, crowd);
         Self {
-            bodies: Places::new("body-bytes", BODIES, MIB, crowd),
+            bodies: Places::new("body-bytes", BODIES, MIB, bodies),
+            answers: Places::new("answer-bytes", ANSWERS, MIB, answers),
+            large_reads: Places::new(
+                "large-reads",
+                LARGE_READS,
+                1,
+                "reads of more than 1,000 keys by programs on this host run or wait",
+            ),
+            peer_large_reads: Places::new(
+                "peer-large-reads",
+                LARGE_READS,
+                1,
+                "reads of more than 1,000 keys by other nodes run or wait here",
+            ),
             unix: DoorCrowds {
                 connections: connections(
                     "unix-connections",
@@ -72,9 +131,18 @@ impl Default for Crowds {
 }
 
 impl Crowds {
-    fn all(&self) -> [&Places; 5] {
-        let Self { bodies, unix, tcp } = self;
-        [bodies, &unix.connections, &unix.watches, &tcp.connections, &tcp.watches]
+    fn all(&self) -> [&Places; 8] {
+        let Self { bodies, answers, large_reads, peer_large_reads, unix, tcp } = self;
+        [
+            bodies,
+            answers,
+            large_reads,
+            peer_large_reads,
+            &unix.connections,
+            &unix.watches,
+            &tcp.connections,
+            &tcp.watches,
+        ]
     }
 
     /// Those of one door.
@@ -117,14 +185,27 @@ impl Places {
 
     /// So many places, or none where there are not as many; that is counted as a refusal.
     pub(crate) fn take(&self, count: usize, now: Moment) -> Option<Held> {
-        let held = u32::try_from(count)
-            .ok()
-            .and_then(|count| Arc::clone(&self.0.free).try_acquire_many_owned(count).ok());
+        let held = self.free(count);
         if held.is_none() {
-            let mut refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            refused.note(now);
+            self.refuse(now);
         }
         held
+    }
+
+    fn free(&self, count: usize) -> Option<Held> {
+        let count = u32::try_from(count).ok()?;
+        Arc::clone(&self.0.free).try_acquire_many_owned(count).ok()
+    }
+
+    fn refuse(&self, now: Moment) {
+        let mut refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.note(now);
+    }
+
+    /// Half as many places of the same kind, for one of those who share all of them.
+    pub(crate) fn half(&self) -> Self {
+        let Inner { word, limit, unit, crowd, .. } = *self.0;
+        Self::new(word, limit / 2, unit, crowd)
     }
 
     /// How full it is.

@@ -4,7 +4,7 @@
 //! reply), and publishes status, health and events. Knows nothing of HTTP, sockets or the node's insides.
 
 use crate::clock;
-use crate::crowds::Crowds;
+use crate::crowds::{Crowds, Shared};
 use crate::feed::{EventRing, Feed};
 use crate::link_line::LinkLine;
 use quorate_node::{ClientReply, ClientRequest, Status};
@@ -29,7 +29,13 @@ pub(crate) const LINKS_PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum Call {
     /// A request to the keyspace, or a wait for an epoch.
-    Client { request: ClientRequest, deadline: Duration, reply: oneshot::Sender<ClientReply> },
+    Client {
+        request: ClientRequest,
+        deadline: Duration,
+        reply: oneshot::Sender<ClientReply>,
+        /// What the request's bytes hold at the doors, until the loop has let go of it.
+        body: Option<Arc<Shared>>,
+    },
     /// Round trips to a node, over the link that stands.
     Ping { name: String, count: u32, reply: oneshot::Sender<Result<Pings, PingFailure>> },
     /// The links to all peers.

@@ -5,36 +5,39 @@
 
 use crate::askers::Waiting;
 use crate::clock;
+use crate::crowds::{Crowds, Places};
 use quorate_node::LargeRead;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Reads that run. One processor is left to the loop where there are three or more.
 const RUNNING: usize = 2;
-/// Reads that run or wait. A fleet's programs read whole tables seldom; each that waits keeps what it would read in memory.
-const PLACES: usize = 256;
-
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct LargeReads {
-    places: Arc<Semaphore>,
+    own: Places,
+    of_peers: Places,
     running: Arc<Semaphore>,
 }
 
-impl Default for LargeReads {
-    fn default() -> Self {
+impl LargeReads {
+    /// None yet.
+    pub(crate) fn new(crowds: &Crowds) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(PLACES)),
+            own: crowds.large_reads.clone(),
+            of_peers: crowds.peer_large_reads.clone(),
             running: Arc::new(Semaphore::new(RUNNING)),
         }
     }
-}
 
-impl LargeReads {
     /// Reads, and tells who waits: at once when there is no place.
     pub(crate) fn start(&self, read: Box<LargeRead>, waiting: Waiting) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            waiting.tell(read.refused(false));
+        let places = match &waiting {
+            Waiting::Client(_) => &self.own,
+            Waiting::Node(_) => &self.of_peers,
+        };
+        let Some(place) = places.take(1, clock::now()) else {
+            waiting.tell(read.refused());
             return;
         };
         let running = Arc::clone(&self.running);
@@ -45,7 +48,7 @@ impl LargeReads {
                     return;
                 }
                 let late = clock::now() > read.deadline;
-                waiting.tell(if late { read.refused(true) } else { read.answer() });
+                waiting.tell(if late { read.refused() } else { read.answer() });
             };
             let _ = tokio::task::spawn_blocking(work).await;
             drop((turn, place));

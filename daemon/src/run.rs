@@ -260,6 +260,7 @@ async fn serve(
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
     let feed = Feed::new(wall_unix_ms());
     let events = EventRing::new();
+    let crowds = Crowds::default();
     let hands = Hands {
         transport: transport.clone(),
         hello,
@@ -271,6 +272,7 @@ async fn serve(
         seeds: config.seeds.clone(),
         own,
         genesis,
+        crowds: crowds.clone(),
     };
     let log = recovered.group.map(log_of);
     let boot = Boot { config: node_config(&config, &dir, boot_nonce), founding, marker, log };
@@ -289,7 +291,7 @@ async fn serve(
         unix: false,
         started,
         closing,
-        crowds: Crowds::default(),
+        crowds,
         body_patience: api::BODY_PATIENCE,
     };
     let open = serve_doors(unix, tcp, &doors, names, &threads);

@@ -3,6 +3,7 @@
 //! One turn takes everything that waits (bounded), so that many requests share one proposal and one fsync. A turn
 //! that takes longer than half a tick of consensus is logged with what it took. Never waits for anything inside a turn.
 
+use crate::askers::Local;
 use crate::carry::Carrier;
 use crate::doors::{Call, wall_unix_ms};
 use crate::journal::NOTICE;
@@ -146,14 +147,14 @@ impl Loop {
 
     fn call(&mut self, call: Call, inputs: &mut Vec<Input>) {
         match call {
-            Call::Client { request, deadline, reply } => {
+            Call::Client { request, deadline, reply, body } => {
                 if reply.is_closed() {
                     return;
                 }
                 let deadline = clock::now() + deadline;
-                match self.carrier.askers.expect_reply(reply) {
+                match self.carrier.askers.expect_reply(Local { reply, _body: body }) {
                     Ok(ticket) => inputs.push(Input::Client { ticket, deadline, request }),
-                    Err(reply) => {
+                    Err(Local { reply, .. }) => {
                         let text = "too many requests wait at this node; try again".to_owned();
                         let refusal = Refusal { code: RefusalCode::Busy.into(), detail: 0, text };
                         let _ = reply.send(ClientReply::Refused(refusal));

@@ -21,6 +21,7 @@ pub enum KvError {
     MixedSpaces = 13,
     AnswerTooLarge = 14,
     NestedTooDeep = 15,
+    WriteReadsTooMuch = 16,
 }
 
 impl KvError {
@@ -45,7 +46,10 @@ impl KvError {
             }
             Self::MixedSpaces => "quorate: a transaction may not mix __meta/ with other keys",
             Self::AnswerTooLarge => {
-                "quorate: the answer would be over 4 MiB; ask with a limit, or read in pages"
+                "quorate: the answer is too large to be given whole; ask with a limit, or read in pages"
+            }
+            Self::WriteReadsTooMuch => {
+                "quorate: a transaction that writes may read 10,000 keys at most; read the others before it"
             }
             Self::NestedTooDeep => "quorate: transactions are nested more than 8 deep",
         }

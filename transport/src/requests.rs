@@ -166,12 +166,25 @@ async fn serve(shared: Arc<Shared>, peer: Arc<Peer>, mut sender: SendStream, rec
     let _ = sender.reset(VarInt::from_u32(code));
 }
 
-/// A request that has come in whole, and the room that it takes until it is answered.
+/// A request that has come in whole, and the room that it takes until it is answered, and for as long as anybody has its bytes: an
+/// asker that goes leaves them with whoever works on it.
 struct Received {
     bytes: Bytes,
     /// Kept until the asker has the answer: who closes in good order takes all turns first.
     _turn: Turn,
-    room: Room,
+    room: Arc<Room>,
+}
+
+/// The bytes of a request with their room.
+struct Roomed {
+    bytes: Bytes,
+    _room: Arc<Room>,
+}
+
+impl AsRef<[u8]> for Roomed {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// None when there is no room or the request is no frame: nothing was looked at.
@@ -185,6 +198,8 @@ async fn receive(shared: &Shared, peer: &Peer, receiver: RecvStream) -> Option<R
     }
     let room = shared.turns.room(&peer.share, length)?;
     let bytes = reader.body(length, limits::REQUEST_FRAME).await.ok()?;
+    let room = Arc::new(room);
+    let bytes = Bytes::from_owner(Roomed { bytes, _room: Arc::clone(&room) });
     Some(Received { bytes, _turn: turn, room })
 }
 
@@ -196,7 +211,7 @@ async fn answer(
     request: Received,
 ) -> bool {
     let (give, mut wait) = oneshot::channel();
-    let bytes = request.bytes.clone();
+    let Received { bytes, room, _turn } = request;
     if !shared.tell(TransportEvent::Request { from, bytes, answer: give }).await {
         return false;
     }
@@ -215,7 +230,7 @@ async fn answer(
     if batch.write(sender).await.is_err() || sender.finish().is_err() {
         return false;
     }
-    drop(request.room);
+    drop(room);
     // What is written is not yet there, and a connection that is closed sends nothing again.
     let _ = tokio::time::timeout(TAKEN, sender.stopped()).await;
     true

@@ -30,6 +30,10 @@ const SCRUB_PER_COMPACTION: usize = 8_192;
 
 /// A range over so many keys is looked at within a tenth of a millisecond.
 const MANY_KEYS: usize = 1_000;
+/// A hundred bytes each, beside what they hold.
+const MOST_KEYS_OF_AN_ANSWER: usize = 1_000_000;
+/// Every replica does what a write reads in its log's turn: a millisecond of it.
+const MOST_READ_BY_A_WRITE: usize = 10_000;
 
 /// See the head of this file.
 #[derive(Clone, PartialEq)]
@@ -237,8 +241,43 @@ impl Meta {
     /// Whether a read looks at so many keys that it takes longer than a turn of a loop should. Looks at no more of them itself.
     #[must_use]
     pub fn reads_many(&self, request: &KvRequest) -> bool {
-        let (mut left, mut past) = (MANY_KEYS, false);
+        self.looks_at(request, MANY_KEYS)
+    }
+
+    /// Whether a request that changes something also reads or compares so many keys that applying it would hold up the log, in
+    /// whichever branches. What it deletes does not count: that is done once.
+    #[must_use]
+    pub fn writes_and_reads_too_much(&self, request: &KvRequest) -> bool {
+        !Self::is_read_only(request) && self.looks_at(request, MOST_READ_BY_A_WRITE)
+    }
+
+    /// Whether the keys of an answer alone, of whatever size they are, would take more memory than any answer may.
+    #[must_use]
+    pub fn reads_too_much(&self, request: &KvRequest) -> bool {
+        let mut left = MOST_KEYS_OF_AN_ANSWER;
         request::operations(request, &mut |operation| {
+            let Operation::Range(range) = operation else { return };
+            let keyspace = self.keyspace(operation.range().space());
+            let most = match usize::try_from(range.limit) {
+                _ if range.count_only || operation.range().as_single().is_some() => 1,
+                Ok(limit @ 1..) => limit,
+                _ => usize::MAX,
+            };
+            let past = if range.revision > 0 { keyspace.past.len() } else { 0 };
+            let keys = operation.range().bounds().map_or(0, |bounds| {
+                keyspace.present.range::<_, [u8]>(bounds).take(left.min(most)).count()
+            });
+            left = left.saturating_sub((keys + past).min(most));
+        });
+        left == 0
+    }
+
+    fn looks_at(&self, request: &KvRequest, most: usize) -> bool {
+        let (mut left, mut past) = (most, false);
+        request::operations(request, &mut |operation| {
+            if operation.writes() {
+                return;
+            }
             let range = operation.range();
             let keyspace = self.keyspace(range.space());
             left -= match range.bounds() {
@@ -248,7 +287,7 @@ impl Meta {
             };
             // How much of the past a range holds is known only when it was looked at.
             let at_revision = matches!(operation, Operation::Range(range) if range.revision > 0);
-            past |= at_revision && range.as_single().is_none() && keyspace.past.len() > MANY_KEYS;
+            past |= at_revision && range.as_single().is_none() && keyspace.past.len() > most;
         });
         left == 0 || past
     }

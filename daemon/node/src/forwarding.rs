@@ -148,7 +148,7 @@ impl Node {
         if self.admission_answered(ticket, &answer, out) {
             return;
         }
-        let Some(id) = self.requests.asked(ticket) else { return };
+        let Some(id) = self.requests.answered(ticket) else { return };
         let Some(request) = self.requests.table.get(&id) else { return };
         let Stage::Forwarded { leader, .. } = request.stage else { return };
         let is_write = request.is_write();

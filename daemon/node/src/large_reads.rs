@@ -10,7 +10,7 @@ use crate::requests::{Origin, too_large};
 use crate::serve::{kv_refusal, put_header};
 use quorate_meta::Meta;
 use quorate_proto::{
-    ForwardAnswer, KvRequest, KvResponse, Message as _, Moment, Refusal, RefusalCode,
+    ForwardAnswer, KvError, KvRequest, KvResponse, Message as _, Moment, Refusal, RefusalCode,
     ResponseHeader, forward_answer, limits,
 };
 
@@ -53,23 +53,19 @@ impl LargeRead {
     /// The answer. The work grows with the keyspace.
     #[must_use]
     pub fn answer(&self) -> Answered {
-        self.wrap(self.state.read(&self.request).map_err(kv_refusal))
+        let answer = match self.state.reads_too_much(&self.request) {
+            true => Err(KvError::AnswerTooLarge),
+            false => self.state.read(&self.request),
+        };
+        self.wrap(answer.map_err(kv_refusal))
     }
 
-    /// The answer where too many reads wait already, or the read did not get its turn before the deadline.
+    /// The answer where other reads have all the places, or had them until the deadline.
     #[must_use]
-    pub fn refused(&self, late: bool) -> Answered {
-        let (code, text) = match late {
-            true => (
-                RefusalCode::TimedOut,
-                "other large reads took until the deadline; ask for less at a time (`limit`)",
-            ),
-            false => (
-                RefusalCode::Busy,
-                "too many large reads wait at this node already; try again, or ask for less at a time (`limit`)",
-            ),
-        };
-        self.wrap(Err(Refusal { code: code.into(), detail: 0, text: text.to_owned() }))
+    pub fn refused(&self) -> Answered {
+        let text = "too many large reads wait at this node; ask again, or for less at a time";
+        let code = RefusalCode::Busy.into();
+        self.wrap(Err(Refusal { code, detail: 0, text: text.to_owned() }))
     }
 
     fn wrap(&self, answer: Result<KvResponse, Refusal>) -> Answered {
@@ -114,9 +110,10 @@ impl Node {
 mod tests {
     use super::{Answered, Asker, LargeRead};
     use crate::event::{ClientReply, ClientRequest, Input, Output};
-    use crate::trial::{PATIENCE, Trial};
+    use crate::trial::{PATIENCE, Trial, reply};
     use quorate_proto::{
-        KvRequest, PutRequest, RangeRequest, RefusalCode, kv_request, kv_response,
+        KvError, KvRequest, PutRequest, RangeRequest, RefusalCode, RequestOp, TxnRequest,
+        kv_request, kv_response, limits, request_op,
     };
 
     fn ask(trial: &mut Trial, ticket: u64, request: kv_request::Request) -> Vec<Output> {
@@ -167,6 +164,66 @@ mod tests {
         }
     }
 
+    /// So many keys in steps, as many as one transaction takes.
+    fn fill(trial: &mut Trial, keys: usize) {
+        for (step, begin) in (0..keys).step_by(limits::TXN_OPERATIONS).enumerate() {
+            let numbers = begin..keys.min(begin + limits::TXN_OPERATIONS);
+            let puts = numbers.map(|number| {
+                let key = format!("a{number:05}").into();
+                let put = request_op::Request::Put(PutRequest { key, ..PutRequest::default() });
+                RequestOp { request: Some(put) }
+            });
+            let txn = TxnRequest { success: puts.collect(), ..TxnRequest::default() };
+            ask(trial, 1_000 + step as u64, kv_request::Request::Txn(txn));
+            trial.durable();
+        }
+        trial.pass(PATIENCE);
+        trial.durable();
+    }
+
+    fn reads_of_all(count: usize) -> Vec<RequestOp> {
+        let kv_request::Request::Range(range) = range("b") else { panic!() };
+        vec![RequestOp { request: Some(request_op::Request::Range(range)) }; count]
+    }
+
+    #[test]
+    fn a_write_that_reads_too_much_is_refused_and_what_reads_little_is_done() {
+        let mut trial = filled(0);
+        fill(&mut trial, 9_000);
+        let put = PutRequest { key: "z".into(), ..PutRequest::default() };
+        let put = RequestOp { request: Some(request_op::Request::Put(put)) };
+        let writing = |reads| {
+            let success = [vec![put.clone()], reads_of_all(reads)].concat();
+            kv_request::Request::Txn(TxnRequest { success, ..TxnRequest::default() })
+        };
+        let commit = trial.node.status(trial.now).commit;
+        let out = ask(&mut trial, 7, writing(2));
+        let Some(ClientReply::Refused(refusal)) = reply(&out, 7) else { panic!("{out:?}") };
+        assert_eq!(refusal.detail, KvError::WriteReadsTooMuch as u32);
+        trial.durable();
+        assert_eq!(trial.node.status(trial.now).commit, commit, "nothing was proposed");
+        let mut out = ask(&mut trial, 8, writing(1));
+        out.extend(trial.durable());
+        assert!(matches!(reply(&out, 8), Some(ClientReply::Kv(_))), "{out:?}");
+    }
+
+    #[test]
+    fn a_read_that_would_answer_a_million_keys_is_refused_when_it_has_its_turn() {
+        let mut trial = filled(0);
+        fill(&mut trial, 9_000);
+        let reading = |reads| {
+            let success = reads_of_all(reads);
+            kv_request::Request::Txn(TxnRequest { success, ..TxnRequest::default() })
+        };
+        for (reads, fits) in [(111, true), (112, false)] {
+            let mut out = ask(&mut trial, 7, reading(reads));
+            out.extend(trial.durable());
+            let read = large(&out).expect("a large read");
+            let Answered::Client(answer) = read.answer() else { panic!() };
+            assert_eq!(matches!(answer, ClientReply::Kv(_)), fits, "{reads} times 9,000 keys");
+        }
+    }
+
     #[test]
     fn a_read_of_many_keys_is_answered_outside_of_the_turn_and_one_of_few_within() {
         let mut trial = filled(1_200);
@@ -179,7 +236,7 @@ mod tests {
         assert_eq!(keys(read.answer()), 1_200, "the state of when it was asked");
         let out = ask(&mut trial, 9, range("a00900"));
         assert!(large(&out).is_none(), "{out:?}");
-        let Answered::Client(ClientReply::Refused(refusal)) = read.refused(false) else { panic!() };
+        let Answered::Client(ClientReply::Refused(refusal)) = read.refused() else { panic!() };
         assert_eq!(refusal.code(), RefusalCode::Busy);
     }
 }

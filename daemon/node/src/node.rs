@@ -297,10 +297,10 @@ impl Node {
             Input::Client { ticket, deadline, request } => {
                 self.client(ticket, deadline, request, out);
             }
-            Input::ClientGone { ticket } => self.asker_gone(Origin::Client(ticket), out),
+            Input::ClientGone { ticket } => self.requests.asker_gone(Origin::Client(ticket)),
             Input::AskerGone { ticket } => {
-                self.asker_gone(Origin::Forwarded(ticket), out);
-                self.asker_gone(Origin::Relayed(ticket), out);
+                self.requests.asker_gone(Origin::Forwarded(ticket));
+                self.requests.asker_gone(Origin::Relayed(ticket));
             }
             Input::Forwarded { from, ticket, request } => {
                 self.forwarded(from, ticket, request, out)
@@ -432,5 +432,6 @@ impl Node {
         self.publish_health(out);
         self.watch_quota(out);
         self.continue_stop(out);
+        out.extend(self.requests.left_asks().map(|ticket| Output::Withdraw { ticket }));
     }
 }

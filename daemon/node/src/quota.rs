@@ -1,7 +1,7 @@
 //! The most bytes that the users' keyspace may take: at the bound nothing is put any more, until something was deleted.
 //!
 //! The leader decides before it proposes, never the state machine: replicas of other versions, and a log that is played
-//! again, must come to the same state. So what is on its way when the bound is reached comes on top, 64 MiB at most. Every
+//! again, must come to the same state. So what is on its way when the bound is reached comes on top: as much as doors and peers may hold, some 128 MiB. Every
 //! replica sees the bound reached in its own state and says so; it ends with its cause.
 
 use crate::event::Output;
@@ -34,6 +34,9 @@ impl Node {
     pub(crate) fn check_write(&mut self, request: &KvRequest) -> Result<(), KvError> {
         let Some(group) = &self.group else { return Ok(()) };
         group.meta.check(request)?;
+        if group.meta.writes_and_reads_too_much(request) {
+            return Err(KvError::WriteReadsTooMuch);
+        }
         if group.meta.keyspace_bytes() >= self.quota.limit && Meta::puts(request) {
             self.quota.refused += 1;
             return Err(KvError::NoSpace);
@@ -41,10 +44,11 @@ impl Node {
         Ok(())
     }
 
-    /// Tells when the bound is reached, and when there is room again.
+    /// Tells when the bound is reached, and when there is some room again: who deletes and puts at the bound is not told of each.
     pub(crate) fn watch_quota(&mut self, out: &mut Vec<Output>) {
         let bytes = self.group.as_ref().map_or(0, |group| group.meta.keyspace_bytes());
-        let full = bytes >= self.quota.limit;
+        let Quota { limit, full: told, .. } = self.quota;
+        let full = bytes >= if told.is_some() { limit / 16 * 15 } else { limit };
         if full == self.quota.full.is_some() {
             return;
         }
@@ -156,5 +160,29 @@ mod tests {
         assert_eq!(ask(&mut trial, kv_request::Request::DeleteRange(delete("a"))), None);
         assert!(!is_told(&trial), "it ends with its cause");
         assert_eq!(ask(&mut trial, put("d")), None);
+    }
+
+    #[test]
+    fn who_deletes_and_puts_at_the_bound_is_not_told_of_each() {
+        let mut trial = Trial::alone();
+        trial.durable();
+        trial.pass(PATIENCE);
+        trial.durable();
+        trial.node.quota.limit = 800;
+        for name in ["a", "b", "c", "d"] {
+            assert_eq!(ask(&mut trial, put(name)), None);
+        }
+        assert!(is_told(&trial), "four keys are 804 bytes");
+        assert_eq!(ask(&mut trial, kv_request::Request::DeleteRange(delete("a"))), None);
+        assert!(!is_told(&trial), "603 are well below");
+        trial.node.quota.limit = 610;
+        assert_eq!(ask(&mut trial, put("a")), None);
+        assert!(is_told(&trial));
+        assert_eq!(ask(&mut trial, kv_request::Request::DeleteRange(delete("a"))), None);
+        assert!(is_told(&trial), "603 of 610: there is room for one, which is no news");
+        assert_eq!(ask(&mut trial, put("a")), None, "and it is taken");
+        assert_eq!(ask(&mut trial, kv_request::Request::DeleteRange(delete("a"))), None);
+        assert_eq!(ask(&mut trial, kv_request::Request::DeleteRange(delete("b"))), None);
+        assert!(!is_told(&trial));
     }
 }

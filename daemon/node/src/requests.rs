@@ -132,13 +132,6 @@ impl Node {
         }
     }
 
-    /// Whoever asked has gone: the request ends, here and where it was asked.
-    pub(crate) fn asker_gone(&mut self, origin: Origin, out: &mut Vec<Output>) {
-        if let Some(ask) = self.requests.asker_gone(origin) {
-            out.push(Output::Withdraw { ticket: ask });
-        }
-    }
-
     /// Ends every request whose deadline has come.
     pub(crate) fn expire_requests(&mut self, out: &mut Vec<Output>) {
         while let Some((at, id)) = self.requests.deadlines.first().copied() {

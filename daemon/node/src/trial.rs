@@ -298,6 +298,15 @@ pub(crate) fn forwards(out: &[Output]) -> Vec<(Instance, u64, &ForwardRequest)> 
 }
 
 /// What a client is told.
+/// The asks that are taken back.
+pub(crate) fn withdrawn(out: &[Output]) -> Vec<u64> {
+    let asks = out.iter().filter_map(|output| match output {
+        Output::Withdraw { ticket } => Some(*ticket),
+        _ => None,
+    });
+    asks.collect()
+}
+
 pub(crate) fn reply(out: &[Output], client: u64) -> Option<&ClientReply> {
     out.iter().find_map(|output| match output {
         Output::Reply { ticket, reply } if *ticket == client => Some(reply),

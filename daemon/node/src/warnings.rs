@@ -74,6 +74,12 @@ impl Warnings {
         self.entries.retain(|key, _| (key.0, key.1) != (kind, instance));
     }
 
+    /// Lets go of one that ranks below this kind; false when there is none.
+    fn makes_way(&mut self, kind: WarningKind) -> bool {
+        let least = self.entries.last_entry().filter(|entry| rank(entry.key().0) > rank(kind));
+        least.map(|entry| entry.remove()).is_some()
+    }
+
     /// Notes one; true when it is a new one. `told`: by another node.
     fn note(&mut self, now: Moment, warning: Warning, told: bool) -> bool {
         self.entries.retain(|_, entry| entry.is_fresh(now));
@@ -84,7 +90,7 @@ impl Warnings {
         }
         let key = (kind, warning.instance, at);
         let news = !self.entries.contains_key(&key);
-        if news && self.entries.len() >= limits::WARNINGS {
+        if news && self.entries.len() >= limits::WARNINGS && !self.makes_way(kind) {
             return false;
         }
         let entry = self.entries.entry(key).or_insert_with(|| Entry {
@@ -100,6 +106,15 @@ impl Warnings {
         entry.warning.standing = entry.warning.standing.take().or(standing);
         *(if told { &mut entry.told } else { &mut entry.seen }) = Some(now);
         news
+    }
+}
+
+/// What is told first where there is no room for all: on copies hangs who is listened to, on names who is let in.
+fn rank(kind: WarningKind) -> u8 {
+    match kind {
+        WarningKind::RunsTwice | WarningKind::OlderCopy => 0,
+        WarningKind::NameInUse | WarningKind::NameKept => 1,
+        _ => 2,
     }
 }
 
@@ -453,6 +468,14 @@ mod tests {
             let kept = warnings.note(at(0), copy(number, "n1"), true);
             assert_eq!(kept, usize::from(number) <= limits::WARNINGS);
         }
+        let slow = |number| Warning { kind: WarningKind::DiskSlow.into(), ..copy(number, "n1") };
+        let mut warnings = Warnings::default();
+        for number in 1..=16 {
+            assert!(warnings.note(at(0), slow(number), true));
+        }
+        assert!(warnings.note(at(0), copy(1, "n1"), true), "a copy takes the place of a slow disk");
+        assert!(!warnings.note(at(0), slow(16), true), "and not the other way round");
+        assert_eq!(warnings.entries.len(), limits::WARNINGS);
         let mut warnings = Warnings::default();
         assert!(!warnings.note(at(0), copy(1, "\u{1b}[2J"), true), "no name");
         assert!(!warnings.note(at(0), Warning { kind: 99, ..copy(1, "n1") }, true), "no kind");

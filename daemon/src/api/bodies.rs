@@ -4,10 +4,10 @@
 //! is answered; what does not come in time, or finds no places, is answered with a word. What takes no body has none read.
 //! Knows nothing of what the bodies say.
 
+use super::holdings;
 use super::keyspace::Failure;
 use super::routes::{failed, refusal};
-use crate::clock;
-use crate::crowds::{Held, Places};
+use crate::crowds::{Places, Shared};
 use crate::doors::Doors;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use quorate_proto::limits;
+use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Code, Status};
 
@@ -101,18 +102,23 @@ async fn admit(doors: &Doors, most: usize, request: Request, next: Next) -> Resu
     let reading = read(body, most, &doors.crowds.bodies);
     let read = tokio::time::timeout(doors.body_patience, reading).await;
     let (body, held) = read.map_err(|_| No::Late)??;
+    // The loop has a clone for as long as it has the request: a client that goes leaves its bytes there for a while.
+    let held = held.map(Arc::new);
+    if let Some(held) = &held {
+        holdings::keep_body(held);
+    }
     let answer = next.run(Request::from_parts(head, Body::from(body))).await;
     drop(held);
     Ok(answer)
 }
 
 /// The whole body, and the places that it holds. It gets them as it comes: a length that is only announced keeps nobody out.
-async fn read(mut body: Body, most: usize, places: &Places) -> Result<(Bytes, Option<Held>), No> {
+async fn read(mut body: Body, most: usize, places: &Places) -> Result<(Bytes, Option<Shared>), No> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > most {
         return Err(No::TooLarge);
     }
-    let (mut whole, mut held) = (Vec::new(), None::<Held>);
+    let (mut whole, mut held) = (Vec::new(), None::<Shared>);
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(|_| No::Broken)?.into_data() else { continue };
         let length = whole.len() + piece.len();
@@ -122,7 +128,7 @@ async fn read(mut body: Body, most: usize, places: &Places) -> Result<(Bytes, Op
         if length > whole.capacity() {
             let most = if announced == 0 { most } else { announced.max(length) };
             let room = (whole.capacity() * 2).max(PIECE).clamp(length, most);
-            let more = places.take(room - whole.capacity(), clock::now()).ok_or(No::Busy)?;
+            let more = holdings::take_body(places, room - whole.capacity()).ok_or(No::Busy)?;
             match &mut held {
                 Some(held) => held.merge(more),
                 None => held = Some(more),

@@ -171,10 +171,11 @@ pub(super) async fn remove(
             ));
         }
         let (begin, range_end) = range(&key, all, None);
-        let delete = DeleteRangeRequest { key: begin, range_end, ..DeleteRangeRequest::default() };
+        let delete =
+            DeleteRangeRequest { key: begin.clone(), range_end, ..DeleteRangeRequest::default() };
         let operation = request_op::Request::DeleteRange(delete);
         let (revision, deleted) =
-            change(&doors, &headers, key, asked.if_mod_revision, operation).await?;
+            change(&doors, &headers, begin, asked.if_mod_revision, operation).await?;
         Ok(Json(serde_json::json!({ "deleted": deleted, "revision": revision })))
     };
     page.await.map_err(No::into_response)

@@ -1,6 +1,8 @@
 //! Requests to the keyspace, whatever they came in as: size check, the call to the loop, and what each refusal is
 //! called in gRPC (etcd's exact words, which clients match) and in our own JSON (words that help a person).
 
+use super::holdings::{self, NoRoom};
+use super::long_ranges;
 use super::pages::RefusalPage;
 use crate::doors::{Call, CallFailure, Doors};
 use axum::http::StatusCode;
@@ -9,7 +11,7 @@ use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
     HealthEpoch, KvError, KvRequest, KvResponse, Message, Refusal, RefusalCode, kv_request, limits,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tonic::Code;
 
 /// Past the deadline the loop answers by itself; if it does not within this, the door does.
@@ -58,6 +60,15 @@ impl Failure {
             CallFailure::Abandoned | CallFailure::Silent if writes => Self::FateUnknown,
             CallFailure::Abandoned => Self::Stopping,
             CallFailure::Silent => Self::TimedOut,
+        }
+    }
+
+    /// An answer is there, and cannot be given.
+    pub(super) fn of_room(none: NoRoom, writes: bool) -> Self {
+        match none {
+            _ if writes => Self::DoneTooLarge,
+            NoRoom::Now => Self::Busy,
+            NoRoom::Ever => Self::Kv(KvError::AnswerTooLarge),
         }
     }
 
@@ -133,7 +144,7 @@ const NO_SPACE: &str =
 const KEYSPACE_FULL: &str =
     "the keyspace is full; nothing was changed. `quorate why` says what to delete";
 const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";
-const DONE_TOO_LARGE: &str = "quorate: the write was done, and only its answer cannot be had: it would be over 4 MiB. Do not repeat the write; read what it read with a limit, or in pages";
+const DONE_TOO_LARGE: &str = "quorate: the write was done, and only its answer cannot be had: it is too large, or too many large answers wait for their clients. Do not repeat the write; read what it read with a limit, or in pages";
 const CLOSED: &str = "quorate: the keyspace is not served here; use the unix socket, or set `keyspace_on_tcp = true` under [client]";
 
 /// Asks the keyspace.
@@ -146,6 +157,26 @@ pub(crate) async fn ask(
         return Err(Failure::Closed);
     }
     let request = KvRequest { request: Some(request) };
+    let writes = !Meta::is_read_only(&request);
+    let range = long_ranges::fits(&request).cloned();
+    let begun = Instant::now();
+    let answer = match (once(doors, request, deadline).await, range) {
+        (Err(Failure::Kv(KvError::AnswerTooLarge)), Some(range)) => {
+            return long_ranges::read(doors, range, deadline.saturating_sub(begun.elapsed())).await;
+        }
+        (answer, _) => answer?,
+    };
+    let room = holdings::take_answer(&doors.crowds.answers, answer.encoded_len());
+    room.map_err(|none| Failure::of_room(none, writes))?;
+    Ok(answer)
+}
+
+/// Asks the keyspace as far as one answer goes.
+pub(super) async fn once(
+    doors: &Doors,
+    request: KvRequest,
+    deadline: Duration,
+) -> Result<KvResponse, Failure> {
     if request.encoded_len() > limits::CLIENT_REQUEST {
         return Err(Failure::Kv(KvError::RequestTooLarge));
     }
@@ -177,7 +208,8 @@ async fn client(
 ) -> Result<ClientReply, Failure> {
     let deadline = deadline.min(LONGEST);
     let writes = matches!(&request, ClientRequest::Kv(request) if !Meta::is_read_only(request));
-    let call = |reply| Call::Client { request, deadline, reply };
+    let body = holdings::body();
+    let call = |reply| Call::Client { request, deadline, reply, body };
     let answered = doors.ask(deadline + LOOP_GRACE, call).await;
     answered.map_err(|failure| Failure::of_call(failure, writes))
 }
@@ -186,7 +218,7 @@ fn refused(doors: &Doors, refusal: Refusal) -> Failure {
     Failure::of(refusal, doors.status.borrow().leader.is_some())
 }
 
-fn wrong_kind() -> Failure {
+pub(super) fn wrong_kind() -> Failure {
     Failure::Other("quorate: the answer is of another kind than the question".to_owned())
 }
 

@@ -4,6 +4,7 @@
 //! What stays true: whoever asks nothing, or takes nothing of the answer, loses the connection, and a full door says so.
 
 use super::guard::Guard;
+use super::holdings::Connection;
 use super::lenient::Lenient;
 use super::stalls::Stalls;
 use super::{UnixDoor, routes};
@@ -17,11 +18,11 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Connections that a full door keeps beside its places, to tell each that it is full. Beyond them the kernel's backlog holds the rest.
 const TURNED_AWAY: usize = 64;
@@ -34,8 +35,12 @@ const CONNECTION_WINDOW: u32 = 512 * 1024;
 /// The same for HTTP/1.1, where it also bounds the head of a request.
 const READ_AHEAD: usize = 64 * 1024;
 /// What clients are waited for.
-const PATIENCE: Patience =
-    Patience { head: Duration::from_secs(10), stall: Duration::from_secs(30) };
+const PATIENCE: Patience = Patience {
+    head: Duration::from_secs(10),
+    stall: Duration::from_secs(30),
+    answer: Duration::from_secs(60),
+    idle: Duration::from_secs(300),
+};
 /// Idle HTTP/2 connections are asked for a sign of life this often, so that those of dead clients go.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// After a failed accept (no file descriptors left), so that the loop does not spin.
@@ -47,6 +52,10 @@ struct Patience {
     head: Duration,
     /// For something that was written to be taken.
     stall: Duration,
+    /// For an answer that holds places to be taken whole: to who opens no window nothing is written that could stall.
+    answer: Duration,
+    /// For a request on a connection where none is under way: signs of life alone keep no place.
+    idle: Duration,
 }
 
 /// Serves the unix socket until it is asked to close or the future is dropped. Everything is open there.
@@ -88,6 +97,7 @@ impl Listener {
 async fn accept(listener: Listener, doors: Doors, guard: Guard) {
     let (places, closing) =
         (doors.crowds.at(doors.unix).connections.clone(), doors.closing.clone());
+    let crowds = doors.crowds.clone();
     let most =
         usize::try_from(places.bound().limit).unwrap_or(usize::MAX).saturating_add(TURNED_AWAY);
     let (router, full) = (routes::router(doors, guard.clone()), routes::full(guard));
@@ -102,7 +112,8 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
                 Ok(stream) => {
                     let place = places.take(1, clock::now());
                     let router = if place.is_some() { &router } else { &full };
-                    connections.spawn(enter(stream, router.clone(), closing.clone(), place));
+                    let client = Connection::new(&crowds);
+                    connections.spawn(enter(stream, router.clone(), client, closing.clone(), place));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a client");
@@ -116,14 +127,20 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
 }
 
 /// Serves a client; one without a place not for long.
-async fn enter(stream: Stream, router: Router, closing: Closing, place: Option<Held>) {
+async fn enter(
+    stream: Stream,
+    router: Router,
+    client: Arc<Connection>,
+    closing: Closing,
+    place: Option<Held>,
+) {
     let stays = place.is_some();
     let serving = async {
         match stream {
             Stream::Unix(stream) => {
-                connection(Lenient::new(stream), router, closing, PATIENCE).await
+                connection(Lenient::new(stream), router, client, closing, PATIENCE).await;
             }
-            Stream::Tcp(stream) => connection(stream, router, closing, PATIENCE).await,
+            Stream::Tcp(stream) => connection(stream, router, client, closing, PATIENCE).await,
         }
     };
     if stays {
@@ -135,8 +152,53 @@ async fn enter(stream: Stream, router: Router, closing: Closing, place: Option<H
     drop(place);
 }
 
-async fn connection<S>(stream: S, router: Router, closing: Closing, patience: Patience)
-where
+/// Why a connection ends that its client keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overstay {
+    /// The first request did not come.
+    Silent,
+    /// An answer was not taken.
+    Full,
+    /// Nothing is asked any more.
+    Idle,
+}
+
+impl Overstay {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Silent => "it sent no request in time",
+            Self::Full => "it did not take an answer in time",
+            Self::Idle => "it asked nothing for minutes",
+        }
+    }
+}
+
+async fn overstays(client: &Connection, patience: Patience) -> Overstay {
+    tokio::time::sleep(patience.head).await;
+    let (mut begun, mut since) = (client.begun(), Instant::now());
+    if begun == 0 {
+        return Overstay::Silent;
+    }
+    loop {
+        tokio::time::sleep(patience.head).await;
+        if client.leaves_answers(patience.answer) {
+            return Overstay::Full;
+        }
+        if client.is_asking() || client.begun() != begun {
+            (begun, since) = (client.begun(), Instant::now());
+        } else if since.elapsed() >= patience.idle {
+            return Overstay::Idle;
+        }
+    }
+}
+
+async fn connection<S>(
+    stream: S,
+    router: Router,
+    client: Arc<Connection>,
+    closing: Closing,
+    patience: Patience,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -152,26 +214,21 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(KEEP_ALIVE);
-    let heard = Arc::new(AtomicBool::new(false));
-    let service = {
-        let (heard, router) = (Arc::clone(&heard), TowerToHyperService::new(router));
-        service_fn(move |request| {
-            heard.store(true, Ordering::Relaxed);
-            router.call(request)
-        })
-    };
-    let silence = async {
-        tokio::time::sleep(patience.head).await;
-        if heard.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-    };
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request| Arc::clone(&client).serve(router.call(request)));
     let stream = TokioIo::new(Stalls::new(stream, patience.stall));
     let serving = builder.serve_connection(stream, service);
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,
-        () = silence => Err("it sent no request in time".into()),
+        stay = overstays(&client, patience) => match stay {
+            Overstay::Idle => {
+                serving.as_mut().graceful_shutdown();
+                let goodbye = tokio::time::timeout(patience.head, serving).await;
+                goodbye.unwrap_or_else(|_| Err(stay.text().into()))
+            }
+            _ => Err(stay.text().into()),
+        },
         () = closing.asked() => {
             serving.as_mut().graceful_shutdown();
             serving.await

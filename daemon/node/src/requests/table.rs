@@ -135,6 +135,8 @@ pub(crate) struct Requests {
     pub(super) asked_wait: Option<u64>,
     /// The asks that stand, by their tickets. A late answer of an earlier leader finds none.
     asks: BTreeMap<u64, u64>,
+    /// Those that this turn left without an answer.
+    left: Vec<u64>,
     next: u64,
     /// Something has happened that may let waiting requests go on. They are looked at once in the settle and never
     /// in the middle of something else, so that none is moved while it is being moved.
@@ -154,6 +156,7 @@ impl Requests {
             waits: BTreeSet::new(),
             asked_wait: None,
             asks: BTreeMap::new(),
+            left: Vec::new(),
             due: false,
             next: (boot_nonce << 32) | 1,
             serving: crate::serve::Serving::default(),
@@ -234,9 +237,7 @@ impl Requests {
 
     pub(crate) fn remove(&mut self, id: u64) -> Option<Request> {
         let request = self.table.remove(&id)?;
-        if let Stage::Forwarded { ask, .. } = request.stage {
-            self.asks.remove(&ask);
-        }
+        self.leave(request.stage);
         self.deadlines.remove(&(request.deadline, id));
         self.origins.remove(&request.origin);
         self.held[Place::of(request.origin, &request.work) as usize] -= 1;
@@ -266,13 +267,10 @@ impl Requests {
         self.waits.first().map(|(_, id)| *id)
     }
 
-    /// The local wait that a leader is asked for, with its ask.
-    pub(crate) fn asked_wait(&self) -> Option<(u64, u64)> {
-        let id = self.asked_wait?;
-        match self.table.get(&id)?.stage {
-            Stage::Forwarded { ask, .. } => Some((id, ask)),
-            _ => None,
-        }
+    /// The local wait that a leader is asked for.
+    pub(crate) fn asked_wait(&self) -> Option<u64> {
+        let is_asked = |request: &Request| matches!(request.stage, Stage::Forwarded { .. });
+        self.asked_wait.filter(|id| self.table.get(id).is_some_and(is_asked))
     }
 
     /// Local waits for all nodes that this epoch ends, lowest first.
@@ -280,29 +278,39 @@ impl Requests {
         self.waits.iter().take_while(|(of, _)| *of <= epoch).map(|(_, id)| *id).collect()
     }
 
-    /// Whoever asked is gone, and so is the request; a proposal of it may still happen. Returns the ask that stood.
-    pub(crate) fn asker_gone(&mut self, origin: Origin) -> Option<u64> {
-        let id = *self.origins.get(&origin)?;
-        match self.remove(id)?.stage {
-            Stage::Forwarded { ask, .. } => Some(ask),
-            _ => None,
+    /// Whoever asked is gone, and so is the request; a proposal of it may still happen.
+    pub(crate) fn asker_gone(&mut self, origin: Origin) {
+        if let Some(id) = self.origins.get(&origin) {
+            self.remove(*id);
         }
     }
 
     /// Moves a request to another stage; an ask that it leaves stands no longer.
     pub(crate) fn set_stage(&mut self, id: u64, stage: Stage) {
         let Some(request) = self.table.get_mut(&id) else { return };
-        if let Stage::Forwarded { ask, .. } = std::mem::replace(&mut request.stage, stage) {
-            self.asks.remove(&ask);
-        }
+        let before = std::mem::replace(&mut request.stage, stage);
+        self.leave(before);
         if let Stage::Forwarded { ask, .. } = stage {
             self.asks.insert(ask, id);
         }
     }
 
-    /// The request that waits for this answer.
-    pub(crate) fn asked(&self, ask: u64) -> Option<u64> {
-        self.asks.get(&ask).copied()
+    fn leave(&mut self, stage: Stage) {
+        if let Stage::Forwarded { ask, .. } = stage
+            && self.asks.remove(&ask).is_some()
+        {
+            self.left.push(ask);
+        }
+    }
+
+    /// Asks that were left without their answer since this was asked last: nothing may come of them that is not sent yet.
+    pub(crate) fn left_asks(&mut self) -> impl Iterator<Item = u64> {
+        std::mem::take(&mut self.left).into_iter()
+    }
+
+    /// The request that waits for this answer. The ask is over with it.
+    pub(crate) fn answered(&mut self, ask: u64) -> Option<u64> {
+        self.asks.remove(&ask)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::event::{ClientReply, ClientRequest, ForwardFailure, Input, Output};
 use crate::trial::{
-    PATIENCE, Trial, forwards, key, life, not_leader, put_request, raft_said, reply,
+    PATIENCE, Trial, forwards, key, life, not_leader, put_request, raft_said, reply, withdrawn,
 };
 use quorate_proto::{
     EnvelopeBody, ForwardAnswer, Generation, HealthEpoch, HealthUpdate, HealthView, KvRequest,
@@ -235,6 +235,7 @@ fn a_write_asked_of_a_leader_that_died_is_of_unknown_fate_and_not_asked_again() 
     let mut out =
         trial.turn([Input::Farewell { instance, generation, boot_nonce: 2, key: key(2) }]);
     assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
+    assert_eq!(withdrawn(&out), [ask], "or it would be sent once the link is back");
     out.extend(trial.hears_leader(3, 6));
     out.extend(trial.turn([failed(ask, ForwardFailure::NotSent)]));
     out.extend(trial.pass(Duration::from_secs(1)));
@@ -251,18 +252,22 @@ fn a_write_waits_for_the_answer_of_the_leader_that_it_was_asked_of_also_when_ano
     // It says goodbye behind its answer, but on another stream.
     let out = trial.hears(2, Lane::Control, EnvelopeBody::Farewell(1));
     assert!(forwards(&out).is_empty() && reply(&out, client).is_none(), "{out:?}");
-    assert!(is_done(&trial.turn([answered(ask, done())]), client));
+    let out = trial.turn([answered(ask, done())]);
+    assert!(is_done(&out, client) && withdrawn(&out).is_empty(), "it is over: {out:?}");
 }
 
 #[test]
 fn a_write_asked_of_a_leader_that_leads_no_more_is_of_unknown_fate_within_a_second() {
     let mut trial = Trial::member_under_2(5);
-    let (client, _) = trial.put("a");
+    let (client, out) = trial.put("a");
+    let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
     let mut out = trial.hears_leader(3, 6);
     out.extend(trial.pass(Duration::from_millis(900)));
     assert_eq!(refusal(&out, client), None, "its answer may be on its way");
+    assert!(withdrawn(&out).is_empty());
     let out = trial.pass(Duration::from_millis(200));
     assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
+    assert_eq!(withdrawn(&out), [ask]);
 }
 
 #[test]

@@ -13,10 +13,8 @@ impl Node {
     /// Asks for the lowest wait, unless it is asked; one that was asked before it came is taken back.
     pub(crate) fn ask_lowest_wait(&mut self, out: &mut Vec<Output>) {
         let Some(lowest) = self.requests.lowest_wait() else { return };
-        let asked = self.requests.asked_wait().filter(|(id, _)| *id != lowest);
-        if let Some((id, ask)) = asked {
-            self.requests.set_stage(id, Stage::Waiting { tried: None });
-            out.push(Output::Withdraw { ticket: ask });
+        if let Some(other) = self.requests.asked_wait().filter(|id| *id != lowest) {
+            self.requests.set_stage(other, Stage::Waiting { tried: None });
         }
         let waits = self.requests.table.get(&lowest);
         if waits.is_some_and(|request| matches!(request.stage, Stage::Waiting { .. })) {
@@ -65,7 +63,7 @@ impl Node {
 mod tests {
     use crate::event::{ClientReply, ClientRequest, Input, Output};
     use crate::requests::table::LOCAL_WAITS;
-    use crate::trial::{PATIENCE, Trial, forwards, life, reply};
+    use crate::trial::{PATIENCE, Trial, forwards, life, reply, withdrawn};
     use quorate_proto::{
         ForwardAnswer, ForwardRequest, HealthEpoch, ReasonCode, RefusalCode, WaitEpoch, Waited,
         forward_answer, forward_request,
@@ -84,14 +82,6 @@ mod tests {
         let waited = Waited { epoch: HealthEpoch::new(epoch) };
         let outcome = Some(forward_answer::Outcome::Waited(waited));
         Input::ForwardAnswered { ticket, answer: Ok(ForwardAnswer { term: 5, outcome }) }
-    }
-
-    fn withdrawn(out: &[Output]) -> Vec<u64> {
-        let asks = out.iter().filter_map(|output| match output {
-            Output::Withdraw { ticket } => Some(*ticket),
-            _ => None,
-        });
-        asks.collect()
     }
 
     /// The one ask among these, and the epoch that is asked for.

@@ -4,7 +4,7 @@ use crate::api::pages::RefusalPage;
 use crate::api::tests::{Channel, Stage, ask_over_grpc, refuse};
 use crate::api::{open_tcp, open_unix, serve_tcp, serve_unix};
 use crate::crowds::{Crowds, Places};
-use crate::doors::Doors;
+use crate::doors::{Call, Doors};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -175,6 +175,27 @@ async fn a_body_holds_its_places_until_the_request_is_answered() {
     });
     let path = open(&stage, &crowds, Duration::from_secs(60));
     ask_over_grpc::<_, PutResponse>(Channel::Unix(&path), PUT, put(5 * KIB)).await.unwrap();
+    until(|| crowds.bodies.bound().used == 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_leaves_its_places_with_the_loop_until_that_lets_go() {
+    let stage = Stage::new(State::Quorate, |_| done());
+    let crowds = small(64 * KIB);
+    let path = stage.socket().with_extension("second");
+    let (calls, mut inbox) = tokio::sync::mpsc::channel(1);
+    let doors = Doors { crowds: crowds.clone(), calls, ..stage.doors.clone() };
+    tokio::spawn(serve_unix(open_unix(&path).unwrap(), doors));
+    let mut client = http2(UnixStream::connect(&path).await.unwrap()).await;
+    let body = page_of(put(5 * KIB));
+    let asked = client.send_request(post("/v1/kv", "application/x-protobuf", body));
+    let asked = tokio::spawn(asked);
+    let Some(Call::Client { mut reply, body, .. }) = inbox.recv().await else { panic!() };
+    asked.abort();
+    drop(client);
+    reply.closed().await;
+    assert!(crowds.bodies.bound().used >= 5 * KIB as u64, "{:?}", crowds.bodies.bound());
+    drop(body);
     until(|| crowds.bodies.bound().used == 0).await;
 }
 

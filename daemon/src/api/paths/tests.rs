@@ -12,8 +12,9 @@ use hyper::{Method, StatusCode};
 use quorate_node::ClientReply;
 use quorate_node::status::State;
 use quorate_proto::{
-    KeyValue, KvRequest, KvResponse, MemberCause, Moment, RangeResponse, Reason, RefusalCode,
-    ResponseHeader, ResponseOp, TxnResponse, kv_request, kv_response, response_op,
+    DeleteRangeResponse, KeyValue, KvRequest, KvResponse, MemberCause, Moment, RangeResponse,
+    Reason, RefusalCode, ResponseHeader, ResponseOp, TxnResponse, kv_request, kv_response,
+    request_op, response_op,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -247,4 +248,33 @@ async fn keys_are_read_and_written_as_json() {
         let (code, _) = send_to(&stage, Method::DELETE, "/v1/kv", wrong).await;
         assert_eq!(code, StatusCode::BAD_REQUEST);
     }
+}
+
+#[tokio::test]
+async fn the_empty_prefix_deletes_all_keys() {
+    let stage = Stage::new(State::Quorate, |request| {
+        let quorate_node::ClientRequest::Kv(KvRequest {
+            request: Some(kv_request::Request::Txn(txn)),
+        }) = request
+        else {
+            panic!("{request:?}")
+        };
+        // The keyspace refuses a transaction in which any key is empty, in whichever branch.
+        let keys =
+            txn.success.iter().chain(&txn.failure).map(|operation| match &operation.request {
+                Some(request_op::Request::DeleteRange(delete)) => delete.key.clone(),
+                Some(request_op::Request::Range(range)) => range.key.clone(),
+                other => panic!("{other:?}"),
+            });
+        assert!(keys.into_iter().all(|key| key == "\0"), "{txn:?}");
+        let deleted = DeleteRangeResponse { deleted: 3, ..<_>::default() };
+        let response = Some(response_op::Response::DeleteRange(deleted));
+        let responses = vec![ResponseOp { response }];
+        let answer = TxnResponse { succeeded: true, responses, ..<_>::default() };
+        ClientReply::Kv(KvResponse { response: Some(kv_response::Response::Txn(answer)) })
+    });
+    let (code, body) = send_to(&stage, Method::DELETE, "/v1/kv", r#"{"prefix":""}"#).await;
+    assert_eq!(code, StatusCode::OK, "{body:?}");
+    let page: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(page["deleted"], 3);
 }

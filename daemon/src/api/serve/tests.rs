@@ -1,18 +1,23 @@
 //! What a connection is told and what it may cost.
 
-use super::{Patience, connection};
+use super::{Overstay, Patience, connection, overstays};
 use crate::api::guard::Guard;
+use crate::api::holdings::{Connection, take_answer};
 use crate::api::pages::RefusalPage;
 use crate::api::tests::{Stage, get_at, refuse};
 use crate::api::{open_unix, routes, serve_unix};
 use crate::crowds::{Crowds, DoorCrowds, Places};
 use crate::doors::Doors;
+use axum::body::Body;
+use axum::response::Response;
 use bytes::Bytes;
 use hyper::StatusCode;
 use quorate_node::status::State;
 use quorate_proto::RefusalCode;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -50,13 +55,38 @@ fn pipe(
     let (near, far) = tokio::io::duplex(256);
     let router = routes::router(stage.doors.clone(), Guard { names: None });
     let closing = stage.doors.closing.clone();
-    (tokio::spawn(connection(near, router, closing, patience)), far)
+    let client = Connection::new(&stage.doors.crowds);
+    (tokio::spawn(connection(near, router, client, closing, patience)), far)
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+const ENDLESS: Patience = Patience { head: HOUR, stall: HOUR, answer: HOUR, idle: HOUR };
+
+#[tokio::test]
+async fn a_connection_ends_for_an_answer_that_is_not_taken_and_when_it_asks_nothing_more() {
+    let answers = Places::new("answer-bytes", 1024 * 1024, 1, "bytes of answers are held");
+    let client = Connection::new(&Crowds { answers: answers.clone(), ..Crowds::default() });
+    let hasty = Patience { head: Duration::ZERO, ..ENDLESS };
+    assert_eq!(overstays(&client, hasty).await, Overstay::Silent);
+    let serving = async {
+        take_answer(&answers, 100_000).unwrap();
+        Ok::<_, Infallible>(Response::new(Body::from(vec![0; 100_000])))
+    };
+    let Ok(answer) = Arc::clone(&client).serve(serving).await;
+    let both = Patience { answer: Duration::ZERO, idle: Duration::ZERO, ..hasty };
+    assert_eq!(overstays(&client, both).await, Overstay::Full);
+    let idle = Patience { answer: HOUR, ..both };
+    // What is under way keeps it, however long it lasts: a watch asks nothing else.
+    let stays = tokio::time::timeout(Duration::from_millis(10), overstays(&client, idle)).await;
+    assert!(stays.is_err());
+    drop(answer);
+    assert_eq!(overstays(&client, both).await, Overstay::Idle);
 }
 
 #[tokio::test]
 async fn whoever_asks_nothing_loses_the_connection() {
     let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
-    let patience = Patience { head: Duration::from_millis(1), stall: Duration::from_secs(3600) };
+    let patience = Patience { head: Duration::from_millis(1), ..ENDLESS };
     let preface: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let begins: [&[u8]; 4] = [b"", &preface[..9], preface, b"GET /livez HTTP/1.1\r\nhost:"];
     for begin in begins {
@@ -69,7 +99,7 @@ async fn whoever_asks_nothing_loses_the_connection() {
 #[tokio::test]
 async fn whoever_takes_nothing_of_an_answer_loses_the_connection() {
     let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
-    let patience = Patience { head: Duration::from_secs(3600), stall: Duration::from_millis(1) };
+    let patience = Patience { stall: Duration::from_millis(1), ..ENDLESS };
     let (serving, mut far) = pipe(&stage, patience);
     far.write_all(b"GET /metrics HTTP/1.1\r\nhost: any\r\n\r\n").await.unwrap();
     serving.await.unwrap();
