@@ -12,7 +12,8 @@ use quorate_proto::{Instance, Moment};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 /// Calls that may wait for the loop. Full means that the loop is overrun: the caller is told "busy" at once
 /// instead of queueing towards its own deadline.
@@ -22,6 +23,8 @@ pub(crate) const PINGS: u32 = 100;
 
 /// How long a door waits for an answer that needs no cluster.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+/// Links that were told so lately are shown again.
+const LINKS_FRESH: Duration = Duration::from_millis(200);
 /// How long a page waits for the links where it can do without them: less than any monitor waits for the page.
 pub(crate) const LINKS_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -113,6 +116,8 @@ pub(crate) struct Doors {
     pub(crate) started: Started,
     /// When the door is to close.
     pub(crate) closing: Closing,
+    /// The links, as the loop told them last.
+    pub(crate) links: SharedLinks,
     /// Of what all doors together hold only so much.
     pub(crate) crowds: Crowds,
     /// How long a body may take to come.
@@ -136,6 +141,10 @@ impl Closing {
     }
 }
 
+/// The links to all peers, asked of the loop by one at a time: however many pages show them, the loop looks a few times a second.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SharedLinks(Arc<Mutex<Option<(Instant, Vec<LinkLine>)>>>);
+
 /// Why a call has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallFailure {
@@ -156,6 +165,20 @@ impl Doors {
         status.bounds.extend(self.crowds.bounds());
         status.reasons.extend(self.crowds.reasons(clock::now()));
         status
+    }
+
+    /// The links to all peers as they are, or were a moment ago.
+    pub(crate) async fn links(&self, patience: Duration) -> Result<Vec<LinkLine>, CallFailure> {
+        let asking = async {
+            let mut known = self.links.0.lock().await;
+            if let Some((_, links)) = known.as_ref().filter(|(at, _)| at.elapsed() < LINKS_FRESH) {
+                return Ok(links.clone());
+            }
+            let links = self.ask(patience, |reply| Call::Links { reply }).await?;
+            *known = Some((Instant::now(), links.clone()));
+            Ok(links)
+        };
+        tokio::time::timeout(patience, asking).await.unwrap_or(Err(CallFailure::Silent))
     }
 
     /// Hands a call to the loop and waits for its answer, so long at most.

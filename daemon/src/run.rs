@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::{Config, Environment};
 use crate::crowds::Crowds;
 use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
-use crate::doors::{CALLS, Closing, Doors, Started, wall_unix_ms};
+use crate::doors::{CALLS, Closing, Doors, Started, wall_unix_ms, SharedLinks};
 use crate::feed::{EventRing, Feed};
 use crate::journal;
 use crate::last_error;
@@ -291,6 +291,7 @@ async fn serve(
         unix: false,
         started,
         closing,
+        links: SharedLinks::default(),
         crowds,
         body_patience: api::BODY_PATIENCE,
     };

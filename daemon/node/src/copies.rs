@@ -180,21 +180,22 @@ impl Node {
     pub(crate) fn watch_copies(&mut self) {
         let Some(group) = self.group.as_ref().filter(|group| group.leads()) else { return };
         let (genesis, now) = (group.genesis, self.now);
-        let places: BTreeMap<Instance, u64> = self
+        let places: BTreeMap<Instance, (u64, bool)> = self
             .other_voters()
             .filter_map(|life| {
                 let progress = group.replica.progress(raft_id(genesis, life))?;
                 // One that is being sent a snapshot acknowledges nothing for as long as that takes.
                 let at = if progress.snapshotting { u64::MAX } else { progress.matched };
-                Some((life, at))
+                Some((life, (at, self.seems_alive(life))))
             })
             .collect();
         let commit = group.replica.status().commit;
-        self.copies.lost.retain(|life, (had, _)| places.get(life).is_some_and(|at| at == had));
+        self.copies.lost.retain(|life, (had, _)| places.get(life).is_some_and(|(at, _)| at == had));
         self.copies.matched.retain(|life, _| places.contains_key(life));
-        for (life, at) in places {
+        for (life, (at, alive)) in places {
             let seen = self.copies.matched.entry(life).or_insert((at, now));
-            if seen.0 != at || at >= commit {
+            // Who is away acknowledges nothing, and once it is back it has as long as the others.
+            if seen.0 != at || at >= commit || !alive {
                 *seen = (at, now);
             }
         }

@@ -1,7 +1,7 @@
 //! What a node makes of its disk's troubles: full, silent, or slow. All nodes are told (`warnings.rs`).
 //!
-//! A leader whose disk is silent can commit nothing that it may apply, so it hands leadership over; a node whose
-//! disk stays silent ends, since nothing that it says can be kept. The watch runs while anything is to be written: before
+//! A leader whose disk is silent can commit nothing that it may apply, and one whose disk is full refuses what the others could
+//! keep, so both hand leadership over; a node whose disk stays silent ends, since nothing that it says can be kept. The watch runs while anything is to be written: before
 //! the birth, and on a node that is no replica, too. Knows nothing of files.
 
 use crate::event::Output;
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) const STALL: Duration = Duration::from_secs(2);
 /// A disk that is silent is looked at this often.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often a leader with a silent disk tries to hand over.
+/// How often a leader with a silent or full disk tries to hand over.
 const HAND_OVER_AGAIN: Duration = Duration::from_secs(1);
 /// After this the process ends, so that whoever watches it may act; a controller that resets takes less.
 const GIVE_UP: Duration = Duration::from_secs(30);
@@ -73,12 +73,13 @@ impl Node {
         }
         self.disk_full = full.then_some(self.now);
         let text = if full {
-            "the disk under `data_dir` is full: new writes are refused while this node leads; make room (df -h)"
+            "the disk under `data_dir` is full: if this node leads it hands over, and refuses new writes until then; make room (df -h)"
         } else {
             "the disk under `data_dir` has room again: writes are taken"
         };
         self.event("disk-full", text.to_owned(), full, out);
         self.tell_of_own_disk();
+        self.watch_disk(out);
     }
 
     /// There was no turn for so long: the process stood still, and the threads that write with it, or its loop waited for them. That
@@ -93,6 +94,7 @@ impl Node {
         let stalled = self.disk_stalled.is_some();
         self.judge_disk(out);
         self.judge_pace(out);
+        self.hand_over_for_disk();
         if stalled != self.disk_stalled.is_some() {
             self.tell_of_own_disk();
         }
@@ -143,7 +145,6 @@ impl Node {
         }
         if self.disk_stalled.is_none() {
             self.disk_stalled = Some(since);
-            self.hand_over_at = self.now;
             let text = "the disk under `data_dir` has not answered for 2 s: if this node leads it hands over; look at \
                         the disk (dmesg, iostat -x)";
             self.event("disk-stalled", text.to_owned(), true, out);
@@ -152,11 +153,22 @@ impl Node {
             let reason =
                 "the disk under `data_dir` has not answered for 30 s (dmesg, iostat -x)".to_owned();
             out.push(Output::Halt { reason, again: true });
-        } else if self.leads() && self.now >= self.hand_over_at {
-            self.hand_over_at = self.now + HAND_OVER_AGAIN;
-            if let (Some(successor), Some(group)) = (self.successor(), &mut self.group) {
-                group.replica.transfer_to(successor);
-            }
+        }
+    }
+
+    /// Somebody whose disk works leads better than this node. Where there is nobody, this one goes on.
+    fn hand_over_for_disk(&mut self) {
+        if self.disk_full.is_none() && self.disk_stalled.is_none() {
+            return;
+        }
+        // It may be elected at any time.
+        self.timers.arm_if_idle(Timer::Disk, self.now + HAND_OVER_AGAIN);
+        if !self.leads() || self.now < self.hand_over_at {
+            return;
+        }
+        self.hand_over_at = self.now + HAND_OVER_AGAIN;
+        if let (Some(successor), Some(group)) = (self.successor_with_disk(), &mut self.group) {
+            group.replica.transfer_to(successor);
         }
     }
 }

@@ -41,20 +41,30 @@ impl Node {
         self.timers.arm(Timer::Stop, self.now + HANDOVER);
     }
 
-    /// The voter that is most up to date and alive.
+    /// The voter that is most up to date and alive, of those with a disk that works if there are any.
     pub(crate) fn successor(&self) -> Option<RaftId> {
-        let group = self.group.as_ref()?;
-        let voters = group.replica.status().conf.voters;
-        self.health
-            .alive()
-            .filter(|member| {
+        self.successors().max().map(|(_, _, id)| id)
+    }
+
+    /// The same, of those with a disk that works alone.
+    pub(crate) fn successor_with_disk(&self) -> Option<RaftId> {
+        self.successors().filter(|(works, ..)| *works).max().map(|(_, _, id)| id)
+    }
+
+    /// Each with whether its disk works, and how far it is.
+    fn successors(&self) -> impl Iterator<Item = (bool, u64, RaftId)> {
+        self.group.iter().flat_map(move |group| {
+            let voters = group.replica.status().conf.voters;
+            let others = self.health.alive().filter(|member| {
                 member.instance != self.config.instance && self.heard_of_late(member.instance)
+            });
+            others.filter_map(move |member| {
+                let id = quorate_proto::raft_id(group.genesis, member.instance);
+                let matched = group.replica.progress(id).filter(|_| voters.contains(&id.get()));
+                let works = !self.warnings.tells_of_disk(self.now, member.instance);
+                Some((works, matched?.matched, id))
             })
-            .map(|member| quorate_proto::raft_id(group.genesis, member.instance))
-            .filter(|id| voters.contains(&id.get()))
-            .filter_map(|id| Some((group.replica.progress(id)?.matched, id)))
-            .max()
-            .map(|(_, id)| id)
+        })
     }
 
     /// Looks whether somebody else leads by now and nothing is in hand. Called last in a turn: nothing may follow

@@ -69,6 +69,14 @@ impl Warnings {
         fresh.map(|entry| entry.warning.clone()).collect()
     }
 
+    /// Whether the disk of this one is full or silent, as it said itself.
+    pub(crate) fn tells_of_disk(&self, now: Moment, instance: Instance) -> bool {
+        self.entries.iter().any(|((kind, life, _), entry)| {
+            let trouble = matches!(kind, WarningKind::DiskFull | WarningKind::DiskStalled);
+            trouble && *life == instance && entry.is_fresh(now)
+        })
+    }
+
     /// Nothing is wrong with this one any more.
     pub(crate) fn forget(&mut self, kind: WarningKind, instance: Instance) {
         self.entries.retain(|key, _| (key.0, key.1) != (kind, instance));

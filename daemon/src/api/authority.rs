@@ -1,5 +1,5 @@
-//! Lets gRPC clients over unix sockets in. Some (grpc-go of etcd 3.4's time among them) send the socket's *path* as
-//! `:authority`, which the HTTP/2 library refuses as malformed before any of our code sees the request.
+//! Lets gRPC clients in whose `:authority` is none. Some (grpc-go of etcd 3.4's time among them) send the *path* of a unix socket
+//! as it, or an endpoint with its scheme (`http://127.0.0.1:4748`), which the HTTP/2 library refuses as malformed before any of our code sees the request.
 //!
 //! So the bytes of a connection pass through here on their way in, and in the first mention of `:authority` in a
 //! header block the characters `/`, `%` and space become `-`. All four have six bits in HPACK's Huffman code

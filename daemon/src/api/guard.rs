@@ -38,7 +38,8 @@ impl Guard {
 
     fn allows_host(&self, host: &str) -> bool {
         let Some(names) = &self.names else { return true };
-        let name = without_port(host);
+        // An endpoint with its scheme, as `authority.rs` leaves it.
+        let name = without_port(host.strip_prefix("http:--").unwrap_or(host));
         let address = name.trim_start_matches('[').trim_end_matches(']');
         address.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
@@ -107,6 +108,7 @@ mod tests {
         assert!(allows("/livez", &[b"db1:4748"]));
         assert!(allows("http://localhost:4748/livez", &[]), "HTTP/2 says it in the target");
         assert!(allows("http://localhost/livez", &[b"localhost"]));
+        assert!(guard.allows_host("http:--127.0.0.1:4748") && !guard.allows_host("http:--evil:1"));
         assert!(!allows("/livez", &[]), "missing");
         assert!(!allows("/livez", &[b"localhost", b"localhost"]), "said twice");
         assert!(!allows("/livez", &[b"local\xffhost"]), "no text");

@@ -1,4 +1,4 @@
-//! A unix stream whose incoming bytes pass through [`super::authority`].
+//! A client's stream whose incoming bytes pass through [`super::authority`].
 
 use super::authority::Rewriter;
 use bytes::{Buf, Bytes};
@@ -6,27 +6,26 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 * 1024;
 
 /// See the file's head.
 #[derive(Debug)]
-pub(super) struct Lenient {
-    stream: UnixStream,
+pub(super) struct Lenient<S> {
+    stream: S,
     rewriter: Rewriter,
     /// Rewritten, not yet taken; at most what one read made of what was held.
     ready: Bytes,
 }
 
-impl Lenient {
-    pub(super) fn new(stream: UnixStream) -> Self {
+impl<S> Lenient<S> {
+    pub(super) fn new(stream: S) -> Self {
         Self { stream, rewriter: Rewriter::default(), ready: Bytes::new() }
     }
 }
 
-impl AsyncRead for Lenient {
+impl<S: AsyncRead + Unpin> AsyncRead for Lenient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -49,7 +48,7 @@ impl AsyncRead for Lenient {
     }
 }
 
-impl AsyncWrite for Lenient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Lenient<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -99,7 +99,7 @@ mod tests {
 
     const RANGE: &str = "/etcdserverpb.KV/Range";
 
-    /// A leader far away with so many keys of 10,000 bytes, which writes another key with each page.
+    /// A leader far away with so many keys of 2,000 bytes, which writes another key with each page.
     fn far(count: usize) -> Stage {
         let mut revision = 7;
         Stage::new(State::Quorate, move |request| {
@@ -113,7 +113,7 @@ mod tests {
             let all: Vec<KeyValue> = (0..count + usize::try_from(at - 8).unwrap())
                 .map(|number| KeyValue {
                     key: format!("k{number:05}").into(),
-                    value: vec![b'v'; 10_000].into(),
+                    value: vec![b'v'; 2_000].into(),
                     ..KeyValue::default()
                 })
                 .filter(|pair| pair.key >= range.key)

@@ -93,7 +93,7 @@ pub(super) async fn status(
 ) -> Response {
     let mut page = StatusPage::of(&doors.seen(), doors.started);
     let patience = if query.links == 0 { LINKS_PATIENCE } else { PATIENCE };
-    match doors.ask(patience, |reply| Call::Links { reply }).await {
+    match doors.links(patience).await {
         Ok(links) => {
             page.given_up = Some(GivenUpPage::all(&links));
             page.links = (query.links != 0).then_some(links);
@@ -112,7 +112,7 @@ pub(super) async fn members(State(doors): State<Doors>) -> Json<Vec<MemberPage>>
 pub(super) async fn why(State(doors): State<Doors>) -> Json<serde_json::Value> {
     let mut page = StatusPage::of(&doors.seen(), doors.started);
     // Where the loop is too busy to tell of its links, the rest is told.
-    page.links = doors.ask(PATIENCE, |reply| Call::Links { reply }).await.ok();
+    page.links = doors.links(PATIENCE).await.ok();
     let findings = crate::findings::findings(&page);
     Json(serde_json::json!({ "state": page.state, "findings": findings }))
 }
@@ -193,7 +193,7 @@ pub(super) async fn kv(State(doors): State<Doors>, headers: HeaderMap, body: Byt
 }
 
 pub(super) async fn metrics_text(State(doors): State<Doors>) -> Response {
-    let links = doors.ask(LINKS_PATIENCE, |reply| Call::Links { reply }).await.ok();
+    let links = doors.links(LINKS_PATIENCE).await.ok();
     let text = metrics::render(&doors.seen(), links.as_deref(), lost_lines());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }

@@ -26,6 +26,8 @@ use tokio::time::Instant;
 
 /// Connections that a full door keeps beside its places, to tell each that it is full. Beyond them the kernel's backlog holds the rest.
 const TURNED_AWAY: usize = 64;
+/// How long each of them may take to ask and to hear it.
+const TURNED_AWAY_FOR: Duration = Duration::from_secs(1);
 /// Streams of one HTTP/2 connection at a time; etcd clients multiplex everything on one, and wait with what is more.
 const STREAMS: u32 = 100;
 /// What a client may send on one stream of HTTP/2, and on all of one connection, before the daemon has looked at it. That much is
@@ -140,14 +142,16 @@ async fn enter(
             Stream::Unix(stream) => {
                 connection(Lenient::new(stream), router, client, closing, PATIENCE).await;
             }
-            Stream::Tcp(stream) => connection(stream, router, client, closing, PATIENCE).await,
+            Stream::Tcp(stream) => {
+                connection(Lenient::new(stream), router, client, closing, PATIENCE).await;
+            }
         }
     };
     if stays {
         serving.await;
     } else {
         // What it does not hear in time it does not hear: others want to be told too.
-        let _ = tokio::time::timeout(PATIENCE.head, serving).await;
+        let _ = tokio::time::timeout(TURNED_AWAY_FOR, serving).await;
     }
     drop(place);
 }

@@ -3,7 +3,7 @@
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
 use crate::crowds::Crowds;
-use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, Started};
+use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, Started};
 use crate::feed::{EventRing, Feed};
 use crate::link_line::LinkLine;
 use bytes::Bytes;
@@ -120,6 +120,7 @@ impl Stage {
             unix: false,
             started: Started { wall_unix_ms: 1_795_000_000_000, moment: Moment::ZERO },
             closing,
+            links: SharedLinks::default(),
             crowds: Crowds::default(),
             body_patience: super::BODY_PATIENCE,
         };
