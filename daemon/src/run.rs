@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::{Config, Environment};
 use crate::crowds::Crowds;
 use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
-use crate::doors::{CALLS, Closing, Doors, Started, wall_unix_ms, SharedLinks};
+use crate::doors::{CALLS, Closing, Doors, SharedLinks, Started, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
 use crate::journal;
 use crate::last_error;

@@ -167,8 +167,8 @@ impl Node {
             return;
         }
         self.hand_over_at = self.now + HAND_OVER_AGAIN;
-        if let (Some(successor), Some(group)) = (self.successor_with_disk(), &mut self.group) {
-            group.replica.transfer_to(successor);
+        if let Some(successor) = self.successor_with_disk() {
+            self.hand_over_to(successor);
         }
     }
 }

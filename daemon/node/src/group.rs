@@ -160,6 +160,7 @@ impl Node {
             self.fence_stranger(from, out);
             return;
         }
+        self.hear_of_handover(&message);
         let Some(group) = &mut self.group else { return };
         match group.replica.receive(message) {
             Ok(()) => {}

@@ -21,6 +21,7 @@ pub mod event;
 mod evidence;
 mod forwarding;
 mod group;
+mod handover;
 mod history;
 mod large_reads;
 mod local_health;

@@ -223,6 +223,7 @@ impl Node {
                 self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
                 self.timers.disarm(Timer::Campaign);
                 self.campaign.leader_found();
+                self.handover.is_over();
                 // A node that has just joined knows it by its hello only.
                 let met = self.peers.session(instance).map(|session| session.name.to_string());
                 let known = self.health.member(instance).map(|member| member.name.clone());
@@ -233,12 +234,13 @@ impl Node {
                 if let Some(old) = old {
                     self.campaign.led(old, self.config.instance);
                     let name = self.health.name(old.instance);
-                    self.event(
-                        "leader",
-                        format!("{name} no longer leads; no leader is known"),
-                        true,
-                        out,
-                    );
+                    let handed_over = self.handover.is_under_way(self.now);
+                    let text = if handed_over {
+                        format!("{name} hands leadership over")
+                    } else {
+                        format!("{name} no longer leads; no leader is known")
+                    };
+                    self.event("leader", text, !handed_over, out);
                 }
             }
         }
@@ -259,9 +261,11 @@ impl Node {
         self.group.as_ref().is_some_and(crate::group::Group::leads)
     }
 
-    /// Whether a leader with a majority is known and heard.
+    /// Whether a leader with a majority is known and heard, or was until it began to hand over to another.
     pub(crate) fn is_quorate(&self) -> bool {
-        let Some(leader) = self.health.leader else { return false };
+        let Some(leader) = self.health.leader else {
+            return self.health.quorate && self.handover.is_under_way(self.now);
+        };
         if leader.instance == self.config.instance {
             return self.leads();
         }

@@ -16,6 +16,7 @@ use crate::disk_watch;
 use crate::event::{Input, Output, Write};
 use crate::evidence::Evidence;
 use crate::group::Group;
+use crate::handover::Handover;
 use crate::local_health::LocalHealth;
 use crate::malformed::Malformed;
 use crate::names::Names;
@@ -80,6 +81,7 @@ pub struct Node {
     pub(crate) health: LocalHealth,
     pub(crate) evidence: Evidence,
     pub(crate) campaign: Campaign,
+    pub(crate) handover: Handover,
     pub(crate) reconciler: Reconciler,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) names: Names,
@@ -142,6 +144,7 @@ impl Node {
             health: LocalHealth::new(now),
             evidence: Evidence::default(),
             campaign: Campaign::default(),
+            handover: Handover::default(),
             reconciler: Reconciler::default(),
             whereabouts: Whereabouts::default(),
             names: Names::default(),

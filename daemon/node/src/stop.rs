@@ -3,14 +3,11 @@
 //! told to be of unknown fate.
 
 use crate::event::Output;
+use crate::handover::HANDOVER;
 use crate::node::Node;
 use crate::timers::Timer;
 use quorate_membership::DetectorInput;
 use quorate_proto::{EnvelopeBody, FrameKind, Instance, Moment, RaftId};
-use std::time::Duration;
-
-/// How long a successor, and the answers to what is in hand, may take.
-const HANDOVER: Duration = Duration::from_millis(800);
 
 /// How far a stop is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +26,11 @@ impl Node {
         if self.stopping.is_some() {
             return;
         }
-        let successor = self.successor();
-        let hands_over = match (&mut self.group, successor) {
-            (Some(group), Some(successor)) if group.leads() => {
-                group.replica.transfer_to(successor);
-                true
-            }
-            _ => false,
-        };
+        let successor = self.successor().filter(|_| self.leads());
+        if let Some(successor) = successor {
+            self.hand_over_to(successor);
+        }
+        let hands_over = successor.is_some();
         self.stopping = Some(Stopping::Draining { since: self.now, hands_over });
         self.timers.arm(Timer::Stop, self.now + HANDOVER);
     }

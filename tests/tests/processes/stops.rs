@@ -1,6 +1,7 @@
 //! Stops in good order, and waiting for what follows.
 
 use super::cluster::Cluster;
+use super::watching::Watch;
 use rustix::process::Signal;
 
 #[test]
@@ -23,6 +24,34 @@ fn a_host_that_is_stopped_exits_with_0_and_the_others_see_that_it_left() {
     cluster.is_whole();
     // Ctrl-C is the same as systemd's request.
     assert_eq!(cluster.hosts[stopped].stop(Signal::INT).code(), Some(0));
+}
+
+#[test]
+fn nobody_is_told_of_a_lost_quorum_when_a_leader_is_stopped_in_order() {
+    let mut cluster = Cluster::running(3);
+    let stopped = cluster.leader();
+    let others = [(stopped + 1) % 3, (stopped + 2) % 3];
+    let watches = others.map(|number| Watch::of(&cluster.hosts[number]));
+    for watch in &watches {
+        super::place::until("the watch has begun", || {
+            watch.lines().first().map(|_| ()).ok_or_else(|| "nothing yet".to_owned())
+        });
+    }
+    let name = cluster.hosts[stopped].name.clone();
+    assert_eq!(cluster.hosts[stopped].stop(Signal::TERM).code(), Some(0));
+    for (number, watch) in others.into_iter().zip(&watches) {
+        cluster.sees(number, &name, "state", "left");
+        super::place::until("the watch tells that it left", || {
+            let told = watch.lines();
+            let left = told.iter().any(|line| line["changed"][0]["to"] == "left");
+            if left { Ok(()) } else { Err(format!("{told:?}")) }
+        });
+        for line in watch.lines() {
+            assert_eq!(line["quorate"], true, "{line}");
+        }
+        let events = cluster.hosts[number].cli(&["events"]).ok();
+        assert!(!events.contains("quorum-lost"), "{events}");
+    }
 }
 
 #[test]

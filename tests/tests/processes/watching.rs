@@ -6,13 +6,14 @@ use serde_json::Value;
 use std::fs::{self, File};
 use std::process::{Child, Stdio};
 
-struct Watch {
+/// A watch that runs until it is dropped.
+pub(crate) struct Watch {
     child: Child,
     file: std::path::PathBuf,
 }
 
 impl Watch {
-    fn of(host: &Host) -> Self {
+    pub(crate) fn of(host: &Host) -> Self {
         let file = host.file("watch");
         let out = File::create(&file).expect("a file for the lines");
         let socket = host.socket().display().to_string();
@@ -22,7 +23,7 @@ impl Watch {
     }
 
     /// Whole lines only: the last one may be half written.
-    fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let text = fs::read_to_string(&self.file).expect("the lines");
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
