@@ -1,5 +1,6 @@
 //! The accept loops. Each connection is a task of its own, which speaks HTTP/1.1 or HTTP/2 as the client begins;
-//! the tasks end with the future that accepts for them. It ends when the door was asked to close and everybody has their answer.
+//! the tasks end with the future that accepts for them. It ends when the door was asked to close and everybody has their answer:
+//! whoever had come by then too, so that nobody who wrote a request is left to guess what became of it.
 //!
 //! What stays true: whoever asks nothing, or takes nothing of the answer, loses the connection, and a full door says so.
 
@@ -9,18 +10,20 @@ use super::lenient::Lenient;
 use super::stalls::Stalls;
 use super::{UnixDoor, routes};
 use crate::clock;
-use crate::crowds::Held;
+use crate::crowds::{Held, Places};
 use crate::doors::{Closing, Doors};
 use axum::Router;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use rustix::net::{Shutdown, SocketFlags, accept_with, shutdown};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -42,6 +45,7 @@ const PATIENCE: Patience = Patience {
     stall: Duration::from_secs(30),
     answer: Duration::from_secs(60),
     idle: Duration::from_secs(300),
+    last: Duration::from_millis(50),
 };
 /// Idle HTTP/2 connections are asked for a sign of life this often, so that those of dead clients go.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -58,6 +62,8 @@ struct Patience {
     answer: Duration,
     /// For a request on a connection where none is under way: signs of life alone keep no place.
     idle: Duration,
+    /// For the first request of a connection when the door closes: what a client has written is there already.
+    last: Duration,
 }
 
 /// Serves the unix socket until it is asked to close or the future is dropped. Everything is open there.
@@ -82,6 +88,30 @@ enum Stream {
 }
 
 impl Listener {
+    /// Lets nobody in any more, so that the queue has an end; who comes now is told that nobody listens. A TCP queue has no such
+    /// word: what comes there behind the last look is reset.
+    fn shut(&self) {
+        if let Self::Unix(door) = self {
+            // Fails only for what is no open socket.
+            let _ = shutdown(&door.listener, Shutdown::Read);
+        }
+    }
+
+    /// One who waits already; an error when there is none.
+    fn waiting(&self) -> io::Result<Stream> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        match self {
+            Self::Unix(door) => {
+                let stream = accept_with(&door.listener, flags)?;
+                Ok(Stream::Unix(UnixStream::from_std(stream.into())?))
+            }
+            Self::Tcp(listener) => {
+                let stream = accept_with(listener, flags)?;
+                Ok(Stream::Tcp(TcpStream::from_std(stream.into())?))
+            }
+        }
+    }
+
     async fn next(&self) -> io::Result<Stream> {
         match self {
             Self::Unix(door) => Ok(Stream::Unix(door.listener.accept().await?.0)),
@@ -112,10 +142,9 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.next(), if connections.len() < most => match accepted {
                 Ok(stream) => {
-                    let place = places.take(1, clock::now());
-                    let router = if place.is_some() { &router } else { &full };
+                    let entered = full_or(&places, &router, &full);
                     let client = Connection::new(&crowds);
-                    connections.spawn(enter(stream, router.clone(), client, closing.clone(), place));
+                    connections.spawn(enter(stream, entered, client, closing.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a client");
@@ -124,17 +153,31 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
             },
         }
     }
+    // Who came before the door closed waits in the kernel's queue with what they have written.
+    listener.shut();
+    while connections.len() < most
+        && let Ok(stream) = listener.waiting()
+    {
+        let client = Connection::new(&crowds);
+        let entered = full_or(&places, &router, &full);
+        connections.spawn(enter(stream, entered, client, closing.clone()));
+    }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+/// What serves a client, with its place; what tells that the door is full where there is none.
+fn full_or(places: &Places, router: &Router, full: &Router) -> (Router, Option<Held>) {
+    let place = places.take(1, clock::now());
+    (if place.is_some() { router } else { full }.clone(), place)
 }
 
 /// Serves a client; one without a place not for long.
 async fn enter(
     stream: Stream,
-    router: Router,
+    (router, place): (Router, Option<Held>),
     client: Arc<Connection>,
     closing: Closing,
-    place: Option<Held>,
 ) {
     let stays = place.is_some();
     let serving = async {
@@ -218,8 +261,11 @@ async fn connection<S>(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(KEEP_ALIVE);
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(|request| Arc::clone(&client).serve(router.call(request)));
+    let (router, first) = (TowerToHyperService::new(router), Notify::new());
+    let service = service_fn(|request| {
+        first.notify_one();
+        Arc::clone(&client).serve(router.call(request))
+    });
     let stream = TokioIo::new(Stalls::new(stream, patience.stall));
     let serving = builder.serve_connection(stream, service);
     tokio::pin!(serving);
@@ -234,8 +280,20 @@ async fn connection<S>(
             _ => Err(stay.text().into()),
         },
         () = closing.asked() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+            // Closed before its first request is read, a connection would leave its client without a word.
+            let ended = tokio::select! {
+                biased;
+                ended = &mut serving => Some(ended),
+                () = first.notified() => None,
+                () = tokio::time::sleep(patience.last) => None,
+            };
+            match ended {
+                Some(ended) => ended,
+                None => {
+                    serving.as_mut().graceful_shutdown();
+                    serving.await
+                }
+            }
         }
     };
     if let Err(error) = ended {

@@ -7,7 +7,7 @@ use crate::api::pages::RefusalPage;
 use crate::api::tests::{Stage, get_at, refuse};
 use crate::api::{open_unix, routes, serve_unix};
 use crate::crowds::{Crowds, DoorCrowds, Places};
-use crate::doors::Doors;
+use crate::doors::{Closing, Doors};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -60,7 +60,8 @@ fn pipe(
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
-const ENDLESS: Patience = Patience { head: HOUR, stall: HOUR, answer: HOUR, idle: HOUR };
+const ENDLESS: Patience =
+    Patience { head: HOUR, stall: HOUR, answer: HOUR, idle: HOUR, last: Duration::ZERO };
 
 #[tokio::test]
 async fn a_connection_ends_for_an_answer_that_is_not_taken_and_when_it_asks_nothing_more() {
@@ -81,6 +82,27 @@ async fn a_connection_ends_for_an_answer_that_is_not_taken_and_when_it_asks_noth
     assert!(stays.is_err());
     drop(answer);
     assert_eq!(overstays(&client, both).await, Overstay::Idle);
+}
+
+#[tokio::test]
+async fn whoever_has_asked_when_the_door_closes_is_answered_and_who_comes_later_is_told_at_once() {
+    for _ in 0..20 {
+        let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Stopping, 0));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("closing.sock");
+        let door = open_unix(&path).unwrap();
+        let (keep_open, closing) = Closing::new();
+        let doors = Doors { closing, ..stage.doors.clone() };
+        let mut client = UnixStream::connect(&path).await.unwrap();
+        let request = b"GET /v1/health HTTP/1.1\r\nhost: quorate\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        drop(keep_open);
+        serve_unix(door, doors).await;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
+        assert!(UnixStream::connect(&path).await.is_err(), "nobody is let in any more");
+    }
 }
 
 #[tokio::test]
