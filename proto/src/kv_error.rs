@@ -55,6 +55,59 @@ impl KvError {
         }
     }
 
+    /// One stable word for programs that do not speak gRPC.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyNotProvided => "key-not-provided",
+            Self::KeyNotFound => "key-not-found",
+            Self::ValueProvided => "value-provided",
+            Self::LeaseProvided => "lease-provided",
+            Self::TooManyOperations => "too-many-operations",
+            Self::DuplicateKey => "duplicate-key",
+            Self::RequestTooLarge => "request-too-large",
+            Self::Compacted => "compacted",
+            Self::FutureRevision => "future-revision",
+            Self::LeaseNotFound => "lease-not-found",
+            Self::NoSpace => "keyspace-full",
+            Self::ReservedKey => "reserved-key",
+            Self::MixedSpaces => "mixed-spaces",
+            Self::AnswerTooLarge => "answer-too-large",
+            Self::NestedTooDeep => "nested-too-deep",
+        }
+    }
+
+    /// The sentence for people. Our own is the same in both, but for the mark of whose it is.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Unspecified => "the keyspace refused this without a reason; nothing was changed",
+            Self::KeyNotProvided => "the key is empty: name one, or ask for a prefix",
+            Self::KeyNotFound => "there is no such key; nothing was changed",
+            Self::ValueProvided => {
+                "a write that keeps the value must not bring one; nothing was changed"
+            }
+            Self::LeaseProvided => {
+                "a write that keeps the lease must not name one; nothing was changed"
+            }
+            Self::TooManyOperations => "a transaction has too many operations; nothing was changed",
+            Self::DuplicateKey => "a transaction writes one key twice; nothing was changed",
+            Self::RequestTooLarge => "the request is larger than 1.5 MiB; nothing was changed",
+            Self::Compacted => {
+                "that revision is not kept any more; read at a newer one, or at the newest by naming none"
+            }
+            Self::FutureRevision => "there is no such revision yet",
+            Self::LeaseNotFound => "there is no such lease; nothing was changed",
+            Self::NoSpace => {
+                "the keyspace is full; nothing was changed. `quorate why` says what to delete"
+            }
+            Self::ReservedKey | Self::MixedSpaces | Self::AnswerTooLarge | Self::NestedTooDeep => {
+                self.text().trim_start_matches("quorate: ")
+            }
+        }
+    }
+
     /// The gRPC status code number.
     #[must_use]
     pub fn grpc_code(self) -> i32 {

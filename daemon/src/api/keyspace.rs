@@ -102,9 +102,9 @@ impl Failure {
             Self::Busy => (Code::ResourceExhausted, "etcdserver: too many requests"),
             Self::NoSpace => (Code::ResourceExhausted, KvError::NoSpace.text()),
             Self::Stopping => (Code::Unavailable, "etcdserver: server stopped"),
-            Self::DoneTooLarge => (Code::ResourceExhausted, DONE_TOO_LARGE),
-            Self::Closed => (Code::PermissionDenied, CLOSED),
-            Self::Other(text) => (Code::Unknown, text.as_str()),
+            Self::DoneTooLarge => return (Code::ResourceExhausted, ours(DONE_TOO_LARGE)),
+            Self::Closed => return (Code::PermissionDenied, ours(CLOSED)),
+            Self::Other(text) => return (Code::Unknown, ours(text)),
         };
         (code, text.to_owned())
     }
@@ -113,12 +113,12 @@ impl Failure {
     pub(crate) fn page(&self) -> (StatusCode, RefusalPage) {
         let (status, code, error) = match self {
             Self::Kv(error @ (KvError::KeyNotFound | KvError::LeaseNotFound)) => {
-                (StatusCode::NOT_FOUND, "keyspace", error.text())
+                (StatusCode::NOT_FOUND, "keyspace", error.sentence())
             }
-            Self::Kv(KvError::NoSpace) => {
-                (StatusCode::INSUFFICIENT_STORAGE, "keyspace-full", KEYSPACE_FULL)
+            Self::Kv(error @ KvError::NoSpace) => {
+                (StatusCode::INSUFFICIENT_STORAGE, error.word(), error.sentence())
             }
-            Self::Kv(error) => (StatusCode::BAD_REQUEST, "keyspace", error.text()),
+            Self::Kv(error) => (StatusCode::BAD_REQUEST, "keyspace", error.sentence()),
             Self::NoLeader => (StatusCode::SERVICE_UNAVAILABLE, "no-leader", NO_LEADER),
             Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout", TIMED_OUT),
             Self::FateUnknown => (StatusCode::GATEWAY_TIMEOUT, "fate-unknown", FATE_UNKNOWN),
@@ -129,7 +129,8 @@ impl Failure {
             Self::Closed => (StatusCode::FORBIDDEN, "closed", CLOSED),
             Self::Other(text) => (StatusCode::CONFLICT, "refused", text.as_str()),
         };
-        (status, RefusalPage { code: code.to_owned(), error: error.to_owned() })
+        let detail = if let Self::Kv(error) = self { Some(error.word().to_owned()) } else { None };
+        (status, RefusalPage { code: code.to_owned(), error: error.to_owned(), detail })
     }
 }
 
@@ -141,11 +142,14 @@ const FATE_UNKNOWN: &str = "the leader was lost while it worked on this, or its 
 const BUSY: &str = "too many requests are in flight; nothing was changed. Try again";
 const NO_SPACE: &str =
     "the leader's disk is full; nothing was changed. Free space in its data directory";
-const KEYSPACE_FULL: &str =
-    "the keyspace is full; nothing was changed. `quorate why` says what to delete";
 const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";
-const DONE_TOO_LARGE: &str = "quorate: the write was done, and only its answer cannot be had: it is too large, or too many large answers wait for their clients. Do not repeat the write; read what it read with a limit, or in pages";
-const CLOSED: &str = "quorate: the keyspace is not served here; use the unix socket, or set `keyspace_on_tcp = true` under [client]";
+const DONE_TOO_LARGE: &str = "the write was done, and only its answer cannot be had: it is too large, or too many large answers wait for their clients. Do not repeat the write; read what it read with a limit, or in pages";
+const CLOSED: &str = "the keyspace is not served here; use the unix socket, or set `keyspace_on_tcp = true` under [client]";
+
+/// Marks a sentence as ours, beside those of etcd.
+fn ours(text: &str) -> String {
+    format!("quorate: {text}")
+}
 
 /// Asks the keyspace.
 pub(crate) async fn ask(
@@ -219,7 +223,7 @@ fn refused(doors: &Doors, refusal: Refusal) -> Failure {
 }
 
 pub(super) fn wrong_kind() -> Failure {
-    Failure::Other("quorate: the answer is of another kind than the question".to_owned())
+    Failure::Other("the answer is of another kind than the question".to_owned())
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub(super) fn refusal(
     code: &str,
     error: &str,
 ) -> (StatusCode, Json<RefusalPage>) {
-    (status, Json(RefusalPage { code: code.to_owned(), error: error.to_owned() }))
+    (status, Json(RefusalPage { code: code.to_owned(), error: error.to_owned(), detail: None }))
 }
 
 pub(super) fn failed(failure: &Failure) -> Response {

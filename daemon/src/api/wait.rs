@@ -2,10 +2,10 @@
 
 use super::keyspace::{self, Failure};
 use super::pages::WaitPage;
-use super::routes::refusal;
+use super::routes::{Parameters, refusal};
 use crate::doors::Doors;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use quorate_node::Status;
@@ -26,7 +26,10 @@ pub(super) struct WaitQuery {
     timeout: Option<f64>,
 }
 
-pub(super) async fn wait(State(doors): State<Doors>, Query(query): Query<WaitQuery>) -> Response {
+pub(super) async fn wait(
+    State(doors): State<Doors>,
+    Parameters(query): Parameters<WaitQuery>,
+) -> Response {
     let limit = match query.timeout.map(Duration::try_from_secs_f64) {
         None => keyspace::LONGEST,
         Some(Ok(limit)) => limit.min(keyspace::LONGEST),

@@ -2,6 +2,7 @@
 //! means.
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,40 @@ const EXIT_CODES: &str = "Exit codes:
   5  not reached within --timeout; for ping: not one answer
   6  no such key or node
   7  it is not known whether the write happened: read before writing again";
+
+/// Of commands that ask the daemon how things are, and judge it.
+const JUDGING: &str = "Exit codes:
+  0  this node is quorate
+  3  the daemon of this host is not reachable
+  4  not quorate
+  5  no answer within --timeout";
+
+/// Of those that only show it.
+const ASKING: &str = "Exit codes:
+  0  done
+  3  the daemon of this host is not reachable
+  5  no answer within --timeout";
+
+const WAITING: &str = "Exit codes:
+  0  it is so
+  3  the daemon of this host was not reachable within --timeout
+  5  not reached within --timeout";
+
+const WRITING: &str = "Exit codes:
+  0  done
+  1  refused, nothing was changed; the text says why
+  3  the daemon of this host was not reachable within --timeout; nothing was changed
+  4  no leader was found within --timeout; nothing was changed
+  5  not done within --timeout; nothing was changed
+  7  it is not known whether it happened: read before writing again";
+
+const READING: &str = "Exit codes:
+  0  done; with --prefix also when there is no such key
+  1  refused; the text says why
+  3  the daemon of this host was not reachable within --timeout
+  4  no leader was found within --timeout
+  5  not done within --timeout
+  6  no such key";
 
 /// Hosts that become a cluster by themselves.
 #[derive(Debug, Parser)]
@@ -54,23 +89,32 @@ pub(crate) enum Command {
         end_with: Option<u32>,
     },
     /// Show what this node knows: state, leader, numbers, members
+    #[command(after_help = JUDGING)]
     Status(StatusOptions),
     /// Show all members
-    Members,
+    #[command(after_help = ASKING)]
+    Members(MembersOptions),
     /// Show who is alive, as committed by the cluster
+    #[command(after_help = ASKING)]
     Health(WatchOptions),
     /// Show the newest events: elections, epochs, voters, alarms
+    #[command(after_help = ASKING)]
     Events(WatchOptions),
     /// Wait until the cluster is quorate, until it has all its voters, or until a health epoch is reached
+    #[command(after_help = WAITING)]
     Wait(WaitOptions),
     /// Write a key
+    #[command(after_help = WRITING)]
     Put(PutOptions),
     /// Read a key, or all keys with a prefix
+    #[command(after_help = READING)]
     Get(GetOptions),
     /// Delete a key, or all keys with a prefix
+    #[command(after_help = WRITING)]
     Delete(DeleteOptions),
     /// Say what is wrong and what helps; exit code 4 when this node is not quorate
-    Why,
+    #[command(after_help = JUDGING)]
+    Why(AskOptions),
     /// Measure round trips to another node, through its network and its loop
     ///
     /// A ping is lost after a second. Exit code 0 when at least one is answered, 5 when none is, 6 when no node of that
@@ -109,13 +153,34 @@ pub(crate) struct StatusOptions {
     /// Show the links to all peers too, and what is wrong with them
     #[arg(long)]
     pub(crate) links: bool,
+    #[command(flatten)]
+    pub(crate) ask: AskOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MembersOptions {
+    /// Show versions, zones and labels too
+    #[arg(long)]
+    pub(crate) wide: bool,
+    #[command(flatten)]
+    pub(crate) ask: AskOptions,
+}
+
+/// How long a daemon may think about what it knows.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct AskOptions {
+    /// Give up when the daemon has not answered for this long; one that is not there is told at once
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchOptions {
     /// Go on and print each change as it comes
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "timeout")]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) ask: AskOptions,
 }
 
 #[derive(Debug, Args)]
@@ -140,42 +205,49 @@ pub(crate) struct WaitOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct PutOptions {
-    pub(crate) key: String,
-    /// The value; `-` reads it from standard input
+    pub(crate) key: OsString,
+    /// The value, byte for byte; `-` reads it from standard input, `KEY -- -` writes a dash
     #[arg(allow_hyphen_values = true)]
-    pub(crate) value: String,
-    /// Give up after this long
+    pub(crate) value: OsString,
+    /// Give up after this long; until then a daemon that is away is waited for
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
     pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GetOptions {
-    pub(crate) key: String,
-    /// All keys that begin so
+    pub(crate) key: OsString,
+    /// All keys that begin so, as they were at one revision
     #[arg(long)]
     pub(crate) prefix: bool,
+    /// Only those behind this one
+    #[arg(long, value_name = "KEY", requires = "prefix")]
+    pub(crate) after: Option<OsString>,
+    /// The value alone, without a newline behind it
+    #[arg(long, conflicts_with = "prefix")]
+    pub(crate) raw: bool,
     /// As it was at this revision
     #[arg(long, value_name = "REVISION")]
     pub(crate) rev: Option<i64>,
     /// From this node's own copy, which may be old but needs no leader
     #[arg(long)]
     pub(crate) serializable: bool,
-    /// Most keys to show
+    /// Most keys to show; what is left out is said, with the command that goes on
     #[arg(long, value_name = "COUNT", default_value = "0", hide_default_value = true)]
+    #[arg(value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) limit: i64,
-    /// Give up after this long
+    /// Give up after this long, with --prefix for each 1000 keys; until then a daemon that is away is waited for
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
     pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DeleteOptions {
-    pub(crate) key: String,
+    pub(crate) key: OsString,
     /// All keys that begin so
     #[arg(long)]
     pub(crate) prefix: bool,
-    /// Give up after this long
+    /// Give up after this long; until then a daemon that is away is waited for
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
     pub(crate) timeout: Duration,
 }

@@ -3,6 +3,7 @@
 //!
 //! What stays true: no question waits for ever. A daemon that is stopped or stuck takes connections and answers nothing.
 
+use super::arguments::AskOptions;
 use super::exit::{Exit, Failure};
 use crate::api::pages::RefusalPage;
 use bytes::{Buf, Bytes, BytesMut};
@@ -47,6 +48,18 @@ impl Client {
     #[cfg(test)]
     pub(super) fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// What a question comes to, if it is answered in time.
+    pub(super) async fn patiently<T>(
+        &self,
+        ask: AskOptions,
+        asked: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(ask.timeout, asked).await {
+            Ok(done) => done,
+            Err(_) => Err(self.silent()),
+        }
     }
 
     /// The socket's path, for texts.
@@ -189,7 +202,23 @@ impl Client {
             ),
             _ => format!("cannot reach the daemon at {socket}: {error}"),
         };
-        Failure::new(Exit::Unreachable, "unreachable", text)
+        let failure = Failure::new(Exit::Unreachable, "unreachable", text);
+        match error.kind() {
+            // Full places of a daemon that does not accept are as passing as a daemon that is away.
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::WouldBlock => {
+                failure.for_now()
+            }
+            _ => failure,
+        }
+    }
+
+    /// A question that changes nothing, to which there is no answer.
+    pub(super) fn silent(&self) -> Failure {
+        let text = format!(
+            "the daemon at {} takes the question and does not answer: `journalctl -u quorate -e`",
+            self.socket()
+        );
+        Failure::new(Exit::Timeout, "timeout", text)
     }
 
     fn broken(&self, error: &hyper::Error) -> Failure {
@@ -217,7 +246,8 @@ impl Client {
 
 fn broken(socket: &str, error: &hyper::Error) -> Failure {
     let text = format!("the daemon at {socket} hung up ({error}): `journalctl -u quorate -e`");
-    Failure::new(Exit::Unreachable, "unreachable", text)
+    // Only what changes nothing, or was not sent, ends like this.
+    Failure::new(Exit::Unreachable, "unreachable", text).for_now()
 }
 
 /// One server-sent event.

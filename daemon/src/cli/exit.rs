@@ -31,11 +31,20 @@ pub(crate) struct Failure {
     /// Short word, stable.
     pub(crate) code: String,
     pub(crate) text: String,
+    /// Of a refusal of the keyspace: which.
+    pub(crate) detail: Option<String>,
+    /// Nothing was done, and a moment later it may be: a daemon that is started again, a place that gets free.
+    pub(crate) again: bool,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, code: &str, text: impl Into<String>) -> Self {
-        Self { exit, code: code.to_owned(), text: text.into() }
+        Self { exit, code: code.to_owned(), text: text.into(), detail: None, again: false }
+    }
+
+    /// The same, of what may go better a moment later.
+    pub(super) fn for_now(self) -> Self {
+        Self { again: true, ..self }
     }
 
     /// Whether there was no daemon to ask.
@@ -58,7 +67,8 @@ impl Failure {
             "stopping" => Exit::Unreachable,
             _ => Exit::Error,
         };
-        Self { exit, code: page.code, text: page.error }
+        let again = matches!(page.code.as_str(), "stopping" | "busy");
+        Self { exit, code: page.code, text: page.error, detail: page.detail, again }
     }
 
     /// Prints it and gives the exit code.

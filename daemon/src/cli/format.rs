@@ -39,6 +39,9 @@ pub(super) fn paint_of(state: &str) -> Paint {
     }
 }
 
+/// A column is padded to so many letters at most: one long key makes its own line long, not all of them.
+const WIDEST: usize = 60;
+
 /// Rows under a head. Cells that name a state are coloured.
 pub(crate) fn table(pen: Pen, head: &[&str], rows: &[Vec<String>]) -> String {
     // Reasons are other nodes' words: what would steer the terminal is shown, not sent.
@@ -46,7 +49,7 @@ pub(crate) fn table(pen: Pen, head: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([head[column].len()]).max().unwrap_or(0)
+        cells.filter(|width| *width <= WIDEST).chain([head[column].len()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let mut out = String::new();
@@ -54,7 +57,7 @@ pub(crate) fn table(pen: Pen, head: &[&str], rows: &[Vec<String>]) -> String {
         let mut line = String::new();
         for (cell, width) in cells.iter().zip(&widths) {
             line.push_str(&pen.paint(paint(cell), cell));
-            line.push_str(&" ".repeat(width - cell.chars().count() + 2));
+            line.push_str(&" ".repeat(width.saturating_sub(cell.chars().count()) + 2));
         }
         out.push_str(line.trim_end());
         out.push('\n');

@@ -1,22 +1,34 @@
-//! `put`, `get`, `delete`: the keyspace from the command line.
+//! `put`, `delete`, and how the keyspace is asked from the command line. What was not done is asked again until `--timeout` is
+//! over, so that a daemon that is started again meanwhile costs time and nothing else. `get` is in [`super::reading`].
 
-use super::arguments::{DeleteOptions, Format, GetOptions, PutOptions};
+use super::arguments::{DeleteOptions, Format, PutOptions};
 use super::client::{Changes, Client};
-use super::exit::{Exit, Failure};
-use super::format::{Pen, table};
+use super::exit::Failure;
 use super::output;
-use crate::api::key_pages::{KeysPage, after_prefix};
+use super::stdin;
+use crate::api::key_pages::range;
 use crate::api::{KV_PATH, PROTOBUF, TIMEOUT_HEADER};
 use bytes::Bytes;
 use quorate_meta::Meta;
 use quorate_proto::{
-    DeleteRangeRequest, KeyValue, KvRequest, KvResponse, Message, PutRequest, RangeRequest,
-    kv_request::Request, kv_response::Response, limits,
+    DeleteRangeRequest, KvRequest, KvResponse, Message, PutRequest, kv_request::Request,
+    kv_response::Response,
 };
 use serde_json::json;
-use std::io::Read;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Between attempts while nothing is done.
+const RETRY: Duration = Duration::from_millis(50);
+/// The daemon answers at the deadline by itself; one that is silent for so long beyond it answers no more.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// An argument as the bytes that were typed.
+pub(super) fn typed(argument: OsString) -> Bytes {
+    argument.into_vec().into()
+}
 
 /// `quorate put`.
 pub(super) async fn put(
@@ -24,13 +36,12 @@ pub(super) async fn put(
     format: Format,
     options: PutOptions,
 ) -> Result<ExitCode, Failure> {
-    let value = match options.value.as_str() {
-        "-" => from_stdin()?,
-        _ => Bytes::from(options.value),
+    let value = match typed(options.value) {
+        value if value == "-" && !is_literal(std::env::args_os()) => stdin::value()?,
+        value => value,
     };
-    let request =
-        Request::Put(PutRequest { key: options.key.into(), value, ..PutRequest::default() });
-    let Response::Put(answer) = ask(client, request, options.timeout).await? else {
+    let request = PutRequest { key: typed(options.key), value, ..PutRequest::default() };
+    let Response::Put(answer) = ask(client, Request::Put(request), options.timeout).await? else {
         return Err(other_kind());
     };
     let revision = answer.header.map_or(0, |header| header.revision);
@@ -41,49 +52,9 @@ pub(super) async fn put(
     Ok(ExitCode::SUCCESS)
 }
 
-fn from_stdin() -> Result<Bytes, Failure> {
-    // One byte more than the daemon takes, so that it refuses with its own words.
-    let limit = limits::CLIENT_REQUEST as u64 + 1;
-    let mut value = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(limit)
-        .read_to_end(&mut value)
-        .map_err(|error| Failure::other(format!("cannot read the value: {error}")))?;
-    Ok(value.into())
-}
-
-/// `quorate get`.
-pub(super) async fn get(
-    client: &Client,
-    format: Format,
-    options: GetOptions,
-) -> Result<ExitCode, Failure> {
-    let key = Bytes::from(options.key.clone());
-    let range_end = if options.prefix { after_prefix(&key) } else { Bytes::new() };
-    let request = Request::Range(RangeRequest {
-        key: if options.prefix && key.is_empty() { Bytes::from_static(b"\0") } else { key },
-        range_end,
-        limit: options.limit,
-        revision: options.rev.unwrap_or(0),
-        serializable: options.serializable,
-        ..RangeRequest::default()
-    });
-    let Response::Range(answer) = ask(client, request, options.timeout).await? else {
-        return Err(other_kind());
-    };
-    if answer.kvs.is_empty() && !options.prefix {
-        let text = format!("no key `{}`", options.key.escape_debug());
-        return Err(Failure::new(Exit::NotFound, "not-found", text));
-    }
-    match (format, answer.kvs.as_slice()) {
-        (Format::Json, _) => output::json(&KeysPage::of(&answer))?,
-        (Format::Table, [one]) if !options.prefix => {
-            output::bytes(&[&one.value, b"\n".as_slice()].concat())?;
-        }
-        (Format::Table, all) => output::text(&draw(all))?,
-    }
-    Ok(ExitCode::SUCCESS)
+/// Whether the end of the options was marked, so that `-` is what it says.
+fn is_literal(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.any(|argument| argument == "--")
 }
 
 /// `quorate delete`.
@@ -92,9 +63,7 @@ pub(super) async fn delete(
     format: Format,
     options: DeleteOptions,
 ) -> Result<ExitCode, Failure> {
-    let key = Bytes::from(options.key);
-    let range_end = if options.prefix { after_prefix(&key) } else { Bytes::new() };
-    let key = if options.prefix && key.is_empty() { Bytes::from_static(b"\0") } else { key };
+    let (key, range_end) = range(&typed(options.key), options.prefix, None);
     let request = Request::DeleteRange(DeleteRangeRequest {
         key,
         range_end,
@@ -112,8 +81,26 @@ pub(super) async fn delete(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Asks the keyspace.
-pub(crate) async fn ask(
+/// Asks the keyspace, again and again for as long as nothing was done and time is left.
+pub(super) async fn ask(
+    client: &Client,
+    request: Request,
+    timeout: Duration,
+) -> Result<Response, Failure> {
+    let begun = Instant::now();
+    loop {
+        let left = timeout.saturating_sub(begun.elapsed());
+        match ask_once(client, request.clone(), left).await {
+            Err(failure) if failure.again && begun.elapsed() + RETRY < timeout => {
+                tokio::time::sleep(RETRY).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Asks the keyspace once.
+pub(crate) async fn ask_once(
     client: &Client,
     request: Request,
     timeout: Duration,
@@ -122,25 +109,13 @@ pub(crate) async fn ask(
     let reads = Meta::is_read_only(&request);
     let changes = if reads { Changes::Nothing } else { Changes::Something };
     let body = request.encode_to_vec();
-    let millis = timeout.as_millis().to_string();
+    let millis = timeout.as_millis().max(1).to_string();
     let headers = [("content-type", PROTOBUF), (TIMEOUT_HEADER, millis.as_str())];
     let answer = client.post(KV_PATH, &headers, body.into(), changes, timeout).await?;
     let answer = KvResponse::decode(answer).ok().and_then(|answer| answer.response);
     answer.ok_or_else(|| if reads { other_kind() } else { client.unknown(&"no answer to this") })
 }
 
-fn other_kind() -> Failure {
+pub(super) fn other_kind() -> Failure {
     Failure::other("the daemon's answer is not understood; is it of another version?")
-}
-
-fn draw(kvs: &[KeyValue]) -> String {
-    let rows: Vec<Vec<String>> = kvs
-        .iter()
-        .map(|kv| {
-            let key = String::from_utf8_lossy(&kv.key).escape_debug().to_string();
-            let value: String = String::from_utf8_lossy(&kv.value).chars().take(100).collect();
-            vec![key, kv.mod_revision.to_string(), value.escape_debug().to_string()]
-        })
-        .collect();
-    table(Pen { colour: false }, &["KEY", "REVISION", "VALUE"], &rows)
 }

@@ -11,7 +11,9 @@ mod links;
 mod local;
 mod output;
 mod ping;
+mod reading;
 mod show;
+mod stdin;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -21,7 +23,7 @@ mod why;
 pub(crate) use arguments::{Arguments, Command, DemoOptions, Format, RunOptions};
 pub(crate) use client::Client;
 pub(crate) use exit::Failure;
-pub(crate) use keyspace::ask as ask_keyspace;
+pub(crate) use keyspace::ask_once as ask_keyspace;
 pub(crate) use output::{colour, complain};
 
 use std::process::ExitCode;
@@ -57,15 +59,31 @@ fn ask(command: Command, client: &Client, format: Format) -> Result<ExitCode, Fa
         .map_err(|error| Failure::other(format!("cannot start: {error}")))?;
     runtime.block_on(async {
         match command {
-            Command::Status(options) => show::status(client, format, options.links).await,
-            Command::Members => show::members(client, format).await,
-            Command::Health(options) => watching::health(client, format, options.watch).await,
-            Command::Events(options) => watching::events(client, format, options.watch).await,
+            Command::Status(options) => {
+                let asked = show::status(client, format, options.links);
+                client.patiently(options.ask, asked).await
+            }
+            Command::Members(options) => {
+                let asked = show::members(client, format, options.wide);
+                client.patiently(options.ask, asked).await
+            }
+            Command::Health(options) if options.watch => {
+                watching::watch_health(client, format).await
+            }
+            Command::Health(options) => {
+                client.patiently(options.ask, watching::health(client, format)).await
+            }
+            Command::Events(options) if options.watch => {
+                watching::watch_events(client, format).await
+            }
+            Command::Events(options) => {
+                client.patiently(options.ask, watching::events(client, format)).await
+            }
             Command::Wait(options) => wait::wait(client, format, &options).await,
             Command::Put(options) => keyspace::put(client, format, options).await,
-            Command::Get(options) => keyspace::get(client, format, options).await,
+            Command::Get(options) => reading::get(client, format, options).await,
             Command::Delete(options) => keyspace::delete(client, format, options).await,
-            Command::Why => why::why(client, format).await,
+            Command::Why(ask) => client.patiently(ask, why::why(client, format)).await,
             Command::Ping(options) => ping::ping(client, format, &options).await,
             Command::Run { .. }
             | Command::Farewell(_)

@@ -3,7 +3,7 @@
 use super::absent;
 use super::arguments::Format;
 use super::client::Client;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::format::{Paint, Pen, paint_of, short_time, table};
 use super::links::draw_links;
 use super::output;
@@ -27,7 +27,8 @@ pub(super) async fn status(
             output::text(&draw_status(&page, pen, &rfc3339(wall_unix_ms())))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    let quorate = page.state == "quorate";
+    Ok(if quorate { ExitCode::SUCCESS } else { Exit::NotQuorate.into() })
 }
 
 /// Where no daemon answers: with what is known of the cause.
@@ -43,13 +44,19 @@ fn explained(failure: Failure, client: &Client) -> Failure {
 }
 
 /// `quorate members`.
-pub(super) async fn members(client: &Client, format: Format) -> Result<ExitCode, Failure> {
+pub(super) async fn members(
+    client: &Client,
+    format: Format,
+    wide: bool,
+) -> Result<ExitCode, Failure> {
     let page: StatusPage = client.get("/v1/status").await?;
     match format {
         Format::Json => output::json(&page.members)?,
         Format::Table => {
             let pen = Pen { colour: output::colour() };
-            output::text(&draw_members(&page.members, pen, &rfc3339(wall_unix_ms())))?;
+            let now = rfc3339(wall_unix_ms());
+            let draw = if wide { draw_members_wide } else { draw_members };
+            output::text(&draw(&page.members, pen, &now))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -129,19 +136,37 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
 
 /// The table of `members`.
 pub(super) fn draw_members(members: &[MemberPage], pen: Pen, now: &str) -> String {
-    let rows: Vec<Vec<String>> = members
-        .iter()
-        .map(|member| {
-            vec![
-                member.name.clone(),
-                member.role.clone(),
-                member.state.clone(),
-                member.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
-                member.since_epoch.to_string(),
-                short_time(&member.since, now),
-                member.reason.clone(),
-            ]
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = members.iter().map(|member| member_row(member, now)).collect();
     table(pen, &["NAME", "ROLE", "STATE", "ADDRESS", "EPOCH", "SINCE", "REASON"], &rows)
+}
+
+fn member_row(member: &MemberPage, now: &str) -> Vec<String> {
+    let role = if member.leader { format!("{}, leads", member.role) } else { member.role.clone() };
+    vec![
+        member.name.clone(),
+        role,
+        member.state.clone(),
+        member.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
+        member.since_epoch.to_string(),
+        short_time(&member.since, now),
+        member.reason.clone(),
+    ]
+}
+
+/// The table of `members --wide`.
+pub(super) fn draw_members_wide(members: &[MemberPage], pen: Pen, now: &str) -> String {
+    let head = [
+        "NAME", "ROLE", "STATE", "ADDRESS", "VERSION", "ZONE", "LABELS", "EPOCH", "SINCE", "REASON",
+    ];
+    let or_dash = |text: Option<&String>| text.cloned().unwrap_or_else(|| "-".to_owned());
+    let row = |member: &MemberPage| {
+        let mut row = member_row(member, now);
+        let labels: Vec<String> =
+            member.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let labels = Some(labels.join(",")).filter(|labels| !labels.is_empty());
+        let more = [member.version.as_ref(), member.zone.as_ref(), labels.as_ref()].map(or_dash);
+        row.splice(4..4, more);
+        row
+    };
+    table(pen, &head, &members.iter().map(row).collect::<Vec<_>>())
 }

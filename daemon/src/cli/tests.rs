@@ -1,5 +1,6 @@
 //! The command line's pure parts, and its client in front of a daemon without a node.
 
+mod keyspace;
 mod remedies;
 
 use super::arguments::{Arguments, Format, parse_time};
@@ -110,6 +111,9 @@ fn the_end_of_a_prefix_is_etcds() {
 fn tables_are_as_wide_as_their_cells_and_never_steer_the_terminal() {
     let rows = vec![vec!["a\x1b[2J".to_owned(), "x".to_owned()]];
     assert_eq!(table(PLAIN, &["N", "LONG"], &rows), "N      LONG\na?[2J  x\n");
+    let long = "k".repeat(100);
+    let rows = [long.as_str(), "k"].map(|key| vec![key.to_owned(), "x".to_owned()]);
+    assert_eq!(table(PLAIN, &["K", "V"], &rows), format!("K  V\n{long}  x\nk  x\n"));
 }
 
 #[test]
@@ -136,6 +140,15 @@ fn a_line_of_the_watch_says_who_changed_and_why() {
     line.changed = vec![change];
     let text = watching::draw_line(&line, PLAIN);
     assert_eq!(text, format!("{NOW} epoch 5 3/3 alive; c is down (silent for 512 ms)\n"));
+}
+
+#[test]
+fn a_watch_in_json_says_that_its_daemon_is_gone_and_keeps_the_last_view() {
+    let last = r#"{"epoch":5,"quorate":true,"at":"then","changed":[{"name":"c"}],"members":[{"name":"a"}]}"#;
+    let line = watching::without_daemon(last, 1_795_000_000_000).unwrap();
+    assert_eq!((line["quorate"].as_bool(), line["daemon"].as_str()), (Some(false), Some("gone")));
+    assert_eq!((line["epoch"].as_u64(), line["members"][0]["name"].as_str()), (Some(5), Some("a")));
+    assert!(line["changed"].as_array().unwrap().is_empty() && line["at"] != "then", "{line}");
 }
 
 #[test]
@@ -277,7 +290,7 @@ async fn refusals_of_the_keyspace_become_exit_codes() {
     ];
     for (state, code, exit) in table {
         let stage = Stage::new(state, move |_| refuse(code, 0));
-        let line = ["quorate", "put", "k", "v"];
+        let line = ["quorate", "put", "k", "v", "--timeout", "100ms"];
         let super::Command::Put(options) = Arguments::parse_from(line).command else {
             panic!("a put was parsed")
         };
@@ -299,9 +312,10 @@ async fn asked_of_one_that_dies(line: &[&str], answer: &'static [u8]) -> Exit {
         stream.write_all(answer).await.unwrap();
     });
     let client = Client::new(socket);
+    let line = line.iter().chain(&["--timeout", "100ms"]);
     let asked = match Arguments::parse_from(line).command {
         super::Command::Put(options) => super::keyspace::put(&client, Format::Json, options).await,
-        super::Command::Get(options) => super::keyspace::get(&client, Format::Json, options).await,
+        super::Command::Get(options) => super::reading::get(&client, Format::Json, options).await,
         super::Command::Delete(options) => {
             super::keyspace::delete(&client, Format::Json, options).await
         }

@@ -10,6 +10,7 @@ use super::show::draw_members;
 use crate::api::pages::{EventPage, HealthPage, rfc3339};
 use crate::doors::wall_unix_ms;
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,25 +19,11 @@ use std::time::Duration;
 const RETRY: Duration = Duration::from_millis(200);
 
 /// `quorate health`.
-pub(super) async fn health(
-    client: &Client,
-    format: Format,
-    watch: bool,
-) -> Result<ExitCode, Failure> {
-    let pen = Pen { colour: output::colour() };
-    if watch {
-        return follow(client, "/v1/health/watch", |line| {
-            let page: HealthPage = understand(&line.text)?;
-            match format {
-                Format::Json => output::text(&format!("{}\n", line.text)),
-                Format::Table => output::text(&draw_line(&page, pen)),
-            }
-        })
-        .await;
-    }
+pub(super) async fn health(client: &Client, format: Format) -> Result<ExitCode, Failure> {
     match format {
         Format::Json => output::json(&client.get::<serde_json::Value>("/v1/health").await?)?,
         Format::Table => {
+            let pen = Pen { colour: output::colour() };
             let page: HealthPage = client.get("/v1/health").await?;
             output::text(&draw_health(&page, pen, &rfc3339(wall_unix_ms())))?;
         }
@@ -44,30 +31,63 @@ pub(super) async fn health(
     Ok(ExitCode::SUCCESS)
 }
 
-/// `quorate events`.
-pub(super) async fn events(
-    client: &Client,
-    format: Format,
-    watch: bool,
-) -> Result<ExitCode, Failure> {
+/// `quorate health --watch`. In JSON a daemon that is gone is a line too: who reads only this must not take the last view for
+/// the present one.
+pub(super) async fn watch_health(client: &Client, format: Format) -> Result<ExitCode, Failure> {
     let pen = Pen { colour: output::colour() };
-    let show = |page: &EventPage| match format {
+    let last = RefCell::new(String::new());
+    let show = |line: &Line| {
+        let page: HealthPage = understand(&line.text)?;
+        last.borrow_mut().clone_from(&line.text);
+        match format {
+            Format::Json => output::text(&format!("{}\n", line.text)),
+            Format::Table => output::text(&draw_line(&page, pen)),
+        }
+    };
+    let gone = || match format {
+        Format::Json => output::json(&without_daemon(&last.borrow(), wall_unix_ms())?),
+        Format::Table => Ok(()),
+    };
+    follow(client, "/v1/health/watch", show, gone).await
+}
+
+/// The last line once more, as nobody vouches for it any more.
+pub(super) fn without_daemon(last: &str, unix_ms: u64) -> Result<serde_json::Value, Failure> {
+    let mut line: serde_json::Value = understand(last)?;
+    line["quorate"] = false.into();
+    line["daemon"] = "gone".into();
+    line["at"] = rfc3339(unix_ms).into();
+    line["changed"] = serde_json::json!([]);
+    Ok(line)
+}
+
+/// `quorate events`.
+pub(super) async fn events(client: &Client, format: Format) -> Result<ExitCode, Failure> {
+    let pages: Vec<EventPage> = client.get("/v1/events").await?;
+    pages.iter().try_for_each(|page| show_event(page, format))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `quorate events --watch`.
+pub(super) async fn watch_events(client: &Client, format: Format) -> Result<ExitCode, Failure> {
+    let show = |line: &Line| show_event(&understand(&line.text)?, format);
+    follow(client, "/v1/events/watch", show, || Ok(())).await
+}
+
+fn show_event(page: &EventPage, format: Format) -> Result<(), Failure> {
+    let pen = Pen { colour: output::colour() };
+    match format {
         Format::Json => output::json(page),
         Format::Table => output::text(&draw_event(page, pen, &rfc3339(wall_unix_ms()))),
-    };
-    if watch {
-        return follow(client, "/v1/events/watch", |line| show(&understand(&line.text)?)).await;
     }
-    let pages: Vec<EventPage> = client.get("/v1/events").await?;
-    pages.iter().try_for_each(show)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Follows a feed for ever. The first connection must succeed; later ones are tried until they do.
 async fn follow(
     client: &Client,
     path: &str,
-    mut show: impl FnMut(&Line) -> Result<(), Failure>,
+    show: impl Fn(&Line) -> Result<(), Failure>,
+    gone: impl Fn() -> Result<(), Failure>,
 ) -> Result<ExitCode, Failure> {
     let mut lines = client.follow(path, None).await?;
     let mut seen: Option<String> = None;
@@ -79,6 +99,7 @@ async fn follow(
             }
             Err(failure) if failure.exit != Exit::Unreachable => return Err(failure),
             Err(failure) => {
+                gone()?;
                 output::complain(&format!("quorate: {}; waiting for it", failure.text));
                 lines = reconnect(client, path, seen.as_deref()).await?;
             }

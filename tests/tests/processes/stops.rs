@@ -2,6 +2,7 @@
 
 use super::cluster::Cluster;
 use super::watching::Watch;
+use super::writer::{Writer, Written};
 use rustix::process::Signal;
 
 #[test]
@@ -24,6 +25,33 @@ fn a_host_that_is_stopped_exits_with_0_and_the_others_see_that_it_left() {
     cluster.is_whole();
     // Ctrl-C is the same as systemd's request.
     assert_eq!(cluster.hosts[stopped].stop(Signal::INT).code(), Some(0));
+}
+
+#[test]
+fn three_hundred_writes_through_a_planned_restart_of_every_host_are_all_done_and_once() {
+    let mut cluster = Cluster::running(3);
+    let writers: Vec<Writer> = cluster
+        .hosts
+        .iter()
+        .map(|host| Writer::below(&format!("{}/", host.name), vec![host.socket()], "30s"))
+        .collect();
+    // The leader of the moment is stopped three times, and each host once at least.
+    for number in 0..3 {
+        for stopped in [cluster.leader(), number] {
+            writers.iter().for_each(|writer| writer.goes_on(10));
+            assert_eq!(cluster.hosts[stopped].stop(Signal::TERM).code(), Some(0));
+            cluster.hosts[stopped].start();
+            cluster.is_whole();
+        }
+    }
+    writers.iter().for_each(|writer| writer.goes_on(40));
+    let written: Vec<Written> = writers.into_iter().map(Writer::ends).collect();
+    for written in &written {
+        assert!(written.refused.is_empty(), "not done: {:?}", written.refused);
+        assert!(written.unknown.is_empty(), "of unknown fate: {:?}", written.unknown);
+        written.is_read_by(&cluster.hosts[0]);
+    }
+    assert!(written.iter().map(|written| written.acknowledged.len()).sum::<usize>() >= 300);
 }
 
 #[test]

@@ -21,29 +21,41 @@ pub(crate) struct Writer {
     thread: JoinHandle<Written>,
 }
 
-/// Keys below `w/` and their values.
+/// Keys below a prefix and their values.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
+    /// What all of them begin with; only this writer's do.
+    prefix: String,
     /// These must be there.
     pub(crate) acknowledged: BTreeMap<String, String>,
     /// These may be there.
     pub(crate) unknown: BTreeMap<String, String>,
+    /// These were not done; what was said instead of the value.
+    pub(crate) refused: BTreeMap<String, String>,
 }
 
 impl Writer {
+    /// Writes below `w/`.
     pub(crate) fn through(sockets: Vec<PathBuf>) -> Self {
+        Self::below("w/", sockets, "5s")
+    }
+
+    /// Writes below a prefix of its own, each write with so much patience.
+    pub(crate) fn below(prefix: &str, sockets: Vec<PathBuf>, timeout: &'static str) -> Self {
+        let prefix = prefix.to_owned();
         let (stop, acknowledged) =
             (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (asked, count) = (Arc::clone(&stop), Arc::clone(&acknowledged));
         let thread = std::thread::spawn(move || {
-            let mut written = Written::default();
+            let mut written = Written { prefix, ..Written::default() };
             for number in 0.. {
                 if asked.load(Ordering::Relaxed) {
                     break;
                 }
-                let (key, value) = (format!("w/{number:06}"), format!("value {number}"));
+                let (key, value) =
+                    (format!("{}{number:06}", written.prefix), format!("value {number}"));
                 let socket = sockets[number % sockets.len()].display().to_string();
-                let arguments = ["--socket", &socket, "put", &key, &value, "--timeout", "5s"];
+                let arguments = ["--socket", &socket, "put", &key, &value, "--timeout", timeout];
                 let said = Said::of(quorate(&arguments).output().expect("the command line runs"));
                 match said.code {
                     Some(0) => {
@@ -52,7 +64,7 @@ impl Writer {
                     }
                     Some(FATE_UNKNOWN) | None => drop(written.unknown.insert(key, value)),
                     // Every other code means that it was not done, and that is held to.
-                    Some(_) => {}
+                    Some(_) => drop(written.refused.insert(key, said.text())),
                 }
                 std::thread::sleep(PAUSE);
             }
@@ -82,7 +94,8 @@ impl Written {
     /// written or of which the client was told that it was not done.
     #[track_caller]
     pub(crate) fn is_read_by(&self, host: &super::host::Host) {
-        let said = host.cli(&["get", "w/", "--prefix", "-o", "json", "--timeout", "30s"]).ok();
+        let said =
+            host.cli(&["get", &self.prefix, "--prefix", "-o", "json", "--timeout", "30s"]).ok();
         let page: serde_json::Value = serde_json::from_str(&said).expect("JSON");
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let found: BTreeMap<String, String> = page["kvs"]
@@ -91,6 +104,9 @@ impl Written {
             .iter()
             .map(|kv| (text(&kv["key"]), text(&kv["value"])))
             .collect();
+        for kv in page["kvs"].as_array().expect("a list of keys") {
+            assert_eq!(kv["version"], 1, "each was written once: {kv}");
+        }
         for (key, value) in &self.acknowledged {
             assert_eq!(found.get(key), Some(value), "{key} was acknowledged; {} reads", host.name);
         }

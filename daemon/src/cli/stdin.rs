@@ -1,0 +1,36 @@
+//! A value from standard input.
+
+use super::exit::{Exit, Failure};
+use bytes::Bytes;
+use quorate_proto::limits;
+use rustix::fs::{OFlags, fcntl_getfl, fstat, makedev};
+use std::io::Read;
+
+/// All that comes until its end.
+///
+/// # Errors
+/// When it cannot be read. One that is closed is no empty value.
+pub(super) fn value() -> Result<Bytes, Failure> {
+    if is_closed() {
+        let text =
+            "standard input is closed, so there is no value; an empty one is written as \"\"";
+        return Err(Failure::new(Exit::Usage, "usage", text));
+    }
+    // One byte more than the daemon takes, so that it refuses with its own words.
+    let limit = limits::CLIENT_REQUEST as u64 + 1;
+    let mut value = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(limit)
+        .read_to_end(&mut value)
+        .map_err(|error| Failure::other(format!("cannot read the value: {error}")))?;
+    Ok(value.into())
+}
+
+/// Whether nothing was open there when the program began: Rust opens /dev/null in its place then, for reading and writing.
+fn is_closed() -> bool {
+    let stdin = std::io::stdin();
+    let null = makedev(1, 3);
+    let both_ways = fcntl_getfl(&stdin).is_ok_and(|flags| flags.contains(OFlags::RDWR));
+    both_ways && fstat(&stdin).is_ok_and(|file| file.st_rdev == null)
+}

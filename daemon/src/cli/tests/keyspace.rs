@@ -1,0 +1,138 @@
+//! The keyspace from the command line, in front of a daemon that answers as each test says.
+
+use super::super::arguments::{Arguments, Command, Format};
+use super::super::client::Client;
+use super::super::exit::Exit;
+use super::super::reading::{how_to_go_on, in_pages};
+use super::super::{keyspace, reading};
+use crate::api::tests::{Stage, refuse};
+use clap::Parser;
+use quorate_node::status::State;
+use quorate_node::{ClientReply, ClientRequest};
+use quorate_proto::{
+    KeyValue, KvError, KvResponse, PutResponse, RangeRequest, RangeResponse, RefusalCode,
+    ResponseHeader, kv_request::Request, kv_response::Response,
+};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn answered(response: Response) -> ClientReply {
+    ClientReply::Kv(KvResponse { response: Some(response) })
+}
+
+async fn run(client: &Client, line: &str) -> Result<ExitCode, Exit> {
+    let done = match Arguments::parse_from(line.split(' ')).command {
+        Command::Put(options) => keyspace::put(client, Format::Json, options).await,
+        Command::Get(options) => reading::get(client, Format::Json, options).await,
+        other => panic!("no request to the keyspace: {other:?}"),
+    };
+    done.map_err(|failure| failure.exit)
+}
+
+/// A daemon that refuses so often with each of these, and then does it; and how often it was asked.
+fn refusing(codes: &'static [RefusalCode]) -> (Stage, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let stage = Stage::new(State::Quorate, move |_| {
+        match codes.get(count.fetch_add(1, Ordering::Relaxed)) {
+            Some(code) => refuse(*code, 0),
+            None => answered(Response::Put(PutResponse::default())),
+        }
+    });
+    (stage, asked)
+}
+
+#[tokio::test]
+async fn what_was_not_done_is_asked_again_and_what_may_have_been_done_is_not() {
+    let (stage, asked) = refusing(&[RefusalCode::Stopping, RefusalCode::Busy]);
+    let client = Client::new(stage.socket());
+    assert_eq!(run(&client, "quorate put k v --timeout 1m").await, Ok(ExitCode::SUCCESS));
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    let (stage, asked) = refusing(&[RefusalCode::FateUnknown]);
+    let client = Client::new(stage.socket());
+    assert_eq!(run(&client, "quorate put k v --timeout 1m").await, Err(Exit::FateUnknown));
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_not_there_yet_is_waited_for() {
+    let (stage, _) = refusing(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("late.sock");
+    let client = Client::new(socket.clone());
+    let comes = async { std::os::unix::fs::symlink(stage.socket(), &socket).unwrap() };
+    let (put, ()) = tokio::join!(run(&client, "quorate put k v --timeout 1m"), comes);
+    assert_eq!(put, Ok(ExitCode::SUCCESS));
+    let nobody = Client::new(dir.path().join("never.sock"));
+    assert_eq!(run(&nobody, "quorate put k v --timeout 100ms").await, Err(Exit::Unreachable));
+}
+
+/// A keyspace of so many keys at revision 9 that answers at most 300 of them at a time, and the revisions that were asked for.
+fn keys(count: usize) -> (Stage, Arc<Mutex<Vec<i64>>>) {
+    let revisions = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&revisions);
+    let stage = Stage::new(State::Quorate, move |request| {
+        let ClientRequest::Kv(request) = request else { panic!("a read was asked for") };
+        let Some(Request::Range(range)) = request.request else { panic!("a read was asked for") };
+        asked.lock().unwrap().push(range.revision);
+        let limit = usize::try_from(range.limit).unwrap();
+        if limit > 300 {
+            return refuse(RefusalCode::Kv, KvError::AnswerTooLarge as u32);
+        }
+        let all = (0..count).map(|number| format!("k{number:05}"));
+        let mut rest = all.filter(|key| key.as_bytes() >= &range.key[..]);
+        let kv = |key: String| KeyValue { key: key.into(), ..KeyValue::default() };
+        let kvs: Vec<KeyValue> = rest.by_ref().take(limit).map(kv).collect();
+        let more = rest.next().is_some();
+        let header = Some(ResponseHeader { revision: 9, ..ResponseHeader::default() });
+        let count = i64::try_from(count).unwrap();
+        answered(Response::Range(RangeResponse { header, kvs, more, count }))
+    });
+    (stage, revisions)
+}
+
+#[tokio::test]
+async fn a_prefix_is_read_in_pages_of_one_revision_and_a_limit_says_how_to_go_on() {
+    let (stage, revisions) = keys(1000);
+    let client = Client::new(stage.socket());
+    let everything = |limit| RangeRequest { key: "k".into(), limit, ..RangeRequest::default() };
+    let whole = in_pages(&client, everything(0), LONG).await.unwrap();
+    let found: Vec<String> =
+        whole.kvs.iter().map(|kv| String::from_utf8_lossy(&kv.key).into_owned()).collect();
+    let wanted: Vec<String> = (0..1000).map(|number| format!("k{number:05}")).collect();
+    assert_eq!((found, whole.more), (wanted, false));
+    let revisions = revisions.lock().unwrap().clone();
+    let first = revisions.iter().position(|revision| *revision == 9).unwrap();
+    assert!(revisions[first..].iter().all(|revision| *revision == 9), "{revisions:?}");
+    assert!(revisions.len() - first >= 3, "pages: {revisions:?}");
+    let some = in_pages(&client, everything(700), LONG).await.unwrap();
+    assert_eq!((some.kvs.len(), some.more), (700, true));
+    let told = how_to_go_on("k", &some);
+    assert!(told.contains("300 more"), "{told}");
+    let command = told.split('`').nth(1).unwrap().replace('\'', "");
+    match Arguments::try_parse_from(command.split(' ')).unwrap().command {
+        Command::Get(options) => {
+            assert_eq!((options.rev, options.after), (Some(9), Some("k00699".into())));
+        }
+        other => panic!("another command: {other:?}"),
+    }
+}
+
+#[test]
+fn keys_and_values_are_taken_as_the_bytes_that_were_typed() {
+    let odd = OsString::from_vec(vec![b'k', 0xff, 0xfe]);
+    let line = ["quorate".into(), "put".into(), odd.clone(), OsString::from_vec(vec![0x80])];
+    match Arguments::try_parse_from(line).unwrap().command {
+        Command::Put(options) => {
+            assert_eq!(keyspace::typed(options.key), b"k\xff\xfe".as_slice());
+            assert_eq!(keyspace::typed(options.value), b"\x80".as_slice());
+        }
+        other => panic!("another command: {other:?}"),
+    }
+}
