@@ -333,7 +333,7 @@ mod tests {
     fn the_event_ring_keeps_the_newest() {
         let ring = EventRing::new();
         for _ in 0..EVENT_LINES + 10 {
-            ring.push(Event { kind: "leader", text: String::new(), warning: false });
+            ring.push(Event::default());
         }
         let numbers: Vec<u64> = ring.all().iter().map(|line| line.number).collect();
         assert_eq!((numbers[0], numbers.len()), (11, EVENT_LINES));

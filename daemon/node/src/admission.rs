@@ -4,7 +4,7 @@
 //! supersedes the old one once it is committed as down or left, which the detector sees to within a second (`names` judges
 //! that). An old instance that still answers makes the new one a clone: refused, named.
 
-use crate::event::Output;
+use crate::event::{About, Output};
 use crate::names::Claim;
 use crate::node::Node;
 use crate::requests::{Origin, Stage, Work};
@@ -258,7 +258,8 @@ impl Node {
         // It may have asked twice before the view came that shows it.
         if self.admission.let_in.replace(admitted.epoch) != Some(admitted.epoch) {
             let text = format!("let in at epoch {}", admitted.epoch);
-            self.event("joined", text, false, out);
+            let about = About { epoch: Some(admitted.epoch), ..About::default() };
+            self.event_about("joined", text, false, about, out);
         }
     }
 

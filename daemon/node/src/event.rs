@@ -12,8 +12,8 @@ pub use quorate_membership::OwnSlot;
 use quorate_meta::Meta;
 use quorate_proto::{
     DialFailure, ForwardAnswer, ForwardRequest, Founded, FoundingState, Frame, Generation,
-    GenesisId, HealthDelta, HealthEpoch, HealthView, Instance, KvRequest, KvResponse, Lane, Moment,
-    NodeKey, RaftMessage, Refusal, Session, SessionEnd, SnapshotMetadata,
+    GenesisId, HealthChange, HealthDelta, HealthEpoch, HealthView, Instance, KvRequest, KvResponse,
+    Lane, Moment, NodeKey, RaftMessage, Refusal, Session, SessionEnd, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -179,7 +179,7 @@ pub enum Output {
 }
 
 /// A line of `quorate events`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Event {
     /// Short word, stable: `founded`, `joined`, `leader`, `epoch`, `voters`, `quorum-lost`, `alarm`, ...
     pub kind: &'static str,
@@ -187,4 +187,21 @@ pub struct Event {
     pub text: String,
     /// Whether an operator should act.
     pub warning: bool,
+    /// The same for programs, which read no sentences.
+    pub about: About,
+}
+
+/// What an event is about. What does not apply is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// The node, by its disk life and name.
+    pub host: Option<(Instance, String)>,
+    /// The term in which it leads, or led.
+    pub term: Option<u64>,
+    /// The health epoch.
+    pub epoch: Option<HealthEpoch>,
+    /// What that epoch changed.
+    pub changes: Vec<HealthChange>,
+    /// The word of the reason that `quorate why` tells too.
+    pub code: Option<&'static str>,
 }

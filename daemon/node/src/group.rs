@@ -3,7 +3,7 @@
 //! Order kept here: what raft wants durable is put out before anything that depends on it; commits are
 //! applied in the turn in which they appear.
 
-use crate::event::{Event, Output, Write};
+use crate::event::{About, Event, Output, Write};
 use crate::node::{Node, PersistOwner};
 use crate::snapshots::Snapshots;
 use crate::timers::Timer;
@@ -11,7 +11,7 @@ use quorate_consensus::{Committed, GuardError, Recovered, Replica, ReplicaConfig
 use quorate_meta::Meta;
 use quorate_proto::{
     Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, Instance, Lane, MessageKind,
-    RaftFrame, RaftId, RaftMessage, SnapshotMetadata, Supersede, limits, raft_id,
+    RaftFrame, RaftId, RaftMessage, Reason, SnapshotMetadata, Supersede, limits, raft_id,
 };
 use std::time::Duration;
 
@@ -291,7 +291,32 @@ impl Node {
         warning: bool,
         out: &mut Vec<Output>,
     ) {
-        out.push(Output::Event(Event { kind, text, warning }));
+        self.event_about(kind, text, warning, About::default(), out);
+    }
+
+    /// The same, with what it is about.
+    pub(crate) fn event_about(
+        &mut self,
+        kind: &'static str,
+        text: String,
+        warning: bool,
+        about: About,
+        out: &mut Vec<Output>,
+    ) {
+        out.push(Output::Event(Event { kind, text, warning, about }));
+    }
+
+    /// Of a reason that `quorate why` tells too.
+    pub(crate) fn event_of(
+        &mut self,
+        kind: &'static str,
+        reason: &Reason,
+        host: Instance,
+        out: &mut Vec<Output>,
+    ) {
+        let host = Some((host, self.health.name(host)));
+        let about = About { host, code: Some(reason.code.word()), ..About::default() };
+        self.event_about(kind, reason.in_one_line(), true, about, out);
     }
 }
 

@@ -56,7 +56,9 @@ mod whereabouts;
 
 pub use boot::{Boot, MadeOn, NodeConfig, RecoveredLog};
 pub use disk_steps::{DiskStep, disk_steps};
-pub use event::{ClientReply, ClientRequest, Event, ForwardFailure, Input, Output, OwnSlot, Write};
+pub use event::{
+    About, ClientReply, ClientRequest, Event, ForwardFailure, Input, Output, OwnSlot, Write,
+};
 pub use large_reads::{Answered, Asker, LargeRead};
 pub use node::Node;
 pub use ping_times::{PING_CLASSES, PingTimes};

@@ -3,7 +3,7 @@
 //! The view comes from the node's own replica or from the leader's pings, whichever is newer; it never goes
 //! back. `quorate` ends when the leader's pings stop and no other leader appears (DESIGN section 8).
 
-use crate::event::Output;
+use crate::event::{About, Output};
 use crate::node::Node;
 use crate::timers::Timer;
 use crate::trust::is_near;
@@ -228,7 +228,10 @@ impl Node {
                 let met = self.peers.session(instance).map(|session| session.name.to_string());
                 let known = self.health.member(instance).map(|member| member.name.clone());
                 let name = known.or(met).unwrap_or_else(|| instance.short());
-                self.event("leader", format!("{name} leads in term {term}"), false, out);
+                let text = format!("{name} leads in term {term}");
+                let about =
+                    About { host: Some((instance, name)), term: Some(term), ..About::default() };
+                self.event_about("leader", text, false, about, out);
             }
             None => {
                 if let Some(old) = old {
@@ -240,7 +243,9 @@ impl Node {
                     } else {
                         format!("{name} no longer leads; no leader is known")
                     };
-                    self.event("leader", text, !handed_over, out);
+                    let host = Some((old.instance, name));
+                    let about = About { host, term: Some(old.term), ..About::default() };
+                    self.event_about("leader", text, !handed_over, about, out);
                 }
             }
         }
@@ -424,7 +429,9 @@ impl Node {
         let changes: Vec<String> = delta.changed.iter().map(words).collect();
         let bad = delta.changed.iter().any(|change| change.to == MemberState::Down.word());
         self.told = delta.epoch;
-        self.event("epoch", format!("epoch {}: {}", delta.epoch, changes.join("; ")), bad, out);
+        let text = format!("epoch {}: {}", delta.epoch, changes.join("; "));
+        let (epoch, changes) = (Some(delta.epoch), delta.changed.clone());
+        self.event_about("epoch", text, bad, About { epoch, changes, ..About::default() }, out);
     }
 
     /// One line for epochs that were skipped: this node was away, or has just come.
@@ -436,7 +443,8 @@ impl Node {
         let alive = self.health.alive().count();
         let text =
             format!("epoch {}: {alive} of {} members are alive", view.epoch, view.members.len());
-        self.event("epoch", text, false, out);
+        let about = About { epoch: Some(view.epoch), ..About::default() };
+        self.event_about("epoch", text, false, about, out);
     }
 
     fn note_quorum(&mut self, quorate: bool, out: &mut Vec<Output>) {

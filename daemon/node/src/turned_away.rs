@@ -53,7 +53,7 @@ impl Node {
             && self.turned_away.note(self.now, by)
             && let Some(reason) = self.turned_away_reason(self.now)
         {
-            self.event("clone", reason.in_one_line(), true, out);
+            self.event_of("clone", &reason, self.config.instance, out);
         }
     }
 

@@ -227,7 +227,7 @@ impl Node {
             ReasonCode::NameHeld => "alarm",
             code => code.word(),
         };
-        self.event(kind, reason.in_one_line(), true, out);
+        self.event_of(kind, &reason, warning.instance, out);
         if self.leads() {
             self.timers.arm(Timer::Warnings, self.now);
         }

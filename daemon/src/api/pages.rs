@@ -8,7 +8,7 @@ use crate::doors::{Pings, Started};
 use crate::feed::{EventLine, HealthLine};
 use crate::link_line::{DroppedLine, LinkLine};
 use quorate_node::{Status, status};
-use quorate_proto::{HealthChange, HealthView, Member};
+use quorate_proto::{HealthChange, HealthEpoch, HealthView, Member};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -172,6 +172,22 @@ pub(crate) struct EventPage {
     pub(crate) kind: String,
     pub(crate) text: String,
     pub(crate) warning: bool,
+    /// The node that it is about, and its disk life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) instance: Option<String>,
+    /// In which it leads, or led.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) term: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch: Option<u64>,
+    /// What the epoch changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changed: Vec<ChangePage>,
+    /// The word of the reason that `why` tells too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
 }
 
 /// The body of every refusal.
@@ -359,20 +375,23 @@ fn member_page(member: &Member) -> MemberPage {
     }
 }
 
+fn change_page(change: &HealthChange) -> ChangePage {
+    ChangePage {
+        name: change.name.clone(),
+        from: change.from.clone(),
+        to: change.to.clone(),
+        reason: change.reason.clone(),
+    }
+}
+
 impl HealthPage {
     /// The page of a line of the feed.
     pub(crate) fn of(line: &HealthLine) -> Self {
-        let change = |change: &HealthChange| ChangePage {
-            name: change.name.clone(),
-            from: change.from.clone(),
-            to: change.to.clone(),
-            reason: change.reason.clone(),
-        };
         Self {
             epoch: line.view.epoch.get(),
             quorate: line.quorate,
             at: rfc3339(line.at_unix_ms),
-            changed: line.changed.iter().map(change).collect(),
+            changed: line.changed.iter().map(change_page).collect(),
             members: member_pages(&line.view),
         }
     }
@@ -381,12 +400,20 @@ impl HealthPage {
 impl EventPage {
     /// The page of an event.
     pub(crate) fn of(line: &EventLine) -> Self {
+        let about = &line.event.about;
+        let (instance, host) = about.host.clone().unzip();
         Self {
             number: line.number,
             at: rfc3339(line.at_unix_ms),
             kind: line.event.kind.to_owned(),
             text: line.event.text.clone(),
             warning: line.event.warning,
+            host,
+            instance: instance.map(|instance| instance.to_string()),
+            term: about.term,
+            epoch: about.epoch.map(HealthEpoch::get),
+            changed: about.changes.iter().map(change_page).collect(),
+            code: about.code.map(str::to_owned),
         }
     }
 }
@@ -419,4 +446,34 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let month = if moved_month < 10 { moved_month + 3 } else { moved_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_node::{About, Event};
+    use quorate_proto::Instance;
+
+    #[test]
+    fn an_event_says_in_fields_what_its_sentence_says() {
+        let change = HealthChange {
+            name: "n2".to_owned(),
+            from: "alive".to_owned(),
+            to: "down".to_owned(),
+            reason: "silent".to_owned(),
+        };
+        let about = About {
+            host: Some((Instance::from_bytes([7; 16]), "n1".to_owned())),
+            term: Some(4),
+            epoch: Some(HealthEpoch::new(9)),
+            changes: vec![change],
+            code: Some("clone"),
+        };
+        let event = Event { kind: "epoch", text: "n2 is down".to_owned(), warning: true, about };
+        let page = EventPage::of(&EventLine { number: 1, at_unix_ms: 1, event });
+        assert_eq!((page.host.as_deref(), page.term, page.epoch), (Some("n1"), Some(4), Some(9)));
+        assert_eq!((page.changed[0].name.as_str(), page.changed[0].to.as_str()), ("n2", "down"));
+        assert_eq!(page.code.as_deref(), Some("clone"));
+        assert!(page.instance.is_some());
+    }
 }

@@ -308,7 +308,7 @@ async fn pings_and_events_are_served() {
     let (_, body) = stage.get("/v1/ping?name=a&count=2").await;
     assert_eq!(page::<PingPage>(&body).round_trip_micros, [64, 64]);
     assert_eq!(stage.get("/v1/ping?name=z").await.0, StatusCode::NOT_FOUND);
-    stage.doors.events.push(Event { kind: "leader", text: "a leads".to_owned(), warning: false });
+    stage.doors.events.push(Event { text: "a leads".to_owned(), ..Event::default() });
     let (_, body) = stage.get("/v1/events").await;
     assert_eq!(page::<Vec<super::pages::EventPage>>(&body)[0].text, "a leads");
     let (_, body) = stage.get("/v1/health").await;
