@@ -9,7 +9,9 @@ use crate::feed::{EventRing, Feed};
 use crate::link_line::LinkLine;
 use quorate_node::{ClientReply, ClientRequest, Status};
 use quorate_proto::{Instance, Moment};
+use quorate_transport::Transport;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -114,6 +116,10 @@ pub(crate) struct Doors {
     pub(crate) unix: bool,
     /// For showing moments as times.
     pub(crate) started: Started,
+    /// Connections of other hosts that were turned away, by reason.
+    pub(crate) turned_away: TurnedAway,
+    /// Where the data are, and the snapshots among them.
+    pub(crate) places: [PathBuf; 2],
     /// When the door is to close.
     pub(crate) closing: Closing,
     /// The links, as the loop told them last.
@@ -122,6 +128,24 @@ pub(crate) struct Doors {
     pub(crate) crowds: Crowds,
     /// How long a body may take to come.
     pub(crate) body_patience: Duration,
+}
+
+/// Asks the transport how many connections it turned away, by reason.
+#[derive(Clone)]
+pub(crate) struct TurnedAway(pub(crate) Arc<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>);
+
+impl TurnedAway {
+    /// Asks this one.
+    pub(crate) fn of(transport: &Transport) -> Self {
+        let transport = transport.clone();
+        Self(Arc::new(move || transport.turned_away()))
+    }
+}
+
+impl std::fmt::Debug for TurnedAway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("TurnedAway").field(&(self.0)()).finish()
+    }
 }
 
 /// The wish that a door closes: nobody is let in any more, feeds end, and everybody has the answer that is being given.

@@ -27,6 +27,7 @@ mod last_error;
 mod late_address;
 mod link_line;
 mod links;
+mod machine;
 mod metrics;
 mod pings;
 mod reload;

@@ -1,10 +1,15 @@
-//! `/metrics`: a status as Prometheus text. Pure: status and links in, text out.
+//! `/metrics`: a status as Prometheus text. Pure: status, links and machine in, text out.
 
 mod links;
+#[cfg(test)]
+mod lint;
+mod machine;
+mod members;
 #[cfg(test)]
 mod tests;
 
 use crate::link_line::LinkLine;
+use crate::machine::Machine;
 use quorate_node::Status;
 use quorate_node::status::{Bound, State};
 use quorate_proto::MemberState;
@@ -14,8 +19,23 @@ use std::fmt::Write as _;
 /// Content type of the text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The text; without the links when the loop did not tell them in time. `unwritten` are the lines that the log lost.
-pub(crate) fn render(status: &Status, lines: Option<&[LinkLine]>, unwritten: u64) -> String {
+/// What a page is made of, beside the status.
+#[derive(Debug, Default)]
+pub(crate) struct Beside<'a> {
+    /// None when the loop did not tell them in time.
+    pub(crate) links: Option<&'a [LinkLine]>,
+    /// The lines that the log lost.
+    pub(crate) unwritten: u64,
+    /// None when the disk did not answer in time.
+    pub(crate) machine: Option<Machine>,
+    /// Connections of other hosts that were turned away, by reason.
+    pub(crate) turned_away: Vec<(&'static str, u64)>,
+    /// When the daemon started, in milliseconds since 1970.
+    pub(crate) started_unix_ms: u64,
+}
+
+/// The text.
+pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
     let mut out = String::new();
     let members = &status.view.members;
     let in_state = |state: MemberState| members.iter().filter(|m| m.state() == state).count();
@@ -35,6 +55,7 @@ pub(crate) fn render(status: &Status, lines: Option<&[LinkLine]>, unwritten: u64
     for state in [MemberState::Alive, MemberState::Down, MemberState::Left] {
         let _ = writeln!(out, "quorate_members{{state=\"{}\"}} {}", state.word(), in_state(state));
     }
+    members::render(&mut out, status);
     let sessions = status.sessions.len() as u64;
     gauge(&mut out, "quorate_sessions", "Peers with a connection that is up.", "", sessions);
     head(&mut out, "quorate_waiting", "Reasons why this node is not quorate.", "gauge");
@@ -65,9 +86,19 @@ pub(crate) fn render(status: &Status, lines: Option<&[LinkLine]>, unwritten: u64
         counter(&mut out, name, help, *value);
     }
     let help = "Log lines that were dropped, as standard error could not be written.";
-    counter(&mut out, "quorate_log_lines_lost_total", help, unwritten);
+    counter(&mut out, "quorate_log_lines_lost_total", help, beside.unwritten);
     bounds(&mut out, &status.bounds);
-    if let Some(lines) = lines {
+    let name = "quorate_handshakes_refused_total";
+    head(&mut out, name, "Connections of other hosts that were turned away, by reason.", "counter");
+    for (reason, count) in &beside.turned_away {
+        let _ = writeln!(out, "{name}{{reason=\"{reason}\"}} {count}");
+    }
+    if let Some(machine) = &beside.machine {
+        #[allow(clippy::cast_precision_loss, reason = "exact until the year 285,000")]
+        let started = beside.started_unix_ms as f64 / 1000.0;
+        machine::render(&mut out, machine, started);
+    }
+    if let Some(lines) = beside.links {
         links::render(&mut out, lines);
     }
     out

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::{Config, Environment};
 use crate::crowds::Crowds;
 use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
-use crate::doors::{CALLS, Closing, Doors, SharedLinks, Started, wall_unix_ms};
+use crate::doors::{CALLS, Closing, Doors, SharedLinks, Started, TurnedAway, wall_unix_ms};
 use crate::feed::{EventRing, Feed};
 use crate::journal;
 use crate::last_error;
@@ -280,16 +280,17 @@ async fn serve(
     let (node, first) = Node::start(clock::now(), wall_unix_ms(), boot);
     let (show, status) = watch::channel(Arc::new(node.status(clock::now())));
     threads.spawn(note_name(status.clone(), dir.known_name()));
-    let keyspace = config.client.keyspace_on_tcp;
     let (keep_open, closing) = Closing::new();
     let doors = Doors {
         calls: channels.calls,
         status,
         feed,
         events,
-        keyspace,
+        keyspace: config.client.keyspace_on_tcp,
         unix: false,
         started,
+        turned_away: TurnedAway::of(&transport),
+        places: [config.data_dir.clone(), disk::snapshots_of(&dir)],
         closing,
         links: SharedLinks::default(),
         crowds,

@@ -158,6 +158,7 @@ impl Shared {
         let result = accepted.await;
         lock(&self.doorway).leave(place, result.is_ok());
         if let Err(failure) = result {
+            self.turned_away.note(&failure);
             // Its dial may end before our answer to it does: then it tells us that it closes, and we have the close.
             if matches!(failure, DialFailure::NoAnswer | DialFailure::Handshake { .. }) {
                 lock(&self.dials).knocked(Instant::now(), address);

@@ -40,6 +40,7 @@ mod rude;
 mod secret;
 mod shared;
 mod transport;
+mod turned_away;
 mod turns;
 mod twice;
 mod verifier;

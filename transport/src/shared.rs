@@ -8,6 +8,7 @@ use crate::event::TransportEvent;
 use crate::outbox::GivenUp;
 use crate::peer::{Life, Peer};
 use crate::refusal::OurSide;
+use crate::turned_away::TurnedAway;
 use crate::turns::Turns;
 use quinn::Endpoint;
 use quorate_proto::{Hello, Instance, Moment, NodeKey, limits};
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) dial_ended: Notify,
     /// Dials of this node that are under way.
     pub(crate) dials_open: Arc<Semaphore>,
+    pub(crate) turned_away: TurnedAway,
     /// Who may begin a handshake here.
     pub(crate) doorway: Mutex<Doorway>,
     /// Requests of other nodes under way.
@@ -107,6 +109,7 @@ impl Shared {
             dials: Mutex::default(),
             dial_ended: Notify::new(),
             dials_open: Arc::new(Semaphore::new(DIALS)),
+            turned_away: TurnedAway::default(),
             doorway: Mutex::default(),
             turns: Turns::default(),
             snapshots: Arc::new(Semaphore::new(SNAPSHOTS)),

@@ -92,6 +92,12 @@ impl Transport {
         self.open.local
     }
 
+    /// Connections that were turned away in their handshake since the start, by a stable word for the reason.
+    #[must_use]
+    pub fn turned_away(&self) -> Vec<(&'static str, u64)> {
+        self.open.shared.turned_away.all()
+    }
+
     /// From now on new connections carry this hello. One that cannot be sent is ignored, loudly.
     pub fn set_hello(&self, hello: Hello) {
         let length = prost_length(&hello);

@@ -192,6 +192,12 @@ impl Meta {
         Revision::new(u64::try_from(self.users.compacted).unwrap_or(0))
     }
 
+    /// How many keys the users have, as they are now.
+    #[must_use]
+    pub fn keys(&self) -> u64 {
+        self.users.present.len() as u64
+    }
+
     /// Bytes of memory that the users' keys take, about, as they are now.
     #[must_use]
     pub fn keyspace_bytes(&self) -> u64 {

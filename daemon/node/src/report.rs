@@ -114,7 +114,9 @@ impl Node {
 
     fn counter_rows(&self) -> Vec<(&'static str, &'static str, u64)> {
         let c = &self.counters;
+        let keys = self.group.as_ref().map_or(0, |group| group.meta.keys());
         vec![
+            ("quorate_keys", "Keys in the keyspace here.", keys),
             ("quorate_turns_total", "Turns of the node's loop.", c.turns),
             ("quorate_requests_total", "Requests of local clients.", c.requests),
             ("quorate_refusals_total", "Requests that ended in a refusal.", c.refusals),

@@ -8,6 +8,7 @@ use super::pages::{
 use super::{PROTOBUF, bodies, etcd, paths};
 use crate::doors::{Call, Doors, LINKS_PATIENCE, PATIENCE, PINGS, PingFailure};
 use crate::journal::lost_lines;
+use crate::machine::Machine;
 use crate::metrics;
 use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::http::request::Parts;
@@ -194,7 +195,19 @@ pub(super) async fn kv(State(doors): State<Doors>, headers: HeaderMap, body: Byt
 
 pub(super) async fn metrics_text(State(doors): State<Doors>) -> Response {
     let links = doors.links(LINKS_PATIENCE).await.ok();
-    let text = metrics::render(&doors.seen(), links.as_deref(), lost_lines());
+    let [data, snapshots] = doors.places.clone();
+    let looking = tokio::task::spawn_blocking(move || Machine::look_in_turn(&data, &snapshots));
+    // A disk that hangs must not hide the rest.
+    let machine =
+        tokio::time::timeout(LINKS_PATIENCE, looking).await.ok().and_then(Result::ok).flatten();
+    let beside = metrics::Beside {
+        links: links.as_deref(),
+        unwritten: lost_lines(),
+        machine,
+        turned_away: (doors.turned_away.0)(),
+        started_unix_ms: doors.started.wall_unix_ms,
+    };
+    let text = metrics::render(&doors.seen(), &beside);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

@@ -3,7 +3,7 @@
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
 use crate::crowds::Crowds;
-use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, Started};
+use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, Started, TurnedAway};
 use crate::feed::{EventRing, Feed};
 use crate::link_line::LinkLine;
 use bytes::Bytes;
@@ -119,6 +119,8 @@ impl Stage {
             keyspace: false,
             unix: false,
             started: Started { wall_unix_ms: 1_795_000_000_000, moment: Moment::ZERO },
+            turned_away: TurnedAway(Arc::new(Vec::new)),
+            places: Default::default(),
             closing,
             links: SharedLinks::default(),
             crowds: Crowds::default(),

@@ -44,6 +44,7 @@ mod snapshots;
 mod spare;
 #[cfg(test)]
 mod tests;
+mod times;
 mod writer;
 
 pub(crate) use arrivals::{Announced, Incoming, Received, Refused};
@@ -54,5 +55,6 @@ pub(crate) use owner::become_owner;
 pub(crate) use recovery::{Pieces, Recovered, RecoveredGroup, recover};
 pub(crate) use reset::reset;
 pub(crate) use snapshot_source::SnapshotSource;
-pub(crate) use snapshots::{SnapshotJob, SnapshotKeeper};
+pub(crate) use snapshots::{SnapshotJob, SnapshotKeeper, of as snapshots_of};
+pub(crate) use times::{SYNCS, Times, WRITES};
 pub(crate) use writer::{Completed, Writer};

@@ -8,6 +8,7 @@ use super::durable;
 use super::files::{Files, WritableFile};
 use super::reached::LogPlace;
 use super::spare::{self, Spare, SpareMaker};
+use super::times;
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::{ALIGN, Chain, HEAD, SegmentHead, encode_batch};
 use quorate_proto::{GenesisId, HardState, Instance};
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// How large segments are made.
 #[derive(Debug, Clone, Copy)]
@@ -183,8 +185,12 @@ impl Segments {
         }
         let current = self.layout.current.as_mut().expect("rolled when there was none");
         let synced = current.chain.offset();
+        let begun = Instant::now();
         current.file.write_all_at(buffer, synced)?;
+        let written = Instant::now();
         current.file.sync_data().map_err(never_full)?;
+        times::SYNCS.note(written.elapsed());
+        times::WRITES.note(begun.elapsed());
         current.chain = chain;
         let (number, size) = (current.head.number, current.head.size);
         for (group, record) in records {

@@ -105,6 +105,11 @@ impl Drop for SnapshotKeeper {
 }
 
 /// Where snapshots of a life are.
+/// Where this life's snapshots are.
+pub(crate) fn of(dir: &DataDir) -> PathBuf {
+    directory(&dir.life())
+}
+
 pub(super) fn directory(life: &Path) -> PathBuf {
     life.join("snapshots")
 }

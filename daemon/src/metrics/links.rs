@@ -16,7 +16,10 @@ pub(super) const PEERS: usize = 64;
 pub(super) fn render(out: &mut String, lines: &[LinkLine]) {
     let mut names = BTreeSet::new();
     // Two instances of one name are told apart in the status only; the member is the first of them.
-    let unique: Vec<&LinkLine> = lines.iter().filter(|line| names.insert(&line.name)).collect();
+    // Who is neither a member nor connected any more has no series.
+    let there = |line: &&LinkLine| !line.role.is_empty() || line.up_seconds.is_some();
+    let unique: Vec<&LinkLine> =
+        lines.iter().filter(there).filter(|line| names.insert(&line.name)).collect();
     let (shown, omitted) = unique.split_at(unique.len().min(PEERS));
     head(
         out,
@@ -105,15 +108,22 @@ fn family(
     }
 }
 
+type Micros = fn(&LinkLine) -> Option<u64>;
+
+const ROUND_TRIPS: [(&str, &str, Micros); 2] = [
+    (
+        "quorate_link_rtt_median_seconds",
+        "The median of the round trips as QUIC estimates them, of the last 128 looks.",
+        |line| line.rtt_p50_micros,
+    ),
+    ("quorate_link_rtt_p99_seconds", "What 99 of 100 of them were no longer than.", |line| {
+        line.rtt_p99_micros
+    }),
+];
+
 fn round_trips(out: &mut String, lines: &[&LinkLine]) {
-    let name = "quorate_link_rtt_seconds";
-    head(out, name, "Round trips as QUIC estimates them, the last 128 looks.", "gauge");
-    for line in lines {
-        for (quantile, micros) in [("0.5", line.rtt_p50_micros), ("0.99", line.rtt_p99_micros)] {
-            let Some(micros) = micros else { continue };
-            let (peer, seconds) = (escape(&line.name), seconds(micros));
-            let _ = writeln!(out, "{name}{{peer=\"{peer}\",quantile=\"{quantile}\"}} {seconds}");
-        }
+    for (name, help, micros) in ROUND_TRIPS {
+        family(out, lines, name, help, "gauge", |line| micros(line).map(seconds));
     }
 }
 

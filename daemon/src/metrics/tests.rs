@@ -1,9 +1,11 @@
 //! The series of the links.
 
 use super::links::PEERS;
-use super::render;
+use super::lint::lint;
+use super::{Beside, render};
 use crate::api::tests::sample;
 use crate::link_line::{DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine};
+use crate::machine::Machine;
 use quorate_node::status::State;
 use std::collections::BTreeSet;
 
@@ -11,6 +13,7 @@ fn line(name: &str) -> LinkLine {
     let lane = || "log".to_owned();
     LinkLine {
         name: name.to_owned(),
+        role: "voter".to_owned(),
         up_seconds: Some(9),
         rtt_p50_micros: Some(210),
         rtt_p99_micros: Some(1_200_345),
@@ -34,7 +37,17 @@ fn line(name: &str) -> LinkLine {
 }
 
 fn text(lines: &[LinkLine]) -> String {
-    render(&sample(State::Quorate), Some(lines), 0)
+    let machine = Some(Machine {
+        cpu_seconds: Some(1.5),
+        resident_bytes: Some(9_000_000),
+        disk_free_bytes: Some(7),
+        snapshot_unix_seconds: Some(1_795_000_000),
+        ..Machine::default()
+    });
+    let started_unix_ms = 1_795_000_000_250;
+    let turned_away = vec![("other-secret", 2), ("refused", 0)];
+    let beside = Beside { links: Some(lines), unwritten: 0, machine, turned_away, started_unix_ms };
+    render(&sample(State::Quorate), &beside)
 }
 
 #[test]
@@ -46,8 +59,8 @@ fn every_link_has_its_series_and_counters_go_over_all_connections() {
         "quorate_link_up{peer=\"n2\"} 1",
         "quorate_link_up{peer=\"n\\\"3\"} 0",
         "quorate_link_connections_total{peer=\"n2\"} 3",
-        "quorate_link_rtt_seconds{peer=\"n2\",quantile=\"0.5\"} 0.000210",
-        "quorate_link_rtt_seconds{peer=\"n2\",quantile=\"0.99\"} 1.200345",
+        "quorate_link_rtt_median_seconds{peer=\"n2\"} 0.000210",
+        "quorate_link_rtt_p99_seconds{peer=\"n2\"} 1.200345",
         "# TYPE quorate_ping_seconds histogram",
         "quorate_ping_seconds_bucket{peer=\"n2\",le=\"0.005\"} 39",
         "quorate_ping_seconds_bucket{peer=\"n2\",le=\"+Inf\"} 40",
@@ -88,10 +101,54 @@ fn no_series_comes_twice_and_their_number_is_bounded() {
 
 #[test]
 fn without_the_links_all_else_is_there() {
-    let text = render(&sample(State::NoQuorum), None, 3);
+    let beside = Beside { unwritten: 3, ..Beside::default() };
+    let text = render(&sample(State::NoQuorum), &beside);
     assert!(text.contains("quorate_quorate 0") && !text.contains("quorate_link"));
     assert!(text.contains("\nquorate_log_lines_lost_total 3\n"));
-    assert!(
-        super::render(&sample(State::Quorate), Some(&[]), 0).contains("quorate_links_omitted 0")
-    );
+    assert!(self::text(&[]).contains("quorate_links_omitted 0"));
+}
+
+#[test]
+fn the_page_is_as_prometheus_wants_it() {
+    let wrong = lint(&text(&[line("n2"), line("n\"3")]));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // The rules bite.
+    for (bad, why) in [
+        ("# HELP a x\n# TYPE a gauge\na{quantile=\"0.5\"} 1", "quantile"),
+        ("# TYPE a gauge\na 1", "no help"),
+        ("# HELP a_ms x\n# TYPE a_ms gauge\na_ms 1", "base unit"),
+        ("# HELP a x\n# TYPE a counter\na 1", "_total"),
+    ] {
+        let wrong = lint(bad);
+        assert!(wrong.iter().any(|found| found.contains(why)), "{bad}: {wrong:?}");
+    }
+}
+
+#[test]
+fn which_member_is_down_what_the_disk_has_left_and_how_long_it_takes_are_there() {
+    let text = text(&[]);
+    for wanted in [
+        "quorate_member_up{member=\"a\"} 1",
+        "quorate_member_down{member=\"a\"} 0",
+        "quorate_member_info{member=\"a\",role=\"voter\",version=\"0.9.9\"} 1",
+        "quorate_disk_free_bytes 7",
+        "quorate_handshakes_refused_total{reason=\"other-secret\"} 2",
+        "quorate_snapshot_timestamp_seconds 1795000000",
+        "process_resident_memory_bytes 9000000",
+        "process_cpu_seconds_total 1.5",
+        "process_start_time_seconds 1795000000.25",
+        "# TYPE quorate_log_write_seconds histogram",
+        "# TYPE quorate_log_sync_seconds histogram",
+    ] {
+        assert!(text.lines().any(|found| found == wanted), "{wanted} in\n{text}");
+    }
+    assert!(!text.contains("process_open_fds"), "unknown is not zero");
+}
+
+#[test]
+fn who_is_neither_a_member_nor_connected_has_no_series() {
+    let gone = LinkLine { role: String::new(), up_seconds: None, ..line("gone") };
+    let stranger = LinkLine { role: String::new(), ..line("stranger") };
+    let text = text(&[gone, stranger]);
+    assert!(!text.contains("\"gone\"") && text.contains("{peer=\"stranger\"}"), "{text}");
 }

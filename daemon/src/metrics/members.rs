@@ -1,0 +1,48 @@
+//! The members in `/metrics`, each by its name: which one is down is what a pager wants to know. One that is no member any more has no
+//! series. Pure.
+
+use super::{escape, head};
+use quorate_node::Status;
+use quorate_proto::{Member, MemberState};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Most members with series, as in a view that is full; voters come first.
+const SHOWN: usize = 1_000;
+
+/// Appends the series.
+pub(super) fn render(out: &mut String, status: &Status) {
+    let mut members: BTreeMap<(bool, &str), &Member> = BTreeMap::new();
+    for member in &status.view.members {
+        // A name belongs to one live disk life; of others that had it the newest view has at most the last.
+        let other = member.role() != quorate_proto::Role::Voter;
+        members.insert((other, member.name.as_str()), member);
+    }
+    let shown: Vec<&Member> = members.into_values().take(SHOWN).collect();
+    let help = "1 for a member that is committed as alive, 0 for one that is down or left.";
+    head(out, "quorate_member_up", help, "gauge");
+    for member in &shown {
+        let (name, state) = (escape(&member.name), member.state());
+        let up = u64::from(state == MemberState::Alive);
+        let _ = writeln!(out, "quorate_member_up{{member=\"{name}\"}} {up}");
+    }
+    let help = "1 for a member that is down, so neither alive nor stopped in order.";
+    head(out, "quorate_member_down", help, "gauge");
+    for member in &shown {
+        let down = u64::from(member.state() == MemberState::Down);
+        let _ = writeln!(out, "quorate_member_down{{member=\"{}\"}} {down}", escape(&member.name));
+    }
+    let help = "Always 1; role, and version as far as this node is connected with it.";
+    head(out, "quorate_member_info", help, "gauge");
+    for member in &shown {
+        let known = status.software.iter().find(|(peer, _)| *peer == member.instance);
+        let version: &str = match known {
+            _ if member.instance == status.instance => env!("CARGO_PKG_VERSION"),
+            Some((_, version)) => version,
+            None => "",
+        };
+        let (name, role) = (escape(&member.name), member.role().word());
+        let labels = format!("member=\"{name}\",role=\"{role}\",version=\"{}\"", escape(version));
+        let _ = writeln!(out, "quorate_member_info{{{labels}}} 1");
+    }
+}
