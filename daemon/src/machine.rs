@@ -4,12 +4,12 @@
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::UNIX_EPOCH;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+use tokio::sync::Semaphore;
 
 /// Looks at one time: threads that a disk which hangs may hold.
-const LOOKS: usize = 4;
+const LOOKS_AT_ONCE: usize = 4;
 
 /// Everything, in base units.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,13 +30,20 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// As it is now; none when too many look already, as they do where a disk does not answer.
-    pub(crate) fn look_in_turn(data: &Path, snapshots: &Path) -> Option<Self> {
-        static LOOKING: AtomicUsize = AtomicUsize::new(0);
-        let before = LOOKING.fetch_add(1, Ordering::Relaxed);
-        let seen = (before < LOOKS).then(|| Self::look(data, snapshots));
-        LOOKING.fetch_sub(1, Ordering::Relaxed);
-        seen
+    /// As it is now, looked at on a thread that may wait; none when too many look already, as they do where a disk does not answer, or
+    /// when it takes longer than `patience`.
+    pub(crate) async fn look_in_turn(
+        [data, snapshots]: [PathBuf; 2],
+        patience: Duration,
+    ) -> Option<Self> {
+        static LOOKS: Semaphore = Semaphore::const_new(LOOKS_AT_ONCE);
+        let look = LOOKS.try_acquire().ok()?;
+        let looking = tokio::task::spawn_blocking(move || {
+            let seen = Self::look(&data, &snapshots);
+            drop(look);
+            seen
+        });
+        tokio::time::timeout(patience, looking).await.ok()?.ok()
     }
 
     /// As it is now. May wait for a disk, so not on a thread that others need. `data` is the data directory, `snapshots` where the

@@ -74,6 +74,7 @@ impl KvError {
             Self::ReservedKey => "reserved-key",
             Self::MixedSpaces => "mixed-spaces",
             Self::AnswerTooLarge => "answer-too-large",
+            Self::WriteReadsTooMuch => "write-reads-too-much",
             Self::NestedTooDeep => "nested-too-deep",
         }
     }
@@ -102,9 +103,11 @@ impl KvError {
             Self::NoSpace => {
                 "the keyspace is full; nothing was changed. `quorate why` says what to delete"
             }
-            Self::ReservedKey | Self::MixedSpaces | Self::AnswerTooLarge | Self::NestedTooDeep => {
-                self.text().trim_start_matches("quorate: ")
-            }
+            Self::ReservedKey
+            | Self::MixedSpaces
+            | Self::AnswerTooLarge
+            | Self::WriteReadsTooMuch
+            | Self::NestedTooDeep => self.text().trim_start_matches("quorate: "),
         }
     }
 

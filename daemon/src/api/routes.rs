@@ -195,11 +195,8 @@ pub(super) async fn kv(State(doors): State<Doors>, headers: HeaderMap, body: Byt
 
 pub(super) async fn metrics_text(State(doors): State<Doors>) -> Response {
     let links = doors.links(LINKS_PATIENCE).await.ok();
-    let [data, snapshots] = doors.places.clone();
-    let looking = tokio::task::spawn_blocking(move || Machine::look_in_turn(&data, &snapshots));
     // A disk that hangs must not hide the rest.
-    let machine =
-        tokio::time::timeout(LINKS_PATIENCE, looking).await.ok().and_then(Result::ok).flatten();
+    let machine = Machine::look_in_turn(doors.places.clone(), LINKS_PATIENCE).await;
     let beside = metrics::Beside {
         links: links.as_deref(),
         unwritten: lost_lines(),

@@ -58,7 +58,7 @@ impl Client {
     ) -> Result<T, Failure> {
         match tokio::time::timeout(ask.timeout, asked).await {
             Ok(done) => done,
-            Err(_) => Err(self.silent()),
+            Err(_) => Err(self.silent(ask.timeout)),
         }
     }
 
@@ -210,15 +210,6 @@ impl Client {
             }
             _ => failure,
         }
-    }
-
-    /// A question that changes nothing, to which there is no answer.
-    pub(super) fn silent(&self) -> Failure {
-        let text = format!(
-            "the daemon at {} takes the question and does not answer: `journalctl -u quorate -e`",
-            self.socket()
-        );
-        Failure::new(Exit::Timeout, "timeout", text)
     }
 
     fn broken(&self, error: &hyper::Error) -> Failure {

@@ -22,8 +22,6 @@ use std::time::{Duration, Instant};
 
 /// Between attempts while nothing is done.
 const RETRY: Duration = Duration::from_millis(50);
-/// The daemon answers at the deadline by itself; one that is silent for so long beyond it answers no more.
-const GRACE: Duration = Duration::from_secs(3);
 
 /// An argument as the bytes that were typed.
 pub(super) fn typed(argument: OsString) -> Bytes {
