@@ -6,6 +6,7 @@ use crate::config::{self, Config, Environment};
 use crate::findings::Finding;
 use crate::last_error;
 use quorate_proto::DaemonCause;
+use std::fmt;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -24,8 +25,10 @@ pub(super) fn findings(client: &Client) -> Vec<Finding> {
     let socket = PathBuf::from(client.socket());
     // What systemd runs, with the usual configuration, is the daemon with the usual socket.
     let usual = socket == Path::new(super::arguments::SOCKET);
-    let last = last_error::read(&socket).or_else(|| usual.then(last_in_journal).flatten());
     let unit = usual.then(unit_state).flatten();
+    let journal = || last_in_journal(unit.as_ref()?.failed_run()?);
+    let last = last_error::read(&socket).or_else(journal);
+    let unit = unit.as_ref().map(ToString::to_string);
     let ended = match last_error::read_waiting(&socket) {
         Some(waits) => DaemonCause::Waits { socket: client.socket(), unit, waits },
         None => DaemonCause::Ended { socket: client.socket(), unit, last },
@@ -67,31 +70,59 @@ fn said(command: &str, arguments: &[&str]) -> Option<String> {
     (output.status.success() && !text.is_empty()).then_some(text)
 }
 
-/// Its state, how the last run ended, and how often it was started again.
-fn unit_state() -> Option<String> {
-    let properties = "--property=LoadState,ActiveState,SubState,Result,NRestarts";
-    let text = said("systemctl", &["show", "quorate", properties])?;
-    let value = |name: &str| {
-        let mut lines = text.lines().filter_map(|line| line.split_once('='));
-        lines.find(|(key, _)| *key == name).map(|(_, value)| value)
-    };
-    if value("LoadState")? != "loaded" {
-        return None;
-    }
-    let (active, sub, result) = (value("ActiveState")?, value("SubState")?, value("Result")?);
-    let restarts = value("NRestarts").unwrap_or("0");
-    Some(format!("{active} ({sub}), last result {result}, started again {restarts} times"))
+/// What systemd says of the unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct UnitState {
+    active: String,
+    sub: String,
+    result: String,
+    restarts: String,
+    /// Names the last run; empty where it is not known any more.
+    invocation: String,
 }
 
-const OWN_WORDS: &str = "_SYSTEMD_UNIT=quorate.service";
+impl UnitState {
+    /// From `systemctl show`; none where there is no such unit.
+    fn read(text: &str) -> Option<Self> {
+        let value = |name: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once('='));
+            lines.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        };
+        if value("LoadState")? != "loaded" {
+            return None;
+        }
+        Some(Self {
+            active: value("ActiveState")?,
+            sub: value("SubState")?,
+            result: value("Result")?,
+            restarts: value("NRestarts").unwrap_or_else(|| "0".to_owned()),
+            invocation: value("InvocationID").unwrap_or_default(),
+        })
+    }
 
-/// The last error that quorate itself wrote.
-fn last_in_journal() -> Option<String> {
-    let text = said(
-        "journalctl",
-        // By the unit of the sender: `-u` would also find what systemd says of it, which is in the unit's state already.
-        &[OWN_WORDS, "-p", "err", "-n", "1", "-o", "cat", "--no-pager", "-q"],
-    )?;
+    /// The last run, if it failed: what an earlier one said explains nothing.
+    fn failed_run(&self) -> Option<&str> {
+        (self.result != "success" && !self.invocation.is_empty()).then_some(&self.invocation)
+    }
+}
+
+impl fmt::Display for UnitState {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { active, sub, result, restarts, .. } = self;
+        write!(out, "{active} ({sub}), last result {result}, started again {restarts} times")
+    }
+}
+
+fn unit_state() -> Option<UnitState> {
+    let properties = "--property=LoadState,ActiveState,SubState,Result,NRestarts,InvocationID";
+    UnitState::read(&said("systemctl", &["show", "quorate", properties])?)
+}
+
+/// The last error that quorate itself wrote in this run. What systemd says of the run has another field, and is in the unit's state.
+fn last_in_journal(run: &str) -> Option<String> {
+    let run = format!("_SYSTEMD_INVOCATION_ID={run}");
+    let text =
+        said("journalctl", &[&run, "-p", "err", "-n", "1", "-o", "cat", "--no-pager", "-q"])?;
     text.lines().last().map(str::to_owned)
 }
 
@@ -119,7 +150,22 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_is_asked_for_what_quorate_wrote_and_not_for_what_systemd_says_of_it() {
-        assert!(OWN_WORDS.starts_with("_SYSTEMD_UNIT="), "trusted, and of the sender");
+    fn the_journal_is_asked_only_for_a_last_run_that_failed() {
+        let shown = |result: &str| {
+            format!(
+                "LoadState=loaded\nActiveState=failed\nSubState=failed\nResult={result}\nNRestarts=3\nInvocationID=0a1b\n"
+            )
+        };
+        let failed = UnitState::read(&shown("exit-code")).expect("a unit");
+        assert_eq!(failed.failed_run(), Some("0a1b"));
+        assert_eq!(
+            failed.to_string(),
+            "failed (failed), last result exit-code, started again 3 times"
+        );
+        let stopped = UnitState::read(&shown("success")).expect("a unit");
+        assert_eq!(stopped.failed_run(), None, "it was stopped in order");
+        let forgotten = UnitState { invocation: String::new(), ..failed };
+        assert_eq!(forgotten.failed_run(), None);
+        assert_eq!(UnitState::read("LoadState=not-found\nActiveState=inactive\n"), None);
     }
 }
