@@ -40,26 +40,13 @@ pub(crate) struct Widest {
     pub(crate) interfaces: Option<u16>,
 }
 
-/// What is wrong; `odd` is whose secret is the odd one where the secrets differ.
+/// What is wrong; `odd`: whose secret is the odd one, of this host and the peer, where they differ.
 pub(crate) fn judge(line: &LinkLine, widest: Widest, odd: OddSecret) -> Vec<LinkFinding> {
     let causes = match line.up_seconds {
         Some(up) => [loss(line), behind(line), slow(line), mtu(line, up, widest)],
         None => [absent(line, odd), None, None, None],
     };
     causes.into_iter().flatten().map(|cause| finding(&cause)).collect()
-}
-
-/// Whose secret is the odd one, as far as all links tell.
-pub(crate) fn odd_secret(lines: &[LinkLine]) -> OddSecret {
-    let other = |line: &&LinkLine| {
-        let refused = line.dials.as_ref().is_some_and(|dials| dials.code == "other-secret");
-        refused && line.up_seconds.is_none()
-    };
-    match (lines.iter().any(|line| line.up_seconds.is_some()), lines.iter().filter(other).count()) {
-        (true, _) => OddSecret::There,
-        (false, 2..) => OddSecret::Here,
-        _ => OddSecret::Unclear,
-    }
 }
 
 fn finding(cause: &LinkCause) -> LinkFinding {

@@ -1,12 +1,14 @@
 //! The transport's report of its links, as the lines that the doors show. Pure: reports and members in, lines out.
 
 use crate::api::pages::{micros, rfc3339};
-use crate::judgement::{Widest, judge, odd_secret};
+use crate::judgement::{Widest, judge};
 use crate::link_line::{
     DialLine, DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine,
 };
 use quorate_node::{PING_CLASSES, PingTimes, Status};
-use quorate_proto::{Address, CannotSend, DialFailure, Instance, MemberState, SessionEnd};
+use quorate_proto::{
+    Address, CannotSend, DialFailure, Instance, MemberState, OddSecret, SessionEnd,
+};
 use quorate_transport::{ConnectionReport, DialReport, LaneBytes, LinkReport, Packets};
 
 /// One line per peer, the voters first, each with what is wrong with it. A member that nothing was ever sent to has one
@@ -30,11 +32,27 @@ pub(crate) fn lines(
     }));
     lines.sort_by_cached_key(|line| (line.role != "voter", line.name.clone()));
     let widest = Widest { link: lines.iter().filter_map(|line| line.mtu).max(), interfaces };
-    let odd = odd_secret(&lines);
     for line in &mut lines {
+        let report = reports.iter().find(|report| line.instance == report.instance.to_string());
+        let odd = report.map_or(OddSecret::Unclear, |report| odd_secret(report, reports));
         line.findings = judge(line, widest, odd);
     }
     lines
+}
+
+/// Whose secret is the odd one, of this host and a peer, as far as all links tell.
+fn odd_secret(report: &LinkReport, reports: &[LinkReport]) -> OddSecret {
+    let ours = 1 + reports.iter().filter(|report| report.connection.is_some()).count();
+    let theirs = other_secret(report).unwrap_or_default();
+    OddSecret::of(theirs, ours, reports.iter().filter_map(other_secret))
+}
+
+/// The fingerprint of a peer that refuses ours.
+fn other_secret(report: &LinkReport) -> Option<&str> {
+    match &report.dials.as_ref().filter(|_| report.connection.is_none())?.last {
+        DialFailure::OtherSecret { theirs, .. } => Some(theirs),
+        _ => None,
+    }
 }
 
 fn named(status: &Status, instance: Instance) -> LinkLine {

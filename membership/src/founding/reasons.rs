@@ -199,7 +199,8 @@ impl Founding {
             let alike = || seed.failures.iter().filter(|(_, (other, _))| is_alike(failure, other));
             let addresses = alike().map(|(address, _)| *address).collect();
             let since = alike().map(|(_, (_, since))| *since).min()?;
-            let (failure, odd) = (failure.clone(), self.odd_secret());
+            let odd = self.odd_secret(failure);
+            let failure = failure.clone();
             (SeedTrouble::Dial { addresses, failure, odd }, since)
         };
         let (seed, host) = (seed.name.clone(), host_of(&seed.name).to_owned());
@@ -263,24 +264,18 @@ impl Founding {
         (refused && !self.stands_at(address)).then_some((seed.name.as_str(), code))
     }
 
-    /// Whose secret is the odd one, as far as the seeds tell: all that answer have one other, or some have ours.
-    fn odd_secret(&self) -> OddSecret {
-        let failures = self.seeds.iter().flat_map(|(_, seed)| seed.failures.values());
-        let theirs: Vec<&str> = failures
-            .filter_map(|(failure, _)| match failure {
+    /// Whose secret is the odd one, as far as the seeds tell. A seed counts once, however many addresses it has.
+    fn odd_secret(&self, failure: &DialFailure) -> OddSecret {
+        let DialFailure::OtherSecret { theirs, .. } = failure else { return OddSecret::Unclear };
+        let outside = || self.seeds.iter().filter(|(slot, _)| self.slot() != Some(*slot));
+        let ours = 1 + outside().filter(|(slot, seed)| self.is_reached(*slot, seed)).count();
+        let others = outside().filter_map(|(_, seed)| {
+            seed.failures.values().find_map(|(failure, _)| match failure {
                 DialFailure::OtherSecret { theirs, .. } => Some(theirs.as_str()),
                 _ => None,
             })
-            .collect();
-        let ours = self
-            .seeds
-            .iter()
-            .filter(|(slot, seed)| self.slot() != Some(*slot) && self.is_reached(*slot, seed));
-        match (ours.count(), theirs.len()) {
-            (0, 2..) if theirs.iter().all(|one| *one == theirs[0]) => OddSecret::Here,
-            (1.., _) => OddSecret::There,
-            _ => OddSecret::Unclear,
-        }
+        });
+        OddSecret::of(theirs, ours, others)
     }
 
     fn count_of_seeds(&self, now: Moment, reasons: &mut Vec<Reason>) {
