@@ -48,20 +48,20 @@ pub(crate) fn findings(page: &StatusPage) -> Vec<Finding> {
         found.retain(|finding| own.contains(&finding.code.as_str()));
         return found;
     }
-    // It hears nobody: all that it could say of others comes from that.
-    if told(&found, ReasonCode::NoNetwork) {
-        return found;
-    }
     // Whoever was named by a reason is not named again.
     let named = |found: &[Finding], name: &str| {
         found.iter().any(|finding| finding.subject.as_deref() == Some(name))
     };
     let gone = |member: &&MemberPage| is_gone(member, page);
+    let explained = |member: &&MemberPage| {
+        let mut about = found.iter().filter(|it| it.subject.as_ref() == Some(&member.name));
+        about.any(|finding| explains_absence(&finding.code))
+    };
     let absent: Vec<Finding> = page
         .members
         .iter()
         .filter(gone)
-        .filter(|member| !named(&found, &member.name))
+        .filter(|member| !explained(member))
         .map(|member| of_member(member, page))
         .collect();
     found.extend(absent);
@@ -74,6 +74,22 @@ pub(crate) fn findings(page: &StatusPage) -> Vec<Finding> {
     found.extend(links);
     found.extend(no_spare(page));
     found
+}
+
+/// Whether a reason that names a member says why it is gone, or that it is. What else is wrong with it stands beside that.
+fn explains_absence(code: &str) -> bool {
+    let known = [
+        ReasonCode::Missing,
+        ReasonCode::Down,
+        ReasonCode::Left,
+        ReasonCode::NoLink,
+        ReasonCode::OneWay,
+        ReasonCode::NameHeld,
+        ReasonCode::OtherSecret,
+        ReasonCode::OtherCluster,
+        ReasonCode::Protocol,
+    ];
+    known.iter().any(|known| known.word() == code) || code.starts_with("copy-")
 }
 
 /// Who stopped in order is not missed, but a voter counts in the majority as long as it is one. This node itself answers.

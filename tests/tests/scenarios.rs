@@ -92,7 +92,7 @@ scripts! {
     two_clusters_of_one_name_meet,
     two_of_five_voters_die,
     why_a_disk_that_hangs_is_known_to_all,
-    why_a_host_without_its_network_blames_nobody,
+    why_a_host_without_its_network_names_that_first,
     why_a_majority_that_was_wiped_is_not_to_be_started,
     why_a_way_that_is_cut_in_one_direction,
     why_two_clusters_of_one_name,

@@ -9,9 +9,12 @@ use quorate_proto::{
     Address, Known, Member, MemberCause, MemberState, MissingVoter, Moment, Reason, ReasonCode,
     Role, Verdict,
 };
+use std::time::Duration;
 
 /// An election that was to end within moments has not.
-const ELECTION: std::time::Duration = std::time::Duration::from_secs(10);
+const ELECTION: Duration = Duration::from_secs(10);
+/// Who goes silent within so long went for one reason: it takes as long until gossip has asked for all of them.
+const SAME_MOMENT: Duration = Duration::from_secs(10);
 
 impl Node {
     pub(crate) fn reasons(&self, now: Moment) -> Vec<Reason> {
@@ -155,14 +158,10 @@ impl Node {
             cluster: self.config.cluster.to_string(),
         };
         reasons.push(Reason::of(&cause, since));
-        if cut_off.is_none() {
-            let silent = self.silent_members();
-            reasons.extend(
-                silent.filter(|reason| {
-                    !reason.subject.as_ref().is_some_and(|name| told.contains(name))
-                }),
-            );
-        }
+        let silent = self.silent_members();
+        let told =
+            |reason: &Reason| reason.subject.as_ref().is_some_and(|name| told.contains(name));
+        reasons.extend(silent.filter(|reason| !told(reason)));
         reasons
     }
 
@@ -181,8 +180,8 @@ impl Node {
         })
     }
 
-    /// Two others at least, of whom none said goodbye, are all silent, and nobody else is met either: it is this host that has
-    /// no network.
+    /// Two others at least, of whom none said goodbye, are all silent since about the same moment, and nobody else is met either: most
+    /// likely it is this host that has no network.
     fn cut_off_from_all(&self) -> Option<(MemberCause, Moment)> {
         let me = self.config.instance;
         let others = || self.health.view.members.iter().filter(|member| member.instance != me);
@@ -196,7 +195,10 @@ impl Node {
         };
         let present = || others().filter(|member| member.state() == MemberState::Alive);
         let since = present().map(silent).collect::<Option<Vec<Moment>>>()?;
-        let first = since.iter().min().copied().filter(|_| since.len() >= 2)?;
+        let (first, last) = (*since.iter().min()?, *since.iter().max()?);
+        if since.len() < 2 || last.since(first) > SAME_MOMENT {
+            return None;
+        }
         let others = present().map(|member| member.name.clone()).collect();
         Some((MemberCause::NoNetwork { me: self.config.name.to_string(), others }, first))
     }
@@ -223,12 +225,11 @@ impl Node {
         } else {
             return None;
         };
+        // Who only says its name, from elsewhere, may be a host with a wrong name.
         let replaced = self.peers.sessions().any(|session| {
             let known = self.health.member(session.instance).is_some();
             let stranger = !known;
-            stranger
-                && (session.name.as_str() == voter.name
-                    || crate::names::is_at(voter, session.place()))
+            stranger && crate::names::is_at(voter, session.place())
         });
         let known = self.refusal_of(voter).map_or(Known::Nothing, |(_, code)| Known::Told(code));
         Some(MissingVoter { name: voter.name.clone(), how, ended, replaced, known })

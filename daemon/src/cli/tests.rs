@@ -204,7 +204,7 @@ fn of_two_voters_none_may_fail_and_that_is_told() {
 }
 
 #[test]
-fn who_lost_its_network_says_nothing_of_others() {
+fn who_lost_its_network_says_of_others_too_what_it_knows() {
     let mut page = page(State::NoQuorum);
     page.waiting_for = vec![ReasonPage { code: "no-network".to_owned(), ..ReasonPage::default() }];
     page.opinions = vec![OpinionPage {
@@ -213,7 +213,8 @@ fn who_lost_its_network_says_nothing_of_others() {
         reason: "silent for 3 s".to_owned(),
     }];
     page.members[2].state = "down".to_owned();
-    assert_eq!(findings(&page).len(), 1);
+    let codes: Vec<String> = findings(&page).into_iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["no-network", "down", "opinion"]);
 }
 
 #[test]
@@ -230,6 +231,28 @@ fn a_voter_whose_copy_does_not_count_is_not_among_those_that_may_fail() {
         meaning.contains("alive, and the copies of 1 of them do not count; 0 more"),
         "{meaning}"
     );
+}
+
+#[test]
+fn only_what_explains_an_absence_is_told_in_its_place() {
+    let mut page = page(State::Quorate);
+    page.members[2].state = "down".to_owned();
+    let mut codes = |code: &str| -> Vec<String> {
+        page.waiting_for = vec![ReasonPage {
+            code: code.to_owned(),
+            subject: Some("c".to_owned()),
+            ..ReasonPage::default()
+        }];
+        findings(&page).into_iter().map(|finding| finding.code).collect()
+    };
+    for beside in ["disk-slow", "two-addresses", "clone"] {
+        assert_eq!(codes(beside), [beside, "down"]);
+    }
+    for instead in ["missing", "one-way", "no-link", "copy-lost", "name-held", "other-secret"] {
+        assert_eq!(codes(instead), [instead]);
+    }
+    let meaning = &findings(&page)[0].meaning;
+    assert!(meaning.contains("2 of 3 voters are alive; 0 more may fail"), "{meaning}");
 }
 
 #[test]

@@ -73,6 +73,38 @@ mod tests {
     }
 
     #[test]
+    fn a_new_disk_is_no_lost_majority_as_long_as_the_others_can_be_one() {
+        let lost = |replaced_too: bool| {
+            let voter = |name: &str, replaced| MissingVoter {
+                name: name.to_owned(),
+                how: "silent".to_owned(),
+                ended: false,
+                replaced,
+                known: Nothing,
+            };
+            let missing = vec![voter("h2", true), voter("h3", replaced_too)];
+            let (me, cluster) = ("h1".to_owned(), "t".to_owned());
+            let (voters, here, replaced) = (3, 1, 0);
+            let (cut_off, late_seconds) = (false, None);
+            let lost = MemberCause::NoLeader {
+                voters,
+                here,
+                replaced,
+                missing,
+                cut_off,
+                late_seconds,
+                me,
+                cluster,
+            };
+            lost.remedy()
+        };
+        let one = lost(false);
+        assert!(one.starts_with("look whether h3 has power") && !one.contains("reset"), "{one}");
+        assert!(one.contains("h2 runs quorate on a new disk, and is let in once"), "{one}");
+        assert!(lost(true).contains("`quorate reset --cluster t`"), "{}", lost(true));
+    }
+
+    #[test]
     fn a_voter_that_came_back_with_another_secret_is_not_looked_for() {
         let voter = |name: &str, ended, known| MissingVoter {
             name: name.to_owned(),

@@ -121,7 +121,7 @@ impl Cause for MemberCause {
                 }
             }
             Self::NoNetwork { me, others } => format!(
-                "{me} lost its network: none of the others is reached from here ({}), all of them since the same moment",
+                "{me} lost its network, or all others went at once: none of them is reached from here any more ({}), all since the same moment",
                 list(others)
             ),
             Self::Missing { name, role, how, .. } => {
@@ -166,13 +166,17 @@ impl Cause for MemberCause {
 
     fn remedy(&self) -> String {
         match self {
-            Self::NoLeader { cut_off: true, me, .. } => {
-                format!("mend the network of {me} first: the others may well have a leader, and need nothing from here")
+            Self::NoLeader { cut_off: true, me, voters, replaced, missing, cluster, .. } => format!(
+                "look at the network of {me} first: the others may well have a leader; if it is well: {}",
+                no_leader_remedy(*voters, *replaced, missing, cluster)
+            ),
+            Self::NoLeader { voters, replaced, missing, cluster, .. } => {
+                no_leader_remedy(*voters, *replaced, missing, cluster)
             }
-            Self::NoLeader { missing, cluster, .. } => no_leader_remedy(missing, cluster),
-            Self::NoNetwork { me, .. } => format!(
-                "look at the network of {me} itself: `ip -brief address`, the cable, the switch, a firewall on this host; the others \
-                 need nothing"
+            Self::NoNetwork { me, others } => format!(
+                "look at the network of {me} itself first: `ip -brief address`, the cable, the switch, a firewall on this host; if it is \
+                 well, look whether {} have power",
+                list(others)
             ),
             Self::Missing { name, ended, .. } => start_it(name, *ended),
             Self::Down { name, heard: true, .. } | Self::Left { name, heard: true, .. } => format!(
@@ -261,7 +265,13 @@ fn no_leader(voters: usize, here: usize, missing: &[MissingVoter], late: Option<
     )
 }
 
-fn no_leader_remedy(missing: &[MissingVoter], cluster: &str) -> String {
+/// `never`: how many voters were replaced and are not among the missing ones. What can answer again decides whether the cluster is lost.
+fn no_leader_remedy(
+    voters: usize,
+    never: usize,
+    missing: &[MissingVoter],
+    cluster: &str,
+) -> String {
     let names = |which: &dyn Fn(&&MissingVoter) -> bool| -> Vec<String> {
         missing.iter().filter(which).map(|voter| voter.name.clone()).collect()
     };
@@ -282,21 +292,32 @@ fn no_leader_remedy(missing: &[MissingVoter], cluster: &str) -> String {
             if silent.len() == 1 { "has" } else { "have" }
         ));
     }
-    if !replaced.is_empty() {
-        steps.push(format!(
-            "{} {} quorate on a new disk: bring the old data directory back there. If the old disks are gone for good, the majority \
-             is, and so is the cluster: save what this host still shows (`quorate get --serializable --prefix \"\"`), then {}",
-            list(&replaced),
-            if replaced.len() == 1 { "runs" } else { "run" },
-            super::begin_anew(cluster)
-        ));
-    }
+    steps.extend(new_disks(voters, never, &replaced, cluster));
     if steps.is_empty() {
         return "on the other voters: `quorate why`. If they have a leader, it says there why it does not count this host; if none has: \
                 `quorate events` on each, and look at their clocks, disks and links (`quorate status --links`)"
             .to_owned();
     }
     steps.join("; ")
+}
+
+/// What to do about voters whose disks are new: nothing, as long as the others can be a majority.
+fn new_disks(voters: usize, never: usize, replaced: &[String], cluster: &str) -> Option<String> {
+    if replaced.is_empty() {
+        return None;
+    }
+    let (run, are) = if replaced.len() == 1 { ("runs", "is") } else { ("run", "are") };
+    let replaced_names = list(replaced);
+    if voters.saturating_sub(never + replaced.len()) > voters / 2 {
+        return Some(format!(
+            "{replaced_names} {run} quorate on a new disk, and {are} let in once there is a leader: keep the disks of the others"
+        ));
+    }
+    Some(format!(
+        "{replaced_names} {run} quorate on a new disk: bring the old data directory back there. If the old disks are gone for good, the \
+         majority is, and so is the cluster: save what this host still shows (`quorate get --serializable --prefix \"\"`), then {}",
+        super::begin_anew(cluster)
+    ))
 }
 
 impl Trouble {

@@ -178,6 +178,7 @@ fn members() -> Vec<MemberCause> {
         MemberCause::KeyspaceFull { limit: 512 },
         MemberCause::Crowd { limit: 8, crowd: "waits are under way".to_owned(), refused: 3 },
         no_leader(vec![(true, false), (false, false), (false, true)], false, None),
+        no_leader(vec![(false, true), (false, true)], false, None),
         no_leader(vec![(false, false)], true, None),
         no_leader(Vec::new(), false, None),
         no_leader(Vec::new(), false, Some(60)),
