@@ -221,8 +221,13 @@ impl Founding {
         } else if self.hearing.contested.contains_key(&slot) {
             Known::Told(ReasonCode::Clone)
         } else if let Some(peer) = self.peers.values().find(at) {
-            let other_list = peer.session.digest != self.config.digest;
-            if other_list { Known::Told(ReasonCode::OtherSeeds) } else { Known::Runs }
+            let known = self.state.known_genesis();
+            let rival = known.is_some() && peer.knows.is_some() && peer.knows != known;
+            match peer.session.digest != self.config.digest {
+                _ if rival => Known::Told(ReasonCode::TwoClusters),
+                true => Known::Told(ReasonCode::OtherSeeds),
+                false => Known::Runs,
+            }
         } else if let Some(known) =
             seed.failures.values().find_map(|(failure, _)| known_of(failure))
         {
