@@ -167,7 +167,10 @@ impl Closing {
 
 /// The links to all peers, asked of the loop by one at a time: however many pages show them, the loop looks a few times a second.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SharedLinks(Arc<Mutex<Option<(Instant, Vec<LinkLine>)>>>);
+pub(crate) struct SharedLinks(Arc<Mutex<Option<ToldLinks>>>);
+
+/// When they were told.
+type ToldLinks = (Instant, Vec<LinkLine>);
 
 /// Why a call has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

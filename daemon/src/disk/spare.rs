@@ -168,6 +168,11 @@ fn hardly_any_room(files: &dyn Files, log_dir: &Path, full: bool) -> bool {
     files.room(log_dir).map_or(full, |room| room < least)
 }
 
+/// Whether the disk has no room: the one error that passes by itself.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,9 +228,4 @@ mod tests {
         assert!(full(SLACK - 1, false) && !full(SLACK, false));
         assert!(full(2 * SLACK - 1, true) && !full(2 * SLACK, true));
     }
-}
-
-/// Whether the disk has no room: the one error that passes by itself.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

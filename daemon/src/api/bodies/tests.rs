@@ -126,14 +126,19 @@ async fn what_the_door_refuses_is_refused_before_a_body_has_come() {
 #[tokio::test]
 async fn bodies_that_would_hold_more_than_their_bound_are_refused_as_busy() {
     let stage = Stage::new(State::Quorate, |_| done());
-    let crowds = small(8 * KIB);
+    // One connection has half of it at most.
+    let crowds = small(12 * KIB);
     let path = open(&stage, &crowds, Duration::from_secs(60));
     let connect = async || http2(UnixStream::connect(&path).await.unwrap()).await;
     let used = || crowds.bodies.bound().used;
-    let mut first = connect().await;
-    let unfinished = first.send_request(post("/v1/kv", "any", endless(vec![0; 6 * KIB])));
-    let unfinished = tokio::spawn(unfinished);
-    until(|| used() >= 6 * KIB as u64).await;
+    let mut unfinished = Vec::new();
+    for (size, sum) in [(6, 6), (4, 10)] {
+        let mut client = connect().await;
+        let body = endless(vec![0; size * KIB]);
+        let asked = async move { client.send_request(post("/v1/kv", "any", body)).await };
+        unfinished.push(tokio::spawn(asked));
+        until(|| used() >= sum * KIB as u64).await;
+    }
 
     let mut second = connect().await;
     let body = page_of(put(4 * KIB));
@@ -155,11 +160,11 @@ async fn bodies_that_would_hold_more_than_their_bound_are_refused_as_busy() {
         String::from_utf8(body.to_vec()).unwrap()
     };
     let metrics = get("/metrics").await;
-    assert!(metrics.contains("quorate_bound_limit{bound=\"body-bytes\"} 8192\n"), "{metrics}");
+    assert!(metrics.contains("quorate_bound_limit{bound=\"body-bytes\"} 12288\n"), "{metrics}");
     assert!(metrics.contains("quorate_bound_refused_total{bound=\"body-bytes\"} 2\n"));
-    assert!(get("/v1/why").await.contains("8192 bytes of bodies are held, which is the most"));
+    assert!(get("/v1/why").await.contains("12288 bytes of bodies are held, which is the most"));
 
-    unfinished.abort();
+    unfinished.iter().for_each(tokio::task::JoinHandle::abort);
     until(|| used() == 0).await;
     let answer = second.send_request(post("/v1/kv", kind, body)).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
