@@ -252,14 +252,11 @@ async fn serve(
     let binding = transport_config(&config, dir.identity().key_seed);
     let transport = Transport::bind(binding, hello.clone(), channels.transport)?;
     say_where(&transport, &environment);
-    let disk = channels.disk;
-    let report = Box::new(move |completed| _ = disk.send(completed));
-    let writer = Writer::spawn(&dir, recovered.log, report)?;
+    let writer = Writer::spawn(&dir, recovered.log, report_to(channels.disk))?;
     let snapshots = Arc::new(SnapshotKeeper::spawn(&dir)?);
     let names = [environment.hostname.as_str(), config.host.name.as_str()];
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
-    let feed = Feed::new(wall_unix_ms());
-    let events = EventRing::new();
+    let (feed, events) = (Feed::new(wall_unix_ms()), EventRing::new());
     let crowds = Crowds::default();
     let hands = Hands {
         transport: transport.clone(),
@@ -276,7 +273,6 @@ async fn serve(
     };
     let log = recovered.group.map(log_of);
     let boot = Boot { config: node_config(&config, &dir, boot_nonce), founding, marker, log };
-    let started = Started::now(clock::now());
     let (node, first) = Node::start(clock::now(), wall_unix_ms(), boot);
     let (show, status) = watch::channel(Arc::new(node.status(clock::now())));
     threads.spawn(note_name(status.clone(), dir.known_name()));
@@ -288,7 +284,7 @@ async fn serve(
         events,
         keyspace: config.client.keyspace_on_tcp,
         unix: false,
-        started,
+        started: Started::now(clock::now()),
         turned_away: TurnedAway::of(&transport),
         places: [config.data_dir.clone(), disk::snapshots_of(&dir)],
         closing,
@@ -306,6 +302,10 @@ async fn serve(
         let _ = std::fs::remove_file(&note);
     }
     Ok(ended)
+}
+
+fn report_to(disk: mpsc::UnboundedSender<Completed>) -> Box<dyn Fn(Completed) + Send> {
+    Box::new(move |completed| _ = disk.send(completed))
 }
 
 /// A replica as the disk has it, for the node.

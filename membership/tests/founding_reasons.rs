@@ -109,8 +109,8 @@ fn two_lives_on_one_slot_stop_every_promise_until_one_is_gone() {
     let body = Some(quorate_proto::founding_message::Body::Answer(answer));
     let message = quorate_proto::FoundingMessage { digest, body };
     one.step(Input::Message { from: life(1, 7), message });
-    assert_eq!(one.alarms(), ["clone"]);
-    assert_eq!(one.reason("clone").subject.as_deref(), Some("f2"));
+    assert_eq!(one.alarms(), ["own-slot"]);
+    assert_eq!(one.reason("own-slot").subject.as_deref(), Some("f2"));
     one.hear(2, 3, Mode::Majority);
     let ballot = founding_world::one::ballot(4, 2);
     one.say(2, quorate_proto::founding_message::Body::Prepare(quorate_proto::Prepare { ballot }));

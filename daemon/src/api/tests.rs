@@ -171,7 +171,7 @@ fn socket_in(dir: &TempDir) -> PathBuf {
     dir.path().join("quorate.sock")
 }
 
-async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> (StatusCode, Bytes)
+pub(crate) async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> (StatusCode, Bytes)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
@@ -193,16 +193,6 @@ pub(crate) async fn send_to(
     let request = Request::builder().method(method).uri(path).header("host", "any");
     let request = request.body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap();
     send(UnixStream::connect(stage.socket()).await.unwrap(), request).await
-}
-
-/// The same over a TCP door without the keyspace, without a body.
-pub(crate) async fn get_over_tcp(stage: &Stage, method: Method, path: &str) -> (StatusCode, Bytes) {
-    let listener = open_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(serve_tcp(listener, stage.doors.clone(), Vec::new()));
-    let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
-    let request = request.body(Full::default()).unwrap();
-    send(TcpStream::connect(address).await.unwrap(), request).await
 }
 
 pub(crate) fn refuse(code: RefusalCode, detail: u32) -> ClientReply {

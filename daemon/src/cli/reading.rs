@@ -121,8 +121,7 @@ pub(super) fn how_to_go_on(prefix: &str, answer: &RangeResponse) -> String {
             quoted(last)
         ),
         _ => format!(
-            "quorate: {more} more; `quorate get --prefix` goes on behind these with `--after` and the last key, \
-             which is no text"
+            "quorate: {more} more; the last of these keys is no text: give it to `--after` as bytes to go on behind it"
         ),
     }
 }

@@ -38,7 +38,9 @@ pub(super) fn lint(text: &str) -> Vec<String> {
                 if sample.contains("quantile=\"") && kind != Some("summary") {
                     wrong.push(format!("{sample}: a quantile of no summary"));
                 }
-                if sample.contains("le=\"") && kind != Some("histogram") {
+                if (sample.contains("{le=\"") || sample.contains(",le=\""))
+                    && kind != Some("histogram")
+                {
                     wrong.push(format!("{sample}: a class of no histogram"));
                 }
             }

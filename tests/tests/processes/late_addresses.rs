@@ -11,10 +11,14 @@ fn an_address_that_comes_late_is_waited_for_and_why_says_so_meanwhile() {
     need_root();
     let mut cluster = Cluster::of(1);
     let host = &mut cluster.hosts[0];
-    // In a network of its own, where not even the loopback addresses are there before somebody sets them up.
+    // In a network of its own, where not even the loopback addresses are there before somebody sets them up. One address must be
+    // there: without any the kernel lets everything be bound.
     let daemon = host.daemon();
     let mut command = Command::new("unshare");
-    command.args(["--net", "--"]).arg(daemon.get_program()).args(daemon.get_args());
+    let script =
+        "ip link add other type bridge && ip address add 10.9.9.9/32 dev other && exec \"$@\"";
+    command.args(["--net", "--", "sh", "-c", script, "sh"]);
+    command.arg(daemon.get_program()).args(daemon.get_args());
     let log = File::options().append(true).open(host.file("log")).unwrap();
     command.stdout(log.try_clone().unwrap()).stderr(log);
     host.child = Some(command.spawn().unwrap());

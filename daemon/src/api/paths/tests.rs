@@ -6,8 +6,11 @@ use crate::api::etcd_words::{
     MemberListResponse, StatusResponse,
 };
 use crate::api::pages::RefusalPage;
-use crate::api::tests::{Channel, Stage, ask_over_grpc, get_over_tcp, refuse, send_to};
+use crate::api::tests::{Channel, Stage, ask_over_grpc, refuse, send, send_to};
+use crate::api::{open_tcp, serve_tcp};
 use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
 use hyper::{Method, StatusCode};
 use quorate_node::ClientReply;
 use quorate_node::status::State;
@@ -17,7 +20,9 @@ use quorate_proto::{
     request_op, response_op,
 };
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::net::TcpStream;
 
 const API: &str = include_str!("../../../../docs/API.md");
 
@@ -31,6 +36,16 @@ fn documented() -> BTreeSet<(String, String, String)> {
         Some((method.to_owned(), path.to_owned(), doors.trim_end_matches('.').to_owned()))
     };
     API.split("\n### ").skip(1).filter_map(section).collect()
+}
+
+/// The same over a TCP door without the keyspace, without a body.
+async fn get_over_tcp(stage: &Stage, method: Method, path: &str) -> (StatusCode, Bytes) {
+    let listener = open_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve_tcp(listener, stage.doors.clone(), Vec::new()));
+    let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
+    let request = request.body(Full::default()).unwrap();
+    send(TcpStream::connect(address).await.unwrap(), request).await
 }
 
 #[test]

@@ -364,8 +364,8 @@ fn fault(command: &str) -> Option<String> {
             Err(error) => Some(error.to_string()),
         },
         Some("systemctl") => match rest[..] {
-            ["start" | "stop" | "restart" | "status", "quorate"] => None,
-            _ => Some("not one of start, stop, restart, status of quorate".to_owned()),
+            ["start" | "stop" | "restart" | "status" | "edit", "quorate"] => None,
+            _ => Some("not one of start, stop, restart, status, edit of quorate".to_owned()),
         },
         Some("journalctl") => match rest[..] {
             ["-u", "quorate"] | ["-u", "quorate", "-e"] | ["-k"] => None,
@@ -476,7 +476,8 @@ fn printed(source: &str) -> Vec<String> {
                     '{' => gap += 1,
                     '}' => {
                         gap -= 1;
-                        plain.push('x');
+                        // A number and a name.
+                        plain.push('7');
                     }
                     other if gap == 0 => plain.push(other),
                     _ => {}
