@@ -47,6 +47,20 @@ impl Copies {
         self.told = None;
     }
 
+    /// As leader: how far a voter is. Only while it should move on does time pass for it: who is away acknowledges nothing, and once
+    /// it is back it has as long as the others.
+    fn note_place(&mut self, now: Moment, life: Instance, at: u64, should_move: bool) {
+        let seen = self.matched.entry(life).or_insert((at, now));
+        if seen.0 != at || !should_move {
+            *seen = (at, now);
+        }
+    }
+
+    /// As leader: whether a voter has stood still for too long.
+    fn stands_still(&self, now: Moment, life: Instance) -> bool {
+        self.matched.get(&life).is_some_and(|(_, since)| now.since(*since) >= STANDS_STILL)
+    }
+
     /// As leader: the voters that contradict it, each with an entry.
     fn contradicting(&self, now: Moment) -> impl Iterator<Item = (Instance, u64)> {
         let fresh =
@@ -193,11 +207,7 @@ impl Node {
         self.copies.lost.retain(|life, (had, _)| places.get(life).is_some_and(|(at, _)| at == had));
         self.copies.matched.retain(|life, _| places.contains_key(life));
         for (life, (at, alive)) in places {
-            let seen = self.copies.matched.entry(life).or_insert((at, now));
-            // Who is away acknowledges nothing, and once it is back it has as long as the others.
-            if seen.0 != at || at >= commit || !alive {
-                *seen = (at, now);
-            }
+            self.copies.note_place(now, life, at, at < commit && alive);
         }
     }
 
@@ -220,12 +230,36 @@ impl Node {
         let still = copies
             .matched
             .iter()
-            .filter(|(life, (_, since))| {
+            .filter(|(life, _)| {
                 let known =
                     copies.lost.contains_key(life) || copies.contradicting.contains_key(life);
-                now.since(*since) >= STANDS_STILL && !known && self.seems_alive(**life)
+                copies.stands_still(now, **life) && !known && self.seems_alive(**life)
             })
             .map(|(life, (at, _))| notice(*life, CopyFault::StandsStill, 0, *at));
         lost.chain(contradicting).chain(differing).chain(still).take(limits::COPY_NOTICES).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_voter_stands_still_only_while_it_is_here_and_behind() {
+        let at = |seconds| Moment::ZERO + Duration::from_secs(seconds);
+        let life = Instance::from_bytes([1; 16]);
+        let mut copies = Copies::default();
+        copies.note_place(at(0), life, 7, true);
+        copies.note_place(at(9), life, 7, true);
+        assert!(!copies.stands_still(at(9), life));
+        assert!(copies.stands_still(at(10), life));
+        copies.note_place(at(10), life, 8, true);
+        assert!(!copies.stands_still(at(11), life), "it has moved");
+        // It was stopped for a while, and comes back as far behind as that.
+        copies.note_place(at(12), life, 8, false);
+        copies.note_place(at(40), life, 8, false);
+        copies.note_place(at(41), life, 8, true);
+        assert!(!copies.stands_still(at(41), life));
+        assert!(copies.stands_still(at(50), life));
     }
 }

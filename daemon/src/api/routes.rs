@@ -35,8 +35,8 @@ pub(super) fn router(doors: Doors, guard: Guard) -> Router {
         .with_state(doors)
 }
 
-/// What those get for whom a full door has no connection: that the daemon lives, and "busy".
-pub(super) fn full(guard: Guard) -> Router {
+/// What those get for whom a full door has no connection: that the daemon lives, what is wrong, and else "busy".
+pub(super) fn full(doors: Doors, guard: Guard) -> Router {
     let busy = async |request: Request| -> Response {
         let text = "as many connections as there may be are open at this door; nothing was changed. Try again";
         match bodies::is_grpc(&request) {
@@ -46,8 +46,11 @@ pub(super) fn full(guard: Guard) -> Router {
     };
     Router::new()
         .route("/livez", get(async || "ok\n"))
+        .route("/v1/status", get(status))
+        .route("/v1/why", get(why))
         .fallback(busy)
         .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(doors)
 }
 
 /// What stands behind the `?` of an address, or a refusal that says what is wrong with it.

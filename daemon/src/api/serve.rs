@@ -132,7 +132,7 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
     let crowds = doors.crowds.clone();
     let most =
         usize::try_from(places.bound().limit).unwrap_or(usize::MAX).saturating_add(TURNED_AWAY);
-    let (router, full) = (routes::router(doors, guard.clone()), routes::full(guard));
+    let (router, full) = (routes::router(doors.clone(), guard.clone()), routes::full(doors, guard));
     let mut connections = JoinSet::new();
     let asked = closing.clone().asked();
     tokio::pin!(asked);

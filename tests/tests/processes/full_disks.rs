@@ -59,6 +59,29 @@ fn a_disk_without_room_for_the_log_is_told_in_why_and_the_daemon_still_stops_whe
 }
 
 #[test]
+fn a_leader_whose_disk_is_full_hands_over_and_writes_go_on() {
+    let mut cluster = Cluster::of(3);
+    for host in &mut cluster.hosts {
+        host.child = Some(behind(host, &filled("200m", 150_000)).spawn().expect("it starts"));
+    }
+    cluster.is_whole();
+    let leader = cluster.leader();
+    let pid = cluster.hosts[leader].child.as_ref().expect("it runs").id().to_string();
+    let filler = cluster.hosts[leader].file("data/lost+found/more").display().to_string();
+    let fill = format!("dd if=/dev/zero of={filler} bs=4k 2>/dev/null; test -s {filler}");
+    let filled = Command::new("nsenter").args(["-t", &pid, "-m", "--", "sh", "-c", &fill]).status();
+    assert!(filled.expect("nsenter runs").success());
+    let name = cluster.hosts[leader].name.clone();
+    let follower = &cluster.hosts[(leader + 1) % 3];
+    follower.status_when("another leads", |status| {
+        status["leader"].as_str().is_some_and(|leads| leads != name)
+    });
+    follower.put("key", "value");
+    assert_eq!(cluster.hosts[leader].get("key"), "value", "it follows, and serves");
+    follower.waits_for("disk-full", &["full", &name]);
+}
+
+#[test]
 fn a_host_whose_disk_is_full_starts_again_and_says_so() {
     let mut cluster = Cluster::of(1);
     let host = &mut cluster.hosts[0];

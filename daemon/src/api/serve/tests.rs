@@ -147,7 +147,7 @@ fn is_busy((status, body): &(StatusCode, Bytes)) -> bool {
 }
 
 #[tokio::test]
-async fn a_door_that_is_full_says_so_and_that_the_daemon_lives() {
+async fn a_door_that_is_full_says_so_and_why_and_that_the_daemon_lives() {
     let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
     let (path, crowds) = open(&stage, 1, 9);
     let used = || crowds.unix.connections.bound().used;
@@ -155,13 +155,18 @@ async fn a_door_that_is_full_says_so_and_that_the_daemon_lives() {
     while used() == 0 {
         tokio::task::yield_now().await;
     }
-    assert!(is_busy(&get_at(path.clone(), "/v1/status").await));
+    assert!(is_busy(&get_at(path.clone(), "/v1/health").await));
     assert_eq!(get_at(path.clone(), "/livez").await.0, StatusCode::OK);
+    // Whoever is told that the door is full asks why next.
+    let (status, why) = get_at(path.clone(), "/v1/why").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(String::from_utf8(why.to_vec()).unwrap().contains("1 places are taken"));
+    assert_eq!(get_at(path.clone(), "/v1/status").await.0, StatusCode::OK);
     drop(silent);
     while used() > 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(get_at(path, "/v1/status").await.0, StatusCode::OK);
+    assert_eq!(get_at(path, "/v1/health").await.0, StatusCode::OK);
 }
 
 #[tokio::test]
