@@ -215,7 +215,7 @@ def files_that_are_wrong(story):
     cluster.start(1)
     found = reason(story, [1], "marker", cluster_id, "`quorate reset --cluster ")
     cluster.run(1, "systemctl stop quorate", check=True)
-    command = found["remedy"].split("`")[1]
+    command = next(command for command in found["remedy"].split("`")[1::2] if command.startswith("quorate reset"))
     reset = cluster.run(1, command)
     story.check("the remedy, `%s`, forgets the cluster" % command, reset.returncode == 0, reset.stdout + reset.stderr)
     cluster.start(1)
