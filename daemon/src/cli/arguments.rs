@@ -22,15 +22,13 @@ const EXIT_CODES: &str = "Exit codes:
 /// Of commands that ask the daemon how things are, and judge it.
 const JUDGING: &str = "Exit codes:
   0  this node is quorate
-  3  the daemon of this host is not reachable
-  4  not quorate
-  5  no answer within --timeout";
+  3  the daemon of this host is not reachable, or has not answered within --timeout
+  4  not quorate";
 
 /// Of those that only show it.
 const ASKING: &str = "Exit codes:
   0  done
-  3  the daemon of this host is not reachable
-  5  no answer within --timeout";
+  3  the daemon of this host is not reachable, or has not answered within --timeout";
 
 const WAITING: &str = "Exit codes:
   0  it is so

@@ -3,7 +3,6 @@
 //!
 //! What stays true: no question waits for ever. A daemon that is stopped or stuck takes connections and answers nothing.
 
-use super::arguments::AskOptions;
 use super::exit::{Exit, Failure};
 use crate::api::pages::RefusalPage;
 use bytes::{Buf, Bytes, BytesMut};
@@ -44,22 +43,9 @@ impl Client {
         Self { socket, patience: PATIENCE }
     }
 
-    /// One that waits so long only, for tests.
-    #[cfg(test)]
-    pub(super) fn with_patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
-    }
-
-    /// What a question comes to, if it is answered in time.
-    pub(super) async fn patiently<T>(
-        &self,
-        ask: AskOptions,
-        asked: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        match tokio::time::timeout(ask.timeout, asked).await {
-            Ok(done) => done,
-            Err(_) => Err(self.silent(ask.timeout)),
-        }
+    /// The same, which waits so long for an answer that the daemon has at once.
+    pub(super) fn with_patience(&self, patience: Duration) -> Self {
+        Self { socket: self.socket.clone(), patience }
     }
 
     /// The socket's path, for texts.

@@ -26,6 +26,7 @@ pub(crate) use exit::Failure;
 pub(crate) use keyspace::ask_once as ask_keyspace;
 pub(crate) use output::{colour, complain};
 
+use arguments::AskOptions;
 use std::process::ExitCode;
 
 /// Carries out a command line.
@@ -57,33 +58,28 @@ fn ask(command: Command, client: &Client, format: Format) -> Result<ExitCode, Fa
         .enable_all()
         .build()
         .map_err(|error| Failure::other(format!("cannot start: {error}")))?;
+    let within = |ask: AskOptions| client.with_patience(ask.timeout);
     runtime.block_on(async {
         match command {
             Command::Status(options) => {
-                let asked = show::status(client, format, options.links);
-                client.patiently(options.ask, asked).await
+                show::status(&within(options.ask), format, options.links).await
             }
             Command::Members(options) => {
-                let asked = show::members(client, format, options.wide);
-                client.patiently(options.ask, asked).await
+                show::members(&within(options.ask), format, options.wide).await
             }
             Command::Health(options) if options.watch => {
                 watching::watch_health(client, format).await
             }
-            Command::Health(options) => {
-                client.patiently(options.ask, watching::health(client, format)).await
-            }
+            Command::Health(options) => watching::health(&within(options.ask), format).await,
             Command::Events(options) if options.watch => {
                 watching::watch_events(client, format).await
             }
-            Command::Events(options) => {
-                client.patiently(options.ask, watching::events(client, format)).await
-            }
+            Command::Events(options) => watching::events(&within(options.ask), format).await,
             Command::Wait(options) => wait::wait(client, format, &options).await,
             Command::Put(options) => keyspace::put(client, format, options).await,
             Command::Get(options) => reading::get(client, format, options).await,
             Command::Delete(options) => keyspace::delete(client, format, options).await,
-            Command::Why(ask) => client.patiently(ask, why::why(client, format)).await,
+            Command::Why(ask) => why::why(&within(ask), format).await,
             Command::Ping(options) => ping::ping(client, format, &options).await,
             Command::Run { .. }
             | Command::Farewell(_)
