@@ -253,8 +253,7 @@ impl Carrier {
     }
 
     /// The links to all peers.
-    pub(crate) fn links(&self, status: &Status) -> Vec<LinkLine> {
-        let interfaces = crate::interfaces::payload();
+    pub(crate) fn links(&self, status: &Status, interfaces: Option<u16>) -> Vec<LinkLine> {
         crate::links::lines(status, &self.hands.transport.links(), interfaces, wall_unix_ms())
     }
 }

@@ -6,6 +6,7 @@
 use crate::clock;
 use crate::crowds::{Crowds, Shared};
 use crate::feed::{EventRing, Feed};
+use crate::interfaces;
 use crate::link_line::LinkLine;
 use quorate_node::{ClientReply, ClientRequest, Status};
 use quorate_proto::{Instance, Moment};
@@ -43,8 +44,8 @@ pub(crate) enum Call {
     },
     /// Round trips to a node, over the link that stands.
     Ping { name: String, count: u32, reply: oneshot::Sender<Result<Pings, PingFailure>> },
-    /// The links to all peers.
-    Links { reply: oneshot::Sender<Vec<LinkLine>> },
+    /// The links to all peers. `interfaces`: the UDP payload that the interfaces of this host take, where it is known.
+    Links { interfaces: Option<u16>, reply: oneshot::Sender<Vec<LinkLine>> },
 }
 
 /// Round trips to one node.
@@ -201,7 +202,9 @@ impl Doors {
             if let Some((_, links)) = known.as_ref().filter(|(at, _)| at.elapsed() < LINKS_FRESH) {
                 return Ok(links.clone());
             }
-            let links = self.ask(patience, |reply| Call::Links { reply }).await?;
+            // Read here, as the loop waits for no file.
+            let interfaces = interfaces::payload();
+            let links = self.ask(patience, |reply| Call::Links { interfaces, reply }).await?;
             *known = Some((Instant::now(), links.clone()));
             Ok(links)
         };

@@ -1,6 +1,7 @@
 //! What the machine tells of this process and of the disk under its data, at one moment. Read anew for each question; what cannot be read
 //! is not there.
 
+use crate::disk;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
@@ -50,7 +51,7 @@ impl Machine {
     /// snapshots are.
     fn look(data: &Path, snapshots: &Path) -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let disk = rustix::fs::statvfs(data).ok();
+        let free = rustix::fs::statvfs(data).ok();
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         Self {
             #[allow(clippy::cast_precision_loss, reason = "years of seconds are exact")]
@@ -60,9 +61,10 @@ impl Machine {
             threads: number(&status, "Threads"),
             open_descriptors: fs::read_dir("/proc/self/fd").ok().map(|all| all.count() as u64),
             most_descriptors: getrlimit(Resource::Nofile).current,
-            disk_free_bytes: disk.as_ref().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
-            disk_bytes: disk.as_ref().map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
-            snapshot_unix_seconds: newest(snapshots),
+            disk_free_bytes: free.as_ref().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+            disk_bytes: free.as_ref().map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
+            snapshot_unix_seconds: disk::newest_snapshot_at(snapshots)
+                .and_then(|at| Some(at.duration_since(UNIX_EPOCH).ok()?.as_secs())),
         }
     }
 }
@@ -74,19 +76,6 @@ fn number(status: &str, name: &str) -> Option<u64> {
 
 fn kibibytes(status: &str, name: &str) -> Option<u64> {
     Some(number(status, name)?.saturating_mul(1024))
-}
-
-fn newest(snapshots: &Path) -> Option<u64> {
-    let written = |entry: std::io::Result<fs::DirEntry>| {
-        let entry = entry.ok()?;
-        let whole = entry.file_name().to_str().is_some_and(|name| {
-            name.strip_prefix("snapshot-")
-                .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
-        });
-        let at = entry.metadata().ok().filter(|_| whole)?.modified().ok()?;
-        Some(at.duration_since(UNIX_EPOCH).ok()?.as_secs())
-    };
-    fs::read_dir(snapshots).ok()?.filter_map(written).max()
 }
 
 #[cfg(test)]

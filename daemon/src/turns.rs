@@ -165,9 +165,9 @@ impl Loop {
                 let status = Arc::clone(&self.status.borrow());
                 self.carrier.ping(status, &name, count, reply);
             }
-            Call::Links { reply } => {
+            Call::Links { interfaces, reply } => {
                 let status = Arc::clone(&self.status.borrow());
-                let _ = reply.send(self.carrier.links(&status));
+                let _ = reply.send(self.carrier.links(&status, interfaces));
             }
         }
     }

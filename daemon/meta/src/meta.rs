@@ -250,11 +250,11 @@ impl Meta {
         self.looks_at(request, MANY_KEYS)
     }
 
-    /// Whether a request that changes something also reads or compares so many keys that applying it would hold up the log, in
-    /// whichever branches. What it deletes does not count: that is done once.
+    /// Whether a write also reads or compares so many keys that applying it would hold up the log, in whichever branches. What it
+    /// deletes does not count: that is done once.
     #[must_use]
     pub fn writes_and_reads_too_much(&self, request: &KvRequest) -> bool {
-        !Self::is_read_only(request) && self.looks_at(request, MOST_READ_BY_A_WRITE)
+        self.looks_at(request, MOST_READ_BY_A_WRITE)
     }
 
     /// Whether the keys of an answer alone, of whatever size they are, would take more memory than any answer may.

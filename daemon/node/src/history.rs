@@ -57,14 +57,6 @@ mod tests {
     use crate::event::ClientReply;
     use crate::trial::{PATIENCE, Trial, put_request, reply};
 
-    fn alone() -> Trial {
-        let mut trial = Trial::alone();
-        trial.durable();
-        trial.pass(PATIENCE);
-        trial.durable();
-        trial
-    }
-
     /// Overwrites one key with a value of so many bytes.
     fn overwrite(trial: &mut Trial, bytes: usize) {
         let mut request = put_request("k");
@@ -84,7 +76,7 @@ mod tests {
 
     #[test]
     fn large_values_are_forgotten_by_their_bytes_and_the_newest_stay() {
-        let mut trial = alone();
+        let mut trial = Trial::leading_alone();
         let one = 1_000_000;
         for _ in 0..150 {
             overwrite(&mut trial, one);
@@ -101,7 +93,7 @@ mod tests {
 
     #[test]
     fn little_values_are_not_forgotten_by_their_bytes() {
-        let mut trial = alone();
+        let mut trial = Trial::leading_alone();
         for _ in 0..500 {
             overwrite(&mut trial, 256);
         }

@@ -133,10 +133,7 @@ mod tests {
     }
 
     fn filled(keys: usize) -> Trial {
-        let mut trial = Trial::alone();
-        trial.durable();
-        trial.pass(PATIENCE);
-        trial.durable();
+        let mut trial = Trial::leading_alone();
         for number in 0..keys {
             let key = format!("a{number:05}").into();
             let put = PutRequest { key, ..PutRequest::default() };

@@ -136,10 +136,7 @@ mod tests {
 
     #[test]
     fn a_full_keyspace_refuses_puts_says_so_and_takes_them_again_after_a_deletion() {
-        let mut trial = Trial::alone();
-        trial.durable();
-        trial.pass(PATIENCE);
-        trial.durable();
+        let mut trial = Trial::leading_alone();
         trial.node.quota.limit = 600;
         for name in ["a", "b", "c"] {
             assert!(!is_told(&trial));
@@ -164,10 +161,7 @@ mod tests {
 
     #[test]
     fn who_deletes_and_puts_at_the_bound_is_not_told_of_each() {
-        let mut trial = Trial::alone();
-        trial.durable();
-        trial.pass(PATIENCE);
-        trial.durable();
+        let mut trial = Trial::leading_alone();
         trial.node.quota.limit = 800;
         for name in ["a", "b", "c", "d"] {
             assert_eq!(ask(&mut trial, put(name)), None);

@@ -75,6 +75,15 @@ impl Trial {
         Self::new(1, true)
     }
 
+    /// The same, once it leads and all that came with that is durable.
+    pub(crate) fn leading_alone() -> Self {
+        let mut trial = Self::alone();
+        trial.durable();
+        trial.pass(PATIENCE);
+        trial.durable();
+        trial
+    }
+
     /// One voter of three.
     pub(crate) fn voter() -> Self {
         Self::new(3, true)
@@ -297,7 +306,6 @@ pub(crate) fn forwards(out: &[Output]) -> Vec<(Instance, u64, &ForwardRequest)> 
     asked.collect()
 }
 
-/// What a client is told.
 /// The asks that are taken back.
 pub(crate) fn withdrawn(out: &[Output]) -> Vec<u64> {
     let asks = out.iter().filter_map(|output| match output {
@@ -307,6 +315,7 @@ pub(crate) fn withdrawn(out: &[Output]) -> Vec<u64> {
     asks.collect()
 }
 
+/// What a client is told.
 pub(crate) fn reply(out: &[Output], client: u64) -> Option<&ClientReply> {
     out.iter().find_map(|output| match output {
         Output::Reply { ticket, reply } if *ticket == client => Some(reply),

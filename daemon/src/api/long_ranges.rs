@@ -5,6 +5,7 @@
 
 use super::holdings::take_answer;
 use super::keyspace::{Failure, once};
+use super::paged_range::PagedRange;
 use crate::doors::Doors;
 use quorate_proto::{
     KvError, KvRequest, KvResponse, Message as _, RangeRequest, RangeResponse, SortOrder,
@@ -35,49 +36,23 @@ pub(super) async fn read(
     deadline: Duration,
 ) -> Result<KvResponse, Failure> {
     let until = Instant::now() + deadline;
-    let (wanted, mut keys) = (range.limit, KEYS);
-    let mut page = range;
-    let mut whole = None::<RangeResponse>;
+    let mut pages = PagedRange::new(range, KEYS);
     loop {
-        let read = whole.as_ref().map_or(0, |whole| whole.kvs.len());
-        let left = wanted.saturating_sub(i64::try_from(read).unwrap_or(i64::MAX));
-        page.limit = if wanted > 0 { keys.min(left) } else { keys };
         let deadline = until.saturating_duration_since(Instant::now());
-        let request = KvRequest { request: Some(kv_request::Request::Range(page.clone())) };
+        let request = KvRequest { request: Some(kv_request::Request::Range(pages.page())) };
         let answer = match once(doors, request, deadline).await {
-            Err(Failure::Kv(KvError::AnswerTooLarge)) if page.limit > 1 => {
-                keys = (page.limit / 4).max(1);
-                continue;
-            }
+            Err(Failure::Kv(KvError::AnswerTooLarge)) if pages.shrink() => continue,
             // It was there when the first page was read; the whole can be read again.
-            Err(Failure::Kv(KvError::Compacted)) if whole.is_some() => return Err(Failure::Busy),
+            Err(Failure::Kv(KvError::Compacted)) if pages.is_begun() => return Err(Failure::Busy),
             answer => range_of(answer?)?,
         };
         let bytes = answer.encoded_len();
         take_answer(&doors.crowds.answers, bytes).map_err(|none| Failure::of_room(none, false))?;
         let each = bytes / answer.kvs.len().max(1) + 1;
-        keys = i64::try_from(BYTES / each).unwrap_or(KEYS).max(1);
-        let last = answer.kvs.last().map(|pair| [&pair.key[..], &[0]].concat());
-        let more = answer.more;
-        let whole = match &mut whole {
-            Some(whole) => {
-                whole.kvs.extend(answer.kvs);
-                whole
-            }
-            none => {
-                let header = answer.header.unwrap_or_default();
-                page.revision = if page.revision > 0 { page.revision } else { header.revision };
-                none.insert(answer)
-            }
-        };
-        whole.more = more;
-        let has_all = wanted > 0 && whole.kvs.len() as i64 >= wanted;
-        match last {
-            Some(last) if more && !has_all => page.key = last.into(),
-            _ => {
-                let response = Some(kv_response::Response::Range(std::mem::take(whole)));
-                return Ok(KvResponse { response });
-            }
+        pages.have_keys(i64::try_from(BYTES / each).unwrap_or(KEYS));
+        if let Some(whole) = pages.take(answer) {
+            let response = Some(kv_response::Response::Range(whole));
+            return Ok(KvResponse { response });
         }
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod key_pages;
 mod keyspace;
 mod lenient;
 mod long_ranges;
+pub(crate) mod paged_range;
 pub(crate) mod pages;
 mod paths;
 mod routes;

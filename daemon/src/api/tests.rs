@@ -143,7 +143,7 @@ impl Stage {
                         let known = vec!["a".to_owned(), "c".to_owned()];
                         drop(reply.send(Err(PingFailure::Unknown { known })));
                     }
-                    Call::Links { reply } => drop(reply.send(vec![LinkLine::default()])),
+                    Call::Links { reply, .. } => drop(reply.send(vec![LinkLine::default()])),
                 }
             }
         });

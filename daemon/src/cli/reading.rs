@@ -6,7 +6,8 @@ use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
 use super::keyspace::{ask, other_kind, typed};
 use super::output;
-use crate::api::key_pages::{KeysPage, behind, range};
+use crate::api::key_pages::{KeysPage, range};
+use crate::api::paged_range::PagedRange;
 use bytes::Bytes;
 use quorate_proto::{
     KeyValue, KvError, RangeRequest, RangeResponse, kv_request::Request, kv_response::Response,
@@ -15,7 +16,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Keys of the first page; a page whose answer is too large is asked for with half as many.
+/// Keys of the first page; a page whose answer is too large is asked for with a quarter.
 const PAGE: i64 = 1000;
 /// Most letters of a value in a table.
 const SHOWN: usize = 100;
@@ -75,37 +76,24 @@ async fn page(
 /// All that was asked for, as it was when the first page was read. `timeout` is for each page.
 pub(super) async fn in_pages(
     client: &Client,
-    mut request: RangeRequest,
+    range: RangeRequest,
     timeout: Duration,
 ) -> Result<RangeResponse, Failure> {
-    let wanted = if request.limit > 0 { request.limit } else { i64::MAX };
-    let (mut most, mut whole) = (PAGE, RangeResponse::default());
+    let mut pages = PagedRange::new(range, PAGE);
     loop {
-        let have = i64::try_from(whole.kvs.len()).unwrap_or(i64::MAX);
-        request.limit = most.min(wanted - have);
-        let next = match page(client, request.clone(), timeout).await {
-            Err(failure)
-                if failure.detail.as_deref() == Some(KvError::AnswerTooLarge.word())
-                    && most > 1 =>
-            {
-                most /= 2;
-                continue;
+        match page(client, pages.page(), timeout).await {
+            Err(failure) if is_too_large(&failure) && pages.shrink() => {}
+            answer => {
+                if let Some(whole) = pages.take(answer?) {
+                    return Ok(whole);
+                }
             }
-            next => next?,
-        };
-        if whole.kvs.is_empty() {
-            whole = RangeResponse { kvs: Vec::new(), ..next.clone() };
-            let at = next.header.map_or(0, |header| header.revision);
-            request.revision = if request.revision > 0 { request.revision } else { at };
-        }
-        whole.more = next.more;
-        whole.kvs.extend(next.kvs);
-        let have = i64::try_from(whole.kvs.len()).unwrap_or(i64::MAX);
-        match whole.kvs.last() {
-            Some(last) if whole.more && have < wanted => request.key = behind(&last.key),
-            _ => return Ok(whole),
         }
     }
+}
+
+fn is_too_large(failure: &Failure) -> bool {
+    failure.detail.as_deref() == Some(KvError::AnswerTooLarge.word())
 }
 
 /// That a limit left some out, and the command that shows them.

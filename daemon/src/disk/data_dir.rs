@@ -151,7 +151,7 @@ pub(crate) fn inspect(
     }
     check_name(root, &identity, name)?;
     let founding = founding_file::read(&life, &identity)?;
-    refuse_conflict(birth_dir, cluster, &founding)?;
+    refuse_conflict(birth_dir, cluster, marker::read(birth_dir, cluster)?, &founding)?;
     Ok(match founding.known_genesis() {
         Some(genesis) => format!("the data are of cluster {genesis}"),
         None => "the data are in no cluster yet".to_owned(),
@@ -381,16 +381,16 @@ fn agree_on_marker(
             .map_err(|error| DiskError::io("write the marker", &file, error))?;
         return Ok(Some(known));
     }
-    refuse_conflict(birth_dir, cluster, founding)?;
+    refuse_conflict(birth_dir, cluster, marker, founding)?;
     Ok(marker)
 }
 
 fn refuse_conflict(
     birth_dir: &Path,
     cluster: &ClusterName,
+    marker: Option<GenesisId>,
     founding: &FoundingState,
 ) -> Result<(), DiskError> {
-    let marker = marker::read(birth_dir, cluster)?;
     match (marker, founding.founded.as_ref().map(|founded| founded.record.genesis_id())) {
         (Some(marker), Some(data)) if marker != data => Err(DiskError::MarkerConflict {
             file: marker::path(birth_dir, cluster),

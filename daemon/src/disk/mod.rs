@@ -55,6 +55,8 @@ pub(crate) use owner::become_owner;
 pub(crate) use recovery::{Pieces, Recovered, RecoveredGroup, recover};
 pub(crate) use reset::reset;
 pub(crate) use snapshot_source::SnapshotSource;
-pub(crate) use snapshots::{SnapshotJob, SnapshotKeeper, of as snapshots_of};
+pub(crate) use snapshots::{
+    SnapshotJob, SnapshotKeeper, newest_at as newest_snapshot_at, of as snapshots_of,
+};
 pub(crate) use times::{SYNCS, Times, WRITES};
 pub(crate) use writer::{Completed, Writer};

@@ -16,6 +16,7 @@ use quorate_proto::{GenesisId, Instance, SnapshotMetadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::SystemTime;
 
 /// The newest may turn out damaged while the log still reaches back to the one before.
 const KEPT: usize = 2;
@@ -104,12 +105,12 @@ impl Drop for SnapshotKeeper {
     }
 }
 
-/// Where snapshots of a life are.
 /// Where this life's snapshots are.
 pub(crate) fn of(dir: &DataDir) -> PathBuf {
     directory(&dir.life())
 }
 
+/// Where snapshots of a life are.
 pub(super) fn directory(life: &Path) -> PathBuf {
     life.join("snapshots")
 }
@@ -204,6 +205,11 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<Named>> {
     }
     found.sort_by_key(|named| std::cmp::Reverse((named.index, named.term)));
     Ok(found)
+}
+
+/// When the newest snapshot was written; none before the first.
+pub(crate) fn newest_at(directory: &Path) -> Option<SystemTime> {
+    list(directory).ok()?.first()?.path.metadata().ok()?.modified().ok()
 }
 
 /// Removes what never counted and what was set aside at earlier starts.

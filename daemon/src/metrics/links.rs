@@ -3,7 +3,7 @@
 //! Invariants: no series comes twice, and no counter falls while the daemon runs and the peer is a member, however often
 //! its connection is replaced.
 
-use super::{escape, head};
+use super::{escape, head, seconds};
 use crate::link_line::LinkLine;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -125,10 +125,6 @@ fn round_trips(out: &mut String, lines: &[&LinkLine]) {
     for (name, help, micros) in ROUND_TRIPS {
         family(out, lines, name, help, "gauge", |line| micros(line).map(seconds));
     }
-}
-
-fn seconds(micros: u64) -> String {
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 fn pings(out: &mut String, lines: &[&LinkLine]) {

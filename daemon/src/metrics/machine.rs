@@ -1,6 +1,6 @@
 //! The process, its disk and its writes in `/metrics`. Pure but for the counts of writes, which this process has one of.
 
-use super::{escape, head};
+use super::{escape, head, seconds};
 use crate::disk::{SYNCS, Times, WRITES};
 use crate::machine::Machine;
 use std::fmt::Write as _;
@@ -60,8 +60,4 @@ fn times(out: &mut String, name: &str, help: &str, times: &Times) {
     }
     let _ = writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {all}");
     let _ = writeln!(out, "{name}_sum {}\n{name}_count {all}", seconds(micros));
-}
-
-fn seconds(micros: u64) -> String {
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }

@@ -158,10 +158,7 @@ mod tests {
 
     #[test]
     fn a_request_of_another_node_ends_when_that_node_has_no_use_for_it_any_more() {
-        let mut trial = Trial::alone();
-        trial.durable();
-        trial.pass(PATIENCE);
-        trial.durable();
+        let mut trial = Trial::leading_alone();
         let epoch = HealthEpoch::new(99);
         let request = ForwardRequest {
             genesis: trial.genesis(),
