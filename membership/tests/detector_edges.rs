@@ -41,6 +41,7 @@ fn session(number: u64, generation: u64) -> Session {
         digest: Digest::default(),
         seeds: Vec::new(),
         moved: false,
+        voters: 0,
         software: String::new(),
         source: None,
     }

@@ -60,4 +60,7 @@ pub struct Hello {
     /// The side's data were made on another machine, as far as it can tell: moved, or copied.
     #[prost(bool, tag = "14")]
     pub moved: bool,
+    /// How many voters the side's file asks for; 0 = as many as suit the number of hosts.
+    #[prost(uint32, tag = "15")]
+    pub voters: u32,
 }

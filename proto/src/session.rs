@@ -36,6 +36,8 @@ pub struct Session {
     pub seeds: Vec<String>,
     /// The peer's data were made on another machine, as far as it can tell: moved, or copied.
     pub moved: bool,
+    /// How many voters the peer's file asks for; 0 = as many as suit the number of hosts.
+    pub voters: u32,
     /// Version of the peer's software, for people; at most 64 characters, empty when it does not say.
     pub software: String,
     /// Where its packets come from, when that is another address.

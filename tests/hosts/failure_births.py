@@ -174,6 +174,21 @@ def other_seeds_of_one(state):
     state.whole("other-seeds", alive=4)
 
 
+def other_voters(state):
+    """one of three hosts has another number of `voters` in its file"""
+    cluster = state.up(3)
+    other_file(state, [3], [1, 2, 3], more="voters = 5")
+    cluster.configure([1, 2, 3])
+    restart(state, 3)
+    state.listen({1: "other-voters", 2: "other-voters", 3: "other-voters"}, settle=1)
+
+    def mend():
+        cluster.copy_files(3)
+        restart(state, 3)
+    state.by_hand("other-voters", 1, "the file of h1 is copied to h3, `systemctl restart quorate` there", mend)
+    state.whole("other-voters")
+
+
 def other_founding(state):
     """two hosts with different `founding` modes; nothing is founded"""
     cluster = state.up(2, start=False)
@@ -368,6 +383,6 @@ def log_damaged(state):
 
 
 STATES = [seed_names_unknown, one_name_unknown, one_seed_off, too_few_seeds, no_network_at_birth, odd_secret, odd_secret_there,
-          two_secrets, secret_changed_later, other_cluster, other_seeds, other_seeds_of_one, other_founding, two_seeds_one_address,
+          two_secrets, secret_changed_later, other_cluster, other_seeds, other_seeds_of_one, other_voters, other_founding, two_seeds_one_address,
           no_seed_reached, other_port, other_family, no_route, config_invalid, secret_missing, port_taken, data_read_only,
           disk_full_at_first_start, disk_full_at_start, disk_dead, log_damaged]

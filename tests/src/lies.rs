@@ -129,6 +129,7 @@ impl World {
             genesis: None,
             seeds: Vec::new(),
             moved: false,
+            voters: 0,
             software: String::new(),
             source: None,
         };

@@ -339,6 +339,7 @@ impl World {
             genesis: process.genesis,
             seeds: other.seeds.clone(),
             moved: false,
+            voters: 0,
             software: String::new(),
             source: None,
         })

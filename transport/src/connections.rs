@@ -228,6 +228,7 @@ impl Shared {
             digest: hello.digest,
             seeds: hello.seeds.clone(),
             moved: hello.moved,
+            voters: hello.voters,
             // Shown to people as it is: a peer that has much to say of it is cut off.
             software: hello.software.chars().filter(|c| !c.is_control()).take(64).collect(),
             source: Some(canonical(greeted.connection.remote_address()))

@@ -39,6 +39,7 @@ pub(crate) fn hello(number: u8) -> Hello {
         advertise: None,
         software: String::new(),
         moved: false,
+        voters: 0,
     }
 }
 

@@ -127,6 +127,11 @@ impl Peers {
         self.sessions.values().map(|standing| &standing.session)
     }
 
+    /// All sessions, with since when each stands.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = (&Session, Moment)> {
+        self.sessions.values().map(|standing| (&standing.session, standing.since))
+    }
+
     /// Takes the addresses of the founding record.
     pub(crate) fn learn_record(&mut self, record: &FoundingRecord) {
         for voter in &record.voters {

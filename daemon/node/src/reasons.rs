@@ -35,6 +35,7 @@ impl Node {
         reasons.extend(self.founding.margin_reason());
         reasons.extend(self.warning_reasons());
         reasons.extend(self.two_address_reasons());
+        reasons.extend(self.other_voters_reasons());
         reasons.extend(self.counted_out_reason(now));
         reasons.extend(self.link_reason());
         reasons.extend(self.cut_link_reasons(now));
@@ -74,6 +75,17 @@ impl Node {
         let (name, leads) = (self.config.name.to_string(), self.leads());
         self.disk_troubles().map(move |(trouble, since)| {
             Reason::of(&MemberCause::Disk { name: name.clone(), here: true, leads, trouble }, since)
+        })
+    }
+
+    /// Members that are met and whose file asks for another number of voters.
+    fn other_voters_reasons(&self) -> impl Iterator<Item = Reason> {
+        let ours = self.config.voters.and_then(|voters| u32::try_from(voters).ok()).unwrap_or(0);
+        let others = self.peers.standing().filter(move |(session, _)| session.voters != ours);
+        others.filter_map(move |(session, since)| {
+            let name = self.health.member(session.instance)?.name.clone();
+            let cause = MemberCause::OtherVoters { name, theirs: session.voters, ours };
+            Some(Reason::of(&cause, since))
         })
     }
 
@@ -249,7 +261,8 @@ mod tests {
     use crate::event::Input;
     use crate::trial::{Trial, address, life};
     use quorate_proto::{
-        DialFailure, EnvelopeBody, Lane, ReasonCode, SessionEnd, Warning, WarningKind, Warnings,
+        DialFailure, EnvelopeBody, Lane, ReasonCode, Session, SessionEnd, Warning, WarningKind,
+        Warnings,
     };
 
     #[test]
@@ -282,6 +295,30 @@ mod tests {
         let (instance, end) = (life(2), SessionEnd::TimedOut);
         trial.turn([Input::SessionDown { instance, number: 2, end }]);
         assert!(told(&trial));
+    }
+
+    #[test]
+    fn a_member_whose_file_asks_for_another_number_of_voters_is_named_until_it_agrees() {
+        let mut trial = Trial::voter();
+        let told = |trial: &Trial| -> Vec<(Option<String>, String)> {
+            let reasons = trial.node.status(trial.now).reasons.into_iter();
+            let about = reasons.filter(|reason| reason.code == ReasonCode::OtherVoters);
+            about.map(|reason| (reason.subject, reason.text)).collect()
+        };
+        assert_eq!(told(&trial), [], "the same file everywhere");
+        let again = |trial: &Trial, voters| Session { number: 50, voters, ..trial.session(2) };
+        let other = again(&trial, 5);
+        trial.turn([Input::SessionUp(other)]);
+        let [(subject, text)] = &told(&trial)[..] else { panic!("one is told") };
+        assert_eq!(subject.as_deref(), Some("n2"));
+        assert!(text.contains("`voters = 5`") && text.contains("`voters = \"auto\"`"), "{text}");
+        let same = Session { number: 51, ..again(&trial, 0) };
+        trial.turn([Input::SessionUp(same)]);
+        assert_eq!(told(&trial), []);
+        // Who is in no view of this cluster does not count: it may never be let in.
+        let stranger = Session { voters: 5, ..trial.session(9) };
+        trial.turn([Input::SessionUp(stranger)]);
+        assert_eq!(told(&trial), []);
     }
 
     #[test]

@@ -164,6 +164,7 @@ impl Trial {
             ),
             seeds: Vec::new(),
             moved: false,
+            voters: 0,
             software: String::new(),
             source: None,
         }

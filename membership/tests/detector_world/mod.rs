@@ -407,6 +407,7 @@ impl World {
             digest: Digest::default(),
             seeds: Vec::new(),
             moved: false,
+            voters: 0,
             software: String::new(),
             source: None,
         }

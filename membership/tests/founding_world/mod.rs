@@ -391,6 +391,7 @@ impl World {
             digest: founders_digest(&cluster(), &host.seeds, &self.mode.to_string()),
             seeds: host.seeds.clone(),
             moved: false,
+            voters: 0,
             software: String::new(),
             source: None,
         }

@@ -62,6 +62,7 @@ pub fn session(host: usize, number: u64, n: usize, mode: Mode) -> Session {
         digest: founders_digest(&cluster(), &seeds(n), &mode.to_string()),
         seeds: seeds(n),
         moved: false,
+        voters: 0,
         software: String::new(),
         source: None,
     }

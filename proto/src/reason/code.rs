@@ -67,6 +67,7 @@ codes! {
     Opinion "opinion" "the cluster has not committed that: another node may still hear it, or there is no majority to say so"
     CountedOut "counted-out" "applications are told that this host is gone, although it is here"
     TwoAddresses "two-addresses" "the cluster keeps the address that answers; which of the two the other hosts meet first is chance"
+    OtherVoters "other-voters" "how many voters there are follows the file of the host that leads, so the next leader changes it"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
     OneWay "one-way" "packets pass in one direction only"

@@ -63,6 +63,8 @@ pub enum MemberCause {
     CountedOut { me: String, state: String, epoch: u64, how: String, leader: String, again: bool },
     /// It answers at one address and comes from another.
     TwoAddresses { name: String, committed: Option<SocketAddr>, other: SocketAddr },
+    /// Its file asks for another number of voters than this node's; 0 = as many as suit the number of hosts.
+    OtherVoters { name: String, theirs: u32, ours: u32 },
     /// Refused, or not let in yet.
     Joining { refused: Option<String>, members: Vec<String>, cluster: String },
     /// A bound of this node was reached: `limit` of the `crowd`. `refused`: how many were since its start.
@@ -85,6 +87,7 @@ impl Cause for MemberCause {
             Self::Opinion { .. } => ReasonCode::Opinion,
             Self::CountedOut { .. } => ReasonCode::CountedOut,
             Self::TwoAddresses { .. } => ReasonCode::TwoAddresses,
+            Self::OtherVoters { .. } => ReasonCode::OtherVoters,
             Self::Joining { .. } => ReasonCode::Joining,
             Self::Crowd { .. } => ReasonCode::Bound,
             Self::KeyspaceFull { .. } => ReasonCode::KeyspaceFull,
@@ -105,6 +108,7 @@ impl Cause for MemberCause {
             | Self::Opinion { name, .. }
             | Self::CountedOut { me: name, .. }
             | Self::TwoAddresses { name, .. }
+            | Self::OtherVoters { name, .. }
             | Self::Disk { name, .. } => Some(name.clone()),
         }
     }
@@ -148,6 +152,11 @@ impl Cause for MemberCause {
                     "{name} has two addresses: it answers at {committed}, and its packets also come from {other}"
                 )
             }
+            Self::OtherVoters { name, theirs, ours } => format!(
+                "the file of {name} says {}, and that of this host {}: the leader's own counts, so the number of voters changes with the leader",
+                voters_key(*theirs),
+                voters_key(*ours)
+            ),
             Self::Joining { refused: Some(refusal), .. } => {
                 format!("the cluster refuses this node: {refusal}")
             }
@@ -204,6 +213,10 @@ impl Cause for MemberCause {
                     other.ip()
                 )
             }
+            Self::OtherVoters { name, ours, .. } => format!(
+                "write {} into quorate.toml on {name}, or the line of {name} here, and where it was changed: `systemctl restart quorate`",
+                voters_key(*ours)
+            ),
             Self::Joining { refused: Some(_), .. } => {
                 "do what the refusal says, on this host, then here: `systemctl restart quorate`".to_owned()
             }
@@ -221,6 +234,11 @@ impl Cause for MemberCause {
             Self::Disk { name, here, trouble, .. } => trouble.remedy(name, *here),
         }
     }
+}
+
+/// The line of quorate.toml.
+fn voters_key(voters: u32) -> String {
+    if voters == 0 { "`voters = \"auto\"`".to_owned() } else { format!("`voters = {voters}`") }
 }
 
 /// A host that ended can be started; one that is silent may be off.

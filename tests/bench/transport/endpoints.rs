@@ -61,6 +61,7 @@ impl Actor {
             advertise: None,
             software: "bench".to_owned(),
             moved: false,
+            voters: 0,
         };
         let (sender, events) = mpsc::channel(EVENTS);
         let transport = Transport::bind(config, hello, sender)

@@ -151,6 +151,7 @@ impl Cluster {
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
             moved: false,
+            voters: 0,
             software: String::new(),
             source: None,
         }

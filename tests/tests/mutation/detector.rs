@@ -78,6 +78,7 @@ fn session(number: u8) -> Session {
         digest: Digest::default(),
         seeds: Vec::new(),
         moved: false,
+        voters: 0,
         software: String::new(),
         source: None,
     }

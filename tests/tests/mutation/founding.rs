@@ -99,6 +99,7 @@ fn session(number: u8) -> Session {
         digest: digest(),
         seeds: seeds(),
         moved: false,
+        voters: 0,
         software: String::new(),
         source: None,
     }

@@ -358,6 +358,7 @@ impl Word for Hello {
             advertise: wire_address(1),
             software: "0.1.0".to_owned(),
             moved: true,
+            voters: 5,
         };
         let fresh = Self { genesis: None, advertise: None, seeds: Vec::new(), ..full.clone() };
         vec![("full".to_owned(), full), ("fresh".to_owned(), fresh)]

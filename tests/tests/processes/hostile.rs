@@ -105,6 +105,7 @@ impl Hostile {
             advertise: None,
             software: "hostile".to_owned(),
             moved: false,
+            voters: 0,
         };
         let (sender, events) = mpsc::channel(4096);
         let transport = Transport::bind(config, hello, sender).expect("a port");

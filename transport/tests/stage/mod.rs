@@ -86,6 +86,7 @@ impl Actor {
             advertise: self.advertise.map(Into::into),
             software: "test".to_owned(),
             moved: false,
+            voters: 0,
         }
     }
 

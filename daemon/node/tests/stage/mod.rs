@@ -10,8 +10,8 @@ use quorate_node::{Boot, ForwardFailure, Input, MadeOn, Node, NodeConfig, Output
 use quorate_proto::{
     Ballot, ClusterName, Envelope, EnvelopeBody, Founded, FounderVoter, FoundingProof,
     FoundingRecord, FoundingState, Generation, GenesisId, HealthEpoch, HealthUpdate, HealthView,
-    Instance, Lane, Member, MessageKind, Moment, NodeKey, NodeName, Ping, ProofVote, RaftFrame,
-    RaftMessage, Role, Session, founders_digest, raft_id,
+    Instance, Label, Lane, Member, MessageKind, Moment, NodeKey, NodeName, Ping, ProofVote,
+    RaftFrame, RaftMessage, Role, Session, founders_digest, raft_id,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -108,6 +108,28 @@ fn has_record(me: u8) -> FoundingState {
     founding
 }
 
+/// What the file of a host says.
+fn config(me: u8, made_on: MadeOn, snapshot_every: u64) -> NodeConfig {
+    NodeConfig {
+        cluster: cluster(),
+        name: name(me),
+        seeds: seeds(),
+        mode: Mode::Majority,
+        quiet: Duration::from_millis(200),
+        grace: Duration::from_secs(3),
+        instance: life(me),
+        made_on,
+        generation: Generation::new(1),
+        boot_nonce: u64::from(me),
+        key: key(me),
+        advertise: Some(address(me)),
+        labels: Vec::new(),
+        voters: None,
+        seed: 1,
+        snapshot_every,
+    }
+}
+
 /// A node and what it said last.
 pub(crate) struct Stage {
     pub(crate) node: Node,
@@ -135,7 +157,22 @@ impl Stage {
 
     /// Alike, with data that were made there.
     pub(crate) fn made_on(me: u8, made_on: MadeOn, snapshot_every: u64) -> Self {
-        let mut stage = Self::off(me, made_on, snapshot_every, has_record(me));
+        Self::off(me, made_on, snapshot_every, has_record(me)).that_met_all()
+    }
+
+    /// Host `me` holding the founding record, with labels in its file.
+    pub(crate) fn labelled(me: u8, labels: &[(&str, &str)]) -> Self {
+        let label = |(name, value): &(&str, &str)| Label {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        };
+        let mut config = config(me, MadeOn::default(), 1_000);
+        config.labels = labels.iter().map(label).collect();
+        Self::start(config, has_record(me)).that_met_all()
+    }
+
+    fn that_met_all(self) -> Self {
+        let (me, mut stage) = (self.me, self);
         for host in (1..=6).filter(|host| *host != me) {
             stage.meet(host, key(host));
         }
@@ -155,24 +192,11 @@ impl Stage {
     }
 
     fn off(me: u8, made_on: MadeOn, snapshot_every: u64, founding: FoundingState) -> Self {
-        let config = NodeConfig {
-            cluster: cluster(),
-            name: name(me),
-            seeds: seeds(),
-            mode: Mode::Majority,
-            quiet: Duration::from_millis(200),
-            grace: Duration::from_secs(3),
-            instance: life(me),
-            made_on,
-            generation: Generation::new(1),
-            boot_nonce: u64::from(me),
-            key: key(me),
-            advertise: Some(address(me)),
-            labels: Vec::new(),
-            voters: None,
-            seed: 1,
-            snapshot_every,
-        };
+        Self::start(config(me, made_on, snapshot_every), founding)
+    }
+
+    fn start(config: NodeConfig, founding: FoundingState) -> Self {
+        let me = config.instance.to_bytes()[0];
         let now = Moment::from_micros(1_000_000);
         let boot = Boot { config, founding, marker: None, log: None };
         let (node, out) = Node::start(now, 0, boot);
@@ -226,6 +250,7 @@ impl Stage {
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
             moved: false,
+            voters: 0,
             software: String::new(),
             source: None,
         }
@@ -323,7 +348,12 @@ impl Stage {
 
     /// Host 1, elected by host 2.
     pub(crate) fn leading() -> Self {
-        let mut stage = Self::new(1);
+        Self::new(1).elected()
+    }
+
+    /// It is elected by host 2.
+    pub(crate) fn elected(self) -> Self {
+        let mut stage = self;
         for kind in [MessageKind::RequestPreVoteResponse, MessageKind::RequestVoteResponse] {
             for _ in 0..100 {
                 let term = stage.term() + u64::from(kind == MessageKind::RequestPreVoteResponse);

@@ -188,6 +188,8 @@ fn members() -> Vec<MemberCause> {
         counted(false),
         MemberCause::TwoAddresses { name: name(), committed: Some(at(2)), other: at(3) },
         MemberCause::TwoAddresses { name: name(), committed: None, other: at(3) },
+        MemberCause::OtherVoters { name: name(), theirs: 5, ours: 0 },
+        MemberCause::OtherVoters { name: name(), theirs: 0, ours: 3 },
         MemberCause::Joining {
             refused: Some("no".to_owned()),
             members: vec![name()],
