@@ -134,17 +134,34 @@ impl Node {
         }
         self.timers.arm(Timer::Join, self.now + ASK_AGAIN);
         // One that waits for a connection may wait for a life that is over, such as the asker's own on its lost disk.
+        let me = self.config.instance;
         let waits = self.admission.asking.is_some_and(|(_, of, since)| {
-            self.peers.session(of).is_some() || self.now.since(since) < ASK_AGAIN
+            of == me || self.peers.session(of).is_some() || self.now.since(since) < ASK_AGAIN
         });
         if waits {
             return;
         }
         let Some(genesis) = self.genesis else { return };
+        let deadline = self.now + limits::REQUEST_DEADLINE;
+        // A leader has news about itself too, such as the labels in its file, and nobody dials itself.
+        if self.leads() {
+            let ticket = self.requests.new_ticket();
+            self.admission.asking = Some((ticket, me, self.now));
+            let work = Work::Admit(Box::new(self.own_admit()));
+            return self.accept(Origin::Own(ticket), work, deadline, out);
+        }
         let Some((to, address)) = self.whom_to_ask(genesis) else { return };
         let ticket = self.requests.new_ticket();
         self.admission.asking = Some((ticket, to, self.now));
-        let admit = Admit {
+        let remaining_ms = u64::try_from(limits::REQUEST_DEADLINE.as_millis()).unwrap_or(u64::MAX);
+        let body = Some(forward_request::Body::Admit(self.own_admit()));
+        let request = ForwardRequest { genesis, remaining_ms, body, relay: false };
+        out.push(Output::Forward { ticket, to, address, deadline, request });
+    }
+
+    /// What this node says of itself.
+    fn own_admit(&self) -> Admit {
+        Admit {
             name: self.config.name.to_string(),
             instance: self.config.instance,
             generation: self.config.generation,
@@ -153,12 +170,7 @@ impl Node {
             supersede: None,
             labels: self.config.labels.clone(),
             at_unix_ms: 0,
-        };
-        let deadline = self.now + limits::REQUEST_DEADLINE;
-        let remaining_ms = u64::try_from(limits::REQUEST_DEADLINE.as_millis()).unwrap_or(u64::MAX);
-        let body = Some(forward_request::Body::Admit(admit));
-        let request = ForwardRequest { genesis, remaining_ms, body, relay: false };
-        out.push(Output::Forward { ticket, to, address, deadline, request });
+        }
     }
 
     fn whom_to_ask(&mut self, genesis: GenesisId) -> Option<(Instance, std::net::SocketAddr)> {
@@ -175,6 +187,7 @@ impl Node {
         }
         if doubted.is_none()
             && let Some(instance) = hint.or(self.health.leader.map(|leader| leader.instance))
+            && instance != self.config.instance
             && let Some(address) = self.peers.address(instance)
         {
             return Some((instance, address));

@@ -100,6 +100,7 @@ impl Node {
         let asker = match origin {
             Origin::Client(ticket) => Asker::Client(ticket),
             Origin::Forwarded(ticket) | Origin::Relayed(ticket) => Asker::Node(ticket),
+            Origin::Own(_) => return None,
         };
         let (header, term) = (self.header(), self.own_term());
         Some(Box::new(LargeRead { asker, state, request, header, term, deadline }))

@@ -115,16 +115,16 @@ impl Node {
             return;
         }
         // This node led when the request came, or hears the leader no more: it may not go over one node more.
-        let turned_away = match request.origin {
-            Origin::Client(_) => None,
-            Origin::Forwarded(ticket) => Some(ticket),
-            Origin::Relayed(ticket) => Some(ticket).filter(|_| self.is_cut_off()),
+        let origin = request.origin;
+        let turned_away = match origin {
+            Origin::Client(_) => false,
+            Origin::Forwarded(_) | Origin::Own(_) => true,
+            Origin::Relayed(_) => self.is_cut_off(),
         };
-        if let Some(ticket) = turned_away {
+        if turned_away {
             self.requests.remove(id);
             let outcome = forward_answer::Outcome::NotLeader(self.leader_hint());
-            self.forward_reply(ticket, outcome, out);
-            return;
+            return self.answer(origin, Ok(outcome), out);
         }
         match (request.origin, &request.work) {
             (Origin::Client(_), Work::WaitAll(_)) => self.ask_lowest_wait(out),
@@ -223,7 +223,7 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         match origin {
-            Origin::Forwarded(ticket) | Origin::Relayed(ticket) => {
+            Origin::Forwarded(ticket) | Origin::Relayed(ticket) | Origin::Own(ticket) => {
                 let outcome = match answer {
                     // Its origin asks the next leader by itself.
                     Err(refusal) if refusal.code() == RefusalCode::Stopping => {
@@ -231,7 +231,12 @@ impl Node {
                     }
                     answer => answer.unwrap_or_else(forward_answer::Outcome::Refused),
                 };
-                self.forward_reply(ticket, outcome, out);
+                if let Origin::Own(_) = origin {
+                    let answer = ForwardAnswer { term: self.own_term(), outcome: Some(outcome) };
+                    self.admission_answered(ticket, &Ok(answer), out);
+                } else {
+                    self.forward_reply(ticket, outcome, out);
+                }
             }
             Origin::Client(ticket) => {
                 let reply = match answer {

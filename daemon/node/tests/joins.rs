@@ -102,3 +102,27 @@ fn a_joiner_that_knows_no_founder_asks_whom_it_met_at_the_address_of_a_seed() {
     assert_eq!(asked_within(&mut stage, Duration::from_millis(1_900)), [2]);
     assert_eq!(asked_within(&mut stage, Duration::from_secs(2)), [2, 5, 6]);
 }
+
+#[test]
+fn a_leader_publishes_its_own_labels_and_asks_nobody_for_it() {
+    let mut stage = Stage::labelled(1, &[("rack", "r7")]).elected();
+    stage.acknowledge(2);
+    stage.pass(Duration::from_millis(50));
+    stage.acknowledge(2);
+    let status = stage.node.status(stage.now);
+    let own = status.view.members.iter().find(|member| member.instance == life(1));
+    let labels: Vec<_> =
+        own.expect("a founder").labels.iter().map(|it| (&*it.name, &*it.value)).collect();
+    assert_eq!(labels, [("rack", "r7")]);
+    assert_eq!(stage.asked, [], "nobody dials itself");
+}
+
+#[test]
+fn a_leader_that_is_deposed_before_its_labels_are_committed_asks_the_next_one() {
+    let mut stage = Stage::labelled(1, &[("rack", "r7")]).elected();
+    let term = stage.term() + 1;
+    stage.heartbeat(2, term, 0);
+    stage.pass(Duration::from_secs(7));
+    let asked: Vec<u8> = stage.asked.iter().map(|(_, to)| to.to_bytes()[0]).collect();
+    assert_eq!(asked.first(), Some(&2), "{asked:?}");
+}

@@ -31,7 +31,7 @@ impl Place {
         match (origin, work) {
             (Origin::Client(_), Work::WaitAll(_) | Work::WaitHere(_)) => Self::LocalWait,
             (Origin::Client(_), _) => Self::Local,
-            (Origin::Forwarded(_) | Origin::Relayed(_), _) => Self::Peer,
+            (Origin::Forwarded(_) | Origin::Relayed(_) | Origin::Own(_), _) => Self::Peer,
         }
     }
 
@@ -82,6 +82,8 @@ pub(crate) enum Origin {
     Forwarded(u64),
     /// Another node without a link to the leader: this one may ask the leader for it.
     Relayed(u64),
+    /// This node's own half that asks to be let in: it leads, and admits itself.
+    Own(u64),
 }
 
 /// How far a request is.
