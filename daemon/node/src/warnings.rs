@@ -46,6 +46,8 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
     entries: BTreeMap<Key, Entry>,
+    /// Something that was told of a disk is over: that is told once more, though nothing may be left to tell.
+    over: bool,
 }
 
 impl Entry {
@@ -80,6 +82,17 @@ impl Warnings {
     /// Nothing is wrong with this one any more.
     pub(crate) fn forget(&mut self, kind: WarningKind, instance: Instance) {
         self.entries.retain(|key, _| (key.0, key.1) != (kind, instance));
+    }
+
+    /// What another node told of disks stands as long as that node tells it: the rest is over. True when something was.
+    fn stand_only(&mut self, list: &[Warning], concerns: impl Fn(Instance) -> bool) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|(kind, instance, _), entry| {
+            let told = trouble(*kind).is_some() && entry.seen.is_none() && concerns(*instance);
+            let same = |it: &Warning| it.kind() == *kind && it.instance == *instance;
+            !told || list.iter().any(same)
+        });
+        self.entries.len() < before
     }
 
     /// Lets go of one that ranks below this kind; false when there is none.
@@ -242,10 +255,13 @@ impl Node {
             .filter(|entry| entry.is_seen(now) || (leads && entry.is_fresh(now)))
             .map(|entry| entry.warning.clone())
             .collect();
-        if list.is_empty() {
+        let over = std::mem::take(&mut self.warnings.over);
+        if list.is_empty() && !over {
             return;
         }
-        self.timers.arm(Timer::Warnings, now + self.ping_interval() * REPEAT_ROUNDS);
+        if !list.is_empty() {
+            self.timers.arm(Timer::Warnings, now + self.ping_interval() * REPEAT_ROUNDS);
+        }
         let choices = if leads { self.choices() } else { Vec::new() };
         let told = Told { list, choices };
         let to: Vec<Instance> = if leads {
@@ -290,6 +306,11 @@ impl Node {
         }
         if leader {
             told.choices.iter().take(limits::WARNINGS).for_each(|it| self.choose(*it, out));
+            // A leader tells all that there is.
+            self.warnings.stand_only(&told.list, |_| true);
+        } else if self.warnings.stand_only(&told.list, |instance| instance == from) {
+            self.warnings.over = true;
+            self.timers.arm(Timer::Warnings, self.now);
         }
         self.note_told(told.list, out);
         if member {
@@ -351,9 +372,8 @@ impl Node {
         for kind in [WarningKind::DiskFull, WarningKind::DiskStalled, WarningKind::DiskSlow] {
             self.warnings.forget(kind, me);
         }
-        if self.disk_troubles().next().is_some() {
-            self.timers.arm(Timer::Warnings, self.now);
-        }
+        self.warnings.over = true;
+        self.timers.arm(Timer::Warnings, self.now);
     }
 
     fn note_own_disk(&mut self) {
@@ -431,63 +451,4 @@ fn is_of_a_copy(kind: WarningKind) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> Moment {
-        Moment::ZERO + Duration::from_secs(seconds)
-    }
-
-    fn copy(number: u8, name: &str) -> Warning {
-        Warning {
-            kind: WarningKind::RunsTwice.into(),
-            instance: Instance::from_bytes([number; 16]),
-            name: name.to_owned(),
-            address: SocketAddr::from(([10, 0, 0, number], 4747)).into(),
-            ..Warning::default()
-        }
-    }
-
-    #[test]
-    fn each_is_new_once_and_again_when_it_was_forgotten() {
-        let mut warnings = Warnings::default();
-        assert!(warnings.note(at(0), copy(1, "n1"), false));
-        assert!(!warnings.note(at(50), copy(1, "n1"), true));
-        assert!(!warnings.note(at(69), copy(1, "n1"), true), "what is told keeps it too");
-        assert!(warnings.note(at(89), copy(1, "n1"), true), "nobody saw it or told of it since");
-        warnings.forget(WarningKind::RunsTwice, Instance::from_bytes([1; 16]));
-        assert!(warnings.entries.is_empty());
-    }
-
-    #[test]
-    fn what_another_node_told_is_not_passed_on_as_seen_here() {
-        let mut warnings = Warnings::default();
-        warnings.note(at(0), copy(1, "n1"), true);
-        let entry = warnings.entries.values().next().expect("noted");
-        assert!(entry.is_fresh(at(19)) && !entry.is_seen(at(0)));
-        assert!(!entry.is_fresh(at(20)));
-    }
-
-    #[test]
-    fn more_than_there_is_room_for_and_what_cannot_be_shown_is_not_kept() {
-        let mut warnings = Warnings::default();
-        for number in 1..=limits::WARNINGS + 5 {
-            let number = u8::try_from(number).expect("few");
-            let kept = warnings.note(at(0), copy(number, "n1"), true);
-            assert_eq!(kept, usize::from(number) <= limits::WARNINGS);
-        }
-        let slow = |number| Warning { kind: WarningKind::DiskSlow.into(), ..copy(number, "n1") };
-        let mut warnings = Warnings::default();
-        for number in 1..=16 {
-            assert!(warnings.note(at(0), slow(number), true));
-        }
-        assert!(warnings.note(at(0), copy(1, "n1"), true), "a copy takes the place of a slow disk");
-        assert!(!warnings.note(at(0), slow(16), true), "and not the other way round");
-        assert_eq!(warnings.entries.len(), limits::WARNINGS);
-        let mut warnings = Warnings::default();
-        assert!(!warnings.note(at(0), copy(1, "\u{1b}[2J"), true), "no name");
-        assert!(!warnings.note(at(0), Warning { kind: 99, ..copy(1, "n1") }, true), "no kind");
-        let nowhere = Warning { address: Address::default(), ..copy(1, "n1") };
-        assert!(!warnings.note(at(0), nowhere, true), "no address");
-    }
-}
+mod tests;
