@@ -3,11 +3,12 @@
 
 use super::key_pages::{KeysPage, given, range};
 use super::keyspace::{self, Failure};
-use super::routes::{Parameters, deadline, failed, refusal};
+use super::parameters::{Flag, Parameters, Patience, Whole};
+use super::routes::{failed, refusal};
 use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use quorate_proto::kv_request::Request;
@@ -29,10 +30,10 @@ pub(super) struct Reading {
     prefix_base64: Option<String>,
     after: Option<String>,
     after_base64: Option<String>,
-    limit: i64,
-    revision: i64,
-    serializable: u8,
-    keys_only: u8,
+    limit: Whole,
+    revision: Whole,
+    serializable: Flag,
+    keys_only: Flag,
 }
 
 /// The body of PUT.
@@ -43,7 +44,7 @@ struct Writing {
     key_base64: Option<String>,
     value: Option<String>,
     value_base64: Option<String>,
-    if_mod_revision: Option<i64>,
+    if_mod_revision: Option<Whole>,
 }
 
 /// The body of DELETE.
@@ -54,7 +55,7 @@ struct Deleting {
     key_base64: Option<String>,
     prefix: Option<String>,
     prefix_base64: Option<String>,
-    if_mod_revision: Option<i64>,
+    if_mod_revision: Option<Whole>,
 }
 
 /// Why there is no page.
@@ -110,7 +111,7 @@ fn which(key: Option<Bytes>, prefix: Option<Bytes>) -> Result<(Bytes, bool), No>
 /// GET.
 pub(super) async fn read(
     State(doors): State<Doors>,
-    headers: HeaderMap,
+    patience: Patience,
     Parameters(asked): Parameters<Reading>,
 ) -> Result<Json<KeysPage>, Response> {
     let page = async {
@@ -122,13 +123,13 @@ pub(super) async fn read(
         let request = Request::Range(RangeRequest {
             key,
             range_end,
-            limit: asked.limit,
-            revision: asked.revision,
-            serializable: asked.serializable != 0,
-            keys_only: asked.keys_only != 0,
+            limit: asked.limit.0,
+            revision: asked.revision.0,
+            serializable: asked.serializable.0,
+            keys_only: asked.keys_only.0,
             ..RangeRequest::default()
         });
-        match ask(&doors, &headers, request).await? {
+        match ask(&doors, patience, request).await? {
             kv_response::Response::Range(answer) => Ok(Json(KeysPage::of(&answer))),
             _ => Err(other_kind()),
         }
@@ -139,7 +140,7 @@ pub(super) async fn read(
 /// PUT.
 pub(super) async fn write(
     State(doors): State<Doors>,
-    headers: HeaderMap,
+    patience: Patience,
     body: Bytes,
 ) -> Result<Json<serde_json::Value>, Response> {
     let page = async {
@@ -149,7 +150,7 @@ pub(super) async fn write(
             .ok_or_else(|| No::Usage("give value or value_base64".to_owned()))?;
         let put = PutRequest { key: key.clone(), value, ..PutRequest::default() };
         let operation = request_op::Request::Put(put);
-        let (revision, _) = change(&doors, &headers, key, asked.if_mod_revision, operation).await?;
+        let (revision, _) = change(&doors, patience, key, asked.if_mod_revision, operation).await?;
         Ok(Json(serde_json::json!({ "revision": revision })))
     };
     page.await.map_err(No::into_response)
@@ -158,7 +159,7 @@ pub(super) async fn write(
 /// DELETE.
 pub(super) async fn remove(
     State(doors): State<Doors>,
-    headers: HeaderMap,
+    patience: Patience,
     body: Bytes,
 ) -> Result<Json<serde_json::Value>, Response> {
     let page = async {
@@ -175,7 +176,7 @@ pub(super) async fn remove(
             DeleteRangeRequest { key: begin.clone(), range_end, ..DeleteRangeRequest::default() };
         let operation = request_op::Request::DeleteRange(delete);
         let (revision, deleted) =
-            change(&doors, &headers, begin, asked.if_mod_revision, operation).await?;
+            change(&doors, patience, begin, asked.if_mod_revision, operation).await?;
         Ok(Json(serde_json::json!({ "deleted": deleted, "revision": revision })))
     };
     page.await.map_err(No::into_response)
@@ -184,9 +185,9 @@ pub(super) async fn remove(
 /// Carries out one change, if the key is still as it was. Its revision, and how many keys were deleted.
 async fn change(
     doors: &Doors,
-    headers: &HeaderMap,
+    patience: Patience,
     key: Bytes,
-    if_mod_revision: Option<i64>,
+    if_mod_revision: Option<Whole>,
     operation: request_op::Request,
 ) -> Result<(i64, i64), No> {
     let op = |request| RequestOp { request: Some(request) };
@@ -199,11 +200,11 @@ async fn change(
     };
     let look = RangeRequest { key: key.clone(), keys_only: true, ..RangeRequest::default() };
     let request = Request::Txn(TxnRequest {
-        compare: if_mod_revision.map(condition).into_iter().collect(),
+        compare: if_mod_revision.map(|Whole(revision)| condition(revision)).into_iter().collect(),
         success: vec![op(operation)],
         failure: vec![op(request_op::Request::Range(look))],
     });
-    let kv_response::Response::Txn(answer) = ask(doors, headers, request).await? else {
+    let kv_response::Response::Txn(answer) = ask(doors, patience, request).await? else {
         return Err(other_kind());
     };
     outcome(answer)
@@ -224,10 +225,10 @@ fn outcome(answer: TxnResponse) -> Result<(i64, i64), No> {
 
 async fn ask(
     doors: &Doors,
-    headers: &HeaderMap,
+    patience: Patience,
     request: Request,
 ) -> Result<kv_response::Response, No> {
-    let answer: KvResponse = keyspace::ask(doors, request, deadline(headers)).await?;
+    let answer: KvResponse = keyspace::ask(doors, request, patience.0).await?;
     answer.response.ok_or_else(other_kind)
 }
 

@@ -19,6 +19,7 @@ mod lenient;
 mod long_ranges;
 pub(crate) mod paged_range;
 pub(crate) mod pages;
+mod parameters;
 mod paths;
 mod routes;
 mod serve;
@@ -30,7 +31,7 @@ pub(crate) mod tests;
 mod wait;
 
 pub(crate) use bodies::PATIENCE as BODY_PATIENCE;
-pub(crate) use routes::TIMEOUT_HEADER;
+pub(crate) use parameters::TIMEOUT_HEADER;
 pub(crate) use serve::{serve_tcp, serve_unix};
 pub(crate) use sockets::{UnixDoor, open_tcp, open_unix};
 

@@ -5,28 +5,24 @@ use super::keyspace::{self, Failure};
 use super::pages::{
     EventPage, GivenUpPage, HealthPage, MemberPage, OpinionPage, PingPage, RefusalPage, StatusPage,
 };
+use super::parameters::{Flag, Parameters, Patience, Whole};
 use super::{PROTOBUF, bodies, etcd, paths};
 use crate::doors::{Call, Doors, LINKS_PATIENCE, PATIENCE, PINGS, PingFailure};
 use crate::journal::lost_lines;
 use crate::machine::Machine;
 use crate::metrics;
-use axum::extract::{FromRequestParts, Query, Request, State};
-use axum::http::request::Parts;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use quorate_node::status::State as NodeState;
-use quorate_proto::{KvRequest, Message, limits};
+use quorate_proto::{KvRequest, Message};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use std::time::Duration;
 
 /// The etcd whose interface this is; tools compare it.
 pub(super) const ETCD_VERSION: &str = "3.4.0";
-/// Header with the milliseconds that the client waits.
-pub(crate) const TIMEOUT_HEADER: &str = "quorate-timeout-ms";
 
 /// A door: all paths behind the guard.
 pub(super) fn router(doors: Doors, guard: Guard) -> Router {
@@ -53,24 +49,6 @@ pub(super) fn full(doors: Doors, guard: Guard) -> Router {
         .with_state(doors)
 }
 
-/// What stands behind the `?` of an address, or a refusal that says what is wrong with it.
-#[derive(Debug)]
-pub(super) struct Parameters<T>(pub(super) T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        match Query::from_request_parts(parts, state).await {
-            Ok(Query(found)) => Ok(Self(found)),
-            Err(rejection) => {
-                Err(refusal(StatusCode::BAD_REQUEST, "usage", &rejection.body_text())
-                    .into_response())
-            }
-        }
-    }
-}
-
 /// A refusal as JSON.
 pub(super) fn refusal(
     status: StatusCode,
@@ -88,7 +66,7 @@ pub(super) fn failed(failure: &Failure) -> Response {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct StatusQuery {
-    links: u8,
+    links: Flag,
 }
 
 pub(super) async fn status(
@@ -96,13 +74,13 @@ pub(super) async fn status(
     Parameters(query): Parameters<StatusQuery>,
 ) -> Response {
     let mut page = StatusPage::of(&doors.seen(), doors.started);
-    let patience = if query.links == 0 { LINKS_PATIENCE } else { PATIENCE };
+    let patience = if !query.links.0 { LINKS_PATIENCE } else { PATIENCE };
     match doors.links(patience).await {
         Ok(links) => {
             page.given_up = Some(GivenUpPage::all(&links));
-            page.links = (query.links != 0).then_some(links);
+            page.links = query.links.0.then_some(links);
         }
-        Err(failure) if query.links != 0 => return failed(&failure.into()),
+        Err(failure) if query.links.0 => return failed(&failure.into()),
         // All else is known without the loop, and wanted most when it is in trouble.
         Err(_) => {}
     }
@@ -151,14 +129,18 @@ pub(super) async fn events(State(doors): State<Doors>) -> Json<Vec<EventPage>> {
 #[serde(deny_unknown_fields)]
 pub(super) struct PingQuery {
     name: String,
-    count: Option<u32>,
+    count: Option<Whole>,
 }
 
 pub(super) async fn ping(
     State(doors): State<Doors>,
     Parameters(query): Parameters<PingQuery>,
 ) -> Response {
-    let (name, count) = (query.name.clone(), query.count.unwrap_or(1).clamp(1, PINGS));
+    let (name, count) = (query.name.clone(), query.count.map_or(1, |count| count.0));
+    let Some(count) = u32::try_from(count).ok().filter(|count| (1..=PINGS).contains(count)) else {
+        let text = format!("count is from 1 to {PINGS}, not {count}");
+        return refusal(StatusCode::BAD_REQUEST, "usage", &text).into_response();
+    };
     match doors.ask(PATIENCE, |reply| Call::Ping { name, count, reply }).await {
         Ok(Ok(pings)) => Json(PingPage::of(query.name, pings)).into_response(),
         Ok(Err(PingFailure::Itself)) => {
@@ -177,20 +159,19 @@ pub(super) async fn ping(
     }
 }
 
-/// How long a client waits, by [`TIMEOUT_HEADER`].
-pub(super) fn deadline(headers: &HeaderMap) -> Duration {
-    let given = headers.get(TIMEOUT_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
-    given.map_or(limits::REQUEST_DEADLINE, Duration::from_millis)
-}
-
-pub(super) async fn kv(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn kv(
+    State(doors): State<Doors>,
+    patience: Patience,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let of_type = |kind: &str| headers.get(header::CONTENT_TYPE).is_some_and(|found| found == kind);
     let request = KvRequest::decode(body).ok().and_then(|request| request.request);
     let (true, Some(request)) = (of_type(PROTOBUF), request) else {
         let text = "the body must be a KvRequest as application/x-protobuf";
         return refusal(StatusCode::BAD_REQUEST, "usage", text).into_response();
     };
-    match keyspace::ask(&doors, request, deadline(&headers)).await {
+    match keyspace::ask(&doors, request, patience.0).await {
         Ok(answer) => ([(header::CONTENT_TYPE, PROTOBUF)], answer.encode_to_vec()).into_response(),
         Err(failure) => failed(&failure),
     }

@@ -2,7 +2,8 @@
 
 use super::keyspace::{self, Failure};
 use super::pages::WaitPage;
-use super::routes::{Parameters, refusal};
+use super::parameters::{Flag, Parameters};
+use super::routes::refusal;
 use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
@@ -19,9 +20,9 @@ use std::time::Duration;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WaitQuery {
     epoch: Option<u64>,
-    all_live: Option<u8>,
-    quorate: Option<u8>,
-    voters: Option<u8>,
+    all_live: Flag,
+    quorate: Flag,
+    voters: Flag,
     /// Seconds; without it an hour.
     timeout: Option<f64>,
 }
@@ -35,9 +36,8 @@ pub(super) async fn wait(
         Some(Ok(limit)) => limit.min(keyspace::LONGEST),
         Some(Err(_)) => return usage("timeout is seconds, such as 30 or 0.5"),
     };
-    let all_live = query.all_live.is_some_and(|flag| flag != 0);
-    let asked = |flag: Option<u8>| flag.is_some_and(|flag| flag != 0);
-    match (query.epoch, asked(query.quorate), asked(query.voters)) {
+    let all_live = query.all_live.0;
+    match (query.epoch, query.quorate.0, query.voters.0) {
         (Some(epoch), false, false) => {
             let waited =
                 keyspace::wait_epoch(&doors, HealthEpoch::new(epoch), all_live, limit).await;
