@@ -3,7 +3,11 @@
 use super::error::ConfigError;
 use super::quantity;
 use quorate_proto::NameError;
+use rustix::fs::OFlags;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::{Table, Value};
@@ -18,21 +22,31 @@ pub(super) struct Keys {
     table: Table,
 }
 
-/// Reads a text file of a sane size.
-pub(super) fn read_text(file: &Path, remedy: &str) -> Result<String, ConfigError> {
-    let unreadable = |reason: String| ConfigError::Unreadable {
+/// Reads a text file of a sane size. The remedy may hang on what kept it from being read.
+pub(super) fn read_text(
+    file: &Path,
+    remedy: impl Fn(io::ErrorKind) -> &'static str,
+) -> Result<String, ConfigError> {
+    read_regular(file).map_err(|error| ConfigError::Unreadable {
         file: file.to_owned(),
-        reason,
-        remedy: remedy.to_owned(),
-    };
-    let metadata = std::fs::metadata(file).map_err(|error| unreadable(error.to_string()))?;
-    if !metadata.is_file() {
-        return Err(unreadable("it is not a regular file".into()));
+        reason: error.to_string(),
+        remedy: remedy(error.kind()).to_owned(),
+    })
+}
+
+/// Whoever opens a pipe waits for its other end; this does not, and looks at what it opened.
+fn read_regular(file: &Path) -> io::Result<String> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let open = File::options().read(true).custom_flags(flags).open(file)?;
+    if !open.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
     }
-    if metadata.len() > MAX_FILE {
-        return Err(unreadable(format!("it is larger than {MAX_FILE} bytes")));
+    let mut text = String::new();
+    open.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("it is larger than {MAX_FILE} bytes")));
     }
-    std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))
+    Ok(text)
 }
 
 impl Keys {
@@ -42,7 +56,7 @@ impl Keys {
         known: &[&'static str],
         open: &[&str],
     ) -> Result<Self, ConfigError> {
-        let text = read_text(file, "create it, or name another with `--config`")?;
+        let text = read_text(file, |_| "create it, or name another with `--config`")?;
         Self::parse(file, &text, known, open)
     }
 

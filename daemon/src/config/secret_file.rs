@@ -6,6 +6,7 @@ use super::Environment;
 use super::error::ConfigError;
 use super::keys::{Keys, read_text};
 use quorate_transport::Secret;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ pub(super) fn read(
     let credential = environment.credentials.as_ref().map(|directory| directory.join("secret"));
     let default = credential.filter(|file| file.exists());
     let file = keys.path("secret_file", default, DEFAULT)?;
-    let text = read_text(&file, remedy_for(&file))?;
+    let text = read_text(&file, remedy_for)?;
     let by_systemd = environment.credentials.as_ref().is_some_and(|dir| file.starts_with(dir));
     // Of what systemd hands over the mode is systemd's: others read the file of which that is a copy.
     let judged = if by_systemd { environment.secret_source.as_deref() } else { Some(&*file) };
@@ -31,9 +32,9 @@ pub(super) fn read(
 }
 
 /// A secret that is there but closed to this user needs another owner, not another secret.
-fn remedy_for(file: &Path) -> &'static str {
-    match std::fs::File::open(file).map_err(|error| error.kind()) {
-        Err(std::io::ErrorKind::PermissionDenied) => {
+fn remedy_for(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::PermissionDenied => {
             "give it to the user that quorate runs as (`chown quorate FILE`), mode 0600"
         }
         _ => MAKE,

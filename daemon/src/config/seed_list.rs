@@ -35,7 +35,7 @@ pub(super) fn read(keys: &Keys) -> Result<Vec<String>, ConfigError> {
 }
 
 fn read_lines(file: &Path) -> Result<Vec<String>, ConfigError> {
-    let text = read_text(file, "create it with one seed a line, or write `seeds` instead")?;
+    let text = read_text(file, |_| "create it with one seed a line, or write `seeds` instead")?;
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or("").trim());
     Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

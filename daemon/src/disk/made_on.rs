@@ -25,7 +25,7 @@ pub(super) fn made_on(life: &Path, birth_dir: &Path, cluster: &ClusterName) -> M
     });
     compared.unwrap_or_else(|error| {
         tracing::warn!(
-            file = %here.display(), %error,
+            %error,
             "whether the data were made on this machine is not known; should they ever be copied, the copy is named by other signs"
         );
         MadeOn::Unknown
@@ -47,9 +47,10 @@ fn remembered(file: &Path, draw: impl FnOnce() -> io::Result<[u8; 16]>) -> io::R
             Ok(number)
         }
         content => {
-            let content = content?;
+            let named = |why: String| io::Error::other(format!("{}: {why}", file.display()));
+            let content = content.map_err(|error| named(error.to_string()))?;
             let body = unseal(MARK, &content).ok().and_then(|body| body.try_into().ok());
-            body.ok_or_else(|| io::Error::other("it is not as it was written"))
+            body.ok_or_else(|| named("it is not as it was written".to_owned()))
         }
     }
 }
@@ -69,5 +70,7 @@ mod tests {
         assert_eq!(on(here), MadeOn::Unknown);
         std::fs::write(life.join(NAME), b"torn").unwrap();
         assert_eq!(on(elsewhere), MadeOn::Unknown);
+        let no = remembered(&life.join(NAME), random).expect_err("it is torn").to_string();
+        assert!(no.starts_with(&life.join(NAME).display().to_string()), "{no}");
     }
 }

@@ -3,6 +3,7 @@
 use super::cluster::Cluster;
 use super::host::{Said, quorate, refused};
 use super::place::{binary, need_root};
+use rustix::fs::{FileType, Mode};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -99,6 +100,10 @@ fn a_secret_that_is_missing_short_several_or_no_secret_is_refused() {
     fs::remove_file(secret).unwrap();
     host.refuses().names(&[&path, "No such file", "quorate secret new"]);
     fs::create_dir(secret).unwrap();
+    host.refuses().names(&[&path, "not a regular file", "quorate secret new"]);
+    // Whoever opens a pipe waits for who writes into it: nobody does.
+    fs::remove_dir(secret).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, secret, FileType::Fifo, Mode::RUSR, 0).unwrap();
     host.refuses().names(&[&path, "not a regular file", "quorate secret new"]);
 }
 
