@@ -417,7 +417,8 @@ async fn run_loop(
     Loop::new(node, carrier, service, show).run(first, sources).await
 }
 
-/// Says goodbye for a daemon that crashed (DESIGN section 5): silent after a clean stop, refused while one runs.
+/// Says goodbye for a daemon that crashed, so that nobody has to wait for its silence. Says nothing after a clean stop, and refuses
+/// while a daemon runs.
 pub(crate) fn farewell(options: &RunOptions) -> ExitCode {
     let environment = Environment::of_process();
     let Ok(config) = Config::load(&options.config, options.host.as_deref(), &environment) else {

@@ -8,7 +8,7 @@ use crate::{Address, Digest, Generation, GenesisId, Instance};
 pub enum HelloKind {
     /// A running node.
     Node = 0,
-    /// Says only that this generation of this instance has ended (DESIGN section 5).
+    /// Says only that this generation of this instance has ended: a daemon that crashed cannot say so itself.
     Farewell = 1,
     /// Carries one snapshot beside the main connection of the same node.
     Bulk = 2,

@@ -1,4 +1,5 @@
-//! Lanes between nodes, and a frame on its way to one (DESIGN section 7).
+//! Lanes between nodes, and a frame on its way to one. A heartbeat must not wait behind a megabyte of log, so each lane has a
+//! stream and bounds of its own.
 
 use bytes::Bytes;
 use std::time::Duration;

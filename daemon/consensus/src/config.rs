@@ -73,7 +73,8 @@ pub struct Recovered {
 }
 
 impl Recovered {
-    /// The identical state that all founders start from: index 1, term 1 (DESIGN section 4).
+    /// The identical state that all founders start from, index 1 and term 1: made of the founding record alone, so that no two
+    /// logs begin differently.
     #[must_use]
     pub fn genesis(voters: &[RaftId]) -> Self {
         let mut voters: Vec<u64> = voters.iter().map(|id| id.get()).collect();

@@ -42,7 +42,8 @@ pub(crate) struct Facts {
     pub(crate) wanted: Option<usize>,
 }
 
-/// Voters for so many live nodes (DESIGN section 6): 1, 2, 3, 3, then 5.
+/// Voters for so many live nodes: 1, 2, 3, 3, then 5. A fourth voter would bear no more losses than three; of two, the second keeps
+/// a copy of every write.
 pub(crate) fn voter_target(live: usize) -> usize {
     match live {
         0 | 1 => 1,

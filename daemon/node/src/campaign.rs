@@ -1,5 +1,5 @@
 //! The end of a leadership, and the campaign on evidence of it: a voter that holds a farewell, a confirmed verdict or
-//! the leader's own word against it does not wait for the election timeout (DESIGN section 6).
+//! the leader's own word against it does not wait for the election timeout, because nobody can write until it has ended.
 //!
 //! The live voters go in turn, in the order of their Raft ids, until somebody leads. Nobody deposes a leader on less
 //! than that, and nobody at all who stood still. Knows nothing of what others report.

@@ -1,7 +1,7 @@
 //! Health as this node sees it: the newest committed view, whether there is a quorum, and who leads.
 //!
 //! The view comes from the node's own replica or from the leader's pings, whichever is newer; it never goes
-//! back. `quorate` ends when the leader's pings stop and no other leader appears (DESIGN section 8).
+//! back. `quorate` ends when the leader's pings stop and no other leader appears: an old view must not pass for the present one.
 
 use crate::event::{About, Output};
 use crate::node::Node;
