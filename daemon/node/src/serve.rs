@@ -64,8 +64,11 @@ impl Node {
                 if let Err(error) = self.check_write(&kv) {
                     self.finish_with(id, forward_answer::Outcome::Refused(kv_refusal(error)), out);
                 } else if self.disk_full.is_some() {
-                    let text = "the disk of the leader is full: reads go on, writes are refused until there is space";
-                    self.refuse(id, RefusalCode::NoSpace, text, out);
+                    let text = format!(
+                        "the disk of {}, which leads, is full; nothing was changed. Free space in its data directory",
+                        self.config.name
+                    );
+                    self.refuse(id, RefusalCode::NoSpace, &text, out);
                 } else {
                     self.propose_for(id, CommandBody::Kv(kv));
                 }

@@ -32,8 +32,8 @@ pub(crate) enum Failure {
     FateUnknown,
     /// Too much in flight.
     Busy,
-    /// The disk is full.
-    NoSpace,
+    /// The disk of the leader, which the sentence names, is full.
+    NoSpace(String),
     /// The daemon stops; nothing was proposed.
     Stopping,
     /// The write was done; its answer is too large to come from the leader.
@@ -83,7 +83,7 @@ impl Failure {
             RefusalCode::TimedOut if leader_known => Self::TimedOut,
             RefusalCode::TimedOut => Self::NoLeader,
             RefusalCode::Busy => Self::Busy,
-            RefusalCode::NoSpace => Self::NoSpace,
+            RefusalCode::NoSpace => Self::NoSpace(refusal.text),
             RefusalCode::Stopping => Self::Stopping,
             _ => Self::Other(refusal.text),
         }
@@ -100,7 +100,7 @@ impl Failure {
                 "etcdserver: request timed out, possibly due to previous leader failure",
             ),
             Self::Busy => (Code::ResourceExhausted, "etcdserver: too many requests"),
-            Self::NoSpace => (Code::ResourceExhausted, KvError::NoSpace.text()),
+            Self::NoSpace(_) => (Code::ResourceExhausted, KvError::NoSpace.text()),
             Self::Stopping => (Code::Unavailable, "etcdserver: server stopped"),
             Self::DoneTooLarge => return (Code::ResourceExhausted, ours(DONE_TOO_LARGE)),
             Self::Closed => return (Code::PermissionDenied, ours(CLOSED)),
@@ -123,7 +123,7 @@ impl Failure {
             Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout", TIMED_OUT),
             Self::FateUnknown => (StatusCode::GATEWAY_TIMEOUT, "fate-unknown", FATE_UNKNOWN),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", BUSY),
-            Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "no-space", NO_SPACE),
+            Self::NoSpace(text) => (StatusCode::INSUFFICIENT_STORAGE, "no-space", text.as_str()),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", STOPPING),
             Self::DoneTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "done-too-large", DONE_TOO_LARGE),
             Self::Closed => (StatusCode::FORBIDDEN, "closed", CLOSED),
@@ -140,8 +140,6 @@ const TIMED_OUT: &str =
     "not done in time; nothing was changed. Try again, or with a longer --timeout";
 const FATE_UNKNOWN: &str = "the leader was lost while it worked on this, or its answer did not come in time: it may or may not have happened. Read before writing again";
 const BUSY: &str = "too many requests are in flight; nothing was changed. Try again";
-const NO_SPACE: &str =
-    "the leader's disk is full; nothing was changed. Free space in its data directory";
 const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";
 const DONE_TOO_LARGE: &str = "the write was done, and only its answer cannot be had: it is too large, or too many large answers wait for their clients. Do not repeat the write; read what it read with a limit, or in pages";
 const CLOSED: &str = "the keyspace is not served here; use the unix socket, or set `keyspace_on_tcp = true` under [client]";
