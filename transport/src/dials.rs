@@ -61,6 +61,8 @@ pub(crate) struct Dialled {
     pub(crate) last: Option<DialFailure>,
     /// When a handshake was begun at that address last, without coming to anything since.
     pub(crate) knocked: Option<Instant>,
+    /// Since when nothing at all has answered there: since the end of the first such dial in a row.
+    pub(crate) unanswered: Option<Instant>,
 }
 
 /// All addresses that were dialled of late.
@@ -144,18 +146,24 @@ impl DialBook {
         }
     }
 
-    /// What a failed dial of this address says, with what comes in from there.
+    /// What a failed dial of this address says, with what comes in from there. A knock from before the first dial without an answer
+    /// says nothing: its daemon may have ended in between, or be about to start.
     pub(crate) fn judged(
-        &self,
+        &mut self,
         now: Instant,
         address: SocketAddr,
         failure: DialFailure,
     ) -> DialFailure {
-        let knocked = self.dials.get(&address).and_then(|dial| dial.told.knocked);
-        let of_late = knocked.is_some_and(|at| now.saturating_duration_since(at) < KNOCKED);
-        match failure {
-            DialFailure::NoAnswer if of_late => DialFailure::OneWay,
-            failure => failure,
+        let Some(dial) = self.dials.get_mut(&address) else { return failure };
+        if failure != DialFailure::NoAnswer {
+            dial.told.unanswered = None;
+            return failure;
+        }
+        let since = *dial.told.unanswered.get_or_insert(now);
+        let of_late = |at: Instant| now.saturating_duration_since(at) < KNOCKED;
+        match dial.told.knocked.filter(|at| *at > since && of_late(*at)) {
+            Some(_) => DialFailure::OneWay,
+            None => failure,
         }
     }
 
@@ -228,13 +236,34 @@ mod tests {
         let judged = |book: &mut DialBook, at| book.judged(at, address, DialFailure::NoAnswer);
         assert_eq!(book.begin(now, address, false), Begin::Now);
         assert_eq!(judged(&mut book, now), DialFailure::NoAnswer);
-        book.knocked(now, address);
+        let knock = now + Duration::from_millis(1);
+        book.knocked(knock, address);
         assert_eq!(judged(&mut book, now + KNOCKED / 2), DialFailure::OneWay);
-        assert_eq!(judged(&mut book, now + KNOCKED), DialFailure::NoAnswer, "it does no more");
+        assert_eq!(judged(&mut book, knock + KNOCKED), DialFailure::NoAnswer, "it does no more");
         let twice = book.judged(now, address, DialFailure::Twice);
         assert_eq!(twice, DialFailure::Twice, "an answer came");
         book.heard(now, address);
         assert_eq!(judged(&mut book, now), DialFailure::NoAnswer);
+    }
+
+    #[test]
+    fn a_daemon_that_knocked_and_then_ended_or_that_just_starts_is_not_called_one_way() {
+        let mut book = DialBook::default();
+        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        let other = || DialFailure::OtherSecret { theirs: "a".to_owned(), ours: "b".to_owned() };
+        assert_eq!(book.begin(now, address, false), Begin::Now);
+        // The two refuse each other, each time that one dials.
+        book.knocked(now, address);
+        assert_eq!(book.judged(now, address, other()), other());
+        // It is started again: a dial of that moment reaches nobody, and its own come soon after.
+        let judged = book.judged(now + second, address, DialFailure::NoAnswer);
+        assert_eq!(judged, DialFailure::NoAnswer);
+        book.knocked(now + 2 * second, address);
+        assert_eq!(book.judged(now + 3 * second, address, other()), other());
+        let judged = book.judged(now + 4 * second, address, DialFailure::NoAnswer);
+        assert_eq!(judged, DialFailure::NoAnswer, "it answered in between");
     }
 
     #[test]
