@@ -7,6 +7,7 @@
 use quorate_node::Refusals;
 use quorate_node::status::Bound;
 use quorate_proto::{MemberCause, Moment, Reason};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -81,6 +82,8 @@ pub(crate) struct Crowds {
 pub(crate) struct DoorCrowds {
     /// Connections that are served; further ones are told that the door is full.
     pub(crate) connections: Places,
+    /// Of these, what each user of this host has.
+    pub(crate) users: Users,
     /// Watches of health and events.
     pub(crate) watches: Places,
 }
@@ -111,6 +114,7 @@ impl Default for Crowds {
                     "unix-connections",
                     "connections to the unix socket are open",
                 ),
+                users: Users::default(),
                 watches: watches(
                     "unix-watches",
                     "watches of health or events are open at the unix socket",
@@ -121,6 +125,7 @@ impl Default for Crowds {
                     "tcp-connections",
                     "connections to the TCP address are open",
                 ),
+                users: Users::default(),
                 watches: watches(
                     "tcp-watches",
                     "watches of health or events are open at the TCP address",
@@ -158,6 +163,24 @@ impl Crowds {
     /// Of which somebody was refused within the last minute.
     pub(crate) fn reasons(&self, now: Moment) -> impl Iterator<Item = Reason> {
         self.all().into_iter().filter_map(move |places| places.reason(now))
+    }
+}
+
+/// What one user may have of the places of a door: half, so that the programs of one leave room for those of all others. Root's have no
+/// such limit, for it is root who looks what is wrong. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Users(Arc<Mutex<BTreeMap<u32, Places>>>);
+
+impl Users {
+    /// A place among all for a program of this user; none when the door is full, or full of that user's.
+    pub(crate) fn enter(&self, all: &Places, user: Option<u32>, now: Moment) -> Option<Shared> {
+        let own = user.filter(|user| *user != 0).map(|user| {
+            let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Whoever has no place needs no entry: there are never more than places.
+            users.retain(|other, places| *other == user || places.bound().used > 0);
+            users.entry(user).or_insert_with(|| all.half()).clone()
+        });
+        Shared::take(all, own.as_ref(), 1, now)
     }
 }
 
@@ -266,5 +289,22 @@ mod tests {
         );
         assert_eq!(places.reason(later + Duration::from_mins(1)), None);
         assert_eq!(places.bound().refused, 2, "the count stays");
+    }
+
+    #[test]
+    fn the_programs_of_one_user_leave_half_of_a_door_to_the_others_and_root_finds_a_place() {
+        let (door, users) = (Places::new("door", 6, 1, "connections are open"), Users::default());
+        let enter = |user| users.enter(&door, user, START);
+        let mut greedy: Vec<Shared> = std::iter::from_fn(|| enter(Some(1_000))).collect();
+        assert_eq!((greedy.len(), door.bound().refused), (3, 1));
+        let other = enter(Some(1_001)).expect("there is room for others");
+        let root = [(); 2].map(|()| enter(Some(0)).expect("and for root"));
+        assert!(enter(Some(0)).is_none(), "all six are taken");
+        drop((other, root));
+        assert!(enter(Some(1_000)).is_none(), "the others have gone, and it has its half");
+        greedy.pop();
+        assert!(enter(Some(1_000)).is_some());
+        let strangers = [(); 6].map(|()| enter(None));
+        assert_eq!(strangers.iter().flatten().count(), 4, "who has no user shares the door alone");
     }
 }

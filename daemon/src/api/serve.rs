@@ -10,7 +10,7 @@ use super::lenient::Lenient;
 use super::stalls::Stalls;
 use super::{UnixDoor, routes};
 use crate::clock;
-use crate::crowds::{Held, Places};
+use crate::crowds::{DoorCrowds, Shared};
 use crate::doors::{Closing, Doors};
 use axum::Router;
 use hyper::service::{Service as _, service_fn};
@@ -87,6 +87,16 @@ enum Stream {
     Tcp(TcpStream),
 }
 
+impl Stream {
+    /// The user whose program this is, where the kernel tells.
+    fn user(&self) -> Option<u32> {
+        match self {
+            Self::Unix(stream) => stream.peer_cred().ok().map(|peer| peer.uid()),
+            Self::Tcp(_) => None,
+        }
+    }
+}
+
 impl Listener {
     /// Lets nobody in any more, so that the queue has an end; who comes now is told that nobody listens. A TCP queue has no such
     /// word: what comes there behind the last look is reset.
@@ -127,11 +137,11 @@ impl Listener {
 }
 
 async fn accept(listener: Listener, doors: Doors, guard: Guard) {
-    let (places, closing) =
-        (doors.crowds.at(doors.unix).connections.clone(), doors.closing.clone());
+    let (crowd, closing) = (doors.crowds.at(doors.unix).clone(), doors.closing.clone());
     let crowds = doors.crowds.clone();
-    let most =
-        usize::try_from(places.bound().limit).unwrap_or(usize::MAX).saturating_add(TURNED_AWAY);
+    let most = usize::try_from(crowd.connections.bound().limit)
+        .unwrap_or(usize::MAX)
+        .saturating_add(TURNED_AWAY);
     let (router, full) = (routes::router(doors.clone(), guard.clone()), routes::full(doors, guard));
     let mut connections = JoinSet::new();
     let asked = closing.clone().asked();
@@ -142,7 +152,7 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.next(), if connections.len() < most => match accepted {
                 Ok(stream) => {
-                    let entered = full_or(&places, &router, &full);
+                    let entered = full_or(&crowd, &stream, &router, &full);
                     let client = Connection::new(&crowds);
                     connections.spawn(enter(stream, entered, client, closing.clone()));
                 }
@@ -159,7 +169,7 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
         && let Ok(stream) = listener.waiting()
     {
         let client = Connection::new(&crowds);
-        let entered = full_or(&places, &router, &full);
+        let entered = full_or(&crowd, &stream, &router, &full);
         connections.spawn(enter(stream, entered, client, closing.clone()));
     }
     drop(listener);
@@ -167,15 +177,20 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
 }
 
 /// What serves a client, with its place; what tells that the door is full where there is none.
-fn full_or(places: &Places, router: &Router, full: &Router) -> (Router, Option<Held>) {
-    let place = places.take(1, clock::now());
+fn full_or(
+    crowd: &DoorCrowds,
+    stream: &Stream,
+    router: &Router,
+    full: &Router,
+) -> (Router, Option<Shared>) {
+    let place = crowd.users.enter(&crowd.connections, stream.user(), clock::now());
     (if place.is_some() { router } else { full }.clone(), place)
 }
 
 /// Serves a client; one without a place not for long.
 async fn enter(
     stream: Stream,
-    (router, place): (Router, Option<Held>),
+    (router, place): (Router, Option<Shared>),
     client: Arc<Connection>,
     closing: Closing,
 ) {

@@ -6,7 +6,7 @@ use crate::api::holdings::{Connection, take_answer};
 use crate::api::pages::RefusalPage;
 use crate::api::tests::{Stage, get_at, refuse};
 use crate::api::{open_unix, routes, serve_unix};
-use crate::crowds::{Crowds, DoorCrowds, Places};
+use crate::crowds::{Crowds, DoorCrowds, Places, Users};
 use crate::doors::{Closing, Doors};
 use axum::body::Body;
 use axum::response::Response;
@@ -131,6 +131,7 @@ async fn whoever_takes_nothing_of_an_answer_loses_the_connection() {
 fn open(stage: &Stage, connections: usize, watches: usize) -> (PathBuf, Crowds) {
     let places = |word, limit| Places::new(word, limit, 1, "places are taken");
     let door = DoorCrowds {
+        users: Users::default(),
         connections: places("unix-connections", connections),
         watches: places("unix-watches", watches),
     };
