@@ -57,7 +57,12 @@ impl LargeRead {
             true => Err(KvError::AnswerTooLarge),
             false => self.state.read(&self.request),
         };
-        self.wrap(answer.map_err(kv_refusal))
+        // Alike whoever asked: what fits must not hang on which node leads.
+        let answer = answer.map_err(kv_refusal).and_then(|response| {
+            let fits = response.encoded_len() <= limits::RANGE_ANSWER;
+            fits.then_some(response).ok_or_else(|| too_large(false))
+        });
+        self.wrap(answer)
     }
 
     /// The answer where other reads have all the places, or had them until the deadline.
@@ -76,9 +81,6 @@ impl LargeRead {
             }),
             Asker::Node(_) => {
                 let outcome = match answer {
-                    Ok(response) if response.encoded_len() > limits::RANGE_ANSWER => {
-                        forward_answer::Outcome::Refused(too_large(false))
-                    }
                     Ok(response) => forward_answer::Outcome::Kv(response),
                     Err(refusal) => forward_answer::Outcome::Refused(refusal),
                 };

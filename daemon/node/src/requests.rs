@@ -203,11 +203,11 @@ impl Node {
             return;
         }
         let Some(request) = self.requests.remove(id) else { return };
-        let crosses = !matches!(request.origin, Origin::Client(_));
         let answer = match outcome {
             forward_answer::Outcome::Refused(refusal) => Err(refusal),
+            // Alike whoever asked: what fits must not hang on which node leads.
             forward_answer::Outcome::Kv(response)
-                if crosses && response.encoded_len() > limits::RANGE_ANSWER =>
+                if response.encoded_len() > limits::RANGE_ANSWER =>
             {
                 Err(too_large(matches!(request.work, Work::Write(_))))
             }
