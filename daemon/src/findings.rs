@@ -3,7 +3,7 @@
 
 use crate::api::pages::{MemberPage, OpinionPage, ReasonPage, StatusPage};
 use crate::link_line::LinkLine;
-use quorate_proto::{Cause, MemberCause, ReasonCode, STOPPED_IN_ORDER};
+use quorate_proto::{Cause, Goodbye, MemberCause, ReasonCode};
 use serde::{Deserialize, Serialize};
 
 /// One thing that is not as it should be.
@@ -94,7 +94,7 @@ fn explains_absence(code: &str) -> bool {
 
 /// Who stopped in order is not missed, but a voter counts in the majority as long as it is one. This node itself answers.
 fn is_gone(member: &MemberPage, page: &StatusPage) -> bool {
-    let crashed = || !member.reason.contains(STOPPED_IN_ORDER);
+    let crashed = || member.goodbye.as_deref() != Goodbye::Stopped.word();
     let gone = match member.state.as_str() {
         "down" => true,
         "left" => member.role == "voter" || crashed(),

@@ -2,29 +2,8 @@
 
 use crate::verdicts::Opinion;
 use bytes::Bytes;
-use quorate_proto::{
-    Card, DetectorMessage, Generation, Instance, STOPPED_IN_ORDER, Session, SessionEnd,
-};
+use quorate_proto::{Card, DetectorMessage, Generation, Goodbye, Instance, Session, SessionEnd};
 use std::net::SocketAddr;
-
-/// Who says that a start has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goodbye {
-    /// The daemon itself, which stops in order.
-    Daemon,
-    /// Its unit, for a daemon that ended without a word: it crashed, or was killed.
-    Unit,
-}
-
-impl Goodbye {
-    /// The reason of the departure.
-    pub(crate) fn reason(self) -> &'static str {
-        match self {
-            Self::Daemon => STOPPED_IN_ORDER,
-            Self::Unit => "its daemon crashed or was killed; its unit said goodbye for it",
-        }
-    }
-}
 
 /// What a detector is told.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,13 +2,13 @@
 
 use crate::codec::PacketError;
 use crate::detector::{Detector, post};
-use crate::event::{DetectorOutput, Goodbye};
+use crate::event::DetectorOutput;
 use crate::ping::letter;
 use crate::swim::Effects;
 use quorate_proto::detector_message::Body;
 use quorate_proto::{
-    Card, ConfirmAnswer, ConfirmAsk, DetectorMessage, Generation, Instance, LifeAnswer, Moment,
-    Session, SessionEnd, Verdict, limits,
+    Card, ConfirmAnswer, ConfirmAsk, DetectorMessage, Generation, Goodbye, Instance, LifeAnswer,
+    Moment, Session, SessionEnd, Verdict, limits,
 };
 use std::net::SocketAddr;
 

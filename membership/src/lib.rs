@@ -24,7 +24,7 @@ mod verdicts;
 pub use codec::PacketError;
 pub use config::{DetectorConfig, Profile, SwimProfile};
 pub use detector::Detector;
-pub use event::{DetectorInput, DetectorOutput, Goodbye};
+pub use event::{DetectorInput, DetectorOutput};
 pub use founding::{
     DURABLE_WORD, FounderSelf, Founding, FoundingConfig, FoundingInput, FoundingOutput,
     MAJORITY_WORD, Margin, Mode, ModeError, Outcome, OwnSlot, ProofError, check_founded, quorum,

@@ -5,8 +5,7 @@
 //! reported once, and so is a condemnation that rests on a new silence. A sign of life has its moment, which no verdict
 //! makes younger. Texts are for people and are never read back.
 
-use crate::event::Goodbye;
-use quorate_proto::{Generation, Instance, Moment, Verdict, limits};
+use quorate_proto::{Generation, Goodbye, Instance, Moment, Verdict, limits};
 use std::collections::BTreeMap;
 
 /// This node's opinion of another.
@@ -30,6 +29,8 @@ pub struct Opinion {
     pub heard: Option<Moment>,
     /// Not before this did one whom we asked about this start of it hear it.
     pub vouched: Option<Moment>,
+    /// Who said that this start has ended.
+    pub goodbye: Goodbye,
 }
 
 /// What a claim rests on.
@@ -127,7 +128,10 @@ impl Verdicts {
             return None;
         }
         let reason = by.reason().to_owned();
-        self.put(now, instance, generation, Verdict::Left, reason, Source::Confirmed)
+        self.put(now, instance, generation, Verdict::Left, reason, Source::Confirmed)?;
+        let opinion = self.opinions.get_mut(&instance)?;
+        opinion.goodbye = by;
+        Some(opinion.clone())
     }
 
     /// Silence, not confirmed by anybody.
@@ -224,6 +228,7 @@ impl Verdicts {
             direct,
             heard,
             vouched,
+            goodbye: Goodbye::None,
         };
         self.opinions.insert(instance, opinion.clone());
         Some(opinion)

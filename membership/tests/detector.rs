@@ -3,8 +3,8 @@
 mod detector_world;
 
 use detector_world::{World, instance, ms};
-use quorate_membership::{DetectorInput, Goodbye, Opinion};
-use quorate_proto::{Generation, SessionEnd, Verdict};
+use quorate_membership::{DetectorInput, Opinion};
+use quorate_proto::{Generation, Goodbye, SessionEnd, Verdict};
 use std::time::Duration;
 
 /// A world that has run for a while, with an empty log.
@@ -181,13 +181,13 @@ fn the_reason_of_a_departure_says_who_said_goodbye() {
     let mut world = settled(3, 7);
     let generation = Generation::new(1);
     for (host, by, words) in
-        [(1, Goodbye::Daemon, "stopped in order"), (2, Goodbye::Unit, "crashed or was killed")]
+        [(1, Goodbye::Stopped, "stopped in order"), (2, Goodbye::Crashed, "crashed or was killed")]
     {
         world.kill(host);
         let instance = instance(host);
         world.feed(0, DetectorInput::Farewell { instance, generation, by });
         let left = opinion(&world, 0, host);
-        assert_eq!(left.verdict, Verdict::Left);
+        assert_eq!((left.verdict, left.goodbye), (Verdict::Left, by));
         assert!(left.reason.contains(words), "{}", left.reason);
     }
 }
@@ -200,7 +200,7 @@ fn a_goodbye_of_an_earlier_start_changes_nothing() {
     world.run(ms(2_000));
     world.log.clear();
     let (instance, generation) = (instance(2), Generation::new(1));
-    world.feed(0, DetectorInput::Farewell { instance, generation, by: Goodbye::Daemon });
+    world.feed(0, DetectorInput::Farewell { instance, generation, by: Goodbye::Stopped });
     world.run(ms(2_000));
     assert!(world.log.is_empty(), "{:#?}", world.last_changes());
 }

@@ -1,13 +1,11 @@
 //! One detector alone, at the edges: strangers' bytes, full tables, other nodes' questions.
 
 use bytes::Bytes;
-use quorate_membership::{
-    Detector, DetectorConfig, DetectorInput, DetectorOutput, Goodbye, Profile,
-};
+use quorate_membership::{Detector, DetectorConfig, DetectorInput, DetectorOutput, Profile};
 use quorate_proto::detector_message::Body;
 use quorate_proto::{
     Address, Card, ClusterName, ConfirmAnswer, ConfirmAsk, DetectorMessage, Digest, Generation,
-    Instance, LifeAnswer, LifeProbe, Moment, NodeKey, NodeName, Session, Verdict, limits,
+    Goodbye, Instance, LifeAnswer, LifeProbe, Moment, NodeKey, NodeName, Session, Verdict, limits,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -204,7 +202,7 @@ fn a_question_about_a_node_that_said_goodbye_is_answered_at_once() {
     let mut node = Node::new(ME);
     (2..=3).for_each(|peer| drop(node.meet(peer, 1)));
     let generation = Generation::new(1);
-    node.feed(DetectorInput::Farewell { instance: instance(3), generation, by: Goodbye::Daemon });
+    node.feed(DetectorInput::Farewell { instance: instance(3), generation, by: Goodbye::Stopped });
     assert_eq!(answers(&node.ask(2, 3)), [(instance(2), false)]);
 }
 
@@ -218,7 +216,7 @@ fn a_goodbye_of_a_start_that_was_never_met_is_none_of_the_one_that_runs() {
         node.feed(DetectorInput::Farewell {
             instance: instance(3),
             generation,
-            by: Goodbye::Daemon,
+            by: Goodbye::Stopped,
         });
     }
     assert_eq!(answers(&node.ask(2, 3)), [(instance(2), true)]);

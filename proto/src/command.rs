@@ -28,6 +28,9 @@ pub struct StateChange {
     /// Another address that it was met at while the committed one answers. Remembered until it moves or starts again.
     #[prost(message, optional, tag = "7")]
     pub also_at: Option<Address>,
+    /// Of one that has left: who said so.
+    #[prost(enumeration = "crate::Goodbye", tag = "8")]
+    pub goodbye: i32,
 }
 
 /// A difference between evidence and committed health, proposed by the leader.

@@ -1,6 +1,6 @@
 //! One node's own opinions: verdicts, the questions that confirm them, and the dissent sent to the leader.
 
-use crate::{Address, Generation, HealthEpoch, Instance};
+use crate::{Address, Generation, Goodbye, HealthEpoch, Instance};
 
 /// One node's opinion of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -37,6 +37,9 @@ pub struct VerdictReport {
     /// Whether another node than the reporter confirmed it.
     #[prost(bool, tag = "6")]
     pub confirmed: bool,
+    /// Of one that has left: who said so.
+    #[prost(enumeration = "Goodbye", tag = "7")]
+    pub goodbye: i32,
 }
 
 /// A node's verdicts minus the committed health it has applied; sent whole to the leader.

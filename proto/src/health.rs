@@ -61,8 +61,39 @@ pub struct Label {
     pub value: String,
 }
 
-/// How the reason of a member begins that said goodbye itself, as it was stopped in order.
-pub const STOPPED_IN_ORDER: &str = "stopped in order and said goodbye";
+/// Who said that a start of a node has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum Goodbye {
+    /// Nobody: it has not ended, or is silent.
+    None = 0,
+    /// The daemon itself, which stopped in order.
+    Stopped = 1,
+    /// Its unit, for a daemon that ended without a word: it crashed, or was killed.
+    Crashed = 2,
+}
+
+impl Goodbye {
+    /// The word that programs see; none where nobody said it.
+    #[must_use]
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Stopped => Some("stopped"),
+            Self::Crashed => Some("crashed"),
+        }
+    }
+
+    /// The reason of the departure, for people.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::None => "no goodbye was said",
+            Self::Stopped => "stopped in order and said goodbye",
+            Self::Crashed => "its daemon crashed or was killed; its unit said goodbye for it",
+        }
+    }
+}
 
 /// One node in the committed view.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
@@ -103,6 +134,9 @@ pub struct Member {
     /// Another address that it was met at while `address` answered too; absent for nearly every host.
     #[prost(message, optional, tag = "12")]
     pub also_at: Option<Address>,
+    /// Of one that has left: who said so.
+    #[prost(enumeration = "Goodbye", tag = "13")]
+    pub goodbye: i32,
 }
 
 /// All nodes at one epoch, ordered by name.

@@ -97,6 +97,14 @@ wide_id! {
     NodeKey, 32, first = "1", second = "2", third = "3", fourth = "4"
 }
 
+impl Instance {
+    /// The name of a founder where another one has the same: hosts that are all called `localhost` found a cluster together.
+    #[must_use]
+    pub fn told_apart(self, name: &str) -> String {
+        format!("{name}-{}", self.short())
+    }
+}
+
 /// Durable counter of the starts of an instance; GENESIS's boot counter. The first start is 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Message)]
 #[prost(skip_debug)]

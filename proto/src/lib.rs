@@ -46,8 +46,7 @@ pub use founding::{
 };
 pub use hash::{Digest, founders_digest, raft_id, sha256, short_hash};
 pub use health::{
-    HealthChange, HealthDelta, HealthUpdate, HealthView, Label, Member, MemberState, Role,
-    STOPPED_IN_ORDER,
+    Goodbye, HealthChange, HealthDelta, HealthUpdate, HealthView, Label, Member, MemberState, Role,
 };
 pub use hello::{Hello, HelloKind};
 pub use id::{ClusterName, Generation, GenesisId, Instance, NameError, NodeKey, NodeName, RaftId};

@@ -5,7 +5,8 @@
 
 use crate::roster::{Draft, Roster};
 use quorate_proto::{
-    Admit, GenesisId, HealthDelta, HealthEpoch, Instance, Member, MemberState, NodeName, limits,
+    Admit, GenesisId, Goodbye, HealthDelta, HealthEpoch, Instance, Member, MemberState, NodeName,
+    limits,
 };
 use std::sync::Arc;
 
@@ -96,6 +97,7 @@ impl Roster {
                     since_unix_ms: admit.at_unix_ms,
                     labels: admit.labels.clone(),
                     also_at: None,
+                    goodbye: Goodbye::None.into(),
                 };
                 draft.put(member);
             }
@@ -162,6 +164,7 @@ fn readmit(draft: &mut Draft<'_>, known: &Member, admit: &Admit) {
         member.since_epoch = draft.epoch;
         member.since_unix_ms = admit.at_unix_ms;
         member.reason = "started again".to_owned();
+        member.goodbye = Goodbye::None.into();
     }
     if member != *known {
         draft.put(member);

@@ -4,8 +4,8 @@
 
 use crate::roster::{Roster, cut};
 use quorate_proto::{
-    ConfState, Founded, Generation, HealthDelta, HealthEpoch, HealthProposal, Instance, Member,
-    MemberState, Role, StateChange,
+    ConfState, Founded, Generation, Goodbye, HealthDelta, HealthEpoch, HealthProposal, Instance,
+    Member, MemberState, Role, StateChange,
 };
 use std::sync::Arc;
 
@@ -24,11 +24,8 @@ impl Roster {
             // A founding never has two founders of one name; if it had, both must stay visible.
             let doubled =
                 founded.record.voters.iter().filter(|other| other.name == voter.name).count() > 1;
-            let name = if doubled {
-                format!("{}-{}", voter.name, voter.instance.short())
-            } else {
-                voter.name.clone()
-            };
+            let name =
+                if doubled { voter.instance.told_apart(&voter.name) } else { voter.name.clone() };
             let member = Member {
                 name,
                 instance: voter.instance,
@@ -117,6 +114,8 @@ fn judged(member: &Member, change: &StateChange, epoch: HealthEpoch, at: u64) ->
         changed.since_epoch = epoch;
         changed.since_unix_ms = at;
         changed.reason = reason(change);
+        let left = state == MemberState::Left;
+        changed.goodbye = if left { change.goodbye } else { Goodbye::None.into() };
     }
     Some(changed)
 }

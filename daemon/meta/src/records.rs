@@ -81,6 +81,9 @@ fn member_json(member: &Member) -> String {
     json.text("state", state_word(member.state));
     json.number("since_epoch", member.since_epoch.get());
     json.text("reason", &member.reason);
+    if let Some(word) = member.goodbye().word() {
+        json.text("goodbye", word);
+    }
     json.number("since_unix_ms", member.since_unix_ms);
     json.begin("labels", '{');
     for label in &member.labels {

@@ -332,3 +332,23 @@ fn an_entry_is_not_applied_twice() {
     let mut meta = Replica::new().meta;
     meta.apply_nothing(1);
 }
+
+#[test]
+fn a_member_says_who_said_its_goodbye_until_it_is_there_again() {
+    let mut replica = Replica::new();
+    let said = |replica: &Replica| replica.meta.member(instance(2)).unwrap().goodbye();
+    let crashed =
+        StateChange { goodbye: Goodbye::Crashed.into(), ..change(2, 1, MemberState::Left) };
+    propose(&mut replica, vec![crashed.clone()]);
+    assert_eq!(said(&replica), Goodbye::Crashed);
+    let_in(&mut replica, Admit { generation: Generation::new(2), ..admit("n2", 2) }).unwrap();
+    assert_eq!(said(&replica), Goodbye::None, "it asked to be let in");
+    let stopped =
+        StateChange { generation: Generation::new(2), goodbye: Goodbye::Stopped.into(), ..crashed };
+    propose(&mut replica, vec![stopped.clone()]);
+    assert_eq!(said(&replica), Goodbye::Stopped);
+    let back =
+        StateChange { generation: Generation::new(3), state: MemberState::Alive as i32, ..stopped };
+    propose(&mut replica, vec![back]);
+    assert_eq!(said(&replica), Goodbye::None, "nobody who is there has said goodbye");
+}

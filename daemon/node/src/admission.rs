@@ -382,9 +382,14 @@ impl Node {
             return true;
         }
         let Some(group) = &self.group else { return true };
+        let known = group.meta.member(asker.admit.instance).cloned();
+        // A founder that was told apart from others of its name keeps the name that it got.
+        let apart = asker.admit.instance.told_apart(&asker.admit.name);
+        if let Some(known) = known.as_ref().filter(|known| known.name == apart) {
+            asker.admit.name.clone_from(&known.name);
+        }
         let holder = group.meta.member_by_name(&asker.admit.name).cloned();
         let other = holder.filter(|holder| holder.instance != asker.admit.instance);
-        let known = group.meta.member(asker.admit.instance).cloned();
         if let Some(holder) = other {
             let patience_is_over = self.now.since(asker.since) >= CHALLENGE;
             match self.claim(&holder, &asker.admit, patience_is_over, out) {

@@ -89,6 +89,7 @@ impl Evidence {
                     word,
                     at: before(heard.said, report.age_ms),
                     reason: report.reason.chars().take(limits::REASON).collect(),
+                    goodbye: report.goodbye(),
                 });
             }
         }
@@ -134,6 +135,7 @@ fn report(now: Moment, opinion: Opinion, member: &Member) -> Option<VerdictRepor
         reason: opinion.reason,
         age_ms: u64::try_from(age).unwrap_or(u64::MAX),
         confirmed: opinion.confirmed,
+        goodbye: opinion.goodbye.into(),
     })
 }
 
@@ -276,7 +278,7 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_proto::Generation;
+    use quorate_proto::{Generation, Goodbye};
 
     fn at(millis: u64) -> Moment {
         Moment::ZERO + Duration::from_millis(millis)
@@ -295,6 +297,7 @@ mod tests {
             direct: true,
             heard: Some(at(9_500)),
             vouched: None,
+            goodbye: Goodbye::None,
         };
         let generation = Generation::new(3);
         let member = Member { instance, generation, state: state.into(), ..Member::default() };
@@ -337,6 +340,7 @@ mod tests {
             direct: true,
             heard,
             vouched: None,
+            goodbye: Goodbye::None,
         };
         assert!(report(at(10_000), heard(Some(at(7_001))), &member).is_some());
         assert!(report(at(10_000), heard(Some(at(7_000))), &member).is_none());

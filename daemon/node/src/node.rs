@@ -34,10 +34,10 @@ use crate::trust::Trust;
 use crate::turned_away::TurnedAway;
 use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
-use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput, Goodbye};
+use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
 use quorate_proto::{
-    DialFailure, Envelope, EnvelopeBody, Generation, GenesisId, HealthEpoch, Instance, Moment,
-    RaftMessage,
+    DialFailure, Envelope, EnvelopeBody, Generation, GenesisId, Goodbye, HealthEpoch, Instance,
+    Moment, RaftMessage,
 };
 use std::collections::VecDeque;
 
@@ -336,7 +336,7 @@ impl Node {
             EnvelopeBody::Farewell(generation) => {
                 let generation = Generation::new(generation).min(speaking);
                 self.step_detector(
-                    DetectorInput::Farewell { instance: from, generation, by: Goodbye::Daemon },
+                    DetectorInput::Farewell { instance: from, generation, by: Goodbye::Stopped },
                     out,
                 );
             }

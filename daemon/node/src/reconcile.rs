@@ -10,8 +10,8 @@ use crate::timers::Timer;
 use crate::weighing::{Voice, Word, weigh};
 use quorate_membership::{Opinion, Profile};
 use quorate_proto::{
-    CommandBody, HealthProposal, Instance, Member, MemberState, Moment, StateChange, Verdict,
-    limits,
+    CommandBody, Goodbye, HealthProposal, Instance, Member, MemberState, Moment, StateChange,
+    Verdict, limits,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,7 +149,8 @@ impl Node {
     fn own_voices(&self, own: &Opinion, voices: &mut Vec<Voice>) {
         let mut say = |word, at, reason: &str| {
             let (by, reason) = (self.config.instance, reason.to_owned());
-            voices.push(Voice { by, generation: own.generation, word, at, reason });
+            let (generation, goodbye) = (own.generation, own.goodbye);
+            voices.push(Voice { by, generation, word, at, reason, goodbye });
         };
         let answers = if own.verdict == Verdict::Alive { &own.reason } else { "answers" };
         own.heard.into_iter().for_each(|at| say(Word::Heard, at, answers));
@@ -200,6 +201,7 @@ impl Node {
             reporter: self.reporter(voice.by),
             address: self.moved_to(member).filter(|_| own).map(Into::into),
             also_at: self.whereabouts.also_at(member).filter(|_| own).map(Into::into),
+            goodbye: voice.goodbye.into(),
         })
     }
 
@@ -229,6 +231,7 @@ impl Node {
             reporter: self.config.name.to_string(),
             address,
             also_at,
+            goodbye: Goodbye::None.into(),
         })
     }
 
@@ -247,6 +250,7 @@ impl Node {
             reporter: self.config.name.to_string(),
             address: moved.map(Into::into),
             also_at: None,
+            goodbye: Goodbye::None.into(),
         })
     }
 

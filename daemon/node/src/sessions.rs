@@ -7,8 +7,8 @@ use crate::event::Output;
 use crate::names::is_at;
 use crate::node::Node;
 use crate::peers::Comer;
-use quorate_membership::{DetectorInput, FoundingInput, Goodbye};
-use quorate_proto::{Choice, Generation, Instance, NodeKey, Session, SessionEnd, Verdict};
+use quorate_membership::{DetectorInput, FoundingInput};
+use quorate_proto::{Choice, Generation, Goodbye, Instance, NodeKey, Session, SessionEnd, Verdict};
 use std::time::Duration;
 
 /// A session that has stood for so long is older than what a leader said on its way here.
@@ -108,7 +108,7 @@ impl Node {
             return;
         }
         self.step_detector(
-            DetectorInput::Farewell { instance, generation, by: Goodbye::Unit },
+            DetectorInput::Farewell { instance, generation, by: Goodbye::Crashed },
             out,
         );
         // Said for a process that is dead: its session stands only because nobody has noticed.

@@ -4,7 +4,7 @@
 //! the newest evidence wins, and what is committed is evidence of the moment on which it rests. So nothing that was known
 //! when a state was committed can undo it. Knows nothing of where a voice came from, and reads no clock.
 
-use quorate_proto::{Generation, Instance, MemberState, Moment};
+use quorate_proto::{Generation, Goodbye, Instance, MemberState, Moment};
 
 /// What a voice says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) struct Voice {
     pub(crate) at: Moment,
     /// Why, for people.
     pub(crate) reason: String,
+    /// Of a goodbye: who said it.
+    pub(crate) goodbye: Goodbye,
 }
 
 /// What is committed of a member.
@@ -75,7 +77,14 @@ mod tests {
 
     fn voice(word: Word, generation: u64, millis: u64) -> Voice {
         let (by, reason) = (Instance::from_bytes([1; 16]), String::new());
-        Voice { by, generation: Generation::new(generation), word, at: at(millis), reason }
+        Voice {
+            by,
+            generation: Generation::new(generation),
+            word,
+            at: at(millis),
+            reason,
+            goodbye: Goodbye::None,
+        }
     }
 
     /// What voices make of a member whose third start stands in a state since 1 s.

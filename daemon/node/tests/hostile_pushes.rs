@@ -160,6 +160,7 @@ fn told_on(stage: &mut Stage, heard: &[u8], by: u8, (subject, start, verdict): (
             stage.say(*host, Lane::Control, EnvelopeBody::Pong(pong.clone()));
         }
         let report = VerdictReport {
+            goodbye: 0,
             instance: life(subject),
             generation: Generation::new(start),
             verdict: verdict.into(),

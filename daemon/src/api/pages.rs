@@ -110,6 +110,9 @@ pub(crate) struct MemberPage {
     pub(crate) state: String,
     pub(crate) since_epoch: u64,
     pub(crate) reason: String,
+    /// Of one that has left: `stopped` in order, or `crashed` (or was killed), as its unit said; else none.
+    #[serde(default)]
+    pub(crate) goodbye: Option<String>,
     /// When it came to this state, by the leader's clock; for a founder when the cluster was founded. Empty = not known.
     #[serde(default)]
     pub(crate) since: String,
@@ -367,6 +370,7 @@ fn member_page(member: &Member) -> MemberPage {
         state: member.state().word().to_owned(),
         since_epoch: member.since_epoch.get(),
         reason: member.reason.clone(),
+        goodbye: member.goodbye().word().map(str::to_owned),
         since: rfc3339(member.since_unix_ms),
         leader: false,
         version: None,

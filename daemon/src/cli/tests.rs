@@ -18,7 +18,7 @@ use crate::link_line::{LinkFinding, LinkLine};
 use bytes::BytesMut;
 use clap::{CommandFactory, Parser};
 use quorate_node::status::State;
-use quorate_proto::{MemberState, Moment, RefusalCode, STOPPED_IN_ORDER};
+use quorate_proto::{MemberState, Moment, RefusalCode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -269,7 +269,7 @@ fn a_member_that_is_down_is_told_though_it_is_quorate() {
     assert!(text.contains("2 of 3 voters are alive; 0 more may fail"), "{text}");
     page.members[2].role = "member".to_owned();
     assert!(why(&page).contains("c has left"), "it crashed");
-    page.members[2].reason = format!("{STOPPED_IN_ORDER} (by a)");
+    page.members[2].goodbye = Some("stopped".to_owned());
     assert!(!why(&page).contains("c has left"), "that is in order");
 }
 

@@ -164,8 +164,9 @@ fn of_another_cluster(root: &Path, identity: &Identity, wanted: &ClusterName) ->
 }
 
 fn check_name(root: &Path, identity: &Identity, wanted: &NodeName) -> Result<(), DiskError> {
+    let apart = identity.instance.told_apart(wanted.as_str());
     match KnownName::of(&root.join(LIFE), identity.instance).read() {
-        Some(found) if found != *wanted => Err(DiskError::OtherName {
+        Some(found) if found != *wanted && found.as_str() != apart => Err(DiskError::OtherName {
             dir: root.to_owned(),
             found: found.to_string(),
             wanted: wanted.to_string(),

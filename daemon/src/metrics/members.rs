@@ -3,7 +3,7 @@
 
 use super::{escape, head};
 use quorate_node::Status;
-use quorate_proto::{Member, MemberState};
+use quorate_proto::{Goodbye, Member, MemberState};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -31,6 +31,17 @@ pub(super) fn render(out: &mut String, status: &Status) {
     for member in &shown {
         let down = u64::from(member.state() == MemberState::Down);
         let _ = writeln!(out, "quorate_member_down{{member=\"{}\"}} {down}", escape(&member.name));
+    }
+    let help =
+        "1 for a member that has left because its daemon crashed or was killed, as its unit said.";
+    head(out, "quorate_member_crashed", help, "gauge");
+    for member in &shown {
+        let crashed = u64::from(member.goodbye() == Goodbye::Crashed);
+        let _ = writeln!(
+            out,
+            "quorate_member_crashed{{member=\"{}\"}} {crashed}",
+            escape(&member.name)
+        );
     }
     let help = "Always 1; role, and version as far as this node is connected with it.";
     head(out, "quorate_member_info", help, "gauge");

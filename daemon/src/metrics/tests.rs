@@ -130,6 +130,7 @@ fn which_member_is_down_what_the_disk_has_left_and_how_long_it_takes_are_there()
     for wanted in [
         "quorate_member_up{member=\"a\"} 1",
         "quorate_member_down{member=\"a\"} 0",
+        "quorate_member_crashed{member=\"a\"} 0",
         "quorate_member_info{member=\"a\",role=\"voter\",version=\"0.9.9\"} 1",
         "quorate_disk_free_bytes 7",
         "quorate_handshakes_refused_total{reason=\"other-secret\"} 2",

@@ -330,7 +330,7 @@ impl World {
                     DetectorInput::Farewell {
                         instance: sender,
                         generation,
-                        by: quorate_membership::Goodbye::Daemon,
+                        by: quorate_proto::Goodbye::Stopped,
                     },
                 );
             }

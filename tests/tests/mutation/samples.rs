@@ -46,6 +46,7 @@ fn labels() -> Vec<Label> {
 
 fn member(number: u8) -> Member {
     Member {
+        goodbye: 2,
         name: format!("n{number}"),
         instance: life(number),
         generation: Generation::new(u64::from(number)),
@@ -301,6 +302,7 @@ impl Word for Envelope {
     fn samples() -> Vec<(String, Self)> {
         let (ping, pong) = ping_and_pong();
         let report = VerdictReport {
+            goodbye: 1,
             instance: life(3),
             generation: Generation::new(1),
             verdict: 2,

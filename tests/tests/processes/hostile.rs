@@ -232,6 +232,7 @@ impl Hostile {
     fn dissent(&self, about: Target) -> Dissent {
         let verdicts = [(Verdict::Down, 1), (Verdict::Left, 1), (Verdict::Alive, 1_000_000)];
         let verdicts = verdicts.map(|(verdict, generation)| VerdictReport {
+            goodbye: 0,
             instance: about.instance,
             generation: Generation::new(generation),
             verdict: verdict.into(),
