@@ -54,7 +54,7 @@ fn a_disk_without_room_for_the_log_is_told_in_why_and_the_daemon_still_stops_whe
     why.names(&["disk", "full", "What helps:"]);
     let put = host.cli(&["put", "key", "value"]);
     assert_ne!(put.code, Some(0), "nothing is acknowledged that is not durable");
-    put.names(&["disk is full"]);
+    put.names(&["the disk of n1, which leads, is full"]);
     assert_eq!(host.stop(rustix::process::Signal::TERM).code(), Some(0));
 }
 

@@ -273,3 +273,19 @@ fn a_life_that_is_known_under_another_name_is_refused_with_both_names_and_what_h
     std::fs::copy(host.life().join("name"), other.life().join("name")).expect("copied");
     other.open().expect("opened").dir.check_name(&name("n9")).expect("any name");
 }
+
+#[test]
+fn a_founder_that_was_told_apart_from_others_of_its_name_starts_again() {
+    let name = |text: &str| NodeName::new(text).expect("a name");
+    let host = Host::new();
+    let opened = host.open().expect("created");
+    let apart = opened.dir.identity().instance.told_apart("localhost");
+    opened.dir.known_name().note(&name(&apart)).expect("noted");
+    drop(opened);
+    let opened = host.open().expect("opened");
+    opened.dir.check_name(&name("localhost")).expect("the name in its file");
+    opened.dir.check_name(&name(&apart)).expect("the name that it got");
+    let other = Host::new().open().expect("created").dir.identity().instance;
+    let refusal = opened.dir.check_name(&name(&other.told_apart("localhost")));
+    assert!(refusal.is_err(), "that is another founder's");
+}
