@@ -77,18 +77,38 @@ def mends(row):
     return "<br>".join(parts)
 
 
-def write_table(path, rows):
-    good = sum(row["verdict"].startswith("yes") for row in rows)
+def line(row):
+    """A row without its number."""
+    return "%s | %s | %s | %s" % (cell(row["state"]), says(row), done(row), mends(row))
+
+
+def kept(path):
+    """The lines of the table as it is, by their states: what was not run again stays."""
+    try:
+        with open(path) as file:
+            lines = re.findall(r"^\| \d+ \| (.*) \|$", file.read(), re.M)
+    except FileNotFoundError:
+        lines = []
+    return {one.split(" | ")[0]: one for one in lines}
+
+
+def write_table(path, states, rows):
+    """`states`: the sentences of all, in order. `rows`: what was run."""
+    lines = kept(path)
+    lines.update((cell(row["state"]), line(row)) for row in rows)
+    lines = [lines[cell(state)] for state in states if cell(state) in lines]
+    last = [one.split(" | ")[-1] for one in lines]
     with open(path + ".new", "w") as file:
         file.write(HEAD)
         file.write("%d states; in %d of them the remedy mends it, in %d a fault is noted.\n\n" % (
-            len(rows), good, sum(bool(row["faults"]) for row in rows)))
+            len(lines), sum(one.startswith("yes") for one in last), sum("**fault**" in one for one in last)))
         file.write("| | state | says | what was done | mends it |\n|---|---|---|---|---|\n")
-        for number, row in enumerate(rows, 1):
-            file.write("| %d | %s | %s | %s | %s |\n" % (number, cell(row["state"]), says(row), done(row), mends(row)))
-        missing = sorted(catalogue() - {f["code"] for row in rows for page in row["said"].values() for f in page["findings"]})
+        for number, one in enumerate(lines, 1):
+            file.write("| %d | %s |\n" % (number, one))
+        said = {code for one in lines for code in re.findall(r"(?:\*\*: |; )`([a-z-]+)` ", one.split(" | ")[1])}
+        missing = sorted(catalogue() - said)
         file.write("\n## What no state above shows\n\nCodes of the catalogue that were said in none of them: %s.\n\n" % (
             ", ".join("`%s`" % code for code in missing) or "none"))
         file.write(NOT_MADE)
     os.rename(path + ".new", path)
-    print("wrote %s: %d states" % (path, len(rows)), flush=True)
+    print("wrote %s: %d states, %d of them run now" % (path, len(lines), len(rows)), flush=True)
