@@ -59,31 +59,31 @@ pub(crate) struct Admission {
 
 impl Node {
     /// Founding is over for this life: the record is durable.
-    pub(crate) fn founded(&mut self, founded: Founded, out: &mut Vec<Output>) {
+    pub(crate) fn founded(&mut self, founded: Founded) {
         self.peers.learn_record(&founded.record);
         let genesis = founded.record.genesis_id();
-        out.push(Output::KnowsGenesis(genesis));
-        out.push(Output::Founded(Box::new(founded.clone())));
+        self.turn.out.push(Output::KnowsGenesis(genesis));
+        self.turn.out.push(Output::Founded(Box::new(founded.clone())));
         self.meta_changed = true;
         if self.is_founding_voter() == Some(true) {
             if self.group.is_none() {
                 let count = founded.record.voters.len();
                 let hosts = if count == 1 { "host" } else { "hosts" };
                 let text = format!("cluster {genesis} founded by {count} {hosts}");
-                self.event("founded", text, false, out);
-                self.found_group(&founded, out);
-                self.timers.arm(Timer::FounderPatience, self.now + Duration::from_secs(3));
+                self.turn.event("founded", text, false);
+                self.found_group(&founded);
+                self.timers.arm(Timer::FounderPatience, self.turn.now + Duration::from_secs(3));
             }
         } else {
-            self.ask_to_join(out);
+            self.ask_to_join();
         }
     }
 
     /// A cluster exists, durably known: this life never founds.
-    pub(crate) fn exists(&mut self, genesis: GenesisId, out: &mut Vec<Output>) {
-        out.push(Output::KnowsGenesis(genesis));
-        self.event("joining", format!("cluster {genesis} exists; asking to be let in"), false, out);
-        self.ask_to_join(out);
+    pub(crate) fn exists(&mut self, genesis: GenesisId) {
+        self.turn.out.push(Output::KnowsGenesis(genesis));
+        self.turn.event("joining", format!("cluster {genesis} exists; asking to be let in"), false);
+        self.ask_to_join();
     }
 
     /// The founder with the lowest Raft id campaigns once all founders have accepted, or after 3 s.
@@ -127,36 +127,36 @@ impl Node {
     }
 
     /// Asks somebody of the cluster to let this node in, unless it is in or a request is under way.
-    pub(crate) fn ask_to_join(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn ask_to_join(&mut self) {
         if !self.wants_in() {
             self.timers.disarm(Timer::Join);
             return;
         }
-        self.timers.arm(Timer::Join, self.now + ASK_AGAIN);
+        self.timers.arm(Timer::Join, self.turn.now + ASK_AGAIN);
         // One that waits for a connection may wait for a life that is over, such as the asker's own on its lost disk.
         let me = self.config.instance;
         let waits = self.admission.asking.is_some_and(|(_, of, since)| {
-            of == me || self.peers.session(of).is_some() || self.now.since(since) < ASK_AGAIN
+            of == me || self.peers.session(of).is_some() || self.turn.now.since(since) < ASK_AGAIN
         });
         if waits {
             return;
         }
         let Some(genesis) = self.genesis else { return };
-        let deadline = self.now + limits::REQUEST_DEADLINE;
+        let deadline = self.turn.now + limits::REQUEST_DEADLINE;
         // A leader has news about itself too, such as the labels in its file, and nobody dials itself.
         if self.leads() {
             let ticket = self.requests.new_ticket();
-            self.admission.asking = Some((ticket, me, self.now));
+            self.admission.asking = Some((ticket, me, self.turn.now));
             let work = Work::Admit(Box::new(self.own_admit()));
-            return self.accept(Origin::Own(ticket), work, deadline, out);
+            return self.accept(Origin::Own(ticket), work, deadline);
         }
         let Some((to, address)) = self.whom_to_ask(genesis) else { return };
         let ticket = self.requests.new_ticket();
-        self.admission.asking = Some((ticket, to, self.now));
+        self.admission.asking = Some((ticket, to, self.turn.now));
         let remaining_ms = u64::try_from(limits::REQUEST_DEADLINE.as_millis()).unwrap_or(u64::MAX);
         let body = Some(forward_request::Body::Admit(self.own_admit()));
         let request = ForwardRequest { genesis, remaining_ms, body, relay: false };
-        out.push(Output::Forward { ticket, to, address, deadline, request });
+        self.turn.out.push(Output::Forward { ticket, to, address, deadline, request });
     }
 
     /// What this node says of itself.
@@ -178,7 +178,7 @@ impl Node {
         let doubted = self.doubted();
         self.admission.next_via = self.admission.next_via.wrapping_add(1);
         let next = self.admission.next_via;
-        let unhelped = *self.admission.unhelped.get_or_insert(self.now);
+        let unhelped = *self.admission.unhelped.get_or_insert(self.turn.now);
         if let Some((first, _)) = self.admission.superseded_by {
             let others: Vec<_> = self.other_replicas(first).collect();
             if let Some(session) = others.get(next % others.len().max(1)) {
@@ -211,7 +211,7 @@ impl Node {
             self.is_known_replica(session.instance)
                 || session.dialled.is_some_and(|address| self.founding.is_a_seeds(address))
         };
-        if !has_view && self.now.since(unhelped) < FOUNDERS_FIRST {
+        if !has_view && self.turn.now.since(unhelped) < FOUNDERS_FIRST {
             some.retain(first);
         }
         let session = some.get(next % some.len().max(1))?;
@@ -223,7 +223,6 @@ impl Node {
         &mut self,
         ticket: u64,
         answer: &Result<quorate_proto::ForwardAnswer, crate::ForwardFailure>,
-        out: &mut Vec<Output>,
     ) -> bool {
         use quorate_proto::forward_answer::Outcome;
         let asking = &mut self.admission.asking;
@@ -234,7 +233,7 @@ impl Node {
             Some(Outcome::Admitted(admitted)) => {
                 self.admission.unhelped = None;
                 self.vouched_for(Some(admitted.leader.unwrap_or(asked)));
-                self.let_in(admitted, out);
+                self.let_in(admitted);
             }
             Some(Outcome::NotLeader(hint)) => {
                 if self.is_known_replica(asked) && self.peers.session(asked).is_some() {
@@ -250,41 +249,36 @@ impl Node {
                         self.peers.learn_hint(leader, address);
                     }
                     self.admission.hint = Some(leader);
-                    self.ask_to_join(out);
+                    self.ask_to_join();
                 } else {
                     // No leader yet: at a birth there is one within milliseconds.
-                    self.timers.arm(Timer::Join, self.now + ASK_SOON);
+                    self.timers.arm(Timer::Join, self.turn.now + ASK_SOON);
                 }
             }
-            Some(Outcome::Refused(refusal)) => self.join_refused(asked, refusal, out),
+            Some(Outcome::Refused(refusal)) => self.join_refused(asked, refusal),
             _ => {}
         }
         true
     }
 
-    fn let_in(&mut self, admitted: &Admitted, out: &mut Vec<Output>) {
+    fn let_in(&mut self, admitted: &Admitted) {
         self.admission.refused = None;
         self.admission.superseded_by = None;
         if let Some(founded) = &admitted.founded {
-            self.step_founding(FoundingInput::Admitted(founded.clone()), out);
+            self.step_founding(FoundingInput::Admitted(founded.clone()));
         }
         // It may have asked twice before the view came that shows it.
         if self.admission.let_in.replace(admitted.epoch) != Some(admitted.epoch) {
             let text = format!("let in at epoch {}", admitted.epoch);
             let about = About { epoch: Some(admitted.epoch), ..About::default() };
-            self.event_about("joined", text, false, about, out);
+            self.turn.event_about("joined", text, false, about);
         }
     }
 
-    fn join_refused(
-        &mut self,
-        asked: Instance,
-        refusal: &quorate_proto::Refusal,
-        out: &mut Vec<Output>,
-    ) {
+    fn join_refused(&mut self, asked: Instance, refusal: &quorate_proto::Refusal) {
         // From anybody else it is a refusal like others: the next one is asked.
         if refusal.code() == RefusalCode::Superseded && self.is_known_replica(asked) {
-            return self.superseded(asked, &refusal.text, out);
+            return self.superseded(asked, &refusal.text);
         }
         if refusal.code() == RefusalCode::OtherCluster {
             // Not in the cluster itself: the next one is asked.
@@ -293,18 +287,18 @@ impl Node {
         let news = self.admission.refused.as_ref() != Some(&refusal.text);
         self.admission.refused = Some(refusal.text.clone());
         if news && refusal.code() == RefusalCode::NameTaken {
-            self.event("alarm", refusal.text.clone(), true, out);
+            self.turn.event("alarm", refusal.text.clone(), true);
         }
     }
 
     /// A replica says that this life was replaced. A node does not end on one word where there is another to ask.
-    fn superseded(&mut self, by: Instance, text: &str, out: &mut Vec<Output>) {
-        let (first, since) = *self.admission.superseded_by.get_or_insert((by, self.now));
+    fn superseded(&mut self, by: Instance, text: &str) {
+        let (first, since) = *self.admission.superseded_by.get_or_insert((by, self.turn.now));
         let alone = self.other_replicas(by).next().is_none();
-        if first != by || (alone && self.now.since(since) >= SECOND_WORD) {
-            out.push(Output::Halt { reason: text.to_owned(), again: false });
+        if first != by || (alone && self.turn.now.since(since) >= SECOND_WORD) {
+            self.turn.out.push(Output::Halt { reason: text.to_owned(), again: false });
         } else if !alone {
-            self.timers.arm(Timer::Join, self.now + ASK_SOON);
+            self.timers.arm(Timer::Join, self.turn.now + ASK_SOON);
         }
     }
 
@@ -322,13 +316,12 @@ impl Node {
         from: Instance,
         mut admit: Admit,
         deadline: Moment,
-        out: &mut Vec<Output>,
     ) {
         let origin = Origin::Forwarded(ticket);
         let Some(session) = self.peers.session(from).filter(|_| admit.instance == from) else {
             let text = "a node can only ask for itself, on its own session".to_owned();
             let refusal = Refusal { code: RefusalCode::Other.into(), detail: 0, text };
-            self.answer(origin, Err(refusal), out);
+            self.answer(origin, Err(refusal));
             return;
         };
         admit.key = session.key;
@@ -336,17 +329,17 @@ impl Node {
         admit.name = session.name.to_string();
         admit.address = Some(session.address.into());
         admit.supersede = None;
-        self.accept(origin, Work::Admit(Box::new(admit)), deadline, out);
+        self.accept(origin, Work::Admit(Box::new(admit)), deadline);
     }
 
     /// This node leads: the asker waits for its look at it.
-    pub(crate) fn look_at_asker(&mut self, request: u64, admit: Admit, out: &mut Vec<Output>) {
+    pub(crate) fn look_at_asker(&mut self, request: u64, admit: Admit) {
         if self.admission.askers.len() >= MAX_WAITING {
             let text = "too many nodes ask to be let in at once; ask again";
-            return self.refuse(request, RefusalCode::Busy, text, out);
+            return self.refuse(request, RefusalCode::Busy, text);
         }
         self.requests.set_stage(request, Stage::Here);
-        self.admission.askers.push(Asker { request, admit, since: self.now });
+        self.admission.askers.push(Asker { request, admit, since: self.turn.now });
         self.duties_due = true;
     }
 
@@ -356,9 +349,9 @@ impl Node {
     }
 
     /// The leader looks at who asks: proposes, waits for a name to be free, or refuses.
-    pub(crate) fn settle_admissions(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn settle_admissions(&mut self) {
         let mut askers = std::mem::take(&mut self.admission.askers);
-        askers.retain_mut(|asker| !self.settle_asker(asker, out));
+        askers.retain_mut(|asker| !self.settle_asker(asker));
         askers.append(&mut self.admission.askers);
         askers.retain(|asker| self.requests.contains(asker.request));
         self.admission.askers = askers;
@@ -376,9 +369,9 @@ impl Node {
     }
 
     /// True when the asker was answered, or its admission proposed.
-    fn settle_asker(&mut self, asker: &mut Asker, out: &mut Vec<Output>) -> bool {
+    fn settle_asker(&mut self, asker: &mut Asker) -> bool {
         if let Some(refusal) = self.tombstone_of(asker.admit.instance) {
-            self.refuse(asker.request, refusal.code(), &refusal.text, out);
+            self.refuse(asker.request, refusal.code(), &refusal.text);
             return true;
         }
         let Some(group) = &self.group else { return true };
@@ -391,12 +384,12 @@ impl Node {
         let holder = group.meta.member_by_name(&asker.admit.name).cloned();
         let other = holder.filter(|holder| holder.instance != asker.admit.instance);
         if let Some(holder) = other {
-            let patience_is_over = self.now.since(asker.since) >= CHALLENGE;
-            match self.claim(&holder, &asker.admit, patience_is_over, out) {
+            let patience_is_over = self.turn.now.since(asker.since) >= CHALLENGE;
+            match self.claim(&holder, &asker.admit, patience_is_over) {
                 Claim::Succeeds => asker.admit.supersede = Some(holder.instance),
                 Claim::Later => return false,
                 Claim::Refused(text) => {
-                    self.refuse(asker.request, RefusalCode::NameTaken, &text, out);
+                    self.refuse(asker.request, RefusalCode::NameTaken, &text);
                     return true;
                 }
             }
@@ -405,7 +398,7 @@ impl Node {
             // Where it is reached is judged for itself: it may have been met at one of several addresses.
             asker.admit.address.clone_from(&known.address);
         }
-        asker.admit.at_unix_ms = self.wall_ms;
+        asker.admit.at_unix_ms = self.turn.wall_ms;
         self.propose_for(asker.request, CommandBody::Admit(asker.admit.clone()));
         true
     }
@@ -417,7 +410,7 @@ impl Node {
     }
 
     /// The view changed: this node may have been let in, or may be a replica now.
-    pub(crate) fn own_role_may_have_changed(&mut self, out: &mut Vec<Output>) {
-        self.ask_to_join(out);
+    pub(crate) fn own_role_may_have_changed(&mut self) {
+        self.ask_to_join();
     }
 }

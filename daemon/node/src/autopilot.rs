@@ -111,7 +111,7 @@ impl Autopilot {
 impl Node {
     /// Proposes the next change of voters, if one is due. Called while this node leads.
     pub(crate) fn steer_voters(&mut self) {
-        if self.autopilot.paused_until.is_some_and(|until| self.now < until)
+        if self.autopilot.paused_until.is_some_and(|until| self.turn.now < until)
             || self.stopping.is_some()
         {
             return;
@@ -128,7 +128,7 @@ impl Node {
         }
         let Some(changes) = next_change(&self.voter_facts()) else {
             if !status.conf.learners.is_empty() {
-                self.timers.arm(Timer::Duties, self.now + CATCHING_UP);
+                self.timers.arm(Timer::Duties, self.turn.now + CATCHING_UP);
             }
             return;
         };
@@ -136,7 +136,7 @@ impl Node {
             return;
         }
         // Applying reads no clock, so the time of the epoch comes with the entry.
-        let context = bytes::Bytes::copy_from_slice(&self.wall_ms.to_be_bytes());
+        let context = bytes::Bytes::copy_from_slice(&self.turn.wall_ms.to_be_bytes());
         let set = ConfChangeSet { transition: 0, changes: changes.clone(), context };
         let Some(group) = &mut self.group else { return };
         let last = group.replica.status().last;
@@ -148,7 +148,7 @@ impl Node {
             }
             Err(error) => {
                 tracing::debug!(%error, "change of voters not possible now");
-                self.autopilot.refused(self.now);
+                self.autopilot.refused(self.turn.now);
             }
         }
     }

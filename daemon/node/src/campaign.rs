@@ -4,7 +4,6 @@
 //! The live voters go in turn, in the order of their Raft ids, until somebody leads. Nobody deposes a leader on less
 //! than that, and nobody at all who stood still. Knows nothing of what others report.
 
-use crate::event::Output;
 use crate::local_health::Leader;
 use crate::node::Node;
 use crate::push::PING_INTERVAL;
@@ -90,14 +89,14 @@ impl Node {
         }
         let Some(stagger) = self.campaign_stagger() else { return };
         self.drop_leaders_lease();
-        self.timers.arm(Timer::Campaign, self.now + stagger);
+        self.timers.arm(Timer::Campaign, self.turn.now + stagger);
     }
 
     /// A leader whose pings and heartbeats a majority of the voters has not answered for so long may still be heard by
     /// all of them, and would then lead without committing anything: it steps down and says so.
     pub(crate) fn resign_if_unheard(&mut self) {
         let Some(group) = self.group.as_ref().filter(|group| group.leads()) else { return };
-        let led_for = self.now.since(self.health.leader_heard);
+        let led_for = self.turn.now.since(self.health.leader_heard);
         // After a pause the answers of the others are still in the queue.
         if led_for < UNHEARD || self.detector.stood_still() {
             return;
@@ -123,22 +122,22 @@ impl Node {
     /// Whether a node gave a sign of life a moment ago. raft-rs' own note of it begins anew every half a second.
     pub(crate) fn heard_of_late(&self, instance: Instance) -> bool {
         let heard = self.detector.last_heard(instance);
-        heard.is_some_and(|at| self.now.since(at) < UNHEARD)
+        heard.is_some_and(|at| self.turn.now.since(at) < UNHEARD)
     }
 
     /// This node led in the present term and does not any more: the voters are told until somebody leads, for they may
     /// hear it although it does not hear them.
-    pub(crate) fn tell_resignation(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn tell_resignation(&mut self) {
         let Some(term) = self.campaign.led else { return };
         if self.group.as_ref().is_none_or(|group| group.replica.term() != term) {
             return;
         }
         self.new_round();
-        self.timers.arm(Timer::Ping, self.now + PING_INTERVAL);
+        self.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
         let voters: Vec<Instance> = self.other_voters().collect();
         for voter in voters {
             let ping = EnvelopeBody::Ping(Ping { term, ..self.ping(None) });
-            self.send_control(voter, FrameKind::Ping, 0, ping, out);
+            self.send_control(voter, FrameKind::Ping, 0, ping);
         }
     }
 
@@ -239,7 +238,7 @@ impl Node {
         self.drop_leaders_lease();
         let times = 1 << self.campaign.campaigns.min(CAMPAIGN_DOUBLINGS);
         self.campaign.campaigns += 1;
-        self.timers.arm(Timer::Campaign, self.now + (CAMPAIGN_REPEAT + stagger) * times);
+        self.timers.arm(Timer::Campaign, self.turn.now + (CAMPAIGN_REPEAT + stagger) * times);
         if let Some(group) = &mut self.group
             && !group.leads()
         {

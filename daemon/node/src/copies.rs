@@ -76,18 +76,18 @@ impl Node {
     }
 
     /// A leader that this node believes has acknowledgements of it up to an entry that is not here: somebody else is asked.
-    pub(crate) fn loss_told(&mut self, told: &[CopyNotice], out: &mut Vec<Output>) {
+    pub(crate) fn loss_told(&mut self, told: &[CopyNotice]) {
         let me = self.config.instance;
         let own = told
             .iter()
             .take(limits::COPY_NOTICES)
             .find(|notice| notice.instance == me && notice.fault == i32::from(CopyFault::Lost));
-        self.loss_suspected(own.map_or(0, |notice| notice.entry), out);
+        self.loss_suspected(own.map_or(0, |notice| notice.entry));
     }
 
     /// The leader has acknowledgements of this node up to an entry, by its pings or by its heartbeats. 0: it has none that are
     /// not here.
-    pub(crate) fn loss_suspected(&mut self, had: u64, out: &mut Vec<Output>) {
+    pub(crate) fn loss_suspected(&mut self, had: u64) {
         let Some(group) = &self.group else { return };
         let Some(leader) = self.followed().filter(|_| had > group.replica.last()) else {
             self.copies.told = None;
@@ -98,14 +98,14 @@ impl Node {
         if others.is_empty() {
             let own = raft_id(group.genesis, leader.instance);
             if group.replica.voted_for() == Some(own) {
-                self.halt_for_loss("the own vote", out);
+                self.halt_for_loss("the own vote");
             }
             return;
         }
         for voter in others {
             // No round of pings: the time that the answer takes is nobody's round trip.
             let question = Ping { number: 0, leader: None, ..self.ping(None) };
-            self.send_control(voter, FrameKind::Ping, 1, EnvelopeBody::Ping(question), out);
+            self.send_control(voter, FrameKind::Ping, 1, EnvelopeBody::Ping(question));
         }
     }
 
@@ -115,16 +115,16 @@ impl Node {
     }
 
     /// Another voter says whom it follows.
-    pub(crate) fn loss_confirmed(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
+    pub(crate) fn loss_confirmed(&mut self, from: Instance, pong: &Pong) {
         let Some((leader, _)) = self.copies.told else { return };
         let same = pong.leader == Some(leader.instance) && pong.term == leader.term;
         if same && self.voters_beside(leader.instance).any(|voter| voter == from) {
             let name = self.health.name(from);
-            self.halt_for_loss(&name, out);
+            self.halt_for_loss(&name);
         }
     }
 
-    fn halt_for_loss(&mut self, second: &str, out: &mut Vec<Output>) {
+    fn halt_for_loss(&mut self, second: &str) {
         let Some((leader, had)) = self.copies.told.take() else { return };
         let last = self.group.as_ref().map_or(0, |group| group.replica.last());
         if self.followed() != Some(leader) || had <= last {
@@ -138,11 +138,11 @@ impl Node {
             leader.term,
             self.config.cluster
         );
-        out.push(Output::Halt { reason, again: false });
+        self.turn.out.push(Output::Halt { reason, again: false });
     }
 
     /// The leader's entries differ from what is committed here. Nothing says which of the two is damaged.
-    pub(crate) fn contradicted(&mut self, from: Instance, index: u64, out: &mut Vec<Output>) {
+    pub(crate) fn contradicted(&mut self, from: Instance, index: u64) {
         let Some(leader) = self.replicas_leader().filter(|leader| leader.instance == from) else {
             return;
         };
@@ -155,7 +155,7 @@ impl Node {
             "entry {index} of {name}, which leads, is not the one that is committed here: the log of one of the two is damaged. \
              Nothing of it is taken. Compare the state hash in `quorate status` on all voters before anything is erased"
         );
-        self.event("alarm", text, true, out);
+        self.turn.event("alarm", text, true);
     }
 
     /// The entry of this leader that is not the one committed here; 0 when none is.
@@ -164,18 +164,18 @@ impl Node {
     }
 
     /// As leader: a voter says that an entry of this one is not what it has committed.
-    pub(crate) fn contradicted_here(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
+    pub(crate) fn contradicted_here(&mut self, from: Instance, pong: &Pong) {
         let me = self.config.instance;
         let own = pong.leader == Some(me) && pong.term == self.own_term();
         if pong.contradicted == 0 || !own || !self.other_voters().any(|voter| voter == from) {
             self.copies.contradicting.remove(&from);
             return;
         }
-        self.copies.contradicting.insert(from, (pong.contradicted, self.now));
+        self.copies.contradicting.insert(from, (pong.contradicted, self.turn.now));
         let voters = self.other_voters().count() + 1;
         let against: Vec<String> = self
             .copies
-            .contradicting(self.now)
+            .contradicting(self.turn.now)
             .map(|(life, index)| format!("{} (entry {index})", self.health.name(life)))
             .collect();
         if against.len() > voters / 2 {
@@ -186,14 +186,14 @@ impl Node {
                 against.len(),
                 against.join(", ")
             );
-            out.push(Output::Halt { reason, again: false });
+            self.turn.out.push(Output::Halt { reason, again: false });
         }
     }
 
     /// As leader: how far the other voters are. Called with the duties.
     pub(crate) fn watch_copies(&mut self) {
         let Some(group) = self.group.as_ref().filter(|group| group.leads()) else { return };
-        let (genesis, now) = (group.genesis, self.now);
+        let (genesis, now) = (group.genesis, self.turn.now);
         let places: BTreeMap<Instance, (u64, bool)> = self
             .other_voters()
             .filter_map(|life| {
@@ -213,7 +213,7 @@ impl Node {
 
     /// As leader: the copies that are not what they should be.
     pub(crate) fn copy_faults(&self) -> Vec<CopyNotice> {
-        let (copies, now) = (&self.copies, self.now);
+        let (copies, now) = (&self.copies, self.turn.now);
         let notice = |instance, fault: CopyFault, entry, end| CopyNotice {
             instance,
             fault: fault.into(),

@@ -4,7 +4,6 @@
 //! Invariants: only the leader that this node believes is heard; what it no longer says is over; each fault is an event
 //! once. Who finds a fault, and how, is in `copies.rs` and `state_watch.rs`.
 
-use crate::event::Output;
 use crate::local_health::Leader;
 use crate::node::Node;
 use quorate_proto::{Cause, CopyCause, CopyFault, CopyNotice, Moment, Reason, limits};
@@ -19,14 +18,14 @@ pub(crate) struct CopyNotices {
 
 impl Node {
     /// The leader says which copies are faulty, also to itself; mostly none.
-    pub(crate) fn copies_told(&mut self, mut notices: Vec<CopyNotice>, out: &mut Vec<Output>) {
+    pub(crate) fn copies_told(&mut self, mut notices: Vec<CopyNotice>) {
         notices.truncate(limits::COPY_NOTICES);
         let told = &self.copy_notices;
         if told.by == self.health.leader && told.notices == notices {
             return;
         }
         let before = std::mem::take(&mut self.copy_notices.notices);
-        self.copy_notices = CopyNotices { by: self.health.leader, notices, since: self.now };
+        self.copy_notices = CopyNotices { by: self.health.leader, notices, since: self.turn.now };
         let same = |one: &CopyNotice, other: &CopyNotice| {
             (one.instance, one.fault) == (other.instance, other.fault)
         };
@@ -35,7 +34,7 @@ impl Node {
         let texts: Vec<String> =
             fresh.filter_map(|notice| Some(self.cause(notice)?.text())).collect();
         for text in texts {
-            self.event("alarm", text, true, out);
+            self.turn.event("alarm", text, true);
         }
     }
 

@@ -67,19 +67,19 @@ impl DiskPace {
 
 impl Node {
     /// The disk has no room for the log to grow, or has room again.
-    pub(crate) fn disk_filled(&mut self, full: bool, out: &mut Vec<Output>) {
+    pub(crate) fn disk_filled(&mut self, full: bool) {
         if full == self.disk_full.is_some() {
             return;
         }
-        self.disk_full = full.then_some(self.now);
+        self.disk_full = full.then_some(self.turn.now);
         let text = if full {
             "the disk under `data_dir` is full: if this node leads it hands over, and refuses new writes until then; make room (df -h)"
         } else {
             "the disk under `data_dir` has room again: writes are taken"
         };
-        self.event("disk-full", text.to_owned(), full, out);
+        self.turn.event("disk-full", text.to_owned(), full);
         self.tell_of_own_disk();
-        self.watch_disk(out);
+        self.watch_disk();
     }
 
     /// There was no turn for so long: the process stood still, and the threads that write with it, or its loop waited for them. That
@@ -90,24 +90,24 @@ impl Node {
     }
 
     /// Looks how long the oldest write has been under way, and looks again while there is one.
-    pub(crate) fn watch_disk(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn watch_disk(&mut self) {
         let stalled = self.disk_stalled.is_some();
-        self.judge_disk(out);
-        self.judge_pace(out);
+        self.judge_disk();
+        self.judge_pace();
         self.hand_over_for_disk();
         if stalled != self.disk_stalled.is_some() {
             self.tell_of_own_disk();
         }
         if self.disk_pace.slow_since().is_some() {
-            self.timers.arm_if_idle(Timer::Disk, self.now + STALL);
+            self.timers.arm_if_idle(Timer::Disk, self.turn.now + STALL);
         }
         if let Some((_, _, since)) = self.persists.front() {
-            self.timers.arm(Timer::Disk, (self.now + LOOK).max(*since + STALL));
+            self.timers.arm(Timer::Disk, (self.turn.now + LOOK).max(*since + STALL));
         }
     }
 
-    fn judge_pace(&mut self, out: &mut Vec<Output>) {
-        if !self.disk_pace.judge(self.now) {
+    fn judge_pace(&mut self) {
+        if !self.disk_pace.judge(self.turn.now) {
             return;
         }
         let slow = self.disk_pace.slow_since().is_some();
@@ -116,7 +116,7 @@ impl Node {
         } else {
             "the disk under `data_dir` is quick again"
         };
-        self.event("disk-slow", text.to_owned(), slow, out);
+        self.turn.event("disk-slow", text.to_owned(), slow);
         self.tell_of_own_disk();
     }
 
@@ -130,12 +130,12 @@ impl Node {
         [full, stalled, slow].into_iter().flatten()
     }
 
-    fn judge_disk(&mut self, out: &mut Vec<Output>) {
+    fn judge_disk(&mut self) {
         let oldest = self.persists.front().map(|(_, _, since)| *since);
-        let Some(since) = oldest.filter(|since| self.now.since(*since) >= STALL) else {
+        let Some(since) = oldest.filter(|since| self.turn.now.since(*since) >= STALL) else {
             if self.disk_stalled.take().is_some() {
                 let text = "the disk under `data_dir` answers again".to_owned();
-                self.event("disk-stalled", text, false, out);
+                self.turn.event("disk-stalled", text, false);
             }
             return;
         };
@@ -147,12 +147,12 @@ impl Node {
             self.disk_stalled = Some(since);
             let text = "the disk under `data_dir` has not answered for 2 s: if this node leads it hands over; look at \
                         the disk (dmesg, iostat -x)";
-            self.event("disk-stalled", text.to_owned(), true, out);
+            self.turn.event("disk-stalled", text.to_owned(), true);
         }
-        if self.now.since(since) >= GIVE_UP {
+        if self.turn.now.since(since) >= GIVE_UP {
             let reason =
                 "the disk under `data_dir` has not answered for 30 s (dmesg, iostat -x)".to_owned();
-            out.push(Output::Halt { reason, again: true });
+            self.turn.out.push(Output::Halt { reason, again: true });
         }
     }
 
@@ -162,11 +162,11 @@ impl Node {
             return;
         }
         // It may be elected at any time.
-        self.timers.arm_if_idle(Timer::Disk, self.now + HAND_OVER_AGAIN);
-        if !self.leads() || self.now < self.hand_over_at {
+        self.timers.arm_if_idle(Timer::Disk, self.turn.now + HAND_OVER_AGAIN);
+        if !self.leads() || self.turn.now < self.hand_over_at {
             return;
         }
-        self.hand_over_at = self.now + HAND_OVER_AGAIN;
+        self.hand_over_at = self.turn.now + HAND_OVER_AGAIN;
         if let Some(successor) = self.successor_with_disk() {
             self.hand_over_to(successor);
         }

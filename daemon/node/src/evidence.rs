@@ -6,7 +6,6 @@
 //! Knows nothing of what a verdict against the leader leads to: that is in `campaign.rs`.
 
 use crate::campaign::Grounds;
-use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
 use crate::weighing::{Standing, Voice, Word};
@@ -141,9 +140,9 @@ fn report(now: Moment, opinion: Opinion, member: &Member) -> Option<VerdictRepor
 
 impl Node {
     /// The detector changed its mind about somebody.
-    pub(crate) fn verdict_changed(&mut self, opinion: &Opinion, out: &mut Vec<Output>) {
+    pub(crate) fn verdict_changed(&mut self, opinion: &Opinion) {
         self.evidence.verdict_changed = true;
-        self.timers.arm(Timer::Dissent, self.now);
+        self.timers.arm(Timer::Dissent, self.turn.now);
         self.duties_due = true;
         let name = self.health.name(opinion.instance);
         tracing::debug!(%name, verdict = ?opinion.verdict, reason = %opinion.reason, "verdict");
@@ -160,7 +159,7 @@ impl Node {
             self.damping.condemned(opinion.instance, !opinion.direct);
         }
         if over {
-            self.fail_requests_at(opinion.instance, out);
+            self.fail_requests_at(opinion.instance);
         }
         if leader && matches!(opinion.verdict, Verdict::Down | Verdict::Left) {
             self.plan_campaign(opinion.instance, Grounds::Verdict);
@@ -170,7 +169,7 @@ impl Node {
     /// The verdicts that differ from the committed health.
     pub(crate) fn dissent(&self) -> Vec<VerdictReport> {
         let of = |opinion: Opinion| {
-            report(self.now, opinion.clone(), self.health.member(opinion.instance)?)
+            report(self.turn.now, opinion.clone(), self.health.member(opinion.instance)?)
         };
         self.detector.verdicts().filter_map(of).take(limits::MEMBERS).collect()
     }
@@ -178,13 +177,13 @@ impl Node {
     /// A ping of the leader came in. What was to be reported before its first one waited for it.
     pub(crate) fn leaders_ping(&mut self, leader: Instance, number: u64) {
         if self.evidence.pinged.is_none_or(|(before, ..)| before != leader) {
-            self.timers.arm(Timer::Dissent, self.now);
+            self.timers.arm(Timer::Dissent, self.turn.now);
         }
-        self.evidence.pinged = Some((leader, number, self.now));
+        self.evidence.pinged = Some((leader, number, self.turn.now));
     }
 
     /// Sends the dissent to the leader; keeps repeating while it is not empty.
-    pub(crate) fn send_dissent(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn send_dissent(&mut self) {
         let Some(leader) = self.health.leader else { return };
         if leader.instance == self.config.instance {
             return;
@@ -200,36 +199,26 @@ impl Node {
         self.evidence.verdict_changed = false;
         self.evidence.sent_to = here;
         if !verdicts.is_empty() {
-            self.timers.arm(Timer::Dissent, self.now + REPEAT);
+            self.timers.arm(Timer::Dissent, self.turn.now + REPEAT);
         }
-        let since_ping_ms = u64::try_from(self.now.since(pinged).as_millis()).unwrap_or(u64::MAX);
+        let since_ping_ms =
+            u64::try_from(self.turn.now.since(pinged).as_millis()).unwrap_or(u64::MAX);
         let dissent = Dissent { epoch: self.health.view.epoch, verdicts, ping, since_ping_ms };
-        self.send_control(
-            leader.instance,
-            FrameKind::Dissent,
-            0,
-            EnvelopeBody::Dissent(dissent),
-            out,
-        );
+        self.send_control(leader.instance, FrameKind::Dissent, 0, EnvelopeBody::Dissent(dissent));
     }
 
     /// Another node's dissent; only members are listened to, and only while this node leads.
-    pub(crate) fn dissent_received(
-        &mut self,
-        from: Instance,
-        dissent: Dissent,
-        out: &mut Vec<Output>,
-    ) {
+    pub(crate) fn dissent_received(&mut self, from: Instance, dissent: Dissent) {
         if !self.leads() || self.health.member(from).is_none() {
             return;
         }
         if dissent.verdicts.len() > limits::MEMBERS {
-            self.counters.frames_guarded += 1;
+            self.turn.counters.frames_guarded += 1;
             return;
         }
         // Without a ping of this term, or with one of long ago, nobody knows how old it is. It is repeated.
         let Some(sent) = self.push.clock.sent_at(dissent.ping) else { return };
-        let said = (sent + Duration::from_millis(dissent.since_ping_ms)).min(self.now);
+        let said = (sent + Duration::from_millis(dissent.since_ping_ms)).min(self.turn.now);
         if self.evidence.reports.get(&from).is_some_and(|newer| newer.said > said) {
             return;
         }
@@ -238,10 +227,10 @@ impl Node {
             // Who heard it before this node found it gone is no witness that it is there.
             let own = self.detector.verdict(subject);
             if own.is_none_or(|own| own.verdict != Verdict::Down || own.since < heard) {
-                self.step_detector(DetectorInput::Vouched { subject, by: from }, out);
+                self.step_detector(DetectorInput::Vouched { subject, by: from });
             }
         }
-        let heard = Heard { came: self.now, said, verdicts: dissent.verdicts };
+        let heard = Heard { came: self.turn.now, said, verdicts: dissent.verdicts };
         self.evidence.reports.insert(from, heard);
         self.duties_due = true;
     }
@@ -258,10 +247,10 @@ impl Node {
             if old.is_some_and(|old| state(old) == state(member)) {
                 continue;
             }
-            let at = self.evidence.rests_on(self.now, member);
+            let at = self.evidence.rests_on(self.turn.now, member);
             self.evidence.rests.insert(member.instance, at);
             if old.is_some_and(|old| old.state() == MemberState::Alive) {
-                self.damping.gone(self.now, member.instance);
+                self.damping.gone(self.turn.now, member.instance);
             }
         }
         let is_member = |instance| view.members.iter().any(|member| member.instance == instance);

@@ -21,39 +21,32 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 impl Node {
     /// Another node asks this one as leader.
-    pub(crate) fn forwarded(
-        &mut self,
-        from: Instance,
-        ticket: u64,
-        request: ForwardRequest,
-        out: &mut Vec<Output>,
-    ) {
+    pub(crate) fn forwarded(&mut self, from: Instance, ticket: u64, request: ForwardRequest) {
         let origin = Origin::Forwarded(ticket);
         if self.genesis != Some(request.genesis) {
             let text = "this node belongs to another cluster".to_owned();
             self.answer(
                 origin,
                 Err(Refusal { code: RefusalCode::OtherCluster.into(), detail: 0, text }),
-                out,
             );
             return;
         }
         if let Some(forward_request::Body::Echo(_)) = request.body {
             let epoch = self.health.view.epoch;
-            self.forward_reply(ticket, forward_answer::Outcome::Waited(Waited { epoch }), out);
+            self.forward_reply(ticket, forward_answer::Outcome::Waited(Waited { epoch }));
             return;
         }
         // Its connection stands, but it was not let in, as a copy is not.
         if self.peers.session(from).is_none() {
-            self.counters.frames_fenced += 1;
+            self.turn.counters.frames_fenced += 1;
             let outcome = forward_answer::Outcome::NotLeader(NotLeader::default());
-            self.forward_reply(ticket, outcome, out);
+            self.forward_reply(ticket, outcome);
             return;
         }
         let hands_on = self.hands_on(from, &request);
         // A stranger's number must not keep a request for ever.
         let deadline =
-            self.now + std::time::Duration::from_millis(request.remaining_ms.min(600_000));
+            self.turn.now + std::time::Duration::from_millis(request.remaining_ms.min(600_000));
         let work = match request.body {
             Some(forward_request::Body::Kv(kv)) => work_of(kv),
             Some(forward_request::Body::Admit(admit)) => Work::Admit(Box::new(admit)),
@@ -63,7 +56,6 @@ impl Node {
                 self.answer(
                     origin,
                     Err(Refusal { code: RefusalCode::Other.into(), detail: 0, text }),
-                    out,
                 );
                 return;
             }
@@ -72,18 +64,18 @@ impl Node {
         if let Work::Admit(_) = work
             && let Some(refusal) = self.tombstone_of(from)
         {
-            return self.answer(origin, Err(refusal), out);
+            return self.answer(origin, Err(refusal));
         }
         if !(self.leads() || hands_on) || self.stopping.is_some() {
             let outcome = forward_answer::Outcome::NotLeader(self.leader_hint());
-            self.forward_reply(ticket, outcome, out);
+            self.forward_reply(ticket, outcome);
             return;
         }
         if let Work::Admit(admit) = work {
-            return self.admit_asked(ticket, from, *admit, deadline, out);
+            return self.admit_asked(ticket, from, *admit, deadline);
         }
         let origin = if self.leads() { origin } else { Origin::Relayed(ticket) };
-        self.accept(origin, work, deadline, out);
+        self.accept(origin, work, deadline);
     }
 
     pub(crate) fn leader_hint(&self) -> NotLeader {
@@ -102,7 +94,7 @@ impl Node {
         !gone || self.relay().is_some()
     }
 
-    pub(crate) fn forward(&mut self, id: u64, out: &mut Vec<Output>) {
+    pub(crate) fn forward(&mut self, id: u64) {
         let me = self.config.instance;
         let leader = self
             .health
@@ -116,7 +108,7 @@ impl Node {
         else {
             // Without a leader the next one is waited for; one that is in doubt may come back in the same term.
             if self.health.leader.is_some() {
-                self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
+                self.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
             }
             return;
         };
@@ -129,13 +121,13 @@ impl Node {
             Work::Admit(_) | Work::WaitHere(_) => return,
         };
         let (deadline, leader) = (request.deadline, leader.instance);
-        let remaining = deadline.since(self.now).as_millis();
+        let remaining = deadline.since(self.turn.now).as_millis();
         let remaining_ms = u64::try_from(remaining).unwrap_or(u64::MAX);
         let ask = self.requests.new_ticket();
         self.requests.set_stage(id, Stage::Forwarded { to, leader, ask });
         let request =
             ForwardRequest { genesis, remaining_ms, body: Some(body), relay: to != leader };
-        out.push(Output::Forward { ticket: ask, to, address, deadline, request });
+        self.turn.out.push(Output::Forward { ticket: ask, to, address, deadline, request });
     }
 
     /// The leader's answer to an ask, or the lack of one. It settles the request only as long as that ask stands.
@@ -143,9 +135,8 @@ impl Node {
         &mut self,
         ticket: u64,
         answer: Result<ForwardAnswer, ForwardFailure>,
-        out: &mut Vec<Output>,
     ) {
-        if self.admission_answered(ticket, &answer, out) {
+        if self.admission_answered(ticket, &answer) {
             return;
         }
         let Some(id) = self.requests.answered(ticket) else { return };
@@ -156,19 +147,19 @@ impl Node {
             Ok(ForwardAnswer {
                 outcome: Some(forward_answer::Outcome::NotLeader(hint)), ..
             }) => {
-                self.turned_away(id, leader, &hint, out);
+                self.turned_away(id, leader, &hint);
             }
             Ok(ForwardAnswer {
                 outcome: Some(forward_answer::Outcome::Waited(waited)), ..
             }) => {
-                self.all_have(id, waited, out);
+                self.all_have(id, waited);
             }
-            Ok(ForwardAnswer { outcome: Some(outcome), .. }) => self.finish_with(id, outcome, out),
-            Ok(_) | Err(ForwardFailure::Lost) if is_write => self.fate_unknown(id, out),
+            Ok(ForwardAnswer { outcome: Some(outcome), .. }) => self.finish_with(id, outcome),
+            Ok(_) | Err(ForwardFailure::Lost) if is_write => self.fate_unknown(id),
             Ok(_) | Err(_) => {
                 let term = self.health.leader.map_or(0, |leader| leader.term);
                 self.requests.set_stage(id, Stage::Waiting { tried: Some((leader, term)) });
-                self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
+                self.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
             }
         }
     }
@@ -184,7 +175,7 @@ impl Node {
         self.requests.due = true;
     }
 
-    fn turned_away(&mut self, id: u64, by: Instance, hint: &NotLeader, out: &mut Vec<Output>) {
+    fn turned_away(&mut self, id: u64, by: Instance, hint: &NotLeader) {
         let term = self.health.leader.map_or(0, |leader| leader.term);
         self.requests.set_stage(id, Stage::Waiting { tried: Some((by, term)) });
         let newer = hint.term > term && hint.leader.is_some_and(|leader| leader != by);
@@ -194,11 +185,11 @@ impl Node {
             }
             // Only a node that is no replica takes a leader on somebody's word; a replica has Raft's.
             if self.group.is_none() {
-                self.leader_pinged(leader, hint.term, out);
+                self.leader_pinged(leader, hint.term);
             }
         }
         self.requests.due = true;
-        self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
+        self.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
     }
 
     /// A session with the leader came up: what could not be sent is tried again.
@@ -211,13 +202,13 @@ impl Node {
     /// Reads that were asked of an earlier leader, or over a link that is cut, are asked anew, and what waits goes on where it can. Once in
     /// a turn, when who leads is known. A write stays with the leader that it was asked of, which alone knows what became of it, for
     /// a while.
-    pub(crate) fn settle_requests(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn settle_requests(&mut self) {
         if !self.requests.due {
             return;
         }
         for (id, is_write) in self.asked_in_vain() {
             if is_write {
-                self.requests.hurry(id, self.now + LAST_WAIT);
+                self.requests.hurry(id, self.turn.now + LAST_WAIT);
             } else {
                 self.requests.set_stage(id, Stage::Waiting { tried: None });
             }
@@ -229,7 +220,7 @@ impl Node {
             .map(|(id, _)| *id)
             .collect();
         for id in waiting {
-            self.advance(id, out);
+            self.advance(id);
         }
     }
 
@@ -247,7 +238,7 @@ impl Node {
     }
 
     /// What was asked of a node that is gone: writes are of unknown fate, the rest is asked elsewhere.
-    pub(crate) fn fail_requests_at(&mut self, instance: Instance, out: &mut Vec<Output>) {
+    pub(crate) fn fail_requests_at(&mut self, instance: Instance) {
         let asked: Vec<(u64, bool)> = self
             .requests
             .table
@@ -259,7 +250,7 @@ impl Node {
             .collect();
         for (id, is_write) in asked {
             if is_write {
-                self.fate_unknown(id, out);
+                self.fate_unknown(id);
             } else {
                 self.requests.set_stage(id, Stage::Waiting { tried: None });
                 self.requests.due = true;

@@ -3,7 +3,7 @@
 //! Order kept here: what raft wants durable is put out before anything that depends on it; commits are
 //! applied in the turn in which they appear.
 
-use crate::event::{About, Event, Output, Write};
+use crate::event::{About, Output, Write};
 use crate::node::{Node, PersistOwner};
 use crate::snapshots::Snapshots;
 use crate::timers::Timer;
@@ -46,21 +46,21 @@ impl Group {
 
 impl Node {
     /// Starts the group from the founding record: this life is one of its voters.
-    pub(crate) fn found_group(&mut self, founded: &Founded, out: &mut Vec<Output>) {
+    pub(crate) fn found_group(&mut self, founded: &Founded) {
         let recovered = Recovered::genesis(&founded.record.raft_ids());
-        self.persist(PersistOwner::Nobody, Write::Log(recovered.genesis_records()), out);
-        self.start_group(recovered, Meta::genesis(founded), None, out);
+        self.persist(PersistOwner::Nobody, Write::Log(recovered.genesis_records()));
+        self.start_group(recovered, Meta::genesis(founded), None);
     }
 
     /// Starts an empty group that waits for the leader's snapshot: this life was let in later.
-    pub(crate) fn join_group(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn join_group(&mut self) {
         let recovered = Recovered::empty();
-        self.persist(PersistOwner::Nobody, Write::Log(recovered.genesis_records()), out);
-        self.start_group(recovered, Meta::empty(), None, out);
+        self.persist(PersistOwner::Nobody, Write::Log(recovered.genesis_records()));
+        self.start_group(recovered, Meta::empty(), None);
     }
 
     /// Continues the group from the disk.
-    pub(crate) fn continue_group(&mut self, log: crate::RecoveredLog, out: &mut Vec<Output>) {
+    pub(crate) fn continue_group(&mut self, log: crate::RecoveredLog) {
         let founded = self.founding.state().founded.clone();
         let durable = log.snapshot.as_ref().map(|(metadata, _)| metadata.clone());
         let (snapshot, meta) = match (log.snapshot, &founded) {
@@ -71,17 +71,11 @@ impl Node {
             _ => (SnapshotMetadata::default(), Meta::empty()),
         };
         let recovered = Recovered { hard_state: log.hard_state, snapshot, entries: log.entries };
-        self.start_group(recovered, meta, durable, out);
+        self.start_group(recovered, meta, durable);
         self.campaign_if_alone();
     }
 
-    fn start_group(
-        &mut self,
-        recovered: Recovered,
-        meta: Meta,
-        durable: Option<SnapshotMetadata>,
-        out: &mut Vec<Output>,
-    ) {
+    fn start_group(&mut self, recovered: Recovered, meta: Meta, durable: Option<SnapshotMetadata>) {
         let Some(genesis) = self.genesis else { return };
         let me = raft_id(genesis, self.config.instance);
         let (last, applied_term) = (recovered.snapshot.index, recovered.snapshot.term);
@@ -90,7 +84,7 @@ impl Node {
             Ok(replica) => replica,
             Err(error) => {
                 let reason = format!("the log cannot be continued: {error}");
-                out.push(Output::Halt { reason, again: false });
+                self.turn.out.push(Output::Halt { reason, again: false });
                 return;
             }
         };
@@ -100,14 +94,14 @@ impl Node {
         let snapshots = Snapshots::new(durable, last);
         self.group = Some(Group { replica, meta, me, genesis, applied_term, snapshots });
         self.health_replaced();
-        self.timers.arm(Timer::Tick, self.now + quorate_consensus::TICK);
+        self.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
         for (from, message) in std::mem::take(&mut self.held) {
-            self.receive_raft(from, message, out);
+            self.receive_raft(from, message);
         }
     }
 
     /// A Raft message from an authenticated peer, fenced by GENESIS rule 18.
-    pub(crate) fn raft_frame(&mut self, from: Instance, frame: RaftFrame, out: &mut Vec<Output>) {
+    pub(crate) fn raft_frame(&mut self, from: Instance, frame: RaftFrame) {
         let known = self.genesis;
         let me = self.config.instance;
         let bound = known.is_some_and(|genesis| {
@@ -117,15 +111,15 @@ impl Node {
                 && frame.message.to == self.peers.raft_id(genesis, me).get()
         });
         if known.is_some() && !bound {
-            self.counters.frames_fenced += 1;
+            self.turn.counters.frames_fenced += 1;
             return;
         }
         if self.group.is_some() {
-            self.receive_raft(from, frame.message, out);
+            self.receive_raft(from, frame.message);
             return;
         }
         if known.is_some() && !self.is_replica(from) {
-            self.fence_stranger(from, out);
+            self.fence_stranger(from);
             return;
         }
         // Full: the sender repeats what matters, so dropping the newest is safe.
@@ -134,7 +128,7 @@ impl Node {
         }
         let founder = self.is_founding_voter();
         if known.is_some() && self.founding.state().founded.is_some() && founder == Some(false) {
-            self.join_group(out);
+            self.join_group();
         }
     }
 
@@ -145,39 +139,34 @@ impl Node {
         Some(founded.record.voters.iter().any(|voter| voter.instance == me))
     }
 
-    pub(crate) fn receive_raft(
-        &mut self,
-        from: Instance,
-        message: RaftMessage,
-        out: &mut Vec<Output>,
-    ) {
+    pub(crate) fn receive_raft(&mut self, from: Instance, message: RaftMessage) {
         let Some(group) = &self.group else { return };
         if message.from != self.peers.raft_id(group.genesis, from).get() {
-            self.counters.frames_fenced += 1;
+            self.turn.counters.frames_fenced += 1;
             return;
         }
         if !self.is_replica(from) {
-            self.fence_stranger(from, out);
+            self.fence_stranger(from);
             return;
         }
         self.hear_of_handover(&message);
         let Some(group) = &mut self.group else { return };
         match group.replica.receive(message) {
             Ok(()) => {}
-            Err(GuardError::LogLost { commit, .. }) => self.loss_suspected(commit, out),
+            Err(GuardError::LogLost { commit, .. }) => self.loss_suspected(commit),
             Err(GuardError::PeerLost { had, has, .. }) => self.peer_lost(from, had, has),
             Err(error) => {
                 if let GuardError::Contradiction(index) = error {
-                    self.contradicted(from, index, out);
+                    self.contradicted(from, index);
                 }
-                self.counters.frames_guarded += 1;
+                self.turn.counters.frames_guarded += 1;
                 tracing::debug!(?from, %error, "raft message refused");
             }
         }
     }
 
     /// Carries out everything raft has to say, until it is quiet.
-    pub(crate) fn settle_group(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn settle_group(&mut self) {
         loop {
             self.flush_proposals();
             let Some(group) = &mut self.group else { return };
@@ -187,48 +176,47 @@ impl Node {
                 break;
             }
             for output in said {
-                self.replica_said(output, out);
+                self.replica_said(output);
             }
         }
-        self.drop_arrived(out);
-        self.take_snapshot_when_due(out);
+        self.drop_arrived();
+        self.take_snapshot_when_due();
     }
 
-    fn replica_said(&mut self, output: ReplicaOutput, out: &mut Vec<Output>) {
+    fn replica_said(&mut self, output: ReplicaOutput) {
         match output {
-            ReplicaOutput::Send(message) => self.send_raft(message, out),
+            ReplicaOutput::Send(message) => self.send_raft(message),
             ReplicaOutput::Persist { number, records } => {
-                self.persist(PersistOwner::Log(number), Write::Log(records), out);
+                self.persist(PersistOwner::Log(number), Write::Log(records));
             }
             ReplicaOutput::Commit(entries) => {
                 for entry in entries {
-                    self.apply(entry, out);
+                    self.apply(entry);
                 }
                 if let Some(group) = &mut self.group {
                     let applied = group.meta.applied();
                     group.replica.applied(applied);
                 }
-                self.serve_ready_reads(out);
+                self.serve_ready_reads();
             }
-            ReplicaOutput::Install(metadata) => self.install(&metadata, out),
-            ReplicaOutput::ReadReady { ticket, index } => self.read_ready(ticket, index, out),
+            ReplicaOutput::Install(metadata) => self.install(&metadata),
+            ReplicaOutput::ReadReady { ticket, index } => self.read_ready(ticket, index),
             ReplicaOutput::ChangeRefused(changes) => {
-                self.autopilot.refused(self.now);
+                self.autopilot.refused(self.turn.now);
                 tracing::warn!(changes = %self.describe(&changes.changes), "raft refused a change of voters");
             }
             ReplicaOutput::RemovedAsLeader => {
                 self.group = None;
-                self.event(
+                self.turn.event(
                     "voters",
                     "this node was removed from the voters while it led".into(),
                     true,
-                    out,
                 );
             }
         }
     }
 
-    fn apply(&mut self, entry: Committed, out: &mut Vec<Output>) {
+    fn apply(&mut self, entry: Committed) {
         let Some(group) = &mut self.group else { return };
         let (term, delta, outcome) = match entry {
             Committed::Command { index, term, data } => {
@@ -254,11 +242,11 @@ impl Node {
             self.health_committed(delta);
         }
         if let Some((ticket, result)) = outcome {
-            self.proposal_applied(ticket, result, out);
+            self.proposal_applied(ticket, result);
         }
     }
 
-    fn send_raft(&mut self, message: RaftMessage, out: &mut Vec<Output>) {
+    fn send_raft(&mut self, message: RaftMessage) {
         let Some(group) = &mut self.group else { return };
         let Some(to) = RaftId::new(message.to) else { return };
         // A replica that is still empty knows nobody but those whose frames it got.
@@ -276,47 +264,17 @@ impl Node {
             return;
         };
         if kind == MessageKind::Snapshot {
-            self.send_snapshot(to, instance, address, message, out);
+            self.send_snapshot(to, instance, address, message);
             return;
         }
         let frame = raft_frame(group.genesis, kind, message);
-        out.push(Output::Send { to: instance, address, frame });
-    }
-
-    /// Says a line in the journal and in `quorate events`.
-    pub(crate) fn event(
-        &mut self,
-        kind: &'static str,
-        text: String,
-        warning: bool,
-        out: &mut Vec<Output>,
-    ) {
-        self.event_about(kind, text, warning, About::default(), out);
-    }
-
-    /// The same, with what it is about.
-    pub(crate) fn event_about(
-        &mut self,
-        kind: &'static str,
-        text: String,
-        warning: bool,
-        about: About,
-        out: &mut Vec<Output>,
-    ) {
-        out.push(Output::Event(Event { kind, text, warning, about }));
+        self.turn.out.push(Output::Send { to: instance, address, frame });
     }
 
     /// Of a reason that `quorate why` tells too.
-    pub(crate) fn event_of(
-        &mut self,
-        kind: &'static str,
-        reason: &Reason,
-        host: Instance,
-        out: &mut Vec<Output>,
-    ) {
+    pub(crate) fn event_of(&mut self, kind: &'static str, reason: &Reason, host: Instance) {
         let host = Some((host, self.health.name(host)));
-        let about = About { host, code: Some(reason.code.word()), ..About::default() };
-        self.event_about(kind, reason.in_one_line(), true, about, out);
+        self.turn.event_of(kind, reason, About { host, ..About::default() });
     }
 }
 

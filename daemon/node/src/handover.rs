@@ -56,8 +56,8 @@ impl Node {
     }
 
     fn note_handover(&mut self) {
-        self.handover.since = Some(self.now);
+        self.handover.since = Some(self.turn.now);
         // When it is over without a successor, that is told.
-        self.timers.arm(Timer::LeaderSilence, self.now + HANDOVER);
+        self.timers.arm(Timer::LeaderSilence, self.turn.now + HANDOVER);
     }
 }

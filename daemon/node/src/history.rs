@@ -22,11 +22,11 @@ impl Node {
     /// Proposes a compaction once there is too much history. Called in each turn of a leader; cheap when there is not.
     pub(crate) fn forget_history(&mut self) {
         let Some(meta) = self.group.as_ref().map(|group| &group.meta) else { return };
-        if self.history_asked.is_some_and(|asked| is_under_way(asked, meta, self.now)) {
+        if self.history_asked.is_some_and(|asked| is_under_way(asked, meta, self.turn.now)) {
             return;
         }
         let Some(until) = to_forget(meta) else { return };
-        self.history_asked = Some((until, self.now));
+        self.history_asked = Some((until, self.turn.now));
         let request = CompactionRequest {
             revision: i64::try_from(until).unwrap_or(i64::MAX),
             physical: false,

@@ -49,6 +49,7 @@ mod timers;
 #[cfg(test)]
 mod trial;
 mod trust;
+mod turn;
 mod turned_away;
 mod warnings;
 mod weighing;

@@ -148,7 +148,7 @@ impl Node {
 
     fn note_epoch(&mut self, before: HealthEpoch) {
         if self.health.view.epoch > before {
-            self.counters.epochs += self.health.view.epoch.get() - before.get();
+            self.turn.counters.epochs += self.health.view.epoch.get() - before.get();
             self.meta_changed = true;
         }
     }
@@ -159,7 +159,7 @@ impl Node {
     }
 
     /// Looks whether the replica follows another leader than before.
-    pub(crate) fn notice_leader(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn notice_leader(&mut self) {
         let Some(group) = &self.group else { return };
         let (term, id, genesis) = (group.replica.term(), group.replica.leader(), group.genesis);
         // Each turn looks; mostly it is the one that is known.
@@ -172,24 +172,19 @@ impl Node {
         match (seen, self.health.leader) {
             (Some(new), Some(old)) if new == old => {}
             (Some(new), old) if old.is_none_or(|old| new.term >= old.term) => {
-                self.leader_changed(Some(new), out);
+                self.leader_changed(Some(new));
             }
             (None, Some(old)) if old.term < term || old.instance == self.config.instance => {
-                self.leader_changed(None, out);
+                self.leader_changed(None);
             }
             _ => {}
         }
     }
 
     /// Somebody leads, as a ping or an answer has it. Whether that is believed.
-    pub(crate) fn leader_pinged(
-        &mut self,
-        instance: Instance,
-        term: u64,
-        out: &mut Vec<Output>,
-    ) -> bool {
+    pub(crate) fn leader_pinged(&mut self, instance: Instance, term: u64) -> bool {
         if !self.may_lead(instance, term) {
-            self.fence_stranger(instance, out);
+            self.fence_stranger(instance);
             return false;
         }
         let newer = self.health.leader.is_none_or(|known| term > known.term);
@@ -198,29 +193,29 @@ impl Node {
             .leader
             .is_some_and(|known| known.instance == instance && known.term == term);
         if newer {
-            self.leader_changed(Some(Leader { instance, term }), out);
+            self.leader_changed(Some(Leader { instance, term }));
         }
         if newer || same {
-            self.health.leader_heard = self.now;
-            self.timers.arm_if_idle(Timer::Relay, self.now);
+            self.health.leader_heard = self.turn.now;
+            self.timers.arm_if_idle(Timer::Relay, self.turn.now);
             if !self.health.quorate {
                 self.health.changed = true;
             }
-            self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
+            self.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
         }
         newer || same
     }
 
-    pub(crate) fn leader_changed(&mut self, leader: Option<Leader>, out: &mut Vec<Output>) {
+    pub(crate) fn leader_changed(&mut self, leader: Option<Leader>) {
         let old = std::mem::replace(&mut self.health.leader, leader);
         self.health.leader_applied = None;
         self.health.changed = true;
         self.meta_changed = true;
         match leader {
             Some(Leader { instance, term }) => {
-                self.counters.elections += 1;
-                self.health.leader_heard = self.now;
-                self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
+                self.turn.counters.elections += 1;
+                self.health.leader_heard = self.turn.now;
+                self.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
                 self.timers.disarm(Timer::Campaign);
                 self.campaign.leader_found();
                 self.handover.is_over();
@@ -231,13 +226,13 @@ impl Node {
                 let text = format!("{name} leads in term {term}");
                 let about =
                     About { host: Some((instance, name)), term: Some(term), ..About::default() };
-                self.event_about("leader", text, false, about, out);
+                self.turn.event_about("leader", text, false, about);
             }
             None => {
                 if let Some(old) = old {
                     self.campaign.led(old, self.config.instance);
                     let name = self.health.name(old.instance);
-                    let handed_over = self.handover.is_under_way(self.now);
+                    let handed_over = self.handover.is_under_way(self.turn.now);
                     let text = if handed_over {
                         format!("{name} hands leadership over")
                     } else {
@@ -245,7 +240,7 @@ impl Node {
                     };
                     let host = Some((old.instance, name));
                     let about = About { host, term: Some(old.term), ..About::default() };
-                    self.event_about("leader", text, !handed_over, about, out);
+                    self.turn.event_about("leader", text, !handed_over, about);
                 }
             }
         }
@@ -254,9 +249,9 @@ impl Node {
         self.reconciler.reset();
         self.history_asked = None;
         self.evidence.clear();
-        self.timers.arm(Timer::Ping, self.now);
-        self.timers.arm_if_idle(Timer::Relay, self.now);
-        self.timers.arm(Timer::Dissent, self.now);
+        self.timers.arm(Timer::Ping, self.turn.now);
+        self.timers.arm_if_idle(Timer::Relay, self.turn.now);
+        self.timers.arm(Timer::Dissent, self.turn.now);
         self.duties_due = true;
         self.requests.due = true;
     }
@@ -269,14 +264,14 @@ impl Node {
     /// Whether a leader with a majority is known and heard, or was until it began to hand over to another.
     pub(crate) fn is_quorate(&self) -> bool {
         let Some(leader) = self.health.leader else {
-            return self.health.quorate && self.handover.is_under_way(self.now);
+            return self.health.quorate && self.handover.is_under_way(self.turn.now);
         };
         if leader.instance == self.config.instance {
             return self.leads();
         }
         let candidate =
             self.group.as_ref().is_some_and(|group| group.replica.role() == RaftRole::Candidate);
-        let heard = !candidate && self.now.since(self.health.leader_heard) < LEADER_SILENCE;
+        let heard = !candidate && self.turn.now.since(self.health.leader_heard) < LEADER_SILENCE;
         heard || self.relay().is_some()
     }
 
@@ -298,7 +293,7 @@ impl Node {
     }
 
     /// Tells the parts that hang on the view about a new one.
-    pub(crate) fn catch_up_with_view(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn catch_up_with_view(&mut self) {
         if !std::mem::take(&mut self.meta_changed) {
             return;
         }
@@ -309,17 +304,17 @@ impl Node {
         if self.health.learned != self.health.view.epoch {
             self.health.learned = self.health.view.epoch;
             self.note_states();
-            self.learn_members(out);
+            self.learn_members();
         }
-        self.tell_detector(out);
-        self.timers.arm_if_idle(Timer::Ping, self.now);
-        self.timers.arm_if_idle(Timer::Relay, self.now);
-        self.timers.arm(Timer::Dissent, self.now);
+        self.tell_detector();
+        self.timers.arm_if_idle(Timer::Ping, self.turn.now);
+        self.timers.arm_if_idle(Timer::Relay, self.turn.now);
+        self.timers.arm(Timer::Dissent, self.turn.now);
         self.duties_due = true;
-        self.own_role_may_have_changed(out);
+        self.own_role_may_have_changed();
     }
 
-    fn learn_members(&mut self, out: &mut Vec<Output>) {
+    fn learn_members(&mut self) {
         let view = Arc::clone(&self.health.view);
         let own = self.group.as_ref().map(|group| group.meta.epoch());
         self.peers.learn_view(&view, own == Some(view.epoch));
@@ -329,11 +324,11 @@ impl Node {
             known.insert(member.instance);
             let Some(address) = self.peers.address(member.instance) else { continue };
             let (instance, generation) = (member.instance, member.generation);
-            self.step_detector(DetectorInput::Known { instance, generation, address }, out);
+            self.step_detector(DetectorInput::Known { instance, generation, address });
         }
         let before = std::mem::replace(&mut self.health.known, known);
         for instance in before.difference(&self.health.known.clone()) {
-            self.step_detector(DetectorInput::Forget(*instance), out);
+            self.step_detector(DetectorInput::Forget(*instance));
         }
         let live = self
             .health
@@ -341,12 +336,12 @@ impl Node {
             .filter_map(|member| Some((member.instance, self.peers.address(member.instance)?)))
             .collect();
         let replica = self.role().is_some_and(|role| role != Role::Member);
-        self.step_founding(FoundingInput::Cluster { live, replica }, out);
+        self.step_founding(FoundingInput::Cluster { live, replica });
         let card = self.card();
-        self.step_detector(DetectorInput::Card(card), out);
+        self.step_detector(DetectorInput::Card(card));
         self.note_who_is_gone();
         self.forget_warnings_of_the_replaced();
-        self.tell_of_two_addresses(out);
+        self.tell_of_two_addresses();
     }
 
     fn card(&mut self) -> Card {
@@ -365,7 +360,7 @@ impl Node {
         }
     }
 
-    fn tell_detector(&mut self, out: &mut Vec<Output>) {
+    fn tell_detector(&mut self) {
         let me = self.config.instance;
         let leader = self.health.leader.map(|leader| leader.instance);
         let expected: Vec<Instance> = if leader == Some(me) {
@@ -383,9 +378,9 @@ impl Node {
         // Without a leader the last one is still expected: the watch on it, with the silence so far, lives on
         // into what the next leader expects.
         if leader.is_some() {
-            self.step_detector(DetectorInput::Expect(expected), out);
+            self.step_detector(DetectorInput::Expect(expected));
         }
-        self.step_detector(DetectorInput::Confirmers(confirmers), out);
+        self.step_detector(DetectorInput::Confirmers(confirmers));
     }
 
     /// This node's role in the view.
@@ -394,32 +389,32 @@ impl Node {
     }
 
     /// Hands news to the local feed.
-    pub(crate) fn publish_health(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn publish_health(&mut self) {
         let quorate = self.is_quorate();
         if !self.health.changed && quorate == self.health.quorate {
             return;
         }
-        self.note_quorum(quorate, out);
+        self.note_quorum(quorate);
         self.health.changed = false;
         if self.health.view.epoch == HealthEpoch::ZERO {
             return;
         }
-        self.epoch_reached(out);
+        self.epoch_reached();
         let steps: Vec<_> = self.health.pending.drain(..).collect();
         if std::mem::take(&mut self.health.jumped) || steps.is_empty() {
             let view = Arc::clone(&self.health.view);
-            self.tell_jump(&view, out);
-            out.push(Output::Health { view, delta: None, quorate });
+            self.tell_jump(&view);
+            self.turn.out.push(Output::Health { view, delta: None, quorate });
             return;
         }
         for (view, delta) in steps {
-            self.tell_epoch(&delta, out);
-            out.push(Output::Health { view, delta: Some(delta), quorate });
+            self.tell_epoch(&delta);
+            self.turn.out.push(Output::Health { view, delta: Some(delta), quorate });
         }
     }
 
     /// One line for an epoch, with everything that it changed.
-    fn tell_epoch(&mut self, delta: &HealthDelta, out: &mut Vec<Output>) {
+    fn tell_epoch(&mut self, delta: &HealthDelta) {
         let words = |change: &HealthChange| match (change.from.as_str(), change.to.as_str()) {
             (_, "") => format!("{} is no longer a member ({})", change.name, change.reason),
             (from, to) if from == to => format!("{}: {}", change.name, change.reason),
@@ -431,11 +426,11 @@ impl Node {
         self.told = delta.epoch;
         let text = format!("epoch {}: {}", delta.epoch, changes.join("; "));
         let (epoch, changes) = (Some(delta.epoch), delta.changed.clone());
-        self.event_about("epoch", text, bad, About { epoch, changes, ..About::default() }, out);
+        self.turn.event_about("epoch", text, bad, About { epoch, changes, ..About::default() });
     }
 
     /// One line for epochs that were skipped: this node was away, or has just come.
-    fn tell_jump(&mut self, view: &HealthView, out: &mut Vec<Output>) {
+    fn tell_jump(&mut self, view: &HealthView) {
         if self.told == view.epoch {
             return;
         }
@@ -444,19 +439,19 @@ impl Node {
         let text =
             format!("epoch {}: {alive} of {} members are alive", view.epoch, view.members.len());
         let about = About { epoch: Some(view.epoch), ..About::default() };
-        self.event_about("epoch", text, false, about, out);
+        self.turn.event_about("epoch", text, false, about);
     }
 
-    fn note_quorum(&mut self, quorate: bool, out: &mut Vec<Output>) {
+    fn note_quorum(&mut self, quorate: bool) {
         if quorate == self.health.quorate {
             return;
         }
         self.health.quorate = quorate;
         if quorate {
             self.health.quorum_lost = None;
-            self.event("quorate", "a leader with a majority is known".into(), false, out);
+            self.turn.event("quorate", "a leader with a majority is known".into(), false);
         } else {
-            self.health.quorum_lost = Some(self.now);
+            self.health.quorum_lost = Some(self.turn.now);
             let missing: Vec<String> = self
                 .own_opinions()
                 .into_iter()
@@ -469,11 +464,10 @@ impl Node {
             } else {
                 missing.join("; ")
             };
-            self.event(
+            self.turn.event(
                 "quorum-lost",
                 format!("no leader with a majority: {who}; run `quorate why`"),
                 true,
-                out,
             );
         }
     }

@@ -7,7 +7,6 @@
 //!
 //! Knows nothing of how an asker is answered, nor of how all nodes are told of it (`warnings.rs`). Bounded by the members.
 
-use crate::event::Output;
 use crate::node::Node;
 use quorate_proto::{
     Address, Admit, CopyGuess, Instance, Member, MemberState, Moment, Role, Warning, WarningKind,
@@ -67,7 +66,7 @@ impl Node {
         let mut gone = BTreeMap::new();
         for member in &self.health.view.members {
             if member.state() != MemberState::Alive {
-                let since = self.names.gone.get(&member.instance).copied().unwrap_or(self.now);
+                let since = self.names.gone.get(&member.instance).copied().unwrap_or(self.turn.now);
                 gone.insert(member.instance, since);
             }
         }
@@ -80,19 +79,18 @@ impl Node {
         holder: &Member,
         admit: &Admit,
         patience_is_over: bool,
-        out: &mut Vec<Output>,
     ) -> Claim {
         let from = shown(admit.address.as_ref());
         let there = shown(holder.address.as_ref());
         let name = &admit.name;
-        let held = self.damping.holds(self.now, holder.instance);
+        let held = self.damping.holds(self.turn.now, holder.instance);
         if holder.state() == MemberState::Alive || held {
             if !patience_is_over {
                 return Claim::Later;
             }
             // A wiped host at its own place only comes before the old life is found dead.
             if !at_its_place(holder, admit) {
-                self.warn_of_name(WarningKind::NameInUse, admit, out);
+                self.warn_of_name(WarningKind::NameInUse, admit);
             }
             return Claim::Refused(format!(
                 "the name `{name}` belongs to instance {} at {there}, which is alive: two hosts with one name, or a cloned \
@@ -100,7 +98,7 @@ impl Node {
                 holder.instance
             ));
         }
-        let gone = self.names.gone.get(&holder.instance).map(|since| self.now.since(*since));
+        let gone = self.names.gone.get(&holder.instance).map(|since| self.turn.now.since(*since));
         let kept = holder.role() == Role::Voter && gone.is_none_or(|gone| gone < KEPT);
         if !kept || at_its_place(holder, admit) {
             self.warnings.forget(WarningKind::NameKept, admit.instance);
@@ -113,11 +111,11 @@ impl Node {
              once from the voter's address; a host that has the name by mistake needs another one in host.toml",
             holder.state().word()
         );
-        self.warn_of_name(WarningKind::NameKept, admit, out);
+        self.warn_of_name(WarningKind::NameKept, admit);
         Claim::Refused(text)
     }
 
-    fn warn_of_name(&mut self, kind: WarningKind, admit: &Admit, out: &mut Vec<Output>) {
+    fn warn_of_name(&mut self, kind: WarningKind, admit: &Admit) {
         let Some(address) = admit.address.clone() else { return };
         let warning = Warning {
             kind: kind.into(),
@@ -129,6 +127,6 @@ impl Node {
             copy: CopyGuess::Unknown.into(),
             standing: None,
         };
-        self.warn(warning, out);
+        self.warn(warning);
     }
 }

@@ -31,6 +31,7 @@ use crate::state_watch::StateWatch;
 use crate::stop::Stopping;
 use crate::timers::{Timer, Timers};
 use crate::trust::Trust;
+use crate::turn::Turn;
 use crate::turned_away::TurnedAway;
 use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
@@ -52,26 +53,10 @@ pub(crate) enum PersistOwner {
     Log(u64),
 }
 
-/// What is counted, for `/metrics`.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) turns: u64,
-    pub(crate) frames_fenced: u64,
-    pub(crate) frames_guarded: u64,
-    pub(crate) frames_malformed: u64,
-    pub(crate) requests: u64,
-    pub(crate) proposals: u64,
-    pub(crate) refusals: u64,
-    pub(crate) elections: u64,
-    pub(crate) epochs: u64,
-    pub(crate) undelivered: u64,
-}
-
 /// One node, whole.
 pub struct Node {
     pub(crate) config: NodeConfig,
-    pub(crate) now: Moment,
-    pub(crate) wall_ms: u64,
+    pub(crate) turn: Turn,
     pub(crate) founding: Founding,
     pub(crate) detector: Detector,
     pub(crate) peers: Peers,
@@ -97,7 +82,6 @@ pub struct Node {
     pub(crate) copies: Copies,
     pub(crate) copy_notices: CopyNotices,
     pub(crate) timers: Timers,
-    pub(crate) counters: Counters,
     malformed: Malformed,
     /// Since when the disk has no room for the log to grow.
     pub(crate) disk_full: Option<Moment>,
@@ -135,8 +119,7 @@ impl Node {
         let founding = Founding::new(now, founding_config(&config, marker), founding);
         let detector = Detector::new(now, detector_config(&config));
         let mut node = Self {
-            now,
-            wall_ms,
+            turn: Turn::new(now, wall_ms),
             detector,
             peers: Peers::default(),
             group: None,
@@ -160,7 +143,6 @@ impl Node {
             copies: Copies::default(),
             copy_notices: CopyNotices::default(),
             timers: Timers::default(),
-            counters: Counters::default(),
             malformed: Malformed::default(),
             disk_full: None,
             disk_stalled: None,
@@ -181,28 +163,28 @@ impl Node {
             founding,
             config,
         };
-        let mut out = Vec::new();
-        node.resume(log, &mut out);
-        node.settle(&mut out);
+        node.resume(log);
+        node.settle();
+        let out = std::mem::take(&mut node.turn.out);
         (node, out)
     }
 
-    fn resume(&mut self, log: Option<RecoveredLog>, out: &mut Vec<Output>) {
+    fn resume(&mut self, log: Option<RecoveredLog>) {
         let founded = self.founding.state().founded.clone();
         if let Some(founded) = &founded {
             self.peers.learn_record(&founded.record);
         }
         match (log, founded) {
-            (Some(log), Some(_)) => self.continue_group(log, out),
+            (Some(log), Some(_)) => self.continue_group(log),
             (None, Some(founded)) if self.is_founding_voter() == Some(true) => {
-                self.found_group(&founded, out);
+                self.found_group(&founded);
             }
             _ => {}
         }
-        self.tell_of_moved_data(out);
-        out.push(Output::ResolveSeeds);
-        self.step_founding(FoundingInput::Wake, out);
-        self.step_detector(DetectorInput::Wake, out);
+        self.tell_of_moved_data();
+        self.turn.out.push(Output::ResolveSeeds);
+        self.step_founding(FoundingInput::Wake);
+        self.step_detector(DetectorInput::Wake);
     }
 
     /// One turn: every input that is ready, what is due, then everything that follows from it.
@@ -213,26 +195,28 @@ impl Node {
         inputs: impl IntoIterator<Item = Input>,
         out: &mut Vec<Output>,
     ) {
-        let pause = now.since(self.now);
+        std::mem::swap(out, &mut self.turn.out);
+        let pause = now.since(self.turn.now);
         if pause >= disk_watch::STALL {
             self.forgive_disk(pause);
         }
-        self.now = self.now.max(now);
-        self.wall_ms = wall_ms;
-        self.counters.turns += 1;
+        self.turn.now = self.turn.now.max(now);
+        self.turn.wall_ms = wall_ms;
+        self.turn.counters.turns += 1;
         for input in inputs {
-            self.take(input, out);
+            self.take(input);
         }
-        self.fire_due(out);
-        self.settle(out);
+        self.fire_due();
+        self.settle();
         self.version += 1;
+        std::mem::swap(out, &mut self.turn.out);
     }
 
     /// When the node wants a turn although nothing happens.
     #[must_use]
     pub fn next_wake(&self) -> Option<Moment> {
         // What became due behind the settle's look at the requests is looked at in a turn of its own.
-        let due = self.requests.due.then_some(self.now);
+        let due = self.requests.due.then_some(self.turn.now);
         let requests = due.or_else(|| self.requests.next_deadline());
         [self.timers.next(), self.founding.next_wake(), self.detector.next_wake(), requests]
             .into_iter()
@@ -246,99 +230,98 @@ impl Node {
         self.version
     }
 
-    fn take(&mut self, input: Input, out: &mut Vec<Output>) {
+    fn take(&mut self, input: Input) {
         match input {
             Input::Wake => {}
-            Input::SessionUp(session) => self.session_up(session, out),
-            Input::Twice(session) => self.runs_twice(session, out),
+            Input::SessionUp(session) => self.session_up(session),
+            Input::Twice(session) => self.runs_twice(session),
             Input::SessionDown { instance, number, end } => {
-                self.session_down(instance, number, end, out);
+                self.session_down(instance, number, end);
             }
             Input::DialFailed { address, failure } => {
                 if failure == DialFailure::Twice {
-                    self.taken_for_a_copy_at(address, out);
+                    self.taken_for_a_copy_at(address);
                 }
                 if failure == DialFailure::OneWay {
-                    self.not_heard_at(address, out);
+                    self.not_heard_at(address);
                 }
                 self.duties_due |= self.whereabouts.silent(address);
-                self.step_founding(FoundingInput::DialFailed { address, failure }, out);
+                self.step_founding(FoundingInput::DialFailed { address, failure });
             }
             Input::Frame { from, lane, bytes } => match Envelope::open(lane, bytes) {
-                Ok(body) => self.frame(from, body, out),
+                Ok(body) => self.frame(from, body),
                 Err(error) => {
-                    self.counters.frames_malformed += 1;
-                    if let Some(count) = self.malformed.note(self.now, from) {
+                    self.turn.counters.frames_malformed += 1;
+                    if let Some(count) = self.malformed.note(self.turn.now, from) {
                         tracing::warn!(%from, %error, count, "frames refused");
                     }
                 }
             },
             Input::Datagram { from, bytes } => {
                 if self.peers.session(from).is_some() {
-                    self.step_detector(DetectorInput::Datagram { from, bytes }, out);
+                    self.step_detector(DetectorInput::Datagram { from, bytes });
                 }
             }
             Input::Undelivered { to } => {
-                self.counters.undelivered += 1;
+                self.turn.counters.undelivered += 1;
                 self.undelivered(to);
             }
             Input::Farewell { instance, generation, boot_nonce, key } => {
-                self.said_goodbye(instance, generation, boot_nonce, key, out);
+                self.said_goodbye(instance, generation, boot_nonce, key);
             }
             Input::Resolved { slot, addresses, problem } => {
-                self.step_founding(FoundingInput::Resolved { slot, addresses, problem }, out);
+                self.step_founding(FoundingInput::Resolved { slot, addresses, problem });
             }
-            Input::OwnSlot(slot) => self.step_founding(FoundingInput::OwnSlot(slot), out),
-            Input::Persisted { number } => self.persisted(number, out),
-            Input::SnapshotTaken { metadata } => self.snapshot_taken(metadata, out),
+            Input::OwnSlot(slot) => self.step_founding(FoundingInput::OwnSlot(slot)),
+            Input::Persisted { number } => self.persisted(number),
+            Input::SnapshotTaken { metadata } => self.snapshot_taken(metadata),
             Input::SnapshotNotTaken => self.snapshot_not_taken(),
             Input::SnapshotReceived { from, message, image, file } => {
-                self.snapshot_received(from, message, Arrived { image: *image, file }, out);
+                self.snapshot_received(from, message, Arrived { image: *image, file });
             }
             Input::SnapshotUnreadable { index, term } => self.snapshot_unreadable(index, term),
             Input::SnapshotSent { to, ok } => self.snapshot_sent(to, ok),
             Input::Client { ticket, deadline, request } => {
-                self.client(ticket, deadline, request, out);
+                self.client(ticket, deadline, request);
             }
             Input::ClientGone { ticket } => self.requests.asker_gone(Origin::Client(ticket)),
             Input::AskerGone { ticket } => {
                 self.requests.asker_gone(Origin::Forwarded(ticket));
                 self.requests.asker_gone(Origin::Relayed(ticket));
             }
-            Input::Forwarded { from, ticket, request } => {
-                self.forwarded(from, ticket, request, out)
-            }
-            Input::ForwardAnswered { ticket, answer } => self.forward_answered(ticket, answer, out),
-            Input::DiskFull(full) => self.disk_filled(full, out),
+            Input::Forwarded { from, ticket, request } => self.forwarded(from, ticket, request),
+            Input::ForwardAnswered { ticket, answer } => self.forward_answered(ticket, answer),
+            Input::DiskFull(full) => self.disk_filled(full),
             Input::Stop => self.begin_stop(),
         }
     }
 
-    fn frame(&mut self, from: Instance, body: EnvelopeBody, out: &mut Vec<Output>) {
+    fn frame(&mut self, from: Instance, body: EnvelopeBody) {
         let Some(session) = self.peers.session(from) else {
-            self.counters.frames_fenced += 1;
+            self.turn.counters.frames_fenced += 1;
             return;
         };
         let speaking = session.generation;
-        self.step_detector(DetectorInput::Heard { instance: from }, out);
+        self.step_detector(DetectorInput::Heard { instance: from });
         match body {
-            EnvelopeBody::Ping(ping) => self.pinged(from, ping, out),
-            EnvelopeBody::Pong(pong) => self.ponged(from, pong, out),
+            EnvelopeBody::Ping(ping) => self.pinged(from, ping),
+            EnvelopeBody::Pong(pong) => self.ponged(from, pong),
             EnvelopeBody::Founding(message) => {
-                self.step_founding(FoundingInput::Message { from, message }, out);
+                self.step_founding(FoundingInput::Message { from, message });
             }
-            EnvelopeBody::Dissent(dissent) => self.dissent_received(from, dissent, out),
+            EnvelopeBody::Dissent(dissent) => self.dissent_received(from, dissent),
             EnvelopeBody::Detector(message) => {
-                self.step_detector(DetectorInput::Message { from, message }, out);
+                self.step_detector(DetectorInput::Message { from, message });
             }
-            EnvelopeBody::Warnings(told) => self.warnings_told(from, told, out),
-            EnvelopeBody::Raft(frame) => self.raft_frame(from, frame, out),
+            EnvelopeBody::Warnings(told) => self.warnings_told(from, told),
+            EnvelopeBody::Raft(frame) => self.raft_frame(from, frame),
             EnvelopeBody::Farewell(generation) => {
                 let generation = Generation::new(generation).min(speaking);
-                self.step_detector(
-                    DetectorInput::Farewell { instance: from, generation, by: Goodbye::Stopped },
-                    out,
-                );
+                self.step_detector(DetectorInput::Farewell {
+                    instance: from,
+                    generation,
+                    by: Goodbye::Stopped,
+                });
             }
         }
     }
@@ -350,14 +333,14 @@ impl Node {
         }
     }
 
-    fn persisted(&mut self, number: u64, out: &mut Vec<Output>) {
+    fn persisted(&mut self, number: u64) {
         while let Some((first, _, since)) = self.persists.front()
             && *first <= number
         {
-            self.disk_pace.note(self.now, self.now.since(*since));
+            self.disk_pace.note(self.turn.now, self.turn.now.since(*since));
             match self.persists.pop_front() {
                 Some((_, PersistOwner::Founding(number), _)) => {
-                    self.step_founding(FoundingInput::Persisted { number }, out);
+                    self.step_founding(FoundingInput::Persisted { number });
                 }
                 Some((_, PersistOwner::Log(number), _)) => {
                     if let Some(group) = &mut self.group {
@@ -370,48 +353,48 @@ impl Node {
     }
 
     /// Asks the shell to make something durable.
-    pub(crate) fn persist(&mut self, owner: PersistOwner, write: Write, out: &mut Vec<Output>) {
+    pub(crate) fn persist(&mut self, owner: PersistOwner, write: Write) {
         self.last_persist += 1;
-        self.persists.push_back((self.last_persist, owner, self.now));
-        self.timers.arm_if_idle(Timer::Disk, self.now + disk_watch::STALL);
-        out.push(Output::Persist { number: self.last_persist, write });
+        self.persists.push_back((self.last_persist, owner, self.turn.now));
+        self.timers.arm_if_idle(Timer::Disk, self.turn.now + disk_watch::STALL);
+        self.turn.out.push(Output::Persist { number: self.last_persist, write });
     }
 
-    fn fire_due(&mut self, out: &mut Vec<Output>) {
-        if self.founding.next_wake().is_some_and(|at| at <= self.now) {
-            self.step_founding(FoundingInput::Wake, out);
+    fn fire_due(&mut self) {
+        if self.founding.next_wake().is_some_and(|at| at <= self.turn.now) {
+            self.step_founding(FoundingInput::Wake);
         }
-        if self.detector.next_wake().is_some_and(|at| at <= self.now) {
-            self.step_detector(DetectorInput::Wake, out);
+        if self.detector.next_wake().is_some_and(|at| at <= self.turn.now) {
+            self.step_detector(DetectorInput::Wake);
         }
-        while let Some(timer) = self.timers.take_due(self.now) {
-            self.fire(timer, out);
+        while let Some(timer) = self.timers.take_due(self.turn.now) {
+            self.fire(timer);
         }
-        self.expire_requests(out);
+        self.expire_requests();
     }
 
-    fn fire(&mut self, timer: Timer, out: &mut Vec<Output>) {
+    fn fire(&mut self, timer: Timer) {
         match timer {
             Timer::Tick => self.tick(),
-            Timer::Disk => self.watch_disk(out),
-            Timer::Ping => self.ping_round(out),
-            Timer::Relay => self.ask_around(out),
-            Timer::Dissent => self.send_dissent(out),
-            Timer::Warnings => self.tell_warnings(out),
+            Timer::Disk => self.watch_disk(),
+            Timer::Ping => self.ping_round(),
+            Timer::Relay => self.ask_around(),
+            Timer::Dissent => self.send_dissent(),
+            Timer::Warnings => self.tell_warnings(),
             Timer::Reads => self.repeat_reads(),
             Timer::LeaderSilence => self.health.changed = true,
             Timer::Duties => self.duties_due = true,
             Timer::Campaign => self.campaign_on_evidence(),
             Timer::Retry => self.retry_requests(),
-            Timer::Join => self.ask_to_join(out),
+            Timer::Join => self.ask_to_join(),
             Timer::FounderPatience => self.campaign_as_founder(),
-            Timer::Stop => self.finish_stop(out),
+            Timer::Stop => self.finish_stop(),
         }
     }
 
     fn tick(&mut self) {
         self.resign_if_unheard();
-        self.timers.arm(Timer::Tick, self.now + quorate_consensus::TICK);
+        self.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
         let doubts = self.detector.doubts_itself();
         let patient = self.timers.is_armed(Timer::FounderPatience);
         let Some(group) = &mut self.group else { return };
@@ -421,20 +404,20 @@ impl Node {
         }
     }
 
-    fn settle(&mut self, out: &mut Vec<Output>) {
-        self.settle_group(out);
-        self.notice_leader(out);
+    fn settle(&mut self) {
+        self.settle_group();
+        self.notice_leader();
         self.stop_serving_if_deposed();
-        self.settle_requests(out);
-        self.catch_up_with_view(out);
-        self.do_duties(out);
-        self.settle_group(out);
-        self.notice_leader(out);
+        self.settle_requests();
+        self.catch_up_with_view();
+        self.do_duties();
+        self.settle_group();
+        self.notice_leader();
         self.stop_serving_if_deposed();
-        self.catch_up_with_view(out);
-        self.publish_health(out);
-        self.watch_quota(out);
-        self.continue_stop(out);
-        out.extend(self.requests.left_asks().map(|ticket| Output::Withdraw { ticket }));
+        self.catch_up_with_view();
+        self.publish_health();
+        self.watch_quota();
+        self.continue_stop();
+        self.turn.out.extend(self.requests.left_asks().map(|ticket| Output::Withdraw { ticket }));
     }
 }

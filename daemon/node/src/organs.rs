@@ -16,16 +16,16 @@ use quorate_proto::{
 
 impl Node {
     /// Steps the quorum detector and carries out what it says.
-    pub(crate) fn step_founding(&mut self, input: FoundingInput, out: &mut Vec<Output>) {
+    pub(crate) fn step_founding(&mut self, input: FoundingInput) {
         let mut said = Vec::new();
-        self.founding.step(self.now, input, &mut said);
+        self.founding.step(self.turn.now, input, &mut said);
         if self.genesis.is_none() {
             self.genesis = self.founding.state().known_genesis();
         }
         for output in said {
             match output {
-                FoundingOutput::Dial { address } => out.push(Output::Dial { address }),
-                FoundingOutput::Resolve => out.push(Output::ResolveSeeds),
+                FoundingOutput::Dial { address } => self.turn.out.push(Output::Dial { address }),
+                FoundingOutput::Resolve => self.turn.out.push(Output::ResolveSeeds),
                 FoundingOutput::Send { to, message } => {
                     // Founding messages never replace each other across ballots or kinds.
                     let bytes = quorate_proto::Message::encode_to_vec(&message);
@@ -35,32 +35,31 @@ impl Node {
                         FrameKind::Founding,
                         subject,
                         EnvelopeBody::Founding(message),
-                        out,
                     );
                 }
                 FoundingOutput::Persist { number, state, marker } => {
                     let write = Write::Founding { state: Box::new(state), marker };
-                    self.persist(PersistOwner::Founding(number), write, out);
+                    self.persist(PersistOwner::Founding(number), write);
                 }
-                FoundingOutput::Founded(founded) => self.founded(founded, out),
-                FoundingOutput::Join(genesis) => self.exists(genesis, out),
+                FoundingOutput::Founded(founded) => self.founded(founded),
+                FoundingOutput::Join(genesis) => self.exists(genesis),
                 FoundingOutput::Ban { instance, reason } => {
-                    out.push(Output::Ban { instance, reason })
+                    self.turn.out.push(Output::Ban { instance, reason })
                 }
-                FoundingOutput::Alarm { code, text } => self.event(code.word(), text, true, out),
+                FoundingOutput::Alarm { code, text } => self.turn.event(code.word(), text, true),
             }
         }
         self.campaign_as_founder();
     }
 
     /// Steps the detector and carries out what it says.
-    pub(crate) fn step_detector(&mut self, input: DetectorInput, out: &mut Vec<Output>) {
+    pub(crate) fn step_detector(&mut self, input: DetectorInput) {
         let mut said = Vec::new();
-        self.detector.step(self.now, input, &mut said);
+        self.detector.step(self.turn.now, input, &mut said);
         for output in said {
             match output {
                 DetectorOutput::Datagram { to, address, bytes } => {
-                    out.push(Output::SendDatagram { to, address, bytes });
+                    self.turn.out.push(Output::SendDatagram { to, address, bytes });
                 }
                 DetectorOutput::Send { to, message } => {
                     let bytes = quorate_proto::Message::encode_to_vec(&message);
@@ -70,13 +69,14 @@ impl Node {
                         FrameKind::Detector,
                         subject,
                         EnvelopeBody::Detector(message),
-                        out,
                     );
                 }
-                DetectorOutput::Verdict(opinion) => self.verdict_changed(&opinion, out),
+                DetectorOutput::Verdict(opinion) => self.verdict_changed(&opinion),
                 DetectorOutput::Card(_) => {}
-                DetectorOutput::IsThere { address } => out.push(Output::IsThere { address }),
-                DetectorOutput::Dial { address } => out.push(Output::Dial { address }),
+                DetectorOutput::IsThere { address } => {
+                    self.turn.out.push(Output::IsThere { address })
+                }
+                DetectorOutput::Dial { address } => self.turn.out.push(Output::Dial { address }),
             }
         }
     }
@@ -88,13 +88,12 @@ impl Node {
         kind: FrameKind,
         subject: u64,
         body: EnvelopeBody,
-        out: &mut Vec<Output>,
     ) {
         let Some(address) = self.peers.address(to) else { return };
         let supersede = Some(Supersede { kind, group: 0, subject });
         let bytes = Envelope::encode_body(body);
         let frame = Frame { lane: Lane::Control, supersede, expires: None, bytes };
-        out.push(Output::Send { to, address, frame });
+        self.turn.out.push(Output::Send { to, address, frame });
     }
 }
 

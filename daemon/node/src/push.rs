@@ -4,7 +4,6 @@
 //! Nothing here waits for anybody to ask. A ping to a node that has not acknowledged the newest epoch carries
 //! what it lacks, every round, until it answers or is down.
 
-use crate::event::Output;
 use crate::node::Node;
 use crate::ping_times::PingClock;
 use crate::timers::Timer;
@@ -59,24 +58,23 @@ impl Push {
 
 impl Node {
     /// A round of pings is due.
-    pub(crate) fn ping_round(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn ping_round(&mut self) {
         let Some(leader) = self.health.leader else {
-            self.tell_resignation(out);
+            self.tell_resignation();
             return;
         };
         let me = self.config.instance;
         if leader.instance == me && self.leads() {
             let round = self.new_round();
-            self.timers.arm(Timer::Ping, self.now + self.ping_interval());
-            self.ping_members(
-                |_, state| state == MemberState::Alive || round.is_multiple_of(DOWN_EVERY),
-                out,
-            );
+            self.timers.arm(Timer::Ping, self.turn.now + self.ping_interval());
+            self.ping_members(|_, state| {
+                state == MemberState::Alive || round.is_multiple_of(DOWN_EVERY)
+            });
         } else if self.role().is_some_and(|role| role != Role::Member) && leader.instance != me {
             self.new_round();
-            self.timers.arm(Timer::Ping, self.now + PING_INTERVAL);
+            self.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
             let ping = self.ping(None);
-            self.send_control(leader.instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
+            self.send_control(leader.instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping));
         }
     }
 
@@ -88,28 +86,24 @@ impl Node {
     }
 
     /// The leader tells everybody who lacks the newest epoch, at once.
-    pub(crate) fn push_news(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn push_news(&mut self) {
         let newest = self.health.view.epoch;
         if self.push.pushed == newest || !self.leads() {
             return;
         }
         self.push.pushed = newest;
         self.new_round();
-        self.ping_members(|acknowledged, _| acknowledged < newest, out);
+        self.ping_members(|acknowledged, _| acknowledged < newest);
     }
 
     /// Pings that are sent now have a number of their own.
     pub(crate) fn new_round(&mut self) -> u64 {
         self.push.round += 1;
-        self.push.clock.sent(self.now, self.push.round);
+        self.push.clock.sent(self.turn.now, self.push.round);
         self.push.round
     }
 
-    fn ping_members(
-        &mut self,
-        wanted: impl Fn(HealthEpoch, MemberState) -> bool,
-        out: &mut Vec<Output>,
-    ) {
+    fn ping_members(&mut self, wanted: impl Fn(HealthEpoch, MemberState) -> bool) {
         let me = self.config.instance;
         let targets: Vec<(Instance, HealthEpoch, MemberState)> = self
             .health
@@ -125,7 +119,7 @@ impl Node {
         // Most nodes lack the same; the update for each starting point is made once.
         let mut updates: BTreeMap<HealthEpoch, Option<HealthUpdate>> = BTreeMap::new();
         let copies = self.copy_faults();
-        self.copies_told(copies.clone(), out);
+        self.copies_told(copies.clone());
         for (instance, acknowledged, state) in targets {
             if state != MemberState::Alive {
                 self.push.clock.knocks(instance, self.push.round);
@@ -138,7 +132,7 @@ impl Node {
                 .clone();
             let unheard = self.does_not_hear(instance);
             let ping = Ping { unheard, copies: copies.clone(), ..self.ping(update) };
-            self.send_control(instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
+            self.send_control(instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping));
         }
     }
 
@@ -165,18 +159,18 @@ impl Node {
     /// Whether a leader of some standing has not heard a node for two rounds.
     fn does_not_hear(&self, instance: Instance) -> bool {
         let since = self.detector.last_heard(instance).unwrap_or_default();
-        self.now.since(since.max(self.health.leader_heard)) >= self.ping_interval() * 2
+        self.turn.now.since(since.max(self.health.leader_heard)) >= self.ping_interval() * 2
     }
 
     /// A ping came in: take what it brings, answer with what this node has.
-    pub(crate) fn pinged(&mut self, from: Instance, ping: Ping, out: &mut Vec<Output>) {
+    pub(crate) fn pinged(&mut self, from: Instance, ping: Ping) {
         if self.genesis != Some(ping.genesis) {
-            self.counters.frames_fenced += 1;
+            self.turn.counters.frames_fenced += 1;
             return;
         }
         self.hear_of_lost_leadership(from, &ping);
         let relayed = self.vouch_for_leader(from, &ping);
-        if ping.leader == Some(from) && self.leader_pinged(from, ping.term, out) {
+        if ping.leader == Some(from) && self.leader_pinged(from, ping.term) {
             self.leaders_ping(from, ping.number);
             self.health.leader_applied = Some(ping.applied);
             if let Some(update) = ping.update {
@@ -185,8 +179,8 @@ impl Node {
             if ping.unheard {
                 self.unheard_by_leader();
             }
-            self.loss_told(&ping.copies, out);
-            self.copies_told(ping.copies, out);
+            self.loss_told(&ping.copies);
+            self.copies_told(ping.copies);
         }
         let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {
             (group.replica.term(), group.meta.applied(), group.meta.state_hash())
@@ -204,18 +198,18 @@ impl Node {
             relayed,
             acknowledged: self.collected(from),
         };
-        self.send_control(from, FrameKind::Pong, ping.number, EnvelopeBody::Pong(pong), out);
+        self.send_control(from, FrameKind::Pong, ping.number, EnvelopeBody::Pong(pong));
     }
 
     /// An answer came in: it acknowledges an epoch and shows the state behind it.
-    pub(crate) fn ponged(&mut self, from: Instance, mut pong: Pong, out: &mut Vec<Output>) {
+    pub(crate) fn ponged(&mut self, from: Instance, mut pong: Pong) {
         let is_member = |instance: Instance| self.health.member(instance).is_some();
         if !is_member(from) {
             return;
         }
-        self.push.clock.answered(self.now, from, pong.number, is_member);
-        self.told_by_voter(from, &mut pong, out);
-        self.loss_confirmed(from, &pong, out);
+        self.push.clock.answered(self.turn.now, from, pong.number, is_member);
+        self.told_by_voter(from, &mut pong);
+        self.loss_confirmed(from, &pong);
         if !self.leads() {
             return;
         }
@@ -228,10 +222,10 @@ impl Node {
             *entry = (pong.number, pong.epoch);
         }
         self.answers_itself(from);
-        self.contradicted_here(from, &pong, out);
+        self.contradicted_here(from, &pong);
         self.acknowledged_through(from, &pong);
-        self.compare_state(from, &pong, out);
-        self.epoch_acknowledged(out);
+        self.compare_state(from, &pong);
+        self.epoch_acknowledged();
     }
 
     /// The newest epoch that every live node has acknowledged.

@@ -4,7 +4,6 @@
 //! again, must come to the same state. So what is on its way when the bound is reached comes on top: as much as doors and peers may hold, some 128 MiB. Every
 //! replica sees the bound reached in its own state and says so; it ends with its cause.
 
-use crate::event::Output;
 use crate::node::Node;
 use crate::status::Bound;
 use quorate_meta::Meta;
@@ -45,20 +44,20 @@ impl Node {
     }
 
     /// Tells when the bound is reached, and when there is some room again: who deletes and puts at the bound is not told of each.
-    pub(crate) fn watch_quota(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn watch_quota(&mut self) {
         let bytes = self.group.as_ref().map_or(0, |group| group.meta.keyspace_bytes());
         let Quota { limit, full: told, .. } = self.quota;
         let full = bytes >= if told.is_some() { limit / 16 * 15 } else { limit };
         if full == self.quota.full.is_some() {
             return;
         }
-        self.quota.full = full.then_some(self.now);
+        self.quota.full = full.then_some(self.turn.now);
         let text = if full {
             "the keyspace is full: nothing is put until keys are deleted"
         } else {
             "the keyspace has room again: keys are put"
         };
-        self.event("keyspace-full", text.to_owned(), full, out);
+        self.turn.event("keyspace-full", text.to_owned(), full);
     }
 
     pub(crate) fn quota_reason(&self) -> Option<Reason> {

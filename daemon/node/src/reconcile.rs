@@ -4,7 +4,6 @@
 //! is in flight at a time, guarded by the epoch it was made from. A suspicion alone never gets this far.
 
 use crate::damping::{self, Life};
-use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
 use crate::weighing::{Voice, Word, weigh};
@@ -63,24 +62,25 @@ impl Reconciler {
 
 impl Node {
     /// Everything that a leader owes the cluster; does nothing on other nodes.
-    pub(crate) fn do_duties(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn do_duties(&mut self) {
         if !self.group.as_ref().is_some_and(|group| group.replica.leads_safely()) {
             return;
         }
-        self.push_news(out);
+        self.push_news();
         self.forget_history();
         if std::mem::take(&mut self.duties_due) {
-            self.timers.arm(Timer::Duties, self.now + DUTIES);
-            self.reconcile(out);
+            self.timers.arm(Timer::Duties, self.turn.now + DUTIES);
+            self.reconcile();
             self.watch_copies();
-            self.settle_admissions(out);
+            self.settle_admissions();
             self.steer_voters();
         }
     }
 
-    fn reconcile(&mut self, out: &mut Vec<Output>) {
-        self.look_for_those_met_elsewhere(out);
-        if self.reconciler.in_flight.is_some_and(|(_, since)| self.now.since(since) < PATIENCE) {
+    fn reconcile(&mut self) {
+        self.look_for_those_met_elsewhere();
+        if self.reconciler.in_flight.is_some_and(|(_, since)| self.turn.now.since(since) < PATIENCE)
+        {
             return;
         }
         let changes = self.differences();
@@ -89,17 +89,18 @@ impl Node {
         }
         let if_epoch = self.group.as_ref().map(|group| group.meta.epoch()).unwrap_or_default();
         let proposed = changes.iter().map(|(change, _)| change.clone()).collect();
-        let proposal = HealthProposal { if_epoch, changes: proposed, at_unix_ms: self.wall_ms };
+        let proposal =
+            HealthProposal { if_epoch, changes: proposed, at_unix_ms: self.turn.wall_ms };
         self.evidence.proposes(changes);
         let ticket = self.requests.new_ticket();
-        self.reconciler.in_flight = Some((ticket, self.now));
+        self.reconciler.in_flight = Some((ticket, self.turn.now));
         self.enqueue_proposal(ticket, CommandBody::Health(proposal));
     }
 
     /// What must change, each with the moment of its evidence.
     fn differences(&mut self) -> Vec<(StateChange, Moment)> {
         let view = Arc::clone(&self.health.view);
-        let mut voices = self.evidence.voices(self.now);
+        let mut voices = self.evidence.voices(self.turn.now);
         let mut changes = Vec::new();
         for member in view.members.iter().take(limits::MEMBERS) {
             let voices = voices.remove(&member.instance).unwrap_or_default();
@@ -114,7 +115,7 @@ impl Node {
         mut reported: Vec<Voice>,
     ) -> Option<(StateChange, Moment)> {
         if member.instance == self.config.instance {
-            return Some((self.own_difference(member)?, self.now));
+            return Some((self.own_difference(member)?, self.turn.now));
         }
         let own = self.detector.verdict(member.instance);
         let own = own.filter(|opinion| opinion.generation >= member.generation);
@@ -128,7 +129,7 @@ impl Node {
                 && voice.generation.get().saturating_sub(member.generation.get()) <= RESTARTS
         });
         if let Some(own) = &own {
-            if is_there(self.now, own) {
+            if is_there(self.turn.now, own) {
                 // Whom this node hears, or has heard for it, is not there for some of the others, or was started again as a copy
                 // before their eyes; that is no death, and no restart as long as it goes on.
                 reported.retain(|voice| {
@@ -165,7 +166,7 @@ impl Node {
     /// The change that a voice asks for, unless the member has come and gone too often of late.
     fn change(&mut self, member: &Member, voice: &Voice, voices: &[Voice]) -> Option<StateChange> {
         let instance = member.instance;
-        let times = self.damping.times(self.now, instance);
+        let times = self.damping.times(self.turn.now, instance);
         let was_there = member.state() == MemberState::Alive;
         let mut reason = voice.reason.clone();
         let state = match voice.word {
@@ -179,8 +180,8 @@ impl Node {
                     heard: voice.at,
                     silent,
                 };
-                if !self.damping.lets_back(self.now, instance, life) {
-                    self.timers.arm(Timer::Duties, self.now + HELD);
+                if !self.damping.lets_back(self.turn.now, instance, life) {
+                    self.timers.arm(Timer::Duties, self.turn.now + HELD);
                     return None;
                 }
                 MemberState::Alive

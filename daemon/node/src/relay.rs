@@ -6,7 +6,6 @@
 //! asker has rides on the voter's next answer to the leader. Nothing goes over more than one voter: whoever is cut off
 //! vouches for nobody. Knows nothing of elections; a voter that is cut off follows its own replica there.
 
-use crate::event::Output;
 use crate::local_health::{LEADER_SILENCE, Leader};
 use crate::node::Node;
 use crate::push::PING_INTERVAL;
@@ -71,13 +70,13 @@ impl Node {
     pub(crate) fn is_cut_off(&self) -> bool {
         let patience = self.relay_patience();
         let Some(leader) = self.health.leader else { return true };
-        let unheard = self.relay.unheard.is_some_and(|at| self.now.since(at) < patience);
+        let unheard = self.relay.unheard.is_some_and(|at| self.turn.now.since(at) < patience);
         leader.instance != self.config.instance && (!self.hears_leader() || unheard)
     }
 
     /// Whether the leader was heard within two rounds of its pings.
     fn hears_leader(&self) -> bool {
-        self.now.since(self.health.leader_heard) < self.relay_patience()
+        self.turn.now.since(self.health.leader_heard) < self.relay_patience()
     }
 
     /// Whom a request is asked of: the leader, or, at its origin and without a link to the leader, the voter in between.
@@ -96,34 +95,34 @@ impl Node {
     /// The voter through which this node reaches the leader, while it is cut off from it.
     pub(crate) fn relay(&self) -> Option<Instance> {
         let vouch = self.relay.vouch.filter(|_| self.is_cut_off())?;
-        let stands =
-            Some(vouch.leader) == self.health.leader && self.now.since(vouch.at) < LEADER_SILENCE;
+        let stands = Some(vouch.leader) == self.health.leader
+            && self.turn.now.since(vouch.at) < LEADER_SILENCE;
         stands.then_some(vouch.by)
     }
 
     /// It may be time to ask around. Armed whenever the leader is heard.
-    pub(crate) fn ask_around(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn ask_around(&mut self) {
         if self.leads() || self.stopping.is_some() || self.genesis.is_none() {
             return;
         }
         if !self.is_cut_off() {
             let silent_at = self.health.leader_heard + self.relay_patience();
-            self.timers.arm(Timer::Relay, silent_at.max(self.now + PING_INTERVAL / 10));
+            self.timers.arm(Timer::Relay, silent_at.max(self.turn.now + PING_INTERVAL / 10));
             return;
         }
-        self.timers.arm(Timer::Relay, self.now + PING_INTERVAL);
+        self.timers.arm(Timer::Relay, self.turn.now + PING_INTERVAL);
         let Some(voter) = self.whom_to_ask_around() else { return };
         let number = self.new_round();
         self.relay.asked = Some((voter, number));
         let ping = Ping { asks: true, ..self.ping(None) };
-        self.send_control(voter, FrameKind::Ping, 0, EnvelopeBody::Ping(ping), out);
+        self.send_control(voter, FrameKind::Ping, 0, EnvelopeBody::Ping(ping));
     }
 
     /// The voter that vouched last, as long as it does; else those in turn with whom a session stands. Nobody is dialled
     /// for this: gossip and the detector do that, and a copy of a disk would take the original's place each time.
     fn whom_to_ask_around(&mut self) -> Option<Instance> {
         let stays = self.relay.vouch.filter(|vouch| {
-            Some(vouch.leader) == self.health.leader && self.now.since(vouch.at) < STAYS
+            Some(vouch.leader) == self.health.leader && self.turn.now.since(vouch.at) < STAYS
         });
         if let Some(vouch) = stays {
             return Some(vouch.by);
@@ -149,16 +148,16 @@ impl Node {
         // Full: what is not told to the leader now is told after the asker's next question.
         let room = self.relay.collected.len() < limits::RELAYED;
         if room || self.relay.collected.contains_key(&from) {
-            self.relay.collected.insert(from, (self.now, ping.epoch));
+            self.relay.collected.insert(from, (self.turn.now, ping.epoch));
         }
         let update = self.group.as_ref().and_then(|group| group.meta.update_since(ping.epoch));
-        let (copies, warnings) = (self.copies_known(), self.warnings.known(self.now));
+        let (copies, warnings) = (self.copies_known(), self.warnings.known(self.turn.now));
         Some(Relayed { leader: leader.instance, term: leader.term, update, copies, warnings })
     }
 
     /// What nodes that are cut off have, for the leader.
     pub(crate) fn collected(&mut self, to: Instance) -> Vec<RelayedAcknowledgement> {
-        let now = self.now;
+        let now = self.turn.now;
         self.relay.collected.retain(|_, (at, _)| now.since(*at) < KEPT);
         if self.health.leader.is_none_or(|leader| leader.instance != to) {
             return Vec::new();
@@ -173,7 +172,7 @@ impl Node {
     }
 
     /// A voter answered this node's question.
-    pub(crate) fn told_by_voter(&mut self, from: Instance, pong: &mut Pong, out: &mut Vec<Output>) {
+    pub(crate) fn told_by_voter(&mut self, from: Instance, pong: &mut Pong) {
         let Some(relayed) = pong.relayed.take() else { return };
         let asked = self.relay.asked.is_some_and(|(voter, number)| {
             // An earlier question to the same voter is answered too.
@@ -181,40 +180,40 @@ impl Node {
         });
         let voter = self.health.member(from).is_some_and(|member| member.role() == Role::Voter);
         if !asked || !voter || relayed.leader == self.config.instance || self.leads() {
-            self.counters.frames_fenced += 1;
+            self.turn.counters.frames_fenced += 1;
             return;
         }
         let leader = Leader { instance: relayed.leader, term: relayed.term };
-        if !self.believes(leader, out) {
+        if !self.believes(leader) {
             return;
         }
-        self.relay.vouch = Some(Vouch { by: from, leader, at: self.now });
-        self.timers.arm(Timer::LeaderSilence, self.now + LEADER_SILENCE);
+        self.relay.vouch = Some(Vouch { by: from, leader, at: self.turn.now });
+        self.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
         self.health.changed |= !self.is_told_quorate();
         // A leader that is heard says it itself, and what comes around may be older.
         if !self.hears_leader() {
-            self.copies_told(relayed.copies, out);
+            self.copies_told(relayed.copies);
         }
-        self.note_told(relayed.warnings, out);
+        self.note_told(relayed.warnings);
         if let Some(update) = relayed.update {
             let before = self.health.view.epoch;
             self.health_pushed(update);
             if self.health.view.epoch > before {
                 // Its next question is its acknowledgement.
-                self.timers.arm(Timer::Relay, self.now);
+                self.timers.arm(Timer::Relay, self.turn.now);
             }
         }
         self.requests.due = true;
     }
 
     /// Whether a leader that a voter names is, or now becomes, the one that this node knows.
-    fn believes(&mut self, leader: Leader, out: &mut Vec<Output>) -> bool {
+    fn believes(&mut self, leader: Leader) -> bool {
         match self.health.leader {
             Some(known) if known == leader => true,
             Some(known) if leader.term <= known.term => false,
             _ if !self.may_lead(leader.instance, leader.term) => false,
             _ => {
-                self.leader_changed(Some(leader), out);
+                self.leader_changed(Some(leader));
                 true
             }
         }
@@ -223,9 +222,9 @@ impl Node {
     /// The leader says that it does not hear this node.
     pub(crate) fn unheard_by_leader(&mut self) {
         if !self.is_cut_off() {
-            self.timers.arm(Timer::Relay, self.now);
+            self.timers.arm(Timer::Relay, self.turn.now);
         }
-        self.relay.unheard = Some(self.now);
+        self.relay.unheard = Some(self.turn.now);
     }
 
     /// A voter passes on what nodes that are cut off have acknowledged.
@@ -248,7 +247,7 @@ impl Node {
     }
 
     fn goes_around(&mut self, member: Instance, via: Instance) {
-        let now = self.now;
+        let now = self.turn.now;
         self.relay.around.retain(|_, around| now.since(around.last) < LEADER_SILENCE);
         let new = Around { via, since: now, last: now };
         let around = self.relay.around.entry(member).or_insert(new);

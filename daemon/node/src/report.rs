@@ -67,7 +67,7 @@ impl Node {
             applied: replica.as_ref().map_or(0, |(_, meta)| meta.applied()),
             revision: replica.as_ref().map_or(0, |(_, meta)| meta.revision().get()),
             state_hash: replica.as_ref().map_or(0, |(_, meta)| meta.state_hash()),
-            elections: self.counters.elections,
+            elections: self.turn.counters.elections,
             view: Arc::clone(&self.health.view),
             opinions: self.own_opinions(),
             sessions: self
@@ -113,7 +113,7 @@ impl Node {
     }
 
     fn counter_rows(&self) -> Vec<(&'static str, &'static str, u64)> {
-        let c = &self.counters;
+        let c = &self.turn.counters;
         let keys = self.group.as_ref().map_or(0, |group| group.meta.keys());
         vec![
             ("quorate_keys", "Keys in the keyspace here.", keys),

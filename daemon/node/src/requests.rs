@@ -36,18 +36,12 @@ pub(crate) fn too_large(written: bool) -> Refusal {
 
 impl Node {
     /// A local client asks.
-    pub(crate) fn client(
-        &mut self,
-        ticket: u64,
-        deadline: Moment,
-        request: ClientRequest,
-        out: &mut Vec<Output>,
-    ) {
-        self.counters.requests += 1;
+    pub(crate) fn client(&mut self, ticket: u64, deadline: Moment, request: ClientRequest) {
+        self.turn.counters.requests += 1;
         let work = match request {
             ClientRequest::Kv(request) => {
                 if let Some(answered) = self.local_read(ticket, deadline, &request) {
-                    out.push(answered);
+                    self.turn.out.push(answered);
                     return;
                 }
                 work_of(request)
@@ -55,7 +49,7 @@ impl Node {
             ClientRequest::WaitEpoch { epoch, all_live: true } => Work::WaitAll(epoch),
             ClientRequest::WaitEpoch { epoch, all_live: false } => Work::WaitHere(epoch),
         };
-        self.accept(Origin::Client(ticket), work, deadline, out);
+        self.accept(Origin::Client(ticket), work, deadline);
     }
 
     /// A serializable read is answered from the own replica, whatever the quorum.
@@ -76,42 +70,36 @@ impl Node {
         Some(Output::Reply { ticket, reply })
     }
 
-    pub(crate) fn accept(
-        &mut self,
-        origin: Origin,
-        work: Work,
-        deadline: Moment,
-        out: &mut Vec<Output>,
-    ) {
+    pub(crate) fn accept(&mut self, origin: Origin, work: Work, deadline: Moment) {
         if self.stopping.is_some() {
-            self.answer(origin, Err(stopping()), out);
+            self.answer(origin, Err(stopping()));
             return;
         }
         let place = Place::of(origin, &work);
-        if !self.requests.has_room(place, self.now) {
+        if !self.requests.has_room(place, self.turn.now) {
             let text = format!("{} {} already; try again", place.bound(), place.crowd());
             let refusal = Refusal { code: RefusalCode::Busy.into(), detail: 0, text };
-            return self.answer(origin, Err(refusal), out);
+            return self.answer(origin, Err(refusal));
         }
         let stage = Stage::Waiting { tried: None };
         let id = self.requests.add(Request { origin, work, deadline, stage });
-        self.advance(id, out);
+        self.advance(id);
     }
 
     /// Moves a waiting request on, if it can be. One that is asked or served already stays where it is.
-    pub(crate) fn advance(&mut self, id: u64, out: &mut Vec<Output>) {
+    pub(crate) fn advance(&mut self, id: u64) {
         let Some(request) = self.requests.table.get(&id) else { return };
         if !matches!(request.stage, Stage::Waiting { .. }) {
             return;
         }
         if let Work::WaitHere(epoch) = request.work {
             if self.health.view.epoch >= epoch {
-                self.finish_wait(id, out);
+                self.finish_wait(id);
             }
             return;
         }
         if self.leads() {
-            self.serve(id, out);
+            self.serve(id);
             return;
         }
         // This node led when the request came, or hears the leader no more: it may not go over one node more.
@@ -124,39 +112,39 @@ impl Node {
         if turned_away {
             self.requests.remove(id);
             let outcome = forward_answer::Outcome::NotLeader(self.leader_hint());
-            return self.answer(origin, Ok(outcome), out);
+            return self.answer(origin, Ok(outcome));
         }
         match (request.origin, &request.work) {
-            (Origin::Client(_), Work::WaitAll(_)) => self.ask_lowest_wait(out),
-            _ => self.forward(id, out),
+            (Origin::Client(_), Work::WaitAll(_)) => self.ask_lowest_wait(),
+            _ => self.forward(id),
         }
     }
 
     /// Ends every request whose deadline has come.
-    pub(crate) fn expire_requests(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn expire_requests(&mut self) {
         while let Some((at, id)) = self.requests.deadlines.first().copied() {
-            if at > self.now {
+            if at > self.turn.now {
                 return;
             }
             let Some(request) = self.requests.table.get(&id) else { return };
             if request.is_of_unknown_fate() {
-                self.fate_unknown(id, out);
+                self.fate_unknown(id);
             } else {
                 let text = self.why_nothing_happened();
-                self.refuse(id, RefusalCode::TimedOut, &text, out);
+                self.refuse(id, RefusalCode::TimedOut, &text);
             }
         }
     }
 
     /// Ends every request, because the node does.
-    pub(crate) fn end_requests(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn end_requests(&mut self) {
         while let Some((id, request)) = self.requests.table.first_key_value() {
             let id = *id;
             if request.is_of_unknown_fate() {
-                self.fate_unknown(id, out);
+                self.fate_unknown(id);
             } else if let Some(request) = self.requests.remove(id) {
-                self.counters.refusals += 1;
-                self.answer(request.origin, Err(stopping()), out);
+                self.turn.counters.refusals += 1;
+                self.answer(request.origin, Err(stopping()));
             }
         }
     }
@@ -178,27 +166,22 @@ impl Node {
         }
     }
 
-    pub(crate) fn fate_unknown(&mut self, id: u64, out: &mut Vec<Output>) {
+    pub(crate) fn fate_unknown(&mut self, id: u64) {
         let text =
             "it was handed to a leader whose answer is lost: it may or may not have happened";
-        self.refuse(id, RefusalCode::FateUnknown, text, out);
+        self.refuse(id, RefusalCode::FateUnknown, text);
     }
 
     /// Ends a request with a refusal.
-    pub(crate) fn refuse(&mut self, id: u64, code: RefusalCode, text: &str, out: &mut Vec<Output>) {
+    pub(crate) fn refuse(&mut self, id: u64, code: RefusalCode, text: &str) {
         let Some(request) = self.requests.remove(id) else { return };
-        self.counters.refusals += 1;
+        self.turn.counters.refusals += 1;
         let refusal = Refusal { code: code.into(), detail: 0, text: text.to_owned() };
-        self.answer(request.origin, Err(refusal), out);
+        self.answer(request.origin, Err(refusal));
     }
 
     /// Ends a request with an outcome.
-    pub(crate) fn finish_with(
-        &mut self,
-        id: u64,
-        outcome: forward_answer::Outcome,
-        out: &mut Vec<Output>,
-    ) {
+    pub(crate) fn finish_with(&mut self, id: u64, outcome: forward_answer::Outcome) {
         if matches!(outcome, forward_answer::Outcome::Waited(_)) && self.waits_here_too(id) {
             return;
         }
@@ -213,14 +196,13 @@ impl Node {
             }
             outcome => Ok(outcome),
         };
-        self.answer(request.origin, answer, out);
+        self.answer(request.origin, answer);
     }
 
     pub(crate) fn answer(
         &mut self,
         origin: Origin,
         answer: Result<forward_answer::Outcome, Refusal>,
-        out: &mut Vec<Output>,
     ) {
         match origin {
             Origin::Forwarded(ticket) | Origin::Relayed(ticket) | Origin::Own(ticket) => {
@@ -233,9 +215,9 @@ impl Node {
                 };
                 if let Origin::Own(_) = origin {
                     let answer = ForwardAnswer { term: self.own_term(), outcome: Some(outcome) };
-                    self.admission_answered(ticket, &Ok(answer), out);
+                    self.admission_answered(ticket, &Ok(answer));
                 } else {
-                    self.forward_reply(ticket, outcome, out);
+                    self.forward_reply(ticket, outcome);
                 }
             }
             Origin::Client(ticket) => {
@@ -254,19 +236,14 @@ impl Node {
                     }
                     Err(refusal) => ClientReply::Refused(refusal),
                 };
-                out.push(Output::Reply { ticket, reply });
+                self.turn.out.push(Output::Reply { ticket, reply });
             }
         }
     }
 
-    pub(crate) fn forward_reply(
-        &mut self,
-        ticket: u64,
-        outcome: forward_answer::Outcome,
-        out: &mut Vec<Output>,
-    ) {
+    pub(crate) fn forward_reply(&mut self, ticket: u64, outcome: forward_answer::Outcome) {
         let term = self.own_term();
-        out.push(Output::ForwardReply {
+        self.turn.out.push(Output::ForwardReply {
             ticket,
             answer: ForwardAnswer { term, outcome: Some(outcome) },
         });

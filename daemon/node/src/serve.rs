@@ -57,18 +57,18 @@ pub(crate) fn kv_refusal(error: KvError) -> Refusal {
 
 impl Node {
     /// This node leads: takes a request in hand.
-    pub(crate) fn serve(&mut self, id: u64, out: &mut Vec<Output>) {
+    pub(crate) fn serve(&mut self, id: u64) {
         let Some(request) = self.requests.table.get(&id) else { return };
         match request.work.clone() {
             Work::Write(kv) => {
                 if let Err(error) = self.check_write(&kv) {
-                    self.finish_with(id, forward_answer::Outcome::Refused(kv_refusal(error)), out);
+                    self.finish_with(id, forward_answer::Outcome::Refused(kv_refusal(error)));
                 } else if self.disk_full.is_some() {
                     let text = format!(
                         "the disk of {}, which leads, is full; nothing was changed. Free space in its data directory",
                         self.config.name
                     );
-                    self.refuse(id, RefusalCode::NoSpace, &text, out);
+                    self.refuse(id, RefusalCode::NoSpace, &text);
                 } else {
                     self.propose_for(id, CommandBody::Kv(kv));
                 }
@@ -80,12 +80,12 @@ impl Node {
             Work::WaitAll(epoch) => {
                 self.requests.set_stage(id, Stage::Here);
                 if self.acknowledged_by_all() >= epoch {
-                    self.finish_wait(id, out);
+                    self.finish_wait(id);
                 } else {
                     self.requests.serving.waits.push(id);
                 }
             }
-            Work::Admit(admit) => self.look_at_asker(id, *admit, out),
+            Work::Admit(admit) => self.look_at_asker(id, *admit),
             Work::WaitHere(_) => {}
         }
     }
@@ -118,7 +118,7 @@ impl Node {
                 }
                 wanted
             });
-            self.counters.proposals += batch.len() as u64;
+            self.turn.counters.proposals += batch.len() as u64;
             let entries = batch.iter().map(|(_, data)| data.clone()).collect();
             match group.replica.propose(entries) {
                 Ok(()) => {
@@ -145,7 +145,7 @@ impl Node {
                 self.requests.set_stage(id, Stage::Waiting { tried: None });
             }
         }
-        self.timers.arm_if_idle(Timer::Retry, self.now + RETRY);
+        self.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
     }
 
     fn start_read_round(&mut self) {
@@ -158,7 +158,7 @@ impl Node {
         let ticket = self.requests.new_ticket();
         if group.replica.read_index(ticket).is_ok() {
             self.requests.serving.rounds.insert(ticket, reads);
-            self.timers.arm_if_idle(Timer::Reads, self.now + READ_REPEAT);
+            self.timers.arm_if_idle(Timer::Reads, self.turn.now + READ_REPEAT);
         } else {
             self.requests.serving.fresh_reads = reads;
         }
@@ -172,10 +172,10 @@ impl Node {
     }
 
     /// raft confirmed the leadership for a round.
-    pub(crate) fn read_ready(&mut self, ticket: u64, index: u64, out: &mut Vec<Output>) {
+    pub(crate) fn read_ready(&mut self, ticket: u64, index: u64) {
         if let Some(reads) = self.requests.serving.rounds.remove(&ticket) {
             self.requests.serving.confirmed.push((index, reads));
-            self.serve_ready_reads(out);
+            self.serve_ready_reads();
         }
         if self.requests.serving.rounds.is_empty() {
             self.timers.disarm(Timer::Reads);
@@ -183,7 +183,7 @@ impl Node {
     }
 
     /// Serves every confirmed read whose index is applied.
-    pub(crate) fn serve_ready_reads(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn serve_ready_reads(&mut self) {
         let applied = self.group.as_ref().map_or(0, |group| group.meta.applied());
         let confirmed = std::mem::take(&mut self.requests.serving.confirmed);
         for (index, reads) in confirmed {
@@ -192,35 +192,31 @@ impl Node {
                 continue;
             }
             for id in reads {
-                self.serve_read(id, out);
+                self.serve_read(id);
             }
         }
     }
 
-    fn serve_read(&mut self, id: u64, out: &mut Vec<Output>) {
+    fn serve_read(&mut self, id: u64) {
         let Some(request) = self.requests.table.get(&id) else { return };
         let Work::Read(kv) = &request.work else { return };
         let Some(group) = &self.group else { return };
         if group.meta.reads_many(kv) {
             let (origin, kv, deadline) = (request.origin, kv.clone(), request.deadline);
             self.requests.remove(id);
-            out.extend(self.large_read(origin, kv, deadline).map(Output::Read));
+            let read = self.large_read(origin, kv, deadline);
+            self.turn.out.extend(read.map(Output::Read));
             return;
         }
         let outcome = match group.meta.read(kv) {
             Ok(response) => forward_answer::Outcome::Kv(response),
             Err(error) => forward_answer::Outcome::Refused(kv_refusal(error)),
         };
-        self.finish_with(id, outcome, out);
+        self.finish_with(id, outcome);
     }
 
     /// A command was applied here; whoever waits for it is answered.
-    pub(crate) fn proposal_applied(
-        &mut self,
-        ticket: u64,
-        result: AppliedResult,
-        out: &mut Vec<Output>,
-    ) {
+    pub(crate) fn proposal_applied(&mut self, ticket: u64, result: AppliedResult) {
         self.duties_due |= self.reconciler.applied(ticket);
         let Some(id) = self.requests.serving.proposed.remove(&ticket) else { return };
         let outcome = match result {
@@ -234,7 +230,7 @@ impl Node {
             }
             AppliedResult::Health { .. } | AppliedResult::Void => return,
         };
-        self.finish_with(id, outcome, out);
+        self.finish_with(id, outcome);
     }
 
     /// An entry of a newer term was applied: proposals of older terms that were not applied by now never will
@@ -263,12 +259,12 @@ impl Node {
 
     /// The state jumped over entries by a snapshot: whether older proposals are in it cannot be told, so asking
     /// again could do them twice.
-    pub(crate) fn proposals_jumped(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn proposals_jumped(&mut self) {
         let proposed = std::mem::take(&mut self.requests.serving.proposed);
         for (ticket, id) in proposed {
             let stage = self.requests.table.get(&id).map(|request| request.stage);
             if matches!(stage, Some(Stage::Proposed { .. })) {
-                self.fate_unknown(id, out);
+                self.fate_unknown(id);
             } else {
                 self.requests.serving.proposed.insert(ticket, id);
             }
@@ -302,7 +298,7 @@ impl Node {
     }
 
     /// An acknowledgement came in: waits for epochs may be over.
-    pub(crate) fn epoch_acknowledged(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn epoch_acknowledged(&mut self) {
         if self.requests.serving.waits.is_empty() {
             return;
         }
@@ -310,7 +306,7 @@ impl Node {
         let waits = std::mem::take(&mut self.requests.serving.waits);
         for id in waits {
             match self.requests.table.get(&id).map(|request| &request.work) {
-                Some(Work::WaitAll(epoch)) if *epoch <= all => self.finish_wait(id, out),
+                Some(Work::WaitAll(epoch)) if *epoch <= all => self.finish_wait(id),
                 Some(_) => self.requests.serving.waits.push(id),
                 None => {}
             }
@@ -318,7 +314,7 @@ impl Node {
     }
 
     /// This node has seen a new epoch.
-    pub(crate) fn epoch_reached(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn epoch_reached(&mut self) {
         let here = self.health.view.epoch;
         let reached: Vec<u64> = self
             .requests
@@ -328,9 +324,9 @@ impl Node {
             .map(|(id, _)| *id)
             .collect();
         for id in reached {
-            self.finish_wait(id, out);
+            self.finish_wait(id);
         }
-        self.epoch_acknowledged(out);
+        self.epoch_acknowledged();
     }
 
     /// What the answering node knows of itself, for the header of an answer.

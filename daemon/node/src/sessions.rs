@@ -15,33 +15,37 @@ use std::time::Duration;
 const SETTLED: Duration = Duration::from_secs(1);
 
 impl Node {
-    pub(crate) fn session_up(&mut self, session: Session, out: &mut Vec<Output>) {
+    pub(crate) fn session_up(&mut self, session: Session) {
         let instance = session.instance;
         if !self.peers.may_speak(instance, session.key) {
             let reason =
                 format!("{} came with a key that is not the one pinned for it", session.name);
-            out.push(Output::RefuseKey { instance, key: session.key, reason: reason.clone() });
-            self.event("alarm", reason, true, out);
+            self.turn.out.push(Output::RefuseKey {
+                instance,
+                key: session.key,
+                reason: reason.clone(),
+            });
+            self.turn.event("alarm", reason, true);
             return;
         }
         // A dial may find a session that stands already. That it stands is no sign of life: it may be dying.
         let known =
             self.peers.session(instance).is_some_and(|before| before.number == session.number);
         if instance == self.config.instance {
-            self.came_twice(&session, out);
-            return self.step_founding(FoundingInput::SessionUp(session), out);
+            self.came_twice(&session);
+            return self.step_founding(FoundingInput::SessionUp(session));
         }
         let member = self.health.member(instance);
         let committed = member.map(|member| member.generation);
         // Before the birth, founding judges for itself.
-        if !known && self.genesis.is_some() && self.clones.is_one(self.now, &session, member) {
-            self.came_twice(&session, out);
-            return Self::turn_away(&session, out);
+        if !known && self.genesis.is_some() && self.clones.is_one(self.turn.now, &session, member) {
+            self.came_twice(&session);
+            return self.turn_away(&session);
         }
         // Told again, it is the old connection of a host that was started anew just now: late news, not a copy.
         if !known && committed.is_some_and(|committed| session.generation < committed) {
-            self.came_from_the_past(&session, out);
-            return Self::turn_away(&session, out);
+            self.came_from_the_past(&session);
+            return self.turn_away(&session);
         }
         match self.peers.judge(&session) {
             Comer::Itself => {}
@@ -52,43 +56,37 @@ impl Node {
             }
             Comer::Outdated if known => return,
             Comer::Outdated => {
-                self.came_from_the_past(&session, out);
-                return Self::turn_away(&session, out);
+                self.came_from_the_past(&session);
+                return self.turn_away(&session);
             }
             Comer::Clone => {
-                self.came_twice(&session, out);
+                self.came_twice(&session);
                 if self.genesis.is_some() {
-                    return Self::turn_away(&session, out);
+                    return self.turn_away(&session);
                 }
                 // Founding judges for itself who is there twice.
-                return self.step_founding(FoundingInput::SessionUp(session), out);
+                return self.step_founding(FoundingInput::SessionUp(session));
             }
         }
         self.whereabouts.met(&session);
-        self.peers.up(self.now, session.clone());
-        self.step_founding(FoundingInput::SessionUp(session.clone()), out);
+        self.peers.up(self.turn.now, session.clone());
+        self.step_founding(FoundingInput::SessionUp(session.clone()));
         if !known {
-            self.step_detector(DetectorInput::SessionUp(session), out);
+            self.step_detector(DetectorInput::SessionUp(session));
         }
         self.session_helps_requests(instance);
         self.duties_due = true;
-        self.ask_to_join(out);
+        self.ask_to_join();
     }
 
-    pub(crate) fn session_down(
-        &mut self,
-        instance: Instance,
-        number: u64,
-        end: SessionEnd,
-        out: &mut Vec<Output>,
-    ) {
+    pub(crate) fn session_down(&mut self, instance: Instance, number: u64, end: SessionEnd) {
         // Raft is not told: what was on its way goes again on the next connection, or comes back as undelivered.
         self.peers.down(instance, number);
         if end == SessionEnd::Twice {
-            self.taken_for_a_copy(instance, out);
+            self.taken_for_a_copy(instance);
         }
-        self.step_founding(FoundingInput::SessionDown { instance, number }, out);
-        self.step_detector(DetectorInput::SessionDown { instance, number, end }, out);
+        self.step_founding(FoundingInput::SessionDown { instance, number });
+        self.step_detector(DetectorInput::SessionDown { instance, number, end });
     }
 
     /// `quorate farewell` says that a start has ended. Every holder of the secret can open that door; only the pinned key may say
@@ -100,57 +98,53 @@ impl Node {
         generation: Generation,
         boot_nonce: u64,
         key: NodeKey,
-        out: &mut Vec<Output>,
     ) {
         if !self.peers.is_pinned(instance, key) || !self.peers.met(instance, generation, boot_nonce)
         {
-            self.counters.frames_fenced += 1;
+            self.turn.counters.frames_fenced += 1;
             return;
         }
-        self.step_detector(
-            DetectorInput::Farewell { instance, generation, by: Goodbye::Crashed },
-            out,
-        );
+        self.step_detector(DetectorInput::Farewell { instance, generation, by: Goodbye::Crashed });
         // Said for a process that is dead: its session stands only because nobody has noticed.
         if self.detector.verdict(instance).is_some_and(|it| it.verdict == Verdict::Left) {
-            self.fail_requests_at(instance, out);
+            self.fail_requests_at(instance);
         }
     }
 
     /// The transport turned a copy away, beside the original that is connected.
-    pub(crate) fn runs_twice(&mut self, copy: Session, out: &mut Vec<Output>) {
+    pub(crate) fn runs_twice(&mut self, copy: Session) {
         let member = self.health.member(copy.instance).is_some();
         if let Some(original) = self.peers.session(copy.instance).filter(|_| member) {
-            self.clones.seen(self.now, &copy, Some(original));
+            self.clones.seen(self.turn.now, &copy, Some(original));
         }
-        self.came_twice(&copy, out);
-        self.step_founding(FoundingInput::Twice(copy), out);
+        self.came_twice(&copy);
+        self.step_founding(FoundingInput::Twice(copy));
     }
 
     /// The leader says to which start of a life that runs twice it listens: this node does not listen to another. A session that
     /// is as young as the leader's word may be the next start of the same host, and so may one from the committed address, when
     /// the leader is cut off from that host.
-    pub(crate) fn choose(&mut self, choice: Choice, out: &mut Vec<Output>) {
+    pub(crate) fn choose(&mut self, choice: Choice) {
         if choice.instance == self.config.instance {
             return;
         }
         let session = self.peers.session(choice.instance).cloned();
         let other = session.filter(|session| session.boot_nonce != choice.boot_nonce);
-        let settled = self.peers.up_for(self.now, choice.instance) >= SETTLED;
+        let settled = self.peers.up_for(self.turn.now, choice.instance) >= SETTLED;
         let member = self.health.member(choice.instance);
         let at_home = other.as_ref().zip(member);
         let at_home = at_home.is_some_and(|(other, member)| is_at(member, other.place()));
         if other.is_some() && (!settled || at_home) {
             return;
         }
-        self.clones.chosen(self.now, choice, other.as_ref());
+        self.clones.chosen(self.turn.now, choice, other.as_ref());
         if let Some(other) = other {
             self.peers.forget_start(choice.instance);
-            Self::turn_away(&other, out);
+            self.turn_away(&other);
         }
     }
 
-    fn turn_away(session: &Session, out: &mut Vec<Output>) {
-        out.push(Output::TurnAway { instance: session.instance, number: session.number });
+    fn turn_away(&mut self, session: &Session) {
+        self.turn.out.push(Output::TurnAway { instance: session.instance, number: session.number });
     }
 }

@@ -126,41 +126,34 @@ impl Node {
         from: Instance,
         message: RaftMessage,
         arrived: Arrived,
-        out: &mut Vec<Output>,
     ) {
         let file = arrived.file;
-        match self.offer_arrived(from, &message, arrived, out) {
-            true => self.receive_raft(from, message, out),
-            false => out.push(Output::DropSnapshot { file }),
+        match self.offer_arrived(from, &message, arrived) {
+            true => self.receive_raft(from, message),
+            false => self.turn.out.push(Output::DropSnapshot { file }),
         }
     }
 
     /// Whether raft is to hear of it.
-    fn offer_arrived(
-        &mut self,
-        from: Instance,
-        message: &RaftMessage,
-        arrived: Arrived,
-        out: &mut Vec<Output>,
-    ) -> bool {
+    fn offer_arrived(&mut self, from: Instance, message: &RaftMessage, arrived: Arrived) -> bool {
         let Some(metadata) = message.snapshot.clone() else { return false };
         if !self.is_replica(from) {
-            self.counters.frames_fenced += 1;
+            self.turn.counters.frames_fenced += 1;
             return false;
         }
         if self.group.is_none() {
             if self.founding.state().founded.is_none() || self.is_founding_voter() != Some(false) {
                 return false;
             }
-            self.join_group(out);
+            self.join_group();
         }
         // In the same turn came another: raft decides on that one first.
         if self.group.as_ref().is_some_and(|group| group.snapshots.arriving.is_some()) {
-            self.settle_group(out);
+            self.settle_group();
         }
         let Some(group) = &mut self.group else { return false };
         if arrived.image.applied() != metadata.index {
-            self.counters.frames_guarded += 1;
+            self.turn.counters.frames_guarded += 1;
             return false;
         }
         group.snapshots.arriving = Some((metadata, arrived));
@@ -168,13 +161,15 @@ impl Node {
     }
 
     /// Raft is quiet: what it has not taken by now it never will.
-    pub(crate) fn drop_arrived(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn drop_arrived(&mut self) {
         let arriving = self.group.as_mut().and_then(|group| group.snapshots.arriving.take());
-        out.extend(arriving.map(|(_, arrived)| Output::DropSnapshot { file: arrived.file }));
+        self.turn
+            .out
+            .extend(arriving.map(|(_, arrived)| Output::DropSnapshot { file: arrived.file }));
     }
 
     /// Raft took the snapshot that arrived: its state is ours. Its file counts before the log says that it begins there.
-    pub(crate) fn install(&mut self, metadata: &SnapshotMetadata, out: &mut Vec<Output>) {
+    pub(crate) fn install(&mut self, metadata: &SnapshotMetadata) {
         let Some(group) = &mut self.group else { return };
         match group.snapshots.arriving.take() {
             Some((there, Arrived { image, file })) if there.index == metadata.index => {
@@ -186,22 +181,22 @@ impl Node {
                 group.replica.offer_snapshot(metadata.clone());
                 group.replica.applied(metadata.index);
                 let write = Write::Snapshot { file, metadata: Box::new(metadata.clone()) };
-                self.persist(PersistOwner::Nobody, write, out);
+                self.persist(PersistOwner::Nobody, write);
                 self.health_replaced();
-                self.proposals_jumped(out);
+                self.proposals_jumped();
             }
             _ => {
                 let reason =
                     "raft took a snapshot whose content is not here; this is a defect".to_owned();
-                out.push(Output::Halt { reason, again: true });
+                self.turn.out.push(Output::Halt { reason, again: true });
             }
         }
     }
 
     /// Asks for a snapshot when the log has grown, when a peer needs one that names it, or when the last one is spoilt.
-    pub(crate) fn take_snapshot_when_due(&mut self, out: &mut Vec<Output>) {
-        self.release_log(out);
-        let (now, every) = (self.now, self.config.snapshot_every);
+    pub(crate) fn take_snapshot_when_due(&mut self) {
+        self.release_log();
+        let (now, every) = (self.turn.now, self.config.snapshot_every);
         let Some(group) = &mut self.group else { return };
         // Replicas apply the same entries at the same time; their snapshots need not fall together as well.
         let every = every + group.me.get() % (every / 4 + 1);
@@ -223,11 +218,11 @@ impl Node {
         // A quarter at most: few entries are large ones.
         group.snapshots.keep = KEPT_ENTRIES.min(entries / 4);
         group.snapshots.bytes = 0;
-        out.push(Output::TakeSnapshot { metadata, image: Box::new(group.meta.clone()) });
+        self.turn.out.push(Output::TakeSnapshot { metadata, image: Box::new(group.meta.clone()) });
     }
 
     /// The shell wrote a snapshot: raft may send it, and the log may forget what it covers.
-    pub(crate) fn snapshot_taken(&mut self, metadata: SnapshotMetadata, out: &mut Vec<Output>) {
+    pub(crate) fn snapshot_taken(&mut self, metadata: SnapshotMetadata) {
         let Some(group) = &mut self.group else { return };
         let snapshots = &mut group.snapshots;
         snapshots.taking = false;
@@ -237,12 +232,12 @@ impl Node {
         snapshots.last = snapshots.last.max(metadata.index);
         snapshots.durable = Some(metadata.clone());
         group.replica.offer_snapshot(metadata);
-        self.compact_log(out);
+        self.compact_log();
     }
 
     /// The shell had no room for a snapshot: the next one is asked for after as many entries again, or a while later.
     pub(crate) fn snapshot_not_taken(&mut self) {
-        let not_before = self.now + PAUSE;
+        let not_before = self.turn.now + PAUSE;
         if let Some(group) = &mut self.group {
             group.snapshots.taking = false;
             group.snapshots.last = group.meta.applied();
@@ -268,7 +263,6 @@ impl Node {
         instance: Instance,
         address: SocketAddr,
         message: RaftMessage,
-        out: &mut Vec<Output>,
     ) {
         let Some(group) = &mut self.group else { return };
         let Some(metadata) = &message.snapshot else {
@@ -276,7 +270,7 @@ impl Node {
             return;
         };
         group.snapshots.under_way.insert(to, metadata.index);
-        out.push(Output::SendSnapshot { to: instance, address, message });
+        self.turn.out.push(Output::SendSnapshot { to: instance, address, message });
     }
 
     /// How the sending of a snapshot ended.
@@ -290,24 +284,24 @@ impl Node {
     }
 
     /// Forgets what the durable snapshot covers and no live peer needs.
-    fn compact_log(&mut self, out: &mut Vec<Output>) {
-        let Self { group: Some(group), peers, health, now, .. } = self else { return };
+    fn compact_log(&mut self) {
+        let Self { group: Some(group), peers, health, turn, .. } = self else { return };
         let genesis = group.genesis;
         let live = health.alive().filter(|member| member.role() != Role::Member);
         let live = live.map(|member| peers.raft_id(genesis, member.instance));
         let (needed, target) = (group.needed(live), group.compactable());
         let held = needed.filter(|needed| *needed < target);
-        group.snapshots.held = held.map(|_| *now + RELEASE_EVERY);
+        group.snapshots.held = held.map(|_| turn.now + RELEASE_EVERY);
         if let Some(record) = group.replica.compact(held.unwrap_or(target)) {
-            self.persist(PersistOwner::Nobody, Write::Log(vec![record]), out);
+            self.persist(PersistOwner::Nobody, Write::Log(vec![record]));
         }
     }
 
     /// Compacts when a peer may have come far enough since it was seen last.
-    fn release_log(&mut self, out: &mut Vec<Output>) {
+    fn release_log(&mut self) {
         let held = self.group.as_ref().and_then(|group| group.snapshots.held);
-        if held.is_some_and(|at| at <= self.now) {
-            self.compact_log(out);
+        if held.is_some_and(|at| at <= self.turn.now) {
+            self.compact_log();
         }
     }
 }

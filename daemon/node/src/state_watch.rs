@@ -3,7 +3,6 @@
 //! Invariants: a replica whose state differs is told of once, and once more when it is equal again; as many are remembered
 //! as there are members. What is to be done about one is the operator's decision.
 
-use crate::event::Output;
 use crate::node::Node;
 use quorate_proto::{Instance, Pong};
 use std::collections::BTreeSet;
@@ -42,7 +41,7 @@ impl StateWatch {
 
 impl Node {
     /// An answer shows a replica's state.
-    pub(crate) fn compare_state(&mut self, from: Instance, pong: &Pong, out: &mut Vec<Output>) {
+    pub(crate) fn compare_state(&mut self, from: Instance, pong: &Pong) {
         let Some(group) = &self.group else { return };
         let ours = (group.meta.applied(), group.meta.state_hash());
         let differs = self.state_watch.compare(from, ours, (pong.applied, pong.state_hash));
@@ -53,7 +52,7 @@ impl Node {
         } else {
             format!("the state of {name} is the leader's again at index {index}")
         };
-        self.event("alarm", text, differs, out);
+        self.turn.event("alarm", text, differs);
     }
 }
 

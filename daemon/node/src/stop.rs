@@ -31,8 +31,8 @@ impl Node {
             self.hand_over_to(successor);
         }
         let hands_over = successor.is_some();
-        self.stopping = Some(Stopping::Draining { since: self.now, hands_over });
-        self.timers.arm(Timer::Stop, self.now + HANDOVER);
+        self.stopping = Some(Stopping::Draining { since: self.turn.now, hands_over });
+        self.timers.arm(Timer::Stop, self.turn.now + HANDOVER);
     }
 
     /// The voter that is most up to date and alive, of those with a disk that works if there are any.
@@ -55,7 +55,7 @@ impl Node {
             others.filter_map(move |member| {
                 let id = quorate_proto::raft_id(group.genesis, member.instance);
                 let matched = group.replica.progress(id).filter(|_| voters.contains(&id.get()));
-                let works = !self.warnings.tells_of_disk(self.now, member.instance);
+                let works = !self.warnings.tells_of_disk(self.turn.now, member.instance);
                 Some((works, matched?.matched, id))
             })
         })
@@ -63,35 +63,35 @@ impl Node {
 
     /// Looks whether somebody else leads by now and nothing is in hand. Called last in a turn: nothing may follow
     /// `Stopped`.
-    pub(crate) fn continue_stop(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn continue_stop(&mut self) {
         if let Some(Stopping::Draining { since, hands_over }) = self.stopping {
             let another =
                 self.health.leader.is_some_and(|leader| leader.instance != self.config.instance);
-            let handed_over = !hands_over || (another && self.now > since);
+            let handed_over = !hands_over || (another && self.turn.now > since);
             if handed_over && !self.requests.in_hand() {
-                self.finish_stop(out);
+                self.finish_stop();
             }
         }
         if self.stopping == Some(Stopping::Leaving) {
             self.stopping = Some(Stopping::Gone);
-            out.push(Output::Stopped);
+            self.turn.out.push(Output::Stopped);
         }
     }
 
     /// Answers what is left, and says goodbye to everybody who has a session with us.
-    pub(crate) fn finish_stop(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn finish_stop(&mut self) {
         if matches!(self.stopping, Some(Stopping::Leaving | Stopping::Gone)) {
             return;
         }
         self.stopping = Some(Stopping::Leaving);
         self.timers.disarm(Timer::Stop);
-        self.end_requests(out);
-        self.step_detector(DetectorInput::Leave, out);
+        self.end_requests();
+        self.step_detector(DetectorInput::Leave);
         let peers: Vec<Instance> = self.peers.sessions().map(|session| session.instance).collect();
         let generation = self.config.generation.get();
         for peer in peers {
             let goodbye = EnvelopeBody::Farewell(generation);
-            self.send_control(peer, FrameKind::Farewell, 0, goodbye, out);
+            self.send_control(peer, FrameKind::Farewell, 0, goodbye);
         }
     }
 }

@@ -8,7 +8,6 @@
 //! A standby counts like a voter: it may have been promoted by the very change that is to be told. A member does not.
 //! Knows nothing of what is believed.
 
-use crate::event::Output;
 use crate::group::Group;
 use crate::local_health::{LEADER_SILENCE, Leader};
 use crate::node::Node;
@@ -63,7 +62,7 @@ impl Node {
     pub(crate) fn followed(&self) -> Option<Leader> {
         let leader = self.replicas_leader()?;
         let silent = self.health.leader == Some(leader)
-            && self.now.since(self.health.leader_heard) >= LEADER_SILENCE;
+            && self.turn.now.since(self.health.leader_heard) >= LEADER_SILENCE;
         // The log here may be behind: a standby never campaigns, and keeps whom it followed.
         let over = self.health.leader.is_some_and(|known| known.term > leader.term);
         let me = self.config.instance;
@@ -80,19 +79,19 @@ impl Node {
     }
 
     /// What somebody said who may not say it is counted, and not heard.
-    pub(crate) fn fence_stranger(&mut self, who: Instance, out: &mut Vec<Output>) {
-        self.counters.frames_fenced += 1;
-        self.stranger_leads(who, out);
+    pub(crate) fn fence_stranger(&mut self, who: Instance) {
+        self.turn.counters.frames_fenced += 1;
+        self.stranger_leads(who);
     }
 
     /// Somebody who is no replica in the view here claims to be one. That view may be old: a member is asked, once a
     /// second at most.
-    fn stranger_leads(&mut self, who: Instance, out: &mut Vec<Output>) {
+    fn stranger_leads(&mut self, who: Instance) {
         if self.followed().is_some() || self.is_replica(who) || self.timers.is_armed(Timer::Join) {
             return;
         }
         self.trust.claimant = Some(who);
-        self.ask_to_join(out);
+        self.ask_to_join();
     }
 
     /// About whom a member is to be asked, if this node still wants to know.

@@ -5,7 +5,6 @@
 //! original, that was off when its copy came. Only members have a word in this, as nobody else can have met the original. Bounded.
 
 use crate::boot::MadeOn;
-use crate::event::Output;
 use crate::names::is_at;
 use crate::node::Node;
 use crate::status::State;
@@ -38,22 +37,22 @@ impl TurnedAway {
 
 impl Node {
     /// A dial was answered with: the disk of this host runs elsewhere.
-    pub(crate) fn taken_for_a_copy_at(&mut self, address: SocketAddr, out: &mut Vec<Output>) {
+    pub(crate) fn taken_for_a_copy_at(&mut self, address: SocketAddr) {
         let mut members = self.health.view.members.iter();
         let by = members.find(|member| is_at(member, address));
         if let Some(by) = by.map(|member| member.instance) {
-            self.taken_for_a_copy(by, out);
+            self.taken_for_a_copy(by);
         }
     }
 
     /// A member says so. Anybody else has no word in this.
-    pub(crate) fn taken_for_a_copy(&mut self, by: Instance, out: &mut Vec<Output>) {
+    pub(crate) fn taken_for_a_copy(&mut self, by: Instance) {
         let member = self.health.member(by).is_some() && by != self.config.instance;
         if member
-            && self.turned_away.note(self.now, by)
-            && let Some(reason) = self.turned_away_reason(self.now)
+            && self.turned_away.note(self.turn.now, by)
+            && let Some(reason) = self.turned_away_reason(self.turn.now)
         {
-            self.event_of("clone", &reason, self.config.instance, out);
+            self.event_of("clone", &reason, self.config.instance);
         }
     }
 
@@ -80,7 +79,7 @@ impl Node {
     }
 
     /// Says once that the data of this host came from another machine.
-    pub(crate) fn tell_of_moved_data(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn tell_of_moved_data(&mut self) {
         if self.config.made_on != MadeOn::Another {
             return;
         }
@@ -90,7 +89,7 @@ impl Node {
              --cluster {}` here and on no other host, and start it with a name of its own",
             self.config.cluster
         );
-        self.event("moved", text, true, out);
+        self.turn.event("moved", text, true);
     }
 
     /// Why an operator should look at this host: others take it for a copy.

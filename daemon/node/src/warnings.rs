@@ -7,7 +7,6 @@
 //! which of two copies is listened to (`clones.rs`). Bounded; more than there is room for is one mistake.
 
 use crate::boot::MadeOn;
-use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
 use quorate_proto::{
@@ -141,20 +140,20 @@ fn rank(kind: WarningKind) -> u8 {
 
 impl Node {
     /// A copy of a disk life that runs came, and was turned away or is not listened to.
-    pub(crate) fn came_twice(&mut self, session: &Session, out: &mut Vec<Output>) {
-        self.warn_of(WarningKind::RunsTwice, session, out);
+    pub(crate) fn came_twice(&mut self, session: &Session) {
+        self.warn_of(WarningKind::RunsTwice, session);
     }
 
     /// An older copy of a disk life came, whose later start is known.
-    pub(crate) fn came_from_the_past(&mut self, session: &Session, out: &mut Vec<Output>) {
-        self.warn_of(WarningKind::OlderCopy, session, out);
+    pub(crate) fn came_from_the_past(&mut self, session: &Session) {
+        self.warn_of(WarningKind::OlderCopy, session);
     }
 
     /// Which is the copy: the one that came, or the one that runs, here or elsewhere. By where their data were made.
     fn which_is_the_copy(&self, came: &Session) -> CopyGuess {
         let me = came.instance == self.config.instance;
         let there = self.peers.session(came.instance).map(|session| session.moved);
-        let kept = self.clones.original_moved(self.now, came.instance).then_some(true);
+        let kept = self.clones.original_moved(self.turn.now, came.instance).then_some(true);
         let there = if me { Some(self.config.made_on == MadeOn::Another) } else { there.or(kept) };
         let is_a_seeds = |address| self.founding.is_a_seeds(address);
         match (came.moved, there) {
@@ -189,7 +188,7 @@ impl Node {
         });
     }
 
-    fn warn_of(&mut self, kind: WarningKind, session: &Session, out: &mut Vec<Output>) {
+    fn warn_of(&mut self, kind: WarningKind, session: &Session) {
         let warning = Warning {
             kind: kind.into(),
             instance: session.instance,
@@ -200,11 +199,11 @@ impl Node {
             copy: self.which_is_the_copy(session).into(),
             standing: self.standing(session.instance).map(Into::into),
         };
-        self.warn(warning, out);
+        self.warn(warning);
     }
 
     /// Packets of a member at this address come in, and those of this node do not reach it: it cannot know that itself.
-    pub(crate) fn not_heard_at(&mut self, address: SocketAddr, out: &mut Vec<Output>) {
+    pub(crate) fn not_heard_at(&mut self, address: SocketAddr) {
         let mut members = self.health.view.members.iter();
         let Some(member) = members.find(|member| crate::names::is_at(member, address)) else {
             return;
@@ -217,38 +216,38 @@ impl Node {
             standing: self.standing(self.config.instance).map(Into::into),
             ..Warning::default()
         };
-        self.warn(warning, out);
+        self.warn(warning);
     }
 
     /// This node saw something that all should know.
-    pub(crate) fn warn(&mut self, warning: Warning, out: &mut Vec<Output>) {
-        self.note_warning(warning, false, out);
-        self.timers.arm_if_idle(Timer::Warnings, self.now);
+    pub(crate) fn warn(&mut self, warning: Warning) {
+        self.note_warning(warning, false);
+        self.timers.arm_if_idle(Timer::Warnings, self.turn.now);
     }
 
-    fn note_warning(&mut self, warning: Warning, told: bool, out: &mut Vec<Output>) {
+    fn note_warning(&mut self, warning: Warning, told: bool) {
         // Of its own disk a node knows more than anybody else.
         if trouble(warning.kind()).is_some() && warning.instance == self.config.instance {
             return;
         }
-        if !self.warnings.note(self.now, warning.clone(), told) {
+        if !self.warnings.note(self.turn.now, warning.clone(), told) {
             return;
         }
         let Some(at) = warning.address.socket() else { return };
-        let reason = self.reason_of(&warning, at, self.now);
+        let reason = self.reason_of(&warning, at, self.turn.now);
         let kind = match reason.code {
             ReasonCode::NameHeld => "alarm",
             code => code.word(),
         };
-        self.event_of(kind, &reason, warning.instance, out);
+        self.event_of(kind, &reason, warning.instance);
         if self.leads() {
-            self.timers.arm(Timer::Warnings, self.now);
+            self.timers.arm(Timer::Warnings, self.turn.now);
         }
     }
 
     /// What this node saw goes to the leader, and what a leader knows to all; again while there is anything.
-    pub(crate) fn tell_warnings(&mut self, out: &mut Vec<Output>) {
-        let (now, leads, me) = (self.now, self.leads(), self.config.instance);
+    pub(crate) fn tell_warnings(&mut self) {
+        let (now, leads, me) = (self.turn.now, self.leads(), self.config.instance);
         self.note_own_disk();
         let entries = self.warnings.entries.values();
         let list: Vec<Warning> = entries
@@ -272,22 +271,22 @@ impl Node {
         };
         for instance in to {
             let body = EnvelopeBody::Warnings(told.clone());
-            self.send_control(instance, FrameKind::Warnings, 0, body, out);
+            self.send_control(instance, FrameKind::Warnings, 0, body);
         }
     }
 
     /// Whether copies of a disk life are told of.
     pub(crate) fn runs_twice_somewhere(&self, instance: Instance) -> bool {
         self.warnings.entries.iter().any(|((kind, life, _), entry)| {
-            *kind == WarningKind::RunsTwice && *life == instance && entry.is_fresh(self.now)
+            *kind == WarningKind::RunsTwice && *life == instance && entry.is_fresh(self.turn.now)
         })
     }
 
     /// As leader: to which start this node listens, of each disk life that runs twice.
     fn choices(&self) -> Vec<Choice> {
         let entries = self.warnings.entries.iter();
-        let twice =
-            entries.filter(|((kind, ..), entry)| is_of_a_copy(*kind) && entry.is_fresh(self.now));
+        let twice = entries
+            .filter(|((kind, ..), entry)| is_of_a_copy(*kind) && entry.is_fresh(self.turn.now));
         let mut choices: Vec<Choice> = twice
             .filter_map(|((_, instance, _), _)| self.peers.session(*instance))
             .map(|session| Choice { instance: session.instance, boot_nonce: session.boot_nonce })
@@ -297,37 +296,37 @@ impl Node {
     }
 
     /// A member tells the leader, or the leader tells this node.
-    pub(crate) fn warnings_told(&mut self, from: Instance, told: Told, out: &mut Vec<Output>) {
+    pub(crate) fn warnings_told(&mut self, from: Instance, told: Told) {
         let leader = self.health.leader.is_some_and(|leader| leader.instance == from);
         let member = self.leads() && self.health.member(from).is_some();
         if !(leader || member) || told.list.len() > limits::WARNINGS {
-            self.counters.frames_fenced += 1;
+            self.turn.counters.frames_fenced += 1;
             return;
         }
         if leader {
-            told.choices.iter().take(limits::WARNINGS).for_each(|it| self.choose(*it, out));
+            told.choices.iter().take(limits::WARNINGS).for_each(|it| self.choose(*it));
             // A leader tells all that there is.
             self.warnings.stand_only(&told.list, |_| true);
         } else if self.warnings.stand_only(&told.list, |instance| instance == from) {
             self.warnings.over = true;
-            self.timers.arm(Timer::Warnings, self.now);
+            self.timers.arm(Timer::Warnings, self.turn.now);
         }
-        self.note_told(told.list, out);
+        self.note_told(told.list);
         if member {
-            self.timers.arm_if_idle(Timer::Warnings, self.now);
+            self.timers.arm_if_idle(Timer::Warnings, self.turn.now);
         }
     }
 
     /// Another node told of these.
-    pub(crate) fn note_told(&mut self, list: Vec<Warning>, out: &mut Vec<Output>) {
+    pub(crate) fn note_told(&mut self, list: Vec<Warning>) {
         for warning in list.into_iter().take(limits::WARNINGS) {
-            self.note_warning(warning, true, out);
+            self.note_warning(warning, true);
         }
     }
 
     /// Why an operator should look at hosts that were not let in, or not listened to.
     pub(crate) fn warning_reasons(&self) -> impl Iterator<Item = Reason> {
-        let now = self.now;
+        let now = self.turn.now;
         let fresh = self.warnings.entries.values().filter(move |entry| entry.is_fresh(now));
         let own_disk = |entry: &&Entry| {
             let warning = &entry.warning;
@@ -373,7 +372,7 @@ impl Node {
             self.warnings.forget(kind, me);
         }
         self.warnings.over = true;
-        self.timers.arm(Timer::Warnings, self.now);
+        self.timers.arm(Timer::Warnings, self.turn.now);
     }
 
     fn note_own_disk(&mut self) {
@@ -396,7 +395,7 @@ impl Node {
                 copy: CopyGuess::Unknown.into(),
                 standing: None,
             };
-            self.warnings.note(self.now, warning, false);
+            self.warnings.note(self.turn.now, warning, false);
         }
     }
 
@@ -424,7 +423,7 @@ impl Node {
 
     fn copied(&self, warning: &Warning) -> Copied {
         let me = warning.instance == self.config.instance;
-        let own = || me.then(|| self.where_the_copy_is(self.now));
+        let own = || me.then(|| self.where_the_copy_is(self.turn.now));
         match (warning.copy(), own()) {
             (_, Some(Copied::Moved)) => Copied::Moved,
             (CopyGuess::Standing, _) => Copied::Standing,

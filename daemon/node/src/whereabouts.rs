@@ -118,7 +118,7 @@ impl Whereabouts {
 
 impl Node {
     /// Dials the committed addresses of members that are met elsewhere. For a leader.
-    pub(crate) fn look_for_those_met_elsewhere(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn look_for_those_met_elsewhere(&mut self) {
         let me = self.config.instance;
         for member in self.health.view.members.iter().filter(|member| member.instance != me) {
             let Some(session) = self.peers.session(member.instance) else { continue };
@@ -130,20 +130,22 @@ impl Node {
                 let named = &mut self.whereabouts.named;
                 let news =
                     named.get(&member.instance).is_none_or(|(last, _)| *last != session.address);
-                if news && self.whereabouts.may_move(self.now, member.instance, session.address) {
+                if news
+                    && self.whereabouts.may_move(self.turn.now, member.instance, session.address)
+                {
                     let named = &mut self.whereabouts.named;
                     if named.len() >= limits::MEMBERS {
                         named.pop_first();
                     }
-                    named.insert(member.instance, (session.address, self.now));
+                    named.insert(member.instance, (session.address, self.turn.now));
                 }
             } else if self.whereabouts.must_look(
-                self.now,
+                self.turn.now,
                 member.instance,
                 committed,
                 session.address,
             ) {
-                out.push(Output::Dial { address: committed });
+                self.turn.out.push(Output::Dial { address: committed });
             }
         }
     }
@@ -158,7 +160,7 @@ impl Node {
         let moved = match (committed, self.whereabouts.looks.get(&member.instance)) {
             (None, _) => true,
             _ if session.advertised => {
-                self.whereabouts.may_move(self.now, member.instance, session.address)
+                self.whereabouts.may_move(self.turn.now, member.instance, session.address)
             }
             (Some(committed), Some(look)) => {
                 let same = look.committed == committed && look.met_at == session.address;
@@ -170,20 +172,20 @@ impl Node {
     }
 
     /// Tells of each member with two addresses, once.
-    pub(crate) fn tell_of_two_addresses(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn tell_of_two_addresses(&mut self) {
         let mut told = BTreeMap::new();
         let mut news = Vec::new();
         for member in &self.health.view.members {
             let Some(other) = socket(member.also_at.as_ref()) else { continue };
             let before = self.whereabouts.told.get(&(member.instance, other));
-            told.insert((member.instance, other), before.copied().unwrap_or(self.now));
+            told.insert((member.instance, other), before.copied().unwrap_or(self.turn.now));
             if before.is_none() {
-                news.push(Reason::of(&two_addresses(member, other), self.now).in_one_line());
+                news.push(Reason::of(&two_addresses(member, other), self.turn.now).in_one_line());
             }
         }
         self.whereabouts.told = told;
         for text in news {
-            self.event("alarm", text, true, out);
+            self.turn.event("alarm", text, true);
         }
     }
 
@@ -192,7 +194,7 @@ impl Node {
         self.health.view.members.iter().filter_map(|member| {
             let other = socket(member.also_at.as_ref())?;
             let told = self.whereabouts.told.get(&(member.instance, other));
-            Some(Reason::of(&two_addresses(member, other), told.copied().unwrap_or(self.now)))
+            Some(Reason::of(&two_addresses(member, other), told.copied().unwrap_or(self.turn.now)))
         })
     }
 }

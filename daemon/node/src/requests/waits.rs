@@ -5,13 +5,12 @@
 //! leader's places. Knows nothing of how a leader counts.
 
 use super::{Origin, Stage, Work};
-use crate::event::Output;
 use crate::node::Node;
 use quorate_proto::{Waited, forward_answer};
 
 impl Node {
     /// Asks for the lowest wait, unless it is asked; one that was asked before it came is taken back.
-    pub(crate) fn ask_lowest_wait(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn ask_lowest_wait(&mut self) {
         let Some(lowest) = self.requests.lowest_wait() else { return };
         if let Some(other) = self.requests.asked_wait().filter(|id| *id != lowest) {
             self.requests.set_stage(other, Stage::Waiting { tried: None });
@@ -19,19 +18,19 @@ impl Node {
         let waits = self.requests.table.get(&lowest);
         if waits.is_some_and(|request| matches!(request.stage, Stage::Waiting { .. })) {
             self.requests.asked_wait = Some(lowest);
-            self.forward(lowest, out);
+            self.forward(lowest);
         }
     }
 
     /// The leader says, asked for one wait, that all live nodes have this epoch.
-    pub(crate) fn all_have(&mut self, asked: u64, waited: Waited, out: &mut Vec<Output>) {
+    pub(crate) fn all_have(&mut self, asked: u64, waited: Waited) {
         for id in self.requests.waits_until(waited.epoch) {
-            self.finish_with(id, forward_answer::Outcome::Waited(waited), out);
+            self.finish_with(id, forward_answer::Outcome::Waited(waited));
         }
         // That of another node, for which this one asked: it is none of the local ones.
         let stands = self.requests.table.get(&asked);
         if stands.is_some_and(|request| matches!(request.stage, Stage::Forwarded { .. })) {
-            self.finish_with(asked, forward_answer::Outcome::Waited(waited), out);
+            self.finish_with(asked, forward_answer::Outcome::Waited(waited));
         }
     }
 
@@ -49,13 +48,13 @@ impl Node {
     }
 
     /// Answers a wait with the newest epoch that qualifies.
-    pub(crate) fn finish_wait(&mut self, id: u64, out: &mut Vec<Output>) {
+    pub(crate) fn finish_wait(&mut self, id: u64) {
         let Some(request) = self.requests.table.get(&id) else { return };
         let epoch = match request.work {
             Work::WaitHere(_) => self.health.view.epoch,
             _ => self.acknowledged_by_all(),
         };
-        self.finish_with(id, forward_answer::Outcome::Waited(Waited { epoch }), out);
+        self.finish_with(id, forward_answer::Outcome::Waited(Waited { epoch }));
     }
 }
 
