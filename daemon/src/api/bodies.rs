@@ -77,12 +77,20 @@ impl No {
 }
 
 /// Reads the body of a page, then lets its handler run.
-pub(super) async fn of_page(State(doors): State<Doors>, request: Request, next: Next) -> Response {
+pub(super) async fn of_page(
+    State(doors): State<Arc<Doors>>,
+    request: Request,
+    next: Next,
+) -> Response {
     admit(&doors, MESSAGE, request, next).await.unwrap_or_else(No::page)
 }
 
 /// The same of a method of gRPC.
-pub(super) async fn of_grpc(State(doors): State<Doors>, request: Request, next: Next) -> Response {
+pub(super) async fn of_grpc(
+    State(doors): State<Arc<Doors>>,
+    request: Request,
+    next: Next,
+) -> Response {
     admit(&doors, PREFIX + MESSAGE, request, next).await.unwrap_or_else(No::grpc)
 }
 

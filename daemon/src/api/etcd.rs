@@ -14,6 +14,7 @@ use quorate_proto::{
 };
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tonic::Status;
@@ -55,7 +56,7 @@ method!(Txn, TxnRequest, TxnResponse);
 method!(Compact, CompactionRequest, CompactionResponse);
 
 pub(super) async fn unary<M: Method>(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Response<Body> {
     let deadline = deadline(request.headers());
@@ -73,7 +74,7 @@ pub(super) fn refused(failure: &Failure) -> Response<Body> {
 
 /// One request on its way to the keyspace.
 struct Asking {
-    doors: Doors,
+    doors: Arc<Doors>,
     deadline: Duration,
 }
 
@@ -87,7 +88,7 @@ impl<M: Method> Service<tonic::Request<M>> for Asking {
     }
 
     fn call(&mut self, request: tonic::Request<M>) -> Self::Future {
-        let (doors, deadline) = (self.doors.clone(), self.deadline);
+        let (doors, deadline) = (Arc::clone(&self.doors), self.deadline);
         Box::pin(async move {
             let asked = keyspace::ask(&doors, request.into_inner().wrap(), deadline).await;
             let answer = asked.map_err(|failure| status(&failure))?.response.and_then(M::unwrap);

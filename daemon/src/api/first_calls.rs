@@ -17,6 +17,7 @@ use quorate_node::Status as NodeStatus;
 use quorate_node::status::State as NodeState;
 use quorate_proto::{Address, Instance, Member, Message, ResponseHeader, Role, raft_id};
 use std::future::ready;
+use std::sync::Arc;
 use tonic::server::Grpc;
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
@@ -73,7 +74,10 @@ fn errors(status: &NodeStatus) -> Vec<String> {
 }
 
 /// `Maintenance/Status`.
-pub(super) async fn status(State(doors): State<Doors>, request: Request<Body>) -> Response<Body> {
+pub(super) async fn status(
+    State(doors): State<Arc<Doors>>,
+    request: Request<Body>,
+) -> Response<Body> {
     unary(request, |_: Empty| {
         let status = doors.status.borrow();
         Ok(StatusResponse {
@@ -93,7 +97,7 @@ pub(super) async fn status(State(doors): State<Doors>, request: Request<Body>) -
 
 /// `Cluster/MemberList`: the replicas, as etcd has no other members.
 pub(super) async fn member_list(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Response<Body> {
     unary(request, |_: Empty| {
@@ -118,7 +122,10 @@ pub(super) async fn member_list(
 }
 
 /// `Maintenance/Alarm`, of which only the list is served: an alarm here ends with its cause.
-pub(super) async fn alarm(State(doors): State<Doors>, request: Request<Body>) -> Response<Body> {
+pub(super) async fn alarm(
+    State(doors): State<Arc<Doors>>,
+    request: Request<Body>,
+) -> Response<Body> {
     unary(request, |question: AlarmRequest| {
         if question.action != 0 {
             let text = "quorate: alarms cannot be raised or disarmed; each ends with its cause, which `quorate why` names";
@@ -147,7 +154,10 @@ pub(super) async fn authenticate(request: Request<Body>) -> Response<Body> {
 }
 
 /// `grpc.health.v1.Health/Check`.
-pub(super) async fn check(State(doors): State<Doors>, request: Request<Body>) -> Response<Body> {
+pub(super) async fn check(
+    State(doors): State<Arc<Doors>>,
+    request: Request<Body>,
+) -> Response<Body> {
     unary(request, |question: HealthCheckRequest| {
         if !question.service.is_empty() && !serves(&question.service) {
             return Err(Status::not_found("unknown service"));

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::routes::refusal;
 
@@ -16,7 +17,7 @@ use super::routes::refusal;
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
     /// Names that `Host` may have beside addresses and `localhost`; none = any.
-    pub(crate) names: Option<Vec<String>>,
+    pub(crate) names: Option<Arc<[String]>>,
 }
 
 impl Guard {
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_host_that_is_missing_said_twice_or_no_text_is_refused_on_tcp() {
-        let guard = Guard { names: Some(vec!["db1".to_owned()]) };
+        let guard = Guard { names: Some(["db1".to_owned()].into()) };
         let allows = |target: &str, hosts: &[&[u8]]| guard.allows(&asking(target, hosts));
         assert!(allows("/livez", &[b"db1:4748"]));
         assert!(allows("http://localhost:4748/livez", &[]), "HTTP/2 says it in the target");
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn on_tcp_only_addresses_localhost_and_own_names_are_hosts() {
-        let guard = Guard { names: Some(vec!["db1".to_owned()]) };
+        let guard = Guard { names: Some(["db1".to_owned()].into()) };
         for host in [
             "127.0.0.1",
             "127.0.0.1:4748",

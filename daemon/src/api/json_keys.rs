@@ -19,6 +19,7 @@ use quorate_proto::{
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 
 /// What is asked for with GET.
 #[derive(Debug, Default, Deserialize)]
@@ -110,7 +111,7 @@ fn which(key: Option<Bytes>, prefix: Option<Bytes>) -> Result<(Bytes, bool), No>
 
 /// GET.
 pub(super) async fn read(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     patience: Patience,
     Parameters(asked): Parameters<Reading>,
 ) -> Result<Json<KeysPage>, Response> {
@@ -139,7 +140,7 @@ pub(super) async fn read(
 
 /// PUT.
 pub(super) async fn write(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     patience: Patience,
     body: Bytes,
 ) -> Result<Json<serde_json::Value>, Response> {
@@ -158,7 +159,7 @@ pub(super) async fn write(
 
 /// DELETE.
 pub(super) async fn remove(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     patience: Patience,
     body: Bytes,
 ) -> Result<Json<serde_json::Value>, Response> {

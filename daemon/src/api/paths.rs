@@ -16,6 +16,7 @@ use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post, put};
 use axum::{Json, Router};
 use quorate_proto::{CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, TxnRequest};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Which doors serve a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) struct Route {
     /// One sentence for the index.
     pub(super) does: &'static str,
     /// The handler, with a method of its own.
-    serve: fn() -> MethodRouter<Doors>,
+    serve: fn() -> MethodRouter<Arc<Doors>>,
 }
 
 impl Route {
@@ -65,10 +66,14 @@ pub(super) struct GrpcMethod {
     pub(super) path: &'static str,
     pub(super) open: Open,
     pub(super) does: &'static str,
-    serve: fn() -> MethodRouter<Doors>,
+    serve: fn() -> MethodRouter<Arc<Doors>>,
 }
 
-const fn read(path: &'static str, does: &'static str, serve: fn() -> MethodRouter<Doors>) -> Route {
+const fn read(
+    path: &'static str,
+    does: &'static str,
+    serve: fn() -> MethodRouter<Arc<Doors>>,
+) -> Route {
     Route { method: Method::GET, path, open: Open::Everywhere, does, serve }
 }
 
@@ -76,7 +81,7 @@ const fn act(
     method: Method,
     path: &'static str,
     does: &'static str,
-    serve: fn() -> MethodRouter<Doors>,
+    serve: fn() -> MethodRouter<Arc<Doors>>,
 ) -> Route {
     Route { method, path, open: Open::WithKeys, does, serve }
 }
@@ -84,7 +89,7 @@ const fn act(
 const fn keys(
     path: &'static str,
     does: &'static str,
-    serve: fn() -> MethodRouter<Doors>,
+    serve: fn() -> MethodRouter<Arc<Doors>>,
 ) -> GrpcMethod {
     GrpcMethod { path, open: Open::WithKeys, does, serve }
 }
@@ -92,7 +97,7 @@ const fn keys(
 const fn first(
     path: &'static str,
     does: &'static str,
-    serve: fn() -> MethodRouter<Doors>,
+    serve: fn() -> MethodRouter<Arc<Doors>>,
 ) -> GrpcMethod {
     GrpcMethod { path, open: Open::Everywhere, does, serve }
 }
@@ -171,10 +176,10 @@ pub(super) const GRPC: &[GrpcMethod] = &[
 ];
 
 /// All routes of a door.
-pub(super) fn router(doors: &Doors) -> Router<Doors> {
+pub(super) fn router(doors: &Arc<Doors>) -> Router<Arc<Doors>> {
     let mut router = Router::new();
     let is_closed = |open: Open| open == Open::WithKeys && !doors.keyspace;
-    let page = from_fn_with_state(doors.clone(), bodies::of_page);
+    let page = from_fn_with_state(Arc::clone(doors), bodies::of_page);
     for route in ROUTES {
         let serve = match route.method {
             _ if is_closed(route.open) => on(filter(&route.method), closed),
@@ -183,7 +188,7 @@ pub(super) fn router(doors: &Doors) -> Router<Doors> {
         };
         router = router.route(route.path, serve);
     }
-    let grpc = from_fn_with_state(doors.clone(), bodies::of_grpc);
+    let grpc = from_fn_with_state(Arc::clone(doors), bodies::of_grpc);
     for method in GRPC {
         let serve = match is_closed(method.open) {
             true => post(async || etcd::refused(&Failure::Closed)),

@@ -20,19 +20,20 @@ use bytes::Bytes;
 use quorate_node::status::State as NodeState;
 use quorate_proto::{KvRequest, Message};
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// The etcd whose interface this is; tools compare it.
 pub(super) const ETCD_VERSION: &str = "3.4.0";
 
 /// A door: all paths behind the guard.
-pub(super) fn router(doors: Doors, guard: Guard) -> Router {
+pub(super) fn router(doors: Arc<Doors>, guard: Guard) -> Router {
     paths::router(&doors)
         .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(doors)
 }
 
 /// What those get for whom a full door has no connection: that the daemon lives, what is wrong, and else "busy".
-pub(super) fn full(doors: Doors, guard: Guard) -> Router {
+pub(super) fn full(doors: Arc<Doors>, guard: Guard) -> Router {
     let busy = async |request: Request| -> Response {
         let text = "as many connections as there may be are open at this door; nothing was changed. Try again";
         match bodies::is_grpc(&request) {
@@ -70,7 +71,7 @@ pub(super) struct StatusQuery {
 }
 
 pub(super) async fn status(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     Parameters(query): Parameters<StatusQuery>,
 ) -> Response {
     let mut page = StatusPage::of(&doors.seen(), doors.started);
@@ -87,11 +88,11 @@ pub(super) async fn status(
     Json(page).into_response()
 }
 
-pub(super) async fn members(State(doors): State<Doors>) -> Json<Vec<MemberPage>> {
+pub(super) async fn members(State(doors): State<Arc<Doors>>) -> Json<Vec<MemberPage>> {
     Json(StatusPage::of(&doors.status.borrow(), doors.started).members)
 }
 
-pub(super) async fn why(State(doors): State<Doors>) -> Json<serde_json::Value> {
+pub(super) async fn why(State(doors): State<Arc<Doors>>) -> Json<serde_json::Value> {
     let mut page = StatusPage::of(&doors.seen(), doors.started);
     // Where the loop is too busy to tell of its links, the rest is told.
     page.links = doors.links(PATIENCE).await.ok();
@@ -107,7 +108,7 @@ struct HealthNow {
     opinions: Vec<OpinionPage>,
 }
 
-pub(super) async fn health(State(doors): State<Doors>) -> Response {
+pub(super) async fn health(State(doors): State<Arc<Doors>>) -> Response {
     let status = StatusPage::of(&doors.status.borrow(), doors.started);
     let line = doors.feed.newest().map_or_else(
         || HealthPage {
@@ -121,7 +122,7 @@ pub(super) async fn health(State(doors): State<Doors>) -> Response {
     Json(HealthNow { line, opinions: status.opinions }).into_response()
 }
 
-pub(super) async fn events(State(doors): State<Doors>) -> Json<Vec<EventPage>> {
+pub(super) async fn events(State(doors): State<Arc<Doors>>) -> Json<Vec<EventPage>> {
     Json(doors.events.all().iter().map(|line| EventPage::of(line)).collect())
 }
 
@@ -133,7 +134,7 @@ pub(super) struct PingQuery {
 }
 
 pub(super) async fn ping(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     Parameters(query): Parameters<PingQuery>,
 ) -> Response {
     let (name, count) = (query.name.clone(), query.count.map_or(1, |count| count.0));
@@ -160,7 +161,7 @@ pub(super) async fn ping(
 }
 
 pub(super) async fn kv(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     patience: Patience,
     headers: HeaderMap,
     body: Bytes,
@@ -177,7 +178,7 @@ pub(super) async fn kv(
     }
 }
 
-pub(super) async fn metrics_text(State(doors): State<Doors>) -> Response {
+pub(super) async fn metrics_text(State(doors): State<Arc<Doors>>) -> Response {
     let links = doors.links(LINKS_PATIENCE).await.ok();
     // A disk that hangs must not hide the rest.
     let machine = Machine::look_in_turn(doors.places.clone(), LINKS_PATIENCE).await;
@@ -192,7 +193,7 @@ pub(super) async fn metrics_text(State(doors): State<Doors>) -> Response {
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
-pub(super) async fn readyz(State(doors): State<Doors>) -> Response {
+pub(super) async fn readyz(State(doors): State<Arc<Doors>>) -> Response {
     match not_ready(&doors) {
         None => "ok\n".into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
@@ -200,7 +201,7 @@ pub(super) async fn readyz(State(doors): State<Doors>) -> Response {
 }
 
 /// What etcd's own load balancers and monitors ask.
-pub(super) async fn etcd_health(State(doors): State<Doors>) -> Response {
+pub(super) async fn etcd_health(State(doors): State<Arc<Doors>>) -> Response {
     match not_ready(&doors) {
         None => Json(serde_json::json!({ "health": "true" })).into_response(),
         Some(why) => {

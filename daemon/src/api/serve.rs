@@ -74,7 +74,7 @@ pub(crate) async fn serve_unix(door: UnixDoor, doors: Doors) {
 
 /// The same of the TCP address. `names` are this host's names, which `Host` may show.
 pub(crate) async fn serve_tcp(listener: TcpListener, doors: Doors, names: Vec<String>) {
-    accept(Listener::Tcp(listener), doors, Guard { names: Some(names) }).await;
+    accept(Listener::Tcp(listener), doors, Guard { names: Some(names.into()) }).await;
 }
 
 enum Listener {
@@ -142,7 +142,10 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
     let most = usize::try_from(crowd.connections.bound().limit)
         .unwrap_or(usize::MAX)
         .saturating_add(TURNED_AWAY);
-    let (router, full) = (routes::router(doors.clone(), guard.clone()), routes::full(doors, guard));
+    // Each request has it several times.
+    let doors = Arc::new(doors);
+    let full = routes::full(Arc::clone(&doors), guard.clone());
+    let router = routes::router(doors, guard);
     let mut connections = JoinSet::new();
     let asked = closing.clone().asked();
     tokio::pin!(asked);

@@ -15,6 +15,7 @@ use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, stream};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A comment this often tells a client that the stream lives, and the daemon that the client does.
@@ -24,7 +25,7 @@ type Line = Result<Event, Infallible>;
 
 /// `/v1/health/watch`: the newest view, then one line an epoch; a line too when quorum is lost or back.
 pub(super) async fn health(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Line>>, Response> {
     let place = place(&doors).ok_or_else(|| failed(&Failure::Busy))?;
@@ -32,7 +33,7 @@ pub(super) async fn health(
         Some(id) => doors.feed.resume(id),
         None => doors.feed.subscribe(),
     };
-    let (feed, closing) = (doors.feed, doors.closing);
+    let (feed, closing) = (doors.feed.clone(), doors.closing.clone());
     let lines = stream::unfold((subscription, feed, closing, place), async |held| {
         let (mut subscription, feed, closing, place) = held;
         let line = until_closing(&closing, subscription.next()).await?;
@@ -44,7 +45,7 @@ pub(super) async fn health(
 
 /// `/v1/events/watch`: all events that are kept, then each as it comes.
 pub(super) async fn events(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Line>>, Response> {
     let place = place(&doors).ok_or_else(|| failed(&Failure::Busy))?;
@@ -56,7 +57,7 @@ pub(super) async fn events(
         .and_then(|(number, _)| number.parse().ok())
         .unwrap_or(0);
     let subscription = doors.events.subscribe_after(seen);
-    let closing = doors.closing;
+    let closing = doors.closing.clone();
     let lines = stream::unfold((subscription, run, closing, place), async |held| {
         let (mut subscription, run, closing, place) = held;
         let line = until_closing(&closing, subscription.next()).await?;

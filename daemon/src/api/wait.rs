@@ -13,6 +13,7 @@ use quorate_node::Status;
 use quorate_node::status::State as NodeState;
 use quorate_proto::HealthEpoch;
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What to wait for.
@@ -28,7 +29,7 @@ pub(super) struct WaitQuery {
 }
 
 pub(super) async fn wait(
-    State(doors): State<Doors>,
+    State(doors): State<Arc<Doors>>,
     Parameters(query): Parameters<WaitQuery>,
 ) -> Response {
     let limit = match query.timeout.map(Duration::try_from_secs_f64) {

@@ -53,7 +53,7 @@ fn pipe(
     patience: Patience,
 ) -> (tokio::task::JoinHandle<()>, tokio::io::DuplexStream) {
     let (near, far) = tokio::io::duplex(256);
-    let router = routes::router(stage.doors.clone(), Guard { names: None });
+    let router = routes::router(Arc::new(stage.doors.clone()), Guard { names: None });
     let closing = stage.doors.closing.clone();
     let client = Connection::new(&stage.doors.crowds);
     (tokio::spawn(connection(near, router, client, closing, patience)), far)
