@@ -72,7 +72,9 @@ impl Node {
                 let text = format!("cluster {genesis} founded by {count} {hosts}");
                 self.turn.event("founded", text, false);
                 self.found_group(&founded);
-                self.timers.arm(Timer::FounderPatience, self.turn.now + Duration::from_secs(3));
+                self.turn
+                    .timers
+                    .arm(Timer::FounderPatience, self.turn.now + Duration::from_secs(3));
             }
         } else {
             self.ask_to_join();
@@ -88,14 +90,14 @@ impl Node {
 
     /// The founder with the lowest Raft id campaigns once all founders have accepted, or after 3 s.
     pub(crate) fn campaign_as_founder(&mut self) {
-        let waiting = self.timers.is_armed(Timer::FounderPatience);
+        let waiting = self.turn.timers.is_armed(Timer::FounderPatience);
         if waiting && !self.all_founders_know() {
             return;
         }
         let founder = self.is_founding_voter() == Some(true);
         let Some(group) = &mut self.group else { return };
         let status = group.replica.status();
-        self.timers.disarm(Timer::FounderPatience);
+        self.turn.timers.disarm(Timer::FounderPatience);
         let lowest = status.conf.voters.iter().min() == Some(&group.me.get());
         if founder && lowest && status.term == 1 && status.last == 1 && status.leader.is_none() {
             group.replica.campaign();
@@ -129,10 +131,10 @@ impl Node {
     /// Asks somebody of the cluster to let this node in, unless it is in or a request is under way.
     pub(crate) fn ask_to_join(&mut self) {
         if !self.wants_in() {
-            self.timers.disarm(Timer::Join);
+            self.turn.timers.disarm(Timer::Join);
             return;
         }
-        self.timers.arm(Timer::Join, self.turn.now + ASK_AGAIN);
+        self.turn.timers.arm(Timer::Join, self.turn.now + ASK_AGAIN);
         // One that waits for a connection may wait for a life that is over, such as the asker's own on its lost disk.
         let me = self.config.instance;
         let waits = self.admission.asking.is_some_and(|(_, of, since)| {
@@ -252,7 +254,7 @@ impl Node {
                     self.ask_to_join();
                 } else {
                     // No leader yet: at a birth there is one within milliseconds.
-                    self.timers.arm(Timer::Join, self.turn.now + ASK_SOON);
+                    self.turn.timers.arm(Timer::Join, self.turn.now + ASK_SOON);
                 }
             }
             Some(Outcome::Refused(refusal)) => self.join_refused(asked, refusal),
@@ -298,7 +300,7 @@ impl Node {
         if first != by || (alone && self.turn.now.since(since) >= SECOND_WORD) {
             self.turn.out.push(Output::Halt { reason: text.to_owned(), again: false });
         } else if !alone {
-            self.timers.arm(Timer::Join, self.turn.now + ASK_SOON);
+            self.turn.timers.arm(Timer::Join, self.turn.now + ASK_SOON);
         }
     }
 
@@ -340,7 +342,7 @@ impl Node {
         }
         self.requests.set_stage(request, Stage::Here);
         self.admission.askers.push(Asker { request, admit, since: self.turn.now });
-        self.duties_due = true;
+        self.turn.duties_due = true;
     }
 
     /// This node no longer leads: whoever asks is sent to who does. True when somebody waited.

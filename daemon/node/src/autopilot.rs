@@ -128,7 +128,7 @@ impl Node {
         }
         let Some(changes) = next_change(&self.voter_facts()) else {
             if !status.conf.learners.is_empty() {
-                self.timers.arm(Timer::Duties, self.turn.now + CATCHING_UP);
+                self.turn.timers.arm(Timer::Duties, self.turn.now + CATCHING_UP);
             }
             return;
         };

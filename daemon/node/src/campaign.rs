@@ -79,7 +79,7 @@ impl Node {
     /// later should it not succeed.
     pub(crate) fn plan_campaign(&mut self, leader: Instance, grounds: Grounds) {
         let gone_for_good = self.campaign.lost == Some((leader, Grounds::ForGood));
-        if gone_for_good && self.timers.is_armed(Timer::Campaign) {
+        if gone_for_good && self.turn.timers.is_armed(Timer::Campaign) {
             // Told again. A heartbeat from before may have restored the lease; the pauses stay as they are.
             self.drop_leaders_lease();
             return;
@@ -89,7 +89,7 @@ impl Node {
         }
         let Some(stagger) = self.campaign_stagger() else { return };
         self.drop_leaders_lease();
-        self.timers.arm(Timer::Campaign, self.turn.now + stagger);
+        self.turn.timers.arm(Timer::Campaign, self.turn.now + stagger);
     }
 
     /// A leader whose pings and heartbeats a majority of the voters has not answered for so long may still be heard by
@@ -133,7 +133,7 @@ impl Node {
             return;
         }
         self.new_round();
-        self.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
+        self.turn.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
         let voters: Vec<Instance> = self.other_voters().collect();
         for voter in voters {
             let ping = EnvelopeBody::Ping(Ping { term, ..self.ping(None) });
@@ -238,7 +238,7 @@ impl Node {
         self.drop_leaders_lease();
         let times = 1 << self.campaign.campaigns.min(CAMPAIGN_DOUBLINGS);
         self.campaign.campaigns += 1;
-        self.timers.arm(Timer::Campaign, self.turn.now + (CAMPAIGN_REPEAT + stagger) * times);
+        self.turn.timers.arm(Timer::Campaign, self.turn.now + (CAMPAIGN_REPEAT + stagger) * times);
         if let Some(group) = &mut self.group
             && !group.leads()
         {

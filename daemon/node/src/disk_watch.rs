@@ -99,10 +99,10 @@ impl Node {
             self.tell_of_own_disk();
         }
         if self.disk_pace.slow_since().is_some() {
-            self.timers.arm_if_idle(Timer::Disk, self.turn.now + STALL);
+            self.turn.timers.arm_if_idle(Timer::Disk, self.turn.now + STALL);
         }
         if let Some((_, _, since)) = self.persists.front() {
-            self.timers.arm(Timer::Disk, (self.turn.now + LOOK).max(*since + STALL));
+            self.turn.timers.arm(Timer::Disk, (self.turn.now + LOOK).max(*since + STALL));
         }
     }
 
@@ -162,7 +162,7 @@ impl Node {
             return;
         }
         // It may be elected at any time.
-        self.timers.arm_if_idle(Timer::Disk, self.turn.now + HAND_OVER_AGAIN);
+        self.turn.timers.arm_if_idle(Timer::Disk, self.turn.now + HAND_OVER_AGAIN);
         if !self.leads() || self.turn.now < self.hand_over_at {
             return;
         }

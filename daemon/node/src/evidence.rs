@@ -142,8 +142,8 @@ impl Node {
     /// The detector changed its mind about somebody.
     pub(crate) fn verdict_changed(&mut self, opinion: &Opinion) {
         self.evidence.verdict_changed = true;
-        self.timers.arm(Timer::Dissent, self.turn.now);
-        self.duties_due = true;
+        self.turn.timers.arm(Timer::Dissent, self.turn.now);
+        self.turn.duties_due = true;
         let name = self.health.name(opinion.instance);
         tracing::debug!(%name, verdict = ?opinion.verdict, reason = %opinion.reason, "verdict");
         let leader = self.health.leader.map(|leader| leader.instance);
@@ -177,7 +177,7 @@ impl Node {
     /// A ping of the leader came in. What was to be reported before its first one waited for it.
     pub(crate) fn leaders_ping(&mut self, leader: Instance, number: u64) {
         if self.evidence.pinged.is_none_or(|(before, ..)| before != leader) {
-            self.timers.arm(Timer::Dissent, self.turn.now);
+            self.turn.timers.arm(Timer::Dissent, self.turn.now);
         }
         self.evidence.pinged = Some((leader, number, self.turn.now));
     }
@@ -199,7 +199,7 @@ impl Node {
         self.evidence.verdict_changed = false;
         self.evidence.sent_to = here;
         if !verdicts.is_empty() {
-            self.timers.arm(Timer::Dissent, self.turn.now + REPEAT);
+            self.turn.timers.arm(Timer::Dissent, self.turn.now + REPEAT);
         }
         let since_ping_ms =
             u64::try_from(self.turn.now.since(pinged).as_millis()).unwrap_or(u64::MAX);
@@ -232,7 +232,7 @@ impl Node {
         }
         let heard = Heard { came: self.turn.now, said, verdicts: dissent.verdicts };
         self.evidence.reports.insert(from, heard);
-        self.duties_due = true;
+        self.turn.duties_due = true;
     }
 
     /// Notes on what the states of a new view rest, and who has gone.

@@ -108,7 +108,7 @@ impl Node {
         else {
             // Without a leader the next one is waited for; one that is in doubt may come back in the same term.
             if self.health.leader.is_some() {
-                self.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
+                self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
             }
             return;
         };
@@ -159,7 +159,7 @@ impl Node {
             Ok(_) | Err(_) => {
                 let term = self.health.leader.map_or(0, |leader| leader.term);
                 self.requests.set_stage(id, Stage::Waiting { tried: Some((leader, term)) });
-                self.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
+                self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
             }
         }
     }
@@ -189,7 +189,7 @@ impl Node {
             }
         }
         self.requests.due = true;
-        self.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
+        self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
     }
 
     /// A session with the leader came up: what could not be sent is tried again.

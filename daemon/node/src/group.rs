@@ -94,7 +94,7 @@ impl Node {
         let snapshots = Snapshots::new(durable, last);
         self.group = Some(Group { replica, meta, me, genesis, applied_term, snapshots });
         self.health_replaced();
-        self.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
+        self.turn.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
         for (from, message) in std::mem::take(&mut self.held) {
             self.receive_raft(from, message);
         }
@@ -229,7 +229,7 @@ impl Node {
                 (term, None, None)
             }
             Committed::Voters { index, term, conf, context } => {
-                self.duties_due = true;
+                self.turn.duties_due = true;
                 let at = <[u8; 8]>::try_from(&context[..]).map_or(0, u64::from_be_bytes);
                 (term, group.meta.apply_voters(index, &conf, at), None)
             }

@@ -58,6 +58,6 @@ impl Node {
     fn note_handover(&mut self) {
         self.handover.since = Some(self.turn.now);
         // When it is over without a successor, that is told.
-        self.timers.arm(Timer::LeaderSilence, self.turn.now + HANDOVER);
+        self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + HANDOVER);
     }
 }

@@ -197,11 +197,11 @@ impl Node {
         }
         if newer || same {
             self.health.leader_heard = self.turn.now;
-            self.timers.arm_if_idle(Timer::Relay, self.turn.now);
+            self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
             if !self.health.quorate {
                 self.health.changed = true;
             }
-            self.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
+            self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
         }
         newer || same
     }
@@ -215,8 +215,8 @@ impl Node {
             Some(Leader { instance, term }) => {
                 self.turn.counters.elections += 1;
                 self.health.leader_heard = self.turn.now;
-                self.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
-                self.timers.disarm(Timer::Campaign);
+                self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
+                self.turn.timers.disarm(Timer::Campaign);
                 self.campaign.leader_found();
                 self.handover.is_over();
                 // A node that has just joined knows it by its hello only.
@@ -249,10 +249,10 @@ impl Node {
         self.reconciler.reset();
         self.history_asked = None;
         self.evidence.clear();
-        self.timers.arm(Timer::Ping, self.turn.now);
-        self.timers.arm_if_idle(Timer::Relay, self.turn.now);
-        self.timers.arm(Timer::Dissent, self.turn.now);
-        self.duties_due = true;
+        self.turn.timers.arm(Timer::Ping, self.turn.now);
+        self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
+        self.turn.timers.arm(Timer::Dissent, self.turn.now);
+        self.turn.duties_due = true;
         self.requests.due = true;
     }
 
@@ -307,10 +307,10 @@ impl Node {
             self.learn_members();
         }
         self.tell_detector();
-        self.timers.arm_if_idle(Timer::Ping, self.turn.now);
-        self.timers.arm_if_idle(Timer::Relay, self.turn.now);
-        self.timers.arm(Timer::Dissent, self.turn.now);
-        self.duties_due = true;
+        self.turn.timers.arm_if_idle(Timer::Ping, self.turn.now);
+        self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
+        self.turn.timers.arm(Timer::Dissent, self.turn.now);
+        self.turn.duties_due = true;
         self.own_role_may_have_changed();
     }
 

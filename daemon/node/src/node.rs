@@ -29,7 +29,7 @@ use crate::requests::{Origin, Requests};
 use crate::snapshots::Arrived;
 use crate::state_watch::StateWatch;
 use crate::stop::Stopping;
-use crate::timers::{Timer, Timers};
+use crate::timers::Timer;
 use crate::trust::Trust;
 use crate::turn::Turn;
 use crate::turned_away::TurnedAway;
@@ -81,7 +81,6 @@ pub struct Node {
     pub(crate) trust: Trust,
     pub(crate) copies: Copies,
     pub(crate) copy_notices: CopyNotices,
-    pub(crate) timers: Timers,
     malformed: Malformed,
     /// Since when the disk has no room for the log to grow.
     pub(crate) disk_full: Option<Moment>,
@@ -101,8 +100,6 @@ pub struct Node {
     pub(crate) warnings: Warnings,
     pub(crate) clones: Clones,
     pub(crate) turned_away: TurnedAway,
-    /// Something that a leader's duties depend on has changed since they were last done.
-    pub(crate) duties_due: bool,
     /// The view or the group was replaced; what hangs on it is brought up to date in the settle.
     pub(crate) meta_changed: bool,
     /// Writes under way, with when they were asked for.
@@ -142,7 +139,6 @@ impl Node {
             trust: Trust::default(),
             copies: Copies::default(),
             copy_notices: CopyNotices::default(),
-            timers: Timers::default(),
             malformed: Malformed::default(),
             disk_full: None,
             disk_stalled: None,
@@ -152,7 +148,6 @@ impl Node {
             quota: crate::quota::Quota::default(),
             told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
-            duties_due: true,
             warnings: Warnings::default(),
             clones: Clones::default(),
             turned_away: TurnedAway::default(),
@@ -218,7 +213,7 @@ impl Node {
         // What became due behind the settle's look at the requests is looked at in a turn of its own.
         let due = self.requests.due.then_some(self.turn.now);
         let requests = due.or_else(|| self.requests.next_deadline());
-        [self.timers.next(), self.founding.next_wake(), self.detector.next_wake(), requests]
+        [self.turn.timers.next(), self.founding.next_wake(), self.detector.next_wake(), requests]
             .into_iter()
             .flatten()
             .min()
@@ -245,7 +240,7 @@ impl Node {
                 if failure == DialFailure::OneWay {
                     self.not_heard_at(address);
                 }
-                self.duties_due |= self.whereabouts.silent(address);
+                self.turn.duties_due |= self.whereabouts.silent(address);
                 self.step_founding(FoundingInput::DialFailed { address, failure });
             }
             Input::Frame { from, lane, bytes } => match Envelope::open(lane, bytes) {
@@ -356,7 +351,7 @@ impl Node {
     pub(crate) fn persist(&mut self, owner: PersistOwner, write: Write) {
         self.last_persist += 1;
         self.persists.push_back((self.last_persist, owner, self.turn.now));
-        self.timers.arm_if_idle(Timer::Disk, self.turn.now + disk_watch::STALL);
+        self.turn.timers.arm_if_idle(Timer::Disk, self.turn.now + disk_watch::STALL);
         self.turn.out.push(Output::Persist { number: self.last_persist, write });
     }
 
@@ -367,7 +362,7 @@ impl Node {
         if self.detector.next_wake().is_some_and(|at| at <= self.turn.now) {
             self.step_detector(DetectorInput::Wake);
         }
-        while let Some(timer) = self.timers.take_due(self.turn.now) {
+        while let Some(timer) = self.turn.timers.take_due(self.turn.now) {
             self.fire(timer);
         }
         self.expire_requests();
@@ -383,7 +378,7 @@ impl Node {
             Timer::Warnings => self.tell_warnings(),
             Timer::Reads => self.repeat_reads(),
             Timer::LeaderSilence => self.health.changed = true,
-            Timer::Duties => self.duties_due = true,
+            Timer::Duties => self.turn.duties_due = true,
             Timer::Campaign => self.campaign_on_evidence(),
             Timer::Retry => self.retry_requests(),
             Timer::Join => self.ask_to_join(),
@@ -394,9 +389,9 @@ impl Node {
 
     fn tick(&mut self) {
         self.resign_if_unheard();
-        self.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
+        self.turn.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
         let doubts = self.detector.doubts_itself();
-        let patient = self.timers.is_armed(Timer::FounderPatience);
+        let patient = self.turn.timers.is_armed(Timer::FounderPatience);
         let Some(group) = &mut self.group else { return };
         // A node that was paused, or that waits for its fellow founders, must not start an election.
         if group.leads() || !(doubts || patient) {

@@ -66,13 +66,13 @@ impl Node {
         let me = self.config.instance;
         if leader.instance == me && self.leads() {
             let round = self.new_round();
-            self.timers.arm(Timer::Ping, self.turn.now + self.ping_interval());
+            self.turn.timers.arm(Timer::Ping, self.turn.now + self.ping_interval());
             self.ping_members(|_, state| {
                 state == MemberState::Alive || round.is_multiple_of(DOWN_EVERY)
             });
         } else if self.role().is_some_and(|role| role != Role::Member) && leader.instance != me {
             self.new_round();
-            self.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
+            self.turn.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
             let ping = self.ping(None);
             self.send_control(leader.instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping));
         }

@@ -68,8 +68,8 @@ impl Node {
         }
         self.push_news();
         self.forget_history();
-        if std::mem::take(&mut self.duties_due) {
-            self.timers.arm(Timer::Duties, self.turn.now + DUTIES);
+        if std::mem::take(&mut self.turn.duties_due) {
+            self.turn.timers.arm(Timer::Duties, self.turn.now + DUTIES);
             self.reconcile();
             self.watch_copies();
             self.settle_admissions();
@@ -181,7 +181,7 @@ impl Node {
                     silent,
                 };
                 if !self.damping.lets_back(self.turn.now, instance, life) {
-                    self.timers.arm(Timer::Duties, self.turn.now + HELD);
+                    self.turn.timers.arm(Timer::Duties, self.turn.now + HELD);
                     return None;
                 }
                 MemberState::Alive

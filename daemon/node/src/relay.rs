@@ -107,10 +107,10 @@ impl Node {
         }
         if !self.is_cut_off() {
             let silent_at = self.health.leader_heard + self.relay_patience();
-            self.timers.arm(Timer::Relay, silent_at.max(self.turn.now + PING_INTERVAL / 10));
+            self.turn.timers.arm(Timer::Relay, silent_at.max(self.turn.now + PING_INTERVAL / 10));
             return;
         }
-        self.timers.arm(Timer::Relay, self.turn.now + PING_INTERVAL);
+        self.turn.timers.arm(Timer::Relay, self.turn.now + PING_INTERVAL);
         let Some(voter) = self.whom_to_ask_around() else { return };
         let number = self.new_round();
         self.relay.asked = Some((voter, number));
@@ -188,7 +188,7 @@ impl Node {
             return;
         }
         self.relay.vouch = Some(Vouch { by: from, leader, at: self.turn.now });
-        self.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
+        self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
         self.health.changed |= !self.is_told_quorate();
         // A leader that is heard says it itself, and what comes around may be older.
         if !self.hears_leader() {
@@ -200,7 +200,7 @@ impl Node {
             self.health_pushed(update);
             if self.health.view.epoch > before {
                 // Its next question is its acknowledgement.
-                self.timers.arm(Timer::Relay, self.turn.now);
+                self.turn.timers.arm(Timer::Relay, self.turn.now);
             }
         }
         self.requests.due = true;
@@ -222,7 +222,7 @@ impl Node {
     /// The leader says that it does not hear this node.
     pub(crate) fn unheard_by_leader(&mut self) {
         if !self.is_cut_off() {
-            self.timers.arm(Timer::Relay, self.turn.now);
+            self.turn.timers.arm(Timer::Relay, self.turn.now);
         }
         self.relay.unheard = Some(self.turn.now);
     }

@@ -145,7 +145,7 @@ impl Node {
                 self.requests.set_stage(id, Stage::Waiting { tried: None });
             }
         }
-        self.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
+        self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
     }
 
     fn start_read_round(&mut self) {
@@ -158,7 +158,7 @@ impl Node {
         let ticket = self.requests.new_ticket();
         if group.replica.read_index(ticket).is_ok() {
             self.requests.serving.rounds.insert(ticket, reads);
-            self.timers.arm_if_idle(Timer::Reads, self.turn.now + READ_REPEAT);
+            self.turn.timers.arm_if_idle(Timer::Reads, self.turn.now + READ_REPEAT);
         } else {
             self.requests.serving.fresh_reads = reads;
         }
@@ -178,7 +178,7 @@ impl Node {
             self.serve_ready_reads();
         }
         if self.requests.serving.rounds.is_empty() {
-            self.timers.disarm(Timer::Reads);
+            self.turn.timers.disarm(Timer::Reads);
         }
     }
 
@@ -217,7 +217,7 @@ impl Node {
 
     /// A command was applied here; whoever waits for it is answered.
     pub(crate) fn proposal_applied(&mut self, ticket: u64, result: AppliedResult) {
-        self.duties_due |= self.reconciler.applied(ticket);
+        self.turn.duties_due |= self.reconciler.applied(ticket);
         let Some(id) = self.requests.serving.proposed.remove(&ticket) else { return };
         let outcome = match result {
             AppliedResult::Kv(Ok(response)) => forward_answer::Outcome::Kv(response),

@@ -75,7 +75,7 @@ impl Node {
             self.step_detector(DetectorInput::SessionUp(session));
         }
         self.session_helps_requests(instance);
-        self.duties_due = true;
+        self.turn.duties_due = true;
         self.ask_to_join();
     }
 

@@ -32,7 +32,7 @@ impl Node {
         }
         let hands_over = successor.is_some();
         self.stopping = Some(Stopping::Draining { since: self.turn.now, hands_over });
-        self.timers.arm(Timer::Stop, self.turn.now + HANDOVER);
+        self.turn.timers.arm(Timer::Stop, self.turn.now + HANDOVER);
     }
 
     /// The voter that is most up to date and alive, of those with a disk that works if there are any.
@@ -84,7 +84,7 @@ impl Node {
             return;
         }
         self.stopping = Some(Stopping::Leaving);
-        self.timers.disarm(Timer::Stop);
+        self.turn.timers.disarm(Timer::Stop);
         self.end_requests();
         self.step_detector(DetectorInput::Leave);
         let peers: Vec<Instance> = self.peers.sessions().map(|session| session.instance).collect();

@@ -87,7 +87,10 @@ impl Node {
     /// Somebody who is no replica in the view here claims to be one. That view may be old: a member is asked, once a
     /// second at most.
     fn stranger_leads(&mut self, who: Instance) {
-        if self.followed().is_some() || self.is_replica(who) || self.timers.is_armed(Timer::Join) {
+        if self.followed().is_some()
+            || self.is_replica(who)
+            || self.turn.timers.is_armed(Timer::Join)
+        {
             return;
         }
         self.trust.claimant = Some(who);

@@ -3,6 +3,7 @@
 //! Every room writes its wishes here, in the order in which the shell carries them out. Knows no room.
 
 use crate::event::{About, Event, Output};
+use crate::timers::Timers;
 use quorate_proto::{Moment, Reason};
 
 /// What is counted, for `/metrics`.
@@ -30,11 +31,22 @@ pub(crate) struct Turn {
     /// What the shell is to do, in order.
     pub(crate) out: Vec<Output>,
     pub(crate) counters: Counters,
+    /// When what is to be looked at again.
+    pub(crate) timers: Timers,
+    /// Something that a leader's duties depend on has changed since they were last done.
+    pub(crate) duties_due: bool,
 }
 
 impl Turn {
     pub(crate) fn new(now: Moment, wall_ms: u64) -> Self {
-        Self { now, wall_ms, out: Vec::new(), counters: Counters::default() }
+        Self {
+            now,
+            wall_ms,
+            out: Vec::new(),
+            counters: Counters::default(),
+            timers: Timers::default(),
+            duties_due: true,
+        }
     }
 
     /// Says a line in the journal and in `quorate events`.

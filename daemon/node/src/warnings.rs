@@ -222,7 +222,7 @@ impl Node {
     /// This node saw something that all should know.
     pub(crate) fn warn(&mut self, warning: Warning) {
         self.note_warning(warning, false);
-        self.timers.arm_if_idle(Timer::Warnings, self.turn.now);
+        self.turn.timers.arm_if_idle(Timer::Warnings, self.turn.now);
     }
 
     fn note_warning(&mut self, warning: Warning, told: bool) {
@@ -241,7 +241,7 @@ impl Node {
         };
         self.event_of(kind, &reason, warning.instance);
         if self.leads() {
-            self.timers.arm(Timer::Warnings, self.turn.now);
+            self.turn.timers.arm(Timer::Warnings, self.turn.now);
         }
     }
 
@@ -259,7 +259,7 @@ impl Node {
             return;
         }
         if !list.is_empty() {
-            self.timers.arm(Timer::Warnings, now + self.ping_interval() * REPEAT_ROUNDS);
+            self.turn.timers.arm(Timer::Warnings, now + self.ping_interval() * REPEAT_ROUNDS);
         }
         let choices = if leads { self.choices() } else { Vec::new() };
         let told = Told { list, choices };
@@ -309,11 +309,11 @@ impl Node {
             self.warnings.stand_only(&told.list, |_| true);
         } else if self.warnings.stand_only(&told.list, |instance| instance == from) {
             self.warnings.over = true;
-            self.timers.arm(Timer::Warnings, self.turn.now);
+            self.turn.timers.arm(Timer::Warnings, self.turn.now);
         }
         self.note_told(told.list);
         if member {
-            self.timers.arm_if_idle(Timer::Warnings, self.turn.now);
+            self.turn.timers.arm_if_idle(Timer::Warnings, self.turn.now);
         }
     }
 
@@ -372,7 +372,7 @@ impl Node {
             self.warnings.forget(kind, me);
         }
         self.warnings.over = true;
-        self.timers.arm(Timer::Warnings, self.turn.now);
+        self.turn.timers.arm(Timer::Warnings, self.turn.now);
     }
 
     fn note_own_disk(&mut self) {
