@@ -123,7 +123,7 @@ impl Node {
             None => self.is_founding_voter() != Some(true),
             Some(member) => {
                 let labels = member.labels != self.config.labels;
-                labels && self.health.leader.is_some()
+                labels && self.leadership.leader().is_some()
             }
         }
     }
@@ -188,7 +188,7 @@ impl Node {
             }
         }
         if doubted.is_none()
-            && let Some(instance) = hint.or(self.health.leader.map(|leader| leader.instance))
+            && let Some(instance) = hint.or(self.leadership.leader().map(|leader| leader.instance))
             && instance != self.config.instance
             && let Some(address) = self.peers.address(instance)
         {
@@ -198,7 +198,7 @@ impl Node {
         // that names it may be that of another joiner: two of them would ask each other for ever.
         let may_know = |session: &&Session| session.genesis.is_none_or(|theirs| theirs == genesis);
         // Who has a view asks its members, about a leader only the replicas among them, and nobody about itself.
-        let has_view = self.health.view.epoch > HealthEpoch::ZERO;
+        let has_view = self.health.view().epoch > HealthEpoch::ZERO;
         let may_vouch = |session: &&Session| {
             let life = session.instance;
             let known = self.health.member(life).is_some()

@@ -159,7 +159,7 @@ impl Node {
         let last = group.replica.status().last;
         let candidates: Vec<Candidate> = self
             .health
-            .view
+            .view()
             .members
             .iter()
             .map(|member| {
@@ -194,12 +194,12 @@ impl Node {
     pub(crate) fn has_all_voters(&self) -> bool {
         if let Some(group) = self.group.as_ref().filter(|group| !group.leads()) {
             let applied = group.meta.applied();
-            let Some(leader) = self.health.leader_applied else { return false };
+            let Some(leader) = self.leadership.applied() else { return false };
             if applied.saturating_add(CAUGHT_UP) < leader {
                 return false;
             }
         }
-        let voters = || self.health.view.members.iter().filter(|one| one.role() == Role::Voter);
+        let voters = || self.health.view().members.iter().filter(|one| one.role() == Role::Voter);
         let live = self.health.alive().count();
         let wanted = self.config.voters.map_or_else(|| voter_target(live), |most| most.min(live));
         voters().count() >= wanted.max(1) && voters().all(|one| one.state() == MemberState::Alive)

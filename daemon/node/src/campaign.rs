@@ -4,7 +4,7 @@
 //! The live voters go in turn, in the order of their Raft ids, until somebody leads. Nobody deposes a leader on less
 //! than that, and nobody at all who stood still. Knows nothing of what others report.
 
-use crate::local_health::Leader;
+use crate::leadership::Leader;
 use crate::node::Node;
 use crate::push::PING_INTERVAL;
 use crate::timers::Timer;
@@ -96,7 +96,7 @@ impl Node {
     /// all of them, and would then lead without committing anything: it steps down and says so.
     pub(crate) fn resign_if_unheard(&mut self) {
         let Some(group) = self.group.as_ref().filter(|group| group.leads()) else { return };
-        let led_for = self.turn.now.since(self.health.leader_heard);
+        let led_for = self.turn.now.since(self.leadership.heard());
         // After a pause the answers of the others are still in the queue.
         if led_for < UNHEARD || self.detector.stood_still() {
             return;
@@ -150,9 +150,9 @@ impl Node {
         }
         let me = self.config.instance;
         let led = Some(Leader { instance: from, term: ping.term });
-        if ping.leader.is_none() && self.health.leader == led {
+        if ping.leader.is_none() && self.leadership.leader() == led {
             self.plan_campaign(from, Grounds::ForGood);
-        } else if ping.leader == Some(me) && self.health.leader.is_none() {
+        } else if ping.leader == Some(me) && self.leadership.leader().is_none() {
             self.plan_campaign(me, Grounds::ForGood);
         }
     }
@@ -165,7 +165,7 @@ impl Node {
             return;
         }
         let led = Some(Leader { instance, term: group.replica.term() });
-        if self.health.leader == led {
+        if self.leadership.leader() == led {
             self.plan_campaign(instance, Grounds::ForGood);
         }
     }
@@ -188,13 +188,13 @@ impl Node {
         if !status.promotable
             || self.detector.doubts_itself()
             || self.stopping.is_some()
-            || self.disk_stalled.is_some()
+            || self.disk.is_stalled()
         {
             return None;
         }
         let mut live: Vec<RaftId> = self
             .health
-            .view
+            .view()
             .members
             .iter()
             .map(|member| member.instance)

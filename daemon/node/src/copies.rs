@@ -9,7 +9,7 @@
 //! anything. How everybody hears of it is in `copy_notices.rs`.
 
 use crate::event::Output;
-use crate::local_health::Leader;
+use crate::leadership::Leader;
 use crate::node::Node;
 use quorate_proto::{
     CopyFault, CopyNotice, EnvelopeBody, FrameKind, Instance, Moment, Ping, Pong, limits, raft_id,

@@ -4,7 +4,7 @@
 //! Invariants: only the leader that this node believes is heard; what it no longer says is over; each fault is an event
 //! once. Who finds a fault, and how, is in `copies.rs` and `state_watch.rs`.
 
-use crate::local_health::Leader;
+use crate::leadership::Leader;
 use crate::node::Node;
 use quorate_proto::{Cause, CopyCause, CopyFault, CopyNotice, Moment, Reason, limits};
 
@@ -21,11 +21,12 @@ impl Node {
     pub(crate) fn copies_told(&mut self, mut notices: Vec<CopyNotice>) {
         notices.truncate(limits::COPY_NOTICES);
         let told = &self.copy_notices;
-        if told.by == self.health.leader && told.notices == notices {
+        if told.by == self.leadership.leader() && told.notices == notices {
             return;
         }
         let before = std::mem::take(&mut self.copy_notices.notices);
-        self.copy_notices = CopyNotices { by: self.health.leader, notices, since: self.turn.now };
+        self.copy_notices =
+            CopyNotices { by: self.leadership.leader(), notices, since: self.turn.now };
         let same = |one: &CopyNotice, other: &CopyNotice| {
             (one.instance, one.fault) == (other.instance, other.fault)
         };
@@ -54,7 +55,7 @@ impl Node {
     pub(crate) fn copies_known(&self) -> Vec<CopyNotice> {
         if self.leads() {
             self.copy_faults()
-        } else if self.copy_notices.by == self.health.leader {
+        } else if self.copy_notices.by == self.leadership.leader() {
             self.copy_notices.notices.clone()
         } else {
             Vec::new()

@@ -146,7 +146,7 @@ impl Node {
         self.turn.duties_due = true;
         let name = self.health.name(opinion.instance);
         tracing::debug!(%name, verdict = ?opinion.verdict, reason = %opinion.reason, "verdict");
-        let leader = self.health.leader.map(|leader| leader.instance);
+        let leader = self.leadership.leader().map(|leader| leader.instance);
         let leader = leader.or(self.campaign.followed()) == Some(opinion.instance);
         let over = match opinion.verdict {
             Verdict::Down => true,
@@ -184,14 +184,14 @@ impl Node {
 
     /// Sends the dissent to the leader; keeps repeating while it is not empty.
     pub(crate) fn send_dissent(&mut self) {
-        let Some(leader) = self.health.leader else { return };
+        let Some(leader) = self.leadership.leader() else { return };
         if leader.instance == self.config.instance {
             return;
         }
         let pinged = self.evidence.pinged.filter(|(from, ..)| *from == leader.instance);
         let Some((_, ping, pinged)) = pinged else { return };
         let verdicts = self.dissent();
-        let here = Some((leader.instance, self.health.view.epoch));
+        let here = Some((leader.instance, self.health.view().epoch));
         let said_before = self.evidence.sent_to == here && !self.evidence.verdict_changed;
         if verdicts.is_empty() && said_before {
             return;
@@ -203,7 +203,7 @@ impl Node {
         }
         let since_ping_ms =
             u64::try_from(self.turn.now.since(pinged).as_millis()).unwrap_or(u64::MAX);
-        let dissent = Dissent { epoch: self.health.view.epoch, verdicts, ping, since_ping_ms };
+        let dissent = Dissent { epoch: self.health.view().epoch, verdicts, ping, since_ping_ms };
         self.send_control(leader.instance, FrameKind::Dissent, 0, EnvelopeBody::Dissent(dissent));
     }
 
@@ -237,7 +237,7 @@ impl Node {
 
     /// Notes on what the states of a new view rest, and who has gone.
     pub(crate) fn note_states(&mut self) {
-        let view = Arc::clone(&self.health.view);
+        let view = Arc::clone(self.health.view());
         let before = std::mem::replace(&mut self.evidence.noted, Arc::clone(&view));
         for member in &view.members {
             let old = before.members.binary_search_by(|old| old.name.cmp(&member.name)).ok();

@@ -32,7 +32,7 @@ impl Node {
             return;
         }
         if let Some(forward_request::Body::Echo(_)) = request.body {
-            let epoch = self.health.view.epoch;
+            let epoch = self.health.view().epoch;
             self.forward_reply(ticket, forward_answer::Outcome::Waited(Waited { epoch }));
             return;
         }
@@ -80,7 +80,7 @@ impl Node {
 
     pub(crate) fn leader_hint(&self) -> NotLeader {
         let me = self.config.instance;
-        let leader = self.health.leader.filter(|leader| leader.instance != me);
+        let leader = self.leadership.leader().filter(|leader| leader.instance != me);
         NotLeader {
             leader: leader.map(|leader| leader.instance),
             term: leader.map_or(0, |leader| leader.term),
@@ -97,8 +97,8 @@ impl Node {
     pub(crate) fn forward(&mut self, id: u64) {
         let me = self.config.instance;
         let leader = self
-            .health
-            .leader
+            .leadership
+            .leader()
             .filter(|leader| leader.instance != me && self.may_be_asked(leader.instance));
         let genesis = self.genesis;
         let Some(request) = self.requests.table.get(&id) else { return };
@@ -107,7 +107,7 @@ impl Node {
         let (Some(leader), Some((to, address)), Some(genesis)) = (leader, to.zip(address), genesis)
         else {
             // Without a leader the next one is waited for; one that is in doubt may come back in the same term.
-            if self.health.leader.is_some() {
+            if self.leadership.leader().is_some() {
                 self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
             }
             return;
@@ -157,7 +157,7 @@ impl Node {
             Ok(ForwardAnswer { outcome: Some(outcome), .. }) => self.finish_with(id, outcome),
             Ok(_) | Err(ForwardFailure::Lost) if is_write => self.fate_unknown(id),
             Ok(_) | Err(_) => {
-                let term = self.health.leader.map_or(0, |leader| leader.term);
+                let term = self.leadership.leader().map_or(0, |leader| leader.term);
                 self.requests.set_stage(id, Stage::Waiting { tried: Some((leader, term)) });
                 self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
             }
@@ -176,7 +176,7 @@ impl Node {
     }
 
     fn turned_away(&mut self, id: u64, by: Instance, hint: &NotLeader) {
-        let term = self.health.leader.map_or(0, |leader| leader.term);
+        let term = self.leadership.leader().map_or(0, |leader| leader.term);
         self.requests.set_stage(id, Stage::Waiting { tried: Some((by, term)) });
         let newer = hint.term > term && hint.leader.is_some_and(|leader| leader != by);
         if let (true, Some(leader)) = (newer, hint.leader) {
@@ -194,7 +194,7 @@ impl Node {
 
     /// A session with the leader came up: what could not be sent is tried again.
     pub(crate) fn session_helps_requests(&mut self, instance: Instance) {
-        if self.health.leader.is_some_and(|leader| leader.instance == instance) {
+        if self.leadership.leader().is_some_and(|leader| leader.instance == instance) {
             self.retry_requests();
         }
     }
@@ -227,7 +227,7 @@ impl Node {
     /// Those whose answer may never come: another leads now, or there is a way around the link that they went over. Each with
     /// whether it is a write.
     fn asked_in_vain(&self) -> Vec<(u64, bool)> {
-        let Some(leader) = self.health.leader else { return Vec::new() };
+        let Some(leader) = self.leadership.leader() else { return Vec::new() };
         let around = self.relay().is_some();
         let earlier = |request: &Request| {
             matches!(request.stage, Stage::Forwarded { to, leader: asked, .. }

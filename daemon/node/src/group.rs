@@ -3,8 +3,9 @@
 //! Order kept here: what raft wants durable is put out before anything that depends on it; commits are
 //! applied in the turn in which they appear.
 
+use crate::disk::Owner;
 use crate::event::{About, Output, Write};
-use crate::node::{Node, PersistOwner};
+use crate::node::Node;
 use crate::snapshots::Snapshots;
 use crate::timers::Timer;
 use quorate_consensus::{Committed, GuardError, Recovered, Replica, ReplicaConfig, ReplicaOutput};
@@ -48,14 +49,14 @@ impl Node {
     /// Starts the group from the founding record: this life is one of its voters.
     pub(crate) fn found_group(&mut self, founded: &Founded) {
         let recovered = Recovered::genesis(&founded.record.raft_ids());
-        self.persist(PersistOwner::Nobody, Write::Log(recovered.genesis_records()));
+        self.disk.write(&mut self.turn, Owner::Nobody, Write::Log(recovered.genesis_records()));
         self.start_group(recovered, Meta::genesis(founded), None);
     }
 
     /// Starts an empty group that waits for the leader's snapshot: this life was let in later.
     pub(crate) fn join_group(&mut self) {
         let recovered = Recovered::empty();
-        self.persist(PersistOwner::Nobody, Write::Log(recovered.genesis_records()));
+        self.disk.write(&mut self.turn, Owner::Nobody, Write::Log(recovered.genesis_records()));
         self.start_group(recovered, Meta::empty(), None);
     }
 
@@ -187,7 +188,7 @@ impl Node {
         match output {
             ReplicaOutput::Send(message) => self.send_raft(message),
             ReplicaOutput::Persist { number, records } => {
-                self.persist(PersistOwner::Log(number), Write::Log(records));
+                self.disk.write(&mut self.turn, Owner::Log(number), Write::Log(records));
             }
             ReplicaOutput::Commit(entries) => {
                 for entry in entries {

@@ -64,7 +64,7 @@ impl Node {
     /// Notes who is gone, from each new view.
     pub(crate) fn note_who_is_gone(&mut self) {
         let mut gone = BTreeMap::new();
-        for member in &self.health.view.members {
+        for member in &self.health.view().members {
             if member.state() != MemberState::Alive {
                 let since = self.names.gone.get(&member.instance).copied().unwrap_or(self.turn.now);
                 gone.insert(member.instance, since);

@@ -12,12 +12,13 @@ use crate::clones::Clones;
 use crate::copies::Copies;
 use crate::copy_notices::CopyNotices;
 use crate::damping::Damping;
-use crate::disk_watch;
-use crate::event::{Input, Output, Write};
+use crate::disk::{Disk, Owner};
+use crate::event::{Input, Output};
 use crate::evidence::Evidence;
 use crate::group::Group;
 use crate::handover::Handover;
-use crate::local_health::LocalHealth;
+use crate::health::Health;
+use crate::leadership::Leadership;
 use crate::malformed::Malformed;
 use crate::names::Names;
 use crate::organs::{detector_config, founding_config};
@@ -40,18 +41,6 @@ use quorate_proto::{
     DialFailure, Envelope, EnvelopeBody, Generation, GenesisId, Goodbye, HealthEpoch, Instance,
     Moment, RaftMessage,
 };
-use std::collections::VecDeque;
-
-/// Who waits for a write to be durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PersistOwner {
-    /// Nobody; the order alone matters.
-    Nobody,
-    /// Founding, by its own number.
-    Founding(u64),
-    /// The replica, by its own number.
-    Log(u64),
-}
 
 /// One node, whole.
 pub struct Node {
@@ -63,7 +52,8 @@ pub struct Node {
     pub(crate) group: Option<Group>,
     /// Raft frames for a group that is not started yet.
     pub(crate) held: Vec<(Instance, RaftMessage)>,
-    pub(crate) health: LocalHealth,
+    pub(crate) health: Health,
+    pub(crate) leadership: Leadership,
     pub(crate) evidence: Evidence,
     pub(crate) campaign: Campaign,
     pub(crate) handover: Handover,
@@ -82,14 +72,7 @@ pub struct Node {
     pub(crate) copies: Copies,
     pub(crate) copy_notices: CopyNotices,
     malformed: Malformed,
-    /// Since when the disk has no room for the log to grow.
-    pub(crate) disk_full: Option<Moment>,
-    /// Since when the disk has not answered, once that was told.
-    pub(crate) disk_stalled: Option<Moment>,
-    /// How long the writes take.
-    pub(crate) disk_pace: disk_watch::DiskPace,
-    /// When leadership is handed over (again) because of it.
-    pub(crate) hand_over_at: Moment,
+    pub(crate) disk: Disk,
     /// Up to where this node has asked to forget history, and when; a leader's note.
     pub(crate) history_asked: Option<(u64, Moment)>,
     pub(crate) quota: crate::quota::Quota,
@@ -102,9 +85,6 @@ pub struct Node {
     pub(crate) turned_away: TurnedAway,
     /// The view or the group was replaced; what hangs on it is brought up to date in the settle.
     pub(crate) meta_changed: bool,
-    /// Writes under way, with when they were asked for.
-    pub(crate) persists: VecDeque<(u64, PersistOwner, Moment)>,
-    last_persist: u64,
     version: u64,
 }
 
@@ -121,7 +101,8 @@ impl Node {
             peers: Peers::default(),
             group: None,
             held: Vec::new(),
-            health: LocalHealth::new(now),
+            health: Health::new(),
+            leadership: Leadership::new(now),
             evidence: Evidence::default(),
             campaign: Campaign::default(),
             handover: Handover::default(),
@@ -140,10 +121,7 @@ impl Node {
             copies: Copies::default(),
             copy_notices: CopyNotices::default(),
             malformed: Malformed::default(),
-            disk_full: None,
-            disk_stalled: None,
-            disk_pace: disk_watch::DiskPace::default(),
-            hand_over_at: now,
+            disk: Disk::default(),
             history_asked: None,
             quota: crate::quota::Quota::default(),
             told: HealthEpoch::ZERO,
@@ -152,8 +130,6 @@ impl Node {
             clones: Clones::default(),
             turned_away: TurnedAway::default(),
             meta_changed: true,
-            persists: VecDeque::new(),
-            last_persist: 0,
             version: 0,
             founding,
             config,
@@ -191,10 +167,7 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         std::mem::swap(out, &mut self.turn.out);
-        let pause = now.since(self.turn.now);
-        if pause >= disk_watch::STALL {
-            self.forgive_disk(pause);
-        }
+        self.disk.forgive(now.since(self.turn.now));
         self.turn.now = self.turn.now.max(now);
         self.turn.wall_ms = wall_ms;
         self.turn.counters.turns += 1;
@@ -329,30 +302,17 @@ impl Node {
     }
 
     fn persisted(&mut self, number: u64) {
-        while let Some((first, _, since)) = self.persists.front()
-            && *first <= number
-        {
-            self.disk_pace.note(self.turn.now, self.turn.now.since(*since));
-            match self.persists.pop_front() {
-                Some((_, PersistOwner::Founding(number), _)) => {
-                    self.step_founding(FoundingInput::Persisted { number });
-                }
-                Some((_, PersistOwner::Log(number), _)) => {
+        for owner in self.disk.written(&self.turn, number) {
+            match owner {
+                Owner::Founding(number) => self.step_founding(FoundingInput::Persisted { number }),
+                Owner::Log(number) => {
                     if let Some(group) = &mut self.group {
                         group.replica.persisted(number);
                     }
                 }
-                Some((_, PersistOwner::Nobody, _)) | None => {}
+                Owner::Nobody => {}
             }
         }
-    }
-
-    /// Asks the shell to make something durable.
-    pub(crate) fn persist(&mut self, owner: PersistOwner, write: Write) {
-        self.last_persist += 1;
-        self.persists.push_back((self.last_persist, owner, self.turn.now));
-        self.turn.timers.arm_if_idle(Timer::Disk, self.turn.now + disk_watch::STALL);
-        self.turn.out.push(Output::Persist { number: self.last_persist, write });
     }
 
     fn fire_due(&mut self) {
@@ -377,7 +337,7 @@ impl Node {
             Timer::Dissent => self.send_dissent(),
             Timer::Warnings => self.tell_warnings(),
             Timer::Reads => self.repeat_reads(),
-            Timer::LeaderSilence => self.health.changed = true,
+            Timer::LeaderSilence => self.health.touch(),
             Timer::Duties => self.turn.duties_due = true,
             Timer::Campaign => self.campaign_on_evidence(),
             Timer::Retry => self.retry_requests(),

@@ -3,8 +3,9 @@
 //! Knows nothing of what they decide, and nothing of inputs other than theirs.
 
 use crate::boot::NodeConfig;
+use crate::disk::Owner;
 use crate::event::{Output, Write};
-use crate::node::{Node, PersistOwner};
+use crate::node::Node;
 use quorate_membership::{
     DetectorConfig, DetectorInput, DetectorOutput, FounderSelf, FoundingConfig, FoundingInput,
     FoundingOutput,
@@ -39,7 +40,7 @@ impl Node {
                 }
                 FoundingOutput::Persist { number, state, marker } => {
                     let write = Write::Founding { state: Box::new(state), marker };
-                    self.persist(PersistOwner::Founding(number), write);
+                    self.disk.write(&mut self.turn, Owner::Founding(number), write);
                 }
                 FoundingOutput::Founded(founded) => self.founded(founded),
                 FoundingOutput::Join(genesis) => self.exists(genesis),

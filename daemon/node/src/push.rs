@@ -59,7 +59,7 @@ impl Push {
 impl Node {
     /// A round of pings is due.
     pub(crate) fn ping_round(&mut self) {
-        let Some(leader) = self.health.leader else {
+        let Some(leader) = self.leadership.leader() else {
             self.tell_resignation();
             return;
         };
@@ -80,14 +80,14 @@ impl Node {
 
     /// How often the leader pings.
     pub(crate) fn ping_interval(&self) -> Duration {
-        let members = self.health.view.members.len();
+        let members = self.health.view().members.len();
         let slower = Duration::from_micros(1_000_000 * members as u64 / PINGS_PER_SECOND as u64);
         PING_INTERVAL.max(slower)
     }
 
     /// The leader tells everybody who lacks the newest epoch, at once.
     pub(crate) fn push_news(&mut self) {
-        let newest = self.health.view.epoch;
+        let newest = self.health.view().epoch;
         if self.push.pushed == newest || !self.leads() {
             return;
         }
@@ -107,7 +107,7 @@ impl Node {
         let me = self.config.instance;
         let targets: Vec<(Instance, HealthEpoch, MemberState)> = self
             .health
-            .view
+            .view()
             .members
             .iter()
             .filter(|member| member.instance != me)
@@ -144,9 +144,9 @@ impl Node {
         Ping {
             number: self.push.round,
             genesis: self.genesis.unwrap_or_default(),
-            term: self.health.leader.map_or(0, |leader| leader.term),
-            leader: self.health.leader.map(|leader| leader.instance),
-            epoch: self.health.view.epoch,
+            term: self.leadership.leader().map_or(0, |leader| leader.term),
+            leader: self.leadership.leader().map(|leader| leader.instance),
+            epoch: self.health.view().epoch,
             update,
             applied,
             state_hash,
@@ -159,7 +159,7 @@ impl Node {
     /// Whether a leader of some standing has not heard a node for two rounds.
     fn does_not_hear(&self, instance: Instance) -> bool {
         let since = self.detector.last_heard(instance).unwrap_or_default();
-        self.turn.now.since(since.max(self.health.leader_heard)) >= self.ping_interval() * 2
+        self.turn.now.since(since.max(self.leadership.heard())) >= self.ping_interval() * 2
     }
 
     /// A ping came in: take what it brings, answer with what this node has.
@@ -172,7 +172,7 @@ impl Node {
         let relayed = self.vouch_for_leader(from, &ping);
         if ping.leader == Some(from) && self.leader_pinged(from, ping.term) {
             self.leaders_ping(from, ping.number);
-            self.health.leader_applied = Some(ping.applied);
+            self.leadership.has_applied(ping.applied);
             if let Some(update) = ping.update {
                 self.health_pushed(update);
             }
@@ -213,7 +213,7 @@ impl Node {
         if !self.leads() {
             return;
         }
-        let newest = self.health.view.epoch;
+        let newest = self.health.view().epoch;
         let entry = self.push.acknowledged.entry(from).or_default();
         // An acknowledgement beyond what was committed or asked is nonsense and counts as none, and so does one that a
         // later answer has overtaken.
@@ -235,7 +235,7 @@ impl Node {
             .alive()
             .filter(|member| member.instance != me)
             .map(|member| self.push.acknowledged(member.instance))
-            .chain([self.health.view.epoch])
+            .chain([self.health.view().epoch])
             .min()
             .unwrap_or(HealthEpoch::ZERO)
     }

@@ -50,7 +50,7 @@ impl Node {
     /// What the founding says of seeds, by the name of the member where it is one that refuses this node: one host has one name.
     fn standing_reasons(&self) -> Vec<Reason> {
         let mut reasons = self.founding.standing_reasons();
-        for member in self.health.view.members.iter() {
+        for member in self.health.view().members.iter() {
             let Some((seed, code)) = self.refusal_of(member) else { continue };
             let about =
                 |reason: &Reason| reason.code == code && reason.subject.as_deref() == Some(seed);
@@ -73,7 +73,7 @@ impl Node {
 
     fn own_disk_reasons(&self) -> impl Iterator<Item = Reason> {
         let (name, leads) = (self.config.name.to_string(), self.leads());
-        self.disk_troubles().map(move |(trouble, since)| {
+        self.disk.troubles().map(move |(trouble, since)| {
             Reason::of(&MemberCause::Disk { name: name.clone(), here: true, leads, trouble }, since)
         })
     }
@@ -108,7 +108,7 @@ impl Node {
             state: member.state().word().to_owned(),
             epoch: member.since_epoch.get(),
             how: member.reason.clone(),
-            leader: self.health.name(self.health.leader?.instance),
+            leader: self.health.name(self.leadership.leader()?.instance),
             again: ended && member.generation == self.config.generation,
         };
         Some(Reason::of(&cause, self.names.gone_since(member.instance).unwrap_or(now)))
@@ -117,11 +117,11 @@ impl Node {
     /// Its only link to the leader is through another voter.
     fn link_reason(&self) -> Option<Reason> {
         let via = self.health.name(self.relay()?);
-        let leader = self.health.name(self.health.leader?.instance);
+        let leader = self.health.name(self.leadership.leader()?.instance);
         let me = &self.config.name;
         // Who is counted out is pinged seldom: that is no sign of a bad link.
         self.health.member(self.config.instance).filter(|own| own.state() == MemberState::Alive)?;
-        Some(no_link(me.as_str(), leader, false, &via, self.health.leader_heard))
+        Some(no_link(me.as_str(), leader, false, &via, self.leadership.heard()))
     }
 
     fn joining_reasons(&self, now: Moment) -> Vec<Reason> {
@@ -143,11 +143,12 @@ impl Node {
     }
 
     fn no_quorum_reasons(&self, now: Moment) -> Vec<Reason> {
-        let since = self.health.quorum_lost.unwrap_or(now);
+        let since = self.leadership.quorum_lost().unwrap_or(now);
         let mut reasons = self.standing_reasons();
         let cut_off = self.cut_off_from_all();
         reasons.extend(cut_off.clone().map(|(cause, since)| Reason::of(&cause, since)));
-        let voters = self.health.view.members.iter().filter(|member| member.role() == Role::Voter);
+        let voters =
+            self.health.view().members.iter().filter(|member| member.role() == Role::Voter);
         let never = self.replaced_voters();
         let (mut count, mut missing) = (0, Vec::new());
         for voter in voters {
@@ -196,7 +197,7 @@ impl Node {
     /// likely it is this host that has no network.
     fn cut_off_from_all(&self) -> Option<(MemberCause, Moment)> {
         let me = self.config.instance;
-        let others = || self.health.view.members.iter().filter(|member| member.instance != me);
+        let others = || self.health.view().members.iter().filter(|member| member.instance != me);
         if self.peers.sessions().next().is_some() || others().count() < 2 {
             return None;
         }

@@ -99,7 +99,7 @@ impl Node {
 
     /// What must change, each with the moment of its evidence.
     fn differences(&mut self) -> Vec<(StateChange, Moment)> {
-        let view = Arc::clone(&self.health.view);
+        let view = Arc::clone(self.health.view());
         let mut voices = self.evidence.voices(self.turn.now);
         let mut changes = Vec::new();
         for member in view.members.iter().take(limits::MEMBERS) {

@@ -6,7 +6,7 @@
 //! asker has rides on the voter's next answer to the leader. Nothing goes over more than one voter: whoever is cut off
 //! vouches for nobody. Knows nothing of elections; a voter that is cut off follows its own replica there.
 
-use crate::local_health::{LEADER_SILENCE, Leader};
+use crate::leadership::{LEADER_SILENCE, Leader};
 use crate::node::Node;
 use crate::push::PING_INTERVAL;
 use crate::requests::Origin;
@@ -69,14 +69,14 @@ impl Node {
     /// Whether this node and the leader do not hear each other, or no leader is known.
     pub(crate) fn is_cut_off(&self) -> bool {
         let patience = self.relay_patience();
-        let Some(leader) = self.health.leader else { return true };
+        let Some(leader) = self.leadership.leader() else { return true };
         let unheard = self.relay.unheard.is_some_and(|at| self.turn.now.since(at) < patience);
         leader.instance != self.config.instance && (!self.hears_leader() || unheard)
     }
 
     /// Whether the leader was heard within two rounds of its pings.
     fn hears_leader(&self) -> bool {
-        self.turn.now.since(self.health.leader_heard) < self.relay_patience()
+        self.turn.now.since(self.leadership.heard()) < self.relay_patience()
     }
 
     /// Whom a request is asked of: the leader, or, at its origin and without a link to the leader, the voter in between.
@@ -95,7 +95,7 @@ impl Node {
     /// The voter through which this node reaches the leader, while it is cut off from it.
     pub(crate) fn relay(&self) -> Option<Instance> {
         let vouch = self.relay.vouch.filter(|_| self.is_cut_off())?;
-        let stands = Some(vouch.leader) == self.health.leader
+        let stands = Some(vouch.leader) == self.leadership.leader()
             && self.turn.now.since(vouch.at) < LEADER_SILENCE;
         stands.then_some(vouch.by)
     }
@@ -106,7 +106,7 @@ impl Node {
             return;
         }
         if !self.is_cut_off() {
-            let silent_at = self.health.leader_heard + self.relay_patience();
+            let silent_at = self.leadership.heard() + self.relay_patience();
             self.turn.timers.arm(Timer::Relay, silent_at.max(self.turn.now + PING_INTERVAL / 10));
             return;
         }
@@ -122,12 +122,12 @@ impl Node {
     /// for this: gossip and the detector do that, and a copy of a disk would take the original's place each time.
     fn whom_to_ask_around(&mut self) -> Option<Instance> {
         let stays = self.relay.vouch.filter(|vouch| {
-            Some(vouch.leader) == self.health.leader && self.turn.now.since(vouch.at) < STAYS
+            Some(vouch.leader) == self.leadership.leader() && self.turn.now.since(vouch.at) < STAYS
         });
         if let Some(vouch) = stays {
             return Some(vouch.by);
         }
-        let leader = self.health.leader.map(|leader| leader.instance);
+        let leader = self.leadership.leader().map(|leader| leader.instance);
         let mut voters: Vec<Instance> = self
             .other_voters()
             .filter(|one| Some(*one) != leader)
@@ -141,7 +141,7 @@ impl Node {
     /// What a voter that hears the leader itself tells a member that does not.
     pub(crate) fn vouch_for_leader(&mut self, from: Instance, ping: &Ping) -> Option<Relayed> {
         let known = self.health.member(from).is_some() && self.role() == Some(Role::Voter);
-        let leader = self.health.leader.filter(|_| ping.asks && known)?;
+        let leader = self.leadership.leader().filter(|_| ping.asks && known)?;
         if self.is_cut_off() || (leader.instance == self.config.instance && !self.leads()) {
             return None;
         }
@@ -159,7 +159,7 @@ impl Node {
     pub(crate) fn collected(&mut self, to: Instance) -> Vec<RelayedAcknowledgement> {
         let now = self.turn.now;
         self.relay.collected.retain(|_, (at, _)| now.since(*at) < KEPT);
-        if self.health.leader.is_none_or(|leader| leader.instance != to) {
+        if self.leadership.leader().is_none_or(|leader| leader.instance != to) {
             return Vec::new();
         }
         let collected = self.relay.collected.iter();
@@ -189,16 +189,18 @@ impl Node {
         }
         self.relay.vouch = Some(Vouch { by: from, leader, at: self.turn.now });
         self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
-        self.health.changed |= !self.is_told_quorate();
+        if !self.is_told_quorate() {
+            self.health.touch();
+        }
         // A leader that is heard says it itself, and what comes around may be older.
         if !self.hears_leader() {
             self.copies_told(relayed.copies);
         }
         self.note_told(relayed.warnings);
         if let Some(update) = relayed.update {
-            let before = self.health.view.epoch;
+            let before = self.health.view().epoch;
             self.health_pushed(update);
-            if self.health.view.epoch > before {
+            if self.health.view().epoch > before {
                 // Its next question is its acknowledgement.
                 self.turn.timers.arm(Timer::Relay, self.turn.now);
             }
@@ -208,7 +210,7 @@ impl Node {
 
     /// Whether a leader that a voter names is, or now becomes, the one that this node knows.
     fn believes(&mut self, leader: Leader) -> bool {
-        match self.health.leader {
+        match self.leadership.leader() {
             Some(known) if known == leader => true,
             Some(known) if leader.term <= known.term => false,
             _ if !self.may_lead(leader.instance, leader.term) => false,
@@ -230,7 +232,7 @@ impl Node {
     /// A voter passes on what nodes that are cut off have acknowledged.
     pub(crate) fn acknowledged_through(&mut self, from: Instance, pong: &Pong) {
         let voter = self.health.member(from).is_some_and(|member| member.role() == Role::Voter);
-        let newest = self.health.view.epoch;
+        let newest = self.health.view().epoch;
         for RelayedAcknowledgement { instance, epoch } in
             pong.acknowledged.iter().take(limits::RELAYED).filter(|_| voter)
         {

@@ -29,7 +29,7 @@ impl Node {
             leads_in: replica.filter(|group| group.leads()).map(|group| group.replica.term()),
             applied: replica.map_or(0, |group| group.meta.applied()),
             state_hash: replica.map_or(0, |group| group.meta.state_hash()),
-            epoch: self.health.view.epoch,
+            epoch: self.health.view().epoch,
             genesis: self.genesis,
         }
     }
@@ -46,7 +46,7 @@ impl Node {
     pub fn status(&self, now: Moment) -> Status {
         let replica = self.group.as_ref().map(|group| (group.replica.status(), &group.meta));
         let term = replica.as_ref().map_or(0, |(status, _)| status.term);
-        let leader = self.health.leader;
+        let leader = self.leadership.leader();
         Status {
             at: now,
             cluster: self.config.cluster.to_string(),
@@ -68,7 +68,7 @@ impl Node {
             revision: replica.as_ref().map_or(0, |(_, meta)| meta.revision().get()),
             state_hash: replica.as_ref().map_or(0, |(_, meta)| meta.state_hash()),
             elections: self.turn.counters.elections,
-            view: Arc::clone(&self.health.view),
+            view: Arc::clone(self.health.view()),
             opinions: self.own_opinions(),
             sessions: self
                 .peers

@@ -93,7 +93,7 @@ impl Node {
             return;
         }
         if let Work::WaitHere(epoch) = request.work {
-            if self.health.view.epoch >= epoch {
+            if self.health.view().epoch >= epoch {
                 self.finish_wait(id);
             }
             return;
@@ -150,7 +150,7 @@ impl Node {
     }
 
     fn why_nothing_happened(&self) -> String {
-        match self.health.leader {
+        match self.leadership.leader() {
             Some(leader) if self.is_quorate() => {
                 format!(
                     "{} leads but did not answer before the deadline",

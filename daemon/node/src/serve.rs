@@ -63,7 +63,7 @@ impl Node {
             Work::Write(kv) => {
                 if let Err(error) = self.check_write(&kv) {
                     self.finish_with(id, forward_answer::Outcome::Refused(kv_refusal(error)));
-                } else if self.disk_full.is_some() {
+                } else if self.disk.is_full() {
                     let text = format!(
                         "the disk of {}, which leads, is full; nothing was changed. Free space in its data directory",
                         self.config.name
@@ -315,7 +315,7 @@ impl Node {
 
     /// This node has seen a new epoch.
     pub(crate) fn epoch_reached(&mut self) {
-        let here = self.health.view.epoch;
+        let here = self.health.view().epoch;
         let reached: Vec<u64> = self
             .requests
             .table
@@ -338,7 +338,7 @@ impl Node {
             cluster_id: cluster.max(1),
             member_id: self.peers.raft_id(genesis, self.config.instance).get(),
             revision: 0,
-            raft_term: self.health.leader.map_or(0, |leader| leader.term),
+            raft_term: self.leadership.leader().map_or(0, |leader| leader.term),
         }
     }
 }

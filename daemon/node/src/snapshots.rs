@@ -6,9 +6,10 @@
 //! lies behind a snapshot that is on its way to one, or a slow peer would need another one as soon as it has this one, for
 //! ever; raft hears how each sending ended.
 
+use crate::disk::Owner;
 use crate::event::{Output, Write};
 use crate::group::Group;
-use crate::node::{Node, PersistOwner};
+use crate::node::Node;
 use quorate_meta::Meta;
 use quorate_proto::{
     Instance, Moment, NodeKey, RaftId, RaftMessage, Role, SnapshotMetadata, raft_id,
@@ -181,7 +182,7 @@ impl Node {
                 group.replica.offer_snapshot(metadata.clone());
                 group.replica.applied(metadata.index);
                 let write = Write::Snapshot { file, metadata: Box::new(metadata.clone()) };
-                self.persist(PersistOwner::Nobody, write);
+                self.disk.write(&mut self.turn, Owner::Nobody, write);
                 self.health_replaced();
                 self.proposals_jumped();
             }
@@ -293,7 +294,7 @@ impl Node {
         let held = needed.filter(|needed| *needed < target);
         group.snapshots.held = held.map(|_| turn.now + RELEASE_EVERY);
         if let Some(record) = group.replica.compact(held.unwrap_or(target)) {
-            self.persist(PersistOwner::Nobody, Write::Log(vec![record]));
+            self.disk.write(&mut self.turn, Owner::Nobody, Write::Log(vec![record]));
         }
     }
 

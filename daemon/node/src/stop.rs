@@ -65,8 +65,10 @@ impl Node {
     /// `Stopped`.
     pub(crate) fn continue_stop(&mut self) {
         if let Some(Stopping::Draining { since, hands_over }) = self.stopping {
-            let another =
-                self.health.leader.is_some_and(|leader| leader.instance != self.config.instance);
+            let another = self
+                .leadership
+                .leader()
+                .is_some_and(|leader| leader.instance != self.config.instance);
             let handed_over = !hands_over || (another && self.turn.now > since);
             if handed_over && !self.requests.in_hand() {
                 self.finish_stop();

@@ -9,7 +9,7 @@
 //! Knows nothing of what is believed.
 
 use crate::group::Group;
-use crate::local_health::{LEADER_SILENCE, Leader};
+use crate::leadership::{LEADER_SILENCE, Leader};
 use crate::node::Node;
 use crate::timers::Timer;
 use quorate_proto::{HealthEpoch, Instance, Role, limits};
@@ -35,7 +35,7 @@ impl Node {
         if let Some(followed) = self.followed() {
             return followed == (Leader { instance, term });
         }
-        let known = self.health.leader.map_or(0, |leader| leader.term);
+        let known = self.leadership.leader().map_or(0, |leader| leader.term);
         self.is_replica(instance) && is_near(known.max(self.own_term()), term)
     }
 
@@ -45,13 +45,13 @@ impl Node {
         if self.group.as_ref().is_some_and(over) {
             return false;
         }
-        self.trust.vouched == Some((instance, self.health.view.epoch))
+        self.trust.vouched == Some((instance, self.health.view().epoch))
             || self.is_known_replica(instance)
     }
 
     /// Alike, without anybody's word: by the view here, and before there is one by the founding record.
     pub(crate) fn is_known_replica(&self, instance: Instance) -> bool {
-        if self.health.view.epoch > HealthEpoch::ZERO {
+        if self.health.view().epoch > HealthEpoch::ZERO {
             return self.health.member(instance).is_some_and(|it| it.role() != Role::Member);
         }
         let founded = self.founding.state().founded.as_ref();
@@ -61,10 +61,10 @@ impl Node {
     /// The leader that the own replica follows or is, unless its pings have stopped.
     pub(crate) fn followed(&self) -> Option<Leader> {
         let leader = self.replicas_leader()?;
-        let silent = self.health.leader == Some(leader)
-            && self.turn.now.since(self.health.leader_heard) >= LEADER_SILENCE;
+        let silent = self.leadership.leader() == Some(leader)
+            && self.turn.now.since(self.leadership.heard()) >= LEADER_SILENCE;
         // The log here may be behind: a standby never campaigns, and keeps whom it followed.
-        let over = self.health.leader.is_some_and(|known| known.term > leader.term);
+        let over = self.leadership.leader().is_some_and(|known| known.term > leader.term);
         let me = self.config.instance;
         (leader.instance == me || !(silent || over)).then_some(leader)
     }
@@ -106,7 +106,7 @@ impl Node {
     pub(crate) fn vouched_for(&mut self, leader: Option<Instance>) {
         self.trust.claimant = None;
         if let Some(leader) = leader {
-            self.trust.vouched = Some((leader, self.health.view.epoch));
+            self.trust.vouched = Some((leader, self.health.view().epoch));
         }
     }
 }

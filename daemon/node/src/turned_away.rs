@@ -38,7 +38,7 @@ impl TurnedAway {
 impl Node {
     /// A dial was answered with: the disk of this host runs elsewhere.
     pub(crate) fn taken_for_a_copy_at(&mut self, address: SocketAddr) {
-        let mut members = self.health.view.members.iter();
+        let mut members = self.health.view().members.iter();
         let by = members.find(|member| is_at(member, address));
         if let Some(by) = by.map(|member| member.instance) {
             self.taken_for_a_copy(by);

@@ -180,7 +180,7 @@ impl Node {
     /// A disk life that is no member any more was replaced: what is said of its copies would be taken for advice about the new one.
     pub(crate) fn forget_warnings_of_the_replaced(&mut self) {
         let Self { warnings, health, .. } = self;
-        if health.view.epoch == HealthEpoch::ZERO {
+        if health.view().epoch == HealthEpoch::ZERO {
             return;
         }
         warnings.entries.retain(|(kind, instance, _), _| {
@@ -204,7 +204,7 @@ impl Node {
 
     /// Packets of a member at this address come in, and those of this node do not reach it: it cannot know that itself.
     pub(crate) fn not_heard_at(&mut self, address: SocketAddr) {
-        let mut members = self.health.view.members.iter();
+        let mut members = self.health.view().members.iter();
         let Some(member) = members.find(|member| crate::names::is_at(member, address)) else {
             return;
         };
@@ -267,7 +267,7 @@ impl Node {
             let all = self.health.alive().map(|member| member.instance);
             all.filter(|instance| *instance != me).collect()
         } else {
-            self.health.leader.iter().map(|leader| leader.instance).collect()
+            self.leadership.leader().iter().map(|leader| leader.instance).collect()
         };
         for instance in to {
             let body = EnvelopeBody::Warnings(told.clone());
@@ -297,7 +297,7 @@ impl Node {
 
     /// A member tells the leader, or the leader tells this node.
     pub(crate) fn warnings_told(&mut self, from: Instance, told: Told) {
-        let leader = self.health.leader.is_some_and(|leader| leader.instance == from);
+        let leader = self.leadership.leader().is_some_and(|leader| leader.instance == from);
         let member = self.leads() && self.health.member(from).is_some();
         if !(leader || member) || told.list.len() > limits::WARNINGS {
             self.turn.counters.frames_fenced += 1;
@@ -346,7 +346,7 @@ impl Node {
         let there = warning.standing.as_ref().and_then(Address::socket);
         let is_there =
             |member: &&Member| there.is_some_and(|there| crate::names::is_at(member, there));
-        let hears = self.health.view.members.iter().find(is_there);
+        let hears = self.health.view().members.iter().find(is_there);
         let hears = hears.map_or_else(|| "another host".to_owned(), |member| member.name.clone());
         let (deaf, me) = (warning.name.clone(), warning.instance == self.config.instance);
         let other = if me { hears.clone() } else { deaf.clone() };
@@ -360,7 +360,8 @@ impl Node {
         let Some(trouble) = trouble(warning.kind()) else {
             return Reason::of(&self.cause_of(warning, at), since);
         };
-        let leads = self.health.leader.is_some_and(|leader| leader.instance == warning.instance);
+        let leads =
+            self.leadership.leader().is_some_and(|leader| leader.instance == warning.instance);
         let name = warning.name.clone();
         Reason::of(&MemberCause::Disk { name, here: false, leads, trouble }, since)
     }
@@ -379,7 +380,7 @@ impl Node {
         let me = self.config.instance;
         let address = self.health.member(me).and_then(|member| member.address.clone());
         let Some(address) = address.or(self.config.advertise.map(Into::into)) else { return };
-        for (trouble, _) in self.disk_troubles() {
+        for (trouble, _) in self.disk.troubles() {
             let kind = match trouble {
                 Trouble::DiskFull => WarningKind::DiskFull,
                 Trouble::DiskStalled => WarningKind::DiskStalled,

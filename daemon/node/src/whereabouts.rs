@@ -120,7 +120,7 @@ impl Node {
     /// Dials the committed addresses of members that are met elsewhere. For a leader.
     pub(crate) fn look_for_those_met_elsewhere(&mut self) {
         let me = self.config.instance;
-        for member in self.health.view.members.iter().filter(|member| member.instance != me) {
+        for member in self.health.view().members.iter().filter(|member| member.instance != me) {
             let Some(session) = self.peers.session(member.instance) else { continue };
             let Some(committed) = socket(member.address.as_ref()) else { continue };
             if session.address == committed {
@@ -175,7 +175,7 @@ impl Node {
     pub(crate) fn tell_of_two_addresses(&mut self) {
         let mut told = BTreeMap::new();
         let mut news = Vec::new();
-        for member in &self.health.view.members {
+        for member in &self.health.view().members {
             let Some(other) = socket(member.also_at.as_ref()) else { continue };
             let before = self.whereabouts.told.get(&(member.instance, other));
             told.insert((member.instance, other), before.copied().unwrap_or(self.turn.now));
@@ -191,7 +191,7 @@ impl Node {
 
     /// Why an operator should act on members with two addresses.
     pub(crate) fn two_address_reasons(&self) -> impl Iterator<Item = Reason> {
-        self.health.view.members.iter().filter_map(|member| {
+        self.health.view().members.iter().filter_map(|member| {
             let other = socket(member.also_at.as_ref())?;
             let told = self.whereabouts.told.get(&(member.instance, other));
             Some(Reason::of(&two_addresses(member, other), told.copied().unwrap_or(self.turn.now)))

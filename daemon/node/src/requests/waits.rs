@@ -36,7 +36,7 @@ impl Node {
 
     /// The leader counts who is alive, and may not count the node that was asked: that one waits for the epoch itself, too.
     pub(crate) fn waits_here_too(&mut self, id: u64) -> bool {
-        let here = self.health.view.epoch;
+        let here = self.health.view().epoch;
         let Some(request) = self.requests.table.get(&id) else { return false };
         match (request.origin, &request.work) {
             (Origin::Client(_), Work::WaitAll(epoch)) if *epoch > here => {
@@ -51,7 +51,7 @@ impl Node {
     pub(crate) fn finish_wait(&mut self, id: u64) {
         let Some(request) = self.requests.table.get(&id) else { return };
         let epoch = match request.work {
-            Work::WaitHere(_) => self.health.view.epoch,
+            Work::WaitHere(_) => self.health.view().epoch,
             _ => self.acknowledged_by_all(),
         };
         self.finish_with(id, forward_answer::Outcome::Waited(Waited { epoch }));

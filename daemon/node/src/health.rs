@@ -1,69 +1,57 @@
-//! Health as this node sees it: the newest committed view, whether there is a quorum, and who leads.
+//! Health as this node sees it: the newest committed view, and how the local feed hears of it.
 //!
 //! The view comes from the node's own replica or from the leader's pings, whichever is newer; it never goes
-//! back. `quorate` ends when the leader's pings stop and no other leader appears: an old view must not pass for the present one.
+//! back. Knows nothing of who leads.
 
 use crate::event::{About, Output};
 use crate::node::Node;
 use crate::timers::Timer;
 use crate::trust::is_near;
-use quorate_consensus::RaftRole;
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{
     Card, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member,
-    MemberState, Moment, Role, limits,
+    MemberState, Role, limits,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// The leader pings every 150 ms; after this much silence a node no longer says that there is a quorum.
-pub(crate) const LEADER_SILENCE: Duration = Duration::from_millis(1_500);
 /// Deltas that wait for the end of the turn; more than this in one turn are shown as one jump.
 const MAX_PENDING: usize = 64;
 
-/// A leader as far as this node knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Leader {
-    pub(crate) instance: Instance,
-    pub(crate) term: u64,
-}
-
 /// See the module.
-pub(crate) struct LocalHealth {
-    pub(crate) view: Arc<HealthView>,
+pub(crate) struct Health {
+    view: Arc<HealthView>,
     /// What led here since the last turn: each view, and the difference from the one before.
     pending: VecDeque<(Arc<HealthView>, Arc<HealthDelta>)>,
     /// The view was replaced without deltas.
     jumped: bool,
-    pub(crate) changed: bool,
-    pub(crate) leader: Option<Leader>,
-    pub(crate) leader_heard: Moment,
-    /// How far the leader had applied, by its last ping.
-    pub(crate) leader_applied: Option<u64>,
-    quorate: bool,
+    changed: bool,
     learned: HealthEpoch,
     known: BTreeSet<Instance>,
     card_version: u64,
-    pub(crate) quorum_lost: Option<Moment>,
 }
 
-impl LocalHealth {
-    pub(crate) fn new(now: Moment) -> Self {
+impl Health {
+    pub(crate) fn new() -> Self {
         Self {
             view: Arc::default(),
             pending: VecDeque::new(),
             jumped: false,
             changed: true,
-            leader: None,
-            leader_heard: now,
-            leader_applied: None,
-            quorate: false,
             learned: HealthEpoch::ZERO,
             known: BTreeSet::new(),
             card_version: 0,
-            quorum_lost: None,
         }
+    }
+
+    /// The newest view.
+    pub(crate) fn view(&self) -> &Arc<HealthView> {
+        &self.view
+    }
+
+    /// The local feed is to be looked at in this turn, though the view may be the same.
+    pub(crate) fn touch(&mut self) {
+        self.changed = true;
     }
 
     /// The member with this instance in the view.
@@ -158,138 +146,11 @@ impl Node {
         self.health.view.epoch
     }
 
-    /// Looks whether the replica follows another leader than before.
-    pub(crate) fn notice_leader(&mut self) {
-        let Some(group) = &self.group else { return };
-        let (term, id, genesis) = (group.replica.term(), group.replica.leader(), group.genesis);
-        // Each turn looks; mostly it is the one that is known.
-        if let Some(known) = self.health.leader.filter(|known| known.term == term)
-            && id == Some(self.peers.raft_id(genesis, known.instance))
-        {
-            return;
-        }
-        let seen = self.replicas_leader();
-        match (seen, self.health.leader) {
-            (Some(new), Some(old)) if new == old => {}
-            (Some(new), old) if old.is_none_or(|old| new.term >= old.term) => {
-                self.leader_changed(Some(new));
-            }
-            (None, Some(old)) if old.term < term || old.instance == self.config.instance => {
-                self.leader_changed(None);
-            }
-            _ => {}
-        }
-    }
-
-    /// Somebody leads, as a ping or an answer has it. Whether that is believed.
-    pub(crate) fn leader_pinged(&mut self, instance: Instance, term: u64) -> bool {
-        if !self.may_lead(instance, term) {
-            self.fence_stranger(instance);
-            return false;
-        }
-        let newer = self.health.leader.is_none_or(|known| term > known.term);
-        let same = self
-            .health
-            .leader
-            .is_some_and(|known| known.instance == instance && known.term == term);
-        if newer {
-            self.leader_changed(Some(Leader { instance, term }));
-        }
-        if newer || same {
-            self.health.leader_heard = self.turn.now;
-            self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
-            if !self.health.quorate {
-                self.health.changed = true;
-            }
-            self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
-        }
-        newer || same
-    }
-
-    pub(crate) fn leader_changed(&mut self, leader: Option<Leader>) {
-        let old = std::mem::replace(&mut self.health.leader, leader);
-        self.health.leader_applied = None;
-        self.health.changed = true;
-        self.meta_changed = true;
-        match leader {
-            Some(Leader { instance, term }) => {
-                self.turn.counters.elections += 1;
-                self.health.leader_heard = self.turn.now;
-                self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
-                self.turn.timers.disarm(Timer::Campaign);
-                self.campaign.leader_found();
-                self.handover.is_over();
-                // A node that has just joined knows it by its hello only.
-                let met = self.peers.session(instance).map(|session| session.name.to_string());
-                let known = self.health.member(instance).map(|member| member.name.clone());
-                let name = known.or(met).unwrap_or_else(|| instance.short());
-                let text = format!("{name} leads in term {term}");
-                let about =
-                    About { host: Some((instance, name)), term: Some(term), ..About::default() };
-                self.turn.event_about("leader", text, false, about);
-            }
-            None => {
-                if let Some(old) = old {
-                    self.campaign.led(old, self.config.instance);
-                    let name = self.health.name(old.instance);
-                    let handed_over = self.handover.is_under_way(self.turn.now);
-                    let text = if handed_over {
-                        format!("{name} hands leadership over")
-                    } else {
-                        format!("{name} no longer leads; no leader is known")
-                    };
-                    let host = Some((old.instance, name));
-                    let about = About { host, term: Some(old.term), ..About::default() };
-                    self.turn.event_about("leader", text, !handed_over, about);
-                }
-            }
-        }
-        self.push.reset();
-        self.copies.reset();
-        self.reconciler.reset();
-        self.history_asked = None;
-        self.evidence.clear();
-        self.turn.timers.arm(Timer::Ping, self.turn.now);
-        self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
-        self.turn.timers.arm(Timer::Dissent, self.turn.now);
-        self.turn.duties_due = true;
-        self.requests.due = true;
-    }
-
-    /// Whether this node leads.
-    pub(crate) fn leads(&self) -> bool {
-        self.group.as_ref().is_some_and(crate::group::Group::leads)
-    }
-
-    /// Whether a leader with a majority is known and heard, or was until it began to hand over to another.
-    pub(crate) fn is_quorate(&self) -> bool {
-        let Some(leader) = self.health.leader else {
-            return self.health.quorate && self.handover.is_under_way(self.turn.now);
-        };
-        if leader.instance == self.config.instance {
-            return self.leads();
-        }
-        let candidate =
-            self.group.as_ref().is_some_and(|group| group.replica.role() == RaftRole::Candidate);
-        let heard = !candidate && self.turn.now.since(self.health.leader_heard) < LEADER_SILENCE;
-        heard || self.relay().is_some()
-    }
-
-    /// The term of the own replica; 0 without one.
-    pub(crate) fn own_term(&self) -> u64 {
-        self.group.as_ref().map_or(0, |group| group.replica.term())
-    }
-
     /// The voters of the view but this node.
     pub(crate) fn other_voters(&self) -> impl Iterator<Item = Instance> {
         let me = self.config.instance;
         let voters = self.health.view.members.iter().filter(|it| it.role() == Role::Voter);
         voters.map(|it| it.instance).filter(move |life| *life != me)
-    }
-
-    /// Whether the local feed was told last that there is a quorum.
-    pub(crate) fn is_told_quorate(&self) -> bool {
-        self.health.quorate
     }
 
     /// Tells the parts that hang on the view about a new one.
@@ -362,7 +223,7 @@ impl Node {
 
     fn tell_detector(&mut self) {
         let me = self.config.instance;
-        let leader = self.health.leader.map(|leader| leader.instance);
+        let leader = self.leadership.leader().map(|leader| leader.instance);
         let expected: Vec<Instance> = if leader == Some(me) {
             self.health.alive().map(|member| member.instance).filter(|one| *one != me).collect()
         } else {
@@ -391,7 +252,7 @@ impl Node {
     /// Hands news to the local feed.
     pub(crate) fn publish_health(&mut self) {
         let quorate = self.is_quorate();
-        if !self.health.changed && quorate == self.health.quorate {
+        if !self.health.changed && quorate == self.is_told_quorate() {
             return;
         }
         self.note_quorum(quorate);
@@ -440,35 +301,5 @@ impl Node {
             format!("epoch {}: {alive} of {} members are alive", view.epoch, view.members.len());
         let about = About { epoch: Some(view.epoch), ..About::default() };
         self.turn.event_about("epoch", text, false, about);
-    }
-
-    fn note_quorum(&mut self, quorate: bool) {
-        if quorate == self.health.quorate {
-            return;
-        }
-        self.health.quorate = quorate;
-        if quorate {
-            self.health.quorum_lost = None;
-            self.turn.event("quorate", "a leader with a majority is known".into(), false);
-        } else {
-            self.health.quorum_lost = Some(self.turn.now);
-            let missing: Vec<String> = self
-                .own_opinions()
-                .into_iter()
-                .map(|opinion| {
-                    format!("{} is {} ({})", opinion.name, opinion.verdict, opinion.reason)
-                })
-                .collect();
-            let who = if missing.is_empty() {
-                "nobody is known to be missing".into()
-            } else {
-                missing.join("; ")
-            };
-            self.turn.event(
-                "quorum-lost",
-                format!("no leader with a majority: {who}; run `quorate why`"),
-                true,
-            );
-        }
     }
 }
