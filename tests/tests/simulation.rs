@@ -1,6 +1,7 @@
 //! Random runs of the simulator: safety under faults, then liveness after healing.
 //!
-//! `QUORATE_SEEDS=N` runs more seeds, `QUORATE_SEED=S` runs one, with its story on failure.
+//! `QUORATE_SEEDS=N` runs more seeds, `QUORATE_SEED=S` runs one, with its story on failure. `QUORATE_TRACES=FILE` adds a line to the file for
+//! each seed with a hash over all that happened: a change that only moves code leaves them as they are (`sort` both files).
 
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
@@ -19,7 +20,7 @@ use quorate_tests::lasting::{Lasting, turns_in_a_crash_loop, turns_under};
 use quorate_tests::names::{
     Kept, name_of_a_living_voter, name_of_a_stopped_voter, name_of_a_wiped_voter,
 };
-use quorate_tests::runs::{draw_setup, run_seed, run_seed_in};
+use quorate_tests::runs::{Outcome, draw_setup, run_seed, run_seed_in};
 use quorate_tests::slow_links::{Writes, replacement_over_a_slow_link, return_over_a_slow_link};
 use quorate_tests::world::World;
 use std::time::Duration;
@@ -34,6 +35,16 @@ fn failure_of(seed: u64, run: fn(u64)) -> Option<String> {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     Some(format!("seed {seed}: {}", text.unwrap_or_default()))
+}
+
+/// Adds what a run did to the file of traces, if one is wanted.
+fn note_trace(kind: &str, seed: u64, outcome: &Outcome) {
+    use std::io::Write as _;
+    let Ok(path) = std::env::var("QUORATE_TRACES") else { return };
+    let file = std::fs::File::options().create(true).append(true).open(&path);
+    let line = format!("{kind} {seed} {:016x}\n", outcome.trace);
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .expect("the file of traces is written");
 }
 
 /// Runs a world and prints its story.
@@ -86,9 +97,7 @@ fn every_seed_keeps_the_promises_and_heals() {
         });
         return;
     }
-    run_many(600, |seed| {
-        let _ = run_seed(seed);
-    });
+    run_many(600, |seed| note_trace("seed", seed, &run_seed(seed)));
 }
 
 #[test]
@@ -101,9 +110,7 @@ fn every_seed_bears_cut_links() {
         });
         return;
     }
-    run_many(24, |seed| {
-        let _ = run_cuts(seed);
-    });
+    run_many(24, |seed| note_trace("cuts", seed, &run_cuts(seed)));
 }
 
 #[test]
