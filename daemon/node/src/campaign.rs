@@ -6,7 +6,7 @@
 
 use crate::leadership::Leader;
 use crate::node::Node;
-use crate::push::PING_INTERVAL;
+use crate::pings::PING_INTERVAL;
 use crate::timers::Timer;
 use quorate_membership::Profile;
 use quorate_proto::{

@@ -5,6 +5,10 @@
 //! keep, so both hand leadership over; a node whose disk stays silent ends, since nothing that it says can be kept. The watch runs while anything is to be written: before
 //! the birth, and on a node that is no replica, too. Knows nothing of files, nor of who waits for a write.
 
+mod steps;
+
+pub use steps::{DiskStep, disk_steps};
+
 use crate::event::{Output, Write};
 use crate::node::Node;
 use crate::timers::Timer;

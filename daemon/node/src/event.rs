@@ -5,7 +5,7 @@
 //! 2. carry out everything else in the order given. Nothing in the list has to wait for a `Persist` in the
 //!    same list: what must wait for the disk is put out only after its `Persisted` came in.
 
-use crate::large_reads::LargeRead;
+use crate::requests::large_reads::LargeRead;
 use bytes::Bytes;
 use quorate_consensus::LogRecord;
 pub use quorate_membership::OwnSlot;

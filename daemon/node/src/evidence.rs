@@ -6,9 +6,9 @@
 //! Knows nothing of what a verdict against the leader leads to: that is in `campaign.rs`.
 
 use crate::campaign::Grounds;
+use crate::duties::weighing::{Standing, Voice, Word};
 use crate::node::Node;
 use crate::timers::Timer;
-use crate::weighing::{Standing, Voice, Word};
 use quorate_membership::{DetectorInput, Opinion};
 use quorate_proto::{
     Dissent, EnvelopeBody, FrameKind, HealthEpoch, HealthView, Instance, Member, MemberState,

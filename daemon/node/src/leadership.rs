@@ -151,8 +151,7 @@ impl Node {
         }
         self.push.reset();
         self.copies.reset();
-        self.reconciler.reset();
-        self.history_asked = None;
+        self.duties.begin();
         self.evidence.clear();
         self.turn.timers.arm(Timer::Ping, self.turn.now);
         self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
@@ -163,7 +162,7 @@ impl Node {
 
     /// Whether this node leads.
     pub(crate) fn leads(&self) -> bool {
-        self.group.as_ref().is_some_and(crate::group::Group::leads)
+        self.group.as_ref().is_some_and(crate::groups::Group::leads)
     }
 
     /// Whether a leader with a majority is known and heard, or was until it began to hand over to another.

@@ -7,43 +7,29 @@
 //!
 //! Knows nothing of sockets, files, threads, clocks or OS randomness.
 
-mod admission;
-mod autopilot;
 mod boot;
 mod campaign;
 mod clones;
 mod copies;
-mod copy_notices;
-mod damping;
+mod cores;
 mod disk;
-mod disk_steps;
+mod duties;
 pub mod event;
 mod evidence;
-mod forwarding;
-mod group;
+mod groups;
 mod handover;
 mod health;
-mod history;
-mod large_reads;
 mod leadership;
 mod malformed;
 mod names;
 mod node;
-mod organs;
 mod peers;
-mod ping_times;
-mod push;
-mod quota;
+mod pings;
 mod reasons;
-mod reconcile;
-mod refusals;
-mod relay;
 mod report;
 mod requests;
-mod serve;
 mod sessions;
-mod snapshots;
-mod state_watch;
+mod sight;
 pub mod status;
 mod stop;
 mod timers;
@@ -53,17 +39,15 @@ mod trust;
 mod turn;
 mod turned_away;
 mod warnings;
-mod weighing;
 mod whereabouts;
 
 pub use boot::{Boot, MadeOn, NodeConfig, RecoveredLog};
-pub use disk_steps::{DiskStep, disk_steps};
+pub use disk::{DiskStep, disk_steps};
 pub use event::{
     About, ClientReply, ClientRequest, Event, ForwardFailure, Input, Output, OwnSlot, Write,
 };
-pub use large_reads::{Answered, Asker, LargeRead};
 pub use node::Node;
-pub use ping_times::{PING_CLASSES, PingTimes};
-pub use refusals::Refusals;
+pub use pings::{PING_CLASSES, PingTimes};
 pub use report::Vitals;
+pub use requests::{Answered, Asker, LargeRead, Refusals};
 pub use status::{Margin, Opinion, Reason, State, Status};

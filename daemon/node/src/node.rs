@@ -4,31 +4,30 @@
 //! drained, the leader's duties are done. Inputs come before timers, so that a node that wakes late hears what
 //! was said before it judges anybody. Knows nothing of what the parts decide.
 
-use crate::admission::Admission;
-use crate::autopilot::Autopilot;
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
 use crate::clones::Clones;
 use crate::copies::Copies;
-use crate::copy_notices::CopyNotices;
-use crate::damping::Damping;
+use crate::copies::notices::CopyNotices;
+use crate::copies::state_watch::StateWatch;
+use crate::cores::{detector_config, founding_config};
 use crate::disk::{Disk, Owner};
+use crate::duties::Duties;
+use crate::duties::admission::Admission;
+use crate::duties::damping::Damping;
 use crate::event::{Input, Output};
 use crate::evidence::Evidence;
-use crate::group::Group;
+use crate::groups::Group;
+use crate::groups::snapshots::Arrived;
 use crate::handover::Handover;
 use crate::health::Health;
 use crate::leadership::Leadership;
 use crate::malformed::Malformed;
 use crate::names::Names;
-use crate::organs::{detector_config, founding_config};
 use crate::peers::Peers;
-use crate::push::Push;
-use crate::reconcile::Reconciler;
-use crate::relay::Relay;
+use crate::pings::Push;
+use crate::pings::relay::Relay;
 use crate::requests::{Origin, Requests};
-use crate::snapshots::Arrived;
-use crate::state_watch::StateWatch;
 use crate::stop::Stopping;
 use crate::timers::Timer;
 use crate::trust::Trust;
@@ -57,14 +56,13 @@ pub struct Node {
     pub(crate) evidence: Evidence,
     pub(crate) campaign: Campaign,
     pub(crate) handover: Handover,
-    pub(crate) reconciler: Reconciler,
+    pub(crate) duties: Duties,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) names: Names,
     pub(crate) damping: Damping,
     pub(crate) state_watch: StateWatch,
     pub(crate) push: Push,
     pub(crate) relay: Relay,
-    pub(crate) autopilot: Autopilot,
     pub(crate) admission: Admission,
     pub(crate) requests: Requests,
     pub(crate) stopping: Option<Stopping>,
@@ -73,9 +71,7 @@ pub struct Node {
     pub(crate) copy_notices: CopyNotices,
     malformed: Malformed,
     pub(crate) disk: Disk,
-    /// Up to where this node has asked to forget history, and when; a leader's note.
-    pub(crate) history_asked: Option<(u64, Moment)>,
-    pub(crate) quota: crate::quota::Quota,
+    pub(crate) quota: crate::requests::quota::Quota,
     /// The newest epoch that was told as an event.
     pub(crate) told: HealthEpoch,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -106,14 +102,13 @@ impl Node {
             evidence: Evidence::default(),
             campaign: Campaign::default(),
             handover: Handover::default(),
-            reconciler: Reconciler::default(),
+            duties: Duties::default(),
             whereabouts: Whereabouts::default(),
             names: Names::default(),
             damping: Damping::default(),
             state_watch: StateWatch::default(),
             push: Push::default(),
             relay: Relay::default(),
-            autopilot: Autopilot::default(),
             admission: Admission::default(),
             requests: Requests::new(config.boot_nonce),
             stopping: None,
@@ -122,8 +117,7 @@ impl Node {
             copy_notices: CopyNotices::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
-            history_asked: None,
-            quota: crate::quota::Quota::default(),
+            quota: crate::requests::quota::Quota::default(),
             told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
             warnings: Warnings::default(),

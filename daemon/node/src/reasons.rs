@@ -3,7 +3,7 @@
 //! Reads, changes nothing. Every reason is here once, whoever finds it.
 
 use crate::node::Node;
-use crate::relay::no_link;
+use crate::pings::relay::no_link;
 use crate::status::State;
 use quorate_proto::{
     Address, Known, Member, MemberCause, MemberState, MissingVoter, Moment, Reason, ReasonCode,

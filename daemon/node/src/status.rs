@@ -1,6 +1,6 @@
 //! What a node knows of itself, for `quorate status`, `/v1/status`, `/metrics` and `quorate why`.
 
-use crate::ping_times::PingTimes;
+use crate::pings::times::PingTimes;
 pub use quorate_membership::Margin;
 pub use quorate_proto::Reason;
 use quorate_proto::{

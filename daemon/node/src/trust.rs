@@ -8,7 +8,7 @@
 //! A standby counts like a voter: it may have been promoted by the very change that is to be told. A member does not.
 //! Knows nothing of what is believed.
 
-use crate::group::Group;
+use crate::groups::Group;
 use crate::leadership::{LEADER_SILENCE, Leader};
 use crate::node::Node;
 use crate::timers::Timer;

@@ -13,8 +13,13 @@ fn links(host: &Host) -> Vec<Value> {
     page["links"].as_array().expect("links").clone()
 }
 
+/// The link with a member, once it is told: the page may be as old as the pause between two looks at the links.
 fn link(host: &Host, name: &str) -> Value {
-    links(host).into_iter().find(|link| link["name"] == name).expect("every member has a link")
+    until("every member has a link", || {
+        let all = links(host);
+        let found = all.iter().find(|link| link["name"] == name).cloned();
+        found.ok_or_else(|| format!("none with {name} in {all:?}"))
+    })
 }
 
 fn lane<'a>(link: &'a Value, key: &str, name: &str) -> &'a Value {

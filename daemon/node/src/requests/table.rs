@@ -3,7 +3,7 @@
 //! A request is in exactly one stage. Each kind of asker has places of its own, so that neither local waits nor local requests
 //! take those of other nodes. Knows nothing of leaders, answers or how a request is moved on.
 
-use crate::refusals::Refusals;
+use crate::requests::refusals::Refusals;
 use crate::status::Bound;
 use quorate_meta::Meta;
 use quorate_proto::{Admit, HealthEpoch, Instance, KvRequest, Moment};
@@ -143,7 +143,7 @@ pub(crate) struct Requests {
     /// Something has happened that may let waiting requests go on. They are looked at once in the settle and never
     /// in the middle of something else, so that none is moved while it is being moved.
     pub(crate) due: bool,
-    pub(crate) serving: crate::serve::Serving,
+    pub(crate) serving: crate::requests::serve::Serving,
 }
 
 impl Requests {
@@ -161,7 +161,7 @@ impl Requests {
             left: Vec::new(),
             due: false,
             next: (boot_nonce << 32) | 1,
-            serving: crate::serve::Serving::default(),
+            serving: crate::requests::serve::Serving::default(),
         }
     }
 

@@ -75,7 +75,7 @@ impl Node {
                 Bound {
                     word: "history-bytes",
                     used: history,
-                    limit: crate::history::HISTORY_BYTES,
+                    limit: crate::duties::history::HISTORY_BYTES,
                     refused: 0,
                 },
             ]

@@ -3,7 +3,8 @@
 //! Clients may read and watch at any of the newest revisions; further back only as far as nobody compacted. The leader
 //! proposes, the log decides: all replicas forget the same. What history takes is a function of the state.
 
-use crate::node::Node;
+use super::duty::{Duty, Will};
+use crate::sight::Sight;
 use quorate_meta::Meta;
 use quorate_proto::{CommandBody, CompactionRequest, KvRequest, Moment, kv_request};
 use std::time::Duration;
@@ -18,22 +19,35 @@ const KEPT_BYTES: u64 = HISTORY_BYTES / 4 * 3;
 /// A compaction that was not applied by then came to nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-impl Node {
-    /// Proposes a compaction once there is too much history. Called in each turn of a leader; cheap when there is not.
-    pub(crate) fn forget_history(&mut self) {
-        let Some(meta) = self.group.as_ref().map(|group| &group.meta) else { return };
-        if self.history_asked.is_some_and(|asked| is_under_way(asked, meta, self.turn.now)) {
+/// Up to where the leader has asked to forget, and when.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    asked: Option<(u64, Moment)>,
+}
+
+impl Duty for History {
+    fn begin(&mut self) {
+        self.asked = None;
+    }
+
+    fn is_in_each_turn(&self) -> bool {
+        true
+    }
+
+    /// Proposes a compaction once there is too much history.
+    fn look(&mut self, sight: &Sight<'_>, will: &mut Will) {
+        let meta = &sight.group.meta;
+        if self.asked.is_some_and(|asked| is_under_way(asked, meta, sight.now)) {
             return;
         }
         let Some(until) = to_forget(meta) else { return };
-        self.history_asked = Some((until, self.turn.now));
+        self.asked = Some((until, sight.now));
         let request = CompactionRequest {
             revision: i64::try_from(until).unwrap_or(i64::MAX),
             physical: false,
         };
         let request = Some(kv_request::Request::Compact(request));
-        let ticket = self.requests.new_ticket();
-        self.enqueue_proposal(ticket, CommandBody::Kv(KvRequest { request }));
+        will.propose.push(CommandBody::Kv(KvRequest { request }));
     }
 }
 

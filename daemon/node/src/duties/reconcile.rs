@@ -3,10 +3,10 @@
 //! Level-triggered: it looks at what is, not at what happened, so a missed event cannot be lost. One proposal
 //! is in flight at a time, guarded by the epoch it was made from. A suspicion alone never gets this far.
 
-use crate::damping::{self, Life};
+use crate::duties::damping::{self, Life};
+use crate::duties::weighing::{Voice, Word, weigh};
 use crate::node::Node;
 use crate::timers::Timer;
-use crate::weighing::{Voice, Word, weigh};
 use quorate_membership::{Opinion, Profile};
 use quorate_proto::{
     CommandBody, Goodbye, HealthProposal, Instance, Member, MemberState, Moment, StateChange,
@@ -15,8 +15,6 @@ use quorate_proto::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the leader looks again although nothing happened.
-pub(crate) const DUTIES: Duration = Duration::from_millis(500);
 /// How often while a host that is heard is held down.
 const HELD: Duration = Duration::from_millis(100);
 /// A proposal whose fate is not seen after this long is made again.
@@ -61,25 +59,13 @@ impl Reconciler {
 }
 
 impl Node {
-    /// Everything that a leader owes the cluster; does nothing on other nodes.
-    pub(crate) fn do_duties(&mut self) {
-        if !self.group.as_ref().is_some_and(|group| group.replica.leads_safely()) {
-            return;
-        }
-        self.push_news();
-        self.forget_history();
-        if std::mem::take(&mut self.turn.duties_due) {
-            self.turn.timers.arm(Timer::Duties, self.turn.now + DUTIES);
-            self.reconcile();
-            self.watch_copies();
-            self.settle_admissions();
-            self.steer_voters();
-        }
-    }
-
-    fn reconcile(&mut self) {
+    pub(super) fn reconcile(&mut self) {
         self.look_for_those_met_elsewhere();
-        if self.reconciler.in_flight.is_some_and(|(_, since)| self.turn.now.since(since) < PATIENCE)
+        if self
+            .duties
+            .reconciler
+            .in_flight
+            .is_some_and(|(_, since)| self.turn.now.since(since) < PATIENCE)
         {
             return;
         }
@@ -93,7 +79,7 @@ impl Node {
             HealthProposal { if_epoch, changes: proposed, at_unix_ms: self.turn.wall_ms };
         self.evidence.proposes(changes);
         let ticket = self.requests.new_ticket();
-        self.reconciler.in_flight = Some((ticket, self.turn.now));
+        self.duties.reconciler.in_flight = Some((ticket, self.turn.now));
         self.enqueue_proposal(ticket, CommandBody::Health(proposal));
     }
 

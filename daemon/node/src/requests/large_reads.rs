@@ -6,8 +6,8 @@
 
 use crate::event::ClientReply;
 use crate::node::Node;
+use crate::requests::serve::{kv_refusal, put_header};
 use crate::requests::{Origin, too_large};
-use crate::serve::{kv_refusal, put_header};
 use quorate_meta::Meta;
 use quorate_proto::{
     ForwardAnswer, KvError, KvRequest, KvResponse, Message as _, Moment, Refusal, RefusalCode,

@@ -3,10 +3,12 @@
 //! Order kept here: what raft wants durable is put out before anything that depends on it; commits are
 //! applied in the turn in which they appear.
 
+pub(crate) mod snapshots;
+
 use crate::disk::Owner;
 use crate::event::{About, Output, Write};
+use crate::groups::snapshots::Snapshots;
 use crate::node::Node;
-use crate::snapshots::Snapshots;
 use crate::timers::Timer;
 use quorate_consensus::{Committed, GuardError, Recovered, Replica, ReplicaConfig, ReplicaOutput};
 use quorate_meta::Meta;
@@ -203,7 +205,7 @@ impl Node {
             ReplicaOutput::Install(metadata) => self.install(&metadata),
             ReplicaOutput::ReadReady { ticket, index } => self.read_ready(ticket, index),
             ReplicaOutput::ChangeRefused(changes) => {
-                self.autopilot.refused(self.turn.now);
+                self.duties.voters_refused(self.turn.now);
                 tracing::warn!(changes = %self.describe(&changes.changes), "raft refused a change of voters");
             }
             ReplicaOutput::RemovedAsLeader => {

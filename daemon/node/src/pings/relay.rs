@@ -8,7 +8,7 @@
 
 use crate::leadership::{LEADER_SILENCE, Leader};
 use crate::node::Node;
-use crate::push::PING_INTERVAL;
+use crate::pings::PING_INTERVAL;
 use crate::requests::Origin;
 use crate::timers::Timer;
 use quorate_proto::{

@@ -3,10 +3,12 @@
 //! `next_change` is a pure function: facts in, at most one change out. Learner first, promoted when caught up,
 //! dead lives leave in the same joint change that brings their successor, and never on a suspicion.
 
+use super::duty::{Duty, Will};
 use crate::node::Node;
-use crate::timers::Timer;
+use crate::sight::Sight;
+use quorate_meta::Meta;
 use quorate_proto::{
-    ConfChange, ConfChangeKind, ConfChangeSet, Instance, MemberState, Moment, RaftId, Role,
+    ConfChange, ConfChangeKind, ConfChangeSet, Member, MemberState, Moment, RaftId, Role,
     SnapshotMetadata, raft_id,
 };
 use std::time::Duration;
@@ -108,87 +110,107 @@ impl Autopilot {
     }
 }
 
-impl Node {
-    /// Proposes the next change of voters, if one is due. Called while this node leads.
-    pub(crate) fn steer_voters(&mut self) {
-        if self.autopilot.paused_until.is_some_and(|until| self.turn.now < until)
-            || self.stopping.is_some()
-        {
+impl Duty for Autopilot {
+    /// A term is part of what is under way, so another leader's begins by itself.
+    fn begin(&mut self) {}
+
+    fn look(&mut self, sight: &Sight<'_>, will: &mut Will) {
+        if self.paused_until.is_some_and(|until| sight.now < until) || sight.stops {
             return;
         }
-        let Some(group) = &self.group else { return };
-        let status = group.replica.status();
-        let here = (status.term, group.meta.applied());
-        let waiting = self
-            .autopilot
-            .proposed_at
-            .is_some_and(|(term, applied)| term == status.term && here.1 <= applied);
-        if status.joint || waiting {
+        let status = sight.group.replica.status();
+        let applied = sight.group.meta.applied();
+        let waits = self.proposed_at.is_some_and(|(term, at)| term == status.term && applied <= at);
+        if status.joint || waits {
             return;
         }
-        let Some(changes) = next_change(&self.voter_facts()) else {
+        let Some(changes) = next_change(&voter_facts(sight)) else {
             if !status.conf.learners.is_empty() {
-                self.turn.timers.arm(Timer::Duties, self.turn.now + CATCHING_UP);
+                will.look_at = Some(sight.now + CATCHING_UP);
             }
             return;
         };
-        if changes.iter().any(|one| one.node_id == group.me.get()) {
+        if changes.iter().any(|one| one.node_id == sight.group.me.get()) {
             return;
         }
         // Applying reads no clock, so the time of the epoch comes with the entry.
-        let context = bytes::Bytes::copy_from_slice(&self.turn.wall_ms.to_be_bytes());
-        let set = ConfChangeSet { transition: 0, changes: changes.clone(), context };
-        let Some(group) = &mut self.group else { return };
-        let last = group.replica.status().last;
-        match group.replica.change(set) {
-            Ok(()) => {
-                self.autopilot.proposed_at = Some((here.0, last));
-                // What comes of it is told by the epoch that shows it.
-                tracing::debug!(changes = %self.describe(&changes), "change of voters proposed");
-            }
-            Err(error) => {
-                tracing::debug!(%error, "change of voters not possible now");
-                self.autopilot.refused(self.turn.now);
-            }
-        }
+        let context = bytes::Bytes::copy_from_slice(&sight.wall_ms.to_be_bytes());
+        let words = describe(&sight.group.meta, &changes);
+        will.change_voters = Some((ConfChangeSet { transition: 0, changes, context }, words));
     }
 
-    fn voter_facts(&self) -> Facts {
-        let Some(group) = &self.group else { return Facts::default() };
-        let conf = group.replica.status().conf;
-        let last = group.replica.status().last;
-        let candidates: Vec<Candidate> = self
-            .health
-            .view()
-            .members
-            .iter()
-            .map(|member| {
-                let id = raft_id(group.genesis, member.instance);
-                let caught_up = group.replica.progress(id).is_some_and(|progress| {
-                    progress.active && progress.holds_voters && progress.matched + CAUGHT_UP >= last
-                });
-                Candidate {
-                    id,
-                    alive: member.state() == MemberState::Alive,
-                    seed: self.is_seed_host(member.instance),
-                    voter: conf.voters.contains(&id.get()),
-                    learner: conf.learners.contains(&id.get()),
-                    caught_up,
-                }
+    fn voters_proposed(&mut self, at: Option<(u64, u64)>, now: Moment) {
+        match at {
+            Some(_) => self.proposed_at = at,
+            None => self.refused(now),
+        }
+    }
+}
+
+fn voter_facts(sight: &Sight<'_>) -> Facts {
+    let status = sight.group.replica.status();
+    let (conf, last) = (status.conf, status.last);
+    let members = sight.health.view().members.iter();
+    let candidates: Vec<Candidate> = members
+        .map(|member| {
+            let id = raft_id(sight.group.genesis, member.instance);
+            let caught_up = sight.group.replica.progress(id).is_some_and(|progress| {
+                progress.active && progress.holds_voters && progress.matched + CAUGHT_UP >= last
+            });
+            Candidate {
+                id,
+                alive: member.state() == MemberState::Alive,
+                seed: is_seed_host(&sight.config.seeds, member),
+                voter: conf.voters.contains(&id.get()),
+                learner: conf.learners.contains(&id.get()),
+                caught_up,
+            }
+        })
+        .collect();
+    let known = |id: &u64| candidates.iter().any(|one| one.id.get() == *id);
+    let strangers = |ids: &[u64]| {
+        ids.iter().filter(|id| !known(id)).filter_map(|id| RaftId::new(*id)).collect()
+    };
+    Facts {
+        dead_voters: strangers(&conf.voters),
+        dead_learners: strangers(&conf.learners),
+        wanted: sight.config.voters,
+        candidates,
+    }
+}
+
+/// Whether a member lives at one of the seeds, by name or address.
+fn is_seed_host(seeds: &[String], member: &Member) -> bool {
+    let address = member.address.as_ref().and_then(|address| address.socket());
+    seeds.iter().any(|seed| {
+        let host = seed.rsplit_once(':').map_or(seed.as_str(), |(host, _)| host);
+        host.split('.').next() == Some(member.name.as_str())
+            || address.is_some_and(|address| {
+                seed.parse() == Ok(address)
+                    || host.trim_matches(['[', ']']).parse() == Ok(address.ip())
             })
-            .collect();
-        let known = |id: &u64| candidates.iter().any(|one| one.id.get() == *id);
-        let strangers = |ids: &[u64]| {
-            ids.iter().filter(|id| !known(id)).filter_map(|id| RaftId::new(*id)).collect()
-        };
-        Facts {
-            dead_voters: strangers(&conf.voters),
-            dead_learners: strangers(&conf.learners),
-            wanted: self.config.voters,
-            candidates,
-        }
-    }
+    })
+}
 
+/// A change of the voters, for people.
+pub(crate) fn describe(meta: &Meta, changes: &[ConfChange]) -> String {
+    let words: Vec<String> = changes
+        .iter()
+        .map(|one| {
+            let name = RaftId::new(one.node_id)
+                .and_then(|id| meta.member_by_raft(id))
+                .map_or_else(|| format!("{:016x}", one.node_id), |member| member.name.clone());
+            match one.kind() {
+                ConfChangeKind::AddVoter => format!("{name} becomes a voter"),
+                ConfChangeKind::AddLearner => format!("{name} becomes a standby"),
+                ConfChangeKind::Remove => format!("{name} leaves the voters"),
+            }
+        })
+        .collect();
+    words.join(", ")
+}
+
+impl Node {
     /// Whether there are as many voters as so many live nodes have, all of them are alive, and the replica here, if there is one, has
     /// caught up. By the view, so on every node.
     pub(crate) fn has_all_voters(&self) -> bool {
@@ -203,37 +225,6 @@ impl Node {
         let live = self.health.alive().count();
         let wanted = self.config.voters.map_or_else(|| voter_target(live), |most| most.min(live));
         voters().count() >= wanted.max(1) && voters().all(|one| one.state() == MemberState::Alive)
-    }
-
-    /// Whether a member lives at one of the seeds, by name or address.
-    fn is_seed_host(&self, instance: Instance) -> bool {
-        let Some(member) = self.health.member(instance) else { return false };
-        let address = member.address.as_ref().and_then(|address| address.socket());
-        self.config.seeds.iter().any(|seed| {
-            let host = seed.rsplit_once(':').map_or(seed.as_str(), |(host, _)| host);
-            host.split('.').next() == Some(member.name.as_str())
-                || address.is_some_and(|address| {
-                    seed.parse() == Ok(address)
-                        || host.trim_matches(['[', ']']).parse() == Ok(address.ip())
-                })
-        })
-    }
-
-    pub(crate) fn describe(&self, changes: &[ConfChange]) -> String {
-        let words: Vec<String> = changes
-            .iter()
-            .map(|one| {
-                let name = RaftId::new(one.node_id)
-                    .and_then(|id| self.group.as_ref()?.meta.member_by_raft(id))
-                    .map_or_else(|| format!("{:016x}", one.node_id), |member| member.name.clone());
-                match one.kind() {
-                    ConfChangeKind::AddVoter => format!("{name} becomes a voter"),
-                    ConfChangeKind::AddLearner => format!("{name} becomes a standby"),
-                    ConfChangeKind::Remove => format!("{name} leaves the voters"),
-                }
-            })
-            .collect();
-        words.join(", ")
     }
 
     /// Positions for status: the newest durable snapshot.

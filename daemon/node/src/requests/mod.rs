@@ -5,17 +5,24 @@
 
 use crate::event::{ClientReply, ClientRequest, Output};
 use crate::node::Node;
-use crate::serve::{kv_refusal, put_header};
+use crate::requests::serve::{kv_refusal, put_header};
 use quorate_proto::{
     ForwardAnswer, KvError, KvRequest, Message as _, Moment, Refusal, RefusalCode, forward_answer,
     kv_request, limits,
 };
 
+pub(crate) mod forwarding;
+pub(crate) mod large_reads;
+pub(crate) mod quota;
+mod refusals;
+pub(crate) mod serve;
 mod table;
 #[cfg(test)]
 mod tests;
 mod waits;
 
+pub use large_reads::{Answered, Asker, LargeRead};
+pub use refusals::Refusals;
 pub(crate) use table::{Origin, Place, Request, Requests, Stage, Work, work_of};
 
 /// What a node that stops says to whom nothing was done for.

@@ -8,6 +8,9 @@
 //! both live, unless a majority of the voters contradicts the leader: then the leader halts, and nobody is told to erase
 //! anything. How everybody hears of it is in `copy_notices.rs`.
 
+pub(crate) mod notices;
+pub(crate) mod state_watch;
+
 use crate::event::Output;
 use crate::leadership::Leader;
 use crate::node::Node;

@@ -8,7 +8,7 @@
 
 use crate::disk::Owner;
 use crate::event::{Output, Write};
-use crate::group::Group;
+use crate::groups::Group;
 use crate::node::Node;
 use quorate_meta::Meta;
 use quorate_proto::{

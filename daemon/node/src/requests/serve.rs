@@ -4,8 +4,8 @@
 //! (ReadIndex); reads of one turn share one round. raft may drop a read round silently, so it is repeated.
 
 use crate::event::Output;
-use crate::forwarding::RETRY;
 use crate::node::Node;
+use crate::requests::forwarding::RETRY;
 use crate::requests::{Stage, Work};
 use crate::timers::Timer;
 use bytes::Bytes;
@@ -140,7 +140,7 @@ impl Node {
     fn batch_refused(&mut self, batch: Vec<(u64, Bytes)>, error: &ProposeError) {
         tracing::debug!(%error, entries = batch.len(), "proposal refused");
         for (ticket, _) in batch {
-            let _ = self.reconciler.applied(ticket);
+            let _ = self.duties.settled(ticket);
             if let Some(id) = self.requests.serving.proposed.remove(&ticket) {
                 self.requests.set_stage(id, Stage::Waiting { tried: None });
             }
@@ -217,7 +217,7 @@ impl Node {
 
     /// A command was applied here; whoever waits for it is answered.
     pub(crate) fn proposal_applied(&mut self, ticket: u64, result: AppliedResult) {
-        self.turn.duties_due |= self.reconciler.applied(ticket);
+        self.turn.duties_due |= self.duties.settled(ticket);
         let Some(id) = self.requests.serving.proposed.remove(&ticket) else { return };
         let outcome = match result {
             AppliedResult::Kv(Ok(response)) => forward_answer::Outcome::Kv(response),

@@ -4,8 +4,13 @@
 //! Nothing here waits for anybody to ask. A ping to a node that has not acknowledged the newest epoch carries
 //! what it lacks, every round, until it answers or is down.
 
+pub(crate) mod relay;
+pub(crate) mod times;
+
+pub use times::{PING_CLASSES, PingTimes};
+
 use crate::node::Node;
-use crate::ping_times::PingClock;
+use crate::pings::times::PingClock;
 use crate::timers::Timer;
 use quorate_proto::{
     EnvelopeBody, FrameKind, HealthEpoch, HealthUpdate, Instance, MemberState, Ping, Pong, Role,
