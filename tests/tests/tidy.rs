@@ -5,6 +5,7 @@
 mod tidy {
     pub(crate) mod edges;
     pub(crate) mod mutations;
+    pub(crate) mod rooms;
     pub(crate) mod shape;
     pub(crate) mod source;
 }
@@ -59,4 +60,9 @@ fn texts_speak_of_the_product_only() {
 #[test]
 fn every_mutation_still_fits_the_code() {
     fail_if_any(&tidy::mutations::stale(&Tree::read()));
+}
+
+#[test]
+fn no_room_of_the_node_is_open_to_the_others() {
+    fail_if_any(&tidy::rooms::open_rooms(&Tree::read()));
 }

@@ -107,14 +107,14 @@ impl Node {
             instance.is_some_and(|instance| self.heard_of_late(instance))
         };
         let answers = |voters: &[u64]| {
-            let there = voters.iter().filter(|id| **id == group.me.get() || heard(**id));
+            let there = voters.iter().filter(|id| **id == group.me().get() || heard(**id));
             voters.is_empty() || there.count() > voters.len() / 2
         };
-        let conf = group.replica.status().conf;
+        let conf = group.replica().status().conf;
         if !answers(&conf.voters) || !answers(&conf.voters_outgoing) {
             tracing::warn!("a majority of the voters has not answered this leader; it steps down");
             if let Some(group) = &mut self.group {
-                group.replica.step_down();
+                group.step_down();
             }
         }
     }
@@ -129,7 +129,7 @@ impl Node {
     /// hear it although it does not hear them.
     pub(crate) fn tell_resignation(&mut self) {
         let Some(term) = self.campaign.led else { return };
-        if self.group.as_ref().is_none_or(|group| group.replica.term() != term) {
+        if self.group.as_ref().is_none_or(|group| group.replica().term() != term) {
             return;
         }
         self.new_round();
@@ -145,7 +145,7 @@ impl Node {
     /// still takes this node for the leader of the present term.
     pub(crate) fn hear_of_lost_leadership(&mut self, from: Instance, ping: &Ping) {
         let Some(group) = &self.group else { return };
-        if group.leads() || ping.term != group.replica.term() {
+        if group.leads() || ping.term != group.replica().term() {
             return;
         }
         let me = self.config.instance;
@@ -164,7 +164,7 @@ impl Node {
         if self.health.member(instance).is_some_and(|member| member.generation >= start) {
             return;
         }
-        let led = Some(Leader { instance, term: group.replica.term() });
+        let led = Some(Leader { instance, term: group.replica().term() });
         if self.leadership.leader() == led {
             self.plan_campaign(instance, Grounds::ForGood);
         }
@@ -173,8 +173,8 @@ impl Node {
     /// The only voter has nobody to wait for.
     pub(crate) fn campaign_if_alone(&mut self) {
         let Some(group) = &self.group else { return };
-        let conf = group.replica.status().conf;
-        if conf.voters == [group.me.get()] && conf.voters_outgoing.is_empty() {
+        let conf = group.replica().status().conf;
+        if conf.voters == [group.me().get()] && conf.voters_outgoing.is_empty() {
             self.plan_campaign(self.config.instance, Grounds::ForGood);
         }
     }
@@ -183,7 +183,7 @@ impl Node {
     /// campaign.
     fn campaign_stagger(&self) -> Option<Duration> {
         let group = self.group.as_ref()?;
-        let status = group.replica.status();
+        let status = group.replica().status();
         let (lost, _) = self.campaign.lost?;
         if !status.promotable
             || self.detector.doubts_itself()
@@ -199,13 +199,13 @@ impl Node {
             .iter()
             .map(|member| member.instance)
             .filter(|one| *one != lost && self.seems_alive(*one))
-            .map(|one| raft_id(group.genesis, one))
+            .map(|one| raft_id(group.genesis(), one))
             .filter(|id| status.conf.voters.contains(&id.get()))
             .collect();
         live.sort_unstable();
         // Who led before goes last: it lost its voters, or its memory.
         let last = (lost == self.config.instance).then_some(live.len());
-        let place = live.iter().position(|id| *id == group.me).or(last)?;
+        let place = live.iter().position(|id| *id == group.me()).or(last)?;
         Some(CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX))
     }
 
@@ -221,7 +221,7 @@ impl Node {
     fn drop_leaders_lease(&mut self) {
         let Some((lost, _)) = self.campaign.lost else { return };
         if let Some(group) = &mut self.group {
-            group.replica.evidence_against(raft_id(group.genesis, lost));
+            group.evidence_against(raft_id(group.genesis(), lost));
         }
     }
 
@@ -242,7 +242,7 @@ impl Node {
         if let Some(group) = &mut self.group
             && !group.leads()
         {
-            group.replica.campaign();
+            group.campaign();
         }
     }
 }

@@ -217,7 +217,7 @@ impl Node {
             return;
         }
         // Without a ping of this term, or with one of long ago, nobody knows how old it is. It is repeated.
-        let Some(sent) = self.push.clock.sent_at(dissent.ping) else { return };
+        let Some(sent) = self.push.sent_at(dissent.ping) else { return };
         let said = (sent + Duration::from_millis(dissent.since_ping_ms)).min(self.turn.now);
         if self.evidence.reports.get(&from).is_some_and(|newer| newer.said > said) {
             return;

@@ -35,7 +35,7 @@ impl Node {
     /// Hands leadership over, if this node leads.
     pub(crate) fn hand_over_to(&mut self, successor: RaftId) {
         if let Some(group) = self.group.as_mut().filter(|group| group.leads()) {
-            group.replica.transfer_to(successor);
+            group.transfer_to(successor);
             self.note_handover();
         }
     }

@@ -26,7 +26,11 @@ pub(crate) struct Health {
     /// The view was replaced without deltas.
     jumped: bool,
     changed: bool,
+    /// The view or the group was replaced: what hangs on it is brought up to date in the settle.
+    to_learn: bool,
     learned: HealthEpoch,
+    /// The newest epoch that was told as an event.
+    told: HealthEpoch,
     known: BTreeSet<Instance>,
     card_version: u64,
 }
@@ -38,7 +42,9 @@ impl Health {
             pending: VecDeque::new(),
             jumped: false,
             changed: true,
+            to_learn: true,
             learned: HealthEpoch::ZERO,
+            told: HealthEpoch::ZERO,
             known: BTreeSet::new(),
             card_version: 0,
         }
@@ -47,6 +53,11 @@ impl Health {
     /// The newest view.
     pub(crate) fn view(&self) -> &Arc<HealthView> {
         &self.view
+    }
+
+    /// What hangs on the view, the leader or the group is to be brought up to date at the end of the turn.
+    pub(crate) fn learn_again(&mut self) {
+        self.to_learn = true;
     }
 
     /// The local feed is to be looked at in this turn, though the view may be the same.
@@ -100,7 +111,8 @@ impl Node {
     pub(crate) fn health_committed(&mut self, delta: Arc<HealthDelta>) {
         let before = self.health.view.epoch;
         self.health.take_delta(delta);
-        if self.health.view.epoch < self.group.as_ref().map_or(before, |group| group.meta.epoch()) {
+        if self.health.view.epoch < self.group.as_ref().map_or(before, |group| group.meta().epoch())
+        {
             self.health_replaced();
         }
         self.note_epoch(before);
@@ -109,9 +121,9 @@ impl Node {
     /// The replica's state was replaced as a whole.
     pub(crate) fn health_replaced(&mut self) {
         if let Some(group) = &self.group {
-            self.health.take_view(group.meta.view());
+            self.health.take_view(group.meta().view());
         }
-        self.meta_changed = true;
+        self.health.learn_again();
     }
 
     /// Somebody whom this node believes (`trust.rs`) brought news.
@@ -137,7 +149,7 @@ impl Node {
     fn note_epoch(&mut self, before: HealthEpoch) {
         if self.health.view.epoch > before {
             self.turn.counters.epochs += self.health.view.epoch.get() - before.get();
-            self.meta_changed = true;
+            self.health.learn_again();
         }
     }
 
@@ -155,11 +167,11 @@ impl Node {
 
     /// Tells the parts that hang on the view about a new one.
     pub(crate) fn catch_up_with_view(&mut self) {
-        if !std::mem::take(&mut self.meta_changed) {
+        if !std::mem::take(&mut self.health.to_learn) {
             return;
         }
         if let Some(group) = &self.group {
-            let view = group.meta.view();
+            let view = group.meta().view();
             self.health.take_view(view);
         }
         if self.health.learned != self.health.view.epoch {
@@ -177,7 +189,7 @@ impl Node {
 
     fn learn_members(&mut self) {
         let view = Arc::clone(&self.health.view);
-        let own = self.group.as_ref().map(|group| group.meta.epoch());
+        let own = self.group.as_ref().map(|group| group.meta().epoch());
         self.peers.learn_view(&view, own == Some(view.epoch));
         let mut known = BTreeSet::new();
         let me = self.config.instance;
@@ -284,7 +296,7 @@ impl Node {
         };
         let changes: Vec<String> = delta.changed.iter().map(words).collect();
         let bad = delta.changed.iter().any(|change| change.to == MemberState::Down.word());
-        self.told = delta.epoch;
+        self.health.told = delta.epoch;
         let text = format!("epoch {}: {}", delta.epoch, changes.join("; "));
         let (epoch, changes) = (Some(delta.epoch), delta.changed.clone());
         self.turn.event_about("epoch", text, bad, About { epoch, changes, ..About::default() });
@@ -292,10 +304,10 @@ impl Node {
 
     /// One line for epochs that were skipped: this node was away, or has just come.
     fn tell_jump(&mut self, view: &HealthView) {
-        if self.told == view.epoch {
+        if self.health.told == view.epoch {
             return;
         }
-        self.told = view.epoch;
+        self.health.told = view.epoch;
         let alive = self.health.alive().count();
         let text =
             format!("epoch {}: {alive} of {} members are alive", view.epoch, view.members.len());

@@ -66,7 +66,8 @@ impl Node {
     /// Looks whether the replica follows another leader than before.
     pub(crate) fn notice_leader(&mut self) {
         let Some(group) = &self.group else { return };
-        let (term, id, genesis) = (group.replica.term(), group.replica.leader(), group.genesis);
+        let (term, id, genesis) =
+            (group.replica().term(), group.replica().leader(), group.genesis());
         // Each turn looks; mostly it is the one that is known.
         if let Some(known) = self.leadership.leader.filter(|known| known.term == term)
             && id == Some(self.peers.raft_id(genesis, known.instance))
@@ -115,7 +116,7 @@ impl Node {
         let old = std::mem::replace(&mut self.leadership.leader, leader);
         self.leadership.applied = None;
         self.health.touch();
-        self.meta_changed = true;
+        self.health.learn_again();
         match leader {
             Some(Leader { instance, term }) => {
                 self.turn.counters.elections += 1;
@@ -157,7 +158,7 @@ impl Node {
         self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
         self.turn.timers.arm(Timer::Dissent, self.turn.now);
         self.turn.duties_due = true;
-        self.requests.due = true;
+        self.requests.look_again();
     }
 
     /// Whether this node leads.
@@ -174,14 +175,14 @@ impl Node {
             return self.leads();
         }
         let candidate =
-            self.group.as_ref().is_some_and(|group| group.replica.role() == RaftRole::Candidate);
+            self.group.as_ref().is_some_and(|group| group.replica().role() == RaftRole::Candidate);
         let heard = !candidate && self.turn.now.since(self.leadership.heard) < LEADER_SILENCE;
         heard || self.relay().is_some()
     }
 
     /// The term of the own replica; 0 without one.
     pub(crate) fn own_term(&self) -> u64 {
-        self.group.as_ref().map_or(0, |group| group.replica.term())
+        self.group.as_ref().map_or(0, |group| group.replica().term())
     }
 
     /// Whether the local feed was told last that there is a quorum.

@@ -17,8 +17,8 @@ use crate::duties::admission::Admission;
 use crate::duties::damping::Damping;
 use crate::event::{Input, Output};
 use crate::evidence::Evidence;
-use crate::groups::Group;
 use crate::groups::snapshots::Arrived;
+use crate::groups::{EarlyFrames, Group};
 use crate::handover::Handover;
 use crate::health::Health;
 use crate::leadership::Leadership;
@@ -37,8 +37,7 @@ use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
 use quorate_proto::{
-    DialFailure, Envelope, EnvelopeBody, Generation, GenesisId, Goodbye, HealthEpoch, Instance,
-    Moment, RaftMessage,
+    DialFailure, Envelope, EnvelopeBody, Generation, GenesisId, Goodbye, Instance, Moment,
 };
 
 /// One node, whole.
@@ -49,8 +48,7 @@ pub struct Node {
     pub(crate) detector: Detector,
     pub(crate) peers: Peers,
     pub(crate) group: Option<Group>,
-    /// Raft frames for a group that is not started yet.
-    pub(crate) held: Vec<(Instance, RaftMessage)>,
+    pub(crate) early_frames: EarlyFrames,
     pub(crate) health: Health,
     pub(crate) leadership: Leadership,
     pub(crate) evidence: Evidence,
@@ -72,15 +70,11 @@ pub struct Node {
     malformed: Malformed,
     pub(crate) disk: Disk,
     pub(crate) quota: crate::requests::quota::Quota,
-    /// The newest epoch that was told as an event.
-    pub(crate) told: HealthEpoch,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
     pub(crate) genesis: Option<GenesisId>,
     pub(crate) warnings: Warnings,
     pub(crate) clones: Clones,
     pub(crate) turned_away: TurnedAway,
-    /// The view or the group was replaced; what hangs on it is brought up to date in the settle.
-    pub(crate) meta_changed: bool,
     version: u64,
 }
 
@@ -96,7 +90,7 @@ impl Node {
             detector,
             peers: Peers::default(),
             group: None,
-            held: Vec::new(),
+            early_frames: EarlyFrames::default(),
             health: Health::new(),
             leadership: Leadership::new(now),
             evidence: Evidence::default(),
@@ -118,12 +112,10 @@ impl Node {
             malformed: Malformed::default(),
             disk: Disk::default(),
             quota: crate::requests::quota::Quota::default(),
-            told: HealthEpoch::ZERO,
             genesis: founding.state().known_genesis(),
             warnings: Warnings::default(),
             clones: Clones::default(),
             turned_away: TurnedAway::default(),
-            meta_changed: true,
             version: 0,
             founding,
             config,
@@ -178,7 +170,7 @@ impl Node {
     #[must_use]
     pub fn next_wake(&self) -> Option<Moment> {
         // What became due behind the settle's look at the requests is looked at in a turn of its own.
-        let due = self.requests.due.then_some(self.turn.now);
+        let due = self.requests.is_due().then_some(self.turn.now);
         let requests = due.or_else(|| self.requests.next_deadline());
         [self.turn.timers.next(), self.founding.next_wake(), self.detector.next_wake(), requests]
             .into_iter()
@@ -291,7 +283,7 @@ impl Node {
     /// Something that Raft said to a peer has not reached it, or not for good.
     pub(crate) fn undelivered(&mut self, to: Instance) {
         if let Some(group) = &mut self.group {
-            group.replica.unreachable(self.peers.raft_id(group.genesis, to));
+            group.unreachable(self.peers.raft_id(group.genesis(), to));
         }
     }
 
@@ -301,7 +293,7 @@ impl Node {
                 Owner::Founding(number) => self.step_founding(FoundingInput::Persisted { number }),
                 Owner::Log(number) => {
                     if let Some(group) = &mut self.group {
-                        group.replica.persisted(number);
+                        group.persisted(number);
                     }
                 }
                 Owner::Nobody => {}
@@ -349,7 +341,7 @@ impl Node {
         let Some(group) = &mut self.group else { return };
         // A node that was paused, or that waits for its fellow founders, must not start an election.
         if group.leads() || !(doubts || patient) {
-            group.replica.tick();
+            group.tick();
         }
     }
 

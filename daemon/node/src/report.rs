@@ -26,9 +26,9 @@ impl Node {
     pub fn vitals(&self) -> Vitals {
         let replica = self.group.as_ref();
         Vitals {
-            leads_in: replica.filter(|group| group.leads()).map(|group| group.replica.term()),
-            applied: replica.map_or(0, |group| group.meta.applied()),
-            state_hash: replica.map_or(0, |group| group.meta.state_hash()),
+            leads_in: replica.filter(|group| group.leads()).map(|group| group.replica().term()),
+            applied: replica.map_or(0, |group| group.meta().applied()),
+            state_hash: replica.map_or(0, |group| group.meta().state_hash()),
             epoch: self.health.view().epoch,
             genesis: self.genesis,
         }
@@ -37,14 +37,14 @@ impl Node {
     /// The voters by this node's own log; none when it is no replica, and while they change.
     #[must_use]
     pub fn voters(&self) -> Option<Vec<u64>> {
-        let status = self.group.as_ref()?.replica.status();
+        let status = self.group.as_ref()?.replica().status();
         (!status.joint).then_some(status.conf.voters)
     }
 
     /// Everything at once.
     #[must_use]
     pub fn status(&self, now: Moment) -> Status {
-        let replica = self.group.as_ref().map(|group| (group.replica.status(), &group.meta));
+        let replica = self.group.as_ref().map(|group| (group.replica().status(), group.meta()));
         let term = replica.as_ref().map_or(0, |(status, _)| status.term);
         let leader = self.leadership.leader();
         Status {
@@ -80,7 +80,7 @@ impl Node {
                 .sessions()
                 .map(|session| (session.instance, session.software.clone()))
                 .collect(),
-            pings: self.push.clock.all(),
+            pings: self.push.times(),
             snapshot: self.durable_snapshot(),
             counters: self.counter_rows(),
             bounds: self.requests.bounds().chain(self.byte_bounds()).collect(),
@@ -107,14 +107,14 @@ impl Node {
     pub(crate) fn replaced_voters(&self) -> usize {
         let Some((group, voters)) = self.group.as_ref().zip(self.voters()) else { return 0 };
         let is_member = |voter: &u64| {
-            RaftId::new(*voter).is_some_and(|id| group.meta.member_by_raft(id).is_some())
+            RaftId::new(*voter).is_some_and(|id| group.meta().member_by_raft(id).is_some())
         };
         voters.iter().filter(|voter| !is_member(voter)).count()
     }
 
     fn counter_rows(&self) -> Vec<(&'static str, &'static str, u64)> {
         let c = &self.turn.counters;
-        let keys = self.group.as_ref().map_or(0, |group| group.meta.keys());
+        let keys = self.group.as_ref().map_or(0, |group| group.meta().keys());
         vec![
             ("quorate_keys", "Keys in the keyspace here.", keys),
             ("quorate_turns_total", "Turns of the node's loop.", c.turns),

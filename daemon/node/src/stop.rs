@@ -48,13 +48,13 @@ impl Node {
     /// Each with whether its disk works, and how far it is.
     fn successors(&self) -> impl Iterator<Item = (bool, u64, RaftId)> {
         self.group.iter().flat_map(move |group| {
-            let voters = group.replica.status().conf.voters;
+            let voters = group.replica().status().conf.voters;
             let others = self.health.alive().filter(|member| {
                 member.instance != self.config.instance && self.heard_of_late(member.instance)
             });
             others.filter_map(move |member| {
-                let id = quorate_proto::raft_id(group.genesis, member.instance);
-                let matched = group.replica.progress(id).filter(|_| voters.contains(&id.get()));
+                let id = quorate_proto::raft_id(group.genesis(), member.instance);
+                let matched = group.replica().progress(id).filter(|_| voters.contains(&id.get()));
                 let works = !self.warnings.tells_of_disk(self.turn.now, member.instance);
                 Some((works, matched?.matched, id))
             })

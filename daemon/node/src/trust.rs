@@ -41,7 +41,7 @@ impl Node {
 
     /// Whether an instance is a voter or standby of the group, as far as this node can know.
     pub(crate) fn is_replica(&self, instance: Instance) -> bool {
-        let over = |group: &Group| group.meta.is_tombstone(instance);
+        let over = |group: &Group| group.meta().is_tombstone(instance);
         if self.group.as_ref().is_some_and(over) {
             return false;
         }
@@ -72,10 +72,10 @@ impl Node {
     /// The leader as Raft has it here.
     pub(crate) fn replicas_leader(&self) -> Option<Leader> {
         let group = self.group.as_ref()?;
-        let id = group.replica.leader()?;
+        let id = group.replica().leader()?;
         let founded = self.founding.state().founded.as_ref();
         let instance = group.instance_of(id, founded).or_else(|| self.peers.instance_of(id))?;
-        Some(Leader { instance, term: group.replica.term() })
+        Some(Leader { instance, term: group.replica().term() })
     }
 
     /// What somebody said who may not say it is counted, and not heard.

@@ -92,15 +92,15 @@ impl Node {
     /// not here.
     pub(crate) fn loss_suspected(&mut self, had: u64) {
         let Some(group) = &self.group else { return };
-        let Some(leader) = self.followed().filter(|_| had > group.replica.last()) else {
+        let Some(leader) = self.followed().filter(|_| had > group.replica().last()) else {
             self.copies.told = None;
             return;
         };
         self.copies.told = Some((leader, had));
         let others: Vec<Instance> = self.voters_beside(leader.instance).collect();
         if others.is_empty() {
-            let own = raft_id(group.genesis, leader.instance);
-            if group.replica.voted_for() == Some(own) {
+            let own = raft_id(group.genesis(), leader.instance);
+            if group.replica().voted_for() == Some(own) {
                 self.halt_for_loss("the own vote");
             }
             return;
@@ -129,7 +129,7 @@ impl Node {
 
     fn halt_for_loss(&mut self, second: &str) {
         let Some((leader, had)) = self.copies.told.take() else { return };
-        let last = self.group.as_ref().map_or(0, |group| group.replica.last());
+        let last = self.group.as_ref().map_or(0, |group| group.replica().last());
         if self.followed() != Some(leader) || had <= last {
             return;
         }
@@ -196,17 +196,17 @@ impl Node {
     /// As leader: how far the other voters are. Called with the duties.
     pub(crate) fn watch_copies(&mut self) {
         let Some(group) = self.group.as_ref().filter(|group| group.leads()) else { return };
-        let (genesis, now) = (group.genesis, self.turn.now);
+        let (genesis, now) = (group.genesis(), self.turn.now);
         let places: BTreeMap<Instance, (u64, bool)> = self
             .other_voters()
             .filter_map(|life| {
-                let progress = group.replica.progress(raft_id(genesis, life))?;
+                let progress = group.replica().progress(raft_id(genesis, life))?;
                 // One that is being sent a snapshot acknowledges nothing for as long as that takes.
                 let at = if progress.snapshotting { u64::MAX } else { progress.matched };
                 Some((life, (at, self.seems_alive(life))))
             })
             .collect();
-        let commit = group.replica.status().commit;
+        let commit = group.replica().status().commit;
         self.copies.lost.retain(|life, (had, _)| places.get(life).is_some_and(|(at, _)| at == had));
         self.copies.matched.retain(|life, _| places.contains_key(life));
         for (life, (at, alive)) in places {

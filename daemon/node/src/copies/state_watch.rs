@@ -43,7 +43,7 @@ impl Node {
     /// An answer shows a replica's state.
     pub(crate) fn compare_state(&mut self, from: Instance, pong: &Pong) {
         let Some(group) = &self.group else { return };
-        let ours = (group.meta.applied(), group.meta.state_hash());
+        let ours = (group.meta().applied(), group.meta().state_hash());
         let differs = self.state_watch.compare(from, ours, (pong.applied, pong.state_hash));
         let Some(differs) = differs else { return };
         let (name, index) = (self.health.name(from), pong.applied);

@@ -49,12 +49,19 @@ pub(crate) struct Admission {
     /// As a joiner: since when nobody has named a leader to it.
     unhelped: Option<Moment>,
     /// As a joiner: why the last request was refused.
-    pub(crate) refused: Option<String>,
+    refused: Option<String>,
     /// The replica that was first to say that this disk life was replaced by another, and when.
     superseded_by: Option<(Instance, Moment)>,
     /// As a joiner: the epoch at which it was let in.
     let_in: Option<HealthEpoch>,
     askers: Vec<Asker>,
+}
+
+impl Admission {
+    /// Why the last request was refused.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
 }
 
 impl Node {
@@ -64,7 +71,7 @@ impl Node {
         let genesis = founded.record.genesis_id();
         self.turn.out.push(Output::KnowsGenesis(genesis));
         self.turn.out.push(Output::Founded(Box::new(founded.clone())));
-        self.meta_changed = true;
+        self.health.learn_again();
         if self.is_founding_voter() == Some(true) {
             if self.group.is_none() {
                 let count = founded.record.voters.len();
@@ -96,11 +103,11 @@ impl Node {
         }
         let founder = self.is_founding_voter() == Some(true);
         let Some(group) = &mut self.group else { return };
-        let status = group.replica.status();
+        let status = group.replica().status();
         self.turn.timers.disarm(Timer::FounderPatience);
-        let lowest = status.conf.voters.iter().min() == Some(&group.me.get());
+        let lowest = status.conf.voters.iter().min() == Some(&group.me().get());
         if founder && lowest && status.term == 1 && status.last == 1 && status.leader.is_none() {
-            group.replica.campaign();
+            group.campaign();
         }
     }
 
@@ -361,7 +368,7 @@ impl Node {
 
     /// Why a life that was replaced is not let in, as the own replica has it.
     pub(crate) fn tombstone_of(&self, instance: Instance) -> Option<Refusal> {
-        self.group.as_ref().filter(|group| group.meta.is_tombstone(instance))?;
+        self.group.as_ref().filter(|group| group.meta().is_tombstone(instance))?;
         let text = format!(
             "this instance was superseded by a later one of the same name and is a tombstone; run `quorate reset --cluster {}` on \
              the host and start it again",
@@ -377,13 +384,13 @@ impl Node {
             return true;
         }
         let Some(group) = &self.group else { return true };
-        let known = group.meta.member(asker.admit.instance).cloned();
+        let known = group.meta().member(asker.admit.instance).cloned();
         // A founder that was told apart from others of its name keeps the name that it got.
         let apart = asker.admit.instance.told_apart(&asker.admit.name);
         if let Some(known) = known.as_ref().filter(|known| known.name == apart) {
             asker.admit.name.clone_from(&known.name);
         }
-        let holder = group.meta.member_by_name(&asker.admit.name).cloned();
+        let holder = group.meta().member_by_name(&asker.admit.name).cloned();
         let other = holder.filter(|holder| holder.instance != asker.admit.instance);
         if let Some(holder) = other {
             let patience_is_over = self.turn.now.since(asker.since) >= CHALLENGE;

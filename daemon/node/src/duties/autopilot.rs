@@ -8,8 +8,7 @@ use crate::node::Node;
 use crate::sight::Sight;
 use quorate_meta::Meta;
 use quorate_proto::{
-    ConfChange, ConfChangeKind, ConfChangeSet, Member, MemberState, Moment, RaftId, Role,
-    SnapshotMetadata, raft_id,
+    ConfChange, ConfChangeKind, ConfChangeSet, Member, MemberState, Moment, RaftId, Role, raft_id,
 };
 use std::time::Duration;
 
@@ -118,8 +117,8 @@ impl Duty for Autopilot {
         if self.paused_until.is_some_and(|until| sight.now < until) || sight.stops {
             return;
         }
-        let status = sight.group.replica.status();
-        let applied = sight.group.meta.applied();
+        let status = sight.group.replica().status();
+        let applied = sight.group.meta().applied();
         let waits = self.proposed_at.is_some_and(|(term, at)| term == status.term && applied <= at);
         if status.joint || waits {
             return;
@@ -130,12 +129,12 @@ impl Duty for Autopilot {
             }
             return;
         };
-        if changes.iter().any(|one| one.node_id == sight.group.me.get()) {
+        if changes.iter().any(|one| one.node_id == sight.group.me().get()) {
             return;
         }
         // Applying reads no clock, so the time of the epoch comes with the entry.
         let context = bytes::Bytes::copy_from_slice(&sight.wall_ms.to_be_bytes());
-        let words = describe(&sight.group.meta, &changes);
+        let words = describe(sight.group.meta(), &changes);
         will.change_voters = Some((ConfChangeSet { transition: 0, changes, context }, words));
     }
 
@@ -148,13 +147,13 @@ impl Duty for Autopilot {
 }
 
 fn voter_facts(sight: &Sight<'_>) -> Facts {
-    let status = sight.group.replica.status();
+    let status = sight.group.replica().status();
     let (conf, last) = (status.conf, status.last);
     let members = sight.health.view().members.iter();
     let candidates: Vec<Candidate> = members
         .map(|member| {
-            let id = raft_id(sight.group.genesis, member.instance);
-            let caught_up = sight.group.replica.progress(id).is_some_and(|progress| {
+            let id = raft_id(sight.group.genesis(), member.instance);
+            let caught_up = sight.group.replica().progress(id).is_some_and(|progress| {
                 progress.active && progress.holds_voters && progress.matched + CAUGHT_UP >= last
             });
             Candidate {
@@ -215,7 +214,7 @@ impl Node {
     /// caught up. By the view, so on every node.
     pub(crate) fn has_all_voters(&self) -> bool {
         if let Some(group) = self.group.as_ref().filter(|group| !group.leads()) {
-            let applied = group.meta.applied();
+            let applied = group.meta().applied();
             let Some(leader) = self.leadership.applied() else { return false };
             if applied.saturating_add(CAUGHT_UP) < leader {
                 return false;
@@ -225,11 +224,6 @@ impl Node {
         let live = self.health.alive().count();
         let wanted = self.config.voters.map_or_else(|| voter_target(live), |most| most.min(live));
         voters().count() >= wanted.max(1) && voters().all(|one| one.state() == MemberState::Alive)
-    }
-
-    /// Positions for status: the newest durable snapshot.
-    pub(crate) fn durable_snapshot(&self) -> Option<SnapshotMetadata> {
-        self.group.as_ref()?.snapshots.durable.clone()
     }
 }
 

@@ -36,7 +36,7 @@ impl Duty for History {
 
     /// Proposes a compaction once there is too much history.
     fn look(&mut self, sight: &Sight<'_>, will: &mut Will) {
-        let meta = &sight.group.meta;
+        let meta = sight.group.meta();
         if self.asked.is_some_and(|asked| is_under_way(asked, meta, sight.now)) {
             return;
         }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn meta(trial: &Trial) -> &Meta {
-        &trial.node.group.as_ref().expect("it is a replica").meta
+        trial.node.group.as_ref().expect("it is a replica").meta()
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Duties {
 impl Node {
     /// Everything that a leader owes the cluster; does nothing on other nodes.
     pub(crate) fn do_duties(&mut self) {
-        if !self.group.as_ref().is_some_and(|group| group.replica.leads_safely()) {
+        if !self.group.as_ref().is_some_and(|group| group.replica().leads_safely()) {
             return;
         }
         self.push_news();
@@ -98,8 +98,8 @@ impl Node {
             self.enqueue_proposal(ticket, body);
         }
         if let (Some((set, words)), Some(group)) = (will.change_voters, &mut self.group) {
-            let (status, now) = (group.replica.status(), self.turn.now);
-            let proposed = match group.replica.change(set) {
+            let (status, now) = (group.replica().status(), self.turn.now);
+            let proposed = match group.change(set) {
                 Ok(()) => {
                     // What comes of it is told by the epoch that shows it.
                     tracing::debug!(changes = %words, "change of voters proposed");
@@ -121,6 +121,6 @@ impl Node {
     pub(crate) fn describe(&self, changes: &[ConfChange]) -> String {
         self.group
             .as_ref()
-            .map_or_else(String::new, |group| autopilot::describe(&group.meta, changes))
+            .map_or_else(String::new, |group| autopilot::describe(group.meta(), changes))
     }
 }

@@ -73,7 +73,7 @@ impl Node {
         if changes.is_empty() {
             return;
         }
-        let if_epoch = self.group.as_ref().map(|group| group.meta.epoch()).unwrap_or_default();
+        let if_epoch = self.group.as_ref().map(|group| group.meta().epoch()).unwrap_or_default();
         let proposed = changes.iter().map(|(change, _)| change.clone()).collect();
         let proposal =
             HealthProposal { if_epoch, changes: proposed, at_unix_ms: self.turn.wall_ms };

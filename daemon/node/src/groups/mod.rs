@@ -3,18 +3,24 @@
 //! Order kept here: what raft wants durable is put out before anything that depends on it; commits are
 //! applied in the turn in which they appear.
 
+mod early;
 pub(crate) mod snapshots;
+
+pub(crate) use early::EarlyFrames;
 
 use crate::disk::Owner;
 use crate::event::{About, Output, Write};
 use crate::groups::snapshots::Snapshots;
 use crate::node::Node;
 use crate::timers::Timer;
-use quorate_consensus::{Committed, GuardError, Recovered, Replica, ReplicaConfig, ReplicaOutput};
+use bytes::Bytes;
+use quorate_consensus::{
+    Committed, GuardError, ProposeError, Recovered, Replica, ReplicaConfig, ReplicaOutput,
+};
 use quorate_meta::Meta;
 use quorate_proto::{
-    Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, Instance, Lane, MessageKind,
-    RaftFrame, RaftId, RaftMessage, Reason, SnapshotMetadata, Supersede, limits, raft_id,
+    ConfChangeSet, Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, Instance, Lane,
+    MessageKind, RaftFrame, RaftId, RaftMessage, Reason, SnapshotMetadata, Supersede, raft_id,
 };
 use std::time::Duration;
 
@@ -22,18 +28,88 @@ use std::time::Duration;
 const ELECTION_FRAME_LIFE: Duration = Duration::from_secs(1);
 /// Replica and state of `__meta`.
 pub(crate) struct Group {
-    pub(crate) replica: Replica,
-    pub(crate) meta: Meta,
-    pub(crate) me: RaftId,
-    pub(crate) genesis: GenesisId,
-    pub(crate) applied_term: u64,
-    pub(crate) snapshots: Snapshots,
+    replica: Replica,
+    meta: Meta,
+    me: RaftId,
+    genesis: GenesisId,
+    applied_term: u64,
+    snapshots: Snapshots,
 }
 
 impl Group {
     /// Whether this replica leads.
     pub(crate) fn leads(&self) -> bool {
         self.replica.leads()
+    }
+
+    /// The replica, to look at.
+    pub(crate) fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// The state that it applies to, to look at.
+    pub(crate) fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// This node's id in it.
+    pub(crate) fn me(&self) -> RaftId {
+        self.me
+    }
+
+    /// The cluster.
+    pub(crate) fn genesis(&self) -> GenesisId {
+        self.genesis
+    }
+
+    /// One tick of Raft's clock has passed.
+    pub(crate) fn tick(&mut self) {
+        self.replica.tick();
+    }
+
+    /// What the replica wanted durable up to this number is.
+    pub(crate) fn persisted(&mut self, number: u64) {
+        self.replica.persisted(number);
+    }
+
+    /// Something for this peer was lost on the way.
+    pub(crate) fn unreachable(&mut self, peer: RaftId) {
+        self.replica.unreachable(peer);
+    }
+
+    /// Begins an election.
+    pub(crate) fn campaign(&mut self) {
+        self.replica.campaign();
+    }
+
+    /// There is evidence that this leader is gone: its lease ends.
+    pub(crate) fn evidence_against(&mut self, leader: RaftId) {
+        self.replica.evidence_against(leader);
+    }
+
+    /// Leads no more.
+    pub(crate) fn step_down(&mut self) {
+        self.replica.step_down();
+    }
+
+    /// Asks this voter to campaign at once.
+    pub(crate) fn transfer_to(&mut self, successor: RaftId) {
+        self.replica.transfer_to(successor);
+    }
+
+    /// Proposes these entries as one.
+    pub(crate) fn propose(&mut self, entries: Vec<Bytes>) -> Result<(), ProposeError> {
+        self.replica.propose(entries)
+    }
+
+    /// Begins a round that confirms the leadership for reads.
+    pub(crate) fn read_index(&mut self, ticket: u64) -> Result<(), ProposeError> {
+        self.replica.read_index(ticket)
+    }
+
+    /// Proposes a change of the voters.
+    pub(crate) fn change(&mut self, set: ConfChangeSet) -> Result<(), ProposeError> {
+        self.replica.change(set)
     }
 
     /// The instance behind a Raft id.
@@ -98,7 +174,7 @@ impl Node {
         self.group = Some(Group { replica, meta, me, genesis, applied_term, snapshots });
         self.health_replaced();
         self.turn.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
-        for (from, message) in std::mem::take(&mut self.held) {
+        for (from, message) in self.early_frames.take() {
             self.receive_raft(from, message);
         }
     }
@@ -125,10 +201,7 @@ impl Node {
             self.fence_stranger(from);
             return;
         }
-        // Full: the sender repeats what matters, so dropping the newest is safe.
-        if self.held.len() < limits::HELD_RAFT_FRAMES {
-            self.held.push((from, frame.message));
-        }
+        self.early_frames.keep(from, frame.message);
         let founder = self.is_founding_voter();
         if known.is_some() && self.founding.state().founded.is_some() && founder == Some(false) {
             self.join_group();

@@ -43,7 +43,7 @@ pub(crate) struct Arrived {
 #[derive(Default)]
 pub(crate) struct Snapshots {
     /// The newest that is durable here, or received and named by the writer before it does anything else: what raft may send.
-    pub(crate) durable: Option<SnapshotMetadata>,
+    durable: Option<SnapshotMetadata>,
     /// A received snapshot that raft has been told of, within one turn.
     arriving: Option<(SnapshotMetadata, Arrived)>,
     taking: bool,
@@ -220,6 +220,11 @@ impl Node {
         group.snapshots.keep = KEPT_ENTRIES.min(entries / 4);
         group.snapshots.bytes = 0;
         self.turn.out.push(Output::TakeSnapshot { metadata, image: Box::new(group.meta.clone()) });
+    }
+
+    /// Positions for status: the newest durable snapshot.
+    pub(crate) fn durable_snapshot(&self) -> Option<SnapshotMetadata> {
+        self.group.as_ref()?.snapshots.durable.clone()
     }
 
     /// The shell wrote a snapshot: raft may send it, and the log may forget what it covers.

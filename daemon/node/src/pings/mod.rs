@@ -13,7 +13,8 @@ use crate::node::Node;
 use crate::pings::times::PingClock;
 use crate::timers::Timer;
 use quorate_proto::{
-    EnvelopeBody, FrameKind, HealthEpoch, HealthUpdate, Instance, MemberState, Ping, Pong, Role,
+    EnvelopeBody, FrameKind, HealthEpoch, HealthUpdate, Instance, MemberState, Moment, Ping, Pong,
+    Role,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,7 +31,7 @@ const DOWN_EVERY: u64 = 7;
 pub(crate) struct Push {
     /// The number of the last pings.
     round: u64,
-    pub(crate) clock: PingClock,
+    clock: PingClock,
     /// The newest answer of each node, by the number of its ping, and what it acknowledged.
     acknowledged: BTreeMap<Instance, (u64, HealthEpoch)>,
     /// The newest epoch of which a push has been sent.
@@ -38,6 +39,16 @@ pub(crate) struct Push {
 }
 
 impl Push {
+    /// When the pings of a number were sent; none of those that were sent long ago.
+    pub(crate) fn sent_at(&self, number: u64) -> Option<Moment> {
+        self.clock.sent_at(number)
+    }
+
+    /// How long the pings to each node took.
+    pub(crate) fn times(&self) -> Vec<(Instance, PingTimes)> {
+        self.clock.all()
+    }
+
     /// A new leader knows nothing of acknowledgements.
     pub(crate) fn reset(&mut self) {
         self.acknowledged.clear();
@@ -132,7 +143,7 @@ impl Node {
             let update = updates
                 .entry(acknowledged)
                 .or_insert_with(|| {
-                    self.group.as_ref().and_then(|group| group.meta.update_since(acknowledged))
+                    self.group.as_ref().and_then(|group| group.meta().update_since(acknowledged))
                 })
                 .clone();
             let unheard = self.does_not_hear(instance);
@@ -145,7 +156,7 @@ impl Node {
         let (applied, state_hash) = self
             .group
             .as_ref()
-            .map_or((0, 0), |group| (group.meta.applied(), group.meta.state_hash()));
+            .map_or((0, 0), |group| (group.meta().applied(), group.meta().state_hash()));
         Ping {
             number: self.push.round,
             genesis: self.genesis.unwrap_or_default(),
@@ -188,7 +199,7 @@ impl Node {
             self.copies_told(ping.copies);
         }
         let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {
-            (group.replica.term(), group.meta.applied(), group.meta.state_hash())
+            (group.replica().term(), group.meta().applied(), group.meta().state_hash())
         });
         let epoch = self.acknowledged_epoch();
         let followed = self.followed();

@@ -150,7 +150,7 @@ impl Node {
         if room || self.relay.collected.contains_key(&from) {
             self.relay.collected.insert(from, (self.turn.now, ping.epoch));
         }
-        let update = self.group.as_ref().and_then(|group| group.meta.update_since(ping.epoch));
+        let update = self.group.as_ref().and_then(|group| group.meta().update_since(ping.epoch));
         let (copies, warnings) = (self.copies_known(), self.warnings.known(self.turn.now));
         Some(Relayed { leader: leader.instance, term: leader.term, update, copies, warnings })
     }
@@ -205,7 +205,7 @@ impl Node {
                 self.turn.timers.arm(Timer::Relay, self.turn.now);
             }
         }
-        self.requests.due = true;
+        self.requests.look_again();
     }
 
     /// Whether a leader that a voter names is, or now becomes, the one that this node knows.

@@ -98,7 +98,7 @@ impl Node {
         request: KvRequest,
         deadline: Moment,
     ) -> Option<Box<LargeRead>> {
-        let state = self.group.as_ref()?.meta.clone();
+        let state = self.group.as_ref()?.meta().clone();
         let asker = match origin {
             Origin::Client(ticket) => Asker::Client(ticket),
             Origin::Forwarded(ticket) | Origin::Relayed(ticket) => Asker::Node(ticket),

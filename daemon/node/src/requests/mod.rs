@@ -62,15 +62,15 @@ impl Node {
     /// A serializable read is answered from the own replica, whatever the quorum.
     fn local_read(&mut self, ticket: u64, deadline: Moment, request: &KvRequest) -> Option<Output> {
         let Some(kv_request::Request::Range(range)) = &request.request else { return None };
-        let group = self.group.as_ref().filter(|group| group.meta.applied() > 0)?;
+        let group = self.group.as_ref().filter(|group| group.meta().applied() > 0)?;
         if !range.serializable {
             return None;
         }
-        if group.meta.reads_many(request) {
+        if group.meta().reads_many(request) {
             let read = self.large_read(Origin::Client(ticket), request.clone(), deadline);
             return read.map(Output::Read);
         }
-        let reply = match group.meta.read(request) {
+        let reply = match group.meta().read(request) {
             Ok(response) => ClientReply::Kv(put_header(response, self.header())),
             Err(error) => ClientReply::Refused(kv_refusal(error)),
         };

@@ -15,7 +15,7 @@ const KEYSPACE_BYTES: u64 = 512 * 1024 * 1024;
 /// The bound, and what became of it.
 #[derive(Debug)]
 pub(crate) struct Quota {
-    pub(crate) limit: u64,
+    limit: u64,
     /// Since when it is reached, once that was told.
     full: Option<Moment>,
     /// Requests that this node refused for it.
@@ -32,11 +32,11 @@ impl Node {
     /// Refuses what the leader need not propose.
     pub(crate) fn check_write(&mut self, request: &KvRequest) -> Result<(), KvError> {
         let Some(group) = &self.group else { return Ok(()) };
-        group.meta.check(request)?;
-        if group.meta.writes_and_reads_too_much(request) {
+        group.meta().check(request)?;
+        if group.meta().writes_and_reads_too_much(request) {
             return Err(KvError::WriteReadsTooMuch);
         }
-        if group.meta.keyspace_bytes() >= self.quota.limit && Meta::puts(request) {
+        if group.meta().keyspace_bytes() >= self.quota.limit && Meta::puts(request) {
             self.quota.refused += 1;
             return Err(KvError::NoSpace);
         }
@@ -45,7 +45,7 @@ impl Node {
 
     /// Tells when the bound is reached, and when there is some room again: who deletes and puts at the bound is not told of each.
     pub(crate) fn watch_quota(&mut self) {
-        let bytes = self.group.as_ref().map_or(0, |group| group.meta.keyspace_bytes());
+        let bytes = self.group.as_ref().map_or(0, |group| group.meta().keyspace_bytes());
         let Quota { limit, full: told, .. } = self.quota;
         let full = bytes >= if told.is_some() { limit / 16 * 15 } else { limit };
         if full == self.quota.full.is_some() {
@@ -69,9 +69,14 @@ impl Node {
     pub(crate) fn byte_bounds(&self) -> impl Iterator<Item = Bound> {
         let Quota { limit, refused, .. } = self.quota;
         self.group.iter().flat_map(move |group| {
-            let history = group.meta.history_bytes();
+            let history = group.meta().history_bytes();
             [
-                Bound { word: "keyspace-bytes", used: group.meta.keyspace_bytes(), limit, refused },
+                Bound {
+                    word: "keyspace-bytes",
+                    used: group.meta().keyspace_bytes(),
+                    limit,
+                    refused,
+                },
                 Bound {
                     word: "history-bytes",
                     used: history,

@@ -120,9 +120,9 @@ impl Node {
             });
             self.turn.counters.proposals += batch.len() as u64;
             let entries = batch.iter().map(|(_, data)| data.clone()).collect();
-            match group.replica.propose(entries) {
+            match group.propose(entries) {
                 Ok(()) => {
-                    let term = group.replica.term();
+                    let term = group.replica().term();
                     for (ticket, _) in batch {
                         let id = serving.proposed.get(&ticket).copied();
                         if let Some(request) = id.and_then(|id| self.requests.table.get_mut(&id)) {
@@ -151,12 +151,12 @@ impl Node {
     fn start_read_round(&mut self) {
         let Some(group) = &mut self.group else { return };
         let serving = &mut self.requests.serving;
-        if serving.fresh_reads.is_empty() || !group.replica.leads_safely() {
+        if serving.fresh_reads.is_empty() || !group.replica().leads_safely() {
             return;
         }
         let reads = std::mem::take(&mut serving.fresh_reads);
         let ticket = self.requests.new_ticket();
-        if group.replica.read_index(ticket).is_ok() {
+        if group.read_index(ticket).is_ok() {
             self.requests.serving.rounds.insert(ticket, reads);
             self.turn.timers.arm_if_idle(Timer::Reads, self.turn.now + READ_REPEAT);
         } else {
@@ -184,7 +184,7 @@ impl Node {
 
     /// Serves every confirmed read whose index is applied.
     pub(crate) fn serve_ready_reads(&mut self) {
-        let applied = self.group.as_ref().map_or(0, |group| group.meta.applied());
+        let applied = self.group.as_ref().map_or(0, |group| group.meta().applied());
         let confirmed = std::mem::take(&mut self.requests.serving.confirmed);
         for (index, reads) in confirmed {
             if index > applied {
@@ -201,14 +201,14 @@ impl Node {
         let Some(request) = self.requests.table.get(&id) else { return };
         let Work::Read(kv) = &request.work else { return };
         let Some(group) = &self.group else { return };
-        if group.meta.reads_many(kv) {
+        if group.meta().reads_many(kv) {
             let (origin, kv, deadline) = (request.origin, kv.clone(), request.deadline);
             self.requests.remove(id);
             let read = self.large_read(origin, kv, deadline);
             self.turn.out.extend(read.map(Output::Read));
             return;
         }
-        let outcome = match group.meta.read(kv) {
+        let outcome = match group.meta().read(kv) {
             Ok(response) => forward_answer::Outcome::Kv(response),
             Err(error) => forward_answer::Outcome::Refused(kv_refusal(error)),
         };

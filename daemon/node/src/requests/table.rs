@@ -124,7 +124,7 @@ impl Request {
 /// All requests of this node.
 #[derive(Debug)]
 pub(crate) struct Requests {
-    pub(crate) table: BTreeMap<u64, Request>,
+    pub(super) table: BTreeMap<u64, Request>,
     pub(super) deadlines: BTreeSet<(Moment, u64)>,
     origins: BTreeMap<Origin, u64>,
     /// How many hold a place, in the order of [`Place::ALL`].
@@ -142,8 +142,8 @@ pub(crate) struct Requests {
     next: u64,
     /// Something has happened that may let waiting requests go on. They are looked at once in the settle and never
     /// in the middle of something else, so that none is moved while it is being moved.
-    pub(crate) due: bool,
-    pub(crate) serving: crate::requests::serve::Serving,
+    pub(super) due: bool,
+    pub(super) serving: crate::requests::serve::Serving,
 }
 
 impl Requests {
@@ -163,6 +163,16 @@ impl Requests {
             next: (boot_nonce << 32) | 1,
             serving: crate::requests::serve::Serving::default(),
         }
+    }
+
+    /// Something has happened that may let waiting requests go on: they are looked at in the settle.
+    pub(crate) fn look_again(&mut self) {
+        self.due = true;
+    }
+
+    /// Whether they are to be looked at.
+    pub(crate) fn is_due(&self) -> bool {
+        self.due
     }
 
     pub(crate) fn new_ticket(&mut self) -> u64 {
