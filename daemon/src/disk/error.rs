@@ -89,6 +89,17 @@ pub(crate) enum DiskError {
         /// For the command.
         cluster: String,
     },
+    /// The log holds groups that this version does not know.
+    #[error(
+        "{} holds the log of group {group}, which this version of quorate does not know: a newer version wrote it. Nothing was changed; start that version again",
+        log.display()
+    )]
+    UnknownGroup {
+        /// The directory of the log.
+        log: PathBuf,
+        /// The lowest of them.
+        group: u32,
+    },
     /// Files of two lives or clusters in one directory.
     #[error(
         "{} belongs to {found}, but this data directory to {wanted}: two copies were mixed. Bring back one of them whole, or begin anew with `quorate reset --cluster {cluster}`",
@@ -181,6 +192,7 @@ impl DiskError {
             | Self::Damaged { .. }
             | Self::Corrupt { .. }
             | Self::OlderCopy { .. }
+            | Self::UnknownGroup { .. }
             | Self::Mixed { .. }
             | Self::OtherCluster { .. }
             | Self::OtherName { .. }

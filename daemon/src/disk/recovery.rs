@@ -88,6 +88,10 @@ pub(super) fn recover_with<M>(
         ));
     }
     let fold = folds.remove(&META);
+    // What would be left out here would be given up with the first segment that is freed.
+    if let Some(group) = folds.first_key_value().map(|(group, _)| *group) {
+        return Err(DiskError::UnknownGroup { log: life.join("log"), group });
+    }
     let stamp = genesis.unwrap_or_default();
     // The log is reset below because of a received snapshot: the name of that file must outlive the power.
     let names = snapshots::directory(&life);

@@ -227,3 +227,17 @@ fn a_log_of_another_cluster_is_refused() {
         .expect_err("another");
     assert!(matches!(error, DiskError::Mixed { .. }), "{error}");
 }
+
+#[test]
+fn a_log_with_a_group_that_is_not_known_is_refused_and_stays_as_it_is() {
+    let host = Host::new();
+    let mut log = host.recover().expect("empty");
+    append(&mut log, &[birth(), vec![entries(2, 3, 1)]]);
+    log.log.segments.append(&[(7, LogRecord::Reset { index: 1, term: 1 })]).expect("appended");
+    drop(log);
+    let file = host.life().join("log").join("log-00000000000000000001");
+    let before = std::fs::read(&file).expect("read");
+    let refusal = host.recover().expect_err("another version's").to_string();
+    assert!(refusal.contains("group 7") && refusal.contains("a newer version"), "{refusal}");
+    assert_eq!(std::fs::read(&file).expect("read"), before);
+}
