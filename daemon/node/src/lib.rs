@@ -19,6 +19,7 @@ mod evidence;
 mod groups;
 mod handover;
 mod health;
+mod join;
 mod leadership;
 mod malformed;
 mod names;

@@ -21,6 +21,7 @@ use crate::groups::snapshots::Arrived;
 use crate::groups::{EarlyFrames, Group};
 use crate::handover::Handover;
 use crate::health::Health;
+use crate::join::Join;
 use crate::leadership::Leadership;
 use crate::malformed::Malformed;
 use crate::names::Names;
@@ -61,6 +62,7 @@ pub struct Node {
     pub(crate) state_watch: StateWatch,
     pub(crate) push: Push,
     pub(crate) relay: Relay,
+    pub(crate) join: Join,
     pub(crate) admission: Admission,
     pub(crate) requests: Requests,
     pub(crate) stopping: Option<Stopping>,
@@ -103,6 +105,7 @@ impl Node {
             state_watch: StateWatch::default(),
             push: Push::default(),
             relay: Relay::default(),
+            join: Join::default(),
             admission: Admission::default(),
             requests: Requests::new(config.boot_nonce),
             stopping: None,

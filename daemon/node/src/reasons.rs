@@ -126,7 +126,7 @@ impl Node {
 
     fn joining_reasons(&self, now: Moment) -> Vec<Reason> {
         let mut reasons = self.founding.reasons(now);
-        let refused = self.admission.refusal().map(str::to_owned);
+        let refused = self.join.refusal().map(str::to_owned);
         let told = reasons.iter().any(|reason| reason.code == ReasonCode::Joining);
         if refused.is_none() && told {
             return reasons;
