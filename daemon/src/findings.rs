@@ -73,6 +73,8 @@ pub(crate) fn findings(page: &StatusPage) -> Vec<Finding> {
     let links: Vec<Finding> = links.flat_map(of_link).collect();
     found.extend(links);
     found.extend(no_spare(page));
+    // What stops the writes of all is read first, and advice last.
+    found.sort_by_key(|finding| ReasonCode::of_word(&finding.code).map_or(0, ReasonCode::rank));
     found
 }
 
@@ -84,7 +86,6 @@ fn explains_absence(code: &str) -> bool {
         ReasonCode::Left,
         ReasonCode::NoLink,
         ReasonCode::OneWay,
-        ReasonCode::NameHeld,
         ReasonCode::OtherSecret,
         ReasonCode::OtherCluster,
         ReasonCode::Protocol,
@@ -103,10 +104,12 @@ fn is_gone(member: &MemberPage, page: &StatusPage) -> bool {
     gone && member.name != page.node.name
 }
 
-/// Whether a link should stand: to a member that has not left. A disk that was replaced has a link here for a while.
+/// Whether a link should stand: to a member that has not left. A disk that was replaced has a link here for a while, and no name; before there
+/// are members each link is one to a seed.
 fn is_wanted(link: &LinkLine, page: &StatusPage) -> bool {
     let left = page.members.iter().any(|it| it.name == link.name && it.state == "left");
-    page.state != "quorate" || !(left || link.role.is_empty())
+    let stranger = link.role.is_empty() && !page.members.is_empty();
+    !stranger && (page.state != "quorate" || !left)
 }
 
 fn of_reason(reason: &ReasonPage, page: &StatusPage) -> Finding {
@@ -185,6 +188,13 @@ fn of_member(member: &MemberPage, page: &StatusPage) -> Finding {
     let found = match member.state.as_str() {
         "left" => Finding::of(&MemberCause::Left { name, epoch, how, heard }),
         _ => Finding::of(&MemberCause::Down { name, epoch, how, heard }),
+    };
+    // A host of that name is met, with another disk: it runs.
+    let replaced =
+        page.sessions.iter().any(|it| it.name == member.name && it.instance != member.instance);
+    let found = match replaced {
+        true => Finding { remedy: MemberCause::replaced(&member.name), ..found },
+        false => found,
     };
     let then = if voter { spare_voters(page) } else { "the cluster works without it".to_owned() };
     Finding { since: member.since.clone(), meaning: format!("{}; {then}", found.meaning), ..found }

@@ -428,6 +428,14 @@ impl Founding {
         self.seeds.iter().any(|(_, seed)| seed.addresses.contains(&address))
     }
 
+    /// Whether one name in the list of seeds leads to both addresses: a host with an address of each family, for one.
+    #[must_use]
+    pub fn share_a_name(&self, one: SocketAddr, other: SocketAddr) -> bool {
+        let both =
+            |addresses: &[SocketAddr]| addresses.contains(&one) && addresses.contains(&other);
+        self.seeds.iter().any(|(_, seed)| both(&seed.addresses))
+    }
+
     fn is_fresh(&self) -> bool {
         !self.unfit && !self.state.knows_cluster() && self.lost_data.is_none()
     }

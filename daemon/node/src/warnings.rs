@@ -267,7 +267,9 @@ impl Node {
             let all = self.health.alive().map(|member| member.instance);
             all.filter(|instance| *instance != me).collect()
         } else {
-            self.leadership.leader().iter().map(|leader| leader.instance).collect()
+            let leader = self.leadership.leader().map(|leader| leader.instance);
+            // Without a leader nobody passes it on: whoever looks for the missing ones is told by the host itself.
+            leader.map_or_else(|| self.other_voters().collect(), |leader| vec![leader])
         };
         for instance in to {
             let body = EnvelopeBody::Warnings(told.clone());
@@ -298,7 +300,11 @@ impl Node {
     /// A member tells the leader, or the leader tells this node.
     pub(crate) fn warnings_told(&mut self, from: Instance, told: Told) {
         let leader = self.leadership.leader().is_some_and(|leader| leader.instance == from);
-        let member = self.leads() && self.health.member(from).is_some();
+        let known = self.health.member(from).is_some();
+        let member = self.leads() && known;
+        if known && self.leadership.leader().is_none() {
+            return self.told_of_a_disk(from, told.list);
+        }
         if !(leader || member) || told.list.len() > limits::WARNINGS {
             self.turn.counters.frames_fenced += 1;
             return;
@@ -315,6 +321,13 @@ impl Node {
         if member {
             self.turn.timers.arm_if_idle(Timer::Warnings, self.turn.now);
         }
+    }
+
+    /// A member tells what is wrong with its own disk, while nobody leads. For all else it takes a leader.
+    fn told_of_a_disk(&mut self, from: Instance, mut list: Vec<Warning>) {
+        list.retain(|it| trouble(it.kind()).is_some() && it.instance == from);
+        self.warnings.stand_only(&list, |instance| instance == from);
+        self.note_told(list);
     }
 
     /// Another node told of these.

@@ -136,13 +136,12 @@ impl Failure {
 
 const NO_LEADER: &str =
     "no leader was found in time; nothing was changed. `quorate why` says who is missing";
-const TIMED_OUT: &str =
-    "not done in time; nothing was changed. Try again, or with a longer --timeout";
+const TIMED_OUT: &str = "not done in time; nothing was changed. Try again, or wait longer (--timeout, quorate-timeout-ms)";
 const FATE_UNKNOWN: &str = "the leader was lost while it worked on this, or its answer did not come in time: it may or may not have happened. Read before writing again";
 const BUSY: &str = "too many requests are in flight; nothing was changed. Try again";
 const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";
 const DONE_TOO_LARGE: &str = "the write was done, and only its answer cannot be had: it is too large, or too many large answers wait for their clients. Do not repeat the write; read what it read with a limit, or in pages";
-const CLOSED: &str = "the keyspace is not served here; use the unix socket, or set `keyspace_on_tcp = true` under [client]";
+const CLOSED: &str = "neither the keyspace nor what makes the node act is served here; use the unix socket (the keyspace is served here, too, with `keyspace_on_tcp = true` under [client])";
 
 /// Marks a sentence as ours, beside those of etcd.
 fn ours(text: &str) -> String {

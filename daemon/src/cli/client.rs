@@ -23,6 +23,8 @@ const LINE: usize = 4 * 1024 * 1024;
 /// A daemon that works answers within this, beyond what the question itself waits for: its loop turns each tenth of a second, and systemd
 /// ends one that stands for ten.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How much longer than its own limit a request is waited for: the daemon says itself that it is over, and why.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Whether a request changes something if it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +94,7 @@ impl Client {
         changes: Changes,
         answer: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let limit = wait.saturating_add(self.patience);
+        let limit = if wait.is_zero() { self.patience } else { wait.saturating_add(LAST_WORD) };
         match tokio::time::timeout(limit, answer).await {
             Ok(answer) => answer,
             Err(_) if changes == Changes::Something => {

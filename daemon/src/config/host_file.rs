@@ -25,7 +25,7 @@ pub(crate) struct HostConfig {
     pub(crate) advertise: Option<SocketAddr>,
     /// Labels, with `zone` among them when it is set.
     pub(crate) labels: Vec<Label>,
-    /// Voters are spread over zones.
+    /// Shown like a label; nothing hangs on it yet.
     pub(crate) zone: Option<String>,
     /// Share of budgets.
     pub(crate) weight: u32,

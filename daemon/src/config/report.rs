@@ -150,7 +150,7 @@ fn warnings(config: &Config) -> Vec<String> {
         );
     }
     if config.secrets.len() == 2 {
-        warnings.push("two secrets: remove the old one when every host has both".into());
+        warnings.push("two secrets: a rotation is under way, in three rounds (systemd/README.md); remove the old one when the new one stands first on every host".into());
     }
     warnings
 }

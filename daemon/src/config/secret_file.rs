@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 pub(super) const DEFAULT: &str = "/etc/quorate/secret";
-const MAKE: &str = "make one on one host with `quorate secret new > /etc/quorate/secret` and copy it to every host, mode 0600";
+const MAKE: &str = "make one on one host with `(umask 077; quorate secret new > /etc/quorate/secret)` and copy it to every host, mode 0600";
 
 pub(super) fn read(
     keys: &Keys,

@@ -89,6 +89,26 @@ codes! {
     Config "config" "quorate cannot start on this host before that is mended"
 }
 
+impl ReasonCode {
+    /// The one with this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.word() == word)
+    }
+
+    /// Where it stands among others: 0 what keeps the cluster or this host from its work, 1 what makes one host less, 2 advice.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Margin | Self::NoSpare | Self::OtherVoters | Self::TwoAddresses => 2,
+            Self::Opinion | Self::Loss | Self::Slow | Self::Behind | Self::Mtu => 2,
+            Self::Missing | Self::Down | Self::Left | Self::NoLink | Self::OneWay => 1,
+            Self::Refused | Self::TimedOut | Self::NameHeld => 1,
+            _ => 0,
+        }
+    }
+}
+
 impl fmt::Display for ReasonCode {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.word())

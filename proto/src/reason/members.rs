@@ -236,6 +236,16 @@ impl Cause for MemberCause {
     }
 }
 
+impl MemberCause {
+    /// What helps where a host is gone with its disk, and met with a new one.
+    #[must_use]
+    pub fn replaced(name: &str) -> String {
+        format!(
+            "none on {name}: it runs, with another disk than the one that is gone, and is let in under its name once there is a leader"
+        )
+    }
+}
+
 /// The line of quorate.toml.
 fn voters_key(voters: u32) -> String {
     if voters == 0 { "`voters = \"auto\"`".to_owned() } else { format!("`voters = {voters}`") }
@@ -333,7 +343,7 @@ fn new_disks(voters: usize, never: usize, replaced: &[String], cluster: &str) ->
     }
     Some(format!(
         "{replaced_names} {run} quorate on a new disk: bring the old data directory back there. If the old disks are gone for good, the \
-         majority is, and so is the cluster: save what this host still shows (`quorate get --serializable --prefix \"\"`), then {}",
+         majority is, and so is the cluster: save what a host that was a voter or standby still shows (`quorate get --serializable --prefix \"\"` there), then {}",
         super::begin_anew(cluster)
     ))
 }

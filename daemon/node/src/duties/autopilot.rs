@@ -210,8 +210,8 @@ pub(crate) fn describe(meta: &Meta, changes: &[ConfChange]) -> String {
 }
 
 impl Node {
-    /// Whether there are as many voters as so many live nodes have, all of them are alive, and the replica here, if there is one, has
-    /// caught up. By the view, so on every node.
+    /// Whether there are as many voters as so many live nodes have, all of them are alive, no disk of theirs is known to be full or silent,
+    /// and the replica here, if there is one, has caught up. By the view and by what all nodes are told, so on every node.
     pub(crate) fn has_all_voters(&self) -> bool {
         if let Some(group) = self.group.as_ref().filter(|group| !group.leads()) {
             let applied = group.meta().applied();
@@ -223,7 +223,14 @@ impl Node {
         let voters = || self.health.view().members.iter().filter(|one| one.role() == Role::Voter);
         let live = self.health.alive().count();
         let wanted = self.config.voters.map_or_else(|| voter_target(live), |most| most.min(live));
-        voters().count() >= wanted.max(1) && voters().all(|one| one.state() == MemberState::Alive)
+        let (now, me) = (self.turn.now, self.config.instance);
+        let own = self.disk.is_full() || self.disk.is_stalled();
+        let works = |one: &Member| match one.instance == me {
+            true => !own,
+            false => !self.warnings.tells_of_disk(now, one.instance),
+        };
+        let counts = |one: &Member| one.state() == MemberState::Alive && works(one);
+        voters().count() >= wanted.max(1) && voters().all(counts)
     }
 }
 

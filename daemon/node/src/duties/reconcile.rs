@@ -187,7 +187,7 @@ impl Node {
             reason,
             reporter: self.reporter(voice.by),
             address: self.moved_to(member).filter(|_| own).map(Into::into),
-            also_at: self.whereabouts.also_at(member).filter(|_| own).map(Into::into),
+            also_at: self.also_at(member).filter(|_| own).map(Into::into),
             goodbye: voice.goodbye.into(),
         })
     }
@@ -206,7 +206,7 @@ impl Node {
             return None;
         }
         let address = self.moved_to(member).map(Into::into);
-        let also_at = self.whereabouts.also_at(member).map(Into::into);
+        let also_at = self.also_at(member).map(Into::into);
         if address.is_none() && also_at.is_none() {
             return None;
         }
