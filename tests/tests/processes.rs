@@ -10,6 +10,7 @@ mod processes {
     mod births;
     mod checks;
     mod cluster;
+    mod commands;
     mod copies;
     mod crashes;
     mod damaged_disks;

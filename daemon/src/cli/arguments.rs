@@ -22,22 +22,26 @@ const EXIT_CODES: &str = "Exit codes:
 /// Of commands that ask the daemon how things are, and judge it.
 const JUDGING: &str = "Exit codes:
   0  this node is quorate
+  1  an error; the text says which
   3  the daemon of this host is not reachable, or has not answered within --timeout
   4  not quorate";
 
 /// Of those that only show it.
 const ASKING: &str = "Exit codes:
   0  done
+  1  an error; the text says which
   3  the daemon of this host is not reachable, or has not answered within --timeout";
 
 const WAITING: &str = "Exit codes:
   0  it is so
+  1  an error; the text says which
   3  the daemon of this host was not reachable within --timeout
   5  not reached within --timeout";
 
 const WRITING: &str = "Exit codes:
   0  done
   1  refused, nothing was changed; the text says why
+  2  the command line is wrong, or the value was to come from a standard input that is closed
   3  the daemon of this host was not reachable within --timeout; nothing was changed
   4  no leader was found within --timeout; nothing was changed
   5  not done within --timeout; nothing was changed
@@ -50,6 +54,32 @@ const READING: &str = "Exit codes:
   4  no leader was found within --timeout
   5  not done within --timeout
   6  no such key";
+
+const PINGING: &str = "Exit codes:
+  0  at least one ping was answered
+  1  an error; the text says which
+  3  the daemon of this host is not reachable
+  5  no ping was answered
+  6  no node of that name is known";
+
+const RUNNING: &str = "Exit codes:
+  0   stopped as asked
+  1   an error that may be gone at the next start: systemd starts it again
+  10  an operator is needed; the text says for what: systemd leaves it failed";
+
+/// Of commands that need no daemon.
+const LOCAL: &str = "Exit codes:
+  0  done
+  1  an error; the text says which";
+
+const CHECKING: &str = "Exit codes:
+  0  the daemon would start; there may be warnings
+  1  it would not; the text says why";
+
+const SHOWING: &str = "Exit codes:
+  0           all of it was shown
+  1           a part of it failed; the text says which
+  130 or 143  ended by a signal";
 
 /// Hosts that become a cluster by themselves.
 #[derive(Debug, Parser)]
@@ -76,9 +106,9 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) enum Command {
     /// Run the daemon in the foreground
+    #[command(after_help = RUNNING)]
     Run {
         #[command(flatten)]
         options: RunOptions,
@@ -115,19 +145,23 @@ pub(crate) enum Command {
     Why(AskOptions),
     /// Measure round trips to another node, through its network and its loop
     ///
-    /// A ping is lost after a second. Exit code 0 when at least one is answered, 5 when none is, 6 when no node of that
-    /// name is known.
+    /// A ping is lost after a second.
+    #[command(after_help = PINGING)]
     Ping(PingOptions),
     /// Forget the cluster on this host, to begin anew
+    #[command(after_help = LOCAL)]
     Reset(ResetOptions),
     /// Make a cluster secret, or show the fingerprint of one
+    #[command(after_help = LOCAL)]
     Secret {
         #[command(subcommand)]
         command: SecretCommand,
     },
     /// Check the configuration and say what it means
+    #[command(after_help = CHECKING)]
     CheckConfig(CheckConfigOptions),
     /// Show it all on this machine: three daemons, a write, a crash
+    #[command(after_help = SHOWING)]
     Demo(DemoOptions),
     /// Say goodbye for a daemon that crashed
     #[command(hide = true)]
@@ -279,8 +313,10 @@ pub(crate) struct CheckConfigOptions {
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretCommand {
     /// Print a new secret, for a file that only root and quorate may read
+    #[command(after_help = LOCAL)]
     New,
     /// Print the fingerprint of a secret, to compare hosts without showing it
+    #[command(after_help = LOCAL)]
     Fingerprint {
         /// The file; `-` reads standard input
         #[arg(default_value = "/etc/quorate/secret")]

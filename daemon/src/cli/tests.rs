@@ -66,6 +66,25 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
 }
 
 #[test]
+fn the_help_of_each_command_has_its_exit_codes() {
+    let whole = Arguments::command();
+    let mut commands = vec![&whole];
+    while let Some(command) = commands.pop() {
+        commands.extend(command.get_subcommands().filter(|command| !command.is_hide_set()));
+        let help = command.clone().render_help().to_string();
+        let (_, codes) = help.split_once("\nExit codes:\n").unwrap_or_default();
+        let codes: Vec<&str> =
+            codes.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        let name = command.get_name();
+        assert_eq!(codes.first(), Some(&"0"), "`quorate {name} --help` says:\n{help}");
+        assert!(codes.len() > 1, "`quorate {name} --help` says nothing of what may fail");
+        assert!(codes.iter().all(|code| code.parse::<u8>().is_ok()), "{name}: {codes:?}");
+        let judges = ["status", "why"].contains(&name);
+        assert!(!judges || codes.contains(&"4"), "{name}: {codes:?}");
+    }
+}
+
+#[test]
 fn times_have_units() {
     assert_eq!(parse_time("500ms"), Ok(Duration::from_millis(500)));
     assert_eq!(parse_time("2m"), Ok(Duration::from_secs(120)));
@@ -124,6 +143,24 @@ fn the_status_table_shows_state_node_leader_and_members() {
     {
         assert!(text.contains(part), "{part} in\n{text}");
     }
+}
+
+#[test]
+fn the_wide_table_of_members_has_version_zone_and_labels_and_who_leads() {
+    let mut members = page(State::Quorate).members;
+    members[2].zone = None;
+    members[2].labels.clear();
+    let text = show::draw_members_wide(&members, PLAIN, NOW);
+    let cells = |line: &str| -> Vec<String> {
+        line.split("  ").map(|cell| cell.trim().to_owned()).filter(|it| !it.is_empty()).collect()
+    };
+    let rows: Vec<Vec<String>> = text.lines().map(cells).collect();
+    let shown = |row: &[String]| [0, 1, 4, 5, 6].map(|column: usize| row[column].clone());
+    assert_eq!(shown(&rows[0]), ["NAME", "ROLE", "VERSION", "ZONE", "LABELS"]);
+    assert_eq!(shown(&rows[1]), ["a", "voter, leads", "0.9.9", "z1", "rack=r1"]);
+    let own = env!("CARGO_PKG_VERSION");
+    assert_eq!(shown(&rows[2]), ["b", "voter", own, "z1", "rack=r2"]);
+    assert_eq!(shown(&rows[3]), ["c", "voter", "-", "-", "-"], "it is not met, and has no labels");
 }
 
 #[test]

@@ -2,13 +2,17 @@
 
 use super::cluster::Cluster;
 use super::host::{Host, Said, quorate};
-use super::place::need_root;
+use super::place::{binary, need_root};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 
 /// `nobody`, on every Linux.
 const USER: u32 = 65_534;
+/// Neither root nor that one.
+const OTHER: u32 = 65_533;
 
 /// A host that was in a cluster, whose data are that user's now.
 fn of_another_user() -> Cluster {
@@ -65,4 +69,38 @@ fn root_resets_with_the_rights_of_the_owner_and_follows_no_link_of_theirs() {
     assert!(reset(host).ok().contains("cleared"));
     assert!(!host.file("data/life").exists() && !host.file("birth/acme").exists());
     assert_eq!(fs::metadata(&lock).unwrap().uid(), USER, "nothing is left to root");
+}
+
+/// What `check-config` says to a user.
+fn check(cluster: &Cluster, user: u32) -> Said {
+    // Where everybody may go: the directory of the build may be root's alone.
+    let own = cluster.dir.path().join("quorate");
+    if !own.exists() {
+        fs::copy(binary(), &own).expect("a copy of the binary");
+    }
+    let mut command = Command::new(own);
+    command.env_clear().uid(user).gid(user).current_dir("/").args(["check-config", "--config"]);
+    Said::of(command.arg(cluster.hosts[0].file("quorate.toml")).output().expect("it runs"))
+}
+
+#[test]
+fn check_config_refuses_data_of_another_user_whoever_runs_it() {
+    let cluster = of_another_user();
+    let host = &cluster.hosts[0];
+    for name in ["quorate.toml", "host.toml"] {
+        fs::set_permissions(host.file(name), Permissions::from_mode(0o644)).unwrap();
+    }
+    let belongs = |said: Said, owner: &str| {
+        assert_eq!(said.code, Some(1), "{}", said.text());
+        said.names(&[&format!("belongs to the user {owner}"), &format!("runuser -u {owner}")]);
+    };
+    assert!(check(&cluster, 0).ok().contains("the data are of cluster"), "root looks as the owner");
+    chown(&cluster.secret, Some(OTHER), Some(OTHER)).unwrap();
+    belongs(check(&cluster, OTHER), "nobody");
+    // Data of two users are another's for each of them, and for root, too.
+    chown(host.file("birth"), Some(OTHER), Some(OTHER)).unwrap();
+    belongs(check(&cluster, 0), &OTHER.to_string());
+    belongs(check(&cluster, OTHER), "nobody");
+    chown(&cluster.secret, Some(USER), Some(USER)).unwrap();
+    belongs(check(&cluster, USER), &OTHER.to_string());
 }

@@ -10,8 +10,8 @@ use clap::Parser;
 use quorate_node::status::State;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
-    KeyValue, KvError, KvResponse, PutResponse, RangeRequest, RangeResponse, RefusalCode,
-    ResponseHeader, kv_request::Request, kv_response::Response,
+    KeyValue, KvError, KvResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
+    RefusalCode, ResponseHeader, kv_request::Request, kv_response::Response,
 };
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -134,5 +134,29 @@ fn keys_and_values_are_taken_as_the_bytes_that_were_typed() {
             assert_eq!(keyspace::typed(options.value), b"\x80".as_slice());
         }
         other => panic!("another command: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_of_the_keyspace_is_a_sentence_of_our_own() {
+    let refusals = (0..).map_while(|number| KvError::try_from(number).ok());
+    let of_keys = refusals.map(|error| (RefusalCode::Kv, error as u32));
+    let codes = [
+        RefusalCode::TimedOut,
+        RefusalCode::FateUnknown,
+        RefusalCode::Busy,
+        RefusalCode::Stopping,
+        RefusalCode::NoSpace,
+        RefusalCode::DoneTooLarge,
+    ];
+    let all: Vec<_> = of_keys.chain(codes.map(|code| (code, 0))).collect();
+    assert!(all.len() > 20, "{all:?}");
+    for (code, detail) in all {
+        let stage = Stage::new(State::Quorate, move |_| refuse(code, detail));
+        let client = Client::new(stage.socket());
+        let put = Request::Put(PutRequest::default());
+        let text = keyspace::ask_once(&client, put, LONG).await.unwrap_err().text;
+        let etcds = ["etcd", "mvcc", "quorate:"].iter().any(|word| text.contains(word));
+        assert!(!etcds && !text.is_empty(), "{code:?}, {detail}: {text}");
     }
 }
