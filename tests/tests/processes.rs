@@ -23,6 +23,8 @@ mod processes {
     mod joins;
     mod late_addresses;
     mod links;
+    mod localhosts;
+    mod lost_networks;
     mod owners;
     mod place;
     mod renames;

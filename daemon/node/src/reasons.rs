@@ -144,9 +144,11 @@ impl Node {
 
     fn no_quorum_reasons(&self, now: Moment) -> Vec<Reason> {
         let since = self.leadership.quorum_lost().unwrap_or(now);
-        let mut reasons = self.standing_reasons();
+        // That explains all else, the seeds to which there is no way, too.
         let cut_off = self.cut_off_from_all();
-        reasons.extend(cut_off.clone().map(|(cause, since)| Reason::of(&cause, since)));
+        let first = cut_off.iter().map(|(cause, since)| Reason::of(cause, *since));
+        let mut reasons: Vec<Reason> = first.collect();
+        reasons.extend(self.standing_reasons());
         let voters =
             self.health.view().members.iter().filter(|member| member.role() == Role::Voter);
         let never = self.replaced_voters();

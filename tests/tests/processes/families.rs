@@ -15,8 +15,8 @@ enum Peer {
     OtherSeeds,
 }
 
-/// A new life for both hosts, whose configuration says `listen`, if anything.
-fn fresh(cluster: &mut Cluster, listen: [Option<&str>; 2]) {
+/// A new life for all hosts, whose configuration says `listen`, if anything.
+fn fresh(cluster: &mut Cluster, listen: &[Option<&str>]) {
     for (host, listen) in cluster.hosts.iter_mut().zip(listen) {
         host.kill();
         for name in ["data", "birth"] {
@@ -38,7 +38,7 @@ fn addresses(host: &Host) -> Vec<String> {
 
 /// One square of the table: what f1 says of f2.
 fn look(cluster: &mut Cluster, ground: &Ground, names: Names, listen: Option<&str>, peer: Peer) {
-    fresh(cluster, [listen, None]);
+    fresh(cluster, &[listen, None]);
     ground.name(names);
     match peer {
         Peer::Well | Peer::Off => {}
@@ -87,14 +87,20 @@ fn look(cluster: &mut Cluster, ground: &Ground, names: Names, listen: Option<&st
     }
 }
 
+/// So many hosts, which are called as the seeds are.
+fn named(count: usize) -> Cluster {
+    let mut cluster = Cluster::of(count);
+    cluster.seeds = (1..=count).map(|number| format!("f{number}:4747")).collect();
+    for (number, host) in cluster.hosts.iter_mut().enumerate() {
+        host.name = format!("f{}", number + 1);
+    }
+    cluster
+}
+
 /// All squares of one `listen`.
 fn table(listen: Option<&str>) {
-    let mut cluster = Cluster::of(2);
+    let mut cluster = named(2);
     new_secret(&cluster.dir.path().join("other-secret"));
-    cluster.seeds = vec!["f1:4747".to_owned(), "f2:4747".to_owned()];
-    for (host, name) in cluster.hosts.iter_mut().zip(["f1", "f2"]) {
-        host.name = name.to_owned();
-    }
     let ground = Ground::of(2, cluster.dir.path());
     for names in [Names::V4, Names::V6, Names::Both] {
         for peer in [Peer::Well, Peer::Off, Peer::OtherSecret, Peer::OtherSeeds] {
@@ -109,7 +115,7 @@ fn one_name_for_all_seeds_founds_no_cluster_on_each_and_is_told_as_what_it_is() 
     cluster.seeds = vec!["all:4747".to_owned()];
     let ground = Ground::of(2, cluster.dir.path());
     ground.name_all("all");
-    fresh(&mut cluster, [None, None]);
+    fresh(&mut cluster, &[None; 2]);
     for (number, host) in cluster.hosts.iter_mut().enumerate() {
         ground.start(number + 1, host);
     }
@@ -132,4 +138,30 @@ fn who_listens_on_ipv4_only_says_so_where_a_name_has_only_ipv6_addresses() {
 #[test]
 fn who_listens_on_ipv6_only_says_so_where_a_name_has_only_ipv4_addresses() {
     table(Some("[fd00:9::1]:4747"));
+}
+
+#[test]
+fn seeds_of_which_some_have_only_ipv4_and_others_only_ipv6_addresses_found_a_cluster() {
+    let mut cluster = named(3);
+    let ground = Ground::of(3, cluster.dir.path());
+    for names in [[Names::V4, Names::V6, Names::V4], [Names::V6, Names::V4, Names::Both]] {
+        ground.name_each(&names);
+        fresh(&mut cluster, &[None; 3]);
+        for (number, host) in cluster.hosts.iter_mut().enumerate() {
+            ground.start(number + 1, host);
+        }
+        cluster.is_whole();
+        for host in &cluster.hosts {
+            for (number, (told, names)) in addresses(host).iter().zip(names).enumerate() {
+                let number = number + 1;
+                let v4 = names.have_v4() && *told == format!("10.9.0.{number}:4747");
+                let v6 = names.have_v6() && *told == format!("[fd00:9::{number}]:4747");
+                assert!(v4 || v6, "{names:?}: {told}");
+            }
+            // Each has both families, whatever its name says, and dials from the other one.
+            let status = host.status().expect("it answers");
+            let reasons = status["waiting_for"].as_array().expect("a list");
+            assert!(reasons.iter().all(|it| it["code"] == "two-addresses"), "{reasons:?}");
+        }
+    }
 }

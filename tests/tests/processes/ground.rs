@@ -41,6 +41,11 @@ fn run(program: &str, arguments: &str) {
     assert!(said.status.success(), "{program} {}: {text}", arguments.join(" "));
 }
 
+/// A command in the network of a process.
+fn inside(pid: u32, what: &str) {
+    run("nsenter", &format!("-t {pid} -n -- {what}"));
+}
+
 /// A process in a network and a mount namespace of its own, in which `hosts_file` is /etc/hosts.
 fn hold(hosts_file: &Path) -> Child {
     let script = format!(
@@ -70,7 +75,6 @@ impl Ground {
         let holders = (0..=count).map(|_| hold(&hosts_file)).collect();
         let ground = Self { holders, hosts_file };
         let switch = ground.holders[0].id();
-        let inside = |pid: u32, what: &str| run("nsenter", &format!("-t {pid} -n -- {what}"));
         inside(switch, "ip link add bridge type bridge");
         inside(switch, "ip link set bridge up");
         for (number, holder) in ground.holders.iter().enumerate().skip(1) {
@@ -79,16 +83,32 @@ impl Ground {
             inside(switch, &ends);
             inside(switch, &format!("ip link set port{number} master bridge up"));
             inside(pid, "ip link set eth0 up");
-            inside(pid, &format!("ip addr add 10.9.0.{number}/24 dev eth0"));
-            inside(pid, &format!("ip addr add fd00:9::{number}/64 dev eth0 nodad"));
+            ground.address(number);
         }
         ground
     }
 
+    /// Gives the host of this number its addresses.
+    pub(crate) fn address(&self, number: usize) {
+        let pid = self.holders[number].id();
+        inside(pid, &format!("ip addr add 10.9.0.{number}/24 dev eth0"));
+        inside(pid, &format!("ip addr add fd00:9::{number}/64 dev eth0 nodad"));
+    }
+
+    /// Takes all addresses from the host of this number; its cable stays.
+    pub(crate) fn no_address(&self, number: usize) {
+        inside(self.holders[number].id(), "ip addr flush dev eth0");
+    }
+
     /// What the names of the hosts lead to from now on.
     pub(crate) fn name(&self, names: Names) {
+        self.name_each(&vec![names; self.holders.len() - 1]);
+    }
+
+    /// The same, each name by itself.
+    pub(crate) fn name_each(&self, names: &[Names]) {
         let mut text = "127.0.0.1 localhost\n".to_owned();
-        for number in 1..self.holders.len() {
+        for (number, names) in (1..self.holders.len()).zip(names) {
             if names.have_v4() {
                 text += &format!("10.9.0.{number} f{number}\n");
             }
