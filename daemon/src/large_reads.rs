@@ -6,12 +6,38 @@
 use crate::askers::Waiting;
 use crate::clock;
 use crate::crowds::{Crowds, Places};
-use quorate_node::LargeRead;
+use quorate_node::{Answered, LargeRead};
+use quorate_proto::Moment;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Reads that run. One processor is left to the loop where there are three or more.
 const RUNNING: usize = 2;
+
+/// What is to be read, for an asker.
+pub(crate) trait Read: Send + 'static {
+    /// Until when the answer is wanted.
+    fn deadline(&self) -> Moment;
+    /// The answer, which takes its time.
+    fn answer(&self) -> Answered;
+    /// That it was not read for.
+    fn refused(&self) -> Answered;
+}
+
+impl Read for LargeRead {
+    fn deadline(&self) -> Moment {
+        self.deadline
+    }
+
+    fn answer(&self) -> Answered {
+        Self::answer(self)
+    }
+
+    fn refused(&self) -> Answered {
+        Self::refused(self)
+    }
+}
+
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct LargeReads {
@@ -31,7 +57,7 @@ impl LargeReads {
     }
 
     /// Reads, and tells who waits: at once when there is no place.
-    pub(crate) fn start(&self, read: Box<LargeRead>, waiting: Waiting) {
+    pub(crate) fn start(&self, read: Box<impl Read>, waiting: Waiting) {
         let places = match &waiting {
             Waiting::Client(_) => &self.own,
             Waiting::Node(_) => &self.of_peers,
@@ -47,7 +73,7 @@ impl LargeReads {
                 if waiting.is_gone() {
                     return;
                 }
-                let late = clock::now() > read.deadline;
+                let late = clock::now() > read.deadline();
                 waiting.tell(if late { read.refused() } else { read.answer() });
             };
             let _ = tokio::task::spawn_blocking(work).await;
@@ -55,3 +81,6 @@ impl LargeReads {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,14 @@ impl Leadership {
         self.applied = Some(index);
     }
 
-    /// Since when there is no quorum, if there was one.
+    /// The own replica begins, without a leader unless one is known already.
+    pub(crate) fn begin(&mut self, now: Moment) {
+        if !self.quorate {
+            self.quorum_lost.get_or_insert(now);
+        }
+    }
+
+    /// Since when no leader with a majority is known, since the own replica began at the earliest; none while one is.
     pub(crate) fn quorum_lost(&self) -> Option<Moment> {
         self.quorum_lost
     }

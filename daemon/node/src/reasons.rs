@@ -7,7 +7,7 @@ use crate::pings::relay::no_link;
 use crate::status::State;
 use quorate_proto::{
     Address, Known, Member, MemberCause, MemberState, MissingVoter, Moment, Reason, ReasonCode,
-    Role, Verdict,
+    Role, Session, Verdict,
 };
 use std::time::Duration;
 
@@ -166,7 +166,7 @@ impl Node {
             replaced: never,
             missing,
             cut_off: cut_off.is_some(),
-            late_seconds: Some(now.since(since))
+            late_seconds: Some(now.since(self.all_met_since(since)))
                 .filter(|late| *late >= ELECTION)
                 .map(|late| late.as_secs()),
             me: self.config.name.to_string(),
@@ -178,6 +178,13 @@ impl Node {
             |reason: &Reason| reason.subject.as_ref().is_some_and(|name| told.contains(name));
         reasons.extend(silent.filter(|reason| !told(reason)));
         reasons
+    }
+
+    /// Since when every voter that is met is met: only then could an election end what began at `lost`.
+    fn all_met_since(&self, lost: Moment) -> Moment {
+        let role = |session: &Session| self.health.member(session.instance).map(Member::role);
+        let voters = self.peers.standing().filter(|(it, _)| role(it) == Some(Role::Voter));
+        voters.map(|(_, met)| met).fold(lost, Moment::max)
     }
 
     /// Members that this node holds to be gone.
@@ -264,9 +271,10 @@ mod tests {
     use crate::event::Input;
     use crate::trial::{Trial, address, life};
     use quorate_proto::{
-        DialFailure, EnvelopeBody, Lane, ReasonCode, Session, SessionEnd, Warning, WarningKind,
-        Warnings,
+        DialFailure, EnvelopeBody, Lane, Pong, ReasonCode, Session, SessionEnd, Warning,
+        WarningKind, Warnings,
     };
+    use std::time::Duration;
 
     #[test]
     fn a_voter_that_came_back_with_another_secret_is_named_once_and_not_looked_for() {
@@ -283,6 +291,43 @@ mod tests {
         let remedy = &lost.expect("nobody leads").remedy;
         assert!(remedy.starts_with("for n2: do what is said here under other-secret"), "{remedy}");
         assert!(!remedy.contains("power"), "{remedy}");
+    }
+
+    #[test]
+    fn voters_that_are_connected_and_find_no_leader_say_for_how_long() {
+        let mut trial = Trial::voter();
+        let told = |trial: &Trial| {
+            let mut reasons = trial.node.status(trial.now).reasons.into_iter();
+            reasons.find(|reason| reason.code == ReasonCode::NoLeader).expect("nobody leads")
+        };
+        let seconds = |trial: &mut Trial, count: u64| {
+            for _ in 0..count * 10 {
+                for other in [2, 3] {
+                    trial.hears(other, Lane::Control, EnvelopeBody::Pong(Pong::default()));
+                }
+                trial.pass(Duration::from_millis(100));
+            }
+        };
+        let begun = trial.now;
+        let soon = "all of them are connected, so an election should end this within seconds";
+        assert!(told(&trial).text.ends_with(soon), "{}", told(&trial).text);
+        seconds(&mut trial, 9);
+        assert!(told(&trial).text.ends_with(soon), "{}", told(&trial).text);
+        seconds(&mut trial, 1);
+        let late = told(&trial);
+        assert!(late.text.contains("no election has ended this for 10 s"), "{}", late.text);
+        assert!(!late.text.contains("within seconds"), "{}", late.text);
+        assert_eq!(late.since, begun, "it never knew a leader");
+        // One is away for a while: from its return on there is somebody to elect with.
+        let (instance, end) = (life(3), SessionEnd::TimedOut);
+        trial.turn([Input::SessionDown { instance, number: 3, end }]);
+        assert!(told(&trial).text.contains("missing: n3"), "{}", told(&trial).text);
+        trial.turn([Input::SessionUp(Session { number: 30, ..trial.session(3) })]);
+        seconds(&mut trial, 1);
+        assert!(told(&trial).text.ends_with(soon), "{}", told(&trial).text);
+        seconds(&mut trial, 10);
+        let late = told(&trial);
+        assert!(late.text.contains("no election has ended this for 11 s"), "{}", late.text);
     }
 
     #[test]

@@ -172,6 +172,7 @@ impl Node {
         }
         let snapshots = Snapshots::new(durable, last);
         self.group = Some(Group { replica, meta, me, genesis, applied_term, snapshots });
+        self.leadership.begin(self.turn.now);
         self.health_replaced();
         self.turn.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
         for (from, message) in self.early_frames.take() {
