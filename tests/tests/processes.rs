@@ -13,6 +13,7 @@ mod processes {
     mod commands;
     mod copies;
     mod crashes;
+    mod crowded_doors;
     mod damaged_disks;
     mod etcdctl;
     mod families;

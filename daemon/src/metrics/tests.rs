@@ -3,11 +3,15 @@
 use super::links::PEERS;
 use super::lint::lint;
 use super::{Beside, render};
-use crate::api::tests::sample;
+use crate::api::pages::StatusPage;
+use crate::api::tests::{sample, view};
+use crate::doors::Started;
 use crate::link_line::{DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine};
 use crate::machine::Machine;
 use quorate_node::status::State;
+use quorate_proto::{Goodbye, MemberState, Moment};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 fn line(name: &str) -> LinkLine {
     let lane = || "log".to_owned();
@@ -144,6 +148,30 @@ fn which_member_is_down_what_the_disk_has_left_and_how_long_it_takes_are_there()
         assert!(text.lines().any(|found| found == wanted), "{wanted} in\n{text}");
     }
     assert!(!text.contains("process_open_fds"), "unknown is not zero");
+}
+
+#[test]
+fn a_crash_and_a_stop_differ_in_the_metrics_and_in_json() {
+    let told = |goodbye: Goodbye| {
+        let mut status = sample(State::Quorate);
+        let mut view = view(4, MemberState::Left);
+        view.members[2].goodbye = goodbye.into();
+        status.view = Arc::new(view);
+        let started = Started { wall_unix_ms: 0, moment: Moment::ZERO };
+        let page = StatusPage::of(&status, started).members.remove(2);
+        let text = render(&status, &Beside::default());
+        let series = ["up", "down", "crashed"].map(|what| {
+            let series = format!("quorate_member_{what}{{member=\"c\"}} ");
+            let value = text.lines().find_map(|line| line.strip_prefix(&series));
+            value.map(str::to_owned).unwrap_or_default()
+        });
+        (page.state, page.goodbye, series.concat())
+    };
+    let left = |goodbye: &str, series: &str| {
+        ("left".to_owned(), Some(goodbye.to_owned()), series.to_owned())
+    };
+    assert_eq!(told(Goodbye::Stopped), left("stopped", "000"));
+    assert_eq!(told(Goodbye::Crashed), left("crashed", "001"));
 }
 
 #[test]
