@@ -11,14 +11,16 @@ mod founding;
 mod known;
 mod links;
 mod members;
+mod odd_secret;
 
 pub use code::ReasonCode;
 pub use copies::{Copied, CopyCause};
 pub use daemon::DaemonCause;
-pub use founding::{FoundingCause, MissingSeed, OddSecret, PlaceTrouble, SeedTrouble};
+pub use founding::{FoundingCause, MissingSeed, PlaceTrouble, SeedTrouble};
 pub use known::Known;
 pub use links::LinkCause;
 pub use members::{MemberCause, MissingVoter, Trouble};
+pub use odd_secret::OddSecret;
 
 use crate::Moment;
 

@@ -1,7 +1,7 @@
 //! What is wrong with a link between two nodes: in words.
 
-use super::founding::other_secret;
-use super::{Cause, OddSecret, ReasonCode};
+use super::odd_secret::{OddSecret, other_secret};
+use super::{Cause, ReasonCode};
 
 /// What a node finds wrong with its link to `name`.
 #[derive(Debug, Clone, PartialEq)]
