@@ -2,7 +2,7 @@
 //! left of its record, and each number against the bound that keeps later arithmetic from overflowing.
 
 use crate::keyspace::Version;
-use crate::restore::RestoreError;
+use crate::snapshot_format::RestoreError;
 use bytes::{Buf as _, Bytes};
 
 /// Numbers above this are refused, so that counting on from a restored one cannot overflow.

@@ -4,8 +4,8 @@
 //! names the number of frames before its own and a hash of their checksums: a frame that is missing, doubled
 //! or out of place is noticed, and so is the end of a stream that was cut.
 
-use crate::restore::RestoreError;
 use crate::rolling::Rolling;
+use crate::snapshot_format::RestoreError;
 use bytes::{Buf as _, Bytes, BytesMut};
 use quorate_proto::limits;
 

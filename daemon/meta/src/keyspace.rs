@@ -6,7 +6,7 @@
 //! `compacted` itself, so that a watch may start there.
 
 use crate::changes::Changes;
-use crate::weighed::Weighed;
+use crate::weighed::{Body, Weighed};
 use bytes::Bytes;
 use imbl::OrdMap;
 use quorate_proto::KeyValue;
@@ -32,6 +32,12 @@ impl Version {
             value: self.value.clone(),
             lease: self.lease,
         }
+    }
+}
+
+impl Body for Version {
+    fn bytes(&self) -> usize {
+        self.value.len()
     }
 }
 

@@ -18,6 +18,7 @@ mod compare;
 mod edit;
 mod fields;
 mod frame;
+mod header;
 mod health;
 mod history;
 mod key_range;
@@ -33,6 +34,7 @@ mod restore_fuzz;
 mod rolling;
 mod roster;
 mod snapshot;
+mod snapshot_format;
 mod watch;
 mod weighed;
 
@@ -41,7 +43,7 @@ pub use apply::{Applied, AppliedResult};
 pub use changes::KeyChange;
 pub use key_range::{KeyRange, Space};
 pub use meta::Meta;
-pub use restore::RestoreError;
+pub use snapshot_format::RestoreError;
 pub use watch::{Replay, Watch, WatchCompacted, WatchOptions};
 
 /// Everything that quorate keeps for itself lies under this prefix.

@@ -4,19 +4,14 @@
 //! included, are judged by the state before it, as in etcd.
 
 use crate::edit::{Edit, Keep};
+use crate::header::header;
 use crate::keyspace::Keyspace;
 use crate::{KeyRange, compare, range};
 use quorate_proto::{
     CompactionResponse, Compare, DeleteRangeRequest, DeleteRangeResponse, KvError, KvRequest,
-    KvResponse, PutRequest, PutResponse, RangeRequest, RequestOp, ResponseHeader, ResponseOp,
-    TxnRequest, TxnResponse, kv_request, kv_response, request_op, response_op,
+    KvResponse, PutRequest, PutResponse, RangeRequest, RequestOp, ResponseOp, TxnRequest,
+    TxnResponse, kv_request, kv_response, request_op, response_op,
 };
-
-/// A header with nothing but a revision; the answering node fills in the rest.
-#[allow(clippy::unnecessary_wraps, reason = "the field it is made for is optional")]
-pub(crate) fn header(revision: i64) -> Option<ResponseHeader> {
-    Some(ResponseHeader { revision, ..ResponseHeader::default() })
-}
 
 /// Which branch a transaction takes, and the transactions nested in that branch.
 struct Path {

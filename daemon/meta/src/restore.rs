@@ -10,7 +10,7 @@ use crate::frame::FrameReader;
 use crate::keyspace::Keyspace;
 use crate::rolling::Rolling;
 use crate::roster::{Roster, TOMBSTONES, Tombstone};
-use crate::snapshot::{Kind, MARK};
+use crate::snapshot_format::{Kind, MARK, RestoreError};
 use bytes::{Buf as _, Bytes, BytesMut};
 use quorate_proto::{
     ConfState, Founded, HealthDelta, HealthEpoch, HealthView, Instance, Member, Message as _,
@@ -24,29 +24,6 @@ const CHANGES: usize = 1 << 30;
 /// fits into a frame. Small, because decoding a difference takes many times its length.
 const RECORD: usize = 2 * limits::CONTROL_FRAME;
 const _: () = assert!(limits::CLIENT_REQUEST + 4096 < RECORD);
-
-/// Why a snapshot cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RestoreError {
-    /// The stream ends too early.
-    #[error("the snapshot is cut short")]
-    Cut,
-    /// A checksum, length or number is wrong.
-    #[error("the snapshot is damaged in frame {frame}")]
-    Damaged {
-        /// Counted from 0.
-        frame: u32,
-    },
-    /// Written by a version that this one does not know.
-    #[error("the snapshot has a format that this version does not know; update quorate")]
-    Format,
-    /// The checksums are right, the content is not.
-    #[error("the snapshot makes no sense: {what}")]
-    Content {
-        /// What is wrong.
-        what: &'static str,
-    },
-}
 
 impl Meta {
     /// Reads what [`Meta::chunks`] wrote, in whatever pieces it comes.

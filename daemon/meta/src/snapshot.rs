@@ -7,28 +7,10 @@ use crate::Meta;
 use crate::changes::Changes;
 use crate::frame::{Chain, PAYLOAD};
 use crate::keyspace::{Keyspace, Version};
+use crate::snapshot_format::{Kind, MARK};
 use bytes::Bytes;
 use quorate_proto::Message as _;
 use std::ops::Bound;
-
-/// First bytes of the first record: name and format version.
-pub(crate) const MARK: &[u8; 8] = b"qmeta001";
-
-/// Kinds of record, in the order in which they come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    Head = 1,
-    Member = 2,
-    Tombstone = 3,
-    Delta = 4,
-    /// Begins a space; the users' comes first.
-    Space = 5,
-    Present = 6,
-    Past = 7,
-    Changes = 8,
-    End = 9,
-}
 
 /// Where the writer stands.
 enum Cursor {

@@ -4,7 +4,6 @@
 //! every replica, whether the entries were applied or came with a snapshot. Changes go through [`Weighed::insert`]
 //! and [`Weighed::remove`] only; reading is the map's own.
 
-use crate::keyspace::Version;
 use bytes::Bytes;
 use imbl::OrdMap;
 use std::ops::Deref;
@@ -26,12 +25,6 @@ impl Body for Bytes {
 impl Body for (Bytes, i64) {
     fn bytes(&self) -> usize {
         self.0.len()
-    }
-}
-
-impl Body for Version {
-    fn bytes(&self) -> usize {
-        self.value.len()
     }
 }
 

@@ -22,9 +22,6 @@ const STANDING: &[(&str, &[&str])] = &[
         ],
     ),
     ("daemon/consensus/src/", &["losses.rs", "replica.rs"]),
-    ("daemon/meta/src/", &["keyspace.rs", "weighed.rs"]),
-    ("daemon/meta/src/", &["range.rs", "request.rs"]),
-    ("daemon/meta/src/", &["fields.rs", "frame.rs", "restore.rs", "snapshot.rs"]),
     (
         "daemon/node/src/",
         &[
