@@ -6,7 +6,7 @@
 //!
 //! Neither side holds more than a few pieces: what is not taken is not read. Knows nothing of what a piece means.
 
-use crate::shared::lock;
+use crate::lock::lock;
 use bytes::Bytes;
 use quinn::Connection;
 use quorate_proto::{Instance, limits};

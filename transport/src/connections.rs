@@ -19,11 +19,13 @@ use crate::event::TransportEvent;
 use crate::greeting::{Greeted, canonical, greet};
 use crate::incoming::Incoming;
 use crate::lanes;
+use crate::link::{Life, Link};
+use crate::lock::lock;
 use crate::outbox::PeerStart;
-use crate::peer::{Life, Link, Peer, PeerState};
+use crate::peer::{Peer, PeerState};
 use crate::record::Counted;
 use crate::refusal::{CLOSED, REPLACED, Refusal, close_open, end_of};
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
 use crate::twice::still_runs;
 use crate::{bulk_in, farewell};
 use quinn::Connection;
@@ -281,7 +283,7 @@ fn ended(link: &Link) -> SessionEnd {
 
 /// Lives as long as the connection: announces the session, runs the lanes, reports the end.
 async fn supervise(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>, greeted: Greeted) {
-    let _counted = Counted::new(&peer, &link);
+    let _counted = Counted::new(&peer.record, &link);
     // It was let in just when its session ended or its peer was banned, and was not found among those to be closed.
     if *lock(&link.life.over) {
         close_open(&link.connection, REPLACED, SESSION_OVER);

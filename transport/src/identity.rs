@@ -6,16 +6,16 @@
 //! that a refusal can tell which secret the other side has.
 
 use crate::config::{BindError, TransportConfig};
+use crate::keys::{AUTHORITY, fingerprint, key_pair, pkcs8};
 use crate::secret::{NodeKeyPair, Secret};
 use crate::verifier::{OtherSecrets, Trust};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ED25519, PublicKeyData as _,
-    date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::RootCertStore;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
 
 /// The one name in every node's certificate. A seed's identity is not known when it is dialled; who it is, is
@@ -23,28 +23,6 @@ use std::sync::Arc;
 pub(crate) const NAME: &str = "node.quorate";
 /// Application protocol of TLS.
 pub(crate) const ALPN: &[u8] = b"quorate/1";
-/// What the authority's common name begins with; its fingerprint follows.
-pub(crate) const AUTHORITY: &str = "quorate-ca-";
-
-/// The fixed bytes of an Ed25519 private key in PKCS#8 version 1, before the seed.
-const PKCS8_PREFIX: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
-
-fn pkcs8(seed: &[u8; 32]) -> PrivatePkcs8KeyDer<'static> {
-    PrivatePkcs8KeyDer::from([&PKCS8_PREFIX[..], seed].concat())
-}
-
-/// The Ed25519 key pair of a seed.
-pub(crate) fn key_pair(seed: &[u8; 32]) -> KeyPair {
-    KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8(seed), &PKCS_ED25519)
-        .expect("every 32 bytes are an Ed25519 seed")
-}
-
-/// The first 16 hexadecimal digits of the hash of a public key.
-pub(crate) fn fingerprint(key: &KeyPair) -> String {
-    format!("{:016x}", quorate_proto::short_hash(&[b"quorate/fingerprint", key.der_bytes()]))
-}
 
 /// Byte-identical at every holder of the secret.
 fn authority(secret: &Secret) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {

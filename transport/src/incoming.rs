@@ -6,8 +6,8 @@
 
 use crate::event::TransportEvent;
 use crate::inbox::{Arrival, Inbox};
+use crate::lock::lock;
 use crate::outbox::PeerStart;
-use crate::shared::lock;
 use bytes::Bytes;
 use quorate_proto::{Instance, Lane};
 use std::sync::Mutex;

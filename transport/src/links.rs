@@ -4,59 +4,15 @@
 //! other node's report of the same link.
 
 use crate::dials::Dialled;
+use crate::link::Link;
+use crate::lock::lock;
 use crate::outbox::GivenUp;
-use crate::peer::{Link, Peer, Traffic};
+use crate::peer::Peer;
 use crate::record::Carried;
-use crate::shared::lock;
+use crate::traffic::{LaneBytes, Packets};
 use quorate_proto::{DialFailure, Instance, Lane, Session, SessionEnd};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-/// Bytes of frames by lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LaneBytes {
-    /// Control lane.
-    pub control: u64,
-    /// Log lane.
-    pub log: u64,
-    /// Gossip packets.
-    pub gossip: u64,
-}
-
-impl LaneBytes {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.control += other.control;
-        self.log += other.log;
-        self.gossip += other.gossip;
-    }
-}
-
-/// Packets that were sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Packets {
-    /// Sent, without the probes that seek the path's MTU.
-    pub sent: u64,
-    /// Not acknowledged in time, so held to be lost; without those probes.
-    pub lost: u64,
-}
-
-impl Packets {
-    pub(crate) fn of(path: &quinn::PathStats) -> Self {
-        let sent = path.sent_packets.saturating_sub(path.sent_plpmtud_probes);
-        Self { sent, lost: path.lost_packets }
-    }
-
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.lost += other.lost;
-    }
-
-    fn since(&self, before: &Self) -> Self {
-        let sent = self.sent.saturating_sub(before.sent);
-        Self { sent, lost: self.lost.saturating_sub(before.lost) }
-    }
-}
 
 /// The state of the way to one peer. Nothing that counts up here ever falls while the peer is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,27 +105,6 @@ pub struct ConnectionReport {
     pub received: LaneBytes,
     /// Gossip packets dropped, because they were too large, could not be sent, or found no room.
     pub gossip_dropped: u64,
-}
-
-fn read(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
-}
-
-impl Traffic {
-    /// Sent, received, and gossip packets dropped.
-    pub(crate) fn counted(&self) -> (LaneBytes, LaneBytes, u64) {
-        let sent = LaneBytes {
-            control: read(&self.control_sent),
-            log: read(&self.log_sent),
-            gossip: read(&self.gossip_sent),
-        };
-        let received = LaneBytes {
-            control: read(&self.control_received),
-            log: read(&self.log_received),
-            gossip: read(&self.gossip_received),
-        };
-        (sent, received, read(&self.gossip_dropped))
-    }
 }
 
 impl LinkReport {

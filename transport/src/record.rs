@@ -3,12 +3,12 @@
 //! Invariant: no total ever falls, whatever connection takes the place of which: a link counts from its beginning to
 //! its end, and what it counted is added to the sum when it ends.
 
-use crate::links::{LaneBytes, Packets};
-use crate::peer::{Link, Peer};
-use crate::shared::lock;
+use crate::link::Link;
+use crate::lock::lock;
+use crate::traffic::{LaneBytes, Packets};
 use quorate_proto::SessionEnd;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// All connections of one peer.
@@ -67,13 +67,13 @@ impl Record {
 
 /// A link that is counted as running until this goes.
 pub(crate) struct Counted<'a> {
-    peer: &'a Peer,
+    peer: &'a Mutex<Record>,
     link: &'a Arc<Link>,
 }
 
 impl<'a> Counted<'a> {
-    pub(crate) fn new(peer: &'a Peer, link: &'a Arc<Link>) -> Self {
-        let mut record = lock(&peer.record);
+    pub(crate) fn new(peer: &'a Mutex<Record>, link: &'a Arc<Link>) -> Self {
+        let mut record = lock(peer);
         record.connections += 1;
         record.running.push(link.clone());
         Self { peer, link }
@@ -82,7 +82,7 @@ impl<'a> Counted<'a> {
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        let mut record = lock(&self.peer.record);
+        let mut record = lock(self.peer);
         record.running.retain(|link| !Arc::ptr_eq(link, self.link));
         record.ended.add(&Carried::by(self.link));
     }

@@ -5,7 +5,8 @@
 
 use crate::event::TransportEvent;
 use crate::frames::{Batch, FrameError, FrameReader};
-use crate::peer::{InUse, Link, Peer};
+use crate::link::{InUse, Link};
+use crate::peer::Peer;
 use crate::refusal::{BUSY_STREAM, NO_ANSWER};
 use crate::shared::Shared;
 use crate::turns::{Room, Turn};

@@ -4,7 +4,7 @@
 //! Fixed in size from the start, fed by whoever reads something anyway, and at most every 100 ms: so it needs no timer,
 //! costs nothing on an idle connection, and tells of the last thirteen seconds of a busy one.
 
-use crate::links::Packets;
+use crate::traffic::Packets;
 use std::time::{Duration, Instant};
 
 /// Samples that are kept: enough that one of them is the worst in a hundred.

@@ -3,7 +3,7 @@
 //! A secret is 32 random bytes in the text form `quorate-secret-1:` and 64 hexadecimal digits. It is never
 //! shown: `Debug` prints its fingerprint only. Knows nothing of files.
 
-use crate::identity;
+use crate::keys;
 use hkdf::Hkdf;
 use quorate_proto::NodeKey;
 use rcgen::PublicKeyData as _;
@@ -93,12 +93,12 @@ impl Secret {
     /// authority that is derived from the secret.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        identity::fingerprint(&self.authority_key())
+        keys::fingerprint(&self.authority_key())
     }
 
     /// The key of the certificate authority that every holder of the secret can derive.
     pub(crate) fn authority_key(&self) -> rcgen::KeyPair {
-        identity::key_pair(&self.derive(b"certificate authority", &[]))
+        keys::key_pair(&self.derive(b"certificate authority", &[]))
     }
 
     /// Key material for one purpose.
@@ -136,7 +136,7 @@ impl NodeKeyPair {
     /// The key pair with this seed (32 random bytes).
     #[must_use]
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        let raw = identity::key_pair(&seed).der_bytes().try_into();
+        let raw = keys::key_pair(&seed).der_bytes().try_into();
         let public = NodeKey::from_bytes(raw.expect("an Ed25519 public key has 32 bytes"));
         Self { seed, public }
     }

@@ -5,8 +5,10 @@ use crate::config::Timings;
 use crate::dials::DialBook;
 use crate::doorway::Doorway;
 use crate::event::TransportEvent;
+use crate::link::Life;
+use crate::lock::lock;
 use crate::outbox::GivenUp;
-use crate::peer::{Life, Peer};
+use crate::peer::Peer;
 use crate::refusal::OurSide;
 use crate::turned_away::TurnedAway;
 use crate::turns::Turns;
@@ -15,7 +17,7 @@ use quorate_proto::{Hello, Instance, Moment, NodeKey, limits};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -75,11 +77,6 @@ pub(crate) struct Shared {
     bans: AtomicBool,
     started: Instant,
     numbers: AtomicU64,
-}
-
-/// Locks; a panic in another holder leaves only counters behind, so the poison is ignored.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// What `Shared::new` is made of.

@@ -4,7 +4,7 @@
 //! packet: it no longer knows it. When it is alive all the same, one disk life runs twice (a copied data directory, a cloned
 //! machine, an older copy brought back), and the newcomer must not take the place of the one that is there.
 
-use crate::peer::Link;
+use crate::link::Link;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 

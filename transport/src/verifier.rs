@@ -3,7 +3,7 @@
 //! The checks themselves are rustls' own. What this adds is the text of the refusal, which TLS carries to the
 //! other side too, so that both operators read which secret the other one has.
 
-use crate::identity::AUTHORITY;
+use crate::keys::AUTHORITY;
 use quorate_proto::NodeKey;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
