@@ -232,7 +232,7 @@ fn check_heartbeat(message: &RaftMessage, at: &Standing<'_>) -> Result<(), Guard
     let known = unborn || lists.iter().any(|list| list.contains(&message.from));
     if known && message.term >= at.term && message.commit <= MAX_INDEX {
         // A leader's heartbeat never names more than this replica acknowledged to it. Whether that was so is answered by a
-        // question: see `losses.rs`.
+        // question: see `replica/losses.rs`.
         return Ok(());
     }
     Err(GuardError::OutOfPlace(

@@ -12,7 +12,6 @@ mod guard;
 mod log;
 pub mod log_codec;
 pub mod log_record;
-mod losses;
 mod output;
 mod pacing;
 mod ready;

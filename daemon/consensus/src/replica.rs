@@ -3,15 +3,17 @@
 //! Invariant: promises (votes, acknowledgements) wait in `outstanding` until the caller says that what they promise is
 //! durable. A leader's appends do not wait. Knows nothing of clocks (it is ticked), disks, or what an entry means.
 
+mod losses;
+
 use crate::config::{Recovered, ReplicaConfig, StartError};
 use crate::guard::{self, GuardError, MAX_READS, Standing};
 use crate::log::MemoryLog;
-use crate::losses::Losses;
 use crate::output::{PeerProgress, ProposeError, RaftRole, ReplicaStatus};
 use crate::pacing::Pacing;
 use crate::voters::{self, Awaited};
 use crate::{LogRecord, convert, election, slog_bridge};
 use bytes::Bytes;
+use losses::Losses;
 use quorate_proto::{
     ConfChangeSet, ConfState, HardState, MessageKind, RaftId, RaftMessage, SnapshotMetadata,
 };

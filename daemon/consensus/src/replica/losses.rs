@@ -7,8 +7,8 @@
 //! with no acknowledgement in between, the leader knows. What was acknowledged is what this leader has heard in its term;
 //! a loss that falls between two leaders is not seen. It relies on messages of one peer coming in order.
 
+use super::Replica;
 use crate::guard::GuardError;
-use crate::replica::Replica;
 use quorate_proto::{MessageKind, RaftId, RaftMessage};
 use std::collections::BTreeSet;
 
