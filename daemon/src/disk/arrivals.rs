@@ -6,10 +6,9 @@
 
 use super::durable::fatal;
 use super::files::{Files as _, Machine};
-use super::recovery::Pieces;
-use super::snapshot_file::{Owner, SnapshotReader, SnapshotWriter};
+use super::snapshot_file::{Owner, Pieces, SnapshotReader, SnapshotWriter};
+use super::snapshot_names::{file_name, received};
 use super::snapshot_source::unstamped;
-use super::snapshots::{file_name, received};
 use super::spare::is_full;
 use quorate_proto::{GenesisId, Instance, SnapshotMetadata};
 use quorate_transport::{SnapshotPart, SnapshotPosition};

@@ -4,15 +4,17 @@
 //! creation leaves nothing behind, and a life of which anything is missing was damaged later: it is refused,
 //! never taken for fresh (GENESIS rules 1, 2 and 19).
 
-use super::durable::{self, sync_directory};
+use super::durable;
 use super::error::DiskError;
 use super::files::Machine;
+use super::files::sync_directory;
 use super::identity::{
     Identity, generation_from_file, generation_to_file, running_from_file, running_to_file,
 };
 use super::known_name::KnownName;
 use super::lock::{LOCK, lock, lock_to_read};
 use super::owner::{self, refuse_open_to_others};
+use super::presence::exists;
 use super::reached::{self, Reached};
 use super::segments::STORE;
 use super::spare::is_full;
@@ -413,15 +415,6 @@ fn make_directory(path: &Path) -> Result<(), DiskError> {
         .create(path)
         .and_then(|()| durable::sync_directory_of(path))
         .map_err(|error| DiskError::io("create", path, error))
-}
-
-/// Whether there is something at `path`. An error is not "no".
-pub(super) fn exists(path: &Path) -> Result<bool, DiskError> {
-    match std::fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(DiskError::io("look at", path, error)),
-    }
 }
 
 fn refuse_foreign(root: &Path) -> Result<(), DiskError> {

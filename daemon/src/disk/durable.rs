@@ -2,14 +2,11 @@
 //! old content or the new one, never a mixture; a checksum tells when the disk itself lied.
 
 use super::error;
-use super::files::Files;
-use std::fs::{File, OpenOptions};
+use super::files::{FILE_MODE, Files, sync_directory};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-
-/// Only the daemon's user reads what it keeps: the key is in there.
-const FILE_MODE: u32 = 0o600;
 
 /// Suffix of a file that is being written and does not count yet.
 pub(super) const ASIDE: &str = ".new";
@@ -19,11 +16,6 @@ pub(super) fn aside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ASIDE);
     name.into()
-}
-
-/// Creates (or empties) a file that only its owner can read.
-pub(super) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
 }
 
 /// Writes a new file and syncs it. The directory is the caller's.
@@ -55,12 +47,7 @@ pub(super) fn overwrite(files: &dyn Files, path: &Path, content: &[u8]) -> io::R
     file.sync_data()
 }
 
-/// Makes a rename, creation or removal in `directory` durable.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-/// The same for the directory that holds `path`.
+/// Makes a rename, creation or removal in the directory that holds `path` durable.
 pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
     sync_directory(directory_of(path))
 }

@@ -5,11 +5,16 @@
 //! What a start makes good before it builds on what it read goes through here too; the reading itself does not.
 //! Knows nothing of what the files hold.
 
-use super::durable;
-use super::spare::RETRY;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::Duration;
+
+/// Only the daemon's user reads what it keeps: the key is in there.
+pub(super) const FILE_MODE: u32 = 0o600;
+/// How often a full disk is looked at again: soon enough for people, rare enough to cost nothing.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 
 /// A directory tree that writers change.
 pub(super) trait Files: std::fmt::Debug + Send + Sync {
@@ -45,7 +50,7 @@ pub(super) struct Machine;
 
 impl Files for Machine {
     fn create(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
-        Ok(Box::new(durable::create(path)?))
+        Ok(Box::new(create(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
@@ -61,7 +66,7 @@ impl Files for Machine {
     }
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
-        durable::sync_directory(directory)
+        sync_directory(directory)
     }
 
     fn room(&self, directory: &Path) -> io::Result<u64> {
@@ -86,4 +91,14 @@ impl WritableFile for File {
     fn sync_all(&self) -> io::Result<()> {
         File::sync_all(self)
     }
+}
+
+/// Creates (or empties) a file that only its owner can read.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
+}
+
+/// Makes a rename, creation or removal in `directory` durable.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }

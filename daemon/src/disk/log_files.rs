@@ -4,11 +4,11 @@
 //! Invariant: what is handed on is durable. A process that was killed leaves writes and names that this one reads and that the
 //! next power cut would take away.
 
-use super::data_dir::exists;
 use super::durable::unseal;
 use super::error::DiskError;
 use super::files::{Files, WritableFile};
 use super::identity::Identity;
+use super::presence::exists;
 use super::reached::LogPlace;
 use super::segments::{Current, Layout, STORE, STORE_MARK, file_name, number_of};
 use quorate_consensus::log_codec::fold::LogFold;

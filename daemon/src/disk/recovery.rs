@@ -9,11 +9,9 @@ use super::error::DiskError;
 use super::files::{Files, Machine};
 use super::identity::Identity;
 use super::log_files::{self, LogFiles};
-use super::segments::{SegmentSizes, Segments};
-use super::snapshot_file::SnapshotReader;
-use super::snapshots::{self, Named};
-use super::writer::META;
-use bytes::Bytes;
+use super::segments::{META, OpenLog, SegmentSizes, Segments};
+use super::snapshot_file::{Pieces, SnapshotReader};
+use super::snapshot_names::{self, Named};
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::fold::{FoldError, LogFold, LogState};
 use quorate_proto::{Entry, FoundingState, GenesisId, HardState, SnapshotMetadata};
@@ -43,15 +41,6 @@ pub(crate) struct RecoveredGroup<M> {
     /// The log's first position: index, term.
     pub(crate) reset: (u64, u64),
 }
-
-/// The log, open for appending.
-#[derive(Debug)]
-pub(crate) struct OpenLog {
-    pub(super) segments: Segments,
-}
-
-/// The chunks of a snapshot, read from the disk as they are asked for.
-pub(crate) type Pieces<'a> = &'a mut dyn Iterator<Item = Bytes>;
 
 /// Recovers the replica of this life. `restore` makes a state of a snapshot's chunks, or says why not.
 ///
@@ -94,7 +83,7 @@ pub(super) fn recover_with<M>(
     }
     let stamp = genesis.unwrap_or_default();
     // The log is reset below because of a received snapshot: the name of that file must outlive the power.
-    let names = snapshots::directory(&life);
+    let names = snapshot_names::directory(&life);
     files.sync_directory(&names).map_err(|error| DiskError::io("sync", &names, error))?;
     let mut segments = Segments::new(&life, identity.instance, stamp, sizes, layout, files);
     let chosen = choose(&life, identity, genesis, fold, &restore, &mut notes)?;
@@ -119,9 +108,9 @@ fn choose<M>(
     restore: &impl Fn(Pieces<'_>) -> Result<M, String>,
     notes: &mut Vec<String>,
 ) -> Result<Option<Chosen<M>>, DiskError> {
-    let directory = snapshots::directory(life);
-    snapshots::clear_leftovers(&directory)?;
-    let listed = snapshots::list(&directory)
+    let directory = snapshot_names::directory(life);
+    snapshot_names::clear_leftovers(&directory)?;
+    let listed = snapshot_names::list(&directory)
         .map_err(|error| DiskError::io("list the snapshots in", &directory, error))?;
     let had_log = fold.is_some();
     let fold = fold.unwrap_or_default();
@@ -218,7 +207,7 @@ fn note_passed(passed: Vec<Passed>, notes: &mut Vec<String>) -> Result<(), DiskE
     for Passed { path, why, broken } in passed {
         notes.push(format!("{} is passed over: {why}; the log makes up for it", path.display()));
         if broken {
-            snapshots::set_aside(&path)?;
+            snapshot_names::set_aside(&path)?;
         }
     }
     Ok(())

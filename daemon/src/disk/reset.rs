@@ -3,10 +3,11 @@
 //! Invariant: the marker goes last, so a reset that was killed half-way leaves a host that is still not fresh. Only with the rights of
 //! the data's owner (`owner`).
 
-use super::data_dir::{exists, read_life};
-use super::durable::sync_directory;
+use super::data_dir::read_life;
 use super::error::DiskError;
+use super::files::sync_directory;
 use super::lock::lock;
+use super::presence::exists;
 use super::{founding_file, marker, owner, reached};
 use quorate_proto::{ClusterName, GenesisId};
 use std::path::Path;

@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The only group so far.
+pub(super) const META: u32 = 0;
+
 /// How large segments are made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SegmentSizes {
@@ -113,6 +116,12 @@ pub(super) struct Segments {
     layout: Layout,
     spares: Option<SpareMaker>,
     buffer: Vec<u8>,
+}
+
+/// The log, open for appending.
+#[derive(Debug)]
+pub(crate) struct OpenLog {
+    pub(super) segments: Segments,
 }
 
 impl Segments {

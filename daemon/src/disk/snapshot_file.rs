@@ -2,6 +2,7 @@
 //! Cut or changed anywhere, it is refused whole.
 
 use super::durable;
+use super::files::create;
 use bytes::Bytes;
 use quorate_proto::{GenesisId, Instance, Message as _, SnapshotMetadata, limits};
 use std::fs::File;
@@ -17,6 +18,9 @@ const MAX_HEAD: usize = 64 * 1024;
 const BUFFER: usize = 64 * 1024;
 /// A snapshot being written is synced whenever so much is new: a GiB in the page cache would hold up the log's next sync.
 const SYNC_EVERY: u64 = 32 * 1024 * 1024;
+
+/// The chunks of a snapshot, read from the disk as they are asked for.
+pub(crate) type Pieces<'a> = &'a mut dyn Iterator<Item = Bytes>;
 
 /// Whose snapshot it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +86,7 @@ impl SnapshotWriter {
         if head.len() > MAX_HEAD {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "metadata above its bound"));
         }
-        let mut file = BufWriter::with_capacity(BUFFER, durable::create(aside)?);
+        let mut file = BufWriter::with_capacity(BUFFER, create(aside)?);
         file.write_all(MARK)?;
         let mut writer = Self { file, chain: 0, count: 0, unsynced: 0 };
         writer.put(&head)?;

@@ -5,10 +5,10 @@
 
 use super::arrivals::Arrivals;
 use super::data_dir::DataDir;
-use super::durable::{ASIDE, fatal, sync_directory};
-use super::error::DiskError;
-use super::files::Files;
+use super::durable::fatal;
+use super::files::{Files, sync_directory};
 use super::snapshot_file::{self, Owner};
+use super::snapshot_names::{directory, file_name, list, received};
 use super::snapshot_source::SnapshotSource;
 use super::spare::is_full;
 use bytes::Bytes;
@@ -22,9 +22,6 @@ use std::time::SystemTime;
 const KEPT: usize = 2;
 /// Snapshots that may wait: one taken here and one received, twice.
 const QUEUE: usize = 4;
-/// Suffix of a file that was found damaged and set aside for whoever wants to look.
-const DAMAGED: &str = ".damaged";
-
 /// A snapshot to be made durable.
 pub(crate) struct SnapshotJob {
     /// The cluster it belongs to.
@@ -110,11 +107,6 @@ pub(crate) fn of(dir: &DataDir) -> PathBuf {
     directory(&dir.life())
 }
 
-/// Where snapshots of a life are.
-pub(super) fn directory(life: &Path) -> PathBuf {
-    life.join("snapshots")
-}
-
 /// Makes a snapshot durable, then removes what is older than the newest two. A failed write or sync other than
 /// "no space" ends the process.
 pub(super) fn keep(
@@ -171,65 +163,7 @@ pub(super) fn count_received(
     Ok(())
 }
 
-/// Where a snapshot is received. A start removes what is left of it.
-pub(super) fn received(directory: &Path, file: u64) -> PathBuf {
-    directory.join(format!("received-{file}{ASIDE}"))
-}
-
-pub(super) fn file_name(metadata: &SnapshotMetadata) -> String {
-    format!("snapshot-{:020}-{:020}", metadata.index, metadata.term)
-}
-
-/// A snapshot by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) index: u64,
-    pub(super) term: u64,
-    pub(super) path: PathBuf,
-}
-
-/// All snapshots that count, newest first.
-pub(super) fn list(directory: &Path) -> io::Result<Vec<Named>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let numbers =
-            name.to_str().and_then(|name| name.strip_prefix("snapshot-")).and_then(|name| {
-                let (index, term) = name.split_once('-')?;
-                Some((index.parse().ok()?, term.parse().ok()?))
-            });
-        if let Some((index, term)) = numbers {
-            found.push(Named { index, term, path: entry.path() });
-        }
-    }
-    found.sort_by_key(|named| std::cmp::Reverse((named.index, named.term)));
-    Ok(found)
-}
-
 /// When the newest snapshot was written; none before the first.
 pub(crate) fn newest_at(directory: &Path) -> Option<SystemTime> {
     list(directory).ok()?.first()?.path.metadata().ok()?.modified().ok()
-}
-
-/// Removes what never counted and what was set aside at earlier starts.
-pub(super) fn clear_leftovers(directory: &Path) -> Result<(), DiskError> {
-    let clear = || -> io::Result<()> {
-        for entry in std::fs::read_dir(directory)? {
-            let path = entry?.path();
-            let name = path.to_string_lossy();
-            if name.ends_with(ASIDE) || name.ends_with(DAMAGED) {
-                std::fs::remove_file(&path)?;
-            }
-        }
-        Ok(())
-    };
-    clear().map_err(|error| DiskError::io("clear leftovers in", directory, error))
-}
-
-/// Takes a damaged file out of the count; it stays until the next start.
-pub(super) fn set_aside(path: &Path) -> Result<(), DiskError> {
-    let mut to = path.as_os_str().to_owned();
-    to.push(DAMAGED);
-    std::fs::rename(path, &to).map_err(|error| DiskError::io("set aside", path, error))
 }

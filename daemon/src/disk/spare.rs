@@ -5,15 +5,13 @@
 //! again each second and tells when there is room.
 
 use super::durable;
-use super::files::{Files, WritableFile};
-use super::writer::{Completed, Report};
+use super::files::{Files, RETRY, WritableFile};
+use super::report::{Completed, Report};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often a full disk is looked at again: soon enough for people, rare enough to cost nothing.
-pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// How often a disk with room is looked at: others fill it too, and a full one should be told of before the log needs it.
 const LOOK: Duration = Duration::from_secs(10);
 /// Space that is left to others (and to the founding state) when a segment is made.

@@ -7,21 +7,19 @@ use super::data_dir::DataDir;
 use super::durable::fatal;
 use super::files::{Files, Machine};
 use super::reached::{self, LogPlace, Reached};
-use super::recovery::OpenLog;
-use super::segments::Segments;
+use super::report::{Callback, Completed, Report};
+use super::segments::{META, OpenLog, Segments};
 use super::spare::{SpareMaker, is_full};
-use super::{founding_file, marker, snapshots};
+use super::{founding_file, marker, snapshot_names, snapshots};
 use quorate_consensus::LogRecord;
 use quorate_node::{DiskStep, Write, disk_steps};
 use quorate_proto::{ClusterName, Entry, FoundingState, Generation, Instance};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The only group so far.
-pub(super) const META: u32 = 0;
 /// Writes that may wait. The node has few in flight per turn (raft bounds them), so this is only reached when the disk
 /// stands still for many seconds; then the loop waits too, because nothing it does could be made durable.
 const QUEUE: usize = 4096;
@@ -30,35 +28,6 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// A stop waits for the last writes so long: seconds beyond this are a disk that is full or hangs.
 const LAST_WRITES: Duration = Duration::from_secs(1);
-
-/// What the disk tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Completed {
-    /// The write with this number and all before it are durable.
-    Durable {
-        /// The node's number.
-        number: u64,
-    },
-    /// There is no room (any more, or again) for the log to grow.
-    DiskFull(bool),
-}
-
-/// Where the disk tells it; shared by the writer and the maker of spares.
-#[derive(Clone)]
-pub(super) struct Report(Arc<Mutex<Callback>>);
-
-/// Called on the disk's threads; must not block.
-pub(crate) type Callback = Box<dyn Fn(Completed) + Send>;
-
-impl Report {
-    pub(super) fn new(report: Callback) -> Self {
-        Self(Arc::new(Mutex::new(report)))
-    }
-
-    pub(super) fn tell(&self, completed: Completed) {
-        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(completed);
-    }
-}
 
 /// The handle of the thread. Dropping it has the thread finish what is queued, unless the disk has no room for it or does
 /// not answer: then what is left goes with the process, which loses nothing, because nothing was told of it.
@@ -189,7 +158,7 @@ impl WriteLoop {
                 }
                 DiskStep::Founding(state) => self.write_founding(&state)?,
                 DiskStep::Snapshot(file, metadata) => {
-                    let directory = snapshots::directory(&self.life);
+                    let directory = snapshot_names::directory(&self.life);
                     self.until_there_is_room("naming a snapshot in", &directory, |this| {
                         snapshots::count_received(&*this.files, &directory, file, &metadata)
                     })?;

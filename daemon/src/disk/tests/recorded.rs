@@ -1,9 +1,8 @@
 //! A disk that writes down every operation, so that the power can be cut between any two of them: what was synced is there
 //! then, of the rest any part, each sector by itself, as a real disk may have it. It can fail any one operation.
 
-use super::super::durable;
-use super::super::files::{Files, WritableFile};
-use super::super::writer::Completed;
+use super::super::files::{Files, WritableFile, create};
+use super::super::report::Completed;
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -382,7 +381,7 @@ impl Inode {
 fn put<'a>(root: &Path, files: impl Iterator<Item = (&'a PathBuf, &'a Vec<u8>)>) {
     clear(root);
     for (path, content) in files {
-        durable::create(path).expect("created").write_all(content).expect("written");
+        create(path).expect("created").write_all(content).expect("written");
     }
 }
 
