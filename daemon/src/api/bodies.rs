@@ -4,9 +4,8 @@
 //! is answered; what does not come in time, or finds no places, is answered with a word. What takes no body has none read.
 //! Knows nothing of what the bodies say.
 
+use super::failure::{Failure, failed, refusal};
 use super::holdings;
-use super::keyspace::Failure;
-use super::routes::{failed, refusal};
 use crate::crowds::{Places, Shared};
 use crate::doors::Doors;
 use axum::body::{Body, HttpBody};

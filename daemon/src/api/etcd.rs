@@ -2,7 +2,8 @@
 //! converted here; the work is in deadlines, limits and etcd's exact words.
 
 use super::bodies::MESSAGE;
-use super::keyspace::{self, Failure};
+use super::failure::Failure;
+use super::keyspace;
 use crate::doors::Doors;
 use axum::body::Body;
 use axum::extract::State;

@@ -3,6 +3,9 @@
 
 use quorate_proto::ResponseHeader;
 
+/// The etcd whose interface this is; tools compare it.
+pub(super) const ETCD_VERSION: &str = "3.4.0";
+
 /// `MemberListRequest`, `StatusRequest`: what is asked is the method's name.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 pub(super) struct Empty {}

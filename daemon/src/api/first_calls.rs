@@ -2,11 +2,9 @@
 //! from what the loop shows, without asking it. And what is not served, which is named.
 
 use super::etcd_words::{
-    AlarmMember, AlarmRequest, AlarmResponse, Empty, EtcdMember, HealthCheckRequest,
+    AlarmMember, AlarmRequest, AlarmResponse, ETCD_VERSION, Empty, EtcdMember, HealthCheckRequest,
     HealthCheckResponse, MemberListResponse, StatusResponse,
 };
-use super::paths::serves;
-use super::routes::ETCD_VERSION;
 use crate::doors::Doors;
 use axum::Json;
 use axum::body::Body;
@@ -153,10 +151,11 @@ pub(super) async fn authenticate(request: Request<Body>) -> Response<Body> {
     .await
 }
 
-/// `grpc.health.v1.Health/Check`.
+/// `grpc.health.v1.Health/Check`. `serves`: whether there is a service of a name.
 pub(super) async fn check(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
+    serves: fn(&str) -> bool,
 ) -> Response<Body> {
     unary(request, |question: HealthCheckRequest| {
         if !question.service.is_empty() && !serves(&question.service) {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::routes::refusal;
+use super::failure::refusal;
 
 /// What a door lets in.
 #[derive(Debug, Clone)]

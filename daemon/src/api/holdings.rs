@@ -3,8 +3,7 @@
 //! What stays true: a body's places are held until the loop has let go of the request, also where its client has gone before that; an
 //! answer's until its last byte was handed to the kernel. One connection holds half of all bodies at most. Knows nothing of HTTP's frames.
 
-use super::keyspace::Failure;
-use super::routes::failed;
+use super::failure::{Failure, NoRoom, failed};
 use crate::clock;
 use crate::crowds::{Crowds, Held, Places, Shared};
 use axum::body::{Body, HttpBody};
@@ -47,15 +46,6 @@ struct Holdings {
     connection: Arc<Connection>,
     body: Mutex<Option<Arc<Shared>>>,
     answer: Mutex<Option<Held>>,
-}
-
-/// Why an answer is not given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoRoom {
-    /// Other answers have the places.
-    Now,
-    /// It would take more than half of all places.
-    Ever,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

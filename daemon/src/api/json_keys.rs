@@ -1,10 +1,10 @@
 //! `/v1/kv` in JSON, for curl and whatever has no etcd client: read, write and delete, the last two on condition that the
 //! key is still as it was read. The pages are those of [`super::key_pages`].
 
+use super::failure::{Failure, failed, refusal};
 use super::key_pages::{KeysPage, given, range};
-use super::keyspace::{self, Failure};
+use super::keyspace;
 use super::parameters::{Flag, Parameters, Patience, Whole};
-use super::routes::{failed, refusal};
 use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;

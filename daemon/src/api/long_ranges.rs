@@ -3,8 +3,9 @@
 //! A replica gives such an answer as a whole; a node that is none gives the same, only later. What is gathered holds places from
 //! the first page on. Knows nothing of who asked, nor of where the answers come from.
 
+use super::failure::Failure;
 use super::holdings::take_answer;
-use super::keyspace::{Failure, once};
+use super::loop_call::{once, wrong_kind};
 use super::paged_range::PagedRange;
 use crate::doors::Doors;
 use quorate_proto::{
@@ -60,7 +61,7 @@ pub(super) async fn read(
 fn range_of(answer: KvResponse) -> Result<RangeResponse, Failure> {
     match answer.response {
         Some(kv_response::Response::Range(range)) => Ok(range),
-        _ => Err(super::keyspace::wrong_kind()),
+        _ => Err(wrong_kind()),
     }
 }
 

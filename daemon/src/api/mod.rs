@@ -7,8 +7,10 @@
 
 mod authority;
 mod bodies;
+mod door;
 mod etcd;
 mod etcd_words;
+mod failure;
 mod first_calls;
 mod guard;
 mod holdings;
@@ -17,6 +19,7 @@ pub(crate) mod key_pages;
 mod keyspace;
 mod lenient;
 mod long_ranges;
+mod loop_call;
 pub(crate) mod paged_range;
 pub(crate) mod pages;
 mod parameters;

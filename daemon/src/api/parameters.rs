@@ -4,7 +4,7 @@
 //! Whatever is out of its bounds is refused, with a sentence that says what was expected: a number that is taken for another one
 //! would give an answer to a question that nobody asked. Knows nothing of what is asked.
 
-use super::routes::refusal;
+use super::failure::refusal;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;

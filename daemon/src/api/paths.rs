@@ -4,11 +4,10 @@
 //! What stays true: on a door without the keyspace whatever is not [`Open::Everywhere`] is refused before its handler runs,
 //! so that such a door is read-only whatever a handler does.
 
-use super::keyspace::Failure;
-use super::routes::{failed, refusal};
+use super::failure::{Failure, failed, refusal};
 use super::{KV_PATH, bodies, etcd, first_calls, json_keys, routes, streams, wait};
 use crate::doors::Doors;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
@@ -171,7 +170,9 @@ pub(super) const GRPC: &[GrpcMethod] = &[
         post(first_calls::authenticate)
     }),
     first("/grpc.health.v1.Health/Check", "SERVING when the node is quorate.", || {
-        post(first_calls::check)
+        post(async |doors: State<Arc<Doors>>, request: Request| {
+            first_calls::check(doors, request, serves).await
+        })
     }),
 ];
 

@@ -1,68 +1,25 @@
 //! The answers of the paths in [`super::paths`]: one function each, which turns what the loop shows or says into a page.
 
-use super::guard::{self, Guard};
-use super::keyspace::{self, Failure};
+use super::etcd_words::ETCD_VERSION;
+use super::failure::{failed, refusal};
 use super::pages::{
-    EventPage, GivenUpPage, HealthPage, MemberPage, OpinionPage, PingPage, RefusalPage, StatusPage,
+    EventPage, GivenUpPage, HealthPage, MemberPage, OpinionPage, PingPage, StatusPage,
 };
 use super::parameters::{Flag, Parameters, Patience, Whole};
-use super::{PROTOBUF, bodies, etcd, paths};
+use super::{PROTOBUF, keyspace};
 use crate::doors::{Call, Doors, LINKS_PATIENCE, PATIENCE, PINGS, PingFailure};
 use crate::journal::lost_lines;
 use crate::machine::Machine;
 use crate::metrics;
-use axum::extract::{Request, State};
+use axum::Json;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use quorate_node::status::State as NodeState;
 use quorate_proto::{KvRequest, Message};
 use serde::Deserialize;
 use std::sync::Arc;
-
-/// The etcd whose interface this is; tools compare it.
-pub(super) const ETCD_VERSION: &str = "3.4.0";
-
-/// A door: all paths behind the guard.
-pub(super) fn router(doors: Arc<Doors>, guard: Guard) -> Router {
-    paths::router(&doors)
-        .layer(middleware::from_fn_with_state(guard, guard::check))
-        .with_state(doors)
-}
-
-/// What those get for whom a full door has no connection: that the daemon lives, what is wrong, and else "busy".
-pub(super) fn full(doors: Arc<Doors>, guard: Guard) -> Router {
-    let busy = async |request: Request| -> Response {
-        let text = "as many connections as there may be are open at this door; nothing was changed. Try again";
-        match bodies::is_grpc(&request) {
-            true => etcd::refused(&Failure::Busy),
-            false => refusal(StatusCode::SERVICE_UNAVAILABLE, "busy", text).into_response(),
-        }
-    };
-    Router::new()
-        .route("/livez", get(async || "ok\n"))
-        .route("/v1/status", get(status))
-        .route("/v1/why", get(why))
-        .fallback(busy)
-        .layer(middleware::from_fn_with_state(guard, guard::check))
-        .with_state(doors)
-}
-
-/// A refusal as JSON.
-pub(super) fn refusal(
-    status: StatusCode,
-    code: &str,
-    error: &str,
-) -> (StatusCode, Json<RefusalPage>) {
-    (status, Json(RefusalPage { code: code.to_owned(), error: error.to_owned(), detail: None }))
-}
-
-pub(super) fn failed(failure: &Failure) -> Response {
-    let (status, page) = failure.page();
-    (status, Json(page)).into_response()
-}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

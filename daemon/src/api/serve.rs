@@ -8,7 +8,7 @@ use super::guard::Guard;
 use super::holdings::Connection;
 use super::lenient::Lenient;
 use super::stalls::Stalls;
-use super::{UnixDoor, routes};
+use super::{UnixDoor, door};
 use crate::clock;
 use crate::crowds::{DoorCrowds, Shared};
 use crate::doors::{Closing, Doors};
@@ -144,8 +144,8 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
         .saturating_add(TURNED_AWAY);
     // Each request has it several times.
     let doors = Arc::new(doors);
-    let full = routes::full(Arc::clone(&doors), guard.clone());
-    let router = routes::router(doors, guard);
+    let full = door::full(Arc::clone(&doors), guard.clone());
+    let router = door::router(doors, guard);
     let mut connections = JoinSet::new();
     let asked = closing.clone().asked();
     tokio::pin!(asked);

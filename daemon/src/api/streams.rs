@@ -3,9 +3,8 @@
 //! A slow client costs one line of memory: the next line is fetched when the one before is taken. A stream ends when its
 //! door closes; of each door there are only so many.
 
-use super::keyspace::Failure;
+use super::failure::{Failure, failed};
 use super::pages::{EventPage, HealthPage};
-use super::routes::failed;
 use crate::clock;
 use crate::crowds::Held;
 use crate::doors::{Closing, Doors};

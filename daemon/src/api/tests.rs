@@ -450,14 +450,14 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
     let second = super::keyspace::ask(&doors, request(), Duration::from_secs(60));
     let stopping = async {
         drop(inbox);
-        super::keyspace::Failure::Stopping
+        super::failure::Failure::Stopping
     };
     let (first, second, _) = tokio::join!(biased; first, second, stopping);
-    assert_eq!(first.unwrap_err(), super::keyspace::Failure::FateUnknown);
-    assert_eq!(second.unwrap_err(), super::keyspace::Failure::Busy);
+    assert_eq!(first.unwrap_err(), super::failure::Failure::FateUnknown);
+    assert_eq!(second.unwrap_err(), super::failure::Failure::Busy);
     // From here on nothing is taken any more.
     let third = super::keyspace::ask(&doors, request(), Duration::from_secs(60)).await;
-    assert_eq!(third.unwrap_err(), super::keyspace::Failure::Stopping);
+    assert_eq!(third.unwrap_err(), super::failure::Failure::Stopping);
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! `/v1/wait`: returns when the cluster is quorate, when it has all its voters, or when an epoch is reached.
 
-use super::keyspace::{self, Failure};
+use super::failure::{Failure, refusal};
+use super::loop_call::{self, LONGEST};
 use super::pages::WaitPage;
 use super::parameters::{Flag, Parameters};
-use super::routes::refusal;
 use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
@@ -33,15 +33,15 @@ pub(super) async fn wait(
     Parameters(query): Parameters<WaitQuery>,
 ) -> Response {
     let limit = match query.timeout.map(Duration::try_from_secs_f64) {
-        None => keyspace::LONGEST,
-        Some(Ok(limit)) => limit.min(keyspace::LONGEST),
+        None => LONGEST,
+        Some(Ok(limit)) => limit.min(LONGEST),
         Some(Err(_)) => return usage("timeout is seconds, such as 30 or 0.5"),
     };
     let all_live = query.all_live.0;
     match (query.epoch, query.quorate.0, query.voters.0) {
         (Some(epoch), false, false) => {
             let waited =
-                keyspace::wait_epoch(&doors, HealthEpoch::new(epoch), all_live, limit).await;
+                loop_call::wait_epoch(&doors, HealthEpoch::new(epoch), all_live, limit).await;
             let whom = if all_live { "on all live nodes" } else { "on this node" };
             let here = doors.status.borrow().view.epoch;
             let late = format!(

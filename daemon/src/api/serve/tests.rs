@@ -5,7 +5,7 @@ use crate::api::guard::Guard;
 use crate::api::holdings::{Connection, take_answer};
 use crate::api::pages::RefusalPage;
 use crate::api::tests::{Stage, get_at, refuse};
-use crate::api::{open_unix, routes, serve_unix};
+use crate::api::{door, open_unix, serve_unix};
 use crate::crowds::{Crowds, DoorCrowds, Places, Users};
 use crate::doors::{Closing, Doors};
 use axum::body::Body;
@@ -53,7 +53,7 @@ fn pipe(
     patience: Patience,
 ) -> (tokio::task::JoinHandle<()>, tokio::io::DuplexStream) {
     let (near, far) = tokio::io::duplex(256);
-    let router = routes::router(Arc::new(stage.doors.clone()), Guard { names: None });
+    let router = door::router(Arc::new(stage.doors.clone()), Guard { names: None });
     let closing = stage.doors.closing.clone();
     let client = Connection::new(&stage.doors.crowds);
     (tokio::spawn(connection(near, router, client, closing, patience)), far)

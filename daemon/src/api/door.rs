@@ -1,0 +1,37 @@
+//! A door: all paths behind the guard, and what is left of it for those for whom it is full.
+
+use super::failure::{Failure, refusal};
+use super::guard::{self, Guard};
+use super::{bodies, etcd, paths, routes};
+use crate::doors::Doors;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+use std::sync::Arc;
+
+/// A door: all paths behind the guard.
+pub(super) fn router(doors: Arc<Doors>, guard: Guard) -> Router {
+    paths::router(&doors)
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(doors)
+}
+
+/// What those get for whom a full door has no connection: that the daemon lives, what is wrong, and else "busy".
+pub(super) fn full(doors: Arc<Doors>, guard: Guard) -> Router {
+    let busy = async |request: Request| -> Response {
+        let text = "as many connections as there may be are open at this door; nothing was changed. Try again";
+        match bodies::is_grpc(&request) {
+            true => etcd::refused(&Failure::Busy),
+            false => refusal(StatusCode::SERVICE_UNAVAILABLE, "busy", text).into_response(),
+        }
+    };
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/v1/status", get(routes::status))
+        .route("/v1/why", get(routes::why))
+        .fallback(busy)
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(doors)
+}

@@ -1,0 +1,65 @@
+//! One question to the loop: how long it may take, and what its answer means, or that there is none.
+
+use super::failure::Failure;
+use super::holdings;
+use crate::doors::{Call, Doors};
+use quorate_meta::Meta;
+use quorate_node::{ClientReply, ClientRequest};
+use quorate_proto::{HealthEpoch, KvError, KvRequest, KvResponse, Message as _, Refusal, limits};
+use std::time::Duration;
+
+/// Past the deadline the loop answers by itself; if it does not within this, the door does.
+const LOOP_GRACE: Duration = Duration::from_secs(2);
+/// Longest deadline that a client can ask for.
+pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Asks the keyspace as far as one answer goes.
+pub(super) async fn once(
+    doors: &Doors,
+    request: KvRequest,
+    deadline: Duration,
+) -> Result<KvResponse, Failure> {
+    if request.encoded_len() > limits::CLIENT_REQUEST {
+        return Err(Failure::Kv(KvError::RequestTooLarge));
+    }
+    match client(doors, ClientRequest::Kv(request), deadline).await? {
+        ClientReply::Kv(response) => Ok(response),
+        ClientReply::Epoch(_) => Err(wrong_kind()),
+        ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
+    }
+}
+
+/// Waits for an epoch.
+pub(crate) async fn wait_epoch(
+    doors: &Doors,
+    epoch: HealthEpoch,
+    all_live: bool,
+    deadline: Duration,
+) -> Result<HealthEpoch, Failure> {
+    match client(doors, ClientRequest::WaitEpoch { epoch, all_live }, deadline).await? {
+        ClientReply::Epoch(epoch) => Ok(epoch),
+        ClientReply::Kv(_) => Err(wrong_kind()),
+        ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
+    }
+}
+
+async fn client(
+    doors: &Doors,
+    request: ClientRequest,
+    deadline: Duration,
+) -> Result<ClientReply, Failure> {
+    let deadline = deadline.min(LONGEST);
+    let writes = matches!(&request, ClientRequest::Kv(request) if !Meta::is_read_only(request));
+    let body = holdings::body();
+    let call = |reply| Call::Client { request, deadline, reply, body };
+    let answered = doors.ask(deadline + LOOP_GRACE, call).await;
+    answered.map_err(|failure| Failure::of_call(failure, writes))
+}
+
+fn refused(doors: &Doors, refusal: Refusal) -> Failure {
+    Failure::of(refusal, doors.status.borrow().leader.is_some())
+}
+
+pub(super) fn wrong_kind() -> Failure {
+    Failure::Other("the answer is of another kind than the question".to_owned())
+}
