@@ -3,10 +3,10 @@
 
 use crate::askers::Askers;
 use crate::bulk::Bulk;
-use crate::clock;
+use crate::clock::{self, wall_unix_ms};
 use crate::crowds::Crowds;
 use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
-use crate::doors::{PingFailure, Pings, wall_unix_ms};
+use crate::doors::{PingFailure, Pings};
 use crate::feed::{EventRing, Feed};
 use crate::journal::NOTICE;
 use crate::large_reads::LargeReads;
@@ -14,7 +14,6 @@ use crate::link_line::LinkLine;
 use crate::pings;
 use crate::resolve;
 use crate::seeds::OwnHost;
-use crate::turns::Ended;
 use bytes::Bytes;
 use quorate_meta::Meta;
 use quorate_node::{ForwardFailure, Input, Node, Output, Status};
@@ -25,6 +24,20 @@ use quorate_transport::{RequestFailure, Transport, TransportEvent};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+
+/// How the loop ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// As asked.
+    Stopped,
+    /// The node must not go on. `again`: another start may go better.
+    Halted {
+        /// Why, and what helps.
+        reason: String,
+        /// Whether it may start again by itself.
+        again: bool,
+    },
+}
 
 /// The hands of the loop.
 pub(crate) struct Carrier {

@@ -3,7 +3,7 @@
 
 use quorate_proto::Moment;
 use rustix::time::{ClockId, clock_gettime};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now, on the boot-time clock.
 pub(crate) fn now() -> Moment {
@@ -16,4 +16,10 @@ pub(crate) fn now() -> Moment {
 /// How long from now until `at`; zero when it has passed.
 pub(crate) fn until(at: Moment) -> Duration {
     at.since(now())
+}
+
+/// The wall clock in milliseconds since 1970; for display only.
+pub(crate) fn wall_unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

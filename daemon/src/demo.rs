@@ -7,6 +7,8 @@
 mod crash;
 mod daemon;
 mod figures;
+mod heard;
+mod patience;
 mod place;
 mod screen;
 mod stage;

@@ -3,7 +3,7 @@
 //! The loop owns the other ends: it answers every [`Call`] exactly once (a caller that went away has closed its
 //! reply), and publishes status, health and events. Knows nothing of HTTP, sockets or the node's insides.
 
-use crate::clock;
+use crate::clock::{self, wall_unix_ms};
 use crate::crowds::{Crowds, Shared};
 use crate::feed::{EventRing, Feed};
 use crate::interfaces;
@@ -14,7 +14,7 @@ use quorate_transport::Transport;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -92,12 +92,6 @@ impl Started {
         let after = i128::from(moment.as_micros()) - i128::from(self.moment.as_micros());
         u64::try_from(i128::from(self.wall_unix_ms) + after / 1000).unwrap_or(0)
     }
-}
-
-/// The wall clock in milliseconds since 1970; for display only.
-pub(crate) fn wall_unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Everything that a door needs; cheap to clone, one clone for each door.

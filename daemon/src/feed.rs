@@ -4,7 +4,7 @@
 //! line; a slow one skips to the oldest that is left. Nothing ever queues for a subscriber, and the loop never
 //! waits for one.
 
-use crate::doors::wall_unix_ms;
+use crate::clock::wall_unix_ms;
 use quorate_node::Event;
 use quorate_proto::{HealthChange, HealthDelta, HealthEpoch, HealthView};
 use std::collections::VecDeque;

@@ -5,13 +5,13 @@
 //! READY is said once the daemon serves locally; being quorate is another matter.
 
 use crate::api;
-use crate::carry::{Carrier, Hands};
+use crate::carry::{Carrier, Ended, Hands};
 use crate::cli::RunOptions;
 use crate::clock;
 use crate::config::{Config, Environment};
 use crate::crowds::Crowds;
 use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
-use crate::doors::{CALLS, Closing, Doors, SharedLinks, Started, TurnedAway, wall_unix_ms};
+use crate::doors::{CALLS, Closing, Doors, SharedLinks, Started, TurnedAway};
 use crate::feed::{EventRing, Feed};
 use crate::journal;
 use crate::last_error;
@@ -19,7 +19,7 @@ use crate::late_address;
 use crate::reload::Reload;
 use crate::seeds::OwnHost;
 use crate::service::Service;
-use crate::turns::{Ended, Loop, Sources};
+use crate::turns::{Loop, Sources};
 use quorate_meta::Meta;
 use quorate_node::{Boot, MadeOn, Node, NodeConfig, Output, RecoveredLog};
 use quorate_proto::{
@@ -257,7 +257,7 @@ async fn serve(
     let snapshots = Arc::new(SnapshotKeeper::spawn(&dir)?);
     let names = [environment.hostname.as_str(), config.host.name.as_str()];
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
-    let (feed, events) = (Feed::new(wall_unix_ms()), EventRing::new());
+    let (feed, events) = (Feed::new(clock::wall_unix_ms()), EventRing::new());
     let crowds = Crowds::default();
     let hands = Hands {
         transport: transport.clone(),
@@ -274,7 +274,7 @@ async fn serve(
     };
     let log = recovered.group.map(log_of);
     let boot = Boot { config: node_config(&config, &dir, boot_nonce), founding, marker, log };
-    let (node, first) = Node::start(clock::now(), wall_unix_ms(), boot);
+    let (node, first) = Node::start(clock::now(), clock::wall_unix_ms(), boot);
     let (show, status) = watch::channel(Arc::new(node.status(clock::now())));
     threads.spawn(note_name(status.clone(), dir.known_name()));
     let (keep_open, closing) = Closing::new();

@@ -4,12 +4,13 @@
 //! that takes longer than half a tick of consensus is logged with what it took. Never waits for anything inside a turn.
 
 use crate::askers::Local;
-use crate::carry::Carrier;
-use crate::doors::{Call, wall_unix_ms};
+use crate::carry::{Carrier, Ended};
+use crate::clock::{self, wall_unix_ms};
+use crate::disk::Completed;
+use crate::doors::Call;
 use crate::journal::NOTICE;
 use crate::service::Service;
 use crate::waiting::Waiting;
-use crate::{clock, disk::Completed};
 use quorate_node::{ClientReply, Input, Node, Output, Status};
 use quorate_proto::{Moment, Refusal, RefusalCode};
 use quorate_transport::TransportEvent;
@@ -36,20 +37,6 @@ pub(crate) struct Sources {
     pub(crate) disk: mpsc::UnboundedReceiver<Completed>,
     /// The wish to stop.
     pub(crate) stop: mpsc::Receiver<()>,
-}
-
-/// How the loop ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// As asked.
-    Stopped,
-    /// The node must not go on. `again`: another start may go better.
-    Halted {
-        /// Why, and what helps.
-        reason: String,
-        /// Whether it may start again by itself.
-        again: bool,
-    },
 }
 
 /// The loop and what it holds.

@@ -1,7 +1,7 @@
 //! How a command ends badly: one exit code and one sentence that names the remedy.
 
 use super::arguments::Format;
-use super::output;
+use super::stderr::complain;
 use crate::api::pages::RefusalPage;
 use std::process::ExitCode;
 
@@ -74,10 +74,10 @@ impl Failure {
     /// Prints it and gives the exit code.
     pub(crate) fn report(self, format: Format) -> ExitCode {
         match format {
-            Format::Table => output::complain(&format!("quorate: {}", self.text)),
+            Format::Table => complain(&format!("quorate: {}", self.text)),
             Format::Json => {
                 let line = serde_json::json!({ "code": self.code, "error": self.text });
-                output::complain(&line.to_string());
+                complain(&line.to_string());
             }
         }
         self.exit.into()

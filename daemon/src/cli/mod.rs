@@ -13,6 +13,7 @@ mod output;
 mod ping;
 mod reading;
 mod show;
+mod stderr;
 mod stdin;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,8 @@ pub(crate) use arguments::{Arguments, Command, DemoOptions, Format, RunOptions};
 pub(crate) use client::Client;
 pub(crate) use exit::Failure;
 pub(crate) use keyspace::ask_once as ask_keyspace;
-pub(crate) use output::{colour, complain};
+pub(crate) use output::colour;
+pub(crate) use stderr::complain;
 
 use arguments::AskOptions;
 use std::process::ExitCode;

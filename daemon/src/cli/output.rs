@@ -28,11 +28,6 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     text(&line)
 }
 
-/// Says something on standard error, with the end of the line. Where nobody can be told, nothing else happens.
-pub(crate) fn complain(text: &str) {
-    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
-}
-
 /// Whether colour helps: only on a terminal, and not for those who said no.
 pub(crate) fn colour() -> bool {
     std::io::stdout().is_terminal()

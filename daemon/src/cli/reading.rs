@@ -6,6 +6,7 @@ use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
 use super::keyspace::{ask, other_kind, typed};
 use super::output;
+use super::stderr::complain;
 use crate::api::key_pages::{KeysPage, range};
 use crate::api::paged_range::PagedRange;
 use bytes::Bytes;
@@ -57,7 +58,7 @@ pub(super) async fn get(
         (Format::Table, all) => output::text(&draw(all))?,
     }
     if answer.more && format == Format::Table {
-        output::complain(&how_to_go_on(&shown, &answer));
+        complain(&how_to_go_on(&shown, &answer));
     }
     Ok(ExitCode::SUCCESS)
 }

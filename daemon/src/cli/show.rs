@@ -8,7 +8,7 @@ use super::format::{Paint, Pen, paint_of, short_time, table};
 use super::links::draw_links;
 use super::output;
 use crate::api::pages::{GivenUpPage, MemberPage, StatusPage, rfc3339};
-use crate::doors::wall_unix_ms;
+use crate::clock::wall_unix_ms;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use super::arguments::{Format, WaitOptions};
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::output;
+use super::stderr::complain;
 use crate::api::pages::WaitPage;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -45,7 +46,7 @@ pub(super) async fn wait(
             Exit::Unreachable if over => return Err(failure),
             Exit::Unreachable => {
                 if !told {
-                    output::complain(&format!("quorate: {}; waiting for it", failure.text));
+                    complain(&format!("quorate: {}; waiting for it", failure.text));
                     told = true;
                 }
                 tokio::time::sleep(RETRY).await;

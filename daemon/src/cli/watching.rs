@@ -7,8 +7,9 @@ use super::exit::{Exit, Failure};
 use super::format::{Paint, Pen, paint_of, short_time};
 use super::output;
 use super::show::draw_members;
+use super::stderr::complain;
 use crate::api::pages::{EventPage, HealthPage, rfc3339};
-use crate::doors::wall_unix_ms;
+use crate::clock::wall_unix_ms;
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -100,7 +101,7 @@ async fn follow(
             Err(failure) if failure.exit != Exit::Unreachable => return Err(failure),
             Err(failure) => {
                 gone()?;
-                output::complain(&format!("quorate: {}; waiting for it", failure.text));
+                complain(&format!("quorate: {}; waiting for it", failure.text));
                 lines = reconnect(client, path, seen.as_deref()).await?;
             }
         }

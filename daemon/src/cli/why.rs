@@ -8,7 +8,7 @@ use super::exit::{Exit, Failure};
 use super::format::{Paint, Pen, short_time};
 use super::output;
 use crate::api::pages::{StatusPage, rfc3339};
-use crate::doors::wall_unix_ms;
+use crate::clock::wall_unix_ms;
 use crate::findings::{Finding, findings};
 use std::fmt::Write as _;
 use std::process::ExitCode;

@@ -1,11 +1,11 @@
 //! The loss of the leader and its return, under two clients that write without a pause.
 
 use super::figures::{Figures, longest_gap};
+use super::heard::{Heard, What};
+use super::patience::{STEP, broken, late, settle};
 use super::place::HOSTS;
 use super::screen::listed;
 use super::stage::{End, Stage};
-use super::story::{STEP, broken, late, settle};
-use super::watching::{Heard, What};
 use super::writing::{keep_writing, written};
 use crate::api::pages::HealthPage;
 use crate::cli::Failure;

@@ -2,10 +2,10 @@
 //! next; meanwhile the table is kept, and a daemon that ends unasked ends the story.
 
 use super::daemon::{Daemon, in_words};
+use super::heard::{Ear, Heard, Mouth, What, Write, channel};
 use super::place::{HOSTS, Place};
 use super::screen::Screen;
-use super::watching::{Ear, Heard, Mouth, What, channel, watch};
-use super::writing::Write;
+use super::watching::watch;
 use crate::api::pages::{HealthPage, StatusPage};
 use crate::cli::Client;
 use crate::cli::format::table;

@@ -3,17 +3,13 @@
 
 use super::crash::{self, Crash};
 use super::figures::Figures;
+use super::heard::What;
+use super::patience::{STEP, broken, late, settle};
 use super::place::HOSTS;
 use super::screen::listed;
 use super::stage::{End, Stage};
-use super::watching::What;
 use super::writing::{first_write, get, put};
 use std::time::{Duration, Instant};
-
-/// How long each thing that is told may take: many times what it needs, even on a busy machine.
-pub(super) const STEP: Duration = Duration::from_secs(10);
-/// How long the table may take to show what has been told.
-const SETTLE: Duration = Duration::from_millis(500);
 
 /// Tells it all.
 pub(super) async fn tell(stage: &mut Stage) -> Result<Figures, End> {
@@ -107,20 +103,6 @@ async fn birth(stage: &mut Stage, figures: &mut Figures) -> Result<(), End> {
     settle(stage).await
 }
 
-/// Waits until the table shows what has been told, and leaves it in the transcript.
-pub(super) async fn settle(stage: &mut Stage) -> Result<(), End> {
-    let begun = Instant::now();
-    while !stage.is_shown() {
-        // It is only the look of the table: what matters was waited for before.
-        if stage.next(begun + SETTLE).await?.is_none() {
-            break;
-        }
-    }
-    let table = stage.table();
-    stage.screen.settle(table);
-    Ok(())
-}
-
 async fn writes(stage: &mut Stage) -> Result<(), End> {
     stage.screen.chapter("Writes and reads, each through another node.");
     for (writer, readers, key, value) in
@@ -145,14 +127,4 @@ async fn writes(stage: &mut Stage) -> Result<(), End> {
         }
     }
     Ok(())
-}
-
-/// The end of a story in which something did not happen.
-pub(super) fn late(what: &str) -> End {
-    End::Failed(format!("{what} within {} s", STEP.as_secs()))
-}
-
-/// The end of a story in which a request failed.
-pub(super) fn broken(name: &str, what: &str, text: &str) -> End {
-    End::Failed(format!("{what} through {name} failed: {text}"))
 }

@@ -1,55 +1,18 @@
 //! Watches the daemons from outside, over their sockets: health and events as they are pushed, the status now and
 //! then. All of it arrives in one channel, each with the moment at which it was heard.
 
+use super::heard::{Heard, Mouth, What};
 use super::place::Files;
-use super::writing::Write;
-use crate::api::pages::{EventPage, HealthPage, StatusPage};
+use crate::api::pages::StatusPage;
 use crate::cli::Client;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// Between attempts to reach a daemon that is not there.
 const RETRY: Duration = Duration::from_millis(5);
 /// Between questions for the status, which only the table and its readers' eyes need.
 const STATUS_EVERY: Duration = Duration::from_millis(50);
-/// What was heard and is not yet looked at. Full means that watchers wait, and nothing is lost.
-const HEARD: usize = 1024;
-
-/// Something that was heard.
-#[derive(Debug)]
-pub(super) struct Heard {
-    /// From which daemon.
-    pub(super) host: usize,
-    /// When.
-    pub(super) at: Instant,
-    /// What.
-    pub(super) what: What,
-}
-
-/// What was heard.
-#[derive(Debug)]
-pub(super) enum What {
-    /// A line of its health feed.
-    Health(HealthPage),
-    /// A line of its events.
-    Event(EventPage),
-    /// What it knows of itself; none when it does not answer.
-    Status(Option<Box<StatusPage>>),
-    /// A write through it was acknowledged, or refused.
-    Write(Write),
-}
-
-/// All that is heard, in the order of hearing.
-pub(super) type Ear = mpsc::Receiver<Heard>;
-/// Where it comes from.
-pub(super) type Mouth = mpsc::Sender<Heard>;
-
-/// The channel.
-pub(super) fn channel() -> (Mouth, Ear) {
-    mpsc::channel(HEARD)
-}
 
 /// Watches one daemon, across its deaths, for as long as the tasks live.
 pub(super) fn watch(tasks: &mut JoinSet<()>, host: usize, files: &Files, mouth: &Mouth) {

@@ -1,7 +1,7 @@
 //! The demonstration's clients: each writes through one daemon, one key after the other, as fast as is polite, and
 //! tells of each acknowledgement. Reads are here too.
 
-use super::watching::{Heard, Mouth, What};
+use super::heard::{Heard, Mouth, What, Write};
 use crate::cli::{Client, Failure, ask_keyspace};
 use bytes::Bytes;
 use quorate_proto::{PutRequest, RangeRequest, kv_request::Request, kv_response::Response};
@@ -17,17 +17,6 @@ const BETWEEN: Duration = Duration::from_millis(4);
 const RETRY: Duration = Duration::from_millis(2);
 /// What all keys of the continuous writers begin with, and the key just behind them.
 const WRITES: (&str, &str) = ("writes/", "writes0");
-
-/// One write that came to an end.
-#[derive(Debug)]
-pub(super) struct Write {
-    /// Which key.
-    pub(super) key: String,
-    /// When it was asked for.
-    pub(super) asked: Instant,
-    /// Its revision when it was acknowledged, or why it was not.
-    pub(super) outcome: Result<u64, Failure>,
-}
 
 /// Writes a key, and gives the revision.
 pub(super) async fn put(client: &Client, key: &str, value: &str) -> Result<u64, Failure> {
