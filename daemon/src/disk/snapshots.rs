@@ -22,6 +22,7 @@ use std::time::SystemTime;
 const KEPT: usize = 2;
 /// Snapshots that may wait: one taken here and one received, twice.
 const QUEUE: usize = 4;
+
 /// A snapshot to be made durable.
 pub(crate) struct SnapshotJob {
     /// The cluster it belongs to.
