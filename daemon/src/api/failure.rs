@@ -127,8 +127,7 @@ impl Failure {
 
 const NO_LEADER: &str =
     "no leader was found in time; nothing was changed. `quorate why` says who is missing";
-const TIMED_OUT: &str =
-    "not done in time; nothing was changed. Try again, or wait longer (--timeout, quorate-timeout-ms)";
+const TIMED_OUT: &str = "not done in time; nothing was changed. Try again, or wait longer (--timeout, quorate-timeout-ms)";
 const FATE_UNKNOWN: &str = "the leader was lost while it worked on this, or its answer did not come in time: it may or may not have happened. Read before writing again";
 const BUSY: &str = "too many requests are in flight; nothing was changed. Try again";
 const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";

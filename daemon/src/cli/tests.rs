@@ -282,10 +282,11 @@ fn only_what_explains_an_absence_is_told_in_its_place() {
         }];
         findings(&page).into_iter().map(|finding| finding.code).collect()
     };
-    for beside in ["disk-slow", "two-addresses", "clone"] {
+    for beside in ["disk-slow", "name-held", "clone"] {
         assert_eq!(codes(beside), [beside, "down"]);
     }
-    for instead in ["missing", "one-way", "no-link", "copy-lost", "name-held", "other-secret"] {
+    assert_eq!(codes("two-addresses"), ["down", "two-addresses"], "advice comes last");
+    for instead in ["missing", "one-way", "no-link", "copy-lost", "other-secret"] {
         assert_eq!(codes(instead), [instead]);
     }
     let meaning = &findings(&page)[0].meaning;
