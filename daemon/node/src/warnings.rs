@@ -250,8 +250,11 @@ impl Node {
         let (now, leads, me) = (self.turn.now, self.leads(), self.config.instance);
         self.note_own_disk();
         let entries = self.warnings.entries.values();
+        let leader = self.leadership.leader().map(|leader| leader.instance);
         let list: Vec<Warning> = entries
             .filter(|entry| entry.is_seen(now) || (leads && entry.is_fresh(now)))
+            // Without a leader nobody passes anything on, and a host is believed about its own disk alone.
+            .filter(|entry| leader.is_some() || trouble(entry.warning.kind()).is_some())
             .map(|entry| entry.warning.clone())
             .collect();
         let over = std::mem::take(&mut self.warnings.over);
@@ -267,9 +270,8 @@ impl Node {
             let all = self.health.alive().map(|member| member.instance);
             all.filter(|instance| *instance != me).collect()
         } else {
-            let leader = self.leadership.leader().map(|leader| leader.instance);
-            // Without a leader nobody passes it on: whoever looks for the missing ones is told by the host itself.
-            leader.map_or_else(|| self.other_voters().collect(), |leader| vec![leader])
+            let met = |one: &Instance| self.peers.session(*one).is_some();
+            leader.map_or_else(|| self.other_voters().filter(met).collect(), |leader| vec![leader])
         };
         for instance in to {
             let body = EnvelopeBody::Warnings(told.clone());

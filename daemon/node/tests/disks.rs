@@ -52,3 +52,17 @@ fn a_leader_hears_from_a_host_that_its_disk_is_well_and_tells_all_at_once() {
     assert_eq!(lists(&said), [(life(2), 0), (life(3), 0)]);
     assert!(!is_slow(&stage));
 }
+
+#[test]
+fn without_a_leader_a_host_is_believed_about_its_own_disk_and_about_nobody_elses() {
+    let mut stage = Stage::new(1);
+    assert_eq!(stage.leader(), None);
+    stage.say(3, Lane::Control, told(vec![slow(2)]));
+    assert!(!is_slow(&stage), "host 2 says nothing of it");
+    stage.say(3, Lane::Control, told(vec![slow(3)]));
+    assert!(is_slow(&stage));
+    stage.say(2, Lane::Control, told(Vec::new()));
+    assert!(is_slow(&stage));
+    stage.say(3, Lane::Control, told(Vec::new()));
+    assert!(!is_slow(&stage), "it is well again");
+}
