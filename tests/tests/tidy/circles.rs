@@ -28,6 +28,7 @@ const STANDING: &[(&str, &[&str])] = &[(
         "groups/snapshots.rs",
         "handover.rs",
         "health.rs",
+        "join.rs",
         "leadership.rs",
         "names.rs",
         "node.rs",
