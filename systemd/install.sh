@@ -108,7 +108,7 @@ esac
 
 binary=$1
 here=$(cd "$(dirname "$0")" && pwd)
-[ -f "$binary" ] || die "$binary does not exist; build it with \`cargo build --release\`"
+[ -f "$binary" ] || die "$binary does not exist; build it with \`cargo build --profile dist\`"
 [ -x "$binary" ] || die "$binary is not executable"
 version=$("$binary" --version) || die "$binary does not run on this host"
 case $version in
