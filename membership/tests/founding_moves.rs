@@ -68,7 +68,10 @@ fn a_seed_with_two_addresses_is_not_dialled_on_the_second_while_it_is_met_on_the
     let mut one = connected();
     let other: SocketAddr = "[fd00::2]:4747".parse().expect("valid");
     let addresses = vec![address_of(1), other];
+    assert!(!one.founding.share_a_name(address_of(1), other), "its name does not say so yet");
     one.step(Input::Resolved { slot: 1, addresses, problem: None });
+    assert!(one.founding.share_a_name(address_of(1), other));
+    assert!(!one.founding.share_a_name(address_of(0), other), "that is another seed's");
     one.take();
     one.wait(Duration::from_secs(10));
     assert!(!dialled(&mut one).contains(&other));

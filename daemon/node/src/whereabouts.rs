@@ -171,11 +171,13 @@ impl Node {
         moved.then_some(session.address)
     }
 
-    /// Another address of a member, to be committed and told: not the second one of a name in the list of seeds, which was meant so.
+    /// Another address of a member, to be committed and told: not one of the other family, nor the second one of a name in the list of
+    /// seeds, which were meant so.
     pub(crate) fn also_at(&self, member: &Member) -> Option<SocketAddr> {
         let committed = socket(member.address.as_ref())?;
         let other = self.whereabouts.also_at(member)?;
-        (!self.founding.share_a_name(committed, other)).then_some(other)
+        let alike = committed.is_ipv4() == other.is_ipv4();
+        (alike && !self.founding.share_a_name(committed, other)).then_some(other)
     }
 
     /// Tells of each member with two addresses, once.

@@ -2,7 +2,7 @@
 
 mod stage;
 
-use quorate_node::Output;
+use quorate_node::{Input, Output};
 use quorate_proto::{EnvelopeBody, Instance, Lane, ReasonCode, Warning, WarningKind, Warnings};
 use stage::{Stage, address, life, name, said_to};
 use std::time::Duration;
@@ -65,4 +65,21 @@ fn without_a_leader_a_host_is_believed_about_its_own_disk_and_about_nobody_elses
     assert!(is_slow(&stage));
     stage.say(3, Lane::Control, told(Vec::new()));
     assert!(!is_slow(&stage), "it is well again");
+}
+
+#[test]
+fn all_voters_are_there_only_while_no_disk_of_theirs_is_full_or_silent() {
+    let mut stage = Stage::leading();
+    stage.acknowledge(2);
+    let all = |stage: &Stage| stage.node.status(stage.now).all_voters;
+    assert!(all(&stage));
+    stage.say(3, Lane::Control, told(vec![slow(3)]));
+    assert!(all(&stage), "one that is slow acknowledges");
+    let full = Warning { kind: WarningKind::DiskFull.into(), ..slow(3) };
+    stage.say(3, Lane::Control, told(vec![full]));
+    assert!(!all(&stage));
+    stage.say(3, Lane::Control, told(Vec::new()));
+    assert!(all(&stage));
+    stage.give(Input::DiskFull(true));
+    assert!(!all(&stage), "its own");
 }

@@ -21,7 +21,7 @@ pub(super) fn router(doors: Arc<Doors>, guard: Guard) -> Router {
 /// What those get for whom a full door has no connection: that the daemon lives, what is wrong, and else "busy".
 pub(super) fn full(doors: Arc<Doors>, guard: Guard) -> Router {
     let busy = async |request: Request| -> Response {
-        let text = "as many connections as there may be are open at this door; nothing was changed. Try again";
+        let text = "as many connections as there may be, or as one user may have, are open at this door; nothing was changed. Try again";
         match bodies::is_grpc(&request) {
             true => etcd::refused(&Failure::Busy),
             false => refusal(StatusCode::SERVICE_UNAVAILABLE, "busy", text).into_response(),

@@ -10,7 +10,7 @@ use super::format::{Pen, short_time, table};
 use super::why::render;
 use super::{show, watching};
 use crate::api::key_pages::after_prefix;
-use crate::api::pages::{HealthPage, OpinionPage, ReasonPage, StatusPage, rfc3339};
+use crate::api::pages::{HealthPage, OpinionPage, ReasonPage, SessionPage, StatusPage, rfc3339};
 use crate::api::tests::{Stage, refuse, sample, view};
 use crate::doors::Started;
 use crate::findings::findings;
@@ -317,6 +317,34 @@ async fn a_missing_socket_is_told_with_the_remedy() {
     let failure = client.get::<StatusPage>("/v1/status").await.unwrap_err();
     assert_eq!(failure.exit, Exit::Unreachable);
     assert!(failure.text.contains("systemctl start quorate"), "{}", failure.text);
+}
+
+#[test]
+fn a_host_that_is_gone_with_its_disk_and_runs_with_another_is_not_to_be_started() {
+    let mut page = page(State::NoQuorum);
+    page.members[2].state = "left".to_owned();
+    let remedy = |page: &StatusPage| {
+        let found = findings(page).into_iter().find(|finding| finding.code == "left");
+        found.expect("a voter that left counts").remedy
+    };
+    assert!(remedy(&page).contains("systemctl start quorate"), "{}", remedy(&page));
+    let address = "10.0.0.3:4747".parse().unwrap();
+    let other = SessionPage { name: "c".to_owned(), instance: "another".to_owned(), address };
+    page.sessions.push(other);
+    let remedy = remedy(&page);
+    assert!(remedy.contains("it runs, with another disk") && !remedy.contains("start"), "{remedy}");
+}
+
+#[tokio::test]
+async fn a_limit_of_time_is_passed_by_a_second_at_most_where_the_daemon_says_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("quorate.sock");
+    let _stuck = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let limit = Duration::from_millis(200);
+    let asked = Client::new(socket).get_within::<StatusPage>("/v1/wait", limit).await;
+    let failure = asked.unwrap_err();
+    assert_eq!(failure.exit, Exit::Unreachable);
+    assert!(failure.text.contains("answered none within 1.2 s"), "{}", failure.text);
 }
 
 #[tokio::test]

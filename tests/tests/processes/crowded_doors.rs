@@ -14,7 +14,7 @@ use std::process::Command;
 /// Connections of one door; one user's programs have half of them.
 const CONNECTIONS: usize = 1024;
 /// What a door says to who finds no place.
-const FULL: &str = "as many connections as there may be are open";
+const FULL: &str = "as many connections as there may be, or as one user may have, are open";
 /// Two users, neither of them root.
 const GREEDY: u32 = 65_533;
 const OTHER: u32 = 65_532;

@@ -3,7 +3,6 @@
 use super::cluster::Cluster;
 use super::ground::{Ground, Names};
 use super::host::names;
-use super::place::until;
 
 #[test]
 fn a_host_whose_interface_lost_its_addresses_says_that_first_and_comes_back_with_them() {
@@ -33,8 +32,8 @@ fn a_host_whose_interface_lost_its_addresses_says_that_first_and_comes_back_with
     cluster.sees(0, "n3", "state", "down");
     ground.address(3);
     cluster.is_whole();
-    until("nothing is wrong any more", || {
-        let said = cluster.hosts[2].cli(&["why"]).text();
-        if said.contains("Nothing is wrong.") { Ok(()) } else { Err(said) }
+    cluster.hosts[2].status_when("says no more of its network", |status| {
+        let reasons = status["waiting_for"].as_array().expect("a list");
+        reasons.iter().all(|it| it["code"] != "no-network" && it["code"] != "no-route")
     });
 }

@@ -2,7 +2,7 @@
 //! committed, one that stands still.
 //!
 //! Invariants: no node halts on one word, and the good copy is never the one that is told to go. A leader that knows of a
-//! loss (`consensus/losses.rs`) says so on its pings. The node that is meant halts only when its own log is that short,
+//! loss (`consensus/src/replica/losses.rs`) says so on its pings. The node that is meant halts only when its own log is that short,
 //! the leader is the one that its replica follows, and a second voter follows it too; where there are but two voters the
 //! own vote for the leader is the second word. A contradiction does not say who is wrong: it is an alarm on all nodes, and
 //! both live, unless a majority of the voters contradicts the leader: then the leader halts, and nobody is told to erase
