@@ -1,4 +1,5 @@
 """Writes docs/FAILURES.md from the rows of a run (`failures.py`)."""
+import fcntl
 import os
 import re
 
@@ -92,10 +93,19 @@ def kept(path):
     return {one.split(" | ")[0]: one for one in lines}
 
 
-def write_table(path, states, rows):
-    """`states`: the sentences of all, in order. `rows`: what was run."""
-    lines = kept(path)
-    lines.update((cell(row["state"]), line(row)) for row in rows)
+def write_row(path, states, row):
+    """Puts a row into the table; of several runs at a time each waits for the others. `states`: the sentences of all, in order."""
+    directory = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        lines = kept(path)
+        lines[cell(row["state"])] = line(row)
+        write_table(path, states, lines)
+    finally:
+        os.close(directory)
+
+
+def write_table(path, states, lines):
     lines = [lines[cell(state)] for state in states if cell(state) in lines]
     last = [one.split(" | ")[-1] for one in lines]
     with open(path + ".new", "w") as file:
@@ -111,4 +121,3 @@ def write_table(path, states, rows):
             ", ".join("`%s`" % code for code in missing) or "none"))
         file.write(NOT_MADE)
     os.rename(path + ".new", path)
-    print("wrote %s: %d states, %d of them run now" % (path, len(lines), len(rows)), flush=True)

@@ -1,18 +1,16 @@
 #!/usr/bin/python3
 """The table of failures: brings real hosts into each bad state, asks `quorate why` on all of them, and does what it says.
 
-usage: failures.py [--binary FILE] [--only STATE,...] [--write] [--list] [--keep FILE]
+usage: failures.py [--binary FILE] [--only STATE,...] [--write] [--list]
 
   --only     these states; the rows of all others are taken from the run before
   --write    write docs/FAILURES.md
-  --keep     where the rows are kept between runs (/var/tmp/quorate-failures.json)
 
 Runs as root, needs no terminal. Each state is made on fresh hosts with systemd, with the shipped binary and unit
 (`hosts`, `cluster.py`). What is printed in backquotes is run as it is printed, on the host that is named; where a remedy
 has no command, the step is done by hand, and the table says so. All of them take about an hour. Exit status 0 when every remedy mended its state.
 """
 import argparse
-import fcntl
 import json
 import os
 import re
@@ -239,34 +237,14 @@ def play(binary, name, make):
     return row
 
 
-def merge(path, row):
-    """Adds a row to those of earlier runs, several runs at a time too."""
-    with open(path + ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        rows = load(path)
-        rows[row["name"]] = row
-        with open(path + ".new", "w") as file:
-            json.dump(rows, file, indent=1)
-        os.rename(path + ".new", path)
-
-
-def load(path):
-    try:
-        with open(path) as file:
-            return json.load(file)
-    except FileNotFoundError:
-        return {}
-
-
 def main():
     from failure_states import STATES
-    from failure_table import write_table
+    from failure_table import write_row
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", default=os.path.join(ROOT, "target", "release", "quorate"))
     parser.add_argument("--only")
     parser.add_argument("--write", action="store_true", help="puts what was run into docs/FAILURES.md; the other rows stay")
     parser.add_argument("--list", action="store_true")
-    parser.add_argument("--keep", default="/var/tmp/quorate-failures.json")
     options = parser.parse_args()
     states = {make.__name__: make for make in STATES}
     if options.list:
@@ -276,11 +254,9 @@ def main():
     bad = 0
     for name, make in chosen.items():
         row = play(options.binary, name, make)
-        merge(options.keep, row)
+        if options.write:
+            write_row(TABLE, [" ".join(one.__doc__.split()) for one in states.values()], row)
         bad += row["verdict"].startswith("no") or bool(row["faults"])
-    if options.write:
-        rows = load(options.keep)
-        write_table(TABLE, [" ".join(make.__doc__.split()) for make in states.values()], [rows[name] for name in chosen])
     return 1 if bad else 0
 
 
