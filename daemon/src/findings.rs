@@ -3,7 +3,7 @@
 
 use crate::api::pages::{MemberPage, OpinionPage, ReasonPage, StatusPage};
 use crate::link_line::LinkLine;
-use quorate_proto::{Cause, Goodbye, MemberCause, ReasonCode};
+use quorate_proto::{Cause, Goodbye, MemberCause, Presence, ReasonCode};
 use serde::{Deserialize, Serialize};
 
 /// One thing that is not as it should be.
@@ -182,19 +182,18 @@ fn spare_voters(page: &StatusPage) -> String {
 }
 
 fn of_member(member: &MemberPage, page: &StatusPage) -> Finding {
-    let heard = page.opinions.iter().any(|it| it.name == member.name && it.verdict == "alive");
+    let same = |name: &str| name == member.name;
+    let replaced = page.sessions.iter().any(|it| same(&it.name) && it.instance != member.instance);
+    let met = match page.opinions.iter().any(|it| same(&it.name) && it.verdict == "alive") {
+        _ if replaced => Presence::Replaced,
+        true => Presence::Heard,
+        false => Presence::Gone,
+    };
     let voter = member.role == "voter";
     let (name, epoch, how) = (member.name.clone(), member.since_epoch, member.reason.clone());
     let found = match member.state.as_str() {
-        "left" => Finding::of(&MemberCause::Left { name, epoch, how, heard }),
-        _ => Finding::of(&MemberCause::Down { name, epoch, how, heard }),
-    };
-    // A host of that name is met, with another disk: it runs.
-    let replaced =
-        page.sessions.iter().any(|it| it.name == member.name && it.instance != member.instance);
-    let found = match replaced {
-        true => Finding { remedy: MemberCause::replaced(&member.name), ..found },
-        false => found,
+        "left" => Finding::of(&MemberCause::Left { name, epoch, how, met }),
+        _ => Finding::of(&MemberCause::Down { name, epoch, how, met }),
     };
     let then = if voter { spare_voters(page) } else { "the cluster works without it".to_owned() };
     Finding { since: member.since.clone(), meaning: format!("{}; {then}", found.meaning), ..found }

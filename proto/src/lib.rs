@@ -68,7 +68,8 @@ pub use raft::{
 };
 pub use reason::{
     Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known, LinkCause, MemberCause,
-    MissingSeed, MissingVoter, OddSecret, PlaceTrouble, Reason, ReasonCode, SeedTrouble, Trouble,
+    MissingSeed, MissingVoter, OddSecret, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble,
+    Trouble,
 };
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,

@@ -19,7 +19,7 @@ pub use daemon::DaemonCause;
 pub use founding::{FoundingCause, MissingSeed, PlaceTrouble, SeedTrouble};
 pub use known::Known;
 pub use links::LinkCause;
-pub use members::{MemberCause, MissingVoter, Trouble};
+pub use members::{MemberCause, MissingVoter, Presence, Trouble};
 pub use odd_secret::OddSecret;
 
 use crate::Moment;

@@ -30,6 +30,17 @@ pub struct MissingVoter {
     pub known: Known,
 }
 
+/// What a node meets of a member that is committed as gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing.
+    Gone,
+    /// The member itself: it is heard here.
+    Heard,
+    /// A host of its name, which runs with another disk.
+    Replaced,
+}
+
 /// What a node finds wrong with itself, the quorum, or one of the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
@@ -51,10 +62,10 @@ pub enum MemberCause {
     NoNetwork { me: String, others: Vec<String> },
     /// A member does not answer this node; there is no leader to say so.
     Missing { name: String, role: String, how: String, ended: bool },
-    /// Committed as down. `heard`: this node hears it.
-    Down { name: String, epoch: u64, how: String, heard: bool },
+    /// Committed as down. `met`: what this node meets of it.
+    Down { name: String, epoch: u64, how: String, met: Presence },
     /// Committed as left; the same.
-    Left { name: String, epoch: u64, how: String, heard: bool },
+    Left { name: String, epoch: u64, how: String, met: Presence },
     /// All voters are there, and none may fail.
     NoSpare { voters: usize, hosts: Vec<String> },
     /// This node's verdict differs from what is committed.
@@ -188,7 +199,12 @@ impl Cause for MemberCause {
                 list(others)
             ),
             Self::Missing { name, ended, .. } => start_it(name, *ended),
-            Self::Down { name, heard: true, .. } | Self::Left { name, heard: true, .. } => format!(
+            Self::Down { name, met: Presence::Replaced, .. }
+            | Self::Left { name, met: Presence::Replaced, .. } => format!(
+                "none on {name}: it runs, with another disk than the one that is gone, and is let in under its name once there is a leader"
+            ),
+            Self::Down { name, met: Presence::Heard, .. }
+            | Self::Left { name, met: Presence::Heard, .. } => format!(
                 "none: it is heard here, and counts again once it stays up; if this lasts for more than a minute: `quorate ping {name}`"
             ),
             Self::Down { name, .. } => start_it(name, false),
@@ -233,16 +249,6 @@ impl Cause for MemberCause {
             }
             Self::Disk { name, here, trouble, .. } => trouble.remedy(name, *here),
         }
-    }
-}
-
-impl MemberCause {
-    /// What helps where a host is gone with its disk, and met with a new one.
-    #[must_use]
-    pub fn replaced(name: &str) -> String {
-        format!(
-            "none on {name}: it runs, with another disk than the one that is gone, and is let in under its name once there is a leader"
-        )
     }
 }
 

@@ -6,7 +6,7 @@ use quorate_proto::Moment;
 use quorate_proto::{
     CannotSend, Cause, Copied, CopyCause, DaemonCause, DialFailure, FoundingCause, GenesisId,
     Instance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret, PlaceTrouble,
-    Reason, ReasonCode, SeedTrouble, Trouble,
+    Presence, Reason, ReasonCode, SeedTrouble, Trouble,
 };
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -198,6 +198,10 @@ fn members() -> Vec<MemberCause> {
         MemberCause::Joining { refused: None, members: Vec::new(), cluster: cluster() },
         MemberCause::NoSpare { voters: 2, hosts: vec!["db1".to_owned(), name()] },
     ];
+    for met in [Presence::Gone, Presence::Heard, Presence::Replaced] {
+        all.push(MemberCause::Down { name: name(), epoch: 3, how: how(), met });
+        all.push(MemberCause::Left { name: name(), epoch: 3, how: how(), met });
+    }
     for flag in [true, false] {
         all.push(MemberCause::Missing {
             name: name(),
@@ -205,8 +209,6 @@ fn members() -> Vec<MemberCause> {
             how: how(),
             ended: flag,
         });
-        all.push(MemberCause::Down { name: name(), epoch: 3, how: how(), heard: flag });
-        all.push(MemberCause::Left { name: name(), epoch: 3, how: how(), heard: flag });
         for trouble in [Trouble::DiskFull, Trouble::DiskStalled, Trouble::DiskSlow] {
             all.push(disk(trouble, flag));
         }
