@@ -4,7 +4,7 @@
 //! is answered; what does not come in time, or finds no places, is answered with a word. What takes no body has none read.
 //! Knows nothing of what the bodies say.
 
-use super::failure::{Failure, failed, refusal};
+use super::failure::{Failure, failed, refusal, usage};
 use super::holdings;
 use crate::crowds::{Places, Shared};
 use crate::doors::Doors;
@@ -56,7 +56,7 @@ impl No {
             Self::TooLarge => {
                 refusal(StatusCode::PAYLOAD_TOO_LARGE, "too-large", TOO_LARGE).into_response()
             }
-            Self::Broken => refusal(StatusCode::BAD_REQUEST, "usage", BROKEN).into_response(),
+            Self::Broken => usage(BROKEN),
         }
     }
 

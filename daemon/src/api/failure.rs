@@ -157,6 +157,11 @@ pub(super) fn refusal(
     (status, Json(RefusalPage { code: code.to_owned(), error: error.to_owned(), detail: None }))
 }
 
+/// What a client asked makes no sense; the text says what would.
+pub(super) fn usage(text: &str) -> Response {
+    refusal(StatusCode::BAD_REQUEST, "usage", text).into_response()
+}
+
 /// A failure as JSON.
 pub(super) fn failed(failure: &Failure) -> Response {
     let (status, page) = failure.page();

@@ -1,7 +1,7 @@
 //! `/v1/kv` in JSON, for curl and whatever has no etcd client: read, write and delete, the last two on condition that the
 //! key is still as it was read. The pages are those of [`super::key_pages`].
 
-use super::failure::{Failure, failed, refusal};
+use super::failure::{Failure, failed, refusal, usage};
 use super::key_pages::{KeysPage, given, range};
 use super::keyspace;
 use super::parameters::{Flag, Parameters, Patience, Whole};
@@ -82,7 +82,7 @@ impl From<Failure> for No {
 impl IntoResponse for No {
     fn into_response(self) -> Response {
         match self {
-            Self::Usage(text) => refusal(StatusCode::BAD_REQUEST, "usage", &text).into_response(),
+            Self::Usage(text) => usage(&text),
             Self::Kv(failure) => failed(&failure),
             Self::Changed(now) => {
                 let text = match now {

@@ -4,11 +4,10 @@
 //! Whatever is out of its bounds is refused, with a sentence that says what was expected: a number that is taken for another one
 //! would give an answer to a question that nobody asked. Knows nothing of what is asked.
 
-use super::failure::refusal;
+use super::failure::usage;
 use axum::extract::{FromRequestParts, Query};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use quorate_proto::limits;
 use serde::de::{DeserializeOwned, Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -17,10 +16,6 @@ use std::time::Duration;
 
 /// Milliseconds that a client waits for an answer of the keyspace.
 pub(crate) const TIMEOUT_HEADER: &str = "quorate-timeout-ms";
-
-fn usage(text: &str) -> Response {
-    refusal(StatusCode::BAD_REQUEST, "usage", text).into_response()
-}
 
 /// What stands behind the `?` of an address.
 #[derive(Debug)]

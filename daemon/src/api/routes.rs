@@ -1,7 +1,7 @@
 //! The answers of the paths in [`super::paths`]: one function each, which turns what the loop shows or says into a page.
 
 use super::etcd_words::ETCD_VERSION;
-use super::failure::{failed, refusal};
+use super::failure::{failed, refusal, usage};
 use super::pages::{
     EventPage, GivenUpPage, HealthPage, MemberPage, OpinionPage, PingPage, StatusPage,
 };
@@ -97,13 +97,13 @@ pub(super) async fn ping(
     let (name, count) = (query.name.clone(), query.count.map_or(1, |count| count.0));
     let Some(count) = u32::try_from(count).ok().filter(|count| (1..=PINGS).contains(count)) else {
         let text = format!("count is from 1 to {PINGS}, not {count}");
-        return refusal(StatusCode::BAD_REQUEST, "usage", &text).into_response();
+        return usage(&text);
     };
     match doors.ask(PATIENCE, |reply| Call::Ping { name, count, reply }).await {
         Ok(Ok(pings)) => Json(PingPage::of(query.name, pings)).into_response(),
         Ok(Err(PingFailure::Itself)) => {
             let text = format!("{} is this node itself; name another one", query.name);
-            refusal(StatusCode::BAD_REQUEST, "usage", &text).into_response()
+            usage(&text)
         }
         Ok(Err(PingFailure::Unknown { known })) => {
             let known = match known.is_empty() {
@@ -127,7 +127,7 @@ pub(super) async fn kv(
     let request = KvRequest::decode(body).ok().and_then(|request| request.request);
     let (true, Some(request)) = (of_type(PROTOBUF), request) else {
         let text = "the body must be a KvRequest as application/x-protobuf";
-        return refusal(StatusCode::BAD_REQUEST, "usage", text).into_response();
+        return usage(text);
     };
     match keyspace::ask(&doors, request, patience.0).await {
         Ok(answer) => ([(header::CONTENT_TYPE, PROTOBUF)], answer.encode_to_vec()).into_response(),

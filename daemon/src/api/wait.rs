@@ -1,6 +1,6 @@
 //! `/v1/wait`: returns when the cluster is quorate, when it has all its voters, or when an epoch is reached.
 
-use super::failure::{Failure, refusal};
+use super::failure::{Failure, refusal, usage};
 use super::loop_call::{self, LONGEST};
 use super::pages::WaitPage;
 use super::parameters::{Flag, Parameters};
@@ -91,8 +91,4 @@ fn answer(doors: &Doors, waited: Result<u64, Failure>, late: &str) -> Response {
             (status, Json(page)).into_response()
         }
     }
-}
-
-fn usage(text: &str) -> Response {
-    refusal(StatusCode::BAD_REQUEST, "usage", text).into_response()
 }
