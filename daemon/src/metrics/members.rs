@@ -19,30 +19,20 @@ pub(super) fn render(out: &mut String, status: &Status) {
         members.insert((other, member.name.as_str()), member);
     }
     let shown: Vec<&Member> = members.into_values().take(SHOWN).collect();
+    let mut flag = |name: &str, help: &str, is: &dyn Fn(&Member) -> bool| {
+        head(out, name, help, "gauge");
+        for member in &shown {
+            let value = u64::from(is(member));
+            let _ = writeln!(out, "{name}{{member=\"{}\"}} {value}", escape(&member.name));
+        }
+    };
     let help = "1 for a member that is committed as alive, 0 for one that is down or left.";
-    head(out, "quorate_member_up", help, "gauge");
-    for member in &shown {
-        let (name, state) = (escape(&member.name), member.state());
-        let up = u64::from(state == MemberState::Alive);
-        let _ = writeln!(out, "quorate_member_up{{member=\"{name}\"}} {up}");
-    }
+    flag("quorate_member_up", help, &|member| member.state() == MemberState::Alive);
     let help = "1 for a member that is down, so neither alive nor stopped in order.";
-    head(out, "quorate_member_down", help, "gauge");
-    for member in &shown {
-        let down = u64::from(member.state() == MemberState::Down);
-        let _ = writeln!(out, "quorate_member_down{{member=\"{}\"}} {down}", escape(&member.name));
-    }
+    flag("quorate_member_down", help, &|member| member.state() == MemberState::Down);
     let help =
         "1 for a member that has left because its daemon crashed or was killed, as its unit said.";
-    head(out, "quorate_member_crashed", help, "gauge");
-    for member in &shown {
-        let crashed = u64::from(member.goodbye() == Goodbye::Crashed);
-        let _ = writeln!(
-            out,
-            "quorate_member_crashed{{member=\"{}\"}} {crashed}",
-            escape(&member.name)
-        );
-    }
+    flag("quorate_member_crashed", help, &|member| member.goodbye() == Goodbye::Crashed);
     let help = "Always 1; role, and version as far as this node is connected with it.";
     head(out, "quorate_member_info", help, "gauge");
     for member in &shown {
