@@ -170,7 +170,7 @@ fn hello(config: &Config, dir: &DataDir, boot_nonce: u64, genesis: Option<Genesi
         advertise: config.host.advertise.map(Into::into),
         software: env!("CARGO_PKG_VERSION").to_owned(),
         moved: dir.made_on() == MadeOn::Another,
-        voters: config.voters.and_then(|voters| u32::try_from(voters).ok()).unwrap_or(0),
+        voters: Hello::voters_asked(config.voters),
     }
 }
 

@@ -64,3 +64,11 @@ pub struct Hello {
     #[prost(uint32, tag = "15")]
     pub voters: u32,
 }
+
+impl Hello {
+    /// How a number of voters is said in [`Hello::voters`].
+    #[must_use]
+    pub fn voters_asked(voters: Option<usize>) -> u32 {
+        voters.and_then(|voters| u32::try_from(voters).ok()).unwrap_or(0)
+    }
+}

@@ -28,15 +28,9 @@ impl Node {
                 FoundingOutput::Dial { address } => self.turn.out.push(Output::Dial { address }),
                 FoundingOutput::Resolve => self.turn.out.push(Output::ResolveSeeds),
                 FoundingOutput::Send { to, message } => {
-                    // Founding messages never replace each other across ballots or kinds.
-                    let bytes = quorate_proto::Message::encode_to_vec(&message);
-                    let subject = short_hash(&[&bytes]);
-                    self.send_control(
-                        to,
-                        FrameKind::Founding,
-                        subject,
-                        EnvelopeBody::Founding(message),
-                    );
+                    let subject = subject_of(&message);
+                    let body = EnvelopeBody::Founding(message);
+                    self.send_control(to, FrameKind::Founding, subject, body);
                 }
                 FoundingOutput::Persist { number, state, marker } => {
                     let write = Write::Founding { state: Box::new(state), marker };
@@ -63,14 +57,9 @@ impl Node {
                     self.turn.out.push(Output::SendDatagram { to, address, bytes });
                 }
                 DetectorOutput::Send { to, message } => {
-                    let bytes = quorate_proto::Message::encode_to_vec(&message);
-                    let subject = short_hash(&[&bytes]);
-                    self.send_control(
-                        to,
-                        FrameKind::Detector,
-                        subject,
-                        EnvelopeBody::Detector(message),
-                    );
+                    let subject = subject_of(&message);
+                    let body = EnvelopeBody::Detector(message);
+                    self.send_control(to, FrameKind::Detector, subject, body);
                 }
                 DetectorOutput::Verdict(opinion) => self.verdict_changed(&opinion),
                 DetectorOutput::Card(_) => {}
@@ -96,6 +85,11 @@ impl Node {
         let frame = Frame { lane: Lane::Control, supersede, expires: None, bytes };
         self.turn.out.push(Output::Send { to, address, frame });
     }
+}
+
+/// Messages of the cores replace nothing but themselves, across ballots, kinds and questions.
+fn subject_of(message: &impl quorate_proto::Message) -> u64 {
+    short_hash(&[&message.encode_to_vec()])
 }
 
 pub(crate) fn founding_config(config: &NodeConfig, marker: Option<GenesisId>) -> FoundingConfig {

@@ -6,8 +6,8 @@ use crate::node::Node;
 use crate::pings::relay::no_link;
 use crate::status::State;
 use quorate_proto::{
-    Address, Known, Member, MemberCause, MemberState, MissingVoter, Moment, Reason, ReasonCode,
-    Role, Session, Verdict,
+    Address, Hello, Known, Member, MemberCause, MemberState, MissingVoter, Moment, Reason,
+    ReasonCode, Role, Session, Verdict,
 };
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ impl Node {
 
     /// Members that are met and whose file asks for another number of voters.
     fn other_voters_reasons(&self) -> impl Iterator<Item = Reason> {
-        let ours = self.config.voters.and_then(|voters| u32::try_from(voters).ok()).unwrap_or(0);
+        let ours = Hello::voters_asked(self.config.voters);
         let others = self.peers.standing().filter(move |(session, _)| session.voters != ours);
         others.filter_map(move |(session, since)| {
             let name = self.health.member(session.instance)?.name.clone();

@@ -55,7 +55,7 @@ impl Node {
             others.filter_map(move |member| {
                 let id = quorate_proto::raft_id(group.genesis(), member.instance);
                 let matched = group.replica().progress(id).filter(|_| voters.contains(&id.get()));
-                let works = !self.warnings.tells_of_disk(self.turn.now, member.instance);
+                let works = self.has_working_disk(member.instance);
                 Some((works, matched?.matched, id))
             })
         })

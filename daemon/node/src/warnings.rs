@@ -71,7 +71,7 @@ impl Warnings {
     }
 
     /// Whether the disk of this one is full or silent, as it said itself.
-    pub(crate) fn tells_of_disk(&self, now: Moment, instance: Instance) -> bool {
+    fn tells_of_disk(&self, now: Moment, instance: Instance) -> bool {
         self.entries.iter().any(|((kind, life, _), entry)| {
             let trouble = matches!(kind, WarningKind::DiskFull | WarningKind::DiskStalled);
             trouble && *life == instance && entry.is_fresh(now)
@@ -379,6 +379,14 @@ impl Node {
             self.leadership.leader().is_some_and(|leader| leader.instance == warning.instance);
         let name = warning.name.clone();
         Reason::of(&MemberCause::Disk { name, here: false, leads, trouble }, since)
+    }
+
+    /// Whether nothing is known of a disk that is full or silent: of this host's by itself, of another's by what it told.
+    pub(crate) fn has_working_disk(&self, instance: Instance) -> bool {
+        if instance == self.config.instance {
+            return !(self.disk.is_full() || self.disk.is_stalled());
+        }
+        !self.warnings.tells_of_disk(self.turn.now, instance)
     }
 
     /// What is wrong with the disk of this host begins or ends: all nodes are to know.

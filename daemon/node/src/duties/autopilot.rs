@@ -6,6 +6,7 @@
 use super::duty::{Duty, Will};
 use crate::node::Node;
 use crate::sight::Sight;
+use quorate_consensus::ReplicaStatus;
 use quorate_meta::Meta;
 use quorate_proto::{
     ConfChange, ConfChangeKind, ConfChangeSet, Member, MemberState, Moment, RaftId, Role, raft_id,
@@ -123,7 +124,7 @@ impl Duty for Autopilot {
         if status.joint || waits {
             return;
         }
-        let Some(changes) = next_change(&voter_facts(sight)) else {
+        let Some(changes) = next_change(&voter_facts(sight, &status)) else {
             if !status.conf.learners.is_empty() {
                 will.look_at = Some(sight.now + CATCHING_UP);
             }
@@ -146,9 +147,8 @@ impl Duty for Autopilot {
     }
 }
 
-fn voter_facts(sight: &Sight<'_>) -> Facts {
-    let status = sight.group.replica().status();
-    let (conf, last) = (status.conf, status.last);
+fn voter_facts(sight: &Sight<'_>, status: &ReplicaStatus) -> Facts {
+    let (conf, last) = (&status.conf, status.last);
     let members = sight.health.view().members.iter();
     let candidates: Vec<Candidate> = members
         .map(|member| {
@@ -223,13 +223,8 @@ impl Node {
         let voters = || self.health.view().members.iter().filter(|one| one.role() == Role::Voter);
         let live = self.health.alive().count();
         let wanted = self.config.voters.map_or_else(|| voter_target(live), |most| most.min(live));
-        let (now, me) = (self.turn.now, self.config.instance);
-        let own = self.disk.is_full() || self.disk.is_stalled();
-        let works = |one: &Member| match one.instance == me {
-            true => !own,
-            false => !self.warnings.tells_of_disk(now, one.instance),
-        };
-        let counts = |one: &Member| one.state() == MemberState::Alive && works(one);
+        let counts =
+            |one: &Member| one.state() == MemberState::Alive && self.has_working_disk(one.instance);
         voters().count() >= wanted.max(1) && voters().all(counts)
     }
 }
