@@ -6,9 +6,9 @@
 
 use crate::leadership::Leader;
 use crate::node::Node;
-use crate::pings::PING_INTERVAL;
+use crate::pings::rhythm::PING_INTERVAL;
+use crate::sight::UNHEARD;
 use crate::timers::Timer;
-use quorate_membership::Profile;
 use quorate_proto::{
     EnvelopeBody, FrameKind, Generation, Instance, Ping, RaftId, Verdict, raft_id,
 };
@@ -22,10 +22,6 @@ const CAMPAIGN_DOUBLINGS: u32 = 5;
 /// The second-lowest live voter waits this much longer than the lowest, and so on: several round trips and syncs.
 /// The lowest may be unable to win, because its log is behind; pre-votes keep a collision harmless.
 const CAMPAIGN_STAGGER: Duration = Duration::from_millis(60);
-
-/// A leader that a majority of the voters has not answered for so long no longer leads: as long as a silence that makes
-/// a suspicion, which is also the least time after which its voters would look for another.
-const UNHEARD: Duration = Profile::DEFAULT.silence;
 
 /// Why a leader counts as gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +100,7 @@ impl Node {
         let founded = self.founding.state().founded.as_ref();
         let heard = |id: u64| {
             let instance = RaftId::new(id).and_then(|id| group.instance_of(id, founded));
-            instance.is_some_and(|instance| self.heard_of_late(instance))
+            instance.is_some_and(|instance| self.sight().heard_of_late(instance))
         };
         let answers = |voters: &[u64]| {
             let there = voters.iter().filter(|id| **id == group.me().get() || heard(**id));
@@ -119,12 +115,6 @@ impl Node {
         }
     }
 
-    /// Whether a node gave a sign of life a moment ago. raft-rs' own note of it begins anew every half a second.
-    pub(crate) fn heard_of_late(&self, instance: Instance) -> bool {
-        let heard = self.detector.last_heard(instance);
-        heard.is_some_and(|at| self.turn.now.since(at) < UNHEARD)
-    }
-
     /// This node led in the present term and does not any more: the voters are told until somebody leads, for they may
     /// hear it although it does not hear them.
     pub(crate) fn tell_resignation(&mut self) {
@@ -134,7 +124,7 @@ impl Node {
         }
         self.new_round();
         self.turn.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
-        let voters: Vec<Instance> = self.other_voters().collect();
+        let voters: Vec<Instance> = self.sight().other_voters().collect();
         for voter in voters {
             let ping = EnvelopeBody::Ping(Ping { term, ..self.ping(None) });
             self.send_control(voter, FrameKind::Ping, 0, ping);
@@ -198,7 +188,7 @@ impl Node {
             .members
             .iter()
             .map(|member| member.instance)
-            .filter(|one| *one != lost && self.seems_alive(*one))
+            .filter(|one| *one != lost && self.sight().seems_alive(*one))
             .map(|one| raft_id(group.genesis(), one))
             .filter(|id| status.conf.voters.contains(&id.get()))
             .collect();
@@ -207,15 +197,6 @@ impl Node {
         let last = (lost == self.config.instance).then_some(live.len());
         let place = live.iter().position(|id| *id == group.me()).or(last)?;
         Some(CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX))
-    }
-
-    /// Whether this node itself has no reason to think another is gone.
-    pub(crate) fn seems_alive(&self, instance: Instance) -> bool {
-        instance == self.config.instance
-            || self
-                .detector
-                .verdict(instance)
-                .is_some_and(|opinion| matches!(opinion.verdict, Verdict::Alive | Verdict::Suspect))
     }
 
     fn drop_leaders_lease(&mut self) {

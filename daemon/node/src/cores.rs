@@ -10,10 +10,7 @@ use quorate_membership::{
     DetectorConfig, DetectorInput, DetectorOutput, FounderSelf, FoundingConfig, FoundingInput,
     FoundingOutput,
 };
-use quorate_proto::{
-    Envelope, EnvelopeBody, Frame, FrameKind, GenesisId, Instance, Lane, Supersede,
-    founders_digest, short_hash,
-};
+use quorate_proto::{EnvelopeBody, FrameKind, GenesisId, Instance, founders_digest, short_hash};
 
 impl Node {
     /// Steps the quorum detector and carries out what it says.
@@ -79,11 +76,7 @@ impl Node {
         subject: u64,
         body: EnvelopeBody,
     ) {
-        let Some(address) = self.peers.address(to) else { return };
-        let supersede = Some(Supersede { kind, group: 0, subject });
-        let bytes = Envelope::encode_body(body);
-        let frame = Frame { lane: Lane::Control, supersede, expires: None, bytes };
-        self.turn.out.push(Output::Send { to, address, frame });
+        self.turn.send_control(&self.peers, to, kind, subject, body);
     }
 }
 

@@ -248,7 +248,7 @@ impl Node {
         if self.disk.look(&mut self.turn) {
             self.tell_of_own_disk();
         }
-        let leads = self.leads();
+        let leads = self.sight().leads();
         // Somebody whose disk works leads better than this node. Where there is nobody, this one goes on.
         if self.disk.is_to_hand_over(&mut self.turn, leads)
             && let Some(successor) = self.successor_with_disk()

@@ -155,7 +155,7 @@ impl Node {
             Verdict::Alive | Verdict::Suspect => false,
         };
         // Gossip comes later than a leader's own ears, unless these, or others', heard something.
-        if opinion.verdict == Verdict::Down && self.leads() {
+        if opinion.verdict == Verdict::Down && self.sight().leads() {
             self.damping.condemned(opinion.instance, !opinion.direct);
         }
         if over {
@@ -209,7 +209,7 @@ impl Node {
 
     /// Another node's dissent; only members are listened to, and only while this node leads.
     pub(crate) fn dissent_received(&mut self, from: Instance, dissent: Dissent) {
-        if !self.leads() || self.health.member(from).is_none() {
+        if !self.sight().leads() || self.health.member(from).is_none() {
             return;
         }
         if dissent.verdicts.len() > limits::MEMBERS {

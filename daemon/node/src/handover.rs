@@ -44,9 +44,9 @@ impl Node {
     pub(crate) fn hear_of_handover(&mut self, message: &RaftMessage) {
         let kind = MessageKind::try_from(message.kind).unwrap_or(MessageKind::Unknown);
         let told = match kind {
-            MessageKind::TimeoutNow => message.term == self.own_term(),
+            MessageKind::TimeoutNow => message.term == self.sight().own_term(),
             MessageKind::RequestVote => {
-                message.context == ASKED_FOR && message.term > self.own_term()
+                message.context == ASKED_FOR && message.term > self.sight().own_term()
             }
             _ => false,
         };

@@ -153,18 +153,6 @@ impl Node {
         }
     }
 
-    /// The epoch that this node acknowledges: everything at or below it has been seen here.
-    pub(crate) fn acknowledged_epoch(&self) -> HealthEpoch {
-        self.health.view.epoch
-    }
-
-    /// The voters of the view but this node.
-    pub(crate) fn other_voters(&self) -> impl Iterator<Item = Instance> {
-        let me = self.config.instance;
-        let voters = self.health.view.members.iter().filter(|it| it.role() == Role::Voter);
-        voters.map(|it| it.instance).filter(move |life| *life != me)
-    }
-
     /// Tells the parts that hang on the view about a new one.
     pub(crate) fn catch_up_with_view(&mut self) {
         if !std::mem::take(&mut self.health.to_learn) {
@@ -208,7 +196,7 @@ impl Node {
             .alive()
             .filter_map(|member| Some((member.instance, self.peers.address(member.instance)?)))
             .collect();
-        let replica = self.role().is_some_and(|role| role != Role::Member);
+        let replica = self.sight().role().is_some_and(|role| role != Role::Member);
         self.step_founding(FoundingInput::Cluster { live, replica });
         let card = self.card();
         self.step_detector(DetectorInput::Card(card));
@@ -254,11 +242,6 @@ impl Node {
             self.step_detector(DetectorInput::Expect(expected));
         }
         self.step_detector(DetectorInput::Confirmers(confirmers));
-    }
-
-    /// This node's role in the view.
-    pub(crate) fn role(&self) -> Option<Role> {
-        self.health.member(self.config.instance).map(Member::role)
     }
 
     /// Hands news to the local feed.

@@ -7,6 +7,7 @@ use crate::event::{About, Output};
 use crate::node::Node;
 use crate::requests::{Origin, Work};
 use crate::timers::Timer;
+use quorate_membership::Founding;
 use quorate_membership::FoundingInput;
 use quorate_proto::{
     Admit, Admitted, ForwardRequest, Founded, GenesisId, HealthEpoch, Instance, Moment,
@@ -57,7 +58,7 @@ impl Node {
         self.turn.out.push(Output::KnowsGenesis(genesis));
         self.turn.out.push(Output::Founded(Box::new(founded.clone())));
         self.health.learn_again();
-        if self.is_founding_voter() == Some(true) {
+        if self.sight().is_founding_voter() == Some(true) {
             if self.group.is_none() {
                 let count = founded.record.voters.len();
                 let hosts = if count == 1 { "host" } else { "hosts" };
@@ -83,10 +84,10 @@ impl Node {
     /// The founder with the lowest Raft id campaigns once all founders have accepted, or after 3 s.
     pub(crate) fn campaign_as_founder(&mut self) {
         let waiting = self.turn.timers.is_armed(Timer::FounderPatience);
-        if waiting && !self.all_founders_know() {
+        if waiting && !all_founders_know(&self.founding) {
             return;
         }
-        let founder = self.is_founding_voter() == Some(true);
+        let founder = self.sight().is_founding_voter() == Some(true);
         let Some(group) = &mut self.group else { return };
         let status = group.replica().status();
         self.turn.timers.disarm(Timer::FounderPatience);
@@ -94,13 +95,6 @@ impl Node {
         if founder && lowest && status.term == 1 && status.last == 1 && status.leader.is_none() {
             group.campaign();
         }
-    }
-
-    /// Whether every voter of the founding record is known to hold it.
-    fn all_founders_know(&self) -> bool {
-        let voters =
-            self.founding.state().founded.as_ref().map_or(0, |founded| founded.record.voters.len());
-        self.founding.margin().is_some_and(|margin| margin.known as usize >= voters)
     }
 
     /// Whether this node still has to be let in, or has news about itself.
@@ -112,7 +106,7 @@ impl Node {
             return true;
         }
         match self.health.member(self.config.instance) {
-            None => self.is_founding_voter() != Some(true),
+            None => self.sight().is_founding_voter() != Some(true),
             Some(member) => {
                 let labels = member.labels != self.config.labels;
                 labels && self.leadership.leader().is_some()
@@ -138,7 +132,7 @@ impl Node {
         let Some(genesis) = self.genesis else { return };
         let deadline = self.turn.now + limits::REQUEST_DEADLINE;
         // A leader has news about itself too, such as the labels in its file, and nobody dials itself.
-        if self.leads() {
+        if self.sight().leads() {
             let ticket = self.requests.new_ticket();
             self.join.asking = Some((ticket, me, self.turn.now));
             let work = Work::Admit(Box::new(self.own_admit()));
@@ -174,7 +168,7 @@ impl Node {
         let next = self.join.next_via;
         let unhelped = *self.join.unhelped.get_or_insert(self.turn.now);
         if let Some((first, _)) = self.join.superseded_by {
-            let others: Vec<_> = self.other_replicas(first).collect();
+            let others: Vec<_> = self.sight().other_replicas(first).collect();
             if let Some(session) = others.get(next % others.len().max(1)) {
                 return Some((session.instance, session.address));
             }
@@ -194,7 +188,7 @@ impl Node {
         let may_vouch = |session: &&Session| {
             let life = session.instance;
             let known = self.health.member(life).is_some()
-                && (doubted.is_none() || self.is_known_replica(life));
+                && (doubted.is_none() || self.sight().is_known_replica(life));
             doubted != Some(life) && (!has_view || known)
         };
         let mut some: Vec<&Session> =
@@ -202,7 +196,7 @@ impl Node {
         // Who has none believes what it is told: it asks those that its own file or the founding record names, and others
         // only when these do not help.
         let first = |session: &&Session| {
-            self.is_known_replica(session.instance)
+            self.sight().is_known_replica(session.instance)
                 || session.dialled.is_some_and(|address| self.founding.is_a_seeds(address))
         };
         if !has_view && self.turn.now.since(unhelped) < FOUNDERS_FIRST {
@@ -230,7 +224,7 @@ impl Node {
                 self.let_in(admitted);
             }
             Some(Outcome::NotLeader(hint)) => {
-                if self.is_known_replica(asked) && self.peers.session(asked).is_some() {
+                if self.sight().is_known_replica(asked) && self.peers.session(asked).is_some() {
                     // It would say if this life was replaced.
                     self.join.superseded_by = None;
                 }
@@ -271,7 +265,7 @@ impl Node {
 
     fn join_refused(&mut self, asked: Instance, refusal: &quorate_proto::Refusal) {
         // From anybody else it is a refusal like others: the next one is asked.
-        if refusal.code() == RefusalCode::Superseded && self.is_known_replica(asked) {
+        if refusal.code() == RefusalCode::Superseded && self.sight().is_known_replica(asked) {
             return self.superseded(asked, &refusal.text);
         }
         if refusal.code() == RefusalCode::OtherCluster {
@@ -288,7 +282,7 @@ impl Node {
     /// A replica says that this life was replaced. A node does not end on one word where there is another to ask.
     fn superseded(&mut self, by: Instance, text: &str) {
         let (first, since) = *self.join.superseded_by.get_or_insert((by, self.turn.now));
-        let alone = self.other_replicas(by).next().is_none();
+        let alone = self.sight().other_replicas(by).next().is_none();
         if first != by || (alone && self.turn.now.since(since) >= SECOND_WORD) {
             self.turn.out.push(Output::Halt { reason: text.to_owned(), again: false });
         } else if !alone {
@@ -296,15 +290,14 @@ impl Node {
         }
     }
 
-    /// Replicas that this node can ask, but for this one.
-    fn other_replicas(&self, but: Instance) -> impl Iterator<Item = &Session> {
-        self.peers.sessions().filter(move |session| {
-            session.instance != but && self.is_known_replica(session.instance)
-        })
-    }
-
     /// The view changed: this node may have been let in, or may be a replica now.
     pub(crate) fn own_role_may_have_changed(&mut self) {
         self.ask_to_join();
     }
+}
+
+/// Whether every voter of the founding record is known to hold it.
+fn all_founders_know(founding: &Founding) -> bool {
+    let voters = founding.state().founded.as_ref().map_or(0, |founded| founded.record.voters.len());
+    founding.margin().is_some_and(|margin| margin.known as usize >= voters)
 }

@@ -81,7 +81,7 @@ impl Node {
         {
             return;
         }
-        let seen = self.replicas_leader();
+        let seen = self.sight().replicas_leader();
         match (seen, self.leadership.leader) {
             (Some(new), Some(old)) if new == old => {}
             (Some(new), old) if old.is_none_or(|old| new.term >= old.term) => {
@@ -168,28 +168,18 @@ impl Node {
         self.requests.look_again();
     }
 
-    /// Whether this node leads.
-    pub(crate) fn leads(&self) -> bool {
-        self.group.as_ref().is_some_and(crate::groups::Group::leads)
-    }
-
     /// Whether a leader with a majority is known and heard, or was until it began to hand over to another.
     pub(crate) fn is_quorate(&self) -> bool {
         let Some(leader) = self.leadership.leader else {
             return self.leadership.quorate && self.handover.is_under_way(self.turn.now);
         };
         if leader.instance == self.config.instance {
-            return self.leads();
+            return self.sight().leads();
         }
         let candidate =
             self.group.as_ref().is_some_and(|group| group.replica().role() == RaftRole::Candidate);
         let heard = !candidate && self.turn.now.since(self.leadership.heard) < LEADER_SILENCE;
         heard || self.relay().is_some()
-    }
-
-    /// The term of the own replica; 0 without one.
-    pub(crate) fn own_term(&self) -> u64 {
-        self.group.as_ref().map_or(0, |group| group.replica().term())
     }
 
     /// Whether the local feed was told last that there is a quorum.
@@ -208,6 +198,7 @@ impl Node {
         } else {
             self.leadership.quorum_lost = Some(self.turn.now);
             let missing: Vec<String> = self
+                .sight()
                 .own_opinions()
                 .into_iter()
                 .map(|opinion| {

@@ -23,6 +23,7 @@ mod join;
 mod leadership;
 mod malformed;
 mod names;
+mod news;
 mod node;
 mod peers;
 mod pings;

@@ -4,6 +4,8 @@
 //! drained, the leader's duties are done. Inputs come before timers, so that a node that wakes late hears what
 //! was said before it judges anybody. Knows nothing of what the parts decide.
 
+mod hand_on;
+
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
 use crate::clones::Clones;
@@ -29,6 +31,7 @@ use crate::peers::Peers;
 use crate::pings::Push;
 use crate::pings::relay::Relay;
 use crate::requests::{Origin, Requests};
+use crate::sight::{Sight, sight};
 use crate::stop::Stopping;
 use crate::timers::Timer;
 use crate::trust::Trust;
@@ -136,7 +139,7 @@ impl Node {
         }
         match (log, founded) {
             (Some(log), Some(_)) => self.continue_group(log),
-            (None, Some(founded)) if self.is_founding_voter() == Some(true) => {
+            (None, Some(founded)) if self.sight().is_founding_voter() == Some(true) => {
                 self.found_group(&founded);
             }
             _ => {}
@@ -185,6 +188,11 @@ impl Node {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// What the rooms may look at.
+    pub(crate) fn sight(&self) -> Sight<'_> {
+        sight!(self)
     }
 
     fn take(&mut self, input: Input) {

@@ -2,6 +2,7 @@
 //!
 //! Reads, changes nothing. Every reason is here once, whoever finds it.
 
+use crate::groups::Group;
 use crate::node::Node;
 use crate::pings::relay::no_link;
 use crate::status::State;
@@ -72,7 +73,7 @@ impl Node {
     }
 
     fn own_disk_reasons(&self) -> impl Iterator<Item = Reason> {
-        let (name, leads) = (self.config.name.to_string(), self.leads());
+        let (name, leads) = (self.config.name.to_string(), self.sight().leads());
         self.disk.troubles().map(move |(trouble, since)| {
             Reason::of(&MemberCause::Disk { name: name.clone(), here: true, leads, trouble }, since)
         })
@@ -99,7 +100,7 @@ impl Node {
     /// Committed as gone although it is here: damped, or not heard by the leader.
     fn counted_out_reason(&self, now: Moment) -> Option<Reason> {
         let member = self.health.member(self.config.instance)?;
-        if !self.is_quorate() || self.leads() || member.state() == MemberState::Alive {
+        if !self.is_quorate() || self.sight().leads() || member.state() == MemberState::Alive {
             return None;
         }
         let ended = member.state() == MemberState::Left;
@@ -151,7 +152,7 @@ impl Node {
         reasons.extend(self.standing_reasons());
         let voters =
             self.health.view().members.iter().filter(|member| member.role() == Role::Voter);
-        let never = self.replaced_voters();
+        let never = self.group.as_ref().map_or(0, Group::replaced_voters);
         let (mut count, mut missing) = (0, Vec::new());
         for voter in voters {
             count += 1;

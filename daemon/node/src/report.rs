@@ -1,8 +1,9 @@
 //! What a node says of itself: its status. Reads; changes nothing. Why it is not quorate is in `reasons.rs`.
 
+use crate::groups::Group;
 use crate::node::Node;
 use crate::status::{State, Status};
-use quorate_proto::{Moment, RaftId};
+use quorate_proto::Moment;
 use std::sync::Arc;
 
 /// The few numbers that a checker compares from outside after every turn; cheap.
@@ -37,8 +38,7 @@ impl Node {
     /// The voters by this node's own log; none when it is no replica, and while they change.
     #[must_use]
     pub fn voters(&self) -> Option<Vec<u64>> {
-        let status = self.group.as_ref()?.replica().status();
-        (!status.joint).then_some(status.conf.voters)
+        self.group.as_ref()?.voters()
     }
 
     /// Everything at once.
@@ -57,7 +57,7 @@ impl Node {
             name: self.config.name.clone(),
             instance: self.config.instance,
             generation: self.config.generation,
-            role: self.role(),
+            role: self.sight().role(),
             all_voters: self.has_all_voters(),
             leader: leader
                 .filter(|_| self.is_quorate())
@@ -69,7 +69,7 @@ impl Node {
             state_hash: replica.as_ref().map_or(0, |(_, meta)| meta.state_hash()),
             elections: self.turn.counters.elections,
             view: Arc::clone(self.health.view()),
-            opinions: self.own_opinions(),
+            opinions: self.sight().own_opinions(),
             sessions: self
                 .peers
                 .sessions()
@@ -81,7 +81,7 @@ impl Node {
                 .map(|session| (session.instance, session.software.clone()))
                 .collect(),
             pings: self.push.times(),
-            snapshot: self.durable_snapshot(),
+            snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
             counters: self.counter_rows(),
             bounds: self.requests.bounds().chain(self.byte_bounds()).collect(),
         }
@@ -95,21 +95,11 @@ impl Node {
             return State::Waiting;
         }
         let inside = self.health.member(self.config.instance).is_some();
-        if inside || self.is_founding_voter() == Some(true) {
+        if inside || self.sight().is_founding_voter() == Some(true) {
             State::NoQuorum
         } else {
             State::Joining
         }
-    }
-
-    /// Voters that the view no longer has: a replaced disk counts as a voter until a leader takes it out, which only a majority with it
-    /// in the count can do.
-    pub(crate) fn replaced_voters(&self) -> usize {
-        let Some((group, voters)) = self.group.as_ref().zip(self.voters()) else { return 0 };
-        let is_member = |voter: &u64| {
-            RaftId::new(*voter).is_some_and(|id| group.meta().member_by_raft(id).is_some())
-        };
-        voters.iter().filter(|voter| !is_member(voter)).count()
     }
 
     fn counter_rows(&self) -> Vec<(&'static str, &'static str, u64)> {

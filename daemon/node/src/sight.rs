@@ -1,11 +1,26 @@
-//! What a room may look at beyond its own: read-only, for one turn.
+//! What a room may look at beyond its own: the floor that all rooms stand on, read-only, for one turn.
 //!
-//! Knows nothing of what is made of it.
+//! The floor is what is agreed and what is known of others: the replica, the view, who leads, sessions, the two detectors, the disk. A
+//! question that is answered from the floor alone is answered here, for all rooms in the same way. Knows nothing of what is made of it.
 
 use crate::boot::NodeConfig;
+use crate::disk::Disk;
 use crate::groups::Group;
+use crate::handover::Handover;
 use crate::health::Health;
-use quorate_proto::Moment;
+use crate::leadership::{LEADER_SILENCE, Leader, Leadership};
+use crate::peers::Peers;
+use quorate_membership::{Detector, Founding, Profile};
+use quorate_proto::{
+    GenesisId, HealthEpoch, Instance, Member, Moment, NotLeader, Refusal, RefusalCode, Role,
+    Session, Verdict,
+};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A leader that a majority of the voters has not answered for so long no longer leads, and a voter that gave no sign of life for so long
+/// is no successor: as long as a silence that makes a suspicion, which is also the least time after which voters look for another leader.
+pub(crate) const UNHEARD: Duration = Profile::DEFAULT.silence;
 
 /// See the head of the file.
 #[derive(Clone, Copy)]
@@ -15,10 +30,182 @@ pub(crate) struct Sight<'a> {
     /// Milliseconds since 1970 by this host's clock; for what is shown to people only.
     pub(crate) wall_ms: u64,
     pub(crate) config: &'a NodeConfig,
-    /// The replica of `__meta`, and what it applied.
-    pub(crate) group: &'a Group,
+    /// The cluster id, once known.
+    pub(crate) genesis: Option<GenesisId>,
+    pub(crate) founding: &'a Founding,
+    pub(crate) detector: &'a Detector,
+    pub(crate) peers: &'a Peers,
+    /// The replica of `__meta`, and what it applied; none on a plain member.
+    pub(crate) group: Option<&'a Group>,
     /// The newest committed view.
     pub(crate) health: &'a Health,
+    pub(crate) leadership: &'a Leadership,
+    pub(crate) handover: &'a Handover,
+    pub(crate) disk: &'a Disk,
     /// The process was asked to stop.
     pub(crate) stops: bool,
+}
+
+/// The floor of a node, borrowed apart from the room that looks at it.
+macro_rules! sight {
+    ($node:expr) => {
+        crate::sight::Sight {
+            now: $node.turn.now,
+            wall_ms: $node.turn.wall_ms,
+            config: &$node.config,
+            genesis: $node.genesis,
+            founding: &$node.founding,
+            detector: &$node.detector,
+            peers: &$node.peers,
+            group: $node.group.as_ref(),
+            health: &$node.health,
+            leadership: &$node.leadership,
+            handover: &$node.handover,
+            disk: &$node.disk,
+            stops: $node.stopping.is_some(),
+        }
+    };
+}
+
+pub(crate) use sight;
+
+impl<'a> Sight<'a> {
+    /// Whether this node leads.
+    pub(crate) fn leads(&self) -> bool {
+        self.group.is_some_and(Group::leads)
+    }
+
+    /// The term of the own replica; 0 without one.
+    pub(crate) fn own_term(&self) -> u64 {
+        self.group.map_or(0, |group| group.replica().term())
+    }
+
+    /// This node's role in the view.
+    pub(crate) fn role(&self) -> Option<Role> {
+        self.health.member(self.config.instance).map(Member::role)
+    }
+
+    /// The epoch that this node acknowledges: everything at or below it has been seen here.
+    pub(crate) fn acknowledged_epoch(&self) -> HealthEpoch {
+        self.health.view().epoch
+    }
+
+    /// The voters of the view but this node.
+    pub(crate) fn other_voters(&self) -> impl Iterator<Item = Instance> + use<'a> {
+        let me = self.config.instance;
+        let voters = self.health.view().members.iter().filter(|it| it.role() == Role::Voter);
+        voters.map(|it| it.instance).filter(move |life| *life != me)
+    }
+
+    /// Whether a node gave a sign of life a moment ago. raft-rs' own note of it begins anew every half a second.
+    pub(crate) fn heard_of_late(&self, instance: Instance) -> bool {
+        let heard = self.detector.last_heard(instance);
+        heard.is_some_and(|at| self.now.since(at) < UNHEARD)
+    }
+
+    /// Whether this node itself has no reason to think another is gone.
+    pub(crate) fn seems_alive(&self, instance: Instance) -> bool {
+        let alive = |verdict| matches!(verdict, Verdict::Alive | Verdict::Suspect);
+        instance == self.config.instance
+            || self.detector.verdict(instance).is_some_and(|opinion| alive(opinion.verdict))
+    }
+
+    /// Whether this life is a voter of the founding record; none before the record is known.
+    pub(crate) fn is_founding_voter(&self) -> Option<bool> {
+        let founded = self.founding.state().founded.as_ref()?;
+        let me = self.config.instance;
+        Some(founded.record.voters.iter().any(|voter| voter.instance == me))
+    }
+
+    /// Whether an instance is a voter or standby by the view here, and before there is one by the founding record; nobody's word counts.
+    pub(crate) fn is_known_replica(&self, instance: Instance) -> bool {
+        if self.health.view().epoch > HealthEpoch::ZERO {
+            return self.health.member(instance).is_some_and(|it| it.role() != Role::Member);
+        }
+        let founded = self.founding.state().founded.as_ref();
+        founded.is_some_and(|it| it.record.voters.iter().any(|voter| voter.instance == instance))
+    }
+
+    /// Replicas with a session, but for this one.
+    pub(crate) fn other_replicas(&self, but: Instance) -> impl Iterator<Item = &'a Session> {
+        let sight = *self;
+        self.peers.sessions().filter(move |session| {
+            session.instance != but && sight.is_known_replica(session.instance)
+        })
+    }
+
+    /// The leader as Raft has it here.
+    pub(crate) fn replicas_leader(&self) -> Option<Leader> {
+        let group = self.group?;
+        let id = group.replica().leader()?;
+        let founded = self.founding.state().founded.as_ref();
+        let instance = group.instance_of(id, founded).or_else(|| self.peers.instance_of(id))?;
+        Some(Leader { instance, term: group.replica().term() })
+    }
+
+    /// The leader that the own replica follows or is, unless its pings have stopped.
+    pub(crate) fn followed(&self) -> Option<Leader> {
+        let leader = self.replicas_leader()?;
+        let silent = self.leadership.leader() == Some(leader)
+            && self.now.since(self.leadership.heard()) >= LEADER_SILENCE;
+        // The log here may be behind: a standby never campaigns, and keeps whom it followed.
+        let over = self.leadership.leader().is_some_and(|known| known.term > leader.term);
+        let me = self.config.instance;
+        (leader.instance == me || !(silent || over)).then_some(leader)
+    }
+
+    /// Who leads instead, for somebody who took this node for the leader.
+    pub(crate) fn leader_hint(&self) -> NotLeader {
+        let me = self.config.instance;
+        let leader = self.leadership.leader().filter(|leader| leader.instance != me);
+        NotLeader {
+            leader: leader.map(|leader| leader.instance),
+            term: leader.map_or(0, |leader| leader.term),
+            address: leader.and_then(|leader| self.peers.address(leader.instance)).map(Into::into),
+        }
+    }
+
+    /// Why a life that was replaced is not let in, as the own replica has it.
+    pub(crate) fn tombstone_of(&self, instance: Instance) -> Option<Refusal> {
+        self.group.filter(|group| group.meta().is_tombstone(instance))?;
+        let text = format!(
+            "this instance was superseded by a later one of the same name and is a tombstone; run `quorate reset --cluster {}` on \
+             the host and start it again",
+            self.config.cluster
+        );
+        Some(Refusal { code: RefusalCode::Superseded.into(), detail: 0, text })
+    }
+
+    /// This node's own address when the committed record shows another. Nobody meets itself, so what it advertises
+    /// counts, else what the seed that it is resolves to.
+    pub(crate) fn own_move(&self, member: &Member) -> Option<SocketAddr> {
+        let committed = member.address.as_ref().and_then(|address| address.socket());
+        let advertised = self.config.advertise.as_slice();
+        let own = if advertised.is_empty() { self.founding.own_addresses() } else { advertised };
+        let stays = committed.is_some_and(|committed| own.contains(&committed));
+        own.first().copied().filter(|_| !stays)
+    }
+
+    /// The verdicts of this node that differ from the committed health, for people.
+    pub(crate) fn own_opinions(&self) -> Vec<crate::status::Opinion> {
+        let me: Instance = self.config.instance;
+        self.detector
+            .verdicts()
+            .filter(|opinion| opinion.instance != me)
+            .filter_map(|opinion| {
+                let member = self.health.member(opinion.instance)?;
+                let verdict = match opinion.verdict {
+                    Verdict::Alive => "alive",
+                    Verdict::Suspect => "suspect",
+                    Verdict::Down => "down",
+                    Verdict::Left => "left",
+                };
+                (verdict != member.state().word()).then(|| crate::status::Opinion {
+                    name: member.name.clone(),
+                    verdict,
+                    reason: opinion.reason.clone(),
+                })
+            })
+            .collect()
+    }
 }

@@ -26,7 +26,7 @@ impl Node {
         if self.stopping.is_some() {
             return;
         }
-        let successor = self.successor().filter(|_| self.leads());
+        let successor = self.successor().filter(|_| self.sight().leads());
         if let Some(successor) = successor {
             self.hand_over_to(successor);
         }
@@ -50,7 +50,8 @@ impl Node {
         self.group.iter().flat_map(move |group| {
             let voters = group.replica().status().conf.voters;
             let others = self.health.alive().filter(|member| {
-                member.instance != self.config.instance && self.heard_of_late(member.instance)
+                member.instance != self.config.instance
+                    && self.sight().heard_of_late(member.instance)
             });
             others.filter_map(move |member| {
                 let id = quorate_proto::raft_id(group.genesis(), member.instance);

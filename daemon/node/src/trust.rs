@@ -9,10 +9,10 @@
 //! Knows nothing of what is believed.
 
 use crate::groups::Group;
-use crate::leadership::{LEADER_SILENCE, Leader};
+use crate::leadership::Leader;
 use crate::node::Node;
 use crate::timers::Timer;
-use quorate_proto::{HealthEpoch, Instance, Role, limits};
+use quorate_proto::{HealthEpoch, Instance, limits};
 
 /// What is believed beyond the committed view.
 #[derive(Debug, Default)]
@@ -32,11 +32,11 @@ pub(crate) fn is_near(ours: u64, named: u64) -> bool {
 impl Node {
     /// Whether an instance may say that it leads in this term, and what changed; also when somebody else passes that on.
     pub(crate) fn may_lead(&self, instance: Instance, term: u64) -> bool {
-        if let Some(followed) = self.followed() {
+        if let Some(followed) = self.sight().followed() {
             return followed == (Leader { instance, term });
         }
         let known = self.leadership.leader().map_or(0, |leader| leader.term);
-        self.is_replica(instance) && is_near(known.max(self.own_term()), term)
+        self.is_replica(instance) && is_near(known.max(self.sight().own_term()), term)
     }
 
     /// Whether an instance is a voter or standby of the group, as far as this node can know.
@@ -46,36 +46,7 @@ impl Node {
             return false;
         }
         self.trust.vouched == Some((instance, self.health.view().epoch))
-            || self.is_known_replica(instance)
-    }
-
-    /// Alike, without anybody's word: by the view here, and before there is one by the founding record.
-    pub(crate) fn is_known_replica(&self, instance: Instance) -> bool {
-        if self.health.view().epoch > HealthEpoch::ZERO {
-            return self.health.member(instance).is_some_and(|it| it.role() != Role::Member);
-        }
-        let founded = self.founding.state().founded.as_ref();
-        founded.is_some_and(|it| it.record.voters.iter().any(|voter| voter.instance == instance))
-    }
-
-    /// The leader that the own replica follows or is, unless its pings have stopped.
-    pub(crate) fn followed(&self) -> Option<Leader> {
-        let leader = self.replicas_leader()?;
-        let silent = self.leadership.leader() == Some(leader)
-            && self.turn.now.since(self.leadership.heard()) >= LEADER_SILENCE;
-        // The log here may be behind: a standby never campaigns, and keeps whom it followed.
-        let over = self.leadership.leader().is_some_and(|known| known.term > leader.term);
-        let me = self.config.instance;
-        (leader.instance == me || !(silent || over)).then_some(leader)
-    }
-
-    /// The leader as Raft has it here.
-    pub(crate) fn replicas_leader(&self) -> Option<Leader> {
-        let group = self.group.as_ref()?;
-        let id = group.replica().leader()?;
-        let founded = self.founding.state().founded.as_ref();
-        let instance = group.instance_of(id, founded).or_else(|| self.peers.instance_of(id))?;
-        Some(Leader { instance, term: group.replica().term() })
+            || self.sight().is_known_replica(instance)
     }
 
     /// What somebody said who may not say it is counted, and not heard.
@@ -87,7 +58,7 @@ impl Node {
     /// Somebody who is no replica in the view here claims to be one. That view may be old: a member is asked, once a
     /// second at most.
     fn stranger_leads(&mut self, who: Instance) {
-        if self.followed().is_some()
+        if self.sight().followed().is_some()
             || self.is_replica(who)
             || self.turn.timers.is_armed(Timer::Join)
         {
@@ -99,7 +70,9 @@ impl Node {
 
     /// About whom a member is to be asked, if this node still wants to know.
     pub(crate) fn doubted(&self) -> Option<Instance> {
-        self.trust.claimant.filter(|who| self.followed().is_none() && !self.is_replica(*who))
+        self.trust
+            .claimant
+            .filter(|who| self.sight().followed().is_none() && !self.is_replica(*who))
     }
 
     /// Whoever was asked named a leader, or said that it is one.

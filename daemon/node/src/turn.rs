@@ -1,10 +1,15 @@
-//! What a turn has at hand: when it is, what the node wants done, and what is counted.
+//! What a turn has at hand: when it is, what the node wants done, what its rooms tell each other, and what is counted.
 //!
-//! Every room writes its wishes here, in the order in which the shell carries them out. Knows no room.
+//! Every room writes its wishes here, in the order in which the shell carries them out. Knows no room but who is where.
 
 use crate::event::{About, Event, Output};
+use crate::news::News;
+use crate::peers::Peers;
 use crate::timers::Timers;
-use quorate_proto::{Moment, Reason};
+use quorate_proto::{
+    Envelope, EnvelopeBody, Frame, FrameKind, Instance, Lane, Moment, Reason, Supersede,
+};
+use std::collections::VecDeque;
 
 /// What is counted, for `/metrics`.
 #[derive(Debug, Default)]
@@ -30,6 +35,8 @@ pub(crate) struct Turn {
     pub(crate) wall_ms: u64,
     /// What the shell is to do, in order.
     pub(crate) out: Vec<Output>,
+    /// What the rooms tell each other, in order. Empty when a turn begins and when it ends.
+    pub(crate) news: VecDeque<News>,
     pub(crate) counters: Counters,
     /// When what is to be looked at again.
     pub(crate) timers: Timers,
@@ -43,10 +50,33 @@ impl Turn {
             now,
             wall_ms,
             out: Vec::new(),
+            news: VecDeque::new(),
             counters: Counters::default(),
             timers: Timers::default(),
             duties_due: true,
         }
+    }
+
+    /// Tells the rooms that it concerns; the node hands it on when the room that speaks is done.
+    pub(crate) fn tell(&mut self, news: News) {
+        self.news.push_back(news);
+    }
+
+    /// Sends on the control lane; dropped when the peer's address is not known at all. A later frame of the same kind and subject replaces
+    /// one that waits.
+    pub(crate) fn send_control(
+        &mut self,
+        peers: &Peers,
+        to: Instance,
+        kind: FrameKind,
+        subject: u64,
+        body: EnvelopeBody,
+    ) {
+        let Some(address) = peers.address(to) else { return };
+        let supersede = Some(Supersede { kind, group: 0, subject });
+        let bytes = Envelope::encode_body(body);
+        let frame = Frame { lane: Lane::Control, supersede, expires: None, bytes };
+        self.out.push(Output::Send { to, address, frame });
     }
 
     /// Says a line in the journal and in `quorate events`.

@@ -70,8 +70,10 @@ impl Node {
         if self.config.made_on == MadeOn::Another {
             return Copied::Moved;
         }
-        let listening = self.other_voters().filter(|voter| self.peers.session(*voter).is_some());
-        let deaf = self.deaf_members(now).filter(|(by, _)| self.is_known_replica(*by)).count();
+        let listening =
+            self.sight().other_voters().filter(|voter| self.peers.session(*voter).is_some());
+        let deaf =
+            self.deaf_members(now).filter(|(by, _)| self.sight().is_known_replica(*by)).count();
         if self.state() == State::Quorate && deaf <= listening.count() {
             return Copied::There;
         }

@@ -8,6 +8,7 @@
 
 use crate::boot::MadeOn;
 use crate::node::Node;
+use crate::pings::rhythm::ping_interval;
 use crate::timers::Timer;
 use quorate_proto::{
     Address, Choice, Copied, CopyCause, CopyGuess, EnvelopeBody, FrameKind, HealthEpoch, Instance,
@@ -240,14 +241,14 @@ impl Node {
             code => code.word(),
         };
         self.event_of(kind, &reason, warning.instance);
-        if self.leads() {
+        if self.sight().leads() {
             self.turn.timers.arm(Timer::Warnings, self.turn.now);
         }
     }
 
     /// What this node saw goes to the leader, and what a leader knows to all; again while there is anything.
     pub(crate) fn tell_warnings(&mut self) {
-        let (now, leads, me) = (self.turn.now, self.leads(), self.config.instance);
+        let (now, leads, me) = (self.turn.now, self.sight().leads(), self.config.instance);
         self.note_own_disk();
         let entries = self.warnings.entries.values();
         let leader = self.leadership.leader().map(|leader| leader.instance);
@@ -262,7 +263,10 @@ impl Node {
             return;
         }
         if !list.is_empty() {
-            self.turn.timers.arm(Timer::Warnings, now + self.ping_interval() * REPEAT_ROUNDS);
+            self.turn.timers.arm(
+                Timer::Warnings,
+                now + ping_interval(self.health.view().members.len()) * REPEAT_ROUNDS,
+            );
         }
         let choices = if leads { self.choices() } else { Vec::new() };
         let told = Told { list, choices };
@@ -271,7 +275,10 @@ impl Node {
             all.filter(|instance| *instance != me).collect()
         } else {
             let met = |one: &Instance| self.peers.session(*one).is_some();
-            leader.map_or_else(|| self.other_voters().filter(met).collect(), |leader| vec![leader])
+            leader.map_or_else(
+                || self.sight().other_voters().filter(met).collect(),
+                |leader| vec![leader],
+            )
         };
         for instance in to {
             let body = EnvelopeBody::Warnings(told.clone());
@@ -303,7 +310,7 @@ impl Node {
     pub(crate) fn warnings_told(&mut self, from: Instance, told: Told) {
         let leader = self.leadership.leader().is_some_and(|leader| leader.instance == from);
         let known = self.health.member(from).is_some();
-        let member = self.leads() && known;
+        let member = self.sight().leads() && known;
         if known && self.leadership.leader().is_none() {
             return self.told_of_a_disk(from, told.list);
         }

@@ -14,6 +14,7 @@ pub(crate) mod state_watch;
 use crate::event::Output;
 use crate::leadership::Leader;
 use crate::node::Node;
+use crate::sight::Sight;
 use quorate_proto::{
     CopyFault, CopyNotice, EnvelopeBody, FrameKind, Instance, Moment, Ping, Pong, limits, raft_id,
 };
@@ -92,12 +93,12 @@ impl Node {
     /// not here.
     pub(crate) fn loss_suspected(&mut self, had: u64) {
         let Some(group) = &self.group else { return };
-        let Some(leader) = self.followed().filter(|_| had > group.replica().last()) else {
+        let Some(leader) = self.sight().followed().filter(|_| had > group.replica().last()) else {
             self.copies.told = None;
             return;
         };
         self.copies.told = Some((leader, had));
-        let others: Vec<Instance> = self.voters_beside(leader.instance).collect();
+        let others: Vec<Instance> = voters_beside(&self.sight(), leader.instance).collect();
         if others.is_empty() {
             let own = raft_id(group.genesis(), leader.instance);
             if group.replica().voted_for() == Some(own) {
@@ -112,16 +113,11 @@ impl Node {
         }
     }
 
-    /// The voters that can be a second word beside a leader's.
-    fn voters_beside(&self, leader: Instance) -> impl Iterator<Item = Instance> {
-        self.other_voters().filter(move |life| *life != leader)
-    }
-
     /// Another voter says whom it follows.
     pub(crate) fn loss_confirmed(&mut self, from: Instance, pong: &Pong) {
         let Some((leader, _)) = self.copies.told else { return };
         let same = pong.leader == Some(leader.instance) && pong.term == leader.term;
-        if same && self.voters_beside(leader.instance).any(|voter| voter == from) {
+        if same && voters_beside(&self.sight(), leader.instance).any(|voter| voter == from) {
             let name = self.health.name(from);
             self.halt_for_loss(&name);
         }
@@ -130,7 +126,7 @@ impl Node {
     fn halt_for_loss(&mut self, second: &str) {
         let Some((leader, had)) = self.copies.told.take() else { return };
         let last = self.group.as_ref().map_or(0, |group| group.replica().last());
-        if self.followed() != Some(leader) || had <= last {
+        if self.sight().followed() != Some(leader) || had <= last {
             return;
         }
         let reason = format!(
@@ -146,7 +142,8 @@ impl Node {
 
     /// The leader's entries differ from what is committed here. Nothing says which of the two is damaged.
     pub(crate) fn contradicted(&mut self, from: Instance, index: u64) {
-        let Some(leader) = self.replicas_leader().filter(|leader| leader.instance == from) else {
+        let Some(leader) = self.sight().replicas_leader().filter(|leader| leader.instance == from)
+        else {
             return;
         };
         let before = self.copies.contradicted_by.replace((leader, index));
@@ -169,13 +166,14 @@ impl Node {
     /// As leader: a voter says that an entry of this one is not what it has committed.
     pub(crate) fn contradicted_here(&mut self, from: Instance, pong: &Pong) {
         let me = self.config.instance;
-        let own = pong.leader == Some(me) && pong.term == self.own_term();
-        if pong.contradicted == 0 || !own || !self.other_voters().any(|voter| voter == from) {
+        let own = pong.leader == Some(me) && pong.term == self.sight().own_term();
+        if pong.contradicted == 0 || !own || !self.sight().other_voters().any(|voter| voter == from)
+        {
             self.copies.contradicting.remove(&from);
             return;
         }
         self.copies.contradicting.insert(from, (pong.contradicted, self.turn.now));
-        let voters = self.other_voters().count() + 1;
+        let voters = self.sight().other_voters().count() + 1;
         let against: Vec<String> = self
             .copies
             .contradicting(self.turn.now)
@@ -198,12 +196,13 @@ impl Node {
         let Some(group) = self.group.as_ref().filter(|group| group.leads()) else { return };
         let (genesis, now) = (group.genesis(), self.turn.now);
         let places: BTreeMap<Instance, (u64, bool)> = self
+            .sight()
             .other_voters()
             .filter_map(|life| {
                 let progress = group.replica().progress(raft_id(genesis, life))?;
                 // One that is being sent a snapshot acknowledges nothing for as long as that takes.
                 let at = if progress.snapshotting { u64::MAX } else { progress.matched };
-                Some((life, (at, self.seems_alive(life))))
+                Some((life, (at, self.sight().seems_alive(life))))
             })
             .collect();
         let commit = group.replica().status().commit;
@@ -236,11 +235,19 @@ impl Node {
             .filter(|(life, _)| {
                 let known =
                     copies.lost.contains_key(life) || copies.contradicting.contains_key(life);
-                copies.stands_still(now, **life) && !known && self.seems_alive(**life)
+                copies.stands_still(now, **life) && !known && self.sight().seems_alive(**life)
             })
             .map(|(life, (at, _))| notice(*life, CopyFault::StandsStill, 0, *at));
         lost.chain(contradicting).chain(differing).chain(still).take(limits::COPY_NOTICES).collect()
     }
+}
+
+/// The voters that can be a second word beside a leader's.
+fn voters_beside<'a>(
+    sight: &Sight<'a>,
+    leader: Instance,
+) -> impl Iterator<Item = Instance> + use<'a> {
+    sight.other_voters().filter(move |life| *life != leader)
 }
 
 #[cfg(test)]

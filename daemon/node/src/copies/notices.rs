@@ -53,7 +53,7 @@ impl Node {
 
     /// As the leader finds them, or said last.
     pub(crate) fn copies_known(&self) -> Vec<CopyNotice> {
-        if self.leads() {
+        if self.sight().leads() {
             self.copy_faults()
         } else if self.copy_notices.by == self.leadership.leader() {
             self.copy_notices.notices.clone()
@@ -65,8 +65,8 @@ impl Node {
     /// Copies that do not count, for `quorate why`.
     pub(crate) fn copy_reasons(&self, now: Moment) -> Vec<Reason> {
         let notices = self.copies_known();
-        let since = if self.leads() { now } else { self.copy_notices.since };
-        let own = self.followed().map_or(0, |leader| self.contradiction_of(leader));
+        let since = if self.sight().leads() { now } else { self.copy_notices.since };
+        let own = self.sight().followed().map_or(0, |leader| self.contradiction_of(leader));
         let own = (own > 0).then(|| CopyNotice {
             instance: self.config.instance,
             fault: CopyFault::Contradicts.into(),

@@ -80,20 +80,9 @@ impl Node {
         self.admission.askers = askers;
     }
 
-    /// Why a life that was replaced is not let in, as the own replica has it.
-    pub(crate) fn tombstone_of(&self, instance: Instance) -> Option<Refusal> {
-        self.group.as_ref().filter(|group| group.meta().is_tombstone(instance))?;
-        let text = format!(
-            "this instance was superseded by a later one of the same name and is a tombstone; run `quorate reset --cluster {}` on \
-             the host and start it again",
-            self.config.cluster
-        );
-        Some(Refusal { code: RefusalCode::Superseded.into(), detail: 0, text })
-    }
-
     /// True when the asker was answered, or its admission proposed.
     fn settle_asker(&mut self, asker: &mut Asker) -> bool {
-        if let Some(refusal) = self.tombstone_of(asker.admit.instance) {
+        if let Some(refusal) = self.sight().tombstone_of(asker.admit.instance) {
             self.refuse(asker.request, refusal.code(), &refusal.text);
             return true;
         }

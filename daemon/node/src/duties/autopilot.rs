@@ -4,6 +4,7 @@
 //! dead lives leave in the same joint change that brings their successor, and never on a suspicion.
 
 use super::duty::{Duty, Will};
+use crate::groups::Group;
 use crate::node::Node;
 use crate::sight::Sight;
 use quorate_consensus::ReplicaStatus;
@@ -114,28 +115,28 @@ impl Duty for Autopilot {
     /// A term is part of what is under way, so another leader's begins by itself.
     fn begin(&mut self) {}
 
-    fn look(&mut self, sight: &Sight<'_>, will: &mut Will) {
+    fn look(&mut self, sight: &Sight<'_>, group: &Group, will: &mut Will) {
         if self.paused_until.is_some_and(|until| sight.now < until) || sight.stops {
             return;
         }
-        let status = sight.group.replica().status();
-        let applied = sight.group.meta().applied();
+        let status = group.replica().status();
+        let applied = group.meta().applied();
         let waits = self.proposed_at.is_some_and(|(term, at)| term == status.term && applied <= at);
         if status.joint || waits {
             return;
         }
-        let Some(changes) = next_change(&voter_facts(sight, &status)) else {
+        let Some(changes) = next_change(&voter_facts(sight, group, &status)) else {
             if !status.conf.learners.is_empty() {
                 will.look_at = Some(sight.now + CATCHING_UP);
             }
             return;
         };
-        if changes.iter().any(|one| one.node_id == sight.group.me().get()) {
+        if changes.iter().any(|one| one.node_id == group.me().get()) {
             return;
         }
         // Applying reads no clock, so the time of the epoch comes with the entry.
         let context = bytes::Bytes::copy_from_slice(&sight.wall_ms.to_be_bytes());
-        let words = describe(sight.group.meta(), &changes);
+        let words = describe(group.meta(), &changes);
         will.change_voters = Some((ConfChangeSet { transition: 0, changes, context }, words));
     }
 
@@ -147,13 +148,13 @@ impl Duty for Autopilot {
     }
 }
 
-fn voter_facts(sight: &Sight<'_>, status: &ReplicaStatus) -> Facts {
+fn voter_facts(sight: &Sight<'_>, group: &Group, status: &ReplicaStatus) -> Facts {
     let (conf, last) = (&status.conf, status.last);
     let members = sight.health.view().members.iter();
     let candidates: Vec<Candidate> = members
         .map(|member| {
-            let id = raft_id(sight.group.genesis(), member.instance);
-            let caught_up = sight.group.replica().progress(id).is_some_and(|progress| {
+            let id = raft_id(group.genesis(), member.instance);
+            let caught_up = group.replica().progress(id).is_some_and(|progress| {
                 progress.active && progress.holds_voters && progress.matched + CAUGHT_UP >= last
             });
             Candidate {

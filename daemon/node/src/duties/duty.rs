@@ -3,6 +3,7 @@
 //! A duty compares what is committed with what should be, and says what it wants done; it carries nothing out. It is looked at while this
 //! node leads safely, and begins anew with each leader.
 
+use crate::groups::Group;
 use crate::sight::Sight;
 use quorate_proto::{CommandBody, ConfChangeSet, Moment};
 
@@ -16,8 +17,8 @@ pub(crate) trait Duty {
         false
     }
 
-    /// What is to be done. Only while this node leads safely.
-    fn look(&mut self, sight: &Sight<'_>, will: &mut Will);
+    /// What is to be done. Only while this node leads this group safely.
+    fn look(&mut self, sight: &Sight<'_>, group: &Group, will: &mut Will);
 
     /// What it wanted of the voters was handed to raft, in this term and behind this index; or raft refused it (none).
     fn voters_proposed(&mut self, _at: Option<(u64, u64)>, _now: Moment) {}

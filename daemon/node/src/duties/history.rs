@@ -4,6 +4,7 @@
 //! proposes, the log decides: all replicas forget the same. What history takes is a function of the state.
 
 use super::duty::{Duty, Will};
+use crate::groups::Group;
 use crate::sight::Sight;
 use quorate_meta::Meta;
 use quorate_proto::{CommandBody, CompactionRequest, KvRequest, Moment, kv_request};
@@ -35,8 +36,8 @@ impl Duty for History {
     }
 
     /// Proposes a compaction once there is too much history.
-    fn look(&mut self, sight: &Sight<'_>, will: &mut Will) {
-        let meta = sight.group.meta();
+    fn look(&mut self, sight: &Sight<'_>, group: &Group, will: &mut Will) {
+        let meta = group.meta();
         if self.asked.is_some_and(|asked| is_under_way(asked, meta, sight.now)) {
             return;
         }

@@ -12,7 +12,7 @@ pub(crate) mod reconcile;
 pub(crate) mod weighing;
 
 use crate::node::Node;
-use crate::sight::Sight;
+use crate::sight::sight;
 use crate::timers::Timer;
 use autopilot::Autopilot;
 use duty::{Duty, Will};
@@ -76,18 +76,14 @@ impl Node {
     /// Looks at those of each turn, or at the others, and carries out what they want.
     fn look_at_duties(&mut self, in_each_turn: bool) {
         for at in 0..self.duties.each().len() {
-            let Self { turn, config, group: Some(group), health, duties, stopping, .. } = self
-            else {
-                return;
-            };
-            let (now, wall_ms, stops) = (turn.now, turn.wall_ms, stopping.is_some());
-            let sight = Sight { now, wall_ms, config, group, health, stops };
-            let duty = &mut *duties.each()[at];
+            let Some(group) = &self.group else { return };
+            let sight = sight!(self);
+            let duty = &mut *self.duties.each()[at];
             if duty.is_in_each_turn() != in_each_turn {
                 continue;
             }
             let mut will = Will::default();
-            duty.look(&sight, &mut will);
+            duty.look(&sight, group, &mut will);
             self.carry_out(at, will);
         }
     }

@@ -111,7 +111,7 @@ impl Node {
         reported.retain(|voice| {
             let newer = voice.generation > member.generation;
             let lasting = newer || voice.word == Word::Left;
-            (!lasting || self.is_known_replica(voice.by))
+            (!lasting || self.sight().is_known_replica(voice.by))
                 && voice.generation.get().saturating_sub(member.generation.get()) <= RESTARTS
         });
         if let Some(own) = &own {
@@ -225,7 +225,7 @@ impl Node {
     /// The leader itself was restarted, or committed as gone by an earlier leader.
     fn own_difference(&self, member: &Member) -> Option<StateChange> {
         let newer = member.generation < self.config.generation;
-        let moved = self.own_move(member);
+        let moved = self.sight().own_move(member);
         if member.state() == MemberState::Alive && !newer && moved.is_none() {
             return None;
         }
@@ -239,38 +239,5 @@ impl Node {
             also_at: None,
             goodbye: Goodbye::None.into(),
         })
-    }
-
-    /// This node's own address when the committed record shows another. Nobody meets itself, so what it advertises
-    /// counts, else what the seed that it is resolves to.
-    fn own_move(&self, member: &Member) -> Option<std::net::SocketAddr> {
-        let committed = member.address.as_ref().and_then(|address| address.socket());
-        let advertised = self.config.advertise.as_slice();
-        let own = if advertised.is_empty() { self.founding.own_addresses() } else { advertised };
-        let stays = committed.is_some_and(|committed| own.contains(&committed));
-        own.first().copied().filter(|_| !stays)
-    }
-
-    /// The verdicts of this node that differ from the committed health, for people.
-    pub(crate) fn own_opinions(&self) -> Vec<crate::status::Opinion> {
-        let me: Instance = self.config.instance;
-        self.detector
-            .verdicts()
-            .filter(|opinion| opinion.instance != me)
-            .filter_map(|opinion| {
-                let member = self.health.member(opinion.instance)?;
-                let verdict = match opinion.verdict {
-                    Verdict::Alive => "alive",
-                    Verdict::Suspect => "suspect",
-                    Verdict::Down => "down",
-                    Verdict::Left => "left",
-                };
-                (verdict != member.state().word()).then(|| crate::status::Opinion {
-                    name: member.name.clone(),
-                    verdict,
-                    reason: opinion.reason.clone(),
-                })
-            })
-            .collect()
     }
 }

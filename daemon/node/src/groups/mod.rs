@@ -112,6 +112,21 @@ impl Group {
         self.replica.change(set)
     }
 
+    /// The voters by the log here; none while they change.
+    pub(crate) fn voters(&self) -> Option<Vec<u64>> {
+        let status = self.replica.status();
+        (!status.joint).then_some(status.conf.voters)
+    }
+
+    /// Voters that the view no longer has: a replaced disk counts as a voter until a leader takes it out, which only a majority with it
+    /// in the count can do.
+    pub(crate) fn replaced_voters(&self) -> usize {
+        let is_member = |voter: &u64| {
+            RaftId::new(*voter).is_some_and(|id| self.meta.member_by_raft(id).is_some())
+        };
+        self.voters().map_or(0, |voters| voters.iter().filter(|it| !is_member(it)).count())
+    }
+
     /// The instance behind a Raft id.
     pub(crate) fn instance_of(&self, id: RaftId, founded: Option<&Founded>) -> Option<Instance> {
         self.meta.member_by_raft(id).map(|member| member.instance).or_else(|| {
@@ -203,17 +218,10 @@ impl Node {
             return;
         }
         self.early_frames.keep(from, frame.message);
-        let founder = self.is_founding_voter();
+        let founder = self.sight().is_founding_voter();
         if known.is_some() && self.founding.state().founded.is_some() && founder == Some(false) {
             self.join_group();
         }
-    }
-
-    /// Whether this life is a voter of the founding record; none before the record is known.
-    pub(crate) fn is_founding_voter(&self) -> Option<bool> {
-        let founded = self.founding.state().founded.as_ref()?;
-        let me = self.config.instance;
-        Some(founded.record.voters.iter().any(|voter| voter.instance == me))
     }
 
     pub(crate) fn receive_raft(&mut self, from: Instance, message: RaftMessage) {

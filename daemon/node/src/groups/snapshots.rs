@@ -75,6 +75,11 @@ impl Snapshots {
 }
 
 impl Group {
+    /// The newest durable snapshot.
+    pub(crate) fn durable_snapshot(&self) -> Option<SnapshotMetadata> {
+        self.snapshots.durable.clone()
+    }
+
     /// The position and configuration that the state stands at now.
     fn position(&self) -> SnapshotMetadata {
         SnapshotMetadata {
@@ -115,7 +120,7 @@ impl Node {
     /// It comes on a connection of its own: with the key that the host is known by.
     #[must_use]
     pub fn takes_snapshot_of(&self, from: Instance, key: NodeKey) -> bool {
-        let leader = self.followed().map(|leader| leader.instance);
+        let leader = self.sight().followed().map(|leader| leader.instance);
         self.peers.is_pinned(from, key)
             && self.is_replica(from)
             && leader.is_none_or(|leader| leader == from)
@@ -143,7 +148,9 @@ impl Node {
             return false;
         }
         if self.group.is_none() {
-            if self.founding.state().founded.is_none() || self.is_founding_voter() != Some(false) {
+            if self.founding.state().founded.is_none()
+                || self.sight().is_founding_voter() != Some(false)
+            {
                 return false;
             }
             self.join_group();
@@ -220,11 +227,6 @@ impl Node {
         group.snapshots.keep = KEPT_ENTRIES.min(entries / 4);
         group.snapshots.bytes = 0;
         self.turn.out.push(Output::TakeSnapshot { metadata, image: Box::new(group.meta.clone()) });
-    }
-
-    /// Positions for status: the newest durable snapshot.
-    pub(crate) fn durable_snapshot(&self) -> Option<SnapshotMetadata> {
-        self.group.as_ref()?.snapshots.durable.clone()
     }
 
     /// The shell wrote a snapshot: raft may send it, and the log may forget what it covers.

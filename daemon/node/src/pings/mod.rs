@@ -5,11 +5,13 @@
 //! what it lacks, every round, until it answers or is down.
 
 pub(crate) mod relay;
+pub(crate) mod rhythm;
 pub(crate) mod times;
 
 pub use times::{PING_CLASSES, PingTimes};
 
 use crate::node::Node;
+use crate::pings::rhythm::{DOWN_EVERY, PING_INTERVAL, ping_interval};
 use crate::pings::times::PingClock;
 use crate::timers::Timer;
 use quorate_proto::{
@@ -17,14 +19,6 @@ use quorate_proto::{
     Role,
 };
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// Rounds of pings: three may be lost in a row before half a second of silence becomes a suspicion.
-pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(150);
-/// Most pings a second that a leader sends; above 300 nodes its rounds become slower.
-const PINGS_PER_SECOND: usize = 2_000;
-/// A node that is down is pinged once in so many rounds, for ever: it may be back behind a healed network.
-const DOWN_EVERY: u64 = 7;
 
 /// Who has acknowledged what.
 #[derive(Debug, Default)]
@@ -80,13 +74,17 @@ impl Node {
             return;
         };
         let me = self.config.instance;
-        if leader.instance == me && self.leads() {
+        if leader.instance == me && self.sight().leads() {
             let round = self.new_round();
-            self.turn.timers.arm(Timer::Ping, self.turn.now + self.ping_interval());
+            self.turn
+                .timers
+                .arm(Timer::Ping, self.turn.now + ping_interval(self.health.view().members.len()));
             self.ping_members(|_, state| {
                 state == MemberState::Alive || round.is_multiple_of(DOWN_EVERY)
             });
-        } else if self.role().is_some_and(|role| role != Role::Member) && leader.instance != me {
+        } else if self.sight().role().is_some_and(|role| role != Role::Member)
+            && leader.instance != me
+        {
             self.new_round();
             self.turn.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
             let ping = self.ping(None);
@@ -94,17 +92,10 @@ impl Node {
         }
     }
 
-    /// How often the leader pings.
-    pub(crate) fn ping_interval(&self) -> Duration {
-        let members = self.health.view().members.len();
-        let slower = Duration::from_micros(1_000_000 * members as u64 / PINGS_PER_SECOND as u64);
-        PING_INTERVAL.max(slower)
-    }
-
     /// The leader tells everybody who lacks the newest epoch, at once.
     pub(crate) fn push_news(&mut self) {
         let newest = self.health.view().epoch;
-        if self.push.pushed == newest || !self.leads() {
+        if self.push.pushed == newest || !self.sight().leads() {
             return;
         }
         self.push.pushed = newest;
@@ -175,7 +166,8 @@ impl Node {
     /// Whether a leader of some standing has not heard a node for two rounds.
     fn does_not_hear(&self, instance: Instance) -> bool {
         let since = self.detector.last_heard(instance).unwrap_or_default();
-        self.turn.now.since(since.max(self.leadership.heard())) >= self.ping_interval() * 2
+        self.turn.now.since(since.max(self.leadership.heard()))
+            >= ping_interval(self.health.view().members.len()) * 2
     }
 
     /// A ping came in: take what it brings, answer with what this node has.
@@ -201,8 +193,8 @@ impl Node {
         let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {
             (group.replica().term(), group.meta().applied(), group.meta().state_hash())
         });
-        let epoch = self.acknowledged_epoch();
-        let followed = self.followed();
+        let epoch = self.sight().acknowledged_epoch();
+        let followed = self.sight().followed();
         let pong = Pong {
             number: ping.number,
             epoch,
@@ -226,7 +218,7 @@ impl Node {
         self.push.clock.answered(self.turn.now, from, pong.number, is_member);
         self.told_by_voter(from, &mut pong);
         self.loss_confirmed(from, &pong);
-        if !self.leads() {
+        if !self.sight().leads() {
             return;
         }
         let newest = self.health.view().epoch;

@@ -8,7 +8,8 @@
 
 use crate::leadership::{LEADER_SILENCE, Leader};
 use crate::node::Node;
-use crate::pings::PING_INTERVAL;
+use crate::pings::rhythm::PING_INTERVAL;
+use crate::pings::rhythm::ping_interval;
 use crate::requests::Origin;
 use crate::timers::Timer;
 use quorate_proto::{
@@ -63,7 +64,7 @@ struct Around {
 impl Node {
     /// After so much silence of the leader a node looks for another way: two rounds of its pings.
     fn relay_patience(&self) -> Duration {
-        self.ping_interval() * 2
+        ping_interval(self.health.view().members.len()) * 2
     }
 
     /// Whether this node and the leader do not hear each other, or no leader is known.
@@ -102,7 +103,7 @@ impl Node {
 
     /// It may be time to ask around. Armed whenever the leader is heard.
     pub(crate) fn ask_around(&mut self) {
-        if self.leads() || self.stopping.is_some() || self.genesis.is_none() {
+        if self.sight().leads() || self.stopping.is_some() || self.genesis.is_none() {
             return;
         }
         if !self.is_cut_off() {
@@ -129,9 +130,10 @@ impl Node {
         }
         let leader = self.leadership.leader().map(|leader| leader.instance);
         let mut voters: Vec<Instance> = self
+            .sight()
             .other_voters()
             .filter(|one| Some(*one) != leader)
-            .filter(|one| self.seems_alive(*one) && self.peers.session(*one).is_some())
+            .filter(|one| self.sight().seems_alive(*one) && self.peers.session(*one).is_some())
             .collect();
         voters.sort_unstable();
         self.relay.next = self.relay.next.wrapping_add(1);
@@ -140,9 +142,9 @@ impl Node {
 
     /// What a voter that hears the leader itself tells a member that does not.
     pub(crate) fn vouch_for_leader(&mut self, from: Instance, ping: &Ping) -> Option<Relayed> {
-        let known = self.health.member(from).is_some() && self.role() == Some(Role::Voter);
+        let known = self.health.member(from).is_some() && self.sight().role() == Some(Role::Voter);
         let leader = self.leadership.leader().filter(|_| ping.asks && known)?;
-        if self.is_cut_off() || (leader.instance == self.config.instance && !self.leads()) {
+        if self.is_cut_off() || (leader.instance == self.config.instance && !self.sight().leads()) {
             return None;
         }
         // Full: what is not told to the leader now is told after the asker's next question.
@@ -179,7 +181,7 @@ impl Node {
             voter == from && pong.number <= number
         });
         let voter = self.health.member(from).is_some_and(|member| member.role() == Role::Voter);
-        if !asked || !voter || relayed.leader == self.config.instance || self.leads() {
+        if !asked || !voter || relayed.leader == self.config.instance || self.sight().leads() {
             self.turn.counters.frames_fenced += 1;
             return;
         }
@@ -258,7 +260,7 @@ impl Node {
 
     /// As leader: the members to which the link is cut.
     pub(crate) fn cut_link_reasons(&self, now: Moment) -> impl Iterator<Item = Reason> {
-        let around = self.relay.around.iter().filter(|_| self.leads());
+        let around = self.relay.around.iter().filter(|_| self.sight().leads());
         let around = around.filter(move |(_, around)| now.since(around.last) < LEADER_SILENCE);
         // Who is counted out is pinged seldom and asks around for that, also for a moment when it counts again; and a copy is kept out.
         let around = around.filter(move |(member, around)| {

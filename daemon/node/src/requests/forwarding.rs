@@ -62,35 +62,25 @@ impl Node {
         };
         // Every replica knows who was replaced: a second word for one that was told so.
         if let Work::Admit(_) = work
-            && let Some(refusal) = self.tombstone_of(from)
+            && let Some(refusal) = self.sight().tombstone_of(from)
         {
             return self.answer(origin, Err(refusal));
         }
-        if !(self.leads() || hands_on) || self.stopping.is_some() {
-            let outcome = forward_answer::Outcome::NotLeader(self.leader_hint());
+        if !(self.sight().leads() || hands_on) || self.stopping.is_some() {
+            let outcome = forward_answer::Outcome::NotLeader(self.sight().leader_hint());
             self.forward_reply(ticket, outcome);
             return;
         }
         if let Work::Admit(admit) = work {
             return self.admit_asked(ticket, from, *admit, deadline);
         }
-        let origin = if self.leads() { origin } else { Origin::Relayed(ticket) };
+        let origin = if self.sight().leads() { origin } else { Origin::Relayed(ticket) };
         self.accept(origin, work, deadline);
-    }
-
-    pub(crate) fn leader_hint(&self) -> NotLeader {
-        let me = self.config.instance;
-        let leader = self.leadership.leader().filter(|leader| leader.instance != me);
-        NotLeader {
-            leader: leader.map(|leader| leader.instance),
-            term: leader.map_or(0, |leader| leader.term),
-            address: leader.and_then(|leader| self.peers.address(leader.instance)).map(Into::into),
-        }
     }
 
     /// A leader is asked unless this node has reason to think that it is gone; a voter that hears it knows better.
     fn may_be_asked(&self, leader: Instance) -> bool {
-        let gone = !self.seems_alive(leader) || self.campaign.gave_up(leader);
+        let gone = !self.sight().seems_alive(leader) || self.campaign.gave_up(leader);
         !gone || self.relay().is_some()
     }
 

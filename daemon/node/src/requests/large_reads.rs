@@ -104,7 +104,7 @@ impl Node {
             Origin::Forwarded(ticket) | Origin::Relayed(ticket) => Asker::Node(ticket),
             Origin::Own(_) => return None,
         };
-        let (header, term) = (self.header(), self.own_term());
+        let (header, term) = (self.header(), self.sight().own_term());
         Some(Box::new(LargeRead { asker, state, request, header, term, deadline }))
     }
 }

@@ -105,7 +105,7 @@ impl Node {
             }
             return;
         }
-        if self.leads() {
+        if self.sight().leads() {
             self.serve(id);
             return;
         }
@@ -118,7 +118,7 @@ impl Node {
         };
         if turned_away {
             self.requests.remove(id);
-            let outcome = forward_answer::Outcome::NotLeader(self.leader_hint());
+            let outcome = forward_answer::Outcome::NotLeader(self.sight().leader_hint());
             return self.answer(origin, Ok(outcome));
         }
         match (request.origin, &request.work) {
@@ -216,12 +216,13 @@ impl Node {
                 let outcome = match answer {
                     // Its origin asks the next leader by itself.
                     Err(refusal) if refusal.code() == RefusalCode::Stopping => {
-                        forward_answer::Outcome::NotLeader(self.leader_hint())
+                        forward_answer::Outcome::NotLeader(self.sight().leader_hint())
                     }
                     answer => answer.unwrap_or_else(forward_answer::Outcome::Refused),
                 };
                 if let Origin::Own(_) = origin {
-                    let answer = ForwardAnswer { term: self.own_term(), outcome: Some(outcome) };
+                    let answer =
+                        ForwardAnswer { term: self.sight().own_term(), outcome: Some(outcome) };
                     self.admission_answered(ticket, &Ok(answer));
                 } else {
                     self.forward_reply(ticket, outcome);
@@ -249,7 +250,7 @@ impl Node {
     }
 
     pub(crate) fn forward_reply(&mut self, ticket: u64, outcome: forward_answer::Outcome) {
-        let term = self.own_term();
+        let term = self.sight().own_term();
         self.turn.out.push(Output::ForwardReply {
             ticket,
             answer: ForwardAnswer { term, outcome: Some(outcome) },

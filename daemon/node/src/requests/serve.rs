@@ -274,7 +274,7 @@ impl Node {
     /// Once this node no longer leads, what was not proposed goes back to waiting. Looked at in every turn: who leads
     /// may have been heard from a ping before the own replica was deposed.
     pub(crate) fn stop_serving_if_deposed(&mut self) {
-        if self.leads() {
+        if self.sight().leads() {
             return;
         }
         if !(self.forget_askers() | self.requests.serving.holds_requests()) {
