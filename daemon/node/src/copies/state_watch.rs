@@ -3,7 +3,8 @@
 //! Invariants: a replica whose state differs is told of once, and once more when it is equal again; as many are remembered
 //! as there are members. What is to be done about one is the operator's decision.
 
-use crate::node::Node;
+use crate::sight::Sight;
+use crate::turn::Turn;
 use quorate_proto::{Instance, Pong};
 use std::collections::BTreeSet;
 
@@ -28,6 +29,28 @@ impl StateWatch {
         self.differs.insert(peer).then_some(true)
     }
 
+    /// An answer shows a replica's state.
+    pub(crate) fn answered(
+        &mut self,
+        turn: &mut Turn,
+        sight: &Sight<'_>,
+        from: Instance,
+        pong: &Pong,
+    ) {
+        let Some(group) = sight.group else { return };
+        let ours = (group.meta().applied(), group.meta().state_hash());
+        let Some(differs) = self.compare(from, ours, (pong.applied, pong.state_hash)) else {
+            return;
+        };
+        let (name, index) = (sight.health.name(from), pong.applied);
+        let text = if differs {
+            format!("the state of {name} differs from the leader's at index {index}")
+        } else {
+            format!("the state of {name} is the leader's again at index {index}")
+        };
+        turn.event("alarm", text, differs);
+    }
+
     /// Whose state differs.
     pub(crate) fn differing(&self) -> impl Iterator<Item = Instance> + '_ {
         self.differs.iter().copied()
@@ -36,23 +59,6 @@ impl StateWatch {
     /// Forgets who is no member any more.
     pub(crate) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
         self.differs.retain(|instance| is_member(*instance));
-    }
-}
-
-impl Node {
-    /// An answer shows a replica's state.
-    pub(crate) fn compare_state(&mut self, from: Instance, pong: &Pong) {
-        let Some(group) = &self.group else { return };
-        let ours = (group.meta().applied(), group.meta().state_hash());
-        let differs = self.state_watch.compare(from, ours, (pong.applied, pong.state_hash));
-        let Some(differs) = differs else { return };
-        let (name, index) = (self.health.name(from), pong.applied);
-        let text = if differs {
-            format!("the state of {name} differs from the leader's at index {index}")
-        } else {
-            format!("the state of {name} is the leader's again at index {index}")
-        };
-        self.turn.event("alarm", text, differs);
     }
 }
 

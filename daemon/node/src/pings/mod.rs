@@ -13,6 +13,7 @@ pub use times::{PING_CLASSES, PingTimes};
 use crate::node::Node;
 use crate::pings::rhythm::{DOWN_EVERY, PING_INTERVAL, ping_interval};
 use crate::pings::times::PingClock;
+use crate::sight::sight;
 use crate::timers::Timer;
 use quorate_proto::{
     EnvelopeBody, FrameKind, HealthEpoch, HealthUpdate, Instance, MemberState, Moment, Ping, Pong,
@@ -232,7 +233,7 @@ impl Node {
         self.answers_itself(from);
         self.contradicted_here(from, &pong);
         self.acknowledged_through(from, &pong);
-        self.compare_state(from, &pong);
+        self.state_watch.answered(&mut self.turn, &sight!(self), from, &pong);
         self.epoch_acknowledged();
     }
 
