@@ -32,8 +32,8 @@ impl StateWatch {
     /// An answer shows a replica's state.
     pub(crate) fn answered(
         &mut self,
-        turn: &mut Turn,
         sight: &Sight<'_>,
+        turn: &mut Turn,
         from: Instance,
         pong: &Pong,
     ) {

@@ -233,7 +233,7 @@ impl Node {
         self.answers_itself(from);
         self.contradicted_here(from, &pong);
         self.acknowledged_through(from, &pong);
-        self.state_watch.answered(&mut self.turn, &sight!(self), from, &pong);
+        self.state_watch.answered(&sight!(self), &mut self.turn, from, &pong);
         self.epoch_acknowledged();
     }
 
