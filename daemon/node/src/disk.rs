@@ -10,7 +10,6 @@ mod steps;
 pub use steps::{DiskStep, disk_steps};
 
 use crate::event::{Output, Write};
-use crate::node::Node;
 use crate::timers::Timer;
 use crate::turn::Turn;
 use quorate_proto::{Moment, Trouble};
@@ -147,7 +146,7 @@ impl Disk {
     }
 
     /// It has no room for the log to grow, or has room again. True when that is news.
-    fn filled(&mut self, turn: &mut Turn, full: bool) -> bool {
+    pub(crate) fn filled(&mut self, turn: &mut Turn, full: bool) -> bool {
         if full == self.full.is_some() {
             return false;
         }
@@ -163,7 +162,7 @@ impl Disk {
 
     /// Looks how long the oldest write has been under way, and how long the newest ones took. True when it became silent or slow, or
     /// is so no more.
-    fn look(&mut self, turn: &mut Turn) -> bool {
+    pub(crate) fn look(&mut self, turn: &mut Turn) -> bool {
         let stalled = self.stalled.is_some();
         self.judge_silence(turn);
         let pace = self.judge_pace(turn);
@@ -171,7 +170,7 @@ impl Disk {
     }
 
     /// When it is to be looked at next, while there is something to see.
-    fn look_again(&self, turn: &mut Turn) {
+    pub(crate) fn look_again(&self, turn: &mut Turn) {
         if self.pace.slow_since().is_some() {
             turn.timers.arm_if_idle(Timer::Disk, turn.now + STALL);
         }
@@ -221,7 +220,7 @@ impl Disk {
     }
 
     /// Whether a leader is to hand over because of it, now; asked again after a while, for it may be elected at any time.
-    fn is_to_hand_over(&mut self, turn: &mut Turn, leads: bool) -> bool {
+    pub(crate) fn is_to_hand_over(&mut self, turn: &mut Turn, leads: bool) -> bool {
         if self.full.is_none() && self.stalled.is_none() {
             return false;
         }
@@ -231,31 +230,6 @@ impl Disk {
         }
         self.hand_over_at = turn.now + HAND_OVER_AGAIN;
         true
-    }
-}
-
-impl Node {
-    /// The disk has no room for the log to grow, or has room again.
-    pub(crate) fn disk_filled(&mut self, full: bool) {
-        if self.disk.filled(&mut self.turn, full) {
-            self.tell_of_own_disk();
-            self.watch_disk();
-        }
-    }
-
-    /// Looks at the disk, and looks again while there is something to see.
-    pub(crate) fn watch_disk(&mut self) {
-        if self.disk.look(&mut self.turn) {
-            self.tell_of_own_disk();
-        }
-        let leads = self.sight().leads();
-        // Somebody whose disk works leads better than this node. Where there is nobody, this one goes on.
-        if self.disk.is_to_hand_over(&mut self.turn, leads)
-            && let Some(successor) = self.successor_with_disk()
-        {
-            self.hand_over_to(successor);
-        }
-        self.disk.look_again(&mut self.turn);
     }
 }
 

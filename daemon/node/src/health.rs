@@ -4,13 +4,11 @@
 //! back. Knows nothing of who leads.
 
 use crate::event::{About, Output};
-use crate::node::Node;
-use crate::timers::Timer;
-use crate::trust::is_near;
-use quorate_membership::{DetectorInput, FoundingInput};
+use crate::turn::Turn;
+use quorate_meta::Meta;
 use quorate_proto::{
-    Card, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member,
-    MemberState, Role, limits,
+    HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member,
+    MemberState, limits,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -31,6 +29,7 @@ pub(crate) struct Health {
     learned: HealthEpoch,
     /// The newest epoch that was told as an event.
     told: HealthEpoch,
+    /// The members but this node, as the detector knows them.
     known: BTreeSet<Instance>,
     card_version: u64,
 }
@@ -104,197 +103,135 @@ impl Health {
         self.jumped = true;
         self.changed = true;
     }
-}
 
-impl Node {
-    /// An epoch was committed on the own replica.
-    pub(crate) fn health_committed(&mut self, delta: Arc<HealthDelta>) {
-        let before = self.health.view.epoch;
-        self.health.take_delta(delta);
-        if self.health.view.epoch < self.group.as_ref().map_or(before, |group| group.meta().epoch())
-        {
-            self.health_replaced();
+    /// An epoch was committed on the own replica, of which this is the state.
+    pub(crate) fn committed(&mut self, turn: &mut Turn, meta: &Meta, delta: Arc<HealthDelta>) {
+        let before = self.view.epoch;
+        self.take_delta(delta);
+        if self.view.epoch < meta.epoch() {
+            self.replaced(meta);
         }
-        self.note_epoch(before);
+        self.note_epoch(turn, before);
     }
 
     /// The replica's state was replaced as a whole.
-    pub(crate) fn health_replaced(&mut self) {
-        if let Some(group) = &self.group {
-            self.health.take_view(group.meta().view());
-        }
-        self.health.learn_again();
+    pub(crate) fn replaced(&mut self, meta: &Meta) {
+        self.take_view(meta.view());
+        self.learn_again();
     }
 
     /// Somebody whom this node believes (`trust.rs`) brought news.
-    pub(crate) fn health_pushed(&mut self, update: HealthUpdate) {
-        let before = self.health.view.epoch;
+    pub(crate) fn pushed(&mut self, turn: &mut Turn, update: HealthUpdate) {
         // The whole view is for who cannot get there step by step, or has nothing yet and need not see what was.
-        let have = self.health.view.epoch;
+        let have = self.view.epoch;
         let follows = |delta: &HealthDelta| delta.epoch.get() <= have.get().saturating_add(1);
         let steps = have > HealthEpoch::ZERO && update.deltas.first().is_some_and(follows);
         if !steps
             && let Some(full) = update.full
             && full.members.len() <= limits::MEMBERS
-            && is_near(before.get(), full.epoch.get())
+            && is_near(have.get(), full.epoch.get())
         {
-            self.health.take_view(Arc::new(full));
+            self.take_view(Arc::new(full));
         }
         for delta in update.deltas {
-            self.health.take_delta(Arc::new(delta));
+            self.take_delta(Arc::new(delta));
         }
-        self.note_epoch(before);
+        self.note_epoch(turn, have);
     }
 
-    fn note_epoch(&mut self, before: HealthEpoch) {
-        if self.health.view.epoch > before {
-            self.turn.counters.epochs += self.health.view.epoch.get() - before.get();
-            self.health.learn_again();
-        }
-    }
-
-    /// Tells the parts that hang on the view about a new one.
-    pub(crate) fn catch_up_with_view(&mut self) {
-        if !std::mem::take(&mut self.health.to_learn) {
-            return;
-        }
-        if let Some(group) = &self.group {
-            let view = group.meta().view();
-            self.health.take_view(view);
-        }
-        if self.health.learned != self.health.view.epoch {
-            self.health.learned = self.health.view.epoch;
-            self.note_states();
-            self.learn_members();
-        }
-        self.tell_detector();
-        self.turn.timers.arm_if_idle(Timer::Ping, self.turn.now);
-        self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
-        self.turn.timers.arm(Timer::Dissent, self.turn.now);
-        self.turn.duties_due = true;
-        self.own_role_may_have_changed();
-    }
-
-    fn learn_members(&mut self) {
-        let view = Arc::clone(&self.health.view);
-        let own = self.group.as_ref().map(|group| group.meta().epoch());
-        self.peers.learn_view(&view, own == Some(view.epoch));
-        let mut known = BTreeSet::new();
-        let me = self.config.instance;
-        for member in view.members.iter().filter(|member| member.instance != me) {
-            known.insert(member.instance);
-            let Some(address) = self.peers.address(member.instance) else { continue };
-            let (instance, generation) = (member.instance, member.generation);
-            self.step_detector(DetectorInput::Known { instance, generation, address });
-        }
-        let before = std::mem::replace(&mut self.health.known, known);
-        for instance in before.difference(&self.health.known.clone()) {
-            self.step_detector(DetectorInput::Forget(*instance));
-        }
-        let live = self
-            .health
-            .alive()
-            .filter_map(|member| Some((member.instance, self.peers.address(member.instance)?)))
-            .collect();
-        let replica = self.sight().role().is_some_and(|role| role != Role::Member);
-        self.step_founding(FoundingInput::Cluster { live, replica });
-        let card = self.card();
-        self.step_detector(DetectorInput::Card(card));
-        self.note_who_is_gone();
-        self.forget_warnings_of_the_replaced();
-        self.tell_of_two_addresses();
-    }
-
-    fn card(&mut self) -> Card {
-        self.health.card_version += 1;
-        Card {
-            instance: self.config.instance,
-            generation: self.config.generation,
-            version: self.health.card_version,
-            name: self.config.name.to_string(),
-            address: self.config.advertise.map(Into::into),
-            genesis: self.genesis,
-            epoch: self.health.view.epoch,
-            software: env!("CARGO_PKG_VERSION").to_owned(),
-            // Labels are in the committed record; the card stays small.
-            labels: Vec::new(),
+    fn note_epoch(&mut self, turn: &mut Turn, before: HealthEpoch) {
+        if self.view.epoch > before {
+            turn.counters.epochs += self.view.epoch.get() - before.get();
+            self.learn_again();
         }
     }
 
-    fn tell_detector(&mut self) {
-        let me = self.config.instance;
-        let leader = self.leadership.leader().map(|leader| leader.instance);
-        let expected: Vec<Instance> = if leader == Some(me) {
-            self.health.alive().map(|member| member.instance).filter(|one| *one != me).collect()
-        } else {
-            leader.into_iter().collect()
-        };
-        let mut confirmers: Vec<Instance> = leader.into_iter().filter(|one| *one != me).collect();
-        confirmers.extend(
-            self.health
-                .alive()
-                .map(|member| member.instance)
-                .filter(|one| *one != me && Some(*one) != leader),
-        );
-        // Without a leader the last one is still expected: the watch on it, with the silence so far, lives on
-        // into what the next leader expects.
-        if leader.is_some() {
-            self.step_detector(DetectorInput::Expect(expected));
+    /// Whether what hangs on the view, the leader or the group is to be brought up to date now; asked once.
+    pub(crate) fn is_to_be_learned(&mut self, own: Option<&Meta>) -> bool {
+        let to_learn = std::mem::take(&mut self.to_learn);
+        if let Some(meta) = own.filter(|_| to_learn) {
+            self.take_view(meta.view());
         }
-        self.step_detector(DetectorInput::Confirmers(confirmers));
+        to_learn
     }
 
-    /// Hands news to the local feed.
-    pub(crate) fn publish_health(&mut self) {
-        let quorate = self.is_quorate();
-        if !self.health.changed && quorate == self.is_told_quorate() {
-            return;
-        }
-        self.note_quorum(quorate);
-        self.health.changed = false;
-        if self.health.view.epoch == HealthEpoch::ZERO {
-            return;
-        }
-        self.epoch_reached();
-        let steps: Vec<_> = self.health.pending.drain(..).collect();
-        if std::mem::take(&mut self.health.jumped) || steps.is_empty() {
-            let view = Arc::clone(&self.health.view);
-            self.tell_jump(&view);
-            self.turn.out.push(Output::Health { view, delta: None, quorate });
+    /// The epoch whose members are to be learned; none when they are.
+    pub(crate) fn is_new(&mut self) -> bool {
+        std::mem::replace(&mut self.learned, self.view.epoch) != self.view.epoch
+    }
+
+    /// The members but this node, in place of those before: who is no longer among them.
+    pub(crate) fn gone_members(&mut self, me: Instance) -> Vec<Instance> {
+        let members = self.view.members.iter().map(|member| member.instance);
+        let known: BTreeSet<Instance> = members.filter(|instance| *instance != me).collect();
+        let before = std::mem::replace(&mut self.known, known);
+        before.difference(&self.known).copied().collect()
+    }
+
+    /// Each card that this node gives of itself replaces the one before.
+    pub(crate) fn next_card_version(&mut self) -> u64 {
+        self.card_version += 1;
+        self.card_version
+    }
+
+    /// Whether the local feed has to hear something. `quorum`: whether there is one now, and whether the feed was told so.
+    pub(crate) fn has_news(&self, quorum: (bool, bool)) -> bool {
+        self.changed || quorum.0 != quorum.1
+    }
+
+    /// Hands the news to the local feed. True when there is a view to be told of.
+    pub(crate) fn publish(&mut self, turn: &mut Turn, quorate: bool) {
+        let steps: Vec<_> = self.pending.drain(..).collect();
+        if std::mem::take(&mut self.jumped) || steps.is_empty() {
+            let view = Arc::clone(&self.view);
+            self.tell_jump(turn, &view);
+            turn.out.push(Output::Health { view, delta: None, quorate });
             return;
         }
         for (view, delta) in steps {
-            self.tell_epoch(&delta);
-            self.turn.out.push(Output::Health { view, delta: Some(delta), quorate });
+            self.told = delta.epoch;
+            tell_epoch(turn, &delta);
+            turn.out.push(Output::Health { view, delta: Some(delta), quorate });
         }
     }
 
-    /// One line for an epoch, with everything that it changed.
-    fn tell_epoch(&mut self, delta: &HealthDelta) {
-        let words = |change: &HealthChange| match (change.from.as_str(), change.to.as_str()) {
-            (_, "") => format!("{} is no longer a member ({})", change.name, change.reason),
-            (from, to) if from == to => format!("{}: {}", change.name, change.reason),
-            (_, "left") => format!("{} left ({})", change.name, change.reason),
-            (_, to) => format!("{} is {to} ({})", change.name, change.reason),
-        };
-        let changes: Vec<String> = delta.changed.iter().map(words).collect();
-        let bad = delta.changed.iter().any(|change| change.to == MemberState::Down.word());
-        self.health.told = delta.epoch;
-        let text = format!("epoch {}: {}", delta.epoch, changes.join("; "));
-        let (epoch, changes) = (Some(delta.epoch), delta.changed.clone());
-        self.turn.event_about("epoch", text, bad, About { epoch, changes, ..About::default() });
+    /// What the feed was to hear is about to be told. Whether there is any view yet.
+    pub(crate) fn begins_to_publish(&mut self) -> bool {
+        self.changed = false;
+        self.view.epoch > HealthEpoch::ZERO
     }
 
     /// One line for epochs that were skipped: this node was away, or has just come.
-    fn tell_jump(&mut self, view: &HealthView) {
-        if self.health.told == view.epoch {
+    fn tell_jump(&mut self, turn: &mut Turn, view: &HealthView) {
+        if self.told == view.epoch {
             return;
         }
-        self.health.told = view.epoch;
-        let alive = self.health.alive().count();
+        self.told = view.epoch;
+        let alive = self.alive().count();
         let text =
             format!("epoch {}: {alive} of {} members are alive", view.epoch, view.members.len());
         let about = About { epoch: Some(view.epoch), ..About::default() };
-        self.turn.event_about("epoch", text, false, about);
+        turn.event_about("epoch", text, false, about);
     }
+}
+
+/// One line for an epoch, with everything that it changed.
+fn tell_epoch(turn: &mut Turn, delta: &HealthDelta) {
+    let words = |change: &HealthChange| match (change.from.as_str(), change.to.as_str()) {
+        (_, "") => format!("{} is no longer a member ({})", change.name, change.reason),
+        (from, to) if from == to => format!("{}: {}", change.name, change.reason),
+        (_, "left") => format!("{} left ({})", change.name, change.reason),
+        (_, to) => format!("{} is {to} ({})", change.name, change.reason),
+    };
+    let changes: Vec<String> = delta.changed.iter().map(words).collect();
+    let bad = delta.changed.iter().any(|change| change.to == MemberState::Down.word());
+    let text = format!("epoch {}: {}", delta.epoch, changes.join("; "));
+    let (epoch, changes) = (Some(delta.epoch), delta.changed.clone());
+    turn.event_about("epoch", text, bad, About { epoch, changes, ..About::default() });
+}
+
+/// Whether a number that somebody names is not below ours and no more than a step above: numbers move in bounded steps, so that nobody
+/// drives them to their end.
+pub(crate) fn is_near(ours: u64, named: u64) -> bool {
+    named >= ours && named - ours <= limits::NUMBER_STEP
 }

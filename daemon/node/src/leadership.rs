@@ -4,9 +4,10 @@
 //! ends when these stop and no other leader appears. Knows nothing of why somebody is believed (`trust.rs`).
 
 use crate::event::About;
-use crate::node::Node;
+use crate::sight::Sight;
+use crate::status::Opinion;
 use crate::timers::Timer;
-use quorate_consensus::RaftRole;
+use crate::turn::Turn;
 use quorate_proto::{Instance, Moment};
 use std::time::Duration;
 
@@ -67,154 +68,111 @@ impl Leadership {
     pub(crate) fn quorum_lost(&self) -> Option<Moment> {
         self.quorum_lost
     }
-}
-
-impl Node {
-    /// Looks whether the replica follows another leader than before.
-    pub(crate) fn notice_leader(&mut self) {
-        let Some(group) = &self.group else { return };
-        let (term, id, genesis) =
-            (group.replica().term(), group.replica().leader(), group.genesis());
-        // Each turn looks; mostly it is the one that is known.
-        if let Some(known) = self.leadership.leader.filter(|known| known.term == term)
-            && id == Some(self.peers.raft_id(genesis, known.instance))
-        {
-            return;
-        }
-        let seen = self.sight().replicas_leader();
-        match (seen, self.leadership.leader) {
-            (Some(new), Some(old)) if new == old => {}
-            (Some(new), old) if old.is_none_or(|old| new.term >= old.term) => {
-                self.leader_changed(Some(new));
-            }
-            (None, Some(old)) if old.term < term || old.instance == self.config.instance => {
-                self.leader_changed(None);
-            }
-            _ => {}
-        }
-    }
-
-    /// Somebody leads, as a ping or an answer has it. Whether that is believed.
-    pub(crate) fn leader_pinged(&mut self, instance: Instance, term: u64) -> bool {
-        if !self.may_lead(instance, term) {
-            self.fence_stranger(instance);
-            return false;
-        }
-        let newer = self.leadership.leader.is_none_or(|known| term > known.term);
-        let same = self
-            .leadership
-            .leader
-            .is_some_and(|known| known.instance == instance && known.term == term);
-        if newer {
-            self.leader_changed(Some(Leader { instance, term }));
-        }
-        if newer || same {
-            self.leadership.heard = self.turn.now;
-            self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
-            if !self.leadership.quorate {
-                self.health.touch();
-            }
-            self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
-        }
-        newer || same
-    }
-
-    pub(crate) fn leader_changed(&mut self, leader: Option<Leader>) {
-        let old = std::mem::replace(&mut self.leadership.leader, leader);
-        self.leadership.applied = None;
-        self.health.touch();
-        self.health.learn_again();
-        match leader {
-            Some(Leader { instance, term }) => {
-                self.turn.counters.elections += 1;
-                self.leadership.heard = self.turn.now;
-                self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
-                self.turn.timers.disarm(Timer::Campaign);
-                self.campaign.leader_found();
-                self.handover.is_over();
-                // A node that has just joined knows it by its hello only.
-                let met = self.peers.session(instance).map(|session| session.name.to_string());
-                let known = self.health.member(instance).map(|member| member.name.clone());
-                let name = known.or(met).unwrap_or_else(|| instance.short());
-                let text = format!("{name} leads in term {term}");
-                let about =
-                    About { host: Some((instance, name)), term: Some(term), ..About::default() };
-                self.turn.event_about("leader", text, false, about);
-            }
-            None => {
-                if let Some(old) = old {
-                    self.campaign.led(old, self.config.instance);
-                    let name = self.health.name(old.instance);
-                    let handed_over = self.handover.is_under_way(self.turn.now);
-                    let text = if handed_over {
-                        format!("{name} hands leadership over")
-                    } else {
-                        format!("{name} no longer leads; no leader is known")
-                    };
-                    let host = Some((old.instance, name));
-                    let about = About { host, term: Some(old.term), ..About::default() };
-                    self.turn.event_about("leader", text, !handed_over, about);
-                }
-            }
-        }
-        self.push.reset();
-        self.copies.reset();
-        self.duties.begin();
-        self.evidence.clear();
-        self.turn.timers.arm(Timer::Ping, self.turn.now);
-        self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
-        self.turn.timers.arm(Timer::Dissent, self.turn.now);
-        self.turn.duties_due = true;
-        self.requests.look_again();
-    }
-
-    /// Whether a leader with a majority is known and heard, or was until it began to hand over to another.
-    pub(crate) fn is_quorate(&self) -> bool {
-        let Some(leader) = self.leadership.leader else {
-            return self.leadership.quorate && self.handover.is_under_way(self.turn.now);
-        };
-        if leader.instance == self.config.instance {
-            return self.sight().leads();
-        }
-        let candidate =
-            self.group.as_ref().is_some_and(|group| group.replica().role() == RaftRole::Candidate);
-        let heard = !candidate && self.turn.now.since(self.leadership.heard) < LEADER_SILENCE;
-        heard || self.relay().is_some()
-    }
 
     /// Whether the local feed was told last that there is a quorum.
     pub(crate) fn is_told_quorate(&self) -> bool {
-        self.leadership.quorate
+        self.quorate
     }
 
-    pub(crate) fn note_quorum(&mut self, quorate: bool) {
-        if quorate == self.leadership.quorate {
-            return;
-        }
-        self.leadership.quorate = quorate;
-        if quorate {
-            self.leadership.quorum_lost = None;
-            self.turn.event("quorate", "a leader with a majority is known".into(), false);
-        } else {
-            self.leadership.quorum_lost = Some(self.turn.now);
-            let missing: Vec<String> = self
-                .sight()
-                .own_opinions()
-                .into_iter()
-                .map(|opinion| {
-                    format!("{} is {} ({})", opinion.name, opinion.verdict, opinion.reason)
-                })
-                .collect();
-            let who = if missing.is_empty() {
-                "nobody is known to be missing".into()
-            } else {
-                missing.join("; ")
-            };
-            self.turn.event(
-                "quorum-lost",
-                format!("no leader with a majority: {who}; run `quorate why`"),
-                true,
-            );
+    /// The leader by the own replica, when that is another than the one that is known. `term`: that of the replica.
+    pub(crate) fn news_of(
+        &self,
+        seen: Option<Leader>,
+        term: u64,
+        me: Instance,
+    ) -> Option<Option<Leader>> {
+        match (seen, self.leader) {
+            (Some(new), Some(old)) if new == old => None,
+            (Some(new), old) if old.is_none_or(|old| new.term >= old.term) => Some(Some(new)),
+            (None, Some(old)) if old.term < term || old.instance == me => Some(None),
+            _ => None,
         }
     }
+
+    /// Somebody who is believed says that it leads: whether that is another leader than the one that is known, or that one.
+    pub(crate) fn pinged(&self, leader: Leader) -> Pinged {
+        match self.leader {
+            Some(known) if known == leader => Pinged::Same,
+            Some(known) if leader.term <= known.term => Pinged::Old,
+            _ => Pinged::Another,
+        }
+    }
+
+    /// The leader was heard now.
+    pub(crate) fn is_heard(&mut self, turn: &mut Turn) {
+        self.heard = turn.now;
+        turn.timers.arm(Timer::LeaderSilence, turn.now + LEADER_SILENCE);
+    }
+
+    /// Another leads, or nobody is known to. The one before.
+    pub(crate) fn change(&mut self, turn: &mut Turn, leader: Option<Leader>) -> Option<Leader> {
+        let old = std::mem::replace(&mut self.leader, leader);
+        self.applied = None;
+        if leader.is_some() {
+            turn.counters.elections += 1;
+            self.is_heard(turn);
+        }
+        old
+    }
+
+    /// The local feed is told whether there is a quorum. True when that changed.
+    pub(crate) fn note_quorum(&mut self, now: Moment, quorate: bool) -> bool {
+        if quorate == self.quorate {
+            return false;
+        }
+        self.quorate = quorate;
+        self.quorum_lost = (!quorate).then_some(now);
+        true
+    }
+}
+
+/// What a ping of a leader says of who leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pinged {
+    /// The leader that is known.
+    Same,
+    /// Another one, in a later term.
+    Another,
+    /// One of an earlier term, which leads no more.
+    Old,
+}
+
+/// A line of the events: who leads.
+pub(crate) fn tell_leader(sight: &Sight<'_>, turn: &mut Turn, leader: Leader) {
+    let Leader { instance, term } = leader;
+    // A node that has just joined knows it by its hello only.
+    let met = sight.peers.session(instance).map(|session| session.name.to_string());
+    let known = sight.health.member(instance).map(|member| member.name.clone());
+    let name = known.or(met).unwrap_or_else(|| instance.short());
+    let text = format!("{name} leads in term {term}");
+    let about = About { host: Some((instance, name)), term: Some(term), ..About::default() };
+    turn.event_about("leader", text, false, about);
+}
+
+/// A line of the events: who no longer leads.
+pub(crate) fn tell_no_leader(sight: &Sight<'_>, turn: &mut Turn, old: Leader) {
+    let name = sight.health.name(old.instance);
+    let handed_over = sight.handover.is_under_way(sight.now);
+    let text = if handed_over {
+        format!("{name} hands leadership over")
+    } else {
+        format!("{name} no longer leads; no leader is known")
+    };
+    let about = About { term: Some(old.term), ..sight.about(old.instance) };
+    turn.event_about("leader", text, !handed_over, about);
+}
+
+/// A line of the events: whether there is a quorum.
+pub(crate) fn tell_quorum(sight: &Sight<'_>, turn: &mut Turn, quorate: bool) {
+    if quorate {
+        return turn.event("quorate", "a leader with a majority is known".into(), false);
+    }
+    let words = |one: &Opinion| format!("{} is {} ({})", one.name, one.verdict, one.reason);
+    let missing: Vec<String> = sight.own_opinions().iter().map(words).collect();
+    let who = match missing.is_empty() {
+        true => "nobody is known to be missing".into(),
+        false => missing.join("; "),
+    };
+    let text = format!("no leader with a majority: {who}; run `quorate why`");
+    turn.event("quorum-lost", text, true);
 }

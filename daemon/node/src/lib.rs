@@ -27,8 +27,6 @@ mod news;
 mod node;
 mod peers;
 mod pings;
-mod reasons;
-mod report;
 mod requests;
 mod sessions;
 mod sight;
@@ -48,8 +46,7 @@ pub use disk::{DiskStep, disk_steps};
 pub use event::{
     About, ClientReply, ClientRequest, Event, ForwardFailure, Input, Output, OwnSlot, Write,
 };
-pub use node::Node;
+pub use node::{Node, Vitals};
 pub use pings::{PING_CLASSES, PingTimes};
-pub use report::Vitals;
 pub use requests::{Answered, Asker, LargeRead, Refusals};
 pub use status::{Margin, Opinion, Reason, State, Status};

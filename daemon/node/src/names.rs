@@ -7,9 +7,8 @@
 //!
 //! Knows nothing of how an asker is answered, nor of how all nodes are told of it (`warnings.rs`). Bounded by the members.
 
-use crate::node::Node;
 use quorate_proto::{
-    Address, Admit, CopyGuess, Instance, Member, MemberState, Moment, Role, Warning, WarningKind,
+    Address, Admit, HealthView, Instance, Member, MemberState, Moment, Role, WarningKind,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,8 +24,8 @@ pub(crate) enum Claim {
     Succeeds,
     /// No answer yet: the holder may be found dead.
     Later,
-    /// A refusal.
-    Refused(String),
+    /// A refusal, and what all nodes are to be warned of.
+    Refused { text: String, warning: Option<WarningKind> },
 }
 
 /// See the head of the file.
@@ -58,50 +57,46 @@ impl Names {
     pub(crate) fn gone_since(&self, instance: Instance) -> Option<Moment> {
         self.gone.get(&instance).copied()
     }
-}
 
-impl Node {
     /// Notes who is gone, from each new view.
-    pub(crate) fn note_who_is_gone(&mut self) {
+    pub(crate) fn note_who_is_gone(&mut self, now: Moment, view: &HealthView) {
         let mut gone = BTreeMap::new();
-        for member in &self.health.view().members {
-            if member.state() != MemberState::Alive {
-                let since = self.names.gone.get(&member.instance).copied().unwrap_or(self.turn.now);
-                gone.insert(member.instance, since);
-            }
+        for member in view.members.iter().filter(|one| one.state() != MemberState::Alive) {
+            let since = self.gone.get(&member.instance).copied().unwrap_or(now);
+            gone.insert(member.instance, since);
         }
-        self.names.gone = gone;
+        self.gone = gone;
     }
 
-    /// Whether an asker gets the name that `holder` has; `patience` is over when the holder had its time to be found dead.
+    /// Whether an asker gets the name that `holder` has. `held_down`: the holder comes and goes, and counts as alive meanwhile;
+    /// `patience_is_over`: it had its time to be found dead.
     pub(crate) fn claim(
-        &mut self,
+        &self,
+        now: Moment,
         holder: &Member,
         admit: &Admit,
+        held_down: bool,
         patience_is_over: bool,
     ) -> Claim {
         let from = shown(admit.address.as_ref());
         let there = shown(holder.address.as_ref());
         let name = &admit.name;
-        let held = self.damping.holds(self.turn.now, holder.instance);
-        if holder.state() == MemberState::Alive || held {
+        if holder.state() == MemberState::Alive || held_down {
             if !patience_is_over {
                 return Claim::Later;
             }
             // A wiped host at its own place only comes before the old life is found dead.
-            if !at_its_place(holder, admit) {
-                self.warn_of_name(WarningKind::NameInUse, admit);
-            }
-            return Claim::Refused(format!(
+            let warning = (!at_its_place(holder, admit)).then_some(WarningKind::NameInUse);
+            let text = format!(
                 "the name `{name}` belongs to instance {} at {there}, which is alive: two hosts with one name, or a cloned \
                  disk. Give this host another name in host.toml, or stop the other",
                 holder.instance
-            ));
+            );
+            return Claim::Refused { text, warning };
         }
-        let gone = self.names.gone.get(&holder.instance).map(|since| self.turn.now.since(*since));
+        let gone = self.gone.get(&holder.instance).map(|since| now.since(*since));
         let kept = holder.role() == Role::Voter && gone.is_none_or(|gone| gone < KEPT);
         if !kept || at_its_place(holder, admit) {
-            self.warnings.forget(WarningKind::NameKept, admit.instance);
             return Claim::Succeeds;
         }
         let minutes = KEPT.as_secs() / 60;
@@ -111,22 +106,6 @@ impl Node {
              once from the voter's address; a host that has the name by mistake needs another one in host.toml",
             holder.state().word()
         );
-        self.warn_of_name(WarningKind::NameKept, admit);
-        Claim::Refused(text)
-    }
-
-    fn warn_of_name(&mut self, kind: WarningKind, admit: &Admit) {
-        let Some(address) = admit.address.clone() else { return };
-        let warning = Warning {
-            kind: kind.into(),
-            instance: admit.instance,
-            generation: admit.generation,
-            boot_nonce: 0,
-            name: admit.name.clone(),
-            address,
-            copy: CopyGuess::Unknown.into(),
-            standing: None,
-        };
-        self.warn(warning);
+        Claim::Refused { text, warning: Some(WarningKind::NameKept) }
     }
 }

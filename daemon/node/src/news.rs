@@ -4,6 +4,8 @@
 //! Handed on as soon as the room that spoke is done, before anything else happens in the turn. Knows nothing of who listens.
 
 use quorate_membership::{DetectorInput, FoundingInput};
+use quorate_proto::{Admit, Choice, HealthEpoch, Instance, Moment, Warning, WarningKind};
+use std::net::SocketAddr;
 
 /// See the head of the file.
 #[derive(Debug)]
@@ -12,6 +14,22 @@ pub(crate) enum News {
     Detector(DetectorInput),
     /// Something for the founding.
     Founding(FoundingInput),
-    /// Whoever is not let in, or does not know who leads, asks now.
+    /// Whom to ask to be let in is known now.
     AskToJoin,
+    /// This node leads and has news about itself: it asks itself.
+    AsksItself { ticket: u64, admit: Box<Admit>, deadline: Moment },
+    /// Whoever was asked named a leader, or said that it is one; or knows none.
+    Vouched(Option<Instance>),
+    /// Somebody is said to be reached there.
+    SeenAt { instance: Instance, address: SocketAddr },
+    /// This node is in, at this epoch.
+    LetIn(HealthEpoch),
+    /// Something that an operator should look at is new here.
+    Warned(Warning),
+    /// The leader listens to this start of a life that runs twice.
+    Chosen(Choice),
+    /// A host asks for a name that is another's.
+    NameHeld { kind: WarningKind, asker: Box<Admit> },
+    /// A life gets the name that it asked for.
+    NameGiven(Instance),
 }

@@ -4,7 +4,21 @@
 //! drained, the leader's duties are done. Inputs come before timers, so that a node that wakes late hears what
 //! was said before it judges anybody. Knows nothing of what the parts decide.
 
+mod admissions;
+mod birth;
+mod cores;
+mod disk;
+mod duties;
+mod group;
 mod hand_on;
+mod leader;
+mod reasons;
+mod report;
+mod sessions;
+mod stop;
+mod view;
+
+pub use report::Vitals;
 
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
@@ -36,13 +50,11 @@ use crate::stop::Stopping;
 use crate::timers::Timer;
 use crate::trust::Trust;
 use crate::turn::Turn;
-use crate::turned_away::TurnedAway;
+use crate::turned_away::{TurnedAway, tell_of_moved_data};
 use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
-use quorate_proto::{
-    DialFailure, Envelope, EnvelopeBody, Generation, GenesisId, Goodbye, Instance, Moment,
-};
+use quorate_proto::{Envelope, EnvelopeBody, Generation, GenesisId, Goodbye, Instance, Moment};
 
 /// One node, whole.
 pub struct Node {
@@ -144,7 +156,7 @@ impl Node {
             }
             _ => {}
         }
-        self.tell_of_moved_data();
+        tell_of_moved_data(&self.config, &mut self.turn);
         self.turn.out.push(Output::ResolveSeeds);
         self.step_founding(FoundingInput::Wake);
         self.step_detector(DetectorInput::Wake);
@@ -204,14 +216,7 @@ impl Node {
                 self.session_down(instance, number, end);
             }
             Input::DialFailed { address, failure } => {
-                if failure == DialFailure::Twice {
-                    self.taken_for_a_copy_at(address);
-                }
-                if failure == DialFailure::OneWay {
-                    self.not_heard_at(address);
-                }
-                self.turn.duties_due |= self.whereabouts.silent(address);
-                self.step_founding(FoundingInput::DialFailed { address, failure });
+                self.dial_failed(address, failure);
             }
             Input::Frame { from, lane, bytes } => match Envelope::open(lane, bytes) {
                 Ok(body) => self.frame(from, body),
@@ -240,12 +245,19 @@ impl Node {
             Input::OwnSlot(slot) => self.step_founding(FoundingInput::OwnSlot(slot)),
             Input::Persisted { number } => self.persisted(number),
             Input::SnapshotTaken { metadata } => self.snapshot_taken(metadata),
-            Input::SnapshotNotTaken => self.snapshot_not_taken(),
+            Input::SnapshotNotTaken => {
+                let now = self.turn.now;
+                self.group.iter_mut().for_each(|group| group.snapshot_not_taken(now));
+            }
             Input::SnapshotReceived { from, message, image, file } => {
                 self.snapshot_received(from, message, Arrived { image: *image, file });
             }
-            Input::SnapshotUnreadable { index, term } => self.snapshot_unreadable(index, term),
-            Input::SnapshotSent { to, ok } => self.snapshot_sent(to, ok),
+            Input::SnapshotUnreadable { index, term } => {
+                self.group.iter_mut().for_each(|group| group.snapshot_unreadable(index, term));
+            }
+            Input::SnapshotSent { to, ok } => {
+                self.group.iter_mut().for_each(|group| group.snapshot_sent(to, ok));
+            }
             Input::Client { ticket, deadline, request } => {
                 self.client(ticket, deadline, request);
             }
@@ -278,7 +290,10 @@ impl Node {
             EnvelopeBody::Detector(message) => {
                 self.step_detector(DetectorInput::Message { from, message });
             }
-            EnvelopeBody::Warnings(told) => self.warnings_told(from, told),
+            EnvelopeBody::Warnings(told) => {
+                self.warnings.told(&sight!(self), &mut self.turn, from, told);
+                self.hand_on();
+            }
             EnvelopeBody::Raft(frame) => self.raft_frame(from, frame),
             EnvelopeBody::Farewell(generation) => {
                 let generation = Generation::new(generation).min(speaking);
@@ -288,13 +303,6 @@ impl Node {
                     by: Goodbye::Stopped,
                 });
             }
-        }
-    }
-
-    /// Something that Raft said to a peer has not reached it, or not for good.
-    pub(crate) fn undelivered(&mut self, to: Instance) {
-        if let Some(group) = &mut self.group {
-            group.unreachable(self.peers.raft_id(group.genesis(), to));
         }
     }
 
@@ -332,7 +340,7 @@ impl Node {
             Timer::Ping => self.ping_round(),
             Timer::Relay => self.ask_around(),
             Timer::Dissent => self.send_dissent(),
-            Timer::Warnings => self.tell_warnings(),
+            Timer::Warnings => self.warnings.tell_others(&sight!(self), &mut self.turn),
             Timer::Reads => self.repeat_reads(),
             Timer::LeaderSilence => self.health.touch(),
             Timer::Duties => self.turn.duties_due = true,

@@ -66,24 +66,28 @@ const MAX_HINTS: usize = 8;
 
 impl Peers {
     /// Who comes, by its start. The first copy that is met stays; GENESIS rules 4 and 19.
-    pub(crate) fn judge(&mut self, session: &Session) -> Comer {
+    pub(crate) fn judge(&self, session: &Session) -> Comer {
+        let Some(first) = self.starts.get(&session.instance) else { return Comer::Itself };
+        if session.generation > first.generation {
+            return Comer::Restarted;
+        }
+        if session.generation < first.generation {
+            return Comer::Outdated;
+        }
+        // Each start raises the generation: two nonces of one generation are two copies of one disk.
+        if session.boot_nonce != first.boot_nonce { Comer::Clone } else { Comer::Itself }
+    }
+
+    /// Remembers the start of a session; a later one takes the place of the one before.
+    pub(crate) fn note_start(&mut self, session: &Session) {
         if self.starts.len() >= MAX_STARTS && !self.starts.contains_key(&session.instance) {
             self.starts.clear();
         }
         let came = Start { generation: session.generation, boot_nonce: session.boot_nonce };
-        let first = self.starts.entry(session.instance).or_insert(came);
-        let restarted = came.generation > first.generation;
-        if restarted {
-            *first = came;
+        let known = self.starts.entry(session.instance).or_insert(came);
+        if came.generation > known.generation {
+            *known = came;
         }
-        if came.generation < first.generation {
-            return Comer::Outdated;
-        }
-        // Each start raises the generation: two nonces of one generation are two copies of one disk.
-        if came.boot_nonce != first.boot_nonce {
-            return Comer::Clone;
-        }
-        if restarted { Comer::Restarted } else { Comer::Itself }
     }
 
     /// Whether this is the newest start of an instance that came here.

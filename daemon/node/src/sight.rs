@@ -5,6 +5,7 @@
 
 use crate::boot::NodeConfig;
 use crate::disk::Disk;
+use crate::event::About;
 use crate::groups::Group;
 use crate::handover::Handover;
 use crate::health::Health;
@@ -78,6 +79,11 @@ impl<'a> Sight<'a> {
     /// The term of the own replica; 0 without one.
     pub(crate) fn own_term(&self) -> u64 {
         self.group.map_or(0, |group| group.replica().term())
+    }
+
+    /// An event is about this host.
+    pub(crate) fn about(&self, host: Instance) -> About {
+        About { host: Some((host, self.health.name(host))), ..About::default() }
     }
 
     /// This node's role in the view.

@@ -4,10 +4,10 @@
 //! that, it is guessed by how many others listen; but a host whose data were made here is never called the copy: it may be the
 //! original, that was off when its copy came. Only members have a word in this, as nobody else can have met the original. Bounded.
 
-use crate::boot::MadeOn;
+use crate::boot::{MadeOn, NodeConfig};
 use crate::names::is_at;
-use crate::node::Node;
-use crate::status::State;
+use crate::sight::Sight;
+use crate::turn::Turn;
 use quorate_proto::{Copied, CopyCause, Instance, Moment, Reason};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -33,74 +33,83 @@ impl TurnedAway {
         self.by.entry(by).or_insert((now, now)).1 = now;
         first
     }
-}
 
-impl Node {
     /// A dial was answered with: the disk of this host runs elsewhere.
-    pub(crate) fn taken_for_a_copy_at(&mut self, address: SocketAddr) {
-        let mut members = self.health.view().members.iter();
+    pub(crate) fn taken_for_a_copy_at(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        quorate: bool,
+        address: SocketAddr,
+    ) {
+        let mut members = sight.health.view().members.iter();
         let by = members.find(|member| is_at(member, address));
         if let Some(by) = by.map(|member| member.instance) {
-            self.taken_for_a_copy(by);
+            self.taken_for_a_copy(sight, turn, quorate, by);
         }
     }
 
     /// A member says so. Anybody else has no word in this.
-    pub(crate) fn taken_for_a_copy(&mut self, by: Instance) {
-        let member = self.health.member(by).is_some() && by != self.config.instance;
+    pub(crate) fn taken_for_a_copy(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        quorate: bool,
+        by: Instance,
+    ) {
+        let me = sight.config.instance;
+        let member = sight.health.member(by).is_some() && by != me;
         if member
-            && self.turned_away.note(self.turn.now, by)
-            && let Some(reason) = self.turned_away_reason(self.turn.now)
+            && self.note(turn.now, by)
+            && let Some(reason) = self.reason(sight, quorate)
         {
-            self.event_of("clone", &reason, self.config.instance);
+            turn.event_of("clone", &reason, sight.about(me));
         }
     }
 
     /// Members that do not listen to this host. Who listens to it again has a session with it that stands.
-    fn deaf_members(&self, now: Moment) -> impl Iterator<Item = (Instance, Moment)> {
-        let recent =
-            self.turned_away.by.iter().filter(move |(_, (_, last))| now.since(*last) < TOLD);
-        let listens = move |by| self.peers.up_for(now, by) >= LISTENS;
-        let deaf = recent.filter(move |(by, _)| !listens(**by));
+    fn deaf_members(&self, sight: &Sight<'_>) -> impl Iterator<Item = (Instance, Moment)> {
+        let (now, peers) = (sight.now, sight.peers);
+        let recent = self.by.iter().filter(move |(_, (_, last))| now.since(*last) < TOLD);
+        let deaf = recent.filter(move |(by, _)| peers.up_for(now, **by) < LISTENS);
         deaf.map(|(by, (since, _))| (*by, *since))
     }
 
-    /// Where the copy is, as far as this host can tell.
-    pub(crate) fn where_the_copy_is(&self, now: Moment) -> Copied {
-        if self.config.made_on == MadeOn::Another {
+    /// Where the copy is, as far as this host can tell. `quorate`: it is in the cluster, and that has a leader.
+    pub(crate) fn where_the_copy_is(&self, sight: &Sight<'_>, quorate: bool) -> Copied {
+        if sight.config.made_on == MadeOn::Another {
             return Copied::Moved;
         }
-        let listening =
-            self.sight().other_voters().filter(|voter| self.peers.session(*voter).is_some());
-        let deaf =
-            self.deaf_members(now).filter(|(by, _)| self.sight().is_known_replica(*by)).count();
-        if self.state() == State::Quorate && deaf <= listening.count() {
+        let listening = sight.other_voters().filter(|voter| sight.peers.session(*voter).is_some());
+        let deaf = self.deaf_members(sight).filter(|(by, _)| sight.is_known_replica(*by)).count();
+        if quorate && deaf <= listening.count() {
             return Copied::There;
         }
-        if self.config.made_on == MadeOn::This { Copied::Unclear } else { Copied::Here }
-    }
-
-    /// Says once that the data of this host came from another machine.
-    pub(crate) fn tell_of_moved_data(&mut self) {
-        if self.config.made_on != MadeOn::Another {
-            return;
-        }
-        let text = format!(
-            "the data of this host were made on another machine, so they were moved or copied here (or the birth directory of this host \
-             was erased). If they are a copy, and the host that they come from will run again: stop quorate here, run `quorate reset \
-             --cluster {}` here and on no other host, and start it with a name of its own",
-            self.config.cluster
-        );
-        self.turn.event("moved", text, true);
+        if sight.config.made_on == MadeOn::This { Copied::Unclear } else { Copied::Here }
     }
 
     /// Why an operator should look at this host: others take it for a copy.
-    pub(crate) fn turned_away_reason(&self, now: Moment) -> Option<Reason> {
-        let deaf: Vec<_> = self.deaf_members(now).collect();
+    pub(crate) fn reason(&self, sight: &Sight<'_>, quorate: bool) -> Option<Reason> {
+        let deaf: Vec<_> = self.deaf_members(sight).collect();
         let since = deaf.iter().map(|(_, since)| *since).min()?;
-        let names: Vec<String> = deaf.iter().map(|(by, _)| self.health.name(*by)).collect();
-        let (copy, minutes) = (self.where_the_copy_is(now), crate::clones::KEPT.as_secs() / 60);
-        let cluster = self.config.cluster.to_string();
+        let names: Vec<String> = deaf.iter().map(|(by, _)| sight.health.name(*by)).collect();
+        let copy = self.where_the_copy_is(sight, quorate);
+        let minutes = crate::clones::KEPT.as_secs() / 60;
+        let cluster = sight.config.cluster.to_string();
         Some(Reason::of(&CopyCause::TurnedAway { by: names, copy, minutes, cluster }, since))
     }
+}
+
+/// Says once that the data of this host came from another machine.
+pub(crate) fn tell_of_moved_data(config: &NodeConfig, turn: &mut Turn) {
+    if config.made_on != MadeOn::Another {
+        return;
+    }
+    let text = format!(
+        "the data of this host were made on another machine, so they were moved or copied here (or the birth directory of this host \
+         was erased). If they are a copy, and the host that they come from will run again: stop quorate here, run `quorate reset \
+         --cluster {}` here and on no other host, and start it with a name of its own",
+        config.cluster
+    );
+    turn.event("moved", text, true);
 }

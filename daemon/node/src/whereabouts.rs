@@ -9,8 +9,12 @@
 //! Knows nothing of who is alive. Bounded by the members.
 
 use crate::event::Output;
-use crate::node::Node;
-use quorate_proto::{Address, Instance, Member, MemberCause, Moment, Reason, Session, limits};
+use crate::sight::Sight;
+use crate::turn::Turn;
+use quorate_membership::Founding;
+use quorate_proto::{
+    Address, HealthView, Instance, Member, MemberCause, Moment, Reason, Session, limits,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -77,8 +81,8 @@ impl Whereabouts {
         self.looks.remove(&instance);
     }
 
-    /// Another address of a member, to be committed: it was met there, and its committed one answers.
-    pub(crate) fn also_at(&self, member: &Member) -> Option<SocketAddr> {
+    /// Another address of a member: it was met there, and its committed one answers.
+    fn met_also_at(&self, member: &Member) -> Option<SocketAddr> {
         let committed = socket(member.address.as_ref());
         let look = self.looks.get(&member.instance).filter(|look| look.found == Found::Itself)?;
         // One is enough to tell: behind address translation there may be a new one with each connection.
@@ -114,54 +118,46 @@ impl Whereabouts {
             .get(&instance)
             .is_none_or(|(last, at)| *last == to || now.since(*at) >= MOVE_PAUSE)
     }
-}
 
-impl Node {
     /// Dials the committed addresses of members that are met elsewhere. For a leader.
-    pub(crate) fn look_for_those_met_elsewhere(&mut self) {
-        let me = self.config.instance;
-        for member in self.health.view().members.iter().filter(|member| member.instance != me) {
-            let Some(session) = self.peers.session(member.instance) else { continue };
+    pub(crate) fn look_for_those_met_elsewhere(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+        let me = sight.config.instance;
+        for member in sight.health.view().members.iter().filter(|member| member.instance != me) {
+            let Some(session) = sight.peers.session(member.instance) else { continue };
             let Some(committed) = socket(member.address.as_ref()) else { continue };
-            if session.address == committed {
+            let (life, met_at) = (member.instance, session.address);
+            if met_at == committed {
                 continue;
             }
             if session.advertised {
-                let named = &mut self.whereabouts.named;
-                let news =
-                    named.get(&member.instance).is_none_or(|(last, _)| *last != session.address);
-                if news
-                    && self.whereabouts.may_move(self.turn.now, member.instance, session.address)
-                {
-                    let named = &mut self.whereabouts.named;
-                    if named.len() >= limits::MEMBERS {
-                        named.pop_first();
-                    }
-                    named.insert(member.instance, (session.address, self.turn.now));
-                }
-            } else if self.whereabouts.must_look(
-                self.turn.now,
-                member.instance,
-                committed,
-                session.address,
-            ) {
-                self.turn.out.push(Output::Dial { address: committed });
+                self.note_named(turn.now, life, met_at);
+            } else if self.must_look(turn.now, life, committed, met_at) {
+                turn.out.push(Output::Dial { address: committed });
             }
         }
     }
 
+    /// A member names an address that is not the committed one.
+    fn note_named(&mut self, now: Moment, life: Instance, address: SocketAddr) {
+        let news = self.named.get(&life).is_none_or(|(last, _)| *last != address);
+        if news && self.may_move(now, life, address) {
+            if self.named.len() >= limits::MEMBERS {
+                self.named.pop_first();
+            }
+            self.named.insert(life, (address, now));
+        }
+    }
+
     /// The address to be committed for a member in place of the one that is; none when that one stays.
-    pub(crate) fn moved_to(&self, member: &Member) -> Option<SocketAddr> {
-        let session = self.peers.session(member.instance)?;
+    pub(crate) fn moved_to(&self, sight: &Sight<'_>, member: &Member) -> Option<SocketAddr> {
+        let session = sight.peers.session(member.instance)?;
         let committed = socket(member.address.as_ref());
         if committed == Some(session.address) {
             return None;
         }
-        let moved = match (committed, self.whereabouts.looks.get(&member.instance)) {
+        let moved = match (committed, self.looks.get(&member.instance)) {
             (None, _) => true,
-            _ if session.advertised => {
-                self.whereabouts.may_move(self.turn.now, member.instance, session.address)
-            }
+            _ if session.advertised => self.may_move(sight.now, member.instance, session.address),
             (Some(committed), Some(look)) => {
                 let same = look.committed == committed && look.met_at == session.address;
                 same && look.found == Found::NotIt
@@ -173,37 +169,35 @@ impl Node {
 
     /// Another address of a member, to be committed and told: not one of the other family, nor the second one of a name in the list of
     /// seeds, which were meant so.
-    pub(crate) fn also_at(&self, member: &Member) -> Option<SocketAddr> {
+    pub(crate) fn also_at(&self, founding: &Founding, member: &Member) -> Option<SocketAddr> {
         let committed = socket(member.address.as_ref())?;
-        let other = self.whereabouts.also_at(member)?;
+        let other = self.met_also_at(member)?;
         let alike = committed.is_ipv4() == other.is_ipv4();
-        (alike && !self.founding.share_a_name(committed, other)).then_some(other)
+        (alike && !founding.share_a_name(committed, other)).then_some(other)
     }
 
     /// Tells of each member with two addresses, once.
-    pub(crate) fn tell_of_two_addresses(&mut self) {
+    pub(crate) fn tell_of_two_addresses(&mut self, view: &HealthView, turn: &mut Turn) {
         let mut told = BTreeMap::new();
-        let mut news = Vec::new();
-        for member in &self.health.view().members {
+        for member in &view.members {
             let Some(other) = socket(member.also_at.as_ref()) else { continue };
-            let before = self.whereabouts.told.get(&(member.instance, other));
-            told.insert((member.instance, other), before.copied().unwrap_or(self.turn.now));
+            let before = self.told.get(&(member.instance, other));
+            told.insert((member.instance, other), before.copied().unwrap_or(turn.now));
             if before.is_none() {
-                news.push(Reason::of(&two_addresses(member, other), self.turn.now).in_one_line());
+                let reason = Reason::of(&two_addresses(member, other), turn.now);
+                turn.event("alarm", reason.in_one_line(), true);
             }
         }
-        self.whereabouts.told = told;
-        for text in news {
-            self.turn.event("alarm", text, true);
-        }
+        self.told = told;
     }
 
     /// Why an operator should act on members with two addresses.
-    pub(crate) fn two_address_reasons(&self) -> impl Iterator<Item = Reason> {
-        self.health.view().members.iter().filter_map(|member| {
+    pub(crate) fn two_address_reasons(&self, sight: &Sight<'_>) -> impl Iterator<Item = Reason> {
+        let (now, members) = (sight.now, sight.health.view().members.iter());
+        members.filter_map(move |member| {
             let other = socket(member.also_at.as_ref())?;
-            let told = self.whereabouts.told.get(&(member.instance, other));
-            Some(Reason::of(&two_addresses(member, other), told.copied().unwrap_or(self.turn.now)))
+            let told = self.told.get(&(member.instance, other));
+            Some(Reason::of(&two_addresses(member, other), told.copied().unwrap_or(now)))
         })
     }
 }

@@ -4,12 +4,12 @@
 //! supersedes the old one once it is committed as down or left, which the detector sees to within a second (`names` judges
 //! that). An old instance that still answers makes the new one a clone: refused, named. Knows nothing of how a joiner asks (`join.rs`).
 
-use crate::names::Claim;
-use crate::node::Node;
-use crate::requests::{Origin, Stage, Work};
-use quorate_proto::{
-    Admit, Admitted, CommandBody, HealthEpoch, Instance, Moment, Refusal, RefusalCode,
-};
+use crate::duties::damping::Damping;
+use crate::names::{Claim, Names};
+use crate::news::News;
+use crate::sight::Sight;
+use crate::turn::Turn;
+use quorate_proto::{Admit, Moment, RefusalCode, Session};
 use std::time::Duration;
 
 /// How long an asked leader waits for the old holder of a name to be found dead.
@@ -31,93 +31,105 @@ pub(crate) struct Admission {
     askers: Vec<Asker>,
 }
 
-impl Node {
-    /// A joiner asks this leader. What TLS proved replaces what the joiner says of itself.
-    pub(crate) fn admit_asked(
-        &mut self,
-        ticket: u64,
-        from: Instance,
-        mut admit: Admit,
-        deadline: Moment,
-    ) {
-        let origin = Origin::Forwarded(ticket);
-        let Some(session) = self.peers.session(from).filter(|_| admit.instance == from) else {
-            let text = "a node can only ask for itself, on its own session".to_owned();
-            let refusal = Refusal { code: RefusalCode::Other.into(), detail: 0, text };
-            self.answer(origin, Err(refusal));
-            return;
-        };
-        admit.key = session.key;
-        admit.generation = session.generation;
-        admit.name = session.name.to_string();
-        admit.address = Some(session.address.into());
-        admit.supersede = None;
-        self.accept(origin, Work::Admit(Box::new(admit)), deadline);
-    }
+/// An asker that has its answer.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// It is let in as soon as this is committed.
+    Admit { request: u64, admit: Admit },
+    /// It is not.
+    Refused { request: u64, code: RefusalCode, text: String },
+}
 
-    /// This node leads: the asker waits for its look at it.
-    pub(crate) fn look_at_asker(&mut self, request: u64, admit: Admit) {
-        if self.admission.askers.len() >= MAX_WAITING {
-            let text = "too many nodes ask to be let in at once; ask again";
-            return self.refuse(request, RefusalCode::Busy, text);
+impl Admission {
+    /// This node leads: the asker waits for its look at it. False when too many wait.
+    pub(crate) fn wait(&mut self, turn: &mut Turn, request: u64, admit: Admit) -> bool {
+        if self.askers.len() >= MAX_WAITING {
+            return false;
         }
-        self.requests.set_stage(request, Stage::Here);
-        self.admission.askers.push(Asker { request, admit, since: self.turn.now });
-        self.turn.duties_due = true;
+        self.askers.push(Asker { request, admit, since: turn.now });
+        turn.duties_due = true;
+        true
     }
 
     /// This node no longer leads: whoever asks is sent to who does. True when somebody waited.
     pub(crate) fn forget_askers(&mut self) -> bool {
-        !std::mem::take(&mut self.admission.askers).is_empty()
+        !std::mem::take(&mut self.askers).is_empty()
     }
 
-    /// The leader looks at who asks: proposes, waits for a name to be free, or refuses.
-    pub(crate) fn settle_admissions(&mut self) {
-        let mut askers = std::mem::take(&mut self.admission.askers);
-        askers.retain_mut(|asker| !self.settle_asker(asker));
-        askers.append(&mut self.admission.askers);
-        askers.retain(|asker| self.requests.contains(asker.request));
-        self.admission.askers = askers;
+    /// The leader looks at who asks and still waits: lets it in, waits for a name to be free, or refuses.
+    pub(crate) fn look(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        names: &Names,
+        damping: &Damping,
+        still_waits: impl Fn(u64) -> bool,
+    ) -> Vec<Looked> {
+        let mut done = Vec::new();
+        self.askers.retain_mut(|asker| {
+            let looked = look_at(asker, sight, turn, names, damping);
+            let waits = looked.is_none() && still_waits(asker.request);
+            done.extend(looked);
+            waits
+        });
+        done
     }
+}
 
-    /// True when the asker was answered, or its admission proposed.
-    fn settle_asker(&mut self, asker: &mut Asker) -> bool {
-        if let Some(refusal) = self.sight().tombstone_of(asker.admit.instance) {
-            self.refuse(asker.request, refusal.code(), &refusal.text);
-            return true;
-        }
-        let Some(group) = &self.group else { return true };
-        let known = group.meta().member(asker.admit.instance).cloned();
-        // A founder that was told apart from others of its name keeps the name that it got.
-        let apart = asker.admit.instance.told_apart(&asker.admit.name);
-        if let Some(known) = known.as_ref().filter(|known| known.name == apart) {
-            asker.admit.name.clone_from(&known.name);
-        }
-        let holder = group.meta().member_by_name(&asker.admit.name).cloned();
-        let other = holder.filter(|holder| holder.instance != asker.admit.instance);
-        if let Some(holder) = other {
-            let patience_is_over = self.turn.now.since(asker.since) >= CHALLENGE;
-            match self.claim(&holder, &asker.admit, patience_is_over) {
-                Claim::Succeeds => asker.admit.supersede = Some(holder.instance),
-                Claim::Later => return false,
-                Claim::Refused(text) => {
-                    self.refuse(asker.request, RefusalCode::NameTaken, &text);
-                    return true;
+/// The answer to an asker; none while it has to wait.
+fn look_at(
+    asker: &mut Asker,
+    sight: &Sight<'_>,
+    turn: &mut Turn,
+    names: &Names,
+    damping: &Damping,
+) -> Option<Looked> {
+    let (request, group) = (asker.request, sight.group?);
+    if let Some(refusal) = sight.tombstone_of(asker.admit.instance) {
+        return Some(Looked::Refused { request, code: refusal.code(), text: refusal.text });
+    }
+    let known = group.meta().member(asker.admit.instance);
+    // A founder that was told apart from others of its name keeps the name that it got.
+    let apart = asker.admit.instance.told_apart(&asker.admit.name);
+    if let Some(known) = known.filter(|known| known.name == apart) {
+        asker.admit.name.clone_from(&known.name);
+    }
+    let holder = group.meta().member_by_name(&asker.admit.name);
+    if let Some(holder) = holder.filter(|holder| holder.instance != asker.admit.instance) {
+        let patience_is_over = turn.now.since(asker.since) >= CHALLENGE;
+        let held_down = damping.holds(turn.now, holder.instance);
+        match names.claim(turn.now, holder, &asker.admit, held_down, patience_is_over) {
+            Claim::Succeeds => {
+                turn.tell(News::NameGiven(asker.admit.instance));
+                asker.admit.supersede = Some(holder.instance);
+            }
+            Claim::Later => return None,
+            Claim::Refused { text, warning } => {
+                if let Some(kind) = warning {
+                    let asker = Box::new(asker.admit.clone());
+                    turn.tell(News::NameHeld { kind, asker });
                 }
+                return Some(Looked::Refused { request, code: RefusalCode::NameTaken, text });
             }
         }
-        if let Some(known) = known {
-            // Where it is reached is judged for itself: it may have been met at one of several addresses.
-            asker.admit.address.clone_from(&known.address);
-        }
-        asker.admit.at_unix_ms = self.turn.wall_ms;
-        self.propose_for(asker.request, CommandBody::Admit(asker.admit.clone()));
-        true
     }
+    if let Some(known) = known {
+        // Where it is reached is judged for itself: it may have been met at one of several addresses.
+        asker.admit.address.clone_from(&known.address);
+    }
+    asker.admit.at_unix_ms = turn.wall_ms;
+    Some(Looked::Admit { request, admit: asker.admit.clone() })
+}
 
-    /// What an admitted node is told.
-    pub(crate) fn admitted(&self, epoch: HealthEpoch) -> Admitted {
-        let leader = Some(self.config.instance);
-        Admitted { founded: self.founding.state().founded.clone(), epoch, leader }
+/// What a session proves of an asker replaces what the asker says of itself. None when it asks for somebody else.
+pub(crate) fn proven(session: &Session, mut admit: Admit) -> Option<Admit> {
+    if admit.instance != session.instance {
+        return None;
     }
+    admit.key = session.key;
+    admit.generation = session.generation;
+    admit.name = session.name.to_string();
+    admit.address = Some(session.address.into());
+    admit.supersede = None;
+    Some(admit)
 }

@@ -5,8 +5,8 @@
 
 use super::duty::{Duty, Will};
 use crate::groups::Group;
-use crate::node::Node;
 use crate::sight::Sight;
+use crate::warnings::Warnings;
 use quorate_consensus::ReplicaStatus;
 use quorate_meta::Meta;
 use quorate_proto::{
@@ -210,24 +210,23 @@ pub(crate) fn describe(meta: &Meta, changes: &[ConfChange]) -> String {
     words.join(", ")
 }
 
-impl Node {
-    /// Whether there are as many voters as so many live nodes have, all of them are alive, no disk of theirs is known to be full or silent,
-    /// and the replica here, if there is one, has caught up. By the view and by what all nodes are told, so on every node.
-    pub(crate) fn has_all_voters(&self) -> bool {
-        if let Some(group) = self.group.as_ref().filter(|group| !group.leads()) {
-            let applied = group.meta().applied();
-            let Some(leader) = self.leadership.applied() else { return false };
-            if applied.saturating_add(CAUGHT_UP) < leader {
-                return false;
-            }
+/// Whether there are as many voters as so many live nodes have, all of them are alive, no disk of theirs is known to be full or silent,
+/// and the replica here, if there is one, has caught up. By the view and by what all nodes are told, so on every node.
+pub(crate) fn has_all_voters(sight: &Sight<'_>, warnings: &Warnings) -> bool {
+    if let Some(group) = sight.group.filter(|group| !group.leads()) {
+        let applied = group.meta().applied();
+        let Some(leader) = sight.leadership.applied() else { return false };
+        if applied.saturating_add(CAUGHT_UP) < leader {
+            return false;
         }
-        let voters = || self.health.view().members.iter().filter(|one| one.role() == Role::Voter);
-        let live = self.health.alive().count();
-        let wanted = self.config.voters.map_or_else(|| voter_target(live), |most| most.min(live));
-        let counts =
-            |one: &Member| one.state() == MemberState::Alive && self.has_working_disk(one.instance);
-        voters().count() >= wanted.max(1) && voters().all(counts)
     }
+    let voters = || sight.health.view().members.iter().filter(|one| one.role() == Role::Voter);
+    let live = sight.health.alive().count();
+    let wanted = sight.config.voters.map_or_else(|| voter_target(live), |most| most.min(live));
+    let counts = |one: &Member| {
+        one.state() == MemberState::Alive && warnings.has_working_disk(sight, one.instance)
+    };
+    voters().count() >= wanted.max(1) && voters().all(counts)
 }
 
 #[cfg(test)]

@@ -11,14 +11,21 @@ pub(crate) mod history;
 pub(crate) mod reconcile;
 pub(crate) mod weighing;
 
-use crate::node::Node;
-use crate::sight::sight;
-use crate::timers::Timer;
+use crate::evidence::Evidence;
+use crate::groups::Group;
+use crate::sight::Sight;
+use crate::turn::Turn;
+use crate::whereabouts::Whereabouts;
+pub(crate) use autopilot::{describe, has_all_voters};
+pub(crate) use duty::Will;
+
 use autopilot::Autopilot;
-use duty::{Duty, Will};
+use damping::Damping;
+use duty::Duty;
 use history::History;
-use quorate_proto::{ConfChange, Moment};
-use reconcile::Reconciler;
+use quorate_proto::Moment;
+use reconcile::{Difference, Reconciler};
+
 use std::time::Duration;
 
 /// How often the leader looks again although nothing happened.
@@ -54,69 +61,44 @@ impl Duties {
     pub(crate) fn voters_refused(&mut self, now: Moment) {
         self.voters.refused(now);
     }
-}
 
-impl Node {
-    /// Everything that a leader owes the cluster; does nothing on other nodes.
-    pub(crate) fn do_duties(&mut self) {
-        if !self.group.as_ref().is_some_and(|group| group.replica().leads_safely()) {
-            return;
-        }
-        self.push_news();
-        self.look_at_duties(true);
-        if std::mem::take(&mut self.turn.duties_due) {
-            self.turn.timers.arm(Timer::Duties, self.turn.now + DUTIES);
-            self.reconcile();
-            self.watch_copies();
-            self.settle_admissions();
-            self.look_at_duties(false);
-        }
-    }
-
-    /// Looks at those of each turn, or at the others, and carries out what they want.
-    fn look_at_duties(&mut self, in_each_turn: bool) {
-        for at in 0..self.duties.each().len() {
-            let Some(group) = &self.group else { return };
-            let sight = sight!(self);
-            let duty = &mut *self.duties.each()[at];
-            if duty.is_in_each_turn() != in_each_turn {
-                continue;
+    /// Looks at those of each turn, or at the others: what each wants, with its place among them.
+    pub(crate) fn look(
+        &mut self,
+        sight: &Sight<'_>,
+        group: &Group,
+        in_each_turn: bool,
+    ) -> Vec<(usize, Will)> {
+        let mut wills = Vec::new();
+        for (place, duty) in self.each().into_iter().enumerate() {
+            if duty.is_in_each_turn() == in_each_turn {
+                let mut will = Will::default();
+                duty.look(sight, group, &mut will);
+                wills.push((place, will));
             }
-            let mut will = Will::default();
-            duty.look(&sight, group, &mut will);
-            self.carry_out(at, will);
         }
+        wills
     }
 
-    fn carry_out(&mut self, duty: usize, will: Will) {
-        for body in will.propose {
-            let ticket = self.requests.new_ticket();
-            self.enqueue_proposal(ticket, body);
-        }
-        if let (Some((set, words)), Some(group)) = (will.change_voters, &mut self.group) {
-            let (status, now) = (group.replica().status(), self.turn.now);
-            let proposed = match group.change(set) {
-                Ok(()) => {
-                    // What comes of it is told by the epoch that shows it.
-                    tracing::debug!(changes = %words, "change of voters proposed");
-                    Some((status.term, status.last))
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "change of voters not possible now");
-                    None
-                }
-            };
-            self.duties.each()[duty].voters_proposed(proposed, now);
-        }
-        if let Some(at) = will.look_at {
-            self.turn.timers.arm(Timer::Duties, at);
-        }
+    /// What a duty wanted of the voters was handed to raft, in this term and behind this index; or raft refused it (none).
+    pub(crate) fn voters_proposed(&mut self, place: usize, at: Option<(u64, u64)>, now: Moment) {
+        self.each()[place].voters_proposed(at, now);
     }
 
-    /// A change of the voters, for people.
-    pub(crate) fn describe(&self, changes: &[ConfChange]) -> String {
-        self.group
-            .as_ref()
-            .map_or_else(String::new, |group| autopilot::describe(group.meta(), changes))
+    /// What the reconciler wants committed.
+    pub(crate) fn reconcile(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        evidence: &Evidence,
+        damping: &mut Damping,
+        whereabouts: &mut Whereabouts,
+    ) -> Option<Difference> {
+        self.reconciler.look(sight, turn, evidence, damping, whereabouts)
+    }
+
+    /// That was proposed under this ticket.
+    pub(crate) fn reconciliation_proposed(&mut self, now: Moment, ticket: u64) {
+        self.reconciler.proposed(now, ticket);
     }
 }

@@ -3,14 +3,16 @@
 //! Level-triggered: it looks at what is, not at what happened, so a missed event cannot be lost. One proposal
 //! is in flight at a time, guarded by the epoch it was made from. A suspicion alone never gets this far.
 
-use crate::duties::damping::{self, Life};
+use crate::duties::damping::{self, Damping, Life};
 use crate::duties::weighing::{Voice, Word, weigh};
-use crate::node::Node;
+use crate::evidence::Evidence;
+use crate::sight::Sight;
 use crate::timers::Timer;
+use crate::turn::Turn;
+use crate::whereabouts::Whereabouts;
 use quorate_membership::{Opinion, Profile};
 use quorate_proto::{
-    CommandBody, Goodbye, HealthProposal, Instance, Member, MemberState, Moment, StateChange,
-    Verdict, limits,
+    Goodbye, HealthProposal, Instance, Member, MemberState, Moment, StateChange, Verdict, limits,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,36 +58,58 @@ impl Reconciler {
     pub(crate) fn applied(&mut self, ticket: u64) -> bool {
         self.in_flight.take_if(|(waited_for, _)| *waited_for == ticket).is_some()
     }
-}
 
-impl Node {
-    pub(super) fn reconcile(&mut self) {
-        self.look_for_those_met_elsewhere();
-        if self
-            .duties
-            .reconciler
-            .in_flight
-            .is_some_and(|(_, since)| self.turn.now.since(since) < PATIENCE)
-        {
-            return;
+    /// The difference between what is committed and what the evidence says, unless the last proposal is still in flight.
+    pub(super) fn look(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        evidence: &Evidence,
+        damping: &mut Damping,
+        whereabouts: &mut Whereabouts,
+    ) -> Option<Difference> {
+        whereabouts.look_for_those_met_elsewhere(sight, turn);
+        if self.in_flight.is_some_and(|(_, since)| turn.now.since(since) < PATIENCE) {
+            return None;
         }
-        let changes = self.differences();
+        let mut judge = Judge { sight, turn, evidence, damping, whereabouts };
+        let changes = judge.differences();
         if changes.is_empty() {
-            return;
+            return None;
         }
-        let if_epoch = self.group.as_ref().map(|group| group.meta().epoch()).unwrap_or_default();
+        let if_epoch = sight.group.map(|group| group.meta().epoch()).unwrap_or_default();
         let proposed = changes.iter().map(|(change, _)| change.clone()).collect();
-        let proposal =
-            HealthProposal { if_epoch, changes: proposed, at_unix_ms: self.turn.wall_ms };
-        self.evidence.proposes(changes);
-        let ticket = self.requests.new_ticket();
-        self.duties.reconciler.in_flight = Some((ticket, self.turn.now));
-        self.enqueue_proposal(ticket, CommandBody::Health(proposal));
+        let proposal = HealthProposal { if_epoch, changes: proposed, at_unix_ms: turn.wall_ms };
+        Some(Difference { proposal, changes })
     }
 
+    /// The difference was proposed under this ticket.
+    pub(super) fn proposed(&mut self, now: Moment, ticket: u64) {
+        self.in_flight = Some((ticket, now));
+    }
+}
+
+/// What is to be committed.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    pub(crate) proposal: HealthProposal,
+    /// Each change with the moment of its evidence.
+    pub(crate) changes: Vec<(StateChange, Moment)>,
+}
+
+/// All that is weighed when it is judged what must change.
+struct Judge<'a, 'b> {
+    sight: &'a Sight<'b>,
+    turn: &'a mut Turn,
+    evidence: &'a Evidence,
+    damping: &'a mut Damping,
+    whereabouts: &'a Whereabouts,
+}
+
+impl Judge<'_, '_> {
     /// What must change, each with the moment of its evidence.
     fn differences(&mut self) -> Vec<(StateChange, Moment)> {
-        let view = Arc::clone(self.health.view());
+        let view = Arc::clone(self.sight.health.view());
         let mut voices = self.evidence.voices(self.turn.now);
         let mut changes = Vec::new();
         for member in view.members.iter().take(limits::MEMBERS) {
@@ -100,10 +124,10 @@ impl Node {
         member: &Member,
         mut reported: Vec<Voice>,
     ) -> Option<(StateChange, Moment)> {
-        if member.instance == self.config.instance {
+        if member.instance == self.sight.config.instance {
             return Some((self.own_difference(member)?, self.turn.now));
         }
-        let own = self.detector.verdict(member.instance);
+        let own = self.sight.detector.verdict(member.instance);
         let own = own.filter(|opinion| opinion.generation >= member.generation);
         let mut voices = Vec::new();
         // A start that is committed makes every earlier one of that host the past, for ever.
@@ -111,7 +135,7 @@ impl Node {
         reported.retain(|voice| {
             let newer = voice.generation > member.generation;
             let lasting = newer || voice.word == Word::Left;
-            (!lasting || self.sight().is_known_replica(voice.by))
+            (!lasting || self.sight.is_known_replica(voice.by))
                 && voice.generation.get().saturating_sub(member.generation.get()) <= RESTARTS
         });
         if let Some(own) = &own {
@@ -135,7 +159,7 @@ impl Node {
     /// This node's own evidence about another.
     fn own_voices(&self, own: &Opinion, voices: &mut Vec<Voice>) {
         let mut say = |word, at, reason: &str| {
-            let (by, reason) = (self.config.instance, reason.to_owned());
+            let (by, reason) = (self.sight.config.instance, reason.to_owned());
             let (generation, goodbye) = (own.generation, own.goodbye);
             voices.push(Voice { by, generation, word, at, reason, goodbye });
         };
@@ -179,24 +203,28 @@ impl Node {
         if was_there && state != MemberState::Alive {
             reason.push_str(&damping::words(times + 1));
         }
-        let own = voice.by == self.config.instance && state == MemberState::Alive;
+        let own = voice.by == self.sight.config.instance && state == MemberState::Alive;
         Some(StateChange {
             instance,
             generation: voice.generation,
             state: state.into(),
             reason,
             reporter: self.reporter(voice.by),
-            address: self.moved_to(member).filter(|_| own).map(Into::into),
-            also_at: self.also_at(member).filter(|_| own).map(Into::into),
+            address: self.whereabouts.moved_to(self.sight, member).filter(|_| own).map(Into::into),
+            also_at: self
+                .whereabouts
+                .also_at(self.sight.founding, member)
+                .filter(|_| own)
+                .map(Into::into),
             goodbye: voice.goodbye.into(),
         })
     }
 
     fn reporter(&self, instance: Instance) -> String {
-        if instance == self.config.instance {
-            return self.config.name.to_string();
+        if instance == self.sight.config.instance {
+            return self.sight.config.name.to_string();
         }
-        self.health.name(instance)
+        self.sight.health.name(instance)
     }
 
     /// A member that is there, and heard by this node, is to be found at another address, or at two.
@@ -205,8 +233,8 @@ impl Node {
         if !there || !own.direct || own.generation != member.generation {
             return None;
         }
-        let address = self.moved_to(member).map(Into::into);
-        let also_at = self.also_at(member).map(Into::into);
+        let address = self.whereabouts.moved_to(self.sight, member).map(Into::into);
+        let also_at = self.whereabouts.also_at(self.sight.founding, member).map(Into::into);
         if address.is_none() && also_at.is_none() {
             return None;
         }
@@ -215,7 +243,7 @@ impl Node {
             generation: own.generation,
             state: MemberState::Alive.into(),
             reason: own.reason.clone(),
-            reporter: self.config.name.to_string(),
+            reporter: self.sight.config.name.to_string(),
             address,
             also_at,
             goodbye: Goodbye::None.into(),
@@ -224,17 +252,17 @@ impl Node {
 
     /// The leader itself was restarted, or committed as gone by an earlier leader.
     fn own_difference(&self, member: &Member) -> Option<StateChange> {
-        let newer = member.generation < self.config.generation;
-        let moved = self.sight().own_move(member);
+        let newer = member.generation < self.sight.config.generation;
+        let moved = self.sight.own_move(member);
         if member.state() == MemberState::Alive && !newer && moved.is_none() {
             return None;
         }
         Some(StateChange {
             instance: member.instance,
-            generation: self.config.generation,
+            generation: self.sight.config.generation,
             state: MemberState::Alive.into(),
             reason: "leads".to_owned(),
-            reporter: self.config.name.to_string(),
+            reporter: self.sight.config.name.to_string(),
             address: moved.map(Into::into),
             also_at: None,
             goodbye: Goodbye::None.into(),

@@ -11,14 +11,14 @@ pub(crate) struct EarlyFrames {
 }
 
 impl EarlyFrames {
-    pub(super) fn keep(&mut self, from: Instance, message: RaftMessage) {
+    pub(crate) fn keep(&mut self, from: Instance, message: RaftMessage) {
         if self.frames.len() < limits::HELD_RAFT_FRAMES {
             self.frames.push((from, message));
         }
     }
 
     /// All of them, in the order in which they came.
-    pub(super) fn take(&mut self) -> Vec<(Instance, RaftMessage)> {
+    pub(crate) fn take(&mut self) -> Vec<(Instance, RaftMessage)> {
         std::mem::take(&mut self.frames)
     }
 }

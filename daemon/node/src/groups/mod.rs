@@ -8,20 +8,22 @@ pub(crate) mod snapshots;
 
 pub(crate) use early::EarlyFrames;
 
-use crate::disk::Owner;
-use crate::event::{About, Output, Write};
+use crate::boot::NodeConfig;
+use crate::event::Output;
 use crate::groups::snapshots::Snapshots;
-use crate::node::Node;
-use crate::timers::Timer;
+use crate::peers::Peers;
+use crate::turn::Turn;
 use bytes::Bytes;
 use quorate_consensus::{
     Committed, GuardError, ProposeError, Recovered, Replica, ReplicaConfig, ReplicaOutput,
 };
-use quorate_meta::Meta;
+use quorate_meta::{AppliedResult, Meta};
 use quorate_proto::{
-    ConfChangeSet, Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, Instance, Lane,
-    MessageKind, RaftFrame, RaftId, RaftMessage, Reason, SnapshotMetadata, Supersede, raft_id,
+    ConfChangeSet, Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, HealthDelta,
+    Instance, Lane, MessageKind, RaftFrame, RaftId, RaftMessage, SnapshotMetadata, Supersede,
+    raft_id,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A vote or a TimeoutNow that waited this long unsent is worthless: its term is over by then.
@@ -138,229 +140,114 @@ impl Group {
     }
 }
 
-impl Node {
-    /// Starts the group from the founding record: this life is one of its voters.
-    pub(crate) fn found_group(&mut self, founded: &Founded) {
-        let recovered = Recovered::genesis(&founded.record.raft_ids());
-        self.disk.write(&mut self.turn, Owner::Nobody, Write::Log(recovered.genesis_records()));
-        self.start_group(recovered, Meta::genesis(founded), None);
-    }
+/// What an applied entry means to others.
+#[derive(Debug)]
+pub(crate) struct Applied {
+    /// It is the first of a later term: what was proposed in an earlier one, and is not there, never will be.
+    pub(crate) new_term: Option<u64>,
+    /// It made a new epoch.
+    pub(crate) epoch: Option<Arc<HealthDelta>>,
+    /// It was a command with this ticket.
+    pub(crate) outcome: Option<(u64, AppliedResult)>,
+}
 
-    /// Starts an empty group that waits for the leader's snapshot: this life was let in later.
-    pub(crate) fn join_group(&mut self) {
-        let recovered = Recovered::empty();
-        self.disk.write(&mut self.turn, Owner::Nobody, Write::Log(recovered.genesis_records()));
-        self.start_group(recovered, Meta::empty(), None);
-    }
-
-    /// Continues the group from the disk.
-    pub(crate) fn continue_group(&mut self, log: crate::RecoveredLog) {
-        let founded = self.founding.state().founded.clone();
-        let durable = log.snapshot.as_ref().map(|(metadata, _)| metadata.clone());
-        let (snapshot, meta) = match (log.snapshot, &founded) {
-            (Some((metadata, meta)), _) => (metadata, meta),
-            (None, Some(founded)) if log.reset == (1, 1) => {
-                (Recovered::genesis(&founded.record.raft_ids()).snapshot, Meta::genesis(founded))
-            }
-            _ => (SnapshotMetadata::default(), Meta::empty()),
-        };
-        let recovered = Recovered { hard_state: log.hard_state, snapshot, entries: log.entries };
-        self.start_group(recovered, meta, durable);
-        self.campaign_if_alone();
-    }
-
-    fn start_group(&mut self, recovered: Recovered, meta: Meta, durable: Option<SnapshotMetadata>) {
-        let Some(genesis) = self.genesis else { return };
-        let me = raft_id(genesis, self.config.instance);
+impl Group {
+    /// Starts the replica from what the disk holds, or from what a founder or a joiner begins with.
+    ///
+    /// # Errors
+    /// Why the log cannot be continued.
+    pub(crate) fn start(
+        genesis: GenesisId,
+        config: &NodeConfig,
+        recovered: Recovered,
+        meta: Meta,
+        durable: Option<SnapshotMetadata>,
+    ) -> Result<Self, String> {
+        let me = raft_id(genesis, config.instance);
         let (last, applied_term) = (recovered.snapshot.index, recovered.snapshot.term);
-        let config = ReplicaConfig { me, seed: self.config.seed };
-        let mut replica = match Replica::start(config, recovered) {
-            Ok(replica) => replica,
-            Err(error) => {
-                let reason = format!("the log cannot be continued: {error}");
-                self.turn.out.push(Output::Halt { reason, again: false });
-                return;
-            }
-        };
+        let config = ReplicaConfig { me, seed: config.seed };
+        let mut replica = Replica::start(config, recovered)
+            .map_err(|error| format!("the log cannot be continued: {error}"))?;
         if let Some(metadata) = &durable {
             replica.offer_snapshot(metadata.clone());
         }
         let snapshots = Snapshots::new(durable, last);
-        self.group = Some(Group { replica, meta, me, genesis, applied_term, snapshots });
-        self.leadership.begin(self.turn.now);
-        self.health_replaced();
-        self.turn.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
-        for (from, message) in self.early_frames.take() {
-            self.receive_raft(from, message);
-        }
+        Ok(Self { replica, meta, me, genesis, applied_term, snapshots })
     }
 
-    /// A Raft message from an authenticated peer, fenced by GENESIS rule 18.
-    pub(crate) fn raft_frame(&mut self, from: Instance, frame: RaftFrame) {
-        let known = self.genesis;
-        let me = self.config.instance;
-        let bound = known.is_some_and(|genesis| {
-            frame.group == 0
-                && frame.genesis == genesis
-                && frame.message.from == self.peers.raft_id(genesis, from).get()
-                && frame.message.to == self.peers.raft_id(genesis, me).get()
-        });
-        if known.is_some() && !bound {
-            self.turn.counters.frames_fenced += 1;
-            return;
-        }
-        if self.group.is_some() {
-            self.receive_raft(from, frame.message);
-            return;
-        }
-        if known.is_some() && !self.is_replica(from) {
-            self.fence_stranger(from);
-            return;
-        }
-        self.early_frames.keep(from, frame.message);
-        let founder = self.sight().is_founding_voter();
-        if known.is_some() && self.founding.state().founded.is_some() && founder == Some(false) {
-            self.join_group();
-        }
+    /// A message of a peer, which may speak in this group.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub(crate) fn receive(&mut self, message: RaftMessage) -> Result<(), GuardError> {
+        self.replica.receive(message)
     }
 
-    pub(crate) fn receive_raft(&mut self, from: Instance, message: RaftMessage) {
-        let Some(group) = &self.group else { return };
-        if message.from != self.peers.raft_id(group.genesis, from).get() {
-            self.turn.counters.frames_fenced += 1;
-            return;
-        }
-        if !self.is_replica(from) {
-            self.fence_stranger(from);
-            return;
-        }
-        self.hear_of_handover(&message);
-        let Some(group) = &mut self.group else { return };
-        match group.replica.receive(message) {
-            Ok(()) => {}
-            Err(GuardError::LogLost { commit, .. }) => self.loss_suspected(commit),
-            Err(GuardError::PeerLost { had, has, .. }) => self.peer_lost(from, had, has),
-            Err(error) => {
-                if let GuardError::Contradiction(index) = error {
-                    self.contradicted(from, index);
-                }
-                self.turn.counters.frames_guarded += 1;
-                tracing::debug!(?from, %error, "raft message refused");
-            }
-        }
+    /// What raft has to say now; empty when it is quiet.
+    pub(crate) fn ready(&mut self) -> Vec<ReplicaOutput> {
+        let mut said = Vec::new();
+        self.replica.ready(&mut said);
+        said
     }
 
-    /// Carries out everything raft has to say, until it is quiet.
-    pub(crate) fn settle_group(&mut self) {
-        loop {
-            self.flush_proposals();
-            let Some(group) = &mut self.group else { return };
-            let mut said = Vec::new();
-            group.replica.ready(&mut said);
-            if said.is_empty() {
-                break;
-            }
-            for output in said {
-                self.replica_said(output);
-            }
-        }
-        self.drop_arrived();
-        self.take_snapshot_when_due();
-    }
-
-    fn replica_said(&mut self, output: ReplicaOutput) {
-        match output {
-            ReplicaOutput::Send(message) => self.send_raft(message),
-            ReplicaOutput::Persist { number, records } => {
-                self.disk.write(&mut self.turn, Owner::Log(number), Write::Log(records));
-            }
-            ReplicaOutput::Commit(entries) => {
-                for entry in entries {
-                    self.apply(entry);
-                }
-                if let Some(group) = &mut self.group {
-                    let applied = group.meta.applied();
-                    group.replica.applied(applied);
-                }
-                self.serve_ready_reads();
-            }
-            ReplicaOutput::Install(metadata) => self.install(&metadata),
-            ReplicaOutput::ReadReady { ticket, index } => self.read_ready(ticket, index),
-            ReplicaOutput::ChangeRefused(changes) => {
-                self.duties.voters_refused(self.turn.now);
-                tracing::warn!(changes = %self.describe(&changes.changes), "raft refused a change of voters");
-            }
-            ReplicaOutput::RemovedAsLeader => {
-                self.group = None;
-                self.turn.event(
-                    "voters",
-                    "this node was removed from the voters while it led".into(),
-                    true,
-                );
-            }
-        }
-    }
-
-    fn apply(&mut self, entry: Committed) {
-        let Some(group) = &mut self.group else { return };
-        let (term, delta, outcome) = match entry {
+    /// Applies a committed entry.
+    pub(crate) fn apply(&mut self, entry: Committed, turn: &mut Turn) -> Applied {
+        let (term, epoch, outcome) = match entry {
             Committed::Command { index, term, data } => {
-                group.snapshots.applied(data.len());
-                let applied = group.meta.apply(index, &data);
+                self.snapshots.applied(data.len());
+                let applied = self.meta.apply(index, &data);
                 (term, applied.health, Some((applied.ticket, applied.result)))
             }
             Committed::Nothing { index, term } => {
-                group.meta.apply_nothing(index);
+                self.meta.apply_nothing(index);
                 (term, None, None)
             }
             Committed::Voters { index, term, conf, context } => {
-                self.turn.duties_due = true;
+                turn.duties_due = true;
                 let at = <[u8; 8]>::try_from(&context[..]).map_or(0, u64::from_be_bytes);
-                (term, group.meta.apply_voters(index, &conf, at), None)
+                (term, self.meta.apply_voters(index, &conf, at), None)
             }
         };
-        if term != group.applied_term {
-            group.applied_term = term;
-            self.proposals_lost_before(term);
-        }
-        if let Some(delta) = delta {
-            self.health_committed(delta);
-        }
-        if let Some((ticket, result)) = outcome {
-            self.proposal_applied(ticket, result);
-        }
+        let new_term = (term != self.applied_term).then_some(term);
+        self.applied_term = term;
+        Applied { new_term, epoch, outcome }
     }
 
-    fn send_raft(&mut self, message: RaftMessage) {
-        let Some(group) = &mut self.group else { return };
+    /// All that raft said to be committed is applied.
+    pub(crate) fn has_applied(&mut self) {
+        self.replica.applied(self.meta.applied());
+    }
+
+    /// Sends what raft has to say to a peer, if it can be reached.
+    pub(crate) fn send(&mut self, message: RaftMessage, turn: &mut Turn, ways: Ways<'_>) {
         let Some(to) = RaftId::new(message.to) else { return };
         // A replica that is still empty knows nobody but those whose frames it got.
-        let target = group
-            .instance_of(to, self.founding.state().founded.as_ref())
-            .or_else(|| self.peers.instance_of(to));
-        let reached = target.and_then(|instance| Some((instance, self.peers.address(instance)?)));
+        let target = self.instance_of(to, ways.founded).or_else(|| ways.peers.instance_of(to));
+        let reached = target.and_then(|instance| Some((instance, ways.peers.address(instance)?)));
         let kind = MessageKind::try_from(message.kind).unwrap_or(MessageKind::Unknown);
         let Some((instance, address)) = reached else {
-            group.replica.unreachable(to);
+            self.replica.unreachable(to);
             if kind == MessageKind::Snapshot {
                 // Raft sends nothing else to a peer until it hears how its snapshot ended.
-                group.replica.snapshot_sent(to, false);
+                self.replica.snapshot_sent(to, false);
             }
             return;
         };
         if kind == MessageKind::Snapshot {
-            self.send_snapshot(to, instance, address, message);
+            self.send_snapshot(turn, to, instance, address, message);
             return;
         }
-        let frame = raft_frame(group.genesis, kind, message);
-        self.turn.out.push(Output::Send { to: instance, address, frame });
+        let frame = raft_frame(self.genesis, kind, message);
+        turn.out.push(Output::Send { to: instance, address, frame });
     }
+}
 
-    /// Of a reason that `quorate why` tells too.
-    pub(crate) fn event_of(&mut self, kind: &'static str, reason: &Reason, host: Instance) {
-        let host = Some((host, self.health.name(host)));
-        self.turn.event_of(kind, reason, About { host, ..About::default() });
-    }
+/// How others are reached.
+#[derive(Clone, Copy)]
+pub(crate) struct Ways<'a> {
+    pub(crate) peers: &'a Peers,
+    /// The founding record, if this node has it: it says where the first voters are.
+    pub(crate) founded: Option<&'a Founded>,
 }
 
 /// Packs a Raft message for its lane: heartbeats are superseded, everything else keeps its order.

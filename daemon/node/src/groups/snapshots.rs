@@ -6,14 +6,11 @@
 //! lies behind a snapshot that is on its way to one, or a slow peer would need another one as soon as it has this one, for
 //! ever; raft hears how each sending ended.
 
-use crate::disk::Owner;
 use crate::event::{Output, Write};
 use crate::groups::Group;
-use crate::node::Node;
+use crate::turn::Turn;
 use quorate_meta::Meta;
-use quorate_proto::{
-    Instance, Moment, NodeKey, RaftId, RaftMessage, Role, SnapshotMetadata, raft_id,
-};
+use quorate_proto::{Instance, Moment, RaftId, RaftMessage, SnapshotMetadata, raft_id};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -111,205 +108,139 @@ impl Group {
         places.dedup();
         places.into_iter().nth(usize::from(replica.log_bytes() > HELD_BYTES))
     }
-}
 
-impl Node {
-    /// Whether a snapshot that a host begins to send may be written to this disk: from the leader that the replica here
-    /// follows; while it follows none, from any replica in the view.
-    ///
-    /// It comes on a connection of its own: with the key that the host is known by.
-    #[must_use]
-    pub fn takes_snapshot_of(&self, from: Instance, key: NodeKey) -> bool {
-        let leader = self.sight().followed().map(|leader| leader.instance);
-        self.peers.is_pinned(from, key)
-            && self.is_replica(from)
-            && leader.is_none_or(|leader| leader == from)
-    }
-
-    /// A snapshot that arrived whole and is durable: raft decides whether it takes it.
-    pub(crate) fn snapshot_received(
-        &mut self,
-        from: Instance,
-        message: RaftMessage,
-        arrived: Arrived,
-    ) {
-        let file = arrived.file;
-        match self.offer_arrived(from, &message, arrived) {
-            true => self.receive_raft(from, message),
-            false => self.turn.out.push(Output::DropSnapshot { file }),
-        }
-    }
-
-    /// Whether raft is to hear of it.
-    fn offer_arrived(&mut self, from: Instance, message: &RaftMessage, arrived: Arrived) -> bool {
-        let Some(metadata) = message.snapshot.clone() else { return false };
-        if !self.is_replica(from) {
-            self.turn.counters.frames_fenced += 1;
-            return false;
-        }
-        if self.group.is_none() {
-            if self.founding.state().founded.is_none()
-                || self.sight().is_founding_voter() != Some(false)
-            {
-                return false;
-            }
-            self.join_group();
-        }
-        // In the same turn came another: raft decides on that one first.
-        if self.group.as_ref().is_some_and(|group| group.snapshots.arriving.is_some()) {
-            self.settle_group();
-        }
-        let Some(group) = &mut self.group else { return false };
+    /// A snapshot arrived whole and is durable, and raft is to hear of it. False when it is not what its message says.
+    pub(crate) fn offer_arrived(&mut self, metadata: SnapshotMetadata, arrived: Arrived) -> bool {
         if arrived.image.applied() != metadata.index {
-            self.turn.counters.frames_guarded += 1;
             return false;
         }
-        group.snapshots.arriving = Some((metadata, arrived));
+        self.snapshots.arriving = Some((metadata, arrived));
         true
     }
 
+    /// Whether one waits for raft to take it.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.snapshots.arriving.is_some()
+    }
+
     /// Raft is quiet: what it has not taken by now it never will.
-    pub(crate) fn drop_arrived(&mut self) {
-        let arriving = self.group.as_mut().and_then(|group| group.snapshots.arriving.take());
-        self.turn
-            .out
-            .extend(arriving.map(|(_, arrived)| Output::DropSnapshot { file: arrived.file }));
+    pub(crate) fn drop_arrived(&mut self, turn: &mut Turn) {
+        let arriving = self.snapshots.arriving.take();
+        turn.out.extend(arriving.map(|(_, it)| Output::DropSnapshot { file: it.file }));
     }
 
     /// Raft took the snapshot that arrived: its state is ours. Its file counts before the log says that it begins there.
-    pub(crate) fn install(&mut self, metadata: &SnapshotMetadata) {
-        let Some(group) = &mut self.group else { return };
-        match group.snapshots.arriving.take() {
-            Some((there, Arrived { image, file })) if there.index == metadata.index => {
-                group.meta = image;
-                group.applied_term = metadata.term;
-                let taking = group.snapshots.taking;
-                group.snapshots = Snapshots::new(Some(metadata.clone()), metadata.index);
-                group.snapshots.taking = taking;
-                group.replica.offer_snapshot(metadata.clone());
-                group.replica.applied(metadata.index);
-                let write = Write::Snapshot { file, metadata: Box::new(metadata.clone()) };
-                self.disk.write(&mut self.turn, Owner::Nobody, write);
-                self.health_replaced();
-                self.proposals_jumped();
-            }
-            _ => {
-                let reason =
-                    "raft took a snapshot whose content is not here; this is a defect".to_owned();
-                self.turn.out.push(Output::Halt { reason, again: true });
-            }
-        }
+    /// What is to be written; none when there is no such snapshot here, which is a defect.
+    pub(crate) fn install(&mut self, metadata: &SnapshotMetadata) -> Option<Write> {
+        let arrived = self.snapshots.arriving.take();
+        let (_, Arrived { image, file }) =
+            arrived.filter(|(there, _)| there.index == metadata.index)?;
+        self.meta = image;
+        self.applied_term = metadata.term;
+        let taking = self.snapshots.taking;
+        self.snapshots = Snapshots::new(Some(metadata.clone()), metadata.index);
+        self.snapshots.taking = taking;
+        self.replica.offer_snapshot(metadata.clone());
+        self.replica.applied(metadata.index);
+        Some(Write::Snapshot { file, metadata: Box::new(metadata.clone()) })
     }
 
-    /// Asks for a snapshot when the log has grown, when a peer needs one that names it, or when the last one is spoilt.
-    pub(crate) fn take_snapshot_when_due(&mut self) {
-        self.release_log();
-        let (now, every) = (self.turn.now, self.config.snapshot_every);
-        let Some(group) = &mut self.group else { return };
+    /// Asks for a snapshot when the log has grown, when a peer needs one that names it, or when the last one is spoilt. `every`: so many
+    /// entries are between two.
+    pub(crate) fn take_snapshot_when_due(&mut self, turn: &mut Turn, every: u64) {
         // Replicas apply the same entries at the same time; their snapshots need not fall together as well.
-        let every = every + group.me.get() % (every / 4 + 1);
-        let applied = group.meta.applied();
-        let entries = applied.saturating_sub(group.snapshots.last);
-        let grown = entries >= every || group.snapshots.bytes >= SNAPSHOT_BYTES;
-        let due = grown && !group.replica.status().joint;
-        let newer = group.snapshots.durable.as_ref().is_none_or(|durable| applied > durable.index);
-        let wanted = group.snapshots.remake || (newer && group.replica.wants_snapshot());
-        if group.snapshots.taking || applied == 0 || now < group.snapshots.not_before {
+        let every = every + self.me.get() % (every / 4 + 1);
+        let applied = self.meta.applied();
+        let entries = applied.saturating_sub(self.snapshots.last);
+        let grown = entries >= every || self.snapshots.bytes >= SNAPSHOT_BYTES;
+        let due = grown && !self.replica.status().joint;
+        let newer = self.snapshots.durable.as_ref().is_none_or(|durable| applied > durable.index);
+        let wanted = self.snapshots.remake || (newer && self.replica.wants_snapshot());
+        if self.snapshots.taking || applied == 0 || turn.now < self.snapshots.not_before {
             return;
         }
         if !due && !wanted {
             return;
         }
-        let metadata = group.position();
-        group.snapshots.taking = true;
-        group.snapshots.remake = false;
+        let metadata = self.position();
+        self.snapshots.taking = true;
+        self.snapshots.remake = false;
         // A quarter at most: few entries are large ones.
-        group.snapshots.keep = KEPT_ENTRIES.min(entries / 4);
-        group.snapshots.bytes = 0;
-        self.turn.out.push(Output::TakeSnapshot { metadata, image: Box::new(group.meta.clone()) });
+        self.snapshots.keep = KEPT_ENTRIES.min(entries / 4);
+        self.snapshots.bytes = 0;
+        turn.out.push(Output::TakeSnapshot { metadata, image: Box::new(self.meta.clone()) });
     }
 
-    /// The shell wrote a snapshot: raft may send it, and the log may forget what it covers.
-    pub(crate) fn snapshot_taken(&mut self, metadata: SnapshotMetadata) {
-        let Some(group) = &mut self.group else { return };
-        let snapshots = &mut group.snapshots;
+    /// The shell wrote a snapshot: raft may send it, and the log may forget what it covers. False when a newer one is there already.
+    pub(crate) fn snapshot_taken(&mut self, metadata: SnapshotMetadata) -> bool {
+        let snapshots = &mut self.snapshots;
         snapshots.taking = false;
         if snapshots.durable.as_ref().is_some_and(|durable| durable.index > metadata.index) {
-            return;
+            return false;
         }
         snapshots.last = snapshots.last.max(metadata.index);
         snapshots.durable = Some(metadata.clone());
-        group.replica.offer_snapshot(metadata);
-        self.compact_log();
+        self.replica.offer_snapshot(metadata);
+        true
     }
 
     /// The shell had no room for a snapshot: the next one is asked for after as many entries again, or a while later.
-    pub(crate) fn snapshot_not_taken(&mut self) {
-        let not_before = self.turn.now + PAUSE;
-        if let Some(group) = &mut self.group {
-            group.snapshots.taking = false;
-            group.snapshots.last = group.meta.applied();
-            group.snapshots.not_before = not_before;
-        }
+    pub(crate) fn snapshot_not_taken(&mut self, now: Moment) {
+        self.snapshots.taking = false;
+        self.snapshots.last = self.meta.applied();
+        self.snapshots.not_before = now + PAUSE;
     }
 
     /// The file of a snapshot is damaged or gone: if raft could still send it, another must take its place.
     pub(crate) fn snapshot_unreadable(&mut self, index: u64, term: u64) {
-        let Some(group) = &mut self.group else { return };
         let at = |durable: &SnapshotMetadata| (durable.index, durable.term) == (index, term);
-        if group.snapshots.durable.as_ref().is_some_and(at) {
-            group.snapshots.durable = None;
-            group.snapshots.remake = true;
-            group.replica.withdraw_snapshot();
+        if self.snapshots.durable.as_ref().is_some_and(at) {
+            self.snapshots.durable = None;
+            self.snapshots.remake = true;
+            self.replica.withdraw_snapshot();
         }
     }
 
     /// Has a snapshot sent to a peer that needs one.
-    pub(crate) fn send_snapshot(
+    pub(super) fn send_snapshot(
         &mut self,
+        turn: &mut Turn,
         to: RaftId,
         instance: Instance,
         address: SocketAddr,
         message: RaftMessage,
     ) {
-        let Some(group) = &mut self.group else { return };
         let Some(metadata) = &message.snapshot else {
-            group.replica.snapshot_sent(to, false);
+            self.replica.snapshot_sent(to, false);
             return;
         };
-        group.snapshots.under_way.insert(to, metadata.index);
-        self.turn.out.push(Output::SendSnapshot { to: instance, address, message });
+        self.snapshots.under_way.insert(to, metadata.index);
+        turn.out.push(Output::SendSnapshot { to: instance, address, message });
     }
 
     /// How the sending of a snapshot ended.
     pub(crate) fn snapshot_sent(&mut self, to: Instance, ok: bool) {
-        let Some(group) = &mut self.group else { return };
-        let id = raft_id(group.genesis, to);
+        let id = raft_id(self.genesis, to);
         if !ok {
-            group.snapshots.under_way.remove(&id);
+            self.snapshots.under_way.remove(&id);
         }
-        group.replica.snapshot_sent(id, ok);
+        self.replica.snapshot_sent(id, ok);
     }
 
-    /// Forgets what the durable snapshot covers and no live peer needs.
-    fn compact_log(&mut self) {
-        let Self { group: Some(group), peers, health, turn, .. } = self else { return };
-        let genesis = group.genesis;
-        let live = health.alive().filter(|member| member.role() != Role::Member);
-        let live = live.map(|member| peers.raft_id(genesis, member.instance));
-        let (needed, target) = (group.needed(live), group.compactable());
+    /// Forgets what the durable snapshot covers and no live peer needs: the record that says so, if there is anything to forget.
+    pub(crate) fn compact_log(
+        &mut self,
+        now: Moment,
+        live: impl Iterator<Item = RaftId>,
+    ) -> Option<Write> {
+        let (needed, target) = (self.needed(live), self.compactable());
         let held = needed.filter(|needed| *needed < target);
-        group.snapshots.held = held.map(|_| turn.now + RELEASE_EVERY);
-        if let Some(record) = group.replica.compact(held.unwrap_or(target)) {
-            self.disk.write(&mut self.turn, Owner::Nobody, Write::Log(vec![record]));
-        }
+        self.snapshots.held = held.map(|_| now + RELEASE_EVERY);
+        Some(Write::Log(vec![self.replica.compact(held.unwrap_or(target))?]))
     }
 
-    /// Compacts when a peer may have come far enough since it was seen last.
-    fn release_log(&mut self) {
-        let held = self.group.as_ref().and_then(|group| group.snapshots.held);
-        if held.is_some_and(|at| at <= self.turn.now) {
-            self.compact_log();
-        }
+    /// Whether more of the log is held than this node needs, and a peer may have come far enough since that was seen last.
+    pub(crate) fn may_release(&self, now: Moment) -> bool {
+        self.snapshots.held.is_some_and(|at| at <= now)
     }
 }

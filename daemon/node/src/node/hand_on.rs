@@ -1,7 +1,13 @@
 //! The table of what becomes of news: which rooms hear it, in which order.
 
+use crate::join::tell_let_in;
 use crate::news::News;
 use crate::node::Node;
+use crate::requests::{Origin, Work};
+use crate::sight::sight;
+use crate::status::State;
+use crate::warnings;
+use quorate_proto::{Warning, WarningKind};
 
 impl Node {
     /// Hands on what the rooms have said, in the order in which they said it, until all is heard.
@@ -11,7 +17,48 @@ impl Node {
                 News::Detector(input) => self.step_detector(input),
                 News::Founding(input) => self.step_founding(input),
                 News::AskToJoin => self.ask_to_join(),
+                News::AsksItself { ticket, admit, deadline } => {
+                    self.accept(Origin::Own(ticket), Work::Admit(admit), deadline);
+                }
+                News::Vouched(leader) => self.vouched_for(leader),
+                News::SeenAt { instance, address } => self.peers.learn_hint(instance, address),
+                News::LetIn(epoch) => tell_let_in(&mut self.turn, epoch),
+                News::Warned(warning) => self.tell_warning(&warning),
+                News::Chosen(choice) => self.choose(choice),
+                News::NameHeld { kind, asker } => {
+                    self.warnings.name_is_held(&sight!(self), &mut self.turn, kind, &asker);
+                }
+                News::NameGiven(life) => self.warnings.forget(WarningKind::NameKept, life),
             }
         }
+    }
+
+    /// A line of the events, of a reason that `quorate why` tells too.
+    fn tell_warning(&mut self, warning: &Warning) {
+        let Some(at) = warning.address.socket() else { return };
+        let (sight, now) = (self.sight(), self.turn.now);
+        let own = self.turned_away.where_the_copy_is(&sight, self.state() == State::Quorate);
+        let reason = warnings::reason_of(&sight, own, warning, at, now);
+        let about = sight.about(warning.instance);
+        self.turn.event_of(warnings::kind_of(&reason), &reason, about);
+    }
+
+    /// Asks somebody of the cluster to let this node in, unless it is in or a request is under way.
+    pub(crate) fn ask_to_join(&mut self) {
+        let doubted = self.doubted();
+        let requests = &mut self.requests;
+        self.join.ask(&sight!(self), &mut self.turn, doubted, || requests.new_ticket());
+        self.hand_on();
+    }
+
+    /// The answer to this node's own request, if `ticket` is it.
+    pub(crate) fn admission_answered(
+        &mut self,
+        ticket: u64,
+        answer: &Result<quorate_proto::ForwardAnswer, crate::ForwardFailure>,
+    ) -> bool {
+        let own = self.join.answered(&sight!(self), &mut self.turn, ticket, answer);
+        self.hand_on();
+        own
     }
 }

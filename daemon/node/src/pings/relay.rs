@@ -11,6 +11,7 @@ use crate::node::Node;
 use crate::pings::rhythm::PING_INTERVAL;
 use crate::pings::rhythm::ping_interval;
 use crate::requests::Origin;
+use crate::sight::sight;
 use crate::timers::Timer;
 use quorate_proto::{
     EnvelopeBody, ForwardRequest, FrameKind, HealthEpoch, Instance, LinkCause, MemberState, Moment,
@@ -191,14 +192,15 @@ impl Node {
         }
         self.relay.vouch = Some(Vouch { by: from, leader, at: self.turn.now });
         self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
-        if !self.is_told_quorate() {
+        if !self.leadership.is_told_quorate() {
             self.health.touch();
         }
         // A leader that is heard says it itself, and what comes around may be older.
         if !self.hears_leader() {
             self.copies_told(relayed.copies);
         }
-        self.note_told(relayed.warnings);
+        self.warnings.note_told(&sight!(self), &mut self.turn, relayed.warnings);
+        self.hand_on();
         if let Some(update) = relayed.update {
             let before = self.health.view().epoch;
             self.health_pushed(update);
@@ -266,7 +268,7 @@ impl Node {
         let around = around.filter(move |(member, around)| {
             self.health.member(**member).is_some_and(|it| it.state() == MemberState::Alive)
                 && now.since(around.since) >= SURE
-                && !self.runs_twice_somewhere(**member)
+                && !self.warnings.runs_twice_somewhere(now, **member)
         });
         around.map(|(member, around)| {
             let (name, via) = (self.health.name(*member), self.health.name(around.via));

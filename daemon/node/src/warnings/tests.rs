@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::trial::{Trial, life};
-use quorate_proto::Lane;
+use quorate_proto::{Address, Lane, ReasonCode};
 
 fn at(seconds: u64) -> Moment {
     Moment::ZERO + Duration::from_secs(seconds)
@@ -86,7 +86,8 @@ fn what_a_leader_tells_of_disks_is_over_with_the_first_list_that_lacks_it() {
     assert_eq!(disk_reasons(&trial), [ReasonCode::DiskFull]);
     trial.hears(2, Lane::Control, told(Vec::new()));
     assert!(disk_reasons(&trial).is_empty());
-    let copies = trial.node.warning_reasons().filter(|reason| reason.code == ReasonCode::Clone);
+    let reasons = trial.node.status(trial.now).reasons.into_iter();
+    let copies = reasons.filter(|reason| reason.code == ReasonCode::Clone);
     assert_eq!(copies.count(), 1, "a copy may come again without being seen at once");
     trial.hears(2, Lane::Control, told(vec![slow]));
     trial.hears(3, Lane::Control, told(Vec::new()));

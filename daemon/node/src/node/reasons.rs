@@ -5,7 +5,9 @@
 use crate::groups::Group;
 use crate::node::Node;
 use crate::pings::relay::no_link;
+use crate::sight::Sight;
 use crate::status::State;
+use crate::warnings;
 use quorate_proto::{
     Address, Hello, Known, Member, MemberCause, MemberState, MissingVoter, Moment, Reason,
     ReasonCode, Role, Session, Verdict,
@@ -20,13 +22,14 @@ const SAME_MOMENT: Duration = Duration::from_secs(10);
 impl Node {
     pub(crate) fn reasons(&self, now: Moment) -> Vec<Reason> {
         let state = self.state();
+        let sight = Sight { now, ..self.sight() };
         let mut reasons = match state {
             State::Quorate => self.standing_reasons(),
             State::Waiting => self.founding.reasons(now),
             State::Joining => self.joining_reasons(now),
             State::NoQuorum => self.no_quorum_reasons(now),
         };
-        if let Some(reason) = self.turned_away_reason(now) {
+        if let Some(reason) = self.turned_away.reason(&sight, state == State::Quorate) {
             // What else is missing is missing because of that.
             if state != State::Quorate {
                 reasons.clear();
@@ -34,8 +37,11 @@ impl Node {
             reasons.insert(0, reason);
         }
         reasons.extend(self.founding.margin_reason());
-        reasons.extend(self.warning_reasons());
-        reasons.extend(self.two_address_reasons());
+        let own = self.turned_away.where_the_copy_is(&sight, state == State::Quorate);
+        let warned = self.warnings.to_look_at(&sight);
+        reasons
+            .extend(warned.map(|(it, at, since)| warnings::reason_of(&sight, own, it, at, since)));
+        reasons.extend(self.whereabouts.two_address_reasons(&sight));
         reasons.extend(self.other_voters_reasons());
         reasons.extend(self.counted_out_reason(now));
         reasons.extend(self.link_reason());

@@ -1,5 +1,6 @@
 //! What a node says of itself: its status. Reads; changes nothing. Why it is not quorate is in `reasons.rs`.
 
+use crate::duties::has_all_voters;
 use crate::groups::Group;
 use crate::node::Node;
 use crate::status::{State, Status};
@@ -58,7 +59,7 @@ impl Node {
             instance: self.config.instance,
             generation: self.config.generation,
             role: self.sight().role(),
-            all_voters: self.has_all_voters(),
+            all_voters: has_all_voters(&self.sight(), &self.warnings),
             leader: leader
                 .filter(|_| self.is_quorate())
                 .map(|leader| (leader.instance, self.health.name(leader.instance))),

@@ -1,0 +1,66 @@
+//! Who asks to be let in, at the leader: from the question to the answer.
+
+use crate::duties::admission::{Looked, proven};
+use crate::node::Node;
+use crate::requests::{Origin, Stage, Work};
+use crate::sight::sight;
+use quorate_proto::{
+    Admit, Admitted, CommandBody, HealthEpoch, Instance, Moment, Refusal, RefusalCode,
+};
+
+impl Node {
+    /// A joiner asks this leader. What TLS proved replaces what the joiner says of itself.
+    pub(crate) fn admit_asked(
+        &mut self,
+        ticket: u64,
+        from: Instance,
+        admit: Admit,
+        deadline: Moment,
+    ) {
+        let origin = Origin::Forwarded(ticket);
+        let session = self.peers.session(from);
+        let Some(admit) = session.and_then(|session| proven(session, admit)) else {
+            let text = "a node can only ask for itself, on its own session".to_owned();
+            let refusal = Refusal { code: RefusalCode::Other.into(), detail: 0, text };
+            self.answer(origin, Err(refusal));
+            return;
+        };
+        self.accept(origin, Work::Admit(Box::new(admit)), deadline);
+    }
+
+    /// This node leads: the asker waits for its look at it.
+    pub(crate) fn look_at_asker(&mut self, request: u64, admit: Admit) {
+        if !self.admission.wait(&mut self.turn, request, admit) {
+            let text = "too many nodes ask to be let in at once; ask again";
+            return self.refuse(request, RefusalCode::Busy, text);
+        }
+        self.requests.set_stage(request, Stage::Here);
+    }
+
+    /// This node no longer leads: whoever asks is sent to who does. True when somebody waited.
+    pub(crate) fn forget_askers(&mut self) -> bool {
+        self.admission.forget_askers()
+    }
+
+    /// The leader looks at who asks: proposes, waits for a name to be free, or refuses.
+    pub(super) fn settle_admissions(&mut self) {
+        let (sight, turn, requests) = (sight!(self), &mut self.turn, &self.requests);
+        let still_waits = |request| requests.contains(request);
+        let looked = self.admission.look(&sight, turn, &self.names, &self.damping, still_waits);
+        self.hand_on();
+        for looked in looked {
+            match looked {
+                Looked::Admit { request, admit } => {
+                    self.propose_for(request, CommandBody::Admit(admit));
+                }
+                Looked::Refused { request, code, text } => self.refuse(request, code, &text),
+            }
+        }
+    }
+
+    /// What an admitted node is told.
+    pub(crate) fn admitted(&self, epoch: HealthEpoch) -> Admitted {
+        let leader = Some(self.config.instance);
+        Admitted { founded: self.founding.state().founded.clone(), epoch, leader }
+    }
+}

@@ -1,0 +1,62 @@
+//! From the founding to the first leader: what follows in this node when a cluster is founded, or is heard of.
+
+use crate::event::Output;
+use crate::node::Node;
+use crate::timers::Timer;
+use quorate_membership::Founding;
+use quorate_proto::{Founded, GenesisId};
+use std::time::Duration;
+
+/// How long the founder that is to campaign waits for all others to have accepted the birth.
+const FOUNDER_PATIENCE: Duration = Duration::from_secs(3);
+
+impl Node {
+    /// Founding is over for this life: the record is durable.
+    pub(super) fn founded(&mut self, founded: Founded) {
+        self.peers.learn_record(&founded.record);
+        let genesis = founded.record.genesis_id();
+        self.turn.out.push(Output::KnowsGenesis(genesis));
+        self.turn.out.push(Output::Founded(Box::new(founded.clone())));
+        self.health.learn_again();
+        if self.sight().is_founding_voter() != Some(true) {
+            return self.ask_to_join();
+        }
+        if self.group.is_none() {
+            let count = founded.record.voters.len();
+            let hosts = if count == 1 { "host" } else { "hosts" };
+            let text = format!("cluster {genesis} founded by {count} {hosts}");
+            self.turn.event("founded", text, false);
+            self.found_group(&founded);
+            self.turn.timers.arm(Timer::FounderPatience, self.turn.now + FOUNDER_PATIENCE);
+        }
+    }
+
+    /// A cluster exists, durably known: this life never founds.
+    pub(super) fn exists(&mut self, genesis: GenesisId) {
+        self.turn.out.push(Output::KnowsGenesis(genesis));
+        self.turn.event("joining", format!("cluster {genesis} exists; asking to be let in"), false);
+        self.ask_to_join();
+    }
+
+    /// The founder with the lowest Raft id campaigns once all founders have accepted, or after a while.
+    pub(super) fn campaign_as_founder(&mut self) {
+        let waiting = self.turn.timers.is_armed(Timer::FounderPatience);
+        if waiting && !all_founders_know(&self.founding) {
+            return;
+        }
+        let founder = self.sight().is_founding_voter() == Some(true);
+        let Some(group) = &mut self.group else { return };
+        let status = group.replica().status();
+        self.turn.timers.disarm(Timer::FounderPatience);
+        let lowest = status.conf.voters.iter().min() == Some(&group.me().get());
+        if founder && lowest && status.term == 1 && status.last == 1 && status.leader.is_none() {
+            group.campaign();
+        }
+    }
+}
+
+/// Whether every voter of the founding record is known to hold it.
+fn all_founders_know(founding: &Founding) -> bool {
+    let voters = founding.state().founded.as_ref().map_or(0, |founded| founded.record.voters.len());
+    founding.margin().is_some_and(|margin| margin.known as usize >= voters)
+}

@@ -1,0 +1,69 @@
+//! The leader's duties: which are looked at when, and how what they want is carried out.
+
+use crate::duties::{DUTIES, Will};
+use crate::node::Node;
+use crate::sight::sight;
+use crate::timers::Timer;
+use quorate_proto::CommandBody;
+
+impl Node {
+    /// Everything that a leader owes the cluster; does nothing on other nodes.
+    pub(super) fn do_duties(&mut self) {
+        if !self.group.as_ref().is_some_and(|group| group.replica().leads_safely()) {
+            return;
+        }
+        self.push_news();
+        self.look_at_duties(true);
+        if std::mem::take(&mut self.turn.duties_due) {
+            self.turn.timers.arm(Timer::Duties, self.turn.now + DUTIES);
+            self.reconcile();
+            self.watch_copies();
+            self.settle_admissions();
+            self.look_at_duties(false);
+        }
+    }
+
+    fn reconcile(&mut self) {
+        let (sight, turn) = (sight!(self), &mut self.turn);
+        let Self { duties, evidence, damping, whereabouts, .. } = self;
+        let difference = duties.reconcile(&sight, turn, evidence, damping, whereabouts);
+        let Some(difference) = difference else { return };
+        self.evidence.proposes(difference.changes);
+        let ticket = self.requests.new_ticket();
+        self.duties.reconciliation_proposed(self.turn.now, ticket);
+        self.enqueue_proposal(ticket, CommandBody::Health(difference.proposal));
+    }
+
+    /// Looks at those of each turn, or at the others, and carries out what they want.
+    fn look_at_duties(&mut self, in_each_turn: bool) {
+        let Some(group) = &self.group else { return };
+        for (duty, will) in self.duties.look(&sight!(self), group, in_each_turn) {
+            self.carry_out(duty, will);
+        }
+    }
+
+    fn carry_out(&mut self, duty: usize, will: Will) {
+        for body in will.propose {
+            let ticket = self.requests.new_ticket();
+            self.enqueue_proposal(ticket, body);
+        }
+        if let (Some((set, words)), Some(group)) = (will.change_voters, &mut self.group) {
+            let (status, now) = (group.replica().status(), self.turn.now);
+            let proposed = match group.change(set) {
+                Ok(()) => {
+                    // What comes of it is told by the epoch that shows it.
+                    tracing::debug!(changes = %words, "change of voters proposed");
+                    Some((status.term, status.last))
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "change of voters not possible now");
+                    None
+                }
+            };
+            self.duties.voters_proposed(duty, proposed, now);
+        }
+        if let Some(at) = will.look_at {
+            self.turn.timers.arm(Timer::Duties, at);
+        }
+    }
+}

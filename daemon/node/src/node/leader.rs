@@ -1,0 +1,92 @@
+//! Who leads, from what the replica or a ping says to every room that begins anew with a leader.
+
+use crate::leadership::{self, LEADER_SILENCE, Leader, Pinged};
+use crate::node::Node;
+use crate::sight::sight;
+use crate::timers::Timer;
+use quorate_consensus::RaftRole;
+use quorate_proto::Instance;
+
+impl Node {
+    /// Looks whether the replica follows another leader than before.
+    pub(super) fn notice_leader(&mut self) {
+        let Some(group) = &self.group else { return };
+        let (term, id, genesis) =
+            (group.replica().term(), group.replica().leader(), group.genesis());
+        // Each turn looks; mostly it is the one that is known.
+        if let Some(known) = self.leadership.leader().filter(|known| known.term == term)
+            && id == Some(self.peers.raft_id(genesis, known.instance))
+        {
+            return;
+        }
+        let seen = self.sight().replicas_leader();
+        if let Some(leader) = self.leadership.news_of(seen, term, self.config.instance) {
+            self.leader_changed(leader);
+        }
+    }
+
+    /// Somebody leads, as a ping or an answer has it. Whether that is believed.
+    pub(crate) fn leader_pinged(&mut self, instance: Instance, term: u64) -> bool {
+        if !self.may_lead(instance, term) {
+            self.fence_stranger(instance);
+            return false;
+        }
+        let leader = Leader { instance, term };
+        match self.leadership.pinged(leader) {
+            Pinged::Old => return false,
+            Pinged::Another => self.leader_changed(Some(leader)),
+            Pinged::Same => {}
+        }
+        self.leadership.is_heard(&mut self.turn);
+        self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
+        if !self.leadership.is_told_quorate() {
+            self.health.touch();
+        }
+        true
+    }
+
+    /// Whether a leader with a majority is known and heard, or was until it began to hand over to another.
+    pub(crate) fn is_quorate(&self) -> bool {
+        let Some(leader) = self.leadership.leader() else {
+            let under_way = self.handover.is_under_way(self.turn.now);
+            return self.leadership.is_told_quorate() && under_way;
+        };
+        if leader.instance == self.config.instance {
+            return self.sight().leads();
+        }
+        let candidate =
+            self.group.as_ref().is_some_and(|group| group.replica().role() == RaftRole::Candidate);
+        let silent = self.turn.now.since(self.leadership.heard()) >= LEADER_SILENCE;
+        (!candidate && !silent) || self.relay().is_some()
+    }
+
+    /// Another leads, or nobody is known to: all that was under way with the one before is void.
+    pub(crate) fn leader_changed(&mut self, leader: Option<Leader>) {
+        let old = self.leadership.change(&mut self.turn, leader);
+        self.health.touch();
+        self.health.learn_again();
+        match (leader, old) {
+            (Some(leader), _) => {
+                self.turn.timers.disarm(Timer::Campaign);
+                self.campaign.leader_found();
+                self.handover.is_over();
+                leadership::tell_leader(&sight!(self), &mut self.turn, leader);
+            }
+            (None, Some(old)) => {
+                self.campaign.led(old, self.config.instance);
+                leadership::tell_no_leader(&sight!(self), &mut self.turn, old);
+            }
+            (None, None) => {}
+        }
+        self.push.reset();
+        self.copies.reset();
+        self.duties.begin();
+        self.evidence.clear();
+        let now = self.turn.now;
+        self.turn.timers.arm(Timer::Ping, now);
+        self.turn.timers.arm_if_idle(Timer::Relay, now);
+        self.turn.timers.arm(Timer::Dissent, now);
+        self.turn.duties_due = true;
+        self.requests.look_again();
+    }
+}

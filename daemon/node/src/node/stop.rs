@@ -1,0 +1,55 @@
+//! The course of a stop: which rooms end what, in which order.
+
+use crate::event::Output;
+use crate::handover::HANDOVER;
+use crate::node::Node;
+use crate::stop::{self, Stopping};
+use crate::timers::Timer;
+use quorate_membership::DetectorInput;
+use quorate_proto::{EnvelopeBody, FrameKind, Instance};
+
+impl Node {
+    /// The process was asked to stop.
+    pub(super) fn begin_stop(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let sight = self.sight();
+        let successor = stop::successor(&sight, &self.warnings).filter(|_| sight.leads());
+        if let Some(successor) = successor {
+            self.hand_over_to(successor);
+        }
+        let hands_over = successor.is_some();
+        self.stopping = Some(Stopping::Draining { since: self.turn.now, hands_over });
+        self.turn.timers.arm(Timer::Stop, self.turn.now + HANDOVER);
+    }
+
+    /// Looks whether the stop may end. Called last in a turn: nothing may follow `Stopped`.
+    pub(super) fn continue_stop(&mut self) {
+        let in_hand = self.requests.in_hand();
+        if self.stopping.is_some_and(|stop| stop.is_drained(&self.sight(), in_hand)) {
+            self.finish_stop();
+        }
+        if self.stopping == Some(Stopping::Leaving) {
+            self.stopping = Some(Stopping::Gone);
+            self.turn.out.push(Output::Stopped);
+        }
+    }
+
+    /// Answers what is left, and says goodbye to everybody who has a session with us.
+    pub(super) fn finish_stop(&mut self) {
+        if self.stopping.is_some_and(Stopping::has_left) {
+            return;
+        }
+        self.stopping = Some(Stopping::Leaving);
+        self.turn.timers.disarm(Timer::Stop);
+        self.end_requests();
+        self.step_detector(DetectorInput::Leave);
+        let peers: Vec<Instance> = self.peers.sessions().map(|session| session.instance).collect();
+        let generation = self.config.generation.get();
+        for peer in peers {
+            let goodbye = EnvelopeBody::Farewell(generation);
+            self.turn.send_control(&self.peers, peer, FrameKind::Farewell, 0, goodbye);
+        }
+    }
+}
