@@ -16,9 +16,9 @@ use crate::resolve;
 use crate::seeds::OwnHost;
 use bytes::Bytes;
 use quorate_meta::Meta;
-use quorate_node::{ForwardFailure, Input, Node, Output, Status};
+use quorate_node::{Event, ForwardFailure, Input, Node, Output, Status};
 use quorate_proto::{
-    ForwardAnswer, ForwardRequest, GenesisId, Hello, Instance, Message as _, Moment,
+    ForwardAnswer, ForwardRequest, GenesisId, HealthEpoch, Hello, Instance, Message as _, Moment,
 };
 use quorate_transport::{RequestFailure, Transport, TransportEvent};
 use std::net::SocketAddr;
@@ -133,11 +133,7 @@ impl Carrier {
                 self.hands.feed.publish(view, delta, quorate)
             }
             Output::Event(event) => {
-                if event.warning {
-                    tracing::warn!(kind = event.kind, "{}", event.text);
-                } else {
-                    tracing::info!(target: NOTICE, kind = event.kind, "{}", event.text);
-                }
+                journal(&event);
                 self.hands.events.push(event);
             }
             Output::Founded(founded) => {
@@ -268,5 +264,17 @@ impl Carrier {
     /// The links to all peers.
     pub(crate) fn links(&self, status: &Status, interfaces: Option<u16>) -> Vec<LinkLine> {
         crate::links::lines(status, &self.hands.transport.links(), interfaces, wall_unix_ms())
+    }
+}
+
+/// A line of the journal: the sentence for people, and in fields what it is about, for programs that read the journal as JSON.
+fn journal(event: &Event) {
+    let (kind, about) = (event.kind(), event.about());
+    let host = about.host.as_ref().map(|(_, name)| name.as_str());
+    let epoch = about.epoch.map(HealthEpoch::get);
+    if event.warning() {
+        tracing::warn!(kind, host, term = about.term, epoch, code = about.code, "{event}");
+    } else {
+        tracing::info!(target: NOTICE, kind, host, term = about.term, epoch, code = about.code, "{event}");
     }
 }

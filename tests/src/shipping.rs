@@ -82,9 +82,9 @@ impl World {
                 self.checks.shown(host, &view, delta.as_deref());
             }
             Output::Event(event) => {
-                self.note(|| format!("n{} {}: {}", host + 1, event.kind, event.text));
-                if event.kind == "alarm" || event.warning {
-                    self.told.insert(format!("n{} {}", host + 1, event.kind));
+                self.note(|| format!("n{} {}: {event}", host + 1, event.kind()));
+                if event.kind() == "alarm" || event.warning() {
+                    self.told.insert(format!("n{} {}", host + 1, event.kind()));
                 }
             }
             Output::Founded(founded) => self.checks.founded(host, &founded),

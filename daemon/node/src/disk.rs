@@ -11,6 +11,7 @@ pub use steps::{DiskStep, disk_steps};
 
 use crate::event::{Output, Write};
 use crate::timers::Timer;
+use crate::told::Event;
 use crate::turn::Turn;
 use quorate_proto::{Moment, Trouble};
 use std::collections::VecDeque;
@@ -151,12 +152,7 @@ impl Disk {
             return false;
         }
         self.full = full.then_some(turn.now);
-        let text = if full {
-            "the disk under `data_dir` is full: if this node leads it hands over, and refuses new writes until then; make room (df -h)"
-        } else {
-            "the disk under `data_dir` has room again: writes are taken"
-        };
-        turn.event("disk-full", text.to_owned(), full);
+        turn.event(Event::DiskFull(full));
         true
     }
 
@@ -184,12 +180,7 @@ impl Disk {
             return false;
         }
         let slow = self.pace.slow_since().is_some();
-        let text = if slow {
-            "the disk under `data_dir` is slow: most of its last writes took more than a tenth of a second each (iostat -x)"
-        } else {
-            "the disk under `data_dir` is quick again"
-        };
-        turn.event("disk-slow", text.to_owned(), slow);
+        turn.event(Event::DiskSlow(slow));
         true
     }
 
@@ -197,8 +188,7 @@ impl Disk {
         let oldest = self.writes.front().map(|(_, _, since)| *since);
         let Some(since) = oldest.filter(|since| turn.now.since(*since) >= STALL) else {
             if self.stalled.take().is_some() {
-                let text = "the disk under `data_dir` answers again".to_owned();
-                turn.event("disk-stalled", text, false);
+                turn.event(Event::DiskSilent(false));
             }
             return;
         };
@@ -208,9 +198,7 @@ impl Disk {
         }
         if self.stalled.is_none() {
             self.stalled = Some(since);
-            let text = "the disk under `data_dir` has not answered for 2 s: if this node leads it hands over; look at \
-                        the disk (dmesg, iostat -x)";
-            turn.event("disk-stalled", text.to_owned(), true);
+            turn.event(Event::DiskSilent(true));
         }
         if turn.now.since(since) >= GIVE_UP {
             let reason =

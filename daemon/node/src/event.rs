@@ -6,14 +6,15 @@
 //!    same list: what must wait for the disk is put out only after its `Persisted` came in.
 
 use crate::requests::large_reads::LargeRead;
+use crate::told::Event;
 use bytes::Bytes;
 use quorate_consensus::LogRecord;
 pub use quorate_membership::OwnSlot;
 use quorate_meta::Meta;
 use quorate_proto::{
     DialFailure, ForwardAnswer, ForwardRequest, Founded, FoundingState, Frame, Generation,
-    GenesisId, HealthChange, HealthDelta, HealthEpoch, HealthView, Instance, KvRequest, KvResponse,
-    Lane, Moment, NodeKey, RaftMessage, Refusal, Session, SessionEnd, SnapshotMetadata,
+    GenesisId, HealthDelta, HealthEpoch, HealthView, Instance, KvRequest, KvResponse, Lane, Moment,
+    NodeKey, RaftMessage, Refusal, Session, SessionEnd, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -176,32 +177,4 @@ pub enum Output {
     Stopped,
     /// The node must not go on: exit with this text. Unless another start may go better (`again`), do not restart on the same data.
     Halt { reason: String, again: bool },
-}
-
-/// A line of `quorate events`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Event {
-    /// Short word, stable: `founded`, `joined`, `leader`, `epoch`, `voters`, `quorum-lost`, `alarm`, ...
-    pub kind: &'static str,
-    /// The sentence.
-    pub text: String,
-    /// Whether an operator should act.
-    pub warning: bool,
-    /// The same for programs, which read no sentences.
-    pub about: About,
-}
-
-/// What an event is about. What does not apply is not there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct About {
-    /// The node, by its disk life and name.
-    pub host: Option<(Instance, String)>,
-    /// The term in which it leads, or led.
-    pub term: Option<u64>,
-    /// The health epoch.
-    pub epoch: Option<HealthEpoch>,
-    /// What that epoch changed.
-    pub changes: Vec<HealthChange>,
-    /// The word of the reason that `quorate why` tells too.
-    pub code: Option<&'static str>,
 }

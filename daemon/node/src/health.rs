@@ -3,12 +3,12 @@
 //! The view comes from the node's own replica or from the leader's pings, whichever is newer; it never goes
 //! back. Knows nothing of who leads.
 
-use crate::event::{About, Output};
+use crate::event::Output;
+use crate::told::Event;
 use crate::turn::Turn;
 use quorate_meta::Meta;
 use quorate_proto::{
-    HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member,
-    MemberState, limits,
+    HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member, MemberState, limits,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -190,7 +190,7 @@ impl Health {
         }
         for (view, delta) in steps {
             self.told = delta.epoch;
-            tell_epoch(turn, &delta);
+            turn.event(Event::Epoch(Arc::clone(&delta)));
             turn.out.push(Output::Health { view, delta: Some(delta), quorate });
         }
     }
@@ -207,27 +207,9 @@ impl Health {
             return;
         }
         self.told = view.epoch;
-        let alive = self.alive().count();
-        let text =
-            format!("epoch {}: {alive} of {} members are alive", view.epoch, view.members.len());
-        let about = About { epoch: Some(view.epoch), ..About::default() };
-        turn.event_about("epoch", text, false, about);
+        let (alive, members) = (self.alive().count(), view.members.len());
+        turn.event(Event::Epochs { newest: view.epoch, alive, members });
     }
-}
-
-/// One line for an epoch, with everything that it changed.
-fn tell_epoch(turn: &mut Turn, delta: &HealthDelta) {
-    let words = |change: &HealthChange| match (change.from.as_str(), change.to.as_str()) {
-        (_, "") => format!("{} is no longer a member ({})", change.name, change.reason),
-        (from, to) if from == to => format!("{}: {}", change.name, change.reason),
-        (_, "left") => format!("{} left ({})", change.name, change.reason),
-        (_, to) => format!("{} is {to} ({})", change.name, change.reason),
-    };
-    let changes: Vec<String> = delta.changed.iter().map(words).collect();
-    let bad = delta.changed.iter().any(|change| change.to == MemberState::Down.word());
-    let text = format!("epoch {}: {}", delta.epoch, changes.join("; "));
-    let (epoch, changes) = (Some(delta.epoch), delta.changed.clone());
-    turn.event_about("epoch", text, bad, About { epoch, changes, ..About::default() });
 }
 
 /// Whether a number that somebody names is not below ours and no more than a step above: numbers move in bounded steps, so that nobody

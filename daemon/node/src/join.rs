@@ -4,10 +4,11 @@
 //! what the asked one makes of it (`duties/admission.rs`).
 
 use crate::boot::NodeConfig;
-use crate::event::{About, ForwardFailure, Output};
+use crate::event::{ForwardFailure, Output};
 use crate::news::News;
 use crate::sight::Sight;
 use crate::timers::Timer;
+use crate::told::Event;
 use crate::turn::Turn;
 use quorate_membership::FoundingInput;
 use quorate_proto::forward_answer::Outcome;
@@ -231,7 +232,7 @@ impl Join {
         let news = self.refused.as_ref() != Some(&refusal.text);
         self.refused = Some(refusal.text.clone());
         if news && refusal.code() == RefusalCode::NameTaken {
-            turn.event("alarm", refusal.text.clone(), true);
+            turn.event(Event::NotLetIn(refusal.text.clone()));
         }
     }
 
@@ -245,12 +246,6 @@ impl Join {
             turn.timers.arm(Timer::Join, turn.now + ASK_SOON);
         }
     }
-}
-
-/// A line of the events: this node is in.
-pub(crate) fn tell_let_in(turn: &mut Turn, epoch: HealthEpoch) {
-    let about = About { epoch: Some(epoch), ..About::default() };
-    turn.event_about("joined", format!("let in at epoch {epoch}"), false, about);
 }
 
 /// What this node says of itself.

@@ -3,9 +3,6 @@
 //! A replica knows its leader from Raft; any node knows it from the leader's own pings, or through a voter that has a link to it. `quorate`
 //! ends when these stop and no other leader appears. Knows nothing of why somebody is believed (`trust.rs`).
 
-use crate::event::About;
-use crate::sight::Sight;
-use crate::status::Opinion;
 use crate::timers::Timer;
 use crate::turn::Turn;
 use quorate_proto::{Instance, Moment};
@@ -135,44 +132,4 @@ pub(crate) enum Pinged {
     Another,
     /// One of an earlier term, which leads no more.
     Old,
-}
-
-/// A line of the events: who leads.
-pub(crate) fn tell_leader(sight: &Sight<'_>, turn: &mut Turn, leader: Leader) {
-    let Leader { instance, term } = leader;
-    // A node that has just joined knows it by its hello only.
-    let met = sight.peers.session(instance).map(|session| session.name.to_string());
-    let known = sight.health.member(instance).map(|member| member.name.clone());
-    let name = known.or(met).unwrap_or_else(|| instance.short());
-    let text = format!("{name} leads in term {term}");
-    let about = About { host: Some((instance, name)), term: Some(term), ..About::default() };
-    turn.event_about("leader", text, false, about);
-}
-
-/// A line of the events: who no longer leads.
-pub(crate) fn tell_no_leader(sight: &Sight<'_>, turn: &mut Turn, old: Leader) {
-    let name = sight.health.name(old.instance);
-    let handed_over = sight.handover.is_under_way(sight.now);
-    let text = if handed_over {
-        format!("{name} hands leadership over")
-    } else {
-        format!("{name} no longer leads; no leader is known")
-    };
-    let about = About { term: Some(old.term), ..sight.about(old.instance) };
-    turn.event_about("leader", text, !handed_over, about);
-}
-
-/// A line of the events: whether there is a quorum.
-pub(crate) fn tell_quorum(sight: &Sight<'_>, turn: &mut Turn, quorate: bool) {
-    if quorate {
-        return turn.event("quorate", "a leader with a majority is known".into(), false);
-    }
-    let words = |one: &Opinion| format!("{} is {} ({})", one.name, one.verdict, one.reason);
-    let missing: Vec<String> = sight.own_opinions().iter().map(words).collect();
-    let who = match missing.is_empty() {
-        true => "nobody is known to be missing".into(),
-        false => missing.join("; "),
-    };
-    let text = format!("no leader with a majority: {who}; run `quorate why`");
-    turn.event("quorum-lost", text, true);
 }

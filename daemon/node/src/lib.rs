@@ -33,6 +33,7 @@ mod sight;
 pub mod status;
 mod stop;
 mod timers;
+mod told;
 #[cfg(test)]
 mod trial;
 mod trust;
@@ -43,10 +44,9 @@ mod whereabouts;
 
 pub use boot::{Boot, MadeOn, NodeConfig, RecoveredLog};
 pub use disk::{DiskStep, disk_steps};
-pub use event::{
-    About, ClientReply, ClientRequest, Event, ForwardFailure, Input, Output, OwnSlot, Write,
-};
+pub use event::{ClientReply, ClientRequest, ForwardFailure, Input, Output, OwnSlot, Write};
 pub use node::{Node, Vitals};
 pub use pings::{PING_CLASSES, PingTimes};
 pub use requests::{Answered, Asker, LargeRead, Refusals};
 pub use status::{Margin, Opinion, Reason, State, Status};
+pub use told::{About, Event, Host};

@@ -5,12 +5,12 @@
 
 use crate::boot::NodeConfig;
 use crate::disk::Disk;
-use crate::event::About;
 use crate::groups::Group;
 use crate::handover::Handover;
 use crate::health::Health;
 use crate::leadership::{LEADER_SILENCE, Leader, Leadership};
 use crate::peers::Peers;
+use crate::told::Host;
 use quorate_membership::{Detector, Founding, Profile};
 use quorate_proto::{
     GenesisId, HealthEpoch, Instance, Member, Moment, NotLeader, Refusal, RefusalCode, Role,
@@ -81,9 +81,9 @@ impl<'a> Sight<'a> {
         self.group.map_or(0, |group| group.replica().term())
     }
 
-    /// An event is about this host.
-    pub(crate) fn about(&self, host: Instance) -> About {
-        About { host: Some((host, self.health.name(host))), ..About::default() }
+    /// A host, for people.
+    pub(crate) fn host(&self, instance: Instance) -> Host {
+        (instance, self.health.name(instance))
     }
 
     /// This node's role in the view.

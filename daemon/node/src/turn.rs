@@ -2,13 +2,12 @@
 //!
 //! Every room writes its wishes here, in the order in which the shell carries them out. Knows no room but who is where.
 
-use crate::event::{About, Event, Output};
+use crate::event::Output;
 use crate::news::News;
 use crate::peers::Peers;
 use crate::timers::Timers;
-use quorate_proto::{
-    Envelope, EnvelopeBody, Frame, FrameKind, Instance, Lane, Moment, Reason, Supersede,
-};
+use crate::told::Event;
+use quorate_proto::{Envelope, EnvelopeBody, Frame, FrameKind, Instance, Lane, Moment, Supersede};
 use std::collections::VecDeque;
 
 /// What is counted, for `/metrics`.
@@ -80,24 +79,7 @@ impl Turn {
     }
 
     /// Says a line in the journal and in `quorate events`.
-    pub(crate) fn event(&mut self, kind: &'static str, text: String, warning: bool) {
-        self.event_about(kind, text, warning, About::default());
-    }
-
-    /// The same, with what it is about.
-    pub(crate) fn event_about(
-        &mut self,
-        kind: &'static str,
-        text: String,
-        warning: bool,
-        about: About,
-    ) {
-        self.out.push(Output::Event(Event { kind, text, warning, about }));
-    }
-
-    /// Of a reason that `quorate why` tells too.
-    pub(crate) fn event_of(&mut self, kind: &'static str, reason: &Reason, about: About) {
-        let about = About { code: Some(reason.code.word()), ..about };
-        self.event_about(kind, reason.in_one_line(), true, about);
+    pub(crate) fn event(&mut self, event: Event) {
+        self.out.push(Output::Event(event));
     }
 }

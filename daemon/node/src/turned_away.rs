@@ -7,6 +7,7 @@
 use crate::boot::{MadeOn, NodeConfig};
 use crate::names::is_at;
 use crate::sight::Sight;
+use crate::told::Event;
 use crate::turn::Turn;
 use quorate_proto::{Copied, CopyCause, Instance, Moment, Reason};
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ impl TurnedAway {
             && self.note(turn.now, by)
             && let Some(reason) = self.reason(sight, quorate)
         {
-            turn.event_of("clone", &reason, sight.about(me));
+            turn.event(Event::Wrong { kind: "clone", reason, host: Some(sight.host(me)) });
         }
     }
 
@@ -105,11 +106,5 @@ pub(crate) fn tell_of_moved_data(config: &NodeConfig, turn: &mut Turn) {
     if config.made_on != MadeOn::Another {
         return;
     }
-    let text = format!(
-        "the data of this host were made on another machine, so they were moved or copied here (or the birth directory of this host \
-         was erased). If they are a copy, and the host that they come from will run again: stop quorate here, run `quorate reset \
-         --cluster {}` here and on no other host, and start it with a name of its own",
-        config.cluster
-    );
-    turn.event("moved", text, true);
+    turn.event(Event::DataMoved { cluster: config.cluster.clone() });
 }

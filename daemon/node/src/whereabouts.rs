@@ -10,6 +10,7 @@
 
 use crate::event::Output;
 use crate::sight::Sight;
+use crate::told::Event;
 use crate::turn::Turn;
 use quorate_membership::Founding;
 use quorate_proto::{
@@ -185,7 +186,8 @@ impl Whereabouts {
             told.insert((member.instance, other), before.copied().unwrap_or(turn.now));
             if before.is_none() {
                 let reason = Reason::of(&two_addresses(member, other), turn.now);
-                turn.event("alarm", reason.in_one_line(), true);
+                let host = Some((member.instance, member.name.clone()));
+                turn.event(Event::Wrong { kind: "alarm", reason, host });
             }
         }
         self.told = told;

@@ -404,14 +404,14 @@ impl HealthPage {
 impl EventPage {
     /// The page of an event.
     pub(crate) fn of(line: &EventLine) -> Self {
-        let about = &line.event.about;
-        let (instance, host) = about.host.clone().unzip();
+        let about = line.event.about();
+        let (instance, host) = about.host.unzip();
         Self {
             number: line.number,
             at: rfc3339(line.at_unix_ms),
-            kind: line.event.kind.to_owned(),
-            text: line.event.text.clone(),
-            warning: line.event.warning,
+            kind: line.event.kind().to_owned(),
+            text: line.event.to_string(),
+            warning: line.event.warning(),
             host,
             instance: instance.map(|instance| instance.to_string()),
             term: about.term,
@@ -455,8 +455,9 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_node::{About, Event};
-    use quorate_proto::Instance;
+    use quorate_node::Event;
+    use quorate_proto::{HealthDelta, Instance, ReasonCode};
+    use std::sync::Arc;
 
     #[test]
     fn an_event_says_in_fields_what_its_sentence_says() {
@@ -466,18 +467,24 @@ mod tests {
             to: "down".to_owned(),
             reason: "silent".to_owned(),
         };
-        let about = About {
-            host: Some((Instance::from_bytes([7; 16]), "n1".to_owned())),
-            term: Some(4),
-            epoch: Some(HealthEpoch::new(9)),
-            changes: vec![change],
-            code: Some("clone"),
+        let delta = HealthDelta {
+            epoch: HealthEpoch::new(9),
+            changed: vec![change],
+            ..HealthDelta::default()
         };
-        let event = Event { kind: "epoch", text: "n2 is down".to_owned(), warning: true, about };
-        let page = EventPage::of(&EventLine { number: 1, at_unix_ms: 1, event });
-        assert_eq!((page.host.as_deref(), page.term, page.epoch), (Some("n1"), Some(4), Some(9)));
+        let page = page_of(Event::Epoch(Arc::new(delta)));
+        assert_eq!((page.kind.as_str(), page.epoch, page.warning), ("epoch", Some(9), true));
         assert_eq!((page.changed[0].name.as_str(), page.changed[0].to.as_str()), ("n2", "down"));
-        assert_eq!(page.code.as_deref(), Some("clone"));
-        assert!(page.instance.is_some());
+        let host = (Instance::from_bytes([7; 16]), "n1".to_owned());
+        let page = page_of(Event::Leads { host, term: 4 });
+        assert_eq!((page.host.as_deref(), page.term), (Some("n1"), Some(4)));
+        assert!(page.instance.is_some() && !page.warning);
+        let code = ReasonCode::Clone;
+        let page = page_of(Event::Founding { code, text: "two copies".to_owned() });
+        assert_eq!((page.code.as_deref(), page.text.as_str()), (Some(code.word()), "two copies"));
+    }
+
+    fn page_of(event: Event) -> EventPage {
+        EventPage::of(&EventLine { number: 1, at_unix_ms: 1, event })
     }
 }

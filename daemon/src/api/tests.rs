@@ -302,9 +302,12 @@ async fn pings_and_events_are_served() {
     let (_, body) = stage.get("/v1/ping?name=a&count=2").await;
     assert_eq!(page::<PingPage>(&body).round_trip_micros, [64, 64]);
     assert_eq!(stage.get("/v1/ping?name=z").await.0, StatusCode::NOT_FOUND);
-    stage.doors.events.push(Event { text: "a leads".to_owned(), ..Event::default() });
+    stage
+        .doors
+        .events
+        .push(Event::Leads { host: (Instance::from_bytes([7; 16]), "a".to_owned()), term: 1 });
     let (_, body) = stage.get("/v1/events").await;
-    assert_eq!(page::<Vec<super::pages::EventPage>>(&body)[0].text, "a leads");
+    assert_eq!(page::<Vec<super::pages::EventPage>>(&body)[0].text, "a leads in term 1");
     let (_, body) = stage.get("/v1/health").await;
     assert_eq!(page::<HealthPage>(&body).epoch, 4);
 }

@@ -254,7 +254,7 @@ impl Cluster {
                 }
                 self.later(at, Input::OwnSlot(OwnSlot::Slot(at)));
             }
-            Output::Event(event) => self.events.push(event.kind),
+            Output::Event(event) => self.events.push(event.kind()),
             Output::KnowsGenesis(genesis) => self.genesis[at] = Some(genesis),
             Output::TakeSnapshot { metadata, image } => {
                 self.snapshots[at] = Some((metadata.clone(), image));

@@ -15,6 +15,7 @@ use crate::event::Output;
 use crate::leadership::Leader;
 use crate::node::Node;
 use crate::sight::Sight;
+use crate::told::Event;
 use quorate_proto::{
     CopyFault, CopyNotice, EnvelopeBody, FrameKind, Instance, Moment, Ping, Pong, limits, raft_id,
 };
@@ -150,12 +151,8 @@ impl Node {
         if before.is_some_and(|(before, _)| before == leader) {
             return;
         }
-        let name = self.health.name(from);
-        let text = format!(
-            "entry {index} of {name}, which leads, is not the one that is committed here: the log of one of the two is damaged. \
-             Nothing of it is taken. Compare the state hash in `quorate status` on all voters before anything is erased"
-        );
-        self.turn.event("alarm", text, true);
+        let leader = self.sight().host(from);
+        self.turn.event(Event::Contradicted { leader, entry: index });
     }
 
     /// The entry of this leader that is not the one committed here; 0 when none is.

@@ -6,7 +6,8 @@
 
 use crate::leadership::Leader;
 use crate::node::Node;
-use quorate_proto::{Cause, CopyCause, CopyFault, CopyNotice, Moment, Reason, limits};
+use crate::told::Event;
+use quorate_proto::{CopyCause, CopyFault, CopyNotice, Moment, Reason, limits};
 
 /// What the leader said last.
 #[derive(Debug, Default)]
@@ -32,11 +33,8 @@ impl Node {
         };
         let fresh = self.copy_notices.notices.iter();
         let fresh = fresh.filter(|notice| !before.iter().any(|one| same(one, notice)));
-        let texts: Vec<String> =
-            fresh.filter_map(|notice| Some(self.cause(notice)?.text())).collect();
-        for text in texts {
-            self.turn.event("alarm", text, true);
-        }
+        let causes: Vec<CopyCause> = fresh.filter_map(|notice| self.cause(notice)).collect();
+        causes.into_iter().for_each(|cause| self.turn.event(Event::Copy(cause)));
     }
 
     fn cause(&self, notice: &CopyNotice) -> Option<CopyCause> {

@@ -4,6 +4,7 @@
 //! as there are members. What is to be done about one is the operator's decision.
 
 use crate::sight::Sight;
+use crate::told::Event;
 use crate::turn::Turn;
 use quorate_proto::{Instance, Pong};
 use std::collections::BTreeSet;
@@ -42,13 +43,8 @@ impl StateWatch {
         let Some(differs) = self.compare(from, ours, (pong.applied, pong.state_hash)) else {
             return;
         };
-        let (name, index) = (sight.health.name(from), pong.applied);
-        let text = if differs {
-            format!("the state of {name} differs from the leader's at index {index}")
-        } else {
-            format!("the state of {name} is the leader's again at index {index}")
-        };
-        turn.event("alarm", text, differs);
+        let host = sight.host(from);
+        turn.event(Event::State { host, index: pong.applied, differs });
     }
 
     /// Whose state differs.

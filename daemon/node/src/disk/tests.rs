@@ -6,7 +6,7 @@ use crate::trial::Trial;
 
 fn alarms(out: &[Output]) -> usize {
     let alarm =
-        |output: &&Output| matches!(output, Output::Event(event) if event.kind == "disk-stalled");
+        |output: &&Output| matches!(output, Output::Event(event) if event.kind() == "disk-stalled");
     out.iter().filter(alarm).count()
 }
 

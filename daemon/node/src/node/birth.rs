@@ -3,6 +3,7 @@
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
+use crate::told::Event;
 use quorate_membership::Founding;
 use quorate_proto::{Founded, GenesisId};
 use std::time::Duration;
@@ -22,10 +23,8 @@ impl Node {
             return self.ask_to_join();
         }
         if self.group.is_none() {
-            let count = founded.record.voters.len();
-            let hosts = if count == 1 { "host" } else { "hosts" };
-            let text = format!("cluster {genesis} founded by {count} {hosts}");
-            self.turn.event("founded", text, false);
+            let hosts = founded.record.voters.len();
+            self.turn.event(Event::Founded { cluster: genesis, hosts });
             self.found_group(&founded);
             self.turn.timers.arm(Timer::FounderPatience, self.turn.now + FOUNDER_PATIENCE);
         }
@@ -34,7 +33,7 @@ impl Node {
     /// A cluster exists, durably known: this life never founds.
     pub(super) fn exists(&mut self, genesis: GenesisId) {
         self.turn.out.push(Output::KnowsGenesis(genesis));
-        self.turn.event("joining", format!("cluster {genesis} exists; asking to be let in"), false);
+        self.turn.event(Event::Joining { cluster: genesis });
         self.ask_to_join();
     }
 

@@ -4,6 +4,7 @@ use crate::cores::subject_of;
 use crate::disk::Owner;
 use crate::event::{Output, Write};
 use crate::node::Node;
+use crate::told::Event;
 use quorate_membership::{DetectorInput, DetectorOutput, FoundingInput, FoundingOutput};
 use quorate_proto::{EnvelopeBody, FrameKind, Instance};
 
@@ -33,7 +34,9 @@ impl Node {
                 FoundingOutput::Ban { instance, reason } => {
                     self.turn.out.push(Output::Ban { instance, reason })
                 }
-                FoundingOutput::Alarm { code, text } => self.turn.event(code.word(), text, true),
+                FoundingOutput::Alarm { code, text } => {
+                    self.turn.event(Event::Founding { code, text })
+                }
             }
         }
         self.campaign_as_founder();

@@ -6,6 +6,7 @@ use crate::groups::snapshots::Arrived;
 use crate::groups::{Group, Ways};
 use crate::node::Node;
 use crate::timers::Timer;
+use crate::told::Event;
 use crate::{RecoveredLog, duties};
 use quorate_consensus::{Committed, GuardError, Recovered, ReplicaOutput};
 use quorate_meta::Meta;
@@ -179,8 +180,7 @@ impl Node {
             }
             ReplicaOutput::RemovedAsLeader => {
                 self.group = None;
-                let text = "this node was removed from the voters while it led";
-                self.turn.event("voters", text.into(), true);
+                self.turn.event(Event::RemovedAsLeader);
             }
         }
     }

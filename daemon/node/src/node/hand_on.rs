@@ -1,11 +1,11 @@
 //! The table of what becomes of news: which rooms hear it, in which order.
 
-use crate::join::tell_let_in;
 use crate::news::News;
 use crate::node::Node;
 use crate::requests::{Origin, Work};
 use crate::sight::sight;
 use crate::status::State;
+use crate::told::Event;
 use crate::warnings;
 use quorate_proto::{Warning, WarningKind};
 
@@ -22,7 +22,7 @@ impl Node {
                 }
                 News::Vouched(leader) => self.vouched_for(leader),
                 News::SeenAt { instance, address } => self.peers.learn_hint(instance, address),
-                News::LetIn(epoch) => tell_let_in(&mut self.turn, epoch),
+                News::LetIn(epoch) => self.turn.event(Event::LetIn { epoch }),
                 News::Warned(warning) => self.tell_warning(&warning),
                 News::Chosen(choice) => self.choose(choice),
                 News::NameHeld { kind, asker } => {
@@ -39,8 +39,8 @@ impl Node {
         let (sight, now) = (self.sight(), self.turn.now);
         let own = self.turned_away.where_the_copy_is(&sight, self.state() == State::Quorate);
         let reason = warnings::reason_of(&sight, own, warning, at, now);
-        let about = sight.about(warning.instance);
-        self.turn.event_of(warnings::kind_of(&reason), &reason, about);
+        let (kind, host) = (warnings::kind_of(&reason), Some(sight.host(warning.instance)));
+        self.turn.event(Event::Wrong { kind, reason, host });
     }
 
     /// Asks somebody of the cluster to let this node in, unless it is in or a request is under way.

@@ -1,9 +1,9 @@
 //! Who leads, from what the replica or a ping says to every room that begins anew with a leader.
 
-use crate::leadership::{self, LEADER_SILENCE, Leader, Pinged};
+use crate::leadership::{LEADER_SILENCE, Leader, Pinged};
 use crate::node::Node;
-use crate::sight::sight;
 use crate::timers::Timer;
+use crate::told::Event;
 use quorate_consensus::RaftRole;
 use quorate_proto::Instance;
 
@@ -70,11 +70,13 @@ impl Node {
                 self.turn.timers.disarm(Timer::Campaign);
                 self.campaign.leader_found();
                 self.handover.is_over();
-                leadership::tell_leader(&sight!(self), &mut self.turn, leader);
+                self.tell_leader(leader);
             }
             (None, Some(old)) => {
                 self.campaign.led(old, self.config.instance);
-                leadership::tell_no_leader(&sight!(self), &mut self.turn, old);
+                let handed_over = self.handover.is_under_way(self.turn.now);
+                let host = self.sight().host(old.instance);
+                self.turn.event(Event::LeadsNoMore { host, term: old.term, handed_over });
             }
             (None, None) => {}
         }
@@ -88,5 +90,14 @@ impl Node {
         self.turn.timers.arm(Timer::Dissent, now);
         self.turn.duties_due = true;
         self.requests.look_again();
+    }
+
+    fn tell_leader(&mut self, leader: Leader) {
+        let Leader { instance, term } = leader;
+        // A node that has just joined knows it by its hello only.
+        let met = self.peers.session(instance).map(|session| session.name.to_string());
+        let known = self.health.member(instance).map(|member| member.name.clone());
+        let name = known.or(met).unwrap_or_else(|| instance.short());
+        self.turn.event(Event::Leads { host: (instance, name), term });
     }
 }

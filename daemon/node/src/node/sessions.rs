@@ -5,6 +5,7 @@ use crate::node::Node;
 use crate::sessions::{self, Arrival};
 use crate::sight::sight;
 use crate::status::State;
+use crate::told::Event;
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{
     Choice, DialFailure, Generation, Goodbye, Instance, NodeKey, Session, SessionEnd, Verdict,
@@ -49,9 +50,10 @@ impl Node {
 
     fn refuse_key(&mut self, session: &Session) {
         let (instance, key) = (session.instance, session.key);
-        let reason = format!("{} came with a key that is not the one pinned for it", session.name);
-        self.turn.out.push(Output::RefuseKey { instance, key, reason: reason.clone() });
-        self.turn.event("alarm", reason, true);
+        let event = Event::WrongKey { name: session.name.clone() };
+        let reason = event.to_string();
+        self.turn.out.push(Output::RefuseKey { instance, key, reason });
+        self.turn.event(event);
     }
 
     fn welcome(&mut self, session: Session, known: bool) {

@@ -1,9 +1,8 @@
 //! A new view of health: which rooms learn of it, and when the local feed does.
 
-use crate::leadership;
 use crate::node::Node;
-use crate::sight::sight;
 use crate::timers::Timer;
+use crate::told::Event;
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{Card, HealthUpdate, Instance, Role};
 
@@ -101,7 +100,9 @@ impl Node {
             return;
         }
         if self.leadership.note_quorum(self.turn.now, quorate) {
-            leadership::tell_quorum(&sight!(self), &mut self.turn, quorate);
+            let missing = self.sight().own_opinions();
+            let lost = Event::QuorumLost { missing };
+            self.turn.event(if quorate { Event::Quorate } else { lost });
         }
         if self.health.begins_to_publish() {
             self.epoch_reached();

@@ -6,6 +6,7 @@
 
 use crate::node::Node;
 use crate::status::Bound;
+use crate::told::Event;
 use quorate_meta::Meta;
 use quorate_proto::{KvError, KvRequest, MemberCause, Moment, Reason};
 
@@ -52,12 +53,7 @@ impl Node {
             return;
         }
         self.quota.full = full.then_some(self.turn.now);
-        let text = if full {
-            "the keyspace is full: nothing is put until keys are deleted"
-        } else {
-            "the keyspace has room again: keys are put"
-        };
-        self.turn.event("keyspace-full", text.to_owned(), full);
+        self.turn.event(Event::KeyspaceFull(full));
     }
 
     pub(crate) fn quota_reason(&self) -> Option<Reason> {

@@ -271,7 +271,7 @@ impl Stage {
                     None
                 }
                 Output::Event(event) => {
-                    self.events.push(format!("{}: {}", event.kind, event.text));
+                    self.events.push(format!("{}: {event}", event.kind()));
                     None
                 }
                 _ => None,

@@ -1,0 +1,263 @@
+//! What a node tells people: each line of `quorate events` and of the journal, typed. Its sentence stands here and nowhere else.
+//!
+//! A program reads the kind, which is stable, and what the line is about; it reads no sentence. What is wrong for as long as its cause
+//! stands is a reason (`proto/src/reason`); a line is told once, when it happens. Knows nothing of who reads it.
+
+use crate::status::Opinion;
+use quorate_proto::{
+    Cause as _, ClusterName, CopyCause, GenesisId, HealthChange, HealthDelta, HealthEpoch,
+    Instance, MemberState, NodeName, Reason, ReasonCode,
+};
+use std::fmt;
+use std::sync::Arc;
+
+/// A host by its disk life and its name.
+pub type Host = (Instance, String);
+
+/// See the head of the file.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
+pub enum Event {
+    /// This node is one of the founders.
+    Founded { cluster: GenesisId, hosts: usize },
+    /// A cluster exists that this node is to be let into.
+    Joining { cluster: GenesisId },
+    /// It was let in.
+    LetIn { epoch: HealthEpoch },
+    /// A leader is known.
+    Leads { host: Host, term: u64 },
+    /// It leads no more; `handed_over`: in good order, and a successor is to be expected.
+    LeadsNoMore { host: Host, term: u64, handed_over: bool },
+    /// This node was removed from the voters while it led.
+    RemovedAsLeader,
+    /// A leader with a majority is known.
+    Quorate,
+    /// None is; the verdicts of this node that may explain it.
+    QuorumLost { missing: Vec<Opinion> },
+    /// A health epoch, with all that it changed.
+    Epoch(Arc<HealthDelta>),
+    /// Epochs were passed over: this node was away, or has just come.
+    Epochs { newest: HealthEpoch, alive: usize, members: usize },
+    /// The disk of this host is full, or has room again.
+    DiskFull(bool),
+    /// It is slow, or quick again.
+    DiskSlow(bool),
+    /// It does not answer, or answers again.
+    DiskSilent(bool),
+    /// The keyspace is full, or has room again.
+    KeyspaceFull(bool),
+    /// The data of this host were made on another machine.
+    DataMoved { cluster: ClusterName },
+    /// Somebody came with a key that is not the one pinned for it.
+    WrongKey { name: NodeName },
+    /// This host is not let in, in the leader's words.
+    NotLetIn(String),
+    /// An entry of the leader is not the one that is committed here.
+    Contradicted { leader: Host, entry: u64 },
+    /// The state of a replica differs from the leader's at the same index, or is the leader's again.
+    State { host: Host, index: u64, differs: bool },
+    /// A copy of the log is not what it should be, as the leader finds it.
+    Copy(CopyCause),
+    /// The founding cannot go on as it should.
+    Founding { code: ReasonCode, text: String },
+    /// What `quorate why` tells too, under the word `kind`.
+    Wrong { kind: &'static str, reason: Reason, host: Option<Host> },
+}
+
+/// What an event is about, for programs. What does not apply is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// The node, by its disk life and name.
+    pub host: Option<Host>,
+    /// The term in which it leads, or led.
+    pub term: Option<u64>,
+    /// The health epoch.
+    pub epoch: Option<HealthEpoch>,
+    /// What that epoch changed.
+    pub changes: Vec<HealthChange>,
+    /// The word of the reason that `quorate why` tells too.
+    pub code: Option<&'static str>,
+}
+
+impl Event {
+    /// Short word, stable.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Founded { .. } => "founded",
+            Self::Joining { .. } => "joining",
+            Self::LetIn { .. } => "joined",
+            Self::Leads { .. } | Self::LeadsNoMore { .. } => "leader",
+            Self::RemovedAsLeader => "voters",
+            Self::Quorate => "quorate",
+            Self::QuorumLost { .. } => "quorum-lost",
+            Self::Epoch(_) | Self::Epochs { .. } => "epoch",
+            Self::DiskFull(_) => "disk-full",
+            Self::DiskSlow(_) => "disk-slow",
+            Self::DiskSilent(_) => "disk-stalled",
+            Self::KeyspaceFull(_) => "keyspace-full",
+            Self::DataMoved { .. } => "moved",
+            Self::WrongKey { .. }
+            | Self::NotLetIn(_)
+            | Self::Contradicted { .. }
+            | Self::State { .. }
+            | Self::Copy(_) => "alarm",
+            Self::Founding { code, .. } => code.word(),
+            Self::Wrong { kind, .. } => kind,
+        }
+    }
+
+    /// Whether an operator should act.
+    #[must_use]
+    pub fn warning(&self) -> bool {
+        match self {
+            Self::Founded { .. }
+            | Self::Joining { .. }
+            | Self::LetIn { .. }
+            | Self::Leads { .. }
+            | Self::Quorate
+            | Self::Epochs { .. } => false,
+            Self::LeadsNoMore { handed_over, .. } => !handed_over,
+            Self::Epoch(delta) => {
+                delta.changed.iter().any(|change| change.to == MemberState::Down.word())
+            }
+            Self::DiskFull(bad)
+            | Self::DiskSlow(bad)
+            | Self::DiskSilent(bad)
+            | Self::KeyspaceFull(bad)
+            | Self::State { differs: bad, .. } => *bad,
+            Self::RemovedAsLeader
+            | Self::QuorumLost { .. }
+            | Self::DataMoved { .. }
+            | Self::WrongKey { .. }
+            | Self::NotLetIn(_)
+            | Self::Contradicted { .. }
+            | Self::Copy(_)
+            | Self::Founding { .. }
+            | Self::Wrong { .. } => true,
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn about(&self) -> About {
+        let none = About::default();
+        match self {
+            Self::LetIn { epoch } => About { epoch: Some(*epoch), ..none },
+            Self::Leads { host, term } | Self::LeadsNoMore { host, term, .. } => {
+                About { host: Some(host.clone()), term: Some(*term), ..none }
+            }
+            Self::Epoch(delta) => {
+                About { epoch: Some(delta.epoch), changes: delta.changed.clone(), ..none }
+            }
+            Self::Epochs { newest, .. } => About { epoch: Some(*newest), ..none },
+            Self::Contradicted { leader: host, .. } | Self::State { host, .. } => {
+                About { host: Some(host.clone()), ..none }
+            }
+            Self::Copy(cause) => About { code: Some(cause.code().word()), ..none },
+            Self::Founding { code, .. } => About { code: Some(code.word()), ..none },
+            Self::Wrong { reason, host, .. } => {
+                About { host: host.clone(), code: Some(reason.code.word()), ..none }
+            }
+            _ => none,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Founded { cluster, hosts } => {
+                let word = if *hosts == 1 { "host" } else { "hosts" };
+                write!(f, "cluster {cluster} founded by {hosts} {word}")
+            }
+            Self::Joining { cluster } => {
+                write!(f, "cluster {cluster} exists; asking to be let in")
+            }
+            Self::LetIn { epoch } => write!(f, "let in at epoch {epoch}"),
+            Self::Leads { host: (_, name), term } => write!(f, "{name} leads in term {term}"),
+            Self::LeadsNoMore { host: (_, name), handed_over: true, .. } => {
+                write!(f, "{name} hands leadership over")
+            }
+            Self::LeadsNoMore { host: (_, name), handed_over: false, .. } => {
+                write!(f, "{name} no longer leads; no leader is known")
+            }
+            Self::RemovedAsLeader => {
+                f.write_str("this node was removed from the voters while it led")
+            }
+            Self::Quorate => f.write_str("a leader with a majority is known"),
+            Self::QuorumLost { missing } => quorum_lost(f, missing),
+            Self::Epoch(delta) => epoch(f, delta),
+            Self::Epochs { newest, alive, members } => {
+                write!(f, "epoch {newest}: {alive} of {members} members are alive")
+            }
+            Self::DiskFull(_) | Self::DiskSlow(_) | Self::DiskSilent(_) => disk(f, self),
+            Self::KeyspaceFull(true) => {
+                f.write_str("the keyspace is full: nothing is put until keys are deleted")
+            }
+            Self::KeyspaceFull(false) => f.write_str("the keyspace has room again: keys are put"),
+            Self::DataMoved { cluster } => write!(
+                f,
+                "the data of this host were made on another machine, so they were moved or copied here (or the birth directory of this \
+                 host was erased). If they are a copy, and the host that they come from will run again: stop quorate here, run `quorate \
+                 reset --cluster {cluster}` here and on no other host, and start it with a name of its own"
+            ),
+            Self::WrongKey { name } => {
+                write!(f, "{name} came with a key that is not the one pinned for it")
+            }
+            Self::NotLetIn(text) | Self::Founding { text, .. } => f.write_str(text),
+            Self::Contradicted { leader: (_, name), entry } => write!(
+                f,
+                "entry {entry} of {name}, which leads, is not the one that is committed here: the log of one of the two is damaged. \
+                 Nothing of it is taken. Compare the state hash in `quorate status` on all voters before anything is erased"
+            ),
+            Self::State { host: (_, name), index, differs: true } => {
+                write!(f, "the state of {name} differs from the leader's at index {index}")
+            }
+            Self::State { host: (_, name), index, differs: false } => {
+                write!(f, "the state of {name} is the leader's again at index {index}")
+            }
+            Self::Copy(cause) => f.write_str(&cause.text()),
+            Self::Wrong { reason, .. } => f.write_str(&reason.in_one_line()),
+        }
+    }
+}
+
+fn quorum_lost(f: &mut fmt::Formatter<'_>, missing: &[Opinion]) -> fmt::Result {
+    let words = |one: &Opinion| format!("{} is {} ({})", one.name, one.verdict, one.reason);
+    let missing: Vec<String> = missing.iter().map(words).collect();
+    let who = match missing.is_empty() {
+        true => "nobody is known to be missing".to_owned(),
+        false => missing.join("; "),
+    };
+    write!(f, "no leader with a majority: {who}; run `quorate why`")
+}
+
+fn epoch(f: &mut fmt::Formatter<'_>, delta: &HealthDelta) -> fmt::Result {
+    let words = |change: &HealthChange| match (change.from.as_str(), change.to.as_str()) {
+        (_, "") => format!("{} is no longer a member ({})", change.name, change.reason),
+        (from, to) if from == to => format!("{}: {}", change.name, change.reason),
+        (_, "left") => format!("{} left ({})", change.name, change.reason),
+        (_, to) => format!("{} is {to} ({})", change.name, change.reason),
+    };
+    let changes: Vec<String> = delta.changed.iter().map(words).collect();
+    write!(f, "epoch {}: {}", delta.epoch, changes.join("; "))
+}
+
+fn disk(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
+    f.write_str("the disk under `data_dir` ")?;
+    f.write_str(match event {
+        Event::DiskFull(true) => {
+            "is full: if this node leads it hands over, and refuses new writes until then; make room (df -h)"
+        }
+        Event::DiskFull(false) => "has room again: writes are taken",
+        Event::DiskSlow(true) => {
+            "is slow: most of its last writes took more than a tenth of a second each (iostat -x)"
+        }
+        Event::DiskSlow(false) => "is quick again",
+        Event::DiskSilent(true) => {
+            "has not answered for 2 s: if this node leads it hands over; look at the disk (dmesg, iostat -x)"
+        }
+        _ => "answers again",
+    })
+}
