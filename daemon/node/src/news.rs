@@ -4,6 +4,8 @@
 //! Handed on as soon as the room that spoke is done, before anything else happens in the turn. Knows nothing of who listens.
 
 use quorate_membership::{DetectorInput, FoundingInput};
+use quorate_proto::{Admit, ForwardAnswer, Instance, Moment};
+use std::net::SocketAddr;
 
 /// See the head of the file.
 #[derive(Debug)]
@@ -14,4 +16,16 @@ pub(crate) enum News {
     Founding(FoundingInput),
     /// Whoever is not let in, or does not know who leads, asks now.
     AskToJoin,
+    /// A node asked this leader to be let in, by its own session.
+    JoinerAsked { ticket: u64, from: Instance, admit: Box<Admit>, deadline: Moment },
+    /// A request to be let in has its place here, and this node leads.
+    JoinerWaits { request: u64, admit: Box<Admit> },
+    /// This node's own request to be let in has its answer, from this node.
+    JoinAnswered { ticket: u64, answer: ForwardAnswer },
+    /// A node that was asked said where another is reached.
+    AddressNamed { instance: Instance, address: SocketAddr },
+    /// A node that was asked named a newer leader, and there is no replica here that would know.
+    LeaderNamed { leader: Instance, term: u64 },
+    /// Raft did not take a command that no request waits for.
+    NotProposed { ticket: u64 },
 }

@@ -7,9 +7,7 @@
 use crate::names::Claim;
 use crate::node::Node;
 use crate::requests::{Origin, Stage, Work};
-use quorate_proto::{
-    Admit, Admitted, CommandBody, HealthEpoch, Instance, Moment, Refusal, RefusalCode,
-};
+use quorate_proto::{Admit, CommandBody, Instance, Moment, Refusal, RefusalCode};
 use std::time::Duration;
 
 /// How long an asked leader waits for the old holder of a name to be found dead.
@@ -113,11 +111,5 @@ impl Node {
         asker.admit.at_unix_ms = self.turn.wall_ms;
         self.propose_for(asker.request, CommandBody::Admit(asker.admit.clone()));
         true
-    }
-
-    /// What an admitted node is told.
-    pub(crate) fn admitted(&self, epoch: HealthEpoch) -> Admitted {
-        let leader = Some(self.config.instance);
-        Admitted { founded: self.founding.state().founded.clone(), epoch, leader }
     }
 }

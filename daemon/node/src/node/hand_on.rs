@@ -11,6 +11,22 @@ impl Node {
                 News::Detector(input) => self.step_detector(input),
                 News::Founding(input) => self.step_founding(input),
                 News::AskToJoin => self.ask_to_join(),
+                News::JoinerAsked { ticket, from, admit, deadline } => {
+                    self.admit_asked(ticket, from, *admit, deadline);
+                }
+                News::JoinerWaits { request, admit } => self.look_at_asker(request, *admit),
+                News::JoinAnswered { ticket, answer } => {
+                    self.admission_answered(ticket, &Ok(answer));
+                }
+                News::AddressNamed { instance, address } => {
+                    self.peers.learn_hint(instance, address);
+                }
+                News::LeaderNamed { leader, term } => {
+                    self.leader_pinged(leader, term);
+                }
+                News::NotProposed { ticket } => {
+                    self.duties.settled(ticket);
+                }
             }
         }
     }
