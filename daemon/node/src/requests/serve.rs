@@ -386,3 +386,60 @@ fn admit_refusal(refusal: &AdmitRefusal) -> Refusal {
     };
     Refusal { code: code.into(), detail: 0, text: refusal.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::requests::{Origin, Request};
+    use crate::trial::{life, put_request};
+    use quorate_proto::Moment;
+
+    /// Takes writes in, each from a client of its own; their numbers.
+    fn writes<const N: usize>(requests: &mut Requests) -> [u64; N] {
+        std::array::from_fn(|client| {
+            let work = Work::Write(put_request("a"));
+            let (deadline, stage) = (Moment::from_micros(9), Stage::Waiting { tried: None });
+            let origin = Origin::Client(client as u64);
+            requests.add(Request { origin, work, deadline, stage })
+        })
+    }
+
+    fn propose(requests: &mut Requests, id: u64, term: u64) {
+        requests.propose_for(id, CommandBody::Kv(put_request("a")));
+        requests.set_stage(id, Stage::Proposed { term });
+    }
+
+    fn stage(requests: &Requests, id: u64) -> Stage {
+        requests.table[&id].stage
+    }
+
+    #[test]
+    fn an_entry_of_a_newer_term_frees_what_was_proposed_in_older_ones_and_nothing_else() {
+        let mut requests = Requests::new(1);
+        let [older, newer] = writes(&mut requests);
+        propose(&mut requests, older, 4);
+        propose(&mut requests, newer, 5);
+        requests.proposals_lost_before(5);
+        assert_eq!(stage(&requests, older), Stage::Waiting { tried: None });
+        assert_eq!(stage(&requests, newer), Stage::Proposed { term: 5 });
+        assert!(requests.is_due(), "it is asked again");
+    }
+
+    #[test]
+    fn a_deposed_leader_lets_go_of_what_it_has_not_proposed_and_of_nothing_else() {
+        let mut requests = Requests::new(1);
+        let [proposed, queued, asked] = writes(&mut requests);
+        propose(&mut requests, proposed, 5);
+        requests.serving.batch.clear();
+        let stays = Stage::Forwarded { to: life(2), leader: life(2), ask: 7 };
+        requests.set_stage(asked, stays);
+        requests.stop_serving(false);
+        assert!(!requests.is_due(), "nothing is in hand");
+        requests.propose_for(queued, CommandBody::Kv(put_request("a")));
+        requests.stop_serving(false);
+        assert!(requests.is_due());
+        assert_eq!(stage(&requests, proposed), Stage::Proposed { term: 5 });
+        assert_eq!(stage(&requests, queued), Stage::Waiting { tried: None });
+        assert_eq!(stage(&requests, asked), stays);
+    }
+}

@@ -345,3 +345,37 @@ impl Requests {
 pub(crate) fn work_of(request: KvRequest) -> Work {
     if Meta::is_read_only(&request) { Work::Read(request) } else { Work::Write(request) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::put_request;
+
+    #[test]
+    fn a_request_ends_at_its_deadline_sooner_when_it_is_hurried_and_never_later() {
+        let at = Moment::from_micros;
+        let mut requests = Requests::new(1);
+        let id = requests.add(Request {
+            origin: Origin::Client(1),
+            work: Work::Write(put_request("a")),
+            deadline: at(9),
+            stage: Stage::Waiting { tried: None },
+        });
+        requests.hurry(id, at(12));
+        assert_eq!((requests.overdue(at(8)), requests.overdue(at(9))), (None, Some(id)));
+        requests.hurry(id, at(5));
+        assert_eq!((requests.overdue(at(4)), requests.overdue(at(5))), (None, Some(id)));
+        assert!(requests.remove(id).is_some());
+        assert_eq!(requests.overdue(at(12)), None);
+    }
+
+    #[test]
+    fn the_number_of_this_node_in_its_answers_is_that_of_its_cluster() {
+        let [one, other] = [1, 2].map(|cluster| GenesisId::from_bytes([cluster; 16]));
+        let me = Instance::from_bytes([7; 16]);
+        let mut requests = Requests::new(1);
+        for genesis in [one, one, other] {
+            assert_eq!(requests.own_id(genesis, me), raft_id(genesis, me));
+        }
+    }
+}
