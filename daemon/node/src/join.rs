@@ -192,7 +192,7 @@ impl Join {
         if let Some(leader) = hint.leader.filter(|leader| *leader != sight.config.instance) {
             self.unhelped = None;
             if let Some(address) = hint.address.as_ref().and_then(|address| address.socket()) {
-                turn.tell(News::SeenAt { instance: leader, address });
+                turn.tell(News::AddressNamed { instance: leader, address });
             }
             self.hint = Some(leader);
             turn.tell(News::AskToJoin);

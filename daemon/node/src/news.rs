@@ -4,7 +4,9 @@
 //! Handed on as soon as the room that spoke is done, before anything else happens in the turn. Knows nothing of who listens.
 
 use quorate_membership::{DetectorInput, FoundingInput};
-use quorate_proto::{Admit, Choice, HealthEpoch, Instance, Moment, Warning, WarningKind};
+use quorate_proto::{
+    Admit, Choice, ForwardAnswer, HealthEpoch, Instance, Moment, Warning, WarningKind,
+};
 use std::net::SocketAddr;
 
 /// See the head of the file.
@@ -20,8 +22,6 @@ pub(crate) enum News {
     AsksItself { ticket: u64, admit: Box<Admit>, deadline: Moment },
     /// Whoever was asked named a leader, or said that it is one; or knows none.
     Vouched(Option<Instance>),
-    /// Somebody is said to be reached there.
-    SeenAt { instance: Instance, address: SocketAddr },
     /// This node is in, at this epoch.
     LetIn(HealthEpoch),
     /// Something that an operator should look at is new here.
@@ -32,4 +32,16 @@ pub(crate) enum News {
     NameHeld { kind: WarningKind, asker: Box<Admit> },
     /// A life gets the name that it asked for.
     NameGiven(Instance),
+    /// A node asked this leader to be let in, by its own session.
+    JoinerAsked { ticket: u64, from: Instance, admit: Box<Admit>, deadline: Moment },
+    /// A request to be let in has its place here, and this node leads.
+    JoinerWaits { request: u64, admit: Box<Admit> },
+    /// This node's own request to be let in has its answer, from this node.
+    JoinAnswered { ticket: u64, answer: ForwardAnswer },
+    /// A node that was asked said where another is reached.
+    AddressNamed { instance: Instance, address: SocketAddr },
+    /// A node that was asked named a newer leader, and there is no replica here that would know.
+    LeaderNamed { leader: Instance, term: u64 },
+    /// Raft did not take a command that no request waits for.
+    NotProposed { ticket: u64 },
 }

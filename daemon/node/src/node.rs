@@ -14,6 +14,7 @@ mod hand_on;
 mod leader;
 mod reasons;
 mod report;
+mod requests;
 mod sessions;
 mod stop;
 mod view;
@@ -86,7 +87,6 @@ pub struct Node {
     pub(crate) copy_notices: CopyNotices,
     malformed: Malformed,
     pub(crate) disk: Disk,
-    pub(crate) quota: crate::requests::quota::Quota,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
     pub(crate) genesis: Option<GenesisId>,
     pub(crate) warnings: Warnings,
@@ -129,7 +129,6 @@ impl Node {
             copy_notices: CopyNotices::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
-            quota: crate::requests::quota::Quota::default(),
             genesis: founding.state().known_genesis(),
             warnings: Warnings::default(),
             clones: Clones::default(),
@@ -341,11 +340,11 @@ impl Node {
             Timer::Relay => self.ask_around(),
             Timer::Dissent => self.send_dissent(),
             Timer::Warnings => self.warnings.tell_others(&sight!(self), &mut self.turn),
-            Timer::Reads => self.repeat_reads(),
+            Timer::Reads => self.requests.repeat_reads(),
             Timer::LeaderSilence => self.health.touch(),
             Timer::Duties => self.turn.duties_due = true,
             Timer::Campaign => self.campaign_on_evidence(),
-            Timer::Retry => self.retry_requests(),
+            Timer::Retry => self.requests.retry(),
             Timer::Join => self.ask_to_join(),
             Timer::FounderPatience => self.campaign_as_founder(),
             Timer::Stop => self.finish_stop(),
@@ -376,7 +375,7 @@ impl Node {
         self.stop_serving_if_deposed();
         self.catch_up_with_view();
         self.publish_health();
-        self.watch_quota();
+        self.requests.watch_quota(&sight!(self), &mut self.turn);
         self.continue_stop();
         self.turn.out.extend(self.requests.left_asks().map(|ticket| Output::Withdraw { ticket }));
     }

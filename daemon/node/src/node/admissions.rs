@@ -4,9 +4,7 @@ use crate::duties::admission::{Looked, proven};
 use crate::node::Node;
 use crate::requests::{Origin, Stage, Work};
 use crate::sight::sight;
-use quorate_proto::{
-    Admit, Admitted, CommandBody, HealthEpoch, Instance, Moment, Refusal, RefusalCode,
-};
+use quorate_proto::{Admit, CommandBody, Instance, Moment, Refusal, RefusalCode};
 
 impl Node {
     /// A joiner asks this leader. What TLS proved replaces what the joiner says of itself.
@@ -56,11 +54,5 @@ impl Node {
                 Looked::Refused { request, code, text } => self.refuse(request, code, &text),
             }
         }
-    }
-
-    /// What an admitted node is told.
-    pub(crate) fn admitted(&self, epoch: HealthEpoch) -> Admitted {
-        let leader = Some(self.config.instance);
-        Admitted { founded: self.founding.state().founded.clone(), epoch, leader }
     }
 }

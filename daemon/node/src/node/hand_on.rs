@@ -21,7 +21,6 @@ impl Node {
                     self.accept(Origin::Own(ticket), Work::Admit(admit), deadline);
                 }
                 News::Vouched(leader) => self.vouched_for(leader),
-                News::SeenAt { instance, address } => self.peers.learn_hint(instance, address),
                 News::LetIn(epoch) => self.turn.event(Event::LetIn { epoch }),
                 News::Warned(warning) => self.tell_warning(&warning),
                 News::Chosen(choice) => self.choose(choice),
@@ -29,6 +28,22 @@ impl Node {
                     self.warnings.name_is_held(&sight!(self), &mut self.turn, kind, &asker);
                 }
                 News::NameGiven(life) => self.warnings.forget(WarningKind::NameKept, life),
+                News::JoinerAsked { ticket, from, admit, deadline } => {
+                    self.admit_asked(ticket, from, *admit, deadline);
+                }
+                News::JoinerWaits { request, admit } => self.look_at_asker(request, *admit),
+                News::JoinAnswered { ticket, answer } => {
+                    self.admission_answered(ticket, &Ok(answer));
+                }
+                News::AddressNamed { instance, address } => {
+                    self.peers.learn_hint(instance, address);
+                }
+                News::LeaderNamed { leader, term } => {
+                    self.leader_pinged(leader, term);
+                }
+                News::NotProposed { ticket } => {
+                    self.duties.settled(ticket);
+                }
             }
         }
     }

@@ -47,7 +47,7 @@ impl Node {
         reasons.extend(self.link_reason());
         reasons.extend(self.cut_link_reasons(now));
         reasons.extend(self.own_disk_reasons());
-        reasons.extend(self.quota_reason());
+        reasons.extend(self.requests.quota_reason());
         reasons.extend(self.crowd_reasons(now));
         reasons.extend(self.copy_reasons(now));
         without_what_is_explained(&mut reasons);

@@ -84,7 +84,11 @@ impl Node {
             pings: self.push.times(),
             snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
             counters: self.counter_rows(),
-            bounds: self.requests.bounds().chain(self.byte_bounds()).collect(),
+            bounds: self
+                .requests
+                .bounds()
+                .chain(self.requests.byte_bounds(self.group.as_ref()))
+                .collect(),
         }
     }
 

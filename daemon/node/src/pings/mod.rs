@@ -13,7 +13,7 @@ pub use times::{PING_CLASSES, PingTimes};
 use crate::node::Node;
 use crate::pings::rhythm::{DOWN_EVERY, PING_INTERVAL, ping_interval};
 use crate::pings::times::PingClock;
-use crate::sight::sight;
+use crate::sight::{Sight, sight};
 use crate::timers::Timer;
 use quorate_proto::{
     EnvelopeBody, FrameKind, HealthEpoch, HealthUpdate, Instance, MemberState, Moment, Ping, Pong,
@@ -64,6 +64,19 @@ impl Push {
     /// What a node has acknowledged.
     pub(crate) fn acknowledged(&self, instance: Instance) -> HealthEpoch {
         self.acknowledged.get(&instance).map_or(HealthEpoch::ZERO, |(_, epoch)| *epoch)
+    }
+
+    /// The newest epoch that every live node has acknowledged.
+    pub(crate) fn acknowledged_by_all(&self, sight: &Sight<'_>) -> HealthEpoch {
+        let me = sight.config.instance;
+        sight
+            .health
+            .alive()
+            .filter(|member| member.instance != me)
+            .map(|member| self.acknowledged(member.instance))
+            .chain([sight.health.view().epoch])
+            .min()
+            .unwrap_or(HealthEpoch::ZERO)
     }
 }
 
@@ -235,17 +248,5 @@ impl Node {
         self.acknowledged_through(from, &pong);
         self.state_watch.answered(&sight!(self), &mut self.turn, from, &pong);
         self.epoch_acknowledged();
-    }
-
-    /// The newest epoch that every live node has acknowledged.
-    pub(crate) fn acknowledged_by_all(&self) -> HealthEpoch {
-        let me = self.config.instance;
-        self.health
-            .alive()
-            .filter(|member| member.instance != me)
-            .map(|member| self.push.acknowledged(member.instance))
-            .chain([self.health.view().epoch])
-            .min()
-            .unwrap_or(HealthEpoch::ZERO)
     }
 }

@@ -10,12 +10,11 @@ use crate::leadership::{LEADER_SILENCE, Leader};
 use crate::node::Node;
 use crate::pings::rhythm::PING_INTERVAL;
 use crate::pings::rhythm::ping_interval;
-use crate::requests::Origin;
-use crate::sight::sight;
+use crate::sight::{Sight, sight};
 use crate::timers::Timer;
 use quorate_proto::{
-    EnvelopeBody, ForwardRequest, FrameKind, HealthEpoch, Instance, LinkCause, MemberState, Moment,
-    Ping, Pong, Reason, Relayed, RelayedAcknowledgement, Role, forward_request, limits,
+    EnvelopeBody, FrameKind, HealthEpoch, Instance, LinkCause, MemberState, Moment, Ping, Pong,
+    Reason, Relayed, RelayedAcknowledgement, Role, limits,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -62,44 +61,42 @@ struct Around {
     last: Moment,
 }
 
-impl Node {
-    /// After so much silence of the leader a node looks for another way: two rounds of its pings.
-    fn relay_patience(&self) -> Duration {
-        ping_interval(self.health.view().members.len()) * 2
-    }
-
+impl Relay {
     /// Whether this node and the leader do not hear each other, or no leader is known.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        let patience = self.relay_patience();
-        let Some(leader) = self.leadership.leader() else { return true };
-        let unheard = self.relay.unheard.is_some_and(|at| self.turn.now.since(at) < patience);
-        leader.instance != self.config.instance && (!self.hears_leader() || unheard)
+    pub(crate) fn is_cut_off(&self, sight: &Sight<'_>) -> bool {
+        let Some(leader) = sight.leadership.leader() else { return true };
+        let unheard = self.unheard.is_some_and(|at| sight.now.since(at) < patience(sight));
+        leader.instance != sight.config.instance && (!hears_leader(sight) || unheard)
     }
 
-    /// Whether the leader was heard within two rounds of its pings.
-    fn hears_leader(&self) -> bool {
-        self.turn.now.since(self.leadership.heard()) < self.relay_patience()
+    /// The voter through which this node reaches the leader, while it is cut off from it.
+    pub(crate) fn relay(&self, sight: &Sight<'_>) -> Option<Instance> {
+        let vouch = self.vouch.filter(|_| self.is_cut_off(sight))?;
+        let stands = Some(vouch.leader) == sight.leadership.leader()
+            && sight.now.since(vouch.at) < LEADER_SILENCE;
+        stands.then_some(vouch.by)
     }
+}
 
-    /// Whom a request is asked of: the leader, or, at its origin and without a link to the leader, the voter in between.
-    pub(crate) fn way_to_leader(&self, leader: Instance, origin: Origin) -> Instance {
-        let relay = self.relay().filter(|_| matches!(origin, Origin::Client(_)));
-        relay.unwrap_or(leader)
-    }
+/// After so much silence of the leader a node looks for another way: two rounds of its pings.
+fn patience(sight: &Sight<'_>) -> Duration {
+    ping_interval(sight.health.view().members.len()) * 2
+}
 
-    /// Whether this node hands a member's request on to the leader, as long as it hears that itself (`Node::advance`).
-    pub(crate) fn hands_on(&self, from: Instance, request: &ForwardRequest) -> bool {
-        let member = self.health.member(from).is_some();
-        let admit = matches!(request.body, Some(forward_request::Body::Admit(_)));
-        request.relay && member && !admit
+/// Whether the leader was heard within two rounds of its pings.
+fn hears_leader(sight: &Sight<'_>) -> bool {
+    sight.now.since(sight.leadership.heard()) < patience(sight)
+}
+
+impl Node {
+    /// Whether this node and the leader do not hear each other, or no leader is known.
+    fn is_cut_off(&self) -> bool {
+        self.relay.is_cut_off(&self.sight())
     }
 
     /// The voter through which this node reaches the leader, while it is cut off from it.
     pub(crate) fn relay(&self) -> Option<Instance> {
-        let vouch = self.relay.vouch.filter(|_| self.is_cut_off())?;
-        let stands = Some(vouch.leader) == self.leadership.leader()
-            && self.turn.now.since(vouch.at) < LEADER_SILENCE;
-        stands.then_some(vouch.by)
+        self.relay.relay(&self.sight())
     }
 
     /// It may be time to ask around. Armed whenever the leader is heard.
@@ -108,7 +105,7 @@ impl Node {
             return;
         }
         if !self.is_cut_off() {
-            let silent_at = self.leadership.heard() + self.relay_patience();
+            let silent_at = self.leadership.heard() + patience(&self.sight());
             self.turn.timers.arm(Timer::Relay, silent_at.max(self.turn.now + PING_INTERVAL / 10));
             return;
         }
@@ -196,7 +193,7 @@ impl Node {
             self.health.touch();
         }
         // A leader that is heard says it itself, and what comes around may be older.
-        if !self.hears_leader() {
+        if !hears_leader(&self.sight()) {
             self.copies_told(relayed.copies);
         }
         self.warnings.note_told(&sight!(self), &mut self.turn, relayed.warnings);

@@ -5,9 +5,9 @@
 //! Knows nothing of threads.
 
 use crate::event::ClientReply;
-use crate::node::Node;
 use crate::requests::serve::{kv_refusal, put_header};
-use crate::requests::{Origin, too_large};
+use crate::requests::{Origin, Requests, too_large};
+use crate::sight::Sight;
 use quorate_meta::Meta;
 use quorate_proto::{
     ForwardAnswer, KvError, KvRequest, KvResponse, Message as _, Moment, Refusal, RefusalCode,
@@ -90,21 +90,22 @@ impl LargeRead {
     }
 }
 
-impl Node {
+impl Requests {
     /// A read of the present state, for the shell. None on a node without a state.
-    pub(crate) fn large_read(
+    pub(super) fn large_read(
         &mut self,
+        sight: &Sight<'_>,
         origin: Origin,
         request: KvRequest,
         deadline: Moment,
     ) -> Option<Box<LargeRead>> {
-        let state = self.group.as_ref()?.meta().clone();
+        let state = sight.group?.meta().clone();
         let asker = match origin {
             Origin::Client(ticket) => Asker::Client(ticket),
             Origin::Forwarded(ticket) | Origin::Relayed(ticket) => Asker::Node(ticket),
             Origin::Own(_) => return None,
         };
-        let (header, term) = (self.header(), self.sight().own_term());
+        let (header, term) = (self.header(sight), sight.own_term());
         Some(Box::new(LargeRead { asker, state, request, header, term, deadline }))
     }
 }

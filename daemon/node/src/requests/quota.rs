@@ -4,9 +4,12 @@
 //! again, must come to the same state. So what is on its way when the bound is reached comes on top: as much as doors and peers may hold, some 128 MiB. Every
 //! replica sees the bound reached in its own state and says so; it ends with its cause.
 
-use crate::node::Node;
+use crate::groups::Group;
+use crate::requests::Requests;
+use crate::sight::Sight;
 use crate::status::Bound;
 use crate::told::Event;
+use crate::turn::Turn;
 use quorate_meta::Meta;
 use quorate_proto::{KvError, KvRequest, MemberCause, Moment, Reason};
 
@@ -29,10 +32,14 @@ impl Default for Quota {
     }
 }
 
-impl Node {
+impl Requests {
     /// Refuses what the leader need not propose.
-    pub(crate) fn check_write(&mut self, request: &KvRequest) -> Result<(), KvError> {
-        let Some(group) = &self.group else { return Ok(()) };
+    pub(super) fn check_write(
+        &mut self,
+        sight: &Sight<'_>,
+        request: &KvRequest,
+    ) -> Result<(), KvError> {
+        let Some(group) = sight.group else { return Ok(()) };
         group.meta().check(request)?;
         if group.meta().writes_and_reads_too_much(request) {
             return Err(KvError::WriteReadsTooMuch);
@@ -45,15 +52,15 @@ impl Node {
     }
 
     /// Tells when the bound is reached, and when there is some room again: who deletes and puts at the bound is not told of each.
-    pub(crate) fn watch_quota(&mut self) {
-        let bytes = self.group.as_ref().map_or(0, |group| group.meta().keyspace_bytes());
+    pub(crate) fn watch_quota(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+        let bytes = sight.group.map_or(0, |group| group.meta().keyspace_bytes());
         let Quota { limit, full: told, .. } = self.quota;
         let full = bytes >= if told.is_some() { limit / 16 * 15 } else { limit };
         if full == self.quota.full.is_some() {
             return;
         }
-        self.quota.full = full.then_some(self.turn.now);
-        self.turn.event(Event::KeyspaceFull(full));
+        self.quota.full = full.then_some(turn.now);
+        turn.event(Event::KeyspaceFull(full));
     }
 
     pub(crate) fn quota_reason(&self) -> Option<Reason> {
@@ -62,9 +69,9 @@ impl Node {
     }
 
     /// How many bytes the replica's state takes of those that it may; nothing on a node that is no replica.
-    pub(crate) fn byte_bounds(&self) -> impl Iterator<Item = Bound> {
+    pub(crate) fn byte_bounds(&self, group: Option<&Group>) -> impl Iterator<Item = Bound> {
         let Quota { limit, refused, .. } = self.quota;
-        self.group.iter().flat_map(move |group| {
+        group.into_iter().flat_map(move |group| {
             let history = group.meta().history_bytes();
             [
                 Bound {
@@ -137,7 +144,7 @@ mod tests {
     #[test]
     fn a_full_keyspace_refuses_puts_says_so_and_takes_them_again_after_a_deletion() {
         let mut trial = Trial::leading_alone();
-        trial.node.quota.limit = 600;
+        trial.node.requests.quota.limit = 600;
         for name in ["a", "b", "c"] {
             assert!(!is_told(&trial));
             assert_eq!(ask(&mut trial, put(name)), None);
@@ -162,14 +169,14 @@ mod tests {
     #[test]
     fn who_deletes_and_puts_at_the_bound_is_not_told_of_each() {
         let mut trial = Trial::leading_alone();
-        trial.node.quota.limit = 800;
+        trial.node.requests.quota.limit = 800;
         for name in ["a", "b", "c", "d"] {
             assert_eq!(ask(&mut trial, put(name)), None);
         }
         assert!(is_told(&trial), "four keys are 804 bytes");
         assert_eq!(ask(&mut trial, kv_request::Request::DeleteRange(delete("a"))), None);
         assert!(!is_told(&trial), "603 are well below");
-        trial.node.quota.limit = 610;
+        trial.node.requests.quota.limit = 610;
         assert_eq!(ask(&mut trial, put("a")), None);
         assert!(is_told(&trial));
         assert_eq!(ask(&mut trial, kv_request::Request::DeleteRange(delete("a"))), None);

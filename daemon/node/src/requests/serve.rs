@@ -4,16 +4,19 @@
 //! (ReadIndex); reads of one turn share one round. raft may drop a read round silently, so it is repeated.
 
 use crate::event::Output;
-use crate::node::Node;
+use crate::groups::Group;
+use crate::news::News;
 use crate::requests::forwarding::RETRY;
-use crate::requests::{Stage, Work};
+use crate::requests::{Requests, Stage, Ways, Work};
+use crate::sight::Sight;
 use crate::timers::Timer;
+use crate::turn::Turn;
 use bytes::Bytes;
 use quorate_consensus::ProposeError;
 use quorate_meta::{AdmitRefusal, AppliedResult};
 use quorate_proto::{
-    Command, CommandBody, KvError, KvResponse, Refusal, RefusalCode, ResponseHeader,
-    forward_answer, kv_response,
+    Admitted, Command, CommandBody, HealthEpoch, KvError, KvRequest, KvResponse, Refusal,
+    RefusalCode, ResponseHeader, forward_answer, kv_response,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -55,191 +58,206 @@ pub(crate) fn kv_refusal(error: KvError) -> Refusal {
     }
 }
 
-impl Node {
+impl Requests {
     /// This node leads: takes a request in hand.
-    pub(crate) fn serve(&mut self, id: u64) {
-        let Some(request) = self.requests.table.get(&id) else { return };
-        match request.work.clone() {
+    pub(super) fn serve(&mut self, ways: &Ways<'_>, turn: &mut Turn, id: u64) {
+        let Some(request) = self.table.get(&id) else { return };
+        match &request.work {
             Work::Write(kv) => {
-                if let Err(error) = self.check_write(&kv) {
-                    self.finish_with(id, forward_answer::Outcome::Refused(kv_refusal(error)));
-                } else if self.disk.is_full() {
-                    let text = format!(
-                        "the disk of {}, which leads, is full; nothing was changed. Free space in its data directory",
-                        self.config.name
-                    );
-                    self.refuse(id, RefusalCode::NoSpace, &text);
-                } else {
-                    self.propose_for(id, CommandBody::Kv(kv));
-                }
+                let kv = kv.clone();
+                self.serve_write(&ways.sight, turn, id, kv);
             }
             Work::Read(_) => {
-                self.requests.set_stage(id, Stage::Here);
-                self.requests.serving.fresh_reads.push(id);
+                self.set_stage(id, Stage::Here);
+                self.serving.fresh_reads.push(id);
             }
             Work::WaitAll(epoch) => {
-                self.requests.set_stage(id, Stage::Here);
-                if self.acknowledged_by_all() >= epoch {
-                    self.finish_wait(id);
+                let epoch = *epoch;
+                self.set_stage(id, Stage::Here);
+                if ways.acknowledged_by_all() >= epoch {
+                    self.finish_wait(ways, turn, id);
                 } else {
-                    self.requests.serving.waits.push(id);
+                    self.serving.waits.push(id);
                 }
             }
-            Work::Admit(admit) => self.look_at_asker(id, *admit),
+            Work::Admit(admit) => {
+                turn.tell(News::JoinerWaits { request: id, admit: admit.clone() });
+            }
             Work::WaitHere(_) => {}
+        }
+    }
+
+    fn serve_write(&mut self, sight: &Sight<'_>, turn: &mut Turn, id: u64, kv: KvRequest) {
+        if let Err(error) = self.check_write(sight, &kv) {
+            let outcome = forward_answer::Outcome::Refused(kv_refusal(error));
+            self.finish_with(sight, turn, id, outcome);
+        } else if sight.disk.is_full() {
+            let text = format!(
+                "the disk of {}, which leads, is full; nothing was changed. Free space in its data directory",
+                sight.config.name
+            );
+            self.refuse(sight, turn, id, RefusalCode::NoSpace, &text);
+        } else {
+            self.propose_for(id, CommandBody::Kv(kv));
         }
     }
 
     /// Queues a command on behalf of a request.
     pub(crate) fn propose_for(&mut self, id: u64, body: CommandBody) {
-        let ticket = self.requests.new_ticket();
-        self.requests.serving.proposed.insert(ticket, id);
-        self.requests.set_stage(id, Stage::Here);
+        let ticket = self.new_ticket();
+        self.serving.proposed.insert(ticket, id);
+        self.set_stage(id, Stage::Here);
         self.enqueue_proposal(ticket, body);
     }
 
     /// Queues a command for this turn's batch.
     pub(crate) fn enqueue_proposal(&mut self, ticket: u64, body: CommandBody) {
-        self.requests.serving.batch.push((ticket, Command::to_entry(ticket, body)));
+        self.serving.batch.push((ticket, Command::to_entry(ticket, body)));
     }
 
     /// Hands this turn's commands to raft as one proposal, and this turn's reads as one round.
-    pub(crate) fn flush_proposals(&mut self) {
-        let Some(group) = &mut self.group else { return };
-        let serving = &mut self.requests.serving;
+    pub(crate) fn flush(&mut self, turn: &mut Turn, group: &mut Group) {
+        let serving = &mut self.serving;
         if !serving.batch.is_empty() {
             let mut batch = std::mem::take(&mut serving.batch);
             // Whoever was told that nothing happened, or is gone, finds nothing done.
             batch.retain(|(ticket, _)| {
                 let id = serving.proposed.get(ticket);
-                let wanted = id.is_none_or(|id| self.requests.table.contains_key(id));
+                let wanted = id.is_none_or(|id| self.table.contains_key(id));
                 if !wanted {
                     serving.proposed.remove(ticket);
                 }
                 wanted
             });
-            self.turn.counters.proposals += batch.len() as u64;
+            turn.counters.proposals += batch.len() as u64;
             let entries = batch.iter().map(|(_, data)| data.clone()).collect();
             match group.propose(entries) {
                 Ok(()) => {
                     let term = group.replica().term();
                     for (ticket, _) in batch {
                         let id = serving.proposed.get(&ticket).copied();
-                        if let Some(request) = id.and_then(|id| self.requests.table.get_mut(&id)) {
+                        if let Some(request) = id.and_then(|id| self.table.get_mut(&id)) {
                             request.stage = Stage::Proposed { term };
                         }
                     }
                 }
-                Err(error) => self.batch_refused(batch, &error),
+                Err(error) => self.batch_refused(turn, batch, &error),
             }
         }
-        self.start_read_round();
+        self.start_read_round(turn, group);
     }
 
     /// Nothing of the batch was proposed: its requests wait for the next leader, or for room.
-    fn batch_refused(&mut self, batch: Vec<(u64, Bytes)>, error: &ProposeError) {
+    fn batch_refused(&mut self, turn: &mut Turn, batch: Vec<(u64, Bytes)>, error: &ProposeError) {
         tracing::debug!(%error, entries = batch.len(), "proposal refused");
         for (ticket, _) in batch {
-            let _ = self.duties.settled(ticket);
-            if let Some(id) = self.requests.serving.proposed.remove(&ticket) {
-                self.requests.set_stage(id, Stage::Waiting { tried: None });
+            match self.serving.proposed.remove(&ticket) {
+                Some(id) => self.set_stage(id, Stage::Waiting { tried: None }),
+                None => turn.tell(News::NotProposed { ticket }),
             }
         }
-        self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
+        turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY);
     }
 
-    fn start_read_round(&mut self) {
-        let Some(group) = &mut self.group else { return };
-        let serving = &mut self.requests.serving;
-        if serving.fresh_reads.is_empty() || !group.replica().leads_safely() {
+    fn start_read_round(&mut self, turn: &mut Turn, group: &mut Group) {
+        if self.serving.fresh_reads.is_empty() || !group.replica().leads_safely() {
             return;
         }
-        let reads = std::mem::take(&mut serving.fresh_reads);
-        let ticket = self.requests.new_ticket();
+        let reads = std::mem::take(&mut self.serving.fresh_reads);
+        let ticket = self.new_ticket();
         if group.read_index(ticket).is_ok() {
-            self.requests.serving.rounds.insert(ticket, reads);
-            self.turn.timers.arm_if_idle(Timer::Reads, self.turn.now + READ_REPEAT);
+            self.serving.rounds.insert(ticket, reads);
+            turn.timers.arm_if_idle(Timer::Reads, turn.now + READ_REPEAT);
         } else {
-            self.requests.serving.fresh_reads = reads;
+            self.serving.fresh_reads = reads;
         }
     }
 
     /// Rounds that were not confirmed in time are started again under a new ticket.
     pub(crate) fn repeat_reads(&mut self) {
-        let lost: Vec<u64> =
-            std::mem::take(&mut self.requests.serving.rounds).into_values().flatten().collect();
-        self.requests.serving.fresh_reads.extend(lost);
+        let lost = std::mem::take(&mut self.serving.rounds).into_values().flatten();
+        self.serving.fresh_reads.extend(lost);
     }
 
     /// raft confirmed the leadership for a round.
-    pub(crate) fn read_ready(&mut self, ticket: u64, index: u64) {
-        if let Some(reads) = self.requests.serving.rounds.remove(&ticket) {
-            self.requests.serving.confirmed.push((index, reads));
-            self.serve_ready_reads();
+    pub(crate) fn read_ready(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        ticket: u64,
+        index: u64,
+    ) {
+        if let Some(reads) = self.serving.rounds.remove(&ticket) {
+            self.serving.confirmed.push((index, reads));
+            self.serve_ready_reads(sight, turn);
         }
-        if self.requests.serving.rounds.is_empty() {
-            self.turn.timers.disarm(Timer::Reads);
+        if self.serving.rounds.is_empty() {
+            turn.timers.disarm(Timer::Reads);
         }
     }
 
     /// Serves every confirmed read whose index is applied.
-    pub(crate) fn serve_ready_reads(&mut self) {
-        let applied = self.group.as_ref().map_or(0, |group| group.meta().applied());
-        let confirmed = std::mem::take(&mut self.requests.serving.confirmed);
+    pub(crate) fn serve_ready_reads(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+        let applied = sight.group.map_or(0, |group| group.meta().applied());
+        let confirmed = std::mem::take(&mut self.serving.confirmed);
         for (index, reads) in confirmed {
             if index > applied {
-                self.requests.serving.confirmed.push((index, reads));
+                self.serving.confirmed.push((index, reads));
                 continue;
             }
             for id in reads {
-                self.serve_read(id);
+                self.serve_read(sight, turn, id);
             }
         }
     }
 
-    fn serve_read(&mut self, id: u64) {
-        let Some(request) = self.requests.table.get(&id) else { return };
+    fn serve_read(&mut self, sight: &Sight<'_>, turn: &mut Turn, id: u64) {
+        let Some(request) = self.table.get(&id) else { return };
         let Work::Read(kv) = &request.work else { return };
-        let Some(group) = &self.group else { return };
+        let Some(group) = sight.group else { return };
         if group.meta().reads_many(kv) {
             let (origin, kv, deadline) = (request.origin, kv.clone(), request.deadline);
-            self.requests.remove(id);
-            let read = self.large_read(origin, kv, deadline);
-            self.turn.out.extend(read.map(Output::Read));
+            self.remove(id);
+            let read = self.large_read(sight, origin, kv, deadline);
+            turn.out.extend(read.map(Output::Read));
             return;
         }
         let outcome = match group.meta().read(kv) {
             Ok(response) => forward_answer::Outcome::Kv(response),
             Err(error) => forward_answer::Outcome::Refused(kv_refusal(error)),
         };
-        self.finish_with(id, outcome);
+        self.finish_with(sight, turn, id, outcome);
     }
 
     /// A command was applied here; whoever waits for it is answered.
-    pub(crate) fn proposal_applied(&mut self, ticket: u64, result: AppliedResult) {
-        self.turn.duties_due |= self.duties.settled(ticket);
-        let Some(id) = self.requests.serving.proposed.remove(&ticket) else { return };
+    pub(crate) fn proposal_applied(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        ticket: u64,
+        result: AppliedResult,
+    ) {
+        let Some(id) = self.serving.proposed.remove(&ticket) else { return };
         let outcome = match result {
             AppliedResult::Kv(Ok(response)) => forward_answer::Outcome::Kv(response),
             AppliedResult::Kv(Err(error)) => forward_answer::Outcome::Refused(kv_refusal(error)),
             AppliedResult::Admitted(Ok(epoch)) => {
-                forward_answer::Outcome::Admitted(self.admitted(epoch))
+                forward_answer::Outcome::Admitted(admitted(sight, epoch))
             }
             AppliedResult::Admitted(Err(refusal)) => {
                 forward_answer::Outcome::Refused(admit_refusal(&refusal))
             }
             AppliedResult::Health { .. } | AppliedResult::Void => return,
         };
-        self.finish_with(id, outcome);
+        self.finish_with(sight, turn, id, outcome);
     }
 
     /// An entry of a newer term was applied: proposals of older terms that were not applied by now never will
     /// be, so their requests may be asked again.
     pub(crate) fn proposals_lost_before(&mut self, term: u64) {
-        let table = &self.requests.table;
-        self.requests.serving.proposed.retain(|_, id| table.contains_key(id));
+        let table = &self.table;
+        self.serving.proposed.retain(|_, id| table.contains_key(id));
         let lost: Vec<(u64, u64)> = self
-            .requests
             .serving
             .proposed
             .iter()
@@ -251,36 +269,33 @@ impl Node {
             .map(|(ticket, id)| (*ticket, *id))
             .collect();
         for (ticket, id) in lost {
-            self.requests.serving.proposed.remove(&ticket);
-            self.requests.set_stage(id, Stage::Waiting { tried: None });
+            self.serving.proposed.remove(&ticket);
+            self.set_stage(id, Stage::Waiting { tried: None });
         }
-        self.requests.due = true;
+        self.due = true;
     }
 
     /// The state jumped over entries by a snapshot: whether older proposals are in it cannot be told, so asking
     /// again could do them twice.
-    pub(crate) fn proposals_jumped(&mut self) {
-        let proposed = std::mem::take(&mut self.requests.serving.proposed);
+    pub(crate) fn proposals_jumped(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+        let proposed = std::mem::take(&mut self.serving.proposed);
         for (ticket, id) in proposed {
-            let stage = self.requests.table.get(&id).map(|request| request.stage);
+            let stage = self.table.get(&id).map(|request| request.stage);
             if matches!(stage, Some(Stage::Proposed { .. })) {
-                self.fate_unknown(id);
+                self.fate_unknown(sight, turn, id);
             } else {
-                self.requests.serving.proposed.insert(ticket, id);
+                self.serving.proposed.insert(ticket, id);
             }
         }
     }
 
-    /// Once this node no longer leads, what was not proposed goes back to waiting. Looked at in every turn: who leads
-    /// may have been heard from a ping before the own replica was deposed.
-    pub(crate) fn stop_serving_if_deposed(&mut self) {
-        if self.sight().leads() {
+    /// This node does not lead: what was not proposed goes back to waiting. `askers`: somebody waited to be let in. Said in every turn: who
+    /// leads may have been heard from a ping before the own replica was deposed.
+    pub(crate) fn stop_serving(&mut self, askers: bool) {
+        if !(askers | self.serving.holds_requests()) {
             return;
         }
-        if !(self.forget_askers() | self.requests.serving.holds_requests()) {
-            return;
-        }
-        let serving = &mut self.requests.serving;
+        let serving = &mut self.serving;
         serving.fresh_reads.clear();
         serving.rounds.clear();
         serving.confirmed.clear();
@@ -289,58 +304,63 @@ impl Node {
         for (ticket, _) in batch {
             serving.proposed.remove(&ticket);
         }
-        for request in self.requests.table.values_mut() {
+        for request in self.table.values_mut() {
             if request.stage == Stage::Here {
                 request.stage = Stage::Waiting { tried: None };
             }
         }
-        self.requests.due = true;
+        self.due = true;
     }
 
     /// An acknowledgement came in: waits for epochs may be over.
-    pub(crate) fn epoch_acknowledged(&mut self) {
-        if self.requests.serving.waits.is_empty() {
+    pub(crate) fn epoch_acknowledged(&mut self, ways: &Ways<'_>, turn: &mut Turn) {
+        if self.serving.waits.is_empty() {
             return;
         }
-        let all = self.acknowledged_by_all();
-        let waits = std::mem::take(&mut self.requests.serving.waits);
+        let all = ways.acknowledged_by_all();
+        let waits = std::mem::take(&mut self.serving.waits);
         for id in waits {
-            match self.requests.table.get(&id).map(|request| &request.work) {
-                Some(Work::WaitAll(epoch)) if *epoch <= all => self.finish_wait(id),
-                Some(_) => self.requests.serving.waits.push(id),
+            match self.table.get(&id).map(|request| &request.work) {
+                Some(Work::WaitAll(epoch)) if *epoch <= all => self.finish_wait(ways, turn, id),
+                Some(_) => self.serving.waits.push(id),
                 None => {}
             }
         }
     }
 
     /// This node has seen a new epoch.
-    pub(crate) fn epoch_reached(&mut self) {
-        let here = self.health.view().epoch;
+    pub(crate) fn epoch_reached(&mut self, ways: &Ways<'_>, turn: &mut Turn) {
+        let here = ways.sight.health.view().epoch;
         let reached: Vec<u64> = self
-            .requests
             .table
             .iter()
             .filter(|(_, request)| matches!(request.work, Work::WaitHere(epoch) if epoch <= here))
             .map(|(id, _)| *id)
             .collect();
         for id in reached {
-            self.finish_wait(id);
+            self.finish_wait(ways, turn, id);
         }
-        self.epoch_acknowledged();
+        self.epoch_acknowledged(ways, turn);
     }
 
     /// What the answering node knows of itself, for the header of an answer.
-    pub(crate) fn header(&mut self) -> ResponseHeader {
-        let genesis = self.genesis.unwrap_or_default();
+    pub(super) fn header(&mut self, sight: &Sight<'_>) -> ResponseHeader {
+        let genesis = sight.genesis.unwrap_or_default();
         let cluster =
             u64::from_be_bytes(genesis.to_bytes()[..8].try_into().expect("8 of 16 bytes"));
         ResponseHeader {
             cluster_id: cluster.max(1),
-            member_id: self.peers.raft_id(genesis, self.config.instance).get(),
+            member_id: self.own_id(genesis, sight.config.instance).get(),
             revision: 0,
-            raft_term: self.leadership.leader().map_or(0, |leader| leader.term),
+            raft_term: sight.leadership.leader().map_or(0, |leader| leader.term),
         }
     }
+}
+
+/// What an admitted node is told.
+fn admitted(sight: &Sight<'_>, epoch: HealthEpoch) -> Admitted {
+    let leader = Some(sight.config.instance);
+    Admitted { founded: sight.founding.state().founded.clone(), epoch, leader }
 }
 
 /// Completes the header of an answer, whose revision stays.
@@ -365,4 +385,61 @@ fn admit_refusal(refusal: &AdmitRefusal) -> Refusal {
         _ => RefusalCode::Other,
     };
     Refusal { code: code.into(), detail: 0, text: refusal.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::requests::{Origin, Request};
+    use crate::trial::{life, put_request};
+    use quorate_proto::Moment;
+
+    /// Takes writes in, each from a client of its own; their numbers.
+    fn writes<const N: usize>(requests: &mut Requests) -> [u64; N] {
+        std::array::from_fn(|client| {
+            let work = Work::Write(put_request("a"));
+            let (deadline, stage) = (Moment::from_micros(9), Stage::Waiting { tried: None });
+            let origin = Origin::Client(client as u64);
+            requests.add(Request { origin, work, deadline, stage })
+        })
+    }
+
+    fn propose(requests: &mut Requests, id: u64, term: u64) {
+        requests.propose_for(id, CommandBody::Kv(put_request("a")));
+        requests.set_stage(id, Stage::Proposed { term });
+    }
+
+    fn stage(requests: &Requests, id: u64) -> Stage {
+        requests.table[&id].stage
+    }
+
+    #[test]
+    fn an_entry_of_a_newer_term_frees_what_was_proposed_in_older_ones_and_nothing_else() {
+        let mut requests = Requests::new(1);
+        let [older, newer] = writes(&mut requests);
+        propose(&mut requests, older, 4);
+        propose(&mut requests, newer, 5);
+        requests.proposals_lost_before(5);
+        assert_eq!(stage(&requests, older), Stage::Waiting { tried: None });
+        assert_eq!(stage(&requests, newer), Stage::Proposed { term: 5 });
+        assert!(requests.is_due(), "it is asked again");
+    }
+
+    #[test]
+    fn a_deposed_leader_lets_go_of_what_it_has_not_proposed_and_of_nothing_else() {
+        let mut requests = Requests::new(1);
+        let [proposed, queued, asked] = writes(&mut requests);
+        propose(&mut requests, proposed, 5);
+        requests.serving.batch.clear();
+        let stays = Stage::Forwarded { to: life(2), leader: life(2), ask: 7 };
+        requests.set_stage(asked, stays);
+        requests.stop_serving(false);
+        assert!(!requests.is_due(), "nothing is in hand");
+        requests.propose_for(queued, CommandBody::Kv(put_request("a")));
+        requests.stop_serving(false);
+        assert!(requests.is_due());
+        assert_eq!(stage(&requests, proposed), Stage::Proposed { term: 5 });
+        assert_eq!(stage(&requests, queued), Stage::Waiting { tried: None });
+        assert_eq!(stage(&requests, asked), stays);
+    }
 }

@@ -3,10 +3,12 @@
 //! A request is in exactly one stage. Each kind of asker has places of its own, so that neither local waits nor local requests
 //! take those of other nodes. Knows nothing of leaders, answers or how a request is moved on.
 
+use crate::requests::quota::Quota;
 use crate::requests::refusals::Refusals;
+use crate::requests::serve::Serving;
 use crate::status::Bound;
 use quorate_meta::Meta;
-use quorate_proto::{Admit, HealthEpoch, Instance, KvRequest, Moment};
+use quorate_proto::{Admit, GenesisId, HealthEpoch, Instance, KvRequest, Moment, RaftId, raft_id};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Local reads and writes under way at a time. A fleet's own programs need tens; a thousand clients with several each fit.
@@ -143,7 +145,10 @@ pub(crate) struct Requests {
     /// Something has happened that may let waiting requests go on. They are looked at once in the settle and never
     /// in the middle of something else, so that none is moved while it is being moved.
     pub(super) due: bool,
-    pub(super) serving: crate::requests::serve::Serving,
+    pub(super) serving: Serving,
+    pub(super) quota: Quota,
+    /// The number of this node in its answers, which is a hash, and the cluster in which it is that.
+    own_id: Option<(GenesisId, RaftId)>,
 }
 
 impl Requests {
@@ -161,7 +166,17 @@ impl Requests {
             left: Vec::new(),
             due: false,
             next: (boot_nonce << 32) | 1,
-            serving: crate::requests::serve::Serving::default(),
+            serving: Serving::default(),
+            quota: Quota::default(),
+            own_id: None,
+        }
+    }
+
+    /// The number of this node in its answers.
+    pub(super) fn own_id(&mut self, genesis: GenesisId, me: Instance) -> RaftId {
+        match self.own_id {
+            Some((of, id)) if of == genesis => id,
+            _ => self.own_id.insert((genesis, raft_id(genesis, me))).1,
         }
     }
 
@@ -329,4 +344,38 @@ impl Requests {
 /// Sorts a keyspace request.
 pub(crate) fn work_of(request: KvRequest) -> Work {
     if Meta::is_read_only(&request) { Work::Read(request) } else { Work::Write(request) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::put_request;
+
+    #[test]
+    fn a_request_ends_at_its_deadline_sooner_when_it_is_hurried_and_never_later() {
+        let at = Moment::from_micros;
+        let mut requests = Requests::new(1);
+        let id = requests.add(Request {
+            origin: Origin::Client(1),
+            work: Work::Write(put_request("a")),
+            deadline: at(9),
+            stage: Stage::Waiting { tried: None },
+        });
+        requests.hurry(id, at(12));
+        assert_eq!((requests.overdue(at(8)), requests.overdue(at(9))), (None, Some(id)));
+        requests.hurry(id, at(5));
+        assert_eq!((requests.overdue(at(4)), requests.overdue(at(5))), (None, Some(id)));
+        assert!(requests.remove(id).is_some());
+        assert_eq!(requests.overdue(at(12)), None);
+    }
+
+    #[test]
+    fn the_number_of_this_node_in_its_answers_is_that_of_its_cluster() {
+        let [one, other] = [1, 2].map(|cluster| GenesisId::from_bytes([cluster; 16]));
+        let me = Instance::from_bytes([7; 16]);
+        let mut requests = Requests::new(1);
+        for genesis in [one, one, other] {
+            assert_eq!(requests.own_id(genesis, me), raft_id(genesis, me));
+        }
+    }
 }

@@ -4,43 +4,50 @@
 //! at a time, the lowest, whose answer comes first; the answer ends all that it covers. However many clients wait at a node, they take one of the
 //! leader's places. Knows nothing of how a leader counts.
 
-use super::{Origin, Stage, Work};
-use crate::node::Node;
+use super::{Origin, Requests, Stage, Ways, Work};
+use crate::sight::Sight;
+use crate::turn::Turn;
 use quorate_proto::{Waited, forward_answer};
 
-impl Node {
+impl Requests {
     /// Asks for the lowest wait, unless it is asked; one that was asked before it came is taken back.
-    pub(crate) fn ask_lowest_wait(&mut self) {
-        let Some(lowest) = self.requests.lowest_wait() else { return };
-        if let Some(other) = self.requests.asked_wait().filter(|id| *id != lowest) {
-            self.requests.set_stage(other, Stage::Waiting { tried: None });
+    pub(super) fn ask_lowest_wait(&mut self, ways: &Ways<'_>, turn: &mut Turn) {
+        let Some(lowest) = self.lowest_wait() else { return };
+        if let Some(other) = self.asked_wait().filter(|id| *id != lowest) {
+            self.set_stage(other, Stage::Waiting { tried: None });
         }
-        let waits = self.requests.table.get(&lowest);
+        let waits = self.table.get(&lowest);
         if waits.is_some_and(|request| matches!(request.stage, Stage::Waiting { .. })) {
-            self.requests.asked_wait = Some(lowest);
-            self.forward(lowest);
+            self.asked_wait = Some(lowest);
+            self.forward(ways, turn, lowest);
         }
     }
 
     /// The leader says, asked for one wait, that all live nodes have this epoch.
-    pub(crate) fn all_have(&mut self, asked: u64, waited: Waited) {
-        for id in self.requests.waits_until(waited.epoch) {
-            self.finish_with(id, forward_answer::Outcome::Waited(waited));
+    pub(super) fn all_have(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        asked: u64,
+        waited: Waited,
+    ) {
+        for id in self.waits_until(waited.epoch) {
+            self.finish_with(sight, turn, id, forward_answer::Outcome::Waited(waited));
         }
         // That of another node, for which this one asked: it is none of the local ones.
-        let stands = self.requests.table.get(&asked);
+        let stands = self.table.get(&asked);
         if stands.is_some_and(|request| matches!(request.stage, Stage::Forwarded { .. })) {
-            self.finish_with(asked, forward_answer::Outcome::Waited(waited));
+            self.finish_with(sight, turn, asked, forward_answer::Outcome::Waited(waited));
         }
     }
 
     /// The leader counts who is alive, and may not count the node that was asked: that one waits for the epoch itself, too.
-    pub(crate) fn waits_here_too(&mut self, id: u64) -> bool {
-        let here = self.health.view().epoch;
-        let Some(request) = self.requests.table.get(&id) else { return false };
+    pub(super) fn waits_here_too(&mut self, sight: &Sight<'_>, id: u64) -> bool {
+        let here = sight.health.view().epoch;
+        let Some(request) = self.table.get(&id) else { return false };
         match (request.origin, &request.work) {
             (Origin::Client(_), Work::WaitAll(epoch)) if *epoch > here => {
-                self.requests.wait_here(id);
+                self.wait_here(id);
                 true
             }
             _ => false,
@@ -48,13 +55,13 @@ impl Node {
     }
 
     /// Answers a wait with the newest epoch that qualifies.
-    pub(crate) fn finish_wait(&mut self, id: u64) {
-        let Some(request) = self.requests.table.get(&id) else { return };
+    pub(super) fn finish_wait(&mut self, ways: &Ways<'_>, turn: &mut Turn, id: u64) {
+        let Some(request) = self.table.get(&id) else { return };
         let epoch = match request.work {
-            Work::WaitHere(_) => self.health.view().epoch,
-            _ => self.acknowledged_by_all(),
+            Work::WaitHere(_) => ways.sight.health.view().epoch,
+            _ => ways.acknowledged_by_all(),
         };
-        self.finish_with(id, forward_answer::Outcome::Waited(Waited { epoch }));
+        self.finish_with(&ways.sight, turn, id, forward_answer::Outcome::Waited(Waited { epoch }));
     }
 }
 
