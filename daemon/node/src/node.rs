@@ -5,6 +5,7 @@
 //! was said before it judges anybody. Knows nothing of what the parts decide.
 
 mod hand_on;
+mod trust;
 
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;

@@ -4,14 +4,16 @@ use crate::news::News;
 use crate::node::Node;
 
 impl Node {
-    /// Hands on what the rooms have said, in the order in which they said it, until all is heard.
+    /// Hands on what the rooms have said, in the order in which they said it, until all is heard. What one piece of news leads to is
+    /// heard before what was said behind it.
     pub(crate) fn hand_on(&mut self) {
-        while let Some(news) = self.turn.news.pop_front() {
+        for news in std::mem::take(&mut self.turn.news) {
             match news {
                 News::Detector(input) => self.step_detector(input),
                 News::Founding(input) => self.step_founding(input),
                 News::AskToJoin => self.ask_to_join(),
             }
+            self.hand_on();
         }
     }
 }

@@ -212,15 +212,13 @@ impl Node {
 
     /// Whether a leader that a voter names is, or now becomes, the one that this node knows.
     fn believes(&mut self, leader: Leader) -> bool {
-        match self.leadership.leader() {
-            Some(known) if known == leader => true,
-            Some(known) if leader.term <= known.term => false,
-            _ if !self.may_lead(leader.instance, leader.term) => false,
-            _ => {
-                self.leader_changed(Some(leader));
-                true
-            }
+        if !self.trust.may_follow(&self.sight(), leader) {
+            return false;
         }
+        if self.leadership.leader() != Some(leader) {
+            self.leader_changed(Some(leader));
+        }
+        true
     }
 
     /// The leader says that it does not hear this node.
