@@ -4,6 +4,7 @@
 //! Handed on as soon as the room that spoke is done, before anything else happens in the turn. Knows nothing of who listens.
 
 use quorate_membership::{DetectorInput, FoundingInput};
+use quorate_proto::Instance;
 
 /// See the head of the file.
 #[derive(Debug)]
@@ -14,4 +15,16 @@ pub(crate) enum News {
     Founding(FoundingInput),
     /// Whoever is not let in, or does not know who leads, asks now.
     AskToJoin,
+    /// There is evidence that the leader is gone.
+    LeaderGone(Instance),
+    /// This voter's turn to campaign has come, and it does not lead.
+    ElectionDue,
+    /// A majority of the voters has not answered this leader: it leads no more.
+    Resigned,
+    /// The detector holds a host for dead while this node leads; `was_heard` if others said so, and this node heard it itself.
+    Condemned { instance: Instance, was_heard: bool },
+    /// A start of a host is over: it answers nothing any more.
+    Silenced(Instance),
+    /// A host that was alive was committed as gone, or as another start of itself.
+    HostGone(Instance),
 }

@@ -12,6 +12,22 @@ impl Node {
                 News::Detector(input) => self.step_detector(input),
                 News::Founding(input) => self.step_founding(input),
                 News::AskToJoin => self.ask_to_join(),
+                News::LeaderGone(leader) => self.end_lease_of(leader),
+                News::ElectionDue => {
+                    if let Some(group) = &mut self.group {
+                        group.campaign();
+                    }
+                }
+                News::Resigned => {
+                    if let Some(group) = &mut self.group {
+                        group.step_down();
+                    }
+                }
+                News::Condemned { instance, was_heard } => {
+                    self.damping.condemned(instance, was_heard);
+                }
+                News::Silenced(instance) => self.fail_requests_at(instance),
+                News::HostGone(instance) => self.damping.gone(self.turn.now, instance),
             }
             self.hand_on();
         }

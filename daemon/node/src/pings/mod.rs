@@ -71,7 +71,9 @@ impl Node {
     /// A round of pings is due.
     pub(crate) fn ping_round(&mut self) {
         let Some(leader) = self.leadership.leader() else {
-            self.tell_resignation();
+            if let Some(term) = self.campaign.resigned_in(&self.sight()) {
+                self.tell_resignation(term);
+            }
             return;
         };
         let me = self.config.instance;
@@ -90,6 +92,17 @@ impl Node {
             self.turn.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
             let ping = self.ping(None);
             self.send_control(leader.instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping));
+        }
+    }
+
+    /// This node led in this term and does not any more: the voters are told until somebody leads.
+    fn tell_resignation(&mut self, term: u64) {
+        self.new_round();
+        self.turn.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
+        let voters: Vec<Instance> = self.sight().other_voters().collect();
+        for voter in voters {
+            let ping = EnvelopeBody::Ping(Ping { term, ..self.ping(None) });
+            self.send_control(voter, FrameKind::Ping, 0, ping);
         }
     }
 
@@ -177,10 +190,11 @@ impl Node {
             self.turn.counters.frames_fenced += 1;
             return;
         }
-        self.hear_of_lost_leadership(from, &ping);
+        self.campaign.pinged(&sight!(self), &mut self.turn, from, &ping);
+        self.hand_on();
         let relayed = self.vouch_for_leader(from, &ping);
         if ping.leader == Some(from) && self.leader_pinged(from, ping.term) {
-            self.leaders_ping(from, ping.number);
+            self.evidence.leaders_ping(&mut self.turn, from, ping.number);
             self.leadership.has_applied(ping.applied);
             if let Some(update) = ping.update {
                 self.health_pushed(update);
