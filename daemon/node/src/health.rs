@@ -247,7 +247,7 @@ impl Node {
     /// Hands news to the local feed.
     pub(crate) fn publish_health(&mut self) {
         let quorate = self.is_quorate();
-        if !self.health.changed && quorate == self.is_told_quorate() {
+        if !self.health.changed && quorate == self.leadership.is_told_quorate() {
             return;
         }
         self.note_quorum(quorate);

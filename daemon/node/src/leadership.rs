@@ -6,7 +6,6 @@
 use crate::event::About;
 use crate::node::Node;
 use crate::timers::Timer;
-use quorate_consensus::RaftRole;
 use quorate_proto::{Instance, Moment};
 use std::time::Duration;
 
@@ -66,6 +65,11 @@ impl Leadership {
     /// Since when no leader with a majority is known, since the own replica began at the earliest; none while one is.
     pub(crate) fn quorum_lost(&self) -> Option<Moment> {
         self.quorum_lost
+    }
+
+    /// Whether the local feed was told last that there is a quorum.
+    pub(crate) fn is_told_quorate(&self) -> bool {
+        self.quorate
     }
 }
 
@@ -166,25 +170,6 @@ impl Node {
         self.turn.timers.arm(Timer::Dissent, self.turn.now);
         self.turn.duties_due = true;
         self.requests.look_again();
-    }
-
-    /// Whether a leader with a majority is known and heard, or was until it began to hand over to another.
-    pub(crate) fn is_quorate(&self) -> bool {
-        let Some(leader) = self.leadership.leader else {
-            return self.leadership.quorate && self.handover.is_under_way(self.turn.now);
-        };
-        if leader.instance == self.config.instance {
-            return self.sight().leads();
-        }
-        let candidate =
-            self.group.as_ref().is_some_and(|group| group.replica().role() == RaftRole::Candidate);
-        let heard = !candidate && self.turn.now.since(self.leadership.heard) < LEADER_SILENCE;
-        heard || self.relay().is_some()
-    }
-
-    /// Whether the local feed was told last that there is a quorum.
-    pub(crate) fn is_told_quorate(&self) -> bool {
-        self.leadership.quorate
     }
 
     pub(crate) fn note_quorum(&mut self, quorate: bool) {

@@ -4,7 +4,7 @@
 //! Handed on as soon as the room that spoke is done, before anything else happens in the turn. Knows nothing of who listens.
 
 use quorate_membership::{DetectorInput, FoundingInput};
-use quorate_proto::Instance;
+use quorate_proto::{CopyNotice, HealthEpoch, HealthUpdate, Instance, Relayed};
 
 /// See the head of the file.
 #[derive(Debug)]
@@ -13,6 +13,16 @@ pub(crate) enum News {
     Detector(DetectorInput),
     /// Something for the founding.
     Founding(FoundingInput),
+    /// The leader's ping brought what this node lacks of the view.
+    HealthPushed(HealthUpdate),
+    /// A voter that this node asked vouches for a leader, and passes on what this node lacks.
+    Vouched { by: Instance, relayed: Relayed },
+    /// What the leader says of copies of the log came through a voter.
+    CopiesTold(Vec<CopyNotice>),
+    /// There may be a quorum again, of which the local feed does not know.
+    QuorateAgain,
+    /// A member without a link to this leader acknowledges an epoch through a voter.
+    AcknowledgedThrough { member: Instance, epoch: HealthEpoch },
     /// Whoever is not let in, or does not know who leads, asks now.
     AskToJoin,
     /// There is evidence that the leader is gone.

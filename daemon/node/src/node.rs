@@ -5,16 +5,17 @@
 //! was said before it judges anybody. Knows nothing of what the parts decide.
 
 mod campaign;
+mod copies;
 mod evidence;
 mod hand_on;
+mod pings;
+mod relay;
 mod trust;
 
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
 use crate::clones::Clones;
 use crate::copies::Copies;
-use crate::copies::notices::CopyNotices;
-use crate::copies::state_watch::StateWatch;
 use crate::cores::{detector_config, founding_config};
 use crate::disk::{Disk, Owner};
 use crate::duties::Duties;
@@ -31,7 +32,8 @@ use crate::leadership::Leadership;
 use crate::malformed::Malformed;
 use crate::names::Names;
 use crate::peers::Peers;
-use crate::pings::Push;
+use crate::pings::Pings;
+use crate::pings::health::Push;
 use crate::pings::relay::Relay;
 use crate::requests::{Origin, Requests};
 use crate::sight::{Sight, sight};
@@ -65,7 +67,7 @@ pub struct Node {
     pub(crate) whereabouts: Whereabouts,
     pub(crate) names: Names,
     pub(crate) damping: Damping,
-    pub(crate) state_watch: StateWatch,
+    pub(crate) pings: Pings,
     pub(crate) push: Push,
     pub(crate) relay: Relay,
     pub(crate) join: Join,
@@ -74,7 +76,6 @@ pub struct Node {
     pub(crate) stopping: Option<Stopping>,
     pub(crate) trust: Trust,
     pub(crate) copies: Copies,
-    pub(crate) copy_notices: CopyNotices,
     malformed: Malformed,
     pub(crate) disk: Disk,
     pub(crate) quota: crate::requests::quota::Quota,
@@ -108,7 +109,7 @@ impl Node {
             whereabouts: Whereabouts::default(),
             names: Names::default(),
             damping: Damping::default(),
-            state_watch: StateWatch::default(),
+            pings: Pings::default(),
             push: Push::default(),
             relay: Relay::default(),
             join: Join::default(),
@@ -117,7 +118,6 @@ impl Node {
             stopping: None,
             trust: Trust::default(),
             copies: Copies::default(),
-            copy_notices: CopyNotices::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
             quota: crate::requests::quota::Quota::default(),

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 /// Whose state was found to differ.
 #[derive(Debug, Default)]
-pub(crate) struct StateWatch {
+pub(super) struct StateWatch {
     differs: BTreeSet<Instance>,
 }
 
@@ -30,7 +30,7 @@ impl StateWatch {
     }
 
     /// An answer shows a replica's state.
-    pub(crate) fn answered(
+    pub(super) fn answered(
         &mut self,
         sight: &Sight<'_>,
         turn: &mut Turn,
@@ -52,12 +52,12 @@ impl StateWatch {
     }
 
     /// Whose state differs.
-    pub(crate) fn differing(&self) -> impl Iterator<Item = Instance> + '_ {
+    pub(super) fn differing(&self) -> impl Iterator<Item = Instance> + '_ {
         self.differs.iter().copied()
     }
 
     /// Forgets who is no member any more.
-    pub(crate) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
+    pub(super) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
         self.differs.retain(|instance| is_member(*instance));
     }
 }

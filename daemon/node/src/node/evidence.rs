@@ -20,7 +20,7 @@ impl Node {
     }
 
     pub(super) fn dissent_received(&mut self, from: Instance, dissent: Dissent) {
-        let sent = self.push.sent_at(dissent.ping);
+        let sent = self.pings.sent_at(dissent.ping);
         self.evidence.received(&sight!(self), &mut self.turn, from, dissent, sent);
         self.hand_on();
     }
@@ -32,7 +32,7 @@ impl Node {
         let view = Arc::clone(self.health.view());
         let is_member = |instance| view.members.iter().any(|member| member.instance == instance);
         self.damping.retain(is_member);
-        self.state_watch.retain(is_member);
+        self.copies.retain(is_member);
         self.push.retain(is_member);
     }
 }

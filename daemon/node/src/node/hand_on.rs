@@ -2,6 +2,7 @@
 
 use crate::news::News;
 use crate::node::Node;
+use crate::sight::sight;
 
 impl Node {
     /// Hands on what the rooms have said, in the order in which they said it, until all is heard. What one piece of news leads to is
@@ -11,6 +12,15 @@ impl Node {
             match news {
                 News::Detector(input) => self.step_detector(input),
                 News::Founding(input) => self.step_founding(input),
+                News::HealthPushed(update) => self.health_pushed(update),
+                News::Vouched { by, relayed } => self.vouched(by, relayed),
+                News::CopiesTold(notices) => {
+                    self.copies.heard(&sight!(self), &mut self.turn, notices);
+                }
+                News::QuorateAgain => self.health.touch(),
+                News::AcknowledgedThrough { member, epoch } => {
+                    self.push.acknowledge(member, epoch);
+                }
                 News::AskToJoin => self.ask_to_join(),
                 News::LeaderGone(leader) => self.end_lease_of(leader),
                 News::ElectionDue => {
