@@ -217,3 +217,66 @@ pub(crate) fn resign_if_unheard(sight: &Sight<'_>, turn: &mut Turn) {
         turn.tell(News::Resigned);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, life};
+    use quorate_proto::Moment;
+
+    /// A voter that led in the present term, and hears from another voter that still takes it for the leader.
+    fn told_of_own_end(campaign: &mut Campaign, turn: &mut Turn, trial: &Trial) {
+        let (sight, me) = (trial.node.sight(), Some(life(1)));
+        let ping = Ping { term: sight.own_term(), leader: me, ..Ping::default() };
+        campaign.pinged(&sight, turn, life(2), &ping);
+    }
+
+    #[test]
+    fn who_led_says_so_in_its_term_until_somebody_leads() {
+        let (trial, mut campaign) = (Trial::voter(), Campaign::default());
+        let sight = trial.node.sight();
+        assert_eq!(campaign.resigned_in(&sight), None);
+        let term = sight.own_term();
+        campaign.led(Leader { instance: life(2), term }, life(1));
+        assert_eq!(campaign.resigned_in(&sight), None, "another led");
+        campaign.led(Leader { instance: life(1), term: term + 1 }, life(1));
+        assert_eq!(campaign.resigned_in(&sight), None, "in another term");
+        campaign.led(Leader { instance: life(1), term }, life(1));
+        assert_eq!(campaign.resigned_in(&sight), Some(term));
+        campaign.leader_found();
+        assert_eq!(campaign.resigned_in(&sight), None);
+    }
+
+    #[test]
+    fn who_led_before_lets_the_other_voters_go_first_also_when_it_is_told_again() {
+        let (trial, mut campaign) = (Trial::voter(), Campaign::default());
+        let mut turn = Turn::new(trial.now, 0);
+        told_of_own_end(&mut campaign, &mut turn, &trial);
+        assert!(campaign.gave_up(life(1)));
+        assert!(matches!(turn.news.pop_front(), Some(News::LeaderGone(gone)) if gone == life(1)));
+        let due = turn.timers.next();
+        assert!(due > Some(trial.now), "the others go first, but it is due {due:?}");
+        turn.now = turn.now + CAMPAIGN_STAGGER;
+        told_of_own_end(&mut campaign, &mut turn, &trial);
+        assert_eq!(turn.timers.next(), due);
+    }
+
+    #[test]
+    fn each_campaign_is_repeated_after_twice_as_long() {
+        let (trial, mut campaign) = (Trial::voter(), Campaign::default());
+        let mut turn = Turn::new(Moment::ZERO, 0);
+        told_of_own_end(&mut campaign, &mut turn, &trial);
+        let mut pauses = Vec::new();
+        for _ in 0..CAMPAIGN_DOUBLINGS + 2 {
+            turn.news.clear();
+            turn.now = turn.timers.next().expect("it goes on");
+            campaign.is_due(&trial.node.sight(), &mut turn);
+            assert!(turn.news.iter().any(|news| matches!(news, News::ElectionDue)));
+            pauses.extend(turn.timers.next().map(|next| next.since(turn.now)));
+        }
+        let times = (0..).map(|campaigns| 1 << CAMPAIGN_DOUBLINGS.min(campaigns));
+        let expected: Vec<Duration> =
+            times.map(|times: u32| pauses[0] * times).take(pauses.len()).collect();
+        assert_eq!(pauses, expected);
+    }
+}

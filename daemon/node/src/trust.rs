@@ -92,3 +92,45 @@ impl Trust {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, life};
+
+    #[test]
+    fn a_node_without_a_replica_believes_those_of_its_view_in_terms_that_are_near() {
+        let (trial, trust) = (Trial::member_under_2(5), Trust::default());
+        let may = |who, term| trust.may_lead(&trial.node.sight(), life(who), term);
+        assert!(may(3, 5) && may(3, 5 + limits::NUMBER_STEP));
+        assert!(!may(3, 4), "a term that is over");
+        assert!(!may(3, 6 + limits::NUMBER_STEP), "a term that nobody can have reached");
+        assert!(!may(9, 5), "a stranger");
+    }
+
+    #[test]
+    fn another_leader_is_followed_in_a_later_term_only() {
+        let (trial, trust) = (Trial::member_under_2(5), Trust::default());
+        let may = |who, term| {
+            let leader = Leader { instance: life(who), term };
+            trust.may_follow(&trial.node.sight(), leader)
+        };
+        assert!(may(2, 5) && may(3, 6));
+        assert!(!may(3, 5) && !may(9, 6));
+    }
+
+    #[test]
+    fn a_stranger_that_claims_to_lead_is_asked_about_until_somebody_answers() {
+        let (trial, mut trust) = (Trial::member_under_2(5), Trust::default());
+        let (sight, mut turn) = (trial.node.sight(), Turn::new(trial.now, 0));
+        trust.fence_stranger(&sight, &mut turn, life(9));
+        assert_eq!(turn.counters.frames_fenced, 1);
+        assert!(matches!(turn.news.pop_front(), Some(News::AskToJoin)));
+        assert_eq!(trust.doubted(&sight), Some(life(9)));
+        trust.vouched_for(&sight, Some(life(9)));
+        assert_eq!(trust.doubted(&sight), None);
+        assert!(trust.is_replica(&sight, life(9)));
+        trust.fence_stranger(&sight, &mut turn, life(3));
+        assert!(turn.news.is_empty(), "one that is known is no stranger");
+    }
+}

@@ -100,3 +100,44 @@ impl Rider for Push {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, life};
+
+    /// What a leader holds of a member's acknowledgements after these answers, each with its number and epoch; 5 pings were sent.
+    fn acknowledged(answers: &[(u64, u64)]) -> u64 {
+        let (trial, mut push) = (Trial::leading_alone(), Push::default());
+        let (sight, mut turn) = (trial.node.sight(), Turn::new(trial.now, 0));
+        for (number, epoch) in answers.iter().copied() {
+            let pong = Pong { number, epoch: HealthEpoch::new(epoch), ..Pong::default() };
+            let mut answer = Answer { from: life(2), pong, newest: 5 };
+            push.acknowledged(&sight, &mut turn, &mut answer);
+        }
+        push.acknowledged_by(life(2)).get()
+    }
+
+    #[test]
+    fn an_acknowledgement_counts_unless_it_is_overtaken_or_made_up() {
+        assert_eq!(acknowledged(&[(3, 1)]), 1);
+        assert_eq!(acknowledged(&[(3, 1), (4, 0)]), 0, "it was started again");
+        assert_eq!(acknowledged(&[(4, 1), (3, 0)]), 1, "overtaken");
+        assert_eq!(acknowledged(&[(6, 1)]), 0, "of a ping that was not sent");
+        assert_eq!(acknowledged(&[(3, u64::MAX)]), 0, "beyond what is committed");
+    }
+
+    #[test]
+    fn a_member_is_pushed_what_it_has_not_acknowledged() {
+        let (trial, mut push) = (Trial::leading_alone(), Push::default());
+        let (sight, mut turn) = (trial.node.sight(), Turn::new(trial.now, 0));
+        push.acknowledge(life(2), sight.health.view().epoch);
+        let mut load = push.load(&sight, &mut turn);
+        let mut pushed = |to| {
+            let mut ping = Ping::default();
+            load(life(to), &mut ping);
+            ping.update.is_some()
+        };
+        assert_eq!([pushed(2), pushed(3)], [false, true]);
+    }
+}

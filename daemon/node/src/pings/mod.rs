@@ -125,3 +125,57 @@ impl Pings {
 fn send(sight: &Sight<'_>, turn: &mut Turn, to: Instance, ping: Ping) {
     turn.send_control(sight.peers, to, FrameKind::Ping, 0, EnvelopeBody::Ping(ping));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Output;
+    use crate::trial::{Trial, life};
+    use quorate_proto::Envelope;
+
+    /// Says to each member that it is not heard, and counts.
+    #[derive(Default)]
+    struct Counting {
+        rounds: usize,
+        loaded: Vec<Instance>,
+    }
+
+    impl Rider for Counting {
+        fn load<'a>(&'a mut self, _: &Sight<'a>, _: &mut Turn) -> Load<'a> {
+            self.rounds += 1;
+            Box::new(|to, ping| {
+                ping.unheard = true;
+                self.loaded.push(to);
+            })
+        }
+
+        fn take(&mut self, _: &Sight<'_>, _: &mut Turn, _: &mut Ping) {}
+
+        fn answer(&mut self, _: &Sight<'_>, _: Instance, _: &mut Pong) {}
+
+        fn acknowledged(&mut self, _: &Sight<'_>, _: &mut Turn, _: &mut Answer) {}
+    }
+
+    #[test]
+    fn all_pings_of_a_round_have_one_number_and_carry_what_rides() {
+        let trial = Trial::member_under_2(5);
+        let (sight, mut turn) = (trial.node.sight(), Turn::new(trial.now, 0));
+        let (mut pings, mut rider) = (Pings::default(), Counting::default());
+        for _ in 0..2 {
+            pings.ping_members(&sight, &mut turn, sight.other_members(), &mut [&mut rider]);
+        }
+        assert_eq!(rider.rounds, 2);
+        assert_eq!(rider.loaded, [2, 3, 2, 3].map(life));
+        let sent = turn.out.iter().filter_map(|output| {
+            let Output::Send { to, frame, .. } = output else { return None };
+            match Envelope::open(frame.lane, frame.bytes.clone()) {
+                Ok(EnvelopeBody::Ping(ping)) => Some((*to, ping.number, ping.unheard)),
+                _ => None,
+            }
+        });
+        let expected =
+            [(2, 1), (3, 1), (2, 2), (3, 2)].map(|(to, number)| (life(to), number, true));
+        assert_eq!(sent.collect::<Vec<_>>(), expected);
+        assert_eq!(pings.answered(&sight, life(2), Pong::default()).newest, 2);
+    }
+}
