@@ -5,13 +5,12 @@
 //! than that, and nobody at all who stood still. Knows nothing of what others report.
 
 use crate::leadership::Leader;
-use crate::node::Node;
-use crate::pings::rhythm::PING_INTERVAL;
-use crate::sight::UNHEARD;
+use crate::news::News;
+use crate::sight::{Sight, UNHEARD};
 use crate::timers::Timer;
-use quorate_proto::{
-    EnvelopeBody, FrameKind, Generation, Instance, Ping, RaftId, Verdict, raft_id,
-};
+use crate::turn::Turn;
+use quorate_membership::Opinion;
+use quorate_proto::{Generation, Instance, Ping, RaftId, Verdict, raft_id};
 use std::time::Duration;
 
 /// A campaign is repeated while the others may not have seen the evidence yet; each time after twice as long, because a
@@ -25,7 +24,7 @@ const CAMPAIGN_STAGGER: Duration = Duration::from_millis(60);
 
 /// Why a leader counts as gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Grounds {
+enum Grounds {
     /// A verdict says so, and may take it back.
     Verdict,
     /// It gave up or was started again: it never leads again in that term.
@@ -64,166 +63,220 @@ impl Campaign {
         self.followed = Some(old.instance);
     }
 
-    /// Who led last, while nobody leads.
-    pub(crate) fn followed(&self) -> Option<Instance> {
-        self.followed
+    /// The detector judges anew: the leader, or who led last, may be gone.
+    pub(crate) fn judged(&mut self, sight: &Sight<'_>, turn: &mut Turn, opinion: &Opinion) {
+        let leader = sight.leadership.leader().map(|leader| leader.instance);
+        let leader = leader.or(self.followed) == Some(opinion.instance);
+        if leader && matches!(opinion.verdict, Verdict::Down | Verdict::Left) {
+            self.plan(sight, turn, opinion.instance, Grounds::Verdict);
+        }
     }
-}
 
-impl Node {
     /// Evidence says that the leader is gone: the lowest live voter campaigns at once, the next ones a little
     /// later should it not succeed.
-    pub(crate) fn plan_campaign(&mut self, leader: Instance, grounds: Grounds) {
-        let gone_for_good = self.campaign.lost == Some((leader, Grounds::ForGood));
-        if gone_for_good && self.turn.timers.is_armed(Timer::Campaign) {
+    fn plan(&mut self, sight: &Sight<'_>, turn: &mut Turn, leader: Instance, grounds: Grounds) {
+        let gone_for_good = self.gave_up(leader);
+        if gone_for_good && turn.timers.is_armed(Timer::Campaign) {
             // Told again. A heartbeat from before may have restored the lease; the pauses stay as they are.
-            self.drop_leaders_lease();
+            turn.tell(News::LeaderGone(leader));
             return;
         }
         if !gone_for_good {
-            self.campaign.lost = Some((leader, grounds));
+            self.lost = Some((leader, grounds));
         }
-        let Some(stagger) = self.campaign_stagger() else { return };
-        self.drop_leaders_lease();
-        self.turn.timers.arm(Timer::Campaign, self.turn.now + stagger);
+        let Some(stagger) = self.stagger(sight) else { return };
+        turn.tell(News::LeaderGone(leader));
+        turn.timers.arm(Timer::Campaign, turn.now + stagger);
     }
 
-    /// A leader whose pings and heartbeats a majority of the voters has not answered for so long may still be heard by
-    /// all of them, and would then lead without committing anything: it steps down and says so.
-    pub(crate) fn resign_if_unheard(&mut self) {
-        let Some(group) = self.group.as_ref().filter(|group| group.leads()) else { return };
-        let led_for = self.turn.now.since(self.leadership.heard());
-        // After a pause the answers of the others are still in the queue.
-        if led_for < UNHEARD || self.detector.stood_still() {
-            return;
-        }
-        let founded = self.founding.state().founded.as_ref();
-        let heard = |id: u64| {
-            let instance = RaftId::new(id).and_then(|id| group.instance_of(id, founded));
-            instance.is_some_and(|instance| self.sight().heard_of_late(instance))
-        };
-        let answers = |voters: &[u64]| {
-            let there = voters.iter().filter(|id| **id == group.me().get() || heard(**id));
-            voters.is_empty() || there.count() > voters.len() / 2
-        };
-        let conf = group.replica().status().conf;
-        if !answers(&conf.voters) || !answers(&conf.voters_outgoing) {
-            tracing::warn!("a majority of the voters has not answered this leader; it steps down");
-            if let Some(group) = &mut self.group {
-                group.step_down();
-            }
-        }
-    }
-
-    /// This node led in the present term and does not any more: the voters are told until somebody leads, for they may
-    /// hear it although it does not hear them.
-    pub(crate) fn tell_resignation(&mut self) {
-        let Some(term) = self.campaign.led else { return };
-        if self.group.as_ref().is_none_or(|group| group.replica().term() != term) {
-            return;
-        }
-        self.new_round();
-        self.turn.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
-        let voters: Vec<Instance> = self.sight().other_voters().collect();
-        for voter in voters {
-            let ping = EnvelopeBody::Ping(Ping { term, ..self.ping(None) });
-            self.send_control(voter, FrameKind::Ping, 0, ping);
-        }
+    /// The term in which this node led until now, while nobody leads and the replica knows of no later term: the voters are
+    /// told so, for they may hear this node although it does not hear them.
+    pub(crate) fn resigned_in(&self, sight: &Sight<'_>) -> Option<u64> {
+        let group = sight.group?;
+        self.led.filter(|term| group.replica().term() == *term)
     }
 
     /// A ping may tell that a leadership is over: the leader's own, in which it names nobody, or another voter's, which
     /// still takes this node for the leader of the present term.
-    pub(crate) fn hear_of_lost_leadership(&mut self, from: Instance, ping: &Ping) {
-        let Some(group) = &self.group else { return };
+    pub(crate) fn pinged(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        from: Instance,
+        ping: &Ping,
+    ) {
+        let Some(group) = sight.group else { return };
         if group.leads() || ping.term != group.replica().term() {
             return;
         }
-        let me = self.config.instance;
+        let me = sight.config.instance;
         let led = Some(Leader { instance: from, term: ping.term });
-        if ping.leader.is_none() && self.leadership.leader() == led {
-            self.plan_campaign(from, Grounds::ForGood);
-        } else if ping.leader == Some(me) && self.leadership.leader().is_none() {
-            self.plan_campaign(me, Grounds::ForGood);
+        if ping.leader.is_none() && sight.leadership.leader() == led {
+            self.plan(sight, turn, from, Grounds::ForGood);
+        } else if ping.leader == Some(me) && sight.leadership.leader().is_none() {
+            self.plan(sight, turn, me, Grounds::ForGood);
         }
     }
 
     /// A peer was started again. What it led before is over. What it leads now is not: a start that is committed already was
     /// committed in this term at the latest, and whoever leads the term leads it since then.
-    pub(crate) fn leader_restarted(&mut self, instance: Instance, start: Generation) {
-        let Some(group) = &self.group else { return };
-        if self.health.member(instance).is_some_and(|member| member.generation >= start) {
+    pub(crate) fn restarted(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        instance: Instance,
+        start: Generation,
+    ) {
+        let Some(group) = sight.group else { return };
+        if sight.health.member(instance).is_some_and(|member| member.generation >= start) {
             return;
         }
         let led = Some(Leader { instance, term: group.replica().term() });
-        if self.leadership.leader() == led {
-            self.plan_campaign(instance, Grounds::ForGood);
+        if sight.leadership.leader() == led {
+            self.plan(sight, turn, instance, Grounds::ForGood);
         }
     }
 
-    /// The only voter has nobody to wait for.
-    pub(crate) fn campaign_if_alone(&mut self) {
-        let Some(group) = &self.group else { return };
+    /// The own replica begins. The only voter has nobody to wait for.
+    pub(crate) fn begin_if_alone(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+        let Some(group) = sight.group else { return };
         let conf = group.replica().status().conf;
         if conf.voters == [group.me().get()] && conf.voters_outgoing.is_empty() {
-            self.plan_campaign(self.config.instance, Grounds::ForGood);
+            self.plan(sight, turn, sight.config.instance, Grounds::ForGood);
         }
     }
 
     /// How long this node lets the live voters before it, in the order of Raft ids, go first; none when it may not
     /// campaign.
-    fn campaign_stagger(&self) -> Option<Duration> {
-        let group = self.group.as_ref()?;
+    fn stagger(&self, sight: &Sight<'_>) -> Option<Duration> {
+        let group = sight.group?;
         let status = group.replica().status();
-        let (lost, _) = self.campaign.lost?;
+        let (lost, _) = self.lost?;
         if !status.promotable
-            || self.detector.doubts_itself()
-            || self.stopping.is_some()
-            || self.disk.is_stalled()
+            || sight.detector.doubts_itself()
+            || sight.stops
+            || sight.disk.is_stalled()
         {
             return None;
         }
-        let mut live: Vec<RaftId> = self
-            .health
-            .view()
-            .members
-            .iter()
+        let members = sight.health.view().members.iter();
+        let mut live: Vec<RaftId> = members
             .map(|member| member.instance)
-            .filter(|one| *one != lost && self.sight().seems_alive(*one))
+            .filter(|one| *one != lost && sight.seems_alive(*one))
             .map(|one| raft_id(group.genesis(), one))
             .filter(|id| status.conf.voters.contains(&id.get()))
             .collect();
         live.sort_unstable();
         // Who led before goes last: it lost its voters, or its memory.
-        let last = (lost == self.config.instance).then_some(live.len());
+        let last = (lost == sight.config.instance).then_some(live.len());
         let place = live.iter().position(|id| *id == group.me()).or(last)?;
         Some(CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX))
     }
 
-    fn drop_leaders_lease(&mut self) {
-        let Some((lost, _)) = self.campaign.lost else { return };
-        if let Some(group) = &mut self.group {
-            group.evidence_against(raft_id(group.genesis(), lost));
-        }
-    }
-
     /// The time to campaign has come, unless somebody leads by now.
-    pub(crate) fn campaign_on_evidence(&mut self) {
-        let Some((lost, grounds)) = self.campaign.lost else { return };
-        let verdict = self
+    pub(crate) fn is_due(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+        let Some((lost, grounds)) = self.lost else { return };
+        let verdict = sight
             .detector
             .verdict(lost)
             .is_some_and(|opinion| matches!(opinion.verdict, Verdict::Down | Verdict::Left));
         let gone = verdict || grounds == Grounds::ForGood;
         // Apart from each other, or two that split the vote would split it again.
-        let Some(stagger) = self.campaign_stagger().filter(|_| gone) else { return };
-        self.drop_leaders_lease();
-        let times = 1 << self.campaign.campaigns.min(CAMPAIGN_DOUBLINGS);
-        self.campaign.campaigns += 1;
-        self.turn.timers.arm(Timer::Campaign, self.turn.now + (CAMPAIGN_REPEAT + stagger) * times);
-        if let Some(group) = &mut self.group
-            && !group.leads()
-        {
-            group.campaign();
+        let Some(stagger) = self.stagger(sight).filter(|_| gone) else { return };
+        turn.tell(News::LeaderGone(lost));
+        let times = 1 << self.campaigns.min(CAMPAIGN_DOUBLINGS);
+        self.campaigns += 1;
+        turn.timers.arm(Timer::Campaign, turn.now + (CAMPAIGN_REPEAT + stagger) * times);
+        if !sight.leads() {
+            turn.tell(News::ElectionDue);
         }
+    }
+}
+
+/// A leader whose pings and heartbeats a majority of the voters has not answered for so long may still be heard by
+/// all of them, and would then lead without committing anything: it steps down and says so.
+pub(crate) fn resign_if_unheard(sight: &Sight<'_>, turn: &mut Turn) {
+    let Some(group) = sight.group.filter(|group| group.leads()) else { return };
+    let led_for = sight.now.since(sight.leadership.heard());
+    // After a pause the answers of the others are still in the queue.
+    if led_for < UNHEARD || sight.detector.stood_still() {
+        return;
+    }
+    let founded = sight.founding.state().founded.as_ref();
+    let heard = |id: u64| {
+        let instance = RaftId::new(id).and_then(|id| group.instance_of(id, founded));
+        instance.is_some_and(|instance| sight.heard_of_late(instance))
+    };
+    let answers = |voters: &[u64]| {
+        let there = voters.iter().filter(|id| **id == group.me().get() || heard(**id));
+        voters.is_empty() || there.count() > voters.len() / 2
+    };
+    let conf = group.replica().status().conf;
+    if !answers(&conf.voters) || !answers(&conf.voters_outgoing) {
+        tracing::warn!("a majority of the voters has not answered this leader; it steps down");
+        turn.tell(News::Resigned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, life};
+    use quorate_proto::Moment;
+
+    /// A voter that led in the present term, and hears from another voter that still takes it for the leader.
+    fn told_of_own_end(campaign: &mut Campaign, turn: &mut Turn, trial: &Trial) {
+        let (sight, me) = (trial.node.sight(), Some(life(1)));
+        let ping = Ping { term: sight.own_term(), leader: me, ..Ping::default() };
+        campaign.pinged(&sight, turn, life(2), &ping);
+    }
+
+    #[test]
+    fn who_led_says_so_in_its_term_until_somebody_leads() {
+        let (trial, mut campaign) = (Trial::voter(), Campaign::default());
+        let sight = trial.node.sight();
+        assert_eq!(campaign.resigned_in(&sight), None);
+        let term = sight.own_term();
+        campaign.led(Leader { instance: life(2), term }, life(1));
+        assert_eq!(campaign.resigned_in(&sight), None, "another led");
+        campaign.led(Leader { instance: life(1), term: term + 1 }, life(1));
+        assert_eq!(campaign.resigned_in(&sight), None, "in another term");
+        campaign.led(Leader { instance: life(1), term }, life(1));
+        assert_eq!(campaign.resigned_in(&sight), Some(term));
+        campaign.leader_found();
+        assert_eq!(campaign.resigned_in(&sight), None);
+    }
+
+    #[test]
+    fn who_led_before_lets_the_other_voters_go_first_also_when_it_is_told_again() {
+        let (trial, mut campaign) = (Trial::voter(), Campaign::default());
+        let mut turn = Turn::new(trial.now, 0);
+        told_of_own_end(&mut campaign, &mut turn, &trial);
+        assert!(campaign.gave_up(life(1)));
+        assert!(matches!(turn.news.pop_front(), Some(News::LeaderGone(gone)) if gone == life(1)));
+        let due = turn.timers.next();
+        assert!(due > Some(trial.now), "the others go first, but it is due {due:?}");
+        turn.now = turn.now + CAMPAIGN_STAGGER;
+        told_of_own_end(&mut campaign, &mut turn, &trial);
+        assert_eq!(turn.timers.next(), due);
+    }
+
+    #[test]
+    fn each_campaign_is_repeated_after_twice_as_long() {
+        let (trial, mut campaign) = (Trial::voter(), Campaign::default());
+        let mut turn = Turn::new(Moment::ZERO, 0);
+        told_of_own_end(&mut campaign, &mut turn, &trial);
+        let mut pauses = Vec::new();
+        for _ in 0..CAMPAIGN_DOUBLINGS + 2 {
+            turn.news.clear();
+            turn.now = turn.timers.next().expect("it goes on");
+            campaign.is_due(&trial.node.sight(), &mut turn);
+            assert!(turn.news.iter().any(|news| matches!(news, News::ElectionDue)));
+            pauses.extend(turn.timers.next().map(|next| next.since(turn.now)));
+        }
+        let times = (0..).map(|campaigns| 1 << CAMPAIGN_DOUBLINGS.min(campaigns));
+        let expected: Vec<Duration> =
+            times.map(|times: u32| pauses[0] * times).take(pauses.len()).collect();
+        assert_eq!(pauses, expected);
     }
 }

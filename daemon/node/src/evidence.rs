@@ -5,10 +5,11 @@
 //! and counts from when that ping was sent. What is committed rests on evidence of a moment too.
 //! Knows nothing of what a verdict against the leader leads to: that is in `campaign.rs`.
 
-use crate::campaign::Grounds;
 use crate::duties::weighing::{Standing, Voice, Word};
-use crate::node::Node;
+use crate::news::News;
+use crate::sight::Sight;
 use crate::timers::Timer;
+use crate::turn::Turn;
 use quorate_membership::{DetectorInput, Opinion};
 use quorate_proto::{
     Dissent, EnvelopeBody, FrameKind, HealthEpoch, HealthView, Instance, Member, MemberState,
@@ -138,107 +139,102 @@ fn report(now: Moment, opinion: Opinion, member: &Member) -> Option<VerdictRepor
     })
 }
 
-impl Node {
+impl Evidence {
     /// The detector changed its mind about somebody.
-    pub(crate) fn verdict_changed(&mut self, opinion: &Opinion) {
-        self.evidence.verdict_changed = true;
-        self.turn.timers.arm(Timer::Dissent, self.turn.now);
-        self.turn.duties_due = true;
-        let name = self.health.name(opinion.instance);
+    pub(crate) fn judged(&mut self, sight: &Sight<'_>, turn: &mut Turn, opinion: &Opinion) {
+        self.verdict_changed = true;
+        turn.timers.arm(Timer::Dissent, turn.now);
+        turn.duties_due = true;
+        let name = sight.health.name(opinion.instance);
         tracing::debug!(%name, verdict = ?opinion.verdict, reason = %opinion.reason, "verdict");
-        let leader = self.leadership.leader().map(|leader| leader.instance);
-        let leader = leader.or(self.campaign.followed()) == Some(opinion.instance);
+        let instance = opinion.instance;
+        // Gossip comes later than a leader's own ears, unless these, or others', heard something.
+        if opinion.verdict == Verdict::Down && sight.leads() {
+            turn.tell(News::Condemned { instance, was_heard: !opinion.direct });
+        }
         let over = match opinion.verdict {
             Verdict::Down => true,
             // One that leaves in good order answers first; when its session ends, the rest is known to be lost.
-            Verdict::Left => self.peers.session(opinion.instance).is_none(),
+            Verdict::Left => sight.peers.session(instance).is_none(),
             Verdict::Alive | Verdict::Suspect => false,
         };
-        // Gossip comes later than a leader's own ears, unless these, or others', heard something.
-        if opinion.verdict == Verdict::Down && self.sight().leads() {
-            self.damping.condemned(opinion.instance, !opinion.direct);
-        }
         if over {
-            self.fail_requests_at(opinion.instance);
+            turn.tell(News::Silenced(instance));
         }
-        if leader && matches!(opinion.verdict, Verdict::Down | Verdict::Left) {
-            self.plan_campaign(opinion.instance, Grounds::Verdict);
-        }
-    }
-
-    /// The verdicts that differ from the committed health.
-    pub(crate) fn dissent(&self) -> Vec<VerdictReport> {
-        let of = |opinion: Opinion| {
-            report(self.turn.now, opinion.clone(), self.health.member(opinion.instance)?)
-        };
-        self.detector.verdicts().filter_map(of).take(limits::MEMBERS).collect()
     }
 
     /// A ping of the leader came in. What was to be reported before its first one waited for it.
-    pub(crate) fn leaders_ping(&mut self, leader: Instance, number: u64) {
-        if self.evidence.pinged.is_none_or(|(before, ..)| before != leader) {
-            self.turn.timers.arm(Timer::Dissent, self.turn.now);
+    pub(crate) fn leaders_ping(&mut self, turn: &mut Turn, leader: Instance, number: u64) {
+        if self.pinged.is_none_or(|(before, ..)| before != leader) {
+            turn.timers.arm(Timer::Dissent, turn.now);
         }
-        self.evidence.pinged = Some((leader, number, self.turn.now));
+        self.pinged = Some((leader, number, turn.now));
     }
 
     /// Sends the dissent to the leader; keeps repeating while it is not empty.
-    pub(crate) fn send_dissent(&mut self) {
-        let Some(leader) = self.leadership.leader() else { return };
-        if leader.instance == self.config.instance {
+    pub(crate) fn send(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+        let Some(leader) = sight.leadership.leader() else { return };
+        if leader.instance == sight.config.instance {
             return;
         }
-        let pinged = self.evidence.pinged.filter(|(from, ..)| *from == leader.instance);
+        let pinged = self.pinged.filter(|(from, ..)| *from == leader.instance);
         let Some((_, ping, pinged)) = pinged else { return };
-        let verdicts = self.dissent();
-        let here = Some((leader.instance, self.health.view().epoch));
-        let said_before = self.evidence.sent_to == here && !self.evidence.verdict_changed;
+        let verdicts = dissent(sight);
+        let here = Some((leader.instance, sight.health.view().epoch));
+        let said_before = self.sent_to == here && !self.verdict_changed;
         if verdicts.is_empty() && said_before {
             return;
         }
-        self.evidence.verdict_changed = false;
-        self.evidence.sent_to = here;
+        self.verdict_changed = false;
+        self.sent_to = here;
         if !verdicts.is_empty() {
-            self.turn.timers.arm(Timer::Dissent, self.turn.now + REPEAT);
+            turn.timers.arm(Timer::Dissent, turn.now + REPEAT);
         }
-        let since_ping_ms =
-            u64::try_from(self.turn.now.since(pinged).as_millis()).unwrap_or(u64::MAX);
-        let dissent = Dissent { epoch: self.health.view().epoch, verdicts, ping, since_ping_ms };
-        self.send_control(leader.instance, FrameKind::Dissent, 0, EnvelopeBody::Dissent(dissent));
+        let since_ping_ms = u64::try_from(turn.now.since(pinged).as_millis()).unwrap_or(u64::MAX);
+        let epoch = sight.health.view().epoch;
+        let body = EnvelopeBody::Dissent(Dissent { epoch, verdicts, ping, since_ping_ms });
+        turn.send_control(sight.peers, leader.instance, FrameKind::Dissent, 0, body);
     }
 
-    /// Another node's dissent; only members are listened to, and only while this node leads.
-    pub(crate) fn dissent_received(&mut self, from: Instance, dissent: Dissent) {
-        if !self.sight().leads() || self.health.member(from).is_none() {
+    /// Another node's dissent, and when the ping was sent that it names; only members are listened to, and only while this
+    /// node leads.
+    pub(crate) fn received(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        from: Instance,
+        dissent: Dissent,
+        sent: Option<Moment>,
+    ) {
+        if !sight.leads() || sight.health.member(from).is_none() {
             return;
         }
         if dissent.verdicts.len() > limits::MEMBERS {
-            self.turn.counters.frames_guarded += 1;
+            turn.counters.frames_guarded += 1;
             return;
         }
         // Without a ping of this term, or with one of long ago, nobody knows how old it is. It is repeated.
-        let Some(sent) = self.push.sent_at(dissent.ping) else { return };
-        let said = (sent + Duration::from_millis(dissent.since_ping_ms)).min(self.turn.now);
-        if self.evidence.reports.get(&from).is_some_and(|newer| newer.said > said) {
+        let Some(sent) = sent else { return };
+        let said = (sent + Duration::from_millis(dissent.since_ping_ms)).min(turn.now);
+        if self.reports.get(&from).is_some_and(|newer| newer.said > said) {
             return;
         }
         for report in dissent.verdicts.iter().filter(|one| one.verdict() == Verdict::Alive) {
             let (subject, heard) = (report.instance, before(said, report.age_ms));
             // Who heard it before this node found it gone is no witness that it is there.
-            let own = self.detector.verdict(subject);
+            let own = sight.detector.verdict(subject);
             if own.is_none_or(|own| own.verdict != Verdict::Down || own.since < heard) {
-                self.step_detector(DetectorInput::Vouched { subject, by: from });
+                turn.tell(News::Detector(DetectorInput::Vouched { subject, by: from }));
             }
         }
-        let heard = Heard { came: self.turn.now, said, verdicts: dissent.verdicts };
-        self.evidence.reports.insert(from, heard);
-        self.turn.duties_due = true;
+        self.reports.insert(from, Heard { came: turn.now, said, verdicts: dissent.verdicts });
+        turn.duties_due = true;
     }
 
     /// Notes on what the states of a new view rest, and who has gone.
-    pub(crate) fn note_states(&mut self) {
-        let view = Arc::clone(self.health.view());
-        let before = std::mem::replace(&mut self.evidence.noted, Arc::clone(&view));
+    pub(crate) fn note_states(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+        let view = sight.health.view();
+        let before = std::mem::replace(&mut self.noted, Arc::clone(view));
         for member in &view.members {
             let old = before.members.binary_search_by(|old| old.name.cmp(&member.name)).ok();
             let old = old.map(|place| &before.members[place]);
@@ -247,21 +243,26 @@ impl Node {
             if old.is_some_and(|old| state(old) == state(member)) {
                 continue;
             }
-            let at = self.evidence.rests_on(self.turn.now, member);
-            self.evidence.rests.insert(member.instance, at);
+            let at = self.rests_on(turn.now, member);
+            self.rests.insert(member.instance, at);
             if old.is_some_and(|old| old.state() == MemberState::Alive) {
-                self.damping.gone(self.turn.now, member.instance);
+                turn.tell(News::HostGone(member.instance));
             }
         }
         let is_member = |instance| view.members.iter().any(|member| member.instance == instance);
-        self.damping.retain(is_member);
-        self.state_watch.retain(is_member);
-        self.evidence.reports.retain(|instance, _| is_member(*instance));
-        self.push.retain(is_member);
-        if self.evidence.rests.len() > view.members.len() {
-            self.evidence.rests.retain(|instance, _| is_member(*instance));
+        self.reports.retain(|instance, _| is_member(*instance));
+        if self.rests.len() > view.members.len() {
+            self.rests.retain(|instance, _| is_member(*instance));
         }
     }
+}
+
+/// The verdicts that differ from the committed health.
+fn dissent(sight: &Sight<'_>) -> Vec<VerdictReport> {
+    let of = |opinion: Opinion| {
+        report(sight.now, opinion.clone(), sight.health.member(opinion.instance)?)
+    };
+    sight.detector.verdicts().filter_map(of).take(limits::MEMBERS).collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //!
 //! Knows nothing of why it is handed over.
 
-use crate::node::Node;
 use crate::timers::Timer;
-use quorate_proto::{MessageKind, Moment, RaftId, RaftMessage};
+use crate::turn::Turn;
+use quorate_proto::{MessageKind, Moment, RaftMessage};
 use std::time::Duration;
 
 /// How long an election that the leader asked for may take: as long as a stop waits for it.
@@ -29,35 +29,60 @@ impl Handover {
     pub(crate) fn is_under_way(&self, now: Moment) -> bool {
         self.since.is_some_and(|since| now.since(since) < HANDOVER)
     }
-}
-
-impl Node {
-    /// Hands leadership over, if this node leads.
-    pub(crate) fn hand_over_to(&mut self, successor: RaftId) {
-        if let Some(group) = self.group.as_mut().filter(|group| group.leads()) {
-            group.transfer_to(successor);
-            self.note_handover();
-        }
-    }
 
     /// A Raft message of a replica may tell that the leader hands over.
-    pub(crate) fn hear_of_handover(&mut self, message: &RaftMessage) {
+    pub(crate) fn hear(&mut self, turn: &mut Turn, own_term: u64, message: &RaftMessage) {
         let kind = MessageKind::try_from(message.kind).unwrap_or(MessageKind::Unknown);
         let told = match kind {
-            MessageKind::TimeoutNow => message.term == self.sight().own_term(),
-            MessageKind::RequestVote => {
-                message.context == ASKED_FOR && message.term > self.sight().own_term()
-            }
+            MessageKind::TimeoutNow => message.term == own_term,
+            MessageKind::RequestVote => message.context == ASKED_FOR && message.term > own_term,
             _ => false,
         };
         if told {
-            self.note_handover();
+            self.begin(turn);
         }
     }
 
-    fn note_handover(&mut self) {
-        self.handover.since = Some(self.turn.now);
+    /// The leader hands over, from now on.
+    pub(crate) fn begin(&mut self, turn: &mut Turn) {
+        self.since = Some(turn.now);
         // When it is over without a successor, that is told.
-        self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + HANDOVER);
+        turn.timers.arm(Timer::LeaderSilence, turn.now + HANDOVER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hears(kind: MessageKind, term: u64, context: &[u8]) -> bool {
+        let (mut handover, mut turn) = (Handover::default(), Turn::new(Moment::ZERO, 0));
+        let context = context.to_vec().into();
+        handover.hear(
+            &mut turn,
+            5,
+            &RaftMessage { kind: kind.into(), term, context, ..RaftMessage::default() },
+        );
+        assert_eq!(turn.timers.is_armed(Timer::LeaderSilence), handover.is_under_way(turn.now));
+        handover.is_under_way(turn.now)
+    }
+
+    #[test]
+    fn only_an_election_that_the_leader_asked_for_is_a_handover() {
+        assert!(hears(MessageKind::TimeoutNow, 5, &[]));
+        assert!(!hears(MessageKind::TimeoutNow, 4, &[]), "a leader of an earlier term");
+        assert!(hears(MessageKind::RequestVote, 6, ASKED_FOR));
+        assert!(!hears(MessageKind::RequestVote, 5, ASKED_FOR), "an election that is over");
+        assert!(!hears(MessageKind::RequestVote, 6, &[]), "by its own timer");
+    }
+
+    #[test]
+    fn a_handover_is_over_when_somebody_leads_or_after_a_while() {
+        let (mut handover, mut turn) = (Handover::default(), Turn::new(Moment::ZERO, 0));
+        handover.begin(&mut turn);
+        assert!(handover.is_under_way(Moment::ZERO + (HANDOVER - Duration::from_millis(1))));
+        assert!(!handover.is_under_way(Moment::ZERO + HANDOVER));
+        handover.is_over();
+        assert!(!handover.is_under_way(Moment::ZERO));
     }
 }

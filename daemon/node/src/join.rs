@@ -173,7 +173,7 @@ impl Join {
         match answer.as_ref().ok().and_then(|answer| answer.outcome.as_ref()) {
             Some(Outcome::Admitted(admitted)) => {
                 self.unhelped = None;
-                turn.tell(News::Vouched(Some(admitted.leader.unwrap_or(asked))));
+                turn.tell(News::LeaderByAnswer(Some(admitted.leader.unwrap_or(asked))));
                 self.let_in(turn, admitted);
             }
             Some(Outcome::NotLeader(hint)) => self.hinted(sight, turn, asked, hint),
@@ -188,7 +188,7 @@ impl Join {
             // It would say if this life was replaced.
             self.superseded_by = None;
         }
-        turn.tell(News::Vouched(hint.leader));
+        turn.tell(News::LeaderByAnswer(hint.leader));
         if let Some(leader) = hint.leader.filter(|leader| *leader != sight.config.instance) {
             self.unhelped = None;
             if let Some(address) = hint.address.as_ref().and_then(|address| address.socket()) {

@@ -5,7 +5,8 @@
 
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{
-    Admit, Choice, ForwardAnswer, HealthEpoch, Instance, Moment, Warning, WarningKind,
+    Admit, Choice, CopyNotice, ForwardAnswer, HealthEpoch, HealthUpdate, Instance, Moment, Relayed,
+    Warning, WarningKind,
 };
 use std::net::SocketAddr;
 
@@ -21,7 +22,7 @@ pub(crate) enum News {
     /// This node leads and has news about itself: it asks itself.
     AsksItself { ticket: u64, admit: Box<Admit>, deadline: Moment },
     /// Whoever was asked named a leader, or said that it is one; or knows none.
-    Vouched(Option<Instance>),
+    LeaderByAnswer(Option<Instance>),
     /// This node is in, at this epoch.
     LetIn(HealthEpoch),
     /// Something that an operator should look at is new here.
@@ -44,4 +45,26 @@ pub(crate) enum News {
     LeaderNamed { leader: Instance, term: u64 },
     /// Raft did not take a command that no request waits for.
     NotProposed { ticket: u64 },
+    /// The leader's ping brought what this node lacks of the view.
+    HealthPushed(HealthUpdate),
+    /// A voter that this node asked vouches for a leader, and passes on what this node lacks.
+    Vouched { by: Instance, relayed: Relayed },
+    /// What the leader says of copies of the log came through a voter.
+    CopiesTold(Vec<CopyNotice>),
+    /// There may be a quorum again, of which the local feed does not know.
+    QuorateAgain,
+    /// A member without a link to this leader acknowledges an epoch through a voter.
+    AcknowledgedThrough { member: Instance, epoch: HealthEpoch },
+    /// There is evidence that the leader is gone.
+    LeaderGone(Instance),
+    /// This voter's turn to campaign has come, and it does not lead.
+    ElectionDue,
+    /// A majority of the voters has not answered this leader: it leads no more.
+    Resigned,
+    /// The detector holds a host for dead while this node leads; `was_heard` if others said so, and this node heard it itself.
+    Condemned { instance: Instance, was_heard: bool },
+    /// A start of a host is over: it answers nothing any more.
+    Silenced(Instance),
+    /// A host that was alive was committed as gone, or as another start of itself.
+    HostGone(Instance),
 }

@@ -6,17 +6,23 @@
 
 mod admissions;
 mod birth;
+mod campaign;
+mod copies;
 mod cores;
 mod disk;
 mod duties;
+mod evidence;
 mod group;
 mod hand_on;
 mod leader;
+mod pings;
 mod reasons;
+mod relay;
 mod report;
 mod requests;
 mod sessions;
 mod stop;
+mod trust;
 mod view;
 
 pub use report::Vitals;
@@ -25,8 +31,6 @@ use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
 use crate::clones::Clones;
 use crate::copies::Copies;
-use crate::copies::notices::CopyNotices;
-use crate::copies::state_watch::StateWatch;
 use crate::cores::{detector_config, founding_config};
 use crate::disk::{Disk, Owner};
 use crate::duties::Duties;
@@ -43,7 +47,8 @@ use crate::leadership::Leadership;
 use crate::malformed::Malformed;
 use crate::names::Names;
 use crate::peers::Peers;
-use crate::pings::Push;
+use crate::pings::Pings;
+use crate::pings::health::Push;
 use crate::pings::relay::Relay;
 use crate::requests::{Origin, Requests};
 use crate::sight::{Sight, sight};
@@ -75,7 +80,7 @@ pub struct Node {
     pub(crate) whereabouts: Whereabouts,
     pub(crate) names: Names,
     pub(crate) damping: Damping,
-    pub(crate) state_watch: StateWatch,
+    pub(crate) pings: Pings,
     pub(crate) push: Push,
     pub(crate) relay: Relay,
     pub(crate) join: Join,
@@ -84,7 +89,6 @@ pub struct Node {
     pub(crate) stopping: Option<Stopping>,
     pub(crate) trust: Trust,
     pub(crate) copies: Copies,
-    pub(crate) copy_notices: CopyNotices,
     malformed: Malformed,
     pub(crate) disk: Disk,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -117,7 +121,7 @@ impl Node {
             whereabouts: Whereabouts::default(),
             names: Names::default(),
             damping: Damping::default(),
-            state_watch: StateWatch::default(),
+            pings: Pings::default(),
             push: Push::default(),
             relay: Relay::default(),
             join: Join::default(),
@@ -126,7 +130,6 @@ impl Node {
             stopping: None,
             trust: Trust::default(),
             copies: Copies::default(),
-            copy_notices: CopyNotices::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
             genesis: founding.state().known_genesis(),
@@ -180,6 +183,7 @@ impl Node {
         self.fire_due();
         self.settle();
         self.version += 1;
+        debug_assert!(self.turn.news.is_empty(), "not handed on: {:?}", self.turn.news);
         std::mem::swap(out, &mut self.turn.out);
     }
 

@@ -91,9 +91,20 @@ impl<'a> Sight<'a> {
         self.health.member(self.config.instance).map(Member::role)
     }
 
+    /// How far the own replica has applied, and the hash of the state there; 0 and 0 without one.
+    pub(crate) fn state(&self) -> (u64, u64) {
+        self.group.map_or((0, 0), |group| (group.meta().applied(), group.meta().state_hash()))
+    }
+
     /// The epoch that this node acknowledges: everything at or below it has been seen here.
     pub(crate) fn acknowledged_epoch(&self) -> HealthEpoch {
         self.health.view().epoch
+    }
+
+    /// The members of the view but this node.
+    pub(crate) fn other_members(&self) -> impl Iterator<Item = &'a Member> + use<'a> {
+        let me = self.config.instance;
+        self.health.view().members.iter().filter(move |member| member.instance != me)
     }
 
     /// The voters of the view but this node.

@@ -9,10 +9,13 @@
 //! Knows nothing of what is believed.
 
 use crate::groups::Group;
+use crate::health::is_near;
 use crate::leadership::Leader;
-use crate::node::Node;
+use crate::news::News;
+use crate::sight::Sight;
 use crate::timers::Timer;
-use quorate_proto::{HealthEpoch, Instance, limits};
+use crate::turn::Turn;
+use quorate_proto::{HealthEpoch, Instance};
 
 /// What is believed beyond the committed view.
 #[derive(Debug, Default)]
@@ -24,62 +27,107 @@ pub(crate) struct Trust {
     claimant: Option<Instance>,
 }
 
-/// Whether a number that somebody names is not below ours and no more than a step above.
-pub(crate) fn is_near(ours: u64, named: u64) -> bool {
-    named >= ours && named - ours <= limits::NUMBER_STEP
-}
-
-impl Node {
+impl Trust {
     /// Whether an instance may say that it leads in this term, and what changed; also when somebody else passes that on.
-    pub(crate) fn may_lead(&self, instance: Instance, term: u64) -> bool {
-        if let Some(followed) = self.sight().followed() {
+    pub(crate) fn may_lead(&self, sight: &Sight<'_>, instance: Instance, term: u64) -> bool {
+        if let Some(followed) = sight.followed() {
             return followed == (Leader { instance, term });
         }
-        let known = self.leadership.leader().map_or(0, |leader| leader.term);
-        self.is_replica(instance) && is_near(known.max(self.sight().own_term()), term)
+        let known = sight.leadership.leader().map_or(0, |leader| leader.term);
+        self.is_replica(sight, instance) && is_near(known.max(sight.own_term()), term)
+    }
+
+    /// Whether a leader that somebody else names is the one that this node knows, or may become it.
+    pub(crate) fn may_follow(&self, sight: &Sight<'_>, leader: Leader) -> bool {
+        match sight.leadership.leader() {
+            Some(known) if known == leader => true,
+            Some(known) if leader.term <= known.term => false,
+            _ => self.may_lead(sight, leader.instance, leader.term),
+        }
     }
 
     /// Whether an instance is a voter or standby of the group, as far as this node can know.
-    pub(crate) fn is_replica(&self, instance: Instance) -> bool {
+    pub(crate) fn is_replica(&self, sight: &Sight<'_>, instance: Instance) -> bool {
         let over = |group: &Group| group.meta().is_tombstone(instance);
-        if self.group.as_ref().is_some_and(over) {
+        if sight.group.is_some_and(over) {
             return false;
         }
-        self.trust.vouched == Some((instance, self.health.view().epoch))
-            || self.sight().is_known_replica(instance)
+        self.vouched == Some((instance, sight.health.view().epoch))
+            || sight.is_known_replica(instance)
     }
 
     /// What somebody said who may not say it is counted, and not heard.
-    pub(crate) fn fence_stranger(&mut self, who: Instance) {
-        self.turn.counters.frames_fenced += 1;
-        self.stranger_leads(who);
+    pub(crate) fn fence_stranger(&mut self, sight: &Sight<'_>, turn: &mut Turn, who: Instance) {
+        turn.counters.frames_fenced += 1;
+        self.stranger_leads(sight, turn, who);
     }
 
     /// Somebody who is no replica in the view here claims to be one. That view may be old: a member is asked, once a
     /// second at most.
-    fn stranger_leads(&mut self, who: Instance) {
-        if self.sight().followed().is_some()
-            || self.is_replica(who)
-            || self.turn.timers.is_armed(Timer::Join)
+    fn stranger_leads(&mut self, sight: &Sight<'_>, turn: &mut Turn, who: Instance) {
+        if sight.followed().is_some()
+            || self.is_replica(sight, who)
+            || turn.timers.is_armed(Timer::Join)
         {
             return;
         }
-        self.trust.claimant = Some(who);
-        self.ask_to_join();
+        self.claimant = Some(who);
+        turn.tell(News::AskToJoin);
     }
 
     /// About whom a member is to be asked, if this node still wants to know.
-    pub(crate) fn doubted(&self) -> Option<Instance> {
-        self.trust
-            .claimant
-            .filter(|who| self.sight().followed().is_none() && !self.is_replica(*who))
+    pub(crate) fn doubted(&self, sight: &Sight<'_>) -> Option<Instance> {
+        self.claimant.filter(|who| sight.followed().is_none() && !self.is_replica(sight, *who))
     }
 
     /// Whoever was asked named a leader, or said that it is one.
-    pub(crate) fn vouched_for(&mut self, leader: Option<Instance>) {
-        self.trust.claimant = None;
+    pub(crate) fn vouched_for(&mut self, sight: &Sight<'_>, leader: Option<Instance>) {
+        self.claimant = None;
         if let Some(leader) = leader {
-            self.trust.vouched = Some((leader, self.health.view().epoch));
+            self.vouched = Some((leader, sight.health.view().epoch));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, life};
+    use quorate_proto::limits;
+
+    #[test]
+    fn a_node_without_a_replica_believes_those_of_its_view_in_terms_that_are_near() {
+        let (trial, trust) = (Trial::member_under_2(5), Trust::default());
+        let may = |who, term| trust.may_lead(&trial.node.sight(), life(who), term);
+        assert!(may(3, 5) && may(3, 5 + limits::NUMBER_STEP));
+        assert!(!may(3, 4), "a term that is over");
+        assert!(!may(3, 6 + limits::NUMBER_STEP), "a term that nobody can have reached");
+        assert!(!may(9, 5), "a stranger");
+    }
+
+    #[test]
+    fn another_leader_is_followed_in_a_later_term_only() {
+        let (trial, trust) = (Trial::member_under_2(5), Trust::default());
+        let may = |who, term| {
+            let leader = Leader { instance: life(who), term };
+            trust.may_follow(&trial.node.sight(), leader)
+        };
+        assert!(may(2, 5) && may(3, 6));
+        assert!(!may(3, 5) && !may(9, 6));
+    }
+
+    #[test]
+    fn a_stranger_that_claims_to_lead_is_asked_about_until_somebody_answers() {
+        let (trial, mut trust) = (Trial::member_under_2(5), Trust::default());
+        let (sight, mut turn) = (trial.node.sight(), Turn::new(trial.now, 0));
+        trust.fence_stranger(&sight, &mut turn, life(9));
+        assert_eq!(turn.counters.frames_fenced, 1);
+        assert!(matches!(turn.news.pop_front(), Some(News::AskToJoin)));
+        assert_eq!(trust.doubted(&sight), Some(life(9)));
+        trust.vouched_for(&sight, Some(life(9)));
+        assert_eq!(trust.doubted(&sight), None);
+        assert!(trust.is_replica(&sight, life(9)));
+        trust.fence_stranger(&sight, &mut turn, life(3));
+        assert!(turn.news.is_empty(), "one that is known is no stranger");
     }
 }

@@ -6,18 +6,23 @@
 //! the leader is the one that its replica follows, and a second voter follows it too; where there are but two voters the
 //! own vote for the leader is the second word. A contradiction does not say who is wrong: it is an alarm on all nodes, and
 //! both live, unless a majority of the voters contradicts the leader: then the leader halts, and nobody is told to erase
-//! anything. How everybody hears of it is in `copy_notices.rs`.
+//! anything. How everybody hears of it is in `notices.rs`.
 
-pub(crate) mod notices;
-pub(crate) mod state_watch;
+mod notices;
+mod state_watch;
 
+use crate::copies::notices::CopyNotices;
+use crate::copies::state_watch::StateWatch;
 use crate::event::Output;
 use crate::leadership::Leader;
-use crate::node::Node;
+use crate::pings::bare::ping;
+use crate::pings::rider::{Answer, Load, Rider};
 use crate::sight::Sight;
 use crate::told::Event;
+use crate::turn::Turn;
 use quorate_proto::{
-    CopyFault, CopyNotice, EnvelopeBody, FrameKind, Instance, Moment, Ping, Pong, limits, raft_id,
+    CopyFault, CopyNotice, EnvelopeBody, FrameKind, Instance, Moment, Ping, Pong, Reason, limits,
+    raft_id,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,6 +46,10 @@ pub(crate) struct Copies {
     contradicted_by: Option<(Leader, u64)>,
     /// As leader: the voters that have something else committed at an entry, and when they said so last.
     contradicting: BTreeMap<Instance, (u64, Moment)>,
+    /// As leader: whose state differs.
+    states: StateWatch,
+    /// What the leader said of copies last.
+    notices: CopyNotices,
 }
 
 impl Copies {
@@ -50,6 +59,11 @@ impl Copies {
         self.matched.clear();
         self.contradicting.clear();
         self.told = None;
+    }
+
+    /// Forgets who is no member any more.
+    pub(crate) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
+        self.states.retain(is_member);
     }
 
     /// As leader: how far a voter is. Only while it should move on does time pass for it: who is away acknowledges nothing, and once
@@ -72,109 +86,104 @@ impl Copies {
             self.contradicting.iter().filter(move |(_, (_, at))| now.since(*at) < CONTRADICTS);
         fresh.map(|(life, (index, _))| (*life, *index))
     }
-}
 
-impl Node {
     /// As leader: a peer's log ends before what it acknowledged. The next pings tell everybody.
     pub(crate) fn peer_lost(&mut self, who: Instance, had: u64, has: u64) {
-        self.copies.lost.insert(who, (had, has));
+        self.lost.insert(who, (had, has));
     }
 
-    /// A leader that this node believes has acknowledgements of it up to an entry that is not here: somebody else is asked.
-    pub(crate) fn loss_told(&mut self, told: &[CopyNotice]) {
-        let me = self.config.instance;
-        let own = told
-            .iter()
-            .take(limits::COPY_NOTICES)
-            .find(|notice| notice.instance == me && notice.fault == i32::from(CopyFault::Lost));
-        self.loss_suspected(own.map_or(0, |notice| notice.entry));
-    }
-
-    /// The leader has acknowledgements of this node up to an entry, by its pings or by its heartbeats. 0: it has none that are
-    /// not here.
-    pub(crate) fn loss_suspected(&mut self, had: u64) {
-        let Some(group) = &self.group else { return };
-        let Some(leader) = self.sight().followed().filter(|_| had > group.replica().last()) else {
-            self.copies.told = None;
+    /// The leader has acknowledgements of this node up to an entry, by its pings or by its heartbeats: if that is not here, somebody
+    /// else is asked. 0: it has none that are not here.
+    pub(crate) fn loss_suspected(&mut self, sight: &Sight<'_>, turn: &mut Turn, had: u64) {
+        let Some(group) = sight.group else { return };
+        let Some(leader) = sight.followed().filter(|_| had > group.replica().last()) else {
+            self.told = None;
             return;
         };
-        self.copies.told = Some((leader, had));
-        let others: Vec<Instance> = voters_beside(&self.sight(), leader.instance).collect();
+        self.told = Some((leader, had));
+        let others: Vec<Instance> = voters_beside(sight, leader.instance).collect();
         if others.is_empty() {
             let own = raft_id(group.genesis(), leader.instance);
             if group.replica().voted_for() == Some(own) {
-                self.halt_for_loss("the own vote");
+                self.halt_for_loss(sight, turn, "the own vote");
             }
             return;
         }
         for voter in others {
             // No round of pings: the time that the answer takes is nobody's round trip.
-            let question = Ping { number: 0, leader: None, ..self.ping(None) };
-            self.send_control(voter, FrameKind::Ping, 1, EnvelopeBody::Ping(question));
+            let question = EnvelopeBody::Ping(Ping { leader: None, ..ping(sight, 0) });
+            turn.send_control(sight.peers, voter, FrameKind::Ping, 1, question);
         }
     }
 
     /// Another voter says whom it follows.
-    pub(crate) fn loss_confirmed(&mut self, from: Instance, pong: &Pong) {
-        let Some((leader, _)) = self.copies.told else { return };
+    fn loss_confirmed(&mut self, sight: &Sight<'_>, turn: &mut Turn, from: Instance, pong: &Pong) {
+        let Some((leader, _)) = self.told else { return };
         let same = pong.leader == Some(leader.instance) && pong.term == leader.term;
-        if same && voters_beside(&self.sight(), leader.instance).any(|voter| voter == from) {
-            let name = self.health.name(from);
-            self.halt_for_loss(&name);
+        if same && voters_beside(sight, leader.instance).any(|voter| voter == from) {
+            self.halt_for_loss(sight, turn, &sight.health.name(from));
         }
     }
 
-    fn halt_for_loss(&mut self, second: &str) {
-        let Some((leader, had)) = self.copies.told.take() else { return };
-        let last = self.group.as_ref().map_or(0, |group| group.replica().last());
-        if self.sight().followed() != Some(leader) || had <= last {
+    fn halt_for_loss(&mut self, sight: &Sight<'_>, turn: &mut Turn, second: &str) {
+        let Some((leader, had)) = self.told.take() else { return };
+        let last = sight.group.map_or(0, |group| group.replica().last());
+        if sight.followed() != Some(leader) || had <= last {
             return;
         }
         let reason = format!(
             "this node acknowledged entries up to {had}, and its log ends at {last}: the disk lost data, or a copy of it acknowledged \
              them in its place. So says {}, which leads in term {}, as {second} confirms. The others have the entries. Run `quorate reset --cluster {}` on this host and start \
              it again; it rejoins as a new instance",
-            self.health.name(leader.instance),
+            sight.health.name(leader.instance),
             leader.term,
-            self.config.cluster
+            sight.config.cluster
         );
-        self.turn.out.push(Output::Halt { reason, again: false });
+        turn.out.push(Output::Halt { reason, again: false });
     }
 
     /// The leader's entries differ from what is committed here. Nothing says which of the two is damaged.
-    pub(crate) fn contradicted(&mut self, from: Instance, index: u64) {
-        let Some(leader) = self.sight().replicas_leader().filter(|leader| leader.instance == from)
-        else {
+    pub(crate) fn contradicted(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        from: Instance,
+        index: u64,
+    ) {
+        let Some(leader) = sight.replicas_leader().filter(|leader| leader.instance == from) else {
             return;
         };
-        let before = self.copies.contradicted_by.replace((leader, index));
+        let before = self.contradicted_by.replace((leader, index));
         if before.is_some_and(|(before, _)| before == leader) {
             return;
         }
-        let leader = self.sight().host(from);
-        self.turn.event(Event::Contradicted { leader, entry: index });
+        turn.event(Event::Contradicted { leader: sight.host(from), entry: index });
     }
 
     /// The entry of this leader that is not the one committed here; 0 when none is.
-    pub(crate) fn contradiction_of(&self, leader: Leader) -> u64 {
-        self.copies.contradicted_by.filter(|(who, _)| *who == leader).map_or(0, |(_, index)| index)
+    fn contradiction_of(&self, leader: Leader) -> u64 {
+        self.contradicted_by.filter(|(who, _)| *who == leader).map_or(0, |(_, index)| index)
     }
 
     /// As leader: a voter says that an entry of this one is not what it has committed.
-    pub(crate) fn contradicted_here(&mut self, from: Instance, pong: &Pong) {
-        let me = self.config.instance;
-        let own = pong.leader == Some(me) && pong.term == self.sight().own_term();
-        if pong.contradicted == 0 || !own || !self.sight().other_voters().any(|voter| voter == from)
-        {
-            self.copies.contradicting.remove(&from);
+    fn contradicted_here(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        from: Instance,
+        pong: &Pong,
+    ) {
+        let me = sight.config.instance;
+        let own = pong.leader == Some(me) && pong.term == sight.own_term();
+        if pong.contradicted == 0 || !own || !sight.other_voters().any(|voter| voter == from) {
+            self.contradicting.remove(&from);
             return;
         }
-        self.copies.contradicting.insert(from, (pong.contradicted, self.turn.now));
-        let voters = self.sight().other_voters().count() + 1;
+        self.contradicting.insert(from, (pong.contradicted, turn.now));
+        let voters = sight.other_voters().count() + 1;
         let against: Vec<String> = self
-            .copies
-            .contradicting(self.turn.now)
-            .map(|(life, index)| format!("{} (entry {index})", self.health.name(life)))
+            .contradicting(turn.now)
+            .map(|(life, index)| format!("{} (entry {index})", sight.health.name(life)))
             .collect();
         if against.len() > voters / 2 {
             let reason = format!(
@@ -184,35 +193,32 @@ impl Node {
                 against.len(),
                 against.join(", ")
             );
-            self.turn.out.push(Output::Halt { reason, again: false });
+            turn.out.push(Output::Halt { reason, again: false });
         }
     }
 
     /// As leader: how far the other voters are. Called with the duties.
-    pub(crate) fn watch_copies(&mut self) {
-        let Some(group) = self.group.as_ref().filter(|group| group.leads()) else { return };
-        let (genesis, now) = (group.genesis(), self.turn.now);
-        let places: BTreeMap<Instance, (u64, bool)> = self
-            .sight()
+    pub(crate) fn watch(&mut self, sight: &Sight<'_>) {
+        let Some(group) = sight.group.filter(|group| group.leads()) else { return };
+        let places: BTreeMap<Instance, (u64, bool)> = sight
             .other_voters()
             .filter_map(|life| {
-                let progress = group.replica().progress(raft_id(genesis, life))?;
+                let progress = group.replica().progress(raft_id(group.genesis(), life))?;
                 // One that is being sent a snapshot acknowledges nothing for as long as that takes.
                 let at = if progress.snapshotting { u64::MAX } else { progress.matched };
-                Some((life, (at, self.sight().seems_alive(life))))
+                Some((life, (at, sight.seems_alive(life))))
             })
             .collect();
         let commit = group.replica().status().commit;
-        self.copies.lost.retain(|life, (had, _)| places.get(life).is_some_and(|(at, _)| at == had));
-        self.copies.matched.retain(|life, _| places.contains_key(life));
+        self.lost.retain(|life, (had, _)| places.get(life).is_some_and(|(at, _)| at == had));
+        self.matched.retain(|life, _| places.contains_key(life));
         for (life, (at, alive)) in places {
-            self.copies.note_place(now, life, at, at < commit && alive);
+            self.note_place(sight.now, life, at, at < commit && alive);
         }
     }
 
     /// As leader: the copies that are not what they should be.
-    pub(crate) fn copy_faults(&self) -> Vec<CopyNotice> {
-        let (copies, now) = (&self.copies, self.turn.now);
+    fn faults(&self, sight: &Sight<'_>) -> Vec<CopyNotice> {
         let notice = |instance, fault: CopyFault, entry, end| CopyNotice {
             instance,
             fault: fault.into(),
@@ -220,22 +226,82 @@ impl Node {
             end,
         };
         let lost =
-            copies.lost.iter().map(|(life, (had, has))| notice(*life, CopyFault::Lost, *had, *has));
-        let contradicting = copies
-            .contradicting(now)
+            self.lost.iter().map(|(life, (had, has))| notice(*life, CopyFault::Lost, *had, *has));
+        let contradicting = self
+            .contradicting(sight.now)
             .map(|(life, index)| notice(life, CopyFault::Contradicts, index, 0));
         let differing =
-            self.state_watch.differing().map(|life| notice(life, CopyFault::StateDiffers, 0, 0));
-        let still = copies
+            self.states.differing().map(|life| notice(life, CopyFault::StateDiffers, 0, 0));
+        let still = self
             .matched
             .iter()
             .filter(|(life, _)| {
-                let known =
-                    copies.lost.contains_key(life) || copies.contradicting.contains_key(life);
-                copies.stands_still(now, **life) && !known && self.sight().seems_alive(**life)
+                let known = self.lost.contains_key(life) || self.contradicting.contains_key(life);
+                self.stands_still(sight.now, **life) && !known && sight.seems_alive(**life)
             })
             .map(|(life, (at, _))| notice(*life, CopyFault::StandsStill, 0, *at));
         lost.chain(contradicting).chain(differing).chain(still).take(limits::COPY_NOTICES).collect()
+    }
+
+    /// The leader says which copies are faulty, also to itself; mostly none.
+    pub(crate) fn heard(&mut self, sight: &Sight<'_>, turn: &mut Turn, notices: Vec<CopyNotice>) {
+        self.notices.heard(sight, turn, notices);
+    }
+
+    /// As the leader finds them, or said last.
+    pub(crate) fn known(&self, sight: &Sight<'_>) -> Vec<CopyNotice> {
+        if sight.leads() { self.faults(sight) } else { self.notices.of_leader(sight).to_vec() }
+    }
+
+    /// Copies that do not count, for `quorate why`.
+    pub(crate) fn reasons(&self, sight: &Sight<'_>, now: Moment) -> Vec<Reason> {
+        let notices = self.known(sight);
+        let since = if sight.leads() { now } else { self.notices.since() };
+        let own = sight.followed().map_or(0, |leader| self.contradiction_of(leader));
+        let own = (own > 0).then(|| CopyNotice {
+            instance: sight.config.instance,
+            fault: CopyFault::Contradicts.into(),
+            entry: own,
+            end: 0,
+        });
+        let own = own.filter(|own| !notices.iter().any(|one| one.instance == own.instance));
+        let causes = notices.iter().chain(&own).filter_map(|notice| notices::cause(sight, notice));
+        causes.map(|cause| Reason::of(&cause, since)).collect()
+    }
+}
+
+impl Rider for Copies {
+    /// The leader tells everybody which copies are faulty, and itself first.
+    fn load<'a>(&'a mut self, sight: &Sight<'a>, turn: &mut Turn) -> Load<'a> {
+        let faults = self.faults(sight);
+        self.heard(sight, turn, faults.clone());
+        Box::new(move |_, ping| ping.copies.clone_from(&faults))
+    }
+
+    fn take(&mut self, sight: &Sight<'_>, turn: &mut Turn, ping: &mut Ping) {
+        let told = std::mem::take(&mut ping.copies);
+        let me = sight.config.instance;
+        let own = told
+            .iter()
+            .take(limits::COPY_NOTICES)
+            .find(|notice| notice.instance == me && notice.fault == i32::from(CopyFault::Lost));
+        self.loss_suspected(sight, turn, own.map_or(0, |notice| notice.entry));
+        self.heard(sight, turn, told);
+    }
+
+    /// The state here, and the entry of the leader that contradicts what is committed here.
+    fn answer(&mut self, sight: &Sight<'_>, _: Instance, pong: &mut Pong) {
+        (pong.applied, pong.state_hash) = sight.state();
+        pong.contradicted = sight.followed().map_or(0, |leader| self.contradiction_of(leader));
+    }
+
+    fn acknowledged(&mut self, sight: &Sight<'_>, turn: &mut Turn, answer: &mut Answer) {
+        let (from, pong) = (answer.from, &answer.pong);
+        self.loss_confirmed(sight, turn, from, pong);
+        if sight.leads() {
+            self.contradicted_here(sight, turn, from, pong);
+            self.states.answered(sight, turn, from, pong);
+        }
     }
 }
 

@@ -2,77 +2,66 @@
 //! each node says the same words to its operator. A node that is cut off from the leader hears it from the voter in between.
 //!
 //! Invariants: only the leader that this node believes is heard; what it no longer says is over; each fault is an event
-//! once. Who finds a fault, and how, is in `copies.rs` and `state_watch.rs`.
+//! once. Who finds a fault, and how, is in `mod.rs` and `state_watch.rs`.
 
 use crate::leadership::Leader;
-use crate::node::Node;
+use crate::sight::Sight;
 use crate::told::Event;
-use quorate_proto::{CopyCause, CopyFault, CopyNotice, Moment, Reason, limits};
+use crate::turn::Turn;
+use quorate_proto::{CopyCause, CopyFault, CopyNotice, Moment, limits};
 
 /// What the leader said last.
 #[derive(Debug, Default)]
-pub(crate) struct CopyNotices {
+pub(super) struct CopyNotices {
     by: Option<Leader>,
     notices: Vec<CopyNotice>,
     since: Moment,
 }
 
-impl Node {
-    /// The leader says which copies are faulty, also to itself; mostly none.
-    pub(crate) fn copies_told(&mut self, mut notices: Vec<CopyNotice>) {
+impl CopyNotices {
+    /// The leader says which copies are faulty; mostly none.
+    pub(super) fn heard(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        mut notices: Vec<CopyNotice>,
+    ) {
         notices.truncate(limits::COPY_NOTICES);
-        let told = &self.copy_notices;
-        if told.by == self.leadership.leader() && told.notices == notices {
+        let by = sight.leadership.leader();
+        if self.by == by && self.notices == notices {
             return;
         }
-        let before = std::mem::take(&mut self.copy_notices.notices);
-        self.copy_notices =
-            CopyNotices { by: self.leadership.leader(), notices, since: self.turn.now };
         let same = |one: &CopyNotice, other: &CopyNotice| {
             (one.instance, one.fault) == (other.instance, other.fault)
         };
-        let fresh = self.copy_notices.notices.iter();
-        let fresh = fresh.filter(|notice| !before.iter().any(|one| same(one, notice)));
-        let causes: Vec<CopyCause> = fresh.filter_map(|notice| self.cause(notice)).collect();
-        causes.into_iter().for_each(|cause| self.turn.event(Event::Copy(cause)));
-    }
-
-    fn cause(&self, notice: &CopyNotice) -> Option<CopyCause> {
-        let name = self.health.name(notice.instance);
-        let CopyNotice { entry, end, .. } = *notice;
-        Some(match CopyFault::try_from(notice.fault).ok()? {
-            CopyFault::Unknown => return None,
-            CopyFault::Lost => CopyCause::Lost { name, entry, end },
-            CopyFault::StandsStill => CopyCause::StandsStill { name, end },
-            CopyFault::Contradicts => CopyCause::Contradicts { name, entry },
-            CopyFault::StateDiffers => CopyCause::StateDiffers { name },
-        })
-    }
-
-    /// As the leader finds them, or said last.
-    pub(crate) fn copies_known(&self) -> Vec<CopyNotice> {
-        if self.sight().leads() {
-            self.copy_faults()
-        } else if self.copy_notices.by == self.leadership.leader() {
-            self.copy_notices.notices.clone()
-        } else {
-            Vec::new()
+        let before = std::mem::take(&mut self.notices);
+        let fresh = notices.iter().filter(|notice| !before.iter().any(|one| same(one, notice)));
+        for cause in fresh.filter_map(|notice| cause(sight, notice)) {
+            turn.event(Event::Copy(cause));
         }
+        *self = Self { by, notices, since: turn.now };
     }
 
-    /// Copies that do not count, for `quorate why`.
-    pub(crate) fn copy_reasons(&self, now: Moment) -> Vec<Reason> {
-        let notices = self.copies_known();
-        let since = if self.sight().leads() { now } else { self.copy_notices.since };
-        let own = self.sight().followed().map_or(0, |leader| self.contradiction_of(leader));
-        let own = (own > 0).then(|| CopyNotice {
-            instance: self.config.instance,
-            fault: CopyFault::Contradicts.into(),
-            entry: own,
-            end: 0,
-        });
-        let own = own.filter(|own| !notices.iter().any(|one| one.instance == own.instance));
-        let causes = notices.iter().chain(&own).filter_map(|notice| self.cause(notice));
-        causes.map(|cause| Reason::of(&cause, since)).collect()
+    /// What the leader that this node knows said last.
+    pub(super) fn of_leader(&self, sight: &Sight<'_>) -> &[CopyNotice] {
+        if self.by == sight.leadership.leader() { &self.notices } else { &[] }
     }
+
+    /// Since when it says so.
+    pub(super) fn since(&self) -> Moment {
+        self.since
+    }
+}
+
+/// What a notice says, for people.
+pub(super) fn cause(sight: &Sight<'_>, notice: &CopyNotice) -> Option<CopyCause> {
+    let name = sight.health.name(notice.instance);
+    let CopyNotice { entry, end, .. } = *notice;
+    Some(match CopyFault::try_from(notice.fault).ok()? {
+        CopyFault::Unknown => return None,
+        CopyFault::Lost => CopyCause::Lost { name, entry, end },
+        CopyFault::StandsStill => CopyCause::StandsStill { name, end },
+        CopyFault::Contradicts => CopyCause::Contradicts { name, entry },
+        CopyFault::StateDiffers => CopyCause::StateDiffers { name },
+    })
 }

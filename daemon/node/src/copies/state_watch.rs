@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 /// Whose state was found to differ.
 #[derive(Debug, Default)]
-pub(crate) struct StateWatch {
+pub(super) struct StateWatch {
     differs: BTreeSet<Instance>,
 }
 
@@ -31,7 +31,7 @@ impl StateWatch {
     }
 
     /// An answer shows a replica's state.
-    pub(crate) fn answered(
+    pub(super) fn answered(
         &mut self,
         sight: &Sight<'_>,
         turn: &mut Turn,
@@ -48,12 +48,12 @@ impl StateWatch {
     }
 
     /// Whose state differs.
-    pub(crate) fn differing(&self) -> impl Iterator<Item = Instance> + '_ {
+    pub(super) fn differing(&self) -> impl Iterator<Item = Instance> + '_ {
         self.differs.iter().copied()
     }
 
     /// Forgets who is no member any more.
-    pub(crate) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
+    pub(super) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
         self.differs.retain(|instance| is_member(*instance));
     }
 }

@@ -1,10 +1,9 @@
 //! Who leads, from what the replica or a ping says to every room that begins anew with a leader.
 
-use crate::leadership::{LEADER_SILENCE, Leader, Pinged};
+use crate::leadership::{Leader, Pinged};
 use crate::node::Node;
 use crate::timers::Timer;
 use crate::told::Event;
-use quorate_consensus::RaftRole;
 use quorate_proto::Instance;
 
 impl Node {
@@ -43,21 +42,6 @@ impl Node {
             self.health.touch();
         }
         true
-    }
-
-    /// Whether a leader with a majority is known and heard, or was until it began to hand over to another.
-    pub(crate) fn is_quorate(&self) -> bool {
-        let Some(leader) = self.leadership.leader() else {
-            let under_way = self.handover.is_under_way(self.turn.now);
-            return self.leadership.is_told_quorate() && under_way;
-        };
-        if leader.instance == self.config.instance {
-            return self.sight().leads();
-        }
-        let candidate =
-            self.group.as_ref().is_some_and(|group| group.replica().role() == RaftRole::Candidate);
-        let silent = self.turn.now.since(self.leadership.heard()) >= LEADER_SILENCE;
-        (!candidate && !silent) || self.relay().is_some()
     }
 
     /// Another leads, or nobody is known to: all that was under way with the one before is void.

@@ -81,7 +81,7 @@ impl Node {
                 .sessions()
                 .map(|session| (session.instance, session.software.clone()))
                 .collect(),
-            pings: self.push.times(),
+            pings: self.pings.times(),
             snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
             counters: self.counter_rows(),
             bounds: self

@@ -1,39 +1,37 @@
-//! Direct pings: the leader to every live node, each voter to the leader; and the push of health that rides on
-//! them until it is acknowledged.
+//! Direct pings: the leader to every live node, each voter to the leader.
 //!
-//! Nothing here waits for anybody to ask. A ping to a node that has not acknowledged the newest epoch carries
-//! what it lacks, every round, until it answers or is down.
+//! Nothing here waits for anybody to ask. A ping of the leader carries what its receiver has not acknowledged (`rider.rs`), every round,
+//! until it answers or is down. Knows nothing of what rides.
 
+pub(crate) mod bare;
+pub(crate) mod health;
 pub(crate) mod relay;
 pub(crate) mod rhythm;
+pub(crate) mod rider;
 pub(crate) mod times;
 
 pub use times::{PING_CLASSES, PingTimes};
 
-use crate::node::Node;
+use crate::pings::bare::ping;
 use crate::pings::rhythm::{DOWN_EVERY, PING_INTERVAL, ping_interval};
+use crate::pings::rider::{Answer, Load, Rider};
 use crate::pings::times::PingClock;
-use crate::sight::{Sight, sight};
+use crate::sight::Sight;
 use crate::timers::Timer;
+use crate::turn::Turn;
 use quorate_proto::{
-    EnvelopeBody, FrameKind, HealthEpoch, HealthUpdate, Instance, MemberState, Moment, Ping, Pong,
-    Role,
+    EnvelopeBody, FrameKind, Instance, Member, MemberState, Moment, Ping, Pong, Role,
 };
-use std::collections::BTreeMap;
 
-/// Who has acknowledged what.
+/// The rounds of pings that this node sends.
 #[derive(Debug, Default)]
-pub(crate) struct Push {
+pub(crate) struct Pings {
     /// The number of the last pings.
     round: u64,
     clock: PingClock,
-    /// The newest answer of each node, by the number of its ping, and what it acknowledged.
-    acknowledged: BTreeMap<Instance, (u64, HealthEpoch)>,
-    /// The newest epoch of which a push has been sent.
-    pushed: HealthEpoch,
 }
 
-impl Push {
+impl Pings {
     /// When the pings of a number were sent; none of those that were sent long ago.
     pub(crate) fn sent_at(&self, number: u64) -> Option<Moment> {
         self.clock.sent_at(number)
@@ -44,209 +42,140 @@ impl Push {
         self.clock.all()
     }
 
-    /// A new leader knows nothing of acknowledgements.
-    pub(crate) fn reset(&mut self) {
-        self.acknowledged.clear();
-        self.pushed = HealthEpoch::ZERO;
-    }
-
-    /// A node's acknowledgement came through another. Its own next answer says it anew.
-    pub(crate) fn acknowledge(&mut self, instance: Instance, epoch: HealthEpoch) {
-        let entry = self.acknowledged.entry(instance).or_default();
-        entry.1 = entry.1.max(epoch);
-    }
-
-    /// Forgets who is no member any more.
-    pub(crate) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
-        self.acknowledged.retain(|instance, _| is_member(*instance));
-    }
-
-    /// What a node has acknowledged.
-    pub(crate) fn acknowledged(&self, instance: Instance) -> HealthEpoch {
-        self.acknowledged.get(&instance).map_or(HealthEpoch::ZERO, |(_, epoch)| *epoch)
-    }
-
-    /// The newest epoch that every live node has acknowledged.
-    pub(crate) fn acknowledged_by_all(&self, sight: &Sight<'_>) -> HealthEpoch {
-        let me = sight.config.instance;
-        sight
-            .health
-            .alive()
-            .filter(|member| member.instance != me)
-            .map(|member| self.acknowledged(member.instance))
-            .chain([sight.health.view().epoch])
-            .min()
-            .unwrap_or(HealthEpoch::ZERO)
-    }
-}
-
-impl Node {
-    /// A round of pings is due.
-    pub(crate) fn ping_round(&mut self) {
-        let Some(leader) = self.leadership.leader() else {
-            self.tell_resignation();
+    /// A round of pings is due. Who resigned in a term, and knows of no leader since, says so.
+    pub(crate) fn due(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        resigned: Option<u64>,
+        riders: &mut [&mut dyn Rider],
+    ) {
+        let Some(leader) = sight.leadership.leader() else {
+            if let Some(term) = resigned {
+                self.tell_resignation(sight, turn, term);
+            }
             return;
         };
-        let me = self.config.instance;
-        if leader.instance == me && self.sight().leads() {
-            let round = self.new_round();
-            self.turn
-                .timers
-                .arm(Timer::Ping, self.turn.now + ping_interval(self.health.view().members.len()));
-            self.ping_members(|_, state| {
-                state == MemberState::Alive || round.is_multiple_of(DOWN_EVERY)
-            });
-        } else if self.sight().role().is_some_and(|role| role != Role::Member)
-            && leader.instance != me
-        {
-            self.new_round();
-            self.turn.timers.arm(Timer::Ping, self.turn.now + PING_INTERVAL);
-            let ping = self.ping(None);
-            self.send_control(leader.instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping));
+        let me = sight.config.instance;
+        if leader.instance == me && sight.leads() {
+            let interval = ping_interval(sight.health.view().members.len());
+            turn.timers.arm(Timer::Ping, turn.now + interval);
+            let down_too = (self.round + 1).is_multiple_of(DOWN_EVERY);
+            let members = sight.other_members();
+            let wanted = members.filter(|it| it.state() == MemberState::Alive || down_too);
+            self.ping_members(sight, turn, wanted, riders);
+        } else if sight.role().is_some_and(|role| role != Role::Member) && leader.instance != me {
+            turn.timers.arm(Timer::Ping, turn.now + PING_INTERVAL);
+            let ping = ping(sight, self.next(turn));
+            send(sight, turn, leader.instance, ping);
         }
     }
 
-    /// The leader tells everybody who lacks the newest epoch, at once.
-    pub(crate) fn push_news(&mut self) {
-        let newest = self.health.view().epoch;
-        if self.push.pushed == newest || !self.sight().leads() {
-            return;
+    /// As leader: pings these members now, with all that rides. They have a number of their own.
+    pub(crate) fn ping_members<'a>(
+        &mut self,
+        sight: &Sight<'a>,
+        turn: &mut Turn,
+        members: impl IntoIterator<Item = &'a Member>,
+        riders: &mut [&mut dyn Rider],
+    ) {
+        let number = self.next(turn);
+        let mut loads: Vec<Load<'_>> =
+            riders.iter_mut().map(|rider| rider.load(sight, turn)).collect();
+        for member in members {
+            if member.state() != MemberState::Alive {
+                self.clock.knocks(member.instance, number);
+            }
+            let mut ping = ping(sight, number);
+            loads.iter_mut().for_each(|load| load(member.instance, &mut ping));
+            send(sight, turn, member.instance, ping);
         }
-        self.push.pushed = newest;
-        self.new_round();
-        self.ping_members(|acknowledged, _| acknowledged < newest);
+    }
+
+    /// Asks a voter about the leader; the number of the question.
+    pub(crate) fn ask(&mut self, sight: &Sight<'_>, turn: &mut Turn, voter: Instance) -> u64 {
+        let number = self.next(turn);
+        send(sight, turn, voter, Ping { asks: true, ..ping(sight, number) });
+        number
+    }
+
+    /// A member's answer came in.
+    pub(crate) fn answered(&mut self, sight: &Sight<'_>, from: Instance, pong: Pong) -> Answer {
+        let is_member = |instance: Instance| sight.health.member(instance).is_some();
+        self.clock.answered(sight.now, from, pong.number, is_member);
+        Answer { from, pong, newest: self.round }
+    }
+
+    fn tell_resignation(&mut self, sight: &Sight<'_>, turn: &mut Turn, term: u64) {
+        let number = self.next(turn);
+        turn.timers.arm(Timer::Ping, turn.now + PING_INTERVAL);
+        for voter in sight.other_voters() {
+            send(sight, turn, voter, Ping { term, ..ping(sight, number) });
+        }
     }
 
     /// Pings that are sent now have a number of their own.
-    pub(crate) fn new_round(&mut self) -> u64 {
-        self.push.round += 1;
-        self.push.clock.sent(self.turn.now, self.push.round);
-        self.push.round
+    fn next(&mut self, turn: &Turn) -> u64 {
+        self.round += 1;
+        self.clock.sent(turn.now, self.round);
+        self.round
+    }
+}
+
+fn send(sight: &Sight<'_>, turn: &mut Turn, to: Instance, ping: Ping) {
+    turn.send_control(sight.peers, to, FrameKind::Ping, 0, EnvelopeBody::Ping(ping));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Output;
+    use crate::trial::{Trial, life};
+    use quorate_proto::Envelope;
+
+    /// Says to each member that it is not heard, and counts.
+    #[derive(Default)]
+    struct Counting {
+        rounds: usize,
+        loaded: Vec<Instance>,
     }
 
-    fn ping_members(&mut self, wanted: impl Fn(HealthEpoch, MemberState) -> bool) {
-        let me = self.config.instance;
-        let targets: Vec<(Instance, HealthEpoch, MemberState)> = self
-            .health
-            .view()
-            .members
-            .iter()
-            .filter(|member| member.instance != me)
-            .map(|member| {
-                (member.instance, self.push.acknowledged(member.instance), member.state())
+    impl Rider for Counting {
+        fn load<'a>(&'a mut self, _: &Sight<'a>, _: &mut Turn) -> Load<'a> {
+            self.rounds += 1;
+            Box::new(|to, ping| {
+                ping.unheard = true;
+                self.loaded.push(to);
             })
-            .filter(|(_, acknowledged, state)| wanted(*acknowledged, *state))
-            .collect();
-        // Most nodes lack the same; the update for each starting point is made once.
-        let mut updates: BTreeMap<HealthEpoch, Option<HealthUpdate>> = BTreeMap::new();
-        let copies = self.copy_faults();
-        self.copies_told(copies.clone());
-        for (instance, acknowledged, state) in targets {
-            if state != MemberState::Alive {
-                self.push.clock.knocks(instance, self.push.round);
-            }
-            let update = updates
-                .entry(acknowledged)
-                .or_insert_with(|| {
-                    self.group.as_ref().and_then(|group| group.meta().update_since(acknowledged))
-                })
-                .clone();
-            let unheard = self.does_not_hear(instance);
-            let ping = Ping { unheard, copies: copies.clone(), ..self.ping(update) };
-            self.send_control(instance, FrameKind::Ping, 0, EnvelopeBody::Ping(ping));
         }
+
+        fn take(&mut self, _: &Sight<'_>, _: &mut Turn, _: &mut Ping) {}
+
+        fn answer(&mut self, _: &Sight<'_>, _: Instance, _: &mut Pong) {}
+
+        fn acknowledged(&mut self, _: &Sight<'_>, _: &mut Turn, _: &mut Answer) {}
     }
 
-    pub(crate) fn ping(&self, update: Option<HealthUpdate>) -> Ping {
-        let (applied, state_hash) = self
-            .group
-            .as_ref()
-            .map_or((0, 0), |group| (group.meta().applied(), group.meta().state_hash()));
-        Ping {
-            number: self.push.round,
-            genesis: self.genesis.unwrap_or_default(),
-            term: self.leadership.leader().map_or(0, |leader| leader.term),
-            leader: self.leadership.leader().map(|leader| leader.instance),
-            epoch: self.health.view().epoch,
-            update,
-            applied,
-            state_hash,
-            asks: false,
-            unheard: false,
-            copies: Vec::new(),
+    #[test]
+    fn all_pings_of_a_round_have_one_number_and_carry_what_rides() {
+        let trial = Trial::member_under_2(5);
+        let (sight, mut turn) = (trial.node.sight(), Turn::new(trial.now, 0));
+        let (mut pings, mut rider) = (Pings::default(), Counting::default());
+        for _ in 0..2 {
+            pings.ping_members(&sight, &mut turn, sight.other_members(), &mut [&mut rider]);
         }
-    }
-
-    /// Whether a leader of some standing has not heard a node for two rounds.
-    fn does_not_hear(&self, instance: Instance) -> bool {
-        let since = self.detector.last_heard(instance).unwrap_or_default();
-        self.turn.now.since(since.max(self.leadership.heard()))
-            >= ping_interval(self.health.view().members.len()) * 2
-    }
-
-    /// A ping came in: take what it brings, answer with what this node has.
-    pub(crate) fn pinged(&mut self, from: Instance, ping: Ping) {
-        if self.genesis != Some(ping.genesis) {
-            self.turn.counters.frames_fenced += 1;
-            return;
-        }
-        self.hear_of_lost_leadership(from, &ping);
-        let relayed = self.vouch_for_leader(from, &ping);
-        if ping.leader == Some(from) && self.leader_pinged(from, ping.term) {
-            self.leaders_ping(from, ping.number);
-            self.leadership.has_applied(ping.applied);
-            if let Some(update) = ping.update {
-                self.health_pushed(update);
+        assert_eq!(rider.rounds, 2);
+        assert_eq!(rider.loaded, [2, 3, 2, 3].map(life));
+        let sent = turn.out.iter().filter_map(|output| {
+            let Output::Send { to, frame, .. } = output else { return None };
+            match Envelope::open(frame.lane, frame.bytes.clone()) {
+                Ok(EnvelopeBody::Ping(ping)) => Some((*to, ping.number, ping.unheard)),
+                _ => None,
             }
-            if ping.unheard {
-                self.unheard_by_leader();
-            }
-            self.loss_told(&ping.copies);
-            self.copies_told(ping.copies);
-        }
-        let (term, applied, state_hash) = self.group.as_ref().map_or((0, 0, 0), |group| {
-            (group.replica().term(), group.meta().applied(), group.meta().state_hash())
         });
-        let epoch = self.sight().acknowledged_epoch();
-        let followed = self.sight().followed();
-        let pong = Pong {
-            number: ping.number,
-            epoch,
-            term,
-            applied,
-            state_hash,
-            leader: followed.map(|leader| leader.instance),
-            contradicted: followed.map_or(0, |leader| self.contradiction_of(leader)),
-            relayed,
-            acknowledged: self.collected(from),
-        };
-        self.send_control(from, FrameKind::Pong, ping.number, EnvelopeBody::Pong(pong));
-    }
-
-    /// An answer came in: it acknowledges an epoch and shows the state behind it.
-    pub(crate) fn ponged(&mut self, from: Instance, mut pong: Pong) {
-        let is_member = |instance: Instance| self.health.member(instance).is_some();
-        if !is_member(from) {
-            return;
-        }
-        self.push.clock.answered(self.turn.now, from, pong.number, is_member);
-        self.told_by_voter(from, &mut pong);
-        self.loss_confirmed(from, &pong);
-        if !self.sight().leads() {
-            return;
-        }
-        let newest = self.health.view().epoch;
-        let entry = self.push.acknowledged.entry(from).or_default();
-        // An acknowledgement beyond what was committed or asked is nonsense and counts as none, and so does one that a
-        // later answer has overtaken.
-        let asked = entry.0..=self.push.round;
-        if pong.epoch <= newest && asked.contains(&pong.number) {
-            *entry = (pong.number, pong.epoch);
-        }
-        self.answers_itself(from);
-        self.contradicted_here(from, &pong);
-        self.acknowledged_through(from, &pong);
-        self.state_watch.answered(&sight!(self), &mut self.turn, from, &pong);
-        self.epoch_acknowledged();
+        let expected =
+            [(2, 1), (3, 1), (2, 2), (3, 2)].map(|(to, number)| (life(to), number, true));
+        assert_eq!(sent.collect::<Vec<_>>(), expected);
+        assert_eq!(pings.answered(&sight, life(2), Pong::default()).newest, 2);
     }
 }

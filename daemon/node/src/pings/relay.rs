@@ -6,15 +6,19 @@
 //! asker has rides on the voter's next answer to the leader. Nothing goes over more than one voter: whoever is cut off
 //! vouches for nobody. Knows nothing of elections; a voter that is cut off follows its own replica there.
 
+use crate::copies::Copies;
 use crate::leadership::{LEADER_SILENCE, Leader};
-use crate::node::Node;
-use crate::pings::rhythm::PING_INTERVAL;
-use crate::pings::rhythm::ping_interval;
-use crate::sight::{Sight, sight};
+use crate::news::News;
+use crate::pings::rhythm::{PING_INTERVAL, ping_interval};
+use crate::pings::rider::{Answer, Load, Rider};
+use crate::sight::Sight;
 use crate::timers::Timer;
+use crate::turn::Turn;
+use crate::warnings::Warnings;
+use quorate_consensus::RaftRole;
 use quorate_proto::{
-    EnvelopeBody, FrameKind, HealthEpoch, Instance, LinkCause, MemberState, Moment, Ping, Pong,
-    Reason, Relayed, RelayedAcknowledgement, Role, limits,
+    CopyNotice, HealthEpoch, Instance, LinkCause, MemberState, Moment, Ping, Pong, Reason, Relayed,
+    RelayedAcknowledgement, Role, limits,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -76,6 +80,212 @@ impl Relay {
             && sight.now.since(vouch.at) < LEADER_SILENCE;
         stands.then_some(vouch.by)
     }
+
+    /// Whether a leader with a majority is known and heard, or vouched for, or was until it began to hand over to another.
+    pub(crate) fn is_quorate(&self, sight: &Sight<'_>) -> bool {
+        let Some(leader) = sight.leadership.leader() else {
+            return sight.leadership.is_told_quorate() && sight.handover.is_under_way(sight.now);
+        };
+        if leader.instance == sight.config.instance {
+            return sight.leads();
+        }
+        let candidate =
+            sight.group.is_some_and(|group| group.replica().role() == RaftRole::Candidate);
+        let heard = !candidate && sight.now.since(sight.leadership.heard()) < LEADER_SILENCE;
+        heard || self.relay(sight).is_some()
+    }
+
+    /// It may be time to ask around: whom. Looked at again whenever the leader is heard.
+    pub(crate) fn whom_to_ask(&mut self, sight: &Sight<'_>, turn: &mut Turn) -> Option<Instance> {
+        if sight.leads() || sight.stops || sight.genesis.is_none() {
+            return None;
+        }
+        if !self.is_cut_off(sight) {
+            let silent_at = sight.leadership.heard() + patience(sight);
+            turn.timers.arm(Timer::Relay, silent_at.max(turn.now + PING_INTERVAL / 10));
+            return None;
+        }
+        turn.timers.arm(Timer::Relay, turn.now + PING_INTERVAL);
+        self.voter_to_ask(sight)
+    }
+
+    /// The voter that vouched last, as long as it does; else those in turn with whom a session stands. Nobody is dialled
+    /// for this: gossip and the detector do that, and a copy of a disk would take the original's place each time.
+    fn voter_to_ask(&mut self, sight: &Sight<'_>) -> Option<Instance> {
+        let stays = self.vouch.filter(|vouch| {
+            Some(vouch.leader) == sight.leadership.leader() && sight.now.since(vouch.at) < STAYS
+        });
+        if let Some(vouch) = stays {
+            return Some(vouch.by);
+        }
+        let leader = sight.leadership.leader().map(|leader| leader.instance);
+        let mut voters: Vec<Instance> = sight
+            .other_voters()
+            .filter(|one| Some(*one) != leader)
+            .filter(|one| sight.seems_alive(*one) && sight.peers.session(*one).is_some())
+            .collect();
+        voters.sort_unstable();
+        self.next = self.next.wrapping_add(1);
+        voters.get(self.next % voters.len().max(1)).copied()
+    }
+
+    /// A voter was asked, by the ping of this number.
+    pub(crate) fn has_asked(&mut self, voter: Instance, number: u64) {
+        self.asked = Some((voter, number));
+    }
+
+    /// What a voter that hears the leader itself tells a member that does not.
+    pub(crate) fn vouch_for_leader(
+        &mut self,
+        sight: &Sight<'_>,
+        copies: &Copies,
+        warnings: &Warnings,
+        from: Instance,
+        ping: &Ping,
+    ) -> Option<Relayed> {
+        let known = sight.health.member(from).is_some() && sight.role() == Some(Role::Voter);
+        let leader = sight.leadership.leader().filter(|_| ping.asks && known)?;
+        if self.is_cut_off(sight) || (leader.instance == sight.config.instance && !sight.leads()) {
+            return None;
+        }
+        // Full: what is not told to the leader now is told after the asker's next question.
+        let room = self.collected.len() < limits::RELAYED;
+        if room || self.collected.contains_key(&from) {
+            self.collected.insert(from, (sight.now, ping.epoch));
+        }
+        let update = sight.group.and_then(|group| group.meta().update_since(ping.epoch));
+        let (copies, warnings) = (copies.known(sight), warnings.known(sight.now));
+        Some(Relayed { leader: leader.instance, term: leader.term, update, copies, warnings })
+    }
+
+    /// A voter that was asked answers, if it was.
+    fn answered(&self, sight: &Sight<'_>, turn: &mut Turn, answer: &Answer, relayed: Relayed) {
+        let from = answer.from;
+        let asked = self.asked.is_some_and(|(voter, number)| {
+            // An earlier question to the same voter is answered too.
+            voter == from && answer.pong.number <= number
+        });
+        let voter = is_voter(sight, from);
+        if !asked || !voter || relayed.leader == sight.config.instance || sight.leads() {
+            turn.counters.frames_fenced += 1;
+            return;
+        }
+        turn.tell(News::Vouched { by: from, relayed });
+    }
+
+    /// A voter vouches for the leader that this node knows, and passes on what that one says of copies.
+    pub(crate) fn vouched(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        by: Instance,
+        copies: Vec<CopyNotice>,
+    ) {
+        self.vouch = sight.leadership.leader().map(|leader| Vouch { by, leader, at: turn.now });
+        turn.timers.arm(Timer::LeaderSilence, turn.now + LEADER_SILENCE);
+        if !sight.leadership.is_told_quorate() {
+            turn.tell(News::QuorateAgain);
+        }
+        // A leader that is heard says it itself, and what comes around may be older.
+        if !hears_leader(sight) {
+            turn.tell(News::CopiesTold(copies));
+        }
+    }
+
+    /// What the voter passed on of the view has been taken: if that brought a later epoch than this one, the next question is sent
+    /// at once, for it is the acknowledgement.
+    pub(crate) fn has_taken(&self, sight: &Sight<'_>, turn: &mut Turn, before: HealthEpoch) {
+        if sight.health.view().epoch > before {
+            turn.timers.arm(Timer::Relay, turn.now);
+        }
+    }
+
+    /// As leader: a voter passes on what nodes that are cut off have acknowledged.
+    fn acknowledged_through(&mut self, sight: &Sight<'_>, turn: &mut Turn, answer: &Answer) {
+        let via = answer.from;
+        let voter = is_voter(sight, via);
+        let newest = sight.health.view().epoch;
+        for RelayedAcknowledgement { instance, epoch } in
+            answer.pong.acknowledged.iter().take(limits::RELAYED).filter(|_| voter)
+        {
+            if *instance != via && *epoch <= newest && sight.health.member(*instance).is_some() {
+                turn.tell(News::AcknowledgedThrough { member: *instance, epoch: *epoch });
+                self.goes_around(turn.now, *instance, via);
+            }
+        }
+    }
+
+    fn goes_around(&mut self, now: Moment, member: Instance, via: Instance) {
+        self.around.retain(|_, around| now.since(around.last) < LEADER_SILENCE);
+        let new = Around { via, since: now, last: now };
+        let around = self.around.entry(member).or_insert(new);
+        (around.via, around.last) = (via, now);
+    }
+
+    /// As leader: the members to which the link is cut, but for those of which copies run.
+    pub(crate) fn cut_link_reasons<'a>(
+        &'a self,
+        sight: Sight<'a>,
+        now: Moment,
+        is_copied: impl Fn(Instance) -> bool + 'a,
+    ) -> impl Iterator<Item = Reason> + 'a {
+        let around = self.around.iter().filter(move |_| sight.leads());
+        let around = around.filter(move |(_, around)| now.since(around.last) < LEADER_SILENCE);
+        // Who is counted out is pinged seldom and asks around for that, also for a moment when it counts again; and a copy is kept out.
+        let around = around.filter(move |(member, around)| {
+            let member = sight.health.member(**member);
+            member.is_some_and(|it| it.state() == MemberState::Alive && !is_copied(it.instance))
+                && now.since(around.since) >= SURE
+        });
+        around.map(move |(member, around)| {
+            let (name, via) = (sight.health.name(*member), sight.health.name(around.via));
+            no_link(sight.config.name.as_str(), name, true, &via, around.since)
+        })
+    }
+}
+
+impl Rider for Relay {
+    /// Whom the leader does not hear is told so, and asks around.
+    fn load<'a>(&'a mut self, sight: &Sight<'a>, _: &mut Turn) -> Load<'a> {
+        let sight = *sight;
+        Box::new(move |to, ping| ping.unheard = does_not_hear(&sight, to))
+    }
+
+    fn take(&mut self, sight: &Sight<'_>, turn: &mut Turn, ping: &mut Ping) {
+        if !ping.unheard {
+            return;
+        }
+        if !self.is_cut_off(sight) {
+            turn.timers.arm(Timer::Relay, turn.now);
+        }
+        self.unheard = Some(turn.now);
+    }
+
+    /// What nodes that are cut off have, for the leader.
+    fn answer(&mut self, sight: &Sight<'_>, to: Instance, pong: &mut Pong) {
+        self.collected.retain(|_, (at, _)| sight.now.since(*at) < KEPT);
+        if sight.leadership.leader().is_none_or(|leader| leader.instance != to) {
+            return;
+        }
+        let collected = self.collected.iter();
+        pong.acknowledged = collected
+            .map(|(instance, (_, epoch))| RelayedAcknowledgement {
+                instance: *instance,
+                epoch: *epoch,
+            })
+            .collect();
+    }
+
+    fn acknowledged(&mut self, sight: &Sight<'_>, turn: &mut Turn, answer: &mut Answer) {
+        if let Some(relayed) = answer.pong.relayed.take() {
+            self.answered(sight, turn, answer, relayed);
+        }
+        if sight.leads() {
+            // It answered a ping of this leader itself: both ways are open.
+            self.around.remove(&answer.from);
+            self.acknowledged_through(sight, turn, answer);
+        }
+    }
 }
 
 /// After so much silence of the leader a node looks for another way: two rounds of its pings.
@@ -88,190 +298,14 @@ fn hears_leader(sight: &Sight<'_>) -> bool {
     sight.now.since(sight.leadership.heard()) < patience(sight)
 }
 
-impl Node {
-    /// Whether this node and the leader do not hear each other, or no leader is known.
-    fn is_cut_off(&self) -> bool {
-        self.relay.is_cut_off(&self.sight())
-    }
+/// Whether a leader of some standing has not heard a node for two rounds.
+fn does_not_hear(sight: &Sight<'_>, instance: Instance) -> bool {
+    let since = sight.detector.last_heard(instance).unwrap_or_default();
+    sight.now.since(since.max(sight.leadership.heard())) >= patience(sight)
+}
 
-    /// The voter through which this node reaches the leader, while it is cut off from it.
-    pub(crate) fn relay(&self) -> Option<Instance> {
-        self.relay.relay(&self.sight())
-    }
-
-    /// It may be time to ask around. Armed whenever the leader is heard.
-    pub(crate) fn ask_around(&mut self) {
-        if self.sight().leads() || self.stopping.is_some() || self.genesis.is_none() {
-            return;
-        }
-        if !self.is_cut_off() {
-            let silent_at = self.leadership.heard() + patience(&self.sight());
-            self.turn.timers.arm(Timer::Relay, silent_at.max(self.turn.now + PING_INTERVAL / 10));
-            return;
-        }
-        self.turn.timers.arm(Timer::Relay, self.turn.now + PING_INTERVAL);
-        let Some(voter) = self.whom_to_ask_around() else { return };
-        let number = self.new_round();
-        self.relay.asked = Some((voter, number));
-        let ping = Ping { asks: true, ..self.ping(None) };
-        self.send_control(voter, FrameKind::Ping, 0, EnvelopeBody::Ping(ping));
-    }
-
-    /// The voter that vouched last, as long as it does; else those in turn with whom a session stands. Nobody is dialled
-    /// for this: gossip and the detector do that, and a copy of a disk would take the original's place each time.
-    fn whom_to_ask_around(&mut self) -> Option<Instance> {
-        let stays = self.relay.vouch.filter(|vouch| {
-            Some(vouch.leader) == self.leadership.leader() && self.turn.now.since(vouch.at) < STAYS
-        });
-        if let Some(vouch) = stays {
-            return Some(vouch.by);
-        }
-        let leader = self.leadership.leader().map(|leader| leader.instance);
-        let mut voters: Vec<Instance> = self
-            .sight()
-            .other_voters()
-            .filter(|one| Some(*one) != leader)
-            .filter(|one| self.sight().seems_alive(*one) && self.peers.session(*one).is_some())
-            .collect();
-        voters.sort_unstable();
-        self.relay.next = self.relay.next.wrapping_add(1);
-        voters.get(self.relay.next % voters.len().max(1)).copied()
-    }
-
-    /// What a voter that hears the leader itself tells a member that does not.
-    pub(crate) fn vouch_for_leader(&mut self, from: Instance, ping: &Ping) -> Option<Relayed> {
-        let known = self.health.member(from).is_some() && self.sight().role() == Some(Role::Voter);
-        let leader = self.leadership.leader().filter(|_| ping.asks && known)?;
-        if self.is_cut_off() || (leader.instance == self.config.instance && !self.sight().leads()) {
-            return None;
-        }
-        // Full: what is not told to the leader now is told after the asker's next question.
-        let room = self.relay.collected.len() < limits::RELAYED;
-        if room || self.relay.collected.contains_key(&from) {
-            self.relay.collected.insert(from, (self.turn.now, ping.epoch));
-        }
-        let update = self.group.as_ref().and_then(|group| group.meta().update_since(ping.epoch));
-        let (copies, warnings) = (self.copies_known(), self.warnings.known(self.turn.now));
-        Some(Relayed { leader: leader.instance, term: leader.term, update, copies, warnings })
-    }
-
-    /// What nodes that are cut off have, for the leader.
-    pub(crate) fn collected(&mut self, to: Instance) -> Vec<RelayedAcknowledgement> {
-        let now = self.turn.now;
-        self.relay.collected.retain(|_, (at, _)| now.since(*at) < KEPT);
-        if self.leadership.leader().is_none_or(|leader| leader.instance != to) {
-            return Vec::new();
-        }
-        let collected = self.relay.collected.iter();
-        collected
-            .map(|(instance, (_, epoch))| RelayedAcknowledgement {
-                instance: *instance,
-                epoch: *epoch,
-            })
-            .collect()
-    }
-
-    /// A voter answered this node's question.
-    pub(crate) fn told_by_voter(&mut self, from: Instance, pong: &mut Pong) {
-        let Some(relayed) = pong.relayed.take() else { return };
-        let asked = self.relay.asked.is_some_and(|(voter, number)| {
-            // An earlier question to the same voter is answered too.
-            voter == from && pong.number <= number
-        });
-        let voter = self.health.member(from).is_some_and(|member| member.role() == Role::Voter);
-        if !asked || !voter || relayed.leader == self.config.instance || self.sight().leads() {
-            self.turn.counters.frames_fenced += 1;
-            return;
-        }
-        let leader = Leader { instance: relayed.leader, term: relayed.term };
-        if !self.believes(leader) {
-            return;
-        }
-        self.relay.vouch = Some(Vouch { by: from, leader, at: self.turn.now });
-        self.turn.timers.arm(Timer::LeaderSilence, self.turn.now + LEADER_SILENCE);
-        if !self.leadership.is_told_quorate() {
-            self.health.touch();
-        }
-        // A leader that is heard says it itself, and what comes around may be older.
-        if !hears_leader(&self.sight()) {
-            self.copies_told(relayed.copies);
-        }
-        self.warnings.note_told(&sight!(self), &mut self.turn, relayed.warnings);
-        self.hand_on();
-        if let Some(update) = relayed.update {
-            let before = self.health.view().epoch;
-            self.health_pushed(update);
-            if self.health.view().epoch > before {
-                // Its next question is its acknowledgement.
-                self.turn.timers.arm(Timer::Relay, self.turn.now);
-            }
-        }
-        self.requests.look_again();
-    }
-
-    /// Whether a leader that a voter names is, or now becomes, the one that this node knows.
-    fn believes(&mut self, leader: Leader) -> bool {
-        match self.leadership.leader() {
-            Some(known) if known == leader => true,
-            Some(known) if leader.term <= known.term => false,
-            _ if !self.may_lead(leader.instance, leader.term) => false,
-            _ => {
-                self.leader_changed(Some(leader));
-                true
-            }
-        }
-    }
-
-    /// The leader says that it does not hear this node.
-    pub(crate) fn unheard_by_leader(&mut self) {
-        if !self.is_cut_off() {
-            self.turn.timers.arm(Timer::Relay, self.turn.now);
-        }
-        self.relay.unheard = Some(self.turn.now);
-    }
-
-    /// A voter passes on what nodes that are cut off have acknowledged.
-    pub(crate) fn acknowledged_through(&mut self, from: Instance, pong: &Pong) {
-        let voter = self.health.member(from).is_some_and(|member| member.role() == Role::Voter);
-        let newest = self.health.view().epoch;
-        for RelayedAcknowledgement { instance, epoch } in
-            pong.acknowledged.iter().take(limits::RELAYED).filter(|_| voter)
-        {
-            if *instance != from && *epoch <= newest && self.health.member(*instance).is_some() {
-                self.push.acknowledge(*instance, *epoch);
-                self.goes_around(*instance, from);
-            }
-        }
-    }
-
-    /// A member answered a ping of this leader: both ways are open.
-    pub(crate) fn answers_itself(&mut self, member: Instance) {
-        self.relay.around.remove(&member);
-    }
-
-    fn goes_around(&mut self, member: Instance, via: Instance) {
-        let now = self.turn.now;
-        self.relay.around.retain(|_, around| now.since(around.last) < LEADER_SILENCE);
-        let new = Around { via, since: now, last: now };
-        let around = self.relay.around.entry(member).or_insert(new);
-        (around.via, around.last) = (via, now);
-    }
-
-    /// As leader: the members to which the link is cut.
-    pub(crate) fn cut_link_reasons(&self, now: Moment) -> impl Iterator<Item = Reason> {
-        let around = self.relay.around.iter().filter(|_| self.sight().leads());
-        let around = around.filter(move |(_, around)| now.since(around.last) < LEADER_SILENCE);
-        // Who is counted out is pinged seldom and asks around for that, also for a moment when it counts again; and a copy is kept out.
-        let around = around.filter(move |(member, around)| {
-            self.health.member(**member).is_some_and(|it| it.state() == MemberState::Alive)
-                && now.since(around.since) >= SURE
-                && !self.warnings.runs_twice_somewhere(now, **member)
-        });
-        around.map(|(member, around)| {
-            let (name, via) = (self.health.name(*member), self.health.name(around.via));
-            no_link(self.config.name.as_str(), name, true, &via, around.since)
-        })
-    }
+fn is_voter(sight: &Sight<'_>, instance: Instance) -> bool {
+    sight.health.member(instance).is_some_and(|member| member.role() == Role::Voter)
 }
 
 /// The link between this node and another is cut, of which one leads: this node, or the other.

@@ -5,7 +5,7 @@
 
 use crate::campaign::Campaign;
 use crate::leadership::Leader;
-use crate::pings::Push;
+use crate::pings::health::Push;
 use crate::pings::relay::Relay;
 use crate::requests::Origin;
 use crate::sight::Sight;

@@ -1,0 +1,80 @@
+//! Pings and their answers: which rooms hear of each, in which order; and the table of what rides on them.
+
+use crate::node::Node;
+use crate::pings::bare::pong;
+use crate::pings::rider::Rider;
+use crate::sight::sight;
+use quorate_proto::{EnvelopeBody, FrameKind, Instance, Ping, Pong};
+
+/// What rides on pings, in the order in which it is taken.
+macro_rules! riders {
+    ($node:expr) => {
+        [&mut $node.push as &mut dyn Rider, &mut $node.relay, &mut $node.copies]
+    };
+}
+
+impl Node {
+    /// A round of pings is due.
+    pub(super) fn ping_round(&mut self) {
+        let resigned = self.campaign.resigned_in(&self.sight());
+        self.pings.due(&sight!(self), &mut self.turn, resigned, &mut riders!(self));
+    }
+
+    /// The leader tells everybody who lacks the newest epoch, at once.
+    pub(crate) fn push_news(&mut self) {
+        let sight = sight!(self);
+        if let Some(lacking) = self.push.news(&sight) {
+            self.pings.ping_members(&sight, &mut self.turn, lacking, &mut riders!(self));
+        }
+    }
+
+    /// It may be time to ask a voter about the leader.
+    pub(super) fn ask_around(&mut self) {
+        if let Some(voter) = self.relay.whom_to_ask(&sight!(self), &mut self.turn) {
+            let number = self.pings.ask(&sight!(self), &mut self.turn, voter);
+            self.relay.has_asked(voter, number);
+        }
+    }
+
+    /// A ping came in: take what it brings, answer with what this node has.
+    pub(super) fn pinged(&mut self, from: Instance, mut ping: Ping) {
+        if self.genesis != Some(ping.genesis) {
+            self.turn.counters.frames_fenced += 1;
+            return;
+        }
+        self.campaign.pinged(&sight!(self), &mut self.turn, from, &ping);
+        self.hand_on();
+        // By what this node knew of the leader when it was asked.
+        let relayed =
+            self.relay.vouch_for_leader(&sight!(self), &self.copies, &self.warnings, from, &ping);
+        if ping.leader == Some(from) && self.leader_pinged(from, ping.term) {
+            self.evidence.leaders_ping(&mut self.turn, from, ping.number);
+            self.leadership.has_applied(ping.applied);
+            for at in 0..riders!(self).len() {
+                riders!(self)[at].take(&sight!(self), &mut self.turn, &mut ping);
+                self.hand_on();
+            }
+        }
+        let sight = sight!(self);
+        let mut pong = Pong { relayed, ..pong(&sight, ping.number) };
+        for rider in riders!(self) {
+            rider.answer(&sight, from, &mut pong);
+        }
+        self.send_control(from, FrameKind::Pong, ping.number, EnvelopeBody::Pong(pong));
+    }
+
+    /// An answer came in: it acknowledges what rode on the ping.
+    pub(super) fn ponged(&mut self, from: Instance, pong: Pong) {
+        if self.health.member(from).is_none() {
+            return;
+        }
+        let mut answer = self.pings.answered(&sight!(self), from, pong);
+        for at in 0..riders!(self).len() {
+            riders!(self)[at].acknowledged(&sight!(self), &mut self.turn, &mut answer);
+            self.hand_on();
+        }
+        if self.sight().leads() {
+            self.epoch_acknowledged();
+        }
+    }
+}

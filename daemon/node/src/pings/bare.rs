@@ -1,0 +1,32 @@
+//! What a ping and its answer say of their sender before anything rides on them.
+//!
+//! Knows nothing of whom they go to.
+
+use crate::sight::Sight;
+use quorate_proto::{Ping, Pong};
+
+/// A ping of this node.
+pub(crate) fn ping(sight: &Sight<'_>, number: u64) -> Ping {
+    let leader = sight.leadership.leader();
+    let (applied, state_hash) = sight.state();
+    Ping {
+        number,
+        genesis: sight.genesis.unwrap_or_default(),
+        term: leader.map_or(0, |leader| leader.term),
+        leader: leader.map(|leader| leader.instance),
+        epoch: sight.health.view().epoch,
+        applied,
+        state_hash,
+        ..Ping::default()
+    }
+}
+
+/// An answer of this node.
+pub(crate) fn pong(sight: &Sight<'_>, number: u64) -> Pong {
+    Pong {
+        number,
+        term: sight.own_term(),
+        leader: sight.followed().map(|leader| leader.instance),
+        ..Pong::default()
+    }
+}
