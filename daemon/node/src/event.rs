@@ -5,7 +5,8 @@
 //! 2. carry out everything else in the order given. Nothing in the list has to wait for a `Persist` in the
 //!    same list: what must wait for the disk is put out only after its `Persisted` came in.
 
-use crate::requests::large_reads::LargeRead;
+use crate::client::{ClientReply, ClientRequest, ForwardFailure};
+use crate::large_read::LargeRead;
 use crate::told::Event;
 use bytes::Bytes;
 use quorate_consensus::LogRecord;
@@ -13,8 +14,8 @@ pub use quorate_membership::OwnSlot;
 use quorate_meta::Meta;
 use quorate_proto::{
     DialFailure, ForwardAnswer, ForwardRequest, Founded, FoundingState, Frame, Generation,
-    GenesisId, HealthDelta, HealthEpoch, HealthView, Instance, KvRequest, KvResponse, Lane, Moment,
-    NodeKey, RaftMessage, Refusal, Session, SessionEnd, SnapshotMetadata,
+    GenesisId, HealthDelta, HealthView, Instance, Lane, Moment, NodeKey, RaftMessage, Session,
+    SessionEnd, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -73,37 +74,6 @@ pub enum Input {
     DiskFull(bool),
     /// The process is asked to stop: hand over leadership, say goodbye, then `Output::Stopped`.
     Stop,
-}
-
-/// What a local client can ask a node.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
-pub enum ClientRequest {
-    /// A request to a keyspace. A `Range` with `serializable` is answered from this node's own replica.
-    Kv(KvRequest),
-    /// Wait until this node's applied epoch is at least this one; with `all_live`, until every live node
-    /// has acknowledged it.
-    WaitEpoch { epoch: HealthEpoch, all_live: bool },
-}
-
-/// What a local client is told.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ClientReply {
-    /// The keyspace's answer, header filled in.
-    Kv(KvResponse),
-    /// The epoch asked for is reached; this is the newest that qualifies.
-    Epoch(HealthEpoch),
-    /// No.
-    Refused(Refusal),
-}
-
-/// Why a forwarded request has no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ForwardFailure {
-    /// It never left this node.
-    NotSent,
-    /// It may have reached the other node.
-    Lost,
 }
 
 /// Something that must be durable before the node relies on it.

@@ -4,7 +4,8 @@
 //! what the asked one makes of it (`duties/admission.rs`).
 
 use crate::boot::NodeConfig;
-use crate::event::{ForwardFailure, Output};
+use crate::client::ForwardFailure;
+use crate::event::Output;
 use crate::news::News;
 use crate::sight::Sight;
 use crate::timers::Timer;

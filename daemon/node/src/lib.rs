@@ -7,8 +7,10 @@
 //!
 //! Knows nothing of sockets, files, threads, clocks or OS randomness.
 
+mod answers;
 mod boot;
 mod campaign;
+mod client;
 mod clones;
 mod copies;
 mod cores;
@@ -20,6 +22,7 @@ mod groups;
 mod handover;
 mod health;
 mod join;
+mod large_read;
 mod leadership;
 mod malformed;
 mod names;
@@ -43,10 +46,12 @@ mod warnings;
 mod whereabouts;
 
 pub use boot::{Boot, MadeOn, NodeConfig, RecoveredLog};
+pub use client::{ClientReply, ClientRequest, ForwardFailure};
 pub use disk::{DiskStep, disk_steps};
-pub use event::{ClientReply, ClientRequest, ForwardFailure, Input, Output, OwnSlot, Write};
+pub use event::{Input, Output, OwnSlot, Write};
+pub use large_read::{Answered, Asker, LargeRead};
 pub use node::{Node, Vitals};
 pub use pings::{PING_CLASSES, PingTimes};
-pub use requests::{Answered, Asker, LargeRead, Refusals};
+pub use requests::Refusals;
 pub use status::{Margin, Opinion, Reason, State, Status};
 pub use told::{About, Event, Host};

@@ -3,7 +3,8 @@
 //! Time stands still unless a trial lets it pass, and no write is durable before the trial says so. Lives are numbered
 //! from 1; the node under trial is 1, in a cluster whose founders are 1, or 1 to 3.
 
-use crate::event::{ClientReply, ClientRequest, Input, Output};
+use crate::client::{ClientReply, ClientRequest};
+use crate::event::{Input, Output};
 use crate::{Boot, Node, NodeConfig};
 use bytes::Bytes;
 use quorate_membership::Mode;

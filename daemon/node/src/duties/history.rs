@@ -69,7 +69,7 @@ fn to_forget(meta: &Meta) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::ClientReply;
+    use crate::client::ClientReply;
     use crate::trial::{PATIENCE, Trial, put_request, reply};
 
     /// Overwrites one key with a value of so many bytes.

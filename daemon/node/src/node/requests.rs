@@ -3,7 +3,7 @@
 //! Knows nothing of what becomes of a request.
 
 use super::Node;
-use crate::event::{ClientRequest, ForwardFailure};
+use crate::client::{ClientRequest, ForwardFailure};
 use crate::requests::{Origin, Ways, Work};
 use crate::sight::sight;
 use quorate_meta::AppliedResult;

@@ -3,7 +3,8 @@
 //! A forwarded request is never forwarded again, but by a voter for an origin without a link to the leader. As long as nothing was proposed it is asked elsewhere; a write whose
 //! answer is lost is of unknown fate. Knows nothing of how a leader serves.
 
-use crate::event::{ForwardFailure, Output};
+use crate::client::ForwardFailure;
+use crate::event::Output;
 use crate::news::News;
 use crate::requests::{Origin, Request, Requests, Stage, Ways, Work, in_own_term, work_of};
 use crate::sight::Sight;

@@ -3,14 +3,15 @@
 //! A request is in exactly one stage. As long as nothing was proposed it may be asked elsewhere; once a proposal
 //! may have happened and its answer is lost, the client is told just that. Every request ends at its deadline.
 
-use crate::event::{ClientReply, ClientRequest, Output};
+use crate::answers::{kv_refusal, put_header, too_large};
+use crate::client::{ClientReply, ClientRequest};
+use crate::event::Output;
 use crate::groups::Group;
 use crate::news::News;
-use crate::requests::serve::{kv_refusal, put_header};
 use crate::sight::Sight;
 use crate::turn::Turn;
 use quorate_proto::{
-    ForwardAnswer, KvError, KvRequest, Message as _, Moment, Refusal, RefusalCode, forward_answer,
+    ForwardAnswer, KvRequest, Message as _, Moment, Refusal, RefusalCode, forward_answer,
     kv_request, limits,
 };
 
@@ -18,32 +19,24 @@ pub(crate) mod forwarding;
 pub(crate) mod large_reads;
 pub(crate) mod quota;
 mod refusals;
+mod request;
 pub(crate) mod serve;
+mod serving;
 mod table;
 #[cfg(test)]
 mod tests;
 mod waits;
 mod ways;
 
-pub use large_reads::{Answered, Asker, LargeRead};
 pub use refusals::Refusals;
-pub(crate) use table::{Origin, Place, Request, Requests, Stage, Work, work_of};
+pub(crate) use request::{Origin, Place, Request, Stage, Work, work_of};
+pub(crate) use table::Requests;
 pub(crate) use ways::Ways;
 
 /// What a node that stops says to whom nothing was done for.
 fn stopping() -> Refusal {
     let text = "this node is stopping and has not done it; ask another".to_owned();
     Refusal { code: RefusalCode::Stopping.into(), detail: 0, text }
-}
-
-/// An answer that no frame between nodes carries. Of a write it must be said that it happened.
-pub(crate) fn too_large(written: bool) -> Refusal {
-    let mut refusal = kv_refusal(KvError::AnswerTooLarge);
-    if written {
-        refusal.code = RefusalCode::DoneTooLarge.into();
-        refusal.text = format!("the write was done, but: {}", refusal.text);
-    }
-    refusal
 }
 
 impl Requests {

@@ -94,7 +94,7 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::ClientReply;
+    use crate::client::ClientReply;
     use crate::trial::{PATIENCE, Trial, put_request, reply};
     use quorate_proto::{
         Compare, DeleteRangeRequest, ReasonCode, RequestOp, TxnRequest, kv_request, request_op,

@@ -3,6 +3,7 @@
 //! A read is served from the own state once a majority has confirmed the leadership after the read came in
 //! (ReadIndex); reads of one turn share one round. raft may drop a read round silently, so it is repeated.
 
+use crate::answers::kv_refusal;
 use crate::event::Output;
 use crate::groups::Group;
 use crate::news::News;
@@ -15,48 +16,13 @@ use bytes::Bytes;
 use quorate_consensus::ProposeError;
 use quorate_meta::{AdmitRefusal, AppliedResult};
 use quorate_proto::{
-    Admitted, Command, CommandBody, HealthEpoch, KvError, KvRequest, KvResponse, Refusal,
-    RefusalCode, ResponseHeader, forward_answer, kv_response,
+    Admitted, Command, CommandBody, HealthEpoch, KvRequest, Refusal, RefusalCode, ResponseHeader,
+    forward_answer,
 };
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// After this long a read round that raft may have dropped is started again.
 const READ_REPEAT: Duration = Duration::from_millis(150);
-
-/// What the leader has in hand.
-#[derive(Debug, Default)]
-pub(crate) struct Serving {
-    /// Encoded commands for the next proposal, with their tickets.
-    batch: Vec<(u64, Bytes)>,
-    /// Ticket of a proposed command -> request.
-    proposed: BTreeMap<u64, u64>,
-    /// Requests that wait for the next read round.
-    fresh_reads: Vec<u64>,
-    /// Read rounds under way: ticket -> requests.
-    rounds: BTreeMap<u64, Vec<u64>>,
-    /// Confirmed reads that wait for the state to reach the index.
-    confirmed: Vec<(u64, Vec<u64>)>,
-    /// Requests that wait for an epoch.
-    waits: Vec<u64>,
-}
-
-impl Serving {
-    /// Whether a request waits here for something that only a leader can do. Proposed ones are settled by the log.
-    fn holds_requests(&self) -> bool {
-        let reads = self.fresh_reads.len() + self.rounds.len() + self.confirmed.len();
-        reads + self.batch.len() + self.waits.len() > 0
-    }
-}
-
-/// A keyspace error as it travels.
-pub(crate) fn kv_refusal(error: KvError) -> Refusal {
-    Refusal {
-        code: RefusalCode::Kv.into(),
-        detail: u32::try_from(i32::from(error)).unwrap_or(0),
-        text: error.text().to_owned(),
-    }
-}
 
 impl Requests {
     /// This node leads: takes a request in hand.
@@ -361,21 +327,6 @@ impl Requests {
 fn admitted(sight: &Sight<'_>, epoch: HealthEpoch) -> Admitted {
     let leader = Some(sight.config.instance);
     Admitted { founded: sight.founding.state().founded.clone(), epoch, leader }
-}
-
-/// Completes the header of an answer, whose revision stays.
-pub(crate) fn put_header(mut response: KvResponse, of: ResponseHeader) -> KvResponse {
-    let header = match &mut response.response {
-        Some(kv_response::Response::Range(range)) => &mut range.header,
-        Some(kv_response::Response::Put(put)) => &mut put.header,
-        Some(kv_response::Response::DeleteRange(delete)) => &mut delete.header,
-        Some(kv_response::Response::Txn(txn)) => &mut txn.header,
-        Some(kv_response::Response::Compact(compact)) => &mut compact.header,
-        None => return response,
-    };
-    let revision = header.map_or(0, |header| header.revision);
-    *header = Some(ResponseHeader { revision, ..of });
-    response
 }
 
 fn admit_refusal(refusal: &AdmitRefusal) -> Refusal {

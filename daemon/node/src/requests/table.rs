@@ -1,127 +1,14 @@
-//! The table of requests at their origin: who asked, what for, how far each is, and how many of each kind there may be.
+//! The table of requests at their origin, and how many of each kind there may be.
 //!
-//! A request is in exactly one stage. Each kind of asker has places of its own, so that neither local waits nor local requests
-//! take those of other nodes. Knows nothing of leaders, answers or how a request is moved on.
+//! Knows nothing of leaders, answers or how a request is moved on.
 
 use crate::requests::quota::Quota;
 use crate::requests::refusals::Refusals;
-use crate::requests::serve::Serving;
+use crate::requests::request::{Origin, Place, Request, Stage, Work};
+use crate::requests::serving::Serving;
 use crate::status::Bound;
-use quorate_meta::Meta;
-use quorate_proto::{Admit, GenesisId, HealthEpoch, Instance, KvRequest, Moment, RaftId, raft_id};
+use quorate_proto::{GenesisId, HealthEpoch, Instance, Moment, RaftId, raft_id};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Local reads and writes under way at a time. A fleet's own programs need tens; a thousand clients with several each fit.
-const LOCAL_REQUESTS: usize = 8_192;
-/// Local waits for an epoch at a time. They may last for an hour, so they have places apart.
-pub(super) const LOCAL_WAITS: usize = 1_024;
-/// Requests of other nodes at a time. The transport lets fewer in; who asks to be let in is among them.
-const PEER_REQUESTS: usize = 1_024;
-
-/// Whose places a request takes. At the bound the asker is told that this node is busy, and the others go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    Local,
-    LocalWait,
-    Peer,
-}
-
-impl Place {
-    pub(crate) const ALL: [Self; 3] = [Self::Local, Self::LocalWait, Self::Peer];
-
-    pub(crate) fn of(origin: Origin, work: &Work) -> Self {
-        match (origin, work) {
-            (Origin::Client(_), Work::WaitAll(_) | Work::WaitHere(_)) => Self::LocalWait,
-            (Origin::Client(_), _) => Self::Local,
-            (Origin::Forwarded(_) | Origin::Relayed(_) | Origin::Own(_), _) => Self::Peer,
-        }
-    }
-
-    pub(crate) fn bound(self) -> usize {
-        match self {
-            Self::Local => LOCAL_REQUESTS,
-            Self::LocalWait => LOCAL_WAITS,
-            Self::Peer => PEER_REQUESTS,
-        }
-    }
-
-    /// The word in metrics.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Local => "requests",
-            Self::LocalWait => "waits",
-            Self::Peer => "peer-requests",
-        }
-    }
-
-    /// What a refused asker is told is too many.
-    pub(crate) fn crowd(self) -> &'static str {
-        match self {
-            Self::Local => "requests of programs on this host are under way",
-            Self::LocalWait => "waits for an epoch are under way at this node",
-            Self::Peer => "requests of other nodes are under way at this node",
-        }
-    }
-}
-
-/// What is asked.
-#[derive(Debug, Clone)]
-pub(crate) enum Work {
-    Write(KvRequest),
-    Read(KvRequest),
-    Admit(Box<Admit>),
-    /// Until every live node has acknowledged the epoch.
-    WaitAll(HealthEpoch),
-    /// Until this node has seen the epoch.
-    WaitHere(HealthEpoch),
-}
-
-/// Who gets the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Origin {
-    Client(u64),
-    /// Another node, which asks this one as leader.
-    Forwarded(u64),
-    /// Another node without a link to the leader: this one may ask the leader for it.
-    Relayed(u64),
-    /// This node's own half that asks to be let in: it leads, and admits itself.
-    Own(u64),
-}
-
-/// How far a request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Nobody to ask yet. `tried`: the leader and term that turned it away.
-    Waiting { tried: Option<(Instance, u64)> },
-    /// Asked of a leader, under a ticket of this ask's own: only its answer counts. `to` is the leader, or the voter in
-    /// between.
-    Forwarded { to: Instance, leader: Instance, ask: u64 },
-    /// This node leads and it is in hand: queued, read or waited for.
-    Here,
-    /// Proposed by this node in this term.
-    Proposed { term: u64 },
-}
-
-/// One request.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) origin: Origin,
-    pub(crate) work: Work,
-    pub(crate) deadline: Moment,
-    pub(crate) stage: Stage,
-}
-
-impl Request {
-    pub(crate) fn is_write(&self) -> bool {
-        matches!(self.work, Work::Write(_))
-    }
-
-    /// Whether it may have happened, or may happen yet, although nobody here can tell.
-    pub(super) fn is_of_unknown_fate(&self) -> bool {
-        let write = matches!(self.work, Work::Write(_) | Work::Admit(_));
-        write && matches!(self.stage, Stage::Proposed { .. } | Stage::Forwarded { .. })
-    }
-}
 
 /// All requests of this node.
 #[derive(Debug)]
@@ -339,11 +226,6 @@ impl Requests {
     pub(crate) fn answered(&mut self, ask: u64) -> Option<u64> {
         self.asks.remove(&ask)
     }
-}
-
-/// Sorts a keyspace request.
-pub(crate) fn work_of(request: KvRequest) -> Work {
-    if Meta::is_read_only(&request) { Work::Read(request) } else { Work::Write(request) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A write happens once: whom it is asked of, how often, and what its client is told when answers are lost.
 
-use crate::event::{ClientReply, ClientRequest, ForwardFailure, Input, Output};
+use crate::client::{ClientReply, ClientRequest, ForwardFailure};
+use crate::event::{Input, Output};
 use crate::trial::{
     PATIENCE, Trial, forwards, key, life, not_leader, put_request, raft_said, reply, withdrawn,
 };

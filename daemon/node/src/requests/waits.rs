@@ -67,8 +67,9 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
-    use crate::event::{ClientReply, ClientRequest, Input, Output};
-    use crate::requests::table::LOCAL_WAITS;
+    use crate::client::{ClientReply, ClientRequest};
+    use crate::event::{Input, Output};
+    use crate::requests::request::LOCAL_WAITS;
     use crate::trial::{PATIENCE, Trial, forwards, life, reply, withdrawn};
     use quorate_proto::{
         ForwardAnswer, ForwardRequest, HealthEpoch, ReasonCode, RefusalCode, WaitEpoch, Waited,

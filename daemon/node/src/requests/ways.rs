@@ -7,7 +7,7 @@ use crate::campaign::Campaign;
 use crate::leadership::Leader;
 use crate::pings::health::Push;
 use crate::pings::relay::Relay;
-use crate::requests::Origin;
+use crate::requests::request::Origin;
 use crate::sight::Sight;
 use quorate_proto::{ForwardRequest, HealthEpoch, Instance, forward_request};
 

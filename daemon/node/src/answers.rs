@@ -1,0 +1,39 @@
+//! Answers as they travel: an error of the keyspace as a refusal, and the header of an answer.
+//!
+//! Knows nothing of who asked.
+
+use quorate_proto::{KvError, KvResponse, Refusal, RefusalCode, ResponseHeader, kv_response};
+
+/// A keyspace error as it travels.
+pub(crate) fn kv_refusal(error: KvError) -> Refusal {
+    Refusal {
+        code: RefusalCode::Kv.into(),
+        detail: u32::try_from(i32::from(error)).unwrap_or(0),
+        text: error.text().to_owned(),
+    }
+}
+
+/// An answer that no frame between nodes carries. Of a write it must be said that it happened.
+pub(crate) fn too_large(written: bool) -> Refusal {
+    let mut refusal = kv_refusal(KvError::AnswerTooLarge);
+    if written {
+        refusal.code = RefusalCode::DoneTooLarge.into();
+        refusal.text = format!("the write was done, but: {}", refusal.text);
+    }
+    refusal
+}
+
+/// Completes the header of an answer, whose revision stays.
+pub(crate) fn put_header(mut response: KvResponse, of: ResponseHeader) -> KvResponse {
+    let header = match &mut response.response {
+        Some(kv_response::Response::Range(range)) => &mut range.header,
+        Some(kv_response::Response::Put(put)) => &mut put.header,
+        Some(kv_response::Response::DeleteRange(delete)) => &mut delete.header,
+        Some(kv_response::Response::Txn(txn)) => &mut txn.header,
+        Some(kv_response::Response::Compact(compact)) => &mut compact.header,
+        None => return response,
+    };
+    let revision = header.map_or(0, |header| header.revision);
+    *header = Some(ResponseHeader { revision, ..of });
+    response
+}

@@ -1,0 +1,34 @@
+//! What local clients ask a node, and what they are told; and why a question to another node has no answer.
+
+use quorate_proto::{HealthEpoch, KvRequest, KvResponse, Refusal};
+
+/// What a local client can ask a node.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
+pub enum ClientRequest {
+    /// A request to a keyspace. A `Range` with `serializable` is answered from this node's own replica.
+    Kv(KvRequest),
+    /// Wait until this node's applied epoch is at least this one; with `all_live`, until every live node
+    /// has acknowledged it.
+    WaitEpoch { epoch: HealthEpoch, all_live: bool },
+}
+
+/// What a local client is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientReply {
+    /// The keyspace's answer, header filled in.
+    Kv(KvResponse),
+    /// The epoch asked for is reached; this is the newest that qualifies.
+    Epoch(HealthEpoch),
+    /// No.
+    Refused(Refusal),
+}
+
+/// Why a forwarded request has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardFailure {
+    /// It never left this node.
+    NotSent,
+    /// It may have reached the other node.
+    Lost,
+}

@@ -1,0 +1,31 @@
+//! What the leader has in hand for others: commands for the next proposal, reads, waits.
+//!
+//! Knows nothing of how they are served (`serve.rs`).
+
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// What the leader has in hand.
+#[derive(Debug, Default)]
+pub(super) struct Serving {
+    /// Encoded commands for the next proposal, with their tickets.
+    pub(super) batch: Vec<(u64, Bytes)>,
+    /// Ticket of a proposed command -> request.
+    pub(super) proposed: BTreeMap<u64, u64>,
+    /// Requests that wait for the next read round.
+    pub(super) fresh_reads: Vec<u64>,
+    /// Read rounds under way: ticket -> requests.
+    pub(super) rounds: BTreeMap<u64, Vec<u64>>,
+    /// Confirmed reads that wait for the state to reach the index.
+    pub(super) confirmed: Vec<(u64, Vec<u64>)>,
+    /// Requests that wait for an epoch.
+    pub(super) waits: Vec<u64>,
+}
+
+impl Serving {
+    /// Whether a request waits here for something that only a leader can do. Proposed ones are settled by the log.
+    pub(super) fn holds_requests(&self) -> bool {
+        let reads = self.fresh_reads.len() + self.rounds.len() + self.confirmed.len();
+        reads + self.batch.len() + self.waits.len() > 0
+    }
+}
