@@ -1,7 +1,7 @@
-//! Who leads, as far as this node knows, and whether there is a quorum.
+//! Who leads, as far as this node knows, and what the local feed was told of the quorum.
 //!
-//! A replica knows its leader from Raft; any node knows it from the leader's own pings, or through a voter that has a link to it. `quorate`
-//! ends when these stop and no other leader appears. Knows nothing of why somebody is believed (`trust.rs`).
+//! A replica knows its leader from Raft; any node knows it from the leader's own pings, or through a voter that has a link to it. Knows
+//! nothing of why somebody is believed (`trust.rs`), nor whether there is a quorum (`pings/relay.rs`).
 
 use crate::timers::Timer;
 use crate::turn::Turn;

@@ -7,7 +7,6 @@
 mod admissions;
 mod birth;
 mod campaign;
-mod copies;
 mod cores;
 mod disk;
 mod duties;

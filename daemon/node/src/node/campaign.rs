@@ -3,40 +3,35 @@
 use crate::campaign::resign_if_unheard;
 use crate::node::Node;
 use crate::sight::sight;
-use quorate_proto::{Generation, Instance, RaftId, RaftMessage, raft_id};
+use quorate_proto::{Generation, Instance, RaftId, raft_id};
 
 impl Node {
-    pub(crate) fn campaign_on_evidence(&mut self) {
+    pub(super) fn campaign_on_evidence(&mut self) {
         self.campaign.is_due(&sight!(self), &mut self.turn);
         self.hand_on();
     }
 
-    pub(crate) fn campaign_if_alone(&mut self) {
+    pub(super) fn campaign_if_alone(&mut self) {
         self.campaign.begin_if_alone(&sight!(self), &mut self.turn);
         self.hand_on();
     }
 
-    pub(crate) fn leader_restarted(&mut self, instance: Instance, start: Generation) {
+    pub(super) fn leader_restarted(&mut self, instance: Instance, start: Generation) {
         self.campaign.restarted(&sight!(self), &mut self.turn, instance, start);
         self.hand_on();
     }
 
-    pub(crate) fn resign_if_unheard(&mut self) {
+    pub(super) fn resign_if_unheard(&mut self) {
         resign_if_unheard(&sight!(self), &mut self.turn);
         self.hand_on();
     }
 
     /// Hands leadership over, if this node leads.
-    pub(crate) fn hand_over_to(&mut self, successor: RaftId) {
+    pub(super) fn hand_over_to(&mut self, successor: RaftId) {
         if let Some(group) = self.group.as_mut().filter(|group| group.leads()) {
             group.transfer_to(successor);
             self.handover.begin(&mut self.turn);
         }
-    }
-
-    pub(crate) fn hear_of_handover(&mut self, message: &RaftMessage) {
-        let own_term = self.sight().own_term();
-        self.handover.hear(&mut self.turn, own_term, message);
     }
 
     /// The lease of a leader that is gone keeps this replica from voting for another no more.

@@ -17,7 +17,7 @@ impl Node {
         if std::mem::take(&mut self.turn.duties_due) {
             self.turn.timers.arm(Timer::Duties, self.turn.now + DUTIES);
             self.reconcile();
-            self.watch_copies();
+            self.copies.watch(&sight!(self));
             self.settle_admissions();
             self.look_at_duties(false);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 impl Node {
     /// The detector changed its mind about somebody.
-    pub(crate) fn verdict_changed(&mut self, opinion: &Opinion) {
+    pub(super) fn verdict_changed(&mut self, opinion: &Opinion) {
         self.evidence.judged(&sight!(self), &mut self.turn, opinion);
         self.hand_on();
         self.campaign.judged(&sight!(self), &mut self.turn, opinion);
@@ -26,7 +26,7 @@ impl Node {
     }
 
     /// A new view is here: on what its states rest, and who is no member any more.
-    pub(crate) fn note_states(&mut self) {
+    pub(super) fn note_states(&mut self) {
         self.evidence.note_states(&sight!(self), &mut self.turn);
         self.hand_on();
         let view = Arc::clone(self.health.view());

@@ -5,6 +5,7 @@ use crate::event::{Output, Write};
 use crate::groups::snapshots::Arrived;
 use crate::groups::{Group, Ways};
 use crate::node::Node;
+use crate::sight::sight;
 use crate::timers::Timer;
 use crate::told::Event;
 use crate::{RecoveredLog, duties};
@@ -105,15 +106,18 @@ impl Node {
             self.fence_stranger(from);
             return;
         }
-        self.hear_of_handover(&message);
+        let own_term = self.sight().own_term();
+        self.handover.hear(&mut self.turn, own_term, &message);
         let Some(group) = &mut self.group else { return };
         match group.receive(message) {
             Ok(()) => {}
-            Err(GuardError::LogLost { commit, .. }) => self.loss_suspected(commit),
-            Err(GuardError::PeerLost { had, has, .. }) => self.peer_lost(from, had, has),
+            Err(GuardError::LogLost { commit, .. }) => {
+                self.copies.loss_suspected(&sight!(self), &mut self.turn, commit);
+            }
+            Err(GuardError::PeerLost { had, has, .. }) => self.copies.peer_lost(from, had, has),
             Err(error) => {
                 if let GuardError::Contradiction(index) = error {
-                    self.contradicted(from, index);
+                    self.copies.contradicted(&sight!(self), &mut self.turn, from, index);
                 }
                 self.turn.counters.frames_guarded += 1;
                 tracing::debug!(?from, %error, "raft message refused");

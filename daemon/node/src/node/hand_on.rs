@@ -30,7 +30,7 @@ impl Node {
                 News::AsksItself { ticket, admit, deadline } => {
                     self.accept(Origin::Own(ticket), Work::Admit(admit), deadline);
                 }
-                News::LeaderByAnswer(leader) => self.vouched_for(leader),
+                News::LeaderByAnswer(leader) => self.trust.vouched_for(&sight!(self), leader),
                 News::LetIn(epoch) => self.turn.event(Event::LetIn { epoch }),
                 News::Warned(warning) => self.tell_warning(&warning),
                 News::Chosen(choice) => self.choose(choice),
@@ -87,7 +87,7 @@ impl Node {
 
     /// Asks somebody of the cluster to let this node in, unless it is in or a request is under way.
     pub(crate) fn ask_to_join(&mut self) {
-        let doubted = self.doubted();
+        let doubted = self.trust.doubted(&self.sight());
         let requests = &mut self.requests;
         self.join.ask(&sight!(self), &mut self.turn, doubted, || requests.new_ticket());
         self.hand_on();

@@ -26,7 +26,7 @@ impl Node {
 
     /// Somebody leads, as a ping or an answer has it. Whether that is believed.
     pub(crate) fn leader_pinged(&mut self, instance: Instance, term: u64) -> bool {
-        if !self.may_lead(instance, term) {
+        if !self.trust.may_lead(&self.sight(), instance, term) {
             self.fence_stranger(instance);
             return false;
         }

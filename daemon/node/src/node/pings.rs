@@ -21,7 +21,7 @@ impl Node {
     }
 
     /// The leader tells everybody who lacks the newest epoch, at once.
-    pub(crate) fn push_news(&mut self) {
+    pub(super) fn push_news(&mut self) {
         let sight = sight!(self);
         if let Some(lacking) = self.push.news(&sight) {
             self.pings.ping_members(&sight, &mut self.turn, lacking, &mut riders!(self));

@@ -45,11 +45,12 @@ impl Node {
         reasons.extend(self.other_voters_reasons());
         reasons.extend(self.counted_out_reason(now));
         reasons.extend(self.link_reason());
-        reasons.extend(self.cut_link_reasons(now));
+        let is_copied = |life| self.warnings.runs_twice_somewhere(self.turn.now, life);
+        reasons.extend(self.relay.cut_link_reasons(self.sight(), now, is_copied));
         reasons.extend(self.own_disk_reasons());
         reasons.extend(self.requests.quota_reason());
         reasons.extend(self.crowd_reasons(now));
-        reasons.extend(self.copy_reasons(now));
+        reasons.extend(self.copies.reasons(&self.sight(), now));
         without_what_is_explained(&mut reasons);
         reasons
     }
@@ -123,7 +124,7 @@ impl Node {
 
     /// Its only link to the leader is through another voter.
     fn link_reason(&self) -> Option<Reason> {
-        let via = self.health.name(self.relay()?);
+        let via = self.health.name(self.relay.relay(&self.sight())?);
         let leader = self.health.name(self.leadership.leader()?.instance);
         let me = &self.config.name;
         // Who is counted out is pinged seldom: that is no sign of a bad link.

@@ -1,9 +1,9 @@
-//! The second way to the leader: which rooms hear of what came over it, and what is asked of `pings/relay.rs`.
+//! What came over the second way to the leader (`pings/relay.rs`): which rooms hear of it, in which order.
 
 use crate::leadership::Leader;
 use crate::node::Node;
 use crate::sight::sight;
-use quorate_proto::{Instance, Moment, Reason, Relayed};
+use quorate_proto::{Instance, Relayed};
 
 impl Node {
     /// A voter that was asked names the leader, and passes on what this node lacks.
@@ -28,16 +28,7 @@ impl Node {
         self.requests.look_again();
     }
 
-    pub(crate) fn is_quorate(&self) -> bool {
+    pub(super) fn is_quorate(&self) -> bool {
         self.relay.is_quorate(&self.sight())
-    }
-
-    pub(crate) fn relay(&self) -> Option<Instance> {
-        self.relay.relay(&self.sight())
-    }
-
-    pub(crate) fn cut_link_reasons(&self, now: Moment) -> impl Iterator<Item = Reason> {
-        let is_copied = |instance| self.warnings.runs_twice_somewhere(self.turn.now, instance);
-        self.relay.cut_link_reasons(self.sight(), now, is_copied)
     }
 }

@@ -4,7 +4,8 @@
 //! Level-triggered, and pulled by the node that is cut off: as long as it does not hear the leader it asks one voter a
 //! round, with its own epoch. A voter that hears the leader itself answers with what the asker lacks, and what the
 //! asker has rides on the voter's next answer to the leader. Nothing goes over more than one voter: whoever is cut off
-//! vouches for nobody. Knows nothing of elections; a voter that is cut off follows its own replica there.
+//! vouches for nobody. So whether there is a quorum is known here: it ends when the leader is silent, nobody vouches for it,
+//! and no other leader appears. Knows nothing of elections; a voter that is cut off follows its own replica there.
 
 use crate::copies::Copies;
 use crate::leadership::{LEADER_SILENCE, Leader};
