@@ -1,7 +1,7 @@
 //! The names of snapshot files: by its name a snapshot counts, is still arriving, or was found damaged.
 
-use super::durable::ASIDE;
-use super::error::DiskError;
+use crate::disk::durable::ASIDE;
+use crate::disk::error::DiskError;
 use quorate_proto::SnapshotMetadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,29 +10,29 @@ use std::path::{Path, PathBuf};
 const DAMAGED: &str = ".damaged";
 
 /// Where snapshots of a life are.
-pub(super) fn directory(life: &Path) -> PathBuf {
+pub(crate) fn directory(life: &Path) -> PathBuf {
     life.join("snapshots")
 }
 
 /// Where a snapshot is received. A start removes what is left of it.
-pub(super) fn received(directory: &Path, file: u64) -> PathBuf {
+pub(crate) fn received(directory: &Path, file: u64) -> PathBuf {
     directory.join(format!("received-{file}{ASIDE}"))
 }
 
-pub(super) fn file_name(metadata: &SnapshotMetadata) -> String {
+pub(crate) fn file_name(metadata: &SnapshotMetadata) -> String {
     format!("snapshot-{:020}-{:020}", metadata.index, metadata.term)
 }
 
 /// A snapshot by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) index: u64,
-    pub(super) term: u64,
-    pub(super) path: PathBuf,
+pub(crate) struct Named {
+    pub(crate) index: u64,
+    pub(crate) term: u64,
+    pub(crate) path: PathBuf,
 }
 
 /// All snapshots that count, newest first.
-pub(super) fn list(directory: &Path) -> io::Result<Vec<Named>> {
+pub(crate) fn list(directory: &Path) -> io::Result<Vec<Named>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
@@ -51,7 +51,7 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<Named>> {
 }
 
 /// Removes what never counted and what was set aside at earlier starts.
-pub(super) fn clear_leftovers(directory: &Path) -> Result<(), DiskError> {
+pub(crate) fn clear_leftovers(directory: &Path) -> Result<(), DiskError> {
     let clear = || -> io::Result<()> {
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();
@@ -66,7 +66,7 @@ pub(super) fn clear_leftovers(directory: &Path) -> Result<(), DiskError> {
 }
 
 /// Takes a damaged file out of the count; it stays until the next start.
-pub(super) fn set_aside(path: &Path) -> Result<(), DiskError> {
+pub(crate) fn set_aside(path: &Path) -> Result<(), DiskError> {
     let mut to = path.as_os_str().to_owned();
     to.push(DAMAGED);
     std::fs::rename(path, &to).map_err(|error| DiskError::io("set aside", path, error))

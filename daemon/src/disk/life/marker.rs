@@ -3,15 +3,15 @@
 //!
 //! One line of text, for people too: `quorate genesis GENESIS-ID checksum CRC`.
 
-use super::durable;
-use super::error::DiskError;
-use super::files::Files;
+use crate::disk::durable;
+use crate::disk::error::DiskError;
+use crate::disk::files::Files;
 use quorate_proto::{ClusterName, GenesisId};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where the marker of a cluster lies.
-pub(super) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
+pub(crate) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
     birth_dir.join(cluster.as_str())
 }
 
@@ -19,7 +19,7 @@ pub(super) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
 ///
 /// # Errors
 /// When there is one but it cannot be read: a host that may have been in a cluster is not fresh.
-pub(super) fn read(
+pub(crate) fn read(
     birth_dir: &Path,
     cluster: &ClusterName,
 ) -> Result<Option<GenesisId>, DiskError> {
@@ -37,7 +37,7 @@ pub(super) fn read(
 }
 
 /// Writes the marker durably.
-pub(super) fn write(
+pub(crate) fn write(
     files: &dyn Files,
     birth_dir: &Path,
     cluster: &ClusterName,

@@ -4,8 +4,8 @@
 //! next start of the owner; `quorate reset` and `quorate check-config`, which root may run, take on the owner's rights first, so
 //! that a link in the data leads nowhere that the owner could not go anyway.
 
-use super::error::DiskError;
-use super::presence::exists;
+use crate::disk::error::DiskError;
+use crate::disk::presence::exists;
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 use std::fs::Metadata;

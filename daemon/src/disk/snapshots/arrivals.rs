@@ -4,12 +4,12 @@
 //! When the connection is lost the file stays for a while, so that the sender can go on where it was. Every way out
 //! other than that removes it, and so does a start.
 
-use super::durable::fatal;
-use super::files::{Files as _, Machine};
-use super::snapshot_file::{Owner, Pieces, SnapshotReader, SnapshotWriter};
-use super::snapshot_names::{file_name, received};
-use super::snapshot_source::unstamped;
-use super::spare::is_full;
+use super::file::{Owner, Pieces, SnapshotReader, SnapshotWriter};
+use super::names::{file_name, received};
+use super::source::unstamped;
+use crate::disk::durable::fatal;
+use crate::disk::files::{Files as _, Machine};
+use crate::disk::log::spare::is_full;
 use quorate_proto::{GenesisId, Instance, SnapshotMetadata};
 use quorate_transport::{SnapshotPart, SnapshotPosition};
 use std::collections::BTreeMap;
@@ -125,7 +125,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Arrivals {
-    pub(super) fn new(directory: PathBuf, instance: Instance) -> Self {
+    pub(crate) fn new(directory: PathBuf, instance: Instance) -> Self {
         let (senders, to_come) = (Mutex::default(), Mutex::default());
         Self { directory, instance, senders, files: AtomicU64::new(0), to_come }
     }

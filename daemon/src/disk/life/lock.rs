@@ -3,7 +3,7 @@
 //! Invariant: nothing is opened, let alone emptied, through a link: who may write in the directory could point it at a file of somebody
 //! else. Knows nothing of what is locked.
 
-use super::error::DiskError;
+use crate::disk::error::DiskError;
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};

@@ -4,13 +4,13 @@
 //! gets that name when raft has taken it (`writer.rs`).
 
 use super::arrivals::Arrivals;
-use super::data_dir::DataDir;
-use super::durable::fatal;
-use super::files::{Files, sync_directory};
-use super::snapshot_file::{self, Owner};
-use super::snapshot_names::{directory, file_name, list, received};
-use super::snapshot_source::SnapshotSource;
-use super::spare::is_full;
+use super::file::{self, Owner};
+use super::names::{directory, file_name, list, received};
+use super::source::SnapshotSource;
+use crate::disk::durable::fatal;
+use crate::disk::files::{Files, sync_directory};
+use crate::disk::life::data_dir::DataDir;
+use crate::disk::log::spare::is_full;
 use bytes::Bytes;
 use quorate_proto::{GenesisId, Instance, SnapshotMetadata};
 use std::io;
@@ -110,14 +110,14 @@ pub(crate) fn of(dir: &DataDir) -> PathBuf {
 
 /// Makes a snapshot durable, then removes what is older than the newest two. A failed write or sync other than
 /// "no space" ends the process.
-pub(super) fn keep(
+pub(crate) fn keep(
     directory: &Path,
     owner: Owner,
     metadata: &SnapshotMetadata,
     chunks: impl Iterator<Item = Bytes>,
 ) -> Result<(), String> {
     let path = directory.join(file_name(metadata));
-    match snapshot_file::write(&path, owner, metadata, chunks) {
+    match file::write(&path, owner, metadata, chunks) {
         Ok(()) => {}
         Err(error) if is_full(&error) || error.kind() == io::ErrorKind::InvalidInput => {
             return Err(format!("snapshot {} was not kept: {error}", path.display()));
@@ -129,7 +129,7 @@ pub(super) fn keep(
 }
 
 /// Removes what is older than the newest two.
-pub(super) fn prune(directory: &Path) {
+pub(crate) fn prune(directory: &Path) {
     let prune = || -> io::Result<()> {
         for old in list(directory)?.into_iter().skip(KEPT) {
             match std::fs::remove_file(old.path) {
@@ -147,7 +147,7 @@ pub(super) fn prune(directory: &Path) {
 }
 
 /// Gives a snapshot that was received aside the name under which it counts, then removes what is older than the newest two.
-pub(super) fn count_received(
+pub(crate) fn count_received(
     files: &dyn Files,
     directory: &Path,
     file: u64,

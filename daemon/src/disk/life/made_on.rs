@@ -5,7 +5,7 @@
 //! Only guesses hang on it: it is not synced, and what cannot be read tells nothing. A life that remembers none, of an
 //! earlier version, takes the number of the machine on which it starts. A copy of a whole machine has the number too.
 
-use super::durable::{seal, unseal, write_unsynced};
+use crate::disk::durable::{seal, unseal, write_unsynced};
 use quorate_node::MadeOn;
 use quorate_proto::ClusterName;
 use std::io;

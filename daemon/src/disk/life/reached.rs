@@ -5,9 +5,9 @@
 //! Invariant: it is written behind what it tells of, so that it never says too much; it may say too little.
 //! Damage beyond the place may be a write that a crash cut short; damage before it is not.
 
-use super::durable;
-use super::error::DiskError;
-use super::files::Files;
+use crate::disk::durable;
+use crate::disk::error::DiskError;
+use crate::disk::files::Files;
 use quorate_proto::{ClusterName, Generation, Instance};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,26 +16,26 @@ const MARK: &[u8; 8] = b"qreach01";
 
 /// One note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reached {
+pub(crate) struct Reached {
     /// The disk life that it is about.
-    pub(super) instance: Instance,
+    pub(crate) instance: Instance,
     /// A start that this life has begun.
-    pub(super) generation: Generation,
+    pub(crate) generation: Generation,
     /// Place in its log.
-    pub(super) end: LogPlace,
+    pub(crate) end: LogPlace,
 }
 
 /// A place in a log. The least one, all zero, is that of a log that was never begun.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct LogPlace {
+pub(crate) struct LogPlace {
     /// Number of the segment, from 1.
-    pub(super) segment: u64,
+    pub(crate) segment: u64,
     /// Bytes in it.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
 }
 
 /// Where the note lies: a dot is in no cluster's name, so no marker has this one.
-pub(super) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
+pub(crate) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
     birth_dir.join(format!("{cluster}.reached"))
 }
 
@@ -44,7 +44,7 @@ pub(super) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
 ///
 /// # Errors
 /// When the disk does not let it be read.
-pub(super) fn read(
+pub(crate) fn read(
     birth_dir: &Path,
     cluster: &ClusterName,
     instance: Instance,
@@ -65,7 +65,7 @@ pub(super) fn read(
 }
 
 /// Replaces the note durably.
-pub(super) fn write(
+pub(crate) fn write(
     files: &dyn Files,
     birth_dir: &Path,
     cluster: &ClusterName,

@@ -16,17 +16,17 @@ pub(crate) enum Completed {
 
 /// Where the disk tells it; shared by the writer and the maker of spares.
 #[derive(Clone)]
-pub(super) struct Report(Arc<Mutex<Callback>>);
+pub(crate) struct Report(Arc<Mutex<Callback>>);
 
 /// Called on the disk's threads; must not block.
 pub(crate) type Callback = Box<dyn Fn(Completed) + Send>;
 
 impl Report {
-    pub(super) fn new(report: Callback) -> Self {
+    pub(crate) fn new(report: Callback) -> Self {
         Self(Arc::new(Mutex::new(report)))
     }
 
-    pub(super) fn tell(&self, completed: Completed) {
+    pub(crate) fn tell(&self, completed: Completed) {
         (self.0.lock().unwrap_or_else(PoisonError::into_inner))(completed);
     }
 }

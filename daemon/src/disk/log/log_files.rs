@@ -4,13 +4,13 @@
 //! Invariant: what is handed on is durable. A process that was killed leaves writes and names that this one reads and that the
 //! next power cut would take away.
 
-use super::durable::unseal;
-use super::error::DiskError;
-use super::files::{Files, WritableFile};
-use super::identity::Identity;
-use super::presence::exists;
-use super::reached::LogPlace;
 use super::segments::{Current, Layout, STORE, STORE_MARK, file_name, number_of};
+use crate::disk::durable::unseal;
+use crate::disk::error::DiskError;
+use crate::disk::files::{Files, WritableFile};
+use crate::disk::life::identity::Identity;
+use crate::disk::life::reached::LogPlace;
+use crate::disk::presence::exists;
 use quorate_consensus::log_codec::fold::LogFold;
 use quorate_consensus::log_codec::{Contents, Corruption, SegmentHead, read_last, read_sealed};
 use quorate_proto::GenesisId;
@@ -21,17 +21,17 @@ use std::path::{Path, PathBuf};
 
 /// A log as its files have it.
 #[derive(Debug, Default)]
-pub(super) struct LogFiles {
+pub(crate) struct LogFiles {
     /// What the records of each group mean together.
-    pub(super) folds: BTreeMap<u32, LogFold>,
+    pub(crate) folds: BTreeMap<u32, LogFold>,
     /// For appending.
-    pub(super) layout: Layout,
+    pub(crate) layout: Layout,
     /// The torn tail that was cut, for the journal.
-    pub(super) cut: Option<(PathBuf, Range<u64>)>,
+    pub(crate) cut: Option<(PathBuf, Range<u64>)>,
 }
 
 /// Reads the log of a life, which must reach to `reached`. An empty answer means that none was ever begun.
-pub(super) fn read(
+pub(crate) fn read(
     files: &dyn Files,
     life: &Path,
     identity: &Identity,

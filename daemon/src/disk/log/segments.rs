@@ -4,11 +4,11 @@
 //! group, is synced; so the segments before it can go as soon as no entry in them is needed.
 //! Knows the fold's outline (hard state, position, highest index), not what an entry means.
 
-use super::durable;
-use super::files::{Files, WritableFile};
-use super::reached::LogPlace;
 use super::spare::{self, Spare, SpareMaker};
 use super::times;
+use crate::disk::durable;
+use crate::disk::files::{Files, WritableFile};
+use crate::disk::life::reached::LogPlace;
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::{ALIGN, Chain, HEAD, SegmentHead, encode_batch};
 use quorate_proto::{GenesisId, HardState, Instance};
@@ -19,66 +19,66 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The only group so far.
-pub(super) const META: u32 = 0;
+pub(crate) const META: u32 = 0;
 
 /// How large segments are made.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SegmentSizes {
+pub(crate) struct SegmentSizes {
     /// The first: small, so that a birth does not wait for zeroes.
-    pub(super) first: u64,
+    pub(crate) first: u64,
     /// All others: large enough that making one is rare, small enough that freeing whole ones keeps the disk
     /// within a few times the live log.
-    pub(super) next: u64,
+    pub(crate) next: u64,
 }
 
 impl SegmentSizes {
     /// What ships.
-    pub(super) const SHIPPED: Self = Self { first: 1024 * 1024, next: 16 * 1024 * 1024 };
+    pub(crate) const SHIPPED: Self = Self { first: 1024 * 1024, next: 16 * 1024 * 1024 };
 }
 
 /// Name of the file that says which cluster this log belongs to (GENESIS rule 15).
-pub(super) const STORE: &str = "store";
-pub(super) const STORE_MARK: &[u8; 8] = b"qstore01";
+pub(crate) const STORE: &str = "store";
+pub(crate) const STORE_MARK: &[u8; 8] = b"qstore01";
 
 /// The file name of a segment.
-pub(super) fn file_name(number: u64) -> String {
+pub(crate) fn file_name(number: u64) -> String {
     format!("log-{number:020}")
 }
 
 /// The segment number of a file name.
-pub(super) fn number_of(name: &str) -> Option<u64> {
+pub(crate) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix("log-")?;
     (digits.len() == 20).then(|| digits.parse().ok()).flatten()
 }
 
 /// What every segment head repeats about a group.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct GroupHead {
-    pub(super) hard_state: HardState,
+pub(crate) struct GroupHead {
+    pub(crate) hard_state: HardState,
     /// Position of the last `Reset` or `Compacted`.
-    pub(super) base: (u64, u64),
+    pub(crate) base: (u64, u64),
 }
 
 /// The segment that is being written.
 #[derive(Debug)]
-pub(super) struct Current {
-    pub(super) file: Box<dyn WritableFile>,
-    pub(super) head: SegmentHead,
-    pub(super) chain: Chain,
+pub(crate) struct Current {
+    pub(crate) file: Box<dyn WritableFile>,
+    pub(crate) head: SegmentHead,
+    pub(crate) chain: Chain,
 }
 
 /// What is known of a log's files between writes; recovery builds it.
 #[derive(Debug, Default)]
-pub(super) struct Layout {
-    pub(super) current: Option<Current>,
-    pub(super) groups: BTreeMap<u32, GroupHead>,
+pub(crate) struct Layout {
+    pub(crate) current: Option<Current>,
+    pub(crate) groups: BTreeMap<u32, GroupHead>,
     /// Highest index that each segment holds, by segment and group.
-    pub(super) highest: BTreeMap<u64, BTreeMap<u32, u64>>,
+    pub(crate) highest: BTreeMap<u64, BTreeMap<u32, u64>>,
 }
 
 impl Layout {
     /// Takes note of a record in a segment.
-    pub(super) fn note(&mut self, segment: u64, group: u32, record: &LogRecord) {
+    pub(crate) fn note(&mut self, segment: u64, group: u32, record: &LogRecord) {
         let head = self.groups.entry(group).or_default();
         match record {
             LogRecord::Entries(entries) => {
@@ -107,7 +107,7 @@ impl Layout {
 
 /// The log of this life, open for appending.
 #[derive(Debug)]
-pub(super) struct Segments {
+pub(crate) struct Segments {
     files: Arc<dyn Files>,
     life: PathBuf,
     instance: Instance,
@@ -121,11 +121,11 @@ pub(super) struct Segments {
 /// The log, open for appending.
 #[derive(Debug)]
 pub(crate) struct OpenLog {
-    pub(super) segments: Segments,
+    pub(crate) segments: Segments,
 }
 
 impl Segments {
-    pub(super) fn new(
+    pub(crate) fn new(
         life: &Path,
         instance: Instance,
         genesis: GenesisId,
@@ -138,7 +138,7 @@ impl Segments {
     }
 
     /// From now on spares are made ahead on this thread, and a full disk is waited out.
-    pub(super) fn make_spares_with(&mut self, spares: SpareMaker) {
+    pub(crate) fn make_spares_with(&mut self, spares: SpareMaker) {
         if self.layout.current.is_none() {
             spares.want(self.sizes.first);
         }
@@ -146,16 +146,16 @@ impl Segments {
     }
 
     /// The cluster this log belongs to, once known: stamped into segments from now on.
-    pub(super) fn belongs_to(&mut self, genesis: GenesisId) {
+    pub(crate) fn belongs_to(&mut self, genesis: GenesisId) {
         self.genesis = genesis;
     }
 
-    pub(super) fn log_dir(&self) -> PathBuf {
+    pub(crate) fn log_dir(&self) -> PathBuf {
         self.life.join("log")
     }
 
     /// Up to where everything is durable.
-    pub(super) fn end(&self) -> LogPlace {
+    pub(crate) fn end(&self) -> LogPlace {
         let place = |current: &Current| LogPlace {
             segment: current.head.number,
             offset: current.chain.offset(),
@@ -165,7 +165,7 @@ impl Segments {
 
     /// Appends one batch durably: one write, one sync. On an error nothing of it counts, and after
     /// `StorageFull` the same records may be appended again.
-    pub(super) fn append(&mut self, records: &[(u32, LogRecord)]) -> io::Result<()> {
+    pub(crate) fn append(&mut self, records: &[(u32, LogRecord)]) -> io::Result<()> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let result = self.append_with(&mut buffer, records);
         // Bounded between batches: one huge write must not stay allocated for good.

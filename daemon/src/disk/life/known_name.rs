@@ -4,8 +4,8 @@
 //! Invariant: a life has one name for as long as it is in a cluster, so the note is written once. A note that is missing,
 //! damaged or another life's only means knowing less.
 
-use super::durable::{self, seal, unseal};
-use super::files::Machine;
+use crate::disk::durable::{self, seal, unseal};
+use crate::disk::files::Machine;
 use quorate_proto::{Instance, NodeName};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -4,11 +4,11 @@
 //! the data's owner (`owner`).
 
 use super::data_dir::read_life;
-use super::error::DiskError;
-use super::files::sync_directory;
 use super::lock::lock;
-use super::presence::exists;
 use super::{founding_file, marker, owner, reached};
+use crate::disk::error::DiskError;
+use crate::disk::files::sync_directory;
+use crate::disk::presence::exists;
 use quorate_proto::{ClusterName, GenesisId};
 use std::path::Path;
 

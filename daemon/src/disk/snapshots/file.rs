@@ -1,8 +1,8 @@
 //! One snapshot file: head (life, cluster, metadata), chunks with chained checksums, and an end that counts them.
 //! Cut or changed anywhere, it is refused whole.
 
-use super::durable;
-use super::files::create;
+use crate::disk::durable;
+use crate::disk::files::create;
 use bytes::Bytes;
 use quorate_proto::{GenesisId, Instance, Message as _, SnapshotMetadata, limits};
 use std::fs::File;
@@ -24,13 +24,13 @@ pub(crate) type Pieces<'a> = &'a mut dyn Iterator<Item = Bytes>;
 
 /// Whose snapshot it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Owner {
-    pub(super) instance: Instance,
-    pub(super) genesis: GenesisId,
+pub(crate) struct Owner {
+    pub(crate) instance: Instance,
+    pub(crate) genesis: GenesisId,
 }
 
 /// Writes a snapshot durably under `path`: aside, synced, renamed, directory synced.
-pub(super) fn write(
+pub(crate) fn write(
     path: &Path,
     owner: Owner,
     metadata: &SnapshotMetadata,
@@ -67,7 +67,7 @@ fn write_aside(
 
 /// A snapshot file that is being written and does not count yet.
 #[derive(Debug)]
-pub(super) struct SnapshotWriter {
+pub(crate) struct SnapshotWriter {
     file: BufWriter<File>,
     chain: u32,
     count: u64,
@@ -75,7 +75,7 @@ pub(super) struct SnapshotWriter {
 }
 
 impl SnapshotWriter {
-    pub(super) fn create(
+    pub(crate) fn create(
         aside: &Path,
         owner: Owner,
         metadata: &SnapshotMetadata,
@@ -93,7 +93,7 @@ impl SnapshotWriter {
         Ok(writer)
     }
 
-    pub(super) fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() || bytes.len() > limits::BULK_CHUNK {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a chunk out of its bounds"));
         }
@@ -117,7 +117,7 @@ impl SnapshotWriter {
     }
 
     /// Writes the end and syncs.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    pub(crate) fn finish(mut self) -> io::Result<()> {
         let count = self.count.to_be_bytes();
         self.file.write_all(&0_u32.to_be_bytes())?;
         self.file.write_all(&chained(self.chain, &count).to_be_bytes())?;
@@ -128,7 +128,7 @@ impl SnapshotWriter {
 }
 
 /// Each checksum covers everything before it.
-pub(super) fn chained(previous: u32, bytes: &[u8]) -> u32 {
+pub(crate) fn chained(previous: u32, bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&previous.to_be_bytes());
     hasher.update(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
@@ -139,10 +139,10 @@ pub(super) fn chained(previous: u32, bytes: &[u8]) -> u32 {
 /// A snapshot file that is being read, piece by piece: an iterator over its chunks that ends early when a byte is
 /// missing, changed, or too many. Whoever reads it asks [`SnapshotReader::verdict`] afterwards.
 #[derive(Debug)]
-pub(super) struct SnapshotReader {
+pub(crate) struct SnapshotReader {
     file: BufReader<ReadAt>,
-    pub(super) owner: Owner,
-    pub(super) metadata: SnapshotMetadata,
+    pub(crate) owner: Owner,
+    pub(crate) metadata: SnapshotMetadata,
     chain: u32,
     count: u64,
     ended: Option<Result<(), String>>,
@@ -153,7 +153,7 @@ impl SnapshotReader {
     ///
     /// # Errors
     /// The reason, when the head cannot be read.
-    pub(super) fn open(path: &Path) -> Result<Self, String> {
+    pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let file = File::open(path).map_err(|error| error.to_string())?;
         Self::of(Arc::new(file))
     }
@@ -162,7 +162,7 @@ impl SnapshotReader {
     ///
     /// # Errors
     /// The reason, when the head cannot be read.
-    pub(super) fn of(file: Arc<File>) -> Result<Self, String> {
+    pub(crate) fn of(file: Arc<File>) -> Result<Self, String> {
         let mut file = BufReader::with_capacity(BUFFER, ReadAt { file, at: 0 });
         let mut mark = [0; 8];
         exactly(&mut file, &mut mark)?;
@@ -201,7 +201,7 @@ impl SnapshotReader {
     ///
     /// # Errors
     /// The reason, when it was not.
-    pub(super) fn verdict(mut self) -> Result<(), String> {
+    pub(crate) fn verdict(mut self) -> Result<(), String> {
         self.by_ref().for_each(drop);
         self.ended.unwrap_or(Ok(()))
     }

@@ -3,14 +3,15 @@
 //! Contract: `Durable { number }` is told after everything up to `number` is synced. Any failed write or sync ends
 //! the process before anything more is told; only "no space" is waited out, in order, and told as `DiskFull`.
 
-use super::data_dir::DataDir;
-use super::durable::fatal;
-use super::files::{Files, Machine};
-use super::reached::{self, LogPlace, Reached};
 use super::report::{Callback, Completed, Report};
 use super::segments::{META, OpenLog, Segments};
 use super::spare::{SpareMaker, is_full};
-use super::{founding_file, marker, snapshot_names, snapshots};
+use crate::disk::durable::fatal;
+use crate::disk::files::{Files, Machine};
+use crate::disk::life::data_dir::DataDir;
+use crate::disk::life::reached::{self, LogPlace, Reached};
+use crate::disk::life::{founding_file, marker};
+use crate::disk::snapshots::{keeper, names};
 use quorate_consensus::LogRecord;
 use quorate_node::{DiskStep, Write, disk_steps};
 use quorate_proto::{ClusterName, Entry, FoundingState, Generation, Instance};
@@ -86,22 +87,22 @@ impl Drop for Writer {
 }
 
 /// The thread's own.
-pub(super) struct WriteLoop {
-    pub(super) files: Arc<dyn Files>,
-    pub(super) life: PathBuf,
-    pub(super) birth_dir: PathBuf,
-    pub(super) cluster: ClusterName,
+pub(crate) struct WriteLoop {
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) life: PathBuf,
+    pub(crate) birth_dir: PathBuf,
+    pub(crate) cluster: ClusterName,
     /// Whose log it is, and which start of it this is.
-    pub(super) start: (Instance, Generation),
-    pub(super) segments: Segments,
-    pub(super) report: Report,
+    pub(crate) start: (Instance, Generation),
+    pub(crate) segments: Segments,
+    pub(crate) report: Report,
     /// No room was found for the write that is being tried.
-    pub(super) full: bool,
+    pub(crate) full: bool,
 }
 
 /// A write or sync that failed for good: whatever was not told may be lost, also what was written before it.
 #[derive(Debug)]
-pub(super) struct Broken {
+pub(crate) struct Broken {
     doing: &'static str,
     path: PathBuf,
     error: io::Error,
@@ -127,7 +128,7 @@ impl WriteLoop {
 
     /// Notes outside of the data directory how far this log is durable, so that it can never be shorter unnoticed. Nothing is
     /// noted of a log that was not begun: a birth does not wait for it.
-    pub(super) fn note_reached(&self) {
+    pub(crate) fn note_reached(&self) {
         let end = self.segments.end();
         if end == LogPlace::default() {
             return;
@@ -145,7 +146,7 @@ impl WriteLoop {
     ///
     /// # Errors
     /// When the disk fails other than by being full: nothing may be written or told any more.
-    pub(super) fn write(&mut self, drained: Vec<(u64, Write)>) -> Result<(), Broken> {
+    pub(crate) fn write(&mut self, drained: Vec<(u64, Write)>) -> Result<(), Broken> {
         for step in disk_steps(drained) {
             match step {
                 DiskStep::Append(records) => {
@@ -158,9 +159,9 @@ impl WriteLoop {
                 }
                 DiskStep::Founding(state) => self.write_founding(&state)?,
                 DiskStep::Snapshot(file, metadata) => {
-                    let directory = snapshot_names::directory(&self.life);
+                    let directory = names::directory(&self.life);
                     self.until_there_is_room("naming a snapshot in", &directory, |this| {
-                        snapshots::count_received(&*this.files, &directory, file, &metadata)
+                        keeper::count_received(&*this.files, &directory, file, &metadata)
                     })?;
                 }
                 DiskStep::Marker(genesis) => {

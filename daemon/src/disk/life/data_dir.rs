@@ -4,21 +4,21 @@
 //! creation leaves nothing behind, and a life of which anything is missing was damaged later: it is refused,
 //! never taken for fresh (GENESIS rules 1, 2 and 19).
 
-use super::durable;
-use super::error::DiskError;
-use super::files::Machine;
-use super::files::sync_directory;
 use super::identity::{
     Identity, generation_from_file, generation_to_file, running_from_file, running_to_file,
 };
 use super::known_name::KnownName;
 use super::lock::{LOCK, lock, lock_to_read};
 use super::owner::{self, refuse_open_to_others};
-use super::presence::exists;
 use super::reached::{self, Reached};
-use super::segments::STORE;
-use super::spare::is_full;
 use super::{founding_file, made_on, marker};
+use crate::disk::durable;
+use crate::disk::error::DiskError;
+use crate::disk::files::Machine;
+use crate::disk::files::sync_directory;
+use crate::disk::log::segments::STORE;
+use crate::disk::log::spare::is_full;
+use crate::disk::presence::exists;
 use quorate_node::MadeOn;
 use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId, Instance, NodeName};
 use std::fs::File;
@@ -209,12 +209,12 @@ impl DataDir {
     }
 
     /// Where the files of this life are.
-    pub(super) fn life(&self) -> PathBuf {
+    pub(crate) fn life(&self) -> PathBuf {
         self.root.join(LIFE)
     }
 
     /// Where the marker is.
-    pub(super) fn birth_dir(&self) -> &Path {
+    pub(crate) fn birth_dir(&self) -> &Path {
         &self.birth_dir
     }
 
@@ -232,7 +232,7 @@ impl DataDir {
     }
 
     /// What this life is known to have reached; none when nothing was ever noted.
-    pub(super) fn reached(&self) -> Option<Reached> {
+    pub(crate) fn reached(&self) -> Option<Reached> {
         self.reached
     }
 
@@ -283,7 +283,7 @@ pub(crate) fn read_ended(root: &Path, running: &Path) -> Result<EndedLife, DiskE
 
 /// Reads identity and last generation of the life in `root`. `cluster` is the name shown when that of the life
 /// cannot be read.
-pub(super) fn read_life(root: &Path, cluster: &str) -> Result<(Identity, Generation), DiskError> {
+pub(crate) fn read_life(root: &Path, cluster: &str) -> Result<(Identity, Generation), DiskError> {
     let path = root.join(LIFE).join(IDENTITY);
     let content = read_part(&path, cluster)?;
     refuse_open_to_others(&path, 0o077, "600")?;

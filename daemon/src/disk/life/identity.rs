@@ -1,7 +1,7 @@
 //! The three small files that say who a disk life is: the identity (written once), the generation (raised at each
 //! start) and which start runs. Formats: mark, checksum, fixed fields.
 
-use super::durable::{seal, unseal};
+use crate::disk::durable::{seal, unseal};
 use quorate_proto::{ClusterName, Generation, Instance};
 
 const IDENTITY_MARK: &[u8; 8] = b"qlife001";
@@ -27,7 +27,7 @@ impl std::fmt::Debug for Identity {
 
 impl Identity {
     /// A new life, from the system's randomness.
-    pub(super) fn random(cluster: &ClusterName) -> Result<Self, std::io::Error> {
+    pub(crate) fn random(cluster: &ClusterName) -> Result<Self, std::io::Error> {
         let mut bytes = [0; 48];
         getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
         let (instance, key_seed) = bytes.split_at(16);
@@ -38,14 +38,14 @@ impl Identity {
         })
     }
 
-    pub(super) fn to_file(&self) -> Vec<u8> {
+    pub(crate) fn to_file(&self) -> Vec<u8> {
         let mut body = self.instance.to_bytes().to_vec();
         body.extend_from_slice(&self.key_seed);
         body.extend_from_slice(self.cluster.as_str().as_bytes());
         seal(IDENTITY_MARK, &body)
     }
 
-    pub(super) fn from_file(file: &[u8]) -> Result<Self, String> {
+    pub(crate) fn from_file(file: &[u8]) -> Result<Self, String> {
         let body = unseal(IDENTITY_MARK, file)?;
         let (instance, rest) = body.split_first_chunk::<16>().ok_or("it is cut short")?;
         let (key_seed, cluster) = rest.split_first_chunk::<32>().ok_or("it is cut short")?;
@@ -59,13 +59,13 @@ impl Identity {
 }
 
 /// The generation file names the life too, so that a file of another copy is noticed.
-pub(super) fn generation_to_file(instance: Instance, generation: Generation) -> Vec<u8> {
+pub(crate) fn generation_to_file(instance: Instance, generation: Generation) -> Vec<u8> {
     let mut body = instance.to_bytes().to_vec();
     body.extend_from_slice(&generation.get().to_be_bytes());
     seal(GENERATION_MARK, &body)
 }
 
-pub(super) fn generation_from_file(file: &[u8]) -> Result<(Instance, Generation), String> {
+pub(crate) fn generation_from_file(file: &[u8]) -> Result<(Instance, Generation), String> {
     let body = unseal(GENERATION_MARK, file)?;
     let (instance, number) = body.split_first_chunk::<16>().ok_or("it is cut short")?;
     let number: [u8; 8] = number.try_into().map_err(|_| "it has the wrong length")?;
@@ -73,7 +73,7 @@ pub(super) fn generation_from_file(file: &[u8]) -> Result<(Instance, Generation)
 }
 
 /// One start: the life, its generation, and the number that no other start has.
-pub(super) fn running_to_file(
+pub(crate) fn running_to_file(
     instance: Instance,
     generation: Generation,
     boot_nonce: u64,
@@ -84,7 +84,7 @@ pub(super) fn running_to_file(
     seal(RUNNING_MARK, &body)
 }
 
-pub(super) fn running_from_file(file: &[u8]) -> Result<(Instance, Generation, u64), &'static str> {
+pub(crate) fn running_from_file(file: &[u8]) -> Result<(Instance, Generation, u64), &'static str> {
     let body = unseal(RUNNING_MARK, file)?;
     let (instance, numbers) = body.split_first_chunk::<16>().ok_or("it is cut short")?;
     let (numbers, []) = numbers.as_chunks::<8>() else { return Err("it has the wrong length") };

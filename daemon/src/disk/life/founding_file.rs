@@ -1,21 +1,21 @@
 //! The founding state on disk: replaced whole, durable before anything that depends on it leaves the host.
 
-use super::durable;
-use super::error::DiskError;
-use super::files::Files;
 use super::identity::Identity;
+use crate::disk::durable;
+use crate::disk::error::DiskError;
+use crate::disk::files::Files;
 use quorate_proto::FoundingState;
 use std::io;
 use std::path::Path;
 
 /// Name inside the life's directory.
-pub(super) const NAME: &str = "founding";
+pub(crate) const NAME: &str = "founding";
 
 /// Reads the state of this life.
 ///
 /// # Errors
 /// When a byte is missing or changed, or when it belongs to another life: never fresh then (GENESIS rule 2).
-pub(super) fn read(life: &Path, identity: &Identity) -> Result<FoundingState, DiskError> {
+pub(crate) fn read(life: &Path, identity: &Identity) -> Result<FoundingState, DiskError> {
     let file = life.join(NAME);
     let cluster = identity.cluster.to_string();
     let damaged = |reason: String| DiskError::Damaged {
@@ -40,6 +40,6 @@ pub(super) fn read(life: &Path, identity: &Identity) -> Result<FoundingState, Di
 }
 
 /// Replaces the state durably.
-pub(super) fn write(files: &dyn Files, life: &Path, state: &FoundingState) -> io::Result<()> {
+pub(crate) fn write(files: &dyn Files, life: &Path, state: &FoundingState) -> io::Result<()> {
     durable::replace(files, &life.join(NAME), &state.to_file())
 }

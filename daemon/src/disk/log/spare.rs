@@ -4,9 +4,9 @@
 //! (`DiskFull`) and refuses new proposals, while what is left of the current segment still takes votes and commits. The thread looks
 //! again each second and tells when there is room.
 
-use super::durable;
-use super::files::{Files, RETRY, WritableFile};
 use super::report::{Completed, Report};
+use crate::disk::durable;
+use crate::disk::files::{Files, RETRY, WritableFile};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,14 +21,14 @@ const ZEROES: usize = 256 * 1024;
 
 /// A file full of synced zeroes that has no name of its own yet.
 #[derive(Debug)]
-pub(super) struct Spare {
-    pub(super) file: Box<dyn WritableFile>,
-    pub(super) path: PathBuf,
-    pub(super) size: u64,
+pub(crate) struct Spare {
+    pub(crate) file: Box<dyn WritableFile>,
+    pub(crate) path: PathBuf,
+    pub(crate) size: u64,
 }
 
 /// Makes a spare now.
-pub(super) fn make(files: &dyn Files, log_dir: &Path, size: u64) -> io::Result<Spare> {
+pub(crate) fn make(files: &dyn Files, log_dir: &Path, size: u64) -> io::Result<Spare> {
     if files.room(log_dir)? < size + SLACK {
         return Err(io::ErrorKind::StorageFull.into());
     }
@@ -75,13 +75,13 @@ impl Shared {
 
 /// The thread that makes spares ahead of need.
 #[derive(Debug)]
-pub(super) struct SpareMaker {
+pub(crate) struct SpareMaker {
     shared: Arc<Shared>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl SpareMaker {
-    pub(super) fn start(files: Arc<dyn Files>, log_dir: &Path, report: Report) -> io::Result<Self> {
+    pub(crate) fn start(files: Arc<dyn Files>, log_dir: &Path, report: Report) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (dir, theirs) = (log_dir.to_owned(), Arc::clone(&shared));
         let thread = std::thread::Builder::new()
@@ -91,7 +91,7 @@ impl SpareMaker {
     }
 
     /// Asks for a spare of at least this size; returns at once.
-    pub(super) fn want(&self, size: u64) {
+    pub(crate) fn want(&self, size: u64) {
         let mut state = self.shared.lock();
         if state.wanted.is_none() && state.ready.is_none() {
             state.wanted = Some(size);
@@ -100,7 +100,7 @@ impl SpareMaker {
     }
 
     /// Waits for a spare of at least this size, for as long as the disk is full.
-    pub(super) fn take(&self, size: u64) -> Spare {
+    pub(crate) fn take(&self, size: u64) -> Spare {
         let mut state = self.shared.lock();
         loop {
             match state.ready.take() {
@@ -167,7 +167,7 @@ fn hardly_any_room(files: &dyn Files, log_dir: &Path, full: bool) -> bool {
 }
 
 /// Whether the disk has no room: the one error that passes by itself.
-pub(super) fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
