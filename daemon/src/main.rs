@@ -7,36 +7,23 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod api;
-mod askers;
-mod bulk;
-mod carry;
 mod cli;
 mod clock;
 mod config;
-mod crowds;
 mod demo;
 mod disk;
 mod doors;
-mod feed;
 mod findings;
 mod interfaces;
 mod journal;
 mod judgement;
-mod large_reads;
-mod last_error;
-mod late_address;
 mod link_line;
 mod links;
 mod machine;
 mod metrics;
 mod pings;
-mod reload;
-mod resolve;
 mod run;
-mod seeds;
-mod service;
-mod turns;
-mod waiting;
+mod shell;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -4,8 +4,8 @@
 //! Fields may be added, never renamed or removed. Numbers that may pass 2^53 are text. Every time is RFC 3339 in
 //! UTC.
 
+use crate::doors::feed::{EventLine, HealthLine};
 use crate::doors::{Pings, Started};
-use crate::feed::{EventLine, HealthLine};
 use crate::link_line::{DroppedLine, LinkLine};
 use quorate_node::{Status, status};
 use quorate_proto::{HealthChange, HealthEpoch, HealthView, Member};

@@ -10,7 +10,7 @@ use super::lenient::Lenient;
 use super::stalls::Stalls;
 use super::{UnixDoor, door};
 use crate::clock;
-use crate::crowds::{DoorCrowds, Shared};
+use crate::doors::crowds::{DoorCrowds, Shared};
 use crate::doors::{Closing, Doors};
 use axum::Router;
 use hyper::service::{Service as _, service_fn};

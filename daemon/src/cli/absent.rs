@@ -4,7 +4,7 @@
 use super::client::Client;
 use crate::config::{self, Config, Environment};
 use crate::findings::Finding;
-use crate::last_error;
+use crate::run::last_error;
 use quorate_proto::DaemonCause;
 use std::fmt;
 use std::io::ErrorKind;

@@ -3,11 +3,14 @@
 //! The loop owns the other ends: it answers every [`Call`] exactly once (a caller that went away has closed its
 //! reply), and publishes status, health and events. Knows nothing of HTTP, sockets or the node's insides.
 
+pub(crate) mod crowds;
+pub(crate) mod feed;
+
 use crate::clock::{self, wall_unix_ms};
-use crate::crowds::{Crowds, Shared};
-use crate::feed::{EventRing, Feed};
 use crate::interfaces;
 use crate::link_line::LinkLine;
+use crowds::{Crowds, Shared};
+use feed::{EventRing, Feed};
 use quorate_node::{ClientReply, ClientRequest, Status};
 use quorate_proto::{Instance, Moment};
 use quorate_transport::Transport;

@@ -4,8 +4,9 @@
 //! Invariant: only the lack of the address is waited for, and no longer than the unit lets a start take. What then stays wrong is the
 //! binding's to tell. That it waits is said once when it begins and once when it ends.
 
+use super::last_error;
 use crate::journal::NOTICE;
-use crate::{last_error, service};
+use crate::shell::service;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;

@@ -4,28 +4,30 @@
 //! The data directory comes first (it says who we are, and locks), then the socket for people, then the network.
 //! READY is said once the daemon serves locally; being quorate is another matter.
 
+pub(crate) mod last_error;
+mod late_address;
+mod reload;
+
 use crate::api;
-use crate::carry::{Carrier, Ended, Hands};
 use crate::cli::RunOptions;
 use crate::clock;
 use crate::config::{Config, Environment};
-use crate::crowds::Crowds;
 use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
+use crate::doors::crowds::Crowds;
+use crate::doors::feed::{EventRing, Feed};
 use crate::doors::{CALLS, Closing, Doors, SharedLinks, Started, TurnedAway};
-use crate::feed::{EventRing, Feed};
 use crate::journal;
-use crate::last_error;
-use crate::late_address;
-use crate::reload::Reload;
-use crate::seeds::OwnHost;
-use crate::service::Service;
-use crate::turns::{Loop, Sources};
+use crate::shell::executor::{Carrier, Ended, Hands};
+use crate::shell::own_slot::OwnHost;
+use crate::shell::service::Service;
+use crate::shell::turns::{Loop, Sources};
 use quorate_meta::Meta;
 use quorate_node::{Boot, MadeOn, Node, NodeConfig, Output, RecoveredLog};
 use quorate_proto::{
     FoundingState, GenesisId, Hello, HelloKind, NodeName, founders_digest, limits, short_hash,
 };
 use quorate_transport::{NodeKeyPair, Transport, TransportConfig};
+use reload::Reload;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -3,14 +3,14 @@
 //! One turn takes everything that waits (bounded), so that many requests share one proposal and one fsync. A turn
 //! that takes longer than half a tick of consensus is logged with what it took. Never waits for anything inside a turn.
 
-use crate::askers::Local;
-use crate::carry::{Carrier, Ended};
+use super::askers::Local;
+use super::executor::{Carrier, Ended};
+use super::service::Service;
+use super::waiting::Waiting;
 use crate::clock::{self, wall_unix_ms};
 use crate::disk::Completed;
 use crate::doors::Call;
 use crate::journal::NOTICE;
-use crate::service::Service;
-use crate::waiting::Waiting;
 use quorate_node::{ClientReply, Input, Node, Output, Status};
 use quorate_proto::{Moment, Refusal, RefusalCode};
 use quorate_transport::TransportEvent;

@@ -1,6 +1,6 @@
 //! Seeds to addresses, and which seed this host is, for the node. Asks the system's resolver; decides nothing itself.
 
-use crate::seeds::{self, OwnHost, ResolvedSeed, SlotMatch};
+use super::own_slot::{self, OwnHost, ResolvedSeed, SlotMatch};
 use quorate_node::{Input, OwnSlot};
 use quorate_proto::CannotSend;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ pub(crate) async fn resolve_all(names: &[String]) -> Vec<ResolvedSeed> {
 pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mpsc::Sender<Input>) {
     let resolved = resolve_all(&names).await;
     let own = own.seen_again();
-    let own_slot = match seeds::match_slot(&own, &resolved) {
+    let own_slot = match own_slot::match_slot(&own, &resolved) {
         SlotMatch::Undecided { .. } => OwnSlot::Undecided,
         // A host that waits says this among its reasons; one that is let in without being a seed is well as it is.
         SlotMatch::NotASeed { near: Some(near) } => {
@@ -51,7 +51,7 @@ pub(crate) async fn resolve_seeds(names: Vec<String>, own: OwnHost, results: mps
     if results.send(Input::OwnSlot(own_slot)).await.is_err() {
         return;
     }
-    let dialable = seeds::dialable(&resolved);
+    let dialable = own_slot::dialable(&resolved);
     for (slot, mut addresses) in dialable.into_iter().enumerate() {
         if own_slot == OwnSlot::Slot(slot) {
             // Nobody reaches this host there, so it is not where the others are told that it is.
@@ -81,7 +81,7 @@ async fn resolve_one(seed: String) -> ResolvedSeed {
         return ResolvedSeed { seed, addresses: vec![address], problem: None };
     }
     let name = seed.clone();
-    let lookup = tokio::task::spawn_blocking(move || seeds::resolve(&name));
+    let lookup = tokio::task::spawn_blocking(move || own_slot::resolve(&name));
     let failed = |problem: &str| ResolvedSeed {
         seed: seed.clone(),
         addresses: Vec::new(),

@@ -1,19 +1,19 @@
 //! Carries out what a node asks for: disk, transport, replies, feeds. The order of one turn's outputs is kept
 //! for the disk and for each peer; everything slow happens in a task that answers with an input.
 
-use crate::askers::Askers;
-use crate::bulk::Bulk;
+use super::askers::Askers;
+use super::bulk::Bulk;
+use super::large_reads::LargeReads;
+use super::own_slot::OwnHost;
+use super::resolve;
 use crate::clock::{self, wall_unix_ms};
-use crate::crowds::Crowds;
 use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
+use crate::doors::crowds::Crowds;
+use crate::doors::feed::{EventRing, Feed};
 use crate::doors::{PingFailure, Pings};
-use crate::feed::{EventRing, Feed};
 use crate::journal::NOTICE;
-use crate::large_reads::LargeReads;
 use crate::link_line::LinkLine;
 use crate::pings;
-use crate::resolve;
-use crate::seeds::OwnHost;
 use bytes::Bytes;
 use quorate_meta::Meta;
 use quorate_node::{ForwardFailure, Input, Node, Output, Status};

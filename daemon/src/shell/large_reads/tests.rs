@@ -1,7 +1,7 @@
 //! How many reads run, how many wait, and for whom nothing is read.
 
 use super::*;
-use crate::askers::Local;
+use crate::shell::askers::Local;
 use quorate_node::ClientReply;
 use quorate_proto::{HealthEpoch, RefusalCode};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,9 +3,9 @@
 //! A read holds a copy of the state, which shares its data with the state that goes on; whoever has gone, or came too late, is not
 //! read for. Knows nothing of what is read.
 
-use crate::askers::Waiting;
+use super::askers::Waiting;
 use crate::clock;
-use crate::crowds::{Crowds, Places};
+use crate::doors::crowds::{Crowds, Places};
 use quorate_node::{Answered, LargeRead};
 use quorate_proto::Moment;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! asker left behind does not hold a place for longer than that, nor, through the transport, a place at the leader.
 //! Knows nothing of what is asked.
 
-use crate::crowds::Shared;
+use crate::doors::crowds::Shared;
 use bytes::Bytes;
 use quorate_node::{Answered, Asker, ClientReply, Input};
 use quorate_proto::{Message as _, Moment};
