@@ -2,7 +2,7 @@
 //! its own verdicts and of the links. Pure: a status page in, findings out. The words are the catalogue's.
 
 use crate::api::pages::{MemberPage, OpinionPage, ReasonPage, StatusPage};
-use crate::link_line::LinkLine;
+use crate::links::line::LinkLine;
 use quorate_proto::{Cause, Goodbye, MemberCause, Presence, ReasonCode};
 use serde::{Deserialize, Serialize};
 
@@ -139,7 +139,7 @@ fn of_opinion(opinion: &OpinionPage) -> Finding {
 
 /// A link's own words name nobody: the peer is put before them.
 fn of_link(link: &LinkLine) -> Vec<Finding> {
-    let finding = |it: &crate::link_line::LinkFinding| Finding {
+    let finding = |it: &crate::links::line::LinkFinding| Finding {
         code: it.code.clone(),
         subject: Some(link.name.clone()),
         text: format!("{}, as seen from here: {}", link.name, it.text),

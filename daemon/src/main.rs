@@ -14,14 +14,10 @@ mod demo;
 mod disk;
 mod doors;
 mod findings;
-mod interfaces;
 mod journal;
-mod judgement;
-mod link_line;
 mod links;
 mod machine;
 mod metrics;
-mod pings;
 mod run;
 mod shell;
 

@@ -6,7 +6,7 @@
 
 use crate::doors::feed::{EventLine, HealthLine};
 use crate::doors::{Pings, Started};
-use crate::link_line::{DroppedLine, LinkLine};
+use crate::links::line::{DroppedLine, LinkLine};
 use quorate_node::{Status, status};
 use quorate_proto::{HealthChange, HealthEpoch, HealthView, Member};
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use crate::doors::feed::{EventRing, Feed};
 use crate::doors::{
     CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, Started, TurnedAway,
 };
-use crate::link_line::LinkLine;
+use crate::links::line::LinkLine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, StatusCode};

@@ -82,7 +82,7 @@ pub(super) fn short_time(at: &str, now: &str) -> String {
 }
 
 /// Microseconds for people.
-pub(super) fn micros(micros: u64) -> String {
+pub(crate) fn micros(micros: u64) -> String {
     #[allow(clippy::cast_precision_loss, reason = "for people")]
     let millis = micros as f64 / 1000.0;
     format!("{millis:.2} ms")

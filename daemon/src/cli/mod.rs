@@ -7,7 +7,6 @@ mod client;
 mod exit;
 pub(crate) mod format;
 mod keyspace;
-mod links;
 mod local;
 mod output;
 mod ping;

@@ -5,10 +5,10 @@ use super::arguments::Format;
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::format::{Paint, Pen, paint_of, short_time, table};
-use super::links::draw_links;
 use super::output;
 use crate::api::pages::{GivenUpPage, MemberPage, StatusPage, rfc3339};
 use crate::clock::wall_unix_ms;
+use crate::links::table::draw_links;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 

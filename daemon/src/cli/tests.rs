@@ -14,7 +14,7 @@ use crate::api::pages::{HealthPage, OpinionPage, ReasonPage, SessionPage, Status
 use crate::api::tests::{Stage, refuse, sample, view};
 use crate::doors::Started;
 use crate::findings::findings;
-use crate::link_line::{LinkFinding, LinkLine};
+use crate::links::line::{LinkFinding, LinkLine};
 use bytes::BytesMut;
 use clap::{CommandFactory, Parser};
 use quorate_node::status::State;

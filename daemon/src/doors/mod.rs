@@ -7,8 +7,8 @@ pub(crate) mod crowds;
 pub(crate) mod feed;
 
 use crate::clock::{self, wall_unix_ms};
-use crate::interfaces;
-use crate::link_line::LinkLine;
+use crate::links::interfaces;
+use crate::links::line::LinkLine;
 use crowds::{Crowds, Shared};
 use feed::{EventRing, Feed};
 use quorate_node::{ClientReply, ClientRequest, Status};

@@ -12,8 +12,8 @@ use crate::doors::crowds::Crowds;
 use crate::doors::feed::{EventRing, Feed};
 use crate::doors::{PingFailure, Pings};
 use crate::journal::NOTICE;
-use crate::link_line::LinkLine;
-use crate::pings;
+use crate::links::line::LinkLine;
+use crate::links::ping;
 use bytes::Bytes;
 use quorate_meta::Meta;
 use quorate_node::{ForwardFailure, Input, Node, Output, Status};
@@ -257,16 +257,21 @@ impl Carrier {
         reply: oneshot::Sender<Result<Pings, PingFailure>>,
     ) {
         let transport = self.hands.transport.clone();
-        match pings::target(&status, name) {
+        match ping::target(&status, name) {
             Err(failure) => drop(reply.send(Err(failure))),
             Ok(target) => drop(tokio::spawn(async move {
-                let _ = reply.send(Ok(pings::ping(transport, &status, target, count).await));
+                let _ = reply.send(Ok(ping::ping(transport, &status, target, count).await));
             })),
         }
     }
 
     /// The links to all peers.
     pub(crate) fn links(&self, status: &Status, interfaces: Option<u16>) -> Vec<LinkLine> {
-        crate::links::lines(status, &self.hands.transport.links(), interfaces, wall_unix_ms())
+        crate::links::report::lines(
+            status,
+            &self.hands.transport.links(),
+            interfaces,
+            wall_unix_ms(),
+        )
     }
 }

@@ -1,12 +1,12 @@
 //! The tables of `status --links`: the way to each peer, what each lane carried, and what is wrong in words. Pure.
 
-use super::format::{Pen, table};
-use crate::judgement::age;
-use crate::link_line::LinkLine;
+use super::diagnosis::age;
+use super::line::LinkLine;
+use crate::cli::format::{Pen, table};
 use std::fmt::Write as _;
 
 /// Everything about the links.
-pub(super) fn draw_links(links: &[LinkLine], pen: Pen) -> String {
+pub(crate) fn draw_links(links: &[LinkLine], pen: Pen) -> String {
     if links.is_empty() {
         return "No other node is known here, so there are no links.\n".to_owned();
     }
@@ -51,7 +51,7 @@ fn way(link: &LinkLine) -> Vec<String> {
         (None, None) => "never".to_owned(),
     };
     let dialled = link.dialled.map(|ours| if ours { "this node" } else { "the peer" });
-    let millis = |micros: Option<u64>| micros.map_or_else(dash, super::format::micros);
+    let millis = |micros: Option<u64>| micros.map_or_else(dash, crate::cli::format::micros);
     vec![
         link.name.clone(),
         link.address.map_or_else(dash, |address| address.to_string()),

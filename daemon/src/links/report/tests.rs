@@ -3,7 +3,7 @@
 use super::lines;
 use crate::api::tests::sample;
 use crate::doors::PingFailure;
-use crate::pings::target;
+use crate::links::ping::target;
 use quorate_node::status::State;
 use quorate_node::{PING_CLASSES, PingTimes};
 use quorate_proto::{DialFailure, Instance, SessionEnd};

@@ -1,7 +1,7 @@
 //! Every trouble that an operator must tell apart, as it shows in a line.
 
 use super::{Widest, age};
-use crate::link_line::{DialLine, LinkFinding, LinkLine, WaitingLine};
+use crate::links::line::{DialLine, LinkFinding, LinkLine, WaitingLine};
 use quorate_proto::OddSecret;
 
 fn judge(line: &LinkLine, best: Option<u16>) -> Vec<LinkFinding> {

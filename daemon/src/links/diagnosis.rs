@@ -11,7 +11,7 @@
 //! | connected, on time, nothing lost, but frames not taken | the peer itself: its disk or its CPU |
 //! | connected, a smaller MTU than other links have, or than the own interfaces take | a tunnel, or large packets dropped |
 
-use crate::link_line::{DialLine, LinkFinding, LinkLine};
+use super::line::{DialLine, LinkFinding, LinkLine};
 use quorate_proto::{Cause, LinkCause, OddSecret};
 
 /// Fewer packets say nothing about a share of a hundred, and fewer losses may be chance, or packets that only came late.

@@ -3,17 +3,17 @@
 //! Invariants: no series comes twice, and no counter falls while the daemon runs and the peer is a member, however often
 //! its connection is replaced.
 
-use super::{escape, head, seconds};
-use crate::link_line::LinkLine;
+use super::line::LinkLine;
+use crate::metrics::text::{escape, head, seconds};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Peers that have series: some thirty each, so that a large cluster does not fill the monitor with the square of its
 /// size. Voters come first, then by name, so that it is always the same ones; `quorate_links_omitted` counts the others.
-pub(super) const PEERS: usize = 64;
+pub(crate) const PEERS: usize = 64;
 
 /// Appends the series of all links.
-pub(super) fn render(out: &mut String, lines: &[LinkLine]) {
+pub(crate) fn render(out: &mut String, lines: &[LinkLine]) {
     let mut names = BTreeSet::new();
     // Two instances of one name are told apart in the status only; the member is the first of them.
     // Who is neither a member nor connected any more has no series.

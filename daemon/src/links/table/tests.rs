@@ -2,8 +2,8 @@
 
 use super::{bytes, draw_links};
 use crate::cli::format::Pen;
-use crate::judgement::{Widest, judge};
-use crate::link_line::{DialLine, DroppedLine, LaneLine, LinkLine, WaitingLine};
+use crate::links::diagnosis::{Widest, judge};
+use crate::links::line::{DialLine, DroppedLine, LaneLine, LinkLine, WaitingLine};
 
 const PLAIN: Pen = Pen { colour: false };
 

@@ -1,10 +1,8 @@
 //! The transport's report of its links, as the lines that the doors show. Pure: reports and members in, lines out.
 
+use super::diagnosis::{Widest, judge};
+use super::line::{DialLine, DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine};
 use crate::api::pages::{micros, rfc3339};
-use crate::judgement::{Widest, judge};
-use crate::link_line::{
-    DialLine, DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine,
-};
 use quorate_node::{PING_CLASSES, PingTimes, Status};
 use quorate_proto::{
     Address, CannotSend, DialFailure, Instance, MemberState, OddSecret, SessionEnd,

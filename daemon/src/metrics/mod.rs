@@ -1,20 +1,21 @@
 //! `/metrics`: a status as Prometheus text. Pure: status, links and machine in, text out.
 
-mod links;
 #[cfg(test)]
 mod lint;
 mod machine;
 mod members;
 #[cfg(test)]
 mod tests;
+pub(crate) mod text;
 
-use crate::link_line::LinkLine;
+use crate::links::line::LinkLine;
 use crate::machine::Machine;
 use quorate_node::Status;
 use quorate_node::status::{Bound, State};
 use quorate_proto::MemberState;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use text::{counter, escape, gauge, head};
 
 /// Content type of the text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -99,7 +100,7 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
         machine::render(&mut out, machine, started);
     }
     if let Some(lines) = beside.links {
-        links::render(&mut out, lines);
+        crate::links::metrics::render(&mut out, lines);
     }
     out
 }
@@ -127,28 +128,4 @@ fn labels(status: &Status) -> String {
         status.state.word(),
         env!("CARGO_PKG_VERSION"),
     )
-}
-
-fn head(out: &mut String, name: &str, help: &str, kind: &str) {
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-}
-
-fn gauge(out: &mut String, name: &str, help: &str, labels: &str, value: u64) {
-    head(out, name, help, "gauge");
-    let _ = writeln!(out, "{name}{labels} {value}");
-}
-
-fn counter(out: &mut String, name: &str, help: &str, value: u64) {
-    // By Prometheus' convention a name that ends so counts; all else may also fall.
-    let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
-    head(out, name, help, kind);
-    let _ = writeln!(out, "{name} {value}");
-}
-
-fn seconds(micros: u64) -> String {
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -1,10 +1,10 @@
 //! `quorate ping`: round trips through the peer's transport and its loop, so that what is measured is what a request of
 //! the cluster would see; and, where there is none, why.
 
+use super::line::LinkLine;
+use super::report;
 use crate::clock;
 use crate::doors::{PingFailure, Pings};
-use crate::link_line::LinkLine;
-use crate::links;
 use bytes::Bytes;
 use quorate_node::Status;
 use quorate_proto::{Address, ForwardRequest, Instance, Message as _, forward_request};
@@ -79,7 +79,7 @@ pub(crate) async fn ping(
         }
     }
     if pings.lost > 0 {
-        let lines = links::lines(status, &transport.links(), None, 0);
+        let lines = report::lines(status, &transport.links(), None, 0);
         let line = lines.iter().find(|line| line.instance == instance.to_string());
         pings.why = Some(line.map_or_else(|| NO_LINK.to_owned(), why));
     }
