@@ -13,7 +13,6 @@ mod config;
 mod demo;
 mod disk;
 mod doors;
-mod findings;
 mod journal;
 mod links;
 mod machine;

@@ -4,9 +4,9 @@
 //!
 //! What stays true: whoever asks nothing, or takes nothing of the answer, loses the connection, and a full door says so.
 
+use super::etcd::lenient::Lenient;
 use super::guard::Guard;
 use super::holdings::Connection;
-use super::lenient::Lenient;
 use super::stalls::Stalls;
 use super::{UnixDoor, door};
 use crate::clock;

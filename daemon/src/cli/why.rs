@@ -7,9 +7,9 @@ use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::format::{Paint, Pen, short_time};
 use super::output;
+use crate::api::pages::findings::{Finding, findings};
 use crate::api::pages::{StatusPage, rfc3339};
 use crate::clock::wall_unix_ms;
-use crate::findings::{Finding, findings};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 

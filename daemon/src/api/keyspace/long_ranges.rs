@@ -3,10 +3,10 @@
 //! A replica gives such an answer as a whole; a node that is none gives the same, only later. What is gathered holds places from
 //! the first page on. Knows nothing of who asked, nor of where the answers come from.
 
-use super::failure::Failure;
-use super::holdings::take_answer;
-use super::loop_call::{once, wrong_kind};
 use super::paged_range::PagedRange;
+use crate::api::failure::Failure;
+use crate::api::holdings::take_answer;
+use crate::api::loop_call::{once, wrong_kind};
 use crate::doors::Doors;
 use quorate_proto::{
     KvError, KvRequest, KvResponse, Message as _, RangeRequest, RangeResponse, SortOrder,

@@ -2,7 +2,7 @@
 //!
 //! Pure: who asks gives the answers in. The door uses it for what cannot come from another node at once, the command line for prefixes.
 
-use super::key_pages::behind;
+use super::pages::behind;
 use quorate_proto::{RangeRequest, RangeResponse};
 
 /// See the head of the file. Its keys must come in their own order.

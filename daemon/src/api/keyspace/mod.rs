@@ -1,8 +1,14 @@
-//! Requests to the keyspace, whatever they came in as: asked at once where one answer holds it all, else in pages.
+//! Requests to the keyspace, whatever they came in as: asked at once where one answer holds it all, else in pages. Beside it are the
+//! keys as JSON, which the command line reads too.
+
+pub(super) mod json;
+mod long_ranges;
+pub(crate) mod paged_range;
+pub(crate) mod pages;
 
 use super::failure::Failure;
+use super::holdings;
 use super::loop_call::once;
-use super::{holdings, long_ranges};
 use crate::doors::Doors;
 use quorate_meta::Meta;
 use quorate_proto::{KvError, KvRequest, KvResponse, Message as _, kv_request};

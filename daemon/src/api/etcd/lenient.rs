@@ -12,7 +12,7 @@ const CHUNK: usize = 16 * 1024;
 
 /// See the file's head.
 #[derive(Debug)]
-pub(super) struct Lenient<S> {
+pub(crate) struct Lenient<S> {
     stream: S,
     rewriter: Rewriter,
     /// Rewritten, not yet taken; at most what one read made of what was held.
@@ -20,7 +20,7 @@ pub(super) struct Lenient<S> {
 }
 
 impl<S> Lenient<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S) -> Self {
         Self { stream, rewriter: Rewriter::default(), ready: Bytes::new() }
     }
 }

@@ -1,10 +1,10 @@
 //! `/v1/kv` in JSON, for curl and whatever has no etcd client: read, write and delete, the last two on condition that the
-//! key is still as it was read. The pages are those of [`super::key_pages`].
+//! key is still as it was read. The pages are those of [`super::pages`].
 
-use super::failure::{Failure, failed, refusal, usage};
-use super::key_pages::{KeysPage, given, range};
-use super::keyspace;
-use super::parameters::{Flag, Parameters, Patience, Whole};
+use super::pages::{KeysPage, given, range};
+use crate::api::failure::{Failure, failed, refusal, usage};
+use crate::api::keyspace;
+use crate::api::parameters::{Flag, Parameters, Patience, Whole};
 use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// What is asked for with GET.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     key: Option<String>,
     key_base64: Option<String>,
     prefix: Option<String>,
@@ -110,7 +110,7 @@ fn which(key: Option<Bytes>, prefix: Option<Bytes>) -> Result<(Bytes, bool), No>
 }
 
 /// GET.
-pub(super) async fn read(
+pub(crate) async fn read(
     State(doors): State<Arc<Doors>>,
     patience: Patience,
     Parameters(asked): Parameters<Reading>,
@@ -139,7 +139,7 @@ pub(super) async fn read(
 }
 
 /// PUT.
-pub(super) async fn write(
+pub(crate) async fn write(
     State(doors): State<Arc<Doors>>,
     patience: Patience,
     body: Bytes,
@@ -158,7 +158,7 @@ pub(super) async fn write(
 }
 
 /// DELETE.
-pub(super) async fn remove(
+pub(crate) async fn remove(
     State(doors): State<Arc<Doors>>,
     patience: Patience,
     body: Bytes,

@@ -1,7 +1,7 @@
 //! Everything that is wrong as seen from this host, the worst first: the union of what the node says of itself, of the members, of
 //! its own verdicts and of the links. Pure: a status page in, findings out. The words are the catalogue's.
 
-use crate::api::pages::{MemberPage, OpinionPage, ReasonPage, StatusPage};
+use super::{MemberPage, OpinionPage, ReasonPage, StatusPage};
 use crate::links::line::LinkLine;
 use quorate_proto::{Cause, Goodbye, MemberCause, Presence, ReasonCode};
 use serde::{Deserialize, Serialize};

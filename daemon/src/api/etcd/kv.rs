@@ -1,9 +1,9 @@
 //! etcd v3's KV service over gRPC. The messages are the very structs that the log holds, so that nothing is
 //! converted here; the work is in deadlines, limits and etcd's exact words.
 
-use super::bodies::MESSAGE;
-use super::failure::Failure;
-use super::keyspace;
+use crate::api::bodies::MESSAGE;
+use crate::api::failure::Failure;
+use crate::api::keyspace;
 use crate::doors::Doors;
 use axum::body::Body;
 use axum::extract::State;
@@ -27,7 +27,7 @@ use tower::Service;
 const ANSWER_WAY: Duration = Duration::from_millis(100);
 
 /// A request of the service with its answer.
-pub(super) trait Method: Message + Default + Send + Sync + 'static {
+pub(crate) trait Method: Message + Default + Send + Sync + 'static {
     type Answer: Message + Default + Send + Sync + 'static;
     fn wrap(self) -> kv_request::Request;
     fn unwrap(answer: kv_response::Response) -> Option<Self::Answer>;
@@ -56,7 +56,7 @@ method!(DeleteRange, DeleteRangeRequest, DeleteRangeResponse);
 method!(Txn, TxnRequest, TxnResponse);
 method!(Compact, CompactionRequest, CompactionResponse);
 
-pub(super) async fn unary<M: Method>(
+pub(crate) async fn unary<M: Method>(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Response<Body> {
@@ -69,7 +69,7 @@ pub(super) async fn unary<M: Method>(
 }
 
 /// A refusal without a look at the request.
-pub(super) fn refused(failure: &Failure) -> Response<Body> {
+pub(crate) fn refused(failure: &Failure) -> Response<Body> {
     status(failure).into_http()
 }
 

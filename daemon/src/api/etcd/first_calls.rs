@@ -1,7 +1,7 @@
 //! What etcd's clients and gRPC's monitors ask first: status, members, alarms, health, whether there are accounts. Answered
 //! from what the loop shows, without asking it. And what is not served, which is named.
 
-use super::etcd_words::{
+use super::words::{
     AlarmMember, AlarmRequest, AlarmResponse, ETCD_VERSION, Empty, EtcdMember, HealthCheckRequest,
     HealthCheckResponse, MemberListResponse, StatusResponse,
 };
@@ -72,7 +72,7 @@ fn errors(status: &NodeStatus) -> Vec<String> {
 }
 
 /// `Maintenance/Status`.
-pub(super) async fn status(
+pub(crate) async fn status(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Response<Body> {
@@ -94,7 +94,7 @@ pub(super) async fn status(
 }
 
 /// `Cluster/MemberList`: the replicas, as etcd has no other members.
-pub(super) async fn member_list(
+pub(crate) async fn member_list(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Response<Body> {
@@ -120,7 +120,7 @@ pub(super) async fn member_list(
 }
 
 /// `Maintenance/Alarm`, of which only the list is served: an alarm here ends with its cause.
-pub(super) async fn alarm(
+pub(crate) async fn alarm(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Response<Body> {
@@ -143,7 +143,7 @@ pub(super) async fn alarm(
 }
 
 /// `Auth/Authenticate`: there are no accounts, and clients that were given one know these words.
-pub(super) async fn authenticate(request: Request<Body>) -> Response<Body> {
+pub(crate) async fn authenticate(request: Request<Body>) -> Response<Body> {
     unary(request, |_: Empty| -> Result<Empty, Status> {
         let text = "etcdserver: authentication is not enabled";
         Err(Status::new(Code::FailedPrecondition, text))
@@ -152,7 +152,7 @@ pub(super) async fn authenticate(request: Request<Body>) -> Response<Body> {
 }
 
 /// `grpc.health.v1.Health/Check`. `serves`: whether there is a service of a name.
-pub(super) async fn check(
+pub(crate) async fn check(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
     serves: fn(&str) -> bool,
@@ -168,7 +168,7 @@ pub(super) async fn check(
 }
 
 /// What to answer to a method of gRPC that is not in the list.
-pub(super) fn unimplemented(path: &str) -> Response<Body> {
+pub(crate) fn unimplemented(path: &str) -> Response<Body> {
     Status::unimplemented(format!(
         "quorate does not serve {path}; GET / on the same door lists what it serves"
     ))
@@ -176,7 +176,7 @@ pub(super) fn unimplemented(path: &str) -> Response<Body> {
 }
 
 /// etcd's JSON gateway, in the shape of its own errors.
-pub(super) fn no_gateway(path: &str) -> Response<Body> {
+pub(crate) fn no_gateway(path: &str) -> Response<Body> {
     let text = format!(
         "quorate does not serve {path}: etcd's JSON gateway is not there. Keys are JSON at /v1/kv (GET / lists all paths), \
          and etcd's gRPC is on this port"

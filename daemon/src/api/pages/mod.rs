@@ -5,6 +5,8 @@
 //! UTC.
 
 use crate::doors::feed::{EventLine, HealthLine};
+pub(crate) mod findings;
+
 use crate::doors::{Pings, Started};
 use crate::links::line::{DroppedLine, LinkLine};
 use quorate_node::{Status, status};
