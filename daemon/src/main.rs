@@ -19,6 +19,7 @@ mod machine;
 mod metrics;
 mod run;
 mod shell;
+mod words;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -2,11 +2,10 @@
 
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
+use crate::clock::Started;
 use crate::doors::crowds::Crowds;
 use crate::doors::feed::{EventRing, Feed};
-use crate::doors::{
-    CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, Started, TurnedAway,
-};
+use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, TurnedAway};
 use crate::links::line::LinkLine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};

@@ -6,13 +6,13 @@
 pub(crate) mod crowds;
 pub(crate) mod feed;
 
-use crate::clock::{self, wall_unix_ms};
+use crate::clock::{self, Started};
 use crate::links::interfaces;
 use crate::links::line::LinkLine;
 use crowds::{Crowds, Shared};
 use feed::{EventRing, Feed};
 use quorate_node::{ClientReply, ClientRequest, Status};
-use quorate_proto::{Instance, Moment};
+use quorate_proto::Instance;
 use quorate_transport::Transport;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,28 +73,6 @@ pub(crate) enum PingFailure {
     Unknown { known: Vec<String> },
     /// That is this node.
     Itself,
-}
-
-/// When the process started, on both clocks, so that a `Moment` can be shown as wall-clock time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Started {
-    /// Milliseconds since 1970.
-    pub(crate) wall_unix_ms: u64,
-    /// The same instant on the node's clock.
-    pub(crate) moment: Moment,
-}
-
-impl Started {
-    /// Now is the moment `moment` of the node's clock.
-    pub(crate) fn now(moment: Moment) -> Self {
-        Self { wall_unix_ms: wall_unix_ms(), moment }
-    }
-
-    /// A moment as milliseconds since 1970; for display only.
-    pub(crate) fn unix_ms(&self, moment: Moment) -> u64 {
-        let after = i128::from(moment.as_micros()) - i128::from(self.moment.as_micros());
-        u64::try_from(i128::from(self.wall_unix_ms) + after / 1000).unwrap_or(0)
-    }
 }
 
 /// Everything that a door needs; cheap to clone, one clone for each door.

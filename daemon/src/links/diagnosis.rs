@@ -12,6 +12,7 @@
 //! | connected, a smaller MTU than other links have, or than the own interfaces take | a tunnel, or large packets dropped |
 
 use super::line::{DialLine, LinkFinding, LinkLine};
+use crate::words::time::age;
 use quorate_proto::{Cause, LinkCause, OddSecret};
 
 /// Fewer packets say nothing about a share of a hundred, and fewer losses may be chance, or packets that only came late.
@@ -55,17 +56,6 @@ fn finding(cause: &LinkCause) -> LinkFinding {
         text: cause.text(),
         meaning: cause.code().meaning().to_owned(),
         remedy: cause.remedy(),
-    }
-}
-
-/// Whole units, the two largest.
-pub(crate) fn age(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
-        (0, ..) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::diagnosis::{Widest, judge};
 use super::line::{DialLine, DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine};
-use crate::api::pages::{micros, rfc3339};
+use crate::words::time::{micros, rfc3339};
 use quorate_node::{PING_CLASSES, PingTimes, Status};
 use quorate_proto::{
     Address, CannotSend, DialFailure, Instance, MemberState, OddSecret, SessionEnd,

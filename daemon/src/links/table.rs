@@ -1,8 +1,8 @@
 //! The tables of `status --links`: the way to each peer, what each lane carried, and what is wrong in words. Pure.
 
-use super::diagnosis::age;
 use super::line::LinkLine;
 use crate::cli::format::{Pen, table};
+use crate::words::time::{age, in_millis};
 use std::fmt::Write as _;
 
 /// Everything about the links.
@@ -51,7 +51,7 @@ fn way(link: &LinkLine) -> Vec<String> {
         (None, None) => "never".to_owned(),
     };
     let dialled = link.dialled.map(|ours| if ours { "this node" } else { "the peer" });
-    let millis = |micros: Option<u64>| micros.map_or_else(dash, crate::cli::format::micros);
+    let millis = |micros: Option<u64>| micros.map_or_else(dash, in_millis);
     vec![
         link.name.clone(),
         link.address.map_or_else(dash, |address| address.to_string()),

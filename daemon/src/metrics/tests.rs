@@ -4,7 +4,7 @@ use super::lint::lint;
 use super::{Beside, render};
 use crate::api::pages::StatusPage;
 use crate::api::tests::{sample, view};
-use crate::doors::Started;
+use crate::clock::Started;
 use crate::links::line::{DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine};
 use crate::links::metrics::PEERS;
 use crate::machine::Machine;

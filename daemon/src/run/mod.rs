@@ -10,12 +10,12 @@ mod reload;
 
 use crate::api;
 use crate::cli::RunOptions;
-use crate::clock;
+use crate::clock::{self, Started};
 use crate::config::{Config, Environment};
 use crate::disk::{self, Completed, DataDir, KnownName, SnapshotKeeper, Writer};
 use crate::doors::crowds::Crowds;
 use crate::doors::feed::{EventRing, Feed};
-use crate::doors::{CALLS, Closing, Doors, SharedLinks, Started, TurnedAway};
+use crate::doors::{CALLS, Closing, Doors, SharedLinks, TurnedAway};
 use crate::journal;
 use crate::shell::executor::{Carrier, Ended, Hands};
 use crate::shell::own_slot::OwnHost;

@@ -7,14 +7,15 @@
 use crate::doors::feed::{EventLine, HealthLine};
 pub(crate) mod findings;
 
-use crate::doors::{Pings, Started};
+use crate::clock::Started;
+use crate::doors::Pings;
 use crate::links::line::{DroppedLine, LinkLine};
+use crate::words::time::{micros, rfc3339};
 use quorate_node::{Status, status};
 use quorate_proto::{HealthChange, HealthEpoch, HealthView, Member};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// Label under which the zone of a host travels.
 const ZONE: &str = "zone";
@@ -422,36 +423,6 @@ impl EventPage {
             code: about.code.map(str::to_owned),
         }
     }
-}
-
-/// A span of time in microseconds.
-pub(crate) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Milliseconds since 1970 as RFC 3339 in UTC; empty for zero, which means "not known".
-pub(crate) fn rfc3339(unix_ms: u64) -> String {
-    if unix_ms == 0 {
-        return String::new();
-    }
-    let (seconds, millis) = (unix_ms / 1000, unix_ms % 1000);
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's `civil_from_days`).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let moved_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * moved_month + 2) / 5 + 1;
-    let month = if moved_month < 10 { moved_month + 3 } else { moved_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]

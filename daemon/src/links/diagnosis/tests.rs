@@ -1,7 +1,8 @@
 //! Every trouble that an operator must tell apart, as it shows in a line.
 
-use super::{Widest, age};
+use super::Widest;
 use crate::links::line::{DialLine, LinkFinding, LinkLine, WaitingLine};
+use crate::words::time::age;
 use quorate_proto::OddSecret;
 
 fn judge(line: &LinkLine, best: Option<u16>) -> Vec<LinkFinding> {
