@@ -1,6 +1,7 @@
 //! What can be typed. The help is the reference: each option says what it does, and the end says what each exit code
 //! means.
 
+use crate::words::time;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -332,17 +333,10 @@ pub(crate) struct DemoOptions {
     pub(crate) stay: bool,
 }
 
-/// A number with a unit: `500ms`, `30s`, `5m`, `1h`; seconds without one.
+/// As in the configuration; seconds where no unit is written, and a zero before the point where no digit is.
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let scale = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("a time is a number with ms, s, m or h, such as 30s".to_owned()),
-    };
-    let number: f64 = number.parse().map_err(|_| "a time begins with a number".to_owned())?;
-    Duration::try_from_secs_f64(number * scale).map_err(|_| "too long a time".to_owned())
+    let zero = if text.starts_with('.') { "0" } else { "" };
+    let unit = if text.ends_with(|c: char| c.is_ascii_digit()) { "s" } else { "" };
+    time::duration(&format!("{zero}{text}{unit}"))
+        .map_err(|error| format!("{error}; write {}", time::DURATIONS))
 }

@@ -1,35 +1,32 @@
 //! Times in words, as programs and people read and write them. Pure: knows no clock.
 
-use std::time::Duration;
+use humantime::DurationError;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A span of time in microseconds.
 pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Milliseconds since 1970 as RFC 3339 in UTC; empty for zero, which means "not known".
+/// The last millisecond of the year 9999; RFC 3339 has no words for a later one.
+const LATEST: u64 = 253_402_300_799_999;
+
+/// Milliseconds since 1970 as RFC 3339 in UTC; empty for zero, which means "not known". Other hosts' times are shown too, so any number
+/// is taken: one beyond the year 9999 is shown as its end.
 pub(crate) fn rfc3339(unix_ms: u64) -> String {
     if unix_ms == 0 {
         return String::new();
     }
-    let (seconds, millis) = (unix_ms / 1000, unix_ms % 1000);
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    let time = UNIX_EPOCH + Duration::from_millis(unix_ms.min(LATEST));
+    humantime::format_rfc3339_millis(time).to_string()
 }
 
-/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's `civil_from_days`).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let moved_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * moved_month + 2) / 5 + 1;
-    let month = if moved_month < 10 { moved_month + 3 } else { moved_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day)
+/// What [`duration`] takes, for whoever has to write one.
+pub(crate) const DURATIONS: &str = "numbers with units, such as `500ms`, `3s` or `1h 30m`";
+
+/// A span of time as people write it in the configuration and on the command line.
+pub(crate) fn duration(text: &str) -> Result<Duration, DurationError> {
+    humantime::parse_duration(text)
 }
 
 /// Whole units, the two largest.
@@ -59,4 +56,37 @@ pub(crate) fn in_millis(micros: u64) -> String {
     #[allow(clippy::cast_precision_loss, reason = "for people")]
     let millis = micros as f64 / 1000.0;
     format!("{millis:.2} ms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_as_rfc_3339_whatever_its_number_is() {
+        assert_eq!(rfc3339(0), "");
+        assert_eq!(rfc3339(1), "1970-01-01T00:00:00.001Z");
+        assert_eq!(rfc3339(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(rfc3339(1_795_254_178_123), "2026-11-21T09:42:58.123Z");
+        assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn the_day_is_told_only_where_it_is_not_the_present_one() {
+        let now = "2026-11-21T09:42:58.123Z";
+        assert_eq!(short_time("2026-11-21T09:00:00.123Z", now), "09:00:00.123");
+        assert_eq!(short_time("2026-11-20T09:00:00.123Z", now), "2026-11-20 09:00:00.123");
+    }
+
+    #[test]
+    fn a_duration_is_numbers_with_units() {
+        let millis = |text: &str| duration(text).map(|taken| taken.as_millis()).ok();
+        let taken = [("500ms", 500), ("3 s", 3_000), ("1.5m", 90_000), ("1h 30m", 5_400_000)];
+        for (text, is) in taken {
+            assert_eq!(millis(text), Some(is), "{text}");
+        }
+        for text in ["", "3", "s", "3x", "1e9", "-3", "99999999999999999999999h"] {
+            assert_eq!(millis(text), None, "{text}");
+        }
+    }
 }
