@@ -11,7 +11,8 @@ use super::why::render;
 use super::{show, watching};
 use crate::api::keyspace::pages::after_prefix;
 use crate::api::pages::findings::findings;
-use crate::api::pages::{HealthPage, OpinionPage, ReasonPage, SessionPage, StatusPage};
+use crate::api::pages::status::SessionPage;
+use crate::api::pages::{HealthPage, OpinionPage, ReasonPage, StatusPage};
 use crate::api::tests::{Stage, refuse, sample, view};
 use crate::clock::Started;
 use crate::links::line::{LinkFinding, LinkLine};
@@ -161,7 +162,7 @@ fn a_line_of_the_watch_says_who_changed_and_why() {
     let mut line = HealthPage { epoch: 5, quorate: true, ..HealthPage::default() };
     line.at = NOW.to_owned();
     line.members = page(State::Quorate).members;
-    let change = crate::api::pages::ChangePage {
+    let change = crate::api::pages::members::ChangePage {
         name: "c".to_owned(),
         from: "alive".to_owned(),
         to: "down".to_owned(),

@@ -1,31 +1,26 @@
 //! What stands between the loop and the doors: the calls that a door makes, and what the loop shows to all of them.
 //!
-//! The loop owns the other ends: it answers every [`Call`] exactly once (a caller that went away has closed its
-//! reply), and publishes status, health and events. Knows nothing of HTTP, sockets or the node's insides.
+//! The loop owns the other ends: it answers calls, and publishes status, health and events. Knows nothing of HTTP, sockets or the
+//! node's insides.
 
+mod call;
 pub(crate) mod crowds;
 pub(crate) mod feed;
+
+pub(crate) use call::{CALLS, Call, CallFailure, PINGS, PingFailure, Pings};
 
 use crate::clock::{self, Started};
 use crate::links::interfaces;
 use crate::links::line::LinkLine;
-use crowds::{Crowds, Shared};
+use crowds::Crowds;
 use feed::{EventRing, Feed};
-use quorate_node::{ClientReply, ClientRequest, Status};
-use quorate_proto::Instance;
+use quorate_node::Status;
 use quorate_transport::Transport;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
-
-/// Calls that may wait for the loop. Full means that the loop is overrun: the caller is told "busy" at once
-/// instead of queueing towards its own deadline.
-pub(crate) const CALLS: usize = 4096;
-/// Most pings of one `quorate ping`.
-pub(crate) const PINGS: u32 = 100;
 
 /// How long a door waits for an answer that needs no cluster.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -33,47 +28,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 const LINKS_FRESH: Duration = Duration::from_millis(200);
 /// How long a page waits for the links where it can do without them: less than any monitor waits for the page.
 pub(crate) const LINKS_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Something that a door asks of the loop. A reply whose other end is closed needs no answer any more.
-#[derive(Debug)]
-pub(crate) enum Call {
-    /// A request to the keyspace, or a wait for an epoch.
-    Client {
-        request: ClientRequest,
-        deadline: Duration,
-        reply: oneshot::Sender<ClientReply>,
-        /// What the request's bytes hold at the doors, until the loop has let go of it.
-        body: Option<Arc<Shared>>,
-    },
-    /// Round trips to a node, over the link that stands.
-    Ping { name: String, count: u32, reply: oneshot::Sender<Result<Pings, PingFailure>> },
-    /// The links to all peers. `interfaces`: the UDP payload that the interfaces of this host take, where it is known.
-    Links { interfaces: Option<u16>, reply: oneshot::Sender<Vec<LinkLine>> },
-}
-
-/// Round trips to one node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pings {
-    /// Whom.
-    pub(crate) instance: Instance,
-    /// Where.
-    pub(crate) address: SocketAddr,
-    /// Those that were answered.
-    pub(crate) trips: Vec<Duration>,
-    /// Those that were not.
-    pub(crate) lost: u32,
-    /// Why, as far as the link tells.
-    pub(crate) why: Option<String>,
-}
-
-/// Why nobody can be pinged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PingFailure {
-    /// No node of that name is known here, but these are.
-    Unknown { known: Vec<String> },
-    /// That is this node.
-    Itself,
-}
 
 /// Everything that a door needs; cheap to clone, one clone for each door.
 #[derive(Debug, Clone)]
@@ -147,19 +101,6 @@ pub(crate) struct SharedLinks(Arc<Mutex<Option<ToldLinks>>>);
 
 /// When they were told.
 type ToldLinks = (Instant, Vec<LinkLine>);
-
-/// Why a call has no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CallFailure {
-    /// The loop has too many calls waiting; this one was not taken.
-    Busy,
-    /// The daemon has stopped; the call was not taken.
-    Stopping,
-    /// The daemon ended with the call in hand; what became of it is not known.
-    Abandoned,
-    /// The loop did not answer in time; what became of the call is not known.
-    Silent,
-}
 
 impl Doors {
     /// What the node knows of itself, and what the doors know of themselves.

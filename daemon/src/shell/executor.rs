@@ -3,6 +3,7 @@
 
 use super::askers::Askers;
 use super::bulk::Bulk;
+use super::ended::Ended;
 use super::large_reads::LargeReads;
 use super::own_slot::OwnHost;
 use super::resolve;
@@ -25,30 +26,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// How the loop ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// As asked.
-    Stopped,
-    /// The node must not go on. `again`: another start may go better.
-    Halted {
-        /// Why, and what helps.
-        reason: String,
-        /// Whether it may start again by itself.
-        again: bool,
-    },
-}
-
-/// The hands of the loop.
-pub(crate) struct Carrier {
-    hands: Hands,
+/// Carries out what the node asks for.
+pub(crate) struct Executor {
+    means: Means,
     genesis: GenesisId,
     pub(crate) askers: Askers,
     large_reads: LargeReads,
 }
 
-/// What a [`Carrier`] works with.
-pub(crate) struct Hands {
+/// What a [`Executor`] works with.
+pub(crate) struct Means {
     pub(crate) transport: Transport,
     pub(crate) hello: Hello,
     pub(crate) writer: Writer,
@@ -62,50 +49,50 @@ pub(crate) struct Hands {
     pub(crate) crowds: Crowds,
 }
 
-impl Carrier {
-    pub(crate) fn new(hands: Hands) -> Self {
-        let large_reads = LargeReads::new(&hands.crowds);
+impl Executor {
+    pub(crate) fn new(means: Means) -> Self {
+        let large_reads = LargeReads::new(&means.crowds);
         Self {
-            genesis: hands.genesis.unwrap_or_default(),
-            hands,
+            genesis: means.genesis.unwrap_or_default(),
+            means,
             askers: Askers::default(),
             large_reads,
         }
     }
 
     /// Carries out one turn's outputs. Something when the loop must end.
-    pub(crate) fn carry(&mut self, out: &mut Vec<Output>) -> Option<Ended> {
+    pub(crate) fn execute(&mut self, out: &mut Vec<Output>) -> Option<Ended> {
         let mut ended = None;
         for output in out.drain(..) {
             match output {
                 Output::Stopped => ended = Some(Ended::Stopped),
                 Output::Halt { reason, again } => return Some(Ended::Halted { reason, again }),
-                output => self.carry_one(output),
+                output => self.execute_one(output),
             }
         }
         ended
     }
 
-    fn carry_one(&mut self, output: Output) {
+    fn execute_one(&mut self, output: Output) {
         match output {
-            Output::Persist { number, write } => self.hands.writer.submit(number, write),
-            Output::Send { to, address, frame } => self.hands.transport.send(to, address, frame),
+            Output::Persist { number, write } => self.means.writer.submit(number, write),
+            Output::Send { to, address, frame } => self.means.transport.send(to, address, frame),
             Output::SendDatagram { to, address, bytes } => {
-                self.hands.transport.send_datagram(to, address, bytes);
+                self.means.transport.send_datagram(to, address, bytes);
             }
-            Output::Dial { address } => self.hands.transport.dial(address),
-            Output::IsThere { address } => self.hands.transport.is_there(address),
+            Output::Dial { address } => self.means.transport.dial(address),
+            Output::IsThere { address } => self.means.transport.is_there(address),
             Output::ResolveSeeds => self.resolve_seeds(),
             Output::Ban { instance, reason } => {
                 tracing::warn!(%instance, %reason, "instance banned");
-                self.hands.transport.ban(instance);
+                self.means.transport.ban(instance);
             }
             Output::RefuseKey { instance, key, reason } => {
                 tracing::warn!(%instance, %reason, "key refused");
-                self.hands.transport.refuse_key(instance, key);
+                self.means.transport.refuse_key(instance, key);
             }
             Output::TurnAway { instance, number } => {
-                self.hands.transport.turn_away(instance, number);
+                self.means.transport.turn_away(instance, number);
             }
             Output::KnowsGenesis(genesis) => self.knows(genesis),
             Output::Forward { ticket, to, address, deadline, request } => {
@@ -126,11 +113,11 @@ impl Carrier {
                 self.snapshots().send(to, address, message);
             }
             Output::DropSnapshot { file } => {
-                let keeper = Arc::clone(&self.hands.snapshots);
+                let keeper = Arc::clone(&self.means.snapshots);
                 tokio::task::spawn_blocking(move || keeper.arrivals.discard(file));
             }
             Output::Health { view, delta, quorate } => {
-                self.hands.feed.publish(view, delta, quorate)
+                self.means.feed.publish(view, delta, quorate)
             }
             Output::Event(event) => {
                 if event.warning {
@@ -138,7 +125,7 @@ impl Carrier {
                 } else {
                     tracing::info!(target: NOTICE, kind = event.kind, "{}", event.text);
                 }
-                self.hands.events.push(event);
+                self.means.events.push(event);
             }
             Output::Founded(founded) => {
                 let genesis = founded.record.genesis_id();
@@ -150,15 +137,15 @@ impl Carrier {
 
     fn knows(&mut self, genesis: GenesisId) {
         self.genesis = genesis;
-        self.hands.hello.genesis = Some(genesis);
-        self.hands.transport.set_hello(self.hands.hello.clone());
+        self.means.hello.genesis = Some(genesis);
+        self.means.transport.set_hello(self.means.hello.clone());
     }
 
     fn resolve_seeds(&self) {
         tokio::spawn(resolve::resolve_seeds(
-            self.hands.seeds.clone(),
-            self.hands.own.clone(),
-            self.hands.results.clone(),
+            self.means.seeds.clone(),
+            self.means.own.clone(),
+            self.means.results.clone(),
         ));
     }
 
@@ -171,8 +158,8 @@ impl Carrier {
         request: &ForwardRequest,
     ) {
         let bytes: Bytes = request.encode_to_vec().into();
-        let asked = self.hands.transport.request(to, address, bytes, clock::until(deadline));
-        let results = self.hands.results.clone();
+        let asked = self.means.transport.request(to, address, bytes, clock::until(deadline));
+        let results = self.means.results.clone();
         let task = tokio::spawn(async move {
             let answer = match asked.await {
                 Ok(bytes) => ForwardAnswer::decode(bytes).map_err(|_| ForwardFailure::Lost),
@@ -185,9 +172,9 @@ impl Carrier {
     }
 
     fn take_snapshot(&self, metadata: quorate_proto::SnapshotMetadata, image: &Meta) {
-        let results = self.hands.results.clone();
+        let results = self.means.results.clone();
         let taken = metadata.clone();
-        self.hands.snapshots.store(SnapshotJob {
+        self.means.snapshots.store(SnapshotJob {
             genesis: self.genesis,
             metadata,
             chunks: Box::new(image.chunks()),
@@ -208,9 +195,9 @@ impl Carrier {
     fn snapshots(&self) -> Bulk {
         Bulk {
             genesis: self.genesis,
-            transport: self.hands.transport.clone(),
-            keeper: Arc::clone(&self.hands.snapshots),
-            results: self.hands.results.clone(),
+            transport: self.means.transport.clone(),
+            keeper: Arc::clone(&self.means.snapshots),
+            results: self.means.results.clone(),
         }
     }
 
@@ -256,7 +243,7 @@ impl Carrier {
         count: u32,
         reply: oneshot::Sender<Result<Pings, PingFailure>>,
     ) {
-        let transport = self.hands.transport.clone();
+        let transport = self.means.transport.clone();
         match ping::target(&status, name) {
             Err(failure) => drop(reply.send(Err(failure))),
             Ok(target) => drop(tokio::spawn(async move {
@@ -269,7 +256,7 @@ impl Carrier {
     pub(crate) fn links(&self, status: &Status, interfaces: Option<u16>) -> Vec<LinkLine> {
         crate::links::report::lines(
             status,
-            &self.hands.transport.links(),
+            &self.means.transport.links(),
             interfaces,
             wall_unix_ms(),
         )

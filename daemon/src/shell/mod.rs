@@ -5,6 +5,7 @@
 
 mod askers;
 mod bulk;
+pub(crate) mod ended;
 pub(crate) mod executor;
 mod large_reads;
 pub(crate) mod own_slot;

@@ -4,7 +4,8 @@
 //! that takes longer than half a tick of consensus is logged with what it took. Never waits for anything inside a turn.
 
 use super::askers::Local;
-use super::executor::{Carrier, Ended};
+use super::ended::Ended;
+use super::executor::Executor;
 use super::service::Service;
 use super::waiting::Waiting;
 use crate::clock::{self, wall_unix_ms};
@@ -42,7 +43,7 @@ pub(crate) struct Sources {
 /// The loop and what it holds.
 pub(crate) struct Loop {
     node: Node,
-    carrier: Carrier,
+    executor: Executor,
     service: Service,
     status: watch::Sender<Arc<Status>>,
     waiting: Waiting,
@@ -53,12 +54,12 @@ impl Loop {
     /// A loop around a node that was just started.
     pub(crate) fn new(
         node: Node,
-        carrier: Carrier,
+        executor: Executor,
         service: Service,
         status: watch::Sender<Arc<Status>>,
     ) -> Self {
         let (waiting, shown) = (Waiting::default(), (0, Moment::ZERO));
-        Self { node, carrier, service, status, waiting, shown }
+        Self { node, executor, service, status, waiting, shown }
     }
 
     /// Turns until the node has stopped. `first` are the outputs of the node's start.
@@ -68,7 +69,7 @@ impl Loop {
         loop {
             let urgent =
                 out.iter().any(|output| matches!(output, Output::Health { .. } | Output::Event(_)));
-            if let Some(ended) = self.carrier.carry(&mut out) {
+            if let Some(ended) = self.executor.execute(&mut out) {
                 self.show_status(true);
                 refuse_calls(&mut sources.calls);
                 return ended;
@@ -88,7 +89,7 @@ impl Loop {
 
     /// Waits until something is there or due, then takes all that is there.
     async fn gather(&mut self, sources: &mut Sources, inputs: &mut Vec<Input>) {
-        let look = self.carrier.askers.next_look();
+        let look = self.executor.askers.next_look();
         let wakes = [self.node.next_wake(), self.service.next_feed(), look];
         let wake = wakes.into_iter().flatten().min();
         let pause = wake.map_or(Duration::from_secs(1), clock::until);
@@ -124,12 +125,12 @@ impl Loop {
         {
             calls.push(call);
         }
-        let Self { node, carrier, .. } = self;
-        inputs.extend(events.into_iter().filter_map(|event| carrier.arrived(event, node)));
+        let Self { node, executor, .. } = self;
+        inputs.extend(events.into_iter().filter_map(|event| executor.arrived(event, node)));
         for call in calls {
             self.call(call, inputs);
         }
-        self.carrier.askers.look(clock::now(), inputs);
+        self.executor.askers.look(clock::now(), inputs);
     }
 
     fn call(&mut self, call: Call, inputs: &mut Vec<Input>) {
@@ -139,7 +140,7 @@ impl Loop {
                     return;
                 }
                 let deadline = clock::now() + deadline;
-                match self.carrier.askers.expect_reply(Local { reply, _body: body }) {
+                match self.executor.askers.expect_reply(Local { reply, _body: body }) {
                     Ok(ticket) => inputs.push(Input::Client { ticket, deadline, request }),
                     Err(Local { reply, .. }) => {
                         let text = "too many requests wait at this node; try again".to_owned();
@@ -150,11 +151,11 @@ impl Loop {
             }
             Call::Ping { name, count, reply } => {
                 let status = Arc::clone(&self.status.borrow());
-                self.carrier.ping(status, &name, count, reply);
+                self.executor.ping(status, &name, count, reply);
             }
             Call::Links { interfaces, reply } => {
                 let status = Arc::clone(&self.status.borrow());
-                let _ = reply.send(self.carrier.links(&status, interfaces));
+                let _ = reply.send(self.executor.links(&status, interfaces));
             }
         }
     }
