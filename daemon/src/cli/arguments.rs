@@ -106,6 +106,7 @@ pub(crate) enum Format {
     Json,
 }
 
+/// What a command line asks for. `main` knows who does it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the daemon in the foreground
@@ -117,6 +118,21 @@ pub(crate) enum Command {
         #[arg(long, hide = true, value_name = "PROCESS")]
         end_with: Option<u32>,
     },
+    #[command(flatten)]
+    Ask(Question),
+    #[command(flatten)]
+    Local(LocalCommand),
+    /// Show it all on this machine: three daemons, a write, a crash
+    #[command(after_help = SHOWING)]
+    Demo(DemoOptions),
+    /// Say goodbye for a daemon that crashed
+    #[command(hide = true)]
+    Farewell(RunOptions),
+}
+
+/// What is asked of the daemon of this host.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Question {
     /// Show what this node knows: state, leader, numbers, members
     #[command(after_help = JUDGING)]
     Status(StatusOptions),
@@ -149,6 +165,11 @@ pub(crate) enum Command {
     /// A ping is lost after a second.
     #[command(after_help = PINGING)]
     Ping(PingOptions),
+}
+
+/// What needs no daemon.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LocalCommand {
     /// Forget the cluster on this host, to begin anew
     #[command(after_help = LOCAL)]
     Reset(ResetOptions),
@@ -161,12 +182,6 @@ pub(crate) enum Command {
     /// Check the configuration and say what it means
     #[command(after_help = CHECKING)]
     CheckConfig(CheckConfigOptions),
-    /// Show it all on this machine: three daemons, a write, a crash
-    #[command(after_help = SHOWING)]
-    Demo(DemoOptions),
-    /// Say goodbye for a daemon that crashed
-    #[command(hide = true)]
-    Farewell(RunOptions),
 }
 
 /// Where the configuration is.
@@ -294,7 +309,7 @@ pub(crate) struct PingOptions {
     pub(crate) count: u32,
 }
 
-/// See [`Command::Reset`].
+/// See [`LocalCommand::Reset`].
 #[derive(Debug, Args)]
 pub(crate) struct ResetOptions {
     #[command(flatten)]
@@ -304,7 +319,7 @@ pub(crate) struct ResetOptions {
     pub(crate) cluster: String,
 }
 
-/// See [`Command::CheckConfig`].
+/// See [`LocalCommand::CheckConfig`].
 #[derive(Debug, Args)]
 pub(crate) struct CheckConfigOptions {
     #[command(flatten)]

@@ -3,7 +3,7 @@
 mod keyspace;
 mod remedies;
 
-use super::arguments::{Arguments, Format, parse_time};
+use super::arguments::{Arguments, Format, Question, parse_time};
 use super::client::{Client, Line, take_event};
 use super::exit::Exit;
 use super::format::{Pen, table};
@@ -355,7 +355,7 @@ async fn a_daemon_that_takes_requests_and_answers_none_is_not_waited_for_without
         assert!(failure.text.contains("stopped or stuck"), "{}", failure.text);
     }
     let line = ["quorate", "put", "k", "v", "--timeout", "20ms"];
-    let super::Command::Put(options) = Arguments::parse_from(line).command else {
+    let super::Command::Ask(Question::Put(options)) = Arguments::parse_from(line).command else {
         panic!("a put was parsed")
     };
     let failure = super::keyspace::put(&client, Format::Json, options).await.unwrap_err();
@@ -374,7 +374,8 @@ async fn refusals_of_the_keyspace_become_exit_codes() {
     for (state, code, exit) in table {
         let stage = Stage::new(state, move |_| refuse(code, 0));
         let line = ["quorate", "put", "k", "v", "--timeout", "100ms"];
-        let super::Command::Put(options) = Arguments::parse_from(line).command else {
+        let super::Command::Ask(Question::Put(options)) = Arguments::parse_from(line).command
+        else {
             panic!("a put was parsed")
         };
         let client = Client::new(stage.socket());
@@ -397,9 +398,13 @@ async fn asked_of_one_that_dies(line: &[&str], answer: &'static [u8]) -> Exit {
     let client = Client::new(socket);
     let line = line.iter().chain(&["--timeout", "100ms"]);
     let asked = match Arguments::parse_from(line).command {
-        super::Command::Put(options) => super::keyspace::put(&client, Format::Json, options).await,
-        super::Command::Get(options) => super::reading::get(&client, Format::Json, options).await,
-        super::Command::Delete(options) => {
+        super::Command::Ask(Question::Put(options)) => {
+            super::keyspace::put(&client, Format::Json, options).await
+        }
+        super::Command::Ask(Question::Get(options)) => {
+            super::reading::get(&client, Format::Json, options).await
+        }
+        super::Command::Ask(Question::Delete(options)) => {
             super::keyspace::delete(&client, Format::Json, options).await
         }
         other => panic!("no request to the keyspace: {other:?}"),
