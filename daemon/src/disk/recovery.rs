@@ -4,14 +4,14 @@
 //! otherwise it is an error. What an earlier process wrote and was killed before it synced is made durable before anything
 //! rests on it. Knows nothing of what a snapshot means: `restore` is the caller's.
 
-use super::data_dir::DataDir;
 use super::error::DiskError;
 use super::files::{Files, Machine};
-use super::identity::Identity;
-use super::log_files::{self, LogFiles};
-use super::segments::{META, OpenLog, SegmentSizes, Segments};
-use super::snapshot_file::{Pieces, SnapshotReader};
-use super::snapshot_names::{self, Named};
+use super::life::data_dir::DataDir;
+use super::life::identity::Identity;
+use super::log::log_files::{self, LogFiles};
+use super::log::segments::{META, OpenLog, SegmentSizes, Segments};
+use super::snapshots::file::{Pieces, SnapshotReader};
+use super::snapshots::names::{self, Named};
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::fold::{FoldError, LogFold, LogState};
 use quorate_proto::{Entry, FoundingState, GenesisId, HardState, SnapshotMetadata};
@@ -83,7 +83,7 @@ pub(super) fn recover_with<M>(
     }
     let stamp = genesis.unwrap_or_default();
     // The log is reset below because of a received snapshot: the name of that file must outlive the power.
-    let names = snapshot_names::directory(&life);
+    let names = names::directory(&life);
     files.sync_directory(&names).map_err(|error| DiskError::io("sync", &names, error))?;
     let mut segments = Segments::new(&life, identity.instance, stamp, sizes, layout, files);
     let chosen = choose(&life, identity, genesis, fold, &restore, &mut notes)?;
@@ -108,9 +108,9 @@ fn choose<M>(
     restore: &impl Fn(Pieces<'_>) -> Result<M, String>,
     notes: &mut Vec<String>,
 ) -> Result<Option<Chosen<M>>, DiskError> {
-    let directory = snapshot_names::directory(life);
-    snapshot_names::clear_leftovers(&directory)?;
-    let listed = snapshot_names::list(&directory)
+    let directory = names::directory(life);
+    names::clear_leftovers(&directory)?;
+    let listed = names::list(&directory)
         .map_err(|error| DiskError::io("list the snapshots in", &directory, error))?;
     let had_log = fold.is_some();
     let fold = fold.unwrap_or_default();
@@ -207,7 +207,7 @@ fn note_passed(passed: Vec<Passed>, notes: &mut Vec<String>) -> Result<(), DiskE
     for Passed { path, why, broken } in passed {
         notes.push(format!("{} is passed over: {why}; the log makes up for it", path.display()));
         if broken {
-            snapshot_names::set_aside(&path)?;
+            names::set_aside(&path)?;
         }
     }
     Ok(())

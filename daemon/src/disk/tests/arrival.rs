@@ -1,8 +1,8 @@
 //! Snapshots from disk to disk: read while they are sent, written while they come, cut, continued, refused.
 
-use super::super::arrivals::{Announced, Arrivals, Incoming, Received, Refused};
 use super::super::files::Machine;
-use super::super::{snapshot_names, snapshots};
+use super::super::snapshots::arrivals::{Announced, Arrivals, Incoming, Received, Refused};
+use super::super::snapshots::{keeper, names};
 use super::snapshot::store;
 use super::*;
 use bytes::Bytes;
@@ -51,12 +51,12 @@ impl Pair {
 
     /// Raft took it.
     fn counts(&self, file: u64) {
-        let directory = snapshot_names::directory(&self.receiver.life());
-        snapshots::count_received(&Machine, &directory, file, &at(7, 2)).expect("it is there");
+        let directory = names::directory(&self.receiver.life());
+        keeper::count_received(&Machine, &directory, file, &at(7, 2)).expect("it is there");
     }
 
     fn files(&self) -> Vec<String> {
-        let directory = snapshot_names::directory(&self.receiver.life());
+        let directory = names::directory(&self.receiver.life());
         let mut names: Vec<_> = std::fs::read_dir(directory)
             .expect("listed")
             .map(|entry| entry.expect("listed").file_name().into_string().expect("a name"))
@@ -221,7 +221,7 @@ fn what_is_kept_of_a_cut_snapshot_goes_when_it_expires_or_another_comes() {
     let Pair { receiver, from, to, sender: _ } = pair;
     drop((from, to));
     receiver.recover().expect("whole");
-    let left = std::fs::read_dir(snapshot_names::directory(&receiver.life())).expect("listed");
+    let left = std::fs::read_dir(names::directory(&receiver.life())).expect("listed");
     assert_eq!(left.count(), 0, "a start clears what did not count");
 }
 
@@ -311,7 +311,7 @@ fn a_sender_that_goes_on_cannot_announce_more_than_at_first() {
 #[test]
 fn what_others_have_announced_and_not_sent_yet_is_no_room_for_another() {
     let pair = Pair::new();
-    let directory = snapshot_names::directory(&pair.receiver.life());
+    let directory = names::directory(&pair.receiver.life());
     let room = rustix::fs::statvfs(&directory).expect("asked");
     let room = room.f_bavail * room.f_frsize;
     let begin = |sender: u8| {
@@ -354,7 +354,7 @@ fn a_snapshot_whose_content_makes_no_sense_is_refused_and_leaves_nothing() {
 #[test]
 fn a_damaged_file_never_sends_an_end() {
     let pair = Pair::new();
-    let file = snapshot_names::directory(&pair.sender.life()).join(NAME);
+    let file = names::directory(&pair.sender.life()).join(NAME);
     let whole = std::fs::read(&file).expect("read");
     for place in 0..whole.len() {
         let mut changed = whole.clone();
@@ -376,7 +376,7 @@ fn an_open_snapshot_is_read_to_its_end_after_newer_ones_took_its_place() {
     for index in [8, 9, 10] {
         store(&pair.sender, at(index, 2), &[b"newer"]).expect("kept");
     }
-    assert!(!snapshot_names::directory(&pair.sender.life()).join(NAME).exists());
+    assert!(!names::directory(&pair.sender.life()).join(NAME).exists());
     for _ in 0..2 {
         let mut parts = Vec::new();
         source
@@ -393,7 +393,7 @@ fn an_open_snapshot_is_read_to_its_end_after_newer_ones_took_its_place() {
 fn files_of_more_senders_than_can_be_kept_make_room() {
     let host = Host::new();
     let opened = host.open().expect("created");
-    let directory = snapshot_names::directory(&host.life());
+    let directory = names::directory(&host.life());
     let arrivals = Arrivals::new(directory.clone(), opened.dir.identity().instance);
     for sender in 0..40 {
         let mut announced = announced(7);

@@ -8,10 +8,10 @@ mod recorded;
 mod rollback;
 mod snapshot;
 
-use super::data_dir::{Opened, open};
 use super::files::{Files, Machine};
+use super::life::data_dir::{Opened, open};
+use super::log::segments::SegmentSizes;
 use super::recovery::{Recovered, recover_with};
-use super::segments::SegmentSizes;
 use super::*;
 use quorate_consensus::LogRecord;
 use quorate_proto::{ClusterName, Entry, GenesisId, HardState, SnapshotMetadata};

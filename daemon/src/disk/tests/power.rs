@@ -1,10 +1,11 @@
 //! The power is cut between any two operations of the real writer, any operation fails, and the real recovery reads what
 //! is left: nothing that was told is missing, and what is there is a beginning of what was asked for, in its order.
 
-use super::super::report::Report;
-use super::super::snapshot_file::Owner;
-use super::super::writer::WriteLoop;
-use super::super::{snapshot_names, snapshots};
+use super::super::life::marker;
+use super::super::log::report::Report;
+use super::super::log::writer::WriteLoop;
+use super::super::snapshots::file::Owner;
+use super::super::snapshots::{keeper, names};
 use super::recorded::{Image, Operation, Random, RecordedDisk};
 use super::*;
 use bytes::Bytes;
@@ -149,10 +150,10 @@ impl Story {
 
     fn take_snapshot(&mut self, index: u64, done: usize) {
         let owner = Owner { instance: self.fresh.instance, genesis: genesis(4) };
-        let directory = snapshot_names::directory(&self.host.life());
+        let directory = names::directory(&self.host.life());
         let chunks = [Bytes::from(format!("state {index}"))];
-        snapshots::keep(&directory, owner, &at(index, 1), chunks.into_iter()).expect("kept");
-        let listed = snapshot_names::list(&directory).expect("listed");
+        keeper::keep(&directory, owner, &at(index, 1), chunks.into_iter()).expect("kept");
+        let listed = names::list(&directory).expect("listed");
         let path = listed[0].path.clone();
         let bytes = std::fs::read(&path).expect("read");
         self.snapshots.push((done, at(index, 1), path, bytes));
@@ -367,7 +368,7 @@ fn a_received_snapshot_has_its_name_for_good_before_the_log_forgets_what_it_repl
     let disk = RecordedDisk::holding(&Image::of(host.dir.path()));
     recover_on(Arc::new(disk.clone()), &opened).expect("whole");
     let operations = disk.operations();
-    let names = snapshot_names::directory(&host.life());
+    let names = names::directory(&host.life());
     let named = operations
         .iter()
         .position(|one| matches!(one, Operation::SyncDirectory { path } if *path == names));
@@ -381,8 +382,8 @@ fn a_snapshot_that_raft_has_taken_has_its_name_for_good_before_the_log_begins_be
     let mut start = story.start();
     let births = vec![(1, Write::Log(birth())), (2, Write::Log(vec![entries(2, 3, 1)]))];
     start.writer.write(births).expect("this disk does not fail");
-    let names = snapshot_names::directory(&story.host.life());
-    let received = start.disk.create(&snapshot_names::received(&names, 0)).expect("created");
+    let names = names::directory(&story.host.life());
+    let received = start.disk.create(&names::received(&names, 0)).expect("created");
     received.write_all_at(b"received", 0).expect("written");
     received.sync_all().expect("synced");
     let before = start.disk.done();

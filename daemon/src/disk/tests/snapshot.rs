@@ -1,7 +1,7 @@
 //! Snapshot files, and what a start makes of them and the log together.
 
-use super::super::snapshot_file::Owner;
-use super::super::{snapshot_names, snapshots};
+use super::super::snapshots::file::Owner;
+use super::super::snapshots::{keeper, names};
 use super::*;
 use bytes::Bytes;
 
@@ -14,7 +14,7 @@ pub(super) fn store(
     let ended = read_ended(&host.root(), &host.running()).expect("a life");
     let owner = Owner { instance: ended.identity.instance, genesis: GenesisId::default() };
     let chunks: Vec<Bytes> = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect();
-    snapshots::keep(&snapshot_names::directory(&host.life()), owner, &metadata, chunks.into_iter())
+    keeper::keep(&names::directory(&host.life()), owner, &metadata, chunks.into_iter())
 }
 
 fn host_with_log(batches: &[Vec<LogRecord>]) -> Host {
@@ -26,7 +26,7 @@ fn host_with_log(batches: &[Vec<LogRecord>]) -> Host {
 }
 
 fn newest(host: &Host) -> PathBuf {
-    let listed = snapshot_names::list(&snapshot_names::directory(&host.life())).expect("listed");
+    let listed = names::list(&names::directory(&host.life())).expect("listed");
     listed[0].path.clone()
 }
 
@@ -36,7 +36,7 @@ fn the_newest_two_snapshots_are_kept_and_the_newest_is_used() {
     for index in [3, 5, 7] {
         store(&host, at(index, 1), &[b"state ", index.to_string().as_bytes()]).expect("kept");
     }
-    let listed = snapshot_names::list(&snapshot_names::directory(&host.life())).expect("listed");
+    let listed = names::list(&names::directory(&host.life())).expect("listed");
     assert_eq!(listed.iter().map(|named| named.index).collect::<Vec<_>>(), [7, 5]);
     let log = host.recover().expect("whole");
     assert_eq!(indexes(&log), [8, 9]);
