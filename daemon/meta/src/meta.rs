@@ -5,12 +5,15 @@
 //! to disk elsewhere while this one goes on.
 
 use crate::apply::{Applied, AppliedResult};
-use crate::edit::Edit;
-use crate::keyspace::Keyspace;
-use crate::request::Operation;
+use crate::request::check;
+use crate::request::execute::execute;
+use crate::request::operations::{Operation, operations};
 use crate::rolling::Rolling;
-use crate::roster::Roster;
-use crate::{AdmitRefusal, KeyChange, Space, check, records, request};
+use crate::sections::roster::Roster;
+use crate::sections::roster::keys;
+use crate::space::edit::Edit;
+use crate::space::keyspace::Keyspace;
+use crate::{AdmitRefusal, KeyChange, Space};
 use bytes::Bytes;
 use quorate_proto::{
     Admit, Command, CommandBody, ConfState, Founded, GenesisId, HealthDelta, HealthEpoch,
@@ -57,7 +60,7 @@ impl Meta {
         meta.roster = roster;
         meta.founded = Some(Arc::new(founded.clone()));
         if let Some(delta) = delta {
-            records::write(&mut meta.own, &meta.roster, &delta, Some(founded), &mut meta.hash);
+            keys::write(&mut meta.own, &meta.roster, &delta, Some(founded), &mut meta.hash);
         }
         meta
     }
@@ -133,7 +136,7 @@ impl Meta {
             Ok(Space::Own) => (self.read(request), Vec::new()),
             Ok(Space::Users) => {
                 let mut edit = Edit::new(Space::Users, &mut self.users);
-                let result = request::execute(&mut edit, request);
+                let result = execute(&mut edit, request);
                 (result, edit.commit(&mut self.hash))
             }
         };
@@ -165,7 +168,7 @@ impl Meta {
     /// Makes a new epoch visible as keys, and part of the hash.
     fn publish(&mut self, delta: &HealthDelta) -> Vec<KeyChange> {
         self.hash.bytes(&delta.encode_to_vec());
-        records::write(&mut self.own, &self.roster, delta, None, &mut self.hash)
+        keys::write(&mut self.own, &self.roster, delta, None, &mut self.hash)
     }
 
     /// Index of the last applied entry; 0 before a snapshot.
@@ -241,7 +244,7 @@ impl Meta {
         }
         // A cheap copy, so that reads and writes share one way through a request.
         let mut keyspace = self.keyspace(space).clone();
-        request::execute(&mut Edit::new(space, &mut keyspace), request)
+        execute(&mut Edit::new(space, &mut keyspace), request)
     }
 
     /// Whether a read looks at so many keys that it takes longer than a turn of a loop should. Looks at no more of them itself.
@@ -261,7 +264,7 @@ impl Meta {
     #[must_use]
     pub fn reads_too_much(&self, request: &KvRequest) -> bool {
         let mut left = MOST_KEYS_OF_AN_ANSWER;
-        request::operations(request, &mut |operation| {
+        operations(request, &mut |operation| {
             let Operation::Range(range) = operation else { return };
             let keyspace = self.keyspace(operation.range().space());
             let most = match usize::try_from(range.limit) {
@@ -280,7 +283,7 @@ impl Meta {
 
     fn looks_at(&self, request: &KvRequest, most: usize) -> bool {
         let (mut left, mut past) = (most, false);
-        request::operations(request, &mut |operation| {
+        operations(request, &mut |operation| {
             if operation.writes() {
                 return;
             }

@@ -2,7 +2,7 @@
 //!
 //! A change is void when its evidence is older than what is committed, or when nothing would be different.
 
-use crate::roster::{Roster, cut};
+use crate::sections::roster::{Roster, cut};
 use quorate_proto::{
     ConfState, Founded, Generation, Goodbye, HealthDelta, HealthEpoch, HealthProposal, Instance,
     Member, MemberState, Role, StateChange,

@@ -3,6 +3,12 @@
 //! Invariants: the epoch grows by one exactly when the view changes; the view is ordered by name; an instance
 //! is in the view, or a tombstone, or unknown, never two of these.
 
+mod admit;
+mod health;
+pub(crate) mod keys;
+
+pub use admit::AdmitRefusal;
+
 use bytes::Bytes;
 use imbl::{OrdMap, Vector};
 use quorate_proto::{

@@ -1,7 +1,7 @@
 //! Snapshots whose checksums are right and whose content was changed: refused, or harmless for ever after.
 
-use crate::frame::Chain;
-use crate::snapshot_format::Kind;
+use crate::snapshot::frame::Chain;
+use crate::snapshot::record::Kind;
 use crate::{KeyRange, Meta, Watch, WatchOptions};
 use bytes::Bytes;
 use quorate_proto::{

@@ -4,10 +4,10 @@
 //! beside the state, and the state may change meanwhile. Equal states give equal bytes.
 
 use crate::Meta;
-use crate::changes::Changes;
-use crate::frame::{Chain, PAYLOAD};
-use crate::keyspace::{Keyspace, Version};
-use crate::snapshot_format::{Kind, MARK};
+use crate::snapshot::frame::{Chain, PAYLOAD};
+use crate::snapshot::record::{Kind, MARK};
+use crate::space::changes::Changes;
+use crate::space::keyspace::{Keyspace, Version};
 use bytes::Bytes;
 use quorate_proto::Message as _;
 use std::ops::Bound;

@@ -4,13 +4,15 @@
 //! Checksums find faults; the checks of content make sure that a state once accepted can never panic.
 
 use crate::Meta;
-use crate::changes::{ChangeRecord, Changes};
-use crate::fields::{bounded, content, flag, most, signed, string, take, version, word, word32};
-use crate::frame::FrameReader;
-use crate::keyspace::Keyspace;
 use crate::rolling::Rolling;
-use crate::roster::{Roster, TOMBSTONES, Tombstone};
-use crate::snapshot_format::{Kind, MARK, RestoreError};
+use crate::sections::roster::{Roster, TOMBSTONES, Tombstone};
+use crate::snapshot::fields::{
+    bounded, content, flag, most, signed, string, take, version, word, word32,
+};
+use crate::snapshot::frame::FrameReader;
+use crate::snapshot::record::{Kind, MARK, RestoreError};
+use crate::space::changes::{ChangeRecord, Changes};
+use crate::space::keyspace::Keyspace;
 use bytes::{Buf as _, Bytes, BytesMut};
 use quorate_proto::{
     ConfState, Founded, HealthDelta, HealthEpoch, HealthView, Instance, Member, Message as _,
@@ -93,7 +95,7 @@ impl Loader {
         &mut self,
         kind: u8,
         body: &Bytes,
-        before: crate::frame::Chain,
+        before: crate::snapshot::frame::Chain,
     ) -> Result<(), RestoreError> {
         let kind = self.admit(kind)?;
         let body = &mut &body[..];

@@ -4,13 +4,13 @@
 //! them. Equal records give equal bytes: fields come in a fixed order, and numbers above 2^53 as text.
 
 use crate::Space;
-use crate::changes::KeyChange;
-use crate::edit::{Edit, Keep};
-use crate::keyspace::Keyspace;
 use crate::rolling::Rolling;
-use crate::roster::{Roster, own_key, state_word};
+use crate::sections::json::Json;
+use crate::sections::roster::{Roster, own_key, state_word};
+use crate::space::changes::KeyChange;
+use crate::space::edit::{Edit, Keep};
+use crate::space::keyspace::Keyspace;
 use quorate_proto::{Address, Founded, HealthDelta, Member, Role};
-use std::fmt::Write as _;
 
 /// Revisions of the own space that are kept: as many as there are kept epochs.
 const HISTORY: i64 = 256;
@@ -104,85 +104,4 @@ fn health_json(roster: &Roster) -> String {
     }
     json.end('}');
     json.finish()
-}
-
-/// Writes JSON without spaces, fields in the order in which they are given.
-struct Json {
-    out: String,
-    first: bool,
-}
-
-impl Json {
-    fn object() -> Self {
-        Self { out: "{".to_owned(), first: true }
-    }
-
-    fn separate(&mut self) {
-        if !self.first {
-            self.out.push(',');
-        }
-        self.first = false;
-    }
-
-    fn name(&mut self, name: &str) {
-        self.separate();
-        self.string(name);
-        self.out.push(':');
-    }
-
-    fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
-        self.string(value);
-    }
-
-    fn number(&mut self, name: &str, value: u64) {
-        self.name(name);
-        // Beyond this a reader that keeps numbers as floating point would change it.
-        let quote = if value > (1 << 53) { "\"" } else { "" };
-        let _ = write!(self.out, "{quote}{value}{quote}");
-    }
-
-    fn null(&mut self, name: &str) {
-        self.name(name);
-        self.out.push_str("null");
-    }
-
-    fn begin(&mut self, name: &str, bracket: char) {
-        self.name(name);
-        self.out.push(bracket);
-        self.first = true;
-    }
-
-    fn item(&mut self, bracket: char) {
-        self.separate();
-        self.out.push(bracket);
-        self.first = true;
-    }
-
-    fn end(&mut self, bracket: char) {
-        self.out.push(bracket);
-        self.first = false;
-    }
-
-    fn string(&mut self, text: &str) {
-        self.out.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => self.out.push_str("\\\""),
-                '\\' => self.out.push_str("\\\\"),
-                '\n' => self.out.push_str("\\n"),
-                '\t' => self.out.push_str("\\t"),
-                c if c < ' ' || c == '\u{7f}' => {
-                    let _ = write!(self.out, "\\u{:04x}", c as u32);
-                }
-                c => self.out.push(c),
-            }
-        }
-        self.out.push('"');
-    }
-
-    fn finish(mut self) -> String {
-        self.out.push('}');
-        self.out
-    }
 }
