@@ -1,5 +1,11 @@
 //! What can be refused by looking at a request alone: sizes, missing keys, the rules of transactions, and the
 //! border between the users' keys and quorate's own.
+//!
+//! Every limit here, and each that is taken from `limits`, is part of what the replicas agree on: these checks run inside `apply`, on
+//! entries of earlier versions too. A replica with another limit refuses what the others carry out, and its state differs from then
+//! on. So a limit changes only behind a feature level: a committed entry, written once every replica knows the new limit, before which the
+//! old one holds. There is no feature level yet. What only spares the log is checked before the proposal instead, as the size of
+//! the keyspace is.
 
 use crate::request::operations::{Operation, operations};
 use crate::space::key_set::KeySet;
