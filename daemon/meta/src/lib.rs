@@ -6,7 +6,7 @@
 //! an entry was applied here or came with a snapshot.
 //!
 //! Two spaces of one engine: the users' keyspace with etcd's rules, and quorate's own records under
-//! `__meta/`, typed and read-only for clients, with a revision of their own.
+//! `__meta/`, typed and read-only for clients, with a revision of their own. Each kind of these records is a section (`section.rs`).
 //!
 //! Knows nothing of Raft, gossip, disks, sockets or clocks. No bytes from elsewhere make it panic.
 
@@ -14,6 +14,7 @@ mod apply;
 mod meta;
 mod request;
 mod rolling;
+mod section;
 mod sections;
 mod snapshot;
 mod space;

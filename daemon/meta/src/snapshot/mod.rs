@@ -1,7 +1,7 @@
 //! The state as bytes: written from a clone, and read back without believing them.
 
 pub(crate) mod fields;
-mod frame;
+pub(crate) mod frame;
 #[cfg(test)]
 mod fuzz;
 pub(crate) mod record;

@@ -3,45 +3,22 @@
 //! The values are a view for clients, written whenever the typed record changes; nothing is read back from
 //! them. Equal records give equal bytes: fields come in a fixed order, and numbers above 2^53 as text.
 
-use crate::Space;
-use crate::rolling::Rolling;
+use super::{Roster, state_word};
+use crate::section::Publish;
 use crate::sections::json::Json;
-use crate::sections::roster::{Roster, own_key, state_word};
-use crate::space::changes::KeyChange;
-use crate::space::edit::{Edit, Keep};
-use crate::space::keyspace::Keyspace;
 use quorate_proto::{Address, Founded, HealthDelta, Member, Role};
 
-/// Revisions of the own space that are kept: as many as there are kept epochs.
-const HISTORY: i64 = 256;
+/// Writes the founding record.
+pub(super) fn put_cluster(founded: &Founded, publish: &mut Publish<'_>) {
+    publish.put("cluster", &cluster_json(founded));
+}
 
-/// Writes what an epoch changed (and at birth the founding record) as one revision of the own space.
-pub(crate) fn write(
-    own: &mut Keyspace,
-    roster: &Roster,
-    delta: &HealthDelta,
-    founded: Option<&Founded>,
-    hash: &mut Rolling,
-) -> Vec<KeyChange> {
-    let mut edit = Edit::new(Space::Own, own);
-    let mut put = |name: &str, value: String| {
-        edit.put(&own_key(name), value.as_bytes(), Keep::default());
-    };
-    if let Some(founded) = founded {
-        put("cluster", cluster_json(founded));
-    }
+/// Writes what an epoch changed.
+pub(super) fn put_epoch(roster: &Roster, delta: &HealthDelta, publish: &mut Publish<'_>) {
     for member in &delta.members {
-        put(&format!("nodes/{}", member.name), member_json(member));
+        publish.put(&format!("nodes/{}", member.name), &member_json(member));
     }
-    put("health", health_json(roster));
-    let changes = edit.commit(hash);
-    let oldest = own.revision - HISTORY;
-    if oldest > own.compacted.max(0) {
-        // Nothing to do when it is refused: it is below the newest revision and above the last compaction.
-        let _ = own.compact(oldest);
-        own.scrub(usize::MAX);
-    }
-    changes
+    publish.put("health", &health_json(roster));
 }
 
 /// The founding record, which never changes.
