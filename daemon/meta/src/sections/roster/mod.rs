@@ -3,11 +3,18 @@
 //! Invariants: the epoch grows by one exactly when the view changes; the view is ordered by name; an instance
 //! is in the view, or a tombstone, or unknown, never two of these.
 
-use bytes::Bytes;
+mod admit;
+mod health;
+mod keys;
+mod section;
+
+pub use admit::AdmitRefusal;
+pub(crate) use section::Change;
+
 use imbl::{OrdMap, Vector};
 use quorate_proto::{
-    ConfState, GenesisId, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance, Member,
-    MemberState, RaftId, Role, limits, raft_id,
+    ConfState, Founded, GenesisId, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance,
+    Member, MemberState, RaftId, Role, limits, raft_id,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,41 +28,44 @@ const MORE_MEMBERS: usize = 64;
 const DELTA_MEMBERS: usize = 16 * limits::MEMBERS;
 /// Disk lives remembered as over. Beyond it the oldest is forgotten, which is safe: its name is held by a
 /// later life, and the leader decides about every admission.
-pub(crate) const TOMBSTONES: usize = 4 * limits::MEMBERS;
+const TOMBSTONES: usize = 4 * limits::MEMBERS;
 
 /// A disk life that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tombstone {
+struct Tombstone {
     /// The name it held.
-    pub(crate) name: String,
+    name: String,
     /// The epoch that ended it.
-    pub(crate) epoch: HealthEpoch,
+    epoch: HealthEpoch,
 }
 
 /// See the head of this file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Roster {
-    pub(crate) genesis: Option<GenesisId>,
-    pub(crate) view: Arc<HealthView>,
-    pub(crate) conf: Arc<ConfState>,
-    pub(crate) tombstones: OrdMap<Instance, Tombstone>,
-    pub(crate) deltas: Vector<Arc<HealthDelta>>,
+    /// None before the birth of the cluster is known.
+    founded: Option<Arc<Founded>>,
+    /// That of `founded`.
+    genesis: Option<GenesisId>,
+    view: Arc<HealthView>,
+    conf: Arc<ConfState>,
+    tombstones: OrdMap<Instance, Tombstone>,
+    deltas: Vector<Arc<HealthDelta>>,
     delta_members: usize,
     names: OrdMap<Instance, String>,
     raft_ids: OrdMap<u64, Instance>,
 }
 
 /// The next epoch in the making.
-pub(crate) struct Draft<'a> {
+struct Draft<'a> {
     roster: &'a Roster,
-    pub(crate) epoch: HealthEpoch,
-    pub(crate) at_unix_ms: u64,
+    epoch: HealthEpoch,
+    at_unix_ms: u64,
     members: BTreeMap<String, Member>,
     removed: Vec<Instance>,
 }
 
 /// What a draft leads to; holds no borrow.
-pub(crate) struct Step {
+struct Step {
     view: HealthView,
     delta: HealthDelta,
     ended: Vec<(Instance, String)>,
@@ -65,6 +75,7 @@ impl Roster {
     /// Nobody, epoch 0.
     pub(crate) fn empty() -> Self {
         Self {
+            founded: None,
             genesis: None,
             view: Arc::default(),
             conf: Arc::default(),
@@ -74,6 +85,22 @@ impl Roster {
             names: OrdMap::new(),
             raft_ids: OrdMap::new(),
         }
+    }
+
+    pub(crate) fn founded(&self) -> Option<&Founded> {
+        self.founded.as_deref()
+    }
+
+    pub(crate) fn genesis_id(&self) -> Option<GenesisId> {
+        self.genesis
+    }
+
+    pub(crate) fn conf(&self) -> &ConfState {
+        &self.conf
+    }
+
+    pub(crate) fn view(&self) -> &Arc<HealthView> {
+        &self.view
     }
 
     pub(crate) fn epoch(&self) -> HealthEpoch {
@@ -93,7 +120,7 @@ impl Roster {
         self.by_instance(*self.raft_ids.get(&id.get())?)
     }
 
-    pub(crate) fn draft(&self, at_unix_ms: u64) -> Draft<'_> {
+    fn draft(&self, at_unix_ms: u64) -> Draft<'_> {
         Draft {
             roster: self,
             epoch: self
@@ -107,7 +134,7 @@ impl Roster {
     }
 
     /// The role that raft's configuration gives a disk life.
-    pub(crate) fn role(&self, instance: Instance) -> Role {
+    fn role(&self, instance: Instance) -> Role {
         let Some(genesis) = self.genesis else { return Role::Member };
         let id = raft_id(genesis, instance).get();
         if self.conf.voters.contains(&id) || self.conf.voters_outgoing.contains(&id) {
@@ -120,7 +147,7 @@ impl Roster {
     }
 
     /// Takes a step: the next epoch, if anything changed.
-    pub(crate) fn take(&mut self, step: Step) -> Option<Arc<HealthDelta>> {
+    fn take(&mut self, step: Step) -> Option<Arc<HealthDelta>> {
         let Step { view, delta, ended } = step;
         if delta.members.is_empty() && delta.removed.is_empty() {
             return None;
@@ -138,14 +165,6 @@ impl Roster {
         Some(delta)
     }
 
-    /// Replaces the whole view, as a restored snapshot does.
-    pub(crate) fn install(&mut self, view: HealthView) {
-        for member in &view.members {
-            self.know(member.instance, member.name.clone());
-        }
-        self.view = Arc::new(view);
-    }
-
     fn know(&mut self, instance: Instance, name: String) {
         self.names.insert(instance, name);
         self.map_raft_id(instance);
@@ -157,7 +176,7 @@ impl Roster {
         }
     }
 
-    pub(crate) fn bury(&mut self, instance: Instance, tombstone: Tombstone) {
+    fn bury(&mut self, instance: Instance, tombstone: Tombstone) {
         self.map_raft_id(instance);
         self.tombstones.insert(instance, tombstone);
         if self.tombstones.len() <= TOMBSTONES {
@@ -171,7 +190,7 @@ impl Roster {
         }
     }
 
-    pub(crate) fn remember(&mut self, delta: Arc<HealthDelta>) {
+    fn remember(&mut self, delta: Arc<HealthDelta>) {
         self.delta_members += delta.members.len();
         self.deltas.push_back(delta);
         while self.deltas.len() > DELTAS || self.delta_members > DELTA_MEMBERS {
@@ -233,7 +252,7 @@ impl Roster {
 
 impl Draft<'_> {
     /// A member as it stands, changes of this draft included.
-    pub(crate) fn member(&self, instance: Instance) -> Option<&Member> {
+    fn member(&self, instance: Instance) -> Option<&Member> {
         let drafted = self.members.values().find(|member| member.instance == instance);
         drafted.or_else(|| {
             let member = self.roster.by_instance(instance)?;
@@ -244,16 +263,16 @@ impl Draft<'_> {
     }
 
     /// Puts a member, new or changed, into the next view.
-    pub(crate) fn put(&mut self, member: Member) {
+    fn put(&mut self, member: Member) {
         self.members.insert(member.name.clone(), member);
     }
 
     /// Ends a disk life; a tombstone is left.
-    pub(crate) fn end(&mut self, instance: Instance) {
+    fn end(&mut self, instance: Instance) {
         self.removed.push(instance);
     }
 
-    pub(crate) fn finish(self) -> Step {
+    fn finish(self) -> Step {
         let name = |instance: &Instance| {
             self.roster.by_instance(*instance).map_or_else(String::new, |old| old.name.clone())
         };
@@ -272,20 +291,15 @@ impl Draft<'_> {
 }
 
 /// The word for a state as it travels; unknown numbers never get into the view.
-pub(crate) fn state_word(state: i32) -> &'static str {
+fn state_word(state: i32) -> &'static str {
     MemberState::try_from(state).unwrap_or_default().word()
 }
 
 /// A reason, cut to what may travel.
-pub(crate) fn cut(text: &str) -> &str {
+fn cut(text: &str) -> &str {
     let mut end = text.len().min(limits::REASON);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     &text[..end]
-}
-
-/// The key of a record of the own space.
-pub(crate) fn own_key(name: &str) -> Bytes {
-    [crate::OWN_PREFIX, name.as_bytes()].concat().into()
 }

@@ -2,7 +2,7 @@
 //!
 //! A change is void when its evidence is older than what is committed, or when nothing would be different.
 
-use crate::roster::{Roster, cut};
+use super::{Roster, cut};
 use quorate_proto::{
     ConfState, Founded, Generation, Goodbye, HealthDelta, HealthEpoch, HealthProposal, Instance,
     Member, MemberState, Role, StateChange,
@@ -14,12 +14,12 @@ const FOUNDED: &str = "founded the cluster";
 
 impl Roster {
     /// The first view: every founder, alive, a voter, at epoch 1. A function of the founding record alone.
-    pub(crate) fn genesis(founded: &Founded) -> (Self, Option<Arc<HealthDelta>>) {
-        let mut roster = Self::empty();
-        roster.genesis = Some(founded.record.genesis_id());
+    pub(super) fn found(&mut self, founded: &Founded) -> Option<Arc<HealthDelta>> {
+        self.genesis = Some(founded.record.genesis_id());
+        self.founded = Some(Arc::new(founded.clone()));
         let voters = founded.record.raft_ids().iter().map(|id| id.get()).collect();
-        roster.conf = Arc::new(ConfState { voters, ..ConfState::default() });
-        let mut draft = roster.draft(0);
+        self.conf = Arc::new(ConfState { voters, ..ConfState::default() });
+        let mut draft = self.draft(0);
         for voter in &founded.record.voters {
             // A founding never has two founders of one name; if it had, both must stay visible.
             let doubled =
@@ -41,12 +41,11 @@ impl Roster {
             draft.put(member);
         }
         let step = draft.finish();
-        let delta = roster.take(step);
-        (roster, delta)
+        self.take(step)
     }
 
     /// Applies what the leader proposes. The outer `None` says that the proposal was made on another epoch.
-    pub(crate) fn propose(
+    pub(super) fn propose(
         &mut self,
         proposal: &HealthProposal,
     ) -> Option<Option<Arc<HealthDelta>>> {
@@ -67,7 +66,7 @@ impl Roster {
 
     /// Lets every member's role follow raft's configuration. Without a time (raft's own entry that ends a joint
     /// configuration has none) the time of the epoch before stands: that of the change which it ends.
-    pub(crate) fn follow(&mut self, conf: &ConfState, at_unix_ms: u64) -> Option<Arc<HealthDelta>> {
+    pub(super) fn follow(&mut self, conf: &ConfState, at_unix_ms: u64) -> Option<Arc<HealthDelta>> {
         self.conf = Arc::new(conf.clone());
         let at_unix_ms = if at_unix_ms == 0 { self.view.at_unix_ms } else { at_unix_ms };
         let mut draft = self.draft(at_unix_ms);

@@ -3,7 +3,7 @@
 //! Invariant: a name belongs to one disk life, and a node key stays pinned to the life it came with. Whether
 //! a life may take over a name is the leader's decision; here it must only name the life that holds it.
 
-use crate::roster::{Draft, Roster};
+use super::{Draft, Roster};
 use quorate_proto::{
     Admit, GenesisId, Goodbye, HealthDelta, HealthEpoch, Instance, Member, MemberState, NodeName,
     limits,
@@ -69,7 +69,7 @@ pub enum AdmitRefusal {
 
 impl Roster {
     /// Lets a node in, or says why not. Gives the epoch that shows it, and the difference if there is one.
-    pub(crate) fn admit(
+    pub(super) fn admit(
         &mut self,
         admit: &Admit,
     ) -> Result<(HealthEpoch, Option<Arc<HealthDelta>>), AdmitRefusal> {

@@ -89,9 +89,9 @@ impl<K: Ord, V> Deref for Weighed<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edit::{Edit, Keep};
-    use crate::keyspace::Keyspace;
     use crate::rolling::Rolling;
+    use crate::space::edit::{Edit, Keep};
+    use crate::space::keyspace::Keyspace;
     use crate::{KeyRange, Space};
 
     fn recount<K: Ord + Clone + Body, V: Clone + Body>(map: &Weighed<K, V>) -> u64 {

@@ -4,19 +4,16 @@
 //! Checksums find faults; the checks of content make sure that a state once accepted can never panic.
 
 use crate::Meta;
-use crate::changes::{ChangeRecord, Changes};
-use crate::fields::{bounded, content, flag, most, signed, string, take, version, word, word32};
-use crate::frame::FrameReader;
-use crate::keyspace::Keyspace;
 use crate::rolling::Rolling;
-use crate::roster::{Roster, TOMBSTONES, Tombstone};
-use crate::snapshot_format::{Kind, MARK, RestoreError};
-use bytes::{Buf as _, Bytes, BytesMut};
-use quorate_proto::{
-    ConfState, Founded, HealthDelta, HealthEpoch, HealthView, Instance, Member, Message as _,
-    limits,
+use crate::snapshot::fields::{
+    bounded, content, flag, most, signed, string, take, version, word, word32,
 };
-use std::sync::Arc;
+use crate::snapshot::frame::{Chain, FrameReader};
+use crate::snapshot::record::{self, MARK, RestoreError};
+use crate::space::changes::{ChangeRecord, Changes};
+use crate::space::keyspace::Keyspace;
+use bytes::{Buf as _, Bytes, BytesMut};
+use quorate_proto::limits;
 
 /// Longest record that names the changes of one revision, which may have deleted millions of keys at once.
 const CHANGES: usize = 1 << 30;
@@ -59,7 +56,7 @@ fn next_record(rest: &mut BytesMut) -> Result<Option<(u8, Bytes)>, RestoreError>
     }) else {
         return Ok(None);
     };
-    if length > (if kind == Kind::Changes as u8 { CHANGES } else { RECORD }) {
+    if length > (if kind == record::CHANGES { CHANGES } else { RECORD }) {
         return Err(content("a record is too long"));
     }
     if rest.len() - 5 < length {
@@ -69,44 +66,41 @@ fn next_record(rest: &mut BytesMut) -> Result<Option<(u8, Bytes)>, RestoreError>
     Ok(Some((kind, rest.split_to(length).freeze())))
 }
 
+/// Where a record stands in a snapshot. Within a space its order is that of these names; of the sections' it is their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Head,
+    Section(usize),
+    Space,
+    Present,
+    Past,
+    Changes,
+    End,
+}
+
 /// Builds a state from records.
 struct Loader {
     meta: Meta,
-    view: HealthView,
-    stage: Option<Kind>,
+    stage: Option<Place>,
     spaces: u32,
     ended: bool,
 }
 
 impl Loader {
     fn new() -> Self {
-        Self {
-            meta: Meta::empty(),
-            view: HealthView::default(),
-            stage: None,
-            spaces: 0,
-            ended: false,
-        }
+        Self { meta: Meta::empty(), stage: None, spaces: 0, ended: false }
     }
 
-    fn load(
-        &mut self,
-        kind: u8,
-        body: &Bytes,
-        before: crate::frame::Chain,
-    ) -> Result<(), RestoreError> {
-        let kind = self.admit(kind)?;
+    fn load(&mut self, kind: u8, body: &Bytes, before: Chain) -> Result<(), RestoreError> {
         let body = &mut &body[..];
-        match kind {
-            Kind::Head => self.head(body)?,
-            Kind::Member => self.member(body)?,
-            Kind::Tombstone => self.tombstone(body)?,
-            Kind::Delta => self.delta(body)?,
-            Kind::Space => self.space(body)?,
-            Kind::Present => self.present(body)?,
-            Kind::Past => self.past(body)?,
-            Kind::Changes => self.changes(body)?,
-            Kind::End => {
+        match self.admit(kind)? {
+            Place::Head => self.head(body)?,
+            Place::Section(_) => self.meta.sections.load(kind, body)?,
+            Place::Space => self.space(body)?,
+            Place::Present => self.present(body)?,
+            Place::Past => self.past(body)?,
+            Place::Changes => self.changes(body)?,
+            Place::End => {
                 if word32(body)? != before.frames || word(body)? != before.sum.value() {
                     return Err(RestoreError::Damaged { frame: before.frames });
                 }
@@ -116,34 +110,33 @@ impl Loader {
         if body.is_empty() { Ok(()) } else { Err(content("a record is too long for its kind")) }
     }
 
-    /// Whether a record of this kind may come now.
-    fn admit(&mut self, kind: u8) -> Result<Kind, RestoreError> {
-        let kinds = [
-            Kind::Head,
-            Kind::Member,
-            Kind::Tombstone,
-            Kind::Delta,
-            Kind::Space,
-            Kind::Present,
-            Kind::Past,
-            Kind::Changes,
-            Kind::End,
-        ];
-        let kind = kinds.into_iter().find(|known| *known as u8 == kind);
-        let kind = kind.ok_or(RestoreError::Format)?;
-        let fits = match (self.stage, kind) {
-            (None, kind) => kind == Kind::Head,
-            (Some(_), Kind::Head) => false,
-            (Some(_), Kind::Space) => self.spaces < 2,
-            (Some(_), Kind::End) => self.spaces == 2,
-            (Some(Kind::Head), kind) => kind < Kind::Space,
-            (Some(stage), kind) => kind >= stage && (kind < Kind::Space) == (stage < Kind::Space),
+    /// Whether a record of this kind may come now, and where it stands.
+    fn admit(&mut self, kind: u8) -> Result<Place, RestoreError> {
+        let place = match kind {
+            record::HEAD => Place::Head,
+            record::SPACE => Place::Space,
+            record::PRESENT => Place::Present,
+            record::PAST => Place::Past,
+            record::CHANGES => Place::Changes,
+            record::END => Place::End,
+            tag => match self.meta.sections.place_of(tag) {
+                Some(place) => Place::Section(place),
+                None => return Err(RestoreError::Unknown { kind }),
+            },
+        };
+        let fits = match (self.stage, place) {
+            (None, place) => place == Place::Head,
+            (Some(_), Place::Head) => false,
+            (Some(_), Place::Space) => self.spaces < 2,
+            (Some(_), Place::End) => self.spaces == 2,
+            (Some(stage), Place::Section(_)) => place >= stage,
+            (Some(stage), place) => place >= stage && stage >= Place::Space,
         };
         if !fits {
             return Err(content("a record is out of place"));
         }
-        self.stage = Some(kind);
-        Ok(kind)
+        self.stage = Some(place);
+        Ok(place)
     }
 
     fn head(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
@@ -152,50 +145,7 @@ impl Loader {
         }
         self.meta.applied = bounded(word(body)?)?;
         self.meta.hash = Rolling::at(word(body)?);
-        self.view.epoch = HealthEpoch::new(bounded(word(body)?)?);
-        self.view.at_unix_ms = word(body)?;
-        let conf = ConfState::decode(string(body)?).map_err(|_| content("the voters"))?;
-        let known = flag(body)?;
-        let founded = string(body)?;
-        if known {
-            let founded = Founded::decode(founded).map_err(|_| content("the founding record"))?;
-            self.meta.roster.genesis = Some(founded.record.genesis_id());
-            self.meta.founded = Some(Arc::new(founded));
-        }
-        self.meta.roster.conf = Arc::new(conf);
-        Ok(())
-    }
-
-    fn member(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
-        let member = Member::decode(body).map_err(|_| content("a member"))?;
-        let ordered = self.view.members.last().is_none_or(|last| last.name < member.name);
-        if !ordered || self.view.members.len() >= limits::MEMBERS {
-            return Err(content("members out of order, or too many"));
-        }
-        self.view.members.push(member);
-        Ok(())
-    }
-
-    fn tombstone(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
-        let bytes = take(body, 16)?;
-        let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| RestoreError::Cut)?;
-        let epoch = HealthEpoch::new(word(body)?);
-        let name = String::from_utf8(string(body)?.into()).map_err(|_| content("a name"))?;
-        if self.meta.roster.tombstones.len() >= TOMBSTONES {
-            return Err(content("too many tombstones"));
-        }
-        self.meta.roster.bury(Instance::from_bytes(bytes), Tombstone { name, epoch });
-        Ok(())
-    }
-
-    fn delta(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
-        let delta = HealthDelta::decode(body).map_err(|_| content("a difference of health"))?;
-        let last = self.meta.roster.deltas.last().map(|last| last.epoch.get());
-        if last.is_some_and(|last| delta.epoch.get() != last.wrapping_add(1)) {
-            return Err(content("differences of health out of order"));
-        }
-        self.meta.roster.remember(Arc::new(delta));
-        Ok(())
+        self.meta.sections.roster.load_head(body)
     }
 
     fn space(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
@@ -266,18 +216,7 @@ impl Loader {
     }
 
     fn finish(self) -> Result<Meta, RestoreError> {
-        let Self { mut meta, view, .. } = self;
-        let newest = meta.roster.deltas.last().map(|delta| delta.epoch);
-        if newest.is_some_and(|newest| newest != view.epoch) {
-            return Err(content("the newest difference is not that of the view"));
-        }
-        let instances: std::collections::BTreeSet<_> =
-            view.members.iter().map(|member| member.instance).collect();
-        let over = |instance: &Instance| Roster::is_tombstone(&meta.roster, *instance);
-        if instances.len() != view.members.len() || instances.iter().any(over) {
-            return Err(content("an instance occurs twice"));
-        }
-        meta.roster.install(view);
-        Ok(meta)
+        self.meta.sections.check()?;
+        Ok(self.meta)
     }
 }

@@ -5,7 +5,7 @@
 //! or out of place is noticed, and so is the end of a stream that was cut.
 
 use crate::rolling::Rolling;
-use crate::snapshot_format::RestoreError;
+use crate::snapshot::record::RestoreError;
 use bytes::{Buf as _, Bytes, BytesMut};
 use quorate_proto::limits;
 

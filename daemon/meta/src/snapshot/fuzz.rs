@@ -1,7 +1,7 @@
 //! Snapshots whose checksums are right and whose content was changed: refused, or harmless for ever after.
 
-use crate::frame::Chain;
-use crate::snapshot_format::Kind;
+use crate::snapshot::frame::Chain;
+use crate::snapshot::record;
 use crate::{KeyRange, Meta, Watch, WatchOptions};
 use bytes::Bytes;
 use quorate_proto::{
@@ -50,6 +50,7 @@ fn small() -> Meta {
     for entry in entries {
         meta.apply(meta.applied() + 1, &entry);
     }
+    meta.carry_out(|sections| &mut sections.trial, "word");
     meta
 }
 
@@ -96,7 +97,7 @@ fn content_changed_under_right_checksums_is_refused_or_harmless() {
             changed[place] = value;
             let mut chain = Chain::START;
             let frame = chain.frame(&changed);
-            let mut end = vec![Kind::End as u8, 12, 0, 0, 0];
+            let mut end = vec![record::END, 12, 0, 0, 0];
             end.extend_from_slice(&chain.frames.to_le_bytes());
             end.extend_from_slice(&chain.sum.value().to_le_bytes());
             match Meta::restore([frame, chain.frame(&end)]) {

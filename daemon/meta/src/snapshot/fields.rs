@@ -1,8 +1,8 @@
 //! Takes the fields of a snapshot's records apart. Nothing is believed: each field is checked against what is
 //! left of its record, and each number against the bound that keeps later arithmetic from overflowing.
 
-use crate::keyspace::Version;
-use crate::snapshot_format::RestoreError;
+use crate::snapshot::record::RestoreError;
+use crate::space::keyspace::Version;
 use bytes::{Buf as _, Bytes};
 
 /// Numbers above this are refused, so that counting on from a restored one cannot overflow.

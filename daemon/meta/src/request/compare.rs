@@ -4,7 +4,7 @@
 //! range must hold for every key in it; an empty range is judged as one missing key.
 
 use crate::KeyRange;
-use crate::keyspace::{Keyspace, Version};
+use crate::space::keyspace::{Keyspace, Version};
 use bytes::Bytes;
 use quorate_proto::compare::TargetUnion;
 use quorate_proto::{Compare, CompareResult, CompareTarget};

@@ -2,8 +2,8 @@
 //!
 //! Invariant: a read at a revision gives the same keys for as long as the revision is not compacted.
 
-use crate::changes::{ChangeRecord, KeyChange};
-use crate::keyspace::{Keyspace, Version};
+use crate::space::changes::{ChangeRecord, KeyChange};
+use crate::space::keyspace::{Keyspace, Version};
 use crate::{KeyRange, Space};
 use bytes::Bytes;
 use quorate_proto::{KeyValue, KvError};

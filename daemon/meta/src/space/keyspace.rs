@@ -5,8 +5,8 @@
 //! a deletion is a `None` in `past`; `changes` names every change of the revisions above `compacted`, and of
 //! `compacted` itself, so that a watch may start there.
 
-use crate::changes::Changes;
-use crate::weighed::{Body, Weighed};
+use crate::space::changes::Changes;
+use crate::space::weighed::{Body, Weighed};
 use bytes::Bytes;
 use imbl::OrdMap;
 use quorate_proto::KeyValue;

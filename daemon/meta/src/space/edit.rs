@@ -4,10 +4,10 @@
 //! keyspace already see the changes.
 
 use crate::KeyRange;
-use crate::changes::{Changes, KeyChange};
-use crate::key_range::Space;
-use crate::keyspace::{Keyspace, Version};
 use crate::rolling::Rolling;
+use crate::space::changes::{Changes, KeyChange};
+use crate::space::key_range::Space;
+use crate::space::keyspace::{Keyspace, Version};
 use bytes::Bytes;
 use quorate_proto::{KeyValue, KvError};
 

@@ -4,17 +4,16 @@
 //! beside the state, and the state may change meanwhile. Equal states give equal bytes.
 
 use crate::Meta;
-use crate::changes::Changes;
-use crate::frame::{Chain, PAYLOAD};
-use crate::keyspace::{Keyspace, Version};
-use crate::snapshot_format::{Kind, MARK};
+use crate::snapshot::frame::{Chain, PAYLOAD};
+use crate::snapshot::record::{self, MARK, put_bytes};
+use crate::space::changes::Changes;
+use crate::space::keyspace::{Keyspace, Version};
 use bytes::Bytes;
-use quorate_proto::Message as _;
 use std::ops::Bound;
 
 /// Where the writer stands.
 enum Cursor {
-    Roster,
+    Front,
     Present(Bound<Bytes>),
     Past(Bound<(Bytes, i64)>),
     Changes(Bound<i64>),
@@ -34,7 +33,7 @@ impl Meta {
     /// The state as a snapshot, in pieces of at most [`quorate_proto::limits::BULK_CHUNK`], each checksummed.
     pub fn chunks(&self) -> impl Iterator<Item = Bytes> + Send + use<> {
         let meta = self.clone();
-        Writer { meta, own: false, cursor: Cursor::Roster, buffer: Vec::new(), chain: Chain::START }
+        Writer { meta, own: false, cursor: Cursor::Front, buffer: Vec::new(), chain: Chain::START }
     }
 }
 
@@ -52,7 +51,7 @@ impl Iterator for Writer {
             // Everything else is out: the end has a frame of its own, which names those before it.
             self.cursor = Cursor::Done;
             let Chain { frames, sum } = self.chain;
-            record(&mut self.buffer, Kind::End, |out| {
+            record::write(&mut self.buffer, record::END, |out| {
                 out.extend_from_slice(&frames.to_le_bytes());
                 out.extend_from_slice(&sum.value().to_le_bytes());
             });
@@ -71,8 +70,8 @@ impl Writer {
         let keyspace = if self.own { &self.meta.own } else { &self.meta.users };
         let out = &mut self.buffer;
         self.cursor = match cursor {
-            Cursor::Roster => {
-                write_roster(out, &self.meta);
+            Cursor::Front => {
+                write_front(out, &self.meta);
                 write_space(out, keyspace);
                 Cursor::Present(Bound::Unbounded)
             }
@@ -98,57 +97,24 @@ impl Writer {
     }
 }
 
-/// Adds one record: kind, length of the body, body.
-fn record(out: &mut Vec<u8>, kind: Kind, body: impl FnOnce(&mut Vec<u8>)) {
-    out.push(kind as u8);
-    let place = out.len();
-    out.extend_from_slice(&[0; 4]);
-    body(out);
-    let length = u32::try_from(out.len() - place - 4).expect("a record is far below 4 GiB");
-    out[place..place + 4].copy_from_slice(&length.to_le_bytes());
-}
-
-/// Adds a byte string with its length.
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    let length = u32::try_from(bytes.len()).expect("a byte string is far below 4 GiB");
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(bytes);
-}
-
 fn put_numbers(out: &mut Vec<u8>, numbers: &[i64]) {
     numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
 }
 
-fn write_roster(out: &mut Vec<u8>, meta: &Meta) {
-    let roster = &meta.roster;
-    record(out, Kind::Head, |out| {
+/// Everything before the spaces.
+fn write_front(out: &mut Vec<u8>, meta: &Meta) {
+    record::write(out, record::HEAD, |out| {
         out.extend_from_slice(MARK);
-        for number in
-            [meta.applied, meta.hash.value(), roster.view.epoch.get(), roster.view.at_unix_ms]
-        {
+        for number in [meta.applied, meta.hash.value()] {
             out.extend_from_slice(&number.to_le_bytes());
         }
-        put_bytes(out, &roster.conf.encode_to_vec());
-        out.push(u8::from(meta.founded.is_some()));
-        put_bytes(out, &meta.founded().map_or_else(Vec::new, |founded| founded.encode_to_vec()));
+        meta.sections.roster.save_head(out);
     });
-    for member in &roster.view.members {
-        record(out, Kind::Member, |out| out.extend(member.encode_to_vec()));
-    }
-    for (instance, tombstone) in &roster.tombstones {
-        record(out, Kind::Tombstone, |out| {
-            out.extend_from_slice(&instance.to_bytes());
-            out.extend_from_slice(&tombstone.epoch.get().to_le_bytes());
-            put_bytes(out, tombstone.name.as_bytes());
-        });
-    }
-    for delta in &roster.deltas {
-        record(out, Kind::Delta, |out| out.extend(delta.encode_to_vec()));
-    }
+    meta.sections.save(out);
 }
 
 fn write_space(out: &mut Vec<u8>, keyspace: &Keyspace) {
-    record(out, Kind::Space, |out| {
+    record::write(out, record::SPACE, |out| {
         put_numbers(out, &[keyspace.revision, keyspace.compacted, keyspace.scrubbed]);
     });
 }
@@ -161,7 +127,7 @@ fn put_version(out: &mut Vec<u8>, version: &Version) {
 /// Each of the three below adds records until a frame is full, and gives the last key when it stopped there.
 fn write_present(out: &mut Vec<u8>, keyspace: &Keyspace, from: Bound<Bytes>) -> Option<Bytes> {
     for (key, version) in keyspace.present.range((from, Bound::Unbounded)) {
-        record(out, Kind::Present, |out| {
+        record::write(out, record::PRESENT, |out| {
             put_bytes(out, key);
             put_version(out, version);
         });
@@ -178,7 +144,7 @@ fn write_past(
     from: Bound<(Bytes, i64)>,
 ) -> Option<(Bytes, i64)> {
     for ((key, revision), version) in keyspace.past.range((from, Bound::Unbounded)) {
-        record(out, Kind::Past, |out| {
+        record::write(out, record::PAST, |out| {
             put_bytes(out, key);
             put_numbers(out, &[*revision]);
             out.push(u8::from(version.is_some()));
@@ -195,7 +161,7 @@ fn write_past(
 
 fn write_changes(out: &mut Vec<u8>, keyspace: &Keyspace, from: Bound<i64>) -> Option<i64> {
     for (revision, changes) in keyspace.changes.range((from, Bound::Unbounded)) {
-        record(out, Kind::Changes, |out| put_changes(out, *revision, changes));
+        record::write(out, record::CHANGES, |out| put_changes(out, *revision, changes));
         if out.len() >= PAYLOAD {
             return Some(*revision);
         }

@@ -3,8 +3,8 @@
 //! Counting touches no value. Filters and every order but "by key, ascending" come before the limit.
 
 use crate::KeyRange;
-use crate::header::header;
-use crate::keyspace::{Keyspace, Version};
+use crate::request::header::header;
+use crate::space::keyspace::{Keyspace, Version};
 use bytes::Bytes;
 use quorate_proto::{KeyValue, RangeRequest, RangeResponse, SortOrder, SortTarget};
 use std::cmp::Ordering;

@@ -1,9 +1,15 @@
 //! What can be refused by looking at a request alone: sizes, missing keys, the rules of transactions, and the
 //! border between the users' keys and quorate's own.
+//!
+//! Every limit here, and each that is taken from `limits`, is part of what the replicas agree on: these checks run inside `apply`, on
+//! entries of earlier versions too. A replica with another limit refuses what the others carry out, and its state differs from then
+//! on. So a limit changes only behind a feature level: a committed entry, written once every replica knows the new limit, before which the
+//! old one holds. There is no feature level yet. What only spares the log is checked before the proposal instead, as the size of
+//! the keyspace is.
 
-use crate::key_set::KeySet;
-use crate::request::Operation;
-use crate::{KeyRange, Space, request};
+use crate::request::operations::{Operation, operations};
+use crate::space::key_set::KeySet;
+use crate::{KeyRange, Space};
 use bytes::Bytes;
 use quorate_proto::{
     KvError, KvRequest, Message as _, PutRequest, RequestOp, TxnRequest, kv_request, limits,
@@ -41,21 +47,21 @@ pub(crate) fn is_read_only(request: &KvRequest) -> bool {
         return false;
     }
     let mut writes = false;
-    request::operations(request, &mut |operation| writes |= operation.writes());
+    operations(request, &mut |operation| writes |= operation.writes());
     !writes
 }
 
 /// Whether the request puts a key, in either branch.
 pub(crate) fn puts(request: &KvRequest) -> bool {
     let mut puts = false;
-    request::operations(request, &mut |operation| puts |= matches!(operation, Operation::Put(_)));
+    operations(request, &mut |operation| puts |= matches!(operation, Operation::Put(_)));
     puts
 }
 
 /// Writes inside `__meta/` are refused, and so are transactions that name keys on both sides.
 fn check_space(request: &KvRequest) -> Result<Space, KvError> {
     let (mut own, mut users, mut reserved) = (false, false, false);
-    request::operations(request, &mut |operation| match operation.range().space() {
+    operations(request, &mut |operation| match operation.range().space() {
         Space::Own => {
             own = true;
             reserved |= operation.writes();
