@@ -9,12 +9,12 @@ use super::files::{Files, Machine};
 use super::life::data_dir::DataDir;
 use super::life::identity::Identity;
 use super::log::log_files::{self, LogFiles};
-use super::log::segments::{META, OpenLog, SegmentSizes, Segments};
+use super::log::segments::{OpenLog, SegmentSizes, Segments};
 use super::snapshots::file::{Pieces, SnapshotReader};
 use super::snapshots::names::{self, Named};
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::fold::{FoldError, LogFold, LogState};
-use quorate_proto::{Entry, FoundingState, GenesisId, HardState, SnapshotMetadata};
+use quorate_proto::{Entry, FoundingState, GenesisId, GroupId, HardState, SnapshotMetadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ pub(super) fn recover_with<M>(
             range.end
         ));
     }
-    let fold = folds.remove(&META);
+    let fold = folds.remove(&GroupId::META);
     // What would be left out here would be given up with the first segment that is freed.
     if let Some(group) = folds.first_key_value().map(|(group, _)| *group) {
         return Err(DiskError::UnknownGroup { log: life.join("log"), group });
@@ -112,6 +112,9 @@ fn choose<M>(
     names::clear_leftovers(&directory)?;
     let listed = names::list(&directory)
         .map_err(|error| DiskError::io("list the snapshots in", &directory, error))?;
+    if let Some(other) = listed.iter().find(|named| named.group != GroupId::META) {
+        return Err(DiskError::UnknownGroup { log: directory, group: other.group });
+    }
     let had_log = fold.is_some();
     let fold = fold.unwrap_or_default();
     let mut passed: Vec<Passed> = Vec::new();
@@ -218,7 +221,7 @@ fn note_passed(passed: Vec<Passed>, notes: &mut Vec<String>) -> Result<(), DiskE
 fn note_overruled(segments: &mut Segments, state: &LogState) -> Result<(), DiskError> {
     let (index, term) = state.base;
     let reset = LogRecord::Reset { index, term };
-    let records = [(META, reset), (META, LogRecord::HardState(state.hard_state))];
+    let records = [(GroupId::META, reset), (GroupId::META, LogRecord::HardState(state.hard_state))];
     let directory = segments.log_dir();
     segments.append(&records).map_err(|error| DiskError::io("reset the log in", &directory, error))
 }

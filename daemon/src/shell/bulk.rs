@@ -6,7 +6,7 @@ use crate::disk::{Announced, Incoming, Received, Refused, SnapshotKeeper, Snapsh
 use quorate_meta::Meta;
 use quorate_node::Input;
 use quorate_proto::{
-    GenesisId, Instance, Message as _, RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
+    GenesisId, GroupId, Instance, Message as _, RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 use quorate_transport::{
     SnapshotArrival, SnapshotOutcome, SnapshotPart, SnapshotPosition, Transport,
@@ -31,24 +31,31 @@ pub(crate) struct Bulk {
 
 impl Bulk {
     /// Sends the durable snapshot that the message names; the node hears once how it ended.
-    pub(crate) fn send(self, to: Instance, address: SocketAddr, message: RaftMessage) {
+    pub(crate) fn send(
+        self,
+        group: GroupId,
+        to: Instance,
+        address: SocketAddr,
+        message: RaftMessage,
+    ) {
         tokio::spawn(async move {
             let results = self.results.clone();
             let (index, term) = message
                 .snapshot
                 .as_ref()
                 .map_or((0, 0), |metadata| (metadata.index, metadata.term));
-            let outcome = self.stream_out(to, address, message).await;
+            let outcome = self.stream_out(group, to, address, message).await;
             if outcome == SnapshotOutcome::Unreadable {
-                let _ = results.send(Input::SnapshotUnreadable { index, term }).await;
+                let _ = results.send(Input::SnapshotUnreadable { group, index, term }).await;
             }
             let ok = outcome == SnapshotOutcome::Taken;
-            let _ = results.send(Input::SnapshotSent { to, ok }).await;
+            let _ = results.send(Input::SnapshotSent { group, to, ok }).await;
         });
     }
 
     async fn stream_out(
         self,
+        group: GroupId,
         to: Instance,
         address: SocketAddr,
         message: RaftMessage,
@@ -56,7 +63,7 @@ impl Bulk {
         let Some(metadata) = message.snapshot.clone() else { return SnapshotOutcome::Failed };
         let (index, genesis, keeper) = (metadata.index, self.genesis, self.keeper);
         let opened = tokio::task::spawn_blocking(move || {
-            let source = keeper.open(genesis, &metadata)?;
+            let source = keeper.open(genesis, group, &metadata)?;
             Ok::<_, String>((source.length()?, source))
         });
         let (bytes, source) = match opened.await {
@@ -67,7 +74,8 @@ impl Bulk {
             }
             Err(_) => return SnapshotOutcome::Failed,
         };
-        let header = SnapshotAnnouncement { message, bytes }.encode_to_vec().into();
+        let header =
+            SnapshotAnnouncement { message, bytes, group: group.get() }.encode_to_vec().into();
         let read = move |had| read(Arc::clone(&source), had);
         let outcome = self.transport.send_snapshot(to, address, header, read).await;
         match outcome {
@@ -83,15 +91,21 @@ impl Bulk {
     /// Takes in a snapshot that a peer sends.
     pub(crate) fn receive(self, from: Instance, arrival: SnapshotArrival) {
         let SnapshotArrival { header, have, parts, taken } = arrival;
-        let Ok(SnapshotAnnouncement { message, bytes }) = SnapshotAnnouncement::decode(header)
+        let Ok(SnapshotAnnouncement { message, bytes, group }) =
+            SnapshotAnnouncement::decode(header)
         else {
             tracing::warn!(%from, "a snapshot was refused: what announces it cannot be decoded");
             return;
         };
         let Some(metadata) = message.snapshot.clone() else { return };
+        let group = GroupId::new(group);
+        if group != GroupId::META {
+            tracing::warn!(%from, %group, "a snapshot was refused: this version does not know its group");
+            return;
+        }
         tokio::spawn(async move {
             let (genesis, index) = (self.genesis, metadata.index);
-            let announced = Announced { from, genesis, metadata, bytes };
+            let announced = Announced { from, genesis, group, metadata, bytes };
             let keeper = Arc::clone(&self.keeper);
             let received = tokio::task::spawn_blocking(move || {
                 let mut incoming = Parts { have: Some(have), parts };
@@ -104,7 +118,7 @@ impl Bulk {
                 Ok(Ok(Received { state, file, number })) => {
                     tracing::info!(%from, index, "a snapshot was received");
                     let image = Box::new(state);
-                    let input = Input::SnapshotReceived { from, message, image, file };
+                    let input = Input::SnapshotReceived { group, from, message, image, file };
                     let _ = taken.send(self.results.send(input).await.is_ok());
                     number
                 }
@@ -120,7 +134,9 @@ impl Bulk {
             };
             tokio::time::sleep(KEPT_FOR).await;
             let keeper = self.keeper;
-            let _ = tokio::task::spawn_blocking(move || keeper.arrivals.expire(from, number)).await;
+            let _ =
+                tokio::task::spawn_blocking(move || keeper.arrivals.expire(group, from, number))
+                    .await;
         });
     }
 }

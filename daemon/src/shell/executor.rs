@@ -19,7 +19,8 @@ use bytes::Bytes;
 use quorate_meta::Meta;
 use quorate_node::{Event, ForwardFailure, Input, Node, Output, Status};
 use quorate_proto::{
-    ForwardAnswer, ForwardRequest, GenesisId, HealthEpoch, Hello, Instance, Message as _, Moment,
+    ForwardAnswer, ForwardRequest, GenesisId, GroupId, HealthEpoch, Hello, Instance, Message as _,
+    Moment, SnapshotMetadata,
 };
 use quorate_transport::{RequestFailure, Transport, TransportEvent};
 use std::net::SocketAddr;
@@ -108,9 +109,11 @@ impl Executor {
                 }
             }
             Output::Reply { ticket, reply } => self.askers.reply(ticket, reply),
-            Output::TakeSnapshot { metadata, image } => self.take_snapshot(metadata, &image),
-            Output::SendSnapshot { to, address, message } => {
-                self.snapshots().send(to, address, message);
+            Output::TakeSnapshot { group, metadata, image } => {
+                self.take_snapshot(group, metadata, &image);
+            }
+            Output::SendSnapshot { group, to, address, message } => {
+                self.snapshots().send(group, to, address, message);
             }
             Output::DropSnapshot { file } => {
                 let keeper = Arc::clone(&self.means.snapshots);
@@ -167,19 +170,20 @@ impl Executor {
         self.askers.asks(ticket, task.abort_handle());
     }
 
-    fn take_snapshot(&self, metadata: quorate_proto::SnapshotMetadata, image: &Meta) {
+    fn take_snapshot(&self, group: GroupId, metadata: SnapshotMetadata, image: &Meta) {
         let results = self.means.results.clone();
         let taken = metadata.clone();
         self.means.snapshots.store(SnapshotJob {
             genesis: self.genesis,
+            group,
             metadata,
             chunks: Box::new(image.chunks()),
             done: Box::new(move |outcome| {
                 let input = match outcome {
-                    Ok(()) => Input::SnapshotTaken { metadata: taken },
+                    Ok(()) => Input::SnapshotTaken { group, metadata: taken },
                     Err(error) => {
                         tracing::warn!(%error, "no snapshot was written");
-                        Input::SnapshotNotTaken
+                        Input::SnapshotNotTaken { group }
                     }
                 };
                 // The loop may be behind; the snapshot's own thread has time to wait for it.

@@ -13,7 +13,7 @@ use crate::disk::life::reached::LogPlace;
 use crate::disk::presence::exists;
 use quorate_consensus::log_codec::fold::LogFold;
 use quorate_consensus::log_codec::{Contents, Corruption, SegmentHead, read_last, read_sealed};
-use quorate_proto::GenesisId;
+use quorate_proto::{GenesisId, GroupId};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Default)]
 pub(crate) struct LogFiles {
     /// What the records of each group mean together.
-    pub(crate) folds: BTreeMap<u32, LogFold>,
+    pub(crate) folds: BTreeMap<GroupId, LogFold>,
     /// For appending.
     pub(crate) layout: Layout,
     /// The torn tail that was cut, for the journal.

@@ -11,15 +11,12 @@ use crate::disk::files::{Files, WritableFile};
 use crate::disk::life::reached::LogPlace;
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::{ALIGN, Chain, HEAD, SegmentHead, encode_batch};
-use quorate_proto::{GenesisId, HardState, Instance};
+use quorate_proto::{GenesisId, GroupId, HardState, Instance};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// The only group so far.
-pub(crate) const META: u32 = 0;
 
 /// How large segments are made.
 #[derive(Debug, Clone, Copy)]
@@ -71,14 +68,14 @@ pub(crate) struct Current {
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     pub(crate) current: Option<Current>,
-    pub(crate) groups: BTreeMap<u32, GroupHead>,
+    pub(crate) groups: BTreeMap<GroupId, GroupHead>,
     /// Highest index that each segment holds, by segment and group.
-    pub(crate) highest: BTreeMap<u64, BTreeMap<u32, u64>>,
+    pub(crate) highest: BTreeMap<u64, BTreeMap<GroupId, u64>>,
 }
 
 impl Layout {
     /// Takes note of a record in a segment.
-    pub(crate) fn note(&mut self, segment: u64, group: u32, record: &LogRecord) {
+    pub(crate) fn note(&mut self, segment: u64, group: GroupId, record: &LogRecord) {
         let head = self.groups.entry(group).or_default();
         match record {
             LogRecord::Entries(entries) => {
@@ -165,7 +162,7 @@ impl Segments {
 
     /// Appends one batch durably: one write, one sync. On an error nothing of it counts, and after
     /// `StorageFull` the same records may be appended again.
-    pub(crate) fn append(&mut self, records: &[(u32, LogRecord)]) -> io::Result<()> {
+    pub(crate) fn append(&mut self, records: &[(GroupId, LogRecord)]) -> io::Result<()> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let result = self.append_with(&mut buffer, records);
         // Bounded between batches: one huge write must not stay allocated for good.
@@ -179,7 +176,7 @@ impl Segments {
     fn append_with(
         &mut self,
         buffer: &mut Vec<u8>,
-        records: &[(u32, LogRecord)],
+        records: &[(GroupId, LogRecord)],
     ) -> io::Result<()> {
         let (head, end) = match &self.layout.current {
             Some(current) => (current.head, current.chain),
@@ -228,7 +225,7 @@ impl Segments {
     /// Begins the next segment, with room for a batch of `need` bytes.
     fn roll(&mut self, need: u64) -> io::Result<()> {
         let number = self.layout.current.as_ref().map_or(1, |current| current.head.number + 1);
-        let live: Vec<(u32, LogRecord)> = self
+        let live: Vec<(GroupId, LogRecord)> = self
             .layout
             .groups
             .iter()
@@ -299,7 +296,7 @@ impl Segments {
 }
 
 /// Encodes one batch alone into `buffer`, for the place behind `end`; where the one after it goes.
-fn encode_behind(end: Chain, records: &[(u32, LogRecord)], buffer: &mut Vec<u8>) -> Chain {
+fn encode_behind(end: Chain, records: &[(GroupId, LogRecord)], buffer: &mut Vec<u8>) -> Chain {
     let mut chain = end;
     buffer.clear();
     encode_batch(&mut chain, end.offset(), records, buffer);

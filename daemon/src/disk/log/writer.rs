@@ -4,7 +4,7 @@
 //! the process before anything more is told; only "no space" is waited out, in order, and told as `DiskFull`.
 
 use super::report::{Callback, Completed, Report};
-use super::segments::{META, OpenLog, Segments};
+use super::segments::{OpenLog, Segments};
 use super::spare::{SpareMaker, is_full};
 use crate::disk::durable::fatal;
 use crate::disk::files::{Files, Machine};
@@ -150,18 +150,16 @@ impl WriteLoop {
         for step in disk_steps(drained) {
             match step {
                 DiskStep::Append(records) => {
-                    let records: Vec<_> =
-                        records.into_iter().map(|record| (META, record)).collect();
                     let log_dir = self.segments.log_dir();
                     self.until_there_is_room("writing the log in", &log_dir, |this| {
                         this.segments.append(&records)
                     })?;
                 }
                 DiskStep::Founding(state) => self.write_founding(&state)?,
-                DiskStep::Snapshot(file, metadata) => {
+                DiskStep::Snapshot { group, file, metadata } => {
                     let directory = names::directory(&self.life);
                     self.until_there_is_room("naming a snapshot in", &directory, |this| {
-                        keeper::count_received(&*this.files, &directory, file, &metadata)
+                        keeper::count_received(&*this.files, &directory, group, file, &metadata)
                     })?;
                 }
                 DiskStep::Marker(genesis) => {
@@ -218,7 +216,7 @@ fn size(write: &Write) -> usize {
     let entry = |entry: &Entry| entry.data.len() + entry.context.len() + 32;
     match write {
         Write::Founding { .. } | Write::Snapshot { .. } => 1024,
-        Write::Log(records) => records
+        Write::Log { records, .. } => records
             .iter()
             .map(|record| match record {
                 LogRecord::Entries(entries) => entries.iter().map(entry).sum(),

@@ -10,7 +10,7 @@ use super::source::unstamped;
 use crate::disk::durable::fatal;
 use crate::disk::files::{Files as _, Machine};
 use crate::disk::log::spare::is_full;
-use quorate_proto::{GenesisId, Instance, SnapshotMetadata};
+use quorate_proto::{GenesisId, GroupId, Instance, SnapshotMetadata};
 use quorate_transport::{SnapshotPart, SnapshotPosition};
 use std::collections::BTreeMap;
 use std::io;
@@ -37,6 +37,8 @@ pub(crate) struct Announced {
     pub(crate) from: Instance,
     /// Our cluster.
     pub(crate) genesis: GenesisId,
+    /// The group whose state it is.
+    pub(crate) group: GroupId,
     /// Where it stands.
     pub(crate) metadata: SnapshotMetadata,
     /// More bytes than this are not taken.
@@ -51,12 +53,15 @@ pub(crate) trait Incoming {
     fn next(&mut self) -> Option<SnapshotPart>;
 }
 
+/// A peer, and of which group the snapshot is that it sends.
+type Sender = (GroupId, Instance);
+
 /// The files of all senders.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     directory: PathBuf,
     instance: Instance,
-    senders: Mutex<BTreeMap<Instance, Arc<Mutex<Slot>>>>,
+    senders: Mutex<BTreeMap<Sender, Arc<Mutex<Slot>>>>,
     /// Files so far: no two have one number.
     files: AtomicU64,
     /// What each file that is being received may still grow by. At most one for each sender lives.
@@ -130,7 +135,7 @@ impl Arrivals {
         Self { directory, instance, senders, files: AtomicU64::new(0), to_come }
     }
 
-    fn slot(&self, from: Instance) -> Arc<Mutex<Slot>> {
+    fn slot(&self, from: Sender) -> Arc<Mutex<Slot>> {
         let mut senders = lock(&self.senders);
         if senders.len() >= SENDERS && !senders.contains_key(&from) {
             // Those that are in use stay; the transport bounds them.
@@ -165,7 +170,7 @@ impl Arrivals {
         incoming: &mut impl Incoming,
         restore: impl FnOnce(Pieces<'_>) -> Result<M, String>,
     ) -> Result<Received<M>, Refused> {
-        let slot = self.slot(announced.from);
+        let slot = self.slot((announced.group, announced.from));
         let mut slot = lock(&slot);
         slot.number += 1;
         let kept = slot.kept.take();
@@ -250,7 +255,7 @@ impl Arrivals {
         let (file, path) = match place {
             Place::Whole { file } => {
                 let (new, path) = self.new_file();
-                let name = self.directory.join(file_name(&announced.metadata));
+                let name = self.directory.join(file_name(announced.group, &announced.metadata));
                 let old = [received(&self.directory, file), name];
                 if !old.iter().any(|old| std::fs::hard_link(old, &path).is_ok()) {
                     // Not taken, or pruned since: it is sent from its beginning.
@@ -269,8 +274,8 @@ impl Arrivals {
     }
 
     /// Removes what was kept for a sender that did not come again.
-    pub(crate) fn expire(&self, from: Instance, number: u64) {
-        let slot = lock(&self.senders).get(&from).map(Arc::clone);
+    pub(crate) fn expire(&self, group: GroupId, from: Instance, number: u64) {
+        let slot = lock(&self.senders).get(&(group, from)).map(Arc::clone);
         // In use: it came again.
         if let Some(slot) = slot
             && let Ok(mut slot) = slot.try_lock()

@@ -12,7 +12,7 @@ use crate::disk::files::{Files, sync_directory};
 use crate::disk::life::data_dir::DataDir;
 use crate::disk::log::spare::is_full;
 use bytes::Bytes;
-use quorate_proto::{GenesisId, Instance, SnapshotMetadata};
+use quorate_proto::{GenesisId, GroupId, Instance, SnapshotMetadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -27,6 +27,8 @@ const QUEUE: usize = 4;
 pub(crate) struct SnapshotJob {
     /// The cluster it belongs to.
     pub(crate) genesis: GenesisId,
+    /// The group whose state it is.
+    pub(crate) group: GroupId,
     /// Where it stands.
     pub(crate) metadata: SnapshotMetadata,
     /// Its content, made while it is written.
@@ -58,8 +60,8 @@ impl SnapshotKeeper {
         let instance = dir.identity().instance;
         let (path, arrivals) = (directory.clone(), Arrivals::new(directory.clone(), instance));
         let run = move |jobs: &Receiver<SnapshotJob>| {
-            while let Ok(SnapshotJob { genesis, metadata, chunks, done }) = jobs.recv() {
-                done(keep(&path, Owner { instance, genesis }, &metadata, chunks));
+            while let Ok(SnapshotJob { genesis, group, metadata, chunks, done }) = jobs.recv() {
+                done(keep(&path, Owner { instance, genesis }, group, &metadata, chunks));
             }
         };
         let thread =
@@ -74,9 +76,10 @@ impl SnapshotKeeper {
     pub(crate) fn open(
         &self,
         genesis: GenesisId,
+        group: GroupId,
         metadata: &SnapshotMetadata,
     ) -> Result<SnapshotSource, String> {
-        let path = self.directory.join(file_name(metadata));
+        let path = self.directory.join(file_name(group, metadata));
         let owner = Owner { instance: self.instance, genesis };
         SnapshotSource::open(&path, owner, metadata)
             .map_err(|why| format!("snapshot {} cannot be read: {why}", path.display()))
@@ -113,10 +116,11 @@ pub(crate) fn of(dir: &DataDir) -> PathBuf {
 pub(crate) fn keep(
     directory: &Path,
     owner: Owner,
+    group: GroupId,
     metadata: &SnapshotMetadata,
     chunks: impl Iterator<Item = Bytes>,
 ) -> Result<(), String> {
-    let path = directory.join(file_name(metadata));
+    let path = directory.join(file_name(group, metadata));
     match file::write(&path, owner, metadata, chunks) {
         Ok(()) => {}
         Err(error) if is_full(&error) || error.kind() == io::ErrorKind::InvalidInput => {
@@ -124,14 +128,15 @@ pub(crate) fn keep(
         }
         Err(error) => fatal("writing the snapshot", &path, &error),
     }
-    prune(directory);
+    prune(directory, group);
     Ok(())
 }
 
-/// Removes what is older than the newest two.
-pub(crate) fn prune(directory: &Path) {
+/// Removes what is older than the newest two of a group.
+pub(crate) fn prune(directory: &Path, group: GroupId) {
     let prune = || -> io::Result<()> {
-        for old in list(directory)?.into_iter().skip(KEPT) {
+        let of_group = list(directory)?.into_iter().filter(|named| named.group == group);
+        for old in of_group.skip(KEPT) {
             match std::fs::remove_file(old.path) {
                 // Another thread was faster.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -150,17 +155,18 @@ pub(crate) fn prune(directory: &Path) {
 pub(crate) fn count_received(
     files: &dyn Files,
     directory: &Path,
+    group: GroupId,
     file: u64,
     metadata: &SnapshotMetadata,
 ) -> io::Result<()> {
-    let name = directory.join(file_name(metadata));
+    let name = directory.join(file_name(group, metadata));
     match files.rename(&received(directory, file), &name) {
         // Tried again because there was no room for the sync.
         Err(error) if error.kind() == io::ErrorKind::NotFound && name.exists() => {}
         renamed => renamed?,
     }
     files.sync_directory(directory)?;
-    prune(directory);
+    prune(directory, group);
     Ok(())
 }
 

@@ -14,7 +14,8 @@ pub(super) fn store(
     let ended = read_ended(&host.root(), &host.running()).expect("a life");
     let owner = Owner { instance: ended.identity.instance, genesis: GenesisId::default() };
     let chunks: Vec<Bytes> = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect();
-    keeper::keep(&names::directory(&host.life()), owner, &metadata, chunks.into_iter())
+    let directory = names::directory(&host.life());
+    keeper::keep(&directory, owner, GroupId::META, &metadata, chunks.into_iter())
 }
 
 fn host_with_log(batches: &[Vec<LogRecord>]) -> Host {
@@ -136,10 +137,23 @@ fn the_snapshot_thread_tells_when_a_snapshot_is_durable() {
     let (told, heard) = std::sync::mpsc::channel();
     keeper.store(SnapshotJob {
         genesis: genesis(1),
+        group: GroupId::META,
         metadata: at(9, 2),
         chunks: Box::new([Bytes::from_static(b"state")].into_iter()),
         done: Box::new(move |outcome| told.send(outcome).expect("heard")),
     });
     assert_eq!(heard.recv().expect("told"), Ok(()));
     assert!(newest(&host).exists());
+}
+
+#[test]
+fn a_snapshot_of_a_group_that_is_not_known_is_refused_and_stays() {
+    let host = host_with_log(&[birth()]);
+    let directory = names::directory(&host.life());
+    let metadata = SnapshotMetadata { index: 9, term: 2, ..SnapshotMetadata::default() };
+    let file = directory.join(names::file_name(GroupId::new(17), &metadata));
+    std::fs::write(&file, b"another version's").expect("written");
+    let refusal = host.recover().expect_err("it would be left out").to_string();
+    assert!(refusal.contains("group 17") && refusal.contains("a newer version"), "{refusal}");
+    assert_eq!(std::fs::read(&file).expect("read"), b"another version's");
 }
