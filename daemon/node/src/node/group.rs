@@ -205,7 +205,7 @@ impl Node {
         let Some(group) = &mut self.group else { return };
         let applied = group.apply(entry, &mut self.turn);
         if let Some(term) = applied.new_term {
-            self.proposals_lost_before(term);
+            self.requests.proposals_lost_before(term);
         }
         if let (Some(delta), Some(group)) = (applied.epoch, &self.group) {
             self.health.committed(&mut self.turn, group.meta(), delta);
