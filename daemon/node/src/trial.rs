@@ -5,7 +5,7 @@
 
 use crate::client::{ClientReply, ClientRequest};
 use crate::event::{Input, Output};
-use crate::{Boot, Node, NodeConfig};
+use crate::{Boot, FoundingSettings, Node, NodeConfig, Settings};
 use bytes::Bytes;
 use quorate_membership::Mode;
 use quorate_meta::Meta;
@@ -113,20 +113,19 @@ impl Trial {
         let config = NodeConfig {
             cluster: cluster(),
             name: NodeName::new("n1").expect("a valid name"),
-            seeds: (1..=voters).map(|number| address(number).to_string()).collect(),
-            mode: Mode::Majority,
-            quiet: Duration::from_secs(1),
-            grace: Duration::from_secs(3),
             instance: life(1),
             made_on: crate::MadeOn::default(),
             generation: Generation::new(1),
             boot_nonce: 1,
             key: key(1),
-            advertise: Some(address(1)),
-            labels: Vec::new(),
-            voters: None,
             seed: 1,
-            snapshot_every: 1_000,
+            founding: FoundingSettings {
+                seeds: (1..=voters).map(|number| address(number).to_string()).collect(),
+                mode: Mode::Majority,
+                quiet: Duration::from_secs(1),
+                grace: Duration::from_secs(3),
+            },
+            settings: Settings { advertise: Some(address(1)), ..Settings::default() },
         };
         let now = Moment::from_micros(1_000_000);
         let boot = Boot { config, founding, marker: None, log: None };
@@ -160,7 +159,7 @@ impl Trial {
             genesis: Some(self.genesis()),
             digest: quorate_proto::founders_digest(
                 &cluster(),
-                &self.node.config.seeds,
+                &self.node.config.founding.seeds,
                 &Mode::Majority.to_string(),
             ),
             seeds: Vec::new(),

@@ -162,7 +162,7 @@ impl Node {
             self.compact_log();
         }
         if let Some(group) = &mut self.group {
-            group.take_snapshot_when_due(&mut self.turn, self.config.snapshot_every);
+            group.take_snapshot_when_due(&mut self.turn, self.config.settings.snapshot_every);
         }
     }
 
