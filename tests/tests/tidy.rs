@@ -74,3 +74,8 @@ fn every_mutation_still_fits_the_code() {
 fn no_room_of_the_node_is_open_to_the_others() {
     fail_if_any(&tidy::rooms::open_rooms(&Tree::read()));
 }
+
+#[test]
+fn no_room_of_the_node_knows_the_node() {
+    fail_if_any(&tidy::rooms::rooms_that_know_the_node(&Tree::read()));
+}
