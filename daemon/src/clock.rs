@@ -23,3 +23,25 @@ pub(crate) fn wall_unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// When the process started, on both clocks, so that a `Moment` can be shown as wall-clock time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Started {
+    /// Milliseconds since 1970.
+    pub(crate) wall_unix_ms: u64,
+    /// The same instant on the node's clock.
+    pub(crate) moment: Moment,
+}
+
+impl Started {
+    /// Now is the moment `moment` of the node's clock.
+    pub(crate) fn now(moment: Moment) -> Self {
+        Self { wall_unix_ms: wall_unix_ms(), moment }
+    }
+
+    /// A moment as milliseconds since 1970; for display only.
+    pub(crate) fn unix_ms(&self, moment: Moment) -> u64 {
+        let after = i128::from(moment.as_micros()) - i128::from(self.moment.as_micros());
+        u64::try_from(i128::from(self.wall_unix_ms) + after / 1000).unwrap_or(0)
+    }
+}

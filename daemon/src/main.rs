@@ -1,4 +1,5 @@
-//! The daemon `quorate` and its command line, in one binary: this file only takes the arguments apart and hands over.
+//! The daemon `quorate` and its command line, in one binary: this file only takes the arguments apart and says who
+//! does what they ask for.
 //!
 //! A panic anywhere is logged and ends the process at once: a node that has broken one of its own invariants must
 //! not go on, and systemd starts it again from what is durable. Nothing is said by the macros that panic when standard
@@ -7,38 +8,22 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod api;
-mod askers;
-mod bulk;
-mod carry;
 mod cli;
 mod clock;
 mod config;
-mod crowds;
 mod demo;
 mod disk;
 mod doors;
-mod feed;
-mod findings;
-mod interfaces;
 mod journal;
-mod judgement;
-mod large_reads;
-mod last_error;
-mod late_address;
-mod link_line;
 mod links;
 mod machine;
 mod metrics;
-mod pings;
-mod reload;
-mod resolve;
 mod run;
-mod seeds;
-mod service;
-mod turns;
-mod waiting;
+mod shell;
+mod words;
 
 use clap::Parser;
+use cli::{Arguments, Command};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -49,5 +34,13 @@ fn main() -> ExitCode {
         ));
         std::process::abort();
     }));
-    cli::main(cli::Arguments::parse())
+    let Arguments { socket, output, command } = Arguments::parse();
+    let done = match command {
+        Command::Run { options, end_with } => cli::end_with(end_with).map(|()| run::run(&options)),
+        Command::Farewell(options) => Ok(run::farewell(&options)),
+        Command::Demo(options) => Ok(demo::demo(&options)),
+        Command::Local(command) => cli::locally(command, output),
+        Command::Ask(question) => cli::ask(question, socket, output),
+    };
+    done.unwrap_or_else(|failure| failure.report(output))
 }

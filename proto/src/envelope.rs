@@ -4,8 +4,8 @@
 //! counted before (`elements.rs`).
 
 use crate::{
-    DetectorMessage, Dissent, FoundingMessage, GenesisId, Lane, Ping, Pong, RaftMessage, Warnings,
-    elements, limits,
+    DetectorMessage, Dissent, FoundingMessage, GenesisId, GroupId, Lane, Ping, Pong, RaftMessage,
+    Warnings, elements, limits,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -22,6 +22,20 @@ pub struct RaftFrame {
     /// The message.
     #[prost(message, required, tag = "3")]
     pub message: RaftMessage,
+}
+
+impl RaftFrame {
+    /// A message of a replica of this group, in this cluster.
+    #[must_use]
+    pub fn new(group: GroupId, genesis: GenesisId, message: RaftMessage) -> Self {
+        Self { group: group.get(), genesis, message }
+    }
+
+    /// The group that it belongs to.
+    #[must_use]
+    pub fn group(&self) -> GroupId {
+        GroupId::new(self.group)
+    }
 }
 
 /// Everything on the control and log lanes.

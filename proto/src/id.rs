@@ -6,6 +6,37 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// A Raft group: `__meta`, which every cluster has, or a log. It stands in every frame, record and file of the group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(u32);
+
+impl GroupId {
+    /// The group whose voters are the cluster's.
+    pub const META: Self = Self(0);
+
+    /// The group with this number.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Its number; 0 is `__meta`.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for GroupId {
+    /// `__meta`, or the number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::META => f.write_str("__meta"),
+            Self(number) => number.fmt(f),
+        }
+    }
+}
+
 /// Defines a fixed-size identity that is kept as big-endian words, so that it is `Copy`, ordered and a
 /// prost message by itself.
 macro_rules! wide_id {

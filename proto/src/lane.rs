@@ -1,6 +1,7 @@
 //! Lanes between nodes, and a frame on its way to one. A heartbeat must not wait behind a megabyte of log, so each lane has a
 //! stream and bounds of its own.
 
+use crate::GroupId;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -51,8 +52,8 @@ impl FrameKind {
 pub struct Supersede {
     /// Kind of frame.
     pub kind: FrameKind,
-    /// Raft group; 0 = `__meta`.
-    pub group: u32,
+    /// The Raft group that it belongs to; what belongs to none counts as `__meta`'s.
+    pub group: GroupId,
     /// What it is about.
     pub subject: u64,
 }

@@ -49,7 +49,9 @@ pub use health::{
     Goodbye, HealthChange, HealthDelta, HealthUpdate, HealthView, Label, Member, MemberState, Role,
 };
 pub use hello::{Hello, HelloKind};
-pub use id::{ClusterName, Generation, GenesisId, Instance, NameError, NodeKey, NodeName, RaftId};
+pub use id::{
+    ClusterName, Generation, GenesisId, GroupId, Instance, NameError, NodeKey, NodeName, RaftId,
+};
 pub use kv::{
     CompactionRequest, CompactionResponse, Compare, CompareResult, CompareTarget,
     DeleteRangeRequest, DeleteRangeResponse, KeyValue, KvRequest, KvResponse, PutRequest,

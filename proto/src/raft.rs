@@ -149,6 +149,9 @@ pub struct SnapshotAnnouncement {
     /// Bytes of its file at the sender: the content is no longer than this.
     #[prost(uint64, tag = "2")]
     pub bytes: u64,
+    /// The group whose state it is; 0 = `__meta`.
+    #[prost(uint32, tag = "3")]
+    pub group: u32,
 }
 
 /// A message between replicas of one group. Field meanings are raft-rs's.

@@ -188,9 +188,9 @@ impl Disk {
             DiskStep::Marker(genesis) => self.marker = Some(genesis),
             DiskStep::Append(records) => {
                 life.logged = true;
-                records.into_iter().for_each(|record| life.log.add(record));
+                records.into_iter().for_each(|(_, record)| life.log.add(record));
             }
-            DiskStep::Snapshot(file, metadata) => {
+            DiskStep::Snapshot { file, metadata, .. } => {
                 let (there, image) = life.received.remove(&file).expect("it was received");
                 assert_eq!(there, metadata, "another snapshot counts than was taken");
                 self.keep_snapshot(metadata, image);

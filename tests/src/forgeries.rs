@@ -7,7 +7,7 @@ use crate::random::Random;
 use bytes::Bytes;
 use quorate_node::Input;
 use quorate_proto::{
-    CopyNotice, Envelope, EnvelopeBody, Generation, GenesisId, HealthDelta, HealthEpoch,
+    CopyNotice, Envelope, EnvelopeBody, Generation, GenesisId, GroupId, HealthDelta, HealthEpoch,
     HealthUpdate, HealthView, Instance, Lane, MemberState, MessageKind, NodeKey, Ping, Pong,
     RaftFrame, RaftMessage, Relayed, RelayedAcknowledgement, Role, raft_id,
 };
@@ -139,7 +139,7 @@ impl Forger {
             message.kind = MessageKind::Heartbeat.into();
         }
         self.address(random, &mut message);
-        let frame = RaftFrame { group: 0, genesis: self.genesis, message };
+        let frame = RaftFrame::new(GroupId::META, self.genesis, message);
         Envelope::encode_body(EnvelopeBody::Raft(frame))
     }
 

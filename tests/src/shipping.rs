@@ -69,14 +69,14 @@ impl World {
                 self.replies.insert(ticket, (self.now, reply));
             }
             Output::DropSnapshot { file } => self.hosts[host].disk.drop_snapshot(file),
-            Output::TakeSnapshot { metadata, image } => {
+            Output::TakeSnapshot { group, metadata, image } => {
                 self.hosts[host].disk.keep_snapshot(metadata.clone(), *image);
                 let at = self.now + Duration::from_millis(5);
-                let input = Box::new(Input::SnapshotTaken { metadata });
+                let input = Box::new(Input::SnapshotTaken { group, metadata });
                 self.schedule(at, Happening::Arrive { host, run, input });
             }
-            Output::SendSnapshot { to, address, message } => {
-                self.send_snapshot(host, to, address, message);
+            Output::SendSnapshot { group, to, address, message } => {
+                self.send_snapshot(host, group, to, address, message);
             }
             Output::Health { view, delta, .. } => {
                 self.checks.shown(host, &view, delta.as_deref());

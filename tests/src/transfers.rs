@@ -6,7 +6,7 @@
 use crate::world::{Happening, World};
 use quorate_meta::Meta;
 use quorate_node::Input;
-use quorate_proto::{Instance, Message as _, RaftMessage, SnapshotMetadata};
+use quorate_proto::{GroupId, Instance, Message as _, RaftMessage, SnapshotMetadata};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 pub(crate) struct Transfer {
     host: usize,
     run: u64,
+    group: GroupId,
     to: Instance,
     address: SocketAddr,
     /// Which run of which host answered first.
@@ -37,6 +38,7 @@ impl World {
     pub(crate) fn send_snapshot(
         &mut self,
         host: usize,
+        group: GroupId,
         to: Instance,
         address: SocketAddr,
         message: RaftMessage,
@@ -46,16 +48,26 @@ impl World {
         let metadata = message.snapshot.clone().expect("a snapshot's message names it");
         let Some(image) = self.hosts[host].disk.snapshot(&metadata).cloned().map(Box::new) else {
             let SnapshotMetadata { index, term, .. } = metadata;
-            self.tell_sender(host, run, Input::SnapshotUnreadable { index, term });
-            self.tell_sender(host, run, Input::SnapshotSent { to, ok: false });
+            self.tell_sender(host, run, Input::SnapshotUnreadable { group, index, term });
+            self.tell_sender(host, run, Input::SnapshotSent { group, to, ok: false });
             return;
         };
         if !self.transfers.insert((host, run, to)) {
-            self.tell_sender(host, run, Input::SnapshotSent { to, ok: false });
+            self.tell_sender(host, run, Input::SnapshotSent { group, to, ok: false });
             return;
         }
-        let transfer =
-            Transfer { host, run, to, address, start: None, message, metadata, image, tries: 0 };
+        let transfer = Transfer {
+            host,
+            run,
+            group,
+            to,
+            address,
+            start: None,
+            message,
+            metadata,
+            image,
+            tries: 0,
+        };
         // Mostly a small one on a quick link; one in eight takes its time.
         let longest = if self.random.percent(12) { 4_000 } else { 60 };
         let drawn = Duration::from_millis(self.random.between(2, longest));
@@ -70,7 +82,7 @@ impl World {
 
     /// A connection with a snapshot on it comes to its end, good or bad.
     pub(crate) fn transfer(&mut self, mut transfer: Box<Transfer>) {
-        let Transfer { host, run, to, tries, .. } = *transfer;
+        let Transfer { host, run, group, to, tries, .. } = *transfer;
         if self.hosts[host].run != run || self.hosts[host].process.is_none() {
             self.transfers.remove(&(host, run, to));
             return;
@@ -81,7 +93,7 @@ impl World {
         let Some((peer, peer_run)) = reached.filter(|_| !restarted && !broken) else {
             if restarted || tries + 1 >= TRIES {
                 self.transfers.remove(&(host, run, to));
-                self.tell_sender(host, run, Input::SnapshotSent { to, ok: false });
+                self.tell_sender(host, run, Input::SnapshotSent { group, to, ok: false });
                 return;
             }
             transfer.tries += 1;
@@ -96,9 +108,9 @@ impl World {
         self.transferred += 1;
         let file = self.hosts[peer].disk.receive_snapshot(metadata, (*image).clone());
         let from = from.unwrap_or_default();
-        let input = Box::new(Input::SnapshotReceived { from, message, image, file });
+        let input = Box::new(Input::SnapshotReceived { group, from, message, image, file });
         self.schedule(self.now, Happening::Arrive { host: peer, run: peer_run, input });
-        self.tell_sender(host, run, Input::SnapshotSent { to, ok: true });
+        self.tell_sender(host, run, Input::SnapshotSent { group, to, ok: true });
     }
 
     /// The peer, if a connection from the sender stands to the end.

@@ -15,7 +15,7 @@ fn log(text: &'static str) -> Frame {
 }
 
 fn control(kind: FrameKind, subject: u64, text: &'static str) -> Frame {
-    let supersede = Some(Supersede { kind, group: 0, subject });
+    let supersede = Some(Supersede { kind, group: GroupId::META, subject });
     Frame { lane: Lane::Control, supersede, ..log(text) }
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: every limit that raft-rs leaves open by default is set here. Knows nothing of how the state was stored.
 
 use crate::LogRecord;
-use quorate_proto::{ConfState, Entry, HardState, RaftId, SnapshotMetadata};
+use quorate_proto::{ConfState, Entry, GroupId, HardState, RaftId, SnapshotMetadata};
 use std::time::Duration;
 
 /// One tick of the consensus clock: above a LAN round trip plus an fsync.
@@ -31,6 +31,8 @@ const _: () = assert!(MAX_MESSAGE <= MAX_UNCOMMITTED);
 /// Who a replica is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplicaConfig {
+    /// Its group.
+    pub group: GroupId,
     /// This replica's id.
     pub me: RaftId,
     /// Where its election timeouts come from: the same seed and the same calls give the same run.

@@ -15,6 +15,7 @@ pub mod fold;
 mod record;
 
 use crate::LogRecord;
+use quorate_proto::GroupId;
 use std::ops::Range;
 
 /// Bytes of a segment head; a multiple of `ALIGN`.
@@ -125,7 +126,7 @@ impl Chain {
 pub fn encode_batch(
     chain: &mut Chain,
     synced: u64,
-    records: &[(u32, LogRecord)],
+    records: &[(GroupId, LogRecord)],
     out: &mut Vec<u8>,
 ) {
     assert!(synced <= chain.offset, "a batch cannot name as synced what comes after it");
@@ -154,7 +155,7 @@ pub fn encode_batch(
 #[derive(Debug, PartialEq)]
 pub struct Contents {
     /// All records of all valid batches, in order, with their groups.
-    pub records: Vec<(u32, LogRecord)>,
+    pub records: Vec<(GroupId, LogRecord)>,
     /// Where the last valid batch begins, or the end of the head when there is none.
     pub last: u64,
     /// Where the next batch goes.
@@ -229,7 +230,7 @@ fn check_size(head: &SegmentHead, bytes: &[u8]) -> Result<(), Corruption> {
 }
 
 /// All records of some batches, where the last of these begins, and where the next one goes.
-type Batches = (Vec<(u32, LogRecord)>, u64, Chain);
+type Batches = (Vec<(GroupId, LogRecord)>, u64, Chain);
 
 /// Reads batches until one is not valid.
 fn read_batches(head: &SegmentHead, bytes: &[u8]) -> Result<Batches, Corruption> {

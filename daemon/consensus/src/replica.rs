@@ -344,8 +344,8 @@ impl Replica {
 
     /// Overwrites what raft-rs drew from the operating system.
     pub(crate) fn redraw(&mut self) {
-        let ReplicaConfig { me, seed } = self.config;
-        let timeout = election::timeout(seed, me.get(), self.raw.raft.term);
+        let ReplicaConfig { group, me, seed } = self.config;
+        let timeout = election::timeout(seed, group, me.get(), self.raw.raft.term);
         self.raw.raft.set_randomized_election_timeout(timeout);
     }
 

@@ -35,7 +35,7 @@ fn hard_state(term: u64, vote: u64, commit: u64) -> LogRecord {
 /// A segment with three batches, each synced before the next was written.
 struct Segment {
     bytes: Vec<u8>,
-    records: Vec<(u32, LogRecord)>,
+    records: Vec<(GroupId, LogRecord)>,
     /// Where each batch begins, and where the last one ends.
     places: Vec<usize>,
     end: Chain,
@@ -105,7 +105,7 @@ fn a_last_batch_torn_at_any_byte_is_cut_and_what_was_synced_stays() {
     }
 }
 
-fn check_torn(bytes: &[u8], kept: &[(u32, LogRecord)], start: usize, batch: &[u8]) {
+fn check_torn(bytes: &[u8], kept: &[(GroupId, LogRecord)], start: usize, batch: &[u8]) {
     let contents = read_last(&head(1), bytes).expect("a torn tail is no corruption");
     if &bytes[start..start + batch.len()] == batch {
         return; // only padding was "lost"

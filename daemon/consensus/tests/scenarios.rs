@@ -349,7 +349,7 @@ fn compaction_stops_at_the_offered_snapshot_and_at_what_is_applied() {
 
 #[test]
 fn a_log_that_lost_committed_entries_is_not_started() {
-    let config = ReplicaConfig { me: id(1), seed: 0 };
+    let config = ReplicaConfig { group: GroupId::META, me: id(1), seed: 0 };
     let mut recovered = Recovered::genesis(&ids(&[1, 2, 3]));
     recovered.hard_state = HardState { term: 2, vote: 0, commit: 9 };
     let refused = Replica::start(config, recovered).err();
@@ -394,9 +394,11 @@ fn by_raft(set: &quorate_proto::ConfChangeSet) -> Vec<u8> {
 
 #[test]
 fn a_commit_index_alone_costs_no_sync_of_its_own() {
-    let mut replica =
-        Replica::start(ReplicaConfig { me: id(1), seed: 1 }, Recovered::genesis(&ids(&[1, 2])))
-            .expect("genesis");
+    let mut replica = Replica::start(
+        ReplicaConfig { group: GroupId::META, me: id(1), seed: 1 },
+        Recovered::genesis(&ids(&[1, 2])),
+    )
+    .expect("genesis");
     let mut world = World::new(22, &[1, 2], &[]);
     world.elect(2);
     assert!(world.propose(2, "a"));

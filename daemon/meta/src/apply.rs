@@ -33,7 +33,21 @@ pub enum AppliedResult {
     Void,
 }
 
+/// What a command of a section came to.
+pub(crate) struct Effects {
+    /// The answer.
+    pub(crate) result: AppliedResult,
+    /// The next epoch of health, when the command led to one.
+    pub(crate) health: Option<Arc<HealthDelta>>,
+}
+
 impl Applied {
+    /// What a command came to, for the one who proposed it.
+    pub(crate) fn of(ticket: u64, effects: Effects, changes: Vec<KeyChange>) -> Self {
+        let Effects { result, health } = effects;
+        Self { ticket, result, health, changes }
+    }
+
     /// An entry that meant nothing.
     pub(crate) fn void(ticket: u64) -> Self {
         Self { ticket, result: AppliedResult::Void, health: None, changes: Vec::new() }

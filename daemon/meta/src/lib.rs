@@ -6,45 +6,26 @@
 //! an entry was applied here or came with a snapshot.
 //!
 //! Two spaces of one engine: the users' keyspace with etcd's rules, and quorate's own records under
-//! `__meta/`, typed and read-only for clients, with a revision of their own.
+//! `__meta/`, typed and read-only for clients, with a revision of their own. Each kind of these records is a section (`section.rs`).
 //!
 //! Knows nothing of Raft, gossip, disks, sockets or clocks. No bytes from elsewhere make it panic.
 
-mod admit;
 mod apply;
-mod changes;
-mod check;
-mod compare;
-mod edit;
-mod fields;
-mod frame;
-mod header;
-mod health;
-mod history;
-mod key_range;
-mod key_set;
-mod keyspace;
 mod meta;
-mod range;
-mod records;
 mod request;
-mod restore;
-#[cfg(test)]
-mod restore_fuzz;
 mod rolling;
-mod roster;
+mod section;
+mod sections;
 mod snapshot;
-mod snapshot_format;
-mod watch;
-mod weighed;
+mod space;
 
-pub use admit::AdmitRefusal;
 pub use apply::{Applied, AppliedResult};
-pub use changes::KeyChange;
-pub use key_range::{KeyRange, Space};
 pub use meta::Meta;
-pub use snapshot_format::RestoreError;
-pub use watch::{Replay, Watch, WatchCompacted, WatchOptions};
+pub use sections::roster::AdmitRefusal;
+pub use snapshot::record::RestoreError;
+pub use space::changes::KeyChange;
+pub use space::key_range::{KeyRange, Space};
+pub use space::watch::{Replay, Watch, WatchCompacted, WatchOptions};
 
 /// Everything that quorate keeps for itself lies under this prefix.
 pub const OWN_PREFIX: &[u8] = b"__meta/";

@@ -4,18 +4,21 @@
 //! and of the founding record alone. A clone is cheap and no longer changes, so it can be read and written
 //! to disk elsewhere while this one goes on.
 
-use crate::apply::{Applied, AppliedResult};
-use crate::edit::Edit;
-use crate::keyspace::Keyspace;
-use crate::request::Operation;
+use crate::apply::{Applied, AppliedResult, Effects};
+use crate::request::check;
+use crate::request::execute::execute;
+use crate::request::operations::{Operation, operations};
 use crate::rolling::Rolling;
-use crate::roster::Roster;
-use crate::{AdmitRefusal, KeyChange, Space, check, records, request};
+use crate::section::Section;
+use crate::sections::Sections;
+use crate::sections::roster::Change;
+use crate::space::edit::Edit;
+use crate::space::keyspace::Keyspace;
+use crate::{KeyChange, Space, section};
 use bytes::Bytes;
 use quorate_proto::{
-    Admit, Command, CommandBody, ConfState, Founded, GenesisId, HealthDelta, HealthEpoch,
-    HealthProposal, HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member,
-    Message as _, RaftId, Revision,
+    Command, CommandBody, ConfState, Founded, GenesisId, HealthDelta, HealthEpoch, HealthUpdate,
+    HealthView, Instance, KvError, KvRequest, KvResponse, Member, Message as _, RaftId, Revision,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -42,8 +45,7 @@ pub struct Meta {
     pub(crate) hash: Rolling,
     pub(crate) users: Keyspace,
     pub(crate) own: Keyspace,
-    pub(crate) roster: Roster,
-    pub(crate) founded: Option<Arc<Founded>>,
+    pub(crate) sections: Sections,
 }
 
 impl Meta {
@@ -52,13 +54,7 @@ impl Meta {
     pub fn genesis(founded: &Founded) -> Self {
         let mut meta = Self::empty();
         meta.applied = GENESIS_INDEX;
-        meta.hash.bytes(&founded.record.genesis_id().to_bytes());
-        let (roster, delta) = Roster::genesis(founded);
-        meta.roster = roster;
-        meta.founded = Some(Arc::new(founded.clone()));
-        if let Some(delta) = delta {
-            records::write(&mut meta.own, &meta.roster, &delta, Some(founded), &mut meta.hash);
-        }
+        meta.carry_out(|sections| &mut sections.roster, Change::Founded(founded));
         meta
     }
 
@@ -70,8 +66,7 @@ impl Meta {
             hash: Rolling::START,
             users: Keyspace::new(),
             own: Keyspace::new(),
-            roster: Roster::empty(),
-            founded: None,
+            sections: Sections::empty(),
         }
     }
 
@@ -84,12 +79,17 @@ impl Meta {
         let Ok(Command { ticket, body }) = Command::decode(data.clone()) else {
             return Applied::void(0);
         };
-        match body {
-            Some(CommandBody::Kv(request)) => self.apply_kv(ticket, &request),
-            Some(CommandBody::Health(proposal)) => self.apply_health(ticket, &proposal),
-            Some(CommandBody::Admit(admit)) => self.apply_admit(ticket, &admit),
-            None => Applied::void(ticket),
-        }
+        let (effects, changes) = match &body {
+            Some(CommandBody::Kv(request)) => self.apply_kv(request),
+            Some(CommandBody::Health(proposal)) => {
+                self.carry_out(|sections| &mut sections.roster, Change::Health(proposal))
+            }
+            Some(CommandBody::Admit(admit)) => {
+                self.carry_out(|sections| &mut sections.roster, Change::Admit(admit))
+            }
+            None => return Applied::void(ticket),
+        };
+        Applied::of(ticket, effects, changes)
     }
 
     /// Applies an entry that holds nothing, like a new leader's first.
@@ -112,10 +112,8 @@ impl Meta {
         at_unix_ms: u64,
     ) -> Option<Arc<HealthDelta>> {
         self.advance(index);
-        self.hash.bytes(&conf.encode_to_vec());
-        let delta = self.roster.follow(conf, at_unix_ms)?;
-        self.publish(&delta);
-        Some(delta)
+        let change = Change::Voters(conf, at_unix_ms);
+        self.carry_out(|sections| &mut sections.roster, change).0.health
     }
 
     fn advance(&mut self, index: u64) {
@@ -125,7 +123,7 @@ impl Meta {
         self.users.scrub(SCRUB_PER_ENTRY);
     }
 
-    fn apply_kv(&mut self, ticket: u64, request: &KvRequest) -> Applied {
+    fn apply_kv(&mut self, request: &KvRequest) -> (Effects, Vec<KeyChange>) {
         let compacted = self.users.compacted;
         let (result, changes) = match check::check(request) {
             Err(error) => (Err(error), Vec::new()),
@@ -133,7 +131,7 @@ impl Meta {
             Ok(Space::Own) => (self.read(request), Vec::new()),
             Ok(Space::Users) => {
                 let mut edit = Edit::new(Space::Users, &mut self.users);
-                let result = request::execute(&mut edit, request);
+                let result = execute(&mut edit, request);
                 (result, edit.commit(&mut self.hash))
             }
         };
@@ -141,31 +139,16 @@ impl Meta {
             self.hash.signed(self.users.compacted);
             self.users.scrub(SCRUB_PER_COMPACTION);
         }
-        Applied { ticket, result: AppliedResult::Kv(result), health: None, changes }
+        (Effects { result: AppliedResult::Kv(result), health: None }, changes)
     }
 
-    fn apply_health(&mut self, ticket: u64, proposal: &HealthProposal) -> Applied {
-        let outcome = self.roster.propose(proposal);
-        let stale = outcome.is_none();
-        let health = outcome.flatten();
-        let changes = health.as_ref().map_or_else(Vec::new, |delta| self.publish(delta));
-        Applied { ticket, result: AppliedResult::Health { stale }, health, changes }
-    }
-
-    fn apply_admit(&mut self, ticket: u64, admit: &Admit) -> Applied {
-        let outcome: Result<_, AdmitRefusal> = self.roster.admit(admit);
-        let (result, health) = match outcome {
-            Ok((epoch, delta)) => (Ok(epoch), delta),
-            Err(refusal) => (Err(refusal), None),
-        };
-        let changes = health.as_ref().map_or_else(Vec::new, |delta| self.publish(delta));
-        Applied { ticket, result: AppliedResult::Admitted(result), health, changes }
-    }
-
-    /// Makes a new epoch visible as keys, and part of the hash.
-    fn publish(&mut self, delta: &HealthDelta) -> Vec<KeyChange> {
-        self.hash.bytes(&delta.encode_to_vec());
-        records::write(&mut self.own, &self.roster, delta, None, &mut self.hash)
+    /// Hands a command to the section whose it is.
+    pub(crate) fn carry_out<S: Section>(
+        &mut self,
+        whose: fn(&mut Sections) -> &mut S,
+        command: S::Command<'_>,
+    ) -> (Effects, Vec<KeyChange>) {
+        section::carry_out(whose(&mut self.sections), command, &mut self.own, &mut self.hash)
     }
 
     /// Index of the last applied entry; 0 before a snapshot.
@@ -227,7 +210,7 @@ impl Meta {
     /// The newest committed health epoch.
     #[must_use]
     pub fn epoch(&self) -> HealthEpoch {
-        self.roster.epoch()
+        self.sections.roster.epoch()
     }
 
     /// Answers a request that changes nothing from the state as it is. The header holds only the revision.
@@ -241,7 +224,7 @@ impl Meta {
         }
         // A cheap copy, so that reads and writes share one way through a request.
         let mut keyspace = self.keyspace(space).clone();
-        request::execute(&mut Edit::new(space, &mut keyspace), request)
+        execute(&mut Edit::new(space, &mut keyspace), request)
     }
 
     /// Whether a read looks at so many keys that it takes longer than a turn of a loop should. Looks at no more of them itself.
@@ -261,7 +244,7 @@ impl Meta {
     #[must_use]
     pub fn reads_too_much(&self, request: &KvRequest) -> bool {
         let mut left = MOST_KEYS_OF_AN_ANSWER;
-        request::operations(request, &mut |operation| {
+        operations(request, &mut |operation| {
             let Operation::Range(range) = operation else { return };
             let keyspace = self.keyspace(operation.range().space());
             let most = match usize::try_from(range.limit) {
@@ -280,7 +263,7 @@ impl Meta {
 
     fn looks_at(&self, request: &KvRequest, most: usize) -> bool {
         let (mut left, mut past) = (most, false);
-        request::operations(request, &mut |operation| {
+        operations(request, &mut |operation| {
             if operation.writes() {
                 return;
             }
@@ -329,62 +312,62 @@ impl Meta {
     /// All nodes at the newest epoch.
     #[must_use]
     pub fn view(&self) -> Arc<HealthView> {
-        self.roster.view.clone()
+        self.sections.roster.view().clone()
     }
 
     /// The differences from an epoch to the newest, oldest first; none when they are no longer all kept, so
     /// that the whole view must be sent.
     #[must_use]
     pub fn deltas_since(&self, epoch: HealthEpoch) -> Option<Vec<Arc<HealthDelta>>> {
-        self.roster.deltas_since(epoch)
+        self.sections.roster.deltas_since(epoch)
     }
 
     /// What a node that has `epoch` must be sent; none when it has the newest.
     #[must_use]
     pub fn update_since(&self, epoch: HealthEpoch) -> Option<HealthUpdate> {
-        self.roster.update_since(epoch)
+        self.sections.roster.update_since(epoch)
     }
 
     /// The founding record and its proof.
     #[must_use]
     pub fn founded(&self) -> Option<&Founded> {
-        self.founded.as_deref()
+        self.sections.roster.founded()
     }
 
     /// The cluster id.
     #[must_use]
     pub fn genesis_id(&self) -> Option<GenesisId> {
-        self.roster.genesis
+        self.sections.roster.genesis_id()
     }
 
     /// Voters and learners as of the last change that was applied.
     #[must_use]
     pub fn conf(&self) -> &ConfState {
-        &self.roster.conf
+        self.sections.roster.conf()
     }
 
     /// The member with this disk life.
     #[must_use]
     pub fn member(&self, instance: Instance) -> Option<&Member> {
-        self.roster.by_instance(instance)
+        self.sections.roster.by_instance(instance)
     }
 
     /// The member with this name.
     #[must_use]
     pub fn member_by_name(&self, name: &str) -> Option<&Member> {
-        self.roster.by_name(name)
+        self.sections.roster.by_name(name)
     }
 
     /// The member with this Raft id; none for a disk life that is over, though raft may still know it.
     #[must_use]
     pub fn member_by_raft(&self, id: RaftId) -> Option<&Member> {
-        self.roster.by_raft(id)
+        self.sections.roster.by_raft(id)
     }
 
     /// Whether this disk life has been replaced by a later one.
     #[must_use]
     pub fn is_tombstone(&self, instance: Instance) -> bool {
-        self.roster.is_tombstone(instance)
+        self.sections.roster.is_tombstone(instance)
     }
 }
 
@@ -396,8 +379,8 @@ impl fmt::Debug for Meta {
             .field("hash", &format_args!("{:016x}", self.hash.value()))
             .field("revision", &self.users.revision)
             .field("keys", &self.users.present.len())
-            .field("epoch", &self.roster.epoch())
-            .field("members", &self.roster.view.members.len())
+            .field("epoch", &self.sections.roster.epoch())
+            .field("members", &self.sections.roster.view().members.len())
             .finish_non_exhaustive()
     }
 }

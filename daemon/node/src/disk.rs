@@ -13,7 +13,7 @@ use crate::event::{Output, Write};
 use crate::timers::Timer;
 use crate::told::Event;
 use crate::turn::Turn;
-use quorate_proto::{Moment, Trouble};
+use quorate_proto::{GroupId, Moment, Trouble};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -78,8 +78,8 @@ pub(crate) enum Owner {
     Nobody,
     /// Founding, by its own number.
     Founding(u64),
-    /// The replica, by its own number.
-    Log(u64),
+    /// The replica of this group, by its own number.
+    Log(GroupId, u64),
 }
 
 /// See the head of the file.

@@ -14,8 +14,8 @@ pub use quorate_membership::OwnSlot;
 use quorate_meta::Meta;
 use quorate_proto::{
     DialFailure, ForwardAnswer, ForwardRequest, Founded, FoundingState, Frame, Generation,
-    GenesisId, HealthDelta, HealthView, Instance, Lane, Moment, NodeKey, RaftMessage, Session,
-    SessionEnd, SnapshotMetadata,
+    GenesisId, GroupId, HealthDelta, HealthView, Instance, Lane, Moment, NodeKey, RaftMessage,
+    Session, SessionEnd, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -49,17 +49,23 @@ pub enum Input {
     /// A `Output::Persist` with this number, and all before it, are durable.
     Persisted { number: u64 },
     /// The snapshot asked for by `Output::TakeSnapshot` is durable.
-    SnapshotTaken { metadata: SnapshotMetadata },
+    SnapshotTaken { group: GroupId, metadata: SnapshotMetadata },
     /// It could not be written (no room): it is asked for again later.
-    SnapshotNotTaken,
+    SnapshotNotTaken { group: GroupId },
     /// A snapshot came over the bulk lane, was checked, and is durable beside the log. `message` is the Raft
     /// message that announced it.
-    SnapshotReceived { from: Instance, message: RaftMessage, image: Box<Meta>, file: u64 },
+    SnapshotReceived {
+        group: GroupId,
+        from: Instance,
+        message: RaftMessage,
+        image: Box<Meta>,
+        file: u64,
+    },
     /// The file of this snapshot cannot be read any more: it is of no use to anybody, and another must be taken.
-    SnapshotUnreadable { index: u64, term: u64 },
+    SnapshotUnreadable { group: GroupId, index: u64, term: u64 },
     /// How an `Output::SendSnapshot` ended: exactly one for each. `ok` means that it is durable there and that the
     /// peer's node was told of it.
-    SnapshotSent { to: Instance, ok: bool },
+    SnapshotSent { group: GroupId, to: Instance, ok: bool },
     /// A local client asks. Answered by exactly one `Output::Reply` with the ticket, at the deadline at last.
     Client { ticket: u64, deadline: Moment, request: ClientRequest },
     /// The local client is gone; no reply is needed any more.
@@ -83,10 +89,10 @@ pub enum Write {
     /// The founding state, replaced whole. With `marker`, the marker outside the data directory is written
     /// *after* it, before the write counts as done.
     Founding { state: Box<FoundingState>, marker: Option<GenesisId> },
-    /// Records of `__meta`'s log. The first write of a log is a `Reset`.
-    Log(Vec<LogRecord>),
+    /// Records of a group's log. The first write of a log is a `Reset`.
+    Log { group: GroupId, records: Vec<LogRecord> },
     /// The snapshot that was received into this file counts from now on: raft has taken it, and the log behind it begins there.
-    Snapshot { file: u64, metadata: Box<SnapshotMetadata> },
+    Snapshot { group: GroupId, file: u64, metadata: Box<SnapshotMetadata> },
 }
 
 /// What a node asks of the shell.
@@ -132,9 +138,9 @@ pub enum Output {
     /// Answer a local client.
     Reply { ticket: u64, reply: ClientReply },
     /// Write this state as a snapshot file; a cheap clone that no longer changes.
-    TakeSnapshot { metadata: SnapshotMetadata, image: Box<Meta> },
+    TakeSnapshot { group: GroupId, metadata: SnapshotMetadata, image: Box<Meta> },
     /// Stream the durable snapshot that `message` names to a peer on the bulk lane.
-    SendSnapshot { to: Instance, address: SocketAddr, message: RaftMessage },
+    SendSnapshot { group: GroupId, to: Instance, address: SocketAddr, message: RaftMessage },
     /// The snapshot that was received into this file is not taken: the file may go.
     DropSnapshot { file: u64 },
     /// A new view of health, for every local subscriber. `delta` is absent when epochs were skipped.

@@ -246,19 +246,21 @@ impl Node {
             }
             Input::OwnSlot(slot) => self.step_founding(FoundingInput::OwnSlot(slot)),
             Input::Persisted { number } => self.persisted(number),
-            Input::SnapshotTaken { metadata } => self.snapshot_taken(metadata),
-            Input::SnapshotNotTaken => {
+            Input::SnapshotTaken { group, metadata } => self.snapshot_taken(group, metadata),
+            Input::SnapshotNotTaken { group } => {
                 let now = self.turn.now;
-                self.group.iter_mut().for_each(|group| group.snapshot_not_taken(now));
+                self.group_of(group).into_iter().for_each(|group| group.snapshot_not_taken(now));
             }
-            Input::SnapshotReceived { from, message, image, file } => {
-                self.snapshot_received(from, message, Arrived { image: *image, file });
+            Input::SnapshotReceived { group, from, message, image, file } => {
+                let arrived = Arrived { image: *image, file };
+                self.snapshot_received(group, from, message, arrived);
             }
-            Input::SnapshotUnreadable { index, term } => {
-                self.group.iter_mut().for_each(|group| group.snapshot_unreadable(index, term));
+            Input::SnapshotUnreadable { group, index, term } => {
+                let group = self.group_of(group).into_iter();
+                group.for_each(|group| group.snapshot_unreadable(index, term));
             }
-            Input::SnapshotSent { to, ok } => {
-                self.group.iter_mut().for_each(|group| group.snapshot_sent(to, ok));
+            Input::SnapshotSent { group, to, ok } => {
+                self.group_of(group).into_iter().for_each(|group| group.snapshot_sent(to, ok));
             }
             Input::Client { ticket, deadline, request } => {
                 self.client(ticket, deadline, request);
@@ -312,10 +314,8 @@ impl Node {
         for owner in self.disk.written(&self.turn, number) {
             match owner {
                 Owner::Founding(number) => self.step_founding(FoundingInput::Persisted { number }),
-                Owner::Log(number) => {
-                    if let Some(group) = &mut self.group {
-                        group.persisted(number);
-                    }
+                Owner::Log(group, number) => {
+                    self.group_of(group).into_iter().for_each(|group| group.persisted(number));
                 }
                 Owner::Nobody => {}
             }

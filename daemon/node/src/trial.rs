@@ -267,7 +267,7 @@ impl Trial {
     /// A message of another replica arrives.
     pub(crate) fn hears_raft(&mut self, from: u8, message: RaftMessage) -> Vec<Output> {
         let message = self.raft_from(from, message);
-        let frame = RaftFrame { group: 0, genesis: self.genesis(), message };
+        let frame = RaftFrame::new(GroupId::META, self.genesis(), message);
         self.hears(from, Lane::Log, EnvelopeBody::Raft(frame))
     }
 

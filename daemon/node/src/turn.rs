@@ -7,7 +7,9 @@ use crate::news::News;
 use crate::peers::Peers;
 use crate::timers::Timers;
 use crate::told::Event;
-use quorate_proto::{Envelope, EnvelopeBody, Frame, FrameKind, Instance, Lane, Moment, Supersede};
+use quorate_proto::{
+    Envelope, EnvelopeBody, Frame, FrameKind, GroupId, Instance, Lane, Moment, Supersede,
+};
 use std::collections::VecDeque;
 
 /// What is counted, for `/metrics`.
@@ -72,7 +74,7 @@ impl Turn {
         body: EnvelopeBody,
     ) {
         let Some(address) = peers.address(to) else { return };
-        let supersede = Some(Supersede { kind, group: 0, subject });
+        let supersede = Some(Supersede { kind, group: GroupId::META, subject });
         let bytes = Envelope::encode_body(body);
         let frame = Frame { lane: Lane::Control, supersede, expires: None, bytes };
         self.out.push(Output::Send { to, address, frame });

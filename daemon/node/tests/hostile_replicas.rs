@@ -80,7 +80,7 @@ fn a_snapshot_is_written_only_when_it_comes_from_whom_this_node_follows() {
 
 /// The journal of a joiner begins when it takes part in the group.
 fn begins_a_log(said: &[Output]) -> bool {
-    said.iter().any(|one| matches!(one, Output::Persist { write: Write::Log(_), .. }))
+    said.iter().any(|one| matches!(one, Output::Persist { write: Write::Log { .. }, .. }))
 }
 
 #[test]

@@ -7,8 +7,8 @@ use quorate_consensus::LogRecord;
 use quorate_meta::Meta;
 use quorate_node::{Input, Output, Write};
 use quorate_proto::{
-    Admit, ConfState, Entry, ForwardRequest, Generation, MessageKind, NodeKey, RaftMessage,
-    SnapshotMetadata, forward_request,
+    Admit, ConfState, Entry, ForwardRequest, Generation, GroupId, MessageKind, NodeKey,
+    RaftMessage, SnapshotMetadata, forward_request,
 };
 use stage::{FOUNDERS, Stage, address, founded, genesis, id, key, life, name};
 
@@ -60,7 +60,7 @@ fn snapshot(from: u8, term: u64, index: u64) -> (RaftMessage, Box<Meta>) {
 
 /// It has arrived whole.
 fn arrives(from: u8, (message, image): (RaftMessage, Box<Meta>), file: u64) -> Input {
-    Input::SnapshotReceived { from: life(from), message, image, file }
+    Input::SnapshotReceived { group: GroupId::META, from: life(from), message, image, file }
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_snapshot_of_an_installed_state_names_the_term_that_it_came_with() {
     assert_eq!(files(&said), ["counts 8", "the log begins at 9"], "in this order");
     let said = stage.give(arrives(2, snapshot(2, 6, 9), 9));
     assert_eq!(files(&said), ["dropped 9"], "raft has it already");
-    let said = stage.give(Input::SnapshotUnreadable { index: 9, term: 4 });
+    let said = stage.give(Input::SnapshotUnreadable { group: GroupId::META, index: 9, term: 4 });
     assert_eq!(taken(&said), [(9, 4)], "another takes the place of the one that is spoilt");
 }
 
@@ -127,8 +127,13 @@ fn a_snapshot_of_a_stranger_is_not_taken() {
             ..message(MessageKind::Snapshot, 6)
         };
         let image = Box::new(image);
-        let said =
-            stage.give(Input::SnapshotReceived { from: life(host), message, image, file: 8 });
+        let said = stage.give(Input::SnapshotReceived {
+            group: GroupId::META,
+            from: life(host),
+            message,
+            image,
+            file: 8,
+        });
         assert_eq!(stage.node.vitals().applied, 1);
         assert_eq!(files(&said), ["dropped 8"]);
     }
@@ -144,9 +149,14 @@ fn a_snapshot_of_a_stranger_makes_no_joiner_begin_a_log() {
         let snapshot = Some(SnapshotMetadata { conf_state, index: 1, term: 1 });
         let kind = MessageKind::Snapshot;
         let message = RaftMessage { from: id(host), to: id(4), snapshot, ..message(kind, 2) };
-        let said =
-            stage.give(Input::SnapshotReceived { from: life(host), message, image, file: 8 });
-        let logs = |one: &&Output| matches!(one, Output::Persist { write: Write::Log(_), .. });
+        let said = stage.give(Input::SnapshotReceived {
+            group: GroupId::META,
+            from: life(host),
+            message,
+            image,
+            file: 8,
+        });
+        let logs = |one: &&Output| matches!(one, Output::Persist { write: Write::Log { .. }, .. });
         assert_eq!(said.iter().any(|one| logs(&one)), host == 2, "host {host}; 2 is a founder");
     }
 }

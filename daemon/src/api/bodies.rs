@@ -6,8 +6,8 @@
 
 use super::failure::{Failure, failed, refusal, usage};
 use super::holdings;
-use crate::crowds::{Places, Shared};
 use crate::doors::Doors;
+use crate::doors::crowds::{Places, Shared};
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};

@@ -1,8 +1,9 @@
 //! A door: all paths behind the guard, and what is left of it for those for whom it is full.
 
+use super::etcd::kv;
 use super::failure::{Failure, refusal};
 use super::guard::{self, Guard};
-use super::{bodies, etcd, paths, routes};
+use super::{bodies, paths, routes};
 use crate::doors::Doors;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -23,7 +24,7 @@ pub(super) fn full(doors: Arc<Doors>, guard: Guard) -> Router {
     let busy = async |request: Request| -> Response {
         let text = "as many connections as there may be, or as one user may have, are open at this door; nothing was changed. Try again";
         match bodies::is_grpc(&request) {
-            true => etcd::refused(&Failure::Busy),
+            true => kv::refused(&Failure::Busy),
             false => refusal(StatusCode::SERVICE_UNAVAILABLE, "busy", text).into_response(),
         }
     };

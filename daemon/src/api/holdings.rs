@@ -5,7 +5,7 @@
 
 use super::failure::{Failure, NoRoom, failed};
 use crate::clock;
-use crate::crowds::{Crowds, Held, Places, Shared};
+use crate::doors::crowds::{Crowds, Held, Places, Shared};
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use bytes::Bytes;

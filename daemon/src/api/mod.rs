@@ -5,22 +5,14 @@
 //! in, all bodies together have a bound, and a web page in somebody's browser cannot reach any of it (Host and Origin are checked).
 //! Knows nothing of the node's insides: all goes through [`crate::doors::Doors`].
 
-mod authority;
 mod bodies;
 mod door;
 mod etcd;
-mod etcd_words;
 mod failure;
-mod first_calls;
 mod guard;
 mod holdings;
-mod json_keys;
-pub(crate) mod key_pages;
-mod keyspace;
-mod lenient;
-mod long_ranges;
+pub(crate) mod keyspace;
 mod loop_call;
-pub(crate) mod paged_range;
 pub(crate) mod pages;
 mod parameters;
 mod paths;

@@ -4,8 +4,10 @@
 //! What stays true: on a door without the keyspace whatever is not [`Open::Everywhere`] is refused before its handler runs,
 //! so that such a door is read-only whatever a handler does.
 
+use super::etcd::{first_calls, kv};
 use super::failure::{Failure, failed, refusal};
-use super::{KV_PATH, bodies, etcd, first_calls, json_keys, routes, streams, wait};
+use super::keyspace::json;
+use super::{KV_PATH, bodies, routes, streams, wait};
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -124,11 +126,11 @@ pub(super) const ROUTES: &[Route] = &[
     }),
     act(Method::GET, "/v1/ping", "Measures round trips to another node.", || get(routes::ping)),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
-        get(json_keys::read)
+        get(json::read)
     }),
-    act(Method::PUT, KV_PATH, "Writes a key, as JSON.", || put(json_keys::write)),
+    act(Method::PUT, KV_PATH, "Writes a key, as JSON.", || put(json::write)),
     act(Method::DELETE, KV_PATH, "Deletes a key, or the keys with a prefix, as JSON.", || {
-        delete(json_keys::remove)
+        delete(json::remove)
     }),
     act(Method::POST, KV_PATH, "Any request to the keyspace, as protobuf.", || post(routes::kv)),
     read("/metrics", "Metrics for Prometheus.", || get(routes::metrics_text)),
@@ -144,16 +146,14 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// All methods of gRPC, on the same port.
 pub(super) const GRPC: &[GrpcMethod] = &[
-    keys("/etcdserverpb.KV/Range", "Reads keys.", || post(etcd::unary::<RangeRequest>)),
-    keys("/etcdserverpb.KV/Put", "Writes a key.", || post(etcd::unary::<PutRequest>)),
-    keys("/etcdserverpb.KV/DeleteRange", "Deletes keys.", || {
-        post(etcd::unary::<DeleteRangeRequest>)
-    }),
+    keys("/etcdserverpb.KV/Range", "Reads keys.", || post(kv::unary::<RangeRequest>)),
+    keys("/etcdserverpb.KV/Put", "Writes a key.", || post(kv::unary::<PutRequest>)),
+    keys("/etcdserverpb.KV/DeleteRange", "Deletes keys.", || post(kv::unary::<DeleteRangeRequest>)),
     keys("/etcdserverpb.KV/Txn", "Compares, then reads and writes.", || {
-        post(etcd::unary::<TxnRequest>)
+        post(kv::unary::<TxnRequest>)
     }),
     keys("/etcdserverpb.KV/Compact", "Forgets what is older than a revision.", || {
-        post(etcd::unary::<CompactionRequest>)
+        post(kv::unary::<CompactionRequest>)
     }),
     first("/etcdserverpb.Maintenance/Status", "Version, leader and indexes of this node.", || {
         post(first_calls::status)
@@ -192,7 +192,7 @@ pub(super) fn router(doors: &Arc<Doors>) -> Router<Arc<Doors>> {
     let grpc = from_fn_with_state(Arc::clone(doors), bodies::of_grpc);
     for method in GRPC {
         let serve = match is_closed(method.open) {
-            true => post(async || etcd::refused(&Failure::Closed)),
+            true => post(async || kv::refused(&Failure::Closed)),
             false => (method.serve)().layer(grpc.clone()),
         };
         router = router.route(method.path, serve);

@@ -1,6 +1,6 @@
 //! The answers of the paths in [`super::paths`]: one function each, which turns what the loop shows or says into a page.
 
-use super::etcd_words::ETCD_VERSION;
+use super::etcd::words::ETCD_VERSION;
 use super::failure::{failed, refusal, usage};
 use super::pages::{
     EventPage, GivenUpPage, HealthPage, MemberPage, OpinionPage, PingPage, StatusPage,
@@ -53,7 +53,7 @@ pub(super) async fn why(State(doors): State<Arc<Doors>>) -> Json<serde_json::Val
     let mut page = StatusPage::of(&doors.seen(), doors.started);
     // Where the loop is too busy to tell of its links, the rest is told.
     page.links = doors.links(PATIENCE).await.ok();
-    let findings = crate::findings::findings(&page);
+    let findings = super::pages::findings::findings(&page);
     Json(serde_json::json!({ "state": page.state, "findings": findings }))
 }
 

@@ -4,13 +4,13 @@
 //!
 //! What stays true: whoever asks nothing, or takes nothing of the answer, loses the connection, and a full door says so.
 
+use super::etcd::lenient::Lenient;
 use super::guard::Guard;
 use super::holdings::Connection;
-use super::lenient::Lenient;
 use super::stalls::Stalls;
 use super::{UnixDoor, door};
 use crate::clock;
-use crate::crowds::{DoorCrowds, Shared};
+use crate::doors::crowds::{DoorCrowds, Shared};
 use crate::doors::{Closing, Doors};
 use axum::Router;
 use hyper::service::{Service as _, service_fn};

@@ -6,7 +6,7 @@
 use super::failure::{Failure, failed};
 use super::pages::{EventPage, HealthPage};
 use crate::clock;
-use crate::crowds::Held;
+use crate::doors::crowds::Held;
 use crate::doors::{Closing, Doors};
 use axum::extract::State;
 use axum::http::HeaderMap;

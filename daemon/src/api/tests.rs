@@ -2,12 +2,11 @@
 
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
-use crate::crowds::Crowds;
-use crate::doors::{
-    CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, Started, TurnedAway,
-};
-use crate::feed::{EventRing, Feed};
-use crate::link_line::LinkLine;
+use crate::clock::Started;
+use crate::doors::crowds::Crowds;
+use crate::doors::feed::{EventRing, Feed};
+use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, TurnedAway};
+use crate::links::line::LinkLine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, StatusCode};

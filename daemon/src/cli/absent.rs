@@ -2,9 +2,9 @@
 //! `check-config` does, and shows the last error of the daemon and what systemd says of its unit.
 
 use super::client::Client;
+use crate::api::pages::findings::Finding;
 use crate::config::{self, Config, Environment};
-use crate::findings::Finding;
-use crate::last_error;
+use crate::run::last_error;
 use quorate_proto::DaemonCause;
 use std::fmt;
 use std::io::ErrorKind;

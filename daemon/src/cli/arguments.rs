@@ -1,6 +1,7 @@
 //! What can be typed. The help is the reference: each option says what it does, and the end says what each exit code
 //! means.
 
+use crate::words::time;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -105,6 +106,7 @@ pub(crate) enum Format {
     Json,
 }
 
+/// What a command line asks for. `main` knows who does it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the daemon in the foreground
@@ -116,6 +118,21 @@ pub(crate) enum Command {
         #[arg(long, hide = true, value_name = "PROCESS")]
         end_with: Option<u32>,
     },
+    #[command(flatten)]
+    Ask(Question),
+    #[command(flatten)]
+    Local(LocalCommand),
+    /// Show it all on this machine: three daemons, a write, a crash
+    #[command(after_help = SHOWING)]
+    Demo(DemoOptions),
+    /// Say goodbye for a daemon that crashed
+    #[command(hide = true)]
+    Farewell(RunOptions),
+}
+
+/// What is asked of the daemon of this host.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Question {
     /// Show what this node knows: state, leader, numbers, members
     #[command(after_help = JUDGING)]
     Status(StatusOptions),
@@ -148,6 +165,11 @@ pub(crate) enum Command {
     /// A ping is lost after a second.
     #[command(after_help = PINGING)]
     Ping(PingOptions),
+}
+
+/// What needs no daemon.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LocalCommand {
     /// Forget the cluster on this host, to begin anew
     #[command(after_help = LOCAL)]
     Reset(ResetOptions),
@@ -160,12 +182,6 @@ pub(crate) enum Command {
     /// Check the configuration and say what it means
     #[command(after_help = CHECKING)]
     CheckConfig(CheckConfigOptions),
-    /// Show it all on this machine: three daemons, a write, a crash
-    #[command(after_help = SHOWING)]
-    Demo(DemoOptions),
-    /// Say goodbye for a daemon that crashed
-    #[command(hide = true)]
-    Farewell(RunOptions),
 }
 
 /// Where the configuration is.
@@ -293,7 +309,7 @@ pub(crate) struct PingOptions {
     pub(crate) count: u32,
 }
 
-/// See [`Command::Reset`].
+/// See [`LocalCommand::Reset`].
 #[derive(Debug, Args)]
 pub(crate) struct ResetOptions {
     #[command(flatten)]
@@ -303,7 +319,7 @@ pub(crate) struct ResetOptions {
     pub(crate) cluster: String,
 }
 
-/// See [`Command::CheckConfig`].
+/// See [`LocalCommand::CheckConfig`].
 #[derive(Debug, Args)]
 pub(crate) struct CheckConfigOptions {
     #[command(flatten)]
@@ -332,17 +348,10 @@ pub(crate) struct DemoOptions {
     pub(crate) stay: bool,
 }
 
-/// A number with a unit: `500ms`, `30s`, `5m`, `1h`; seconds without one.
+/// As in the configuration; seconds where no unit is written, and a zero before the point where no digit is.
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let scale = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("a time is a number with ms, s, m or h, such as 30s".to_owned()),
-    };
-    let number: f64 = number.parse().map_err(|_| "a time begins with a number".to_owned())?;
-    Duration::try_from_secs_f64(number * scale).map_err(|_| "too long a time".to_owned())
+    let zero = if text.starts_with('.') { "0" } else { "" };
+    let unit = if text.ends_with(|c: char| c.is_ascii_digit()) { "s" } else { "" };
+    time::duration(&format!("{zero}{text}{unit}"))
+        .map_err(|error| format!("{error}; write {}", time::DURATIONS))
 }

@@ -69,21 +69,3 @@ pub(crate) fn table(pen: Pen, head: &[&str], rows: &[Vec<String>]) -> String {
     }
     out
 }
-
-/// The day's time of an RFC 3339 text, with the day when it is not today's.
-pub(super) fn short_time(at: &str, now: &str) -> String {
-    match (at.split_once('T'), now.split_once('T')) {
-        (Some((day, time)), Some((today, _))) if day == today => {
-            time.trim_end_matches('Z').to_owned()
-        }
-        (Some((day, time)), _) => format!("{day} {}", time.trim_end_matches('Z')),
-        _ => at.to_owned(),
-    }
-}
-
-/// Microseconds for people.
-pub(super) fn micros(micros: u64) -> String {
-    #[allow(clippy::cast_precision_loss, reason = "for people")]
-    let millis = micros as f64 / 1000.0;
-    format!("{millis:.2} ms")
-}

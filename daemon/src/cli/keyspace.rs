@@ -6,7 +6,7 @@ use super::client::{Changes, Client};
 use super::exit::Failure;
 use super::output;
 use super::stdin;
-use crate::api::key_pages::range;
+use crate::api::keyspace::pages::range;
 use crate::api::{KV_PATH, PROTOBUF, TIMEOUT_HEADER};
 use bytes::Bytes;
 use quorate_meta::Meta;

@@ -5,8 +5,8 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::{self, Config, ConfigError, Environment, Places};
 use crate::disk;
-use crate::resolve;
-use crate::seeds::{OwnHost, ResolvedSeed};
+use crate::shell::own_slot::{OwnHost, ResolvedSeed};
+use crate::shell::resolve;
 use quorate_transport::Secret;
 use serde_json::json;
 use std::io::{ErrorKind, Read};
@@ -87,7 +87,7 @@ fn resolved(config: &Config) -> Result<Vec<ResolvedSeed>, Failure> {
 }
 
 /// Has the kernel end this process together with its parent, so that no daemon outlives what it was started for.
-pub(super) fn end_with(parent: Option<u32>) -> Result<(), Failure> {
+pub(crate) fn end_with(parent: Option<u32>) -> Result<(), Failure> {
     use rustix::process::{Signal, getppid, set_parent_process_death_signal};
     let Some(parent) = parent else { return Ok(()) };
     set_parent_process_death_signal(Some(Signal::KILL))

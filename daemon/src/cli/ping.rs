@@ -3,10 +3,10 @@
 use super::arguments::{Format, PingOptions};
 use super::client::Client;
 use super::exit::{Exit, Failure};
-use super::format::micros;
 use super::output;
 use super::show::query_value;
 use crate::api::pages::PingPage;
+use crate::words::time::in_millis;
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -80,7 +80,9 @@ pub(super) fn draw_one(number: u32, page: &PingPage) -> String {
     let name = &page.name;
     let place = page.address.map(|address| format!(" ({address})")).unwrap_or_default();
     match (page.round_trip_micros.first(), &page.why) {
-        (Some(trip), _) => format!("{name}{place} answered ping {number} in {}\n", micros(*trip)),
+        (Some(trip), _) => {
+            format!("{name}{place} answered ping {number} in {}\n", in_millis(*trip))
+        }
         (None, Some(why)) => format!("{name}{place} did not answer ping {number}: {why}\n"),
         (None, None) => format!("{name}{place} did not answer ping {number}\n"),
     }
@@ -100,7 +102,7 @@ pub(super) fn draw_summary(summary: &Summary) -> String {
     for (number, (name, value)) in figures.into_iter().enumerate() {
         if let Some(value) = value {
             out.push_str(if number == 0 { "; " } else { ", " });
-            out.push_str(&format!("{name} {}", micros(value)));
+            out.push_str(&format!("{name} {}", in_millis(value)));
         }
     }
     out.push('\n');

@@ -7,8 +7,8 @@ use super::format::{Pen, table};
 use super::keyspace::{ask, other_kind, typed};
 use super::output;
 use super::stderr::complain;
-use crate::api::key_pages::{KeysPage, range};
-use crate::api::paged_range::PagedRange;
+use crate::api::keyspace::paged_range::PagedRange;
+use crate::api::keyspace::pages::{KeysPage, range};
 use bytes::Bytes;
 use quorate_proto::{
     KeyValue, KvError, RangeRequest, RangeResponse, kv_request::Request, kv_response::Response,

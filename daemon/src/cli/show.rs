@@ -4,11 +4,12 @@ use super::absent;
 use super::arguments::Format;
 use super::client::Client;
 use super::exit::{Exit, Failure};
-use super::format::{Paint, Pen, paint_of, short_time, table};
-use super::links::draw_links;
+use super::format::{Paint, Pen, paint_of, table};
 use super::output;
-use crate::api::pages::{GivenUpPage, MemberPage, StatusPage, rfc3339};
+use crate::api::pages::{GivenUpPage, MemberPage, StatusPage};
 use crate::clock::wall_unix_ms;
+use crate::links::table::draw_links;
+use crate::words::time::{rfc3339, short_time};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 

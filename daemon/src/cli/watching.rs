@@ -4,12 +4,13 @@
 use super::arguments::Format;
 use super::client::{Client, Line};
 use super::exit::{Exit, Failure};
-use super::format::{Paint, Pen, paint_of, short_time};
+use super::format::{Paint, Pen, paint_of};
 use super::output;
 use super::show::draw_members;
 use super::stderr::complain;
-use crate::api::pages::{EventPage, HealthPage, rfc3339};
+use crate::api::pages::{EventPage, HealthPage};
 use crate::clock::wall_unix_ms;
+use crate::words::time::{rfc3339, short_time};
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use std::fmt::Write as _;

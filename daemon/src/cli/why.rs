@@ -5,11 +5,12 @@ use super::absent;
 use super::arguments::Format;
 use super::client::Client;
 use super::exit::{Exit, Failure};
-use super::format::{Paint, Pen, short_time};
+use super::format::{Paint, Pen};
 use super::output;
-use crate::api::pages::{StatusPage, rfc3339};
+use crate::api::pages::StatusPage;
+use crate::api::pages::findings::{Finding, findings};
 use crate::clock::wall_unix_ms;
-use crate::findings::{Finding, findings};
+use crate::words::time::{rfc3339, short_time};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 

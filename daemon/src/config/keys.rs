@@ -1,7 +1,7 @@
 //! Reads typed values out of a TOML file and makes the errors. A key is written with its table: `client.tcp`.
 
 use super::error::ConfigError;
-use super::quantity;
+use crate::words::time;
 use quorate_proto::NameError;
 use rustix::fs::OFlags;
 use std::fs::File;
@@ -183,15 +183,15 @@ impl Keys {
         most: Duration,
     ) -> Result<Duration, ConfigError> {
         let Some(text) = self.text(key)? else { return Ok(default) };
-        match quantity::duration(&text) {
-            Some(duration) if duration <= most => Ok(duration),
-            Some(_) => {
+        match time::duration(&text) {
+            Ok(duration) if duration <= most => Ok(duration),
+            Ok(_) => {
                 let rule = format!("is longer than {} s", most.as_secs());
                 Err(self.wrong(key, &text, &rule, "choose a shorter time"))
             }
-            None => {
-                let rule = "must be a number with `ms`, `s`, `m` or `h`";
-                Err(self.wrong(key, &text, rule, "write for example `3s`"))
+            Err(error) => {
+                let rule = format!("is no time: {error}");
+                Err(self.wrong(key, &text, &rule, &format!("write {}", time::DURATIONS)))
             }
         }
     }
@@ -275,21 +275,8 @@ fn hint(key: &str, known: &[&'static str]) -> String {
     }
 }
 
-/// Edits between two words (Levenshtein); a missing or wrong table costs one.
+/// Edits between two words; a missing or wrong table costs one.
 fn distance(a: &str, b: &str) -> usize {
     let same_end = a.rsplit('.').next() == b.rsplit('.').next();
-    if same_end && a != b {
-        return 1;
-    }
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
+    if same_end && a != b { 1 } else { strsim::levenshtein(a, b) }
 }

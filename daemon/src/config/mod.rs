@@ -9,7 +9,6 @@ mod host_file;
 mod keys;
 mod log_level;
 mod oddities;
-mod quantity;
 mod report;
 mod secret_file;
 mod seed_list;

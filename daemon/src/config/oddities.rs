@@ -2,7 +2,7 @@
 //! hosts or to one. Pure: no note ends a start.
 
 use super::{Config, HostRole};
-use crate::seeds::{OwnHost, ResolvedSeed, SlotMatch, dialable, match_slot};
+use crate::shell::own_slot::{OwnHost, ResolvedSeed, SlotMatch, dialable, match_slot};
 use quorate_membership::Mode;
 use quorate_proto::CannotSend;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! `quorate check-config`: what a config means, in words, with what one should think about before the first start.
 
 use super::{Config, ConfigError, Environment, HostRole, oddities};
-use crate::seeds::{OwnHost, ResolvedSeed, SlotMatch, match_slot};
+use crate::shell::own_slot::{OwnHost, ResolvedSeed, SlotMatch, match_slot};
 use quorate_membership::Mode;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! Why a data directory cannot be used. Each error names the thing and the way out.
 
+use quorate_proto::GroupId;
 use rustix::io::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -89,16 +90,16 @@ pub(crate) enum DiskError {
         /// For the command.
         cluster: String,
     },
-    /// The log holds groups that this version does not know.
+    /// The log, or a snapshot beside it, is of a group that this version does not know.
     #[error(
-        "{} holds the log of group {group}, which this version of quorate does not know: a newer version wrote it. Nothing was changed; start that version again",
+        "{} holds group {group}, which this version of quorate does not know: a newer version wrote it. Nothing was changed; start that version again",
         log.display()
     )]
     UnknownGroup {
-        /// The directory of the log.
+        /// The directory in which it is.
         log: PathBuf,
         /// The lowest of them.
-        group: u32,
+        group: GroupId,
     },
     /// Files of two lives or clusters in one directory.
     #[error(

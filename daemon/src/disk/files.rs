@@ -17,7 +17,7 @@ pub(super) const FILE_MODE: u32 = 0o600;
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 
 /// A directory tree that writers change.
-pub(super) trait Files: std::fmt::Debug + Send + Sync {
+pub(crate) trait Files: std::fmt::Debug + Send + Sync {
     /// Creates (or empties) a file that only its owner can read.
     fn create(&self, path: &Path) -> io::Result<Box<dyn WritableFile>>;
     /// Opens a file that is there.
@@ -35,7 +35,7 @@ pub(super) trait Files: std::fmt::Debug + Send + Sync {
 }
 
 /// A file that is open for writing. It keeps its content whatever becomes of its name.
-pub(super) trait WritableFile: std::fmt::Debug + Send {
+pub(crate) trait WritableFile: std::fmt::Debug + Send {
     /// Writes all of `bytes` at `offset`, not durably.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes what was written durable. The length of the file must not have changed since [`Self::sync_all`].

@@ -21,47 +21,29 @@
 //! reach the disk through `files`, so that tests can cut the power and fail operations under them.
 //! Knows files and formats, not what a log entry or a snapshot chunk means.
 
-mod arrivals;
-mod data_dir;
 mod durable;
 mod error;
 mod files;
-mod founding_file;
-mod identity;
-mod known_name;
-mod lock;
-mod log_files;
-mod made_on;
-mod marker;
-mod owner;
+mod life;
+mod log;
 mod presence;
-mod reached;
 mod recovery;
-mod report;
-mod reset;
-mod segments;
-mod snapshot_file;
-mod snapshot_names;
-mod snapshot_source;
 mod snapshots;
-mod spare;
 #[cfg(test)]
 mod tests;
-mod times;
-mod writer;
 
-pub(crate) use arrivals::{Announced, Incoming, Received, Refused};
-pub(crate) use data_dir::{DataDir, EndedLife, inspect, open, read_ended};
 pub(crate) use error::DiskError;
-pub(crate) use known_name::KnownName;
-pub(crate) use owner::become_owner;
+pub(crate) use life::data_dir::{DataDir, EndedLife, inspect, open, read_ended};
+pub(crate) use life::known_name::KnownName;
+pub(crate) use life::owner::become_owner;
+pub(crate) use life::reset::reset;
+pub(crate) use log::report::Completed;
+pub(crate) use log::times::{SYNCS, Times, WRITES};
+pub(crate) use log::writer::Writer;
 pub(crate) use recovery::{Recovered, RecoveredGroup, recover};
-pub(crate) use report::Completed;
-pub(crate) use reset::reset;
-pub(crate) use snapshot_file::Pieces;
-pub(crate) use snapshot_source::SnapshotSource;
-pub(crate) use snapshots::{
+pub(crate) use snapshots::arrivals::{Announced, Incoming, Received, Refused};
+pub(crate) use snapshots::file::Pieces;
+pub(crate) use snapshots::keeper::{
     SnapshotJob, SnapshotKeeper, newest_at as newest_snapshot_at, of as snapshots_of,
 };
-pub(crate) use times::{SYNCS, Times, WRITES};
-pub(crate) use writer::Writer;
+pub(crate) use snapshots::source::SnapshotSource;

@@ -4,17 +4,17 @@
 //! otherwise it is an error. What an earlier process wrote and was killed before it synced is made durable before anything
 //! rests on it. Knows nothing of what a snapshot means: `restore` is the caller's.
 
-use super::data_dir::DataDir;
 use super::error::DiskError;
 use super::files::{Files, Machine};
-use super::identity::Identity;
-use super::log_files::{self, LogFiles};
-use super::segments::{META, OpenLog, SegmentSizes, Segments};
-use super::snapshot_file::{Pieces, SnapshotReader};
-use super::snapshot_names::{self, Named};
+use super::life::data_dir::DataDir;
+use super::life::identity::Identity;
+use super::log::log_files::{self, LogFiles};
+use super::log::segments::{OpenLog, SegmentSizes, Segments};
+use super::snapshots::file::{Pieces, SnapshotReader};
+use super::snapshots::names::{self, Named};
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::fold::{FoldError, LogFold, LogState};
-use quorate_proto::{Entry, FoundingState, GenesisId, HardState, SnapshotMetadata};
+use quorate_proto::{Entry, FoundingState, GenesisId, GroupId, HardState, SnapshotMetadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,14 +76,14 @@ pub(super) fn recover_with<M>(
             range.end
         ));
     }
-    let fold = folds.remove(&META);
+    let fold = folds.remove(&GroupId::META);
     // What would be left out here would be given up with the first segment that is freed.
     if let Some(group) = folds.first_key_value().map(|(group, _)| *group) {
         return Err(DiskError::UnknownGroup { log: life.join("log"), group });
     }
     let stamp = genesis.unwrap_or_default();
     // The log is reset below because of a received snapshot: the name of that file must outlive the power.
-    let names = snapshot_names::directory(&life);
+    let names = names::directory(&life);
     files.sync_directory(&names).map_err(|error| DiskError::io("sync", &names, error))?;
     let mut segments = Segments::new(&life, identity.instance, stamp, sizes, layout, files);
     let chosen = choose(&life, identity, genesis, fold, &restore, &mut notes)?;
@@ -108,10 +108,13 @@ fn choose<M>(
     restore: &impl Fn(Pieces<'_>) -> Result<M, String>,
     notes: &mut Vec<String>,
 ) -> Result<Option<Chosen<M>>, DiskError> {
-    let directory = snapshot_names::directory(life);
-    snapshot_names::clear_leftovers(&directory)?;
-    let listed = snapshot_names::list(&directory)
+    let directory = names::directory(life);
+    names::clear_leftovers(&directory)?;
+    let listed = names::list(&directory)
         .map_err(|error| DiskError::io("list the snapshots in", &directory, error))?;
+    if let Some(other) = listed.iter().find(|named| named.group != GroupId::META) {
+        return Err(DiskError::UnknownGroup { log: directory, group: other.group });
+    }
     let had_log = fold.is_some();
     let fold = fold.unwrap_or_default();
     let mut passed: Vec<Passed> = Vec::new();
@@ -207,7 +210,7 @@ fn note_passed(passed: Vec<Passed>, notes: &mut Vec<String>) -> Result<(), DiskE
     for Passed { path, why, broken } in passed {
         notes.push(format!("{} is passed over: {why}; the log makes up for it", path.display()));
         if broken {
-            snapshot_names::set_aside(&path)?;
+            names::set_aside(&path)?;
         }
     }
     Ok(())
@@ -218,7 +221,7 @@ fn note_passed(passed: Vec<Passed>, notes: &mut Vec<String>) -> Result<(), DiskE
 fn note_overruled(segments: &mut Segments, state: &LogState) -> Result<(), DiskError> {
     let (index, term) = state.base;
     let reset = LogRecord::Reset { index, term };
-    let records = [(META, reset), (META, LogRecord::HardState(state.hard_state))];
+    let records = [(GroupId::META, reset), (GroupId::META, LogRecord::HardState(state.hard_state))];
     let directory = segments.log_dir();
     segments.append(&records).map_err(|error| DiskError::io("reset the log in", &directory, error))
 }

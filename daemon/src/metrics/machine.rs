@@ -1,6 +1,6 @@
 //! The process, its disk and its writes in `/metrics`. Pure but for the counts of writes, which this process has one of.
 
-use super::{escape, head, seconds};
+use super::text::{escape, head, seconds};
 use crate::disk::{SYNCS, Times, WRITES};
 use crate::machine::Machine;
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! The members in `/metrics`, each by its name: which one is down is what a pager wants to know. One that is no member any more has no
 //! series. Pure.
 
-use super::{escape, head};
+use super::text::{escape, head};
 use quorate_node::Status;
 use quorate_proto::{Goodbye, Member, MemberState};
 use std::collections::BTreeMap;

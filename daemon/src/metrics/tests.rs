@@ -1,12 +1,12 @@
 //! The series of the links.
 
-use super::links::PEERS;
 use super::lint::lint;
 use super::{Beside, render};
 use crate::api::pages::StatusPage;
 use crate::api::tests::{sample, view};
-use crate::doors::Started;
-use crate::link_line::{DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine};
+use crate::clock::Started;
+use crate::links::line::{DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine};
+use crate::links::metrics::PEERS;
 use crate::machine::Machine;
 use quorate_node::status::State;
 use quorate_proto::{Goodbye, MemberState, Moment};

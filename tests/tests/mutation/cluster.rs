@@ -256,11 +256,11 @@ impl Cluster {
             }
             Output::Event(event) => self.events.push(event.kind()),
             Output::KnowsGenesis(genesis) => self.genesis[at] = Some(genesis),
-            Output::TakeSnapshot { metadata, image } => {
+            Output::TakeSnapshot { group, metadata, image } => {
                 self.snapshots[at] = Some((metadata.clone(), image));
-                self.later(at, Input::SnapshotTaken { metadata });
+                self.later(at, Input::SnapshotTaken { group, metadata });
             }
-            Output::SendSnapshot { to, message, .. } => {
+            Output::SendSnapshot { group, to, message, .. } => {
                 let kept = self.snapshots[at].as_ref();
                 let image =
                     kept.filter(|(metadata, _)| message.snapshot.as_ref() == Some(metadata));
@@ -268,9 +268,12 @@ impl Cluster {
                 let ok = image.is_some();
                 if let (Some(there), Some(image)) = (self.place(to), image) {
                     let from = life(number(at));
-                    self.later(there, Input::SnapshotReceived { from, message, image, file: 0 });
+                    self.later(
+                        there,
+                        Input::SnapshotReceived { group, from, message, image, file: 0 },
+                    );
                 }
-                self.later(at, Input::SnapshotSent { to, ok });
+                self.later(at, Input::SnapshotSent { group, to, ok });
             }
             Output::Halt { reason, .. } => self.halted = Some(reason),
             Output::Stopped => panic!("a node stops, and nobody asked it to"),

@@ -11,8 +11,8 @@ use crate::mutation::words::{Word as _, decoded, name};
 use bytes::Bytes;
 use quorate_consensus::{GuardError, Recovered, Replica, ReplicaConfig, ReplicaOutput};
 use quorate_proto::{
-    ConfChange, ConfChangeKind, ConfChangeSet, Entry, EntryKind, Message as _, MessageKind, RaftId,
-    RaftMessage,
+    ConfChange, ConfChangeKind, ConfChangeSet, Entry, EntryKind, GroupId, Message as _,
+    MessageKind, RaftId, RaftMessage,
 };
 use std::collections::VecDeque;
 
@@ -40,7 +40,7 @@ impl Group {
     fn new() -> Self {
         let genesis = Recovered::genesis(&[1, 2, 3].map(id));
         let replica = |me| {
-            let config = ReplicaConfig { me: id(me), seed: 1 };
+            let config = ReplicaConfig { group: GroupId::META, me: id(me), seed: 1 };
             Replica::start(config, genesis.clone()).expect("a birth")
         };
         let replicas = (1..=3).map(replica).collect();

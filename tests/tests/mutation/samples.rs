@@ -8,9 +8,9 @@ use quorate_proto::{
     ConfirmAnswer, ConfirmAsk, CopyFault, CopyNotice, DeleteRangeRequest, DetectorMessage, Digest,
     Dissent, Entry, EntryKind, Envelope, EnvelopeBody, Exists, ForwardAnswer, ForwardRequest,
     Founded, FounderVoter, FoundingMessage, FoundingProof, FoundingRecord, Generation, GenesisId,
-    HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Hello, Instance, KeyValue,
-    KvRequest, KvResponse, Label, LifeAnswer, LifeProbe, Member, MessageKind, Nack, NodeKey,
-    NotLeader, Ping, Pong, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest,
+    GroupId, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Hello, Instance,
+    KeyValue, KvRequest, KvResponse, Label, LifeAnswer, LifeProbe, Member, MessageKind, Nack,
+    NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest,
     RangeResponse, Refusal, Relayed, RelayedAcknowledgement, RequestOp, ResponseHeader,
     SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport, WaitEpoch, Waited, Warning,
     WarningKind, Warnings, compare, detector_message, forward_answer, forward_request,
@@ -318,7 +318,7 @@ impl Word for Envelope {
         };
         let [lower, higher] = [1, 2].map(|round| Ballot { round, instance: life(1) });
         let nack = Nack { ballot: lower, promised: higher };
-        let raft = RaftFrame { group: 0, genesis: genesis(), message: raft_message() };
+        let raft = RaftFrame::new(GroupId::META, genesis(), raft_message());
         let mut bodies = vec![
             ("ping".to_owned(), EnvelopeBody::Ping(ping)),
             ("pong".to_owned(), EnvelopeBody::Pong(pong)),

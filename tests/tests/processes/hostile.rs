@@ -9,8 +9,8 @@ use super::place::{free_address, until};
 use bytes::Bytes;
 use quorate_proto::{
     Address, Admit, Ballot, ClusterName, Dissent, Entry, Envelope, EnvelopeBody, ForwardRequest,
-    FoundingMessage, Frame, Generation, GenesisId, HealthEpoch, HealthUpdate, HealthView, Hello,
-    HelloKind, Instance, KvRequest, Lane, Member, Message as _, MessageKind, NodeKey, Ping,
+    FoundingMessage, Frame, Generation, GenesisId, GroupId, HealthEpoch, HealthUpdate, HealthView,
+    Hello, HelloKind, Instance, KvRequest, Lane, Member, Message as _, MessageKind, NodeKey, Ping,
     Prepare, RaftFrame, RaftMessage, RequestOp, Role, SnapshotAnnouncement, SnapshotMetadata,
     TxnRequest, Verdict, VerdictReport, Warning, WarningKind, Warnings, forward_request,
     founders_digest, founding_message, kv_request, limits, raft_id,
@@ -197,7 +197,7 @@ impl Hostile {
             },
         ];
         for message in messages {
-            let frame = RaftFrame { group: 0, genesis: self.genesis, message };
+            let frame = RaftFrame::new(GroupId::META, self.genesis, message);
             self.says(to, Lane::Log, Envelope::encode_body(EnvelopeBody::Raft(frame)));
         }
         for number in 0..300_u16 {
@@ -280,7 +280,9 @@ impl Hostile {
             snapshot: Some(metadata),
             ..RaftMessage::default()
         };
-        let header = SnapshotAnnouncement { message, bytes: 1 }.encode_to_vec().into();
+        let header = SnapshotAnnouncement { group: GroupId::META.get(), message, bytes: 1 }
+            .encode_to_vec()
+            .into();
         let endless = |_| {
             let (give, parts) = mpsc::channel(4);
             tokio::spawn(async move {

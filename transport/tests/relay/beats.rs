@@ -3,7 +3,7 @@
 use crate::stage::relay::{CALM, Relay, Weather};
 use crate::stage::{Node, actor};
 use bytes::Bytes;
-use quorate_proto::{Frame, FrameKind, Lane, Supersede};
+use quorate_proto::{Frame, FrameKind, GroupId, Lane, Supersede};
 use quorate_transport::{LinkReport, Timings, TransportEvent};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,8 @@ const ROUNDS: usize = 8;
 const PACE: Duration = Duration::from_millis(20);
 
 fn beat(number: u64) -> Frame {
-    let supersede = Some(Supersede { kind: FrameKind::Ping, group: 0, subject: number });
+    let supersede =
+        Some(Supersede { kind: FrameKind::Ping, group: GroupId::META, subject: number });
     let bytes = Bytes::copy_from_slice(&number.to_be_bytes());
     Frame { lane: Lane::Control, supersede, expires: None, bytes }
 }

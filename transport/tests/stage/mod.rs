@@ -11,7 +11,7 @@ pub mod relay;
 
 use bytes::Bytes;
 use quorate_proto::{
-    ClusterName, Frame, FrameKind, Generation, Hello, HelloKind, Instance, Lane, Session,
+    ClusterName, Frame, FrameKind, Generation, GroupId, Hello, HelloKind, Instance, Lane, Session,
     Supersede, founders_digest, limits,
 };
 use quorate_transport::{NodeKeyPair, Secret, Timings, Transport, TransportConfig, TransportEvent};
@@ -175,7 +175,7 @@ pub fn log(text: impl Into<String>) -> Frame {
 }
 
 pub fn control(subject: u64, text: impl Into<String>) -> Frame {
-    let supersede = Some(Supersede { kind: FrameKind::Founding, group: 0, subject });
+    let supersede = Some(Supersede { kind: FrameKind::Founding, group: GroupId::META, subject });
     Frame { lane: Lane::Control, supersede, ..log(text) }
 }
 

@@ -2,7 +2,7 @@
 //! error here means that another version wrote them.
 
 use crate::LogRecord;
-use quorate_proto::{Entry, HardState, Message as _};
+use quorate_proto::{Entry, GroupId, HardState, Message as _};
 
 const ENTRIES: u8 = 1;
 const HARD_STATE: u8 = 2;
@@ -11,7 +11,7 @@ const COMPACTED: u8 = 4;
 /// kind, group, length
 const RECORD_HEAD: usize = 1 + 4 + 4;
 
-pub(super) fn encode(group: u32, record: &LogRecord, out: &mut Vec<u8>) {
+pub(super) fn encode(group: GroupId, record: &LogRecord, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; RECORD_HEAD]);
     let kind = match record {
@@ -30,7 +30,7 @@ pub(super) fn encode(group: u32, record: &LogRecord, out: &mut Vec<u8>) {
     };
     let length = u32::try_from(out.len() - start - RECORD_HEAD).expect("below MAX_BODY");
     out[start] = kind;
-    out[start + 1..start + 5].copy_from_slice(&group.to_be_bytes());
+    out[start + 1..start + 5].copy_from_slice(&group.get().to_be_bytes());
     out[start + 5..start + 9].copy_from_slice(&length.to_be_bytes());
 }
 
@@ -43,12 +43,12 @@ fn position(index: u64, term: u64, kind: u8, out: &mut Vec<u8>) -> u8 {
 /// Reads the records of a body; a zero kind begins the padding.
 pub(super) fn decode_all(
     mut body: &[u8],
-    records: &mut Vec<(u32, LogRecord)>,
+    records: &mut Vec<(GroupId, LogRecord)>,
 ) -> Result<(), String> {
     while let Some(kind) = body.first().copied().filter(|kind| *kind != 0) {
         let (head, rest) =
             body.split_at_checked(RECORD_HEAD).ok_or("a record's head is cut short")?;
-        let group = super::u32_at(head, 1);
+        let group = GroupId::new(super::u32_at(head, 1));
         let length = usize::try_from(super::u32_at(head, 5)).map_err(|error| error.to_string())?;
         let (content, rest) =
             rest.split_at_checked(length).ok_or("a record is longer than its batch")?;

@@ -145,7 +145,7 @@ impl World {
 
     /// Starts a host from what its disk holds.
     pub fn restart(&mut self, number: u64) {
-        let config = ReplicaConfig { me: id(number), seed: self.seed };
+        let config = ReplicaConfig { group: GroupId::META, me: id(number), seed: self.seed };
         let host = self.host(number);
         let (metadata, image) = host.snapshot.clone();
         let state = host

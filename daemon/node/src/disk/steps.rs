@@ -8,17 +8,18 @@
 
 use crate::event::Write;
 use quorate_consensus::LogRecord;
-use quorate_proto::{FoundingState, GenesisId, SnapshotMetadata};
+use quorate_proto::{FoundingState, GenesisId, GroupId, SnapshotMetadata};
 
 /// One thing to do; the next one begins only when it is done, durably.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
 pub enum DiskStep {
-    /// Append these records to the log of `__meta`: all of them, or after a crash perhaps none.
-    Append(Vec<LogRecord>),
+    /// Append these records to the log, each of its group: all of them, or after a crash perhaps none.
+    Append(Vec<(GroupId, LogRecord)>),
     /// Replace the founding state.
     Founding(Box<FoundingState>),
     /// Give the snapshot that was received into this file its name, under which it counts.
-    Snapshot(u64, SnapshotMetadata),
+    Snapshot { group: GroupId, file: u64, metadata: SnapshotMetadata },
     /// Write the marker outside of the data directory.
     Marker(GenesisId),
     /// The write with this number and all before it are durable: the node may hear it (`Input::Persisted`).
@@ -29,25 +30,23 @@ pub enum DiskStep {
 #[must_use]
 pub fn disk_steps(waiting: impl IntoIterator<Item = (u64, Write)>) -> Vec<DiskStep> {
     let mut steps = Vec::new();
-    let mut log: Option<(Vec<LogRecord>, u64)> = None;
+    let mut log: Option<(Vec<(GroupId, LogRecord)>, u64)> = None;
     for (number, write) in waiting {
         match write {
-            Write::Log(new) => match &mut log {
-                Some((records, last)) => {
-                    records.extend(new);
-                    *last = number;
-                }
-                None => log = Some((new, number)),
-            },
+            Write::Log { group, records: new } => {
+                let (records, last) = log.get_or_insert_with(|| (Vec::new(), number));
+                records.extend(new.into_iter().map(|record| (group, record)));
+                *last = number;
+            }
             Write::Founding { state, marker } => {
                 append(log.take(), &mut steps);
                 steps.push(DiskStep::Founding(state));
                 steps.extend(marker.map(DiskStep::Marker));
                 steps.push(DiskStep::Tell(number));
             }
-            Write::Snapshot { file, metadata } => {
+            Write::Snapshot { group, file, metadata } => {
                 append(log.take(), &mut steps);
-                steps.push(DiskStep::Snapshot(file, *metadata));
+                steps.push(DiskStep::Snapshot { group, file, metadata: *metadata });
                 steps.push(DiskStep::Tell(number));
             }
         }
@@ -56,7 +55,7 @@ pub fn disk_steps(waiting: impl IntoIterator<Item = (u64, Write)>) -> Vec<DiskSt
     steps
 }
 
-fn append(log: Option<(Vec<LogRecord>, u64)>, steps: &mut Vec<DiskStep>) {
+fn append(log: Option<(Vec<(GroupId, LogRecord)>, u64)>, steps: &mut Vec<DiskStep>) {
     let Some((records, last)) = log else { return };
     if !records.is_empty() {
         steps.push(DiskStep::Append(records));
@@ -74,7 +73,13 @@ mod tests {
     }
 
     fn log(number: u64, indexes: &[u64]) -> (u64, Write) {
-        (number, Write::Log(indexes.iter().copied().map(reset).collect()))
+        (
+            number,
+            Write::Log {
+                group: GroupId::META,
+                records: indexes.iter().copied().map(reset).collect(),
+            },
+        )
     }
 
     fn founding(number: u64, marker: Option<GenesisId>) -> (u64, Write) {

@@ -19,9 +19,9 @@ use quorate_consensus::{
 };
 use quorate_meta::{AppliedResult, Meta};
 use quorate_proto::{
-    ConfChangeSet, Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, HealthDelta,
-    Instance, Lane, MessageKind, RaftFrame, RaftId, RaftMessage, SnapshotMetadata, Supersede,
-    raft_id,
+    ConfChangeSet, Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, GroupId,
+    HealthDelta, Instance, Lane, MessageKind, RaftFrame, RaftId, RaftMessage, SnapshotMetadata,
+    Supersede, raft_id,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,7 @@ use std::time::Duration;
 const ELECTION_FRAME_LIFE: Duration = Duration::from_secs(1);
 /// Replica and state of `__meta`.
 pub(crate) struct Group {
+    id: GroupId,
     replica: Replica,
     meta: Meta,
     me: RaftId,
@@ -52,6 +53,11 @@ impl Group {
     /// The state that it applies to, to look at.
     pub(crate) fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// Which group it is.
+    pub(crate) fn id(&self) -> GroupId {
+        self.id
     }
 
     /// This node's id in it.
@@ -157,6 +163,7 @@ impl Group {
     /// # Errors
     /// Why the log cannot be continued.
     pub(crate) fn start(
+        id: GroupId,
         genesis: GenesisId,
         config: &NodeConfig,
         recovered: Recovered,
@@ -165,14 +172,14 @@ impl Group {
     ) -> Result<Self, String> {
         let me = raft_id(genesis, config.instance);
         let (last, applied_term) = (recovered.snapshot.index, recovered.snapshot.term);
-        let config = ReplicaConfig { me, seed: config.seed };
+        let config = ReplicaConfig { group: id, me, seed: config.seed };
         let mut replica = Replica::start(config, recovered)
             .map_err(|error| format!("the log cannot be continued: {error}"))?;
         if let Some(metadata) = &durable {
             replica.offer_snapshot(metadata.clone());
         }
         let snapshots = Snapshots::new(durable, last);
-        Ok(Self { replica, meta, me, genesis, applied_term, snapshots })
+        Ok(Self { id, replica, meta, me, genesis, applied_term, snapshots })
     }
 
     /// A message of a peer, which may speak in this group.
@@ -237,7 +244,7 @@ impl Group {
             self.send_snapshot(turn, to, instance, address, message);
             return;
         }
-        let frame = raft_frame(self.genesis, kind, message);
+        let frame = raft_frame(self.id, self.genesis, kind, message);
         turn.out.push(Output::Send { to: instance, address, frame });
     }
 }
@@ -251,7 +258,12 @@ pub(crate) struct Ways<'a> {
 }
 
 /// Packs a Raft message for its lane: heartbeats are superseded, everything else keeps its order.
-fn raft_frame(genesis: GenesisId, kind: MessageKind, message: RaftMessage) -> Frame {
+fn raft_frame(
+    group: GroupId,
+    genesis: GenesisId,
+    kind: MessageKind,
+    message: RaftMessage,
+) -> Frame {
     let heartbeat = matches!(kind, MessageKind::Heartbeat | MessageKind::HeartbeatResponse);
     // A heartbeat that carries a read's context must not be replaced by one that carries another's.
     let context =
@@ -261,10 +273,10 @@ fn raft_frame(genesis: GenesisId, kind: MessageKind, message: RaftMessage) -> Fr
         kind,
         MessageKind::RequestVote | MessageKind::RequestPreVote | MessageKind::TimeoutNow
     );
-    let bytes = Envelope::encode_body(EnvelopeBody::Raft(RaftFrame { group: 0, genesis, message }));
+    let bytes = Envelope::encode_body(EnvelopeBody::Raft(RaftFrame::new(group, genesis, message)));
     Frame {
         lane: if heartbeat { Lane::Control } else { Lane::Log },
-        supersede: heartbeat.then_some(Supersede { kind: FrameKind::Heartbeat, group: 0, subject }),
+        supersede: heartbeat.then_some(Supersede { kind: FrameKind::Heartbeat, group, subject }),
         expires: election.then_some(ELECTION_FRAME_LIFE),
         bytes,
     }

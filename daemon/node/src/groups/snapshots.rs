@@ -142,7 +142,7 @@ impl Group {
         self.snapshots.taking = taking;
         self.replica.offer_snapshot(metadata.clone());
         self.replica.applied(metadata.index);
-        Some(Write::Snapshot { file, metadata: Box::new(metadata.clone()) })
+        Some(Write::Snapshot { group: self.id, file, metadata: Box::new(metadata.clone()) })
     }
 
     /// Asks for a snapshot when the log has grown, when a peer needs one that names it, or when the last one is spoilt. `every`: so many
@@ -168,7 +168,8 @@ impl Group {
         // A quarter at most: few entries are large ones.
         self.snapshots.keep = KEPT_ENTRIES.min(entries / 4);
         self.snapshots.bytes = 0;
-        turn.out.push(Output::TakeSnapshot { metadata, image: Box::new(self.meta.clone()) });
+        let (group, image) = (self.id, Box::new(self.meta.clone()));
+        turn.out.push(Output::TakeSnapshot { group, metadata, image });
     }
 
     /// The shell wrote a snapshot: raft may send it, and the log may forget what it covers. False when a newer one is there already.
@@ -215,7 +216,7 @@ impl Group {
             return;
         };
         self.snapshots.under_way.insert(to, metadata.index);
-        turn.out.push(Output::SendSnapshot { to: instance, address, message });
+        turn.out.push(Output::SendSnapshot { group: self.id, to: instance, address, message });
     }
 
     /// How the sending of a snapshot ended.
@@ -236,7 +237,8 @@ impl Group {
         let (needed, target) = (self.needed(live), self.compactable());
         let held = needed.filter(|needed| *needed < target);
         self.snapshots.held = held.map(|_| now + RELEASE_EVERY);
-        Some(Write::Log(vec![self.replica.compact(held.unwrap_or(target))?]))
+        let record = self.replica.compact(held.unwrap_or(target))?;
+        Some(Write::Log { group: self.id, records: vec![record] })
     }
 
     /// Whether more of the log is held than this node needs, and a peer may have come far enough since that was seen last.

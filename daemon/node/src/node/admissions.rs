@@ -49,7 +49,7 @@ impl Node {
         for looked in looked {
             match looked {
                 Looked::Admit { request, admit } => {
-                    self.propose_for(request, CommandBody::Admit(admit));
+                    self.requests.propose_for(request, CommandBody::Admit(admit));
                 }
                 Looked::Refused { request, code, text } => self.refuse(request, code, &text),
             }

@@ -31,7 +31,7 @@ impl Node {
         self.evidence.proposes(difference.changes);
         let ticket = self.requests.new_ticket();
         self.duties.reconciliation_proposed(self.turn.now, ticket);
-        self.enqueue_proposal(ticket, CommandBody::Health(difference.proposal));
+        self.requests.enqueue_proposal(ticket, CommandBody::Health(difference.proposal));
     }
 
     /// Looks at those of each turn, or at the others, and carries out what they want.
@@ -45,7 +45,7 @@ impl Node {
     fn carry_out(&mut self, duty: usize, will: Will) {
         for body in will.propose {
             let ticket = self.requests.new_ticket();
-            self.enqueue_proposal(ticket, body);
+            self.requests.enqueue_proposal(ticket, body);
         }
         if let (Some((set, words)), Some(group)) = (will.change_voters, &mut self.group) {
             let (status, now) = (group.replica().status(), self.turn.now);

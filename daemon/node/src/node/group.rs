@@ -9,24 +9,24 @@ use crate::sight::sight;
 use crate::timers::Timer;
 use crate::told::Event;
 use crate::{RecoveredLog, duties};
-use quorate_consensus::{Committed, GuardError, Recovered, ReplicaOutput};
+use quorate_consensus::{Committed, GuardError, LogRecord, Recovered, ReplicaOutput};
 use quorate_meta::Meta;
 use quorate_proto::{
-    Founded, Instance, NodeKey, RaftFrame, RaftId, RaftMessage, Role, SnapshotMetadata,
+    Founded, GroupId, Instance, NodeKey, RaftFrame, RaftId, RaftMessage, Role, SnapshotMetadata,
 };
 
 impl Node {
     /// Starts the group from the founding record: this life is one of its voters.
     pub(super) fn found_group(&mut self, founded: &Founded) {
         let recovered = Recovered::genesis(&founded.record.raft_ids());
-        self.disk.write(&mut self.turn, Owner::Nobody, Write::Log(recovered.genesis_records()));
+        self.write_log(Owner::Nobody, recovered.genesis_records());
         self.start_group(recovered, Meta::genesis(founded), None);
     }
 
     /// Starts an empty group that waits for the leader's snapshot: this life was let in later.
     fn join_group(&mut self) {
         let recovered = Recovered::empty();
-        self.disk.write(&mut self.turn, Owner::Nobody, Write::Log(recovered.genesis_records()));
+        self.write_log(Owner::Nobody, recovered.genesis_records());
         self.start_group(recovered, Meta::empty(), None);
     }
 
@@ -46,14 +46,25 @@ impl Node {
         self.campaign_if_alone();
     }
 
+    /// The group with this number, if this node has a replica of it.
+    pub(super) fn group_of(&mut self, id: GroupId) -> Option<&mut Group> {
+        self.group.as_mut().filter(|group| group.id() == id)
+    }
+
+    fn write_log(&mut self, owner: Owner, records: Vec<LogRecord>) {
+        let write = Write::Log { group: GroupId::META, records };
+        self.disk.write(&mut self.turn, owner, write);
+    }
+
     fn start_group(&mut self, recovered: Recovered, meta: Meta, durable: Option<SnapshotMetadata>) {
         let Some(genesis) = self.genesis else { return };
-        let group = match Group::start(genesis, &self.config, recovered, meta, durable) {
-            Ok(group) => self.group.insert(group),
-            Err(reason) => {
-                return self.turn.out.push(Output::Halt { reason, again: false });
-            }
-        };
+        let group =
+            match Group::start(GroupId::META, genesis, &self.config, recovered, meta, durable) {
+                Ok(group) => self.group.insert(group),
+                Err(reason) => {
+                    return self.turn.out.push(Output::Halt { reason, again: false });
+                }
+            };
         self.health.replaced(group.meta());
         self.leadership.begin(self.turn.now);
         self.turn.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
@@ -73,7 +84,7 @@ impl Node {
         let known = self.genesis;
         let me = self.config.instance;
         let bound = known.is_some_and(|genesis| {
-            frame.group == 0
+            frame.group() == GroupId::META
                 && frame.genesis == genesis
                 && frame.message.from == self.peers.raft_id(genesis, from).get()
                 && frame.message.to == self.peers.raft_id(genesis, me).get()
@@ -163,7 +174,7 @@ impl Node {
                 group.send(message, turn, ways);
             }
             ReplicaOutput::Persist { number, records } => {
-                self.disk.write(&mut self.turn, Owner::Log(number), Write::Log(records));
+                self.write_log(Owner::Log(GroupId::META, number), records);
             }
             ReplicaOutput::Commit(entries) => {
                 for entry in entries {
@@ -194,7 +205,7 @@ impl Node {
         let Some(group) = &mut self.group else { return };
         let applied = group.apply(entry, &mut self.turn);
         if let Some(term) = applied.new_term {
-            self.proposals_lost_before(term);
+            self.requests.proposals_lost_before(term);
         }
         if let (Some(delta), Some(group)) = (applied.epoch, &self.group) {
             self.health.committed(&mut self.turn, group.meta(), delta);
@@ -231,12 +242,13 @@ impl Node {
     /// A snapshot that arrived whole and is durable: raft decides whether it takes it.
     pub(super) fn snapshot_received(
         &mut self,
+        group: GroupId,
         from: Instance,
         message: RaftMessage,
         arrived: Arrived,
     ) {
         let file = arrived.file;
-        match self.offer_arrived(from, &message, arrived) {
+        match group == GroupId::META && self.offer_arrived(from, &message, arrived) {
             true => self.receive_raft(from, message),
             false => self.turn.out.push(Output::DropSnapshot { file }),
         }
@@ -266,8 +278,8 @@ impl Node {
     }
 
     /// The shell wrote a snapshot.
-    pub(super) fn snapshot_taken(&mut self, metadata: SnapshotMetadata) {
-        if self.group.as_mut().is_some_and(|group| group.snapshot_taken(metadata)) {
+    pub(super) fn snapshot_taken(&mut self, group: GroupId, metadata: SnapshotMetadata) {
+        if self.group_of(group).is_some_and(|group| group.snapshot_taken(metadata)) {
             self.compact_log();
         }
     }

@@ -8,8 +8,7 @@ use crate::requests::{Origin, Ways, Work};
 use crate::sight::sight;
 use quorate_meta::AppliedResult;
 use quorate_proto::{
-    CommandBody, ForwardAnswer, ForwardRequest, Instance, Moment, Refusal, RefusalCode,
-    forward_answer,
+    ForwardAnswer, ForwardRequest, Instance, Moment, Refusal, RefusalCode, forward_answer,
 };
 
 /// What requests look at, borrowed apart from them.
@@ -76,19 +75,19 @@ impl Node {
     }
 
     /// Ends every request, because the node does.
-    pub(crate) fn end_requests(&mut self) {
+    pub(super) fn end_requests(&mut self) {
         self.requests.end_all(&sight!(self), &mut self.turn);
         self.hand_on();
     }
 
     /// The joining half of this node, or another node by its session, asks to be let in.
-    pub(crate) fn accept(&mut self, origin: Origin, work: Work, deadline: Moment) {
+    pub(super) fn accept(&mut self, origin: Origin, work: Work, deadline: Moment) {
         self.requests.accept(&ways!(self), &mut self.turn, origin, work, deadline);
         self.hand_on();
     }
 
     /// Answers what never became a request.
-    pub(crate) fn answer(
+    pub(super) fn answer(
         &mut self,
         origin: Origin,
         answer: Result<forward_answer::Outcome, Refusal>,
@@ -98,77 +97,57 @@ impl Node {
     }
 
     /// Ends a request with a refusal.
-    pub(crate) fn refuse(&mut self, id: u64, code: RefusalCode, text: &str) {
+    pub(super) fn refuse(&mut self, id: u64, code: RefusalCode, text: &str) {
         self.requests.refuse(&sight!(self), &mut self.turn, id, code, text);
         self.hand_on();
     }
 
-    /// Queues a command on behalf of a request.
-    pub(crate) fn propose_for(&mut self, id: u64, body: CommandBody) {
-        self.requests.propose_for(id, body);
-    }
-
-    /// Queues a command for this turn's batch.
-    pub(crate) fn enqueue_proposal(&mut self, ticket: u64, body: CommandBody) {
-        self.requests.enqueue_proposal(ticket, body);
-    }
-
     /// Hands what waits to the replica.
-    pub(crate) fn flush_proposals(&mut self) {
+    pub(super) fn flush_proposals(&mut self) {
         let Some(group) = &mut self.group else { return };
         self.requests.flush(&mut self.turn, group);
         self.hand_on();
     }
 
     /// raft confirmed the leadership for a round of reads.
-    pub(crate) fn read_ready(&mut self, ticket: u64, index: u64) {
+    pub(super) fn read_ready(&mut self, ticket: u64, index: u64) {
         self.requests.read_ready(&sight!(self), &mut self.turn, ticket, index);
         self.hand_on();
     }
 
     /// The replica has applied more.
-    pub(crate) fn serve_ready_reads(&mut self) {
+    pub(super) fn serve_ready_reads(&mut self) {
         self.requests.serve_ready_reads(&sight!(self), &mut self.turn);
         self.hand_on();
     }
 
     /// A command was applied: the duty or the request that waits for it hears.
-    pub(crate) fn proposal_applied(&mut self, ticket: u64, result: AppliedResult) {
+    pub(super) fn proposal_applied(&mut self, ticket: u64, result: AppliedResult) {
         self.turn.duties_due |= self.duties.settled(ticket);
         self.requests.proposal_applied(&sight!(self), &mut self.turn, ticket, result);
         self.hand_on();
     }
 
-    /// An entry of a newer term was applied.
-    pub(crate) fn proposals_lost_before(&mut self, term: u64) {
-        self.requests.proposals_lost_before(term);
-    }
-
     /// The state jumped over entries by a snapshot.
-    pub(crate) fn proposals_jumped(&mut self) {
+    pub(super) fn proposals_jumped(&mut self) {
         self.requests.proposals_jumped(&sight!(self), &mut self.turn);
         self.hand_on();
     }
 
-    /// A session came up.
-    pub(crate) fn session_helps_requests(&mut self, instance: Instance) {
-        self.requests.session_up(&sight!(self), instance);
-    }
-
     /// A node is gone.
-    pub(crate) fn fail_requests_at(&mut self, instance: Instance) {
+    pub(super) fn fail_requests_at(&mut self, instance: Instance) {
         self.requests.fail_at(&sight!(self), &mut self.turn, instance);
         self.hand_on();
     }
 
     /// An acknowledgement came in.
-    pub(crate) fn epoch_acknowledged(&mut self) {
+    pub(super) fn epoch_acknowledged(&mut self) {
         self.requests.epoch_acknowledged(&ways!(self), &mut self.turn);
         self.hand_on();
     }
 
     /// This node has seen a new epoch.
-    pub(crate) fn epoch_reached(&mut self) {
+    pub(super) fn epoch_reached(&mut self) {
         self.requests.epoch_reached(&ways!(self), &mut self.turn);
         self.hand_on();
     }

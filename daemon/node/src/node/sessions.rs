@@ -64,7 +64,7 @@ impl Node {
         if !known {
             self.step_detector(DetectorInput::SessionUp(session));
         }
-        self.session_helps_requests(instance);
+        self.requests.session_up(&sight!(self), instance);
         self.turn.duties_due = true;
         self.ask_to_join();
     }

@@ -77,7 +77,7 @@ impl Requests {
     pub(super) fn forward(&mut self, ways: &Ways<'_>, turn: &mut Turn, id: u64) {
         let (sight, leader) = (&ways.sight, ways.leader());
         let Some(request) = self.table.get(&id) else { return };
-        let to = leader.map(|leader| ways.to_leader(leader.instance, request.origin));
+        let to = leader.map(|leader| ways.whom_to_ask(leader.instance, request.origin));
         let address = to.and_then(|to| sight.peers.address(to));
         let (Some(leader), Some((to, address)), Some(genesis)) =
             (leader, to.zip(address), sight.genesis)

@@ -9,9 +9,9 @@ use quorate_membership::Mode;
 use quorate_node::{Boot, ForwardFailure, Input, MadeOn, Node, NodeConfig, Output};
 use quorate_proto::{
     Ballot, ClusterName, Envelope, EnvelopeBody, Founded, FounderVoter, FoundingProof,
-    FoundingRecord, FoundingState, Generation, GenesisId, HealthEpoch, HealthUpdate, HealthView,
-    Instance, Label, Lane, Member, MessageKind, Moment, NodeKey, NodeName, Ping, ProofVote,
-    RaftFrame, RaftMessage, Role, Session, founders_digest, raft_id,
+    FoundingRecord, FoundingState, Generation, GenesisId, GroupId, HealthEpoch, HealthUpdate,
+    HealthView, Instance, Label, Lane, Member, MessageKind, Moment, NodeKey, NodeName, Ping,
+    ProofVote, RaftFrame, RaftMessage, Role, Session, founders_digest, raft_id,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -336,7 +336,7 @@ impl Stage {
     /// A host says something as a replica; who speaks to whom is filled in.
     pub(crate) fn raft(&mut self, host: u8, message: RaftMessage) -> Vec<Output> {
         let message = RaftMessage { from: id(host), to: id(self.me), ..message };
-        let frame = RaftFrame { group: 0, genesis: genesis(), message };
+        let frame = RaftFrame::new(GroupId::META, genesis(), message);
         self.say(host, Lane::Log, EnvelopeBody::Raft(frame))
     }
 

@@ -3,7 +3,7 @@
 use crate::api::pages::RefusalPage;
 use crate::api::tests::{Channel, Stage, ask_over_grpc, refuse};
 use crate::api::{open_tcp, open_unix, serve_tcp, serve_unix};
-use crate::crowds::{Crowds, Places};
+use crate::doors::crowds::{Crowds, Places};
 use crate::doors::{Call, Doors};
 use axum::body::Body;
 use bytes::Bytes;

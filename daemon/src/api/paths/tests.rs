@@ -1,7 +1,7 @@
 //! The list of paths against the router, the doors and docs/API.md.
 
 use super::{GRPC, Open, ROUTES};
-use crate::api::etcd_words::{
+use crate::api::etcd::words::{
     AlarmRequest, AlarmResponse, Empty, HealthCheckRequest, HealthCheckResponse,
     MemberListResponse, StatusResponse,
 };

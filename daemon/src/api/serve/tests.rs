@@ -6,7 +6,7 @@ use crate::api::holdings::{Connection, take_answer};
 use crate::api::pages::RefusalPage;
 use crate::api::tests::{Stage, get_at, refuse};
 use crate::api::{door, open_unix, serve_unix};
-use crate::crowds::{Crowds, DoorCrowds, Places, Users};
+use crate::doors::crowds::{Crowds, DoorCrowds, Places, Users};
 use crate::doors::{Closing, Doors};
 use axum::body::Body;
 use axum::response::Response;

@@ -1,6 +1,6 @@
 //! The keyspace from the command line, in front of a daemon that answers as each test says.
 
-use super::super::arguments::{Arguments, Command, Format};
+use super::super::arguments::{Arguments, Command, Format, Question};
 use super::super::client::Client;
 use super::super::exit::Exit;
 use super::super::reading::{how_to_go_on, in_pages};
@@ -28,8 +28,8 @@ fn answered(response: Response) -> ClientReply {
 
 async fn run(client: &Client, line: &str) -> Result<ExitCode, Exit> {
     let done = match Arguments::parse_from(line.split(' ')).command {
-        Command::Put(options) => keyspace::put(client, Format::Json, options).await,
-        Command::Get(options) => reading::get(client, Format::Json, options).await,
+        Command::Ask(Question::Put(options)) => keyspace::put(client, Format::Json, options).await,
+        Command::Ask(Question::Get(options)) => reading::get(client, Format::Json, options).await,
         other => panic!("no request to the keyspace: {other:?}"),
     };
     done.map_err(|failure| failure.exit)
@@ -117,7 +117,7 @@ async fn a_prefix_is_read_in_pages_of_one_revision_and_a_limit_says_how_to_go_on
     assert!(told.contains("300 more"), "{told}");
     let command = told.split('`').nth(1).unwrap().replace('\'', "");
     match Arguments::try_parse_from(command.split(' ')).unwrap().command {
-        Command::Get(options) => {
+        Command::Ask(Question::Get(options)) => {
             assert_eq!((options.rev, options.after), (Some(9), Some("k00699".into())));
         }
         other => panic!("another command: {other:?}"),
@@ -129,7 +129,7 @@ fn keys_and_values_are_taken_as_the_bytes_that_were_typed() {
     let odd = OsString::from_vec(vec![b'k', 0xff, 0xfe]);
     let line = ["quorate".into(), "put".into(), odd.clone(), OsString::from_vec(vec![0x80])];
     match Arguments::try_parse_from(line).unwrap().command {
-        Command::Put(options) => {
+        Command::Ask(Question::Put(options)) => {
             assert_eq!(keyspace::typed(options.key), b"k\xff\xfe".as_slice());
             assert_eq!(keyspace::typed(options.value), b"\x80".as_slice());
         }

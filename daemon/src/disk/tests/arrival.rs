@@ -1,12 +1,12 @@
 //! Snapshots from disk to disk: read while they are sent, written while they come, cut, continued, refused.
 
-use super::super::arrivals::{Announced, Arrivals, Incoming, Received, Refused};
 use super::super::files::Machine;
-use super::super::{snapshot_names, snapshots};
+use super::super::snapshots::arrivals::{Announced, Arrivals, Incoming, Received, Refused};
+use super::super::snapshots::{keeper, names};
 use super::snapshot::store;
 use super::*;
 use bytes::Bytes;
-use quorate_proto::Instance;
+use quorate_proto::{GroupId, Instance};
 use quorate_transport::{SnapshotPart, SnapshotPosition};
 use std::collections::VecDeque;
 
@@ -33,7 +33,7 @@ impl Pair {
 
     /// All parts that go to a receiver which has this.
     fn parts(&self, had: SnapshotPosition) -> Result<VecDeque<SnapshotPart>, String> {
-        let source = self.from.open(GenesisId::default(), &at(7, 2))?;
+        let source = self.from.open(GenesisId::default(), GroupId::META, &at(7, 2))?;
         let mut parts = VecDeque::new();
         source.read(had, |part| {
             parts.push_back(part);
@@ -51,12 +51,13 @@ impl Pair {
 
     /// Raft took it.
     fn counts(&self, file: u64) {
-        let directory = snapshot_names::directory(&self.receiver.life());
-        snapshots::count_received(&Machine, &directory, file, &at(7, 2)).expect("it is there");
+        let directory = names::directory(&self.receiver.life());
+        keeper::count_received(&Machine, &directory, GroupId::META, file, &at(7, 2))
+            .expect("it is there");
     }
 
     fn files(&self) -> Vec<String> {
-        let directory = snapshot_names::directory(&self.receiver.life());
+        let directory = names::directory(&self.receiver.life());
         let mut names: Vec<_> = std::fs::read_dir(directory)
             .expect("listed")
             .map(|entry| entry.expect("listed").file_name().into_string().expect("a name"))
@@ -70,6 +71,7 @@ fn announced(index: u64) -> Announced {
     Announced {
         from: Instance::from_bytes([5; 16]),
         genesis: GenesisId::default(),
+        group: GroupId::META,
         metadata: at(index, 2),
         bytes: CHUNKS.concat().len() as u64,
     }
@@ -181,7 +183,7 @@ fn a_sender_that_did_not_hear_of_the_end_sends_nothing_again() {
     assert_eq!(pair.files(), [NAME]);
     let later = third.number;
     // An expiry of the time before does nothing.
-    pair.to.arrivals.expire(announced(7).from, number);
+    pair.to.arrivals.expire(GroupId::META, announced(7).from, number);
     let mut again = Wire::lost_after(&pair, 0);
     assert!(matches!(pair.receive(&mut again), Err(Refused::Lost(_))));
     assert_eq!(again.had.expect("asked").pieces, 4);
@@ -210,7 +212,7 @@ fn what_is_kept_of_a_cut_snapshot_goes_when_it_expires_or_another_comes() {
     let number = cut(&pair);
     assert_eq!(pair.files().len(), 1);
     assert!(pair.files()[0].ends_with(".new"));
-    pair.to.arrivals.expire(announced(7).from, number);
+    pair.to.arrivals.expire(GroupId::META, announced(7).from, number);
     assert_eq!(pair.files(), [""; 0]);
     cut(&pair);
     let mut script = Script([SnapshotPart::Begin { pieces: 0 }].into());
@@ -221,7 +223,7 @@ fn what_is_kept_of_a_cut_snapshot_goes_when_it_expires_or_another_comes() {
     let Pair { receiver, from, to, sender: _ } = pair;
     drop((from, to));
     receiver.recover().expect("whole");
-    let left = std::fs::read_dir(snapshot_names::directory(&receiver.life())).expect("listed");
+    let left = std::fs::read_dir(names::directory(&receiver.life())).expect("listed");
     assert_eq!(left.count(), 0, "a start clears what did not count");
 }
 
@@ -246,7 +248,7 @@ fn a_snapshot_with_damage_anywhere_is_refused_and_leaves_nothing() {
         // Without its last piece it is whole as far as checksums tell: what it means is for `restore` to say.
         assert_eq!(refused.is_ok(), place == CHUNKS.len());
         refused.into_iter().for_each(|received| pair.to.arrivals.discard(received.file));
-        pair.to.arrivals.expire(announced(7).from, u64::MAX);
+        pair.to.arrivals.expire(GroupId::META, announced(7).from, u64::MAX);
     }
 }
 
@@ -311,7 +313,7 @@ fn a_sender_that_goes_on_cannot_announce_more_than_at_first() {
 #[test]
 fn what_others_have_announced_and_not_sent_yet_is_no_room_for_another() {
     let pair = Pair::new();
-    let directory = snapshot_names::directory(&pair.receiver.life());
+    let directory = names::directory(&pair.receiver.life());
     let room = rustix::fs::statvfs(&directory).expect("asked");
     let room = room.f_bavail * room.f_frsize;
     let begin = |sender: u8| {
@@ -327,7 +329,7 @@ fn what_others_have_announced_and_not_sent_yet_is_no_room_for_another() {
         "{refused:?}"
     );
     assert_eq!(pair.files().len(), 1);
-    pair.to.arrivals.expire(Instance::from_bytes([1; 16]), number);
+    pair.to.arrivals.expire(GroupId::META, Instance::from_bytes([1; 16]), number);
     assert!(matches!(begin(2), Err(Refused::Lost(_))), "the first gave its room back");
 }
 
@@ -354,7 +356,7 @@ fn a_snapshot_whose_content_makes_no_sense_is_refused_and_leaves_nothing() {
 #[test]
 fn a_damaged_file_never_sends_an_end() {
     let pair = Pair::new();
-    let file = snapshot_names::directory(&pair.sender.life()).join(NAME);
+    let file = names::directory(&pair.sender.life()).join(NAME);
     let whole = std::fs::read(&file).expect("read");
     for place in 0..whole.len() {
         let mut changed = whole.clone();
@@ -372,11 +374,11 @@ fn a_damaged_file_never_sends_an_end() {
 #[test]
 fn an_open_snapshot_is_read_to_its_end_after_newer_ones_took_its_place() {
     let pair = Pair::new();
-    let source = pair.from.open(GenesisId::default(), &at(7, 2)).expect("open");
+    let source = pair.from.open(GenesisId::default(), GroupId::META, &at(7, 2)).expect("open");
     for index in [8, 9, 10] {
         store(&pair.sender, at(index, 2), &[b"newer"]).expect("kept");
     }
-    assert!(!snapshot_names::directory(&pair.sender.life()).join(NAME).exists());
+    assert!(!names::directory(&pair.sender.life()).join(NAME).exists());
     for _ in 0..2 {
         let mut parts = Vec::new();
         source
@@ -393,7 +395,7 @@ fn an_open_snapshot_is_read_to_its_end_after_newer_ones_took_its_place() {
 fn files_of_more_senders_than_can_be_kept_make_room() {
     let host = Host::new();
     let opened = host.open().expect("created");
-    let directory = snapshot_names::directory(&host.life());
+    let directory = names::directory(&host.life());
     let arrivals = Arrivals::new(directory.clone(), opened.dir.identity().instance);
     for sender in 0..40 {
         let mut announced = announced(7);

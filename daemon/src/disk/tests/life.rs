@@ -1,6 +1,7 @@
 //! The data directory, the founding state, the marker, and `reset`.
 
-use super::super::reset::ResetError;
+use super::super::life::reset::ResetError;
+use super::super::life::{founding_file, marker};
 use super::*;
 use quorate_proto::{Ballot, FoundingState, NodeName};
 use std::os::unix::fs::PermissionsExt as _;

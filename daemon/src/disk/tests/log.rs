@@ -193,9 +193,9 @@ fn the_writer_makes_queued_writes_durable_in_order_and_tells_the_highest_number(
     let mut state = opened.founding.clone();
     state.exists = Some(genesis(4));
     writer.submit(1, Write::Founding { state: Box::new(state.clone()), marker: Some(genesis(4)) });
-    writer.submit(2, Write::Log(birth()));
+    writer.submit(2, log_write(birth()));
     for index in 2..400_u64 {
-        writer.submit(index + 1, Write::Log(vec![entries(index, index, 1)]));
+        writer.submit(index + 1, log_write(vec![entries(index, index, 1)]));
     }
     drop(writer);
     let numbers: Vec<u64> = heard
@@ -233,7 +233,10 @@ fn a_log_with_a_group_that_is_not_known_is_refused_and_stays_as_it_is() {
     let host = Host::new();
     let mut log = host.recover().expect("empty");
     append(&mut log, &[birth(), vec![entries(2, 3, 1)]]);
-    log.log.segments.append(&[(7, LogRecord::Reset { index: 1, term: 1 })]).expect("appended");
+    log.log
+        .segments
+        .append(&[(GroupId::new(7), LogRecord::Reset { index: 1, term: 1 })])
+        .expect("appended");
     drop(log);
     let file = host.life().join("log").join("log-00000000000000000001");
     let before = std::fs::read(&file).expect("read");

@@ -8,13 +8,14 @@ mod recorded;
 mod rollback;
 mod snapshot;
 
-use super::data_dir::{Opened, open};
 use super::files::{Files, Machine};
+use super::life::data_dir::{Opened, open};
+use super::log::segments::SegmentSizes;
 use super::recovery::{Recovered, recover_with};
-use super::segments::SegmentSizes;
 use super::*;
 use quorate_consensus::LogRecord;
-use quorate_proto::{ClusterName, Entry, GenesisId, HardState, SnapshotMetadata};
+use quorate_node::Write;
+use quorate_proto::{ClusterName, Entry, GenesisId, GroupId, HardState, SnapshotMetadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -116,7 +117,7 @@ fn indexes(recovered: &Recovered<Vec<u8>>) -> Vec<u64> {
 /// Appends each list of records as one batch.
 fn append(recovered: &mut Recovered<Vec<u8>>, batches: &[Vec<LogRecord>]) {
     for batch in batches {
-        let records: Vec<_> = batch.iter().map(|record| (0, record.clone())).collect();
+        let records: Vec<_> = batch.iter().map(|record| (GroupId::META, record.clone())).collect();
         recovered.log.segments.append(&records).expect("appended");
     }
 }
@@ -132,4 +133,9 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(&from, &to).expect("copied");
         }
     }
+}
+
+/// A write to the log of `__meta`.
+fn log_write(records: Vec<LogRecord>) -> Write {
+    Write::Log { group: GroupId::META, records }
 }

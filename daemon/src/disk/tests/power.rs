@@ -1,16 +1,17 @@
 //! The power is cut between any two operations of the real writer, any operation fails, and the real recovery reads what
 //! is left: nothing that was told is missing, and what is there is a beginning of what was asked for, in its order.
 
-use super::super::report::Report;
-use super::super::snapshot_file::Owner;
-use super::super::writer::WriteLoop;
-use super::super::{snapshot_names, snapshots};
+use super::super::life::marker;
+use super::super::log::report::Report;
+use super::super::log::writer::WriteLoop;
+use super::super::snapshots::file::Owner;
+use super::super::snapshots::{keeper, names};
 use super::recorded::{Image, Operation, Random, RecordedDisk};
 use super::*;
 use bytes::Bytes;
 use quorate_consensus::log_codec::fold::LogFold;
 use quorate_node::Write;
-use quorate_proto::{Ballot, FoundingState};
+use quorate_proto::{Ballot, FoundingState, GroupId};
 use std::io;
 
 /// A host, and everything that its node has asked to be durable; write number 1 is the first in `writes`.
@@ -103,7 +104,7 @@ impl Story {
     fn draw_one(&mut self, quiet: bool, done: usize) -> Write {
         if self.drawn.last == 0 {
             (self.drawn.last, self.drawn.term, self.drawn.base) = (1, 1, 1);
-            return Write::Log(birth());
+            return log_write(birth());
         }
         match self.random.below(100) {
             0..20 => self.draw_founding(),
@@ -112,12 +113,12 @@ impl Story {
                 let index = self.drawn.base + 1 + self.random.below(span);
                 self.take_snapshot(index, done);
                 self.drawn.base = index;
-                Write::Log(vec![LogRecord::Compacted { index, term: 1 }])
+                log_write(vec![LogRecord::Compacted { index, term: 1 }])
             }
             35..45 => {
                 self.drawn.term += 1;
                 let vote = 1 + self.random.below(9);
-                Write::Log(vec![hard_state(self.drawn.term, vote, self.drawn.base)])
+                log_write(vec![hard_state(self.drawn.term, vote, self.drawn.base)])
             }
             _ => {
                 let first = self.drawn.last + 1;
@@ -126,7 +127,7 @@ impl Story {
                 if self.random.percent(30) {
                     records.push(hard_state(self.drawn.term, 3, self.drawn.last));
                 }
-                Write::Log(records)
+                log_write(records)
             }
         }
     }
@@ -149,10 +150,11 @@ impl Story {
 
     fn take_snapshot(&mut self, index: u64, done: usize) {
         let owner = Owner { instance: self.fresh.instance, genesis: genesis(4) };
-        let directory = snapshot_names::directory(&self.host.life());
+        let directory = names::directory(&self.host.life());
         let chunks = [Bytes::from(format!("state {index}"))];
-        snapshots::keep(&directory, owner, &at(index, 1), chunks.into_iter()).expect("kept");
-        let listed = snapshot_names::list(&directory).expect("listed");
+        keeper::keep(&directory, owner, GroupId::META, &at(index, 1), chunks.into_iter())
+            .expect("kept");
+        let listed = names::list(&directory).expect("listed");
         let path = listed[0].path.clone();
         let bytes = std::fs::read(&path).expect("read");
         self.snapshots.push((done, at(index, 1), path, bytes));
@@ -168,7 +170,7 @@ impl Story {
                     meaning.founding = *state;
                     meaning.marker = marker.or(meaning.marker);
                 }
-                Write::Log(records) => {
+                Write::Log { records, .. } => {
                     let log = log.get_or_insert_default();
                     records.into_iter().for_each(|record| log.add(record));
                 }
@@ -285,7 +287,7 @@ impl Story {
         for write in &self.writes {
             match write {
                 Write::Founding { state, .. } => drawn.founding = Some((**state).clone()),
-                Write::Log(records) => records.iter().for_each(|record| match record {
+                Write::Log { records, .. } => records.iter().for_each(|record| match record {
                     LogRecord::Entries(entries) => {
                         drawn.last = entries.last().map_or(drawn.last, |last| last.index);
                     }
@@ -367,7 +369,7 @@ fn a_received_snapshot_has_its_name_for_good_before_the_log_forgets_what_it_repl
     let disk = RecordedDisk::holding(&Image::of(host.dir.path()));
     recover_on(Arc::new(disk.clone()), &opened).expect("whole");
     let operations = disk.operations();
-    let names = snapshot_names::directory(&host.life());
+    let names = names::directory(&host.life());
     let named = operations
         .iter()
         .position(|one| matches!(one, Operation::SyncDirectory { path } if *path == names));
@@ -379,17 +381,17 @@ fn a_received_snapshot_has_its_name_for_good_before_the_log_forgets_what_it_repl
 fn a_snapshot_that_raft_has_taken_has_its_name_for_good_before_the_log_begins_behind_it() {
     let mut story = Story::new(7);
     let mut start = story.start();
-    let births = vec![(1, Write::Log(birth())), (2, Write::Log(vec![entries(2, 3, 1)]))];
+    let births = vec![(1, log_write(birth())), (2, log_write(vec![entries(2, 3, 1)]))];
     start.writer.write(births).expect("this disk does not fail");
-    let names = snapshot_names::directory(&story.host.life());
-    let received = start.disk.create(&snapshot_names::received(&names, 0)).expect("created");
+    let names = names::directory(&story.host.life());
+    let received = start.disk.create(&names::received(&names, 0)).expect("created");
     received.write_all_at(b"received", 0).expect("written");
     received.sync_all().expect("synced");
     let before = start.disk.done();
     let reset = vec![LogRecord::Reset { index: 9, term: 2 }];
     let waiting = vec![
-        (3, Write::Snapshot { file: 0, metadata: Box::new(at(9, 2)) }),
-        (4, Write::Log(reset)),
+        (3, Write::Snapshot { group: GroupId::META, file: 0, metadata: Box::new(at(9, 2)) }),
+        (4, log_write(reset)),
     ];
     start.writer.write(waiting).expect("this disk does not fail");
     let operations = start.disk.operations().split_off(before);

@@ -2,7 +2,7 @@
 //! then, of the rest any part, each sector by itself, as a real disk may have it. It can fail any one operation.
 
 use super::super::files::{Files, WritableFile, create};
-use super::super::report::Completed;
+use super::super::log::report::Completed;
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,6 @@
 //! restored, the last batch damaged.
 
 use super::*;
-use quorate_node::Write;
 
 /// Writes these batches through the real writer, from start to orderly stop.
 fn run_once(host: &Host, batches: Vec<Vec<LogRecord>>) {
@@ -10,7 +9,7 @@ fn run_once(host: &Host, batches: Vec<Vec<LogRecord>>) {
     let recovered = recover(&opened).expect("whole");
     let writer = Writer::spawn(&opened.dir, recovered.log, Box::new(|_| ())).expect("spawned");
     for (number, batch) in (1..).zip(batches) {
-        writer.submit(number, Write::Log(batch));
+        writer.submit(number, log_write(batch));
     }
 }
 

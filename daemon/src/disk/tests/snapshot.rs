@@ -1,7 +1,7 @@
 //! Snapshot files, and what a start makes of them and the log together.
 
-use super::super::snapshot_file::Owner;
-use super::super::{snapshot_names, snapshots};
+use super::super::snapshots::file::Owner;
+use super::super::snapshots::{keeper, names};
 use super::*;
 use bytes::Bytes;
 
@@ -14,7 +14,8 @@ pub(super) fn store(
     let ended = read_ended(&host.root(), &host.running()).expect("a life");
     let owner = Owner { instance: ended.identity.instance, genesis: GenesisId::default() };
     let chunks: Vec<Bytes> = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect();
-    snapshots::keep(&snapshot_names::directory(&host.life()), owner, &metadata, chunks.into_iter())
+    let directory = names::directory(&host.life());
+    keeper::keep(&directory, owner, GroupId::META, &metadata, chunks.into_iter())
 }
 
 fn host_with_log(batches: &[Vec<LogRecord>]) -> Host {
@@ -26,7 +27,7 @@ fn host_with_log(batches: &[Vec<LogRecord>]) -> Host {
 }
 
 fn newest(host: &Host) -> PathBuf {
-    let listed = snapshot_names::list(&snapshot_names::directory(&host.life())).expect("listed");
+    let listed = names::list(&names::directory(&host.life())).expect("listed");
     listed[0].path.clone()
 }
 
@@ -36,7 +37,7 @@ fn the_newest_two_snapshots_are_kept_and_the_newest_is_used() {
     for index in [3, 5, 7] {
         store(&host, at(index, 1), &[b"state ", index.to_string().as_bytes()]).expect("kept");
     }
-    let listed = snapshot_names::list(&snapshot_names::directory(&host.life())).expect("listed");
+    let listed = names::list(&names::directory(&host.life())).expect("listed");
     assert_eq!(listed.iter().map(|named| named.index).collect::<Vec<_>>(), [7, 5]);
     let log = host.recover().expect("whole");
     assert_eq!(indexes(&log), [8, 9]);
@@ -136,10 +137,23 @@ fn the_snapshot_thread_tells_when_a_snapshot_is_durable() {
     let (told, heard) = std::sync::mpsc::channel();
     keeper.store(SnapshotJob {
         genesis: genesis(1),
+        group: GroupId::META,
         metadata: at(9, 2),
         chunks: Box::new([Bytes::from_static(b"state")].into_iter()),
         done: Box::new(move |outcome| told.send(outcome).expect("heard")),
     });
     assert_eq!(heard.recv().expect("told"), Ok(()));
     assert!(newest(&host).exists());
+}
+
+#[test]
+fn a_snapshot_of_a_group_that_is_not_known_is_refused_and_stays() {
+    let host = host_with_log(&[birth()]);
+    let directory = names::directory(&host.life());
+    let metadata = SnapshotMetadata { index: 9, term: 2, ..SnapshotMetadata::default() };
+    let file = directory.join(names::file_name(GroupId::new(17), &metadata));
+    std::fs::write(&file, b"another version's").expect("written");
+    let refusal = host.recover().expect_err("it would be left out").to_string();
+    assert!(refusal.contains("group 17") && refusal.contains("a newer version"), "{refusal}");
+    assert_eq!(std::fs::read(&file).expect("read"), b"another version's");
 }

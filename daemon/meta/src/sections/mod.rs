@@ -1,0 +1,77 @@
+//! What the state holds beside the users' keys: one section for each kind of record.
+//!
+//! The order of the sections is that of their records in a snapshot, and never changes; a new one comes last.
+
+mod json;
+pub(crate) mod roster;
+#[cfg(test)]
+pub(crate) mod trial;
+
+use crate::section::Section;
+use crate::snapshot::record::{Records, RestoreError};
+use roster::Roster;
+
+/// How many there are; tests have one more.
+const COUNT: usize = if cfg!(test) { 2 } else { 1 };
+
+/// All sections.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Sections {
+    pub(crate) roster: Roster,
+    #[cfg(test)]
+    pub(crate) trial: trial::Trial,
+}
+
+impl Sections {
+    pub(crate) fn empty() -> Self {
+        Self {
+            roster: Roster::empty(),
+            #[cfg(test)]
+            trial: trial::Trial::empty(),
+        }
+    }
+
+    fn each(&self) -> [&dyn Section; COUNT] {
+        [
+            &self.roster,
+            #[cfg(test)]
+            &self.trial,
+        ]
+    }
+
+    fn each_mut(&mut self) -> [&mut dyn Section; COUNT] {
+        [
+            &mut self.roster,
+            #[cfg(test)]
+            &mut self.trial,
+        ]
+    }
+
+    /// The kinds of record of all sections, in the order in which they come.
+    fn tags(&self) -> impl Iterator<Item = u8> {
+        self.each().into_iter().flat_map(|section| section.tags().iter().copied())
+    }
+
+    /// The place of a kind of record in that order; none when no section has it.
+    pub(crate) fn place_of(&self, tag: u8) -> Option<usize> {
+        self.tags().position(|known| known == tag)
+    }
+
+    /// Writes the records of all sections.
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        for section in self.each() {
+            section.save(&mut Records::new(section.tags(), out));
+        }
+    }
+
+    /// Hands a record to the section whose it is.
+    pub(crate) fn load(&mut self, tag: u8, body: &mut &[u8]) -> Result<(), RestoreError> {
+        let owner = self.each_mut().into_iter().find(|section| section.tags().contains(&tag));
+        owner.ok_or(RestoreError::Unknown { kind: tag })?.load(tag, body)
+    }
+
+    /// Judges all sections when every record is loaded.
+    pub(crate) fn check(&self) -> Result<(), RestoreError> {
+        self.each().into_iter().try_for_each(Section::check)
+    }
+}

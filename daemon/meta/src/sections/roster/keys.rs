@@ -1,0 +1,84 @@
+//! quorate's own records as keys and JSON values: `__meta/cluster`, `__meta/health`, `__meta/nodes/NAME`.
+//!
+//! The values are a view for clients, written whenever the typed record changes; nothing is read back from
+//! them. Equal records give equal bytes: fields come in a fixed order, and numbers above 2^53 as text.
+
+use super::{Roster, state_word};
+use crate::section::Publish;
+use crate::sections::json::Json;
+use quorate_proto::{Address, Founded, HealthDelta, Member, Role};
+
+/// Writes the founding record.
+pub(super) fn put_cluster(founded: &Founded, publish: &mut Publish<'_>) {
+    publish.put("cluster", &cluster_json(founded));
+}
+
+/// Writes what an epoch changed.
+pub(super) fn put_epoch(roster: &Roster, delta: &HealthDelta, publish: &mut Publish<'_>) {
+    for member in &delta.members {
+        publish.put(&format!("nodes/{}", member.name), &member_json(member));
+    }
+    publish.put("health", &health_json(roster));
+}
+
+/// The founding record, which never changes.
+fn cluster_json(founded: &Founded) -> String {
+    let record = &founded.record;
+    let mut json = Json::object();
+    json.text("cluster", &record.cluster);
+    json.text("cluster_id", &record.genesis_id().to_string());
+    json.number("slots", u64::from(record.slots));
+    json.begin("founders", '[');
+    for voter in &record.voters {
+        json.item('{');
+        json.text("name", &voter.name);
+        json.text("instance", &voter.instance.to_string());
+        json.number("slot", u64::from(voter.slot));
+        json.end('}');
+    }
+    json.end(']');
+    json.finish()
+}
+
+/// One node, whole.
+fn member_json(member: &Member) -> String {
+    let mut json = Json::object();
+    json.text("name", &member.name);
+    json.text("instance", &member.instance.to_string());
+    json.number("generation", member.generation.get());
+    match member.address.as_ref().and_then(Address::socket) {
+        Some(socket) => json.text("address", &socket.to_string()),
+        None => json.null("address"),
+    }
+    if let Some(socket) = member.also_at.as_ref().and_then(Address::socket) {
+        json.text("also_at", &socket.to_string());
+    }
+    json.text("key", &member.key.to_string());
+    json.text("role", Role::try_from(member.role).unwrap_or_default().word());
+    json.text("state", state_word(member.state));
+    json.number("since_epoch", member.since_epoch.get());
+    json.text("reason", &member.reason);
+    if let Some(word) = member.goodbye().word() {
+        json.text("goodbye", word);
+    }
+    json.number("since_unix_ms", member.since_unix_ms);
+    json.begin("labels", '{');
+    for label in &member.labels {
+        json.text(&label.name, &label.value);
+    }
+    json.end('}');
+    json.finish()
+}
+
+/// Everybody's state in a word. Kept short, because each epoch writes it anew: the rest is in the nodes' records.
+fn health_json(roster: &Roster) -> String {
+    let mut json = Json::object();
+    json.number("epoch", roster.view.epoch.get());
+    json.number("at_unix_ms", roster.view.at_unix_ms);
+    json.begin("members", '{');
+    for member in &roster.view.members {
+        json.text(&member.name, state_word(member.state));
+    }
+    json.end('}');
+    json.finish()
+}

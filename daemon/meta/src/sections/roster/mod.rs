@@ -1,0 +1,305 @@
+//! The committed view of all nodes, with its recent differences and the disk lives that are over.
+//!
+//! Invariants: the epoch grows by one exactly when the view changes; the view is ordered by name; an instance
+//! is in the view, or a tombstone, or unknown, never two of these.
+
+mod admit;
+mod health;
+mod keys;
+mod section;
+
+pub use admit::AdmitRefusal;
+pub(crate) use section::Change;
+
+use imbl::{OrdMap, Vector};
+use quorate_proto::{
+    ConfState, Founded, GenesisId, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance,
+    Member, MemberState, RaftId, Role, limits, raft_id,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Differences kept for nodes that lag; who lags further gets the whole view.
+const DELTAS: usize = 256;
+/// Who lags is sent the differences, so that it tells each epoch as all others do, unless they name so many members more
+/// than the whole view has.
+const MORE_MEMBERS: usize = 64;
+/// Members in all kept differences together: a differences' history never weighs more than some dozen views.
+const DELTA_MEMBERS: usize = 16 * limits::MEMBERS;
+/// Disk lives remembered as over. Beyond it the oldest is forgotten, which is safe: its name is held by a
+/// later life, and the leader decides about every admission.
+const TOMBSTONES: usize = 4 * limits::MEMBERS;
+
+/// A disk life that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Tombstone {
+    /// The name it held.
+    name: String,
+    /// The epoch that ended it.
+    epoch: HealthEpoch,
+}
+
+/// See the head of this file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Roster {
+    /// None before the birth of the cluster is known.
+    founded: Option<Arc<Founded>>,
+    /// That of `founded`.
+    genesis: Option<GenesisId>,
+    view: Arc<HealthView>,
+    conf: Arc<ConfState>,
+    tombstones: OrdMap<Instance, Tombstone>,
+    deltas: Vector<Arc<HealthDelta>>,
+    delta_members: usize,
+    names: OrdMap<Instance, String>,
+    raft_ids: OrdMap<u64, Instance>,
+}
+
+/// The next epoch in the making.
+struct Draft<'a> {
+    roster: &'a Roster,
+    epoch: HealthEpoch,
+    at_unix_ms: u64,
+    members: BTreeMap<String, Member>,
+    removed: Vec<Instance>,
+}
+
+/// What a draft leads to; holds no borrow.
+struct Step {
+    view: HealthView,
+    delta: HealthDelta,
+    ended: Vec<(Instance, String)>,
+}
+
+impl Roster {
+    /// Nobody, epoch 0.
+    pub(crate) fn empty() -> Self {
+        Self {
+            founded: None,
+            genesis: None,
+            view: Arc::default(),
+            conf: Arc::default(),
+            tombstones: OrdMap::new(),
+            deltas: Vector::new(),
+            delta_members: 0,
+            names: OrdMap::new(),
+            raft_ids: OrdMap::new(),
+        }
+    }
+
+    pub(crate) fn founded(&self) -> Option<&Founded> {
+        self.founded.as_deref()
+    }
+
+    pub(crate) fn genesis_id(&self) -> Option<GenesisId> {
+        self.genesis
+    }
+
+    pub(crate) fn conf(&self) -> &ConfState {
+        &self.conf
+    }
+
+    pub(crate) fn view(&self) -> &Arc<HealthView> {
+        &self.view
+    }
+
+    pub(crate) fn epoch(&self) -> HealthEpoch {
+        self.view.epoch
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Member> {
+        let found = self.view.members.binary_search_by(|member| member.name.as_str().cmp(name));
+        found.ok().map(|place| &self.view.members[place])
+    }
+
+    pub(crate) fn by_instance(&self, instance: Instance) -> Option<&Member> {
+        self.by_name(self.names.get(&instance)?)
+    }
+
+    pub(crate) fn by_raft(&self, id: RaftId) -> Option<&Member> {
+        self.by_instance(*self.raft_ids.get(&id.get())?)
+    }
+
+    fn draft(&self, at_unix_ms: u64) -> Draft<'_> {
+        Draft {
+            roster: self,
+            epoch: self
+                .epoch()
+                .next()
+                .expect("restored epochs are bounded, and one step a change outlasts us"),
+            at_unix_ms,
+            members: BTreeMap::new(),
+            removed: Vec::new(),
+        }
+    }
+
+    /// The role that raft's configuration gives a disk life.
+    fn role(&self, instance: Instance) -> Role {
+        let Some(genesis) = self.genesis else { return Role::Member };
+        let id = raft_id(genesis, instance).get();
+        if self.conf.voters.contains(&id) || self.conf.voters_outgoing.contains(&id) {
+            Role::Voter
+        } else if self.conf.learners.contains(&id) {
+            Role::Standby
+        } else {
+            Role::Member
+        }
+    }
+
+    /// Takes a step: the next epoch, if anything changed.
+    fn take(&mut self, step: Step) -> Option<Arc<HealthDelta>> {
+        let Step { view, delta, ended } = step;
+        if delta.members.is_empty() && delta.removed.is_empty() {
+            return None;
+        }
+        for (instance, name) in ended {
+            self.names.remove(&instance);
+            self.bury(instance, Tombstone { name, epoch: delta.epoch });
+        }
+        self.view = Arc::new(view);
+        for member in &delta.members {
+            self.know(member.instance, member.name.clone());
+        }
+        let delta = Arc::new(delta);
+        self.remember(delta.clone());
+        Some(delta)
+    }
+
+    fn know(&mut self, instance: Instance, name: String) {
+        self.names.insert(instance, name);
+        self.map_raft_id(instance);
+    }
+
+    fn map_raft_id(&mut self, instance: Instance) {
+        if let Some(genesis) = self.genesis {
+            self.raft_ids.insert(raft_id(genesis, instance).get(), instance);
+        }
+    }
+
+    fn bury(&mut self, instance: Instance, tombstone: Tombstone) {
+        self.map_raft_id(instance);
+        self.tombstones.insert(instance, tombstone);
+        if self.tombstones.len() <= TOMBSTONES {
+            return;
+        }
+        let oldest = self.tombstones.iter().min_by_key(|(_, tombstone)| tombstone.epoch);
+        let Some(oldest) = oldest.map(|(instance, _)| *instance) else { return };
+        self.tombstones.remove(&oldest);
+        if let Some(genesis) = self.genesis {
+            self.raft_ids.remove(&raft_id(genesis, oldest).get());
+        }
+    }
+
+    fn remember(&mut self, delta: Arc<HealthDelta>) {
+        self.delta_members += delta.members.len();
+        self.deltas.push_back(delta);
+        while self.deltas.len() > DELTAS || self.delta_members > DELTA_MEMBERS {
+            let Some(oldest) = self.deltas.pop_front() else { return };
+            self.delta_members -= oldest.members.len();
+        }
+    }
+
+    /// The differences from an epoch to the newest; none when they are no longer all kept.
+    pub(crate) fn deltas_since(&self, epoch: HealthEpoch) -> Option<Vec<Arc<HealthDelta>>> {
+        let missing = self.epoch().get().saturating_sub(epoch.get());
+        let missing = usize::try_from(missing).ok()?;
+        let skip = self.deltas.len().checked_sub(missing)?;
+        Some(self.deltas.iter().skip(skip).cloned().collect())
+    }
+
+    /// The newest differences, as many as are small.
+    fn newest(&self) -> Vec<HealthDelta> {
+        let mut members = 0;
+        let small = |delta: &&Arc<HealthDelta>| {
+            members += delta.members.len();
+            members <= MORE_MEMBERS
+        };
+        let mut newest: Vec<HealthDelta> = self
+            .deltas
+            .iter()
+            .rev()
+            .take_while(small)
+            .map(|delta| HealthDelta::clone(delta))
+            .collect();
+        newest.reverse();
+        newest
+    }
+
+    /// What a node that has acknowledged `epoch` must be sent: the differences, or the whole view where they are kept no
+    /// longer or are much longer. Who has nothing yet is shown what is, not what was.
+    pub(crate) fn update_since(&self, epoch: HealthEpoch) -> Option<HealthUpdate> {
+        if epoch >= self.epoch() {
+            return None;
+        }
+        if epoch == HealthEpoch::ZERO {
+            // Most likely it has something, and only has not said so to this leader yet: then the newest differences are
+            // enough for it.
+            return Some(HealthUpdate {
+                full: Some(self.view.as_ref().clone()),
+                deltas: self.newest(),
+            });
+        }
+        if let Some(deltas) = self.deltas_since(epoch) {
+            let members: usize = deltas.iter().map(|delta| delta.members.len()).sum();
+            if members <= self.view.members.len() + MORE_MEMBERS {
+                let deltas = deltas.iter().map(|delta| HealthDelta::clone(delta)).collect();
+                return Some(HealthUpdate { full: None, deltas });
+            }
+        }
+        Some(HealthUpdate { full: Some(HealthView::clone(&self.view)), deltas: Vec::new() })
+    }
+}
+
+impl Draft<'_> {
+    /// A member as it stands, changes of this draft included.
+    fn member(&self, instance: Instance) -> Option<&Member> {
+        let drafted = self.members.values().find(|member| member.instance == instance);
+        drafted.or_else(|| {
+            let member = self.roster.by_instance(instance)?;
+            let replaced =
+                self.members.contains_key(&member.name) || self.removed.contains(&instance);
+            (!replaced).then_some(member)
+        })
+    }
+
+    /// Puts a member, new or changed, into the next view.
+    fn put(&mut self, member: Member) {
+        self.members.insert(member.name.clone(), member);
+    }
+
+    /// Ends a disk life; a tombstone is left.
+    fn end(&mut self, instance: Instance) {
+        self.removed.push(instance);
+    }
+
+    fn finish(self) -> Step {
+        let name = |instance: &Instance| {
+            self.roster.by_instance(*instance).map_or_else(String::new, |old| old.name.clone())
+        };
+        let ended = self.removed.iter().map(|instance| (*instance, name(instance))).collect();
+        let step = HealthDelta {
+            epoch: self.epoch,
+            members: self.members.into_values().collect(),
+            removed: self.removed,
+            at_unix_ms: self.at_unix_ms,
+            ..HealthDelta::default()
+        };
+        let view = self.roster.view.apply(&step).expect("a draft is of the next epoch");
+        let delta = view.since(&self.roster.view);
+        Step { view, delta, ended }
+    }
+}
+
+/// The word for a state as it travels; unknown numbers never get into the view.
+fn state_word(state: i32) -> &'static str {
+    MemberState::try_from(state).unwrap_or_default().word()
+}
+
+/// A reason, cut to what may travel.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(limits::REASON);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

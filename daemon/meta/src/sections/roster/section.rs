@@ -1,0 +1,188 @@
+//! The roster as a section: what can happen to it, and its records in a snapshot.
+//!
+//! Invariant: an epoch is part of the hash, and visible as keys, exactly when the view changed.
+
+use super::{Roster, TOMBSTONES, Tombstone, keys};
+use crate::apply::{AppliedResult, Effects};
+use crate::section::{Publish, Section};
+use crate::snapshot::fields::{bounded, content, flag, string, take, word};
+use crate::snapshot::record::{Records, RestoreError, put_bytes};
+use quorate_proto::{
+    Admit, ConfState, Founded, HealthDelta, HealthEpoch, HealthProposal, HealthView, Instance,
+    Member, Message as _, limits,
+};
+use std::sync::Arc;
+
+const MEMBER: u8 = 2;
+const TOMBSTONE: u8 = 3;
+const DELTA: u8 = 4;
+
+/// What can happen to the roster.
+pub(crate) enum Change<'a> {
+    /// The birth of the cluster, before all else.
+    Founded(&'a Founded),
+    /// The leader proposes a change of health.
+    Health(&'a HealthProposal),
+    /// A node comes in.
+    Admit(&'a Admit),
+    /// Raft's voters and learners are others, since the leader's time; 0 when the entry carries none.
+    Voters(&'a ConfState, u64),
+}
+
+impl Section for Roster {
+    type Command<'a> = Change<'a>;
+
+    fn tags(&self) -> &'static [u8] {
+        &[MEMBER, TOMBSTONE, DELTA]
+    }
+
+    fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
+        match change {
+            Change::Founded(founded) => {
+                publish.hash(&founded.record.genesis_id().to_bytes());
+                let health = self.found(founded);
+                if let Some(first) = &health {
+                    keys::put_cluster(founded, publish);
+                    keys::put_epoch(self, first, publish);
+                }
+                Effects { result: AppliedResult::Void, health }
+            }
+            Change::Health(proposal) => {
+                let outcome = self.propose(proposal);
+                let result = AppliedResult::Health { stale: outcome.is_none() };
+                self.effects(result, outcome.flatten(), publish)
+            }
+            Change::Admit(admit) => {
+                let (result, health) = match self.admit(admit) {
+                    Ok((epoch, delta)) => (Ok(epoch), delta),
+                    Err(refusal) => (Err(refusal), None),
+                };
+                self.effects(AppliedResult::Admitted(result), health, publish)
+            }
+            Change::Voters(conf, at_unix_ms) => {
+                publish.hash(&conf.encode_to_vec());
+                let health = self.follow(conf, at_unix_ms);
+                self.effects(AppliedResult::Void, health, publish)
+            }
+        }
+    }
+
+    fn save(&self, records: &mut Records<'_>) {
+        for member in &self.view.members {
+            records.add(MEMBER, |out| out.extend(member.encode_to_vec()));
+        }
+        for (instance, tombstone) in &self.tombstones {
+            records.add(TOMBSTONE, |out| {
+                out.extend_from_slice(&instance.to_bytes());
+                out.extend_from_slice(&tombstone.epoch.get().to_le_bytes());
+                put_bytes(out, tombstone.name.as_bytes());
+            });
+        }
+        for delta in &self.deltas {
+            records.add(DELTA, |out| out.extend(delta.encode_to_vec()));
+        }
+    }
+
+    fn load(&mut self, tag: u8, body: &mut &[u8]) -> Result<(), RestoreError> {
+        match tag {
+            MEMBER => self.load_member(body),
+            TOMBSTONE => self.load_tombstone(body),
+            DELTA => self.load_delta(body),
+            kind => Err(RestoreError::Unknown { kind }),
+        }
+    }
+
+    fn check(&self) -> Result<(), RestoreError> {
+        let newest = self.deltas.last().map(|delta| delta.epoch);
+        if newest.is_some_and(|newest| newest != self.epoch()) {
+            return Err(content("the newest difference is not that of the view"));
+        }
+        let over = |member: &Member| self.is_tombstone(member.instance);
+        if self.names.len() != self.view.members.len() || self.view.members.iter().any(over) {
+            return Err(content("an instance occurs twice"));
+        }
+        Ok(())
+    }
+}
+
+impl Roster {
+    /// Publishes the next epoch, if there is one, and says what came of the change.
+    fn effects(
+        &self,
+        result: AppliedResult,
+        health: Option<Arc<HealthDelta>>,
+        publish: &mut Publish<'_>,
+    ) -> Effects {
+        if let Some(delta) = &health {
+            publish.hash(&delta.encode_to_vec());
+            keys::put_epoch(self, delta, publish);
+        }
+        Effects { result, health }
+    }
+
+    /// Writes what the roster has once, for the head of a snapshot.
+    pub(crate) fn save_head(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.view.epoch.get().to_le_bytes());
+        out.extend_from_slice(&self.view.at_unix_ms.to_le_bytes());
+        put_bytes(out, &self.conf.encode_to_vec());
+        out.push(u8::from(self.founded.is_some()));
+        put_bytes(out, &self.founded().map_or_else(Vec::new, |founded| founded.encode_to_vec()));
+    }
+
+    /// Reads what [`Self::save_head`] wrote, before any record.
+    pub(crate) fn load_head(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
+        let view = self.view_to_load();
+        view.epoch = HealthEpoch::new(bounded(word(body)?)?);
+        view.at_unix_ms = word(body)?;
+        let conf = ConfState::decode(string(body)?).map_err(|_| content("the voters"))?;
+        let known = flag(body)?;
+        let founded = string(body)?;
+        if known {
+            let founded = Founded::decode(founded).map_err(|_| content("the founding record"))?;
+            self.genesis = Some(founded.record.genesis_id());
+            self.founded = Some(Arc::new(founded));
+        }
+        self.conf = Arc::new(conf);
+        Ok(())
+    }
+
+    /// The view of a roster that is being loaded, which nobody else has yet.
+    fn view_to_load(&mut self) -> &mut HealthView {
+        Arc::make_mut(&mut self.view)
+    }
+
+    fn load_member(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
+        let member = Member::decode(body).map_err(|_| content("a member"))?;
+        let members = &mut self.view_to_load().members;
+        let ordered = members.last().is_none_or(|last| last.name < member.name);
+        if !ordered || members.len() >= limits::MEMBERS {
+            return Err(content("members out of order, or too many"));
+        }
+        let (instance, name) = (member.instance, member.name.clone());
+        members.push(member);
+        self.know(instance, name);
+        Ok(())
+    }
+
+    fn load_tombstone(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
+        let bytes = take(body, 16)?;
+        let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| RestoreError::Cut)?;
+        let epoch = HealthEpoch::new(word(body)?);
+        let name = String::from_utf8(string(body)?.into()).map_err(|_| content("a name"))?;
+        if self.tombstones.len() >= TOMBSTONES {
+            return Err(content("too many tombstones"));
+        }
+        self.bury(Instance::from_bytes(bytes), Tombstone { name, epoch });
+        Ok(())
+    }
+
+    fn load_delta(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
+        let delta = HealthDelta::decode(body).map_err(|_| content("a difference of health"))?;
+        let last = self.deltas.last().map(|last| last.epoch.get());
+        if last.is_some_and(|last| delta.epoch.get() != last.wrapping_add(1)) {
+            return Err(content("differences of health out of order"));
+        }
+        self.remember(Arc::new(delta));
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! Snapshots whose checksums are right and whose content was changed: refused, or harmless for ever after.
+
+use crate::snapshot::frame::Chain;
+use crate::snapshot::record;
+use crate::{KeyRange, Meta, Watch, WatchOptions};
+use bytes::Bytes;
+use quorate_proto::{
+    Admit, Command, CommandBody, CompactionRequest, ConfState, DeleteRangeRequest, Founded,
+    FounderVoter, FoundingRecord, Generation, HealthEpoch, HealthProposal, Instance, KvRequest,
+    NodeKey, PutRequest, RangeRequest, StateChange, kv_request::Request,
+};
+
+fn kv(request: Request) -> Bytes {
+    Command::to_entry(1, CommandBody::Kv(KvRequest { request: Some(request) }))
+}
+
+fn put(key: &str) -> Bytes {
+    let key = Bytes::copy_from_slice(key.as_bytes());
+    kv(Request::Put(PutRequest { key, value: "v".into(), ..PutRequest::default() }))
+}
+
+fn delete(key: &'static str, end: &'static str) -> Bytes {
+    let (key, range_end) = (key.into(), end.into());
+    kv(Request::DeleteRange(DeleteRangeRequest { key, range_end, prev_kv: true }))
+}
+
+fn compact(revision: i64) -> Bytes {
+    kv(Request::Compact(CompactionRequest { revision, physical: false }))
+}
+
+fn admit(number: u8) -> Bytes {
+    Command::to_entry(
+        2,
+        CommandBody::Admit(Admit {
+            name: "n".into(),
+            instance: Instance::from_bytes([number; 16]),
+            key: NodeKey::from_bytes([number; 32]),
+            supersede: Some(Instance::from_bytes([number - 1; 16])),
+            ..Admit::default()
+        }),
+    )
+}
+
+fn small() -> Meta {
+    let instance = Instance::from_bytes([1; 16]);
+    let voter = FounderVoter { instance, name: "n".into(), ..FounderVoter::default() };
+    let record = FoundingRecord { voters: vec![voter], ..FoundingRecord::default() };
+    let mut meta = Meta::genesis(&Founded { record, ..Founded::default() });
+    let entries = [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2)];
+    for entry in entries {
+        meta.apply(meta.applied() + 1, &entry);
+    }
+    meta.carry_out(|sections| &mut sections.trial, "word");
+    meta
+}
+
+/// Does a bit of everything with a state.
+fn exercise(mut meta: Meta) {
+    let everything = KeyRange::new(&"\0".into(), &"\0".into());
+    for revision in -1..=7 {
+        let (key, range_end) = ("\0".into(), "\0".into());
+        let range = RangeRequest { key, range_end, revision, ..RangeRequest::default() };
+        let _ = meta.read(&KvRequest { request: Some(Request::Range(range)) });
+        let (range, start_revision) = (everything.clone(), revision);
+        let options = WatchOptions { range, start_revision, no_put: false, no_delete: false };
+        let _ = Watch::new(&meta, options).replay(&meta, 2);
+    }
+    let view = meta.view();
+    let changes = view.members.iter().map(|member| StateChange {
+        instance: member.instance,
+        generation: Generation::new(u64::MAX),
+        state: 1,
+        ..StateChange::default()
+    });
+    let (if_epoch, changes) = (meta.epoch(), changes.collect());
+    let proposal = HealthProposal { if_epoch, changes, at_unix_ms: 1 };
+    let health = Command::to_entry(3, CommandBody::Health(proposal));
+    let compaction = compact(meta.users.revision);
+    let deletion = delete("\0", "\0");
+    for entry in [put("a"), put("c"), health, admit(3), compaction, deletion, put("a")] {
+        meta.apply(meta.applied() + 1, &entry);
+    }
+    meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0);
+    let _ = meta.update_since(HealthEpoch::new(1));
+    assert!(Meta::restore(meta.chunks()).is_ok(), "what it became can be restored");
+}
+
+#[test]
+fn content_changed_under_right_checksums_is_refused_or_harmless() {
+    let chunks: Vec<_> = small().chunks().collect();
+    assert_eq!(chunks.len(), 2, "content and end");
+    let content = chunks[0].slice(12..);
+    let (mut accepted, mut refused) = (0, 0);
+    for place in 0..content.len() {
+        for value in [0, 1, 2, 7, 0x7f, 0x80, 0xff, content[place] ^ 1, content[place] ^ 64] {
+            let mut changed = content.to_vec();
+            changed[place] = value;
+            let mut chain = Chain::START;
+            let frame = chain.frame(&changed);
+            let mut end = vec![record::END, 12, 0, 0, 0];
+            end.extend_from_slice(&chain.frames.to_le_bytes());
+            end.extend_from_slice(&chain.sum.value().to_le_bytes());
+            match Meta::restore([frame, chain.frame(&end)]) {
+                Ok(meta) => {
+                    accepted += 1;
+                    exercise(meta);
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(accepted > 1_000 && refused > 1_000, "{accepted} accepted, {refused} refused");
+}

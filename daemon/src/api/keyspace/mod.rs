@@ -1,0 +1,39 @@
+//! Requests to the keyspace, whatever they came in as: asked at once where one answer holds it all, else in pages. Beside it are the
+//! keys as JSON, which the command line reads too.
+
+pub(super) mod json;
+mod long_ranges;
+pub(crate) mod paged_range;
+pub(crate) mod pages;
+
+use super::failure::Failure;
+use super::holdings;
+use super::loop_call::once;
+use crate::doors::Doors;
+use quorate_meta::Meta;
+use quorate_proto::{KvError, KvRequest, KvResponse, Message as _, kv_request};
+use std::time::{Duration, Instant};
+
+/// Asks the keyspace.
+pub(crate) async fn ask(
+    doors: &Doors,
+    request: kv_request::Request,
+    deadline: Duration,
+) -> Result<KvResponse, Failure> {
+    if !doors.keyspace {
+        return Err(Failure::Closed);
+    }
+    let request = KvRequest { request: Some(request) };
+    let writes = !Meta::is_read_only(&request);
+    let range = long_ranges::fits(&request).cloned();
+    let begun = Instant::now();
+    let answer = match (once(doors, request, deadline).await, range) {
+        (Err(Failure::Kv(KvError::AnswerTooLarge)), Some(range)) => {
+            return long_ranges::read(doors, range, deadline.saturating_sub(begun.elapsed())).await;
+        }
+        (answer, _) => answer?,
+    };
+    let room = holdings::take_answer(&doors.crowds.answers, answer.encoded_len());
+    room.map_err(|none| Failure::of_room(none, writes))?;
+    Ok(answer)
+}

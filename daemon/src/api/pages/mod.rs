@@ -1,0 +1,70 @@
+//! The JSON that programs read: status, health, events. One set of types for the daemon, which writes them, and
+//! the command line, which reads them back and draws tables.
+//!
+//! Fields may be added, never renamed or removed. Numbers that may pass 2^53 are text. Every time is RFC 3339 in
+//! UTC.
+
+mod event;
+pub(crate) mod findings;
+pub(crate) mod members;
+pub(crate) mod status;
+
+pub(crate) use event::EventPage;
+pub(crate) use members::{HealthPage, MemberPage};
+pub(crate) use status::{GivenUpPage, OpinionPage, ReasonPage, StatusPage};
+
+use crate::doors::Pings;
+use crate::words::time::micros;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// The body of every refusal.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RefusalPage {
+    /// Short word, stable: `busy`, `no-leader`, `timeout`, `fate-unknown`, `no-space`, `keyspace`, `not-found`, ...
+    pub(crate) code: String,
+    /// What is wrong and what helps.
+    pub(crate) error: String,
+    /// Of a refusal of the keyspace: which, in one stable word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+}
+
+/// The answer of `/v1/wait`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WaitPage {
+    pub(crate) quorate: bool,
+    pub(crate) epoch: u64,
+}
+
+/// The answer of `/v1/ping`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PingPage {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) instance: String,
+    #[serde(default)]
+    pub(crate) address: Option<SocketAddr>,
+    /// Those that were answered.
+    pub(crate) round_trip_micros: Vec<u64>,
+    /// Those that were not.
+    #[serde(default)]
+    pub(crate) lost: u32,
+    /// Why, as far as this node can tell.
+    #[serde(default)]
+    pub(crate) why: Option<String>,
+}
+
+impl PingPage {
+    /// The page of some pings.
+    pub(crate) fn of(name: String, pings: Pings) -> Self {
+        Self {
+            name,
+            instance: pings.instance.to_string(),
+            address: Some(pings.address),
+            round_trip_micros: pings.trips.iter().copied().map(micros).collect(),
+            lost: pings.lost,
+            why: pings.why,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The marker of GENESIS rule 2: a tiny file outside the data directory that remembers the cluster id, so that
+//! erased data is a remembered loss and not a fresh host.
+//!
+//! One line of text, for people too: `quorate genesis GENESIS-ID checksum CRC`.
+
+use crate::disk::durable;
+use crate::disk::error::DiskError;
+use crate::disk::files::Files;
+use quorate_proto::{ClusterName, GenesisId};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where the marker of a cluster lies.
+pub(crate) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
+    birth_dir.join(cluster.as_str())
+}
+
+/// Reads the marker; none when there is no file.
+///
+/// # Errors
+/// When there is one but it cannot be read: a host that may have been in a cluster is not fresh.
+pub(crate) fn read(
+    birth_dir: &Path,
+    cluster: &ClusterName,
+) -> Result<Option<GenesisId>, DiskError> {
+    let file = path(birth_dir, cluster);
+    let content = match std::fs::read(&file) {
+        Ok(content) => content,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(DiskError::io("read the marker", &file, error)),
+    };
+    decode(&content).map(Some).ok_or_else(|| DiskError::Damaged {
+        file,
+        reason: "the marker is not as it was written".into(),
+        cluster: cluster.to_string(),
+    })
+}
+
+/// Writes the marker durably.
+pub(crate) fn write(
+    files: &dyn Files,
+    birth_dir: &Path,
+    cluster: &ClusterName,
+    genesis: GenesisId,
+) -> io::Result<()> {
+    durable::replace(files, &path(birth_dir, cluster), encode(genesis).as_bytes())
+}
+
+fn encode(genesis: GenesisId) -> String {
+    let sum = crc32fast::hash(&genesis.to_bytes());
+    format!("quorate genesis {genesis} checksum {sum:08x}\n")
+}
+
+fn decode(content: &[u8]) -> Option<GenesisId> {
+    let text = std::str::from_utf8(content).ok()?;
+    let id = text.strip_prefix("quorate genesis ")?.split(' ').next()?;
+    let genesis = GenesisId::parse(id)?;
+    (encode(genesis) == text).then_some(genesis)
+}

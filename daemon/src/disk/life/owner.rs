@@ -1,0 +1,89 @@
+//! To whom the data belong: the one opinion of all commands about owners and modes of the two directories.
+//!
+//! Invariant: only the owner of the data opens or changes them. Another user, root included, is refused, since its files would end the
+//! next start of the owner; `quorate reset` and `quorate check-config`, which root may run, take on the owner's rights first, so
+//! that a link in the data leads nowhere that the owner could not go anyway.
+
+use crate::disk::error::DiskError;
+use crate::disk::presence::exists;
+use rustix::process::{Gid, Uid, geteuid};
+use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+/// Refuses directories, as far as they are there, that belong to another user, or that others may write.
+///
+/// # Errors
+/// With the owner, and how to run this as that user.
+pub(super) fn check(root: &Path, birth_dir: &Path) -> Result<(), DiskError> {
+    for dir in [root, birth_dir] {
+        let Some(found) = look_at(dir)? else { continue };
+        if found.uid() != geteuid().as_raw() {
+            let (owner, user) = (name_of(found.uid()), name_of(geteuid().as_raw()));
+            return Err(DiskError::OtherOwner { dir: dir.to_owned(), owner, user });
+        }
+        refuse_open_to_others(dir, 0o002, "o-w")?;
+    }
+    Ok(())
+}
+
+/// Gives root's rights up for those of the data's owner, for the rest of this process; does nothing for other users, and where there
+/// are no data. To be called while the process has one thread.
+///
+/// # Errors
+/// When the system refuses, or the two directories have two owners.
+pub(crate) fn become_owner(root: &Path, birth_dir: &Path) -> Result<(), DiskError> {
+    let found = match look_at(root)? {
+        Some(found) => Some(found),
+        None => look_at(birth_dir)?,
+    };
+    if let Some(found) = found
+        && geteuid().is_root()
+        && found.uid() != 0
+    {
+        let give_up = || -> io::Result<()> {
+            set_thread_groups(&[])?;
+            set_thread_gid(Gid::from_raw(found.gid()))?;
+            set_thread_uid(Uid::from_raw(found.uid()))?;
+            Ok(())
+        };
+        give_up().map_err(|error| DiskError::io("act as the owner of", root, error))?;
+    }
+    check(root, birth_dir)
+}
+
+fn look_at(dir: &Path) -> Result<Option<Metadata>, DiskError> {
+    if !exists(dir)? {
+        return Ok(None);
+    }
+    let found = std::fs::metadata(dir).map_err(|error| DiskError::io("look at", dir, error))?;
+    Ok(Some(found))
+}
+
+/// Refuses what has any of these bits in its mode.
+pub(super) fn refuse_open_to_others(
+    path: &Path,
+    bits: u32,
+    wanted: &'static str,
+) -> Result<(), DiskError> {
+    let metadata =
+        std::fs::metadata(path).map_err(|error| DiskError::io("look at", path, error))?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & bits == 0 {
+        return Ok(());
+    }
+    Err(DiskError::Exposed { path: path.to_owned(), mode, wanted })
+}
+
+/// A user's name, or its number where it has none.
+fn name_of(user: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
+    });
+    named.unwrap_or_else(|| user.to_string())
+}

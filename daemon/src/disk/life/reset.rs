@@ -1,0 +1,102 @@
+//! `quorate reset --cluster NAME-or-ID`: the plain way to begin anew on a host. Clears marker and data.
+//!
+//! Invariant: the marker goes last, so a reset that was killed half-way leaves a host that is still not fresh. Only with the rights of
+//! the data's owner (`owner`).
+
+use super::data_dir::read_life;
+use super::lock::lock;
+use super::{founding_file, marker, owner, reached};
+use crate::disk::error::DiskError;
+use crate::disk::files::sync_directory;
+use crate::disk::presence::exists;
+use quorate_proto::{ClusterName, GenesisId};
+use std::path::Path;
+
+/// Why nothing was cleared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ResetError {
+    /// The operator named another cluster than this host is in.
+    #[error(
+        "this host is in {ours}, not in `{wanted}`: nothing was cleared. If you mean this host, run `quorate reset --cluster {name}`"
+    )]
+    OtherCluster {
+        /// What the operator wrote.
+        wanted: String,
+        /// Name and id of this host's cluster.
+        ours: String,
+        /// For the command.
+        name: String,
+    },
+    /// The daemon runs, or the disk refuses.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// Clears the data directory and the marker, if `wanted` is the cluster's name or id. Says what was cleared.
+///
+/// # Errors
+/// When a daemon holds the directory or `wanted` is not this host's cluster.
+pub(crate) fn reset(
+    root: &Path,
+    birth_dir: &Path,
+    configured: &ClusterName,
+    wanted: &str,
+) -> Result<String, ResetError> {
+    owner::check(root, birth_dir)?;
+    let lock = if exists(root)? { Some(lock(root)?) } else { None };
+    let life = root.join("life");
+    let has_life = exists(&life)?;
+    let identity = if has_life {
+        read_life(root, configured.as_str()).ok().map(|(identity, _)| identity)
+    } else {
+        None
+    };
+    let cluster = identity.as_ref().map_or(configured, |identity| &identity.cluster).clone();
+    let known = identity
+        .and_then(|identity| founding_file::read(&life, &identity).ok())
+        .and_then(|founding| founding.known_genesis())
+        .or_else(|| marker::read(birth_dir, &cluster).ok().flatten());
+    check_named(&cluster, known, wanted)?;
+    let mut cleared = Vec::new();
+    for directory in [root.join("life.new"), life] {
+        if exists(&directory)? {
+            std::fs::remove_dir_all(&directory)
+                .map_err(|error| DiskError::io("remove", &directory, error))?;
+            cleared.push(directory.display().to_string());
+        }
+    }
+    if lock.is_some() {
+        sync_directory(root).map_err(|error| DiskError::io("sync", root, error))?;
+    }
+    for file in [reached::path(birth_dir, &cluster), marker::path(birth_dir, &cluster)] {
+        if exists(&file)? {
+            std::fs::remove_file(&file)
+                .and_then(|()| sync_directory(birth_dir))
+                .map_err(|error| DiskError::io("remove", &file, error))?;
+            cleared.push(file.display().to_string());
+        }
+    }
+    Ok(match cleared.as_slice() {
+        [] => "nothing to clear: this host has neither data nor a marker".into(),
+        paths => format!(
+            "cleared {}; the next start is a new disk: `systemctl start quorate`",
+            paths.join(" and ")
+        ),
+    })
+}
+
+fn check_named(
+    cluster: &ClusterName,
+    known: Option<GenesisId>,
+    wanted: &str,
+) -> Result<(), ResetError> {
+    let by_id = known.is_some_and(|genesis| GenesisId::parse(wanted) == Some(genesis));
+    if wanted == cluster.as_str() || by_id {
+        return Ok(());
+    }
+    let ours = known.map_or_else(
+        || format!("cluster `{cluster}`"),
+        |genesis| format!("cluster `{cluster}` ({genesis})"),
+    );
+    Err(ResetError::OtherCluster { wanted: wanted.into(), ours, name: cluster.to_string() })
+}

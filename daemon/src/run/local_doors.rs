@@ -1,0 +1,59 @@
+//! The doors of this host at a start and at a stop: opened before anything is said, served on threads of their own, and closed once
+//! their clients have the last answers.
+
+use super::error::StartError;
+use crate::api;
+use crate::config::Config;
+use crate::doors::Doors;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// How long the clients of the doors may take their last answers at a stop.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// Opens the doors on the threads that will serve them.
+pub(super) async fn open_doors(
+    config: &Config,
+    threads: &Handle,
+) -> Result<(api::UnixDoor, Option<TcpListener>), StartError> {
+    let unix = {
+        let _there = threads.enter();
+        api::open_unix(&config.client.socket)
+            .map_err(|error| StartError::Door(error.to_string()))?
+    };
+    let Some(address) = config.client.tcp else { return Ok((unix, None)) };
+    let opened = threads.spawn(async move { api::open_tcp(address).await }).await;
+    let opened = opened.map_err(|error| StartError::Door(error.to_string()))?;
+    let tcp = opened.map_err(|error| StartError::Door(error.to_string()))?;
+    Ok((unix, Some(tcp)))
+}
+
+/// Everybody who comes to a door is served on its threads. `names` are this host's.
+pub(super) fn serve_doors(
+    unix: api::UnixDoor,
+    tcp: Option<TcpListener>,
+    doors: &Doors,
+    names: [&str; 2],
+    threads: &Handle,
+) -> Vec<JoinHandle<()>> {
+    let unix = threads.spawn(api::serve_unix(unix, doors.clone()));
+    let tcp = tcp.map(|listener| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        threads.spawn(api::serve_tcp(listener, doors.clone(), names))
+    });
+    [Some(unix), tcp].into_iter().flatten().collect()
+}
+
+/// Waits until the clients of the doors have the answers that are being given, not for long.
+pub(super) async fn close_doors(mut open: Vec<JoinHandle<()>>) {
+    let answered = async {
+        for door in &mut open {
+            // A door that panicked has nobody to answer.
+            let _ = door.await;
+        }
+    };
+    let _ = tokio::time::timeout(LAST_ANSWERS, answered).await;
+    open.iter().for_each(JoinHandle::abort);
+}

@@ -1,0 +1,88 @@
+//! `quorate run`: reads the configuration, makes the threads, runs the daemon until it ends, and says with which exit code. Beside it,
+//! `quorate farewell`.
+//!
+//! Invariant: whatever ends a daemon by itself is told to the journal and noted for `quorate why`, before the process ends.
+
+mod channels;
+mod error;
+mod farewell;
+mod identity;
+pub(crate) mod last_error;
+mod late_address;
+mod local_doors;
+mod reload;
+mod start;
+
+pub(crate) use farewell::farewell;
+
+use crate::cli::RunOptions;
+use crate::config::{Config, Environment};
+use crate::journal;
+use crate::shell::ended::Ended;
+use reload::Reload;
+use start::serve;
+use std::process::ExitCode;
+
+/// The exit code of a daemon that must not be started again before somebody has done what it says; all else that fails has 1.
+/// None of those to which systemd gives names of its own (systemd.exec(5)); `quorate.service` knows it.
+const OPERATOR: u8 = 10;
+
+/// Runs the daemon.
+pub(crate) fn run(options: &RunOptions) -> ExitCode {
+    let environment = Environment::of_process();
+    let config = match Config::load(&options.config, options.host.as_deref(), &environment) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error),
+    };
+    if let Err(error) = journal::start(&config.log) {
+        return refuse(&error);
+    }
+    for note in config.without_effect() {
+        tracing::warn!("{note}");
+    }
+    let socket = config.client.socket.clone();
+    // One thread for loop and network, so that a frame goes through without waking anybody; the doors have their
+    // own, so that no client's answer, however large, delays a heartbeat.
+    let inner = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let doors = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("doors")
+        .enable_all()
+        .build();
+    let ended = match (inner, doors) {
+        (Ok(inner), Ok(doors)) => {
+            // As a task: what wakes the future of `block_on` itself costs the runtime one more look at its sockets.
+            let reload = Reload::new(config.clone(), options.host.clone(), environment.clone());
+            let serving = serve(config, environment, reload, doors.handle().clone());
+            let serving = inner.spawn(serving);
+            let ended = inner.block_on(serving).unwrap_or_else(|panic| {
+                std::panic::resume_unwind(panic.into_panic());
+            });
+            doors.shutdown_background();
+            ended
+        }
+        (Err(error), _) | (_, Err(error)) => return refuse(&error),
+    };
+    match ended {
+        Ok(Ended::Stopped) => {
+            journal::flush();
+            last_error::forget(&socket);
+            ExitCode::SUCCESS
+        }
+        Ok(Ended::Halted { reason, again }) => {
+            last_error::note(&socket, &reason);
+            let code = refuse(&format_args!("halted: {reason}"));
+            if again { code } else { ExitCode::from(OPERATOR) }
+        }
+        Err(error) => {
+            last_error::note(&socket, &error.to_string());
+            let code = refuse(&error);
+            if error.needs_operator() { ExitCode::from(OPERATOR) } else { code }
+        }
+    }
+}
+
+fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
+    journal::last_words(&error.to_string());
+    ExitCode::FAILURE
+}

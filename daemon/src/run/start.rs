@@ -1,0 +1,149 @@
+//! What a start opens, in the order in which it can fail without harm, and the end of it all.
+//!
+//! The data directory comes first (it says who we are, and locks), then the socket for people, then the network.
+//! READY is said once the daemon serves locally; being quorate is another matter.
+
+use super::channels::channels;
+use super::error::StartError;
+use super::identity::{
+    draw_nonce, hello, node_config, note_name, running_note, say_where, transport_config,
+};
+use super::local_doors::{close_doors, open_doors, serve_doors};
+use super::reload::Reload;
+use super::{last_error, late_address};
+use crate::api;
+use crate::clock::{self, Started};
+use crate::config::{Config, Environment};
+use crate::disk::{self, Completed, DataDir, SnapshotKeeper, Writer};
+use crate::doors::crowds::Crowds;
+use crate::doors::feed::{EventRing, Feed};
+use crate::doors::{Closing, Doors, SharedLinks, TurnedAway};
+use crate::shell::ended::Ended;
+use crate::shell::executor::{Executor, Means};
+use crate::shell::own_slot::OwnHost;
+use crate::shell::service::Service;
+use crate::shell::turns::{Loop, Sources};
+use quorate_meta::Meta;
+use quorate_node::{Boot, Node, Output, RecoveredLog, Status};
+use quorate_proto::{FoundingState, GenesisId};
+use quorate_transport::Transport;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+/// Opens all, runs the loop until the node has stopped, and closes all again. The doors are served on `threads`.
+pub(super) async fn serve(
+    config: Config,
+    environment: Environment,
+    reload: Reload,
+    threads: Handle,
+) -> Result<Ended, StartError> {
+    // First of all: from here on a SIGHUP ends nothing.
+    reload.spawn()?;
+    let OpenedDisk { dir, founding, marker, recovered } = open_disk(&config)?;
+    late_address::wait_for(config.listen, &config.client.socket).await;
+    let (unix, tcp) = open_doors(&config, &threads).await?;
+    let channels = channels()?;
+    let note = running_note(&config);
+    let boot_nonce = draw_nonce(&dir, &note)?;
+    let genesis = founding.known_genesis().or(marker);
+    let hello = hello(&config, &dir, boot_nonce, founding.known_genesis());
+    let binding = transport_config(&config, dir.identity().key_seed);
+    let transport = Transport::bind(binding, hello.clone(), channels.transport)?;
+    say_where(&transport, &environment);
+    let writer = Writer::spawn(&dir, recovered.log, report_to(channels.disk))?;
+    let snapshots = Arc::new(SnapshotKeeper::spawn(&dir)?);
+    let names = [environment.hostname.as_str(), config.host.name.as_str()];
+    let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
+    let (feed, events) = (Feed::new(clock::wall_unix_ms()), EventRing::new());
+    let crowds = Crowds::default();
+    let means = Means {
+        transport: transport.clone(),
+        hello,
+        writer,
+        snapshots,
+        results: channels.results,
+        feed: feed.clone(),
+        events: events.clone(),
+        seeds: config.seeds.clone(),
+        own,
+        genesis,
+        crowds: crowds.clone(),
+    };
+    let log = recovered.group.map(log_of);
+    let boot = Boot { config: node_config(&config, &dir, boot_nonce), founding, marker, log };
+    let (node, first) = Node::start(clock::now(), clock::wall_unix_ms(), boot);
+    let (show, status) = watch::channel(Arc::new(node.status(clock::now())));
+    threads.spawn(note_name(status.clone(), dir.known_name()));
+    let (keep_open, closing) = Closing::new();
+    let doors = Doors {
+        calls: channels.calls,
+        status,
+        feed,
+        events,
+        keyspace: config.client.keyspace_on_tcp,
+        unix: false,
+        started: Started::now(clock::now()),
+        turned_away: TurnedAway::of(&transport),
+        places: [config.data_dir.clone(), disk::snapshots_of(&dir)],
+        closing,
+        links: SharedLinks::default(),
+        crowds,
+        body_patience: api::BODY_PATIENCE,
+    };
+    let open = serve_doors(unix, tcp, &doors, names, &threads);
+    last_error::forget(&config.client.socket);
+    let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
+    drop(keep_open);
+    tokio::join!(transport.close("stopping"), close_doors(open));
+    if ended == Ended::Stopped {
+        // The goodbye is said. Where this fails it is said once more, which does no harm.
+        let _ = std::fs::remove_file(&note);
+    }
+    Ok(ended)
+}
+
+/// What the data directory held.
+struct OpenedDisk {
+    dir: DataDir,
+    founding: FoundingState,
+    marker: Option<GenesisId>,
+    recovered: disk::Recovered<Meta>,
+}
+
+fn open_disk(config: &Config) -> Result<OpenedDisk, StartError> {
+    let opened = disk::open(&config.data_dir, &config.birth_dir, &config.cluster)?;
+    opened.dir.check_name(&config.host.name)?;
+    let restore =
+        |pieces: disk::Pieces<'_>| Meta::restore(pieces).map_err(|error| error.to_string());
+    let recovered = disk::recover(&opened.dir, &opened.founding, restore)?;
+    for note in &recovered.notes {
+        tracing::warn!("{note}");
+    }
+    let (instance, generation) = (opened.dir.identity().instance, opened.dir.generation());
+    let generation = generation.get();
+    tracing::info!(%instance, generation, fresh = opened.fresh, "data directory opened");
+    Ok(OpenedDisk { dir: opened.dir, founding: opened.founding, marker: opened.marker, recovered })
+}
+
+fn report_to(disk: mpsc::UnboundedSender<Completed>) -> Box<dyn Fn(Completed) + Send> {
+    Box::new(move |completed| _ = disk.send(completed))
+}
+
+/// A replica as the disk has it, for the node.
+fn log_of(group: disk::RecoveredGroup<Meta>) -> RecoveredLog {
+    let disk::RecoveredGroup { hard_state, snapshot, entries, reset } = group;
+    RecoveredLog { hard_state, snapshot, entries, reset }
+}
+
+async fn run_loop(
+    node: Node,
+    first: Vec<Output>,
+    executor: Executor,
+    show: watch::Sender<Arc<Status>>,
+    sources: Sources,
+) -> Ended {
+    let service = Service::new();
+    service.ready();
+    Loop::new(node, executor, service, show).run(first, sources).await
+}

@@ -1,0 +1,276 @@
+//! Carries out what a node asks for: disk, transport, replies, feeds. The order of one turn's outputs is kept
+//! for the disk and for each peer; everything slow happens in a task that answers with an input.
+
+use super::askers::Askers;
+use super::bulk::Bulk;
+use super::ended::Ended;
+use super::large_reads::LargeReads;
+use super::own_slot::OwnHost;
+use super::resolve;
+use crate::clock::{self, wall_unix_ms};
+use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
+use crate::doors::crowds::Crowds;
+use crate::doors::feed::{EventRing, Feed};
+use crate::doors::{PingFailure, Pings};
+use crate::journal::NOTICE;
+use crate::links::line::LinkLine;
+use crate::links::ping;
+use bytes::Bytes;
+use quorate_meta::Meta;
+use quorate_node::{Event, ForwardFailure, Input, Node, Output, Status};
+use quorate_proto::{
+    ForwardAnswer, ForwardRequest, GenesisId, GroupId, HealthEpoch, Hello, Instance, Message as _,
+    Moment, SnapshotMetadata,
+};
+use quorate_transport::{RequestFailure, Transport, TransportEvent};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Carries out what the node asks for.
+pub(crate) struct Executor {
+    means: Means,
+    genesis: GenesisId,
+    pub(crate) askers: Askers,
+    large_reads: LargeReads,
+}
+
+/// What a [`Executor`] works with.
+pub(crate) struct Means {
+    pub(crate) transport: Transport,
+    pub(crate) hello: Hello,
+    pub(crate) writer: Writer,
+    pub(crate) snapshots: Arc<SnapshotKeeper>,
+    pub(crate) results: mpsc::Sender<Input>,
+    pub(crate) feed: Feed,
+    pub(crate) events: EventRing,
+    pub(crate) seeds: Vec<String>,
+    pub(crate) own: OwnHost,
+    pub(crate) genesis: Option<GenesisId>,
+    pub(crate) crowds: Crowds,
+}
+
+impl Executor {
+    pub(crate) fn new(means: Means) -> Self {
+        let large_reads = LargeReads::new(&means.crowds);
+        Self {
+            genesis: means.genesis.unwrap_or_default(),
+            means,
+            askers: Askers::default(),
+            large_reads,
+        }
+    }
+
+    /// Carries out one turn's outputs. Something when the loop must end.
+    pub(crate) fn execute(&mut self, out: &mut Vec<Output>) -> Option<Ended> {
+        let mut ended = None;
+        for output in out.drain(..) {
+            match output {
+                Output::Stopped => ended = Some(Ended::Stopped),
+                Output::Halt { reason, again } => return Some(Ended::Halted { reason, again }),
+                output => self.execute_one(output),
+            }
+        }
+        ended
+    }
+
+    fn execute_one(&mut self, output: Output) {
+        match output {
+            Output::Persist { number, write } => self.means.writer.submit(number, write),
+            Output::Send { to, address, frame } => self.means.transport.send(to, address, frame),
+            Output::SendDatagram { to, address, bytes } => {
+                self.means.transport.send_datagram(to, address, bytes);
+            }
+            Output::Dial { address } => self.means.transport.dial(address),
+            Output::IsThere { address } => self.means.transport.is_there(address),
+            Output::ResolveSeeds => self.resolve_seeds(),
+            Output::Ban { instance, reason } => {
+                tracing::warn!(%instance, %reason, "instance banned");
+                self.means.transport.ban(instance);
+            }
+            Output::RefuseKey { instance, key, reason } => {
+                tracing::warn!(%instance, %reason, "key refused");
+                self.means.transport.refuse_key(instance, key);
+            }
+            Output::TurnAway { instance, number } => {
+                self.means.transport.turn_away(instance, number);
+            }
+            Output::KnowsGenesis(genesis) => self.knows(genesis),
+            Output::Forward { ticket, to, address, deadline, request } => {
+                self.forward(ticket, to, address, deadline, &request);
+            }
+            Output::Withdraw { ticket } => self.askers.withdraw(ticket),
+            Output::ForwardReply { ticket, answer } => {
+                self.askers.answer(ticket, answer.encode_to_vec().into());
+            }
+            Output::Read(read) => {
+                if let Some(waiting) = self.askers.take(read.asker()) {
+                    self.large_reads.start(read, waiting);
+                }
+            }
+            Output::Reply { ticket, reply } => self.askers.reply(ticket, reply),
+            Output::TakeSnapshot { group, metadata, image } => {
+                self.take_snapshot(group, metadata, &image);
+            }
+            Output::SendSnapshot { group, to, address, message } => {
+                self.snapshots().send(group, to, address, message);
+            }
+            Output::DropSnapshot { file } => {
+                let keeper = Arc::clone(&self.means.snapshots);
+                tokio::task::spawn_blocking(move || keeper.arrivals.discard(file));
+            }
+            Output::Health { view, delta, quorate } => {
+                self.means.feed.publish(view, delta, quorate)
+            }
+            Output::Event(event) => {
+                journal(&event);
+                self.means.events.push(event);
+            }
+            Output::Founded(founded) => {
+                let genesis = founded.record.genesis_id();
+                tracing::info!(target: NOTICE, cluster_id = %genesis, "the founding record is durable here");
+            }
+            Output::Stopped | Output::Halt { .. } => {}
+        }
+    }
+
+    fn knows(&mut self, genesis: GenesisId) {
+        self.genesis = genesis;
+        self.means.hello.genesis = Some(genesis);
+        self.means.transport.set_hello(self.means.hello.clone());
+    }
+
+    fn resolve_seeds(&self) {
+        tokio::spawn(resolve::resolve_seeds(
+            self.means.seeds.clone(),
+            self.means.own.clone(),
+            self.means.results.clone(),
+        ));
+    }
+
+    fn forward(
+        &mut self,
+        ticket: u64,
+        to: Instance,
+        address: SocketAddr,
+        deadline: Moment,
+        request: &ForwardRequest,
+    ) {
+        let bytes: Bytes = request.encode_to_vec().into();
+        let asked = self.means.transport.request(to, address, bytes, clock::until(deadline));
+        let results = self.means.results.clone();
+        let task = tokio::spawn(async move {
+            let answer = match asked.await {
+                Ok(bytes) => ForwardAnswer::decode(bytes).map_err(|_| ForwardFailure::Lost),
+                Err(RequestFailure::NotSent) => Err(ForwardFailure::NotSent),
+                Err(RequestFailure::Lost) => Err(ForwardFailure::Lost),
+            };
+            let _ = results.send(Input::ForwardAnswered { ticket, answer }).await;
+        });
+        self.askers.asks(ticket, task.abort_handle());
+    }
+
+    fn take_snapshot(&self, group: GroupId, metadata: SnapshotMetadata, image: &Meta) {
+        let results = self.means.results.clone();
+        let taken = metadata.clone();
+        self.means.snapshots.store(SnapshotJob {
+            genesis: self.genesis,
+            group,
+            metadata,
+            chunks: Box::new(image.chunks()),
+            done: Box::new(move |outcome| {
+                let input = match outcome {
+                    Ok(()) => Input::SnapshotTaken { group, metadata: taken },
+                    Err(error) => {
+                        tracing::warn!(%error, "no snapshot was written");
+                        Input::SnapshotNotTaken { group }
+                    }
+                };
+                // The loop may be behind; the snapshot's own thread has time to wait for it.
+                let _ = results.blocking_send(input);
+            }),
+        });
+    }
+
+    fn snapshots(&self) -> Bulk {
+        Bulk {
+            genesis: self.genesis,
+            transport: self.means.transport.clone(),
+            keeper: Arc::clone(&self.means.snapshots),
+            results: self.means.results.clone(),
+        }
+    }
+
+    /// Turns what the transport says into an input; slow things become tasks that give one later.
+    pub(crate) fn arrived(&mut self, event: TransportEvent, node: &Node) -> Option<Input> {
+        Some(match event {
+            TransportEvent::SessionUp(session) => Input::SessionUp(session),
+            TransportEvent::Twice(session) => Input::Twice(session),
+            TransportEvent::SessionDown { instance, number, end } => {
+                Input::SessionDown { instance, number, end }
+            }
+            TransportEvent::DialFailed { address, failure } => {
+                Input::DialFailed { address, failure }
+            }
+            TransportEvent::Frame { from, lane, bytes } => Input::Frame { from, lane, bytes },
+            TransportEvent::Datagram { from, bytes } => Input::Datagram { from, bytes },
+            TransportEvent::Undelivered { to } => Input::Undelivered { to },
+            TransportEvent::Farewell { instance, generation, boot_nonce, key } => {
+                Input::Farewell { instance, generation, boot_nonce, key }
+            }
+            TransportEvent::Request { from, bytes, answer } => {
+                // A request that cannot be decoded is dropped: its channel closes, the origin hears `Lost`.
+                let request = ForwardRequest::open(bytes)?;
+                let ticket = self.askers.expect_answer(answer);
+                Input::Forwarded { from, ticket, request }
+            }
+            TransportEvent::Snapshot { from, key, arrival } => {
+                if node.takes_snapshot_of(from, key) {
+                    self.snapshots().receive(from, arrival);
+                } else {
+                    tracing::debug!(%from, "a snapshot was refused: its sender does not lead here");
+                }
+                return None;
+            }
+        })
+    }
+
+    /// Measures round trips to a named node, through its transport and its loop.
+    pub(crate) fn ping(
+        &self,
+        status: Arc<Status>,
+        name: &str,
+        count: u32,
+        reply: oneshot::Sender<Result<Pings, PingFailure>>,
+    ) {
+        let transport = self.means.transport.clone();
+        match ping::target(&status, name) {
+            Err(failure) => drop(reply.send(Err(failure))),
+            Ok(target) => drop(tokio::spawn(async move {
+                let _ = reply.send(Ok(ping::ping(transport, &status, target, count).await));
+            })),
+        }
+    }
+
+    /// The links to all peers.
+    pub(crate) fn links(&self, status: &Status, interfaces: Option<u16>) -> Vec<LinkLine> {
+        crate::links::report::lines(
+            status,
+            &self.means.transport.links(),
+            interfaces,
+            wall_unix_ms(),
+        )
+    }
+}
+
+/// A line of the journal: the sentence for people, and in fields what it is about, for programs that read the journal as JSON.
+fn journal(event: &Event) {
+    let (kind, about) = (event.kind(), event.about());
+    let host = about.host.as_ref().map(|(_, name)| name.as_str());
+    let epoch = about.epoch.map(HealthEpoch::get);
+    if event.warning() {
+        tracing::warn!(kind, host, term = about.term, epoch, code = about.code, "{event}");
+    } else {
+        tracing::info!(target: NOTICE, kind, host, term = about.term, epoch, code = about.code, "{event}");
+    }
+}
