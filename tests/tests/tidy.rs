@@ -1,6 +1,6 @@
 //! Rules about the source that a machine can hold: who may use whom, what a file looks like, which words stay out.
 //!
-//! Every rule holds for every file. One alone has a list of exceptions, which may only shrink: `circles`. A failure names file, line and remedy.
+//! Every rule holds for every file, without exceptions. A failure names file, line and remedy.
 
 mod tidy {
     pub(crate) mod circles;
