@@ -1,7 +1,7 @@
 //! The outbox by itself: order, superseding, bounds, expiry, loss of the connection.
 
 use bytes::Bytes;
-use quorate_proto::{Frame, FrameKind, Generation, Lane, Moment, Supersede, limits};
+use quorate_proto::{Frame, FrameKind, Generation, GroupId, Lane, Moment, Supersede, limits};
 use quorate_transport::outbox::{
     AGE_LIMIT, CONTROL_FRAMES, FRAME_OVERHEAD, LOG_BYTES, Outbox, PeerStart,
 };

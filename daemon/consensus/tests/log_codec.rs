@@ -5,7 +5,7 @@ use quorate_consensus::log_codec::fold::{FoldError, LogFold};
 use quorate_consensus::log_codec::{
     Chain, Contents, Corruption, HEAD, SegmentHead, encode_batch, read_last, read_sealed,
 };
-use quorate_proto::{Entry, HardState};
+use quorate_proto::{Entry, GroupId, HardState};
 
 const SIZE: usize = 4096;
 
@@ -43,9 +43,19 @@ struct Segment {
 
 fn segment() -> Segment {
     let batches = [
-        vec![(0, LogRecord::Reset { index: 1, term: 1 }), (0, hard_state(1, 0, 1))],
-        vec![(0, entries(2, 4, 2)), (0, hard_state(2, 5, 3)), (3, entries(8, 8, 1))],
-        vec![(0, entries(5, 5, 2)), (0, LogRecord::Compacted { index: 2, term: 2 })],
+        vec![
+            (GroupId::META, LogRecord::Reset { index: 1, term: 1 }),
+            (GroupId::META, hard_state(1, 0, 1)),
+        ],
+        vec![
+            (GroupId::META, entries(2, 4, 2)),
+            (GroupId::META, hard_state(2, 5, 3)),
+            (GroupId::new(3), entries(8, 8, 1)),
+        ],
+        vec![
+            (GroupId::META, entries(5, 5, 2)),
+            (GroupId::META, LogRecord::Compacted { index: 2, term: 2 }),
+        ],
     ];
     let head = head(1);
     let mut chain = head.chain();
@@ -146,16 +156,16 @@ fn writes_in_flight_that_arrive_in_any_order_are_a_torn_tail() {
     let head = head(1);
     let mut chain = head.chain();
     let mut bytes = head.encode().to_vec();
-    encode_batch(&mut chain, HEAD as u64, &[(0, hard_state(1, 0, 1))], &mut bytes);
+    encode_batch(&mut chain, HEAD as u64, &[(GroupId::META, hard_state(1, 0, 1))], &mut bytes);
     let synced = chain.offset();
     for index in 2..5 {
-        encode_batch(&mut chain, synced, &[(0, entries(index, index, 1))], &mut bytes);
+        encode_batch(&mut chain, synced, &[(GroupId::META, entries(index, index, 1))], &mut bytes);
     }
     bytes.resize(SIZE, 0);
     bytes[synced as usize + 40] ^= 1;
     let contents = read_last(&head, &bytes).expect("none of the three was synced");
     assert_eq!(contents.end.offset(), synced);
-    assert_eq!(contents.records, [(0, hard_state(1, 0, 1))]);
+    assert_eq!(contents.records, [(GroupId::META, hard_state(1, 0, 1))]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use quorate_consensus::{
     Committed, ProposeError, RaftRole, Recovered, Replica, ReplicaConfig, ReplicaOutput, StartError,
 };
 use quorate_proto::ConfChangeKind::{AddLearner, AddVoter, Remove};
-use quorate_proto::{HardState, Message as _, MessageKind, RaftMessage};
+use quorate_proto::{GroupId, HardState, Message as _, MessageKind, RaftMessage};
 use world::{World, changes, id, ids};
 
 fn trio(seed: u64) -> World {

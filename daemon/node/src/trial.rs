@@ -12,9 +12,9 @@ use quorate_meta::Meta;
 use quorate_proto::{
     Admitted, Ballot, ClusterName, Digest, Envelope, EnvelopeBody, ForwardAnswer, ForwardRequest,
     Founded, FounderVoter, FoundingProof, FoundingRecord, FoundingState, Generation, GenesisId,
-    HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse, Lane, Moment, NodeKey, NodeName,
-    NotLeader, Ping, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest, Session,
-    forward_answer, forward_request, kv_request, kv_response, raft_id,
+    GroupId, HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse, Lane, Moment, NodeKey,
+    NodeName, NotLeader, Ping, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest,
+    Session, forward_answer, forward_request, kv_request, kv_response, raft_id,
 };
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -99,7 +99,7 @@ fn files(said: &[Output]) -> Vec<String> {
         Output::Persist { write: Write::Snapshot { file, .. }, .. } => {
             vec![format!("counts {file}")]
         }
-        Output::Persist { write: Write::Log(records), .. } => {
+        Output::Persist { write: Write::Log { records, .. }, .. } => {
             let begins = records.iter().filter_map(|record| match record {
                 LogRecord::Reset { index, .. } => Some(format!("the log begins at {index}")),
                 _ => None,

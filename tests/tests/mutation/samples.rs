@@ -463,7 +463,7 @@ impl Word for SnapshotAnnouncement {
     const BOUND: Bound = RaftMessage::BOUND;
 
     fn samples() -> Vec<(String, Self)> {
-        let announced = |(name, message)| (name, Self { message, bytes: 1 << 30 });
+        let announced = |(name, message)| (name, Self { message, bytes: 1 << 30, group: 0 });
         RaftMessage::samples().into_iter().map(announced).collect()
     }
 }

@@ -13,8 +13,8 @@ use quorate_consensus::{
     ReplicaStatus,
 };
 use quorate_proto::{
-    ConfChange, ConfChangeKind, ConfChangeSet, ConfState, Message as _, RaftId, RaftMessage,
-    SnapshotMetadata,
+    ConfChange, ConfChangeKind, ConfChangeSet, ConfState, GroupId, Message as _, RaftId,
+    RaftMessage, SnapshotMetadata,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

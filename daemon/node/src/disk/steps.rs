@@ -72,6 +72,10 @@ mod tests {
         LogRecord::Reset { index, term: 1 }
     }
 
+    fn appended(indexes: &[u64]) -> DiskStep {
+        DiskStep::Append(indexes.iter().map(|index| (GroupId::META, reset(*index))).collect())
+    }
+
     fn log(number: u64, indexes: &[u64]) -> (u64, Write) {
         (
             number,
@@ -95,10 +99,7 @@ mod tests {
     #[test]
     fn neighbouring_log_writes_are_one_step_and_told_behind_it() {
         let steps = disk_steps([log(1, &[1, 2]), log(2, &[]), log(3, &[3])]);
-        assert_eq!(
-            steps,
-            [DiskStep::Append(vec![reset(1), reset(2), reset(3)]), DiskStep::Tell(3)]
-        );
+        assert_eq!(steps, [appended(&[1, 2, 3]), DiskStep::Tell(3)]);
         assert_eq!(disk_steps([log(4, &[])]), [DiskStep::Tell(4)]);
         assert_eq!(disk_steps([]), []);
     }
@@ -106,15 +107,16 @@ mod tests {
     #[test]
     fn a_received_snapshot_counts_behind_what_was_written_before_it_and_ahead_of_what_comes() {
         let metadata = SnapshotMetadata { index: 9, term: 2, ..SnapshotMetadata::default() };
-        let snapshot = Write::Snapshot { file: 5, metadata: Box::new(metadata.clone()) };
+        let group = GroupId::new(3);
+        let snapshot = Write::Snapshot { group, file: 5, metadata: Box::new(metadata.clone()) };
         assert_eq!(
             disk_steps([log(1, &[1]), (2, snapshot), log(3, &[9])]),
             [
-                DiskStep::Append(vec![reset(1)]),
+                appended(&[1]),
                 DiskStep::Tell(1),
-                DiskStep::Snapshot(5, metadata),
+                DiskStep::Snapshot { group, file: 5, metadata },
                 DiskStep::Tell(2),
-                DiskStep::Append(vec![reset(9)]),
+                appended(&[9]),
                 DiskStep::Tell(3),
             ]
         );
@@ -134,12 +136,12 @@ mod tests {
         assert_eq!(
             steps,
             [
-                DiskStep::Append(vec![reset(1)]),
+                appended(&[1]),
                 DiskStep::Tell(1),
                 DiskStep::Founding(state.clone()),
                 DiskStep::Marker(genesis),
                 DiskStep::Tell(2),
-                DiskStep::Append(vec![reset(2)]),
+                appended(&[2]),
                 DiskStep::Tell(3),
                 DiskStep::Founding(state.clone()),
                 DiskStep::Tell(4),

@@ -54,13 +54,18 @@ fn room() -> (Disk, Turn) {
 }
 
 fn write() -> Write {
-    Write::Log(Vec::new())
+    Write::Log { group: GroupId::META, records: Vec::new() }
 }
 
 #[test]
 fn what_is_durable_is_told_to_its_owners_in_order_and_once() {
     let (mut disk, mut turn) = room();
-    for owner in [Owner::Log(7), Owner::Nobody, Owner::Founding(3), Owner::Log(8)] {
+    for owner in [
+        Owner::Log(GroupId::META, 7),
+        Owner::Nobody,
+        Owner::Founding(3),
+        Owner::Log(GroupId::META, 8),
+    ] {
         disk.write(&mut turn, owner, write());
     }
     let numbers = turn.out.iter().map(|output| match output {
@@ -69,9 +74,12 @@ fn what_is_durable_is_told_to_its_owners_in_order_and_once() {
     });
     assert_eq!(numbers.collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert_eq!(disk.written(&turn, 0), []);
-    assert_eq!(disk.written(&turn, 3), [Owner::Log(7), Owner::Nobody, Owner::Founding(3)]);
+    assert_eq!(
+        disk.written(&turn, 3),
+        [Owner::Log(GroupId::META, 7), Owner::Nobody, Owner::Founding(3)]
+    );
     assert_eq!(disk.written(&turn, 3), [], "once");
-    assert_eq!(disk.written(&turn, 9), [Owner::Log(8)]);
+    assert_eq!(disk.written(&turn, 9), [Owner::Log(GroupId::META, 8)]);
 }
 
 #[test]

@@ -6,9 +6,9 @@ use crate::trial::{
     PATIENCE, Trial, forwards, key, life, not_leader, put_request, raft_said, reply, withdrawn,
 };
 use quorate_proto::{
-    EnvelopeBody, ForwardAnswer, Generation, HealthEpoch, HealthUpdate, HealthView, KvRequest,
-    KvResponse, Lane, MessageKind, Ping, PutResponse, RaftMessage, RangeRequest, RefusalCode,
-    SnapshotMetadata, Waited, forward_answer, kv_request, kv_response, raft_id,
+    EnvelopeBody, ForwardAnswer, Generation, GroupId, HealthEpoch, HealthUpdate, HealthView,
+    KvRequest, KvResponse, Lane, MessageKind, Ping, PutResponse, RaftMessage, RangeRequest,
+    RefusalCode, SnapshotMetadata, Waited, forward_answer, kv_request, kv_response, raft_id,
 };
 use std::time::Duration;
 
@@ -198,7 +198,13 @@ fn a_proposal_that_a_snapshot_may_have_passed_over_is_not_asked_again() {
     };
     let message = trial.raft_from(2, message);
     let image = Box::new(trial.later_state(50));
-    let mut out = trial.turn([Input::SnapshotReceived { from: life(2), message, image, file: 1 }]);
+    let mut out = trial.turn([Input::SnapshotReceived {
+        group: GroupId::META,
+        from: life(2),
+        message,
+        image,
+        file: 1,
+    }]);
     for _ in 0..5 {
         out.extend(trial.durable());
         out.extend(trial.pass(Duration::from_millis(100)));
