@@ -1,6 +1,6 @@
 //! Rules about the source that a machine can hold: who may use whom, what a file looks like, which words stay out.
 //!
-//! Every rule holds for every file. One alone has a list of exceptions, which may only shrink: `circles`. A failure names file, line and remedy.
+//! Every rule holds for every file, without exceptions. A failure names file, line and remedy.
 
 mod tidy {
     pub(crate) mod circles;
@@ -73,4 +73,9 @@ fn every_mutation_still_fits_the_code() {
 #[test]
 fn no_room_of_the_node_is_open_to_the_others() {
     fail_if_any(&tidy::rooms::open_rooms(&Tree::read()));
+}
+
+#[test]
+fn no_room_of_the_node_knows_the_node() {
+    fail_if_any(&tidy::rooms::rooms_that_know_the_node(&Tree::read()));
 }

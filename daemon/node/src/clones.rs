@@ -5,7 +5,7 @@
 //! address, for each start of either has a generation and a nonce of its own. So a copy that says the same address as the original
 //! is not known any more when it restarts. Nodes that met one first each, the other first, would go on so, and the life would
 //! vote twice: the leader's choice settles it. Invariant: only what this node saw counts here, and what the leader it believes
-//! listens to; what others tell are words (`warnings.rs`). Bounded; when it is full, the life whose copy came longest ago is forgotten.
+//! listens to; what others tell are words (`warnings/mod.rs`). Bounded; when it is full, the life whose copy came longest ago is forgotten.
 
 use crate::names::{self, is_at};
 use quorate_proto::{Choice, Instance, Member, Moment, Session};

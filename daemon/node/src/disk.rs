@@ -1,5 +1,5 @@
 //! The node's disk: which writes are under way, for whom, and what is wrong with it: full, silent, or slow. All nodes are told
-//! (`warnings.rs`).
+//! (`warnings/mod.rs`).
 //!
 //! A leader whose disk is silent can commit nothing that it may apply, and one whose disk is full refuses what the others could
 //! keep, so both hand leadership over; a node whose disk stays silent ends, since nothing that it says can be kept. The watch runs while anything is to be written: before

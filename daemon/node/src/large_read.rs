@@ -51,16 +51,20 @@ impl LargeRead {
     /// The answer. The work grows with the keyspace.
     #[must_use]
     pub fn answer(&self) -> Answered {
-        let answer = match self.state.reads_too_much(&self.request) {
-            true => Err(KvError::AnswerTooLarge),
-            false => self.state.read(&self.request),
-        };
         // Alike whoever asked: what fits must not hang on which node leads.
-        let answer = answer.map_err(kv_refusal).and_then(|response| {
+        let answer = self.read().map_err(kv_refusal).and_then(|response| {
             let fits = response.encoded_len() <= limits::RANGE_ANSWER;
             fits.then_some(response).ok_or_else(|| too_large(false))
         });
         self.wrap(answer)
+    }
+
+    /// What the state says, unless that alone takes more memory than any answer may.
+    pub(crate) fn read(&self) -> Result<KvResponse, KvError> {
+        if self.state.reads_too_much(&self.request) {
+            return Err(KvError::AnswerTooLarge);
+        }
+        self.state.read(&self.request)
     }
 
     /// The answer where other reads have all the places, or had them until the deadline.

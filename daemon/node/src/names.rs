@@ -5,7 +5,7 @@
 //! the holder is a voter that is gone, its disk may come back, and its vote with it: then the name is kept for it for some
 //! minutes. A name without a vote moves at once.
 //!
-//! Knows nothing of how an asker is answered, nor of how all nodes are told of it (`warnings.rs`). Bounded by the members.
+//! Knows nothing of how an asker is answered, nor of how all nodes are told of it (`warnings/mod.rs`). Bounded by the members.
 
 use quorate_proto::{
     Address, Admit, HealthView, Instance, Member, MemberState, Moment, Role, WarningKind,

@@ -37,8 +37,7 @@ use crate::duties::admission::Admission;
 use crate::duties::damping::Damping;
 use crate::event::{Input, Output};
 use crate::evidence::Evidence;
-use crate::groups::snapshots::Arrived;
-use crate::groups::{EarlyFrames, Group};
+use crate::groups::{Arrived, EarlyFrames, Group};
 use crate::handover::Handover;
 use crate::health::Health;
 use crate::join::Join;
@@ -378,7 +377,7 @@ impl Node {
         self.stop_serving_if_deposed();
         self.catch_up_with_view();
         self.publish_health();
-        self.requests.watch_quota(&sight!(self), &mut self.turn);
+        self.requests.quota_mut().watch(&sight!(self), &mut self.turn);
         self.continue_stop();
         self.turn.out.extend(self.requests.left_asks().map(|ticket| Output::Withdraw { ticket }));
     }

@@ -5,51 +5,21 @@ use super::modules::{Edges, Modules};
 use super::source::Tree;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Circles that still stand, each with the directory and the files in it. This list may only shrink.
-const STANDING: &[(&str, &[&str])] = &[];
-
-/// Circles that are not on the list, and entries of the list that are not as they say.
+/// All circles, each with the shortest way round.
 pub(crate) fn circles(tree: &Tree) -> Vec<String> {
-    let mut standing: Vec<BTreeSet<String>> = Vec::new();
-    for (directory, files) in STANDING {
-        standing.push(files.iter().map(|file| format!("{directory}{file}")).collect());
-    }
     let mut complaints = Vec::new();
     let is_root = |path: &str| path.ends_with("/src/lib.rs") || path.ends_with("/src/main.rs");
     for root in tree.shipped().filter(|file| is_root(&file.path)) {
         let modules = Modules::of(tree, &root.path);
         let edges = modules.edges();
-        for circle in circles_of(&modules, &edges) {
-            let at = standing.iter().position(|listed| !listed.is_disjoint(&circle));
-            let listed = at.map(|at| standing.swap_remove(at)).unwrap_or_default();
-            complaints.extend(complain_of(&circle, &listed, &edges));
-        }
-    }
-    complaints.extend(standing.iter().map(off_the_list));
-    complaints
-}
-
-/// What is new in a circle, and what is out of it, beside what the list says of it.
-fn complain_of(circle: &BTreeSet<String>, listed: &BTreeSet<String>, edges: &Edges) -> Vec<String> {
-    let new: BTreeSet<String> = circle.difference(listed).cloned().collect();
-    let out: BTreeSet<String> = listed.difference(circle).cloned().collect();
-    let mut complaints = Vec::new();
-    if !new.is_empty() {
-        let way = written_out(&new, circle, edges);
-        complaints.push(format!(
-            "{way}; move what makes the circle to the file where it belongs by its meaning, or to a small one of its own"
-        ));
-    }
-    if !out.is_empty() {
-        complaints.push(off_the_list(&out));
+        complaints.extend(circles_of(&modules, &edges).iter().map(|circle| {
+            let way = written_out(circle, &edges);
+            format!(
+                "{way}; move what makes the circle to the file where it belongs by its meaning, or to a small one of its own"
+            )
+        }));
     }
     complaints
-}
-
-fn off_the_list(files: &BTreeSet<String>) -> String {
-    let files: Vec<&str> = files.iter().map(String::as_str).collect();
-    let files = files.join(", ");
-    format!("{files}: not in a circle any more; off the list in tests/tests/tidy/circles.rs")
 }
 
 /// The circles of one crate. A door and its private parts are one room: its parts may look back at it, but not at each other in a
@@ -106,9 +76,9 @@ fn reached<'a>(from: &str, files: &'a BTreeSet<String>, edges: &Edges) -> BTreeS
     found
 }
 
-/// The shortest way round through one of these files of a circle, with a name for each step.
-fn written_out(through: &BTreeSet<String>, circle: &BTreeSet<String>, edges: &Edges) -> String {
-    let way = through.iter().filter_map(|file| way_back(file, circle, edges)).min_by_key(Vec::len);
+/// The shortest way round a circle, with a name for each step.
+fn written_out(circle: &BTreeSet<String>, edges: &Edges) -> String {
+    let way = circle.iter().filter_map(|file| way_back(file, circle, edges)).min_by_key(Vec::len);
     let way = way.expect("a circle leads back to each of its files");
     let names: Vec<String> = way
         .windows(2)
@@ -158,7 +128,7 @@ mod tests {
         let modules = Modules::of(&tree, "c/src/lib.rs");
         let edges = modules.edges();
         let circles = circles_of(&modules, &edges);
-        let written = circles.iter().map(|circle| written_out(circle, circle, &edges));
+        let written = circles.iter().map(|circle| written_out(circle, &edges));
         written.map(|circle| circle.replace("c/src/", "")).collect()
     }
 
@@ -192,20 +162,5 @@ mod tests {
             ("pub struct A; pub struct Shown(crate::y::Y);", "use crate::x::X; pub struct Y;");
         let circle = found(&[lib, door, ("x/a.rs", a), ("x/b.rs", ""), ("y.rs", y)]);
         assert_eq!(circle.len(), 1, "{circle:?}");
-    }
-    #[test]
-    fn what_joins_a_circle_that_stands_is_told_and_what_has_left_it_must_go_off_the_list() {
-        let set = |files: &[&str]| files.iter().map(|file| (*file).to_owned()).collect();
-        let mut edges = Edges::new();
-        for (from, to) in [("a", "b"), ("b", "a"), ("b", "c"), ("c", "a")] {
-            let names = edges.entry(from.to_owned()).or_default();
-            names.entry(to.to_owned()).or_default().insert(to.to_uppercase());
-        }
-        let circle: BTreeSet<String> = set(&["a", "b", "c"]);
-        assert!(complain_of(&circle, &circle, &edges).is_empty());
-        let told = complain_of(&circle, &set(&["a", "b", "d"]), &edges);
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told[0].starts_with("c -> a -> b -> c (because of `A`, `B`, `C`)"), "{told:?}");
-        assert!(told[1].starts_with("d: not in a circle any more"), "{told:?}");
     }
 }

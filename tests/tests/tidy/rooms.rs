@@ -1,11 +1,15 @@
-//! The rooms of `daemon/node`: what is a field of `Node` keeps its own fields to itself.
+//! The rooms of `daemon/node`: what is a field of `Node` keeps its own fields to itself, and knows nothing of `Node`.
 //!
 //! The time and the wishes of a turn, and the configuration, are no rooms: they are there for all.
 
+use super::modules::Modules;
 use super::source::{File, Tree};
 use std::collections::BTreeMap;
 
+const ROOT: &str = "daemon/node/src/lib.rs";
 const NODE: &str = "daemon/node/src/node.rs";
+/// What belongs to `Node` beside its own file.
+const WIRING: &str = "daemon/node/src/node/";
 const FOR_ALL: [&str; 2] = ["Turn", "NodeConfig"];
 
 /// Rooms with a field that a file outside of their directory could reach, and rooms that are no type of this crate and no core.
@@ -33,6 +37,34 @@ pub(crate) fn open_rooms(tree: &Tree) -> Vec<String> {
                 room.file.complain(*line, &what)
             }));
         }
+    }
+    complaints
+}
+
+/// Rooms that know `Node`, and parts of it that stand among the rooms. What is for tests only may do both.
+pub(crate) fn rooms_that_know_the_node(tree: &Tree) -> Vec<String> {
+    let modules = Modules::of(tree, ROOT);
+    let (edges, shipped) = (modules.edges(), modules.files());
+    let is_wiring = |path: &str| path == NODE || path.starts_with(WIRING);
+    let mut complaints = Vec::new();
+    for room in tree.files.iter().filter(|file| shipped.contains(file.path.as_str())) {
+        if is_wiring(&room.path) {
+            continue;
+        }
+        for (number, line) in room.text.lines().enumerate() {
+            if line.strip_prefix("impl Node").is_some_and(|rest| rest.starts_with([' ', '{'])) {
+                let what = format!("`impl Node` is wiring; it belongs into {NODE} or {WIRING}");
+                complaints.push(room.complain(number + 1, &what));
+            }
+        }
+        let known = edges.get(&room.path).into_iter().flatten().filter(|(to, _)| is_wiring(to));
+        complaints.extend(known.map(|(to, names)| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let (path, names) = (&room.path, names.join("`, `"));
+            format!(
+                "{path}: a room that knows `{names}` of {to}; let it look at `Sight` and say `News`"
+            )
+        }));
     }
     complaints
 }
@@ -70,4 +102,42 @@ fn structs<'a>(files: &[&'a File]) -> BTreeMap<&'a str, Struct<'a>> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_knows_the_node_is_told_unless_it_is_its_wiring_or_a_test() {
+        let file = |(path, text): (&str, &str)| File {
+            path: format!("daemon/node/src/{path}"),
+            text: text.to_owned(),
+        };
+        let tree = Tree {
+            files: [
+                ("lib.rs", "mod a; mod b; mod c; mod d; mod node; #[cfg(test)] mod trial; pub use node::Node;"),
+                ("node.rs", "mod pings; pub struct Node(crate::a::A);\nimpl Node {}"),
+                ("node/pings.rs", "use super::Node;\nimpl Node {}"),
+                ("a.rs", "pub struct A;\nimpl NodeName {}\n#[cfg(test)] mod tests { use crate::Node; }"),
+                ("b.rs", "use crate::Node;"),
+                ("c.rs", "fn f(_: &crate::node::pings::Riders) {}"),
+                ("d.rs", "\nimpl Node {}"),
+                ("trial.rs", "use crate::node::Node;\nimpl Node {}"),
+            ]
+            .map(file)
+            .into(),
+        };
+        let told = rooms_that_know_the_node(&tree);
+        let told: Vec<&str> =
+            told.iter().filter_map(|it| it.split_once("; ")).map(|it| it.0).collect();
+        assert_eq!(
+            told,
+            [
+                "daemon/node/src/b.rs: a room that knows `Node` of daemon/node/src/node.rs",
+                "daemon/node/src/c.rs: a room that knows `Riders` of daemon/node/src/node/pings.rs",
+                "daemon/node/src/d.rs:2: `impl Node` is wiring",
+            ]
+        );
+    }
 }

@@ -4,9 +4,10 @@
 //! applied in the turn in which they appear.
 
 mod early;
-pub(crate) mod snapshots;
+mod snapshots;
 
 pub(crate) use early::EarlyFrames;
+pub(crate) use snapshots::Arrived;
 
 use crate::boot::NodeConfig;
 use crate::event::Output;

@@ -2,8 +2,7 @@
 
 use crate::disk::Owner;
 use crate::event::{Output, Write};
-use crate::groups::snapshots::Arrived;
-use crate::groups::{Group, Ways};
+use crate::groups::{Arrived, Group, Ways};
 use crate::node::Node;
 use crate::sight::sight;
 use crate::timers::Timer;

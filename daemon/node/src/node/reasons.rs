@@ -48,7 +48,7 @@ impl Node {
         let is_copied = |life| self.warnings.runs_twice_somewhere(self.turn.now, life);
         reasons.extend(self.relay.cut_link_reasons(self.sight(), now, is_copied));
         reasons.extend(self.own_disk_reasons());
-        reasons.extend(self.requests.quota_reason());
+        reasons.extend(self.requests.quota().reason());
         reasons.extend(self.crowd_reasons(now));
         reasons.extend(self.copies.reasons(&self.sight(), now));
         without_what_is_explained(&mut reasons);

@@ -87,7 +87,7 @@ impl Node {
             bounds: self
                 .requests
                 .bounds()
-                .chain(self.requests.byte_bounds(self.group.as_ref()))
+                .chain(self.requests.quota().bounds(self.group.as_ref()))
                 .collect(),
         }
     }

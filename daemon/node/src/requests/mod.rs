@@ -17,7 +17,7 @@ use quorate_proto::{
 
 pub(crate) mod forwarding;
 pub(crate) mod large_reads;
-pub(crate) mod quota;
+mod quota;
 mod refusals;
 mod request;
 pub(crate) mod serve;

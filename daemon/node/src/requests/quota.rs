@@ -5,7 +5,6 @@
 //! replica sees the bound reached in its own state and says so; it ends with its cause.
 
 use crate::groups::Group;
-use crate::requests::Requests;
 use crate::sight::Sight;
 use crate::status::Bound;
 use crate::told::Event;
@@ -32,45 +31,42 @@ impl Default for Quota {
     }
 }
 
-impl Requests {
+impl Quota {
     /// Refuses what the leader need not propose.
-    pub(super) fn check_write(
-        &mut self,
-        sight: &Sight<'_>,
-        request: &KvRequest,
-    ) -> Result<(), KvError> {
+    pub(super) fn check(&mut self, sight: &Sight<'_>, request: &KvRequest) -> Result<(), KvError> {
         let Some(group) = sight.group else { return Ok(()) };
         group.meta().check(request)?;
         if group.meta().writes_and_reads_too_much(request) {
             return Err(KvError::WriteReadsTooMuch);
         }
-        if group.meta().keyspace_bytes() >= self.quota.limit && Meta::puts(request) {
-            self.quota.refused += 1;
+        if group.meta().keyspace_bytes() >= self.limit && Meta::puts(request) {
+            self.refused += 1;
             return Err(KvError::NoSpace);
         }
         Ok(())
     }
 
     /// Tells when the bound is reached, and when there is some room again: who deletes and puts at the bound is not told of each.
-    pub(crate) fn watch_quota(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+    pub(crate) fn watch(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
         let bytes = sight.group.map_or(0, |group| group.meta().keyspace_bytes());
-        let Quota { limit, full: told, .. } = self.quota;
-        let full = bytes >= if told.is_some() { limit / 16 * 15 } else { limit };
-        if full == self.quota.full.is_some() {
+        let told = self.full.is_some();
+        let full = bytes >= if told { self.limit / 16 * 15 } else { self.limit };
+        if full == told {
             return;
         }
-        self.quota.full = full.then_some(turn.now);
+        self.full = full.then_some(turn.now);
         turn.event(Event::KeyspaceFull(full));
     }
 
-    pub(crate) fn quota_reason(&self) -> Option<Reason> {
-        let limit = self.quota.limit / 1024 / 1024;
-        self.quota.full.map(|since| Reason::of(&MemberCause::KeyspaceFull { limit }, since))
+    /// Why nothing is put.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        let limit = self.limit / 1024 / 1024;
+        self.full.map(|since| Reason::of(&MemberCause::KeyspaceFull { limit }, since))
     }
 
     /// How many bytes the replica's state takes of those that it may; nothing on a node that is no replica.
-    pub(crate) fn byte_bounds(&self, group: Option<&Group>) -> impl Iterator<Item = Bound> {
-        let Quota { limit, refused, .. } = self.quota;
+    pub(crate) fn bounds(&self, group: Option<&Group>) -> impl Iterator<Item = Bound> {
+        let Self { limit, refused, .. } = *self;
         group.into_iter().flat_map(move |group| {
             let history = group.meta().history_bytes();
             [

@@ -54,7 +54,7 @@ impl Requests {
     }
 
     fn serve_write(&mut self, sight: &Sight<'_>, turn: &mut Turn, id: u64, kv: KvRequest) {
-        if let Err(error) = self.check_write(sight, &kv) {
+        if let Err(error) = self.quota.check(sight, &kv) {
             let outcome = forward_answer::Outcome::Refused(kv_refusal(error));
             self.finish_with(sight, turn, id, outcome);
         } else if sight.disk.is_full() {

@@ -67,6 +67,16 @@ impl Requests {
         }
     }
 
+    /// How many bytes the keyspace takes of those that it may.
+    pub(crate) fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// The same, to watch it.
+    pub(crate) fn quota_mut(&mut self) -> &mut Quota {
+        &mut self.quota
+    }
+
     /// Something has happened that may let waiting requests go on: they are looked at in the settle.
     pub(crate) fn look_again(&mut self) {
         self.due = true;
