@@ -95,3 +95,27 @@ impl foca::BroadcastHandler<SwimId> for CardShelf {
         Ok(self.receive(card))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_card_of_each_node_is_news_once_and_an_older_one_never() {
+        let number = |number: u8| Instance::from_bytes([number; 16]);
+        let card = |of: u8, generation: u64, version: u64| Card {
+            instance: number(of),
+            generation: Generation::new(generation),
+            version,
+            ..Card::default()
+        };
+        let shelf = CardShelf::new(number(1));
+        let news = |card: Card| shelf.receive(card).is_some();
+        assert!(news(card(2, 1, 1)) && news(card(2, 1, 2)) && news(card(3, 1, 1)));
+        assert!(!news(card(2, 1, 2)) && !news(card(2, 1, 1)), "known already");
+        assert!(!news(card(1, 9, 9)) && !news(Card::default()), "its own, and nobody's");
+        assert_eq!(shelf.take_unseen(), [card(2, 1, 2), card(3, 1, 1)]);
+        assert!(news(card(2, 2, 0)), "a later start begins anew");
+        assert_eq!(shelf.take_unseen(), [card(2, 2, 0)]);
+    }
+}

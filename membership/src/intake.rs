@@ -66,7 +66,6 @@ impl Detector {
         self.carry_out(now, effects, out);
         for card in self.swim.take_cards() {
             self.learn_card(now, &card);
-            out.push(DetectorOutput::Card(card));
         }
         calm
     }

@@ -59,7 +59,7 @@ pub use kv::{
 pub use kv_error::KvError;
 pub use lane::{Frame, FrameKind, Lane, Supersede};
 pub use moment::Moment;
-pub use order::{HealthEpoch, Index, Revision, Term};
+pub use order::{HealthEpoch, Revision};
 pub use ping::{CopyFault, CopyNotice, Ping, Pong, Relayed, RelayedAcknowledgement};
 pub use prost::Message;
 pub use raft::{

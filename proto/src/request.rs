@@ -142,9 +142,7 @@ pub struct Admitted {
 /// The answer to a [`ForwardRequest`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ForwardAnswer {
-    /// Term of the answering node.
-    #[prost(uint64, tag = "1")]
-    pub term: u64,
+    // Tag 1 was the term of the answering node; where it counts, the outcome has it.
     /// What came of it.
     #[prost(oneof = "forward_answer::Outcome", tags = "2, 3, 4, 5, 6")]
     pub outcome: Option<forward_answer::Outcome>,

@@ -62,7 +62,6 @@ impl Node {
                     self.send_control(to, FrameKind::Detector, subject, body);
                 }
                 DetectorOutput::Verdict(opinion) => self.verdict_changed(&opinion),
-                DetectorOutput::Card(_) => {}
                 DetectorOutput::IsThere { address } => {
                     self.turn.out.push(Output::IsThere { address })
                 }

@@ -95,7 +95,7 @@ impl Trial {
         let leader = Some(life(2));
         let admitted = Admitted { founded: None, epoch: HealthEpoch::new(1), leader };
         let outcome = Some(forward_answer::Outcome::Admitted(admitted));
-        let answer = Ok(ForwardAnswer { term, outcome });
+        let answer = Ok(ForwardAnswer { outcome });
         trial.turn([Input::ForwardAnswered { ticket: trial.asked_in, answer }]);
         trial.hears_leader(2, term);
         trial
@@ -295,7 +295,7 @@ pub(crate) fn put_request(name: &str) -> KvRequest {
 pub(crate) fn not_leader(leader: u8, term: u64) -> ForwardAnswer {
     let (leader, address) = (Some(life(leader)), Some(address(leader).into()));
     let outcome = forward_answer::Outcome::NotLeader(NotLeader { leader, term, address });
-    ForwardAnswer { term, outcome: Some(outcome) }
+    ForwardAnswer { outcome: Some(outcome) }
 }
 
 /// What was asked of other nodes: of whom, under which ticket.

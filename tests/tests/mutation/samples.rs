@@ -239,7 +239,6 @@ fn ping_and_pong() -> (Ping, Pong) {
         epoch: HealthEpoch::new(10),
         update: Some(update()),
         applied,
-        state_hash,
         asks: true,
         unheard: true,
         copies: vec![CopyNotice {
@@ -379,10 +378,6 @@ impl Word for Card {
             version: 4,
             name: "n2".to_owned(),
             address: wire_address(2),
-            genesis: Some(genesis()),
-            epoch: HealthEpoch::new(10),
-            software: "0.1.0".to_owned(),
-            labels: labels(),
         };
         vec![("full".to_owned(), full)]
     }
@@ -438,7 +433,7 @@ impl Word for ForwardAnswer {
             ("refused", forward_answer::Outcome::Refused(refusal)),
         ]
         .into_iter()
-        .map(|(name, outcome)| (name.to_owned(), Self { term: 3, outcome: Some(outcome) }))
+        .map(|(name, outcome)| (name.to_owned(), Self { outcome: Some(outcome) }))
         .collect()
     }
 }

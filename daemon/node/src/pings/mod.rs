@@ -153,10 +153,6 @@ impl Node {
     }
 
     pub(crate) fn ping(&self, update: Option<HealthUpdate>) -> Ping {
-        let (applied, state_hash) = self
-            .group
-            .as_ref()
-            .map_or((0, 0), |group| (group.meta().applied(), group.meta().state_hash()));
         Ping {
             number: self.push.round,
             genesis: self.genesis.unwrap_or_default(),
@@ -164,8 +160,7 @@ impl Node {
             leader: self.leadership.leader().map(|leader| leader.instance),
             epoch: self.health.view().epoch,
             update,
-            applied,
-            state_hash,
+            applied: self.group.as_ref().map_or(0, |group| group.meta().applied()),
             asks: false,
             unheard: false,
             copies: Vec::new(),

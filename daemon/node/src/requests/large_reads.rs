@@ -21,7 +21,6 @@ pub struct LargeRead {
     state: Meta,
     request: KvRequest,
     header: ResponseHeader,
-    term: u64,
     /// Until when the answer is wanted.
     pub deadline: Moment,
 }
@@ -84,7 +83,7 @@ impl LargeRead {
                     Ok(response) => forward_answer::Outcome::Kv(response),
                     Err(refusal) => forward_answer::Outcome::Refused(refusal),
                 };
-                Answered::Node(ForwardAnswer { term: self.term, outcome: Some(outcome) })
+                Answered::Node(ForwardAnswer { outcome: Some(outcome) })
             }
         }
     }
@@ -104,8 +103,8 @@ impl Node {
             Origin::Forwarded(ticket) | Origin::Relayed(ticket) => Asker::Node(ticket),
             Origin::Own(_) => return None,
         };
-        let (header, term) = (self.header(), self.own_term());
-        Some(Box::new(LargeRead { asker, state, request, header, term, deadline }))
+        let header = self.header();
+        Some(Box::new(LargeRead { asker, state, request, header, deadline }))
     }
 }
 

@@ -221,7 +221,7 @@ impl Node {
                     answer => answer.unwrap_or_else(forward_answer::Outcome::Refused),
                 };
                 if let Origin::Own(_) = origin {
-                    let answer = ForwardAnswer { term: self.own_term(), outcome: Some(outcome) };
+                    let answer = ForwardAnswer { outcome: Some(outcome) };
                     self.admission_answered(ticket, &Ok(answer));
                 } else {
                     self.forward_reply(ticket, outcome);
@@ -249,10 +249,7 @@ impl Node {
     }
 
     pub(crate) fn forward_reply(&mut self, ticket: u64, outcome: forward_answer::Outcome) {
-        let term = self.own_term();
-        self.turn.out.push(Output::ForwardReply {
-            ticket,
-            answer: ForwardAnswer { term, outcome: Some(outcome) },
-        });
+        let answer = ForwardAnswer { outcome: Some(outcome) };
+        self.turn.out.push(Output::ForwardReply { ticket, answer });
     }
 }
