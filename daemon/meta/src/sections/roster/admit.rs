@@ -103,7 +103,7 @@ impl Roster {
             }
         }
         let step = draft.finish();
-        let delta = self.take(step);
+        let delta = self.apply_step(step);
         Ok((self.epoch(), delta))
     }
 

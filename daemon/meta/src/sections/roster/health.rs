@@ -41,7 +41,7 @@ impl Roster {
             draft.put(member);
         }
         let step = draft.finish();
-        self.take(step)
+        self.apply_step(step)
     }
 
     /// Applies what the leader proposes. The outer `None` says that the proposal was made on another epoch.
@@ -61,7 +61,7 @@ impl Roster {
             draft.put(changed);
         }
         let step = draft.finish();
-        Some(self.take(step))
+        Some(self.apply_step(step))
     }
 
     /// Lets every member's role follow raft's configuration. Without a time (raft's own entry that ends a joint
@@ -77,7 +77,7 @@ impl Roster {
             }
         }
         let step = draft.finish();
-        self.take(step)
+        self.apply_step(step)
     }
 
     /// Whether this disk life is over.

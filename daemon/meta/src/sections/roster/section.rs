@@ -160,7 +160,7 @@ impl Roster {
         }
         let (instance, name) = (member.instance, member.name.clone());
         members.push(member);
-        self.know(instance, name);
+        self.index(instance, name);
         Ok(())
     }
 
@@ -172,7 +172,7 @@ impl Roster {
         if self.tombstones.len() >= TOMBSTONES {
             return Err(content("too many tombstones"));
         }
-        self.bury(Instance::from_bytes(bytes), Tombstone { name, epoch });
+        self.add_tombstone(Instance::from_bytes(bytes), Tombstone { name, epoch });
         Ok(())
     }
 
@@ -182,7 +182,7 @@ impl Roster {
         if last.is_some_and(|last| delta.epoch.get() != last.wrapping_add(1)) {
             return Err(content("differences of health out of order"));
         }
-        self.remember(Arc::new(delta));
+        self.push_delta(Arc::new(delta));
         Ok(())
     }
 }
