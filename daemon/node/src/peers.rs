@@ -44,7 +44,7 @@ struct Start {
 
 /// What a session is worth.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Comer {
+pub(crate) enum StartVerdict {
     /// The start that is known, or a first one.
     Itself,
     /// A later start than the one that is known: what that one had in memory only is gone.
@@ -66,7 +66,7 @@ const MAX_HINTS: usize = 8;
 
 impl Peers {
     /// Who comes, by its start. The first copy that is met stays; GENESIS rules 4 and 19.
-    pub(crate) fn judge(&mut self, session: &Session) -> Comer {
+    pub(crate) fn judge(&mut self, session: &Session) -> StartVerdict {
         if self.starts.len() >= MAX_STARTS && !self.starts.contains_key(&session.instance) {
             self.starts.clear();
         }
@@ -77,13 +77,13 @@ impl Peers {
             *first = came;
         }
         if came.generation < first.generation {
-            return Comer::Outdated;
+            return StartVerdict::Outdated;
         }
         // Each start raises the generation: two nonces of one generation are two copies of one disk.
         if came.boot_nonce != first.boot_nonce {
-            return Comer::Clone;
+            return StartVerdict::Clone;
         }
-        if restarted { Comer::Restarted } else { Comer::Itself }
+        if restarted { StartVerdict::Restarted } else { StartVerdict::Itself }
     }
 
     /// Whether this is the newest start of an instance that came here.

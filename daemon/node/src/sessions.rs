@@ -6,7 +6,7 @@
 use crate::event::Output;
 use crate::names::is_at;
 use crate::node::Node;
-use crate::peers::Comer;
+use crate::peers::StartVerdict;
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{Choice, Generation, Goodbye, Instance, NodeKey, Session, SessionEnd, Verdict};
 use std::time::Duration;
@@ -48,18 +48,18 @@ impl Node {
             return self.turn_away(&session);
         }
         match self.peers.judge(&session) {
-            Comer::Itself => {}
-            Comer::Restarted => {
+            StartVerdict::Itself => {}
+            StartVerdict::Restarted => {
                 self.undelivered(instance);
                 self.whereabouts.forget(instance);
                 self.leader_restarted(instance, session.generation);
             }
-            Comer::Outdated if known => return,
-            Comer::Outdated => {
+            StartVerdict::Outdated if known => return,
+            StartVerdict::Outdated => {
                 self.came_from_the_past(&session);
                 return self.turn_away(&session);
             }
-            Comer::Clone => {
+            StartVerdict::Clone => {
                 self.came_twice(&session);
                 if self.genesis.is_some() {
                     return self.turn_away(&session);
