@@ -40,9 +40,9 @@ pub use dissent::{
 };
 pub use envelope::{Envelope, EnvelopeBody, EnvelopeError, RaftFrame};
 pub use founding::{
-    Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists, Founded,
-    FounderVoter, FoundingMessage, FoundingProof, FoundingRecord, FoundingState, Nack, Prepare,
-    Promise, ProofVote, StateError, founding_message,
+    Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists,
+    FounderVoter, FoundingCertificate, FoundingMessage, FoundingProof, FoundingRecord,
+    FoundingState, Nack, Prepare, Promise, ProofVote, StateError, founding_message,
 };
 pub use hash::{Digest, founders_digest, raft_id, sha256, short_hash};
 pub use health::{

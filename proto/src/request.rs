@@ -130,7 +130,7 @@ pub struct Refusal {
 pub struct Admitted {
     /// The founding record and proof, for the node to keep.
     #[prost(message, optional, tag = "1")]
-    pub founded: Option<crate::Founded>,
+    pub founded: Option<crate::FoundingCertificate>,
     /// The epoch that shows it.
     #[prost(message, required, tag = "2")]
     pub epoch: HealthEpoch,

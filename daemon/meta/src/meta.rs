@@ -17,8 +17,9 @@ use crate::state_hash::StateHash;
 use crate::{KeyChange, Space, section};
 use bytes::Bytes;
 use quorate_proto::{
-    Command, CommandBody, ConfState, Founded, GenesisId, HealthDelta, HealthEpoch, HealthUpdate,
-    HealthView, Instance, KvError, KvRequest, KvResponse, Member, Message as _, RaftId, Revision,
+    Command, CommandBody, ConfState, FoundingCertificate, GenesisId, HealthDelta, HealthEpoch,
+    HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member, Message as _,
+    RaftId, Revision,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub struct Meta {
 impl Meta {
     /// The state that every founder starts from; a function of the founding record alone.
     #[must_use]
-    pub fn genesis(founded: &Founded) -> Self {
+    pub fn genesis(founded: &FoundingCertificate) -> Self {
         let mut meta = Self::empty();
         meta.applied = GENESIS_INDEX;
         meta.carry_out(|sections| &mut sections.roster, Change::Founded(founded));
@@ -330,7 +331,7 @@ impl Meta {
 
     /// The founding record and its proof.
     #[must_use]
-    pub fn founded(&self) -> Option<&Founded> {
+    pub fn founded(&self) -> Option<&FoundingCertificate> {
         self.sections.roster.founded()
     }
 

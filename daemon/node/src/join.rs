@@ -9,7 +9,7 @@ use crate::requests::{Origin, Work};
 use crate::timers::Timer;
 use quorate_membership::FoundingInput;
 use quorate_proto::{
-    Admit, Admitted, ForwardRequest, Founded, GenesisId, HealthEpoch, Instance, Moment,
+    Admit, Admitted, ForwardRequest, FoundingCertificate, GenesisId, HealthEpoch, Instance, Moment,
     RefusalCode, Session, forward_request, limits,
 };
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Join {
 
 impl Node {
     /// Founding is over for this life: the record is durable.
-    pub(crate) fn founded(&mut self, founded: Founded) {
+    pub(crate) fn founded(&mut self, founded: FoundingCertificate) {
         self.peers.learn_record(&founded.record);
         let genesis = founded.record.genesis_id();
         self.turn.out.push(Output::KnowsGenesis(genesis));

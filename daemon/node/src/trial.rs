@@ -10,10 +10,10 @@ use quorate_membership::Mode;
 use quorate_meta::Meta;
 use quorate_proto::{
     Admitted, Ballot, ClusterName, Digest, Envelope, EnvelopeBody, ForwardAnswer, ForwardRequest,
-    Founded, FounderVoter, FoundingProof, FoundingRecord, FoundingState, Generation, GenesisId,
-    HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse, Lane, Moment, NodeKey, NodeName,
-    NotLeader, Ping, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest, Session,
-    forward_answer, forward_request, kv_request, kv_response, raft_id,
+    FounderVoter, FoundingCertificate, FoundingProof, FoundingRecord, FoundingState, Generation,
+    GenesisId, HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse, Lane, Moment, NodeKey,
+    NodeName, NotLeader, Ping, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest,
+    Session, forward_answer, forward_request, kv_request, kv_response, raft_id,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn cluster() -> ClusterName {
     ClusterName::new("trial").expect("a valid name")
 }
 
-fn founded(voters: u8) -> Founded {
+fn founded(voters: u8) -> FoundingCertificate {
     let ballot = Ballot { round: 1, instance: life(1) };
     let voter = |number: u8| FounderVoter {
         slot: u32::from(number - 1),
@@ -54,14 +54,17 @@ fn founded(voters: u8) -> Founded {
         slots: u32::from(voters),
     };
     let vote = |number: u8| ProofVote { slot: u32::from(number - 1), instance: life(number) };
-    Founded { record, proof: FoundingProof { ballot, votes: (1..=voters).map(vote).collect() } }
+    FoundingCertificate {
+        record,
+        proof: FoundingProof { ballot, votes: (1..=voters).map(vote).collect() },
+    }
 }
 
 /// The node under trial.
 pub(crate) struct Trial {
     pub(crate) node: Node,
     pub(crate) now: Moment,
-    founded: Founded,
+    founded: FoundingCertificate,
     clients: u64,
     /// The newest write that was asked for.
     written: u64,

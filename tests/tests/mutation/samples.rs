@@ -7,10 +7,10 @@ use quorate_proto::{
     Address, Admit, Admitted, Ballot, Card, Choice, CompactionRequest, Compare, ConfState,
     ConfirmAnswer, ConfirmAsk, CopyFault, CopyNotice, DeleteRangeRequest, DetectorMessage, Digest,
     Dissent, Entry, EntryKind, Envelope, EnvelopeBody, Exists, ForwardAnswer, ForwardRequest,
-    Founded, FounderVoter, FoundingMessage, FoundingProof, FoundingRecord, Generation, GenesisId,
-    HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Hello, Instance, KeyValue,
-    KvRequest, KvResponse, Label, LifeAnswer, LifeProbe, Member, MessageKind, Nack, NodeKey,
-    NotLeader, Ping, Pong, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest,
+    FounderVoter, FoundingCertificate, FoundingMessage, FoundingProof, FoundingRecord, Generation,
+    GenesisId, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Hello, Instance,
+    KeyValue, KvRequest, KvResponse, Label, LifeAnswer, LifeProbe, Member, MessageKind, Nack,
+    NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest,
     RangeResponse, Refusal, Relayed, RelayedAcknowledgement, RequestOp, ResponseHeader,
     SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport, WaitEpoch, Waited, Warning,
     WarningKind, Warnings, compare, detector_message, forward_answer, forward_request,
@@ -80,7 +80,7 @@ fn update() -> HealthUpdate {
     HealthUpdate { full: Some(view), deltas: vec![delta] }
 }
 
-pub(crate) fn founded() -> Founded {
+pub(crate) fn founded() -> FoundingCertificate {
     let voter = |number: u8| FounderVoter {
         slot: u32::from(number - 1),
         instance: life(number),
@@ -97,7 +97,10 @@ pub(crate) fn founded() -> Founded {
         slots: 3,
     };
     let vote = |number: u8| ProofVote { slot: u32::from(number - 1), instance: life(number) };
-    Founded { record, proof: FoundingProof { ballot, votes: [1, 2, 3].map(vote).to_vec() } }
+    FoundingCertificate {
+        record,
+        proof: FoundingProof { ballot, votes: [1, 2, 3].map(vote).to_vec() },
+    }
 }
 
 fn kv(request: kv_request::Request) -> KvRequest {

@@ -62,14 +62,14 @@ mod tests {
     use crate::snapshot::record;
     use crate::{KeyChange, KeyRange, Meta, Space, Watch, WatchOptions};
     use bytes::Bytes;
-    use quorate_proto::{Founded, KvRequest, RangeRequest, kv_request, kv_response};
+    use quorate_proto::{FoundingCertificate, KvRequest, RangeRequest, kv_request, kv_response};
 
     fn say(meta: &mut Meta, word: &str) -> Vec<KeyChange> {
         meta.carry_out(|sections| &mut sections.trial, word).1
     }
 
     fn born() -> Meta {
-        Meta::genesis(&Founded::default())
+        Meta::genesis(&FoundingCertificate::default())
     }
 
     fn keys(meta: &Meta) -> i64 {

@@ -19,8 +19,9 @@ use quorate_consensus::{
 };
 use quorate_meta::Meta;
 use quorate_proto::{
-    ConfChangeSet, Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, Instance, Lane,
-    MessageKind, RaftFrame, RaftId, RaftMessage, Reason, SnapshotMetadata, Supersede, raft_id,
+    ConfChangeSet, Envelope, EnvelopeBody, FoundingCertificate, Frame, FrameKind, GenesisId,
+    Instance, Lane, MessageKind, RaftFrame, RaftId, RaftMessage, Reason, SnapshotMetadata,
+    Supersede, raft_id,
 };
 use std::time::Duration;
 
@@ -113,7 +114,11 @@ impl Group {
     }
 
     /// The instance behind a Raft id.
-    pub(crate) fn instance_of(&self, id: RaftId, founded: Option<&Founded>) -> Option<Instance> {
+    pub(crate) fn instance_of(
+        &self,
+        id: RaftId,
+        founded: Option<&FoundingCertificate>,
+    ) -> Option<Instance> {
         self.meta.member_by_raft(id).map(|member| member.instance).or_else(|| {
             let record = &founded?.record;
             let voter =
@@ -125,7 +130,7 @@ impl Group {
 
 impl Node {
     /// Starts the group from the founding record: this life is one of its voters.
-    pub(crate) fn found_group(&mut self, founded: &Founded) {
+    pub(crate) fn found_group(&mut self, founded: &FoundingCertificate) {
         let recovered = Recovered::genesis(&founded.record.raft_ids());
         self.disk.write(&mut self.turn, Owner::Nobody, Write::Log(recovered.genesis_records()));
         self.start_group(recovered, Meta::genesis(founded), None);

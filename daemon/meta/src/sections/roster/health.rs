@@ -4,8 +4,8 @@
 
 use super::{Roster, cut};
 use quorate_proto::{
-    ConfState, Founded, Generation, Goodbye, HealthDelta, HealthEpoch, HealthProposal, Instance,
-    Member, MemberState, Role, StateChange,
+    ConfState, FoundingCertificate, Generation, Goodbye, HealthDelta, HealthEpoch, HealthProposal,
+    Instance, Member, MemberState, Role, StateChange,
 };
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ const FOUNDED: &str = "founded the cluster";
 
 impl Roster {
     /// The first view: every founder, alive, a voter, at epoch 1. A function of the founding record alone.
-    pub(super) fn found(&mut self, founded: &Founded) -> Option<Arc<HealthDelta>> {
+    pub(super) fn found(&mut self, founded: &FoundingCertificate) -> Option<Arc<HealthDelta>> {
         self.genesis = Some(founded.record.genesis_id());
         self.founded = Some(Arc::new(founded.clone()));
         let voters = founded.record.raft_ids().iter().map(|id| id.get()).collect();

@@ -13,8 +13,8 @@ pub(crate) use section::Change;
 
 use imbl::{OrdMap, Vector};
 use quorate_proto::{
-    ConfState, Founded, GenesisId, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance,
-    Member, MemberState, RaftId, Role, limits, raft_id,
+    ConfState, FoundingCertificate, GenesisId, HealthDelta, HealthEpoch, HealthUpdate, HealthView,
+    Instance, Member, MemberState, RaftId, Role, limits, raft_id,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ struct Tombstone {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Roster {
     /// None before the birth of the cluster is known.
-    founded: Option<Arc<Founded>>,
+    founded: Option<Arc<FoundingCertificate>>,
     /// That of `founded`.
     genesis: Option<GenesisId>,
     view: Arc<HealthView>,
@@ -87,7 +87,7 @@ impl Roster {
         }
     }
 
-    pub(crate) fn founded(&self) -> Option<&Founded> {
+    pub(crate) fn founded(&self) -> Option<&FoundingCertificate> {
         self.founded.as_deref()
     }
 

@@ -8,8 +8,8 @@ use crate::section::{Publish, Section};
 use crate::snapshot::fields::{bounded, content, flag, string, take, word};
 use crate::snapshot::record::{Records, RestoreError, put_bytes};
 use quorate_proto::{
-    Admit, ConfState, Founded, HealthDelta, HealthEpoch, HealthProposal, HealthView, Instance,
-    Member, Message as _, limits,
+    Admit, ConfState, FoundingCertificate, HealthDelta, HealthEpoch, HealthProposal, HealthView,
+    Instance, Member, Message as _, limits,
 };
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ const DELTA: u8 = 4;
 /// What can happen to the roster.
 pub(crate) enum Change<'a> {
     /// The birth of the cluster, before all else.
-    Founded(&'a Founded),
+    Founded(&'a FoundingCertificate),
     /// The leader proposes a change of health.
     Health(&'a HealthProposal),
     /// A node comes in.
@@ -138,7 +138,8 @@ impl Roster {
         let known = flag(body)?;
         let founded = string(body)?;
         if known {
-            let founded = Founded::decode(founded).map_err(|_| content("the founding record"))?;
+            let founded =
+                FoundingCertificate::decode(founded).map_err(|_| content("the founding record"))?;
             self.genesis = Some(founded.record.genesis_id());
             self.founded = Some(Arc::new(founded));
         }
