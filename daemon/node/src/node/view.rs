@@ -65,11 +65,6 @@ impl Node {
             version: self.health.next_card_version(),
             name: self.config.name.to_string(),
             address: self.config.settings.advertise.map(Into::into),
-            genesis: self.genesis,
-            epoch: self.health.view().epoch,
-            software: env!("CARGO_PKG_VERSION").to_owned(),
-            // Labels are in the committed record; the card stays small.
-            labels: Vec::new(),
         }
     }
 

@@ -10,7 +10,7 @@ use quorate_node::{
     Boot, ForwardFailure, FoundingSettings, Input, MadeOn, Node, NodeConfig, Output, Settings,
 };
 use quorate_proto::{
-    Ballot, ClusterName, Envelope, EnvelopeBody, Founded, FounderVoter, FoundingProof,
+    Ballot, ClusterName, Envelope, EnvelopeBody, FounderVoter, FoundingCertificate, FoundingProof,
     FoundingRecord, FoundingState, Generation, GenesisId, GroupId, HealthEpoch, HealthUpdate,
     HealthView, Instance, Label, Lane, Member, MessageKind, Moment, NodeKey, NodeName, Ping,
     ProofVote, RaftFrame, RaftMessage, Role, Session, founders_digest, raft_id,
@@ -46,7 +46,7 @@ pub(crate) fn name(host: u8) -> NodeName {
 }
 
 /// The record that hosts 1 to 3 founded.
-pub(crate) fn founded() -> Founded {
+pub(crate) fn founded() -> FoundingCertificate {
     let ballot = Ballot { round: 1, instance: life(1) };
     let voters = (1..=FOUNDERS).map(|host| FounderVoter {
         slot: u32::from(host) - 1,
@@ -66,7 +66,7 @@ pub(crate) fn founded() -> Founded {
     let votes = (1..=FOUNDERS)
         .map(|host| ProofVote { slot: u32::from(host) - 1, instance: life(host) })
         .collect();
-    Founded { record, proof: FoundingProof { ballot, votes } }
+    FoundingCertificate { record, proof: FoundingProof { ballot, votes } }
 }
 
 pub(crate) fn genesis() -> GenesisId {
