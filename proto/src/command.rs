@@ -76,6 +76,17 @@ pub struct Admit {
     pub at_unix_ms: u64,
 }
 
+/// Takes a disk life out of the cluster for good: its name is free, and it is a tombstone.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Remove {
+    /// Which.
+    #[prost(message, required, tag = "1")]
+    pub instance: Instance,
+    /// Wall clock of the leader, milliseconds since 1970; for display only.
+    #[prost(uint64, tag = "2")]
+    pub at_unix_ms: u64,
+}
+
 /// One command.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Command {
@@ -83,7 +94,7 @@ pub struct Command {
     #[prost(fixed64, tag = "1")]
     pub ticket: u64,
     /// What to do.
-    #[prost(oneof = "CommandBody", tags = "2, 3, 4")]
+    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5")]
     pub body: Option<CommandBody>,
 }
 
@@ -99,6 +110,9 @@ pub enum CommandBody {
     /// A node comes in.
     #[prost(message, tag = "4")]
     Admit(Admit),
+    /// A node is taken out.
+    #[prost(message, tag = "5")]
+    Remove(Remove),
 }
 
 impl Command {

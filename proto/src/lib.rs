@@ -6,6 +6,7 @@
 //!
 //! Knows nothing of clocks, sockets, files, gossip libraries or consensus libraries.
 
+mod acts;
 mod address;
 mod card;
 mod command;
@@ -31,9 +32,10 @@ mod request;
 mod session;
 mod warnings;
 
+pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act};
 pub use address::Address;
 pub use card::Card;
-pub use command::{Admit, Command, CommandBody, HealthProposal, StateChange};
+pub use command::{Admit, Command, CommandBody, HealthProposal, Remove, StateChange};
 pub use dissent::{
     ConfirmAnswer, ConfirmAsk, DetectorMessage, Dissent, LifeAnswer, LifeProbe, Verdict,
     VerdictReport, detector_message,

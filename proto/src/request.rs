@@ -2,7 +2,8 @@
 //! one that asks a voter to hand it on, which is forwarded once more.
 
 use crate::{
-    Address, Admit, GenesisId, HealthEpoch, Instance, KvRequest, KvResponse, elements, limits,
+    Act, Acted, Address, Admit, GenesisId, HealthEpoch, Instance, KvRequest, KvResponse, elements,
+    limits,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -17,7 +18,7 @@ pub struct ForwardRequest {
     #[prost(uint64, tag = "2")]
     pub remaining_ms: u64,
     /// What is asked.
-    #[prost(oneof = "forward_request::Body", tags = "3, 4, 5, 6")]
+    #[prost(oneof = "forward_request::Body", tags = "3, 4, 5, 6, 8")]
     pub body: Option<forward_request::Body>,
     /// The origin has no link to the leader: a voter that has one hands it on, once.
     #[prost(bool, tag = "7")]
@@ -50,6 +51,9 @@ pub mod forward_request {
         /// Answered at once by any node, with the epoch it has: `quorate ping`.
         #[prost(bool, tag = "6")]
         Echo(bool),
+        /// What an operator asks of the cluster.
+        #[prost(message, tag = "8")]
+        Act(super::Act),
     }
 }
 
@@ -109,6 +113,10 @@ pub enum RefusalCode {
     Stopping = 9,
     /// The write was done; its answer is larger than what a frame between nodes carries.
     DoneTooLarge = 10,
+    /// There is no member of that name; nothing was done.
+    NotFound = 11,
+    /// As things are it would do harm, or has no effect; nothing was done, and the text says what is in its way.
+    NotNow = 12,
 }
 
 /// A refusal with its reason.
@@ -144,7 +152,7 @@ pub struct Admitted {
 pub struct ForwardAnswer {
     // Tag 1 was the term of the answering node; where it counts, the outcome has it.
     /// What came of it.
-    #[prost(oneof = "forward_answer::Outcome", tags = "2, 3, 4, 5, 6")]
+    #[prost(oneof = "forward_answer::Outcome", tags = "2, 3, 4, 5, 6, 7")]
     pub outcome: Option<forward_answer::Outcome>,
 }
 
@@ -168,5 +176,8 @@ pub mod forward_answer {
         /// No.
         #[prost(message, tag = "6")]
         Refused(super::Refusal),
+        /// The act was done.
+        #[prost(message, tag = "7")]
+        Acted(super::Acted),
     }
 }

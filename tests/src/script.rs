@@ -10,7 +10,9 @@ use crate::workload::{get, put, range_all};
 use crate::world::{Setup, World};
 use quorate_membership::Mode;
 use quorate_node::{ClientReply, ClientRequest};
-use quorate_proto::{HealthEpoch, KvResponse, kv_response};
+use quorate_proto::{
+    Act, HealthEpoch, KvResponse, RemoveHost, TransferLeadership, act, kv_response,
+};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -117,6 +119,19 @@ impl Player {
                 let epoch = HealthEpoch::new(epoch.parse().expect("an epoch is a number"));
                 let request = ClientRequest::WaitEpoch { epoch, all_live: true };
                 said = self.answer_to(self.host(at), request);
+            }
+            ("remove", [name, "at", at]) => {
+                let name = if *name == "leader" {
+                    self.world.hosts[self.host(name)].name.clone()
+                } else {
+                    (*name).to_owned()
+                };
+                let removed = act::Body::Remove(RemoveHost { name });
+                said = self.act_at(at, removed);
+            }
+            ("transfer", [to, "at", at]) => {
+                let transferred = TransferLeadership { to: (*to).to_owned() };
+                said = self.act_at(at, act::Body::Transfer(transferred));
             }
             ("status", []) => said = self.status(),
             ("why", hosts) => said = hosts.iter().map(|at| self.why(at)).collect(),
@@ -250,6 +265,11 @@ impl Player {
         self.answer_to(self.host(at), request(verb, key, value))
     }
 
+    /// What an operator at a host has the cluster do.
+    fn act_at(&mut self, at: &str, act: act::Body) -> String {
+        self.answer_to(self.host(at), ClientRequest::Act(Act { body: Some(act) }))
+    }
+
     fn answer_to(&mut self, at: usize, request: ClientRequest) -> String {
         let Some(ticket) = self.world.ask(at, request, PATIENCE) else {
             return "nobody listens\n".to_owned();
@@ -339,6 +359,7 @@ fn reply_text(reply: &ClientReply) -> String {
         }
         ClientReply::Kv(_) => "done\n".to_owned(),
         ClientReply::Epoch(epoch) => format!("every live node has epoch {epoch}\n"),
+        ClientReply::Acted(acted) => format!("{}\n", acted.text),
         ClientReply::Refused(refusal) => format!("refused: {}\n", refusal.text),
     }
 }

@@ -1,6 +1,6 @@
 //! What applying an entry gives back.
 
-use crate::{AdmitRefusal, KeyChange};
+use crate::{AdmitRefusal, KeyChange, RemoveRefusal};
 use quorate_proto::{HealthDelta, HealthEpoch, KvError, KvResponse};
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub enum AppliedResult {
     },
     /// Whether a node was let in, and the epoch that shows it.
     Admitted(Result<HealthEpoch, AdmitRefusal>),
+    /// Whether a node was taken out, and the epoch that shows it.
+    Removed(Result<HealthEpoch, RemoveRefusal>),
     /// Nobody waits for what came of it.
     Void,
 }

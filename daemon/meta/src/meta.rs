@@ -14,7 +14,7 @@ use crate::sections::roster::Change;
 use crate::space::edit::Edit;
 use crate::space::keyspace::Keyspace;
 use crate::state_hash::StateHash;
-use crate::{KeyChange, Space, section};
+use crate::{Ended, KeyChange, Space, section};
 use bytes::Bytes;
 use quorate_proto::{
     Command, CommandBody, ConfState, FoundingCertificate, GenesisId, HealthDelta, HealthEpoch,
@@ -91,6 +91,9 @@ impl Meta {
             }
             CommandBody::Admit(admit) => {
                 self.carry_out(|sections| &mut sections.roster, Change::Admit(admit))
+            }
+            CommandBody::Remove(remove) => {
+                self.carry_out(|sections| &mut sections.roster, Change::Remove(remove))
             }
         };
         Ok(Applied::of(ticket, effects, changes))
@@ -368,7 +371,13 @@ impl Meta {
         self.sections.roster.by_raft(id)
     }
 
-    /// Whether this disk life has been replaced by a later one.
+    /// How this disk life ended; none when it did not.
+    #[must_use]
+    pub fn ended(&self, instance: Instance) -> Option<Ended> {
+        self.sections.roster.ended(instance)
+    }
+
+    /// Whether this disk life is over: replaced by a later one, or taken out.
     #[must_use]
     pub fn is_tombstone(&self, instance: Instance) -> bool {
         self.sections.roster.is_tombstone(instance)

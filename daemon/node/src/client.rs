@@ -1,6 +1,6 @@
 //! What local clients ask a node, and what they are told; and why a question to another node has no answer.
 
-use quorate_proto::{HealthEpoch, KvRequest, KvResponse, Refusal};
+use quorate_proto::{Act, Acted, HealthEpoch, KvRequest, KvResponse, Refusal};
 
 /// What a local client can ask a node.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,8 @@ pub enum ClientRequest {
     /// Wait until this node's applied epoch is at least this one; with `all_live`, until every live node
     /// has acknowledged it.
     WaitEpoch { epoch: HealthEpoch, all_live: bool },
+    /// What an operator asks of the cluster: the leader does it.
+    Act(Act),
 }
 
 /// What a local client is told.
@@ -20,6 +22,8 @@ pub enum ClientReply {
     Kv(KvResponse),
     /// The epoch asked for is reached; this is the newest that qualifies.
     Epoch(HealthEpoch),
+    /// The act was done.
+    Acted(Acted),
     /// No.
     Refused(Refusal),
 }

@@ -63,7 +63,11 @@ impl Join {
             return true;
         }
         match sight.health.member(sight.config.instance) {
-            None => sight.is_founding_voter() != Some(true),
+            // A founder that has no view yet is in; one whose view lacks it was taken out, and is told so.
+            None => {
+                let has_view = sight.health.view().epoch > HealthEpoch::ZERO;
+                has_view || sight.is_founding_voter() != Some(true)
+            }
             Some(member) => {
                 let labels = member.labels != sight.config.settings.labels;
                 labels && sight.leadership.leader().is_some()

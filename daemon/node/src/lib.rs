@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of sockets, files, threads, clocks or OS randomness.
 
+mod acts;
 mod answers;
 mod boot;
 mod campaign;

@@ -5,8 +5,8 @@
 
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{
-    Admit, Choice, CopyNotice, ForwardAnswer, HealthEpoch, HealthUpdate, Instance, Moment, Relayed,
-    Warning, WarningKind,
+    Act, Admit, Choice, CopyNotice, ForwardAnswer, HealthEpoch, HealthUpdate, Instance, Moment,
+    Relayed, Warning, WarningKind,
 };
 use std::net::SocketAddr;
 
@@ -35,6 +35,8 @@ pub(crate) enum News {
     NameGiven(Instance),
     /// A node asked this leader to be let in, by its own session.
     JoinerAsked { ticket: u64, from: Instance, admit: Box<Admit>, deadline: Moment },
+    /// An operator asks something of the cluster, and this node leads.
+    ActAsked { request: u64, act: Act },
     /// A request to be let in has its place here, and this node leads.
     JoinerWaits { request: u64, admit: Box<Admit> },
     /// This node's own request to be let in has its answer, from this node.

@@ -4,6 +4,7 @@
 //! drained, the leader's duties are done. Inputs come before timers, so that a node that wakes late hears what
 //! was said before it judges anybody. Knows nothing of what the parts decide.
 
+mod acts;
 mod admissions;
 mod birth;
 mod campaign;

@@ -12,6 +12,7 @@ use crate::leadership::{LEADER_SILENCE, Leader, Leadership};
 use crate::peers::Peers;
 use crate::told::Host;
 use quorate_membership::{Detector, Founding, Profile};
+use quorate_meta::Ended;
 use quorate_proto::{
     GenesisId, HealthEpoch, Instance, Member, Moment, NotLeader, Refusal, RefusalCode, Role,
     Session, Verdict,
@@ -107,6 +108,13 @@ impl<'a> Sight<'a> {
         self.health.view().members.iter().filter(move |member| member.instance != me)
     }
 
+    /// Lives that are over and still have a session: they are to hear of it.
+    pub(crate) fn ended_here(&self) -> impl Iterator<Item = Instance> + use<'a> {
+        let (group, sessions) = (self.group, self.peers.sessions());
+        let over = move |life: &Instance| group.is_some_and(|it| it.meta().is_tombstone(*life));
+        sessions.map(|session| session.instance).filter(over)
+    }
+
     /// The voters of the view but this node.
     pub(crate) fn other_voters(&self) -> impl Iterator<Item = Instance> + use<'a> {
         let me = self.config.instance;
@@ -182,12 +190,20 @@ impl<'a> Sight<'a> {
         }
     }
 
-    /// Why a life that was replaced is not let in, as the own replica has it.
+    /// Why a life that is over is not let in, as the own replica has it.
     pub(crate) fn tombstone_of(&self, instance: Instance) -> Option<Refusal> {
-        self.group.filter(|group| group.meta().is_tombstone(instance))?;
+        let Ended { name, epoch, removed } = self.group?.meta().ended(instance)?;
+        let how = match removed {
+            true => format!(
+                "this host was removed from the cluster, where it was `{name}`, at epoch {epoch}. To use it again"
+            ),
+            false => {
+                "this instance was superseded by a later one of the same name and is a tombstone"
+                    .to_owned()
+            }
+        };
         let text = format!(
-            "this instance was superseded by a later one of the same name and is a tombstone; run `quorate reset --cluster {}` on \
-             the host and start it again",
+            "{how}; run `quorate reset --cluster {}` on the host and start it again",
             self.config.cluster
         );
         Some(Refusal { code: RefusalCode::Superseded.into(), detail: 0, text })

@@ -30,6 +30,10 @@ pub(crate) enum Failure {
     DoneTooLarge,
     /// This door does not serve the keyspace.
     Closed,
+    /// There is nobody of that name.
+    NotFound(String),
+    /// As things are it would do harm, or has no effect.
+    NotNow(String),
     /// See the text.
     Other(String),
 }
@@ -76,6 +80,8 @@ impl Failure {
             RefusalCode::Busy => Self::Busy,
             RefusalCode::NoSpace => Self::NoSpace(refusal.text),
             RefusalCode::Stopping => Self::Stopping,
+            RefusalCode::NotFound => Self::NotFound(refusal.text),
+            RefusalCode::NotNow => Self::NotNow(refusal.text),
             _ => Self::Other(refusal.text),
         }
     }
@@ -95,6 +101,8 @@ impl Failure {
             Self::Stopping => (Code::Unavailable, "etcdserver: server stopped"),
             Self::DoneTooLarge => return (Code::ResourceExhausted, ours(DONE_TOO_LARGE)),
             Self::Closed => return (Code::PermissionDenied, ours(CLOSED)),
+            Self::NotFound(text) => return (Code::NotFound, ours(text)),
+            Self::NotNow(text) => return (Code::FailedPrecondition, ours(text)),
             Self::Other(text) => return (Code::Unknown, ours(text)),
         };
         (code, text.to_owned())
@@ -118,6 +126,8 @@ impl Failure {
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", STOPPING),
             Self::DoneTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "done-too-large", DONE_TOO_LARGE),
             Self::Closed => (StatusCode::FORBIDDEN, "closed", CLOSED),
+            Self::NotFound(text) => (StatusCode::NOT_FOUND, "not-found", text.as_str()),
+            Self::NotNow(text) => (StatusCode::CONFLICT, "not-now", text.as_str()),
             Self::Other(text) => (StatusCode::CONFLICT, "refused", text.as_str()),
         };
         let detail = if let Self::Kv(error) = self { Some(error.word().to_owned()) } else { None };

@@ -5,7 +5,9 @@ use super::holdings;
 use crate::doors::{Call, Doors};
 use quorate_meta::Meta;
 use quorate_node::{ClientReply, ClientRequest};
-use quorate_proto::{HealthEpoch, KvError, KvRequest, KvResponse, Message as _, Refusal, limits};
+use quorate_proto::{
+    Act, Acted, HealthEpoch, KvError, KvRequest, KvResponse, Message as _, Refusal, act, limits,
+};
 use std::time::Duration;
 
 /// Past the deadline the loop answers by itself; if it does not within this, the door does.
@@ -24,8 +26,22 @@ pub(super) async fn once(
     }
     match client(doors, ClientRequest::Kv(request), deadline).await? {
         ClientReply::Kv(response) => Ok(response),
-        ClientReply::Epoch(_) => Err(wrong_kind()),
         ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
+        ClientReply::Epoch(_) | ClientReply::Acted(_) => Err(wrong_kind()),
+    }
+}
+
+/// Has the cluster do something.
+pub(super) async fn act(
+    doors: &Doors,
+    act: act::Body,
+    deadline: Duration,
+) -> Result<Acted, Failure> {
+    let act = Act { body: Some(act) };
+    match client(doors, ClientRequest::Act(act), deadline).await? {
+        ClientReply::Acted(acted) => Ok(acted),
+        ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
+        ClientReply::Kv(_) | ClientReply::Epoch(_) => Err(wrong_kind()),
     }
 }
 
@@ -38,7 +54,7 @@ pub(crate) async fn wait_epoch(
 ) -> Result<HealthEpoch, Failure> {
     match client(doors, ClientRequest::WaitEpoch { epoch, all_live }, deadline).await? {
         ClientReply::Epoch(epoch) => Ok(epoch),
-        ClientReply::Kv(_) => Err(wrong_kind()),
+        ClientReply::Kv(_) | ClientReply::Acted(_) => Err(wrong_kind()),
         ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
     }
 }
@@ -49,7 +65,11 @@ async fn client(
     deadline: Duration,
 ) -> Result<ClientReply, Failure> {
     let deadline = deadline.min(LONGEST);
-    let writes = matches!(&request, ClientRequest::Kv(request) if !Meta::is_read_only(request));
+    let writes = match &request {
+        ClientRequest::Kv(request) => !Meta::is_read_only(request),
+        ClientRequest::Act(_) => true,
+        ClientRequest::WaitEpoch { .. } => false,
+    };
     let body = holdings::body();
     let call = |reply| Call::Client { request, deadline, reply, body };
     let answered = doors.ask(deadline + LOOP_GRACE, call).await;

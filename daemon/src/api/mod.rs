@@ -5,6 +5,7 @@
 //! in, all bodies together have a bound, and a web page in somebody's browser cannot reach any of it (Host and Origin are checked).
 //! Knows nothing of the node's insides: all goes through [`crate::doors::Doors`].
 
+mod acts;
 mod bodies;
 mod door;
 mod etcd;

@@ -7,7 +7,7 @@
 use super::etcd::{first_calls, kv};
 use super::failure::{Failure, failed, refusal};
 use super::keyspace::json;
-use super::{KV_PATH, bodies, routes, streams, wait};
+use super::{KV_PATH, acts, bodies, routes, streams, wait};
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -125,6 +125,10 @@ pub(super) const ROUTES: &[Route] = &[
         get(wait::wait)
     }),
     act(Method::GET, "/v1/ping", "Measures round trips to another node.", || get(routes::ping)),
+    act(Method::POST, "/v1/remove", "Takes a host out of the cluster for good.", || {
+        post(acts::remove)
+    }),
+    act(Method::POST, "/v1/leader/transfer", "Has another voter lead.", || post(acts::transfer)),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)
     }),

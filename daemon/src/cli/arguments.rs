@@ -56,6 +56,24 @@ const READING: &str = "Exit codes:
   5  not done within --timeout
   6  no such key";
 
+const REMOVING: &str = "Exit codes:
+  0  it is removed
+  1  refused, nothing was changed; the text says what is in its way
+  2  the command line is wrong, or nobody said yes
+  3  the daemon of this host is not reachable
+  4  no leader was found within --timeout; nothing was changed
+  5  not done within --timeout; nothing was changed
+  6  there is no such host
+  7  it is not known whether it happened: `quorate members` shows it";
+
+const LEADING: &str = "Exit codes:
+  0  another host leads
+  1  refused, nothing was changed; the text says what is in its way
+  3  the daemon of this host is not reachable
+  4  no leader was found within --timeout; nothing was changed
+  5  asked, but nobody else led within --timeout
+  6  there is no such host";
+
 const PINGING: &str = "Exit codes:
   0  at least one ping was answered
   1  an error; the text says which
@@ -160,6 +178,15 @@ pub(crate) enum Question {
     /// Say what is wrong and what helps; exit code 4 when this node is not quorate
     #[command(after_help = JUDGING)]
     Why(AskOptions),
+    /// Take a host out of the cluster for good
+    ///
+    /// It is told and stops; a host that is off hears of it when it comes back. Its name is free. The data on it stay until `quorate reset`
+    /// there.
+    #[command(after_help = REMOVING)]
+    Remove(RemoveOptions),
+    /// Have another voter lead, as before work on the host that does
+    #[command(subcommand)]
+    Leader(LeaderCommand),
     /// Measure round trips to another node, through its network and its loop
     ///
     /// A ping is lost after a second.
@@ -298,6 +325,31 @@ pub(crate) struct DeleteOptions {
     /// Give up after this long; until then a daemon that is away is waited for
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
     pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveOptions {
+    /// Node name
+    pub(crate) host: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Give up after this long
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LeaderCommand {
+    /// Have another voter lead
+    #[command(after_help = LEADING)]
+    Transfer {
+        /// The voter that is to lead; without it the one that is furthest
+        host: Option<String>,
+        /// Give up after this long
+        #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
+        timeout: Duration,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //! `check-config`, which need no daemon. Knows nothing of how a daemon runs, nor of the demonstration.
 
 mod absent;
+mod acts;
 mod arguments;
 mod client;
 mod exit;
@@ -30,7 +31,7 @@ pub(crate) use local::end_with;
 pub(crate) use output::colour;
 pub(crate) use stderr::complain;
 
-use arguments::AskOptions;
+use arguments::{AskOptions, LeaderCommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -76,6 +77,10 @@ pub(crate) fn ask(
             Question::Get(options) => reading::get(client, format, options).await,
             Question::Delete(options) => keyspace::delete(client, format, options).await,
             Question::Why(ask) => why::why(&within(ask), format).await,
+            Question::Remove(options) => acts::remove(client, format, &options).await,
+            Question::Leader(LeaderCommand::Transfer { host, timeout }) => {
+                acts::transfer(client, format, host.as_deref(), timeout).await
+            }
             Question::Ping(options) => ping::ping(client, format, &options).await,
         }
     })

@@ -1,8 +1,8 @@
 //! What writer and reader of a snapshot agree on: its mark, the form and the kinds of its records, and why one cannot be used.
 //!
 //! A record is its kind (one byte), the length of its body (four bytes, little endian) and the body. First comes the head, then what
-//! each section holds, then both spaces with their keys, then the end. The kinds of the sections are their tags: 2, 3 and 4 are the
-//! roster's, a new section takes one above [`END`]. No number ever gets another meaning.
+//! each section holds, then both spaces with their keys, then the end. The kinds of the sections are their tags: 2, 3, 4 and 10 are
+//! the roster's, a new section takes one above those. No number ever gets another meaning.
 
 /// First bytes of the first record: name and format version.
 pub(crate) const MARK: &[u8; 8] = b"qmeta001";

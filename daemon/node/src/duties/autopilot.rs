@@ -69,9 +69,13 @@ pub(crate) fn next_change(facts: &Facts) -> Option<Vec<ConfChange>> {
     let live = facts.candidates.iter().filter(|one| one.alive).count();
     let target = facts.wanted.unwrap_or_else(|| voter_target(live)).max(1);
     let missing = target.saturating_sub(voters);
+    let awake = facts.candidates.iter().filter(|one| one.voter && one.alive).count();
     if missing == 0 {
-        // Enough living voters: a dead life only dilutes the majority.
-        return facts.dead_voters.first().map(|gone| vec![change(ConfChangeKind::Remove, *gone)]);
+        // Enough voters: a life that is over only dilutes the majority. But one that was taken out while it runs still helps to commit,
+        // as long as the living are none without it.
+        let bearable = awake * 2 > voters + facts.dead_voters.len() - 1;
+        let gone = facts.dead_voters.first().filter(|_| bearable);
+        return gone.map(|gone| vec![change(ConfChangeKind::Remove, *gone)]);
     }
     let mut spare: Vec<&Candidate> =
         facts.candidates.iter().filter(|one| one.alive && !one.voter).collect();

@@ -41,6 +41,7 @@ impl Node {
                 News::JoinerAsked { ticket, from, admit, deadline } => {
                     self.admit_asked(ticket, from, *admit, deadline);
                 }
+                News::ActAsked { request, act } => self.act_asked(request, &act),
                 News::JoinerWaits { request, admit } => self.look_at_asker(request, *admit),
                 News::JoinAnswered { ticket, answer } => {
                     self.admission_answered(ticket, &Ok(answer));

@@ -96,6 +96,12 @@ impl Node {
         self.hand_on();
     }
 
+    /// Ends a request with an outcome.
+    pub(super) fn finish_request(&mut self, id: u64, outcome: forward_answer::Outcome) {
+        self.requests.finish_with(&sight!(self), &mut self.turn, id, outcome);
+        self.hand_on();
+    }
+
     /// Ends a request with a refusal.
     pub(super) fn refuse(&mut self, id: u64, code: RefusalCode, text: &str) {
         self.requests.refuse(&sight!(self), &mut self.turn, id, code, text);

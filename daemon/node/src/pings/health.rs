@@ -7,7 +7,7 @@ use crate::news::News;
 use crate::pings::rider::{Answer, Load, Rider};
 use crate::sight::Sight;
 use crate::turn::Turn;
-use quorate_proto::{HealthEpoch, HealthUpdate, Instance, Member, Ping, Pong};
+use quorate_proto::{HealthEpoch, HealthUpdate, Instance, MemberState, Ping, Pong};
 use std::collections::BTreeMap;
 
 /// Who has acknowledged what.
@@ -53,15 +53,17 @@ impl Push {
             .unwrap_or(HealthEpoch::ZERO)
     }
 
-    /// As leader, once for each epoch: the members that lack the newest one, and are told at once.
-    pub(crate) fn news<'a>(&mut self, sight: &Sight<'a>) -> Option<Vec<&'a Member>> {
+    /// As leader, once for each epoch: who lacks the newest one, and is told at once. Who was taken out is among them.
+    pub(crate) fn news(&mut self, sight: &Sight<'_>) -> Option<Vec<(Instance, MemberState)>> {
         let newest = sight.health.view().epoch;
         if self.pushed == newest || !sight.leads() {
             return None;
         }
         self.pushed = newest;
-        let members = sight.other_members();
-        Some(members.filter(|member| self.acknowledged_by(member.instance) < newest).collect())
+        let members = sight.other_members().map(|member| (member.instance, member.state()));
+        let lacking = members.filter(|(member, _)| self.acknowledged_by(*member) < newest);
+        let ended = sight.ended_here().map(|life| (life, MemberState::Alive));
+        Some(lacking.chain(ended).collect())
     }
 }
 

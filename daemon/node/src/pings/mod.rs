@@ -19,9 +19,7 @@ use crate::pings::times::PingClock;
 use crate::sight::Sight;
 use crate::timers::Timer;
 use crate::turn::Turn;
-use quorate_proto::{
-    EnvelopeBody, FrameKind, Instance, Member, MemberState, Moment, Ping, Pong, Role,
-};
+use quorate_proto::{EnvelopeBody, FrameKind, Instance, MemberState, Moment, Ping, Pong, Role};
 
 /// The rounds of pings that this node sends.
 #[derive(Debug, Default)]
@@ -61,9 +59,11 @@ impl Pings {
             let interval = ping_interval(sight.health.view().members.len());
             turn.timers.arm(Timer::Ping, turn.now + interval);
             let down_too = (self.round + 1).is_multiple_of(DOWN_EVERY);
-            let members = sight.other_members();
-            let wanted = members.filter(|it| it.state() == MemberState::Alive || down_too);
-            self.ping_members(sight, turn, wanted, riders);
+            let members = sight.other_members().map(|member| (member.instance, member.state()));
+            let wanted = members.filter(|(_, state)| *state == MemberState::Alive || down_too);
+            // Who was taken out hears of it from the view that lacks it.
+            let ended = sight.ended_here().map(|life| (life, MemberState::Alive));
+            self.ping_members(sight, turn, wanted.chain(ended), riders);
         } else if sight.role().is_some_and(|role| role != Role::Member) && leader.instance != me {
             turn.timers.arm(Timer::Ping, turn.now + PING_INTERVAL);
             let ping = ping(sight, self.next(turn));
@@ -76,19 +76,19 @@ impl Pings {
         &mut self,
         sight: &Sight<'a>,
         turn: &mut Turn,
-        members: impl IntoIterator<Item = &'a Member>,
+        members: impl IntoIterator<Item = (Instance, MemberState)>,
         riders: &mut [&mut dyn Rider],
     ) {
         let number = self.next(turn);
         let mut loads: Vec<Load<'_>> =
             riders.iter_mut().map(|rider| rider.load(sight, turn)).collect();
-        for member in members {
-            if member.state() != MemberState::Alive {
-                self.clock.knocks(member.instance, number);
+        for (member, state) in members {
+            if state != MemberState::Alive {
+                self.clock.knocks(member, number);
             }
             let mut ping = ping(sight, number);
-            loads.iter_mut().for_each(|load| load(member.instance, &mut ping));
-            send(sight, turn, member.instance, ping);
+            loads.iter_mut().for_each(|load| load(member, &mut ping));
+            send(sight, turn, member, ping);
         }
     }
 
@@ -162,7 +162,8 @@ mod tests {
         let (sight, mut turn) = (trial.node.sight(), Turn::new(trial.now, 0));
         let (mut pings, mut rider) = (Pings::default(), Counting::default());
         for _ in 0..2 {
-            pings.ping_members(&sight, &mut turn, sight.other_members(), &mut [&mut rider]);
+            let members = sight.other_members().map(|member| (member.instance, member.state()));
+            pings.ping_members(&sight, &mut turn, members, &mut [&mut rider]);
         }
         assert_eq!(rider.rounds, 2);
         assert_eq!(rider.loaded, [2, 3, 2, 3].map(life));

@@ -94,6 +94,7 @@ impl Requests {
         let body = match &request.work {
             Work::Write(kv) | Work::Read(kv) => forward_request::Body::Kv(kv.clone()),
             Work::WaitAll(epoch) => forward_request::Body::Wait(WaitEpoch { epoch: *epoch }),
+            Work::Act(act) => forward_request::Body::Act(act.clone()),
             Work::Admit(_) | Work::WaitHere(_) => return,
         };
         let (deadline, leader) = (request.deadline, leader.instance);
@@ -248,6 +249,7 @@ fn work_of_body(body: forward_request::Body) -> Option<Work> {
         forward_request::Body::Kv(kv) => Some(work_of(kv)),
         forward_request::Body::Admit(admit) => Some(Work::Admit(Box::new(admit))),
         forward_request::Body::Wait(wait) => Some(Work::WaitAll(wait.epoch)),
+        forward_request::Body::Act(act) => Some(Work::Act(act)),
         forward_request::Body::Echo(_) => None,
     }
 }

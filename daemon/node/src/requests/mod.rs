@@ -60,6 +60,7 @@ impl Requests {
             }
             ClientRequest::WaitEpoch { epoch, all_live: true } => Work::WaitAll(epoch),
             ClientRequest::WaitEpoch { epoch, all_live: false } => Work::WaitHere(epoch),
+            ClientRequest::Act(act) => Work::Act(act),
         };
         self.accept(ways, turn, Origin::Client(ticket), work, deadline);
     }
@@ -197,7 +198,7 @@ impl Requests {
     }
 
     /// Ends a request with an outcome.
-    fn finish_with(
+    pub(crate) fn finish_with(
         &mut self,
         sight: &Sight<'_>,
         turn: &mut Turn,
@@ -263,6 +264,7 @@ impl Requests {
                 ClientReply::Kv(put_header(response, self.header(sight)))
             }
             Ok(forward_answer::Outcome::Waited(waited)) => ClientReply::Epoch(waited.epoch),
+            Ok(forward_answer::Outcome::Acted(acted)) => ClientReply::Acted(acted),
             Ok(_) => {
                 let text = "the leader gave an answer of another kind".to_owned();
                 ClientReply::Refused(Refusal { code: RefusalCode::Other.into(), detail: 0, text })

@@ -4,7 +4,7 @@
 //! of other nodes. Knows nothing of the others, nor of how a request is moved on.
 
 use quorate_meta::Meta;
-use quorate_proto::{Admit, HealthEpoch, Instance, KvRequest, Moment};
+use quorate_proto::{Act, Admit, HealthEpoch, Instance, KvRequest, Moment};
 
 /// Local reads and writes under way at a time. A fleet's own programs need tens; a thousand clients with several each fit.
 const LOCAL_REQUESTS: usize = 8_192;
@@ -69,6 +69,8 @@ pub(crate) enum Work {
     WaitAll(HealthEpoch),
     /// Until this node has seen the epoch.
     WaitHere(HealthEpoch),
+    /// What an operator asks of the cluster.
+    Act(Act),
 }
 
 /// Who gets the answer.
@@ -108,12 +110,12 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn is_write(&self) -> bool {
-        matches!(self.work, Work::Write(_))
+        matches!(self.work, Work::Write(_) | Work::Act(_))
     }
 
     /// Whether it may have happened, or may happen yet, although nobody here can tell.
     pub(super) fn is_of_unknown_fate(&self) -> bool {
-        let write = matches!(self.work, Work::Write(_) | Work::Admit(_));
+        let write = matches!(self.work, Work::Write(_) | Work::Admit(_) | Work::Act(_));
         write && matches!(self.stage, Stage::Proposed { .. } | Stage::Forwarded { .. })
     }
 }

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use quorate_consensus::ProposeError;
 use quorate_meta::{AdmitRefusal, AppliedResult};
 use quorate_proto::{
-    Admitted, Command, CommandBody, HealthEpoch, KvRequest, Refusal, RefusalCode, ResponseHeader,
-    forward_answer,
+    Acted, Admitted, Command, CommandBody, HealthEpoch, KvRequest, Refusal, RefusalCode,
+    ResponseHeader, forward_answer,
 };
 use std::time::Duration;
 
@@ -49,6 +49,7 @@ impl Requests {
             Work::Admit(admit) => {
                 turn.tell(News::JoinerWaits { request: id, admit: admit.clone() });
             }
+            Work::Act(act) => turn.tell(News::ActAsked { request: id, act: act.clone() }),
             Work::WaitHere(_) => {}
         }
     }
@@ -213,6 +214,13 @@ impl Requests {
             AppliedResult::Admitted(Err(refusal)) => {
                 forward_answer::Outcome::Refused(admit_refusal(&refusal))
             }
+            AppliedResult::Removed(Ok(epoch)) => {
+                forward_answer::Outcome::Acted(Acted { epoch, text: removed(epoch) })
+            }
+            AppliedResult::Removed(Err(refusal)) => {
+                let (code, text) = (RefusalCode::NotFound.into(), refusal.to_string());
+                forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
+            }
             AppliedResult::Health { .. } | AppliedResult::Void => return,
         };
         self.finish_with(sight, turn, id, outcome);
@@ -329,10 +337,16 @@ fn admitted(sight: &Sight<'_>, epoch: HealthEpoch) -> Admitted {
     Admitted { founded: sight.founding.state().founded.clone(), epoch, leader }
 }
 
+fn removed(epoch: HealthEpoch) -> String {
+    format!(
+        "removed at epoch {epoch}; its name is free, and its vote goes as soon as the others bear that"
+    )
+}
+
 fn admit_refusal(refusal: &AdmitRefusal) -> Refusal {
     let code = match refusal {
         AdmitRefusal::NameTaken { .. } => RefusalCode::NameTaken,
-        AdmitRefusal::Superseded { .. } => RefusalCode::Superseded,
+        AdmitRefusal::Superseded { .. } | AdmitRefusal::Removed { .. } => RefusalCode::Superseded,
         _ => RefusalCode::Other,
     };
     Refusal { code: code.into(), detail: 0, text: refusal.to_string() }

@@ -223,7 +223,7 @@ async fn a_body_that_does_not_come_in_time_is_answered() {
 async fn bodies_that_nobody_asked_for_take_no_room_on_a_connection() {
     let stage = Stage::new(State::Quorate, |request| match request {
         quorate_node::ClientRequest::Kv(_) => done(),
-        quorate_node::ClientRequest::WaitEpoch { .. } => refuse(RefusalCode::TimedOut, 0),
+        _ => refuse(RefusalCode::TimedOut, 0),
     });
     // Beside them a wait that lasts.
     let (status, _) = tokio::sync::watch::channel(std::sync::Arc::new(crate::api::tests::sample(

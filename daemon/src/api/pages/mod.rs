@@ -37,6 +37,14 @@ pub(crate) struct WaitPage {
     pub(crate) epoch: u64,
 }
 
+/// The answer of what the cluster was asked to do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ActPage {
+    /// The epoch that shows it.
+    pub(crate) epoch: u64,
+    pub(crate) text: String,
+}
+
 /// The answer of `/v1/ping`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PingPage {

@@ -33,6 +33,18 @@ pub enum AdmitRefusal {
         /// The cluster, for the command.
         cluster: GenesisId,
     },
+    /// An operator took this disk life out, for good.
+    #[error(
+        "this host was removed from the cluster, where it was `{name}`, at epoch {epoch}; to join anew, on this host: stop quorate, run `quorate reset --cluster {cluster}`, start it"
+    )]
+    Removed {
+        /// The name it held.
+        name: String,
+        /// The epoch that ended it.
+        epoch: HealthEpoch,
+        /// The cluster, for the command.
+        cluster: GenesisId,
+    },
     /// The disk life is in the cluster under another name.
     #[error(
         "this instance is `{held}` in the cluster; set `name = \"{held}\"`, or, to join under another name, on this host: stop quorate, run `quorate reset --cluster {cluster}`, start it"
@@ -122,7 +134,11 @@ impl Roster {
             return invalid("the labels are too long");
         }
         if let Some(tombstone) = self.tombstones.get(&admit.instance) {
-            return Err(AdmitRefusal::Superseded { name: tombstone.name.clone(), cluster });
+            let (name, epoch) = (tombstone.name.clone(), tombstone.epoch);
+            return Err(match tombstone.removed {
+                true => AdmitRefusal::Removed { name, epoch, cluster },
+                false => AdmitRefusal::Superseded { name, cluster },
+            });
         }
         if let Some(known) = self.by_instance(admit.instance) {
             return match known {

@@ -6,9 +6,11 @@
 mod admit;
 mod health;
 mod keys;
+mod remove;
 mod section;
 
 pub use admit::AdmitRefusal;
+pub use remove::{Ended, RemoveRefusal};
 pub(crate) use section::Change;
 
 use imbl::{OrdMap, Vector};
@@ -37,6 +39,8 @@ struct Tombstone {
     name: String,
     /// The epoch that ended it.
     epoch: HealthEpoch,
+    /// An operator took it out; else another life took its name.
+    removed: bool,
 }
 
 /// See the head of this file.
@@ -68,6 +72,8 @@ struct Draft<'a> {
 struct Step {
     view: HealthView,
     delta: HealthDelta,
+    /// Whether by an operator; else another life took its name.
+    removed: bool,
     ended: Vec<(Instance, String)>,
 }
 
@@ -148,13 +154,13 @@ impl Roster {
 
     /// Applies a step: the next epoch, if anything changed.
     fn apply_step(&mut self, step: Step) -> Option<Arc<HealthDelta>> {
-        let Step { view, delta, ended } = step;
+        let Step { view, delta, removed, ended } = step;
         if delta.members.is_empty() && delta.removed.is_empty() {
             return None;
         }
         for (instance, name) in ended {
             self.names.remove(&instance);
-            self.add_tombstone(instance, Tombstone { name, epoch: delta.epoch });
+            self.add_tombstone(instance, Tombstone { name, epoch: delta.epoch, removed });
         }
         self.view = Arc::new(view);
         for member in &delta.members {
@@ -286,7 +292,7 @@ impl Draft<'_> {
         };
         let view = self.roster.view.apply(&step).expect("a draft is of the next epoch");
         let delta = view.since(&self.roster.view);
-        Step { view, delta, ended }
+        Step { view, delta, removed: false, ended }
     }
 }
 

@@ -9,13 +9,15 @@ use crate::snapshot::fields::{bounded, content, flag, string, take, word};
 use crate::snapshot::record::{Records, RestoreError, put_bytes};
 use quorate_proto::{
     Admit, ConfState, FoundingCertificate, HealthDelta, HealthEpoch, HealthProposal, HealthView,
-    Instance, Member, Message as _, limits,
+    Instance, Member, Message as _, Remove, limits,
 };
 use std::sync::Arc;
 
 const MEMBER: u8 = 2;
 const TOMBSTONE: u8 = 3;
 const DELTA: u8 = 4;
+/// A tombstone of a life that an operator took out, in the form of the others.
+const REMOVED: u8 = 10;
 
 /// What can happen to the roster.
 pub(crate) enum Change<'a> {
@@ -25,6 +27,8 @@ pub(crate) enum Change<'a> {
     Health(&'a HealthProposal),
     /// A node comes in.
     Admit(&'a Admit),
+    /// A node is taken out.
+    Remove(&'a Remove),
     /// Raft's voters and learners are others, since the leader's time; 0 when the entry carries none.
     Voters(&'a ConfState, u64),
 }
@@ -33,7 +37,7 @@ impl Section for Roster {
     type Command<'a> = Change<'a>;
 
     fn tags(&self) -> &'static [u8] {
-        &[MEMBER, TOMBSTONE, DELTA]
+        &[MEMBER, TOMBSTONE, DELTA, REMOVED]
     }
 
     fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
@@ -59,6 +63,13 @@ impl Section for Roster {
                 };
                 self.effects(AppliedResult::Admitted(result), health, publish)
             }
+            Change::Remove(remove) => {
+                let (result, health) = match self.remove(remove) {
+                    Ok((epoch, delta)) => (Ok(epoch), delta),
+                    Err(refusal) => (Err(refusal), None),
+                };
+                self.effects(AppliedResult::Removed(result), health, publish)
+            }
             Change::Voters(conf, at_unix_ms) => {
                 publish.hash(&conf.encode_to_vec());
                 let health = self.follow(conf, at_unix_ms);
@@ -71,22 +82,17 @@ impl Section for Roster {
         for member in &self.view.members {
             records.add(MEMBER, |out| out.extend(member.encode_to_vec()));
         }
-        for (instance, tombstone) in &self.tombstones {
-            records.add(TOMBSTONE, |out| {
-                out.extend_from_slice(&instance.to_bytes());
-                out.extend_from_slice(&tombstone.epoch.get().to_le_bytes());
-                put_bytes(out, tombstone.name.as_bytes());
-            });
-        }
+        self.save_tombstones(TOMBSTONE, records);
         for delta in &self.deltas {
             records.add(DELTA, |out| out.extend(delta.encode_to_vec()));
         }
+        self.save_tombstones(REMOVED, records);
     }
 
     fn load(&mut self, tag: u8, body: &mut &[u8]) -> Result<(), RestoreError> {
         match tag {
             MEMBER => self.load_member(body),
-            TOMBSTONE => self.load_tombstone(body),
+            TOMBSTONE | REMOVED => self.load_tombstone(tag, body),
             DELTA => self.load_delta(body),
             kind => Err(RestoreError::Unknown { kind }),
         }
@@ -165,7 +171,21 @@ impl Roster {
         Ok(())
     }
 
-    fn load_tombstone(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
+    /// Those that an operator took out have a tag of their own: a version that does not know it must not take them for others.
+    fn save_tombstones(&self, tag: u8, records: &mut Records<'_>) {
+        for (instance, tombstone) in &self.tombstones {
+            if tombstone.removed != (tag == REMOVED) {
+                continue;
+            }
+            records.add(tag, |out| {
+                out.extend_from_slice(&instance.to_bytes());
+                out.extend_from_slice(&tombstone.epoch.get().to_le_bytes());
+                put_bytes(out, tombstone.name.as_bytes());
+            });
+        }
+    }
+
+    fn load_tombstone(&mut self, tag: u8, body: &mut &[u8]) -> Result<(), RestoreError> {
         let bytes = take(body, 16)?;
         let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| RestoreError::Cut)?;
         let epoch = HealthEpoch::new(word(body)?);
@@ -173,7 +193,10 @@ impl Roster {
         if self.tombstones.len() >= TOMBSTONES {
             return Err(content("too many tombstones"));
         }
-        self.add_tombstone(Instance::from_bytes(bytes), Tombstone { name, epoch });
+        self.add_tombstone(
+            Instance::from_bytes(bytes),
+            Tombstone { name, epoch, removed: tag == REMOVED },
+        );
         Ok(())
     }
 

@@ -1,0 +1,59 @@
+//! Takes a member out for good, on an operator's word.
+//!
+//! Invariant: it is a tombstone from then on, and never comes back as the disk life that it was. Whether the others bear its loss is
+//! the leader's decision; the vote of a life that is no member any more is taken by the autopilot.
+
+use super::{Roster, Step};
+use quorate_proto::{HealthDelta, HealthEpoch, Instance, Remove};
+use std::sync::Arc;
+
+/// Why a member was not taken out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoveRefusal {
+    /// It is none, or none any more.
+    #[error("it is no member of the cluster any more")]
+    NotMember,
+    /// There would be nobody left.
+    #[error(
+        "it is the only member: to give the cluster up, stop quorate and run `quorate reset` on this host"
+    )]
+    Last,
+}
+
+/// How a disk life ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The name it held.
+    pub name: String,
+    /// The epoch that ended it.
+    pub epoch: HealthEpoch,
+    /// An operator took it out; else another life took its name.
+    pub removed: bool,
+}
+
+impl Roster {
+    /// Takes a member out, or says why not. Gives the epoch that shows it, and the difference.
+    pub(super) fn remove(
+        &mut self,
+        remove: &Remove,
+    ) -> Result<(HealthEpoch, Option<Arc<HealthDelta>>), RemoveRefusal> {
+        if self.by_instance(remove.instance).is_none() {
+            return Err(RemoveRefusal::NotMember);
+        }
+        if self.view.members.len() < 2 {
+            return Err(RemoveRefusal::Last);
+        }
+        let mut draft = self.draft(remove.at_unix_ms);
+        draft.end(remove.instance);
+        let step = Step { removed: true, ..draft.finish() };
+        let delta = self.apply_step(step);
+        Ok((self.epoch(), delta))
+    }
+
+    /// How this disk life ended; none when it did not, or that is forgotten.
+    pub(crate) fn ended(&self, instance: Instance) -> Option<Ended> {
+        let tombstone = self.tombstones.get(&instance)?;
+        let (name, epoch) = (tombstone.name.clone(), tombstone.epoch);
+        Some(Ended { name, epoch, removed: tombstone.removed })
+    }
+}

@@ -1,0 +1,115 @@
+//! What an operator asks of the cluster, as the leader judges it: whether it may be done now, and how.
+//!
+//! Invariant: nothing is done that would leave the cluster without a majority of living voters. Knows nothing of who asks, nor of how an
+//! answer travels.
+
+use crate::sight::Sight;
+use crate::stop;
+use crate::warnings::Warnings;
+use quorate_proto::{
+    Act, CommandBody, Member, MemberState, RaftId, RefusalCode, Remove, Role, act, raft_id,
+};
+
+/// What becomes of an act.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Judged {
+    /// A command does it.
+    Propose(CommandBody),
+    /// Leadership goes to this voter, and that is all.
+    HandOver { to: RaftId, name: String },
+    /// Leadership goes to this voter first, who does the rest.
+    HandOverFirst(RaftId),
+    /// It is not done.
+    Refused(RefusalCode, String),
+}
+
+/// Judges an act, as leader.
+pub(crate) fn judge(sight: &Sight<'_>, warnings: &Warnings, act: &Act) -> Judged {
+    match &act.body {
+        Some(act::Body::Remove(remove)) => judge_removal(sight, warnings, &remove.name),
+        Some(act::Body::Transfer(transfer)) => judge_transfer(sight, warnings, &transfer.to),
+        None => {
+            let text = "the leader's version does not know what is asked; nothing was done. Upgrade the hosts";
+            Judged::Refused(RefusalCode::Other, text.to_owned())
+        }
+    }
+}
+
+fn judge_removal(sight: &Sight<'_>, warnings: &Warnings, name: &str) -> Judged {
+    let member = match member(sight, name) {
+        Ok(member) => member,
+        Err(text) => return Judged::Refused(RefusalCode::NotFound, text),
+    };
+    let me = sight.config.instance;
+    let others = sight.health.view().members.iter().filter(|it| it.instance != member.instance);
+    let voters: Vec<&Member> = others.filter(|it| it.role() == Role::Voter).collect();
+    let awake = voters.iter().filter(|it| it.state() == MemberState::Alive).count();
+    if member.role() == Role::Voter && awake * 2 <= voters.len() {
+        return not_now(match voters.is_empty() {
+            true => format!(
+                "{name} is the only voter: without it nothing could be written. To give the cluster up, stop quorate and run `quorate \
+                 reset` on its host"
+            ),
+            false => format!(
+                "without {name}, {awake} of the {} voters that are left would be alive, and nothing could be written. Bring back, or remove \
+                 first: {}",
+                voters.len(),
+                names(voters.iter().filter(|it| it.state() != MemberState::Alive))
+            ),
+        });
+    }
+    if member.instance == me {
+        return match stop::successor(sight, warnings) {
+            Some(successor) => Judged::HandOverFirst(successor),
+            None => not_now(format!("{name} leads, and no other voter can take that over now")),
+        };
+    }
+    let (instance, at_unix_ms) = (member.instance, sight.wall_ms);
+    Judged::Propose(CommandBody::Remove(Remove { instance, at_unix_ms }))
+}
+
+fn judge_transfer(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged {
+    if to.is_empty() {
+        let successor = stop::successor(sight, warnings);
+        let name = successor.and_then(|id| sight.group?.meta().member_by_raft(id));
+        return match successor.zip(name) {
+            Some((to, member)) => Judged::HandOver { to, name: member.name.clone() },
+            None => not_now("no other voter is alive and heard".to_owned()),
+        };
+    }
+    let (member, group) = match (member(sight, to), sight.group) {
+        (Ok(member), Some(group)) => (member, group),
+        (Err(text), _) => return Judged::Refused(RefusalCode::NotFound, text),
+        (_, None) => return not_now("the leader has changed; ask again".to_owned()),
+    };
+    if member.instance == sight.config.instance {
+        return not_now(format!("{to} leads already"));
+    }
+    if member.role() != Role::Voter {
+        let voters = sight.health.view().members.iter().filter(|it| it.role() == Role::Voter);
+        return not_now(format!(
+            "{to} has no vote, so it cannot lead; these have: {}",
+            names(voters)
+        ));
+    }
+    if member.state() != MemberState::Alive || !sight.heard_of_late(member.instance) {
+        return not_now(format!("{to} is not heard, so it cannot lead now"));
+    }
+    Judged::HandOver { to: raft_id(group.genesis(), member.instance), name: to.to_owned() }
+}
+
+/// The member of a name, or who is not there.
+fn member<'a>(sight: &Sight<'a>, name: &str) -> Result<&'a Member, String> {
+    let members = &sight.health.view().members;
+    let known = members.iter().find(|member| member.name == name);
+    known.ok_or_else(|| format!("no member is named `{name}`; these are: {}", names(members)))
+}
+
+fn not_now(text: String) -> Judged {
+    Judged::Refused(RefusalCode::NotNow, format!("{text}; nothing was done"))
+}
+
+fn names<'a>(members: impl IntoIterator<Item = impl std::borrow::Borrow<&'a Member>>) -> String {
+    let names: Vec<&str> = members.into_iter().map(|it| it.borrow().name.as_str()).collect();
+    names.join(", ")
+}

@@ -1,0 +1,49 @@
+//! What an operator has the cluster do: any node takes it, the leader does it.
+
+use super::failure::failed;
+use super::loop_call;
+use super::pages::ActPage;
+use super::parameters::{Parameters, Patience};
+use crate::doors::Doors;
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use quorate_proto::{RemoveHost, TransferLeadership, act};
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RemoveQuery {
+    name: String,
+}
+
+pub(super) async fn remove(
+    State(doors): State<Arc<Doors>>,
+    Parameters(RemoveQuery { name }): Parameters<RemoveQuery>,
+    patience: Patience,
+) -> Response {
+    done(&doors, act::Body::Remove(RemoveHost { name }), patience).await
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TransferQuery {
+    /// Without it the voter that is furthest.
+    to: String,
+}
+
+pub(super) async fn transfer(
+    State(doors): State<Arc<Doors>>,
+    Parameters(TransferQuery { to }): Parameters<TransferQuery>,
+    patience: Patience,
+) -> Response {
+    done(&doors, act::Body::Transfer(TransferLeadership { to }), patience).await
+}
+
+async fn done(doors: &Doors, act: act::Body, patience: Patience) -> Response {
+    match loop_call::act(doors, act, patience.0).await {
+        Ok(acted) => Json(ActPage { epoch: acted.epoch.get(), text: acted.text }).into_response(),
+        Err(failure) => failed(&failure),
+    }
+}

@@ -1,0 +1,52 @@
+//! What an operator asks of the cluster as a whole. Any node takes it; the leader does it.
+
+use crate::HealthEpoch;
+
+/// One act.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Act {
+    /// Which. Absent: of a later version.
+    #[prost(oneof = "act::Body", tags = "1, 2")]
+    pub body: Option<act::Body>,
+}
+
+/// See [`Act`].
+pub mod act {
+    /// The kinds of act.
+    #[derive(Clone, PartialEq, Eq, prost::Oneof)]
+    pub enum Body {
+        /// Takes a host out for good.
+        #[prost(message, tag = "1")]
+        Remove(super::RemoveHost),
+        /// Has another voter lead.
+        #[prost(message, tag = "2")]
+        Transfer(super::TransferLeadership),
+    }
+}
+
+/// See [`act::Body::Remove`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct RemoveHost {
+    /// The name of the member.
+    #[prost(string, tag = "1")]
+    pub name: String,
+}
+
+/// See [`act::Body::Transfer`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TransferLeadership {
+    /// The name of the voter that is to lead; empty: the one that is furthest, of those with a disk that works.
+    #[prost(string, tag = "1")]
+    pub to: String,
+}
+
+/// An act was done, or is under way.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Acted {
+    /// The epoch that shows it; for what is no matter of health the newest at the leader.
+    #[prost(message, required, tag = "1")]
+    pub epoch: HealthEpoch,
+    /// What was done, for people.
+    #[prost(string, tag = "2")]
+    pub text: String,
+}
