@@ -77,6 +77,8 @@ scripts! {
     d3_evidence_gathered_before_the_birth,
     first_append_lost,
     health_is_told_to_every_live_node,
+    hosts_are_removed_from_five_to_one,
+    leadership_is_handed_to_a_named_voter,
     one_link_cut_of_five,
     one_link_cut_of_three,
     one_three_five_voters,
