@@ -1,7 +1,7 @@
 //! The cards that ride on gossip: which is newest of each node, and which of them the owner has not seen yet.
 //!
 //! The gossip library calls the reader while it works through a packet and gives no way back to it, so the
-//! shelf is shared with it behind a lock that is never contended: one thread drives both.
+//! store is shared with it behind a lock that is never contended: one thread drives both.
 
 use crate::codec::SwimId;
 use quorate_proto::{Card, Generation, Instance, Message as _, limits};
@@ -29,12 +29,12 @@ struct Contents {
 
 /// The owner's side.
 #[derive(Debug, Clone)]
-pub(crate) struct CardShelf {
+pub(crate) struct CardStore {
     me: Instance,
     contents: Arc<Mutex<Contents>>,
 }
 
-impl CardShelf {
+impl CardStore {
     pub(crate) fn new(me: Instance) -> Self {
         Self { me, contents: Arc::default() }
     }
@@ -74,7 +74,7 @@ impl CardShelf {
     }
 }
 
-impl foca::BroadcastHandler<SwimId> for CardShelf {
+impl foca::BroadcastHandler<SwimId> for CardStore {
     type Key = CardKey;
     type Error = std::convert::Infallible;
 
@@ -93,5 +93,29 @@ impl foca::BroadcastHandler<SwimId> for CardShelf {
             return Ok(Some(CardKey { instance: card.instance, age }));
         }
         Ok(self.receive(card))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_card_of_each_node_is_news_once_and_an_older_one_never() {
+        let number = |number: u8| Instance::from_bytes([number; 16]);
+        let card = |of: u8, generation: u64, version: u64| Card {
+            instance: number(of),
+            generation: Generation::new(generation),
+            version,
+            ..Card::default()
+        };
+        let store = CardStore::new(number(1));
+        let news = |card: Card| store.receive(card).is_some();
+        assert!(news(card(2, 1, 1)) && news(card(2, 1, 2)) && news(card(3, 1, 1)));
+        assert!(!news(card(2, 1, 2)) && !news(card(2, 1, 1)), "known already");
+        assert!(!news(card(1, 9, 9)) && !news(Card::default()), "its own, and nobody's");
+        assert_eq!(store.take_unseen(), [card(2, 1, 2), card(3, 1, 1)]);
+        assert!(news(card(2, 2, 0)), "a later start begins anew");
+        assert_eq!(store.take_unseen(), [card(2, 2, 0)]);
     }
 }

@@ -50,8 +50,8 @@ pub struct Profile {
     pub doubt_most: Duration,
     /// How often a refuted suspicion of ours is forgiven, one at a time.
     pub ease: Duration,
-    /// How often an address without a live peer is looked at, for ever, give or take a fifth.
-    pub look: Duration,
+    /// How often an address without a live peer is probed, for ever, give or take a fifth.
+    pub probe: Duration,
     /// How often a live session's peer that gossip has not taken up is announced to.
     pub announce_again: Duration,
     /// How often our own card is handed to gossip again: it forgets what it has sent ten times.
@@ -99,7 +99,7 @@ const DEFAULT: Profile = Profile {
     doubt_least: Duration::from_millis(200),
     doubt_most: Duration::from_secs(1),
     ease: Duration::from_secs(5),
-    look: Duration::from_secs(5),
+    probe: Duration::from_secs(5),
     announce_again: Duration::from_secs(1),
     card_repeat: Duration::from_secs(3),
     swim: SwimProfile {

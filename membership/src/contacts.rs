@@ -1,4 +1,4 @@
-//! What is known of how to reach each node: address, generation, name, session, and when to look again.
+//! What is known of how to reach each node: address, generation, name, session, and when to probe again.
 //!
 //! Bounded: no more than `limits::MEMBERS` nodes. When full, a node that only gossip spoke of makes room for
 //! one that the cluster's table or a session speaks of; a stranger beyond that is not taken up.
@@ -19,7 +19,7 @@ pub(crate) struct Contact {
     /// The cluster's table or a session spoke of it, not only gossip.
     pub(crate) known: bool,
     /// When it is dialled or announced to next, if it is not alive or not in gossip.
-    pub(crate) next_look: Moment,
+    pub(crate) next_probe: Moment,
 }
 
 /// Everybody.
@@ -72,7 +72,7 @@ impl Contacts {
             name: None,
             session: None,
             known,
-            next_look: now,
+            next_probe: now,
         });
         entry.known |= known;
         (Some(entry), gone)

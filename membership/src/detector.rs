@@ -7,11 +7,11 @@
 
 use crate::config::DetectorConfig;
 use crate::contacts::Contacts;
-use crate::errands::Errands;
 use crate::event::{DetectorInput, DetectorOutput};
-use crate::ping::{Letter, Pings};
+use crate::indirect_probes::IndirectProbes;
+use crate::ping::{Outgoing, Pings};
 use crate::self_awareness::SelfAwareness;
-use crate::swim::{Effects, Note, Swim};
+use crate::swim::{Effects, MembershipEvent, Swim};
 use crate::verdicts::{Opinion, Verdicts};
 use quorate_proto::{Card, Generation, Instance, Moment, limits};
 use rand::SeedableRng as _;
@@ -23,7 +23,7 @@ pub struct Detector {
     pub(crate) config: DetectorConfig,
     pub(crate) swim: Swim,
     pub(crate) pings: Pings,
-    pub(crate) errands: Errands,
+    pub(crate) indirect_probes: IndirectProbes,
     pub(crate) verdicts: Verdicts,
     pub(crate) awareness: SelfAwareness,
     pub(crate) contacts: Contacts,
@@ -48,7 +48,7 @@ impl Detector {
         Self {
             swim: Swim::new(&config),
             pings: Pings::new(config.me, profile),
-            errands: Errands::new(profile),
+            indirect_probes: IndirectProbes::new(profile),
             verdicts: Verdicts::default(),
             awareness: SelfAwareness::new(now + profile.pulse, profile),
             contacts: Contacts::default(),
@@ -75,7 +75,7 @@ impl Detector {
             tracing::warn!(late_ms, "this node stood still; it doubts itself before others");
             self.swim.postpone(late_by);
             self.pings.restart_clocks(now);
-            self.errands.drop_all();
+            self.indirect_probes.drop_all();
         }
         let calm = self.take(now, input, out);
         if self.left {
@@ -177,7 +177,7 @@ impl Detector {
             DetectorInput::Leave => {
                 let mut effects = Effects::default();
                 self.swim.leave(&mut effects);
-                effects.notes.clear();
+                effects.events.clear();
                 self.carry_out(now, effects, out);
                 self.left = true;
             }
@@ -188,7 +188,7 @@ impl Detector {
     pub(crate) fn drop_traces(&mut self, instance: Instance) {
         self.verdicts.forget(instance);
         self.pings.forget(instance);
-        self.errands.forget(instance);
+        self.indirect_probes.forget(instance);
         self.disputed.remove(&instance);
     }
 
@@ -228,15 +228,18 @@ impl Detector {
             }
         }
         self.rejoins += effects.rejoins;
-        for note in effects.notes {
-            let (Note::Up(instance, _) | Note::Down(instance, _) | Note::Restarted(instance, _)) =
-                note;
+        for event in effects.events {
+            let (MembershipEvent::Up(instance, _)
+            | MembershipEvent::Down(instance, _)
+            | MembershipEvent::Restarted(instance, _)) = event;
             if self.forgotten.contains(&instance) || !self.admit(now, instance, false) {
                 continue;
             }
-            match note {
-                Note::Down(_, generation) => self.given_up(now, instance, generation, out),
-                Note::Up(_, generation) | Note::Restarted(_, generation) => {
+            match event {
+                MembershipEvent::Down(_, generation) => {
+                    self.given_up(now, instance, generation, out)
+                }
+                MembershipEvent::Up(_, generation) | MembershipEvent::Restarted(_, generation) => {
                     self.taken_up(now, instance, generation, out);
                 }
             }
@@ -244,7 +247,7 @@ impl Detector {
     }
 }
 
-/// Puts letters among the outputs.
-pub(crate) fn post(letters: Vec<Letter>, out: &mut Vec<DetectorOutput>) {
-    out.extend(letters.into_iter().map(|(to, message)| DetectorOutput::Send { to, message }));
+/// Puts messages among the outputs.
+pub(crate) fn send(outgoing: Vec<Outgoing>, out: &mut Vec<DetectorOutput>) {
+    out.extend(outgoing.into_iter().map(|(to, message)| DetectorOutput::Send { to, message }));
 }

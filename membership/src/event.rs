@@ -98,8 +98,6 @@ pub enum DetectorOutput {
     },
     /// A verdict changed.
     Verdict(Opinion),
-    /// Somebody's newer card.
-    Card(Card),
     /// Gossip says that somebody is there at this address: what waits for it need not wait longer.
     IsThere {
         /// The address.

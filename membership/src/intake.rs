@@ -1,9 +1,9 @@
 //! What each kind of news does: signs of life, packets, questions, sessions that begin and end, goodbyes.
 
 use crate::codec::PacketError;
-use crate::detector::{Detector, post};
+use crate::detector::{Detector, send};
 use crate::event::DetectorOutput;
-use crate::ping::letter;
+use crate::ping::message_to;
 use crate::swim::Effects;
 use quorate_proto::detector_message::Body;
 use quorate_proto::{
@@ -35,10 +35,10 @@ impl Detector {
         }
         self.awareness.heard();
         let troubled = self.pings.heard(now, instance);
-        let mut letters = Vec::new();
-        self.errands.heard(instance, generation, &mut letters);
-        let calm = !troubled && letters.is_empty();
-        post(letters, out);
+        let mut outgoing = Vec::new();
+        self.indirect_probes.heard(instance, generation, &mut outgoing);
+        let calm = !troubled && outgoing.is_empty();
+        send(outgoing, out);
         let changed = self.verdicts.heard(now, instance, generation);
         let calm = calm && changed.is_none();
         out.extend(changed.map(DetectorOutput::Verdict));
@@ -62,11 +62,10 @@ impl Detector {
         if let Err(error) = taken {
             self.refuse(&error);
         }
-        let calm = calm && effects.notes.is_empty();
+        let calm = calm && effects.events.is_empty();
         self.carry_out(now, effects, out);
         for card in self.swim.take_cards() {
             self.learn_card(now, &card);
-            out.push(DetectorOutput::Card(card));
         }
         calm
     }
@@ -100,7 +99,7 @@ impl Detector {
         match message.body {
             Some(Body::Probe(probe)) => {
                 let answer = Body::Life(LifeAnswer { number: probe.number });
-                post(vec![letter(from, answer)], out);
+                send(vec![message_to(from, answer)], out);
             }
             Some(Body::Ask(ask)) => self.asked(now, from, &ask, out),
             Some(Body::Answer(answer)) => {
@@ -110,7 +109,7 @@ impl Detector {
                     && answer.generation > contact.generation
                 {
                     // It was restarted, and we have the word of another for it: see for ourselves.
-                    contact.next_look = now;
+                    contact.next_probe = now;
                 }
             }
             // It was a sign of life, and that is all it was for.
@@ -131,7 +130,7 @@ impl Detector {
         let mut say = |generation, heard| {
             let number = ask.number;
             let answer = ConfirmAnswer { number, subject, generation, heard };
-            post(vec![letter(asker, Body::Answer(answer))], out);
+            send(vec![message_to(asker, Body::Answer(answer))], out);
         };
         if subject == self.config.me {
             return say(self.config.generation, true);
@@ -159,9 +158,9 @@ impl Detector {
             };
             out.push(DetectorOutput::Dial { address });
         }
-        let mut letters = Vec::new();
-        self.errands.take(now, asker, ask, &mut letters);
-        post(letters, out);
+        let mut outgoing = Vec::new();
+        self.indirect_probes.take(now, asker, ask, &mut outgoing);
+        send(outgoing, out);
     }
 
     pub(crate) fn session_up(
@@ -250,7 +249,7 @@ impl Detector {
         contact.generation = contact.generation.max(generation);
         if contact.address != Some(address) {
             contact.address = Some(address);
-            contact.next_look = now;
+            contact.next_probe = now;
         }
         self.believe_the_proof(now, instance, before, out);
     }

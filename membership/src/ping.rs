@@ -16,7 +16,7 @@ use std::time::Duration;
 const CONFIRMERS: usize = 3;
 
 /// A message to one peer.
-pub(crate) type Letter = (Instance, DetectorMessage);
+pub(crate) type Outgoing = (Instance, DetectorMessage);
 
 /// What direct evidence came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,7 +227,7 @@ impl Pings {
     }
 
     /// Acts on everything that is due.
-    pub(crate) fn fire(&mut self, world: &World<'_>, letters: &mut Vec<Letter>) -> Vec<Finding> {
+    pub(crate) fn fire(&mut self, world: &World<'_>, outgoing: &mut Vec<Outgoing>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let subjects: Vec<Instance> = self.watches.keys().copied().collect();
         let mut ranked: Option<Vec<Instance>> = None;
@@ -237,7 +237,7 @@ impl Pings {
                 let asked = self.choose(ranked, subject);
                 self.open(world, subject, asked, &mut findings);
             }
-            self.repeat(world, subject, letters);
+            self.repeat(world, subject, outgoing);
             self.conclude(world, subject, &mut findings);
         }
         findings
@@ -309,7 +309,7 @@ impl Pings {
     }
 
     /// Sends the questions, again and again until answered: frames get lost.
-    fn repeat(&mut self, world: &World<'_>, subject: Instance, letters: &mut Vec<Letter>) {
+    fn repeat(&mut self, world: &World<'_>, subject: Instance, outgoing: &mut Vec<Outgoing>) {
         let Some(inquiry) = self.watches.get_mut(&subject).and_then(|w| w.inquiry.as_mut()) else {
             return;
         };
@@ -318,12 +318,14 @@ impl Pings {
         }
         inquiry.repeat_at = world.now + self.profile.repeat;
         let number = inquiry.number;
-        letters.push(letter(subject, Body::Probe(LifeProbe { number })));
+        outgoing.push(message_to(subject, Body::Probe(LifeProbe { number })));
         let (generation, address) = (world.subject)(subject);
         for one in inquiry.asked.iter().filter(|one| !inquiry.not_heard.contains(one)) {
             let address = address.clone();
-            letters
-                .push(letter(*one, Body::Ask(ConfirmAsk { number, subject, generation, address })));
+            outgoing.push(message_to(
+                *one,
+                Body::Ask(ConfirmAsk { number, subject, generation, address }),
+            ));
         }
     }
 
@@ -381,6 +383,6 @@ impl Pings {
 }
 
 /// Puts a body into its envelope.
-pub(crate) fn letter(to: Instance, body: Body) -> Letter {
+pub(crate) fn message_to(to: Instance, body: Body) -> Outgoing {
     (to, DetectorMessage { body: Some(body) })
 }

@@ -5,7 +5,7 @@
 //! declared down again and again joins again with pauses.
 //! Knows nothing of direct pings, sessions or verdicts: it reports what gossip believes.
 
-use crate::cards::CardShelf;
+use crate::cards::CardStore;
 use crate::codec::{PacketError, SwimId, peek, sifted};
 use crate::config::{DetectorConfig, SwimProfile};
 use crate::rejoins::Rejoins;
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// What gossip has come to believe of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Note {
+pub(crate) enum MembershipEvent {
     /// It is there.
     Up(Instance, Generation),
     /// It answers neither us nor those who were asked to try.
@@ -33,7 +33,7 @@ pub(crate) enum Note {
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) packets: Vec<(Instance, Bytes)>,
-    pub(crate) notes: Vec<Note>,
+    pub(crate) events: Vec<MembershipEvent>,
     /// How often we had to join again.
     pub(crate) rejoins: u64,
     timers: Vec<(Duration, Timer<SwimId>)>,
@@ -41,11 +41,11 @@ pub(crate) struct Effects {
 
 impl Runtime<SwimId> for Effects {
     fn notify(&mut self, notification: Notification<'_, SwimId>) {
-        let note = match notification {
-            Notification::MemberUp(id) => Note::Up(id.instance(), id.generation()),
-            Notification::MemberDown(id) => Note::Down(id.instance(), id.generation()),
+        let event = match notification {
+            Notification::MemberUp(id) => MembershipEvent::Up(id.instance(), id.generation()),
+            Notification::MemberDown(id) => MembershipEvent::Down(id.instance(), id.generation()),
             Notification::Rename(old, new) if new.generation() > old.generation() => {
-                Note::Restarted(new.instance(), new.generation())
+                MembershipEvent::Restarted(new.instance(), new.generation())
             }
             Notification::Rejoin(_) => {
                 self.rejoins += 1;
@@ -53,7 +53,7 @@ impl Runtime<SwimId> for Effects {
             }
             _ => return,
         };
-        self.notes.push(note);
+        self.events.push(event);
     }
 
     fn send_to(&mut self, to: SwimId, packet: &[u8]) {
@@ -67,15 +67,15 @@ impl Runtime<SwimId> for Effects {
 
 /// The gossip protocol of one node.
 pub(crate) struct Swim {
-    foca: foca::Foca<SwimId, PostcardCodec, SmallRng, CardShelf>,
+    foca: foca::Foca<SwimId, PostcardCodec, SmallRng, CardStore>,
     timers: TimerQueue,
-    cards: CardShelf,
+    cards: CardStore,
     rejoins: Rejoins,
 }
 
 impl Swim {
     pub(crate) fn new(config: &DetectorConfig) -> Self {
-        let cards = CardShelf::new(config.me);
+        let cards = CardStore::new(config.me);
         let foca = foca::Foca::with_custom_broadcast(
             SwimId::new(config.me, config.generation),
             foca_config(&config.profile.swim),
@@ -135,13 +135,15 @@ impl Swim {
     pub(crate) fn fire(&mut self, now: Moment, effects: &mut Effects) {
         while let Some(timer) = self.timers.pop_due(now) {
             let suspicion = matches!(timer, Timer::ChangeSuspectToDown { .. });
-            let (packets, notes) = (effects.packets.len(), effects.notes.len());
+            let (packets, events) = (effects.packets.len(), effects.events.len());
             if let Err(error) = self.foca.handle_timer(timer, &mut *effects) {
                 tracing::debug!(%error, "gossip timer");
             }
             // foca 2.0.0 tells a suspect that it is down even if it had objected in time; it then takes a
             // new identity for nothing. So what it sends here counts only if it did declare it down.
-            let declared = effects.notes[notes..].iter().any(|note| matches!(note, Note::Down(..)));
+            let declared = effects.events[events..]
+                .iter()
+                .any(|event| matches!(event, MembershipEvent::Down(..)));
             if suspicion && !declared {
                 effects.packets.truncate(packets);
             }
@@ -215,7 +217,7 @@ impl Swim {
         let down = foca::Member::new(id, member.incarnation(), foca::State::Down);
         let applied = self.foca.apply_many(std::iter::once(down), false, &mut *effects);
         let removed = self.foca.handle_timer(Timer::RemoveDown(id), &mut *effects);
-        effects.notes.clear();
+        effects.events.clear();
         self.keep_timers(now, effects);
         if let Err(error) = applied.and(removed) {
             tracing::debug!(%error, "gossip forget");

@@ -1,6 +1,6 @@
 //! One turn of the detector: everything that is due, and what gossip's word does to the verdicts.
 
-use crate::detector::{Detector, post};
+use crate::detector::{Detector, send};
 use crate::event::DetectorOutput;
 use crate::ping::{Finding, Why, World};
 use crate::swim::Effects;
@@ -9,9 +9,9 @@ use quorate_proto::{Generation, Instance, Moment, Verdict};
 use rand::RngExt as _;
 use std::time::Duration;
 
-/// Most addresses looked at in one turn (turns come every 100 ms at least): the start of a node of a cluster
+/// Most addresses probed in one turn (turns come every 100 ms at least): the start of a node of a cluster
 /// of 1,000 shall not be a thousand handshakes at once.
-const LOOKS: usize = 16;
+const PROBES: usize = 16;
 
 impl Detector {
     /// Does everything that is due.
@@ -22,10 +22,10 @@ impl Detector {
         self.carry_out(now, effects, out);
         self.judge(now, out);
         self.settle_disputes(now, out);
-        let mut letters = Vec::new();
-        self.errands.fire(now, self.awareness.doubts(), &mut letters);
-        post(letters, out);
-        self.look(now, out);
+        let mut outgoing = Vec::new();
+        self.indirect_probes.fire(now, self.awareness.doubts(), &mut outgoing);
+        send(outgoing, out);
+        self.probe(now, out);
         if let Some((card, at)) = &mut self.card
             && *at <= now
         {
@@ -37,14 +37,14 @@ impl Detector {
     /// The next moment at which something is due; at most one pulse away.
     pub(crate) fn earliest(&self, now: Moment) -> Moment {
         let patience = |span| self.awareness.patience(span);
-        let looks = self.contacts.iter().map(|(_, contact)| contact.next_look).min();
+        let probes = self.contacts.iter().map(|(_, contact)| contact.next_probe).min();
         let disputes = self.disputed.values().map(|(_, at)| *at).min();
         let others = [
             self.swim.next_wake(),
             self.pings.next_wake(&patience),
-            self.errands.next_wake(),
+            self.indirect_probes.next_wake(),
             self.card.as_ref().map(|(_, at)| *at),
-            looks,
+            probes,
             disputes,
         ];
         let pulse = now + self.config.profile.pulse;
@@ -53,7 +53,7 @@ impl Detector {
     }
 
     fn judge(&mut self, now: Moment, out: &mut Vec<DetectorOutput>) {
-        let mut letters = Vec::new();
+        let mut outgoing = Vec::new();
         let (contacts, verdicts, awareness) = (&self.contacts, &self.verdicts, &self.awareness);
         let world = World {
             now,
@@ -68,8 +68,8 @@ impl Detector {
             trusted: &|instance| verdicts.is_alive(instance),
             patience: &|span| awareness.patience(span),
         };
-        let findings = self.pings.fire(&world, &mut letters);
-        post(letters, out);
+        let findings = self.pings.fire(&world, &mut outgoing);
+        send(outgoing, out);
         for finding in findings {
             self.weigh(now, finding, out);
         }
@@ -134,7 +134,7 @@ impl Detector {
             && let Some(contact) = self.contacts.get_mut(instance)
         {
             // We have it as down by our own ears; then our own ears are to hear it.
-            contact.next_look = now;
+            contact.next_probe = now;
         }
         let contact = self.contacts.get(instance).filter(|contact| contact.session.is_none());
         if let Some(address) = contact.and_then(|contact| contact.address) {
@@ -189,28 +189,28 @@ impl Detector {
         }
     }
 
-    /// Looks for those who are not alive, and announces us to those who are not in gossip; for ever.
-    fn look(&mut self, now: Moment, out: &mut Vec<DetectorOutput>) {
-        if self.contacts.iter().all(|(_, contact)| contact.next_look > now) {
+    /// Probes the addresses of those who are not alive, and announces us to those who are not in gossip; for ever.
+    fn probe(&mut self, now: Moment, out: &mut Vec<DetectorOutput>) {
+        if self.contacts.iter().all(|(_, contact)| contact.next_probe > now) {
             return;
         }
         let profile = self.config.profile;
         let active = self.swim.active();
         let mut announce = Vec::new();
         for (instance, contact) in self.contacts.iter_mut() {
-            if contact.next_look > now {
+            if contact.next_probe > now {
                 continue;
             }
-            if announce.len() >= LOOKS {
-                contact.next_look = now + profile.pulse;
+            if announce.len() >= PROBES {
+                contact.next_probe = now + profile.pulse;
                 continue;
             }
             let opinion = self.verdicts.get(instance).map(|opinion| opinion.verdict);
             let alive = matches!(opinion, Some(Verdict::Alive));
             let unheard = alive && !active.contains(&instance);
-            let span = if unheard { profile.announce_again } else { profile.look };
+            let span = if unheard { profile.announce_again } else { profile.probe };
             let percent = self.jitter.random_range(80..=120u32);
-            contact.next_look = now + span * percent / 100;
+            contact.next_probe = now + span * percent / 100;
             let Some(address) = contact.address.filter(|_| contact.known) else { continue };
             if !alive {
                 out.push(DetectorOutput::Dial { address });

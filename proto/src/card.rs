@@ -1,6 +1,6 @@
 //! A node's small card, carried by gossip. A hint: anything that matters comes from the session or `__meta`.
 
-use crate::{Address, Generation, GenesisId, HealthEpoch, Instance, Label};
+use crate::{Address, Generation, Instance};
 
 /// What a node says of itself to whoever hears gossip. The highest (generation, version) wins.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -20,16 +20,5 @@ pub struct Card {
     /// Address for other nodes.
     #[prost(message, optional, tag = "5")]
     pub address: Option<Address>,
-    /// Cluster id the node knows.
-    #[prost(message, optional, tag = "6")]
-    pub genesis: Option<GenesisId>,
-    /// Newest health epoch the node has.
-    #[prost(message, required, tag = "7")]
-    pub epoch: HealthEpoch,
-    /// Version of the software.
-    #[prost(string, tag = "8")]
-    pub software: String,
-    /// Labels from the host's own file.
-    #[prost(message, repeated, tag = "9")]
-    pub labels: Vec<Label>,
+    // Tags 6 to 9 were what nobody read.
 }

@@ -106,7 +106,7 @@ pub struct Ask {
     pub nonce: u64,
 }
 
-/// The answer of a fresh host to an [`Ask`]. A host that knows a genesis id answers [`Exists`] or [`Founded`].
+/// The answer of a fresh host to an [`Ask`]. A host that knows a genesis id answers [`Exists`] or [`FoundingCertificate`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Answer {
     /// The nonce asked with.
@@ -210,7 +210,7 @@ pub struct Accepted {
 
 /// The founded record and its proof (rule 13).
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
-pub struct Founded {
+pub struct FoundingCertificate {
     /// The record.
     #[prost(message, required, tag = "1")]
     pub record: FoundingRecord,
@@ -275,7 +275,7 @@ pub mod founding_message {
         Accepted(super::Accepted),
         /// It is done.
         #[prost(message, tag = "11")]
-        Founded(super::Founded),
+        Founded(super::FoundingCertificate),
         /// A cluster exists.
         #[prost(message, tag = "12")]
         Exists(super::Exists),
@@ -300,7 +300,7 @@ pub struct FoundingState {
     pub accepted: Option<AcceptedRecord>,
     /// The founded record, once known.
     #[prost(message, optional, tag = "5")]
-    pub founded: Option<Founded>,
+    pub founded: Option<FoundingCertificate>,
     /// A cluster id heard from an authenticated peer: this life never founds (rule 6).
     #[prost(message, optional, tag = "6")]
     pub exists: Option<GenesisId>,

@@ -40,9 +40,9 @@ pub use dissent::{
 };
 pub use envelope::{Envelope, EnvelopeBody, EnvelopeError, RaftFrame};
 pub use founding::{
-    Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists, Founded,
-    FounderVoter, FoundingMessage, FoundingProof, FoundingRecord, FoundingState, Nack, Prepare,
-    Promise, ProofVote, StateError, founding_message,
+    Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists,
+    FounderVoter, FoundingCertificate, FoundingMessage, FoundingProof, FoundingRecord,
+    FoundingState, Nack, Prepare, Promise, ProofVote, StateError, founding_message,
 };
 pub use hash::{Digest, founders_digest, raft_id, sha256, short_hash};
 pub use health::{
@@ -61,7 +61,7 @@ pub use kv::{
 pub use kv_error::KvError;
 pub use lane::{Frame, FrameKind, Lane, Supersede};
 pub use moment::Moment;
-pub use order::{HealthEpoch, Index, Revision, Term};
+pub use order::{HealthEpoch, Revision};
 pub use ping::{CopyFault, CopyNotice, Ping, Pong, Relayed, RelayedAcknowledgement};
 pub use prost::Message;
 pub use raft::{

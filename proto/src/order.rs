@@ -53,14 +53,6 @@ macro_rules! ordered {
 }
 
 ordered! {
-    /// A Raft term.
-    Term
-}
-ordered! {
-    /// A position in a Raft log.
-    Index
-}
-ordered! {
     /// Numbers the changes of a keyspace; etcd's meaning: a fresh store is at 1.
     Revision
 }

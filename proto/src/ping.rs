@@ -27,12 +27,10 @@ pub struct Ping {
     /// What the receiver has not acknowledged yet; only from the leader.
     #[prost(message, optional, tag = "6")]
     pub update: Option<HealthUpdate>,
-    /// Index up to which the sender has applied, and ...
+    /// Index up to which the sender has applied.
     #[prost(uint64, tag = "7")]
     pub applied: u64,
-    /// ... the state hash there.
-    #[prost(fixed64, tag = "8")]
-    pub state_hash: u64,
+    // Tag 8 was the state hash there, which is compared in the answers alone.
     /// The sender does not hear the leader, and asks what the receiver knows of it.
     #[prost(bool, tag = "11")]
     pub asks: bool,

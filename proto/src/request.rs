@@ -130,7 +130,7 @@ pub struct Refusal {
 pub struct Admitted {
     /// The founding record and proof, for the node to keep.
     #[prost(message, optional, tag = "1")]
-    pub founded: Option<crate::Founded>,
+    pub founded: Option<crate::FoundingCertificate>,
     /// The epoch that shows it.
     #[prost(message, required, tag = "2")]
     pub epoch: HealthEpoch,
@@ -142,9 +142,7 @@ pub struct Admitted {
 /// The answer to a [`ForwardRequest`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ForwardAnswer {
-    /// Term of the answering node.
-    #[prost(uint64, tag = "1")]
-    pub term: u64,
+    // Tag 1 was the term of the answering node; where it counts, the outcome has it.
     /// What came of it.
     #[prost(oneof = "forward_answer::Outcome", tags = "2, 3, 4, 5, 6")]
     pub outcome: Option<forward_answer::Outcome>,

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use quorate_node::Vitals;
 use quorate_proto::{
-    Founded, Generation, GenesisId, HealthDelta, HealthEpoch, HealthView, Instance, MemberState,
-    Message as _, short_hash,
+    FoundingCertificate, Generation, GenesisId, HealthDelta, HealthEpoch, HealthView, Instance,
+    MemberState, Message as _, short_hash,
 };
 use quorate_transport::outbox::GivenUp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +48,7 @@ pub struct Checks {
 
 impl Checks {
     /// A founding record became durable on a host.
-    pub fn founded(&mut self, host: usize, founded: &Founded) {
+    pub fn founded(&mut self, host: usize, founded: &FoundingCertificate) {
         let genesis = founded.record.genesis_id();
         let voters: Vec<&str> =
             founded.record.voters.iter().map(|voter| voter.name.as_str()).collect();

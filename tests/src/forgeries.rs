@@ -152,7 +152,6 @@ impl Forger {
             epoch: HealthEpoch::new(near(random, self.view.epoch.get())),
             update: random.percent(80).then(|| self.update(random)),
             applied: near(random, self.commit),
-            state_hash: random.draw(),
             asks: random.percent(20),
             unheard: random.percent(20),
             copies: self.copies(random),

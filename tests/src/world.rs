@@ -14,7 +14,8 @@ use crate::random::Random;
 use crate::transfers::Transfer;
 use quorate_membership::Mode;
 use quorate_node::{
-    Boot, ClientReply, ClientRequest, Input, MadeOn, Node, NodeConfig, Output, OwnSlot,
+    Boot, ClientReply, ClientRequest, FoundingSettings, Input, MadeOn, Node, NodeConfig, Output,
+    OwnSlot, Settings,
 };
 use quorate_proto::{ClusterName, Instance, Moment, NodeName};
 use std::cmp::Ordering;
@@ -270,20 +271,23 @@ impl World {
         let config = NodeConfig {
             cluster,
             name: NodeName::new(&place.name).expect("a valid name"),
-            seeds: place.seeds.clone(),
-            mode: self.setup.mode,
-            quiet: self.setup.quiet,
-            grace: Duration::from_secs(3),
             instance: life.instance,
             made_on: MadeOn::default(),
             generation: life.generation,
             boot_nonce,
             key: life.key,
-            advertise: place.leaves_from.is_none().then_some(place.address),
-            labels: Vec::new(),
-            voters: None,
             seed: self.random.draw(),
-            snapshot_every: self.setup.snapshot_every,
+            founding: FoundingSettings {
+                seeds: place.seeds.clone(),
+                mode: self.setup.mode,
+                quiet: self.setup.quiet,
+                grace: Duration::from_secs(3),
+            },
+            settings: Settings {
+                advertise: place.leaves_from.is_none().then_some(place.address),
+                snapshot_every: self.setup.snapshot_every,
+                ..Settings::default()
+            },
         };
         let log = place.disk.recover();
         let founding = life.founding.clone();

@@ -13,11 +13,11 @@
 mod apply;
 mod meta;
 mod request;
-mod rolling;
 mod section;
 mod sections;
 mod snapshot;
 mod space;
+mod state_hash;
 
 pub use apply::{Applied, AppliedResult};
 pub use meta::Meta;
@@ -28,4 +28,4 @@ pub use space::key_range::{KeyRange, Space};
 pub use space::watch::{Replay, Watch, WatchCompacted, WatchOptions};
 
 /// Everything that quorate keeps for itself lies under this prefix.
-pub const OWN_PREFIX: &[u8] = b"__meta/";
+pub const SYSTEM_PREFIX: &[u8] = b"__meta/";

@@ -8,17 +8,18 @@ use crate::apply::{Applied, AppliedResult, Effects};
 use crate::request::check;
 use crate::request::execute::execute;
 use crate::request::operations::{Operation, operations};
-use crate::rolling::Rolling;
 use crate::section::Section;
 use crate::sections::Sections;
 use crate::sections::roster::Change;
 use crate::space::edit::Edit;
 use crate::space::keyspace::Keyspace;
+use crate::state_hash::StateHash;
 use crate::{KeyChange, Space, section};
 use bytes::Bytes;
 use quorate_proto::{
-    Command, CommandBody, ConfState, Founded, GenesisId, HealthDelta, HealthEpoch, HealthUpdate,
-    HealthView, Instance, KvError, KvRequest, KvResponse, Member, Message as _, RaftId, Revision,
+    Command, CommandBody, ConfState, FoundingCertificate, GenesisId, HealthDelta, HealthEpoch,
+    HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member, Message as _,
+    RaftId, Revision,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -42,16 +43,16 @@ const MOST_READ_BY_A_WRITE: usize = 10_000;
 #[derive(Clone, PartialEq)]
 pub struct Meta {
     pub(crate) applied: u64,
-    pub(crate) hash: Rolling,
+    pub(crate) hash: StateHash,
     pub(crate) users: Keyspace,
-    pub(crate) own: Keyspace,
+    pub(crate) system: Keyspace,
     pub(crate) sections: Sections,
 }
 
 impl Meta {
     /// The state that every founder starts from; a function of the founding record alone.
     #[must_use]
-    pub fn genesis(founded: &Founded) -> Self {
+    pub fn genesis(founded: &FoundingCertificate) -> Self {
         let mut meta = Self::empty();
         meta.applied = GENESIS_INDEX;
         meta.carry_out(|sections| &mut sections.roster, Change::Founded(founded));
@@ -63,9 +64,9 @@ impl Meta {
     pub fn empty() -> Self {
         Self {
             applied: 0,
-            hash: Rolling::START,
+            hash: StateHash::START,
             users: Keyspace::new(),
-            own: Keyspace::new(),
+            system: Keyspace::new(),
             sections: Sections::empty(),
         }
     }
@@ -127,8 +128,8 @@ impl Meta {
         let compacted = self.users.compacted;
         let (result, changes) = match check::check(request) {
             Err(error) => (Err(error), Vec::new()),
-            // Only reads can concern the own space.
-            Ok(Space::Own) => (self.read(request), Vec::new()),
+            // Only reads can concern the system space.
+            Ok(Space::System) => (self.read(request), Vec::new()),
             Ok(Space::Users) => {
                 let mut edit = Edit::new(Space::Users, &mut self.users);
                 let result = execute(&mut edit, request);
@@ -148,7 +149,7 @@ impl Meta {
         whose: fn(&mut Sections) -> &mut S,
         command: S::Command<'_>,
     ) -> (Effects, Vec<KeyChange>) {
-        section::carry_out(whose(&mut self.sections), command, &mut self.own, &mut self.hash)
+        section::carry_out(whose(&mut self.sections), command, &mut self.system, &mut self.hash)
     }
 
     /// Index of the last applied entry; 0 before a snapshot.
@@ -203,8 +204,8 @@ impl Meta {
 
     /// Revision of quorate's own records.
     #[must_use]
-    pub fn own_revision(&self) -> Revision {
-        Revision::new(self.own.revision.unsigned_abs())
+    pub fn system_revision(&self) -> Revision {
+        Revision::new(self.system.revision.unsigned_abs())
     }
 
     /// The newest committed health epoch.
@@ -305,7 +306,7 @@ impl Meta {
     pub(crate) fn keyspace(&self, space: Space) -> &Keyspace {
         match space {
             Space::Users => &self.users,
-            Space::Own => &self.own,
+            Space::System => &self.system,
         }
     }
 
@@ -330,7 +331,7 @@ impl Meta {
 
     /// The founding record and its proof.
     #[must_use]
-    pub fn founded(&self) -> Option<&Founded> {
+    pub fn founded(&self) -> Option<&FoundingCertificate> {
         self.sections.roster.founded()
     }
 

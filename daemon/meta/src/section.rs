@@ -16,14 +16,14 @@
 //! Knows no section, and no command of the log.
 
 use crate::apply::Effects;
-use crate::rolling::Rolling;
 use crate::snapshot::record::{Records, RestoreError};
 use crate::space::changes::KeyChange;
 use crate::space::edit::{Edit, Keep};
 use crate::space::keyspace::Keyspace;
-use crate::{OWN_PREFIX, Space};
+use crate::state_hash::StateHash;
+use crate::{SYSTEM_PREFIX, Space};
 
-/// Revisions of the own space that are kept: as many as there are kept epochs.
+/// Revisions of the system space that are kept: as many as there are kept epochs.
 const HISTORY: i64 = 256;
 
 /// One kind of record; see the head of this file.
@@ -53,10 +53,10 @@ pub(crate) trait Section {
     fn check(&self) -> Result<(), RestoreError>;
 }
 
-/// What a command makes visible. All of its keys share one revision of the own space.
+/// What a command makes visible. All of its keys share one revision of the system space.
 pub(crate) struct Publish<'a> {
     edit: Edit<'a>,
-    hash: &'a mut Rolling,
+    hash: &'a mut StateHash,
 }
 
 impl Publish<'_> {
@@ -67,7 +67,7 @@ impl Publish<'_> {
 
     /// Writes a key, and makes it part of the hash. Its name is what follows `__meta/`.
     pub(crate) fn put(&mut self, name: &str, value: &str) {
-        let key = [OWN_PREFIX, name.as_bytes()].concat();
+        let key = [SYSTEM_PREFIX, name.as_bytes()].concat();
         self.edit.put(&key, value.as_bytes(), Keep::default());
     }
 }
@@ -76,18 +76,18 @@ impl Publish<'_> {
 pub(crate) fn carry_out<S: Section>(
     section: &mut S,
     command: S::Command<'_>,
-    own: &mut Keyspace,
-    hash: &mut Rolling,
+    system: &mut Keyspace,
+    hash: &mut StateHash,
 ) -> (Effects, Vec<KeyChange>) {
-    let mut publish = Publish { edit: Edit::new(Space::Own, own), hash };
+    let mut publish = Publish { edit: Edit::new(Space::System, system), hash };
     let effects = section.apply(command, &mut publish);
     let Publish { edit, hash } = publish;
     let changes = edit.commit(hash);
-    let oldest = own.revision - HISTORY;
-    if oldest > own.compacted.max(0) {
+    let oldest = system.revision - HISTORY;
+    if oldest > system.compacted.max(0) {
         // Nothing to do when it is refused: it is below the newest revision and above the last compaction.
-        let _ = own.compact(oldest);
-        own.scrub(usize::MAX);
+        let _ = system.compact(oldest);
+        system.scrub(usize::MAX);
     }
     (effects, changes)
 }

@@ -24,21 +24,13 @@ pub enum MadeOn {
     Another,
 }
 
-/// What does not change while a node runs.
+/// What does not change while a node runs: who it is, and what its parts are told.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
     /// Cluster name.
     pub cluster: ClusterName,
     /// Node name.
     pub name: NodeName,
-    /// The seeds as written in the config.
-    pub seeds: Vec<String>,
-    /// Founding mode.
-    pub mode: Mode,
-    /// Quiet time before a fresh founder proposes (GENESIS rule 7).
-    pub quiet: Duration,
-    /// How long a majority waits for the rest (GENESIS rule 8).
-    pub grace: Duration,
     /// This disk life.
     pub instance: Instance,
     /// Where it was made.
@@ -49,16 +41,47 @@ pub struct NodeConfig {
     pub boot_nonce: u64,
     /// The node's public key.
     pub key: NodeKey,
+    /// Makes the node's jitter its own; the only randomness it has.
+    pub seed: u64,
+    /// How a cluster is founded.
+    pub founding: FoundingSettings,
+    /// What an operator may set.
+    pub settings: Settings,
+}
+
+/// How a cluster is founded.
+#[derive(Debug, Clone)]
+pub struct FoundingSettings {
+    /// The seeds as written in the config.
+    pub seeds: Vec<String>,
+    /// Founding mode.
+    pub mode: Mode,
+    /// Quiet time before a fresh founder proposes (GENESIS rule 7).
+    pub quiet: Duration,
+    /// How long a majority waits for the rest (GENESIS rule 8).
+    pub grace: Duration,
+}
+
+/// What an operator may set, with what stands when nothing is set. It goes from the file to the rooms of a node as a whole, so a new key
+/// is a field here, its reading, and its use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
     /// The address that others should use; none = where packets come from.
     pub advertise: Option<SocketAddr>,
     /// Labels from the host's own file.
     pub labels: Vec<Label>,
     /// Overrides the number of voters.
     pub voters: Option<usize>,
-    /// Makes the node's jitter its own; the only randomness it has.
-    pub seed: u64,
-    /// Entries between two snapshots of the state.
+    /// Entries between two snapshots of the state, at least 1.
     pub snapshot_every: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        // A replay of so many entries takes well below a second, and each snapshot writes the whole state.
+        let snapshot_every = 50_000;
+        Self { advertise: None, labels: Vec::new(), voters: None, snapshot_every }
+    }
 }
 
 /// What the log directory holds after recovery.

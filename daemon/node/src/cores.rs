@@ -14,18 +14,22 @@ pub(crate) fn subject_of(message: &impl quorate_proto::Message) -> u64 {
 pub(crate) fn founding_config(config: &NodeConfig, marker: Option<GenesisId>) -> FoundingConfig {
     FoundingConfig {
         cluster: config.cluster.clone(),
-        seeds: config.seeds.clone(),
-        mode: config.mode,
-        digest: founders_digest(&config.cluster, &config.seeds, &config.mode.to_string()),
-        quiet: config.quiet,
-        grace: config.grace,
+        seeds: config.founding.seeds.clone(),
+        mode: config.founding.mode,
+        digest: founders_digest(
+            &config.cluster,
+            &config.founding.seeds,
+            &config.founding.mode.to_string(),
+        ),
+        quiet: config.founding.quiet,
+        grace: config.founding.grace,
         me: FounderSelf {
             instance: config.instance,
             generation: config.generation,
             boot_nonce: config.boot_nonce,
             name: config.name.clone(),
             key: config.key,
-            address: config.advertise,
+            address: config.settings.advertise,
         },
         seed: config.seed,
         nonce_key: config.boot_nonce,

@@ -13,9 +13,9 @@ use quorate_consensus::LogRecord;
 pub use quorate_membership::OwnSlot;
 use quorate_meta::Meta;
 use quorate_proto::{
-    DialFailure, ForwardAnswer, ForwardRequest, Founded, FoundingState, Frame, Generation,
-    GenesisId, GroupId, HealthDelta, HealthView, Instance, Lane, Moment, NodeKey, RaftMessage,
-    Session, SessionEnd, SnapshotMetadata,
+    DialFailure, ForwardAnswer, ForwardRequest, FoundingCertificate, FoundingState, Frame,
+    Generation, GenesisId, GroupId, HealthDelta, HealthView, Instance, Lane, Moment, NodeKey,
+    RaftMessage, Session, SessionEnd, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -148,7 +148,7 @@ pub enum Output {
     /// Something that an operator may want to read: one journal line and one line of `quorate events`.
     Event(Event),
     /// The founding record is durable (for the shell's own files and the journal).
-    Founded(Box<Founded>),
+    Founded(Box<FoundingCertificate>),
     /// Everything that `Input::Stop` asked for is done.
     Stopped,
     /// The node must not go on: exit with this text. Unless another start may go better (`again`), do not restart on the same data.

@@ -65,7 +65,7 @@ impl Join {
         match sight.health.member(sight.config.instance) {
             None => sight.is_founding_voter() != Some(true),
             Some(member) => {
-                let labels = member.labels != sight.config.labels;
+                let labels = member.labels != sight.config.settings.labels;
                 labels && sight.leadership.leader().is_some()
             }
         }
@@ -256,9 +256,9 @@ fn own_admit(config: &NodeConfig) -> Admit {
         instance: config.instance,
         generation: config.generation,
         key: config.key,
-        address: config.advertise.map(Into::into),
+        address: config.settings.advertise.map(Into::into),
         supersede: None,
-        labels: config.labels.clone(),
+        labels: config.settings.labels.clone(),
         at_unix_ms: 0,
     }
 }

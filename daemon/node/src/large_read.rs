@@ -19,7 +19,6 @@ pub struct LargeRead {
     pub(crate) state: Meta,
     pub(crate) request: KvRequest,
     pub(crate) header: ResponseHeader,
-    pub(crate) term: u64,
     /// Until when the answer is wanted.
     pub deadline: Moment,
 }
@@ -86,7 +85,7 @@ impl LargeRead {
                     Ok(response) => forward_answer::Outcome::Kv(response),
                     Err(refusal) => forward_answer::Outcome::Refused(refusal),
                 };
-                Answered::Node(ForwardAnswer { term: self.term, outcome: Some(outcome) })
+                Answered::Node(ForwardAnswer { outcome: Some(outcome) })
             }
         }
     }

@@ -44,7 +44,7 @@ struct Start {
 
 /// What a session is worth.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Comer {
+pub(crate) enum StartVerdict {
     /// The start that is known, or a first one.
     Itself,
     /// A later start than the one that is known: what that one had in memory only is gone.
@@ -66,16 +66,20 @@ const MAX_HINTS: usize = 8;
 
 impl Peers {
     /// Who comes, by its start. The first copy that is met stays; GENESIS rules 4 and 19.
-    pub(crate) fn judge(&self, session: &Session) -> Comer {
-        let Some(first) = self.starts.get(&session.instance) else { return Comer::Itself };
+    pub(crate) fn judge(&self, session: &Session) -> StartVerdict {
+        let Some(first) = self.starts.get(&session.instance) else { return StartVerdict::Itself };
         if session.generation > first.generation {
-            return Comer::Restarted;
+            return StartVerdict::Restarted;
         }
         if session.generation < first.generation {
-            return Comer::Outdated;
+            return StartVerdict::Outdated;
         }
         // Each start raises the generation: two nonces of one generation are two copies of one disk.
-        if session.boot_nonce != first.boot_nonce { Comer::Clone } else { Comer::Itself }
+        if session.boot_nonce != first.boot_nonce {
+            StartVerdict::Clone
+        } else {
+            StartVerdict::Itself
+        }
     }
 
     /// Remembers the start of a session; a later one takes the place of the one before.

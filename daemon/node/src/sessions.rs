@@ -5,7 +5,7 @@
 
 use crate::clones::Clones;
 use crate::names::is_at;
-use crate::peers::{Comer, Peers};
+use crate::peers::{Peers, StartVerdict};
 use crate::sight::Sight;
 use quorate_proto::{Choice, Session};
 use std::time::Duration;
@@ -52,11 +52,11 @@ pub(crate) fn judge(sight: &Sight<'_>, clones: &Clones, session: &Session) -> Ar
         return Arrival::FromThePast;
     }
     match sight.peers.judge(session) {
-        Comer::Itself => Arrival::Itself { known, restarted: false },
-        Comer::Restarted => Arrival::Itself { known, restarted: true },
-        Comer::Outdated if known => Arrival::Late,
-        Comer::Outdated => Arrival::FromThePast,
-        Comer::Clone => Arrival::Copy,
+        StartVerdict::Itself => Arrival::Itself { known, restarted: false },
+        StartVerdict::Restarted => Arrival::Itself { known, restarted: true },
+        StartVerdict::Outdated if known => Arrival::Late,
+        StartVerdict::Outdated => Arrival::FromThePast,
+        StartVerdict::Clone => Arrival::Copy,
     }
 }
 

@@ -197,7 +197,7 @@ impl<'a> Sight<'a> {
     /// counts, else what the seed that it is resolves to.
     pub(crate) fn own_move(&self, member: &Member) -> Option<SocketAddr> {
         let committed = member.address.as_ref().and_then(|address| address.socket());
-        let advertised = self.config.advertise.as_slice();
+        let advertised = self.config.settings.advertise.as_slice();
         let own = if advertised.is_empty() { self.founding.own_addresses() } else { advertised };
         let stays = committed.is_some_and(|committed| own.contains(&committed));
         own.first().copied().filter(|_| !stays)

@@ -5,16 +5,16 @@
 
 use crate::client::{ClientReply, ClientRequest};
 use crate::event::{Input, Output};
-use crate::{Boot, Node, NodeConfig};
+use crate::{Boot, FoundingSettings, Node, NodeConfig, Settings};
 use bytes::Bytes;
 use quorate_membership::Mode;
 use quorate_meta::Meta;
 use quorate_proto::{
     Admitted, Ballot, ClusterName, Digest, Envelope, EnvelopeBody, ForwardAnswer, ForwardRequest,
-    Founded, FounderVoter, FoundingProof, FoundingRecord, FoundingState, Generation, GenesisId,
-    GroupId, HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse, Lane, Moment, NodeKey,
-    NodeName, NotLeader, Ping, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest,
-    Session, forward_answer, forward_request, kv_request, kv_response, raft_id,
+    FounderVoter, FoundingCertificate, FoundingProof, FoundingRecord, FoundingState, Generation,
+    GenesisId, GroupId, HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse, Lane, Moment,
+    NodeKey, NodeName, NotLeader, Ping, ProofVote, PutRequest, RaftFrame, RaftMessage,
+    RangeRequest, Session, forward_answer, forward_request, kv_request, kv_response, raft_id,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -38,7 +38,7 @@ fn cluster() -> ClusterName {
     ClusterName::new("trial").expect("a valid name")
 }
 
-fn founded(voters: u8) -> Founded {
+fn founded(voters: u8) -> FoundingCertificate {
     let ballot = Ballot { round: 1, instance: life(1) };
     let voter = |number: u8| FounderVoter {
         slot: u32::from(number - 1),
@@ -55,14 +55,17 @@ fn founded(voters: u8) -> Founded {
         slots: u32::from(voters),
     };
     let vote = |number: u8| ProofVote { slot: u32::from(number - 1), instance: life(number) };
-    Founded { record, proof: FoundingProof { ballot, votes: (1..=voters).map(vote).collect() } }
+    FoundingCertificate {
+        record,
+        proof: FoundingProof { ballot, votes: (1..=voters).map(vote).collect() },
+    }
 }
 
 /// The node under trial.
 pub(crate) struct Trial {
     pub(crate) node: Node,
     pub(crate) now: Moment,
-    founded: Founded,
+    founded: FoundingCertificate,
     clients: u64,
     /// The newest write that was asked for.
     written: u64,
@@ -96,7 +99,7 @@ impl Trial {
         let leader = Some(life(2));
         let admitted = Admitted { founded: None, epoch: HealthEpoch::new(1), leader };
         let outcome = Some(forward_answer::Outcome::Admitted(admitted));
-        let answer = Ok(ForwardAnswer { term, outcome });
+        let answer = Ok(ForwardAnswer { outcome });
         trial.turn([Input::ForwardAnswered { ticket: trial.asked_in, answer }]);
         trial.hears_leader(2, term);
         trial
@@ -113,20 +116,19 @@ impl Trial {
         let config = NodeConfig {
             cluster: cluster(),
             name: NodeName::new("n1").expect("a valid name"),
-            seeds: (1..=voters).map(|number| address(number).to_string()).collect(),
-            mode: Mode::Majority,
-            quiet: Duration::from_secs(1),
-            grace: Duration::from_secs(3),
             instance: life(1),
             made_on: crate::MadeOn::default(),
             generation: Generation::new(1),
             boot_nonce: 1,
             key: key(1),
-            advertise: Some(address(1)),
-            labels: Vec::new(),
-            voters: None,
             seed: 1,
-            snapshot_every: 1_000,
+            founding: FoundingSettings {
+                seeds: (1..=voters).map(|number| address(number).to_string()).collect(),
+                mode: Mode::Majority,
+                quiet: Duration::from_secs(1),
+                grace: Duration::from_secs(3),
+            },
+            settings: Settings { advertise: Some(address(1)), ..Settings::default() },
         };
         let now = Moment::from_micros(1_000_000);
         let boot = Boot { config, founding, marker: None, log: None };
@@ -160,7 +162,7 @@ impl Trial {
             genesis: Some(self.genesis()),
             digest: quorate_proto::founders_digest(
                 &cluster(),
-                &self.node.config.seeds,
+                &self.node.config.founding.seeds,
                 &Mode::Majority.to_string(),
             ),
             seeds: Vec::new(),
@@ -296,7 +298,7 @@ pub(crate) fn put_request(name: &str) -> KvRequest {
 pub(crate) fn not_leader(leader: u8, term: u64) -> ForwardAnswer {
     let (leader, address) = (Some(life(leader)), Some(address(leader).into()));
     let outcome = forward_answer::Outcome::NotLeader(NotLeader { leader, term, address });
-    ForwardAnswer { term, outcome: Some(outcome) }
+    ForwardAnswer { outcome: Some(outcome) }
 }
 
 /// What was asked of other nodes: of whom, under which ticket.

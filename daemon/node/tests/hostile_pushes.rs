@@ -133,7 +133,7 @@ fn a_leader_that_the_view_does_not_know_yet_is_believed_when_a_member_names_it()
     let [(ticket, to)] = stage.asked[..] else { panic!("once a second: {:?}", stage.asked) };
     assert!([life(1), life(2), life(3), life(5)].contains(&to), "no stranger vouches: {to}");
     let hint = NotLeader { leader: Some(life(6)), term: 3, address: None };
-    let answer = ForwardAnswer { term: 3, outcome: Some(Outcome::NotLeader(hint)) };
+    let answer = ForwardAnswer { outcome: Some(Outcome::NotLeader(hint)) };
     stage.give(Input::ForwardAnswered { ticket, answer: Ok(answer) });
     stage.ping(6, 3, Some(view(9, Vec::new())));
     assert_eq!((stage.leader(), stage.epoch()), (Some(6), 9));

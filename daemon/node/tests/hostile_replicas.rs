@@ -127,7 +127,7 @@ fn nobody_can_vouch_for_a_disk_life_that_was_replaced() {
     stage.ping(6, 3, None);
     let [(ticket, _)] = stage.asked[..] else { panic!("a member is asked: {:?}", stage.asked) };
     let hint = NotLeader { leader: Some(life(3)), term: 3, address: None };
-    let answer = ForwardAnswer { term: 3, outcome: Some(Outcome::NotLeader(hint)) };
+    let answer = ForwardAnswer { outcome: Some(Outcome::NotLeader(hint)) };
     stage.give(Input::ForwardAnswered { ticket, answer: Ok(answer) });
     let before = stage.term();
     append(&mut stage, 3, before + 1, (2, 3), vec![entry(3, 4, None)]);
@@ -148,7 +148,7 @@ fn superseded_in_a_second(stage: &mut Stage, host: u8) {
         let text = "another disk life has this name".to_owned();
         let code = RefusalCode::Superseded.into();
         let refused = Outcome::Refused(Refusal { code, detail: 0, text });
-        let answer = ForwardAnswer { term: 9, outcome: Some(refused) };
+        let answer = ForwardAnswer { outcome: Some(refused) };
         let answer = if to == life(host) { Ok(answer) } else { Err(ForwardFailure::NotSent) };
         stage.give(Input::ForwardAnswered { ticket, answer });
     }

@@ -69,7 +69,7 @@ fn asked_within(stage: &mut Stage, span: Duration) -> Vec<u8> {
             all.push(to.to_bytes()[0]);
             let nobody = NotLeader { leader: None, term: 2, address: None };
             let outcome = Some(forward_answer::Outcome::NotLeader(nobody));
-            let answer = Ok(ForwardAnswer { term: 2, outcome });
+            let answer = Ok(ForwardAnswer { outcome });
             stage.give(Input::ForwardAnswered { ticket, answer });
         }
         stage.pass(Duration::from_millis(10));

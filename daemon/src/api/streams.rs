@@ -1,18 +1,23 @@
-//! Server-sent events: a feed as a stream of lines that a client can resume with `Last-Event-ID`.
+//! Server-sent events: what happens as a stream of lines that a client can resume with `Last-Event-ID`.
 //!
 //! A slow client costs one line of memory: the next line is fetched when the one before is taken. A stream ends when its
-//! door closes; of each door there are only so many.
+//! door closes; of each door there are only so many. What a new stream tells is a [`Lines`] of its own; places, closing and signs of
+//! life are the same for all.
+//!
+//! No stream goes through the loop, so [`crate::doors::Call`] has no word for one: the loop publishes into the rings of
+//! [`crate::doors::feed`] whoever listens, and a subscriber reads there at its own pace. Through the loop, it would have to wait for a
+//! subscriber, or keep a queue for each.
 
 use super::failure::{Failure, failed};
 use super::pages::{EventPage, HealthPage};
 use crate::clock;
-use crate::doors::crowds::Held;
-use crate::doors::{Closing, Doors};
+use crate::doors::Doors;
+use crate::doors::feed::{EventLine, Feed, HealthSubscription, Subscription};
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, stream};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,34 +25,35 @@ use std::time::Duration;
 /// A comment this often tells a client that the stream lives, and the daemon that the client does.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-type Line = Result<Event, Infallible>;
+/// What a stream tells.
+trait Lines: Send + 'static {
+    /// The next line; none when there will be no more. May be dropped while it waits, without losing a line.
+    fn next(&mut self) -> impl Future<Output = Option<Event>> + Send;
+}
 
 /// `/v1/health/watch`: the newest view, then one line an epoch; a line too when quorum is lost or back.
-pub(super) async fn health(
-    State(doors): State<Arc<Doors>>,
-    headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Line>>, Response> {
-    let place = place(&doors).ok_or_else(|| failed(&Failure::Busy))?;
+pub(super) async fn health(State(doors): State<Arc<Doors>>, headers: HeaderMap) -> Response {
     let subscription = match last_event_id(&headers) {
         Some(id) => doors.feed.resume(id),
         None => doors.feed.subscribe(),
     };
-    let (feed, closing) = (doors.feed.clone(), doors.closing.clone());
-    let lines = stream::unfold((subscription, feed, closing, place), async |held| {
-        let (mut subscription, feed, closing, place) = held;
-        let line = until_closing(&closing, subscription.next()).await?;
-        let event = event(feed.id(&line), &HealthPage::of(&line));
-        Some((Ok(event), (subscription, feed, closing, place)))
-    });
-    Ok(Sse::new(lines).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    tell(&doors, Views { subscription, feed: doors.feed.clone() })
+}
+
+struct Views {
+    subscription: HealthSubscription,
+    feed: Feed,
+}
+
+impl Lines for Views {
+    async fn next(&mut self) -> Option<Event> {
+        let line = self.subscription.next().await?;
+        Some(event(self.feed.id(&line), &HealthPage::of(&line)))
+    }
 }
 
 /// `/v1/events/watch`: all events that are kept, then each as it comes.
-pub(super) async fn events(
-    State(doors): State<Arc<Doors>>,
-    headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Line>>, Response> {
-    let place = place(&doors).ok_or_else(|| failed(&Failure::Busy))?;
+pub(super) async fn events(State(doors): State<Arc<Doors>>, headers: HeaderMap) -> Response {
     let run = doors.started.wall_unix_ms;
     // An id of another run of the daemon says nothing about this one's events: show all that there are.
     let seen = last_event_id(&headers)
@@ -55,29 +61,37 @@ pub(super) async fn events(
         .filter(|(_, of_run)| of_run.parse() == Ok(run))
         .and_then(|(number, _)| number.parse().ok())
         .unwrap_or(0);
-    let subscription = doors.events.subscribe_after(seen);
-    let closing = doors.closing.clone();
-    let lines = stream::unfold((subscription, run, closing, place), async |held| {
-        let (mut subscription, run, closing, place) = held;
-        let line = until_closing(&closing, subscription.next()).await?;
-        let event = event(format!("{}-{run}", line.number), &EventPage::of(&line));
-        Some((Ok(event), (subscription, run, closing, place)))
-    });
-    Ok(Sse::new(lines).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    tell(&doors, Events { subscription: doors.events.subscribe_after(seen), run })
 }
 
-/// A place for one more stream at this door, held as long as the stream lasts.
-fn place(doors: &Doors) -> Option<Held> {
-    doors.crowds.at(doors.unix).watches.take(1, clock::now())
+struct Events {
+    subscription: Subscription<EventLine>,
+    run: u64,
 }
 
-/// The next line, also while the door closes, as long as there is one.
-async fn until_closing<T>(closing: &Closing, next: impl Future<Output = Option<T>>) -> Option<T> {
-    tokio::select! {
-        biased;
-        line = next => line,
-        () = closing.clone().asked() => None,
+impl Lines for Events {
+    async fn next(&mut self) -> Option<Event> {
+        let line = self.subscription.next().await?;
+        Some(event(format!("{}-{}", line.number, self.run), &EventPage::of(&line)))
     }
+}
+
+/// A stream of these lines, for as long as the door is open. It holds one of the door's places, or is refused.
+fn tell(doors: &Doors, lines: impl Lines) -> Response {
+    let Some(place) = doors.crowds.at(doors.unix).watches.take(1, clock::now()) else {
+        return failed(&Failure::Busy);
+    };
+    let held = (lines, doors.closing.clone(), place);
+    let told = stream::unfold(held, async |(mut lines, closing, place)| {
+        // The next line, also while the door closes, as long as there is one.
+        let line = tokio::select! {
+            biased;
+            line = lines.next() => line,
+            () = closing.clone().asked() => None,
+        };
+        Some((Ok::<_, Infallible>(line?), (lines, closing, place)))
+    });
+    Sse::new(told).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
 fn last_event_id(headers: &HeaderMap) -> Option<&str> {

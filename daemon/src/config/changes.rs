@@ -1,6 +1,7 @@
 //! What differs between two readings of the configuration, by key.
 
 use super::Config;
+use quorate_node::Settings;
 
 impl Config {
     /// The keys whose meaning is another one in `new`, defaults and files that keys name included, in the order of the sample
@@ -18,7 +19,7 @@ impl Config {
             listen,
             founding,
             founding_grace,
-            voters,
+            settings: Settings { advertise: _, labels: _, voters, snapshot_every: _ },
             dev,
             client,
             log,
@@ -33,7 +34,7 @@ impl Config {
             ("listen", *listen != new.listen),
             ("founding", *founding != new.founding),
             ("founding_grace", *founding_grace != new.founding_grace),
-            ("voters", *voters != new.voters),
+            ("voters", *voters != new.settings.voters),
             ("dev", *dev != new.dev),
             ("client.socket", client.socket != new.client.socket),
             ("client.tcp", client.tcp != new.client.tcp),

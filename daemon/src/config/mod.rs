@@ -22,6 +22,7 @@ pub(crate) use secret_file::parse as parse_secrets;
 
 use keys::Keys;
 use quorate_membership::Mode;
+use quorate_node::Settings;
 use quorate_proto::ClusterName;
 use quorate_transport::Secret;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -86,8 +87,8 @@ pub(crate) struct Config {
     pub(crate) founding: Mode,
     /// How long a majority waits for the rest.
     pub(crate) founding_grace: Duration,
-    /// Overrides the number of voters.
-    pub(crate) voters: Option<usize>,
+    /// What the node is told as a whole; what `host.toml` says of it is in `host`.
+    pub(crate) settings: Settings,
     /// A development cluster: no quiet time.
     pub(crate) dev: bool,
     /// The local doors.
@@ -199,7 +200,7 @@ impl Config {
             listen,
             founding: read_mode(&keys)?,
             founding_grace: keys.duration("founding_grace", GRACE, MAX_GRACE)?,
-            voters: read_voters(&keys)?,
+            settings: Settings { voters: read_voters(&keys)?, ..Settings::default() },
             dev: keys.boolean("dev")?.unwrap_or(false),
             client: read_client(&keys)?,
             log: read_log(&keys)?,

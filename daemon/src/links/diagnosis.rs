@@ -84,8 +84,8 @@ fn unanswered(line: &LinkLine, dials: &DialLine, odd: OddSecret) -> LinkCause {
 }
 
 fn loss(line: &LinkLine) -> Option<LinkCause> {
-    let per_cent = line.loss_percent.filter(|share| *share >= LOSS_PERCENT)?;
-    let (lost, sent) = (line.recent_lost_packets, line.recent_sent_packets);
+    let per_cent = line.figures.loss_percent.filter(|share| *share >= LOSS_PERCENT)?;
+    let (lost, sent) = (line.figures.recent_lost_packets, line.figures.recent_sent_packets);
     let name = line.name.clone();
     (sent >= ENOUGH_PACKETS && lost >= ENOUGH_LOST).then_some(LinkCause::Loss {
         name,
@@ -96,25 +96,25 @@ fn loss(line: &LinkLine) -> Option<LinkCause> {
 }
 
 fn is_clean(line: &LinkLine) -> bool {
-    let on_time = line.rtt_p99_micros.is_none_or(|micros| micros < SLOW_MICROS);
-    on_time && line.loss_percent.is_none_or(|share| share < LOSS_PERCENT)
+    let on_time = line.figures.rtt_p99_micros.is_none_or(|micros| micros < SLOW_MICROS);
+    on_time && line.figures.loss_percent.is_none_or(|share| share < LOSS_PERCENT)
 }
 
 fn behind(line: &LinkLine) -> Option<LinkCause> {
     let waiting = line.waiting.iter().find(|lane| lane.lane == "log").map_or(0, |lane| lane.frames);
-    let (name, frames) = (line.name.clone(), line.unacknowledged + waiting);
+    let (name, frames) = (line.name.clone(), line.figures.unacknowledged + waiting);
     (frames >= BEHIND).then(|| LinkCause::Behind { name, frames, clean: is_clean(line) })
 }
 
 fn slow(line: &LinkLine) -> Option<LinkCause> {
-    let worst = line.rtt_p99_micros.filter(|micros| *micros >= SLOW_MICROS)?;
+    let worst = line.figures.rtt_p99_micros.filter(|micros| *micros >= SLOW_MICROS)?;
     Some(LinkCause::Slow { name: line.name.clone(), millis: worst / 1000 })
 }
 
 fn mtu(line: &LinkLine, up: u64, widest: Widest) -> Option<LinkCause> {
-    let (name, bytes) = (line.name.clone(), line.mtu?);
-    if line.black_holes > 0 && bytes <= LEAST_MTU {
-        return Some(LinkCause::Hole { name, times: line.black_holes, bytes });
+    let (name, bytes) = (line.name.clone(), line.figures.mtu?);
+    if line.figures.black_holes > 0 && bytes <= LEAST_MTU {
+        return Some(LinkCause::Hole { name, times: line.figures.black_holes, bytes });
     }
     let others = widest.link.filter(|best| bytes < *best).map(|best| (best, true));
     let own = widest.interfaces.filter(|best| bytes.saturating_add(MTU_SEARCH_ENDS) < *best);

@@ -1,6 +1,7 @@
-//! A link as programs read it: `quorate status --links -o json`, and what the table, the metrics and the judgement are
-//! made of. Fields may be added, never renamed or removed. Knows nothing of the transport.
+//! A link as programs read it: `quorate status --links -o json`, and what the table, the metrics and the diagnosis are
+//! made of. Fields may be added, never renamed or removed. What is a number alone is a row of `figures`.
 
+use super::figures::Figures;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -26,60 +27,21 @@ pub(crate) struct LinkLine {
     pub(crate) since: String,
     /// Whether this node dialled it, or the peer.
     pub(crate) dialled: Option<bool>,
-    /// Connections that this peer ever had, since the daemon started.
-    pub(crate) connections: u64,
     /// The dials of its address that failed since the last one that did not.
     pub(crate) dials: Option<DialLine>,
-    /// Round trip as the transport estimates it now.
-    pub(crate) rtt_micros: Option<u64>,
-    /// The shortest on this connection.
-    pub(crate) rtt_min_micros: Option<u64>,
-    /// Median of that estimate over the last 128 looks at it, ten a second at most.
-    pub(crate) rtt_p50_micros: Option<u64>,
-    /// Its 99th percentile.
-    pub(crate) rtt_p99_micros: Option<u64>,
     /// How long this node's pings to the peer took; absent where it sends none.
     pub(crate) pings: Option<PingLine>,
-    /// Largest UDP payload that passes.
-    pub(crate) mtu: Option<u16>,
-    /// Times that packets of a size that had passed no longer did.
-    pub(crate) black_holes: u64,
-    /// Packets sent on this connection.
-    pub(crate) sent_packets: u64,
-    /// Packets lost on this connection.
-    pub(crate) lost_packets: u64,
-    /// The same of the last ten to twenty seconds; what is lost on the way here is in the other node's report.
-    pub(crate) recent_sent_packets: u64,
-    /// See `recent_sent_packets`.
-    pub(crate) recent_lost_packets: u64,
-    /// Lost of those that were sent of late, in hundredths; absent before the first packet.
-    pub(crate) loss_percent: Option<f64>,
-    /// Frames that wait for the connection.
-    pub(crate) waiting_frames: u64,
     /// Those by lane, with their bytes.
     pub(crate) waiting: Vec<WaitingLine>,
-    /// Log frames that were written and not acknowledged.
-    pub(crate) unacknowledged: u64,
-    /// Log frames that were written a second time, because a connection was lost.
-    pub(crate) retransmitted: u64,
-    /// Log frames that came a second time and were dropped.
-    pub(crate) duplicates: u64,
-    /// Heartbeats of the peer that a lost packet would have held up, had not a copy come first.
-    pub(crate) overtaken: u64,
-    /// Control frames that a newer one replaced before they were written.
-    pub(crate) superseded: u64,
     /// Frames given up, by lane and cause.
     pub(crate) dropped: Vec<DroppedLine>,
-    /// Gossip packets that were not sent or not taken in.
-    pub(crate) gossip_dropped: u64,
     /// Bytes by lane on this connection.
     pub(crate) bytes: Vec<LaneLine>,
     /// Bytes by lane on all connections.
     pub(crate) total_bytes: Vec<LaneLine>,
-    /// Packets sent on all connections.
-    pub(crate) total_sent_packets: u64,
-    /// Packets lost on all connections.
-    pub(crate) total_lost_packets: u64,
+    /// Its figures, each a field of its own on the page.
+    #[serde(flatten)]
+    pub(crate) figures: Figures,
     /// What is wrong with it, in words; empty when nothing is.
     pub(crate) findings: Vec<LinkFinding>,
 }

@@ -3,6 +3,7 @@
 //! Invariants: no series comes twice, and no counter falls while the daemon runs and the peer is a member, however often
 //! its connection is replaced.
 
+use super::figures::{FIGURES, Series};
 use super::line::LinkLine;
 use crate::metrics::text::{escape, head, seconds};
 use std::collections::BTreeSet;
@@ -31,65 +32,31 @@ pub(crate) fn render(out: &mut String, lines: &[LinkLine]) {
     if shown.is_empty() {
         return;
     }
-    for (name, help, kind, value) in FAMILIES {
-        family(out, shown, name, help, kind, |line| value(line).map(|value| value.to_string()));
+    for (name, help, value) in STATES {
+        family(out, shown, name, help, "gauge", |line| Some(value(line).to_string()));
     }
-    round_trips(out, shown);
+    for figure in FIGURES {
+        if let Some(Series { name, help, kind }) = figure.series {
+            family(out, shown, name, help, kind, |line| figure.number(&line.figures));
+        }
+    }
     pings(out, shown);
     by_lane(out, shown);
 }
 
-type Value = fn(&LinkLine) -> Option<u64>;
+/// What a series says of a line.
+type State = fn(&LinkLine) -> u64;
 
-const FAMILIES: [(&str, &str, &str, Value); 10] = [
-    ("quorate_link_up", "1 when a connection to the peer stands.", "gauge", |line| {
-        Some(u64::from(line.up_seconds.is_some()))
-    }),
-    ("quorate_link_connections_total", "Connections that the peer ever had.", "counter", |line| {
-        Some(line.connections)
+/// What is no figure of its own: how the link stands.
+const STATES: [(&str, &str, State); 2] = [
+    ("quorate_link_up", "1 when a connection to the peer stands.", |line| {
+        u64::from(line.up_seconds.is_some())
     }),
     (
         "quorate_link_failed_dials",
         "Dials of the peer's address that failed, the last in a row.",
-        "gauge",
-        |line| Some(line.dials.as_ref().map_or(0, |dials| u64::from(dials.failures))),
+        |line| line.dials.as_ref().map_or(0, |dials| u64::from(dials.failures)),
     ),
-    ("quorate_link_sent_packets_total", "QUIC packets sent to the peer.", "counter", |line| {
-        Some(line.total_sent_packets)
-    }),
-    (
-        "quorate_link_lost_packets_total",
-        "Those that were lost; what is lost on the way here, the peer counts.",
-        "counter",
-        |line| Some(line.total_lost_packets),
-    ),
-    (
-        "quorate_link_frames_unacknowledged",
-        "Log frames that were written and not acknowledged.",
-        "gauge",
-        |line| Some(line.unacknowledged),
-    ),
-    (
-        "quorate_link_frames_retransmitted_total",
-        "Log frames that were written a second time, because a connection was lost.",
-        "counter",
-        |line| Some(line.retransmitted),
-    ),
-    (
-        "quorate_link_heartbeats_overtaken_total",
-        "Heartbeats of the peer that a lost packet would have held up, had not a copy come first.",
-        "counter",
-        |line| Some(line.overtaken),
-    ),
-    (
-        "quorate_link_gossip_dropped_total",
-        "Gossip packets not sent or not taken in.",
-        "counter",
-        |line| Some(line.gossip_dropped),
-    ),
-    ("quorate_link_mtu_bytes", "Largest UDP payload that passes.", "gauge", |line| {
-        line.mtu.map(u64::from)
-    }),
 ];
 
 fn family(
@@ -105,25 +72,6 @@ fn family(
         if let Some(value) = value(line) {
             let _ = writeln!(out, "{name}{{peer=\"{}\"}} {value}", escape(&line.name));
         }
-    }
-}
-
-type Micros = fn(&LinkLine) -> Option<u64>;
-
-const ROUND_TRIPS: [(&str, &str, Micros); 2] = [
-    (
-        "quorate_link_rtt_median_seconds",
-        "The median of the round trips as QUIC estimates them, of the last 128 looks.",
-        |line| line.rtt_p50_micros,
-    ),
-    ("quorate_link_rtt_p99_seconds", "What 99 of 100 of them were no longer than.", |line| {
-        line.rtt_p99_micros
-    }),
-];
-
-fn round_trips(out: &mut String, lines: &[&LinkLine]) {
-    for (name, help, micros) in ROUND_TRIPS {
-        family(out, lines, name, help, "gauge", |line| micros(line).map(seconds));
     }
 }
 

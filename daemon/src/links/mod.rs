@@ -5,6 +5,7 @@
 //! of how bytes travel.
 
 mod diagnosis;
+pub(crate) mod figures;
 pub(crate) mod interfaces;
 pub(crate) mod line;
 pub(crate) mod metrics;

@@ -1,13 +1,14 @@
 //! The transport's report of its links, as the lines that the doors show. Pure: reports and members in, lines out.
 
 use super::diagnosis::{Widest, judge};
+use super::figures::Figures;
 use super::line::{DialLine, DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine};
 use crate::words::time::{micros, rfc3339};
 use quorate_node::{PING_CLASSES, PingTimes, Status};
 use quorate_proto::{
     Address, CannotSend, DialFailure, Instance, MemberState, OddSecret, SessionEnd,
 };
-use quorate_transport::{ConnectionReport, DialReport, LaneBytes, LinkReport, Packets};
+use quorate_transport::{ConnectionReport, DialReport, LaneBytes, LinkReport};
 
 /// One line per peer, the voters first, each with what is wrong with it. A member that nothing was ever sent to has one
 /// too. `interfaces`: the UDP payload that the interfaces of this host take, where it is known; `wall_unix_ms`: the present.
@@ -29,7 +30,8 @@ pub(crate) fn lines(
         ..named(status, member.instance)
     }));
     lines.sort_by_cached_key(|line| (line.role != "voter", line.name.clone()));
-    let widest = Widest { link: lines.iter().filter_map(|line| line.mtu).max(), interfaces };
+    let widest =
+        Widest { link: lines.iter().filter_map(|line| line.figures.mtu).max(), interfaces };
     for line in &mut lines {
         let report = reports.iter().find(|report| line.instance == report.instance.to_string());
         let odd = report.map_or(OddSecret::Unclear, |report| odd_secret(report, reports));
@@ -94,23 +96,14 @@ fn line(status: &Status, report: &LinkReport, wall_unix_ms: u64) -> LinkLine {
         gone_seconds: report.gone.map(|(ago, _)| ago.as_secs()),
         gone_why: report.gone.map(|(_, end)| in_words(end).to_owned()),
         since: since.map(rfc3339).unwrap_or_default(),
-        connections: report.connections,
         dials: report.dials.as_ref().map(dials),
-        waiting_frames: (report.waiting_control + report.waiting_log) as u64,
         waiting: vec![
             waits("control", report.waiting_control, report.control_bytes),
             waits("log", report.waiting_log, report.log_bytes),
         ],
-        unacknowledged: report.unacknowledged as u64,
-        retransmitted: report.retransmitted,
-        duplicates: report.duplicates,
-        overtaken: report.overtaken,
-        superseded: report.superseded,
         dropped: dropped(report),
-        gossip_dropped: report.gossip_dropped,
         total_bytes: lanes(&report.sent, &report.received),
-        total_sent_packets: report.packets.sent,
-        total_lost_packets: report.packets.lost,
+        figures: Figures::of(report),
         ..named(status, report.instance)
     };
     match &report.connection {
@@ -123,27 +116,9 @@ fn with_connection(line: LinkLine, connection: &ConnectionReport) -> LinkLine {
     LinkLine {
         up_seconds: Some(connection.age.as_secs()),
         dialled: Some(connection.dialled),
-        rtt_micros: Some(micros(connection.rtt)),
-        rtt_min_micros: Some(micros(connection.rtt_min)),
-        rtt_p50_micros: Some(micros(connection.rtt_p50)),
-        rtt_p99_micros: Some(micros(connection.rtt_p99)),
-        mtu: Some(connection.mtu),
-        black_holes: connection.black_holes,
-        sent_packets: connection.packets.sent,
-        lost_packets: connection.packets.lost,
-        recent_sent_packets: connection.recent.sent,
-        recent_lost_packets: connection.recent.lost,
-        loss_percent: per_cent(&connection.recent),
         bytes: lanes(&connection.sent, &connection.received),
         ..line
     }
-}
-
-/// Two digits behind the point.
-fn per_cent(packets: &Packets) -> Option<f64> {
-    #[allow(clippy::cast_precision_loss, reason = "for people")]
-    let per_cent = |lost: u64, sent: u64| (lost as f64 * 10_000.0 / sent as f64).round() / 100.0;
-    (packets.sent > 0).then(|| per_cent(packets.lost, packets.sent))
 }
 
 fn lanes(sent: &LaneBytes, received: &LaneBytes) -> Vec<LaneLine> {

@@ -1,8 +1,9 @@
 //! The tables of `status --links`: the way to each peer, what each lane carried, and what is wrong in words. Pure.
 
+use super::figures::FIGURES;
 use super::line::LinkLine;
 use crate::cli::format::{Pen, table};
-use crate::words::time::{age, in_millis};
+use crate::words::time::age;
 use std::fmt::Write as _;
 
 /// Everything about the links.
@@ -11,19 +12,8 @@ pub(crate) fn draw_links(links: &[LinkLine], pen: Pen) -> String {
         return "No other node is known here, so there are no links.\n".to_owned();
     }
     let rows: Vec<Vec<String>> = links.iter().map(way).collect();
-    let head = [
-        "LINK",
-        "ADDRESS",
-        "CONNECTION",
-        "DIALLED BY",
-        "RTT P50",
-        "P99",
-        "LOSS",
-        "MTU",
-        "UNACKED",
-        "RESENT",
-        "TWICE",
-    ];
+    let mut head = vec!["LINK", "ADDRESS", "CONNECTION", "DIALLED BY"];
+    head.extend(FIGURES.iter().filter_map(|figure| figure.column));
     let mut out = table(pen, &head, &rows);
     let rows: Vec<Vec<String>> = links.iter().flat_map(lanes).collect();
     let head = ["LINK", "LANE", "WAITING", "SENT", "RECEIVED", "GIVEN UP"];
@@ -51,20 +41,15 @@ fn way(link: &LinkLine) -> Vec<String> {
         (None, None) => "never".to_owned(),
     };
     let dialled = link.dialled.map(|ours| if ours { "this node" } else { "the peer" });
-    let millis = |micros: Option<u64>| micros.map_or_else(dash, in_millis);
-    vec![
+    let mut row = vec![
         link.name.clone(),
         link.address.map_or_else(dash, |address| address.to_string()),
         connection,
         dialled.map_or_else(dash, str::to_owned),
-        millis(link.rtt_p50_micros),
-        millis(link.rtt_p99_micros),
-        link.loss_percent.map_or_else(dash, |share| format!("{share:.1} %")),
-        link.mtu.map_or_else(dash, |mtu| mtu.to_string()),
-        link.unacknowledged.to_string(),
-        link.retransmitted.to_string(),
-        link.duplicates.to_string(),
-    ]
+    ];
+    let shown = FIGURES.iter().filter(|figure| figure.column.is_some());
+    row.extend(shown.map(|figure| figure.cell(&link.figures).unwrap_or_else(dash)));
+    row
 }
 
 /// One row a lane, of all connections: what was sent does not begin anew with the next one.
@@ -95,8 +80,8 @@ fn lanes(link: &LinkLine) -> Vec<Vec<String>> {
         ]
     };
     let mut rows: Vec<Vec<String>> = ["control", "log", "gossip"].map(row).into();
-    if link.gossip_dropped > 0 {
-        rows[2][5] = format!("{} packets", link.gossip_dropped);
+    if link.figures.gossip_dropped > 0 {
+        rows[2][5] = format!("{} packets", link.figures.gossip_dropped);
     }
     // Too large for any lane.
     if link.dropped.iter().any(|dropped| dropped.lane == "any") {

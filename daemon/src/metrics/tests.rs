@@ -5,6 +5,7 @@ use super::{Beside, render};
 use crate::api::pages::StatusPage;
 use crate::api::tests::{sample, view};
 use crate::clock::Started;
+use crate::links::figures::Figures;
 use crate::links::line::{DroppedLine, LaneLine, LinkLine, PingLine, WaitingLine, WithinLine};
 use crate::links::metrics::PEERS;
 use crate::machine::Machine;
@@ -19,23 +20,26 @@ fn line(name: &str) -> LinkLine {
         name: name.to_owned(),
         role: "voter".to_owned(),
         up_seconds: Some(9),
-        rtt_p50_micros: Some(210),
-        rtt_p99_micros: Some(1_200_345),
-        mtu: Some(1452),
         pings: Some(PingLine {
             answers: 40,
             sum_micros: 1_003_000,
             within: vec![WithinLine { millis: 5, answers: 39 }],
         }),
-        connections: 3,
-        total_sent_packets: 900,
-        total_lost_packets: 12,
-        unacknowledged: 4,
-        retransmitted: 5,
         waiting: vec![WaitingLine { lane: lane(), frames: 2, bytes: 100 }],
         dropped: vec![DroppedLine { lane: lane(), cause: "peer restarted".to_owned(), frames: 6 }],
         bytes: vec![LaneLine { lane: lane(), sent: 1, received: 1 }],
         total_bytes: vec![LaneLine { lane: lane(), sent: 700, received: 800 }],
+        figures: Figures {
+            rtt_p50_micros: Some(210),
+            rtt_p99_micros: Some(1_200_345),
+            mtu: Some(1452),
+            connections: 3,
+            total_sent_packets: 900,
+            total_lost_packets: 12,
+            unacknowledged: 4,
+            retransmitted: 5,
+            ..Figures::default()
+        },
         ..LinkLine::default()
     }
 }
@@ -56,7 +60,11 @@ fn text(lines: &[LinkLine]) -> String {
 
 #[test]
 fn every_link_has_its_series_and_counters_go_over_all_connections() {
-    let gone = LinkLine { up_seconds: None, mtu: None, rtt_p50_micros: None, ..line("n\"3") };
+    let gone = LinkLine {
+        up_seconds: None,
+        figures: Figures { mtu: None, rtt_p50_micros: None, ..line("n\"3").figures },
+        ..line("n\"3")
+    };
     let text = text(&[line("n2"), gone]);
     for wanted in [
         "quorate_links_omitted 0",

@@ -4,15 +4,12 @@
 use super::error::StartError;
 use crate::config::{Config, Environment};
 use crate::disk::{DataDir, KnownName};
-use quorate_node::{MadeOn, NodeConfig, Status};
+use quorate_node::{FoundingSettings, MadeOn, NodeConfig, Settings, Status};
 use quorate_proto::{GenesisId, Hello, HelloKind, NodeName, founders_digest, limits, short_hash};
 use quorate_transport::{NodeKeyPair, Transport, TransportConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
-
-/// Entries between two snapshots: a replay of so many takes well below a second.
-const SNAPSHOT_EVERY: u64 = 50_000;
 
 pub(super) fn hello(
     config: &Config,
@@ -35,7 +32,7 @@ pub(super) fn hello(
         advertise: config.host.advertise.map(Into::into),
         software: env!("CARGO_PKG_VERSION").to_owned(),
         moved: dir.made_on() == MadeOn::Another,
-        voters: Hello::voters_asked(config.voters),
+        voters: Hello::voters_asked(config.settings.voters),
     }
 }
 
@@ -54,20 +51,23 @@ pub(super) fn node_config(config: &Config, dir: &DataDir, boot_nonce: u64) -> No
     NodeConfig {
         cluster: config.cluster.clone(),
         name: config.host.name.clone(),
-        seeds: config.seeds.clone(),
-        mode: config.founding,
-        quiet: config.quiet(),
-        grace: config.founding_grace,
         instance,
         made_on: dir.made_on(),
         generation: dir.generation(),
         boot_nonce,
         key: NodeKeyPair::from_seed(dir.identity().key_seed).public(),
-        advertise: config.host.advertise,
-        labels: config.host.labels.clone(),
-        voters: config.voters,
         seed: short_hash(&[&boot_nonce.to_be_bytes(), &instance.to_bytes()]),
-        snapshot_every: SNAPSHOT_EVERY,
+        founding: FoundingSettings {
+            seeds: config.seeds.clone(),
+            mode: config.founding,
+            quiet: config.quiet(),
+            grace: config.founding_grace,
+        },
+        settings: Settings {
+            advertise: config.host.advertise,
+            labels: config.host.labels.clone(),
+            ..config.settings.clone()
+        },
     }
 }
 

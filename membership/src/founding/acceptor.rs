@@ -6,8 +6,8 @@
 use super::proof::check_record;
 use super::{After, Founding, FoundingOutput as Output, MAX_ROUND, PATIENCE};
 use quorate_proto::{
-    Accept, Accepted, AcceptedRecord, Ask, Ballot, Confirm, Confirmed, Exists, Founded,
-    FounderVoter, FoundingProof, FoundingRecord, GenesisId, Instance, Moment, Nack, Prepare,
+    Accept, Accepted, AcceptedRecord, Ask, Ballot, Confirm, Confirmed, Exists, FounderVoter,
+    FoundingCertificate, FoundingProof, FoundingRecord, GenesisId, Instance, Moment, Nack, Prepare,
     Promise, ProofVote, founding_message::Body,
 };
 use std::collections::BTreeMap;
@@ -239,7 +239,7 @@ impl Founding {
             .map(|(slot, instance)| ProofVote { slot: *slot as u32, instance: *instance })
             .collect();
         let proof = FoundingProof { ballot: key.0, votes };
-        let founded = Founded { record: record.clone(), proof };
+        let founded = FoundingCertificate { record: record.clone(), proof };
         self.learn_record(now, self.config.me.instance, founded, out);
     }
 

@@ -1,7 +1,8 @@
 //! What a founding is told, what it asks for, and how it ends: closed vocabularies.
 
 use quorate_proto::{
-    DialFailure, Founded, FoundingMessage, FoundingState, GenesisId, Instance, ReasonCode, Session,
+    DialFailure, FoundingCertificate, FoundingMessage, FoundingState, GenesisId, Instance,
+    ReasonCode, Session,
 };
 use std::net::SocketAddr;
 
@@ -59,7 +60,7 @@ pub enum FoundingInput {
         replica: bool,
     },
     /// This node was let in, and handed the record.
-    Admitted(Founded),
+    Admitted(FoundingCertificate),
 }
 
 /// Which seed a host is.
@@ -110,7 +111,7 @@ pub enum FoundingOutput {
     },
     /// The record is durable. Put out once, and only when it was learned in this run: what the state held at
     /// the start is in [`Outcome`].
-    Founded(Founded),
+    Founded(FoundingCertificate),
     /// It is durable that a cluster of this name exists; ask to be admitted. Put out as `Founded` is.
     Join(GenesisId),
     /// Close all connections with this life and accept none. (GENESIS rule 19 will use it.)
@@ -133,7 +134,7 @@ pub enum FoundingOutput {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome<'a> {
     /// The record is durable here.
-    Founded(&'a Founded),
+    Founded(&'a FoundingCertificate),
     /// A cluster of this name exists, durable here: this life never founds, it joins.
     Join(GenesisId),
     /// Neither; [`crate::Founding::reasons`] says why.

@@ -6,7 +6,8 @@
 use super::proof::check_founded;
 use super::{After, Founding, FoundingOutput as Output};
 use quorate_proto::{
-    Exists, Founded, FoundingMessage, GenesisId, Instance, Moment, founding_message::Body,
+    Exists, FoundingCertificate, FoundingMessage, GenesisId, Instance, Moment,
+    founding_message::Body,
 };
 
 /// Most foreign cluster ids that are remembered, to be named; one is enough to stop.
@@ -54,7 +55,7 @@ impl Founding {
         &mut self,
         now: Moment,
         from: Instance,
-        founded: Founded,
+        founded: FoundingCertificate,
         out: &mut Vec<Output>,
     ) {
         let config = &self.config;

@@ -4,7 +4,7 @@
 //! Votes need not be voters of the record: a later ballot may have carried an earlier record to other lives.
 
 use quorate_proto::{
-    ClusterName, Digest, Founded, FoundingProof, FoundingRecord, limits::MAX_SEEDS,
+    ClusterName, Digest, FoundingCertificate, FoundingProof, FoundingRecord, limits::MAX_SEEDS,
 };
 use std::collections::BTreeSet;
 
@@ -79,12 +79,12 @@ pub(super) fn check_record(
 /// # Errors
 /// When it must not be believed.
 pub fn check_founded(
-    founded: &Founded,
+    founded: &FoundingCertificate,
     cluster: &ClusterName,
     digest: Digest,
     needed: usize,
 ) -> Result<(), ProofError> {
-    let Founded { record, proof } = founded;
+    let FoundingCertificate { record, proof } = founded;
     check_record(record, cluster)?;
     if proof.ballot < record.ballot {
         return Err(ProofError::Ballot);

@@ -8,8 +8,8 @@ use quorate_membership::{
     Detector, DetectorConfig, DetectorInput, DetectorOutput, Opinion, Profile,
 };
 use quorate_proto::{
-    Card, ClusterName, DetectorMessage, Digest, Generation, Instance, Moment, NodeKey, NodeName,
-    Session, SessionEnd, Verdict,
+    ClusterName, DetectorMessage, Digest, Generation, Instance, Moment, NodeKey, NodeName, Session,
+    SessionEnd, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -71,7 +71,6 @@ pub(crate) struct World {
     pub(crate) log: Vec<(Moment, usize, Opinion)>,
     /// Every output of every detector, as text.
     pub(crate) trace: Vec<String>,
-    pub(crate) cards: Vec<(usize, Card)>,
     pub(crate) keep_trace: bool,
     hosts: Vec<Host>,
     links: BTreeMap<(usize, usize), Link>,
@@ -92,7 +91,6 @@ impl World {
             cut: BTreeSet::new(),
             log: Vec::new(),
             trace: Vec::new(),
-            cards: Vec::new(),
             keep_trace: false,
             hosts: Vec::new(),
             links: BTreeMap::new(),
@@ -432,7 +430,6 @@ impl World {
                     self.send(host, usize::from(to.to_bytes()[0]) - 1, Frame::Message(message));
                 }
                 DetectorOutput::Verdict(opinion) => self.log.push((self.now, host, opinion)),
-                DetectorOutput::Card(card) => self.cards.push((host, card)),
                 // Nothing waits for anybody here.
                 DetectorOutput::IsThere { .. } => {}
                 DetectorOutput::Dial { address } => {

@@ -6,9 +6,9 @@ use quorate_membership::{
     OwnSlot,
 };
 use quorate_proto::{
-    Accepted, Answer, Ask, Ballot, Founded, FounderVoter, FoundingMessage, FoundingProof,
-    FoundingRecord, FoundingState, Generation, GenesisId, Instance, Moment, NodeName, ProofVote,
-    Session, founders_digest, founding_message::Body,
+    Accepted, Answer, Ask, Ballot, FounderVoter, FoundingCertificate, FoundingMessage,
+    FoundingProof, FoundingRecord, FoundingState, Generation, GenesisId, Instance, Moment,
+    NodeName, ProofVote, Session, founders_digest, founding_message::Body,
 };
 use std::time::Duration;
 
@@ -86,11 +86,11 @@ pub fn record(hosts: &[usize], slots: usize, mode: Mode, ballot: Ballot) -> Foun
     }
 }
 
-pub fn founded(record: FoundingRecord) -> Founded {
+pub fn founded(record: FoundingRecord) -> FoundingCertificate {
     let vote = |voter: &FounderVoter| ProofVote { slot: voter.slot, instance: voter.instance };
     let votes = record.voters.iter().map(vote).collect();
     let proof = FoundingProof { ballot: record.ballot, votes };
-    Founded { record, proof }
+    FoundingCertificate { record, proof }
 }
 
 pub fn ballot(round: u64, host: usize) -> Ballot {

@@ -7,7 +7,8 @@ use crate::mutation::samples::{address, key, life};
 use quorate_membership::Mode;
 use quorate_meta::Meta;
 use quorate_node::{
-    Boot, ClientRequest, ForwardFailure, Input, MadeOn, Node, NodeConfig, Output, OwnSlot,
+    Boot, ClientRequest, ForwardFailure, FoundingSettings, Input, MadeOn, Node, NodeConfig, Output,
+    OwnSlot, Settings,
 };
 use quorate_proto::{
     ClusterName, FoundingState, Generation, GenesisId, KvRequest, Lane, Moment, NodeName,
@@ -62,20 +63,23 @@ fn boot(at: usize) -> Boot {
     let config = NodeConfig {
         cluster: cluster(),
         name: NodeName::new(&format!("n{}", at + 1)).expect("valid"),
-        seeds: seeds(),
-        mode: Mode::Majority,
-        quiet: Duration::from_millis(200),
-        grace: Duration::from_secs(3),
         instance: life(number(at)),
         made_on: MadeOn::default(),
         generation: Generation::new(1),
         boot_nonce: at as u64 + 1,
         key: key(number(at)),
-        advertise: Some(address(number(at))),
-        labels: Vec::new(),
-        voters: None,
         seed: at as u64 + 1,
-        snapshot_every: 20,
+        founding: FoundingSettings {
+            seeds: seeds(),
+            mode: Mode::Majority,
+            quiet: Duration::from_millis(200),
+            grace: Duration::from_secs(3),
+        },
+        settings: Settings {
+            advertise: Some(address(number(at))),
+            snapshot_every: 20,
+            ..Settings::default()
+        },
     };
     let founding = FoundingState::fresh(life(number(at)), &cluster());
     Boot { config, founding, marker: None, log: None }

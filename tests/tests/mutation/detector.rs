@@ -56,7 +56,6 @@ fn detector(number: u8) -> Detector {
         version: 1,
         name: format!("n{number}"),
         address: Some(address(number).into()),
-        ..Card::default()
     };
     step(DetectorInput::Card(card));
     detector

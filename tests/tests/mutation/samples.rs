@@ -7,14 +7,14 @@ use quorate_proto::{
     Address, Admit, Admitted, Ballot, Card, Choice, CompactionRequest, Compare, ConfState,
     ConfirmAnswer, ConfirmAsk, CopyFault, CopyNotice, DeleteRangeRequest, DetectorMessage, Digest,
     Dissent, Entry, EntryKind, Envelope, EnvelopeBody, Exists, ForwardAnswer, ForwardRequest,
-    Founded, FounderVoter, FoundingMessage, FoundingProof, FoundingRecord, Generation, GenesisId,
-    GroupId, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Hello, Instance,
-    KeyValue, KvRequest, KvResponse, Label, LifeAnswer, LifeProbe, Member, MessageKind, Nack,
-    NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest,
-    RangeResponse, Refusal, Relayed, RelayedAcknowledgement, RequestOp, ResponseHeader,
-    SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport, WaitEpoch, Waited, Warning,
-    WarningKind, Warnings, compare, detector_message, forward_answer, forward_request,
-    founding_message, kv_request, kv_response, request_op,
+    FounderVoter, FoundingCertificate, FoundingMessage, FoundingProof, FoundingRecord, Generation,
+    GenesisId, GroupId, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Hello,
+    Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer, LifeProbe, Member, MessageKind,
+    Nack, NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest, RaftFrame, RaftMessage,
+    RangeRequest, RangeResponse, Refusal, Relayed, RelayedAcknowledgement, RequestOp,
+    ResponseHeader, SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport, WaitEpoch,
+    Waited, Warning, WarningKind, Warnings, compare, detector_message, forward_answer,
+    forward_request, founding_message, kv_request, kv_response, request_op,
 };
 
 /// A disk life.
@@ -80,7 +80,7 @@ fn update() -> HealthUpdate {
     HealthUpdate { full: Some(view), deltas: vec![delta] }
 }
 
-pub(crate) fn founded() -> Founded {
+pub(crate) fn founded() -> FoundingCertificate {
     let voter = |number: u8| FounderVoter {
         slot: u32::from(number - 1),
         instance: life(number),
@@ -97,7 +97,10 @@ pub(crate) fn founded() -> Founded {
         slots: 3,
     };
     let vote = |number: u8| ProofVote { slot: u32::from(number - 1), instance: life(number) };
-    Founded { record, proof: FoundingProof { ballot, votes: [1, 2, 3].map(vote).to_vec() } }
+    FoundingCertificate {
+        record,
+        proof: FoundingProof { ballot, votes: [1, 2, 3].map(vote).to_vec() },
+    }
 }
 
 fn kv(request: kv_request::Request) -> KvRequest {
@@ -239,7 +242,6 @@ fn ping_and_pong() -> (Ping, Pong) {
         epoch: HealthEpoch::new(10),
         update: Some(update()),
         applied,
-        state_hash,
         asks: true,
         unheard: true,
         copies: vec![CopyNotice {
@@ -379,10 +381,6 @@ impl Word for Card {
             version: 4,
             name: "n2".to_owned(),
             address: wire_address(2),
-            genesis: Some(genesis()),
-            epoch: HealthEpoch::new(10),
-            software: "0.1.0".to_owned(),
-            labels: labels(),
         };
         vec![("full".to_owned(), full)]
     }
@@ -438,7 +436,7 @@ impl Word for ForwardAnswer {
             ("refused", forward_answer::Outcome::Refused(refusal)),
         ]
         .into_iter()
-        .map(|(name, outcome)| (name.to_owned(), Self { term: 3, outcome: Some(outcome) }))
+        .map(|(name, outcome)| (name.to_owned(), Self { outcome: Some(outcome) }))
         .collect()
     }
 }

@@ -60,18 +60,18 @@ pub(crate) fn puts(request: &KvRequest) -> bool {
 
 /// Writes inside `__meta/` are refused, and so are transactions that name keys on both sides.
 fn check_space(request: &KvRequest) -> Result<Space, KvError> {
-    let (mut own, mut users, mut reserved) = (false, false, false);
+    let (mut system, mut users, mut reserved) = (false, false, false);
     operations(request, &mut |operation| match operation.range().space() {
-        Space::Own => {
-            own = true;
+        Space::System => {
+            system = true;
             reserved |= operation.writes();
         }
         Space::Users => users = true,
     });
-    match (reserved, own, users) {
+    match (reserved, system, users) {
         (true, ..) => Err(KvError::ReservedKey),
         (_, true, true) => Err(KvError::MixedSpaces),
-        (_, true, false) => Ok(Space::Own),
+        (_, true, false) => Ok(Space::System),
         (_, false, _) => Ok(Space::Users),
     }
 }

@@ -62,14 +62,14 @@ mod tests {
     use crate::snapshot::record;
     use crate::{KeyChange, KeyRange, Meta, Space, Watch, WatchOptions};
     use bytes::Bytes;
-    use quorate_proto::{Founded, KvRequest, RangeRequest, kv_request, kv_response};
+    use quorate_proto::{FoundingCertificate, KvRequest, RangeRequest, kv_request, kv_response};
 
     fn say(meta: &mut Meta, word: &str) -> Vec<KeyChange> {
         meta.carry_out(|sections| &mut sections.trial, word).1
     }
 
     fn born() -> Meta {
-        Meta::genesis(&Founded::default())
+        Meta::genesis(&FoundingCertificate::default())
     }
 
     fn keys(meta: &Meta) -> i64 {
@@ -111,20 +111,20 @@ mod tests {
         let range = KeyRange::new(&"__meta/trial/".into(), &"__meta/trial0".into());
         let options = WatchOptions { range, start_revision: 0, no_put: false, no_delete: false };
         let mut watch = Watch::new(&meta, options);
-        let (hash, revision) = (meta.state_hash(), meta.own_revision().get());
+        let (hash, revision) = (meta.state_hash(), meta.system_revision().get());
         let changes = say(&mut meta, "a");
         assert_eq!(changes.len(), 1);
         assert_eq!(
             (changes[0].space, &changes[0].kv.key[..]),
-            (Space::Own, &b"__meta/trial/a"[..])
+            (Space::System, &b"__meta/trial/a"[..])
         );
-        assert_eq!(meta.own_revision().get(), revision + 1);
+        assert_eq!(meta.system_revision().get(), revision + 1);
         assert_ne!(meta.state_hash(), hash);
         assert_eq!(watch.live(&changes).map(|mine| mine.len()), Some(1));
         assert_eq!(keys(&meta), 1);
         let hash = meta.state_hash();
         assert!(say(&mut meta, "a").is_empty(), "a command that changed nothing");
-        assert_eq!((meta.state_hash(), meta.own_revision().get()), (hash, revision + 1));
+        assert_eq!((meta.state_hash(), meta.system_revision().get()), (hash, revision + 1));
     }
 
     #[test]

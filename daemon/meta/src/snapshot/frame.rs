@@ -4,8 +4,8 @@
 //! names the number of frames before its own and a hash of their checksums: a frame that is missing, doubled
 //! or out of place is noticed, and so is the end of a stream that was cut.
 
-use crate::rolling::Rolling;
 use crate::snapshot::record::RestoreError;
+use crate::state_hash::StateHash;
 use bytes::{Buf as _, Bytes, BytesMut};
 use quorate_proto::limits;
 
@@ -18,11 +18,11 @@ pub(crate) const PAYLOAD: usize = limits::BULK_CHUNK - HEAD;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chain {
     pub(crate) frames: u32,
-    pub(crate) sum: Rolling,
+    pub(crate) sum: StateHash,
 }
 
 impl Chain {
-    pub(crate) const START: Self = Self { frames: 0, sum: Rolling::START };
+    pub(crate) const START: Self = Self { frames: 0, sum: StateHash::START };
 
     fn add(&mut self, crc: u32) {
         self.frames = self.frames.wrapping_add(1);

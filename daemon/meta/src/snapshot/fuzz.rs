@@ -5,9 +5,9 @@ use crate::snapshot::record;
 use crate::{KeyRange, Meta, Watch, WatchOptions};
 use bytes::Bytes;
 use quorate_proto::{
-    Admit, Command, CommandBody, CompactionRequest, ConfState, DeleteRangeRequest, Founded,
-    FounderVoter, FoundingRecord, Generation, HealthEpoch, HealthProposal, Instance, KvRequest,
-    NodeKey, PutRequest, RangeRequest, StateChange, kv_request::Request,
+    Admit, Command, CommandBody, CompactionRequest, ConfState, DeleteRangeRequest, FounderVoter,
+    FoundingCertificate, FoundingRecord, Generation, HealthEpoch, HealthProposal, Instance,
+    KvRequest, NodeKey, PutRequest, RangeRequest, StateChange, kv_request::Request,
 };
 
 fn kv(request: Request) -> Bytes {
@@ -45,7 +45,7 @@ fn small() -> Meta {
     let instance = Instance::from_bytes([1; 16]);
     let voter = FounderVoter { instance, name: "n".into(), ..FounderVoter::default() };
     let record = FoundingRecord { voters: vec![voter], ..FoundingRecord::default() };
-    let mut meta = Meta::genesis(&Founded { record, ..Founded::default() });
+    let mut meta = Meta::genesis(&FoundingCertificate { record, ..FoundingCertificate::default() });
     let entries = [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2)];
     for entry in entries {
         meta.apply(meta.applied() + 1, &entry);

@@ -4,7 +4,6 @@
 //! Checksums find faults; the checks of content make sure that a state once accepted can never panic.
 
 use crate::Meta;
-use crate::rolling::Rolling;
 use crate::snapshot::fields::{
     bounded, content, flag, most, signed, string, take, version, word, word32,
 };
@@ -12,6 +11,7 @@ use crate::snapshot::frame::{Chain, FrameReader};
 use crate::snapshot::record::{self, MARK, RestoreError};
 use crate::space::changes::{ChangeRecord, Changes};
 use crate::space::keyspace::Keyspace;
+use crate::state_hash::StateHash;
 use bytes::{Buf as _, Bytes, BytesMut};
 use quorate_proto::limits;
 
@@ -144,7 +144,7 @@ impl Loader {
             return Err(RestoreError::Format);
         }
         self.meta.applied = bounded(word(body)?)?;
-        self.meta.hash = Rolling::at(word(body)?);
+        self.meta.hash = StateHash::at(word(body)?);
         self.meta.sections.roster.load_head(body)
     }
 
@@ -162,7 +162,7 @@ impl Loader {
     }
 
     fn keyspace(&mut self) -> &mut Keyspace {
-        if self.spaces < 2 { &mut self.meta.users } else { &mut self.meta.own }
+        if self.spaces < 2 { &mut self.meta.users } else { &mut self.meta.system }
     }
 
     fn present(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {

@@ -23,7 +23,7 @@ enum Cursor {
 
 struct Writer {
     meta: Meta,
-    own: bool,
+    system: bool,
     cursor: Cursor,
     buffer: Vec<u8>,
     chain: Chain,
@@ -33,7 +33,13 @@ impl Meta {
     /// The state as a snapshot, in pieces of at most [`quorate_proto::limits::BULK_CHUNK`], each checksummed.
     pub fn chunks(&self) -> impl Iterator<Item = Bytes> + Send + use<> {
         let meta = self.clone();
-        Writer { meta, own: false, cursor: Cursor::Front, buffer: Vec::new(), chain: Chain::START }
+        Writer {
+            meta,
+            system: false,
+            cursor: Cursor::Front,
+            buffer: Vec::new(),
+            chain: Chain::START,
+        }
     }
 }
 
@@ -67,7 +73,7 @@ impl Writer {
     /// Adds about one frame's worth of records, and moves on.
     fn fill(&mut self) {
         let cursor = std::mem::replace(&mut self.cursor, Cursor::End);
-        let keyspace = if self.own { &self.meta.own } else { &self.meta.users };
+        let keyspace = if self.system { &self.meta.system } else { &self.meta.users };
         let out = &mut self.buffer;
         self.cursor = match cursor {
             Cursor::Front => {
@@ -85,10 +91,10 @@ impl Writer {
             },
             Cursor::Changes(from) => match write_changes(out, keyspace, from) {
                 Some(last) => Cursor::Changes(Bound::Excluded(last)),
-                None if self.own => Cursor::End,
+                None if self.system => Cursor::End,
                 None => {
-                    self.own = true;
-                    write_space(out, &self.meta.own);
+                    self.system = true;
+                    write_space(out, &self.meta.system);
                     Cursor::Present(Bound::Unbounded)
                 }
             },

@@ -4,10 +4,10 @@
 //! keyspace already see the changes.
 
 use crate::KeyRange;
-use crate::rolling::Rolling;
 use crate::space::changes::{Changes, KeyChange};
 use crate::space::key_range::Space;
 use crate::space::keyspace::{Keyspace, Version};
+use crate::state_hash::StateHash;
 use bytes::Bytes;
 use quorate_proto::{KeyValue, KvError};
 
@@ -116,7 +116,7 @@ impl<'a> Edit<'a> {
     }
 
     /// Ends the change: uses up the revision if anything changed, and folds the changes into the hash.
-    pub(crate) fn commit(self, hash: &mut Rolling) -> Vec<KeyChange> {
+    pub(crate) fn commit(self, hash: &mut StateHash) -> Vec<KeyChange> {
         if self.changes.is_empty() {
             return Vec::new();
         }

@@ -1,13 +1,13 @@
 //! A key range as etcd writes it, and the space it lies in.
 //!
-//! Invariant: a range is in quorate's own space only when every key it can name begins with `__meta/`.
+//! Invariant: a range is in the system space only when every key it can name begins with `__meta/`.
 
-use crate::OWN_PREFIX;
+use crate::SYSTEM_PREFIX;
 use bytes::Bytes;
 use std::ops::Bound;
 
-/// The first key behind the own space: `__meta/` with its last byte raised.
-const OWN_END: &[u8] = b"__meta0";
+/// The first key behind the system space: `__meta/` with its last byte raised.
+const SYSTEM_END: &[u8] = b"__meta0";
 
 /// Which of the two keyspaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +15,7 @@ pub enum Space {
     /// The users' keys.
     Users,
     /// quorate's own records, under `__meta/`.
-    Own,
+    System,
 }
 
 /// The bounds of a range over keys.
@@ -68,13 +68,13 @@ impl KeyRange {
     /// The space whose keys the range names. A range that straddles sees users' keys only.
     #[must_use]
     pub fn space(&self) -> Space {
-        let inside = self.key.starts_with(OWN_PREFIX)
+        let inside = self.key.starts_with(SYSTEM_PREFIX)
             && match &self.end {
                 End::Single => true,
-                End::Before(end) => &end[..] <= OWN_END,
+                End::Before(end) => &end[..] <= SYSTEM_END,
                 End::Open => false,
             };
-        if inside { Space::Own } else { Space::Users }
+        if inside { Space::System } else { Space::Users }
     }
 
     /// The key, when the range names a single one.

@@ -89,9 +89,9 @@ impl<K: Ord, V> Deref for Weighed<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rolling::Rolling;
     use crate::space::edit::{Edit, Keep};
     use crate::space::keyspace::Keyspace;
+    use crate::state_hash::StateHash;
     use crate::{KeyRange, Space};
 
     fn recount<K: Ord + Clone + Body, V: Clone + Body>(map: &Weighed<K, V>) -> u64 {
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_bytes_that_are_counted_are_those_of_a_full_recount_after_every_change() {
-        let mut hash = Rolling::at(7);
+        let mut hash = StateHash::at(7);
         let mut random = |below: u64| {
             hash.word(1);
             hash.value() % below
@@ -118,7 +118,7 @@ mod tests {
                     _ => drop(edit.put(key.as_bytes(), value.as_bytes(), keep)),
                 }
             }
-            edit.commit(&mut Rolling::at(0));
+            edit.commit(&mut StateHash::at(0));
             if random(50) == 0 {
                 let _ = keyspace.compact(keyspace.revision - 20);
             }

@@ -10,7 +10,7 @@ use quorate_meta::{Applied, AppliedResult, Meta};
 use quorate_proto::*;
 
 /// A founding record of three founders n1, n2, n3.
-pub(crate) fn founded() -> Founded {
+pub(crate) fn founded() -> FoundingCertificate {
     let voter = |slot: u32| FounderVoter {
         slot,
         instance: instance(u8::try_from(slot).unwrap() + 1),
@@ -24,7 +24,7 @@ pub(crate) fn founded() -> Founded {
         slots: 3,
         ..FoundingRecord::default()
     };
-    Founded { record, ..Founded::default() }
+    FoundingCertificate { record, ..FoundingCertificate::default() }
 }
 
 pub(crate) fn instance(number: u8) -> Instance {

@@ -160,7 +160,7 @@ fn voter_facts(sight: &Sight<'_>, group: &Group, status: &ReplicaStatus) -> Fact
             Candidate {
                 id,
                 alive: member.state() == MemberState::Alive,
-                seed: is_seed_host(&sight.config.seeds, member),
+                seed: is_seed_host(&sight.config.founding.seeds, member),
                 voter: conf.voters.contains(&id.get()),
                 learner: conf.learners.contains(&id.get()),
                 caught_up,
@@ -174,7 +174,7 @@ fn voter_facts(sight: &Sight<'_>, group: &Group, status: &ReplicaStatus) -> Fact
     Facts {
         dead_voters: strangers(&conf.voters),
         dead_learners: strangers(&conf.learners),
-        wanted: sight.config.voters,
+        wanted: sight.config.settings.voters,
         candidates,
     }
 }
@@ -222,7 +222,8 @@ pub(crate) fn has_all_voters(sight: &Sight<'_>, warnings: &Warnings) -> bool {
     }
     let voters = || sight.health.view().members.iter().filter(|one| one.role() == Role::Voter);
     let live = sight.health.alive().count();
-    let wanted = sight.config.voters.map_or_else(|| voter_target(live), |most| most.min(live));
+    let wanted =
+        sight.config.settings.voters.map_or_else(|| voter_target(live), |most| most.min(live));
     let counts = |one: &Member| {
         one.state() == MemberState::Alive && warnings.has_working_disk(sight, one.instance)
     };

@@ -20,9 +20,9 @@ use quorate_consensus::{
 };
 use quorate_meta::{AppliedResult, Meta};
 use quorate_proto::{
-    ConfChangeSet, Envelope, EnvelopeBody, Founded, Frame, FrameKind, GenesisId, GroupId,
-    HealthDelta, Instance, Lane, MessageKind, RaftFrame, RaftId, RaftMessage, SnapshotMetadata,
-    Supersede, raft_id,
+    ConfChangeSet, Envelope, EnvelopeBody, FoundingCertificate, Frame, FrameKind, GenesisId,
+    GroupId, HealthDelta, Instance, Lane, MessageKind, RaftFrame, RaftId, RaftMessage,
+    SnapshotMetadata, Supersede, raft_id,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,7 +137,11 @@ impl Group {
     }
 
     /// The instance behind a Raft id.
-    pub(crate) fn instance_of(&self, id: RaftId, founded: Option<&Founded>) -> Option<Instance> {
+    pub(crate) fn instance_of(
+        &self,
+        id: RaftId,
+        founded: Option<&FoundingCertificate>,
+    ) -> Option<Instance> {
         self.meta.member_by_raft(id).map(|member| member.instance).or_else(|| {
             let record = &founded?.record;
             let voter =
@@ -255,7 +259,7 @@ impl Group {
 pub(crate) struct Ways<'a> {
     pub(crate) peers: &'a Peers,
     /// The founding record, if this node has it: it says where the first voters are.
-    pub(crate) founded: Option<&'a Founded>,
+    pub(crate) founded: Option<&'a FoundingCertificate>,
 }
 
 /// Packs a Raft message for its lane: heartbeats are superseded, everything else keeps its order.

@@ -5,7 +5,7 @@ use crate::node::Node;
 use crate::timers::Timer;
 use crate::told::Event;
 use quorate_membership::Founding;
-use quorate_proto::{Founded, GenesisId};
+use quorate_proto::{FoundingCertificate, GenesisId};
 use std::time::Duration;
 
 /// How long the founder that is to campaign waits for all others to have accepted the birth.
@@ -13,7 +13,7 @@ const FOUNDER_PATIENCE: Duration = Duration::from_secs(3);
 
 impl Node {
     /// Founding is over for this life: the record is durable.
-    pub(super) fn founded(&mut self, founded: Founded) {
+    pub(super) fn founded(&mut self, founded: FoundingCertificate) {
         self.peers.learn_record(&founded.record);
         let genesis = founded.record.genesis_id();
         self.turn.out.push(Output::KnowsGenesis(genesis));

@@ -57,7 +57,6 @@ impl Node {
                     self.turn.send_control(&self.peers, to, FrameKind::Detector, subject, body);
                 }
                 DetectorOutput::Verdict(opinion) => self.verdict_changed(&opinion),
-                DetectorOutput::Card(_) => {}
                 DetectorOutput::IsThere { address } => {
                     self.turn.out.push(Output::IsThere { address })
                 }

@@ -11,12 +11,13 @@ use crate::{RecoveredLog, duties};
 use quorate_consensus::{Committed, GuardError, LogRecord, Recovered, ReplicaOutput};
 use quorate_meta::Meta;
 use quorate_proto::{
-    Founded, GroupId, Instance, NodeKey, RaftFrame, RaftId, RaftMessage, Role, SnapshotMetadata,
+    FoundingCertificate, GroupId, Instance, NodeKey, RaftFrame, RaftId, RaftMessage, Role,
+    SnapshotMetadata,
 };
 
 impl Node {
     /// Starts the group from the founding record: this life is one of its voters.
-    pub(super) fn found_group(&mut self, founded: &Founded) {
+    pub(super) fn found_group(&mut self, founded: &FoundingCertificate) {
         let recovered = Recovered::genesis(&founded.record.raft_ids());
         self.write_log(Owner::Nobody, recovered.genesis_records());
         self.start_group(recovered, Meta::genesis(founded), None);
@@ -161,7 +162,7 @@ impl Node {
             self.compact_log();
         }
         if let Some(group) = &mut self.group {
-            group.take_snapshot_when_due(&mut self.turn, self.config.snapshot_every);
+            group.take_snapshot_when_due(&mut self.turn, self.config.settings.snapshot_every);
         }
     }
 

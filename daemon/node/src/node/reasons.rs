@@ -88,7 +88,7 @@ impl Node {
 
     /// Members that are met and whose file asks for another number of voters.
     fn other_voters_reasons(&self) -> impl Iterator<Item = Reason> {
-        let ours = Hello::voters_asked(self.config.voters);
+        let ours = Hello::voters_asked(self.config.settings.voters);
         let others = self.peers.standing().filter(move |(session, _)| session.voters != ours);
         others.filter_map(move |(session, since)| {
             let name = self.health.member(session.instance)?.name.clone();

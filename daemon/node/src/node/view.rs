@@ -64,12 +64,7 @@ impl Node {
             generation: self.config.generation,
             version: self.health.next_card_version(),
             name: self.config.name.to_string(),
-            address: self.config.advertise.map(Into::into),
-            genesis: self.genesis,
-            epoch: self.health.view().epoch,
-            software: env!("CARGO_PKG_VERSION").to_owned(),
-            // Labels are in the committed record; the card stays small.
-            labels: Vec::new(),
+            address: self.config.settings.advertise.map(Into::into),
         }
     }
 

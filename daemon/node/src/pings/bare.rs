@@ -8,15 +8,13 @@ use quorate_proto::{Ping, Pong};
 /// A ping of this node.
 pub(crate) fn ping(sight: &Sight<'_>, number: u64) -> Ping {
     let leader = sight.leadership.leader();
-    let (applied, state_hash) = sight.state();
     Ping {
         number,
         genesis: sight.genesis.unwrap_or_default(),
         term: leader.map_or(0, |leader| leader.term),
         leader: leader.map(|leader| leader.instance),
         epoch: sight.health.view().epoch,
-        applied,
-        state_hash,
+        applied: sight.state().0,
         ..Ping::default()
     }
 }

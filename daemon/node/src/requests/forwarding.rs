@@ -6,7 +6,7 @@
 use crate::client::ForwardFailure;
 use crate::event::Output;
 use crate::news::News;
-use crate::requests::{Origin, Request, Requests, Stage, Ways, Work, in_own_term, work_of};
+use crate::requests::{Origin, Request, Requests, Stage, Ways, Work, work_of};
 use crate::sight::Sight;
 use crate::timers::Timer;
 use crate::turn::Turn;
@@ -41,13 +41,13 @@ impl Requests {
         if let Some(forward_request::Body::Echo(_)) = request.body {
             let epoch = sight.health.view().epoch;
             let outcome = forward_answer::Outcome::Waited(Waited { epoch });
-            return forward_reply(sight, turn, ticket, outcome);
+            return forward_reply(turn, ticket, outcome);
         }
         // Its connection stands, but it was not let in, as a copy is not.
         if sight.peers.session(from).is_none() {
             turn.counters.frames_fenced += 1;
             let outcome = forward_answer::Outcome::NotLeader(NotLeader::default());
-            return forward_reply(sight, turn, ticket, outcome);
+            return forward_reply(turn, ticket, outcome);
         }
         let hands_on = ways.hands_on(from, &request);
         // A stranger's number must not keep a request for ever.
@@ -65,7 +65,7 @@ impl Requests {
         }
         if !(sight.leads() || hands_on) || sight.stops {
             let outcome = forward_answer::Outcome::NotLeader(sight.leader_hint());
-            return forward_reply(sight, turn, ticket, outcome);
+            return forward_reply(turn, ticket, outcome);
         }
         if let Work::Admit(admit) = work {
             return turn.tell(News::JoinerAsked { ticket, from, admit, deadline });
@@ -237,13 +237,9 @@ impl Requests {
     }
 }
 
-fn forward_reply(
-    sight: &Sight<'_>,
-    turn: &mut Turn,
-    ticket: u64,
-    outcome: forward_answer::Outcome,
-) {
-    turn.out.push(Output::ForwardReply { ticket, answer: in_own_term(sight, outcome) });
+fn forward_reply(turn: &mut Turn, ticket: u64, outcome: forward_answer::Outcome) {
+    turn.out
+        .push(Output::ForwardReply { ticket, answer: ForwardAnswer { outcome: Some(outcome) } });
 }
 
 /// What another node asks; none of a kind that is not known here.

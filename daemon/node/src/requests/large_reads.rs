@@ -20,8 +20,8 @@ impl Requests {
             Origin::Forwarded(ticket) | Origin::Relayed(ticket) => Asker::Node(ticket),
             Origin::Own(_) => return None,
         };
-        let (header, term) = (self.header(sight), sight.own_term());
-        Some(Box::new(LargeRead { asker, state, request, header, term, deadline }))
+        let header = self.header(sight);
+        Some(Box::new(LargeRead { asker, state, request, header, deadline }))
     }
 }
 

@@ -244,7 +244,7 @@ impl Requests {
             }
             answer => answer.unwrap_or_else(forward_answer::Outcome::Refused),
         };
-        let answer = in_own_term(sight, outcome);
+        let answer = ForwardAnswer { outcome: Some(outcome) };
         if let Origin::Own(_) = origin {
             turn.tell(News::JoinAnswered { ticket, answer });
         } else {
@@ -270,11 +270,6 @@ impl Requests {
             Err(refusal) => ClientReply::Refused(refusal),
         }
     }
-}
-
-/// An answer as other nodes get it.
-fn in_own_term(sight: &Sight<'_>, outcome: forward_answer::Outcome) -> ForwardAnswer {
-    ForwardAnswer { term: sight.own_term(), outcome: Some(outcome) }
 }
 
 fn why_nothing_happened(sight: &Sight<'_>, quorate: bool) -> String {

@@ -23,7 +23,7 @@ fn failed(ticket: u64, failure: ForwardFailure) -> Input {
 fn done() -> ForwardAnswer {
     let response = Some(kv_response::Response::Put(PutResponse::default()));
     let outcome = forward_answer::Outcome::Kv(KvResponse { response });
-    ForwardAnswer { term: 6, outcome: Some(outcome) }
+    ForwardAnswer { outcome: Some(outcome) }
 }
 
 fn refusal(out: &[Output], client: u64) -> Option<RefusalCode> {
@@ -120,7 +120,7 @@ fn a_node_that_all_others_count_without_waits_for_the_epoch_itself() {
     let [(_, asked, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
     let epoch = HealthEpoch::new(9);
     let outcome = Some(forward_answer::Outcome::Waited(Waited { epoch }));
-    let mut out = trial.turn([answered(asked, ForwardAnswer { term: 5, outcome })]);
+    let mut out = trial.turn([answered(asked, ForwardAnswer { outcome })]);
     out.extend(trial.pass(Duration::from_millis(300)));
     assert!(reply(&out, ticket).is_none(), "it has epoch 1: {out:?}");
     let ping = Ping {

@@ -88,7 +88,7 @@ mod tests {
     fn waited(ticket: u64, epoch: u64) -> Input {
         let waited = Waited { epoch: HealthEpoch::new(epoch) };
         let outcome = Some(forward_answer::Outcome::Waited(waited));
-        Input::ForwardAnswered { ticket, answer: Ok(ForwardAnswer { term: 5, outcome }) }
+        Input::ForwardAnswered { ticket, answer: Ok(ForwardAnswer { outcome }) }
     }
 
     /// The one ask among these, and the epoch that is asked for.

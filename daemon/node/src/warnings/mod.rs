@@ -375,7 +375,7 @@ impl Warnings {
     fn note_own_disk(&mut self, sight: &Sight<'_>) {
         let (config, me) = (sight.config, sight.config.instance);
         let address = sight.health.member(me).and_then(|member| member.address.clone());
-        let Some(address) = address.or(config.advertise.map(Into::into)) else { return };
+        let Some(address) = address.or(config.settings.advertise.map(Into::into)) else { return };
         for (trouble, _) in sight.disk.troubles() {
             let kind = match trouble {
                 Trouble::DiskFull => WarningKind::DiskFull,

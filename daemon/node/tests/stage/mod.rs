@@ -6,9 +6,11 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use quorate_membership::Mode;
-use quorate_node::{Boot, ForwardFailure, Input, MadeOn, Node, NodeConfig, Output};
+use quorate_node::{
+    Boot, ForwardFailure, FoundingSettings, Input, MadeOn, Node, NodeConfig, Output, Settings,
+};
 use quorate_proto::{
-    Ballot, ClusterName, Envelope, EnvelopeBody, Founded, FounderVoter, FoundingProof,
+    Ballot, ClusterName, Envelope, EnvelopeBody, FounderVoter, FoundingCertificate, FoundingProof,
     FoundingRecord, FoundingState, Generation, GenesisId, GroupId, HealthEpoch, HealthUpdate,
     HealthView, Instance, Label, Lane, Member, MessageKind, Moment, NodeKey, NodeName, Ping,
     ProofVote, RaftFrame, RaftMessage, Role, Session, founders_digest, raft_id,
@@ -44,7 +46,7 @@ pub(crate) fn name(host: u8) -> NodeName {
 }
 
 /// The record that hosts 1 to 3 founded.
-pub(crate) fn founded() -> Founded {
+pub(crate) fn founded() -> FoundingCertificate {
     let ballot = Ballot { round: 1, instance: life(1) };
     let voters = (1..=FOUNDERS).map(|host| FounderVoter {
         slot: u32::from(host) - 1,
@@ -64,7 +66,7 @@ pub(crate) fn founded() -> Founded {
     let votes = (1..=FOUNDERS)
         .map(|host| ProofVote { slot: u32::from(host) - 1, instance: life(host) })
         .collect();
-    Founded { record, proof: FoundingProof { ballot, votes } }
+    FoundingCertificate { record, proof: FoundingProof { ballot, votes } }
 }
 
 pub(crate) fn genesis() -> GenesisId {
@@ -113,20 +115,19 @@ fn config(me: u8, made_on: MadeOn, snapshot_every: u64) -> NodeConfig {
     NodeConfig {
         cluster: cluster(),
         name: name(me),
-        seeds: seeds(),
-        mode: Mode::Majority,
-        quiet: Duration::from_millis(200),
-        grace: Duration::from_secs(3),
         instance: life(me),
         made_on,
         generation: Generation::new(1),
         boot_nonce: u64::from(me),
         key: key(me),
-        advertise: Some(address(me)),
-        labels: Vec::new(),
-        voters: None,
         seed: 1,
-        snapshot_every,
+        founding: FoundingSettings {
+            seeds: seeds(),
+            mode: Mode::Majority,
+            quiet: Duration::from_millis(200),
+            grace: Duration::from_secs(3),
+        },
+        settings: Settings { advertise: Some(address(me)), snapshot_every, ..Settings::default() },
     }
 }
 
@@ -167,7 +168,7 @@ impl Stage {
             value: (*value).to_owned(),
         };
         let mut config = config(me, MadeOn::default(), 1_000);
-        config.labels = labels.iter().map(label).collect();
+        config.settings.labels = labels.iter().map(label).collect();
         Self::start(config, has_record(me)).that_met_all()
     }
 

@@ -3,6 +3,7 @@
 use super::lines;
 use crate::api::tests::sample;
 use crate::doors::PingFailure;
+use crate::links::line::LinkLine;
 use crate::links::ping::target;
 use quorate_node::status::State;
 use quorate_node::{PING_CLASSES, PingTimes};
@@ -49,11 +50,11 @@ fn every_member_has_a_line_and_one_without_a_connection_says_since_when_and_why(
     assert_eq!((line.role.as_str(), line.gone_seconds), ("voter", Some(10)));
     assert_eq!(line.since, "2026-11-18T11:06:40.000Z");
     assert_eq!(line.findings[0].code, "no-answer");
-    assert_eq!((line.waiting_frames, line.waiting[1].bytes), (3, 300));
+    assert_eq!((line.figures.waiting_frames, line.waiting[1].bytes), (3, 300));
     let dropped: Vec<_> =
         line.dropped.iter().map(|d| (d.lane.as_str(), d.cause.as_str(), d.frames)).collect();
     assert_eq!(dropped, [("control", "expired", 9), ("log", "peer restarted", 8)]);
-    assert_eq!((line.total_bytes[1].sent, line.total_lost_packets), (11, 1));
+    assert_eq!((line.total_bytes[1].sent, line.figures.total_lost_packets), (11, 1));
 }
 
 #[test]
@@ -84,4 +85,12 @@ fn who_cannot_be_pinged_is_told_whom_one_can_ping() {
     assert_eq!(target(&status, "b"), Err(PingFailure::Itself));
     let known = vec!["a".to_owned(), "c".to_owned()];
     assert_eq!(target(&status, "z"), Err(PingFailure::Unknown { known }));
+}
+
+#[test]
+fn each_figure_is_a_field_of_its_own_on_the_page_and_is_read_back() {
+    let line = lines(&sample(State::Quorate), &[report()], None, 0).remove(1);
+    let page = serde_json::to_value(&line).expect("a page");
+    assert_eq!((page["overtaken"].as_u64(), page["mtu"].is_null()), (Some(14), true));
+    assert_eq!(serde_json::from_value::<LinkLine>(page).expect("the same"), line);
 }

@@ -3,6 +3,7 @@
 use super::{bytes, draw_links};
 use crate::cli::format::Pen;
 use crate::links::diagnosis::{Widest, judge};
+use crate::links::figures::Figures;
 use crate::links::line::{DialLine, DroppedLine, LaneLine, LinkLine, WaitingLine};
 
 const PLAIN: Pen = Pen { colour: false };
@@ -18,16 +19,19 @@ fn up() -> LinkLine {
         address: Some("10.0.0.2:4747".parse().unwrap()),
         up_seconds: Some(11_520),
         dialled: Some(true),
-        rtt_p50_micros: Some(210),
-        rtt_p99_micros: Some(812),
-        mtu: Some(1452),
-        loss_percent: Some(0.0),
         waiting: vec![waits("control"), waits("log")],
         total_bytes: vec![
             lane("control", 1_258_292, 900),
             lane("log", 3 << 30, 2048),
             lane("gossip", 1023, 1024),
         ],
+        figures: Figures {
+            rtt_p50_micros: Some(210),
+            rtt_p99_micros: Some(812),
+            mtu: Some(1452),
+            loss_percent: Some(0.0),
+            ..Figures::default()
+        },
         ..LinkLine::default()
     }
 }
@@ -44,14 +48,17 @@ fn gone() -> LinkLine {
             code: "no-answer".to_owned(),
             ..DialLine::default()
         }),
-        unacknowledged: 3,
-        retransmitted: 4,
-        duplicates: 5,
         waiting: vec![WaitingLine { lane: "log".to_owned(), frames: 2, bytes: 1536 }],
         dropped: vec![
             DroppedLine { lane: "log".to_owned(), cause: "expired".to_owned(), frames: 9 },
             DroppedLine { lane: "any".to_owned(), cause: "oversize".to_owned(), frames: 1 },
         ],
+        figures: Figures {
+            unacknowledged: 3,
+            retransmitted: 4,
+            duplicates: 5,
+            ..Figures::default()
+        },
         ..LinkLine::default()
     }
 }

@@ -103,7 +103,7 @@ impl Roster {
             }
         }
         let step = draft.finish();
-        let delta = self.take(step);
+        let delta = self.apply_step(step);
         Ok((self.epoch(), delta))
     }
 
@@ -116,7 +116,7 @@ impl Roster {
         if admit.instance.is_nobody() || admit.key.is_nobody() {
             return invalid("instance or key is missing");
         }
-        // Labels travel in gossip cards too, which have this bound.
+        // Every difference that shows the member carries them.
         let labels = admit.labels.iter().map(|label| label.name.len() + label.value.len() + 8);
         if labels.sum::<usize>() > limits::CARD {
             return invalid("the labels are too long");

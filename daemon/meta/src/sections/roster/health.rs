@@ -4,8 +4,8 @@
 
 use super::{Roster, cut};
 use quorate_proto::{
-    ConfState, Founded, Generation, Goodbye, HealthDelta, HealthEpoch, HealthProposal, Instance,
-    Member, MemberState, Role, StateChange,
+    ConfState, FoundingCertificate, Generation, Goodbye, HealthDelta, HealthEpoch, HealthProposal,
+    Instance, Member, MemberState, Role, StateChange,
 };
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ const FOUNDED: &str = "founded the cluster";
 
 impl Roster {
     /// The first view: every founder, alive, a voter, at epoch 1. A function of the founding record alone.
-    pub(super) fn found(&mut self, founded: &Founded) -> Option<Arc<HealthDelta>> {
+    pub(super) fn found(&mut self, founded: &FoundingCertificate) -> Option<Arc<HealthDelta>> {
         self.genesis = Some(founded.record.genesis_id());
         self.founded = Some(Arc::new(founded.clone()));
         let voters = founded.record.raft_ids().iter().map(|id| id.get()).collect();
@@ -41,7 +41,7 @@ impl Roster {
             draft.put(member);
         }
         let step = draft.finish();
-        self.take(step)
+        self.apply_step(step)
     }
 
     /// Applies what the leader proposes. The outer `None` says that the proposal was made on another epoch.
@@ -61,7 +61,7 @@ impl Roster {
             draft.put(changed);
         }
         let step = draft.finish();
-        Some(self.take(step))
+        Some(self.apply_step(step))
     }
 
     /// Lets every member's role follow raft's configuration. Without a time (raft's own entry that ends a joint
@@ -77,7 +77,7 @@ impl Roster {
             }
         }
         let step = draft.finish();
-        self.take(step)
+        self.apply_step(step)
     }
 
     /// Whether this disk life is over.

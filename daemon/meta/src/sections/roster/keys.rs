@@ -6,10 +6,10 @@
 use super::{Roster, state_word};
 use crate::section::Publish;
 use crate::sections::json::Json;
-use quorate_proto::{Address, Founded, HealthDelta, Member, Role};
+use quorate_proto::{Address, FoundingCertificate, HealthDelta, Member, Role};
 
 /// Writes the founding record.
-pub(super) fn put_cluster(founded: &Founded, publish: &mut Publish<'_>) {
+pub(super) fn put_cluster(founded: &FoundingCertificate, publish: &mut Publish<'_>) {
     publish.put("cluster", &cluster_json(founded));
 }
 
@@ -22,7 +22,7 @@ pub(super) fn put_epoch(roster: &Roster, delta: &HealthDelta, publish: &mut Publ
 }
 
 /// The founding record, which never changes.
-fn cluster_json(founded: &Founded) -> String {
+fn cluster_json(founded: &FoundingCertificate) -> String {
     let record = &founded.record;
     let mut json = Json::object();
     json.text("cluster", &record.cluster);

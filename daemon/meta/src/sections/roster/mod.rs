@@ -13,8 +13,8 @@ pub(crate) use section::Change;
 
 use imbl::{OrdMap, Vector};
 use quorate_proto::{
-    ConfState, Founded, GenesisId, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Instance,
-    Member, MemberState, RaftId, Role, limits, raft_id,
+    ConfState, FoundingCertificate, GenesisId, HealthDelta, HealthEpoch, HealthUpdate, HealthView,
+    Instance, Member, MemberState, RaftId, Role, limits, raft_id,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ struct Tombstone {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Roster {
     /// None before the birth of the cluster is known.
-    founded: Option<Arc<Founded>>,
+    founded: Option<Arc<FoundingCertificate>>,
     /// That of `founded`.
     genesis: Option<GenesisId>,
     view: Arc<HealthView>,
@@ -87,7 +87,7 @@ impl Roster {
         }
     }
 
-    pub(crate) fn founded(&self) -> Option<&Founded> {
+    pub(crate) fn founded(&self) -> Option<&FoundingCertificate> {
         self.founded.as_deref()
     }
 
@@ -146,26 +146,26 @@ impl Roster {
         }
     }
 
-    /// Takes a step: the next epoch, if anything changed.
-    fn take(&mut self, step: Step) -> Option<Arc<HealthDelta>> {
+    /// Applies a step: the next epoch, if anything changed.
+    fn apply_step(&mut self, step: Step) -> Option<Arc<HealthDelta>> {
         let Step { view, delta, ended } = step;
         if delta.members.is_empty() && delta.removed.is_empty() {
             return None;
         }
         for (instance, name) in ended {
             self.names.remove(&instance);
-            self.bury(instance, Tombstone { name, epoch: delta.epoch });
+            self.add_tombstone(instance, Tombstone { name, epoch: delta.epoch });
         }
         self.view = Arc::new(view);
         for member in &delta.members {
-            self.know(member.instance, member.name.clone());
+            self.index(member.instance, member.name.clone());
         }
         let delta = Arc::new(delta);
-        self.remember(delta.clone());
+        self.push_delta(delta.clone());
         Some(delta)
     }
 
-    fn know(&mut self, instance: Instance, name: String) {
+    fn index(&mut self, instance: Instance, name: String) {
         self.names.insert(instance, name);
         self.map_raft_id(instance);
     }
@@ -176,7 +176,7 @@ impl Roster {
         }
     }
 
-    fn bury(&mut self, instance: Instance, tombstone: Tombstone) {
+    fn add_tombstone(&mut self, instance: Instance, tombstone: Tombstone) {
         self.map_raft_id(instance);
         self.tombstones.insert(instance, tombstone);
         if self.tombstones.len() <= TOMBSTONES {
@@ -190,7 +190,7 @@ impl Roster {
         }
     }
 
-    fn remember(&mut self, delta: Arc<HealthDelta>) {
+    fn push_delta(&mut self, delta: Arc<HealthDelta>) {
         self.delta_members += delta.members.len();
         self.deltas.push_back(delta);
         while self.deltas.len() > DELTAS || self.delta_members > DELTA_MEMBERS {

@@ -8,8 +8,8 @@ use crate::section::{Publish, Section};
 use crate::snapshot::fields::{bounded, content, flag, string, take, word};
 use crate::snapshot::record::{Records, RestoreError, put_bytes};
 use quorate_proto::{
-    Admit, ConfState, Founded, HealthDelta, HealthEpoch, HealthProposal, HealthView, Instance,
-    Member, Message as _, limits,
+    Admit, ConfState, FoundingCertificate, HealthDelta, HealthEpoch, HealthProposal, HealthView,
+    Instance, Member, Message as _, limits,
 };
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ const DELTA: u8 = 4;
 /// What can happen to the roster.
 pub(crate) enum Change<'a> {
     /// The birth of the cluster, before all else.
-    Founded(&'a Founded),
+    Founded(&'a FoundingCertificate),
     /// The leader proposes a change of health.
     Health(&'a HealthProposal),
     /// A node comes in.
@@ -138,7 +138,8 @@ impl Roster {
         let known = flag(body)?;
         let founded = string(body)?;
         if known {
-            let founded = Founded::decode(founded).map_err(|_| content("the founding record"))?;
+            let founded =
+                FoundingCertificate::decode(founded).map_err(|_| content("the founding record"))?;
             self.genesis = Some(founded.record.genesis_id());
             self.founded = Some(Arc::new(founded));
         }
@@ -160,7 +161,7 @@ impl Roster {
         }
         let (instance, name) = (member.instance, member.name.clone());
         members.push(member);
-        self.know(instance, name);
+        self.index(instance, name);
         Ok(())
     }
 
@@ -172,7 +173,7 @@ impl Roster {
         if self.tombstones.len() >= TOMBSTONES {
             return Err(content("too many tombstones"));
         }
-        self.bury(Instance::from_bytes(bytes), Tombstone { name, epoch });
+        self.add_tombstone(Instance::from_bytes(bytes), Tombstone { name, epoch });
         Ok(())
     }
 
@@ -182,7 +183,7 @@ impl Roster {
         if last.is_some_and(|last| delta.epoch.get() != last.wrapping_add(1)) {
             return Err(content("differences of health out of order"));
         }
-        self.remember(Arc::new(delta));
+        self.push_delta(Arc::new(delta));
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The rolling hash of the applied state: one number that two replicas compare.
+//! The hash of the applied state: one number that two replicas compare. The frames of a snapshot are tied together with another one.
 //!
 //! Not cryptographic: it finds faults, not attackers. Defined by its words alone, so it is the same on every
 //! machine and in every version; changing it is a change of the snapshot format.
@@ -9,9 +9,9 @@ const MIX: u64 = 0x2437_54a3_c0ac_29b7;
 
 /// A hash that absorbs words and byte strings, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rolling(u64);
+pub(crate) struct StateHash(u64);
 
-impl Rolling {
+impl StateHash {
     /// Nothing absorbed yet.
     pub(crate) const START: Self = Self(0x13198a2e_03707344);
 

@@ -52,7 +52,7 @@ fn the_records_are_keys_with_json_values() {
 }
 
 #[test]
-fn a_range_inside_answers_with_the_own_revision_and_a_straddling_one_sees_users_keys_only() {
+fn a_range_inside_answers_with_the_system_revision_and_a_straddling_one_sees_users_keys_only() {
     let mut replica = Replica::new();
     for key in ["__m", "__meta", "__meta0", "z"] {
         replica.put(key, "");
@@ -60,7 +60,7 @@ fn a_range_inside_answers_with_the_own_revision_and_a_straddling_one_sees_users_
     let inside = replica.range(range("__meta/", "__meta0")).unwrap();
     assert_eq!(inside.count, 5);
     assert_eq!(inside.header.unwrap().revision, 2);
-    assert_eq!(inside.header.unwrap().revision, replica.meta.own_revision().get() as i64);
+    assert_eq!(inside.header.unwrap().revision, replica.meta.system_revision().get() as i64);
     for (key, end) in [("\0", "\0"), ("__meta/", "\0"), ("__", "z"), ("__meta/", "__meta00")] {
         let answer = replica.range(range(key, end)).unwrap();
         assert!(answer.kvs.iter().all(|kv| !kv.key.starts_with(b"__meta/")), "{key:?} {end:?}");
@@ -73,7 +73,7 @@ fn a_range_inside_answers_with_the_own_revision_and_a_straddling_one_sees_users_
 #[test]
 fn nobody_writes_there_and_no_transaction_mixes_the_spaces() {
     let mut replica = Replica::new();
-    let before = replica.meta.own_revision();
+    let before = replica.meta.system_revision();
     let mut check = |request: KvRequest, error: KvError| {
         assert_eq!(replica.meta.check(&request), Err(error), "{request:?}");
         assert_eq!(replica.kv(request), Err(error));
@@ -87,11 +87,11 @@ fn nobody_writes_there_and_no_transaction_mixes_the_spaces() {
     check(txn(all(vec![op_range("__meta/health", ""), op_range("a", "")])), KvError::MixedSpaces);
     let reading = all(vec![op_range("__meta/health", "")]);
     assert_eq!(replica.txn(reading).unwrap().header.unwrap().revision, 2);
-    assert_eq!(replica.meta.own_revision(), before);
+    assert_eq!(replica.meta.system_revision(), before);
 }
 
 #[test]
-fn the_own_space_can_be_read_and_watched_at_its_own_revisions() {
+fn the_system_space_can_be_read_and_watched_at_its_own_revisions() {
     let mut replica = Replica::new();
     let options = WatchOptions {
         range: KeyRange::new(&"__meta/nodes/".into(), &"__meta/nodes0".into()),
@@ -100,7 +100,7 @@ fn the_own_space_can_be_read_and_watched_at_its_own_revisions() {
         no_delete: false,
     };
     let mut watch = Watch::new(&replica.meta, options);
-    assert_eq!(watch.space(), Space::Own);
+    assert_eq!(watch.space(), Space::System);
     replica.put("a", "1");
     down(&mut replica, 3);
     let changes = watch.replay(&replica.meta, 10).unwrap().changes;
@@ -111,7 +111,7 @@ fn the_own_space_can_be_read_and_watched_at_its_own_revisions() {
 }
 
 #[test]
-fn the_own_history_is_bounded() {
+fn the_system_history_is_bounded() {
     let mut replica = Replica::new();
     for round in 0..1_000_u64 {
         let change = StateChange {
@@ -124,7 +124,7 @@ fn the_own_history_is_bounded() {
         replica.apply(CommandBody::Health(proposal));
     }
     let at = |revision| replica.range(RangeRequest { revision, ..range("__meta/health", "") });
-    let newest = i64::try_from(replica.meta.own_revision().get()).unwrap();
+    let newest = i64::try_from(replica.meta.system_revision().get()).unwrap();
     assert_eq!(newest, 1_002);
     assert!(at(newest - 256).is_ok());
     assert_eq!(at(newest - 257).unwrap_err(), KvError::Compacted);

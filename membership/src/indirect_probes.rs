@@ -4,7 +4,7 @@
 //! of a pause of its own. A question that cannot be worked on stays unanswered, which proves nothing to the asker.
 
 use crate::config::Profile;
-use crate::ping::{Letter, letter};
+use crate::ping::{Outgoing, message_to};
 use quorate_proto::detector_message::Body;
 use quorate_proto::{ConfirmAnswer, ConfirmAsk, Generation, Instance, LifeProbe, Moment, limits};
 use std::collections::BTreeMap;
@@ -12,12 +12,12 @@ use std::time::Duration;
 
 /// Most questions at a time: a leader may lose all others at once and ask the same three nodes about each.
 /// Beyond this a question stays unanswered and is asked again.
-const ERRANDS: usize = limits::MEMBERS;
+const PROBES: usize = limits::MEMBERS;
 /// How long an answer is remembered for a repeated question: the answer may have been lost.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-struct Errand {
+struct IndirectProbe {
     number: u64,
     generation: Generation,
     repeat_at: Moment,
@@ -28,12 +28,12 @@ struct Errand {
 
 /// The questions being worked on, by asker and subject.
 #[derive(Debug)]
-pub(crate) struct Errands {
+pub(crate) struct IndirectProbes {
     profile: Profile,
-    open: BTreeMap<(Instance, Instance), Errand>,
+    open: BTreeMap<(Instance, Instance), IndirectProbe>,
 }
 
-impl Errands {
+impl IndirectProbes {
     pub(crate) fn new(profile: Profile) -> Self {
         Self { profile, open: BTreeMap::new() }
     }
@@ -44,13 +44,13 @@ impl Errands {
         now: Moment,
         asker: Instance,
         ask: &ConfirmAsk,
-        letters: &mut Vec<Letter>,
+        outgoing: &mut Vec<Outgoing>,
     ) {
         let key = (asker, ask.subject);
-        if !self.open.contains_key(&key) && self.open.len() >= ERRANDS {
+        if !self.open.contains_key(&key) && self.open.len() >= PROBES {
             return;
         }
-        let errand = self.open.entry(key).or_insert_with(|| Errand {
+        let probe = self.open.entry(key).or_insert_with(|| IndirectProbe {
             number: ask.number,
             generation: ask.generation,
             repeat_at: now,
@@ -58,10 +58,10 @@ impl Errands {
             silent: None,
         });
         // The asker may have begun again: what was found meanwhile answers the newer question.
-        errand.number = ask.number;
-        errand.generation = errand.generation.max(ask.generation);
-        if errand.silent.is_some() {
-            letters.push(said(asker, ask.subject, errand, errand.generation, false));
+        probe.number = ask.number;
+        probe.generation = probe.generation.max(ask.generation);
+        if probe.silent.is_some() {
+            outgoing.push(answer(asker, ask.subject, probe, probe.generation, false));
         }
     }
 
@@ -70,14 +70,14 @@ impl Errands {
         &mut self,
         subject: Instance,
         generation: Generation,
-        letters: &mut Vec<Letter>,
+        outgoing: &mut Vec<Outgoing>,
     ) {
-        self.open.retain(|(asker, about), errand| {
-            if *about != subject || errand.generation > generation {
+        self.open.retain(|(asker, about), probe| {
+            if *about != subject || probe.generation > generation {
                 return true;
             }
-            if errand.silent.is_none() {
-                letters.push(said(*asker, subject, errand, generation, true));
+            if probe.silent.is_none() {
+                outgoing.push(answer(*asker, subject, probe, generation, true));
             }
             false
         });
@@ -93,42 +93,43 @@ impl Errands {
     }
 
     /// Probes, repeats, and answers what has waited long enough; a node in doubt of itself does not answer.
-    pub(crate) fn fire(&mut self, now: Moment, doubts: bool, letters: &mut Vec<Letter>) {
+    pub(crate) fn fire(&mut self, now: Moment, doubts: bool, outgoing: &mut Vec<Outgoing>) {
         let repeat = self.profile.repeat;
-        self.open.retain(|(asker, subject), errand| {
-            if let Some(silent) = errand.silent {
+        self.open.retain(|(asker, subject), probe| {
+            if let Some(silent) = probe.silent {
                 return now.since(silent) < REMEMBERED;
             }
-            if now >= errand.deadline {
-                errand.silent = Some(now);
+            if now >= probe.deadline {
+                probe.silent = Some(now);
                 if doubts {
                     return false;
                 }
-                letters.push(said(*asker, *subject, errand, errand.generation, false));
-            } else if now >= errand.repeat_at {
-                errand.repeat_at = now + repeat;
-                letters.push(letter(*subject, Body::Probe(LifeProbe { number: errand.number })));
+                outgoing.push(answer(*asker, *subject, probe, probe.generation, false));
+            } else if now >= probe.repeat_at {
+                probe.repeat_at = now + repeat;
+                outgoing
+                    .push(message_to(*subject, Body::Probe(LifeProbe { number: probe.number })));
             }
             true
         });
     }
 
     pub(crate) fn next_wake(&self) -> Option<Moment> {
-        let wake = |errand: &Errand| match errand.silent {
+        let wake = |probe: &IndirectProbe| match probe.silent {
             Some(silent) => silent + REMEMBERED,
-            None => errand.repeat_at.min(errand.deadline),
+            None => probe.repeat_at.min(probe.deadline),
         };
         self.open.values().map(wake).min()
     }
 }
 
-fn said(
+fn answer(
     asker: Instance,
     subject: Instance,
-    errand: &Errand,
+    probe: &IndirectProbe,
     generation: Generation,
     heard: bool,
-) -> Letter {
-    let number = errand.number;
-    letter(asker, Body::Answer(ConfirmAnswer { number, subject, generation, heard }))
+) -> Outgoing {
+    let number = probe.number;
+    message_to(asker, Body::Answer(ConfirmAnswer { number, subject, generation, heard }))
 }
