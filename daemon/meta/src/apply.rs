@@ -29,7 +29,7 @@ pub enum AppliedResult {
     },
     /// Whether a node was let in, and the epoch that shows it.
     Admitted(Result<HealthEpoch, AdmitRefusal>),
-    /// The entry meant nothing: it was empty, or of a kind that this version does not know.
+    /// Nobody waits for what came of it.
     Void,
 }
 
@@ -47,9 +47,15 @@ impl Applied {
         let Effects { result, health } = effects;
         Self { ticket, result, health, changes }
     }
+}
 
-    /// An entry that meant nothing.
-    pub(crate) fn void(ticket: u64) -> Self {
-        Self { ticket, result: AppliedResult::Void, health: None, changes: Vec::new() }
-    }
+/// An entry of the log that holds no command that this version knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "entry {index} of the log holds a command that this version of quorate does not know: a newer version wrote it, or the log is \
+     damaged. Nothing of it was carried out; start the newer version on this host"
+)]
+pub struct UnknownCommand {
+    /// Which entry.
+    pub index: u64,
 }

@@ -19,7 +19,7 @@ mod snapshot;
 mod space;
 mod state_hash;
 
-pub use apply::{Applied, AppliedResult};
+pub use apply::{Applied, AppliedResult, UnknownCommand};
 pub use meta::Meta;
 pub use sections::roster::AdmitRefusal;
 pub use snapshot::record::RestoreError;

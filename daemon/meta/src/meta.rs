@@ -4,7 +4,7 @@
 //! and of the founding record alone. A clone is cheap and no longer changes, so it can be read and written
 //! to disk elsewhere while this one goes on.
 
-use crate::apply::{Applied, AppliedResult, Effects};
+use crate::apply::{Applied, AppliedResult, Effects, UnknownCommand};
 use crate::request::check;
 use crate::request::execute::execute;
 use crate::request::operations::{Operation, operations};
@@ -71,26 +71,29 @@ impl Meta {
         }
     }
 
-    /// Applies an entry that holds a [`Command`]. Bytes that are none have no effect.
+    /// Applies an entry that holds a [`Command`].
+    ///
+    /// # Errors
+    /// When it holds none that this version knows. Then nothing is changed, and nothing behind it may be applied either: a replica that
+    /// passed over what others carry out would have another state.
     ///
     /// # Panics
     /// When the entry is not behind all that were applied: a mistake of the caller that would lose writes.
-    pub fn apply(&mut self, index: u64, data: &Bytes) -> Applied {
-        self.advance(index);
-        let Ok(Command { ticket, body }) = Command::decode(data.clone()) else {
-            return Applied::void(0);
+    pub fn apply(&mut self, index: u64, data: &Bytes) -> Result<Applied, UnknownCommand> {
+        let Ok(Command { ticket, body: Some(body) }) = Command::decode(data.clone()) else {
+            return Err(UnknownCommand { index });
         };
+        self.advance(index);
         let (effects, changes) = match &body {
-            Some(CommandBody::Kv(request)) => self.apply_kv(request),
-            Some(CommandBody::Health(proposal)) => {
+            CommandBody::Kv(request) => self.apply_kv(request),
+            CommandBody::Health(proposal) => {
                 self.carry_out(|sections| &mut sections.roster, Change::Health(proposal))
             }
-            Some(CommandBody::Admit(admit)) => {
+            CommandBody::Admit(admit) => {
                 self.carry_out(|sections| &mut sections.roster, Change::Admit(admit))
             }
-            None => return Applied::void(ticket),
         };
-        Applied::of(ticket, effects, changes)
+        Ok(Applied::of(ticket, effects, changes))
     }
 
     /// Applies an entry that holds nothing, like a new leader's first.

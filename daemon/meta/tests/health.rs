@@ -3,7 +3,7 @@
 
 mod support;
 
-use quorate_meta::{AdmitRefusal, Applied, AppliedResult, Meta};
+use quorate_meta::{AdmitRefusal, Applied, AppliedResult, Meta, UnknownCommand};
 use quorate_proto::*;
 use support::*;
 
@@ -312,18 +312,28 @@ fn differences_lead_from_any_kept_epoch_to_the_newest() {
 }
 
 #[test]
-fn bytes_that_are_no_command_have_no_effect() {
+fn bytes_that_are_no_command_that_is_known_are_refused_and_change_nothing() {
     let mut replica = Replica::new();
     let mut random = Random(1);
-    let before = replica.meta.view();
+    let before = replica.meta.clone();
+    let index = before.applied() + 1;
+    let mut refused = 0;
     for _ in 0..2_000 {
         let length = random.below(60);
         let garbage: Vec<u8> = (0..length).map(|_| random.next().to_le_bytes()[0]).collect();
-        replica.meta.apply(replica.meta.applied() + 1, &garbage.into());
+        let mut meta = before.clone();
+        if meta.apply(index, &garbage.into()) == Err(UnknownCommand { index }) {
+            refused += 1;
+            assert_eq!(meta, before);
+        }
     }
-    replica.meta.apply_nothing(replica.meta.applied() + 1);
-    assert_eq!(replica.meta.view(), before);
-    assert_eq!(replica.meta.revision().get(), 1);
+    assert!(refused > 1_900, "{refused}");
+    // A kind that a later version adds: the tag is not known, the ticket is.
+    let mut later = Command { ticket: 7, body: None }.encode_to_vec();
+    later.extend_from_slice(&[15 << 3 | 2, 1, 9]);
+    assert_eq!(replica.meta.apply(index, &later.into()), Err(UnknownCommand { index }));
+    assert_eq!(replica.meta, before);
+    replica.meta.apply_nothing(index);
 }
 
 #[test]

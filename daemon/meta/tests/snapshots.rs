@@ -52,7 +52,8 @@ fn a_restored_state_is_the_same_in_every_part_and_goes_on_alike() {
     assert_eq!(restored.show("k0", "k9", 30), replica.show("k0", "k9", 30));
     assert_eq!(whole(&restored.meta), whole(&replica.meta), "equal states give equal bytes");
     for twin in [&mut replica.meta, &mut restored.meta] {
-        twin.apply(100, &Command::to_entry(0, CommandBody::Kv(put("k1", "on"))));
+        twin.apply(100, &Command::to_entry(0, CommandBody::Kv(put("k1", "on"))))
+            .expect("a command");
     }
     assert_eq!(restored.meta.state_hash(), replica.meta.state_hash());
     let empty = Meta::restore(Meta::empty().chunks()).unwrap();

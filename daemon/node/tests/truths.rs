@@ -7,8 +7,8 @@ use quorate_consensus::LogRecord;
 use quorate_meta::Meta;
 use quorate_node::{Input, Output, Write};
 use quorate_proto::{
-    Admit, ConfState, Entry, ForwardRequest, Generation, GroupId, MessageKind, NodeKey,
-    RaftMessage, SnapshotMetadata, forward_request,
+    Admit, Command, CommandBody, ConfState, Entry, ForwardRequest, Generation, GroupId,
+    Message as _, MessageKind, NodeKey, RaftMessage, SnapshotMetadata, forward_request,
 };
 use stage::{FOUNDERS, Stage, address, founded, genesis, id, key, life, name};
 
@@ -187,4 +187,35 @@ fn a_joiner_is_let_in_with_the_key_that_its_session_proved() {
     assert_eq!(member.name, name(4).to_string());
     assert_eq!(member.address, Some(address(4).into()));
     assert_eq!(status.view.members.len(), 4, "nobody had to go for it");
+}
+
+#[test]
+fn a_replica_stops_at_a_command_that_it_does_not_know_and_applies_nothing_from_there_on() {
+    let mut stage = Stage::with(1, 1_000);
+    // The ticket is there, and a command under a tag that a later version has added.
+    let mut later = Command { ticket: 7, body: None }.encode_to_vec();
+    later.extend_from_slice(&[15 << 3 | 2, 1, 9]);
+    let entry =
+        |index, data: Vec<u8>| Entry { term: 2, index, data: data.into(), ..Entry::default() };
+    let put = Command::to_entry(8, CommandBody::Admit(Admit::default())).to_vec();
+    let entries = vec![entry(2, Vec::new()), entry(3, later), entry(4, put)];
+    let append = RaftMessage {
+        log_term: 1,
+        index: 1,
+        entries,
+        commit: 4,
+        ..message(MessageKind::Append, 2)
+    };
+    let said = stage.raft(2, append);
+    let halts: Vec<&String> = said
+        .iter()
+        .filter_map(|output| match output {
+            Output::Halt { reason, again: false } => Some(reason),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(halts.len(), 1, "{halts:?}");
+    assert!(halts[0].starts_with("entry 3 of the log holds a command"), "{halts:?}");
+    assert!(halts[0].contains("start the newer version"), "{halts:?}");
+    assert_eq!(stage.node.vitals().applied, 0, "it is no replica any more, and writes no snapshot");
 }

@@ -64,7 +64,7 @@ fn small() -> Meta {
     bodies.extend(Command::samples().into_iter().filter_map(|(_, command)| command.body));
     bodies.push(put("c", &"long".repeat(20)));
     for body in bodies {
-        meta.apply(meta.applied() + 1, &Command::to_entry(1, body));
+        meta.apply(meta.applied() + 1, &Command::to_entry(1, body)).expect("a command");
     }
     meta
 }
@@ -141,7 +141,7 @@ impl Target for Commands {
             Ok((_, kinds)) => kinds,
             Err(error) => vec![error],
         };
-        let text = format!("{:?}", applied.result);
+        let text = format!("{:?}", applied.map(|applied| applied.result));
         outcomes.push(name(text.get(..40).unwrap_or(&text)));
         self.applied += 1;
         if self.applied.is_multiple_of(50) {
@@ -210,7 +210,7 @@ impl Target for Snapshots {
             return outcomes;
         }
         for (_, command) in Command::samples() {
-            meta.apply(meta.applied() + 1, &command.encode_to_vec().into());
+            meta.apply(meta.applied() + 1, &command.encode_to_vec().into()).expect("a command");
         }
         meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0);
         read(&meta);

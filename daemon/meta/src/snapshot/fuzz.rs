@@ -48,7 +48,7 @@ fn small() -> Meta {
     let mut meta = Meta::genesis(&FoundingCertificate { record, ..FoundingCertificate::default() });
     let entries = [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2)];
     for entry in entries {
-        meta.apply(meta.applied() + 1, &entry);
+        meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
     meta.carry_out(|sections| &mut sections.trial, "word");
     meta
@@ -78,7 +78,7 @@ fn exercise(mut meta: Meta) {
     let compaction = compact(meta.users.revision);
     let deletion = delete("\0", "\0");
     for entry in [put("a"), put("c"), health, admit(3), compaction, deletion, put("a")] {
-        meta.apply(meta.applied() + 1, &entry);
+        meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
     meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0);
     let _ = meta.update_since(HealthEpoch::new(1));

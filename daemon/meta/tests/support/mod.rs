@@ -48,8 +48,8 @@ impl Replica {
 
     pub(crate) fn apply(&mut self, body: CommandBody) -> Applied {
         self.ticket += 1;
-        let applied =
-            self.meta.apply(self.meta.applied() + 1, &Command::to_entry(self.ticket, body));
+        let entry = Command::to_entry(self.ticket, body);
+        let applied = self.meta.apply(self.meta.applied() + 1, &entry).expect("a command");
         assert_eq!(applied.ticket, self.ticket);
         applied
     }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use quorate_consensus::{
     Committed, GuardError, ProposeError, Recovered, Replica, ReplicaConfig, ReplicaOutput,
 };
-use quorate_meta::{AppliedResult, Meta};
+use quorate_meta::{AppliedResult, Meta, UnknownCommand};
 use quorate_proto::{
     ConfChangeSet, Envelope, EnvelopeBody, FoundingCertificate, Frame, FrameKind, GenesisId,
     GroupId, HealthDelta, Instance, Lane, MessageKind, RaftFrame, RaftId, RaftMessage,
@@ -203,11 +203,18 @@ impl Group {
     }
 
     /// Applies a committed entry.
-    pub(crate) fn apply(&mut self, entry: Committed, turn: &mut Turn) -> Applied {
+    ///
+    /// # Errors
+    /// When it is a command that this version does not know: then this replica must not go on.
+    pub(crate) fn apply(
+        &mut self,
+        entry: Committed,
+        turn: &mut Turn,
+    ) -> Result<Applied, UnknownCommand> {
         let (term, epoch, outcome) = match entry {
             Committed::Command { index, term, data } => {
                 self.snapshots.applied(data.len());
-                let applied = self.meta.apply(index, &data);
+                let applied = self.meta.apply(index, &data)?;
                 (term, applied.health, Some((applied.ticket, applied.result)))
             }
             Committed::Nothing { index, term } => {
@@ -222,7 +229,7 @@ impl Group {
         };
         let new_term = (term != self.applied_term).then_some(term);
         self.applied_term = term;
-        Applied { new_term, epoch, outcome }
+        Ok(Applied { new_term, epoch, outcome })
     }
 
     /// All that raft said to be committed is applied.

@@ -203,7 +203,15 @@ impl Node {
     /// Each entry is heard of as it is applied: the next one changes the state that it is told from.
     fn apply(&mut self, entry: Committed) {
         let Some(group) = &mut self.group else { return };
-        let applied = group.apply(entry, &mut self.turn);
+        let applied = match group.apply(entry, &mut self.turn) {
+            Ok(applied) => applied,
+            Err(unknown) => {
+                // What is behind it is not applied either, nor written into a snapshot.
+                self.group = None;
+                let reason = unknown.to_string();
+                return self.turn.out.push(Output::Halt { reason, again: false });
+            }
+        };
         if let Some(term) = applied.new_term {
             self.requests.proposals_lost_before(term);
         }
