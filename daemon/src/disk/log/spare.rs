@@ -1,7 +1,7 @@
 //! The next segment, preallocated and zero-filled before it is needed, on a thread of its own.
 //!
 //! It is also the reserve of a full disk: when there is no room for the next spare, or hardly any at all, the node is told
-//! (`DiskFull`) and refuses new proposals, while what is left of the current segment still takes votes and commits. The thread looks
+//! (`DiskFull`) and refuses what clients write, while what is left of the current segment still takes votes and commits. The thread looks
 //! again each second and tells when there is room.
 
 use super::report::{Completed, Report};
