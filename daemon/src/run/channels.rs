@@ -1,4 +1,6 @@
 //! The channels into the loop, with the signals that ask for its end.
+//!
+//! Invariant: each is bounded, by its places or by what feeds it. Knows nothing of what goes through them.
 
 use super::error::StartError;
 use crate::disk::Completed;
@@ -22,6 +24,7 @@ pub(super) struct Channels {
     pub(super) disk: mpsc::UnboundedSender<Completed>,
 }
 
+/// Makes them, and listens for `SIGTERM` and `SIGINT`.
 pub(super) fn channels() -> Result<Channels, StartError> {
     let (transport, events) = mpsc::channel(INPUTS);
     let (results, results_in) = mpsc::channel(INPUTS);

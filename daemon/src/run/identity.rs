@@ -1,5 +1,7 @@
 //! Who this start is, as its data directory and its configuration say: what the transport, the node and the farewell are told of it, and
 //! what is noted of it on this host.
+//!
+//! Invariant: each start has a number of its own, and a farewell is said for the start that noted it. Opens nothing itself.
 
 use super::error::StartError;
 use crate::config::{Config, Environment};
@@ -36,6 +38,7 @@ pub(super) fn hello(
     }
 }
 
+/// Where the transport listens, and by what it knows its own.
 pub(super) fn transport_config(config: &Config, key_seed: [u8; 32]) -> TransportConfig {
     TransportConfig {
         bind: config.listen,
@@ -46,6 +49,7 @@ pub(super) fn transport_config(config: &Config, key_seed: [u8; 32]) -> Transport
     }
 }
 
+/// What the node is told of its configuration and of this start.
 pub(super) fn node_config(config: &Config, dir: &DataDir, boot_nonce: u64) -> NodeConfig {
     let instance = dir.identity().instance;
     NodeConfig {

@@ -1,5 +1,7 @@
 //! The doors of this host at a start and at a stop: opened before anything is said, served on threads of their own, and closed once
 //! their clients have the last answers.
+//!
+//! Invariant: a stop waits for no client longer than `LAST_ANSWERS`. Knows nothing of what is served.
 
 use super::error::StartError;
 use crate::api;

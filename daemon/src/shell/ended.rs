@@ -1,4 +1,4 @@
-//! How the loop ended.
+//! How the loop ended: the loop says it, and the start makes an exit code of it.
 
 /// How the loop ended.
 #[derive(Debug, PartialEq, Eq)]

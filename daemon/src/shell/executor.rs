@@ -35,7 +35,7 @@ pub(crate) struct Executor {
     large_reads: LargeReads,
 }
 
-/// What a [`Executor`] works with.
+/// What an [`Executor`] works with.
 pub(crate) struct Means {
     pub(crate) transport: Transport,
     pub(crate) hello: Hello,

@@ -29,7 +29,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, DurationError> {
     humantime::parse_duration(text)
 }
 
-/// Whole units, the two largest.
+/// A span of time in whole units, the two largest.
 pub(crate) fn age(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
