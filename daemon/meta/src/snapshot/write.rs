@@ -1,7 +1,7 @@
 //! Writes the state as a snapshot: a stream of records, in frames.
 //!
-//! Works on a clone and reads it page by page, so writing a snapshot of any size needs one frame of memory
-//! beside the state, and the state may change meanwhile. Equal states give equal bytes.
+//! Works on a clone and reads its keys page by page, so writing a snapshot of any size needs the memory of the sections' records and
+//! of one frame beside the state, and the state may change meanwhile. Equal states give equal bytes.
 
 use crate::Meta;
 use crate::snapshot::frame::{Chain, PAYLOAD};
