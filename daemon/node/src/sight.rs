@@ -195,15 +195,15 @@ impl<'a> Sight<'a> {
         let Ended { name, epoch, removed } = self.group?.meta().ended(instance)?;
         let how = match removed {
             true => format!(
-                "this host was removed from the cluster, where it was `{name}`, at epoch {epoch}. To use it again"
+                "this host was removed from the cluster, where it was `{name}`, at epoch {epoch}; to use it again,"
             ),
             false => {
-                "this instance was superseded by a later one of the same name and is a tombstone"
+                "this instance was superseded by a later one of the same name and is a tombstone;"
                     .to_owned()
             }
         };
         let text = format!(
-            "{how}; run `quorate reset --cluster {}` on the host and start it again",
+            "{how} run `quorate reset --cluster {}` on the host and start it again",
             self.config.cluster
         );
         Some(Refusal { code: RefusalCode::Superseded.into(), detail: 0, text })

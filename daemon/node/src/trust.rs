@@ -8,7 +8,6 @@
 //! A standby counts like a voter: it may have been promoted by the very change that is to be told. A member does not.
 //! Knows nothing of what is believed.
 
-use crate::groups::Group;
 use crate::health::is_near;
 use crate::leadership::Leader;
 use crate::news::News;
@@ -48,9 +47,12 @@ impl Trust {
 
     /// Whether an instance is a voter or standby of the group, as far as this node can know.
     pub(crate) fn is_replica(&self, sight: &Sight<'_>, instance: Instance) -> bool {
-        let over = |group: &Group| group.meta().is_tombstone(instance);
-        if sight.group.is_some_and(over) {
-            return false;
+        if let Some(group) = sight.group
+            && let Some(ended) = group.meta().ended(instance)
+        {
+            // Who was taken out while it runs is a replica until its vote is gone: without its word that could not be committed. A disk
+            // life that another replaced is over.
+            return ended.removed && group.votes(instance);
         }
         self.vouched == Some((instance, sight.health.view().epoch))
             || sight.is_known_replica(instance)

@@ -127,6 +127,12 @@ impl Group {
         (!status.joint).then_some(status.conf.voters)
     }
 
+    /// Whether a disk life has a vote by the log here, also in what is being left.
+    pub(crate) fn votes(&self, instance: Instance) -> bool {
+        let (conf, id) = (self.replica.status().conf, raft_id(self.genesis, instance).get());
+        conf.voters.contains(&id) || conf.voters_outgoing.contains(&id)
+    }
+
     /// Voters that the view no longer has: a replaced disk counts as a voter until a leader takes it out, which only a majority with it
     /// in the count can do.
     pub(crate) fn replaced_voters(&self) -> usize {

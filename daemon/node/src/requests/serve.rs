@@ -215,7 +215,8 @@ impl Requests {
                 forward_answer::Outcome::Refused(admit_refusal(&refusal))
             }
             AppliedResult::Removed(Ok(epoch)) => {
-                forward_answer::Outcome::Acted(Acted { epoch, text: removed(epoch) })
+                let text = format!("removed at epoch {epoch}");
+                forward_answer::Outcome::Acted(Acted { epoch, text })
             }
             AppliedResult::Removed(Err(refusal)) => {
                 let (code, text) = (RefusalCode::NotFound.into(), refusal.to_string());
@@ -335,12 +336,6 @@ impl Requests {
 fn admitted(sight: &Sight<'_>, epoch: HealthEpoch) -> Admitted {
     let leader = Some(sight.config.instance);
     Admitted { founded: sight.founding.state().founded.clone(), epoch, leader }
-}
-
-fn removed(epoch: HealthEpoch) -> String {
-    format!(
-        "removed at epoch {epoch}; its name is free, and its vote goes as soon as the others bear that"
-    )
 }
 
 fn admit_refusal(refusal: &AdmitRefusal) -> Refusal {
