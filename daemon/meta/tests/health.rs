@@ -3,7 +3,7 @@
 
 mod support;
 
-use quorate_meta::{AdmitRefusal, Applied, AppliedResult, Meta, UnknownCommand};
+use quorate_meta::{AdmitRefusal, Applied, AppliedResult, Meta, RemoveRefusal, UnknownCommand};
 use quorate_proto::*;
 use support::*;
 
@@ -186,6 +186,45 @@ fn a_held_name_is_refused_unless_the_holder_is_named() {
     assert_eq!(let_in(&mut replica, admit("n3", 3)), over);
     assert_eq!(let_in(&mut replica, admit("other", 3)), over);
     assert!(propose(&mut replica, vec![change(3, 9, MemberState::Alive)]).health.is_none());
+}
+
+#[test]
+fn who_is_taken_out_is_over_for_good_and_its_name_is_free() {
+    let mut replica = Replica::new();
+    let remove = |replica: &mut Replica, number| {
+        let remove = Remove { instance: instance(number), at_unix_ms: 9 };
+        replica.apply(CommandBody::Remove(remove))
+    };
+    let applied = remove(&mut replica, 3);
+    assert_eq!(applied.result, AppliedResult::Removed(Ok(HealthEpoch::new(2))));
+    let delta = applied.health.unwrap();
+    assert_eq!((&delta.removed[..], delta.at_unix_ms), (&[instance(3)][..], 9));
+    assert_eq!(show(&replica.meta), "n1:alive/voter n2:alive/voter");
+    let ended = replica.meta.ended(instance(3)).unwrap();
+    assert_eq!((ended.name.as_str(), ended.epoch.get(), ended.removed), ("n3", 2, true));
+
+    let again = remove(&mut replica, 3);
+    assert_eq!(again.result, AppliedResult::Removed(Err(RemoveRefusal::NotMember)));
+    assert!(again.health.is_none() && again.changes.is_empty());
+    let (name, epoch) = ("n3".to_owned(), HealthEpoch::new(2));
+    let cluster = replica.meta.genesis_id().expect("founded");
+    let over = AdmitRefusal::Removed { name, epoch, cluster };
+    assert_eq!(let_in(&mut replica, admit("n3", 3)), Err(over));
+    let_in(&mut replica, admit("n3", 8)).expect("another life may have the name");
+
+    // A snapshot tells it apart from a life that another replaced.
+    let other = Admit { supersede: Some(instance(8)), ..admit("n3", 9) };
+    let_in(&mut replica, other).unwrap();
+    let restored = Meta::restore(replica.meta.chunks()).unwrap();
+    assert!(restored == replica.meta);
+    assert_eq!(restored.ended(instance(8)).map(|ended| ended.removed), Some(false));
+    assert_eq!(restored.ended(instance(3)).map(|ended| ended.removed), Some(true));
+
+    remove(&mut replica, 2);
+    remove(&mut replica, 9);
+    let last = remove(&mut replica, 1);
+    assert_eq!(last.result, AppliedResult::Removed(Err(RemoveRefusal::Last)));
+    assert_eq!(show(&replica.meta), "n1:alive/voter");
 }
 
 #[test]

@@ -113,3 +113,47 @@ fn names<'a>(members: impl IntoIterator<Item = impl std::borrow::Borrow<&'a Memb
     let names: Vec<&str> = members.into_iter().map(|it| it.borrow().name.as_str()).collect();
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::Trial;
+    use quorate_proto::{RemoveHost, TransferLeadership};
+
+    fn judged(trial: &Trial, body: act::Body) -> Judged {
+        judge(&trial.node.sight(), &Warnings::default(), &Act { body: Some(body) })
+    }
+
+    fn remove(name: &str) -> act::Body {
+        act::Body::Remove(RemoveHost { name: name.to_owned() })
+    }
+
+    fn refusal(judged: Judged) -> (RefusalCode, String) {
+        match judged {
+            Judged::Refused(code, text) => (code, text),
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_only_voter_is_not_taken_out_and_hands_over_to_nobody() {
+        let trial = Trial::leading_alone();
+        let (code, text) = refusal(judged(&trial, remove("n1")));
+        assert!(code == RefusalCode::NotNow && text.contains("n1 is the only voter"), "{text}");
+        let transfer = |to: &str| act::Body::Transfer(TransferLeadership { to: to.to_owned() });
+        let (code, text) = refusal(judged(&trial, transfer("")));
+        assert!(code == RefusalCode::NotNow && text.contains("no other voter"), "{text}");
+        let (code, text) = refusal(judged(&trial, transfer("n1")));
+        assert!(code == RefusalCode::NotNow && text.contains("leads already"), "{text}");
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_is_refused_with_those_that_there_are() {
+        let trial = Trial::leading_alone();
+        let (code, text) = refusal(judged(&trial, remove("n9")));
+        assert_eq!(code, RefusalCode::NotFound);
+        assert_eq!(text, "no member is named `n9`; these are: n1");
+        let (code, _) = refusal(judge(&trial.node.sight(), &Warnings::default(), &Act::default()));
+        assert_eq!(code, RefusalCode::Other, "what a later version asks");
+    }
+}

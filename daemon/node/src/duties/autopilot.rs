@@ -298,6 +298,23 @@ mod tests {
     }
 
     #[test]
+    fn who_was_taken_out_keeps_its_vote_while_the_living_are_no_majority_without_it() {
+        let mut facts = Facts {
+            candidates: vec![node(1, true, false), node(2, true, false)],
+            dead_voters: vec![id(3)],
+            ..Facts::default()
+        };
+        assert_eq!(kinds(&facts), [(ConfChangeKind::Remove, 3)]);
+        // It runs, for all that is known here: without it one of two is left.
+        facts.candidates[1].alive = false;
+        assert_eq!(kinds(&facts), []);
+        facts.candidates = vec![node(1, true, false)];
+        assert_eq!(kinds(&facts), [(ConfChangeKind::Remove, 3)], "of two voters one is left");
+        facts.dead_voters.push(id(4));
+        assert_eq!(kinds(&facts), [], "the next one of two more would be one of two");
+    }
+
+    #[test]
     fn a_late_seed_is_promoted_before_a_stranger() {
         let mut stranger = node(2, false, false);
         stranger.seed = false;
