@@ -34,10 +34,10 @@ trait Lines: Send + 'static {
 /// `/v1/health/watch`: the newest view, then one line an epoch; a line too when quorum is lost or back.
 pub(super) async fn health(State(doors): State<Arc<Doors>>, headers: HeaderMap) -> Response {
     let subscription = match last_event_id(&headers) {
-        Some(id) => doors.feed.resume(id),
-        None => doors.feed.subscribe(),
+        Some(id) => doors.feeds.health.resume(id),
+        None => doors.feeds.health.subscribe(),
     };
-    tell(&doors, Views { subscription, feed: doors.feed.clone() })
+    tell(&doors, Views { subscription, feed: doors.feeds.health.clone() })
 }
 
 struct Views {
@@ -61,7 +61,7 @@ pub(super) async fn events(State(doors): State<Arc<Doors>>, headers: HeaderMap) 
         .filter(|(_, of_run)| of_run.parse() == Ok(run))
         .and_then(|(number, _)| number.parse().ok())
         .unwrap_or(0);
-    tell(&doors, Events { subscription: doors.events.subscribe_after(seen), run })
+    tell(&doors, Events { subscription: doors.feeds.events.subscribe_after(seen), run })
 }
 
 struct Events {

@@ -88,6 +88,22 @@ impl<T> Subscription<T> {
     }
 }
 
+/// All feeds, for the loop that publishes into them and for the doors; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Feeds {
+    /// The health views.
+    pub(crate) health: Feed,
+    /// The newest events.
+    pub(crate) events: EventRing,
+}
+
+impl Feeds {
+    /// Empty feeds of the run that is named by its start time.
+    pub(crate) fn new(run: u64) -> Self {
+        Self { health: Feed::new(run), events: EventRing::new() }
+    }
+}
+
 /// One line of the health feed: a view, and what led to it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HealthLine {
