@@ -67,7 +67,7 @@ struct HealthNow {
 
 pub(super) async fn health(State(doors): State<Arc<Doors>>) -> Response {
     let status = StatusPage::of(&doors.status.borrow(), doors.started);
-    let line = doors.feed.newest().map_or_else(
+    let line = doors.feeds.health.newest().map_or_else(
         || HealthPage {
             epoch: status.health_epoch,
             quorate: status.state == NodeState::Quorate.word(),
@@ -80,7 +80,7 @@ pub(super) async fn health(State(doors): State<Arc<Doors>>) -> Response {
 }
 
 pub(super) async fn events(State(doors): State<Arc<Doors>>) -> Json<Vec<EventPage>> {
-    Json(doors.events.all().iter().map(|line| EventPage::of(line)).collect())
+    Json(doors.feeds.events.all().iter().map(|line| EventPage::of(line)).collect())
 }
 
 #[derive(Debug, Deserialize)]

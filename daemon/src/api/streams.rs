@@ -8,18 +8,20 @@
 //! [`crate::doors::feed`] whoever listens, and a subscriber reads there at its own pace. Through the loop, it would have to wait for a
 //! subscriber, or keep a queue for each.
 
+mod events;
+mod health;
+
+pub(super) use events::events;
+pub(super) use health::health;
+
 use super::failure::{Failure, failed};
-use super::pages::{EventPage, HealthPage};
 use crate::clock;
 use crate::doors::Doors;
-use crate::doors::feed::{EventLine, Feed, HealthSubscription, Subscription};
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A comment this often tells a client that the stream lives, and the daemon that the client does.
@@ -29,51 +31,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 trait Lines: Send + 'static {
     /// The next line; none when there will be no more. May be dropped while it waits, without losing a line.
     fn next(&mut self) -> impl Future<Output = Option<Event>> + Send;
-}
-
-/// `/v1/health/watch`: the newest view, then one line an epoch; a line too when quorum is lost or back.
-pub(super) async fn health(State(doors): State<Arc<Doors>>, headers: HeaderMap) -> Response {
-    let subscription = match last_event_id(&headers) {
-        Some(id) => doors.feed.resume(id),
-        None => doors.feed.subscribe(),
-    };
-    tell(&doors, Views { subscription, feed: doors.feed.clone() })
-}
-
-struct Views {
-    subscription: HealthSubscription,
-    feed: Feed,
-}
-
-impl Lines for Views {
-    async fn next(&mut self) -> Option<Event> {
-        let line = self.subscription.next().await?;
-        Some(event(self.feed.id(&line), &HealthPage::of(&line)))
-    }
-}
-
-/// `/v1/events/watch`: all events that are kept, then each as it comes.
-pub(super) async fn events(State(doors): State<Arc<Doors>>, headers: HeaderMap) -> Response {
-    let run = doors.started.wall_unix_ms;
-    // An id of another run of the daemon says nothing about this one's events: show all that there are.
-    let seen = last_event_id(&headers)
-        .and_then(|id| id.split_once('-'))
-        .filter(|(_, of_run)| of_run.parse() == Ok(run))
-        .and_then(|(number, _)| number.parse().ok())
-        .unwrap_or(0);
-    tell(&doors, Events { subscription: doors.events.subscribe_after(seen), run })
-}
-
-struct Events {
-    subscription: Subscription<EventLine>,
-    run: u64,
-}
-
-impl Lines for Events {
-    async fn next(&mut self) -> Option<Event> {
-        let line = self.subscription.next().await?;
-        Some(event(format!("{}-{}", line.number, self.run), &EventPage::of(&line)))
-    }
 }
 
 /// A stream of these lines, for as long as the door is open. It holds one of the door's places, or is refused.

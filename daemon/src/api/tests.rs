@@ -4,7 +4,7 @@ use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
 use crate::clock::Started;
 use crate::doors::crowds::Crowds;
-use crate::doors::feed::{EventRing, Feed};
+use crate::doors::feed::Feeds;
 use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, TurnedAway};
 use crate::links::line::LinkLine;
 use bytes::Bytes;
@@ -115,8 +115,7 @@ impl Stage {
         let doors = Doors {
             calls,
             status: seen,
-            feed: Feed::new(77),
-            events: EventRing::new(),
+            feeds: Feeds::new(77),
             keyspace: false,
             unix: false,
             started: Started { wall_unix_ms: 1_795_000_000_000, moment: Moment::ZERO },
@@ -303,6 +302,7 @@ async fn pings_and_events_are_served() {
     assert_eq!(stage.get("/v1/ping?name=z").await.0, StatusCode::NOT_FOUND);
     stage
         .doors
+        .feeds
         .events
         .push(Event::Leads { host: (Instance::from_bytes([7; 16]), "a".to_owned()), term: 1 });
     let (_, body) = stage.get("/v1/events").await;

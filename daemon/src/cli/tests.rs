@@ -429,7 +429,7 @@ async fn a_write_whose_daemon_dies_is_of_unknown_fate_and_a_read_is_not() {
 async fn a_watcher_that_keeps_up_sees_every_epoch_and_resumes_behind_the_last() {
     let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
     let client = Client::new(stage.socket());
-    let feed = &stage.doors.feed;
+    let feed = &stage.doors.feeds.health;
     feed.publish(Arc::new(view(4, MemberState::Alive)), None, true);
     let mut lines = client.follow("/v1/health/watch", None).await.unwrap();
     let mut seen = Vec::new();

@@ -13,7 +13,7 @@ use crate::clock::{self, Started};
 use crate::links::interfaces;
 use crate::links::line::LinkLine;
 use crowds::Crowds;
-use feed::{EventRing, Feed};
+use feed::Feeds;
 use quorate_node::Status;
 use quorate_transport::Transport;
 use std::path::PathBuf;
@@ -36,10 +36,8 @@ pub(crate) struct Doors {
     pub(crate) calls: mpsc::Sender<Call>,
     /// What the node knows of itself, refreshed by the loop.
     pub(crate) status: watch::Receiver<Arc<Status>>,
-    /// The health views.
-    pub(crate) feed: Feed,
-    /// The newest events.
-    pub(crate) events: EventRing,
+    /// What the loop publishes for all subscribers.
+    pub(crate) feeds: Feeds,
     /// Whether this door serves the keyspace and whatever else makes the node act.
     pub(crate) keyspace: bool,
     /// Whether this door is the unix socket.

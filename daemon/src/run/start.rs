@@ -16,7 +16,7 @@ use crate::clock::{self, Started};
 use crate::config::{Config, Environment};
 use crate::disk::{self, Completed, DataDir, SnapshotKeeper, Writer};
 use crate::doors::crowds::Crowds;
-use crate::doors::feed::{EventRing, Feed};
+use crate::doors::feed::Feeds;
 use crate::doors::{Closing, Doors, SharedLinks, TurnedAway};
 use crate::shell::ended::Ended;
 use crate::shell::executor::{Executor, Means};
@@ -55,7 +55,7 @@ pub(super) async fn serve(
     let snapshots = Arc::new(SnapshotKeeper::spawn(&dir)?);
     let names = [environment.hostname.as_str(), config.host.name.as_str()];
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
-    let (feed, events) = (Feed::new(clock::wall_unix_ms()), EventRing::new());
+    let feeds = Feeds::new(clock::wall_unix_ms());
     let crowds = Crowds::default();
     let means = Means {
         transport: transport.clone(),
@@ -63,8 +63,7 @@ pub(super) async fn serve(
         writer,
         snapshots,
         results: channels.results,
-        feed: feed.clone(),
-        events: events.clone(),
+        feeds: feeds.clone(),
         seeds: config.seeds.clone(),
         own,
         genesis,
@@ -79,8 +78,7 @@ pub(super) async fn serve(
     let doors = Doors {
         calls: channels.calls,
         status,
-        feed,
-        events,
+        feeds,
         keyspace: config.client.keyspace_on_tcp,
         unix: false,
         started: Started::now(clock::now()),

@@ -10,7 +10,7 @@ use super::resolve;
 use crate::clock::{self, wall_unix_ms};
 use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
 use crate::doors::crowds::Crowds;
-use crate::doors::feed::{EventRing, Feed};
+use crate::doors::feed::Feeds;
 use crate::doors::{PingFailure, Pings};
 use crate::journal::NOTICE;
 use crate::links::line::LinkLine;
@@ -42,8 +42,7 @@ pub(crate) struct Means {
     pub(crate) writer: Writer,
     pub(crate) snapshots: Arc<SnapshotKeeper>,
     pub(crate) results: mpsc::Sender<Input>,
-    pub(crate) feed: Feed,
-    pub(crate) events: EventRing,
+    pub(crate) feeds: Feeds,
     pub(crate) seeds: Vec<String>,
     pub(crate) own: OwnHost,
     pub(crate) genesis: Option<GenesisId>,
@@ -120,11 +119,11 @@ impl Executor {
                 tokio::task::spawn_blocking(move || keeper.arrivals.discard(file));
             }
             Output::Health { view, delta, quorate } => {
-                self.means.feed.publish(view, delta, quorate)
+                self.means.feeds.health.publish(view, delta, quorate)
             }
             Output::Event(event) => {
                 journal(&event);
-                self.means.events.push(event);
+                self.means.feeds.events.push(event);
             }
             Output::Founded(founded) => {
                 let genesis = founded.record.genesis_id();

@@ -11,9 +11,6 @@ use crate::section::Section;
 use crate::snapshot::record::{Records, RestoreError};
 use roster::Roster;
 
-/// How many there are; tests have one more.
-const COUNT: usize = if cfg!(test) { 2 } else { 1 };
-
 /// All sections.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Sections {
@@ -31,25 +28,27 @@ impl Sections {
         }
     }
 
-    fn each(&self) -> [&dyn Section; COUNT] {
-        [
-            &self.roster,
+    fn each(&self) -> impl Iterator<Item = &dyn Section> {
+        let all = [
+            &self.roster as &dyn Section,
             #[cfg(test)]
             &self.trial,
-        ]
+        ];
+        all.into_iter()
     }
 
-    fn each_mut(&mut self) -> [&mut dyn Section; COUNT] {
-        [
-            &mut self.roster,
+    fn each_mut(&mut self) -> impl Iterator<Item = &mut dyn Section> {
+        let all = [
+            &mut self.roster as &mut dyn Section,
             #[cfg(test)]
             &mut self.trial,
-        ]
+        ];
+        all.into_iter()
     }
 
     /// The kinds of record of all sections, in the order in which they come.
     fn tags(&self) -> impl Iterator<Item = u8> {
-        self.each().into_iter().flat_map(|section| section.tags().iter().copied())
+        self.each().flat_map(|section| section.tags().iter().copied())
     }
 
     /// The place of a kind of record in that order; none when no section has it.
@@ -66,12 +65,12 @@ impl Sections {
 
     /// Hands a record to the section whose it is.
     pub(crate) fn load(&mut self, tag: u8, body: &mut &[u8]) -> Result<(), RestoreError> {
-        let owner = self.each_mut().into_iter().find(|section| section.tags().contains(&tag));
+        let owner = self.each_mut().find(|section| section.tags().contains(&tag));
         owner.ok_or(RestoreError::Unknown { kind: tag })?.load(tag, body)
     }
 
     /// Judges all sections when every record is loaded.
     pub(crate) fn check(&self) -> Result<(), RestoreError> {
-        self.each().into_iter().try_for_each(Section::check)
+        self.each().try_for_each(Section::check)
     }
 }

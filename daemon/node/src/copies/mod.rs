@@ -53,19 +53,6 @@ pub(crate) struct Copies {
 }
 
 impl Copies {
-    /// Another leader.
-    pub(crate) fn reset(&mut self) {
-        self.lost.clear();
-        self.matched.clear();
-        self.contradicting.clear();
-        self.told = None;
-    }
-
-    /// Forgets who is no member any more.
-    pub(crate) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
-        self.states.retain(is_member);
-    }
-
     /// As leader: how far a voter is. Only while it should move on does time pass for it: who is away acknowledges nothing, and once
     /// it is back it has as long as the others.
     fn note_place(&mut self, now: Moment, life: Instance, at: u64, should_move: bool) {
@@ -302,6 +289,17 @@ impl Rider for Copies {
             self.contradicted_here(sight, turn, from, pong);
             self.states.answered(sight, turn, from, pong);
         }
+    }
+
+    fn begin(&mut self) {
+        self.lost.clear();
+        self.matched.clear();
+        self.contradicting.clear();
+        self.told = None;
+    }
+
+    fn retain(&mut self, is_member: &dyn Fn(Instance) -> bool) {
+        self.states.retain(is_member);
     }
 }
 

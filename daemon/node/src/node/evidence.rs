@@ -32,7 +32,6 @@ impl Node {
         let view = Arc::clone(self.health.view());
         let is_member = |instance| view.members.iter().any(|member| member.instance == instance);
         self.damping.retain(is_member);
-        self.copies.retain(is_member);
-        self.push.retain(is_member);
+        self.riders_retain(&is_member);
     }
 }

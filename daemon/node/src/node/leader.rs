@@ -64,8 +64,7 @@ impl Node {
             }
             (None, None) => {}
         }
-        self.push.reset();
-        self.copies.reset();
+        self.riders_begin();
         self.duties.begin();
         self.evidence.clear();
         let now = self.turn.now;

@@ -28,6 +28,16 @@ impl Node {
         }
     }
 
+    /// Another node leads, or in another term.
+    pub(super) fn riders_begin(&mut self) {
+        riders!(self).into_iter().for_each(Rider::begin);
+    }
+
+    /// There is a new view: who is in none any more is forgotten.
+    pub(super) fn riders_retain(&mut self, is_member: &dyn Fn(Instance) -> bool) {
+        riders!(self).into_iter().for_each(|rider| rider.retain(is_member));
+    }
+
     /// It may be time to ask a voter about the leader.
     pub(super) fn ask_around(&mut self) {
         if let Some(voter) = self.relay.whom_to_ask(&sight!(self), &mut self.turn) {

@@ -3,6 +3,7 @@
 //! Nothing here waits for anybody to ask. A ping of the leader carries what its receiver has not acknowledged (`rider.rs`), every round,
 //! until it answers or is down. Knows nothing of what rides.
 
+mod acknowledged;
 pub(crate) mod bare;
 pub(crate) mod health;
 pub(crate) mod relay;
@@ -154,6 +155,10 @@ mod tests {
         fn answer(&mut self, _: &Sight<'_>, _: Instance, _: &mut Pong) {}
 
         fn acknowledged(&mut self, _: &Sight<'_>, _: &mut Turn, _: &mut Answer) {}
+
+        fn begin(&mut self) {}
+
+        fn retain(&mut self, _: &dyn Fn(Instance) -> bool) {}
     }
 
     #[test]

@@ -287,6 +287,12 @@ impl Rider for Relay {
             self.acknowledged_through(sight, turn, answer);
         }
     }
+
+    /// What is kept here names its leader, or counts for a second at most.
+    fn begin(&mut self) {}
+
+    /// So is what it keeps of members.
+    fn retain(&mut self, _: &dyn Fn(Instance) -> bool) {}
 }
 
 /// After so much silence of the leader a node looks for another way: two rounds of its pings.

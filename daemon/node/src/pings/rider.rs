@@ -37,4 +37,10 @@ pub(crate) trait Rider {
 
     /// A member's answer is here, also when this node does not lead.
     fn acknowledged(&mut self, sight: &Sight<'_>, turn: &mut Turn, answer: &mut Answer);
+
+    /// The leader is another one, or in another term: it knows of no acknowledgement.
+    fn begin(&mut self);
+
+    /// Forgets who is no member any more.
+    fn retain(&mut self, is_member: &dyn Fn(Instance) -> bool);
 }

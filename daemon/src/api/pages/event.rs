@@ -1,7 +1,7 @@
 //! The lines of `quorate events`.
 
 use super::members::{ChangePage, change_page};
-use crate::doors::feed::EventLine;
+use crate::doors::feed::events::EventLine;
 use crate::words::time::rfc3339;
 use quorate_proto::HealthEpoch;
 use serde::{Deserialize, Serialize};

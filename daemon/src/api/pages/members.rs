@@ -1,6 +1,6 @@
 //! The members of a committed view, and the lines of the health feed.
 
-use crate::doors::feed::HealthLine;
+use crate::doors::feed::health::HealthLine;
 use crate::words::time::rfc3339;
 use quorate_proto::{Address, HealthChange, HealthView, Member};
 use serde::{Deserialize, Serialize};
