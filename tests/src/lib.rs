@@ -7,6 +7,7 @@
 
 pub mod addresses;
 pub mod checks;
+mod connections;
 pub mod contention;
 pub mod copies;
 pub mod cut_links;
