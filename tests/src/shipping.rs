@@ -139,7 +139,7 @@ impl World {
     ) {
         let Some(process) = &self.hosts[host].process else { return };
         let me = process.instance;
-        let Some(link) = process.links.values().find(|link| link.instance == to) else {
+        let Some(link) = process.link_to(to) else {
             self.dial(host, address, false);
             return;
         };
@@ -157,14 +157,14 @@ impl World {
     /// that comes behind it, until the connection is given up.
     pub(crate) fn deliver(&mut self, shipment: Shipment) {
         let Shipment { from, host, connection, cargo } = shipment;
-        if !self.link_stands(host, from, connection) {
+        if !self.has_link(host, connection) {
             // The receiver has forgotten this connection: its transport answers with a reset.
             self.reset(from, host, connection);
             return;
         }
-        let cut = !self.passes(from, host);
+        let cut = !self.passes(from, host, connection);
         let Some(process) = &mut self.hosts[host].process else { return };
-        let Some(link) = process.links.get_mut(&from) else { return };
+        let Some(link) = process.links.get_mut(&connection) else { return };
         if cut || !link.held.is_empty() {
             link.held.push_back(*cargo);
             if link.held.len() == 1 {
@@ -173,26 +173,26 @@ impl World {
             }
             return;
         }
-        self.heard(host, from);
-        self.unload(from, host, *cargo);
+        self.heard(host, connection);
+        self.unload(from, host, connection, *cargo);
     }
 
     /// A cut way is tried again.
     pub(crate) fn release(&mut self, from: usize, host: usize, connection: u64) {
-        if self.link_stands(host, from, connection) && !self.passes(from, host) {
+        if self.has_link(host, connection) && !self.passes(from, host, connection) {
             // Its sender sends again what was lost, as long as it has the connection.
-            if self.link_stands(from, host, connection) {
+            if self.has_link(from, connection) {
                 let at = self.now + HOLD;
                 self.schedule(at, Happening::Release { from, host, connection });
             }
             return;
         }
-        while self.link_stands(host, from, connection) {
+        while self.has_link(host, connection) {
             let Some(process) = &mut self.hosts[host].process else { return };
-            let link = process.links.get_mut(&from);
+            let link = process.links.get_mut(&connection);
             let Some(cargo) = link.and_then(|link| link.held.pop_front()) else { return };
-            self.heard(host, from);
-            self.unload(from, host, cargo);
+            self.heard(host, connection);
+            self.unload(from, host, connection, cargo);
         }
     }
 
@@ -201,7 +201,8 @@ impl World {
         if self.hosts[peer].run != peer_run {
             return;
         }
-        let link = self.hosts[host].process.as_ref().and_then(|process| process.links.get(&peer));
+        let process = self.hosts[host].process.as_ref();
+        let link = process.and_then(|process| process.link_with(peer));
         let Some(connection) = link.map(|link| link.connection) else { return };
         let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, lane);
         let cargo = Cargo::Input(Box::new(input));

@@ -68,7 +68,8 @@ impl Default for Timings {
 
 impl Timings {
     /// A connection that has stood for so long crosses with none that the other side began before it heard of this one.
-    pub(crate) fn settled(&self) -> Duration {
+    #[must_use]
+    pub fn settled(&self) -> Duration {
         self.dial + self.hello
     }
 

@@ -1,9 +1,9 @@
 //! The sessions of one peer: which of its connections (*links*) carries frames, and what the owner is told, in which order.
 //!
-//! Pure, like the outbox beside it: reads no clock and knows neither sockets nor tasks. It is told of each connection on which
-//! both hellos are in ([`Sessions::greeted`]) and of each end ([`Sessions::closed`]). It answers with [`Action`]s, which the
-//! caller carries out in their order before anything else happens to this peer, and holds [`Word`]s for the owner, which the
-//! caller fetches one by one as the owner has room ([`Sessions::next_word`]).
+//! Pure, like the outbox beside it: reads no clock and knows neither sockets nor tasks; the simulator drives this very code. It
+//! is told of each connection on which both hellos are in ([`Sessions::greeted`]) and of each end ([`Sessions::closed`]). It
+//! answers with [`Action`]s, which the caller carries out in their order before anything else happens to this peer, and holds
+//! [`Word`]s for the owner, which the caller fetches one by one as the owner has room ([`Sessions::next_word`]).
 //!
 //! Which connection carries frames, in this order:
 //! 1. Another key than that of the standing session is turned away: a secret opens the door, it does not take over a name.
