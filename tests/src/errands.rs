@@ -47,7 +47,7 @@ impl World {
             return;
         };
         let me = process.instance;
-        let Some(link) = process.links.values().find(|link| link.instance == to) else {
+        let Some(link) = process.link_to(to) else {
             if self.now >= deadline {
                 let answer = Err(ForwardFailure::NotSent);
                 self.give(host, Input::ForwardAnswered { ticket, answer });

@@ -6,7 +6,8 @@ use crate::network::Door;
 use quorate_node::{Input, Node};
 use quorate_proto::{Generation, GenesisId, Instance, Moment, NodeKey};
 use quorate_transport::inbox::Inbox;
-use quorate_transport::outbox::{Outbox, PeerStart};
+use quorate_transport::outbox::Outbox;
+use quorate_transport::sessions::{LinkId, Met, Sessions};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,18 +19,24 @@ pub struct Link {
     pub peer: usize,
     /// Which run of the other host this connection was made with.
     pub peer_run: u64,
-    /// Number of the session at this host.
-    pub number: u64,
+    /// Number of the session at this host that it carries, or carried.
+    pub session: u64,
     /// Number of the connection, the same at both ends.
     pub connection: u64,
+    /// Its name among the connections with this peer.
+    pub name: LinkId,
     /// The peer's instance.
     pub instance: Instance,
-    /// Where the peer was dialled; none when it dialled.
-    pub dialled: Option<SocketAddr>,
+    /// Where it met the peer.
+    pub met: Met,
     /// The addresses between which it runs; the same at both ends.
     pub doors: [Door; 2],
     /// Last sign of life.
     pub heard: Moment,
+    /// What came on it may be handed over.
+    pub readable: bool,
+    /// The other end writes no more on it, and all that it wrote is read.
+    pub read_out: bool,
     /// The number of the first log frame was written on it.
     pub numbered: bool,
     /// The peer has said what it has.
@@ -57,23 +64,80 @@ pub struct Process {
     /// Frames that wait or go, by peer instance.
     pub outboxes: BTreeMap<Instance, Outbox>,
     /// Which numbered frames came, by peer instance, of the start that was seen last.
-    pub inboxes: BTreeMap<Instance, (PeerStart, Inbox)>,
-    /// Connections that stand, by peer host.
-    pub links: BTreeMap<usize, Link>,
-    /// Hosts being dialled, and at which address.
-    pub dialling: BTreeMap<usize, SocketAddr>,
+    pub inboxes: BTreeMap<Instance, Inbox>,
+    /// Which connection carries frames, and what the node is told of it, by peer instance.
+    pub sessions: BTreeMap<Instance, Sessions>,
+    /// This host's halves of connections, by their number.
+    pub links: BTreeMap<u64, Link>,
+    /// Hosts being dialled, at which address, and whether the node asked for it.
+    pub dialling: BTreeMap<usize, (SocketAddr, bool)>,
     /// Instances that are not spoken with.
     pub banned: Vec<Instance>,
     /// Hosts that came with a copy of a disk whose original was connected.
     pub copies: BTreeSet<usize>,
-    /// Sessions made so far.
-    pub sessions: u64,
+    /// Number of the last session.
+    pub last_session: u64,
     /// The next moment at which the node wants a turn, as far as it is scheduled.
     pub wake: Option<Moment>,
     /// It was asked to stop, and may still be at it.
     pub asked_to_stop: bool,
     /// It has said goodbye.
     pub stopped: bool,
+}
+
+impl Link {
+    /// A connection on which both hellos are just in, under the name and with the session that it was given.
+    #[must_use]
+    pub fn new(
+        now: Moment,
+        (peer, peer_run): (usize, u64),
+        connection: u64,
+        (name, session): (LinkId, u64),
+        instance: Instance,
+        met: Met,
+        doors: [Door; 2],
+    ) -> Self {
+        Self {
+            peer,
+            peer_run,
+            session,
+            connection,
+            name,
+            instance,
+            met,
+            doors,
+            heard: now,
+            readable: false,
+            read_out: false,
+            numbered: false,
+            acknowledged: false,
+            owed: 0,
+            held: VecDeque::new(),
+        }
+    }
+}
+
+impl Process {
+    /// The connection that takes the frames for a peer.
+    #[must_use]
+    pub fn link_to(&self, instance: Instance) -> Option<&Link> {
+        let standing = self.sessions.get(&instance)?.standing()?;
+        self.links.values().find(|link| (link.instance, link.name) == (instance, standing))
+    }
+
+    /// The same for a host. When a disk life of it that is gone still has one, that of the last one.
+    #[must_use]
+    pub fn link_with(&self, peer: usize) -> Option<&Link> {
+        let mut links = self.links.values().rev().filter(|link| link.peer == peer);
+        links.find(|link| self.stands(link))
+    }
+
+    /// Whether a connection takes frames.
+    #[must_use]
+    pub fn stands(&self, link: &Link) -> bool {
+        let sessions = self.sessions.get(&link.instance);
+        sessions.is_some_and(|sessions| sessions.standing() == Some(link.name))
+    }
 }
 
 /// A host, on or off.

@@ -2,8 +2,8 @@
 //! in between that may break at any frame.
 //!
 //! Mirrors the transport: the first word on a connection says what its sender has, acknowledgements ride along with
-//! control frames or go after a while, heartbeats may overtake where packets are lost, and what waits for a peer
-//! without a connection is dialled for with pauses.
+//! control frames or go after a while, heartbeats may overtake where packets are lost, a connection that takes no frames any
+//! more is read to its end, and what waits for a peer without a connection is dialled for with pauses.
 
 use crate::shipping::{CONTROL, LOG};
 use crate::world::{Happening, World};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use quorate_node::Input;
 use quorate_proto::{Frame, FrameKind, Instance, Lane, SessionEnd};
 use quorate_transport::inbox::{Arrival, Inbox};
-use quorate_transport::outbox::{GivenUp, Outbox, PeerStart};
+use quorate_transport::outbox::{GivenUp, Outbox};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub enum Cargo {
     Log { number: u64, opens: bool, bytes: Option<Bytes> },
     /// The last log frame that was handed over.
     Acknowledgement { number: u64 },
+    /// Nothing comes behind this.
+    End,
 }
 
 /// Something under way on a connection.
@@ -47,27 +49,29 @@ impl Shipment {
 }
 
 impl World {
-    /// A connection stands at this end: says what came before, and writes what waits.
-    pub(crate) fn open_lanes(&mut self, host: usize, peer: usize) {
-        let Some(other) = self.hosts[peer].process.as_ref() else { return };
-        let start = PeerStart { generation: other.generation, boot_nonce: other.boot_nonce };
-        let instance = other.instance;
-        let now = self.now;
-        let Some(process) = &mut self.hosts[host].process else { return };
-        let outbox = process.outboxes.entry(instance).or_insert_with(|| Outbox::new(now));
-        let given_up = outbox.connection_up(start);
-        let inbox = process.inboxes.entry(instance).or_insert((start, Inbox::default()));
-        if inbox.0 != start {
-            *inbox = (start, Inbox::default());
-            let (sender, receiver) = ((peer, self.hosts[peer].run), (host, self.hosts[host].run));
-            self.checks.numbers_forgotten(sender, receiver);
+    /// A connection was let in at this end: says what came before, and writes what waits, if it takes the frames.
+    pub(crate) fn open_lanes(&mut self, host: usize, connection: u64) {
+        self.acknowledge(host, connection);
+        let link = self.hosts[host].process.as_ref().and_then(|p| p.links.get(&connection));
+        let Some(instance) = link.map(|link| link.instance) else { return };
+        if self.writes_on(host, connection) {
+            self.drain(host, instance);
+        } else {
+            self.end_streams(host, connection);
         }
-        self.tell_given_up(host, instance, given_up);
-        self.acknowledge(host, peer);
-        self.drain(host, peer);
     }
 
-    fn tell_given_up(&mut self, host: usize, to: Instance, given_up: Option<GivenUp>) {
+    /// Nothing more is written on a connection. Its other end hears that behind all that was.
+    pub(crate) fn end_streams(&mut self, host: usize, connection: u64) {
+        let Some(process) = &self.hosts[host].process else { return };
+        let Some(peer) = process.links.get(&connection).map(|link| link.peer) else { return };
+        let arrivals = [CONTROL, LOG]
+            .map(|lane| self.network.stream_arrival(self.now, &mut self.random, host, peer, lane));
+        let at = arrivals[0].max(arrivals[1]);
+        self.schedule(at, Happening::Deliver(Shipment::new(host, peer, connection, Cargo::End)));
+    }
+
+    pub(crate) fn tell_given_up(&mut self, host: usize, to: Instance, given_up: Option<GivenUp>) {
         if given_up.is_some_and(|given_up| given_up.undelivered()) {
             let run = self.hosts[host].run;
             let input = Box::new(Input::Undelivered { to });
@@ -76,27 +80,28 @@ impl World {
     }
 
     /// Tells a peer what came from it.
-    pub(crate) fn acknowledge(&mut self, host: usize, peer: usize) {
+    pub(crate) fn acknowledge(&mut self, host: usize, connection: u64) {
         let Some(process) = &mut self.hosts[host].process else { return };
-        let Some(link) = process.links.get_mut(&peer) else { return };
+        let Some(link) = process.links.get_mut(&connection) else { return };
         link.owed = 0;
-        let (connection, instance) = (link.connection, link.instance);
-        let number = process.inboxes.get(&instance).map_or(0, |(_, inbox)| inbox.last());
+        let (peer, instance) = (link.peer, link.instance);
+        let number = process.inboxes.get(&instance).map_or(0, Inbox::last);
         let cargo = Cargo::Acknowledgement { number };
         let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, CONTROL);
         self.schedule(at, Happening::Deliver(Shipment::new(host, peer, connection, cargo)));
     }
 
     /// Writes what waits for a peer onto the connection that stands, which may break under any frame.
-    pub(crate) fn drain(&mut self, host: usize, peer: usize) {
+    pub(crate) fn drain(&mut self, host: usize, instance: Instance) {
         let now = self.now;
         for lane in [Lane::Control, Lane::Log] {
             loop {
                 let Some(process) = &mut self.hosts[host].process else { return };
-                let Some(link) = process.links.get_mut(&peer) else { return };
-                let Some(outbox) = process.outboxes.get_mut(&link.instance) else { return };
+                let Some(link) = process.link_to(instance) else { return };
+                let (peer, connection, me) = (link.peer, link.connection, process.instance);
+                let Some(outbox) = process.outboxes.get_mut(&instance) else { return };
                 let Some(outgoing) = outbox.next_to_write(now, lane) else { break };
-                let (connection, me, to) = (link.connection, process.instance, link.instance);
+                let Some(link) = process.links.get_mut(&connection) else { return };
                 outgoing.bytes.iter().for_each(|bytes| self.overheard.frame(lane, bytes));
                 let rides = lane == Lane::Control && link.owed > 0;
                 let (cargo, number) = if lane == Lane::Control {
@@ -104,17 +109,17 @@ impl World {
                     (Cargo::Input(Box::new(Input::Frame { from: me, lane, bytes })), CONTROL)
                 } else {
                     let opens = !std::mem::replace(&mut link.numbered, true);
-                    let sender = (host, self.hosts[host].run);
-                    self.checks.log_written(sender, to, outgoing.number, outgoing.bytes.as_ref());
-                    (Cargo::Log { number: outgoing.number, opens, bytes: outgoing.bytes }, LOG)
+                    let (sender, number) = ((host, self.hosts[host].run), outgoing.number);
+                    self.checks.log_written(sender, instance, number, outgoing.bytes.as_ref());
+                    (Cargo::Log { number, opens, bytes: outgoing.bytes }, LOG)
                 };
                 let doomed = lane == Lane::Log && self.network.drops_log_frame(host, peer);
                 if doomed || self.network.breaks(&mut self.random) {
-                    self.break_connection(host, peer);
+                    self.break_connection([host, peer], connection);
                     return;
                 }
                 if rides {
-                    self.acknowledge(host, peer);
+                    self.acknowledge(host, connection);
                 }
                 let mut at = self.network.stream_arrival(now, &mut self.random, host, peer, number);
                 let beats = outgoing.kind.is_some_and(FrameKind::beats);
@@ -125,15 +130,24 @@ impl World {
             }
         }
         let Some(process) = &mut self.hosts[host].process else { return };
-        let Some(instance) = process.links.get(&peer).map(|link| link.instance) else { return };
         let given_up = process.outboxes.get_mut(&instance).and_then(Outbox::take_given_up);
         self.tell_given_up(host, instance, given_up);
     }
 
     /// Both ends lose their connection, and what is under way on it is gone.
-    pub(crate) fn break_connection(&mut self, host: usize, peer: usize) {
-        self.lose_link(host, peer, SessionEnd::TimedOut);
-        self.lose_link(peer, host, SessionEnd::TimedOut);
+    pub(crate) fn break_connection(&mut self, ends: [usize; 2], connection: u64) {
+        for host in ends {
+            self.end_link(host, connection, SessionEnd::TimedOut);
+        }
+    }
+
+    /// Both ends of what stands between two hosts lose it.
+    pub(crate) fn break_between(&mut self, host: usize, peer: usize) {
+        let process = self.hosts[host].process.as_ref();
+        let link = process.and_then(|process| process.link_with(peer));
+        if let Some(connection) = link.map(|link| link.connection) {
+            self.break_connection([host, peer], connection);
+        }
     }
 
     pub(crate) fn send(&mut self, host: usize, to: Instance, address: SocketAddr, frame: Frame) {
@@ -142,11 +156,11 @@ impl World {
         let Some(process) = &mut self.hosts[host].process else { return };
         let outbox = process.outboxes.entry(to).or_insert_with(|| Outbox::new(now));
         let given_up = outbox.push(now, frame);
-        let link = process.links.values().find(|link| link.instance == to).map(|link| link.peer);
+        let stands = process.link_to(to).is_some();
         self.tell_given_up(host, to, given_up);
-        match link {
-            Some(peer) => self.drain(host, peer),
-            None => self.dial(host, address, false),
+        match stands {
+            true => self.drain(host, to),
+            false => self.dial(host, address, false),
         }
     }
 
@@ -174,7 +188,7 @@ impl World {
         let now = self.now;
         let place = &mut self.hosts[host];
         let Some(process) = place.process.as_mut().filter(|_| place.run == run) else { return };
-        if process.links.values().any(|link| link.instance == instance) {
+        if process.link_to(instance).is_some() {
             return;
         }
         let Some(outbox) = process.outboxes.get_mut(&instance) else { return };
@@ -190,52 +204,80 @@ impl World {
         }
     }
 
-    /// Something arrived on a connection that stands.
-    pub(crate) fn unload(&mut self, from: usize, host: usize, cargo: Cargo) {
+    /// Something arrived on a connection that this end has.
+    pub(crate) fn unload(&mut self, from: usize, host: usize, connection: u64, cargo: Cargo) {
+        let stands = self.writes_on(host, connection);
+        let Some(process) = &mut self.hosts[host].process else { return };
+        let Some(link) = process.links.get_mut(&connection) else { return };
+        let (instance, session) = (link.instance, link.session);
         match cargo {
-            Cargo::Input(input) => self.give(host, *input),
+            Cargo::Input(input) => {
+                self.judge_reading(host, connection, session);
+                self.give(host, *input);
+            }
             Cargo::Log { number, opens, bytes } => {
-                self.take_log_frame(from, host, number, opens, bytes);
+                self.judge_reading(host, connection, session);
+                self.take_log_frame(from, host, connection, (number, opens, bytes));
             }
             Cargo::Acknowledgement { number } => {
-                let Some(process) = &mut self.hosts[host].process else { return };
-                let Some(link) = process.links.get_mut(&from) else { return };
-                let first = !std::mem::replace(&mut link.acknowledged, true);
-                let Some(outbox) = process.outboxes.get_mut(&link.instance) else { return };
+                let first = !std::mem::replace(&mut link.acknowledged, true) && stands;
+                let Some(outbox) = process.outboxes.get_mut(&instance) else { return };
                 outbox.acknowledged(number, first).expect("only what was sent is acknowledged");
                 if first {
-                    self.drain(host, from);
+                    self.drain(host, instance);
+                }
+            }
+            Cargo::End => {
+                link.read_out = true;
+                let other = self.hosts[from].process.as_ref();
+                let other = other.and_then(|process| process.links.get(&connection));
+                if other.is_some_and(|link| link.read_out) {
+                    self.end_link(host, connection, SessionEnd::Closed);
+                    self.end_link(from, connection, SessionEnd::Replaced);
                 }
             }
         }
+    }
+
+    /// What is read is of a session that the node knows, and that is not over.
+    fn judge_reading(&self, host: usize, connection: u64, session: u64) {
+        let Some(process) = &self.hosts[host].process else { return };
+        let Some(link) = process.links.get(&connection) else { return };
+        let sessions = &process.sessions[&link.instance];
+        let handed_over = link.readable && sessions.hands_over(session);
+        assert!(handed_over, "n{}: a frame behind the end of session {session}", host + 1);
     }
 
     fn take_log_frame(
         &mut self,
         from: usize,
         host: usize,
-        number: u64,
-        opens: bool,
-        bytes: Option<Bytes>,
+        connection: u64,
+        (number, opens, bytes): (u64, bool, Option<Bytes>),
     ) {
         let receiver = (host, self.hosts[host].run);
         let now = self.now;
         let Some(process) = &mut self.hosts[host].process else { return };
         let me = process.instance;
-        let Some(link) = process.links.get_mut(&from) else { return };
-        let (connection, instance) = (link.connection, link.instance);
+        let Some(link) = process.links.get(&connection) else { return };
+        let instance = link.instance;
         // The sender may have been started again since.
         let sender = (from, link.peer_run);
-        let Some((_, inbox)) = process.inboxes.get_mut(&instance) else { return };
+        let Some(inbox) = process.inboxes.get_mut(&instance) else { return };
         match inbox.judge(number, opens) {
             Arrival::New => inbox.handed(number),
             Arrival::Again => return,
             Arrival::Gap => panic!("log frame {number} came without those before it"),
         }
-        link.owed += 1;
-        if link.owed == 1 {
-            let at = now + ACKNOWLEDGE_AFTER;
-            self.schedule(at, Happening::Acknowledge { host, peer: from, connection });
+        // Whatever connection it came on, the one that stands says so.
+        let owing = process.link_to(instance).map(|link| link.connection);
+        if let Some(link) = owing.and_then(|owing| process.links.get_mut(&owing)) {
+            link.owed += 1;
+            if link.owed == 1 {
+                let at = now + ACKNOWLEDGE_AFTER;
+                let connection = link.connection;
+                self.schedule(at, Happening::Acknowledge { host, connection });
+            }
         }
         let given_up = self.hosts[from]
             .process

@@ -2,11 +2,12 @@
 //!
 //! The other shell beside the daemon's loop. Everything is drawn from one seed, so a run replays to the letter;
 //! the checkers watch from outside and know nothing of how a node decides. It simulates sessions and frames
-//! (with the transport's real outbox), not packets: QUIC itself is tested with real sockets elsewhere. Beside it, in
+//! (with the transport's real sessions, outbox and inbox), not packets: QUIC itself is tested with real sockets elsewhere. Beside it, in
 //! `outside`, is what the bench and the chaos runner share: the shipped program seen from outside, in real time.
 
 pub mod addresses;
 pub mod checks;
+mod connections;
 pub mod contention;
 pub mod copies;
 pub mod cut_links;

@@ -111,11 +111,11 @@ impl World {
         let cluster = ClusterName::new("sim").expect("a valid name");
         let (seeds, mode) = (self.hosts[whom].seeds.clone(), self.setup.mode.to_string());
         let Some(process) = &mut self.hosts[whom].process else { return };
-        process.sessions += 1;
+        process.last_session += 1;
         let mut key = [0; 32];
         key[..16].copy_from_slice(&instance.to_bytes());
         let session = Session {
-            number: process.sessions,
+            number: process.last_session,
             instance,
             generation,
             boot_nonce,

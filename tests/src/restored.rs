@@ -128,7 +128,7 @@ fn meets_everybody(world: &World, host: usize) -> bool {
 }
 
 fn is_met(world: &World, by: usize, host: usize) -> bool {
-    world.hosts[by].process.as_ref().is_some_and(|process| process.links.contains_key(&host))
+    world.hosts[by].process.as_ref().is_some_and(|process| process.link_with(host).is_some())
 }
 
 /// Something is done to a host, for which it may turn.

@@ -251,7 +251,7 @@ impl Player {
             ("cut", [from, to], [_, "->", _]) => world.network.set_cut(*from, *to, true),
             ("cut", [one, other], _) => world.network.cut_both(*one, *other),
             ("isolate", [one], _) => world.isolate(*one),
-            ("break", [one, other], _) => world.break_connection(*one, *other),
+            ("break", [one, other], _) => world.break_between(*one, *other),
             ("drop-log-frames", [from, to], [.., count]) => {
                 let count = count.parse().expect("a number of frames");
                 world.network.drop_log_frames(*from, *to, count);

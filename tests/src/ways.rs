@@ -29,14 +29,15 @@ impl World {
             && !self.network.passes(host, from)
     }
 
-    /// Whether packets from one host pass to another over the connection that stands there.
-    pub(crate) fn passes(&self, from: usize, host: usize) -> bool {
-        let link = self.hosts[host].process.as_ref().and_then(|process| process.links.get(&from));
+    /// Whether packets from one host pass to another over a connection of which that one has its half.
+    pub(crate) fn passes(&self, from: usize, host: usize, connection: u64) -> bool {
+        let process = self.hosts[host].process.as_ref();
+        let link = process.and_then(|process| process.links.get(&connection));
         link.is_some_and(|link| self.network.passes_through(from, host, link.doors))
     }
 
-    /// Whether packets pass both ways over the connection that stands at a host.
-    pub(crate) fn connects(&self, host: usize, peer: usize) -> bool {
-        self.passes(peer, host) && self.network.passes(host, peer)
+    /// The same, both ways.
+    pub(crate) fn connects(&self, host: usize, peer: usize, connection: u64) -> bool {
+        self.passes(peer, host, connection) && self.network.passes(host, peer)
     }
 }

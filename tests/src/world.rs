@@ -17,7 +17,7 @@ use quorate_node::{
     Boot, ClientReply, ClientRequest, FoundingSettings, Input, MadeOn, Node, NodeConfig, Output,
     OwnSlot, Settings,
 };
-use quorate_proto::{ClusterName, Instance, Moment, NodeName};
+use quorate_proto::{ClusterName, Instance, Moment, NodeName, SessionEnd};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
@@ -48,10 +48,10 @@ pub(crate) enum Happening {
     Dialled { host: usize, run: u64, peer: usize },
     /// What waits for a peer without a connection is looked at: given up, or dialled for again.
     Redial { host: usize, run: u64, peer: usize, instance: Instance, failures: u32 },
-    /// A host hears on a connection that the other side takes it for a copy.
-    TurnedAway { host: usize, from: usize, connection: u64 },
+    /// A host hears that the other end of a connection has closed it, and why.
+    Closed { host: usize, from: usize, connection: u64, end: SessionEnd },
     /// A host owes a peer an acknowledgement.
-    Acknowledge { host: usize, peer: usize, connection: u64 },
+    Acknowledge { host: usize, connection: u64 },
     /// Both ends of a connection are looked at: has it been silent for too long?
     Idle { host: usize, run: u64, connection: u64 },
 }
@@ -304,10 +304,11 @@ impl World {
             outboxes: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             links: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             dialling: BTreeMap::new(),
             banned: Vec::new(),
             copies: BTreeSet::new(),
-            sessions: 0,
+            last_session: 0,
             wake: None,
             asked_to_stop: false,
             stopped: false,
@@ -471,14 +472,14 @@ impl World {
             Happening::Redial { host, run, peer, instance, failures } => {
                 self.redial(host, run, peer, instance, failures);
             }
-            Happening::Acknowledge { host, peer, connection } => {
-                if self.link_stands(host, peer, connection) {
-                    self.acknowledge(host, peer);
+            Happening::Acknowledge { host, connection } => {
+                if self.writes_on(host, connection) {
+                    self.acknowledge(host, connection);
                 }
             }
             Happening::Datagram { from, host, connection, instance, bytes } => {
-                if self.passes(from, host) && self.link_stands(host, from, connection) {
-                    self.heard(host, from);
+                if self.passes(from, host, connection) {
+                    self.heard(host, connection);
                     self.give(host, Input::Datagram { from: instance, bytes });
                 }
             }
@@ -489,8 +490,10 @@ impl World {
                     }
                 }
             }
-            Happening::TurnedAway { host, from, connection } => {
-                self.hears_it_is_a_copy(host, from, connection);
+            Happening::Closed { host, from, connection, end } => {
+                if self.passes(from, host, connection) {
+                    self.end_link(host, connection, end);
+                }
             }
             Happening::Transfer(transfer) => self.transfer(transfer),
             Happening::Errand(errand) => self.hand_over(*errand),

@@ -67,6 +67,12 @@ impl Default for Timings {
 }
 
 impl Timings {
+    /// A connection that has stood for so long crosses with none that the other side began before it heard of this one.
+    #[must_use]
+    pub fn settled(&self) -> Duration {
+        self.dial + self.hello
+    }
+
     /// The pause after so many failures in a row: doubled from the first to the last.
     pub(crate) fn backoff(&self, failures: u32) -> Duration {
         let doubled = self.backoff_first.saturating_mul(1 << failures.saturating_sub(1).min(16));

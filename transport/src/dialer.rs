@@ -21,12 +21,14 @@ use std::time::Instant;
 impl Shared {
     /// The owner asks for a session with whoever is at this address.
     pub(crate) fn dial(self: &Arc<Self>, address: SocketAddr) {
-        let known = self.all_peers().into_iter().filter_map(|peer| peer.standing()).find(|link| {
-            link.address == address || canonical(link.connection.remote_address()) == address
+        let standing =
+            self.all_peers().into_iter().filter_map(|peer| Some((peer.standing()?, peer)));
+        let known = { standing }.find(|(link, _)| {
+            link.met.address == address || canonical(link.connection.remote_address()) == address
         });
-        if let Some(link) = known {
+        if let Some((link, peer)) = known {
             let shared = self.clone();
-            self.runtime.spawn(async move { shared.announce_again(&link).await });
+            self.runtime.spawn(async move { shared.announce_again(&peer, &link).await });
             return;
         }
         let begin = lock(&self.dials).begin(Instant::now(), address, true);
@@ -52,7 +54,7 @@ impl Shared {
         match result {
             Ok(admitted) => {
                 if asked && admitted.continued {
-                    self.announce_again(&admitted.link).await;
+                    self.announce_again(&admitted.peer, &admitted.link).await;
                 }
                 true
             }
@@ -119,7 +121,7 @@ impl Shared {
     }
 
     fn start_dialling(self: &Arc<Self>, peer: &Arc<Peer>, state: &mut crate::peer::PeerState) {
-        if state.dialling || state.standing.is_some() || self.closing.load(Ordering::Acquire) {
+        if state.dialling || state.standing().is_some() || self.closing.load(Ordering::Acquire) {
             return;
         }
         state.dialling = true;
@@ -192,7 +194,7 @@ async fn keep_dialling(shared: Arc<Shared>, peer: Arc<Peer>) {
             let given_up = state.outbox.expire(shared.now());
             shared.report(&peer, given_up);
             let wanted = first || !state.outbox.is_empty() || state.waiting_requests > 0;
-            if state.standing.is_some() || !wanted || shared.closing.load(Ordering::Acquire) {
+            if state.standing().is_some() || !wanted || shared.closing.load(Ordering::Acquire) {
                 state.dialling = false;
                 return;
             }
@@ -203,7 +205,7 @@ async fn keep_dialling(shared: Arc<Shared>, peer: Arc<Peer>) {
             Begin::Now => {
                 first = false;
                 let reached = shared.dial_now(address).await;
-                if reached && peer.state().standing.is_none() {
+                if reached && peer.state().standing().is_none() {
                     let mut dials = lock(&shared.dials);
                     dials.reached_another(Instant::now(), address, &shared.timings);
                 }

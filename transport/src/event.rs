@@ -1,6 +1,7 @@
 //! What the transport tells its owner.
 
 use crate::bulk::SnapshotArrival;
+use crate::sessions::Word;
 use bytes::Bytes;
 use quorate_proto::{DialFailure, Generation, Instance, Lane, NodeKey, Session, SessionEnd};
 use std::net::SocketAddr;
@@ -81,4 +82,13 @@ pub enum TransportEvent {
         /// It, and how to answer.
         arrival: SnapshotArrival,
     },
+}
+
+impl From<Word> for TransportEvent {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Up(session) => Self::SessionUp(*session),
+            Word::Down { instance, number, end } => Self::SessionDown { instance, number, end },
+        }
+    }
 }

@@ -6,11 +6,8 @@
 
 use crate::event::TransportEvent;
 use crate::inbox::{Arrival, Inbox};
-use crate::lock::lock;
-use crate::outbox::PeerStart;
 use bytes::Bytes;
 use quorate_proto::{Instance, Lane};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -25,8 +22,6 @@ const BYTES: u64 = 256 * 1024;
 /// See the head of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
-    /// None before the first connection.
-    pub(crate) start: Option<PeerStart>,
     inbox: tokio::sync::Mutex<Inbox>,
     /// The last number that was handed over.
     handed: AtomicU64,
@@ -47,20 +42,17 @@ pub(crate) enum Taken {
 }
 
 impl Incoming {
-    pub(crate) fn new(start: PeerStart) -> Self {
-        Self { start: Some(start), ..Self::default() }
-    }
-
     /// Hands frames over in their turn, the first of which has this number: what is new goes to `events` at once.
-    /// `opens` when it is the first on its connection.
-    pub(crate) async fn take(
+    /// `opens` when it is the first on its connection. `session` gives what keeps the session from ending meanwhile; without
+    /// that nothing is handed over.
+    pub(crate) async fn take<G>(
         &self,
         number: u64,
         opens: bool,
         frames: &mut Vec<Bytes>,
         from: Instance,
         events: &mpsc::Sender<TransportEvent>,
-        over: &Mutex<bool>,
+        session: impl FnOnce() -> Option<G>,
     ) -> Taken {
         let mut inbox = self.inbox.lock().await;
         let mut after = *inbox;
@@ -84,16 +76,13 @@ impl Incoming {
         frames.retain(|frame| !frame.is_empty());
         let Ok(room) = events.reserve_many(frames.len()).await else { return Taken::Over };
         // Behind the end of its session the owner would pass over what is then said to have been handed over.
-        let over = lock(over);
-        if *over {
-            return Taken::Over;
-        }
+        let Some(session) = session() else { return Taken::Over };
         for (place, bytes) in room.zip(frames.drain(..)) {
             place.send(TransportEvent::Frame { from, lane: Lane::Log, bytes });
         }
         *inbox = after;
         self.handed.store(after.last(), Ordering::Release);
-        drop(over);
+        drop(session);
         self.duplicates.fetch_add(again, Ordering::Relaxed);
         let before = self.frames.fetch_add(new, Ordering::AcqRel);
         let bytes_before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
@@ -130,18 +119,13 @@ impl Incoming {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_proto::Generation;
-
-    fn incoming() -> Incoming {
-        Incoming::new(PeerStart { generation: Generation::new(1), boot_nonce: 1 })
-    }
 
     async fn hand_over(incoming: &Incoming, over: bool) -> (Taken, usize) {
         let (events, mut told) = mpsc::channel(8);
         let mut frames = vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")];
         let from = Instance::from_bytes([1; 16]);
-        let over = Mutex::new(over);
-        let taken = incoming.take(1, true, &mut frames, from, &events, &over).await;
+        let session = || (!over).then_some(());
+        let taken = incoming.take(1, true, &mut frames, from, &events, session).await;
         drop(events);
         let mut count = 0;
         while told.recv().await.is_some() {
@@ -152,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_one_link_said_does_not_pass_for_the_word_of_another() {
-        let incoming = incoming();
+        let incoming = Incoming::default();
         let said_before = incoming.acknowledgement();
         assert!(matches!(hand_over(&incoming, false).await, (Taken::Done(true), 2)));
         // The first word on a second link, which is lost with it.
@@ -163,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn behind_the_end_of_a_session_nothing_is_handed_over_or_acknowledged() {
-        let incoming = incoming();
+        let incoming = Incoming::default();
         assert!(matches!(hand_over(&incoming, true).await, (Taken::Over, 0)));
         assert_eq!(incoming.acknowledgement(), 0);
         assert!(matches!(hand_over(&incoming, false).await, (Taken::Done(true), 2)));

@@ -264,7 +264,7 @@ impl From<FrameError> for Broken {
 
 fn close_if_broken(shared: &Shared, link: &Link, broken: &AtomicBool, result: Result<(), Broken>) {
     if let Err(Broken::Protocol(text)) = result {
-        tracing::warn!(peer = %link.life.session.name, "connection closed: the peer sent {text}");
+        tracing::warn!(peer = %link.session.name, "connection closed: the peer sent {text}");
         broken.store(true, Ordering::Release);
         Refusal::Broken(text).close(&link.connection, &shared.side);
     }
@@ -293,7 +293,7 @@ async fn read_control(
             continue;
         }
         let event = TransportEvent::Frame { from: peer.instance, lane: Lane::Control, bytes };
-        if !shared.tell_of(&link.life, event).await {
+        if !shared.tell_of(peer, link.session.number, event).await {
             return Err(Broken::Connection);
         }
     }
@@ -327,8 +327,9 @@ async fn read_log(shared: &Shared, peer: &Peer, link: &Arc<Link>) -> Result<(), 
         link.came_in();
         let next = number.checked_add(frames.len() as u64);
         let next = next.ok_or_else(|| Broken::Protocol("too high a frame number".to_owned()))?;
-        let over = &link.life.over;
-        match link.incoming.take(number, opens, &mut frames, peer.instance, events, over).await {
+        let session = || peer.handing_over(link.session.number);
+        let taken = link.incoming.take(number, opens, &mut frames, peer.instance, events, session);
+        match taken.await {
             Taken::Done(true) => peer.owes_acknowledgement(),
             Taken::Done(false) => {}
             Taken::Gap => {
@@ -368,8 +369,9 @@ async fn read_datagrams(shared: Arc<Shared>, peer: Arc<Peer>, link: Arc<Link>) {
 
 /// A copy of a control frame overtakes it, or comes too late.
 fn take_copy(shared: &Shared, peer: &Peer, link: &Link, copy: Bytes) {
-    let (mut seen, over) = (lock(&link.seen), lock(&link.life.over));
-    let Some((number, bytes)) = seen.copy(copy).filter(|_| !*over) else { return };
+    let mut seen = lock(&link.seen);
+    let Some(_session) = peer.handing_over(link.session.number) else { return };
+    let Some((number, bytes)) = seen.copy(copy) else { return };
     let event = TransportEvent::Frame { from: peer.instance, lane: Lane::Control, bytes };
     if shared.tell_if_room(event) {
         seen.handed(number);

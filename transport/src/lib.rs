@@ -41,6 +41,7 @@ mod round_trips;
 #[cfg(test)]
 mod rude;
 mod secret;
+pub mod sessions;
 mod shared;
 mod traffic;
 mod transport;

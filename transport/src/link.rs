@@ -1,58 +1,31 @@
-//! A session through all of its connections, and each connection with what belongs to it alone.
+//! One connection of a peer, with what belongs to it alone: what wakes its tasks, and what it carried.
 //!
-//! Locks are held for bookkeeping only, never across an await.
+//! It knows which session it carries, not how far that one has come: that is for `sessions` to say. Locks are held for
+//! bookkeeping only, never across an await.
 
 use crate::copies::Seen;
 use crate::incoming::Incoming;
 use crate::lock::lock;
 use crate::round_trips::RoundTrips;
+use crate::sessions::{LinkId, Met};
 use crate::traffic::{Packets, Traffic};
 use bytes::Bytes;
 use quinn::Connection;
-use quorate_proto::{Lane, Session, SessionEnd};
-use std::net::SocketAddr;
+use quorate_proto::{Lane, Session};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::{Notify, watch};
 
-/// A session through all connections that carry it, and how far its owner has been told of it.
-#[derive(Debug)]
-pub(crate) struct Life {
-    pub(crate) session: Session,
-    /// The address that the owner was told last. The session may go on from another.
-    pub(crate) announced: Mutex<SocketAddr>,
-    /// `SessionUp` has been handed over.
-    pub(crate) up: watch::Sender<bool>,
-    /// A link has taken it on itself to announce the session.
-    pub(crate) announcing: AtomicBool,
-    /// `SessionDown` is being handed over: nothing of this session is from now on. Held while something is.
-    pub(crate) over: Mutex<bool>,
-    /// `SessionDown` has been handed over.
-    pub(crate) down: watch::Sender<bool>,
-    /// The session before this one, which must be reported as over first.
-    pub(crate) before: Mutex<Option<Arc<Life>>>,
-}
-
-impl Life {
-    pub(crate) fn new(session: Session, before: Option<Arc<Self>>) -> Arc<Self> {
-        let (up, down) = (watch::Sender::new(false), watch::Sender::new(false));
-        let (announcing, before) = (AtomicBool::new(false), Mutex::new(before));
-        let announced = Mutex::new(session.address);
-        let over = Mutex::new(false);
-        Arc::new(Self { session, announced, up, announcing, over, down, before })
-    }
-}
-
 /// One connection that carries, or carried, a session.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) connection: Connection,
-    /// Where the peer is reached, as this connection shows.
-    pub(crate) address: SocketAddr,
-    /// Whether this side dialled it.
-    pub(crate) dialled: bool,
-    pub(crate) life: Arc<Life>,
+    pub(crate) id: LinkId,
+    pub(crate) met: Met,
+    pub(crate) session: Arc<Session>,
+    /// Rings once what the peer sent may be read.
+    pub(crate) readable: Notify,
     pub(crate) since: Instant,
     pub(crate) traffic: Traffic,
     pub(crate) round_trips: Mutex<RoundTrips>,
@@ -71,24 +44,22 @@ pub(crate) struct Link {
     pub(crate) answering: AtomicUsize,
     /// Something was sent or received since the last look.
     pub(crate) used: AtomicBool,
-    /// Another session took the place of this link's, with the end to report. Looked at and changed only under the lock of
-    /// the peer's state, where it is also decided which link stands.
-    pub(crate) displaced: Mutex<Option<SessionEnd>>,
 }
 
 impl Link {
     pub(crate) fn new(
         connection: Connection,
-        address: SocketAddr,
-        dialled: bool,
-        life: Arc<Life>,
+        id: LinkId,
+        met: Met,
+        session: Arc<Session>,
         incoming: Arc<Incoming>,
     ) -> Arc<Self> {
         Arc::new(Self {
             connection,
-            address,
-            dialled,
-            life,
+            id,
+            met,
+            session,
+            readable: Notify::new(),
             incoming,
             lossy: AtomicBool::new(false),
             seen: Mutex::default(),
@@ -100,7 +71,6 @@ impl Link {
             asking: watch::Sender::new(0),
             answering: AtomicUsize::new(0),
             used: AtomicBool::new(true),
-            displaced: Mutex::new(None),
         })
     }
 

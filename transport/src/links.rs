@@ -10,7 +10,7 @@ use crate::outbox::GivenUp;
 use crate::peer::Peer;
 use crate::record::Carried;
 use crate::traffic::{LaneBytes, Packets};
-use quorate_proto::{DialFailure, Instance, Lane, Session, SessionEnd};
+use quorate_proto::{DialFailure, Instance, Lane, Moment, Session, SessionEnd};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -108,17 +108,22 @@ pub struct ConnectionReport {
 }
 
 impl LinkReport {
-    pub(crate) fn of(peer: &Peer, now: Instant, dials: impl Fn(SocketAddr) -> Dialled) -> Self {
+    /// At this moment, on both clocks.
+    pub(crate) fn of(
+        peer: &Peer,
+        (now, moment): (Instant, Moment),
+        dials: impl Fn(SocketAddr) -> Dialled,
+    ) -> Self {
         let state = peer.state();
-        let record = lock(&peer.record);
-        let Carried { sent, received, packets, gossip_dropped, overtaken } = record.total();
-        let gone = record.gone.filter(|_| state.standing.is_none());
+        let Carried { sent, received, packets, gossip_dropped, overtaken } = state.record.total();
+        let standing = state.standing();
+        let gone = state.sessions.last_end().filter(|_| standing.is_none());
         Self {
             instance: peer.instance,
             address: state.address,
-            connection: state.standing.as_deref().map(|link| ConnectionReport::of(link, now)),
-            connections: record.connections,
-            gone: gone.map(|(at, end)| (now.saturating_duration_since(at), end)),
+            connection: standing.map(|link| ConnectionReport::of(link, now)),
+            connections: state.record.connections,
+            gone: gone.map(|(at, end)| (moment.since(at), end)),
             dials: dials(state.address).report(now),
             waiting_control: state.outbox.waiting(Lane::Control),
             waiting_log: state.outbox.waiting(Lane::Log),
@@ -161,9 +166,9 @@ impl ConnectionReport {
         let (sent, received, gossip_dropped) = link.traffic.counted();
         let (rtt_p50, rtt_p99) = trips.unwrap_or((path.rtt, path.rtt));
         Self {
-            session: link.life.session.clone(),
+            session: Session::clone(&link.session),
             age: now.saturating_duration_since(link.since),
-            dialled: link.dialled,
+            dialled: link.met.dialled.is_some(),
             rtt: path.rtt,
             rtt_min: path.min_rtt,
             rtt_p50,

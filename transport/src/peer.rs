@@ -1,31 +1,32 @@
-//! One peer: its outbox, its session, and the connection that carries it.
+//! One peer: its outbox, its sessions, and the connections that carry them.
 //!
-//! Invariants: at most one session stands, and exactly one link of it (the *standing* one) takes frames from the
-//! outbox; other links of the same session are only read until both sides are done with them. Locks are held for
-//! bookkeeping only, never across an await.
+//! All of it changes under one lock, so what `sessions` decides is carried out before anybody sees it half done. The lock is
+//! held for bookkeeping only, never across an await.
 
 use crate::incoming::Incoming;
-use crate::link::{InUse, Life, Link};
+use crate::link::{InUse, Link};
 use crate::lock::lock;
 use crate::outbox::{FalseAcknowledgement, GivenUp, Outbox, Outgoing};
 use crate::record::Record;
+use crate::sessions::Sessions;
 use crate::turns::Share;
-use quorate_proto::{Frame, Instance, Lane, Moment};
+use quorate_proto::{Frame, Instance, Lane, Moment, NodeKey};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// What changes about a peer.
 #[derive(Debug)]
 pub(crate) struct PeerState {
     pub(crate) outbox: Outbox,
+    pub(crate) sessions: Sessions,
+    /// The connections, by the names that `sessions` gave them.
+    pub(crate) record: Record,
     pub(crate) address: SocketAddr,
-    pub(crate) standing: Option<Arc<Link>>,
     /// What came from the start of the peer that was seen last.
     pub(crate) incoming: Arc<Incoming>,
-    /// The last session, standing or over, for the order of what is reported.
-    pub(crate) last: Option<Arc<Life>>,
     /// A task dials this peer because something waits for it.
     pub(crate) dialling: bool,
     /// Requests that wait for a connection.
@@ -41,7 +42,6 @@ pub(crate) struct Peer {
     state: Mutex<PeerState>,
     /// Requests of it that are under way here.
     pub(crate) share: Share,
-    pub(crate) record: Mutex<Record>,
     /// Rings when a session stands, or the peer is to be dialled elsewhere.
     pub(crate) linked: Notify,
     /// An `Undelivered` is on its way to the owner; a second one would say the same.
@@ -59,14 +59,28 @@ pub(crate) enum Next {
     Over,
 }
 
+impl PeerState {
+    /// The link that carries the session.
+    pub(crate) fn standing(&self) -> Option<&Arc<Link>> {
+        self.record.get(self.sessions.standing()?)
+    }
+}
+
 impl Peer {
-    pub(crate) fn new(now: Moment, instance: Instance, address: SocketAddr) -> Arc<Self> {
+    /// `key` is this node's own, `settled` the age from which a connection crosses with no other.
+    pub(crate) fn new(
+        now: Moment,
+        instance: Instance,
+        address: SocketAddr,
+        key: NodeKey,
+        settled: Duration,
+    ) -> Arc<Self> {
         let state = PeerState {
             outbox: Outbox::new(now),
+            sessions: Sessions::new(key, settled),
+            record: Record::default(),
             address,
-            standing: None,
             incoming: Arc::default(),
-            last: None,
             dialling: false,
             waiting_requests: 0,
             closing: false,
@@ -75,26 +89,30 @@ impl Peer {
             instance,
             state: Mutex::new(state),
             share: Share::default(),
-            record: Mutex::default(),
             linked: Notify::new(),
             undelivered: AtomicBool::new(false),
         })
     }
 
-    pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, PeerState> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, PeerState> {
         lock(&self.state)
+    }
+
+    /// While this is held, the session does not end, and what came in it may be handed over. None when it is over.
+    pub(crate) fn handing_over(&self, session: u64) -> Option<MutexGuard<'_, PeerState>> {
+        Some(self.state()).filter(|state| state.sessions.hands_over(session))
     }
 
     /// The link that carries the session, when its connection is open as far as we know.
     pub(crate) fn standing(&self) -> Option<Arc<Link>> {
-        self.state().standing.clone().filter(|link| link.is_open())
+        self.state().standing().filter(|link| link.is_open()).cloned()
     }
 
     /// The same, counted as in use by a request until the guard goes.
     pub(crate) fn standing_for_request(&self) -> Option<InUse> {
         let state = self.state();
         // Counted under the lock under which a link is chosen: one that is not kept sees every request on it.
-        let link = state.standing.clone().filter(|link| link.is_open())?;
+        let link = state.standing().filter(|link| link.is_open())?.clone();
         link.asking.send_modify(|asking| *asking += 1);
         Some(InUse { link })
     }
@@ -109,7 +127,7 @@ impl Peer {
         let lane = frame.lane;
         let mut state = self.state();
         let given_up = state.outbox.push(now, frame);
-        match &state.standing {
+        match state.standing() {
             Some(link) => {
                 link.wake(lane);
                 (given_up, false)
@@ -129,13 +147,13 @@ impl Peer {
     /// what was given up until then comes with it.
     pub(crate) fn next_frames(
         &self,
-        link: &Arc<Link>,
+        link: &Link,
         now: Moment,
         lane: Lane,
         mut take: impl FnMut(Outgoing) -> bool,
     ) -> (Next, Option<GivenUp>) {
         let mut state = self.state();
-        if !state.standing.as_ref().is_some_and(|standing| Arc::ptr_eq(standing, link)) {
+        if state.sessions.standing() != Some(link.id) {
             return (Next::Over, state.outbox.take_given_up());
         }
         while let Some(outgoing) = state.outbox.next_to_write(now, lane) {
@@ -151,7 +169,7 @@ impl Peer {
     /// The peer acknowledged log frames on this link; `first` when that opened the connection.
     pub(crate) fn acknowledged(
         &self,
-        link: &Arc<Link>,
+        link: &Link,
         number: u64,
         first: bool,
     ) -> Result<(), FalseAcknowledgement> {
@@ -160,7 +178,7 @@ impl Peer {
             // A word of an earlier start of the peer.
             return Ok(());
         }
-        let stands = state.standing.as_ref().is_some_and(|standing| Arc::ptr_eq(standing, link));
+        let stands = state.sessions.standing() == Some(link.id);
         state.outbox.acknowledged(number, first && stands)?;
         if first && stands {
             link.wake(Lane::Log);
@@ -170,7 +188,7 @@ impl Peer {
 
     /// The peer is owed an acknowledgement: the writer of the standing link sees to it.
     pub(crate) fn owes_acknowledgement(&self) {
-        if let Some(link) = &self.state().standing {
+        if let Some(link) = self.state().standing() {
             link.wake(Lane::Control);
         }
     }

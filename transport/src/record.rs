@@ -1,27 +1,24 @@
-//! What one peer's connections have carried, over all of them, and since when it has none.
+//! The connections of one peer by their names, and what all of them have carried.
 //!
 //! Invariant: no total ever falls, whatever connection takes the place of which: a link counts from its beginning to
 //! its end, and what it counted is added to the sum when it ends.
 
 use crate::link::Link;
-use crate::lock::lock;
+use crate::sessions::LinkId;
 use crate::traffic::{LaneBytes, Packets};
-use quorate_proto::SessionEnd;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 /// All connections of one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     /// Links that have ended.
     ended: Carried,
-    /// Links that have not; a handful, since each has an established connection of an admitted peer.
-    running: Vec<Arc<Link>>,
+    /// Links that have not; as many as `sessions` lets in.
+    running: BTreeMap<LinkId, Arc<Link>>,
     /// Links that ever began.
     pub(crate) connections: u64,
-    /// When the last session ended, and how.
-    pub(crate) gone: Option<(Instant, SessionEnd)>,
 }
 
 /// What links have carried.
@@ -52,38 +49,32 @@ impl Carried {
 }
 
 impl Record {
+    /// A connection was let in.
+    pub(crate) fn begins(&mut self, link: Arc<Link>) {
+        self.connections += 1;
+        self.running.insert(link.id, link);
+    }
+
+    /// It is over.
+    pub(crate) fn ends(&mut self, link: LinkId) {
+        if let Some(link) = self.running.remove(&link) {
+            self.ended.add(&Carried::by(&link));
+        }
+    }
+
+    pub(crate) fn get(&self, link: LinkId) -> Option<&Arc<Link>> {
+        self.running.get(&link)
+    }
+
     /// All connections that have not ended.
     pub(crate) fn running(&self) -> impl Iterator<Item = &Arc<Link>> {
-        self.running.iter()
+        self.running.values()
     }
 
     /// Everything carried since the peer is known.
     pub(crate) fn total(&self) -> Carried {
         let mut total = self.ended;
-        self.running.iter().for_each(|link| total.add(&Carried::by(link)));
+        self.running().for_each(|link| total.add(&Carried::by(link)));
         total
-    }
-}
-
-/// A link that is counted as running until this goes.
-pub(crate) struct Counted<'a> {
-    peer: &'a Mutex<Record>,
-    link: &'a Arc<Link>,
-}
-
-impl<'a> Counted<'a> {
-    pub(crate) fn new(peer: &'a Mutex<Record>, link: &'a Arc<Link>) -> Self {
-        let mut record = lock(peer);
-        record.connections += 1;
-        record.running.push(link.clone());
-        Self { peer, link }
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        let mut record = lock(self.peer);
-        record.running.retain(|link| !Arc::ptr_eq(link, self.link));
-        record.ended.add(&Carried::by(self.link));
     }
 }

@@ -123,7 +123,7 @@ async fn connected(shared: &Arc<Shared>, peer: &Arc<Peer>, address: SocketAddr) 
         }
         {
             let mut state = peer.state();
-            if state.standing.is_none() {
+            if state.standing().is_none() {
                 state.address = address;
             }
         }

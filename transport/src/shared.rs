@@ -5,7 +5,6 @@ use crate::config::Timings;
 use crate::dials::DialBook;
 use crate::doorway::Doorway;
 use crate::event::TransportEvent;
-use crate::link::Life;
 use crate::lock::lock;
 use crate::outbox::GivenUp;
 use crate::peer::Peer;
@@ -159,13 +158,13 @@ impl Shared {
     }
 
     /// Hands something of a session over, waiting for room. False when the session is over, or the owner is gone.
-    pub(crate) async fn tell_of(&self, life: &Life, event: TransportEvent) -> bool {
+    pub(crate) async fn tell_of(&self, peer: &Peer, session: u64, event: TransportEvent) -> bool {
         let Ok(room) = self.events.reserve().await else { return false };
-        let over = lock(&life.over);
-        if !*over {
+        let session = peer.handing_over(session);
+        if session.is_some() {
             room.send(event);
         }
-        !*over
+        session.is_some()
     }
 
     /// Hands an event over from where nothing may wait. Callers bound how many can be on their way.
@@ -220,15 +219,14 @@ impl Shared {
         if peers.len() >= PEERS {
             let idle = |peer: &Arc<Peer>| {
                 let state = peer.state();
-                let told = state.last.as_ref().is_none_or(|last| *last.down.borrow());
                 let waits = state.dialling || state.waiting_requests > 0;
-                told && !waits && state.standing.is_none() && state.outbox.is_empty()
+                state.sessions.is_quiet() && !waits && state.outbox.is_empty()
             };
             let unused =
                 peers.iter().find(|(_, peer)| idle(peer)).map(|(instance, _)| *instance)?;
             peers.remove(&unused);
         }
-        let peer = Peer::new(self.now(), instance, address);
+        let peer = Peer::new(self.now(), instance, address, self.key, self.timings.settled());
         peers.insert(instance, peer.clone());
         Some(peer)
     }
@@ -274,6 +272,7 @@ impl Shared {
     pub(crate) fn ban(&self, instance: Instance) -> Option<Arc<Peer>> {
         let mut banned = lock(&self.banned);
         if banned.len() >= PEERS && !banned.contains(&instance) {
+            drop(banned);
             tracing::warn!(%instance, "no room for another banned instance");
             return self.peer(instance);
         }

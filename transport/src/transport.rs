@@ -191,7 +191,7 @@ impl Transport {
     pub fn ban(&self, instance: Instance) {
         let shared = &self.open.shared;
         if let Some(peer) = shared.ban(instance) {
-            for link in lock(&peer.record).running() {
+            for link in peer.state().record.running() {
                 close_open(&link.connection, CLOSED, BANNED.as_bytes());
             }
         }
@@ -203,8 +203,8 @@ impl Transport {
     /// 10 s that start of it is refused at once. Another session of the same instance goes on.
     pub fn turn_away(&self, instance: Instance, number: u64) {
         let standing = self.open.shared.peer(instance).and_then(|peer| peer.standing());
-        if let Some(link) = standing.filter(|link| link.life.session.number == number) {
-            self.open.shared.note_copy(instance, link.life.session.boot_nonce);
+        if let Some(link) = standing.filter(|link| link.session.number == number) {
+            self.open.shared.note_copy(instance, link.session.boot_nonce);
             close_open(&link.connection, TWICE, COPY.as_bytes());
         }
     }
@@ -215,8 +215,8 @@ impl Transport {
         let shared = &self.open.shared;
         shared.refuse_key(instance, key);
         if let Some(peer) = shared.peer(instance) {
-            for link in lock(&peer.record).running() {
-                if link.life.session.key == key {
+            for link in peer.state().record.running() {
+                if link.session.key == key {
                     close_open(&link.connection, CLOSED, OTHER_KEY.as_bytes());
                 }
             }
@@ -228,7 +228,7 @@ impl Transport {
     pub fn links(&self) -> Vec<LinkReport> {
         let shared = &self.open.shared;
         let dials = |address| lock(&shared.dials).told(address);
-        let now = Instant::now();
+        let now = (Instant::now(), shared.now());
         shared.all_peers().iter().map(|peer| LinkReport::of(peer, now, dials)).collect()
     }
 
@@ -240,7 +240,7 @@ impl Transport {
         for peer in shared.all_peers() {
             let mut state = peer.state();
             state.closing = true;
-            if let Some(link) = &state.standing {
+            if let Some(link) = state.standing() {
                 link.wake_both();
             }
         }
