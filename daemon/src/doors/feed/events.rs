@@ -2,7 +2,7 @@
 //!
 //! The newest ones are kept, of this run alone. Knows nothing of what an event says.
 
-use super::{Ring, Subscription};
+use super::ring::{Ring, Subscription};
 use crate::clock::wall_unix_ms;
 use quorate_node::Event;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! No subscriber is shown an epoch below one that it saw, in this run of the daemon or another. Knows nothing of how a view is shown.
 
-use super::{Ring, Subscription};
+use super::ring::{Ring, Subscription};
 use crate::clock::wall_unix_ms;
 use quorate_proto::{HealthChange, HealthDelta, HealthEpoch, HealthView};
 use std::sync::Arc;
