@@ -2,6 +2,7 @@
 
 use crate::client::{ClientReply, ClientRequest, ForwardFailure};
 use crate::event::{Input, Output};
+use crate::leadership::LEADER_SILENCE;
 use crate::trial::{
     PATIENCE, Trial, forwards, key, life, not_leader, put_request, raft_said, reply, withdrawn,
 };
@@ -80,6 +81,18 @@ fn a_write_that_never_left_is_asked_again() {
     let out = trial.pass(Duration::from_millis(200));
     let [(_, second, _)] = forwards(&out)[..] else { panic!("asked once more, not {out:?}") };
     assert!(is_done(&trial.turn([answered(second, done())]), client));
+}
+
+#[test]
+fn a_write_waits_while_this_node_itself_seeks_another_leader() {
+    let mut trial = Trial::member_under_2(5);
+    trial.pass(LEADER_SILENCE);
+    let (client, out) = trial.put("a");
+    assert!(forwards(&out).is_empty(), "handed to one that may be dead: {out:?}");
+    let mut out = trial.hears_leader(2, 5);
+    out.extend(trial.pass(Duration::from_millis(200)));
+    let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    assert!(is_done(&trial.turn([answered(ask, done())]), client));
 }
 
 #[test]

@@ -21,9 +21,11 @@ pub(crate) struct Ways<'a> {
 }
 
 impl Ways<'_> {
-    /// The other node that is asked as leader: unless this node has reason to think that it is gone. A voter that hears it knows better.
+    /// The other node that is asked as leader: unless it was silent for so long that this node shows no quorum, or there is reason to
+    /// think that it is gone. What is handed to a dead leader is of unknown fate; what waits for the next one is not. A voter that hears
+    /// it knows better.
     pub(super) fn leader(&self) -> Option<Leader> {
-        let leader = self.sight.leadership.leader()?;
+        let leader = self.sight.leadership.leader().filter(|_| self.relay.is_quorate(&self.sight))?;
         let gone =
             || !self.sight.seems_alive(leader.instance) || self.campaign.gave_up(leader.instance);
         let other = leader.instance != self.sight.config.instance;
