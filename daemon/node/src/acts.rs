@@ -48,7 +48,8 @@ fn judge_removal(sight: &Sight<'_>, warnings: &Warnings, name: &str) -> Judged {
         return not_now(match voters.is_empty() {
             true => format!(
                 "{name} is the only voter: without it nothing could be written. To give the cluster up, stop quorate and run `quorate \
-                 reset` on its host"
+                 reset --cluster {}` on its host",
+                sight.config.cluster
             ),
             false => format!(
                 "without {name}, {awake} of the {} voters that are left would be alive, and nothing could be written. Bring back, or remove \

@@ -185,7 +185,7 @@ pub(crate) enum Question {
     #[command(after_help = REMOVING)]
     Remove(RemoveOptions),
     /// Have another voter lead, as before work on the host that does
-    #[command(subcommand)]
+    #[command(subcommand, after_help = LEADING)]
     Leader(LeaderCommand),
     /// Measure round trips to another node, through its network and its loop
     ///

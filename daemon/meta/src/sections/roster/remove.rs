@@ -14,9 +14,7 @@ pub enum RemoveRefusal {
     #[error("it is no member of the cluster any more")]
     NotMember,
     /// There would be nobody left.
-    #[error(
-        "it is the only member: to give the cluster up, stop quorate and run `quorate reset` on this host"
-    )]
+    #[error("it is the only member; to give the cluster up, stop quorate and reset this host")]
     Last,
 }
 
