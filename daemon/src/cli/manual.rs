@@ -115,7 +115,8 @@ fn add_pages(command: &Command, pages: &mut Vec<Page>) {
 }
 
 fn page(command: &Command) -> Page {
-    let man = Man::new(command.clone()).source(SOURCE).manual("quorate");
+    // A date that is empty would be passed over, and what follows it taken for one.
+    let man = Man::new(command.clone()).date(" ").source(SOURCE).manual("quorate");
     let mut text = Vec::new();
     let mut rendered = man
         .render_title(&mut text)
@@ -128,7 +129,9 @@ fn page(command: &Command) -> Page {
     }
     let codes = exit_codes(command);
     rendered.and_then(|()| codes.to_writer(&mut text)).expect("writing into memory does not fail");
-    Page { file: man.get_filename(), text: String::from_utf8_lossy(&text).into_owned() }
+    // Printed as it is, so that a command can be copied from the page; roff would make an opening quote of it.
+    let text = String::from_utf8_lossy(&text).replace('`', "\\(ga");
+    Page { file: man.get_filename(), text }
 }
 
 /// The text behind the help, a paragraph for each code.

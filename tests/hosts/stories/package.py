@@ -153,7 +153,7 @@ def remove_and_purge(story, package):
 def debian_package(story):
     """The Debian package: its contents, installing, upgrading, removing and purging it, and install.sh beside it."""
     cluster = story.cluster
-    first, second = build(cluster, 1), build(cluster, 2)
+    first, second = cluster.each([1, 2], lambda revision: build(cluster, revision))
     contents(story, os.path.join(cluster.stage, first))
     cluster.configure([1, 2, 3])
     cluster.up(3)

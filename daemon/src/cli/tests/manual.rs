@@ -32,7 +32,8 @@ fn a_page_has_the_options_and_a_paragraph_for_each_exit_code() {
         let text = page.text.replace("\\-", "-");
         assert!(text.contains(".SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\n"), "{}:\n{text}", page.file);
         assert!(text.contains("--socket"), "{}", page.file);
-        for hidden in ["farewell", "end-with"] {
+        assert!(text.contains(concat!(" \"quorate ", env!("CARGO_PKG_VERSION"), "\" quorate\n")));
+        for hidden in ["farewell", "end-with", "`"] {
             assert!(!text.contains(hidden), "{} shows {hidden}", page.file);
         }
     }
