@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The host tests: the shipped binary, installed by install.sh on hosts with systemd, which are then broken on purpose.
+"""The host tests: the shipped binary, installed by install.sh or as a Debian package on hosts with systemd, which are then broken on purpose.
 
 usage: acceptance.py [--binary FILE] [--quick | --long] [--only STORY,...] [--list]
 
@@ -20,11 +20,11 @@ import traceback
 
 sys.dont_write_bytecode = True
 from cluster import Cluster, Failed, HERE                                     # noqa: E402
-from stories import faults, founding, identity, life, links, mistakes, rough, unit  # noqa: E402
+from stories import faults, founding, identity, life, links, mistakes, package, rough, unit  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 QUICK = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES \
-    + identity.STORIES + links.QUICK
+    + package.STORIES + identity.STORIES + links.QUICK
 STORIES = QUICK + links.STORIES + rough.STORIES
 
 

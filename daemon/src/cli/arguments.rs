@@ -209,6 +209,20 @@ pub(crate) enum LocalCommand {
     /// Check the configuration and say what it means
     #[command(after_help = CHECKING)]
     CheckConfig(CheckConfigOptions),
+    /// Print what a shell needs to complete the command line
+    ///
+    /// The Debian package and install.sh put it in its place. By hand: `source <(quorate completions bash)`.
+    #[command(after_help = LOCAL)]
+    Completions {
+        /// For which shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print this program's page of the manual, or write all pages as files
+    ///
+    /// The Debian package and install.sh put them in their place. By hand: `quorate man | man -l -`.
+    #[command(after_help = LOCAL)]
+    Man(ManOptions),
 }
 
 /// Where the configuration is.
@@ -390,6 +404,22 @@ pub(crate) enum SecretCommand {
         #[arg(default_value = "/etc/quorate/secret")]
         file: PathBuf,
     },
+}
+
+/// Whose command line is completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// See [`LocalCommand::Man`].
+#[derive(Debug, Args)]
+pub(crate) struct ManOptions {
+    /// Write the pages of all commands into this directory, which is made where it is missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// See [`Command::Demo`].

@@ -1,5 +1,5 @@
-//! The command line: the arguments, the questions to the daemon of this host over its unix socket, and `reset`, `secret` and
-//! `check-config`, which need no daemon. Knows nothing of how a daemon runs, nor of the demonstration.
+//! The command line: the arguments, the questions to the daemon of this host over its unix socket, and what needs no daemon: `reset`,
+//! `secret`, `check-config`, and what `man` and the shells are told. Knows nothing of how a daemon runs, nor of the demonstration.
 
 mod absent;
 mod acts;
@@ -9,6 +9,7 @@ mod exit;
 pub(crate) mod format;
 mod keyspace;
 mod local;
+mod manual;
 mod output;
 mod ping;
 mod reading;
@@ -41,6 +42,8 @@ pub(crate) fn locally(command: LocalCommand, format: Format) -> Result<ExitCode,
         LocalCommand::Reset(options) => local::reset(&options, format),
         LocalCommand::CheckConfig(options) => local::check_config(&options, format),
         LocalCommand::Secret { command } => local::secret(command, format),
+        LocalCommand::Completions { shell } => manual::completions(shell, format),
+        LocalCommand::Man(options) => manual::man(&options, format),
     }
 }
 

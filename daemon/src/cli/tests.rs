@@ -1,6 +1,7 @@
 //! The command line's pure parts, and its client in front of a daemon without a node.
 
 mod keyspace;
+mod manual;
 mod remedies;
 
 use super::arguments::{Arguments, Format, Question, parse_time};
@@ -49,6 +50,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate wait --all-live --voters",
         "quorate nonsense",
         "quorate wait --quorate --timeout 3x",
+        "quorate completions",
+        "quorate completions tcsh",
     ] {
         assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
     }
@@ -61,6 +64,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate put k - --socket /tmp/s",
         "quorate farewell",
         "quorate reset --cluster 00",
+        "quorate completions zsh",
+        "quorate man --out /tmp/pages",
     ] {
         assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");
     }
