@@ -13,6 +13,7 @@ TEXT
 BIN=/usr/local/bin/quorate
 UNITS=/etc/systemd/system
 USERS=/etc/sysusers.d/quorate.conf
+PLACES=/etc/tmpfiles.d/quorate-monitor.conf
 CONFIG=/etc/quorate
 DOC=/usr/local/share/doc/quorate
 UNIT_FILES="quorate.service quorate-wait-online.service quorate-online.target"
@@ -80,8 +81,8 @@ remove() {
     for unit in $UNIT_FILES; do
         rm -f "$UNITS/$unit"
     done
-    rm -f "$BIN" "$USERS" "$DOC/README.md"
-    rm -rf /run/quorate
+    rm -f "$BIN" "$USERS" "$PLACES" "$DOC/README.md"
+    rm -rf /run/quorate /run/quorate-monitor
     rmdir "$DOC" 2>/dev/null || true
     if booted; then
         systemctl daemon-reload
@@ -92,6 +93,7 @@ remove() {
     echo "  /var/lib/quorate             data"
     echo "  /var/lib/quorate.birth       the memory of which cluster this host belongs to"
     echo "  user and group quorate       who own the data"
+    echo "  group quorate-monitor        who may read its state"
     echo "A host that comes back with its data is the same node; one whose data was erased comes back as a new instance."
 }
 
@@ -122,6 +124,8 @@ if [ -e "$CONFIG/secret" ] && [ -n "$(find -L "$CONFIG/secret" -perm /077)" ]; t
 fi
 put 644 "$here/quorate.conf" "$USERS"
 systemd-sysusers "$USERS"
+put 644 "$here/quorate-monitor.conf" "$PLACES"
+systemd-tmpfiles --create "$PLACES"
 put 755 "$binary" "$BIN"
 for unit in $UNIT_FILES; do
     put 644 "$here/$unit" "$UNITS/$unit"
