@@ -61,22 +61,7 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
     members::render(&mut out, status);
     let sessions = status.sessions.len() as u64;
     gauge(&mut out, "quorate_sessions", "Peers with a connection that is up.", "", sessions);
-    head(
-        &mut out,
-        "quorate_waiting",
-        "Always 1; what is wrong, as this node knows it, by code and subject.",
-        "gauge",
-    );
-    // A series may stand there only once, though a reason may be told twice in different words.
-    let reasons: BTreeSet<_> = status
-        .reasons
-        .iter()
-        .map(|r| (r.code.word(), r.subject.as_deref().unwrap_or("")))
-        .collect();
-    for (code, subject) in reasons {
-        let (code, subject) = (escape(code), escape(subject));
-        let _ = writeln!(out, "quorate_waiting{{code=\"{code}\",subject=\"{subject}\"}} 1");
-    }
+    waiting(&mut out, status);
     if let Some(margin) = status.margin {
         let disks = u64::from(margin.disks);
         gauge(
@@ -110,6 +95,25 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
         crate::links::metrics::render(&mut out, lines);
     }
     out
+}
+
+fn waiting(out: &mut String, status: &Status) {
+    head(
+        out,
+        "quorate_waiting",
+        "Always 1; what is wrong, as this node knows it, by code and subject.",
+        "gauge",
+    );
+    // A series may stand there only once, though a reason may be told twice in different words.
+    let reasons: BTreeSet<_> = status
+        .reasons
+        .iter()
+        .map(|r| (r.code.word(), r.subject.as_deref().unwrap_or("")))
+        .collect();
+    for (code, subject) in reasons {
+        let (code, subject) = (escape(code), escape(subject));
+        let _ = writeln!(out, "quorate_waiting{{code=\"{code}\",subject=\"{subject}\"}} 1");
+    }
 }
 
 fn bounds(out: &mut String, bounds: &[Bound]) {

@@ -68,7 +68,7 @@ impl Alert {
             self.severity,
             in_words(&self.summary),
             in_words(&self.action),
-            in_words(&self.command),
+            in_words(&self.command).replace('|', "\\|"),
         )
     }
 }
