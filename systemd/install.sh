@@ -57,7 +57,7 @@ remove() {
         # Not quoted: a name may stand for several.
         [ "$mode" = once ] || rm -f "${place%/*}"/$(basename "$(place_of "$file" "$place")")
     done
-    rm -rf /run/quorate
+    rm -rf /run/quorate /run/quorate-monitor
     rmdir /usr/local/share/doc/quorate 2>/dev/null || true
     if booted; then
         systemctl daemon-reload
@@ -108,6 +108,7 @@ done <<LIST
 $(layout)
 LIST
 systemd-sysusers /etc/sysusers.d/quorate.conf
+systemd-tmpfiles --create /etc/tmpfiles.d/quorate-monitor.conf
 
 if booted; then
     systemctl daemon-reload

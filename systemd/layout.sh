@@ -7,6 +7,7 @@ layout() {
 644  quorate-wait-online.service  /etc/systemd/system/quorate-wait-online.service          /usr/lib/systemd/system/quorate-wait-online.service
 644  quorate-online.target        /etc/systemd/system/quorate-online.target                /usr/lib/systemd/system/quorate-online.target
 644  quorate.conf                 /etc/sysusers.d/quorate.conf                             /usr/lib/sysusers.d/quorate.conf
+644  quorate-monitor.conf         /etc/tmpfiles.d/quorate-monitor.conf                    /usr/lib/tmpfiles.d/quorate-monitor.conf
 644  README.md                    /usr/local/share/doc/quorate/README.md                   /usr/share/doc/quorate/README.md
 644  quorate*.1                   /usr/local/share/man/man1/                               /usr/share/man/man1/
 644  quorate.bash                 /usr/local/share/bash-completion/completions/quorate     /usr/share/bash-completion/completions/quorate

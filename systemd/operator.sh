@@ -44,5 +44,6 @@ say_what_is_left() {
     echo "  /var/lib/quorate             data"
     echo "  /var/lib/quorate.birth       the memory of which cluster this host belongs to"
     echo "  user and group quorate       who own the data"
+    echo "  group quorate-monitor        who may read its state"
     echo "A host that comes back with its data is the same node; one whose data was erased comes back as a new instance."
 }

@@ -33,8 +33,10 @@ class Cluster:
         self.stage = tempfile.mkdtemp(prefix="quorate-stage-")
         os.chmod(self.stage, 0o755)
         shutil.copy(binary, self.stage + "/quorate")
-        for name in os.listdir(SYSTEMD):
-            shutil.copy(os.path.join(SYSTEMD, name), self.stage)
+        for entry in os.scandir(SYSTEMD):
+            # What is below is for the host that watches, and is not installed.
+            if entry.is_file():
+                shutil.copy(entry.path, self.stage)
         os.makedirs(self.stage + "/etc")
         self.secret(self.stage + "/etc/secret")
 

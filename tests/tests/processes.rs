@@ -26,10 +26,13 @@ mod processes {
     mod links;
     mod localhosts;
     mod lost_networks;
+    mod monitoring;
     mod owners;
     mod place;
+    mod queries;
     mod renames;
     mod rotation;
+    mod rules;
     mod stops;
     mod surroundings;
     mod watching;

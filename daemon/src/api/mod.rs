@@ -1,5 +1,5 @@
-//! The doors of the daemon: a unix socket and a TCP address, each of which speaks HTTP/1.1 with JSON and HTTP/2
-//! with etcd's gRPC on the same port.
+//! The doors of the daemon: a unix socket, a TCP address and a unix socket for monitors, each of which speaks HTTP/1.1 with JSON and
+//! HTTP/2 with etcd's gRPC on the same port.
 //!
 //! What stays true: no door ever waits for the loop without a deadline, nothing of a body is read before the door has let the request
 //! in, all bodies together have a bound, and a web page in somebody's browser cannot reach any of it (Host and Origin are checked).
@@ -28,8 +28,8 @@ mod wait;
 
 pub(crate) use bodies::PATIENCE as BODY_PATIENCE;
 pub(crate) use parameters::TIMEOUT_HEADER;
-pub(crate) use serve::{serve_tcp, serve_unix};
-pub(crate) use sockets::{UnixDoor, open_tcp, open_unix};
+pub(crate) use serve::{serve_monitor, serve_tcp, serve_unix};
+pub(crate) use sockets::{OpenError, UnixDoor, open_monitor, open_tcp, open_unix};
 
 /// Path of the keyspace. The command line posts a `KvRequest` and gets a `KvResponse`, both as protobuf; all other methods
 /// take and give JSON.

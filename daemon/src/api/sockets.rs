@@ -1,5 +1,5 @@
 //! Opens the doors' sockets. A stale socket file (nobody listens) is replaced, a live one is refused; the file has
-//! mode 0660 and the group `quorate` where there is one, and goes away with the door.
+//! mode 0660, and goes away with the door. Its group is `quorate` where there is one; for the monitors' socket, that of its directory.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener};
 
-/// The group that may use the socket.
+/// The group that may use the socket with the keyspace.
 const GROUP: &str = "quorate";
 /// Readable and writable for owner and group.
 const MODE: u32 = 0o660;
@@ -18,17 +18,29 @@ const MODE: u32 = 0o660;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     #[error(
-        "{path} is held by another daemon that answers; stop it, or set another `socket` under [client]"
+        "{path} is held by another daemon that answers; stop it, or set another `{key}` under [client]"
     )]
-    Live { path: PathBuf },
-    #[error("{path} exists and is no socket; move it away, or set another `socket` under [client]")]
-    NotASocket { path: PathBuf },
-    #[error("cannot {what} {path}: {error}{remedy}")]
-    Socket { what: &'static str, path: PathBuf, error: io::Error, remedy: &'static str },
+    Live { path: PathBuf, key: &'static str },
+    #[error("{path} exists and is no socket; move it away, or set another `{key}` under [client]")]
+    NotASocket { path: PathBuf, key: &'static str },
+    #[error("cannot {what} {path}: {error}{}", socket_remedy(error, key))]
+    Socket { what: &'static str, path: PathBuf, error: io::Error, key: &'static str },
     #[error(
         "cannot listen on {address} for the API: {error}; {}", tcp_remedy(*address, error)
     )]
     Tcp { address: SocketAddr, error: io::Error },
+}
+
+fn socket_remedy(error: &io::Error, key: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("; create its directory, or set another `{key}` under [client]")
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; the daemon's user must be able to write its directory".to_owned()
+        }
+        _ => String::new(),
+    }
 }
 
 fn tcp_remedy(address: SocketAddr, error: &io::Error) -> String {
@@ -78,26 +90,34 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens on a unix socket.
+/// Listens on the unix socket with the keyspace.
 pub(crate) fn open_unix(path: &Path) -> Result<UnixDoor, OpenError> {
-    let fail = |what, error: io::Error| {
-        let remedy = match error.kind() {
-            io::ErrorKind::NotFound => {
-                "; create its directory, or set another `socket` under [client]"
-            }
-            io::ErrorKind::PermissionDenied => {
-                "; the daemon's user must be able to write its directory"
-            }
-            _ => "",
-        };
-        OpenError::Socket { what, path: path.to_owned(), error, remedy }
-    };
+    let door = open(path, "socket")?;
+    if let Some(group) = group_id(GROUP) {
+        // Only root and members of the group may do this; with a group of its own the unit sets it anyway.
+        if let Err(error) = std::os::unix::fs::chown(path, None, Some(group)) {
+            tracing::debug!(%error, "the socket keeps its group");
+        }
+    }
+    Ok(door)
+}
+
+/// Listens on the unix socket of monitors. Its group is what its directory hands on: the daemon is in no group but its own, and in the
+/// unit's user namespace it could give the file to no other.
+pub(crate) fn open_monitor(path: &Path) -> Result<UnixDoor, OpenError> {
+    open(path, "monitor_socket")
+}
+
+/// `key` is what names the path in the configuration.
+fn open(path: &Path, key: &'static str) -> Result<UnixDoor, OpenError> {
+    let fail =
+        |what, error: io::Error| OpenError::Socket { what, path: path.to_owned(), error, key };
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
-            return Err(OpenError::NotASocket { path: path.to_owned() });
+            return Err(OpenError::NotASocket { path: path.to_owned(), key });
         }
         Ok(_) if UnixStream::connect(path).is_ok() => {
-            return Err(OpenError::Live { path: path.to_owned() });
+            return Err(OpenError::Live { path: path.to_owned(), key });
         }
         Ok(_) => fs::remove_file(path).map_err(|error| fail("remove the stale", error))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -106,12 +126,6 @@ pub(crate) fn open_unix(path: &Path) -> Result<UnixDoor, OpenError> {
     let listener = UnixListener::bind(path).map_err(|error| fail("listen on", error))?;
     fs::set_permissions(path, fs::Permissions::from_mode(MODE))
         .map_err(|error| fail("set the mode of", error))?;
-    if let Some(group) = group_id(GROUP) {
-        // Only root and members of the group may do this; with a group of its own the unit sets it anyway.
-        if let Err(error) = std::os::unix::fs::chown(path, None, Some(group)) {
-            tracing::debug!(%error, "the socket keeps its group");
-        }
-    }
     Ok(UnixDoor { _file: SocketFile::made_at(path), listener })
 }
 
@@ -143,6 +157,20 @@ mod tests {
         fs::rename(&aside, &path).unwrap();
         drop(door);
         assert!(UnixStream::connect(&path).is_ok(), "the successor is reached");
+    }
+
+    #[tokio::test]
+    async fn the_monitors_socket_has_the_group_of_its_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        // Where this may not be done the directory has the group that it was made with.
+        let _ = std::os::unix::fs::chown(dir.path(), None, Some(47_480));
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o2750)).unwrap();
+        let path = dir.path().join("monitor.sock");
+        let _door = open_monitor(&path).unwrap();
+        let (there, socket) = (fs::metadata(dir.path()).unwrap(), fs::metadata(&path).unwrap());
+        assert_eq!((socket.gid(), socket.mode() & 0o777), (there.gid(), MODE));
+        let refusal = open_monitor(&path).unwrap_err().to_string();
+        assert!(refusal.contains("another `monitor_socket` under [client]"), "{refusal}");
     }
 
     #[tokio::test]

@@ -39,6 +39,7 @@ impl Config {
             ("client.socket", client.socket != new.client.socket),
             ("client.tcp", client.tcp != new.client.tcp),
             ("client.keyspace_on_tcp", client.keyspace_on_tcp != new.client.keyspace_on_tcp),
+            ("client.monitor_socket", client.monitor_socket != new.client.monitor_socket),
             ("log.level", log.level != new.log.level),
             ("log.format", log.format != new.log.format),
             ("host.toml", *host != new.host),

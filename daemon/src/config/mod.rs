@@ -60,6 +60,7 @@ pub(crate) const KEYS: &[&str] = &[
     "client.socket",
     "client.tcp",
     "client.keyspace_on_tcp",
+    "client.monitor_socket",
     "log.level",
     "log.format",
 ];
@@ -119,6 +120,8 @@ pub(crate) struct ClientConfig {
     pub(crate) tcp: Option<SocketAddr>,
     /// Whether the keyspace is served on TCP too.
     pub(crate) keyspace_on_tcp: bool,
+    /// The socket for who may read and change nothing; none = off.
+    pub(crate) monitor_socket: Option<PathBuf>,
 }
 
 /// The journal.
@@ -311,17 +314,34 @@ fn read_client(keys: &Keys) -> Result<ClientConfig, ConfigError> {
             "remove one of the two",
         ));
     }
-    let socket = keys.path("client.socket", None, "/run/quorate/quorate.sock")?;
+    let socket = read_socket(keys, "client.socket", "/run/quorate/quorate.sock")?;
+    let monitor_socket = match keys.text("client.monitor_socket")? {
+        Some(path) if path != "off" => Some(read_socket(keys, "client.monitor_socket", "")?),
+        _ => None,
+    };
+    if monitor_socket.as_ref() == Some(&socket) {
+        return Err(keys.wrong(
+            "client.monitor_socket",
+            &socket.display().to_string(),
+            "must differ from `client.socket`, which serves the keyspace too",
+            "use `/run/quorate-monitor/quorate.sock`, or `off`",
+        ));
+    }
+    Ok(ClientConfig { socket, tcp, keyspace_on_tcp, monitor_socket })
+}
+
+fn read_socket(keys: &Keys, key: &str, default: &str) -> Result<PathBuf, ConfigError> {
+    let socket = keys.path(key, None, default)?;
     let length = socket.as_os_str().len();
     if length > MAX_SOCKET {
         return Err(keys.wrong(
-            "client.socket",
+            key,
             &socket.display().to_string(),
             &format!("is {length} bytes long, and the path of a socket at most {MAX_SOCKET}"),
             "choose a shorter path",
         ));
     }
-    Ok(ClientConfig { socket, tcp, keyspace_on_tcp })
+    Ok(socket)
 }
 
 fn is_loopback(ip: IpAddr) -> bool {

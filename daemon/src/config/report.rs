@@ -89,6 +89,9 @@ fn describe(config: &Config) -> String {
     line("marker", config.birth_dir.join(config.cluster.as_str()).display().to_string());
     let tcp = config.client.tcp.map_or("off".into(), |tcp| tcp.to_string());
     line("client", format!("{} and TCP {tcp}", config.client.socket.display()));
+    if let Some(socket) = &config.client.monitor_socket {
+        line("monitors", socket.display().to_string());
+    }
     let host = &config.host;
     let role = match host.role {
         HostRole::Node => "",

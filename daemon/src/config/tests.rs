@@ -81,6 +81,7 @@ fn three_keys_are_enough_and_everything_else_has_its_default() {
     assert_eq!((config.founding, config.founding_grace), (Mode::Majority, GRACE));
     assert_eq!(config.client.socket, Path::new("/run/quorate/quorate.sock"));
     assert_eq!(config.client.tcp, Some("127.0.0.1:4748".parse().expect("valid")));
+    assert_eq!(config.client.monitor_socket, None);
     assert_eq!(config.host.name.as_str(), "f1");
     assert_eq!(config.quiet(), QUIET);
 }
@@ -138,6 +139,12 @@ fn wrong_types_and_values_name_key_value_rule_and_remedy() {
         ("data_dir = \"/a\"\nbirth_dir = \"/a/b\"", &["birth_dir", "outside `data_dir`"]),
         ("[client]\ntcp = \"0.0.0.0:4748\"", &["client.tcp", "loopback"]),
         ("[client]\ntcp = \"off\"\nkeyspace_on_tcp = true", &["client.keyspace_on_tcp", "off"]),
+        (
+            "[client]\nsocket = \"/a\"\nmonitor_socket = \"/a\"",
+            &["client.monitor_socket", "must differ from `client.socket`", "off"],
+        ),
+        ("[client]\nmonitor_socket = \"a\"", &["client.monitor_socket", "absolute path"]),
+        ("[client]\nmonitor_socket = \"/LONG\"", &["client.monitor_socket", "at most 107"]),
         ("[client]\nsocket = \"/LONG\"", &["client.socket", "/run/ssss", "at most 107"]),
         ("[log]\nformat = \"xml\"", &["log.format", "`text` or `json`"]),
         ("client = 3", &["`client`", "no key"]),

@@ -73,7 +73,7 @@ pub(crate) struct Crowds {
     pub(crate) peer_large_reads: Places,
     /// At the unix socket.
     pub(crate) unix: DoorCrowds,
-    /// At the TCP address.
+    /// At the TCP address, and at the socket of monitors.
     pub(crate) tcp: DoorCrowds,
 }
 
@@ -123,12 +123,12 @@ impl Default for Crowds {
             tcp: DoorCrowds {
                 connections: connections(
                     "tcp-connections",
-                    "connections to the TCP address are open",
+                    "connections to the TCP address and the monitors' socket are open",
                 ),
                 users: Users::default(),
                 watches: watches(
                     "tcp-watches",
-                    "watches of health or events are open at the TCP address",
+                    "watches of health or events are open at the TCP address and the monitors' socket",
                 ),
             },
         }

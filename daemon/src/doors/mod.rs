@@ -40,7 +40,7 @@ pub(crate) struct Doors {
     pub(crate) feeds: Feeds,
     /// Whether this door serves the keyspace and whatever else makes the node act.
     pub(crate) keyspace: bool,
-    /// Whether this door is the unix socket.
+    /// Whether this door is the unix socket with the keyspace.
     pub(crate) unix: bool,
     /// For showing moments as times.
     pub(crate) started: Started,

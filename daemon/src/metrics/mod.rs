@@ -44,6 +44,8 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
     gauge(&mut out, "quorate_info", "Always 1; the labels say who this is.", &labels(status), 1);
     let quorate = yes(status.state == State::Quorate);
     gauge(&mut out, "quorate_quorate", "1 when a leader with a majority is known.", "", quorate);
+    let help = "1 when there are all voters that there should be, each with a disk that works, and this node has caught up.";
+    gauge(&mut out, "quorate_all_voters", help, "", yes(status.all_voters));
     let leads = yes(status.leader.as_ref().is_some_and(|(id, _)| *id == status.instance));
     gauge(&mut out, "quorate_is_leader", "1 when this node leads.", "", leads);
     gauge(&mut out, "quorate_term", "Raft term.", "", status.term);
@@ -59,17 +61,7 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
     members::render(&mut out, status);
     let sessions = status.sessions.len() as u64;
     gauge(&mut out, "quorate_sessions", "Peers with a connection that is up.", "", sessions);
-    head(&mut out, "quorate_waiting", "Reasons why this node is not quorate.", "gauge");
-    // A series may stand there only once, though a reason may be told twice in different words.
-    let reasons: BTreeSet<_> = status
-        .reasons
-        .iter()
-        .map(|r| (r.code.word(), r.subject.as_deref().unwrap_or("")))
-        .collect();
-    for (code, subject) in reasons {
-        let (code, subject) = (escape(code), escape(subject));
-        let _ = writeln!(out, "quorate_waiting{{code=\"{code}\",subject=\"{subject}\"}} 1");
-    }
+    waiting(&mut out, status);
     if let Some(margin) = status.margin {
         let disks = u64::from(margin.disks);
         gauge(
@@ -103,6 +95,25 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
         crate::links::metrics::render(&mut out, lines);
     }
     out
+}
+
+fn waiting(out: &mut String, status: &Status) {
+    head(
+        out,
+        "quorate_waiting",
+        "Always 1; what is wrong, as this node knows it, by code and subject.",
+        "gauge",
+    );
+    // A series may stand there only once, though a reason may be told twice in different words.
+    let reasons: BTreeSet<_> = status
+        .reasons
+        .iter()
+        .map(|r| (r.code.word(), r.subject.as_deref().unwrap_or("")))
+        .collect();
+    for (code, subject) in reasons {
+        let (code, subject) = (escape(code), escape(subject));
+        let _ = writeln!(out, "quorate_waiting{{code=\"{code}\",subject=\"{subject}\"}} 1");
+    }
 }
 
 fn bounds(out: &mut String, bounds: &[Bound]) {

@@ -116,6 +116,7 @@ fn without_the_links_all_else_is_there() {
     let beside = Beside { unwritten: 3, ..Beside::default() };
     let text = render(&sample(State::NoQuorum), &beside);
     assert!(text.contains("quorate_quorate 0") && !text.contains("quorate_link"));
+    assert!(text.contains("\nquorate_all_voters 0\n"), "{text}");
     assert!(text.contains("\nquorate_log_lines_lost_total 3\n"));
     assert!(self::text(&[]).contains("quorate_links_omitted 0"));
 }

@@ -15,37 +15,45 @@ use tokio::task::JoinHandle;
 /// How long the clients of the doors may take their last answers at a stop.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
+/// The doors, open; nobody is served yet.
+pub(super) struct OpenDoors {
+    unix: api::UnixDoor,
+    monitor: Option<api::UnixDoor>,
+    tcp: Option<TcpListener>,
+}
+
 /// Opens the doors on the threads that will serve them.
-pub(super) async fn open_doors(
-    config: &Config,
-    threads: &Handle,
-) -> Result<(api::UnixDoor, Option<TcpListener>), StartError> {
-    let unix = {
+pub(super) async fn open_doors(config: &Config, threads: &Handle) -> Result<OpenDoors, StartError> {
+    let closed = |error: api::OpenError| StartError::Door(error.to_string());
+    let (unix, monitor) = {
         let _there = threads.enter();
-        api::open_unix(&config.client.socket)
-            .map_err(|error| StartError::Door(error.to_string()))?
+        let monitor = config.client.monitor_socket.as_deref();
+        let unix = api::open_unix(&config.client.socket).map_err(closed)?;
+        (unix, monitor.map(api::open_monitor).transpose().map_err(closed)?)
     };
-    let Some(address) = config.client.tcp else { return Ok((unix, None)) };
+    let Some(address) = config.client.tcp else {
+        return Ok(OpenDoors { unix, monitor, tcp: None });
+    };
     let opened = threads.spawn(async move { api::open_tcp(address).await }).await;
     let opened = opened.map_err(|error| StartError::Door(error.to_string()))?;
-    let tcp = opened.map_err(|error| StartError::Door(error.to_string()))?;
-    Ok((unix, Some(tcp)))
+    Ok(OpenDoors { unix, monitor, tcp: Some(opened.map_err(closed)?) })
 }
 
 /// Everybody who comes to a door is served on its threads. `names` are this host's.
 pub(super) fn serve_doors(
-    unix: api::UnixDoor,
-    tcp: Option<TcpListener>,
+    open: OpenDoors,
     doors: &Doors,
     names: [&str; 2],
     threads: &Handle,
 ) -> Vec<JoinHandle<()>> {
+    let OpenDoors { unix, monitor, tcp } = open;
     let unix = threads.spawn(api::serve_unix(unix, doors.clone()));
+    let monitor = monitor.map(|door| threads.spawn(api::serve_monitor(door, doors.clone())));
     let tcp = tcp.map(|listener| {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         threads.spawn(api::serve_tcp(listener, doors.clone(), names))
     });
-    [Some(unix), tcp].into_iter().flatten().collect()
+    [Some(unix), monitor, tcp].into_iter().flatten().collect()
 }
 
 /// Waits until the clients of the doors have the answers that are being given, not for long.

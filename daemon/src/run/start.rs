@@ -42,7 +42,7 @@ pub(super) async fn serve(
     reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_disk(&config)?;
     late_address::wait_for(config.listen, &config.client.socket).await;
-    let (unix, tcp) = open_doors(&config, &threads).await?;
+    let opened = open_doors(&config, &threads).await?;
     let channels = channels()?;
     let note = running_note(&config);
     let boot_nonce = draw_nonce(&dir, &note)?;
@@ -89,7 +89,7 @@ pub(super) async fn serve(
         crowds,
         body_patience: api::BODY_PATIENCE,
     };
-    let open = serve_doors(unix, tcp, &doors, names, &threads);
+    let open = serve_doors(opened, &doors, names, &threads);
     last_error::forget(&config.client.socket);
     let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
     drop(keep_open);

@@ -73,4 +73,34 @@ def installer_and_units(story):
     cluster.wait_quorate(voters=2, alive=2)
 
 
-STORIES = [installer_and_units]
+def a_monitor(story):
+    """The group quorate-monitor reads the state and neither sees nor changes a key, also where the TCP door is off."""
+    cluster = story.cluster
+    socket = "/run/quorate-monitor/quorate.sock"
+    cluster.configure([1], more='[client]\ntcp = "off"\nmonitor_socket = "%s"' % socket)
+    cluster.up(1)
+    cluster.install([1])
+    cluster.run(1, "useradd -G quorate-monitor watcher && useradd stranger", check=True)
+    cluster.start(1)
+    cluster.wait_quorate(voters=1)
+
+    def as_user(user, arguments):
+        return cluster.run(1, "runuser -u %s -- quorate %s" % (user, arguments))
+
+    who = cluster.run(1, "stat -c '%U:%G %a' /run/quorate-monitor " + socket).stdout.split("\n")
+    story.check("the socket is for the group alone", who[:2] == ["quorate:quorate-monitor 2750", "quorate:quorate-monitor 660"], who)
+    read = [as_user("watcher", "--socket %s %s" % (socket, what)) for what in ("status", "members", "why", "events", "wait --voters")]
+    story.check("a member of the group reads the state", all(said.returncode == 0 for said in read), [said.stderr for said in read])
+    for what in ("put k v", "get k", "delete k", "ping h1"):
+        said = as_user("watcher", "--socket %s %s" % (socket, what))
+        story.check("`%s` is refused there" % what, said.returncode != 0 and "is served here" in said.stderr, said.stdout + said.stderr)
+    said = as_user("watcher", "get k")
+    story.check("the group has no way to the socket with the keyspace", said.returncode == 3, said.stdout + said.stderr)
+    said = as_user("stranger", "--socket %s status" % socket)
+    story.check("others have no way to the monitors' socket", said.returncode == 3, said.stdout + said.stderr)
+    cluster.run(1, "systemctl restart quorate", check=True)
+    said = as_user("watcher", "--socket %s wait --quorate --timeout 30s" % socket)
+    story.check("a restart makes the socket anew", said.returncode == 0, said.stdout + said.stderr)
+
+
+STORIES = [installer_and_units, a_monitor]

@@ -7,7 +7,8 @@ use crate::api::etcd::words::{
 };
 use crate::api::pages::RefusalPage;
 use crate::api::tests::{Channel, Stage, ask_over_grpc, refuse, send, send_to};
-use crate::api::{open_tcp, serve_tcp};
+use crate::api::{open_monitor, open_tcp, serve_monitor, serve_tcp};
+use crate::doors::Doors;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
@@ -22,7 +23,7 @@ use quorate_proto::{
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 const API: &str = include_str!("../../../../docs/API.md");
 
@@ -46,6 +47,20 @@ async fn get_over_tcp(stage: &Stage, method: Method, path: &str) -> (StatusCode,
     let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
     let request = request.body(Full::default()).unwrap();
     send(TcpStream::connect(address).await.unwrap(), request).await
+}
+
+/// The same over the socket of monitors, of a daemon that serves the keyspace on TCP.
+async fn get_as_a_monitor(stage: &Stage, method: Method, path: &str) -> (StatusCode, Bytes) {
+    let socket = stage.socket().with_extension("monitor");
+    let doors = Doors { keyspace: true, ..stage.doors.clone() };
+    let serving = tokio::spawn(serve_monitor(open_monitor(&socket).unwrap(), doors));
+    let request = Request::builder().method(method).uri(path).header("host", "any");
+    let request = request.body(Full::default()).unwrap();
+    let answer = send(UnixStream::connect(&socket).await.unwrap(), request).await;
+    serving.abort();
+    // Once it has ended its file is gone.
+    let _ = serving.await;
+    answer
 }
 
 #[test]
@@ -111,14 +126,17 @@ async fn a_door_without_the_keyspace_serves_nothing_that_changes_or_acts() {
         if !closed && (route.path.ends_with("/watch") || route.path == "/v1/wait") {
             continue;
         }
-        let (code, body) = get_over_tcp(&stage, route.method.clone(), route.path).await;
-        if closed {
-            assert_eq!(code, StatusCode::FORBIDDEN, "{} {}", route.method, route.path);
-            let page: RefusalPage = serde_json::from_slice(&body).unwrap();
-            assert_eq!(page.code, "closed");
-        } else {
-            assert_eq!(route.method, Method::GET, "{} changes nothing", route.path);
-            assert_eq!(code, StatusCode::OK, "{} {}", route.method, route.path);
+        let tcp = get_over_tcp(&stage, route.method.clone(), route.path).await;
+        let monitor = get_as_a_monitor(&stage, route.method.clone(), route.path).await;
+        for (code, body) in [tcp, monitor] {
+            if closed {
+                assert_eq!(code, StatusCode::FORBIDDEN, "{} {}", route.method, route.path);
+                let page: RefusalPage = serde_json::from_slice(&body).unwrap();
+                assert_eq!(page.code, "closed");
+            } else {
+                assert_eq!(route.method, Method::GET, "{} changes nothing", route.path);
+                assert_eq!(code, StatusCode::OK, "{} {}", route.method, route.path);
+            }
         }
     }
 }
