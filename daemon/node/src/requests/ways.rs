@@ -25,7 +25,8 @@ impl Ways<'_> {
     /// think that it is gone. What is handed to a dead leader is of unknown fate; what waits for the next one is not. A voter that hears
     /// it knows better.
     pub(super) fn leader(&self) -> Option<Leader> {
-        let leader = self.sight.leadership.leader().filter(|_| self.relay.is_quorate(&self.sight))?;
+        let leader =
+            self.sight.leadership.leader().filter(|_| self.relay.is_quorate(&self.sight))?;
         let gone =
             || !self.sight.seems_alive(leader.instance) || self.campaign.gave_up(leader.instance);
         let other = leader.instance != self.sight.config.instance;
