@@ -108,7 +108,7 @@ done <<LIST
 $(layout)
 LIST
 systemd-sysusers /etc/sysusers.d/quorate.conf
-systemd-tmpfiles --create /etc/tmpfiles.d/quorate-monitor.conf
+systemd-tmpfiles --create /etc/tmpfiles.d/quorate-monitor.conf || echo "the place of the monitors' socket is made at the next boot" >&2
 
 if booted; then
     systemctl daemon-reload

@@ -78,7 +78,7 @@ pub(crate) async fn serve_tcp(listener: TcpListener, doors: Doors, names: Vec<St
 }
 
 /// Serves the socket of monitors: nothing there shows or changes a key, or makes the node act. They share the places of the TCP address,
-/// so that they take none from programs that use the keyspace.
+/// so that their connections take none from programs that use the keyspace; room for bodies is one for all doors.
 pub(crate) async fn serve_monitor(door: UnixDoor, doors: Doors) {
     let doors = Doors { keyspace: false, unix: false, ..doors };
     accept(Listener::Unix(door), doors, Guard { names: None }).await;

@@ -29,8 +29,8 @@ def contents(story, package):
     """On the machine itself: files, rights, and that each part is whole."""
     files = {line.split()[-1][1:]: line.split()[:2] for line in shown("dpkg-deb", "-c", package).splitlines()}
     wanted = ["/usr/bin/quorate", "/usr/lib/systemd/system/quorate.service", "/usr/lib/systemd/system/quorate-wait-online.service",
-              "/usr/lib/systemd/system/quorate-online.target", "/usr/lib/sysusers.d/quorate.conf", "/etc/quorate/quorate.toml",
-              "/etc/quorate/host.toml", "/usr/share/man/man1/quorate.1.gz", "/usr/share/man/man1/quorate-secret-new.1.gz",
+              "/usr/lib/systemd/system/quorate-online.target", "/usr/lib/sysusers.d/quorate.conf", "/usr/lib/tmpfiles.d/quorate-monitor.conf",
+              "/etc/quorate/quorate.toml", "/etc/quorate/host.toml", "/usr/share/man/man1/quorate.1.gz", "/usr/share/man/man1/quorate-secret-new.1.gz",
               "/usr/share/bash-completion/completions/quorate", "/usr/share/zsh/vendor-completions/_quorate",
               "/usr/share/fish/vendor_completions.d/quorate.fish", "/usr/share/doc/quorate/copyright",
               "/usr/share/doc/quorate/changelog.Debian.gz"]
