@@ -109,6 +109,12 @@ impl Player {
                 let ticket = self.world.ask(self.host(at), request, 4 * PATIENCE);
                 self.asked.extend(ticket.map(|ticket| (format!("{verb} {key} at {at}"), ticket)));
             }
+            ("ask", ["remove", name, "at", at]) => {
+                let body = Some(act::Body::Remove(RemoveHost { name: (*name).to_owned() }));
+                let request = ClientRequest::Act(Act { body });
+                let ticket = self.world.ask(self.host(at), request, 4 * PATIENCE);
+                self.asked.extend(ticket.map(|ticket| (words.join(" "), ticket)));
+            }
             ("get-all", [at]) => said = self.answer_to(self.host(at), range_all()),
             ("put-large", [at, key]) => {
                 // A megabyte: four of them are more than one answer between nodes carries.

@@ -48,6 +48,8 @@ macro_rules! scripts {
 }
 
 scripts! {
+    a1_five_founders_two_lowest,
+    a2_wiped_founder_sees_only_the_third,
     a_clean_stop,
     a_clone_is_refused,
     a_disk_that_hangs_before_the_birth,
@@ -63,8 +65,6 @@ scripts! {
     a_voter_lost_after_the_last_change,
     a_wiped_host_comes_back,
     a_write_before_any_leader,
-    a1_five_founders_two_lowest,
-    a2_wiped_founder_sees_only_the_third,
     all_data_lost_but_the_markers,
     an_answer_too_large_to_cross,
     an_election_over_a_slow_network,
@@ -93,6 +93,7 @@ scripts! {
     restarts_keep_voters_and_positions,
     two_clusters_of_one_name_meet,
     two_of_five_voters_die,
+    two_removals_at_once_leave_a_majority,
     why_a_disk_that_hangs_is_known_to_all,
     why_a_host_without_its_network_names_that_first,
     why_a_majority_that_was_wiped_is_not_to_be_started,

@@ -3,6 +3,7 @@
 //! Invariant: nothing is done that would leave the cluster without a majority of living voters. Knows nothing of who asks, nor of how an
 //! answer travels.
 
+use crate::groups::Group;
 use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
@@ -19,6 +20,8 @@ pub(crate) enum Judged {
     HandOver { to: RaftId, name: String },
     /// Leadership goes to this voter first, who does the rest.
     HandOverFirst(RaftId),
+    /// Another change is under way: it is judged again behind that.
+    Later,
     /// It is not done.
     Refused(RefusalCode, String),
 }
@@ -44,6 +47,11 @@ fn judge_removal(sight: &Sight<'_>, warnings: &Warnings, name: &str) -> Judged {
     let others = sight.health.view().members.iter().filter(|it| it.instance != member.instance);
     let voters: Vec<&Member> = others.filter(|it| it.role() == Role::Voter).collect();
     let awake = voters.iter().filter(|it| it.state() == MemberState::Alive).count();
+    // A vote counts until the voters have changed, which takes those who are left.
+    let changing = |group: &Group| group.replica().status().joint || group.replaced_voters() > 0;
+    if member.role() == Role::Voter && sight.group.is_some_and(changing) {
+        return Judged::Later;
+    }
     if member.role() == Role::Voter && awake * 2 <= voters.len() {
         return not_now(match voters.is_empty() {
             true => format!(

@@ -56,10 +56,13 @@ pub(super) fn what_it_means(members: &[MemberPage], host: &str) -> Option<String
             voters.iter().copied().filter(|one| one.name != host).collect();
         let (before, after) = (bears(&voters), bears(&left));
         let names: Vec<&str> = left.iter().map(|one| one.name.as_str()).collect();
-        out.push_str(&format!(
-            " Without it these vote: {}. Of them {after} more may be lost; with it {before}.",
-            names.join(", ")
-        ));
+        out.push_str(&match names.is_empty() {
+            true => " It is the only voter.".to_owned(),
+            false => format!(
+                " Without it these vote: {}. Of them {after} more may be lost; with it {before}.",
+                names.join(", ")
+            ),
+        });
         let spare = members.iter().any(|one| one.role != "voter" && one.state == "alive");
         if spare {
             out.push_str(" A host without a vote gets one where that helps.");
@@ -102,9 +105,11 @@ pub(super) async fn transfer(
     let page = ask(client, &path, timeout).await?;
     loop {
         let status: StatusPage = client.get("/v1/status").await?;
-        let another = status.leader.is_some() && status.leader != before;
-        let is_it = to.is_empty() || status.leader.as_deref() == Some(to);
-        if let Some(leader) = status.leader.filter(|_| another && is_it) {
+        let done = |leader: &String| match to.is_empty() {
+            true => before.as_ref() != Some(leader),
+            false => leader == to,
+        };
+        if let Some(leader) = status.leader.filter(done) {
             match format {
                 Format::Json => {
                     output::json(&serde_json::json!({ "leader": leader, "term": status.term }))?

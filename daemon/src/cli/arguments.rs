@@ -72,7 +72,8 @@ const LEADING: &str = "Exit codes:
   3  the daemon of this host is not reachable
   4  no leader was found within --timeout; nothing was changed
   5  asked, but nobody else led within --timeout
-  6  there is no such host";
+  6  there is no such host
+  7  it is not known whether it was asked: `quorate status` shows who leads";
 
 const PINGING: &str = "Exit codes:
   0  at least one ping was answered

@@ -70,15 +70,15 @@ pub(crate) fn next_change(facts: &Facts) -> Option<Vec<ConfChange>> {
     let target = facts.wanted.unwrap_or_else(|| voter_target(live)).max(1);
     let missing = target.saturating_sub(voters);
     let awake = facts.candidates.iter().filter(|one| one.voter && one.alive).count();
-    if missing == 0 {
-        // Enough voters: a life that is over only dilutes the majority. But one that was taken out while it runs still helps to commit,
-        // as long as the living are none without it.
-        let bearable = awake * 2 > voters + facts.dead_voters.len() - 1;
+    let mut spare: Vec<&Candidate> =
+        facts.candidates.iter().filter(|one| one.alive && !one.voter).collect();
+    if missing == 0 || spare.is_empty() {
+        // Nobody is to be promoted: a life that is over only dilutes the majority. But one that was taken out while it runs still helps to
+        // commit, as long as the living are none without it.
+        let bearable = awake * 2 + 1 > voters + facts.dead_voters.len();
         let gone = facts.dead_voters.first().filter(|_| bearable);
         return gone.map(|gone| vec![change(ConfChangeKind::Remove, *gone)]);
     }
-    let mut spare: Vec<&Candidate> =
-        facts.candidates.iter().filter(|one| one.alive && !one.voter).collect();
     spare.sort_by_key(|one| (!one.seed, !one.learner, one.id));
     spare.truncate(missing);
     if let Some(new) = spare.iter().find(|one| !one.learner) {
@@ -135,7 +135,9 @@ impl Duty for Autopilot {
             }
             return;
         };
+        // Whoever was taken out, and leads nevertheless, cannot take its own vote.
         if changes.iter().any(|one| one.node_id == group.me().get()) {
+            will.another_leads = true;
             return;
         }
         // Applying reads no clock, so the time of the epoch comes with the entry.
@@ -312,6 +314,17 @@ mod tests {
         assert_eq!(kinds(&facts), [(ConfChangeKind::Remove, 3)], "of two voters one is left");
         facts.dead_voters.push(id(4));
         assert_eq!(kinds(&facts), [], "the next one of two more would be one of two");
+    }
+
+    #[test]
+    fn a_dead_vote_is_taken_where_nobody_could_get_it() {
+        let facts = Facts {
+            candidates: vec![node(1, true, false), node(2, true, false)],
+            dead_voters: vec![id(3)],
+            wanted: Some(3),
+            ..Facts::default()
+        };
+        assert_eq!(kinds(&facts), [(ConfChangeKind::Remove, 3)]);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(crate) struct Will {
     pub(crate) propose: Vec<CommandBody>,
     /// A change of the voters, and what it is for people.
     pub(crate) change_voters: Option<(ConfChangeSet, String)>,
+    /// Leadership is to go to another voter.
+    pub(crate) another_leads: bool,
     /// When all duties are to be looked at again, although nothing happens.
     pub(crate) look_at: Option<Moment>,
 }

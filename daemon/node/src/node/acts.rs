@@ -2,11 +2,16 @@
 
 use crate::acts::{self, Judged};
 use crate::node::Node;
-use crate::requests::Stage;
+use crate::requests::{RETRY, Stage};
+use crate::timers::Timer;
 use quorate_proto::{Act, Acted, forward_answer};
 
 impl Node {
     pub(super) fn act_asked(&mut self, request: u64, act: &Act) {
+        // A removal in the log, of this leader or of one before it, is not in the view yet, by which acts are judged.
+        if self.requests.is_removing() || !self.requests.is_settled(self.sight().own_term()) {
+            return self.act_waits(request);
+        }
         match acts::judge(&self.sight(), &self.warnings, act) {
             Judged::Propose(body) => self.requests.propose_for(request, body),
             Judged::HandOver { to, name } => {
@@ -18,10 +23,19 @@ impl Node {
             }
             Judged::HandOverFirst(to) => {
                 // It waits as it did; once another leads, that one is asked.
-                self.requests.set_stage(request, Stage::Waiting { tried: None });
-                self.hand_over_to(to);
+                self.act_waits(request);
+                if !self.handover.is_under_way(self.turn.now) {
+                    self.hand_over_to(to);
+                }
             }
+            Judged::Later => self.act_waits(request),
             Judged::Refused(code, text) => self.refuse(request, code, &text),
         }
+    }
+
+    /// It is asked again soon, until its deadline.
+    fn act_waits(&mut self, request: u64) {
+        self.requests.set_stage(request, Stage::Waiting { tried: None });
+        self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
     }
 }

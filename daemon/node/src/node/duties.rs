@@ -3,6 +3,7 @@
 use crate::duties::{DUTIES, Will};
 use crate::node::Node;
 use crate::sight::sight;
+use crate::stop;
 use crate::timers::Timer;
 use quorate_proto::CommandBody;
 
@@ -46,6 +47,10 @@ impl Node {
         for body in will.propose {
             let ticket = self.requests.new_ticket();
             self.requests.enqueue_proposal(ticket, body);
+        }
+        if will.another_leads && !self.handover.is_under_way(self.turn.now) {
+            let successor = stop::successor(&self.sight(), &self.warnings);
+            successor.into_iter().for_each(|to| self.hand_over_to(to));
         }
         if let (Some((set, words)), Some(group)) = (will.change_voters, &mut self.group) {
             let (status, now) = (group.replica().status(), self.turn.now);

@@ -28,6 +28,7 @@ mod tests;
 mod waits;
 mod ways;
 
+pub(crate) use forwarding::RETRY;
 pub use refusals::Refusals;
 pub(crate) use request::{Origin, Place, Request, Stage, Work, work_of};
 pub(crate) use table::Requests;

@@ -7,14 +7,13 @@ use crate::answers::kv_refusal;
 use crate::event::Output;
 use crate::groups::Group;
 use crate::news::News;
-use crate::requests::forwarding::RETRY;
-use crate::requests::{Requests, Stage, Ways, Work};
+use crate::requests::{RETRY, Requests, Stage, Ways, Work};
 use crate::sight::Sight;
 use crate::timers::Timer;
 use crate::turn::Turn;
 use bytes::Bytes;
 use quorate_consensus::ProposeError;
-use quorate_meta::{AdmitRefusal, AppliedResult};
+use quorate_meta::{AdmitRefusal, AppliedResult, RemoveRefusal};
 use quorate_proto::{
     Acted, Admitted, Command, CommandBody, HealthEpoch, KvRequest, Refusal, RefusalCode,
     ResponseHeader, forward_answer,
@@ -73,8 +72,21 @@ impl Requests {
     pub(crate) fn propose_for(&mut self, id: u64, body: CommandBody) {
         let ticket = self.new_ticket();
         self.serving.proposed.insert(ticket, id);
+        if matches!(body, CommandBody::Remove(_)) {
+            self.serving.removal = Some(ticket);
+        }
         self.set_stage(id, Stage::Here);
         self.enqueue_proposal(ticket, body);
+    }
+
+    /// Whether a removal is proposed and not applied: until then the view shows the host that it takes out.
+    pub(crate) fn is_removing(&self) -> bool {
+        self.serving.removal.is_some_and(|ticket| self.serving.proposed.contains_key(&ticket))
+    }
+
+    /// Whether what leaders before this term left in the log is applied.
+    pub(crate) fn is_settled(&self, term: u64) -> bool {
+        self.serving.settled >= term
     }
 
     /// Queues a command for this turn's batch.
@@ -219,7 +231,11 @@ impl Requests {
                 forward_answer::Outcome::Acted(Acted { epoch, text })
             }
             AppliedResult::Removed(Err(refusal)) => {
-                let (code, text) = (RefusalCode::NotFound.into(), refusal.to_string());
+                let code = match refusal {
+                    RemoveRefusal::NotMember => RefusalCode::NotFound.into(),
+                    RemoveRefusal::Last => RefusalCode::NotNow.into(),
+                };
+                let text = refusal.to_string();
                 forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
             }
             AppliedResult::Health { .. } | AppliedResult::Void => return,
@@ -230,6 +246,7 @@ impl Requests {
     /// An entry of a newer term was applied: proposals of older terms that were not applied by now never will
     /// be, so their requests may be asked again.
     pub(crate) fn proposals_lost_before(&mut self, term: u64) {
+        self.serving.settled = term;
         let table = &self.table;
         self.serving.proposed.retain(|_, id| table.contains_key(id));
         let lost: Vec<(u64, u64)> = self

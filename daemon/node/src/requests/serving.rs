@@ -12,6 +12,10 @@ pub(super) struct Serving {
     pub(super) batch: Vec<(u64, Bytes)>,
     /// Ticket of a proposed command -> request.
     pub(super) proposed: BTreeMap<u64, u64>,
+    /// The ticket of the newest removal that was proposed: under way as long as it is among `proposed`.
+    pub(super) removal: Option<u64>,
+    /// The term of the newest entry that was applied.
+    pub(super) settled: u64,
     /// Requests that wait for the next read round.
     pub(super) fresh_reads: Vec<u64>,
     /// Read rounds under way: ticket -> requests.
