@@ -28,8 +28,8 @@ const DELTAS: usize = 256;
 const MORE_MEMBERS: usize = 64;
 /// Members in all kept differences together: a differences' history never weighs more than some dozen views.
 const DELTA_MEMBERS: usize = 16 * limits::MEMBERS;
-/// Disk lives remembered as over. Beyond it the oldest is forgotten, which is safe: its name is held by a
-/// later life, and the leader decides about every admission.
+/// Disk lives remembered as over. Beyond it the oldest is forgotten. A life whose name a later one holds is still refused for that; one that
+/// was removed by an operator, four full clusters of lives ago, would be let in again as a member.
 const TOMBSTONES: usize = 4 * limits::MEMBERS;
 
 /// A disk life that is over.
