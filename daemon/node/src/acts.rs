@@ -43,31 +43,12 @@ fn judge_removal(sight: &Sight<'_>, warnings: &Warnings, name: &str) -> Judged {
         Ok(member) => member,
         Err(text) => return Judged::Refused(RefusalCode::NotFound, text),
     };
-    let me = sight.config.instance;
-    let others = sight.health.view().members.iter().filter(|it| it.instance != member.instance);
-    let voters: Vec<&Member> = others.filter(|it| it.role() == Role::Voter).collect();
-    let awake = voters.iter().filter(|it| it.state() == MemberState::Alive).count();
-    // A vote counts until the voters have changed, which takes those who are left.
-    let changing = |group: &Group| group.replica().status().joint || group.replaced_voters() > 0;
-    if member.role() == Role::Voter && sight.group.is_some_and(changing) {
-        return Judged::Later;
+    if member.role() == Role::Voter
+        && let Some(judged) = judge_lost_vote(sight, member)
+    {
+        return judged;
     }
-    if member.role() == Role::Voter && awake * 2 <= voters.len() {
-        return not_now(match voters.is_empty() {
-            true => format!(
-                "{name} is the only voter: without it nothing could be written. To give the cluster up, stop quorate and run `quorate \
-                 reset --cluster {}` on its host",
-                sight.config.cluster
-            ),
-            false => format!(
-                "without {name}, {awake} of the {} voters that are left would be alive, and nothing could be written. Bring back, or remove \
-                 first: {}",
-                voters.len(),
-                names(voters.iter().filter(|it| it.state() != MemberState::Alive))
-            ),
-        });
-    }
-    if member.instance == me {
+    if member.instance == sight.config.instance {
         return match stop::successor(sight, warnings) {
             Some(successor) => Judged::HandOverFirst(successor),
             None => not_now(format!("{name} leads, and no other voter can take that over now")),
@@ -75,6 +56,35 @@ fn judge_removal(sight: &Sight<'_>, warnings: &Warnings, name: &str) -> Judged {
     }
     let (instance, at_unix_ms) = (member.instance, sight.wall_ms);
     Judged::Propose(CommandBody::Remove(Remove { instance, at_unix_ms }))
+}
+
+/// What keeps a voter in the cluster for now, if anything does.
+fn judge_lost_vote(sight: &Sight<'_>, voter: &Member) -> Option<Judged> {
+    // A vote counts until the voters have changed, which takes those who are left.
+    let changing = |group: &Group| group.replica().status().joint || group.replaced_voters() > 0;
+    if sight.group.is_some_and(changing) {
+        return Some(Judged::Later);
+    }
+    let others = sight.health.view().members.iter().filter(|it| it.instance != voter.instance);
+    let left: Vec<&Member> = others.filter(|it| it.role() == Role::Voter).collect();
+    let awake = left.iter().filter(|it| it.state() == MemberState::Alive).count();
+    if awake * 2 > left.len() {
+        return None;
+    }
+    let name = &voter.name;
+    Some(not_now(match left.is_empty() {
+        true => format!(
+            "{name} is the only voter: without it nothing could be written. To give the cluster up, stop quorate and run `quorate \
+             reset --cluster {}` on its host",
+            sight.config.cluster
+        ),
+        false => format!(
+            "without {name}, {awake} of the {} voters that are left would be alive, and nothing could be written. Bring back, or remove \
+             first: {}",
+            left.len(),
+            names(left.iter().filter(|it| it.state() != MemberState::Alive))
+        ),
+    }))
 }
 
 fn judge_transfer(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged {

@@ -111,29 +111,28 @@ fn files(said: &[Output]) -> Vec<String> {
     told.collect()
 }
 
+/// A snapshot that a host sends, as file 8: with all founders as voters, up to this index in this term.
+fn snapshot_of(host: u8, message: RaftMessage, image: Meta, (index, term): (u64, u64)) -> Input {
+    let voters = (1..=FOUNDERS).map(id).collect();
+    let conf_state = ConfState { voters, ..ConfState::default() };
+    let snapshot = Some(SnapshotMetadata { conf_state, index, term });
+    Input::SnapshotReceived {
+        group: GroupId::META,
+        from: life(host),
+        message: RaftMessage { from: id(host), snapshot, ..message },
+        image: Box::new(image),
+        file: 8,
+    }
+}
+
 #[test]
 fn a_snapshot_of_a_stranger_is_not_taken() {
     for host in [4, 6] {
         let mut stage = Stage::with(1, 1);
         let mut image = Meta::genesis(&founded());
         image.apply_nothing(2);
-        let voters = (1..=FOUNDERS).map(id).collect();
-        let conf_state = ConfState { voters, ..ConfState::default() };
-        let snapshot = Some(SnapshotMetadata { conf_state, index: 2, term: 4 });
-        let message = RaftMessage {
-            from: id(host),
-            to: id(1),
-            snapshot,
-            ..message(MessageKind::Snapshot, 6)
-        };
-        let image = Box::new(image);
-        let said = stage.give(Input::SnapshotReceived {
-            group: GroupId::META,
-            from: life(host),
-            message,
-            image,
-            file: 8,
-        });
+        let to_voter = RaftMessage { to: id(1), ..message(MessageKind::Snapshot, 6) };
+        let said = stage.give(snapshot_of(host, to_voter, image, (2, 4)));
         assert_eq!(stage.node.vitals().applied, 1);
         assert_eq!(files(&said), ["dropped 8"]);
     }
@@ -143,19 +142,8 @@ fn a_snapshot_of_a_stranger_is_not_taken() {
 fn a_snapshot_of_a_stranger_makes_no_joiner_begin_a_log() {
     for host in [5, 2] {
         let mut stage = Stage::new(4);
-        let image = Box::new(Meta::genesis(&founded()));
-        let voters = (1..=FOUNDERS).map(id).collect();
-        let conf_state = ConfState { voters, ..ConfState::default() };
-        let snapshot = Some(SnapshotMetadata { conf_state, index: 1, term: 1 });
-        let kind = MessageKind::Snapshot;
-        let message = RaftMessage { from: id(host), to: id(4), snapshot, ..message(kind, 2) };
-        let said = stage.give(Input::SnapshotReceived {
-            group: GroupId::META,
-            from: life(host),
-            message,
-            image,
-            file: 8,
-        });
+        let to_joiner = RaftMessage { to: id(4), ..message(MessageKind::Snapshot, 2) };
+        let said = stage.give(snapshot_of(host, to_joiner, Meta::genesis(&founded()), (1, 1)));
         let logs = |one: &&Output| matches!(one, Output::Persist { write: Write::Log { .. }, .. });
         assert_eq!(said.iter().any(|one| logs(&one)), host == 2, "host {host}; 2 is a founder");
     }

@@ -62,22 +62,20 @@ impl Duties {
         self.voters.refused(now);
     }
 
-    /// Looks at those of each turn, or at the others: what each wants, with its place among them.
+    /// Looks at those of each turn, or at the others: what each wants, by its place among all.
     pub(crate) fn look(
         &mut self,
         sight: &Sight<'_>,
         group: &Group,
         in_each_turn: bool,
-    ) -> Vec<(usize, Will)> {
-        let mut wills = Vec::new();
-        for (place, duty) in self.each().into_iter().enumerate() {
+    ) -> [Will; 2] {
+        self.each().map(|duty| {
+            let mut will = Will::default();
             if duty.is_in_each_turn() == in_each_turn {
-                let mut will = Will::default();
                 duty.look(sight, group, &mut will);
-                wills.push((place, will));
             }
-        }
-        wills
+            will
+        })
     }
 
     /// What a duty wanted of the voters was handed to raft, in this term and behind this index; or raft refused it (none).

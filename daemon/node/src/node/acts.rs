@@ -24,9 +24,7 @@ impl Node {
             Judged::HandOverFirst(to) => {
                 // It waits as it did; once another leads, that one is asked.
                 self.act_waits(request);
-                if !self.handover.is_under_way(self.turn.now) {
-                    self.hand_over_to(to);
-                }
+                self.hand_over_once(to);
             }
             Judged::Later => self.act_waits(request),
             Judged::Refused(code, text) => self.refuse(request, code, &text),

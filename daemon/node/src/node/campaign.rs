@@ -34,6 +34,13 @@ impl Node {
         }
     }
 
+    /// The same, for who asks again and again: not while it is under way, or it would never be over.
+    pub(super) fn hand_over_once(&mut self, successor: RaftId) {
+        if !self.handover.is_under_way(self.turn.now) {
+            self.hand_over_to(successor);
+        }
+    }
+
     /// The lease of a leader that is gone keeps this replica from voting for another no more.
     pub(super) fn end_lease_of(&mut self, leader: Instance) {
         if let Some(group) = &mut self.group {

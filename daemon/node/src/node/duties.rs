@@ -38,7 +38,8 @@ impl Node {
     /// Looks at those of each turn, or at the others, and carries out what they want.
     fn look_at_duties(&mut self, in_each_turn: bool) {
         let Some(group) = &self.group else { return };
-        for (duty, will) in self.duties.look(&sight!(self), group, in_each_turn) {
+        let wills = self.duties.look(&sight!(self), group, in_each_turn);
+        for (duty, will) in wills.into_iter().enumerate() {
             self.carry_out(duty, will);
         }
     }
@@ -48,9 +49,10 @@ impl Node {
             let ticket = self.requests.new_ticket();
             self.requests.enqueue_proposal(ticket, body);
         }
-        if will.another_leads && !self.handover.is_under_way(self.turn.now) {
-            let successor = stop::successor(&self.sight(), &self.warnings);
-            successor.into_iter().for_each(|to| self.hand_over_to(to));
+        if will.another_leads
+            && let Some(to) = stop::successor(&self.sight(), &self.warnings)
+        {
+            self.hand_over_once(to);
         }
         if let (Some((set, words)), Some(group)) = (will.change_voters, &mut self.group) {
             let (status, now) = (group.replica().status(), self.turn.now);
