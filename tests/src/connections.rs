@@ -313,7 +313,7 @@ impl World {
             },
             advertised: other.leaves_from.is_none(),
             dialled,
-            genesis: process.genesis,
+            cluster_id: process.cluster_id,
             seeds: other.seeds.clone(),
             moved: false,
             voters: 0,

@@ -126,7 +126,7 @@ impl World {
             address: SocketAddr::from(([10, 9, 9, 9], 4747)),
             advertised: true,
             dialled: None,
-            genesis: None,
+            cluster_id: None,
             seeds: Vec::new(),
             moved: false,
             voters: 0,
@@ -149,7 +149,7 @@ impl World {
             let forger = Forger {
                 liar: liar.0,
                 generation: liar.1,
-                genesis: process.genesis.unwrap_or_default(),
+                cluster_id: process.cluster_id.unwrap_or_default(),
                 whom: process.instance,
                 term: status.term,
                 commit: status.commit,

@@ -34,10 +34,10 @@ impl World {
                 panic!("n{} refuses a key of {instance:?}: {reason}", host + 1)
             }
             Output::TurnAway { instance, number } => self.turn_away(host, instance, number),
-            Output::KnowsGenesis(genesis) => {
-                self.checks.knows(host, genesis);
+            Output::KnowsGenesis(cluster_id) => {
+                self.checks.knows(host, cluster_id);
                 if let Some(process) = &mut self.hosts[host].process {
-                    process.genesis = Some(genesis);
+                    process.cluster_id = Some(cluster_id);
                 }
             }
             Output::Forward { ticket, to, address, deadline, request } => {

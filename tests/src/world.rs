@@ -292,7 +292,7 @@ impl World {
         let log = place.disk.recover();
         let founding = life.founding.clone();
         let boot = Boot { config, founding, marker: place.disk.marker, log };
-        let genesis = life.founding.known_genesis();
+        let cluster_id = life.founding.known_cluster();
         let (node, out) = Node::start(self.now, 0, boot);
         place.process = Some(Process {
             node,
@@ -300,7 +300,7 @@ impl World {
             generation: life.generation,
             boot_nonce,
             key: life.key,
-            genesis,
+            cluster_id,
             outboxes: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             links: BTreeMap::new(),

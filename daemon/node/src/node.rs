@@ -59,7 +59,7 @@ use crate::turned_away::{TurnedAway, tell_of_moved_data};
 use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
-use quorate_proto::{Envelope, EnvelopeBody, Generation, GenesisId, Goodbye, Instance, Moment};
+use quorate_proto::{ClusterId, Envelope, EnvelopeBody, Generation, Goodbye, Instance, Moment};
 
 /// One node, whole.
 pub struct Node {
@@ -91,7 +91,7 @@ pub struct Node {
     malformed: Malformed,
     pub(crate) disk: Disk,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
-    pub(crate) genesis: Option<GenesisId>,
+    pub(crate) cluster_id: Option<ClusterId>,
     pub(crate) warnings: Warnings,
     pub(crate) clones: Clones,
     pub(crate) turned_away: TurnedAway,
@@ -131,7 +131,7 @@ impl Node {
             copies: Copies::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
-            genesis: founding.state().known_genesis(),
+            cluster_id: founding.state().known_cluster(),
             warnings: Warnings::default(),
             clones: Clones::default(),
             turned_away: TurnedAway::default(),

@@ -73,7 +73,7 @@ fn session(number: u8) -> Session {
         address: address(number),
         advertised: true,
         dialled: None,
-        genesis: None,
+        cluster_id: None,
         digest: Digest::default(),
         seeds: Vec::new(),
         moved: false,

@@ -43,7 +43,7 @@ pub(crate) fn session(node: usize, number: u64, start: (u64, u64), address: Sock
         address,
         advertised: true,
         dialled: None,
-        genesis: None,
+        cluster_id: None,
         seeds: Vec::new(),
         moved: false,
         voters: 0,

@@ -221,7 +221,7 @@ impl Group {
 
     /// How the sending of a snapshot ended.
     pub(crate) fn snapshot_sent(&mut self, to: Instance, ok: bool) {
-        let id = raft_id(self.genesis, to);
+        let id = raft_id(self.cluster_id, to);
         if !ok {
             self.snapshots.under_way.remove(&id);
         }

@@ -337,12 +337,12 @@ impl Requests {
 
     /// What the answering node knows of itself, for the header of an answer.
     pub(super) fn header(&mut self, sight: &Sight<'_>) -> ResponseHeader {
-        let genesis = sight.genesis.unwrap_or_default();
+        let cluster_id = sight.cluster_id.unwrap_or_default();
         let cluster =
-            u64::from_be_bytes(genesis.to_bytes()[..8].try_into().expect("8 of 16 bytes"));
+            u64::from_be_bytes(cluster_id.to_bytes()[..8].try_into().expect("8 of 16 bytes"));
         ResponseHeader {
             cluster_id: cluster.max(1),
-            member_id: self.own_id(genesis, sight.config.instance).get(),
+            member_id: self.own_id(cluster_id, sight.config.instance).get(),
             revision: 0,
             raft_term: sight.leadership.leader().map_or(0, |leader| leader.term),
         }

@@ -7,7 +7,7 @@ use crate::requests::refusals::Refusals;
 use crate::requests::request::{Origin, Place, Request, Stage, Work};
 use crate::requests::serving::Serving;
 use crate::status::Bound;
-use quorate_proto::{GenesisId, HealthEpoch, Instance, Moment, RaftId, raft_id};
+use quorate_proto::{ClusterId, HealthEpoch, Instance, Moment, RaftId, raft_id};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All requests of this node.
@@ -35,7 +35,7 @@ pub(crate) struct Requests {
     pub(super) serving: Serving,
     pub(super) quota: Quota,
     /// The number of this node in its answers, which is a hash, and the cluster in which it is that.
-    own_id: Option<(GenesisId, RaftId)>,
+    own_id: Option<(ClusterId, RaftId)>,
 }
 
 impl Requests {
@@ -60,10 +60,10 @@ impl Requests {
     }
 
     /// The number of this node in its answers.
-    pub(super) fn own_id(&mut self, genesis: GenesisId, me: Instance) -> RaftId {
+    pub(super) fn own_id(&mut self, cluster_id: ClusterId, me: Instance) -> RaftId {
         match self.own_id {
-            Some((of, id)) if of == genesis => id,
-            _ => self.own_id.insert((genesis, raft_id(genesis, me))).1,
+            Some((of, id)) if of == cluster_id => id,
+            _ => self.own_id.insert((cluster_id, raft_id(cluster_id, me))).1,
         }
     }
 
@@ -263,11 +263,11 @@ mod tests {
 
     #[test]
     fn the_number_of_this_node_in_its_answers_is_that_of_its_cluster() {
-        let [one, other] = [1, 2].map(|cluster| GenesisId::from_bytes([cluster; 16]));
+        let [one, other] = [1, 2].map(|cluster| ClusterId::from_bytes([cluster; 16]));
         let me = Instance::from_bytes([7; 16]);
         let mut requests = Requests::new(1);
-        for genesis in [one, one, other] {
-            assert_eq!(requests.own_id(genesis, me), raft_id(genesis, me));
+        for cluster_id in [one, one, other] {
+            assert_eq!(requests.own_id(cluster_id, me), raft_id(cluster_id, me));
         }
     }
 }
