@@ -32,7 +32,7 @@ impl Node {
             let text = "too many nodes ask to be let in at once; ask again";
             return self.refuse(request, RefusalCode::Busy, text);
         }
-        self.requests.set_stage(request, Stage::Here);
+        self.requests.set_stage(request, Stage::Serving);
     }
 
     /// This node no longer leads: whoever asks is sent to who does. True when somebody waited.

@@ -33,12 +33,12 @@ impl Requests {
                 self.serve_write(&ways.sight, turn, id, kv);
             }
             Work::Read(_) => {
-                self.set_stage(id, Stage::Here);
+                self.set_stage(id, Stage::Serving);
                 self.serving.fresh_reads.push(id);
             }
             Work::WaitAll(epoch) => {
                 let epoch = *epoch;
-                self.set_stage(id, Stage::Here);
+                self.set_stage(id, Stage::Serving);
                 if ways.acknowledged_by_all() >= epoch {
                     self.finish_wait(ways, turn, id);
                 } else {
@@ -75,7 +75,7 @@ impl Requests {
         if matches!(body, CommandBody::Remove(_)) {
             self.serving.removal = Some(ticket);
         }
-        self.set_stage(id, Stage::Here);
+        self.set_stage(id, Stage::Serving);
         self.enqueue_proposal(ticket, body);
     }
 
@@ -297,7 +297,7 @@ impl Requests {
             serving.proposed.remove(&ticket);
         }
         for request in self.table.values_mut() {
-            if request.stage == Stage::Here {
+            if request.stage == Stage::Serving {
                 request.stage = Stage::Waiting { tried: None };
             }
         }

@@ -17,7 +17,7 @@ pub(crate) struct Requests {
     pub(super) deadlines: BTreeSet<(Moment, u64)>,
     origins: BTreeMap<Origin, u64>,
     /// How many hold a place, in the order of [`Place::ALL`].
-    held: [usize; Place::ALL.len()],
+    taken: [usize; Place::ALL.len()],
     /// Those who were refused for want of one.
     refused: [Refusals; Place::ALL.len()],
     /// Local waits until all live nodes have an epoch: of them only the lowest is asked of a leader.
@@ -45,7 +45,7 @@ impl Requests {
             table: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             origins: BTreeMap::new(),
-            held: Default::default(),
+            taken: Default::default(),
             refused: Default::default(),
             waits: BTreeSet::new(),
             asked_wait: None,
@@ -121,7 +121,7 @@ impl Requests {
 
     /// Whether there is a place for one more; a refusal is counted.
     pub(crate) fn has_room(&mut self, place: Place, now: Moment) -> bool {
-        let room = self.held[place as usize] < place.bound();
+        let room = self.taken[place as usize] < place.bound();
         if !room {
             self.refused[place as usize].note(now);
         }
@@ -140,7 +140,7 @@ impl Requests {
     pub(crate) fn bounds(&self) -> impl Iterator<Item = Bound> {
         Place::ALL.into_iter().map(|place| Bound {
             word: place.word(),
-            used: self.held[place as usize] as u64,
+            used: self.taken[place as usize] as u64,
             limit: place.bound() as u64,
             refused: self.refused[place as usize].count(),
         })
@@ -151,7 +151,7 @@ impl Requests {
         let id = self.new_ticket();
         self.deadlines.insert((request.deadline, id));
         self.origins.insert(request.origin, id);
-        self.held[Place::of(request.origin, &request.work) as usize] += 1;
+        self.taken[Place::of(request.origin, &request.work) as usize] += 1;
         if let (Origin::Client(_), Work::WaitAll(epoch)) = (request.origin, &request.work) {
             self.waits.insert((*epoch, id));
         }
@@ -164,7 +164,7 @@ impl Requests {
         self.leave(request.stage);
         self.deadlines.remove(&(request.deadline, id));
         self.origins.remove(&request.origin);
-        self.held[Place::of(request.origin, &request.work) as usize] -= 1;
+        self.taken[Place::of(request.origin, &request.work) as usize] -= 1;
         if let Work::WaitAll(epoch) = request.work {
             self.end_wait(epoch, id);
         }

@@ -275,7 +275,7 @@ fn copies() -> Vec<CopyCause> {
         Copied::Here,
         Copied::There,
         Copied::Unclear,
-        Copied::Comer,
+        Copied::Newcomer,
         Copied::Standing,
         Copied::Later,
     ] {
