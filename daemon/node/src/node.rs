@@ -35,7 +35,6 @@ use crate::cores::{detector_config, founding_config};
 use crate::disk::{Disk, Owner};
 use crate::duties::Duties;
 use crate::duties::admission::Admission;
-use crate::duties::damping::Damping;
 use crate::event::{Input, Output};
 use crate::evidence::Evidence;
 use crate::groups::{Arrived, EarlyFrames, Group};
@@ -78,7 +77,6 @@ pub struct Node {
     pub(crate) duties: Duties,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) names: Names,
-    pub(crate) damping: Damping,
     pub(crate) pings: Pings,
     pub(crate) push: Push,
     pub(crate) relay: Relay,
@@ -119,7 +117,6 @@ impl Node {
             duties: Duties::default(),
             whereabouts: Whereabouts::default(),
             names: Names::default(),
-            damping: Damping::default(),
             pings: Pings::default(),
             push: Push::default(),
             relay: Relay::default(),

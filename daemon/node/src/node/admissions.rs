@@ -44,7 +44,8 @@ impl Node {
     pub(super) fn settle_admissions(&mut self) {
         let (sight, turn, requests) = (sight!(self), &mut self.turn, &self.requests);
         let still_waits = |request| requests.contains(request);
-        let looked = self.admission.look(&sight, turn, &self.names, &self.damping, still_waits);
+        let damping = self.duties.damping();
+        let looked = self.admission.look(&sight, turn, &self.names, damping, still_waits);
         self.hand_on();
         for looked in looked {
             match looked {
