@@ -11,6 +11,7 @@ use super::identity::{
 use super::local_doors::{close_doors, open_doors, serve_doors};
 use super::reload::Reload;
 use super::{last_error, late_address};
+use crate::anew;
 use crate::api;
 use crate::clock::{self, Started};
 use crate::config::{Config, Environment};
@@ -94,7 +95,12 @@ pub(super) async fn serve(
     let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
     drop(keep_open);
     tokio::join!(transport.close("stopping"), close_doors(open));
-    if ended == Ended::Stopped {
+    if let Ended::Anew(anew) = &ended
+        && let Err(error) = anew::begin(&dir, &config.host.name, anew.clone())
+    {
+        tracing::error!(%error, "this host does not begin anew; it goes on with the data that are here");
+    }
+    if !matches!(ended, Ended::Halted { .. }) {
         // The goodbye is said. Where this fails it is said once more, which does no harm.
         let _ = std::fs::remove_file(&note);
     }

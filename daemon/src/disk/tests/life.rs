@@ -28,7 +28,7 @@ fn a_second_daemon_is_refused_and_told_who_holds_the_directory() {
     let refusal = host.open().expect_err("held").to_string();
     assert!(refusal.contains(&format!("pid {}", std::process::id())), "{refusal}");
     assert!(matches!(read_ended(&host.root(), &host.running()), Err(DiskError::Locked { .. })));
-    let reset = reset(&host.root(), &host.birth(), &cluster("prod"), "prod");
+    let reset = reset(&host.root(), &host.birth(), &cluster("prod"), "prod", false);
     assert!(matches!(reset, Err(ResetError::Disk(DiskError::Locked { .. }))));
 }
 
@@ -177,7 +177,7 @@ fn no_lock_is_opened_through_a_link_and_none_is_written_by_who_only_reads() {
     std::fs::remove_file(&lock).expect("removed");
     std::os::unix::fs::symlink(&victim, &lock).expect("a link");
     let opened = host.open().expect_err("a link").to_string();
-    let cleared = reset(&host.root(), &host.birth(), &cluster("prod"), "prod");
+    let cleared = reset(&host.root(), &host.birth(), &cluster("prod"), "prod", false);
     let cleared = cleared.expect_err("a link").to_string();
     let read = read_ended(&host.root(), &host.running()).expect_err("a link").to_string();
     for refusal in [opened, cleared, read] {
@@ -198,11 +198,12 @@ fn erased_data_is_remembered_by_the_marker_until_a_reset_that_names_the_cluster(
     assert!(again.fresh);
     assert_eq!(again.marker, Some(cluster_id(3)));
     drop(again);
-    let wrong = reset(&host.root(), &host.birth(), &cluster("prod"), "test").expect_err("refused");
+    let wrong =
+        reset(&host.root(), &host.birth(), &cluster("prod"), "test", false).expect_err("refused");
     assert!(wrong.to_string().contains("quorate reset --cluster prod"), "{wrong}");
     assert!(host.life().exists());
     let id = cluster_id(3).to_string();
-    reset(&host.root(), &host.birth(), &cluster("prod"), &id).expect("by id");
+    reset(&host.root(), &host.birth(), &cluster("prod"), &id, false).expect("by id");
     assert!(!host.life().exists() && !host.birth().join("prod").exists());
     assert_eq!(host.open().expect("fresh").marker, None);
 }
