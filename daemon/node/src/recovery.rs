@@ -131,3 +131,6 @@ fn left_behind(sight: &Sight<'_>, founded: &FoundingCertificate) -> String {
         sight.config.cluster
     )
 }
+
+#[cfg(test)]
+mod tests;

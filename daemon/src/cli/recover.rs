@@ -5,9 +5,9 @@ use super::client::{Changes, Client};
 use super::exit::{Exit, Failure};
 use super::output;
 use super::stderr::complain;
+use super::stdin::says_yes;
 use crate::api::pages::{RecoveryPage, StatusPage};
 use std::fmt::Write as _;
-use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -40,7 +40,9 @@ pub(super) async fn recover(
         return Ok(ExitCode::SUCCESS);
     }
     complain(drawn(&plan).trim_end());
-    if !options.yes && !is_meant(&plan) {
+    let question =
+        || format!("Found cluster {} anew from what {} holds?", plan.cluster, plan.founder);
+    if !options.yes && !says_yes(&question()) {
         let text = "nobody said yes; nothing was changed. `--yes` says it in a script";
         return Err(Failure::new(Exit::Usage, "usage", text));
     }
@@ -134,16 +136,44 @@ pub(super) fn drawn(plan: &RecoveryPage) -> String {
     out
 }
 
-fn is_meant(plan: &RecoveryPage) -> bool {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return false;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::pages::{HoldingPage, LossPage};
+
+    #[test]
+    fn a_plan_says_who_holds_what_who_is_missing_and_what_may_be_lost() {
+        let (name, role) = (str::to_owned, str::to_owned);
+        let db1 = HoldingPage {
+            name: name("db1"),
+            role: role("voter"),
+            revision: 5,
+            applied: 8,
+            commit: 8,
+            last: 9,
+            last_term: 2,
+            ..HoldingPage::default()
+        };
+        let db4 = HoldingPage { name: name("db4"), role: role("member"), ..HoldingPage::default() };
+        let text = "Everything up to revision 5 is kept.".to_owned();
+        let drawn = drawn(&RecoveryPage {
+            cluster: "prod".to_owned(),
+            cluster_id: "07".to_owned(),
+            founder: name("db1"),
+            survivors: vec![db1, db4],
+            missing_voters: vec![name("db2"), name("db3")],
+            loss: LossPage { text, ..LossPage::default() },
+            ..RecoveryPage::default()
+        });
+        for part in [
+            "cluster prod (07) has lost its majority",
+            "db1  voter: revision 5, log to index 9 of term 2, committed to 8 (has most, founds it anew)",
+            "db4  member: no copy of the state",
+            "missing voters: db2, db3",
+            "Everything up to revision 5 is kept.",
+            "start it first",
+        ] {
+            assert!(drawn.contains(part), "`{part}` is not said in:\n{drawn}");
+        }
     }
-    complain(&format!(
-        "Found cluster {} anew from what {} holds? [y/N]",
-        plan.cluster, plan.founder
-    ));
-    let mut line = String::new();
-    let read = stdin.lock().read_line(&mut line).is_ok();
-    read && matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }

@@ -294,3 +294,17 @@ fn a_founder_that_was_told_apart_from_others_of_its_name_starts_again() {
     let refusal = opened.dir.check_name(&name(&other.told_apart("localhost")));
     assert!(refusal.is_err(), "that is another founder's");
 }
+
+#[test]
+fn a_reset_that_sets_aside_keeps_the_data_and_the_next_start_is_a_new_disk() {
+    let host = Host::new();
+    let before = host.open().expect("created").dir.identity().instance;
+    marker::write(&files::Machine, &host.birth(), &cluster("prod"), cluster_id(3))
+        .expect("written");
+    let said = reset(&host.root(), &host.birth(), &cluster("prod"), "prod", true).expect("cleared");
+    let kept = host.root().join(format!("life.set-aside-{}", before.short()));
+    assert!(said.contains(&kept.display().to_string()), "{said}");
+    assert!(kept.join("identity").exists() && !host.life().exists());
+    let opened = host.open().expect("a new life");
+    assert!(opened.fresh && opened.marker.is_none());
+}
