@@ -8,6 +8,7 @@
 
 mod acts;
 mod address;
+mod anew;
 mod card;
 mod command;
 mod dissent;
@@ -28,12 +29,14 @@ mod order;
 mod ping;
 mod raft;
 mod reason;
+mod recovery;
 mod request;
 mod session;
 mod warnings;
 
 pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act};
 pub use address::Address;
+pub use anew::Lineage;
 pub use card::Card;
 pub use command::{Admit, Command, CommandBody, HealthProposal, Remove, StateChange};
 pub use dissent::{
@@ -75,6 +78,7 @@ pub use reason::{
     MissingSeed, MissingVoter, OddSecret, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble,
     Trouble,
 };
+pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,

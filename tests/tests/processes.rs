@@ -30,6 +30,7 @@ mod processes {
     mod owners;
     mod place;
     mod queries;
+    mod recoveries;
     mod renames;
     mod rotation;
     mod rules;

@@ -13,6 +13,7 @@ mod manual;
 mod output;
 mod ping;
 mod reading;
+mod recover;
 mod show;
 mod stderr;
 mod stdin;
@@ -84,6 +85,7 @@ pub(crate) fn ask(
             Question::Leader(LeaderCommand::Transfer { host, timeout }) => {
                 acts::transfer(client, format, host.as_deref(), timeout).await
             }
+            Question::Recover(options) => recover::recover(client, format, &options).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
         }
     })

@@ -1,10 +1,11 @@
-//! A value from standard input.
+//! A value from standard input, and whether somebody there says yes.
 
 use super::exit::{Exit, Failure};
+use super::stderr::complain;
 use bytes::Bytes;
 use quorate_proto::limits;
 use rustix::fs::{OFlags, fcntl_getfl, fstat, makedev};
-use std::io::Read;
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 
 /// All that comes until its end.
 ///
@@ -25,6 +26,18 @@ pub(super) fn value() -> Result<Bytes, Failure> {
         .read_to_end(&mut value)
         .map_err(|error| Failure::other(format!("cannot read the value: {error}")))?;
     Ok(value.into())
+}
+
+/// Whether somebody says yes to a question. Where nobody is, nobody does.
+pub(super) fn says_yes(question: &str) -> bool {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return false;
+    }
+    complain(&format!("{question} [y/N]"));
+    let mut line = String::new();
+    let read = stdin.lock().read_line(&mut line).is_ok();
+    read && matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// Whether nothing was open there when the program began: Rust opens /dev/null in its place then, for reading and writing.

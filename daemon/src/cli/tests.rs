@@ -52,6 +52,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate wait --quorate --timeout 3x",
         "quorate completions",
         "quorate completions tcsh",
+        "quorate recover --plan p --apply p",
+        "quorate recover --plan p --yes",
     ] {
         assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
     }
@@ -66,6 +68,9 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate reset --cluster 00",
         "quorate completions zsh",
         "quorate man --out /tmp/pages",
+        "quorate recover --yes --timeout 2m",
+        "quorate recover --apply plan --yes",
+        "quorate reset --set-aside --cluster 00",
     ] {
         assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");
     }
