@@ -1,9 +1,11 @@
-//! `/v1/wait`: returns when the cluster is quorate, when it has all its voters, or when an epoch is reached.
+//! `/v1/wait`: returns when the cluster is quorate, when it has all its voters, or when an epoch is reached. Each wait holds one of its
+//! door's places, so that who waits at one door keeps nobody out at the other.
 
-use super::failure::{Failure, refusal, usage};
+use super::failure::{Failure, failed, refusal, usage};
 use super::loop_call::{self, LONGEST};
 use super::pages::WaitPage;
 use super::parameters::{Flag, Parameters};
+use crate::clock;
 use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
@@ -38,6 +40,9 @@ pub(super) async fn wait(
         Some(Err(_)) => return usage("timeout is seconds, such as 30 or 0.5"),
     };
     let all_live = query.all_live.0;
+    let Some(_place) = doors.crowd().waits.take(1, clock::now()) else {
+        return failed(&Failure::Busy);
+    };
     match (query.epoch, query.quorate.0, query.voters.0) {
         (Some(epoch), false, false) => {
             let waited =

@@ -30,6 +30,7 @@ mod ways;
 
 pub(crate) use forwarding::RETRY;
 pub use refusals::Refusals;
+pub use request::LOCAL_WAITS;
 pub(crate) use request::{Origin, Place, Request, Stage, Work, work_of};
 pub(crate) use table::Requests;
 pub(crate) use ways::Ways;

@@ -9,7 +9,7 @@ use quorate_proto::{Act, Admit, HealthEpoch, Instance, KvRequest, Moment};
 /// Local reads and writes under way at a time. A fleet's own programs need tens; a thousand clients with several each fit.
 const LOCAL_REQUESTS: usize = 8_192;
 /// Local waits for an epoch at a time. They may last for an hour, so they have places apart.
-pub(super) const LOCAL_WAITS: usize = 1_024;
+pub const LOCAL_WAITS: usize = 1_024;
 /// Requests of other nodes at a time. The transport lets fewer in; who asks to be let in is among them.
 const PEER_REQUESTS: usize = 1_024;
 
