@@ -32,7 +32,7 @@ mod request;
 mod session;
 mod warnings;
 
-pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act};
+pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act, nobody_named};
 pub use address::Address;
 pub use card::Card;
 pub use command::{Admit, Command, CommandBody, HealthProposal, Remove, StateChange};

@@ -6,7 +6,8 @@ use crate::doors::{Call, Doors};
 use quorate_meta::Meta;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
-    Act, Acted, HealthEpoch, KvError, KvRequest, KvResponse, Message as _, Refusal, act, limits,
+    Act, Acted, HealthEpoch, KvError, KvRequest, KvResponse, Message as _, Refusal, RefusalCode,
+    act, limits,
 };
 use std::time::Duration;
 
@@ -40,6 +41,12 @@ pub(super) async fn act(
     let act = Act { body: Some(act) };
     match client(doors, ClientRequest::Act(act), deadline).await? {
         ClientReply::Acted(acted) => Ok(acted),
+        ClientReply::Refused(refusal)
+            if refusal.code() == RefusalCode::TimedOut
+                && doors.status.borrow().leader.is_some() =>
+        {
+            Err(Failure::Waited(format!("{}; nothing was done", refusal.text)))
+        }
         ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
         ClientReply::Kv(_) | ClientReply::Epoch(_) => Err(wrong_kind()),
     }

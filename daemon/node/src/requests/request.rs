@@ -106,9 +106,17 @@ pub(crate) struct Request {
     pub(crate) work: Work,
     pub(crate) deadline: Moment,
     pub(crate) stage: Stage,
+    /// What keeps the leader from an act for now, for who asked.
+    pub(super) waits_for: Option<String>,
 }
 
 impl Request {
+    /// One that nobody was asked for yet.
+    pub(super) fn new(origin: Origin, work: Work, deadline: Moment) -> Self {
+        let stage = Stage::Waiting { tried: None };
+        Self { origin, work, deadline, stage, waits_for: None }
+    }
+
     pub(crate) fn is_write(&self) -> bool {
         matches!(self.work, Work::Write(_) | Work::Act(_))
     }
