@@ -64,22 +64,14 @@ fn detector(number: u8) -> Detector {
 fn session(number: u8) -> Session {
     Session {
         number: u64::from(number),
-        instance: life(number),
-        generation: Generation::new(1),
-        boot_nonce: 1,
-        name: NodeName::new(&format!("n{number}")).expect("valid"),
-        cluster: ClusterName::new("fuzz").expect("valid"),
-        key: key(number),
-        address: address(number),
-        advertised: true,
-        dialled: None,
-        genesis: None,
-        digest: Digest::default(),
-        seeds: Vec::new(),
-        moved: false,
-        voters: 0,
-        software: String::new(),
-        source: None,
+        ..Session::of_host(
+            (life(number), key(number)),
+            (
+                ClusterName::new("fuzz").expect("valid"),
+                NodeName::new(&format!("n{number}")).expect("valid"),
+            ),
+            address(number),
+        )
     }
 }
 
