@@ -4,7 +4,7 @@
 use super::failure::{Failure, failed, refusal, usage};
 use super::loop_call::{self, LONGEST};
 use super::pages::WaitPage;
-use super::parameters::{Flag, Parameters};
+use super::parameters::{Flag, Parameters, Whole};
 use crate::clock;
 use crate::doors::Doors;
 use axum::Json;
@@ -22,7 +22,7 @@ use std::time::Duration;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WaitQuery {
-    epoch: Option<u64>,
+    epoch: Option<Whole>,
     all_live: Flag,
     quorate: Flag,
     voters: Flag,
@@ -43,7 +43,9 @@ pub(super) async fn wait(
     let Some(_place) = doors.crowd().waits.take(1, clock::now()) else {
         return failed(&Failure::Busy);
     };
-    match (query.epoch, query.quorate.0, query.voters.0) {
+    // No whole number that is taken is below zero.
+    let epoch = query.epoch.map(|Whole(epoch)| epoch.unsigned_abs());
+    match (epoch, query.quorate.0, query.voters.0) {
         (Some(epoch), false, false) => {
             let waited =
                 loop_call::wait_epoch(&doors, HealthEpoch::new(epoch), all_live, limit).await;
