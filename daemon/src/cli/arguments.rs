@@ -162,8 +162,10 @@ pub(crate) enum Question {
     #[command(after_help = ASKING)]
     Health(WatchOptions),
     /// Show the newest events: elections, epochs, voters, alarms
+    ///
+    /// Also those of earlier runs of the daemon on this host, as long as its data are the same.
     #[command(after_help = ASKING)]
-    Events(WatchOptions),
+    Events(EventsOptions),
     /// Wait until the cluster is quorate, until it has all its voters, or until a health epoch is reached
     #[command(after_help = WAITING)]
     Wait(WaitOptions),
@@ -269,6 +271,18 @@ pub(crate) struct WatchOptions {
     /// Go on and print each change as it comes
     #[arg(short, long, conflicts_with = "timeout")]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) ask: AskOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsOptions {
+    /// Go on and print each event of this run as it comes
+    #[arg(short, long, conflicts_with = "timeout")]
+    pub(crate) watch: bool,
+    /// Only from then on: 2026-11-29T22:00:00Z, or 30m for the last half hour; or behind the event with this id (of -o json)
+    #[arg(long, value_name = "TIME|ID", conflicts_with = "watch")]
+    pub(crate) since: Option<String>,
     #[command(flatten)]
     pub(crate) ask: AskOptions,
 }

@@ -74,7 +74,9 @@ pub(crate) fn ask(
             Question::Events(options) if options.watch => {
                 watching::watch_events(client, format).await
             }
-            Question::Events(options) => watching::events(&within(options.ask), format).await,
+            Question::Events(options) => {
+                watching::events(&within(options.ask), format, options.since.as_deref()).await
+            }
             Question::Wait(options) => wait::wait(client, format, &options).await,
             Question::Put(options) => keyspace::put(client, format, options).await,
             Question::Get(options) => reading::get(client, format, options).await,

@@ -11,6 +11,7 @@
 //!     log/log-NUMBER  log/spare
 //!     snapshots/snapshot-INDEX-TERM
 //!     snapshots/received-NUMBER.new   one that is arriving
+//!     events  events.before          the newest events, for people; nothing depends on them
 //! BIRTH_DIR/CLUSTER                  the marker
 //! BIRTH_DIR/CLUSTER.reached          generation and end of the log, as of the last start or stop
 //! SOCKET.running                     which start runs, or ended without a goodbye
@@ -25,6 +26,7 @@ mod durable;
 mod error;
 mod files;
 mod life;
+mod lines;
 mod log;
 mod presence;
 mod recovery;
@@ -37,6 +39,7 @@ pub(crate) use life::data_dir::{DataDir, EndedLife, inspect, open, read_ended};
 pub(crate) use life::known_name::KnownName;
 pub(crate) use life::owner::become_owner;
 pub(crate) use life::reset::reset;
+pub(crate) use lines::LineFile;
 pub(crate) use log::report::Completed;
 pub(crate) use log::times::{SYNCS, Times, WRITES};
 pub(crate) use log::writer::Writer;

@@ -54,7 +54,14 @@ fn text(lines: &[LinkLine]) -> String {
     });
     let started_unix_ms = 1_795_000_000_250;
     let turned_away = vec![("other-secret", 2), ("refused", 0)];
-    let beside = Beside { links: Some(lines), unwritten: 0, machine, turned_away, started_unix_ms };
+    let beside = Beside {
+        links: Some(lines),
+        unwritten: 0,
+        unkept: 2,
+        machine,
+        turned_away,
+        started_unix_ms,
+    };
     render(&sample(State::Quorate), &beside)
 }
 

@@ -20,6 +20,13 @@ pub(crate) fn rfc3339(unix_ms: u64) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
+/// A moment as people and [`rfc3339`] write it, in UTC, or the begin of a day; in milliseconds since 1970.
+pub(crate) fn unix_ms(text: &str) -> Option<u64> {
+    let midnight = if text.len() == 10 { "T00:00:00Z" } else { "" };
+    let time = humantime::parse_rfc3339_weak(&format!("{text}{midnight}")).ok()?;
+    u64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
 /// What [`duration`] takes, for whoever has to write one.
 pub(crate) const DURATIONS: &str = "numbers with units, such as `500ms`, `3s` or `1h 30m`";
 

@@ -11,8 +11,8 @@ use crate::mutation::words::{Word, decoded, name};
 use bytes::Bytes;
 use quorate_membership::{Detector, DetectorConfig, DetectorInput, DetectorOutput, Profile};
 use quorate_proto::{
-    Card, ClusterName, DetectorMessage, Digest, Generation, Instance, Message as _, Moment,
-    NodeName, Session, limits,
+    Card, ClusterName, DetectorMessage, Generation, Instance, Message as _, Moment, NodeName,
+    Session, limits,
 };
 use std::time::Duration;
 
