@@ -195,6 +195,9 @@ pub(crate) enum Question {
     /// A ping is lost after a second.
     #[command(after_help = PINGING)]
     Ping(PingOptions),
+    /// Gather what somebody needs who is to find out what is wrong
+    #[command(subcommand, after_help = LOCAL)]
+    Debug(DebugCommand),
 }
 
 /// What needs no daemon.
@@ -364,6 +367,26 @@ pub(crate) struct RemoveOptions {
     #[arg(long)]
     pub(crate) yes: bool,
     /// Give up after this long
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DebugCommand {
+    /// Write status, events, metrics, links, configuration, versions and the journal's end into one file
+    ///
+    /// Neither the secret nor keys or values of the keyspace are in it. What cannot be had is named. As root it has the journal, too.
+    #[command(after_help = LOCAL)]
+    Bundle(BundleOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BundleOptions {
+    /// The file to make, a tar; by default quorate-HOST-TIME.tar here
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: RunOptions,
+    /// Give up a piece that the daemon has not given for this long
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
     pub(crate) timeout: Duration,
 }

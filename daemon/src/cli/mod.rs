@@ -4,6 +4,7 @@
 mod absent;
 mod acts;
 mod arguments;
+mod bundle;
 mod client;
 mod exit;
 pub(crate) mod format;
@@ -32,7 +33,7 @@ pub(crate) use local::end_with;
 pub(crate) use output::colour;
 pub(crate) use stderr::complain;
 
-use arguments::{AskOptions, LeaderCommand};
+use arguments::{AskOptions, DebugCommand, LeaderCommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -87,6 +88,9 @@ pub(crate) fn ask(
                 acts::transfer(client, format, host.as_deref(), timeout).await
             }
             Question::Ping(options) => ping::ping(client, format, &options).await,
+            Question::Debug(DebugCommand::Bundle(options)) => {
+                bundle::bundle(&client.with_patience(options.timeout), format, &options).await
+            }
         }
     })
 }
