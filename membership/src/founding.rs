@@ -28,7 +28,7 @@ use acceptor::Tally;
 use hearing::{Hearing, Peer};
 use proposer::Proposal;
 use quorate_proto::{
-    Ballot, FoundingMessage, FoundingState, GenesisId, Instance, Moment, ReasonCode,
+    Ballot, ClusterId, FoundingMessage, FoundingState, Instance, Moment, ReasonCode,
     founding_message::Body,
     limits::{MEMBERS, NUMBER_STEP},
 };
@@ -66,9 +66,9 @@ enum After {
     /// The own promise stands: the ballot is open.
     Opened(Ballot),
     /// The own acceptance stands.
-    Accepted(Ballot, GenesisId),
+    Accepted(Ballot, ClusterId),
     /// It is known for good that a cluster exists.
-    Exists(GenesisId),
+    Exists(ClusterId),
     /// The record is known for good.
     Founded,
 }
@@ -106,7 +106,7 @@ pub struct Founding {
     /// The state on disk is of another cluster or life: take no part.
     unfit: bool,
     /// The marker names a cluster that this life has no data of (rule 2).
-    lost_data: Option<GenesisId>,
+    lost_data: Option<ClusterId>,
     started: Moment,
     own_slot: OwnSlot,
     seeds: SeedBook,
@@ -122,7 +122,7 @@ pub struct Founding {
     /// Since when a cluster is known.
     known_since: Option<Moment>,
     /// Other clusters of this name.
-    rivals: BTreeSet<GenesisId>,
+    rivals: BTreeSet<ClusterId>,
     /// Committed members that are live.
     live: Vec<(Instance, SocketAddr)>,
     replica: bool,
@@ -143,7 +143,7 @@ impl Founding {
         let slots = config.seeds.len();
         let life = config.me.instance.to_bytes();
         let jitter = quorate_proto::short_hash(&[b"founding", &config.seed.to_be_bytes(), &life]);
-        let known = state.known_genesis();
+        let known = state.known_cluster();
         let accepted = state.accepted.as_ref().map_or(0, |accepted| accepted.ballot.round);
         Self {
             slots,
@@ -250,7 +250,7 @@ impl Founding {
         // What a cluster says of itself, and who asks for it, is heard whatever the list (rule 6).
         match &body {
             Body::Ask(ask) => return self.asked(now, from, ask, out),
-            Body::Exists(exists) => return self.hears_of(now, from, exists.genesis, out),
+            Body::Exists(exists) => return self.hears_of(now, from, exists.cluster_id, out),
             Body::Founded(founded) => {
                 return self.learn_record(now, from, founded.clone(), out);
             }
@@ -276,7 +276,7 @@ impl Founding {
     /// Writes the state; `after` happens when it is durable.
     fn persist(
         &mut self,
-        marker: Option<GenesisId>,
+        marker: Option<ClusterId>,
         after: After,
         out: &mut Vec<FoundingOutput>,
     ) -> u64 {
@@ -381,8 +381,8 @@ impl Founding {
     pub fn outcome(&self) -> Outcome<'_> {
         match (&self.state.founded, self.state.exists) {
             (Some(founded), _) if self.is_founded_durably() => Outcome::Founded(founded),
-            (_, Some(genesis)) if self.exists_durably && self.rivals.is_empty() => {
-                Outcome::Join(genesis)
+            (_, Some(cluster_id)) if self.exists_durably && self.rivals.is_empty() => {
+                Outcome::Join(cluster_id)
             }
             _ => Outcome::Waiting,
         }

@@ -36,7 +36,7 @@ fn session(number: u64, generation: u64) -> Session {
         address: address(number),
         advertised: true,
         dialled: None,
-        genesis: None,
+        cluster_id: None,
         digest: Digest::default(),
         seeds: Vec::new(),
         moved: false,

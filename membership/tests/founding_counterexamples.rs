@@ -162,8 +162,8 @@ fn d1_a_wiped_promiser_is_a_new_life_and_never_the_same_voter() {
     let new = world.hosts[2].instance;
     assert!(record.voters.iter().any(|voter| voter.instance == old));
     assert!(!record.voters.iter().any(|voter| voter.instance == new), "learner, not voter");
-    let genesis = record.genesis_id();
-    let ids = [quorate_proto::raft_id(genesis, old), quorate_proto::raft_id(genesis, new)];
+    let cluster_id = record.cluster_id();
+    let ids = [quorate_proto::raft_id(cluster_id, old), quorate_proto::raft_id(cluster_id, new)];
     assert_ne!(ids[0], ids[1]);
 }
 

@@ -48,7 +48,7 @@ fn may_wipe(world: &World, host: usize, plan: &Plan) -> bool {
         return plan.wipes;
     }
     let disk = |host: &founding_world::Host| {
-        host.disk.promised.is_some() || host.disk.known_genesis().is_some()
+        host.disk.promised.is_some() || host.disk.known_cluster().is_some()
     };
     let forgets = |place: usize| {
         let at = &world.hosts[place];

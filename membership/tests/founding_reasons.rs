@@ -8,7 +8,7 @@ use quorate_membership::{
     FoundingInput as Input, FoundingOutput as Output, Mode, Outcome, OwnSlot,
 };
 use quorate_proto::{
-    CannotSend, DialFailure, FoundingState, Generation, GenesisId, Moment, Reason, Session,
+    CannotSend, ClusterId, DialFailure, FoundingState, Generation, Moment, Reason, Session,
     founders_digest,
 };
 use std::net::SocketAddr;
@@ -223,17 +223,17 @@ fn a_seed_that_is_met_and_does_not_count_is_asked_what_it_lacks() {
 
 #[test]
 fn a_marker_without_data_only_rejoins_and_says_how_to_begin_anew() {
-    let genesis = GenesisId::from_bytes([5; 16]);
+    let cluster_id = ClusterId::from_bytes([5; 16]);
     let mut settings = config(1, Mode::Majority);
-    settings.marker = Some(genesis);
+    settings.marker = Some(cluster_id);
     let mut one = One::new(settings, FoundingState::fresh(life(0, 0), &cluster()));
     one.step(Input::OwnSlot(OwnSlot::Slot(0)));
     one.flush();
     one.wait(Duration::from_secs(60));
-    assert_eq!(one.founding.outcome(), Outcome::Join(genesis));
-    assert!(one.out.contains(&Output::Join(genesis)));
+    assert_eq!(one.founding.outcome(), Outcome::Join(cluster_id));
+    assert!(one.out.contains(&Output::Join(cluster_id)));
     let reason = one.reason("marker");
-    assert!(reason.text.contains(&genesis.to_string()));
+    assert!(reason.text.contains(&cluster_id.to_string()));
     assert!(reason.remedy.contains("quorate reset --cluster test"));
     assert!(reason.remedy.starts_with("`seeds` names no other host"), "{}", reason.remedy);
     assert_eq!(one.alarms(), ["marker"]);

@@ -6,8 +6,8 @@ use founding_world::one::{One, ballot, config, founded, record, session};
 use founding_world::{cluster, life};
 use quorate_membership::{FoundingInput as Input, FoundingOutput as Output, Mode, Outcome};
 use quorate_proto::{
-    Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists,
-    FoundingState, GenesisId, Nack, Prepare, Promise, founding_message::Body,
+    Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, ClusterId, Confirm, Confirmed, Exists,
+    FoundingState, Nack, Prepare, Promise, founding_message::Body,
 };
 use std::time::Duration;
 
@@ -49,17 +49,17 @@ fn rule_6_a_veto_is_durable_before_the_join_and_ends_the_ballot() {
     one.flush();
     assert!(one.said(1).iter().any(|body| matches!(body, Body::Prepare(_))));
     one.take();
-    let genesis = GenesisId::from_bytes([9; 16]);
-    one.say_with(2, 5, Mode::Durable, Body::Exists(Exists { genesis, nonce: 0 }));
+    let cluster_id = ClusterId::from_bytes([9; 16]);
+    one.say_with(2, 5, Mode::Durable, Body::Exists(Exists { cluster_id, nonce: 0 }));
     assert_eq!(one.persists(), 1);
     assert_eq!(one.founding.outcome(), Outcome::Waiting);
-    assert!(!one.out.contains(&Output::Join(genesis)));
+    assert!(!one.out.contains(&Output::Join(cluster_id)));
     one.flush();
-    assert!(one.out.contains(&Output::Join(genesis)));
-    assert_eq!(one.founding.outcome(), Outcome::Join(genesis));
+    assert!(one.out.contains(&Output::Join(cluster_id)));
+    assert_eq!(one.founding.outcome(), Outcome::Join(cluster_id));
     one.take();
     one.say(1, prepare(ballot(50, 1)));
-    assert_eq!(one.said(1), [Body::Exists(Exists { genesis, nonce: 0 })]);
+    assert_eq!(one.said(1), [Body::Exists(Exists { cluster_id, nonce: 0 })]);
     assert_eq!(one.persists(), 0, "nothing is promised after a veto");
     assert!(one.reason("joining").remedy.contains("quorate reset --cluster test"));
 }
@@ -69,10 +69,10 @@ fn rule_6_two_clusters_are_joined_by_nobody_and_loud() {
     let mut one = One::fresh();
     one.up(session(1, 1, 3, Mode::Majority));
     one.up(session(2, 2, 3, Mode::Majority));
-    let (first, second) = (GenesisId::from_bytes([1; 16]), GenesisId::from_bytes([2; 16]));
-    one.say(1, Body::Exists(Exists { genesis: first, nonce: 0 }));
+    let (first, second) = (ClusterId::from_bytes([1; 16]), ClusterId::from_bytes([2; 16]));
+    one.say(1, Body::Exists(Exists { cluster_id: first, nonce: 0 }));
     one.flush();
-    one.say(2, Body::Exists(Exists { genesis: second, nonce: 0 }));
+    one.say(2, Body::Exists(Exists { cluster_id: second, nonce: 0 }));
     assert_eq!(one.founding.outcome(), Outcome::Waiting);
     assert_eq!(one.alarms(), ["two-clusters"]);
     let reason = one.reason("two-clusters");
@@ -86,21 +86,24 @@ fn rule_6_two_clusters_are_joined_by_nobody_and_loud() {
 #[test]
 fn rule_6_a_hello_that_names_a_cluster_is_a_veto() {
     let mut one = One::fresh();
-    let genesis = GenesisId::from_bytes([4; 16]);
-    one.up(quorate_proto::Session { genesis: Some(genesis), ..session(1, 1, 3, Mode::Majority) });
+    let cluster_id = ClusterId::from_bytes([4; 16]);
+    one.up(quorate_proto::Session {
+        cluster_id: Some(cluster_id),
+        ..session(1, 1, 3, Mode::Majority)
+    });
     one.flush();
-    assert_eq!(one.founding.outcome(), Outcome::Join(genesis));
+    assert_eq!(one.founding.outcome(), Outcome::Join(cluster_id));
 }
 
 #[test]
 fn rule_6_a_cluster_heard_of_is_remembered_over_a_restart_without_its_marker() {
-    let genesis = GenesisId::from_bytes([9; 16]);
+    let cluster_id = ClusterId::from_bytes([9; 16]);
     let mut state = FoundingState::fresh(life(0, 0), &cluster());
-    state.exists = Some(genesis);
+    state.exists = Some(cluster_id);
     let state = FoundingState::from_file(&state.to_file()).expect("whole");
     let mut again = One::new(config(3, Mode::Majority), state);
     again.step(Input::OwnSlot(quorate_membership::OwnSlot::Slot(0)));
-    assert_eq!(again.founding.outcome(), Outcome::Join(genesis));
+    assert_eq!(again.founding.outcome(), Outcome::Join(cluster_id));
     again.hear(1, 3, Mode::Majority);
     again.hear(2, 3, Mode::Majority);
     again.wait(Duration::from_secs(9));
@@ -108,7 +111,7 @@ fn rule_6_a_cluster_heard_of_is_remembered_over_a_restart_without_its_marker() {
     again.take();
     again.say(1, prepare(ballot(50, 1)));
     assert_eq!(again.persists(), 0, "and no promise");
-    assert_eq!(again.founding.outcome(), Outcome::Join(genesis));
+    assert_eq!(again.founding.outcome(), Outcome::Join(cluster_id));
 }
 
 #[test]
@@ -277,8 +280,8 @@ fn rule_13_acceptances_of_q_slots_found_and_the_record_is_pushed_when_durable() 
     one.say(1, accept(ballot(3, 1), &[0, 1]));
     one.flush();
     one.take();
-    let genesis = record(&[0, 1], 3, Mode::Majority, ballot(3, 1)).genesis_id();
-    one.accepted(1, ballot(3, 1), genesis);
+    let cluster_id = record(&[0, 1], 3, Mode::Majority, ballot(3, 1)).cluster_id();
+    one.accepted(1, ballot(3, 1), cluster_id);
     assert_eq!(one.persists(), 1);
     assert!(one.said(2).is_empty());
     one.flush();
@@ -298,9 +301,9 @@ fn rule_13_one_life_is_not_counted_in_two_slots() {
     one.say(1, prepare(ballot(3, 1)));
     one.flush();
     one.say(1, accept(ballot(3, 1), &[0, 1]));
-    let genesis = record(&[0, 1], 3, Mode::Majority, ballot(3, 1)).genesis_id();
+    let cluster_id = record(&[0, 1], 3, Mode::Majority, ballot(3, 1)).cluster_id();
     for slot in [0, 2] {
-        let accepted = quorate_proto::Accepted { ballot: ballot(3, 1), genesis, slot };
+        let accepted = quorate_proto::Accepted { ballot: ballot(3, 1), cluster_id, slot };
         one.say(1, Body::Accepted(accepted));
     }
     assert!(one.founding.state().founded.is_none());
@@ -385,11 +388,11 @@ fn round_after(body: Body) -> u64 {
 fn nobody_carries_the_rounds_to_their_end_with_one_message() {
     let open = Ballot { round: 1, instance: One::fresh().me() };
     for far in [1 << 33, 1 << 40, 1 << 62] {
-        let genesis = GenesisId::from_bytes([9; 16]);
+        let cluster_id = ClusterId::from_bytes([9; 16]);
         let bodies = [
             prepare(ballot(far, 1)),
             Body::Nack(Nack { ballot: open, promised: ballot(far, 2) }),
-            Body::Accepted(Accepted { ballot: ballot(far, 1), genesis, slot: 1 }),
+            Body::Accepted(Accepted { ballot: ballot(far, 1), cluster_id, slot: 1 }),
         ];
         for body in bodies {
             let round = round_after(body.clone());

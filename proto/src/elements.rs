@@ -76,7 +76,7 @@ fn spend(left: &mut usize, deeper: usize, shape: &Shape, mut bytes: &[u8]) -> bo
 mod tests {
     use super::*;
     use crate::{
-        Envelope, EnvelopeError, ForwardRequest, GenesisId, KvRequest, Lane, PutRequest, RequestOp,
+        ClusterId, Envelope, EnvelopeError, ForwardRequest, KvRequest, Lane, PutRequest, RequestOp,
         TxnRequest, forward_request, kv_request, limits, request_op,
     };
     use prost::Message as _;
@@ -101,7 +101,7 @@ mod tests {
 
     fn request(body: Vec<u8>) -> Option<ForwardRequest> {
         let empty = ForwardRequest {
-            genesis: GenesisId::default(),
+            cluster_id: ClusterId::default(),
             remaining_ms: 1,
             body: None,
             relay: false,
@@ -148,8 +148,12 @@ mod tests {
         let txn = TxnRequest { success: vec![put; 2], ..TxnRequest::default() };
         let kv = KvRequest { request: Some(kv_request::Request::Txn(txn)) };
         let body = Some(forward_request::Body::Kv(kv));
-        let whole =
-            ForwardRequest { genesis: GenesisId::default(), remaining_ms: 1, body, relay: false };
+        let whole = ForwardRequest {
+            cluster_id: ClusterId::default(),
+            remaining_ms: 1,
+            body,
+            relay: false,
+        };
         assert_eq!(ForwardRequest::open(whole.encode_to_vec().into()), Some(whole));
     }
 

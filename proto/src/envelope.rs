@@ -4,13 +4,13 @@
 //! counted before (`elements.rs`).
 
 use crate::{
-    DetectorMessage, Dissent, FoundingMessage, GenesisId, GroupId, Lane, Ping, Pong, RaftMessage,
+    ClusterId, DetectorMessage, Dissent, FoundingMessage, GroupId, Lane, Ping, Pong, RaftMessage,
     Warnings, elements, limits,
 };
 use bytes::Bytes;
 use prost::Message as _;
 
-/// A Raft message with what fences it (GENESIS rule 18): dropped when the genesis id differs.
+/// A Raft message with what fences it (GENESIS rule 18): dropped when the cluster id differs.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct RaftFrame {
     /// Raft group; 0 = `__meta`.
@@ -18,7 +18,7 @@ pub struct RaftFrame {
     pub group: u32,
     /// The cluster of the sender.
     #[prost(message, required, tag = "2")]
-    pub genesis: GenesisId,
+    pub cluster_id: ClusterId,
     /// The message.
     #[prost(message, required, tag = "3")]
     pub message: RaftMessage,
@@ -27,8 +27,8 @@ pub struct RaftFrame {
 impl RaftFrame {
     /// A message of a replica of this group, in this cluster.
     #[must_use]
-    pub fn new(group: GroupId, genesis: GenesisId, message: RaftMessage) -> Self {
-        Self { group: group.get(), genesis, message }
+    pub fn new(group: GroupId, cluster_id: ClusterId, message: RaftMessage) -> Self {
+        Self { group: group.get(), cluster_id, message }
     }
 
     /// The group that it belongs to.

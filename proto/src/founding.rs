@@ -4,7 +4,7 @@
 //! lives never share one. The state file is small, checksummed and replaced whole.
 
 use crate::{
-    Address, ClusterName, Digest, GenesisId, Instance, NodeKey, RaftId, hash::sha256, raft_id,
+    Address, ClusterId, ClusterName, Digest, Instance, NodeKey, RaftId, hash::sha256, raft_id,
 };
 use prost::Message as _;
 
@@ -62,16 +62,16 @@ pub struct FoundingRecord {
 impl FoundingRecord {
     /// The cluster id: a hash of this record.
     #[must_use]
-    pub fn genesis_id(&self) -> GenesisId {
+    pub fn cluster_id(&self) -> ClusterId {
         let hash = sha256(&[b"quorate/genesis", &self.encode_to_vec()]);
-        GenesisId::from_bytes(hash[..16].try_into().expect("16 of 32 bytes"))
+        ClusterId::from_bytes(hash[..16].try_into().expect("16 of 32 bytes"))
     }
 
     /// The Raft ids of the voters, in the order of `voters`.
     #[must_use]
     pub fn raft_ids(&self) -> Vec<RaftId> {
-        let genesis = self.genesis_id();
-        self.voters.iter().map(|voter| raft_id(genesis, voter.instance)).collect()
+        let cluster_id = self.cluster_id();
+        self.voters.iter().map(|voter| raft_id(cluster_id, voter.instance)).collect()
     }
 }
 
@@ -106,7 +106,7 @@ pub struct Ask {
     pub nonce: u64,
 }
 
-/// The answer of a fresh host to an [`Ask`]. A host that knows a genesis id answers [`Exists`] or [`FoundingCertificate`].
+/// The answer of a fresh host to an [`Ask`]. A host that knows a cluster id answers [`Exists`] or [`FoundingCertificate`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Answer {
     /// The nonce asked with.
@@ -202,7 +202,7 @@ pub struct Accepted {
     pub ballot: Ballot,
     /// Hash of the record.
     #[prost(message, required, tag = "2")]
-    pub genesis: GenesisId,
+    pub cluster_id: ClusterId,
     /// Slot of the acceptor.
     #[prost(uint32, tag = "3")]
     pub slot: u32,
@@ -224,7 +224,7 @@ pub struct FoundingCertificate {
 pub struct Exists {
     /// The cluster id it knows.
     #[prost(message, required, tag = "1")]
-    pub genesis: GenesisId,
+    pub cluster_id: ClusterId,
     /// The nonce asked with, 0 when told unasked.
     #[prost(fixed64, tag = "2")]
     pub nonce: u64,
@@ -303,7 +303,7 @@ pub struct FoundingState {
     pub founded: Option<FoundingCertificate>,
     /// A cluster id heard from an authenticated peer: this life never founds (rule 6).
     #[prost(message, optional, tag = "6")]
-    pub exists: Option<GenesisId>,
+    pub exists: Option<ClusterId>,
 }
 
 /// Why a founding state cannot be read. It is never fresh then (GENESIS rule 2).
@@ -336,10 +336,10 @@ impl FoundingState {
         Self { instance, cluster: cluster.to_string(), ..Self::default() }
     }
 
-    /// The genesis id this life knows, from whichever source.
+    /// The id of the cluster that this life knows, from whichever source.
     #[must_use]
-    pub fn known_genesis(&self) -> Option<GenesisId> {
-        self.founded.as_ref().map(|founded| founded.record.genesis_id()).or(self.exists)
+    pub fn known_cluster(&self) -> Option<ClusterId> {
+        self.founded.as_ref().map(|founded| founded.record.cluster_id()).or(self.exists)
     }
 
     /// Whether this life knows a cluster; unlike its id this costs nothing.

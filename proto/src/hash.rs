@@ -1,6 +1,6 @@
 //! Hashes that both ends must compute alike. Each input is length-prefixed, so no two inputs run together.
 
-use crate::{ClusterName, GenesisId, Instance, RaftId};
+use crate::{ClusterId, ClusterName, Instance, RaftId};
 use sha2::{Digest as _, Sha256};
 
 /// SHA-256 over length-prefixed parts.
@@ -47,8 +47,8 @@ pub fn founders_digest(cluster: &ClusterName, seeds: &[String], mode: &str) -> D
 
 /// The Raft id of a disk life (GENESIS rule 1): never from name, address or slot.
 #[must_use]
-pub fn raft_id(genesis: GenesisId, instance: Instance) -> RaftId {
-    let number = short_hash(&[b"quorate/raft-id", &genesis.to_bytes(), &instance.to_bytes()]);
+pub fn raft_id(cluster_id: ClusterId, instance: Instance) -> RaftId {
+    let number = short_hash(&[b"quorate/raft-id", &cluster_id.to_bytes(), &instance.to_bytes()]);
     // Zero is no Raft id; one in 2^64 instances gets 1 instead.
     RaftId::new(number.max(1)).expect("at least one")
 }

@@ -1,6 +1,6 @@
 //! The first message of each side on a new connection. Until both are in, a connection does not count.
 
-use crate::{Address, Digest, Generation, GenesisId, Instance};
+use crate::{Address, ClusterId, Digest, Generation, Instance};
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -32,7 +32,7 @@ pub struct Hello {
     pub cluster: String,
     /// The cluster id the side knows, if any.
     #[prost(message, optional, tag = "5")]
-    pub genesis: Option<GenesisId>,
+    pub cluster_id: Option<ClusterId>,
     /// The side's disk life.
     #[prost(message, required, tag = "6")]
     pub instance: Instance,

@@ -1,4 +1,4 @@
-//! Names and identities: cluster, node, instance, generation, genesis, Raft id, node key.
+//! Names and identities: cluster, node, instance, generation, cluster id, Raft id, node key.
 //!
 //! An `Instance` is one data directory from creation to loss. A `Generation` counts its starts. Names are
 //! for people; instances and keys are for machines. The all-zero value of each id means "nobody".
@@ -121,7 +121,7 @@ wide_id! {
 }
 wide_id! {
     /// Hash of the founding record; it *is* the cluster id.
-    GenesisId, 16, high = "1", low = "2"
+    ClusterId, 16, high = "1", low = "2"
 }
 wide_id! {
     /// A node's Ed25519 public key.
@@ -180,7 +180,7 @@ impl fmt::Debug for Generation {
     }
 }
 
-/// A voter's or standby's id inside Raft; a function of genesis id and instance, never zero.
+/// A voter's or standby's id inside Raft; a function of cluster id and instance, never zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RaftId(std::num::NonZeroU64);
 

@@ -52,7 +52,7 @@ pub use health::{
 };
 pub use hello::{Hello, HelloKind};
 pub use id::{
-    ClusterName, Generation, GenesisId, GroupId, Instance, NameError, NodeKey, NodeName, RaftId,
+    ClusterId, ClusterName, Generation, GroupId, Instance, NameError, NodeKey, NodeName, RaftId,
 };
 pub use kv::{
     CompactionRequest, CompactionResponse, Compare, CompareResult, CompareTarget,

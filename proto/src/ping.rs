@@ -4,7 +4,7 @@
 //! A ping carries what the receiver has not acknowledged; the answer is the acknowledgement. Pings repeat, so
 //! nothing in them needs to be retransmitted.
 
-use crate::{GenesisId, HealthEpoch, HealthUpdate, Instance, Warning};
+use crate::{ClusterId, HealthEpoch, HealthUpdate, Instance, Warning};
 
 /// "Are you there? This is what I know."
 #[derive(Clone, PartialEq, prost::Message)]
@@ -14,7 +14,7 @@ pub struct Ping {
     pub number: u64,
     /// The cluster of the sender.
     #[prost(message, required, tag = "2")]
-    pub genesis: GenesisId,
+    pub cluster_id: ClusterId,
     /// The sender's Raft term; 0 when it is no replica.
     #[prost(uint64, tag = "3")]
     pub term: u64,

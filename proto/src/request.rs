@@ -2,7 +2,7 @@
 //! one that asks a voter to hand it on, which is forwarded once more.
 
 use crate::{
-    Act, Acted, Address, Admit, GenesisId, HealthEpoch, Instance, KvRequest, KvResponse, elements,
+    Act, Acted, Address, Admit, ClusterId, HealthEpoch, Instance, KvRequest, KvResponse, elements,
     limits,
 };
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use prost::Message as _;
 pub struct ForwardRequest {
     /// The cluster of the origin.
     #[prost(message, required, tag = "1")]
-    pub genesis: GenesisId,
+    pub cluster_id: ClusterId,
     /// Milliseconds that the client still waits.
     #[prost(uint64, tag = "2")]
     pub remaining_ms: u64,

@@ -1,7 +1,7 @@
 //! A connection between two nodes on which both hellos came in, and why one could not be had. Not wire
 //! messages: the words in which the transport tells a node about its peers.
 
-use crate::{ClusterName, Digest, Generation, GenesisId, Instance, NodeKey, NodeName};
+use crate::{ClusterId, ClusterName, Digest, Generation, Instance, NodeKey, NodeName};
 use std::net::{Ipv6Addr, SocketAddr};
 
 /// An authenticated connection. The key is proved by TLS; the rest is the peer's word.
@@ -29,7 +29,7 @@ pub struct Session {
     /// Where this node dialled it; none when the peer dialled. An address that has answered.
     pub dialled: Option<SocketAddr>,
     /// The cluster id that the peer knew at the handshake.
-    pub genesis: Option<GenesisId>,
+    pub cluster_id: Option<ClusterId>,
     /// Digest of the peer's seeds list.
     pub digest: Digest,
     /// The list itself.
@@ -63,7 +63,7 @@ impl Session {
             address,
             advertised: true,
             dialled: None,
-            genesis: None,
+            cluster_id: None,
             digest: Digest::default(),
             seeds: Vec::new(),
             moved: false,

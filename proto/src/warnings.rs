@@ -62,7 +62,7 @@ pub enum CopyGuess {
     /// Nothing tells.
     Unknown = 0,
     /// The one that came, and was not listened to: its data were made on another machine.
-    Comer = 1,
+    Newcomer = 1,
     /// The one that runs: its data were made on another machine, and those of the one that came were not.
     Standing = 2,
 }

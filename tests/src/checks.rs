@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use quorate_node::Vitals;
 use quorate_proto::{
-    FoundingCertificate, Generation, GenesisId, HealthDelta, HealthEpoch, HealthView, Instance,
+    ClusterId, FoundingCertificate, Generation, HealthDelta, HealthEpoch, HealthView, Instance,
     MemberState, Message as _, short_hash,
 };
 use quorate_transport::outbox::GivenUp;
@@ -19,9 +19,9 @@ pub const TURNS: u64 = 2;
 /// What was seen so far.
 #[derive(Debug, Default)]
 pub struct Checks {
-    births: BTreeMap<GenesisId, String>,
-    leaders: BTreeMap<(GenesisId, u64), Instance>,
-    states: BTreeMap<(GenesisId, u64), u64>,
+    births: BTreeMap<ClusterId, String>,
+    leaders: BTreeMap<(ClusterId, u64), Instance>,
+    states: BTreeMap<(ClusterId, u64), u64>,
     epochs: BTreeMap<(usize, u64), HealthEpoch>,
     applied: BTreeMap<(usize, u64), u64>,
     disks_lost: BTreeSet<usize>,
@@ -49,11 +49,11 @@ pub struct Checks {
 impl Checks {
     /// A founding record became durable on a host.
     pub fn founded(&mut self, host: usize, founded: &FoundingCertificate) {
-        let genesis = founded.record.genesis_id();
+        let cluster_id = founded.record.cluster_id();
         let voters: Vec<&str> =
             founded.record.voters.iter().map(|voter| voter.name.as_str()).collect();
         self.births
-            .entry(genesis)
+            .entry(cluster_id)
             .or_insert_with(|| format!("first at n{}, voters {voters:?}", host + 1));
         assert!(
             self.births.len() <= 1 || self.beyond_margin,
@@ -63,8 +63,8 @@ impl Checks {
     }
 
     /// A host shows a cluster id.
-    pub fn knows(&mut self, host: usize, genesis: GenesisId) {
-        self.births.entry(genesis).or_insert_with(|| format!("heard of at n{}", host + 1));
+    pub fn knows(&mut self, host: usize, cluster_id: ClusterId) {
+        self.births.entry(cluster_id).or_insert_with(|| format!("heard of at n{}", host + 1));
         assert!(
             self.births.len() <= 1 || self.beyond_margin,
             "one birth: two cluster ids are about: {:?}",
@@ -188,9 +188,9 @@ impl Checks {
 
     /// A node has had a turn.
     pub fn turned(&mut self, host: usize, run: u64, instance: Instance, vitals: &Vitals) {
-        let genesis = vitals.genesis.unwrap_or_default();
+        let cluster_id = vitals.cluster_id.unwrap_or_default();
         if let Some(term) = vitals.leads_in {
-            let leader = self.leaders.entry((genesis, term)).or_insert(instance);
+            let leader = self.leaders.entry((cluster_id, term)).or_insert(instance);
             assert_eq!(*leader, instance, "one leader a term: two lead in term {term}");
         }
         if vitals.applied > 0 {
@@ -198,7 +198,7 @@ impl Checks {
             assert!(last <= vitals.applied, "agreed prefix: n{} applied backwards", host + 1);
             if last != vitals.applied {
                 let state =
-                    self.states.entry((genesis, vitals.applied)).or_insert(vitals.state_hash);
+                    self.states.entry((cluster_id, vitals.applied)).or_insert(vitals.state_hash);
                 assert_eq!(
                     *state,
                     vitals.state_hash,

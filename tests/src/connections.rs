@@ -6,8 +6,8 @@
 
 use crate::host::{Host, Link, Process};
 use crate::network::{DIAL, Door, IDLE};
-use crate::shipping::CONTROL;
-use crate::world::{Happening, World};
+use crate::shell::CONTROL;
+use crate::world::{SimEvent, World};
 use quorate_node::{ForwardFailure, Input};
 use quorate_proto::{
     ClusterName, DialFailure, Instance, NodeName, Session, SessionEnd, founders_digest,
@@ -54,7 +54,7 @@ impl World {
         let Some(peer) = self.host_at(address) else {
             let input = Input::DialFailed { address, failure: DialFailure::NoAnswer };
             let at = self.now + DIAL;
-            self.schedule(at, Happening::Arrive { host, run, input: Box::new(input) });
+            self.schedule(at, SimEvent::Arrive { host, run, input: Box::new(input) });
             return;
         };
         let now = self.now;
@@ -63,7 +63,7 @@ impl World {
             let input = Input::DialFailed { address, failure: DialFailure::Myself };
             self.schedule(
                 now + Duration::from_micros(50),
-                Happening::Arrive { host, run, input: Box::new(input) },
+                SimEvent::Arrive { host, run, input: Box::new(input) },
             );
             return;
         }
@@ -90,7 +90,7 @@ impl World {
         } else {
             now + DIAL
         };
-        self.schedule(wait, Happening::Dialled { host, run, peer });
+        self.schedule(wait, SimEvent::Dialled { host, run, peer });
     }
 
     pub(crate) fn dialled(&mut self, host: usize, run: u64, peer: usize) {
@@ -197,7 +197,7 @@ impl World {
             process.inboxes.insert(instance, Inbox::default());
             self.checks.numbers_forgotten((peer, peer_run), (host, run));
         }
-        self.schedule(now + IDLE_CHECK, Happening::Idle { host, run, connection });
+        self.schedule(now + IDLE_CHECK, SimEvent::Idle { host, run, connection });
         self.carry_out(host, instance, actions);
         self.speak(host, peer, instance);
         Ok(continued)
@@ -249,7 +249,7 @@ impl World {
     /// A host closes a connection; the other end hears why, if the way is open.
     pub(crate) fn close(&mut self, host: usize, peer: usize, connection: u64, end: SessionEnd) {
         let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, CONTROL);
-        self.schedule(at, Happening::Closed { host: peer, from: host, connection, end });
+        self.schedule(at, SimEvent::Closed { host: peer, from: host, connection, end });
         self.end_link(host, connection, SessionEnd::Closed);
     }
 
@@ -267,13 +267,13 @@ impl World {
             let input = Box::new(match word {
                 Word::Up(session) => Input::SessionUp(*session),
                 Word::Down { instance, number, end } => {
-                    let redial = Happening::Redial { host, run, peer, instance, failures: 0 };
+                    let redial = SimEvent::Redial { host, run, peer, instance, failures: 0 };
                     self.schedule(now, redial);
                     Input::SessionDown { instance, number, end }
                 }
             });
             // Handed over by another task in the real shell: after what is under way, before what comes later.
-            self.schedule(now, Happening::Arrive { host, run, input });
+            self.schedule(now, SimEvent::Arrive { host, run, input });
         }
     }
 
@@ -313,7 +313,7 @@ impl World {
             },
             advertised: other.leaves_from.is_none(),
             dialled,
-            genesis: process.genesis,
+            cluster_id: process.cluster_id,
             seeds: other.seeds.clone(),
             moved: false,
             voters: 0,
@@ -357,7 +357,7 @@ impl World {
             if alive {
                 self.heard(host, connection);
             }
-            self.schedule(now + IDLE_CHECK, Happening::Idle { host, run, connection });
+            self.schedule(now + IDLE_CHECK, SimEvent::Idle { host, run, connection });
         }
     }
 
@@ -388,7 +388,7 @@ impl World {
             self.forwards.extract_if(.., |there, origin| asked(there, origin)).collect();
         for (_, (_, _, ticket)) in unanswered {
             let input = Input::ForwardAnswered { ticket, answer: Err(ForwardFailure::Lost) };
-            self.schedule(self.now, Happening::Arrive { host, run, input: Box::new(input) });
+            self.schedule(self.now, SimEvent::Arrive { host, run, input: Box::new(input) });
         }
     }
 
@@ -399,7 +399,7 @@ impl World {
         for (peer, connection) in links {
             let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, CONTROL);
             let run = self.hosts[peer].run;
-            self.schedule(at, Happening::Idle { host: peer, run, connection });
+            self.schedule(at, SimEvent::Idle { host: peer, run, connection });
         }
     }
 }

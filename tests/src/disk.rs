@@ -10,7 +10,7 @@ use quorate_consensus::log_codec::fold::LogFold;
 use quorate_meta::Meta;
 use quorate_node::{DiskStep, RecoveredLog, Write, disk_steps};
 use quorate_proto::{
-    ClusterName, FoundingState, Generation, GenesisId, Instance, NodeKey, SnapshotMetadata,
+    ClusterId, ClusterName, FoundingState, Generation, Instance, NodeKey, SnapshotMetadata,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -38,7 +38,7 @@ pub struct Life {
 pub struct Disk {
     life: Option<Life>,
     /// The marker outside the data directory; survives the loss of the data, not of the whole disk.
-    pub marker: Option<GenesisId>,
+    pub marker: Option<ClusterId>,
     /// Which start of which life this host knows to have begun, noted beside the marker.
     pub reached: Option<(Instance, Generation)>,
     pending: VecDeque<(u64, Write)>,
@@ -86,7 +86,7 @@ impl Disk {
         life.generation = Generation::new(life.generation.get() + 1);
         self.reached = Some((life.instance, life.generation));
         // As the daemon does: a crash fell between the founding state and its marker.
-        self.marker = self.marker.or(life.founding.known_genesis());
+        self.marker = self.marker.or(life.founding.known_cluster());
         Ok(life.clone())
     }
 
@@ -185,7 +185,7 @@ impl Disk {
         let life = self.life.as_mut()?;
         match step {
             DiskStep::Founding(state) => life.founding = *state,
-            DiskStep::Marker(genesis) => self.marker = Some(genesis),
+            DiskStep::Marker(cluster_id) => self.marker = Some(cluster_id),
             DiskStep::Append(records) => {
                 life.logged = true;
                 records.into_iter().for_each(|(_, record)| life.log.add(record));

@@ -1,8 +1,8 @@
 //! What travels beside the frames: forwarded requests with their answers. One that finds no connection waits for it, as
 //! in the transport, until its deadline; one whose connection is lost is answered as lost.
 
-use crate::shipping::REQUEST;
-use crate::world::{Happening, World};
+use crate::shell::REQUEST;
+use crate::world::{SimEvent, World};
 use quorate_node::{ForwardFailure, Input};
 use quorate_proto::{ForwardRequest, Instance, Message as _, Moment};
 use std::net::SocketAddr;
@@ -55,11 +55,11 @@ impl World {
             }
             self.dial(host, address, false);
             let at = deadline.min(self.now + LOOK);
-            self.schedule(at, Happening::Errand(Box::new(errand)));
+            self.schedule(at, SimEvent::Errand(Box::new(errand)));
             return;
         };
         let input = Input::ForwardAnswered { ticket, answer: Err(ForwardFailure::Lost) };
-        let lost = Happening::Arrive { host, run, input: Box::new(input) };
+        let lost = SimEvent::Arrive { host, run, input: Box::new(input) };
         let (peer, request) = (link.peer, errand.request);
         self.schedule(deadline, lost);
         self.next_forward += 1;

@@ -7,7 +7,7 @@ use crate::random::Random;
 use bytes::Bytes;
 use quorate_node::Input;
 use quorate_proto::{
-    CopyNotice, Envelope, EnvelopeBody, Generation, GenesisId, GroupId, HealthDelta, HealthEpoch,
+    ClusterId, CopyNotice, Envelope, EnvelopeBody, Generation, GroupId, HealthDelta, HealthEpoch,
     HealthUpdate, HealthView, Instance, Lane, MemberState, MessageKind, NodeKey, Ping, Pong,
     RaftFrame, RaftMessage, Relayed, RelayedAcknowledgement, Role, raft_id,
 };
@@ -20,7 +20,7 @@ const KINDS: u64 = 12;
 pub(crate) struct Forger {
     pub(crate) liar: Instance,
     pub(crate) generation: Generation,
-    pub(crate) genesis: GenesisId,
+    pub(crate) cluster_id: ClusterId,
     pub(crate) whom: Instance,
     pub(crate) term: u64,
     pub(crate) commit: u64,
@@ -90,7 +90,7 @@ impl Forger {
                 pong.leader = self.somebody(random);
             }
             EnvelopeBody::Raft(frame) => {
-                frame.genesis = self.genesis;
+                frame.cluster_id = self.cluster_id;
                 let message = &mut frame.message;
                 self.address(random, message);
                 message.term = near(random, self.term);
@@ -117,8 +117,8 @@ impl Forger {
     /// From the liar, or in the name of a member; to the victim.
     fn address(&self, random: &mut Random, message: &mut RaftMessage) {
         let author = if random.percent(70) { Some(self.liar) } else { self.somebody(random) };
-        message.from = raft_id(self.genesis, author.unwrap_or_default()).get();
-        message.to = raft_id(self.genesis, self.whom).get();
+        message.from = raft_id(self.cluster_id, author.unwrap_or_default()).get();
+        message.to = raft_id(self.cluster_id, self.whom).get();
     }
 
     fn raft(&self, random: &mut Random) -> Bytes {
@@ -139,14 +139,14 @@ impl Forger {
             message.kind = MessageKind::Heartbeat.into();
         }
         self.address(random, &mut message);
-        let frame = RaftFrame::new(GroupId::META, self.genesis, message);
+        let frame = RaftFrame::new(GroupId::META, self.cluster_id, message);
         Envelope::encode_body(EnvelopeBody::Raft(frame))
     }
 
     fn ping(&self, random: &mut Random) -> Bytes {
         Envelope::encode_body(EnvelopeBody::Ping(Ping {
             number: random.below(1000),
-            genesis: self.genesis,
+            cluster_id: self.cluster_id,
             term: near(random, self.term),
             leader: self.somebody(random),
             epoch: HealthEpoch::new(near(random, self.view.epoch.get())),

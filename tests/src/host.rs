@@ -4,7 +4,7 @@ use crate::disk::Disk;
 use crate::lanes::Cargo;
 use crate::network::Door;
 use quorate_node::{Input, Node};
-use quorate_proto::{Generation, GenesisId, Instance, Moment, NodeKey};
+use quorate_proto::{ClusterId, Generation, Instance, Moment, NodeKey};
 use quorate_transport::inbox::Inbox;
 use quorate_transport::outbox::Outbox;
 use quorate_transport::sessions::{LinkId, Met, Sessions};
@@ -60,7 +60,7 @@ pub struct Process {
     /// Its key.
     pub key: NodeKey,
     /// What its hello carries.
-    pub genesis: Option<GenesisId>,
+    pub cluster_id: Option<ClusterId>,
     /// Frames that wait or go, by peer instance.
     pub outboxes: BTreeMap<Instance, Outbox>,
     /// Which numbered frames came, by peer instance, of the start that was seen last.

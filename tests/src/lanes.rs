@@ -5,8 +5,8 @@
 //! control frames or go after a while, heartbeats may overtake where packets are lost, a connection that takes no frames any
 //! more is read to its end, and what waits for a peer without a connection is dialled for with pauses.
 
-use crate::shipping::{CONTROL, LOG};
-use crate::world::{Happening, World};
+use crate::shell::{CONTROL, LOG};
+use crate::world::{SimEvent, World};
 use bytes::Bytes;
 use quorate_node::Input;
 use quorate_proto::{Frame, FrameKind, Instance, Lane, SessionEnd};
@@ -68,14 +68,14 @@ impl World {
         let arrivals = [CONTROL, LOG]
             .map(|lane| self.network.stream_arrival(self.now, &mut self.random, host, peer, lane));
         let at = arrivals[0].max(arrivals[1]);
-        self.schedule(at, Happening::Deliver(Shipment::new(host, peer, connection, Cargo::End)));
+        self.schedule(at, SimEvent::Deliver(Shipment::new(host, peer, connection, Cargo::End)));
     }
 
     pub(crate) fn tell_given_up(&mut self, host: usize, to: Instance, given_up: Option<GivenUp>) {
         if given_up.is_some_and(|given_up| given_up.undelivered()) {
             let run = self.hosts[host].run;
             let input = Box::new(Input::Undelivered { to });
-            self.schedule(self.now, Happening::Arrive { host, run, input });
+            self.schedule(self.now, SimEvent::Arrive { host, run, input });
         }
     }
 
@@ -88,7 +88,7 @@ impl World {
         let number = process.inboxes.get(&instance).map_or(0, Inbox::last);
         let cargo = Cargo::Acknowledgement { number };
         let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, CONTROL);
-        self.schedule(at, Happening::Deliver(Shipment::new(host, peer, connection, cargo)));
+        self.schedule(at, SimEvent::Deliver(Shipment::new(host, peer, connection, cargo)));
     }
 
     /// Writes what waits for a peer onto the connection that stands, which may break under any frame.
@@ -126,7 +126,7 @@ impl World {
                 if beats && let Some(copy) = self.network.copy_arrival(now, &mut self.random) {
                     at = at.min(copy);
                 }
-                self.schedule(at, Happening::Deliver(Shipment::new(host, peer, connection, cargo)));
+                self.schedule(at, SimEvent::Deliver(Shipment::new(host, peer, connection, cargo)));
             }
         }
         let Some(process) = &mut self.hosts[host].process else { return };
@@ -172,7 +172,7 @@ impl World {
             return;
         };
         let run = self.hosts[host].run;
-        let redial = Happening::Redial { host, run, peer, instance, failures: 0 };
+        let redial = SimEvent::Redial { host, run, peer, instance, failures: 0 };
         self.schedule(self.now, redial);
     }
 
@@ -199,7 +199,7 @@ impl World {
             self.dial(host, self.hosts[peer].address, false);
             let pause = BACKOFF.0.saturating_mul(1 << failures.min(10)).min(BACKOFF.1);
             let failures = failures + 1;
-            let again = Happening::Redial { host, run, peer, instance, failures };
+            let again = SimEvent::Redial { host, run, peer, instance, failures };
             self.schedule(now + pause, again);
         }
     }
@@ -276,7 +276,7 @@ impl World {
             if link.owed == 1 {
                 let at = now + ACKNOWLEDGE_AFTER;
                 let connection = link.connection;
-                self.schedule(at, Happening::Acknowledge { host, connection });
+                self.schedule(at, SimEvent::Acknowledge { host, connection });
             }
         }
         let given_up = self.hosts[from]

@@ -31,7 +31,7 @@ pub mod restored;
 pub mod runs;
 pub mod script;
 mod second_copies;
-pub mod shipping;
+pub mod shell;
 pub mod slow_links;
 mod transfers;
 mod ways;

@@ -6,7 +6,7 @@
 
 use crate::forgeries::Forger;
 use crate::network::Door;
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 use bytes::Bytes;
 use quorate_node::Input;
 use quorate_proto::{
@@ -133,7 +133,7 @@ impl World {
         let stays = Duration::from_millis(self.random.below(STAYS));
         let (number, end) = (session_number, SessionEnd::Closed);
         let gone = Box::new(Input::SessionDown { instance, number, end });
-        self.schedule(self.now + stays, Happening::Arrive { host: whom, run, input: gone });
+        self.schedule(self.now + stays, SimEvent::Arrive { host: whom, run, input: gone });
     }
 
     fn tell_lies(&mut self, whom: usize, liar: (Instance, Generation), count: u64) {
@@ -143,7 +143,7 @@ impl World {
             let forger = Forger {
                 liar: liar.0,
                 generation: liar.1,
-                genesis: process.genesis.unwrap_or_default(),
+                cluster_id: process.cluster_id.unwrap_or_default(),
                 whom: process.instance,
                 term: status.term,
                 commit: status.commit,

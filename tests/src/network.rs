@@ -4,7 +4,7 @@
 //! that is cut holds what was sent; after the idle time both ends find their connection dead.
 
 use crate::random::Random;
-use crate::shipping::LOG;
+use crate::shell::LOG;
 use quorate_proto::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -57,7 +57,7 @@ impl World {
             && statuses.all(|status| {
                 status.state == State::Quorate
                     && status.view == first.view
-                    && status.genesis == first.genesis
+                    && status.cluster_id == first.cluster_id
             })
     }
 

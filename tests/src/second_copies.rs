@@ -1,7 +1,7 @@
 //! Copies of a disk life at the door of a host: turned away beside the original that is connected, as the real transport does it, and
 //! whenever the node says so.
 
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 use quorate_node::Input;
 use quorate_proto::{Instance, SessionEnd};
 
@@ -26,7 +26,7 @@ impl World {
         if let Some(session) = self.session_of(comer, 0, None) {
             let run = self.hosts[host].run;
             let input = Box::new(Input::Twice(session));
-            self.schedule(self.now, Happening::Arrive { host, run, input });
+            self.schedule(self.now, SimEvent::Arrive { host, run, input });
         }
     }
 

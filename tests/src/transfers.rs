@@ -3,7 +3,7 @@
 //! Mirrors the transport and the shell: connections of their own, which may be cut in the middle and are made again a
 //! few times; one at a time to each peer; the end is always reported, once.
 
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 use quorate_meta::Meta;
 use quorate_node::Input;
 use quorate_proto::{GroupId, Instance, Message as _, RaftMessage, SnapshotMetadata};
@@ -72,12 +72,12 @@ impl World {
         let longest = if self.random.percent(12) { 4_000 } else { 60 };
         let drawn = Duration::from_millis(self.random.between(2, longest));
         let at = self.now + self.transfer_time.unwrap_or(drawn);
-        self.schedule(at, Happening::Transfer(Box::new(transfer)));
+        self.schedule(at, SimEvent::Transfer(Box::new(transfer)));
     }
 
     fn tell_sender(&mut self, host: usize, run: u64, input: Input) {
         let at = self.now + Duration::from_millis(1);
-        self.schedule(at, Happening::Arrive { host, run, input: Box::new(input) });
+        self.schedule(at, SimEvent::Arrive { host, run, input: Box::new(input) });
     }
 
     /// A connection with a snapshot on it comes to its end, good or bad.
@@ -98,7 +98,7 @@ impl World {
             }
             transfer.tries += 1;
             let pause = PAUSES.0.saturating_mul(1 << tries).min(PAUSES.1);
-            self.schedule(self.now + pause, Happening::Transfer(transfer));
+            self.schedule(self.now + pause, SimEvent::Transfer(transfer));
             return;
         };
         self.transfers.remove(&(host, run, to));
@@ -109,7 +109,7 @@ impl World {
         let file = self.hosts[peer].disk.receive_snapshot(metadata, (*image).clone());
         let from = from.unwrap_or_default();
         let input = Box::new(Input::SnapshotReceived { group, from, message, image, file });
-        self.schedule(self.now, Happening::Arrive { host: peer, run: peer_run, input });
+        self.schedule(self.now, SimEvent::Arrive { host: peer, run: peer_run, input });
         self.tell_sender(host, run, Input::SnapshotSent { group, to, ok: true });
     }
 

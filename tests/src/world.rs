@@ -25,7 +25,7 @@ use std::time::Duration;
 
 /// Something that will happen.
 #[derive(Debug)]
-pub(crate) enum Happening {
+pub(crate) enum SimEvent {
     /// A host's node wants a turn.
     Wake { host: usize, run: u64 },
     /// An input arrives at a host.
@@ -59,7 +59,7 @@ pub(crate) enum Happening {
 /// What happens at a moment; of two at one moment, what was made first. The heap has the first on top.
 struct Due {
     place: (Moment, u64),
-    happening: Box<Happening>,
+    happening: Box<SimEvent>,
 }
 
 impl PartialEq for Due {
@@ -244,7 +244,7 @@ impl World {
         });
     }
 
-    pub(crate) fn schedule(&mut self, at: Moment, happening: Happening) {
+    pub(crate) fn schedule(&mut self, at: Moment, happening: SimEvent) {
         self.sequence += 1;
         let place = (at.max(self.now), self.sequence);
         self.heap.push(Due { place, happening: Box::new(happening) });
@@ -292,7 +292,7 @@ impl World {
         let log = place.disk.recover();
         let founding = life.founding.clone();
         let boot = Boot { config, founding, marker: place.disk.marker, log };
-        let genesis = life.founding.known_genesis();
+        let cluster_id = life.founding.known_cluster();
         let (node, out) = Node::start(self.now, 0, boot);
         place.process = Some(Process {
             node,
@@ -300,7 +300,7 @@ impl World {
             generation: life.generation,
             boot_nonce,
             key: life.key,
-            genesis,
+            cluster_id,
             outboxes: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -348,7 +348,7 @@ impl World {
             place.inbox.push(input);
             if let ([_], Some(until)) = (&place.inbox[..], frozen) {
                 let run = place.run;
-                self.schedule(until, Happening::Thaw { host, run });
+                self.schedule(until, SimEvent::Thaw { host, run });
             }
             return;
         }
@@ -360,7 +360,7 @@ impl World {
         match self.hosts[host].paused_until.filter(|until| *until > self.now) {
             Some(until) => {
                 let run = self.hosts[host].run;
-                self.schedule(until, Happening::Thaw { host, run });
+                self.schedule(until, SimEvent::Thaw { host, run });
             }
             None => {
                 let inputs = std::mem::take(&mut self.hosts[host].inbox);
@@ -394,7 +394,7 @@ impl World {
             && process.wake.is_none_or(|scheduled| at < scheduled || scheduled <= self.now)
         {
             process.wake = Some(at);
-            self.schedule(at, Happening::Wake { host, run });
+            self.schedule(at, SimEvent::Wake { host, run });
         }
         let instance = self.hosts[host].process.as_ref().map(|process| process.instance);
         self.checks.turned(host, run, instance.unwrap_or_default(), &vitals);
@@ -446,9 +446,9 @@ impl World {
         holds(self)
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: SimEvent) {
         match happening {
-            Happening::Wake { host, run } => {
+            SimEvent::Wake { host, run } => {
                 let place = &mut self.hosts[host];
                 if place.run == run
                     && let Some(process) = &mut place.process
@@ -457,48 +457,48 @@ impl World {
                     self.give(host, Input::Wake);
                 }
             }
-            Happening::Thaw { host, run } => {
+            SimEvent::Thaw { host, run } => {
                 if self.hosts[host].run == run {
                     self.thaw(host);
                 }
             }
-            Happening::Arrive { host, run, input } => {
+            SimEvent::Arrive { host, run, input } => {
                 if self.hosts[host].run == run {
                     self.give(host, *input);
                 }
             }
-            Happening::Deliver(shipment) => self.deliver(shipment),
-            Happening::Release { from, host, connection } => self.release(from, host, connection),
-            Happening::Redial { host, run, peer, instance, failures } => {
+            SimEvent::Deliver(shipment) => self.deliver(shipment),
+            SimEvent::Release { from, host, connection } => self.release(from, host, connection),
+            SimEvent::Redial { host, run, peer, instance, failures } => {
                 self.redial(host, run, peer, instance, failures);
             }
-            Happening::Acknowledge { host, connection } => {
+            SimEvent::Acknowledge { host, connection } => {
                 if self.writes_on(host, connection) {
                     self.acknowledge(host, connection);
                 }
             }
-            Happening::Datagram { from, host, connection, instance, bytes } => {
+            SimEvent::Datagram { from, host, connection, instance, bytes } => {
                 if self.passes(from, host, connection) {
                     self.heard(host, connection);
                     self.give(host, Input::Datagram { from: instance, bytes });
                 }
             }
-            Happening::Durable { host, run, number } => {
+            SimEvent::Durable { host, run, number } => {
                 if self.hosts[host].run == run && self.hosts[host].process.is_some() {
                     for number in self.hosts[host].disk.complete(number) {
                         self.give(host, Input::Persisted { number });
                     }
                 }
             }
-            Happening::Closed { host, from, connection, end } => {
+            SimEvent::Closed { host, from, connection, end } => {
                 if self.passes(from, host, connection) {
                     self.end_link(host, connection, end);
                 }
             }
-            Happening::Transfer(transfer) => self.transfer(transfer),
-            Happening::Errand(errand) => self.hand_over(*errand),
-            Happening::Dialled { host, run, peer } => self.dialled(host, run, peer),
-            Happening::Idle { host, run, connection } => self.idle(host, run, connection),
+            SimEvent::Transfer(transfer) => self.transfer(transfer),
+            SimEvent::Errand(errand) => self.hand_over(*errand),
+            SimEvent::Dialled { host, run, peer } => self.dialled(host, run, peer),
+            SimEvent::Idle { host, run, connection } => self.idle(host, run, connection),
         }
     }
 

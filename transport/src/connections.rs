@@ -223,7 +223,7 @@ impl Shared {
             address: greeted.address,
             advertised: greeted.advertised,
             dialled: dialled.then(|| canonical(greeted.connection.remote_address())),
-            genesis: hello.genesis,
+            cluster_id: hello.cluster_id,
             digest: hello.digest,
             seeds: hello.seeds.clone(),
             moved: hello.moved,

@@ -129,7 +129,7 @@ impl Shared {
     }
 
     /// Somebody's first packet. Decided at once and without a task: a flood must not cost more than its packets.
-    pub(crate) fn knocked(self: &Arc<Self>, incoming: Incoming) {
+    pub(crate) fn peer_dialled_us(self: &Arc<Self>, incoming: Incoming) {
         let address = canonical(incoming.remote_address());
         let proved = incoming.remote_address_validated();
         let answer = lock(&self.doorway).knock(address.ip(), proved);
@@ -139,7 +139,7 @@ impl Shared {
             }
             Answer::Prove => {
                 // If nothing of ours gets there, this is all that is ever heard of that peer.
-                lock(&self.dials).knocked(Instant::now(), address);
+                lock(&self.dials).peer_dialled_us(Instant::now(), address);
                 // It fails only for one that was proved, which is not asked to prove itself.
                 drop(incoming.retry());
             }
@@ -164,7 +164,7 @@ impl Shared {
             self.turned_away.note(&failure);
             // Its dial may end before our answer to it does: then it tells us that it closes, and we have the close.
             if matches!(failure, DialFailure::NoAnswer | DialFailure::Handshake { .. }) {
-                lock(&self.dials).knocked(Instant::now(), address);
+                lock(&self.dials).peer_dialled_us(Instant::now(), address);
             }
             tracing::debug!(%address, %failure, "a connection was not taken in");
             let telling = matches!(

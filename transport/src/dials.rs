@@ -60,7 +60,7 @@ pub(crate) struct Dialled {
     /// Why the last one failed.
     pub(crate) last: Option<DialFailure>,
     /// When a handshake was begun at that address last, without coming to anything since.
-    pub(crate) knocked: Option<Instant>,
+    pub(crate) peer_dialled_us: Option<Instant>,
     /// Since when nothing at all has answered there: since the end of the first such dial in a row.
     pub(crate) unanswered: Option<Instant>,
 }
@@ -161,7 +161,7 @@ impl DialBook {
         }
         let since = *dial.told.unanswered.get_or_insert(now);
         let of_late = |at: Instant| now.saturating_duration_since(at) < KNOCKED;
-        match dial.told.knocked.filter(|at| *at > since && of_late(*at)) {
+        match dial.told.peer_dialled_us.filter(|at| *at > since && of_late(*at)) {
             Some(_) => DialFailure::OneWay,
             None => failure,
         }
@@ -175,9 +175,9 @@ impl DialBook {
     }
 
     /// A handshake was begun at this address, or came to nothing.
-    pub(crate) fn knocked(&mut self, now: Instant, address: SocketAddr) {
+    pub(crate) fn peer_dialled_us(&mut self, now: Instant, address: SocketAddr) {
         if let Some(dial) = self.dials.get_mut(&address) {
-            dial.told.knocked = Some(now);
+            dial.told.peer_dialled_us = Some(now);
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(book.begin(now, address, false), Begin::Now);
         assert_eq!(judged(&mut book, now), DialFailure::NoAnswer);
         let knock = now + Duration::from_millis(1);
-        book.knocked(knock, address);
+        book.peer_dialled_us(knock, address);
         assert_eq!(judged(&mut book, now + KNOCKED / 2), DialFailure::OneWay);
         assert_eq!(judged(&mut book, knock + KNOCKED), DialFailure::NoAnswer, "it does no more");
         let twice = book.judged(now, address, DialFailure::Twice);
@@ -255,12 +255,12 @@ mod tests {
         let other = || DialFailure::OtherSecret { theirs: "a".to_owned(), ours: "b".to_owned() };
         assert_eq!(book.begin(now, address, false), Begin::Now);
         // The two refuse each other, each time that one dials.
-        book.knocked(now, address);
+        book.peer_dialled_us(now, address);
         assert_eq!(book.judged(now, address, other()), other());
         // It is started again: a dial of that moment reaches nobody, and its own come soon after.
         let judged = book.judged(now + second, address, DialFailure::NoAnswer);
         assert_eq!(judged, DialFailure::NoAnswer);
-        book.knocked(now + 2 * second, address);
+        book.peer_dialled_us(now + 2 * second, address);
         assert_eq!(book.judged(now + 3 * second, address, other()), other());
         let judged = book.judged(now + 4 * second, address, DialFailure::NoAnswer);
         assert_eq!(judged, DialFailure::NoAnswer, "it answered in between");

@@ -2,8 +2,8 @@
 //! own dials get out, and no address, not even a member's, is sent more bytes than came in its name.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use crate::hostile_peer_tests::{config, hello};
 use crate::identity::{Identity, NAME};
-use crate::rude::{config, hello};
 use crate::{Secret, Transport, TransportConfig, TransportEvent, endpoint};
 use quinn::Connecting;
 use std::collections::BTreeMap;

@@ -4,10 +4,10 @@
 //! A writer puts all that waits into one write. A reader hands each frame over and waits when the owner has no
 //! room: then the peer's stream fills, its writer waits, and its outbox supersedes, drops and reports.
 
-use crate::copies::{COPY, Copies, GOSSIP};
 use crate::event::TransportEvent;
 use crate::frames::{ACKNOWLEDGEMENT, Batch, FrameError, FrameReader, Numbers};
 use crate::greeting::LOG_LANE;
+use crate::heartbeat_copies::{COPY, Copies, GOSSIP};
 use crate::incoming::{ACKNOWLEDGE_AFTER, Taken};
 use crate::link::Link;
 use crate::lock::lock;

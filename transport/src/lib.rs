@@ -13,7 +13,6 @@ mod bulk_out;
 mod config;
 mod congestion;
 mod connections;
-mod copies;
 mod dialer;
 mod dials;
 mod doorway;
@@ -24,6 +23,9 @@ mod farewell;
 mod flood;
 mod frames;
 mod greeting;
+mod heartbeat_copies;
+#[cfg(test)]
+mod hostile_peer_tests;
 mod identity;
 pub mod inbox;
 mod incoming;
@@ -38,8 +40,6 @@ mod record;
 mod refusal;
 mod requests;
 mod round_trips;
-#[cfg(test)]
-mod rude;
 mod secret;
 pub mod sessions;
 mod shared;

@@ -3,7 +3,7 @@
 //! It knows which session it carries, not how far that one has come: that is for `sessions` to say. Locks are held for
 //! bookkeeping only, never across an await.
 
-use crate::copies::Seen;
+use crate::heartbeat_copies::Seen;
 use crate::incoming::Incoming;
 use crate::lock::lock;
 use crate::round_trips::RoundTrips;

@@ -70,7 +70,7 @@ pub struct DialReport {
     pub last: DialFailure,
     /// How long ago a handshake that the peer began was last seen to come to nothing: it reaches us, and our
     /// answers do not reach it.
-    pub knocked: Option<Duration>,
+    pub peer_dialled_us: Option<Duration>,
 }
 
 /// The connection to one peer.
@@ -150,7 +150,7 @@ impl Dialled {
             failures: self.failures,
             since: ago(self.failing_since?),
             last: self.last?,
-            knocked: self.knocked.map(ago),
+            peer_dialled_us: self.peer_dialled_us.map(ago),
         })
     }
 }

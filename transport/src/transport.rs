@@ -3,9 +3,9 @@
 use crate::bulk::{SnapshotOutcome, SnapshotPart, SnapshotPosition};
 use crate::config::{BindError, TransportConfig};
 use crate::connections::{BANNED, OTHER_KEY};
-use crate::copies::GOSSIP;
 use crate::event::TransportEvent;
 use crate::greeting::check_own;
+use crate::heartbeat_copies::GOSSIP;
 use crate::identity::Identity;
 use crate::links::LinkReport;
 use crate::lock::lock;
@@ -81,7 +81,7 @@ impl Transport {
         let accepting = shared.clone();
         shared.runtime.spawn(async move {
             while let Some(incoming) = endpoint.accept().await {
-                accepting.knocked(incoming);
+                accepting.peer_dialled_us(incoming);
             }
         });
         Ok(Self { open: Arc::new(Open { shared, local }) })

@@ -75,7 +75,7 @@ async fn totals_go_on_over_connections_and_a_peer_that_went_says_when_and_why() 
     assert!(gone.connection.is_none() && gone.sent.log >= before.sent.log);
     assert_eq!(gone.gone.map(|(_, end)| end), Some(SessionEnd::Closed));
     let dials = gone.dials.unwrap();
-    assert_eq!((dials.last, dials.knocked), (DialFailure::NoAnswer, None));
+    assert_eq!((dials.last, dials.peer_dialled_us), (DialFailure::NoAnswer, None));
     assert!(dials.failures >= 1);
     let mut b = Actor { bind, generation: 2, nonce: 22, ..who }.start();
     b.transport.dial(a.address());
@@ -100,12 +100,12 @@ async fn a_peer_that_is_reached_in_one_direction_only_is_heard_knocking() {
             b.transport.dial(relay.address(1));
             assert_eq!(b.dial_failure().await, DialFailure::NoAnswer);
             let dials = a.transport.links().remove(0).dials;
-            if dials.is_some_and(|d| d.last == DialFailure::OneWay && d.knocked.is_some()) {
+            if dials.is_some_and(|d| d.last == DialFailure::OneWay && d.peer_dialled_us.is_some()) {
                 return;
             }
         }
     };
     tokio::time::timeout(Duration::from_secs(30), knocked).await.expect("the knock is seen");
     let heard = b.transport.links().into_iter().filter_map(|link| link.dials);
-    assert!(heard.filter_map(|dials| dials.knocked).next().is_none(), "nothing comes to b");
+    assert!(heard.filter_map(|dials| dials.peer_dialled_us).next().is_none(), "nothing comes to b");
 }

@@ -78,7 +78,7 @@ impl Recovered {
     /// The identical state that all founders start from, index 1 and term 1: made of the founding record alone, so that no two
     /// logs begin differently.
     #[must_use]
-    pub fn genesis(voters: &[RaftId]) -> Self {
+    pub fn from_founding(voters: &[RaftId]) -> Self {
         let mut voters: Vec<u64> = voters.iter().map(|id| id.get()).collect();
         voters.sort_unstable();
         voters.dedup();
@@ -102,7 +102,7 @@ impl Recovered {
 
     /// What must be durable before a replica that starts from this casts its first vote.
     #[must_use]
-    pub fn genesis_records(&self) -> Vec<LogRecord> {
+    pub fn founding_records(&self) -> Vec<LogRecord> {
         let SnapshotMetadata { index, term, .. } = self.snapshot;
         vec![LogRecord::Reset { index, term }, LogRecord::HardState(self.hard_state)]
     }

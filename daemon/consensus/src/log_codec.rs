@@ -39,7 +39,7 @@ pub struct SegmentHead {
     /// The disk life the log belongs to.
     pub instance: [u8; 16],
     /// The cluster it belongs to (GENESIS rule 15); zero when it was not known.
-    pub genesis: [u8; 16],
+    pub cluster_id: [u8; 16],
     /// Length of the file, preallocated before it got its name. A shorter file is damaged.
     pub size: u64,
     /// Where the batches of the segment before end; all of it was synced before this segment came to be. 0 for the first.
@@ -56,7 +56,7 @@ impl SegmentHead {
         bytes.extend_from_slice(HEAD_MARK);
         bytes.extend_from_slice(&self.number.to_be_bytes());
         bytes.extend_from_slice(&self.instance);
-        bytes.extend_from_slice(&self.genesis);
+        bytes.extend_from_slice(&self.cluster_id);
         bytes.extend_from_slice(&self.size.to_be_bytes());
         bytes.extend_from_slice(&self.previous_end.to_be_bytes());
         bytes.extend_from_slice(&self.previous_checksum.to_be_bytes());
@@ -77,7 +77,7 @@ impl SegmentHead {
         Some(Self {
             number: u64_at(head, 8),
             instance: head[16..32].try_into().expect("16 bytes"),
-            genesis: head[32..48].try_into().expect("16 bytes"),
+            cluster_id: head[32..48].try_into().expect("16 bytes"),
             size: u64_at(head, 48),
             previous_end: u64_at(head, 56),
             previous_checksum: u32_at(head, 64),

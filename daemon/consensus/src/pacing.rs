@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Bytes of entries under way to one follower: a full gigabit link of 60 ms stays busy, and the transport, which
 /// keeps twice as much, never has to refuse an append.
-const BYTES_AHEAD: usize = 8 * 1024 * 1024;
+const BYTES_INFLIGHT: usize = 8 * 1024 * 1024;
 /// Five seconds: a megabyte passes even a link of 2 Mbit/s in that time, and is answered.
 const SILENCE_TICKS: u32 = 100;
 
@@ -29,12 +29,12 @@ pub(crate) enum Pace {
 
 /// The appends under way to one follower.
 #[derive(Debug)]
-struct Way {
+struct Inflight {
     term: u64,
     /// Everything up to here was sent.
     through: u64,
     /// Last index and bytes of each append that is not answered yet.
-    ahead: VecDeque<(u64, usize)>,
+    unanswered: VecDeque<(u64, usize)>,
     bytes: usize,
     silent: u32,
 }
@@ -42,7 +42,7 @@ struct Way {
 /// All followers of a leader.
 #[derive(Debug, Default)]
 pub(crate) struct Pacing {
-    ways: BTreeMap<u64, Way>,
+    followers: BTreeMap<u64, Inflight>,
 }
 
 impl Pacing {
@@ -59,52 +59,58 @@ impl Pacing {
             return Pace::Send;
         }
         let last = previous + count;
-        let fresh = || Way { term, through: previous, ahead: VecDeque::new(), bytes: 0, silent: 0 };
-        let way = self.ways.entry(to).or_insert_with(fresh);
-        if way.term != term {
-            *way = fresh();
+        let fresh = || Inflight {
+            term,
+            through: previous,
+            unanswered: VecDeque::new(),
+            bytes: 0,
+            silent: 0,
+        };
+        let inflight = self.followers.entry(to).or_insert_with(fresh);
+        if inflight.term != term {
+            *inflight = fresh();
         }
-        if last <= way.through {
+        if last <= inflight.through {
             return Pace::UnderWay;
         }
-        let full = !way.ahead.is_empty() && way.bytes + bytes > BYTES_AHEAD;
-        if previous > way.through || full {
+        let full = !inflight.unanswered.is_empty() && inflight.bytes + bytes > BYTES_INFLIGHT;
+        if previous > inflight.through || full {
             return Pace::TooFar;
         }
-        way.through = last;
-        way.ahead.push_back((last, bytes));
-        way.bytes += bytes;
+        inflight.through = last;
+        inflight.unanswered.push_back((last, bytes));
+        inflight.bytes += bytes;
         Pace::Send
     }
 
     /// The follower has everything up to `index`.
     pub(crate) fn answered(&mut self, from: u64, index: u64) {
-        let Some(way) = self.ways.get_mut(&from) else { return };
-        way.silent = 0;
-        while let Some((last, bytes)) = way.ahead.front().copied()
+        let Some(inflight) = self.followers.get_mut(&from) else { return };
+        inflight.silent = 0;
+        while let Some((last, bytes)) = inflight.unanswered.front().copied()
             && last <= index
         {
-            way.ahead.pop_front();
-            way.bytes -= bytes;
+            inflight.unanswered.pop_front();
+            inflight.bytes -= bytes;
         }
     }
 
     /// Nothing is known any more of what is under way to this follower.
     pub(crate) fn forget(&mut self, id: u64) {
-        self.ways.remove(&id);
+        self.followers.remove(&id);
     }
 
     /// One tick has passed.
     pub(crate) fn tick(&mut self) {
-        self.ways.retain(|_, way| {
-            way.silent = if way.ahead.is_empty() { 0 } else { way.silent + 1 };
-            way.silent < SILENCE_TICKS
+        self.followers.retain(|_, inflight| {
+            inflight.silent = if inflight.unanswered.is_empty() { 0 } else { inflight.silent + 1 };
+            inflight.silent < SILENCE_TICKS
         });
     }
 
     /// No leader any more.
     pub(crate) fn clear(&mut self) {
-        self.ways.clear();
+        self.followers.clear();
     }
 }
 
@@ -126,7 +132,7 @@ mod tests {
     #[test]
     fn no_more_than_the_bound_is_ahead_and_answers_make_room() {
         let mut pacing = Pacing::default();
-        let half = BYTES_AHEAD / 2;
+        let half = BYTES_INFLIGHT / 2;
         assert_eq!(pacing.judge(2, 1, 0, 1, half), Pace::Send);
         assert_eq!(pacing.judge(2, 1, 1, 1, half), Pace::Send);
         assert_eq!(pacing.judge(2, 1, 2, 1, 1), Pace::TooFar);
@@ -140,7 +146,7 @@ mod tests {
     #[test]
     fn one_append_over_the_bound_goes_alone() {
         let mut pacing = Pacing::default();
-        assert_eq!(pacing.judge(2, 1, 0, 1, 2 * BYTES_AHEAD), Pace::Send);
+        assert_eq!(pacing.judge(2, 1, 0, 1, 2 * BYTES_INFLIGHT), Pace::Send);
     }
 
     #[test]

@@ -13,7 +13,7 @@ fn head(number: u64) -> SegmentHead {
     SegmentHead {
         number,
         instance: [7; 16],
-        genesis: [9; 16],
+        cluster_id: [9; 16],
         size: SIZE as u64,
         previous_end: 0,
         previous_checksum: 0,

@@ -127,7 +127,7 @@ fn a_learner_catches_up_by_snapshot_even_when_the_first_one_is_lost() {
 }
 
 #[test]
-fn a_joiner_behind_genesis_needs_a_snapshot_that_names_it() {
+fn a_joiner_behind_the_founding_needs_a_snapshot_that_names_it() {
     let mut world = World::new(6, &[1], &[2]);
     world.elect(1);
     assert!(world.change(1, &[(AddLearner, 2)]));
@@ -338,7 +338,11 @@ fn compaction_stops_at_the_offered_snapshot_and_at_what_is_applied() {
         assert!(world.propose(1, text));
     }
     world.settle();
-    assert_eq!(world.with(1, |one| one.compact(4)), Some(None), "genesis is all that is offered");
+    assert_eq!(
+        world.with(1, |one| one.compact(4)),
+        Some(None),
+        "the founding is all that is offered"
+    );
     world.compact(1, 0);
     let status = world.status(1);
     assert_eq!(status.first, status.applied + 1);
@@ -350,7 +354,7 @@ fn compaction_stops_at_the_offered_snapshot_and_at_what_is_applied() {
 #[test]
 fn a_log_that_lost_committed_entries_is_not_started() {
     let config = ReplicaConfig { group: GroupId::META, me: id(1), seed: 0 };
-    let mut recovered = Recovered::genesis(&ids(&[1, 2, 3]));
+    let mut recovered = Recovered::from_founding(&ids(&[1, 2, 3]));
     recovered.hard_state = HardState { term: 2, vote: 0, commit: 9 };
     let refused = Replica::start(config, recovered).err();
     assert_eq!(refused, Some(StartError::Lost { commit: 9, last: 1 }));
@@ -396,9 +400,9 @@ fn by_raft(set: &quorate_proto::ConfChangeSet) -> Vec<u8> {
 fn a_commit_index_alone_costs_no_sync_of_its_own() {
     let mut replica = Replica::start(
         ReplicaConfig { group: GroupId::META, me: id(1), seed: 1 },
-        Recovered::genesis(&ids(&[1, 2])),
+        Recovered::from_founding(&ids(&[1, 2])),
     )
-    .expect("genesis");
+    .expect("founding");
     let mut world = World::new(22, &[1, 2], &[]);
     world.elect(2);
     assert!(world.propose(2, "a"));

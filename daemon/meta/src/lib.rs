@@ -1,6 +1,6 @@
 //! The state machine of `__meta`: what the entries of its log mean.
 //!
-//! The caller's duties, in order: start from [`Meta::genesis`], [`Meta::empty`] or [`Meta::restore`]; hand in
+//! The caller's duties, in order: start from [`Meta::from_founding`], [`Meta::empty`] or [`Meta::restore`]; hand in
 //! every committed entry exactly once, in order of index, through one of the `apply` functions; carry out
 //! nothing but what [`Applied`] says. Equal logs give equal states and equal [`Meta::state_hash`]es, whether
 //! an entry was applied here or came with a snapshot.

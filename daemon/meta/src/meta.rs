@@ -17,14 +17,14 @@ use crate::state_hash::StateHash;
 use crate::{Ended, KeyChange, Space, section};
 use bytes::Bytes;
 use quorate_proto::{
-    Command, CommandBody, ConfState, FoundingCertificate, GenesisId, HealthDelta, HealthEpoch,
+    ClusterId, Command, CommandBody, ConfState, FoundingCertificate, HealthDelta, HealthEpoch,
     HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member, Message as _,
     RaftId, Revision,
 };
 use std::fmt;
 use std::sync::Arc;
 
-/// Index at which every founder's log begins (GENESIS rule 14): the genesis state stands there.
+/// Index at which every founder's log begins (GENESIS rule 14): the founding state stands there.
 const GENESIS_INDEX: u64 = 1;
 /// Compacted changes whose memory is given back with each entry: more than an ordinary entry adds, so that
 /// scrubbing catches up, and little enough that a batch of hundreds of entries does not stall the replica.
@@ -52,7 +52,7 @@ pub struct Meta {
 impl Meta {
     /// The state that every founder starts from; a function of the founding record alone.
     #[must_use]
-    pub fn genesis(founded: &FoundingCertificate) -> Self {
+    pub fn from_founding(founded: &FoundingCertificate) -> Self {
         let mut meta = Self::empty();
         meta.applied = GENESIS_INDEX;
         meta.carry_out(|sections| &mut sections.roster, Change::Founded(founded));
@@ -343,8 +343,8 @@ impl Meta {
 
     /// The cluster id.
     #[must_use]
-    pub fn genesis_id(&self) -> Option<GenesisId> {
-        self.sections.roster.genesis_id()
+    pub fn cluster_id(&self) -> Option<ClusterId> {
+        self.sections.roster.cluster_id()
     }
 
     /// Voters and learners as of the last change that was applied.

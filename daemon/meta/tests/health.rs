@@ -52,9 +52,9 @@ fn show(meta: &Meta) -> String {
 }
 
 #[test]
-fn the_genesis_state_is_a_function_of_the_founding_record() {
-    let meta = Meta::genesis(&founded());
-    assert!(meta == Meta::genesis(&founded()));
+fn the_founding_state_is_a_function_of_the_founding_record() {
+    let meta = Meta::from_founding(&founded());
+    assert!(meta == Meta::from_founding(&founded()));
     assert_eq!((meta.applied(), meta.epoch().get(), meta.revision().get()), (1, 1, 1));
     assert_eq!(show(&meta), "n1:alive/voter n2:alive/voter n3:alive/voter");
     assert_eq!(meta.founded(), Some(&founded()));
@@ -181,7 +181,7 @@ fn a_held_name_is_refused_unless_the_holder_is_named() {
     assert!(replica.meta.member_by_raft(old_raft).is_none(), "though raft may still know it");
     assert_eq!(let_in(&mut replica, right), Ok(HealthEpoch::new(2)), "asked again");
 
-    let cluster = replica.meta.genesis_id().expect("founded");
+    let cluster = replica.meta.cluster_id().expect("founded");
     let over = Err(AdmitRefusal::Superseded { name: "n3".into(), cluster });
     assert_eq!(let_in(&mut replica, admit("n3", 3)), over);
     assert_eq!(let_in(&mut replica, admit("other", 3)), over);
@@ -207,7 +207,7 @@ fn who_is_taken_out_is_over_for_good_and_its_name_is_free() {
     assert_eq!(again.result, AppliedResult::Removed(Err(RemoveRefusal::NotMember)));
     assert!(again.health.is_none() && again.changes.is_empty());
     let (name, epoch) = ("n3".to_owned(), HealthEpoch::new(2));
-    let cluster = replica.meta.genesis_id().expect("founded");
+    let cluster = replica.meta.cluster_id().expect("founded");
     let over = AdmitRefusal::Removed { name, epoch, cluster };
     assert_eq!(let_in(&mut replica, admit("n3", 3)), Err(over));
     let_in(&mut replica, admit("n3", 8)).expect("another life may have the name");
@@ -230,7 +230,7 @@ fn who_is_taken_out_is_over_for_good_and_its_name_is_free() {
 #[test]
 fn a_life_keeps_its_name_and_key() {
     let mut replica = Replica::new();
-    let cluster = replica.meta.genesis_id().expect("founded");
+    let cluster = replica.meta.cluster_id().expect("founded");
     let renamed = let_in(&mut replica, admit("n9", 3));
     assert_eq!(renamed, Err(AdmitRefusal::OtherName { held: "n3".into(), cluster }));
     let other_key = Admit { key: NodeKey::from_bytes([77; 32]), ..admit("n3", 3) };
@@ -276,7 +276,7 @@ fn the_cluster_is_full_at_its_bound() {
 fn roles_follow_the_voters() {
     let mut replica = Replica::new();
     let_in(&mut replica, admit("n4", 4)).unwrap();
-    let id = |number| raft_id(replica.meta.genesis_id().unwrap(), instance(number)).get();
+    let id = |number| raft_id(replica.meta.cluster_id().unwrap(), instance(number)).get();
     let (one, two, three, four) = (id(1), id(2), id(3), id(4));
     let standby =
         ConfState { voters: vec![one, two, three], learners: vec![four], ..ConfState::default() };
@@ -304,7 +304,7 @@ fn a_change_of_voters_has_the_time_that_came_with_it() {
     let mut replica = Replica::new();
     let four = Admit { at_unix_ms: 1_000, ..admit("n4", 4) };
     let_in(&mut replica, four).unwrap();
-    let id = |number| raft_id(replica.meta.genesis_id().unwrap(), instance(number)).get();
+    let id = |number| raft_id(replica.meta.cluster_id().unwrap(), instance(number)).get();
     let voters = vec![id(1), id(2), id(3)];
     let with =
         |learners: Vec<u64>| ConfState { voters: voters.clone(), learners, ..ConfState::default() };

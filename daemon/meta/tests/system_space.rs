@@ -27,12 +27,12 @@ fn the_records_are_keys_with_json_values() {
         let kv = replica.range(range(key, "")).unwrap().kvs.remove(0);
         String::from_utf8(kv.value.to_vec()).unwrap()
     };
-    let genesis = replica.meta.genesis_id().unwrap();
+    let cluster_id = replica.meta.cluster_id().unwrap();
     let founders: Vec<_> = (1..=3)
         .map(|n| format!(r#"{{"name":"n{n}","instance":"{}","slot":{}}}"#, instance(n), n - 1))
         .collect();
     let cluster = format!(
-        r#"{{"cluster":"test","cluster_id":"{genesis}","slots":3,"founders":[{}]}}"#,
+        r#"{{"cluster":"test","cluster_id":"{cluster_id}","slots":3,"founders":[{}]}}"#,
         founders.join(",")
     );
     assert_eq!(value(&replica, "__meta/cluster"), cluster);

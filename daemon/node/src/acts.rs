@@ -124,7 +124,7 @@ fn judge_transfer(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged {
     if member.state() != MemberState::Alive || !sight.heard_of_late(member.instance) {
         return not_now(format!("{to} is not heard, so it cannot lead now"));
     }
-    Judged::HandOver { to: raft_id(group.genesis(), member.instance), name: to.to_owned() }
+    Judged::HandOver { to: raft_id(group.cluster_id(), member.instance), name: to.to_owned() }
 }
 
 /// The member of a name, or who is not there.

@@ -6,7 +6,7 @@
 use quorate_membership::Mode;
 use quorate_meta::Meta;
 use quorate_proto::{
-    ClusterName, Entry, FoundingState, Generation, GenesisId, HardState, Instance, Label, NodeKey,
+    ClusterId, ClusterName, Entry, FoundingState, Generation, HardState, Instance, Label, NodeKey,
     NodeName, SnapshotMetadata,
 };
 use std::net::SocketAddr;
@@ -105,7 +105,7 @@ pub struct Boot {
     /// The founding state of this disk life.
     pub founding: FoundingState,
     /// The marker outside the data directory.
-    pub marker: Option<GenesisId>,
+    pub marker: Option<ClusterId>,
     /// The log, when one was ever begun.
     pub log: Option<RecoveredLog>,
 }

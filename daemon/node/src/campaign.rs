@@ -163,7 +163,7 @@ impl Campaign {
         let mut live: Vec<RaftId> = members
             .map(|member| member.instance)
             .filter(|one| *one != lost && sight.seems_alive(*one))
-            .map(|one| raft_id(group.genesis(), one))
+            .map(|one| raft_id(group.cluster_id(), one))
             .filter(|id| status.conf.voters.contains(&id.get()))
             .collect();
         live.sort_unstable();

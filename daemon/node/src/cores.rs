@@ -4,14 +4,14 @@
 
 use crate::boot::NodeConfig;
 use quorate_membership::{DetectorConfig, FounderSelf, FoundingConfig};
-use quorate_proto::{GenesisId, founders_digest, short_hash};
+use quorate_proto::{ClusterId, founders_digest, short_hash};
 
 /// Messages of the cores replace nothing but themselves, across ballots, kinds and questions.
 pub(crate) fn subject_of(message: &impl quorate_proto::Message) -> u64 {
     short_hash(&[&message.encode_to_vec()])
 }
 
-pub(crate) fn founding_config(config: &NodeConfig, marker: Option<GenesisId>) -> FoundingConfig {
+pub(crate) fn founding_config(config: &NodeConfig, marker: Option<ClusterId>) -> FoundingConfig {
     FoundingConfig {
         cluster: config.cluster.clone(),
         seeds: config.founding.seeds.clone(),

@@ -13,8 +13,8 @@ use quorate_consensus::LogRecord;
 pub use quorate_membership::OwnSlot;
 use quorate_meta::Meta;
 use quorate_proto::{
-    DialFailure, ForwardAnswer, ForwardRequest, FoundingCertificate, FoundingState, Frame,
-    Generation, GenesisId, GroupId, HealthDelta, HealthView, Instance, Lane, Moment, NodeKey,
+    ClusterId, DialFailure, ForwardAnswer, ForwardRequest, FoundingCertificate, FoundingState,
+    Frame, Generation, GroupId, HealthDelta, HealthView, Instance, Lane, Moment, NodeKey,
     RaftMessage, Session, SessionEnd, SnapshotMetadata,
 };
 use std::net::SocketAddr;
@@ -88,7 +88,7 @@ pub enum Input {
 pub enum Write {
     /// The founding state, replaced whole. With `marker`, the marker outside the data directory is written
     /// *after* it, before the write counts as done.
-    Founding { state: Box<FoundingState>, marker: Option<GenesisId> },
+    Founding { state: Box<FoundingState>, marker: Option<ClusterId> },
     /// Records of a group's log. The first write of a log is a `Reset`.
     Log { group: GroupId, records: Vec<LogRecord> },
     /// The snapshot that was received into this file counts from now on: raft has taken it, and the log behind it begins there.
@@ -120,7 +120,7 @@ pub enum Output {
     /// Close the session of this number: its peer is a copy of a disk life that runs elsewhere, and is to hear that.
     TurnAway { instance: Instance, number: u64 },
     /// From now on the hello carries this cluster id.
-    KnowsGenesis(GenesisId),
+    KnowsGenesis(ClusterId),
     /// Ask the leader on the request lane.
     Forward {
         ticket: u64,

@@ -14,7 +14,7 @@ use crate::turn::Turn;
 use quorate_membership::FoundingInput;
 use quorate_proto::forward_answer::Outcome;
 use quorate_proto::{
-    Admit, Admitted, ForwardAnswer, ForwardRequest, GenesisId, HealthEpoch, Instance, Moment,
+    Admit, Admitted, ClusterId, ForwardAnswer, ForwardRequest, HealthEpoch, Instance, Moment,
     NotLeader, Refusal, RefusalCode, Session, forward_request, limits,
 };
 use std::net::SocketAddr;
@@ -56,7 +56,7 @@ impl Join {
 
     /// Whether this node still has to be let in, or has news about itself. `doubted`: who claims to lead, about whom somebody must be asked.
     fn wants_in(sight: &Sight<'_>, doubted: Option<Instance>) -> bool {
-        if sight.genesis.is_none() || sight.stops {
+        if sight.cluster_id.is_none() || sight.stops {
             return false;
         }
         if doubted.is_some() {
@@ -96,7 +96,7 @@ impl Join {
         if waits {
             return;
         }
-        let Some(genesis) = sight.genesis else { return };
+        let Some(cluster_id) = sight.cluster_id else { return };
         let deadline = turn.now + limits::REQUEST_DEADLINE;
         let admit = own_admit(sight.config);
         // A leader has news about itself too, such as the labels in its file, and nobody dials itself.
@@ -106,19 +106,19 @@ impl Join {
             turn.tell(News::AsksItself { ticket, admit: Box::new(admit), deadline });
             return;
         }
-        let Some((to, address)) = self.whom_to_ask(sight, genesis, doubted) else { return };
+        let Some((to, address)) = self.whom_to_ask(sight, cluster_id, doubted) else { return };
         let ticket = new_ticket();
         self.asking = Some((ticket, to, turn.now));
         let remaining_ms = u64::try_from(limits::REQUEST_DEADLINE.as_millis()).unwrap_or(u64::MAX);
         let body = Some(forward_request::Body::Admit(admit));
-        let request = ForwardRequest { genesis, remaining_ms, body, relay: false };
+        let request = ForwardRequest { cluster_id, remaining_ms, body, relay: false };
         turn.out.push(Output::Forward { ticket, to, address, deadline, request });
     }
 
     fn whom_to_ask(
         &mut self,
         sight: &Sight<'_>,
-        genesis: GenesisId,
+        cluster_id: ClusterId,
         doubted: Option<Instance>,
     ) -> Option<(Instance, SocketAddr)> {
         let hint = self.hint.take();
@@ -140,7 +140,8 @@ impl Join {
         }
         // All but those of another cluster, in turn. A session from before the birth says nothing of the cluster, and one
         // that names it may be that of another joiner: two of them would ask each other for ever.
-        let may_know = |session: &&Session| session.genesis.is_none_or(|theirs| theirs == genesis);
+        let may_know =
+            |session: &&Session| session.cluster_id.is_none_or(|theirs| theirs == cluster_id);
         // Who has a view asks its members, about a leader only the replicas among them, and nobody about itself.
         let has_view = sight.health.view().epoch > HealthEpoch::ZERO;
         let may_vouch = |session: &&Session| {

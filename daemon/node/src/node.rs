@@ -35,7 +35,6 @@ use crate::cores::{detector_config, founding_config};
 use crate::disk::{Disk, Owner};
 use crate::duties::Duties;
 use crate::duties::admission::Admission;
-use crate::duties::damping::Damping;
 use crate::event::{Input, Output};
 use crate::evidence::Evidence;
 use crate::groups::{Arrived, EarlyFrames, Group};
@@ -59,7 +58,7 @@ use crate::turned_away::{TurnedAway, tell_of_moved_data};
 use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
-use quorate_proto::{Envelope, EnvelopeBody, Generation, GenesisId, Goodbye, Instance, Moment};
+use quorate_proto::{ClusterId, Envelope, EnvelopeBody, Generation, Goodbye, Instance, Moment};
 
 /// One node, whole.
 pub struct Node {
@@ -78,7 +77,6 @@ pub struct Node {
     pub(crate) duties: Duties,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) names: Names,
-    pub(crate) damping: Damping,
     pub(crate) pings: Pings,
     pub(crate) push: Push,
     pub(crate) relay: Relay,
@@ -91,7 +89,7 @@ pub struct Node {
     malformed: Malformed,
     pub(crate) disk: Disk,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
-    pub(crate) genesis: Option<GenesisId>,
+    pub(crate) cluster_id: Option<ClusterId>,
     pub(crate) warnings: Warnings,
     pub(crate) clones: Clones,
     pub(crate) turned_away: TurnedAway,
@@ -119,7 +117,6 @@ impl Node {
             duties: Duties::default(),
             whereabouts: Whereabouts::default(),
             names: Names::default(),
-            damping: Damping::default(),
             pings: Pings::default(),
             push: Push::default(),
             relay: Relay::default(),
@@ -131,7 +128,7 @@ impl Node {
             copies: Copies::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
-            genesis: founding.state().known_genesis(),
+            cluster_id: founding.state().known_cluster(),
             warnings: Warnings::default(),
             clones: Clones::default(),
             turned_away: TurnedAway::default(),

@@ -4,7 +4,7 @@
 //! record. Knows nothing of what is said on a session.
 
 use quorate_proto::{
-    FoundingRecord, Generation, GenesisId, HealthView, Instance, Moment, NodeKey, RaftId, Session,
+    ClusterId, FoundingRecord, Generation, HealthView, Instance, Moment, NodeKey, RaftId, Session,
     limits, raft_id,
 };
 use std::collections::BTreeMap;
@@ -188,11 +188,11 @@ impl Peers {
     }
 
     /// The Raft id of a disk life in the one cluster that this node knows.
-    pub(crate) fn raft_id(&mut self, genesis: GenesisId, instance: Instance) -> RaftId {
+    pub(crate) fn raft_id(&mut self, cluster_id: ClusterId, instance: Instance) -> RaftId {
         if self.raft_ids.len() >= MAX_RAFT_IDS && !self.raft_ids.contains_key(&instance) {
             self.raft_ids.clear();
         }
-        *self.raft_ids.entry(instance).or_insert_with(|| raft_id(genesis, instance))
+        *self.raft_ids.entry(instance).or_insert_with(|| raft_id(cluster_id, instance))
     }
 
     /// Whether a key is the one pinned for an instance, or that of its session.

@@ -43,7 +43,7 @@ pub(crate) fn judge(sight: &Sight<'_>, clones: &Clones, session: &Session) -> Ar
     let known = is_known(sight.peers, session);
     let member = sight.health.member(instance);
     // Before the birth, founding judges for itself.
-    if !known && sight.genesis.is_some() && clones.is_one(sight.now, session, member) {
+    if !known && sight.cluster_id.is_some() && clones.is_one(sight.now, session, member) {
         return Arrival::Copy;
     }
     // Told again, it is the old connection of a host that was started anew just now: late news, not a copy.

@@ -14,7 +14,7 @@ use crate::told::Host;
 use quorate_membership::{Detector, Founding, Profile};
 use quorate_meta::Ended;
 use quorate_proto::{
-    GenesisId, HealthEpoch, Instance, Member, Moment, NotLeader, Refusal, RefusalCode, Role,
+    ClusterId, HealthEpoch, Instance, Member, Moment, NotLeader, Refusal, RefusalCode, Role,
     Session, Verdict,
 };
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ pub(crate) struct Sight<'a> {
     pub(crate) wall_ms: u64,
     pub(crate) config: &'a NodeConfig,
     /// The cluster id, once known.
-    pub(crate) genesis: Option<GenesisId>,
+    pub(crate) cluster_id: Option<ClusterId>,
     pub(crate) founding: &'a Founding,
     pub(crate) detector: &'a Detector,
     pub(crate) peers: &'a Peers,
@@ -55,7 +55,7 @@ macro_rules! sight {
             now: $node.turn.now,
             wall_ms: $node.turn.wall_ms,
             config: &$node.config,
-            genesis: $node.genesis,
+            cluster_id: $node.cluster_id,
             founding: &$node.founding,
             detector: &$node.detector,
             peers: &$node.peers,

@@ -4,7 +4,7 @@ use crate::pings::times::PingTimes;
 pub use quorate_membership::Margin;
 pub use quorate_proto::Reason;
 use quorate_proto::{
-    Generation, GenesisId, HealthView, Instance, Moment, NodeName, Role, SnapshotMetadata,
+    ClusterId, Generation, HealthView, Instance, Moment, NodeName, Role, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ pub struct Status {
     /// Cluster name.
     pub cluster: String,
     /// The cluster id, once known.
-    pub genesis: Option<GenesisId>,
+    pub cluster_id: Option<ClusterId>,
     /// In one word.
     pub state: State,
     /// Why it is not quorate, and what else an operator should act on.

@@ -50,7 +50,7 @@ fn successors(sight: &Sight<'_>, warnings: &Warnings) -> impl Iterator<Item = (b
             member.instance != sight.config.instance && sight.heard_of_late(member.instance)
         });
         others.filter_map(move |member| {
-            let id = raft_id(group.genesis(), member.instance);
+            let id = raft_id(group.cluster_id(), member.instance);
             let matched = group.replica().progress(id).filter(|_| voters.contains(&id.get()));
             let works = warnings.has_working_disk(sight, member.instance);
             Some((works, matched?.matched, id))

@@ -5,7 +5,7 @@
 
 use crate::status::Opinion;
 use quorate_proto::{
-    Cause as _, ClusterName, CopyCause, GenesisId, HealthChange, HealthDelta, HealthEpoch,
+    Cause as _, ClusterId, ClusterName, CopyCause, HealthChange, HealthDelta, HealthEpoch,
     Instance, MemberState, NodeName, Reason, ReasonCode,
 };
 use std::fmt;
@@ -19,9 +19,9 @@ pub type Host = (Instance, String);
 #[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
 pub enum Event {
     /// This node is one of the founders.
-    Founded { cluster: GenesisId, hosts: usize },
+    Founded { cluster: ClusterId, hosts: usize },
     /// A cluster exists that this node is to be let into.
-    Joining { cluster: GenesisId },
+    Joining { cluster: ClusterId },
     /// It was let in.
     LetIn { epoch: HealthEpoch },
     /// A leader is known.

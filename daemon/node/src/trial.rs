@@ -10,11 +10,12 @@ use bytes::Bytes;
 use quorate_membership::Mode;
 use quorate_meta::Meta;
 use quorate_proto::{
-    Admitted, Ballot, ClusterName, Digest, Envelope, EnvelopeBody, ForwardAnswer, ForwardRequest,
-    FounderVoter, FoundingCertificate, FoundingProof, FoundingRecord, FoundingState, Generation,
-    GenesisId, GroupId, HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse, Lane, Moment,
-    NodeKey, NodeName, NotLeader, Ping, ProofVote, PutRequest, RaftFrame, RaftMessage,
-    RangeRequest, Session, forward_answer, forward_request, kv_request, kv_response, raft_id,
+    Admitted, Ballot, ClusterId, ClusterName, Digest, Envelope, EnvelopeBody, ForwardAnswer,
+    ForwardRequest, FounderVoter, FoundingCertificate, FoundingProof, FoundingRecord,
+    FoundingState, Generation, GroupId, HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse,
+    Lane, Moment, NodeKey, NodeName, NotLeader, Ping, ProofVote, PutRequest, RaftFrame,
+    RaftMessage, RangeRequest, Session, forward_answer, forward_request, kv_request, kv_response,
+    raft_id,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -111,7 +112,7 @@ impl Trial {
         if replica {
             founding.founded = Some(founded.clone());
         } else {
-            founding.exists = Some(founded.record.genesis_id());
+            founding.exists = Some(founded.record.cluster_id());
         }
         let config = NodeConfig {
             cluster: cluster(),
@@ -143,8 +144,8 @@ impl Trial {
         trial
     }
 
-    pub(crate) fn genesis(&self) -> GenesisId {
-        self.founded.record.genesis_id()
+    pub(crate) fn cluster_id(&self) -> ClusterId {
+        self.founded.record.cluster_id()
     }
 
     pub(crate) fn session(&self, number: u8) -> Session {
@@ -152,7 +153,7 @@ impl Trial {
             number: u64::from(number),
             boot_nonce: u64::from(number),
             dialled: Some(address(number)),
-            genesis: Some(self.genesis()),
+            cluster_id: Some(self.cluster_id()),
             digest: quorate_proto::founders_digest(
                 &cluster(),
                 &self.node.config.founding.seeds,
@@ -215,11 +216,11 @@ impl Trial {
 
     /// A ping of a leader that brings the view of the founders.
     pub(crate) fn hears_leader(&mut self, leader: u8, term: u64) -> Vec<Output> {
-        let meta = Meta::genesis(&self.founded);
+        let meta = Meta::from_founding(&self.founded);
         let full = Some((*meta.view()).clone());
         let ping = Ping {
             number: term,
-            genesis: self.genesis(),
+            cluster_id: self.cluster_id(),
             term,
             leader: Some(life(leader)),
             epoch: meta.epoch(),
@@ -262,19 +263,19 @@ impl Trial {
     /// A message of another replica arrives.
     pub(crate) fn hears_raft(&mut self, from: u8, message: RaftMessage) -> Vec<Output> {
         let message = self.raft_from(from, message);
-        let frame = RaftFrame::new(GroupId::META, self.genesis(), message);
+        let frame = RaftFrame::new(GroupId::META, self.cluster_id(), message);
         self.hears(from, Lane::Log, EnvelopeBody::Raft(frame))
     }
 
     /// A message with its sender and receiver filled in.
     pub(crate) fn raft_from(&self, from: u8, message: RaftMessage) -> RaftMessage {
-        let id = |number| raft_id(self.genesis(), life(number)).get();
+        let id = |number| raft_id(self.cluster_id(), life(number)).get();
         RaftMessage { from: id(from), to: id(1), ..message }
     }
 
     /// The state of the founders, so many entries later.
     pub(crate) fn later_state(&self, applied: u64) -> Meta {
-        let mut meta = Meta::genesis(&self.founded);
+        let mut meta = Meta::from_founding(&self.founded);
         for index in meta.applied() + 1..=applied {
             meta.apply_nothing(index);
         }

@@ -8,7 +8,7 @@ use quorate_proto::{
     CopyFault, CopyNotice, Entry, EnvelopeBody, HealthEpoch, Instance, Lane, MessageKind, Ping,
     Pong, RaftMessage,
 };
-use stage::{Stage, genesis, life, said_to};
+use stage::{Stage, cluster_id, life, said_to};
 use std::time::Duration;
 
 fn entry(term: u64, index: u64) -> Entry {
@@ -45,7 +45,8 @@ fn told_of_a_loss(stage: &mut Stage, host: u8, term: u64, lost: u64) -> Vec<Outp
     let leader = Some(life(host));
     let fault = CopyFault::Lost.into();
     let copies = vec![CopyNotice { instance: life(1), fault, entry: lost, end: 1 }];
-    let ping = Ping { number: 1, genesis: genesis(), term, leader, copies, ..Ping::default() };
+    let ping =
+        Ping { number: 1, cluster_id: cluster_id(), term, leader, copies, ..Ping::default() };
     stage.say(host, Lane::Control, EnvelopeBody::Ping(ping))
 }
 
@@ -255,7 +256,7 @@ fn a_leader_tells_of_no_more_copies_than_a_ping_has_room_for() {
     let copies = vec![notice; 10_000];
     let ping = Ping {
         number: 1,
-        genesis: genesis(),
+        cluster_id: cluster_id(),
         term: 2,
         leader: Some(life(2)),
         copies,

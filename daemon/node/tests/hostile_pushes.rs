@@ -8,7 +8,7 @@ use quorate_proto::{
     Admit, Dissent, EnvelopeBody, ForwardRequest, Generation, HealthDelta, HealthEpoch,
     HealthUpdate, Lane, MemberState, NodeKey, Pong, Role, Verdict, VerdictReport, forward_request,
 };
-use stage::{Stage, genesis, key, life, member, name, view, whole};
+use stage::{Stage, cluster_id, key, life, member, name, view, whole};
 use std::time::Duration;
 
 /// A voter that follows host 2 in term 2.
@@ -190,7 +190,8 @@ fn a_host_that_the_leader_hears_is_in_the_start_that_the_leader_hears() {
 fn lets_in_4(stage: &mut Stage) {
     let admit = Admit { instance: life(4), name: name(4).to_string(), ..Admit::default() };
     let body = Some(forward_request::Body::Admit(admit));
-    let request = ForwardRequest { genesis: genesis(), remaining_ms: 5_000, body, relay: false };
+    let request =
+        ForwardRequest { cluster_id: cluster_id(), remaining_ms: 5_000, body, relay: false };
     stage.give(Input::Forwarded { from: life(4), ticket: 1, request });
     stage.acknowledge(2);
     let view = stage.node.status(stage.now).view.clone();

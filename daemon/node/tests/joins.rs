@@ -7,12 +7,13 @@ use quorate_proto::{
     Admit, ForwardAnswer, ForwardRequest, KvRequest, NotLeader, PutRequest, Session,
     forward_answer, forward_request, kv_request,
 };
-use stage::{Stage, address, genesis, key, life, name};
+use stage::{Stage, address, cluster_id, key, life, name};
 use std::time::Duration;
 
 fn asks(stage: &mut Stage, host: u8, ticket: u64, body: forward_request::Body) -> Vec<Output> {
     let body = Some(body);
-    let request = ForwardRequest { genesis: genesis(), remaining_ms: 5_000, body, relay: false };
+    let request =
+        ForwardRequest { cluster_id: cluster_id(), remaining_ms: 5_000, body, relay: false };
     stage.give(Input::Forwarded { from: life(host), ticket, request })
 }
 

@@ -8,7 +8,7 @@ use quorate_proto::{
     ForwardRequest, Message as _, MessageKind, RaftMessage, RefusalCode, Remove, RemoveHost, act,
     forward_answer::Outcome, forward_request,
 };
-use stage::{Stage, genesis, id, life, name};
+use stage::{Stage, cluster_id, id, life, name};
 use std::time::Duration;
 
 /// Host 2 leads term 2 and appends an entry behind all before it, committed.
@@ -33,7 +33,8 @@ fn append(stage: &mut Stage, entry: Entry) {
 fn answer_to_3(stage: &mut Stage, ticket: u64) -> Option<Outcome> {
     let admit = Admit { instance: life(3), name: name(3).to_string(), ..Admit::default() };
     let body = Some(forward_request::Body::Admit(admit));
-    let request = ForwardRequest { genesis: genesis(), remaining_ms: 5_000, body, relay: false };
+    let request =
+        ForwardRequest { cluster_id: cluster_id(), remaining_ms: 5_000, body, relay: false };
     let said = stage.give(Input::Forwarded { from: life(3), ticket, request });
     said.into_iter().find_map(|output| match output {
         Output::ForwardReply { answer, .. } => answer.outcome,
@@ -75,7 +76,8 @@ fn a_removal_whose_time_is_over_says_what_it_waited_for() {
     let request = ClientRequest::Act(remove(2));
     stage.give(Input::Client { ticket: 2, deadline, request });
     let body = Some(forward_request::Body::Act(remove(2)));
-    let request = ForwardRequest { genesis: genesis(), remaining_ms: 400, body, relay: false };
+    let request =
+        ForwardRequest { cluster_id: cluster_id(), remaining_ms: 400, body, relay: false };
     stage.give(Input::Forwarded { from: life(2), ticket: 3, request });
     let said = stage.pass(Duration::from_millis(350));
     let forwarded = said.iter().find_map(|output| match output {

@@ -10,7 +10,7 @@ use quorate_proto::{
     Admit, Command, CommandBody, ConfState, Entry, ForwardRequest, Generation, GroupId,
     Message as _, MessageKind, NodeKey, RaftMessage, SnapshotMetadata, forward_request,
 };
-use stage::{FOUNDERS, Stage, address, founded, genesis, id, key, life, name};
+use stage::{FOUNDERS, Stage, address, cluster_id, founded, id, key, life, name};
 
 fn message(kind: MessageKind, term: u64) -> RaftMessage {
     RaftMessage { kind: kind.into(), term, ..RaftMessage::default() }
@@ -47,7 +47,7 @@ fn a_snapshot_names_the_term_of_the_entry_that_it_ends_with() {
 
 /// A snapshot as a host sends it that leads in a term, and the state in it.
 fn snapshot(from: u8, term: u64, index: u64) -> (RaftMessage, Box<Meta>) {
-    let mut image = Meta::genesis(&founded());
+    let mut image = Meta::from_founding(&founded());
     for index in 2..=index {
         image.apply_nothing(index);
     }
@@ -129,7 +129,7 @@ fn snapshot_of(host: u8, message: RaftMessage, image: Meta, (index, term): (u64,
 fn a_snapshot_of_a_stranger_is_not_taken() {
     for host in [4, 6] {
         let mut stage = Stage::with(1, 1);
-        let mut image = Meta::genesis(&founded());
+        let mut image = Meta::from_founding(&founded());
         image.apply_nothing(2);
         let to_voter = RaftMessage { to: id(1), ..message(MessageKind::Snapshot, 6) };
         let said = stage.give(snapshot_of(host, to_voter, image, (2, 4)));
@@ -143,7 +143,8 @@ fn a_snapshot_of_a_stranger_makes_no_joiner_begin_a_log() {
     for host in [5, 2] {
         let mut stage = Stage::new(4);
         let to_joiner = RaftMessage { to: id(4), ..message(MessageKind::Snapshot, 2) };
-        let said = stage.give(snapshot_of(host, to_joiner, Meta::genesis(&founded()), (1, 1)));
+        let said =
+            stage.give(snapshot_of(host, to_joiner, Meta::from_founding(&founded()), (1, 1)));
         let logs = |one: &&Output| matches!(one, Output::Persist { write: Write::Log { .. }, .. });
         assert_eq!(said.iter().any(|one| logs(&one)), host == 2, "host {host}; 2 is a founder");
     }
@@ -164,7 +165,8 @@ fn a_joiner_is_let_in_with_the_key_that_its_session_proved() {
         at_unix_ms: 0,
     };
     let body = Some(forward_request::Body::Admit(admit));
-    let request = ForwardRequest { genesis: genesis(), remaining_ms: 1_000, body, relay: false };
+    let request =
+        ForwardRequest { cluster_id: cluster_id(), remaining_ms: 1_000, body, relay: false };
     stage.acknowledge(2);
     stage.give(Input::Forwarded { from: life(4), ticket: 7, request });
     stage.acknowledge(2);

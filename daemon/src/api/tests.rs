@@ -68,7 +68,7 @@ pub(crate) fn sample(state: State) -> Status {
     Status {
         at: Moment::from_micros(3_000_000),
         cluster: "demo".to_owned(),
-        genesis: None,
+        cluster_id: None,
         state,
         reasons: if quorate { Vec::new() } else { vec![reason] },
         margin: Some(Margin { disks: 2, alarm: false, known: 3, slots: 3 }),

@@ -14,7 +14,7 @@ use super::snapshots::file::{Pieces, SnapshotReader};
 use super::snapshots::names::{self, Named};
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::fold::{FoldError, LogFold, LogState};
-use quorate_proto::{Entry, FoundingState, GenesisId, GroupId, HardState, SnapshotMetadata};
+use quorate_proto::{ClusterId, Entry, FoundingState, GroupId, HardState, SnapshotMetadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,9 +63,9 @@ pub(super) fn recover_with<M>(
 ) -> Result<Recovered<M>, DiskError> {
     let life = dir.life();
     let identity = dir.identity();
-    let genesis = founding.known_genesis();
+    let cluster_id = founding.known_cluster();
     let reached = dir.reached().map(|reached| reached.end).unwrap_or_default();
-    let log = log_files::read(&*files, &life, identity, genesis, reached)?;
+    let log = log_files::read(&*files, &life, identity, cluster_id, reached)?;
     let LogFiles { mut folds, layout, cut } = log;
     let mut notes = Vec::new();
     if let Some((file, range)) = cut {
@@ -81,12 +81,12 @@ pub(super) fn recover_with<M>(
     if let Some(group) = folds.first_key_value().map(|(group, _)| *group) {
         return Err(DiskError::UnknownGroup { log: life.join("log"), group });
     }
-    let stamp = genesis.unwrap_or_default();
+    let stamp = cluster_id.unwrap_or_default();
     // The log is reset below because of a received snapshot: the name of that file must outlive the power.
     let names = names::directory(&life);
     files.sync_directory(&names).map_err(|error| DiskError::io("sync", &names, error))?;
     let mut segments = Segments::new(&life, identity.instance, stamp, sizes, layout, files);
-    let chosen = choose(&life, identity, genesis, fold, &restore, &mut notes)?;
+    let chosen = choose(&life, identity, cluster_id, fold, &restore, &mut notes)?;
     let group = chosen.map(|(snapshot, state, reset)| {
         if state.overruled {
             note_overruled(&mut segments, &state)?;
@@ -103,7 +103,7 @@ type Chosen<M> = (Option<(SnapshotMetadata, M)>, LogState, (u64, u64));
 fn choose<M>(
     life: &Path,
     identity: &Identity,
-    genesis: Option<GenesisId>,
+    cluster_id: Option<ClusterId>,
     fold: Option<LogFold>,
     restore: &impl Fn(Pieces<'_>) -> Result<M, String>,
     notes: &mut Vec<String>,
@@ -119,7 +119,7 @@ fn choose<M>(
     let fold = fold.unwrap_or_default();
     let mut passed: Vec<Passed> = Vec::new();
     for named in &listed {
-        match load(named, identity, genesis, restore)? {
+        match load(named, identity, cluster_id, restore)? {
             Err(damage) => passed.push(damage),
             Ok((metadata, image)) => {
                 let at = Some((metadata.index, metadata.term));
@@ -149,7 +149,7 @@ struct Passed {
 fn load<M>(
     named: &Named,
     identity: &Identity,
-    genesis: Option<GenesisId>,
+    cluster_id: Option<ClusterId>,
     restore: &impl Fn(Pieces<'_>) -> Result<M, String>,
 ) -> Result<Result<(SnapshotMetadata, M), Passed>, DiskError> {
     let passed = |why: String, broken| Passed { path: named.path.clone(), why, broken };
@@ -158,15 +158,15 @@ fn load<M>(
         Err(why) => return Ok(Err(passed(why, true))),
     };
     let (owner, metadata) = (reader.owner, reader.metadata.clone());
-    let foreign = genesis.is_some_and(|genesis| owner.genesis != genesis);
+    let foreign = cluster_id.is_some_and(|cluster_id| owner.cluster_id != cluster_id);
     if owner.instance != identity.instance || foreign {
         return Err(DiskError::Mixed {
             file: named.path.clone(),
-            found: format!("disk {:?}, cluster {}", owner.instance, owner.genesis),
+            found: format!("disk {:?}, cluster {}", owner.instance, owner.cluster_id),
             wanted: format!(
                 "disk {:?}, cluster {}",
                 identity.instance,
-                genesis.unwrap_or_default()
+                cluster_id.unwrap_or_default()
             ),
             cluster: identity.cluster.to_string(),
         });

@@ -170,7 +170,7 @@ fn dials(report: &DialReport) -> DialLine {
         since_seconds: report.since.as_secs(),
         code: code.to_owned(),
         why: report.last.to_string(),
-        knocked_seconds: report.knocked.map(|ago| ago.as_secs()),
+        knocked_seconds: report.peer_dialled_us.map(|ago| ago.as_secs()),
     }
 }
 

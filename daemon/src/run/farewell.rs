@@ -34,7 +34,7 @@ pub(crate) fn farewell(options: &RunOptions) -> ExitCode {
         protocol_min: limits::PROTOCOL_MIN,
         protocol_max: limits::PROTOCOL_MAX,
         cluster: config.cluster.to_string(),
-        genesis: ended.founding.known_genesis(),
+        cluster_id: ended.founding.known_cluster(),
         instance: ended.identity.instance,
         generation: ended.generation,
         boot_nonce,

@@ -7,7 +7,7 @@ use super::error::StartError;
 use crate::config::{Config, Environment};
 use crate::disk::{DataDir, KnownName};
 use quorate_node::{FoundingSettings, MadeOn, NodeConfig, Settings, Status};
-use quorate_proto::{GenesisId, Hello, HelloKind, NodeName, founders_digest, limits, short_hash};
+use quorate_proto::{ClusterId, Hello, HelloKind, NodeName, founders_digest, limits, short_hash};
 use quorate_transport::{NodeKeyPair, Transport, TransportConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,14 +17,14 @@ pub(super) fn hello(
     config: &Config,
     dir: &DataDir,
     boot_nonce: u64,
-    genesis: Option<GenesisId>,
+    cluster_id: Option<ClusterId>,
 ) -> Hello {
     Hello {
         protocol_min: limits::PROTOCOL_MIN,
         protocol_max: limits::PROTOCOL_MAX,
         kind: HelloKind::Node.into(),
         cluster: config.cluster.to_string(),
-        genesis,
+        cluster_id,
         instance: dir.identity().instance,
         generation: dir.generation(),
         boot_nonce,

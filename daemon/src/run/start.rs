@@ -27,7 +27,7 @@ use crate::shell::service::Service;
 use crate::shell::turns::{Loop, Sources};
 use quorate_meta::Meta;
 use quorate_node::{Boot, Node, Output, RecoveredLog, Status};
-use quorate_proto::{FoundingState, GenesisId};
+use quorate_proto::{ClusterId, FoundingState};
 use quorate_transport::Transport;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -48,8 +48,8 @@ pub(super) async fn serve(
     let channels = channels()?;
     let note = running_note(&config);
     let boot_nonce = draw_nonce(&dir, &note)?;
-    let genesis = founding.known_genesis().or(marker);
-    let hello = hello(&config, &dir, boot_nonce, founding.known_genesis());
+    let cluster_id = founding.known_cluster().or(marker);
+    let hello = hello(&config, &dir, boot_nonce, founding.known_cluster());
     let binding = transport_config(&config, dir.identity().key_seed);
     let transport = Transport::bind(binding, hello.clone(), channels.transport)?;
     say_where(&transport, &environment);
@@ -72,7 +72,7 @@ pub(super) async fn serve(
         feeds: feeds.clone(),
         seeds: config.seeds.clone(),
         own,
-        genesis,
+        cluster_id,
         crowds: crowds.clone(),
     };
     let log = recovered.group.map(log_of);
@@ -111,7 +111,7 @@ pub(super) async fn serve(
 struct OpenedDisk {
     dir: DataDir,
     founding: FoundingState,
-    marker: Option<GenesisId>,
+    marker: Option<ClusterId>,
     recovered: disk::Recovered<Meta>,
 }
 

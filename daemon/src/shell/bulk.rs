@@ -6,7 +6,7 @@ use crate::disk::{Announced, Incoming, Received, Refused, SnapshotKeeper, Snapsh
 use quorate_meta::Meta;
 use quorate_node::Input;
 use quorate_proto::{
-    GenesisId, GroupId, Instance, Message as _, RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
+    ClusterId, GroupId, Instance, Message as _, RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 use quorate_transport::{
     SnapshotArrival, SnapshotOutcome, SnapshotPart, SnapshotPosition, Transport,
@@ -23,7 +23,7 @@ const KEPT_FOR: Duration = Duration::from_secs(60);
 
 /// What snapshots on their way need.
 pub(crate) struct Bulk {
-    pub(crate) genesis: GenesisId,
+    pub(crate) cluster_id: ClusterId,
     pub(crate) transport: Transport,
     pub(crate) keeper: Arc<SnapshotKeeper>,
     pub(crate) results: mpsc::Sender<Input>,
@@ -61,9 +61,9 @@ impl Bulk {
         message: RaftMessage,
     ) -> SnapshotOutcome {
         let Some(metadata) = message.snapshot.clone() else { return SnapshotOutcome::Failed };
-        let (index, genesis, keeper) = (metadata.index, self.genesis, self.keeper);
+        let (index, cluster_id, keeper) = (metadata.index, self.cluster_id, self.keeper);
         let opened = tokio::task::spawn_blocking(move || {
-            let source = keeper.open(genesis, group, &metadata)?;
+            let source = keeper.open(cluster_id, group, &metadata)?;
             Ok::<_, String>((source.length()?, source))
         });
         let (bytes, source) = match opened.await {
@@ -104,13 +104,13 @@ impl Bulk {
             return;
         }
         tokio::spawn(async move {
-            let (genesis, index) = (self.genesis, metadata.index);
-            let announced = Announced { from, genesis, group, metadata, bytes };
+            let (cluster_id, index) = (self.cluster_id, metadata.index);
+            let announced = Announced { from, cluster_id, group, metadata, bytes };
             let keeper = Arc::clone(&self.keeper);
             let received = tokio::task::spawn_blocking(move || {
                 let mut incoming = Parts { have: Some(have), parts };
                 let understand = |pieces: &mut dyn Iterator<Item = _>| {
-                    understand(genesis, &announced.metadata, pieces)
+                    understand(cluster_id, &announced.metadata, pieces)
                 };
                 keeper.arrivals.receive(&announced, &mut incoming, understand)
             });
@@ -154,12 +154,12 @@ fn read(source: Arc<SnapshotSource>, had: SnapshotPosition) -> mpsc::Receiver<Sn
 
 /// Builds the state, and checks that it is the one that was announced.
 fn understand(
-    genesis: GenesisId,
+    cluster_id: ClusterId,
     metadata: &SnapshotMetadata,
     pieces: &mut dyn Iterator<Item = bytes::Bytes>,
 ) -> Result<Meta, String> {
     let image = Meta::restore(pieces).map_err(|error| error.to_string())?;
-    if image.genesis_id() != Some(genesis) {
+    if image.cluster_id() != Some(cluster_id) {
         return Err("it is of another cluster".into());
     }
     if image.applied() != metadata.index {

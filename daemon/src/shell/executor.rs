@@ -19,7 +19,7 @@ use bytes::Bytes;
 use quorate_meta::Meta;
 use quorate_node::{Event, ForwardFailure, Input, Node, Output, Status};
 use quorate_proto::{
-    ForwardAnswer, ForwardRequest, GenesisId, GroupId, HealthEpoch, Hello, Instance, Message as _,
+    ClusterId, ForwardAnswer, ForwardRequest, GroupId, HealthEpoch, Hello, Instance, Message as _,
     Moment, SnapshotMetadata,
 };
 use quorate_transport::{RequestFailure, Transport, TransportEvent};
@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 /// Carries out what the node asks for.
 pub(crate) struct Executor {
     means: Means,
-    genesis: GenesisId,
+    cluster_id: ClusterId,
     pub(crate) askers: Askers,
     large_reads: LargeReads,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Means {
     pub(crate) feeds: Feeds,
     pub(crate) seeds: Vec<String>,
     pub(crate) own: OwnHost,
-    pub(crate) genesis: Option<GenesisId>,
+    pub(crate) cluster_id: Option<ClusterId>,
     pub(crate) crowds: Crowds,
 }
 
@@ -53,7 +53,7 @@ impl Executor {
     pub(crate) fn new(means: Means) -> Self {
         let large_reads = LargeReads::new(&means.crowds);
         Self {
-            genesis: means.genesis.unwrap_or_default(),
+            cluster_id: means.cluster_id.unwrap_or_default(),
             means,
             askers: Askers::default(),
             large_reads,
@@ -94,7 +94,7 @@ impl Executor {
             Output::TurnAway { instance, number } => {
                 self.means.transport.turn_away(instance, number);
             }
-            Output::KnowsGenesis(genesis) => self.knows(genesis),
+            Output::KnowsGenesis(cluster_id) => self.knows(cluster_id),
             Output::Forward { ticket, to, address, deadline, request } => {
                 self.forward(ticket, to, address, deadline, &request);
             }
@@ -126,16 +126,16 @@ impl Executor {
                 self.means.feeds.events.push(event);
             }
             Output::Founded(founded) => {
-                let genesis = founded.record.genesis_id();
-                tracing::info!(target: NOTICE, cluster_id = %genesis, "the founding record is durable here");
+                let cluster_id = founded.record.cluster_id();
+                tracing::info!(target: NOTICE, cluster_id = %cluster_id, "the founding record is durable here");
             }
             Output::Stopped | Output::Halt { .. } => {}
         }
     }
 
-    fn knows(&mut self, genesis: GenesisId) {
-        self.genesis = genesis;
-        self.means.hello.genesis = Some(genesis);
+    fn knows(&mut self, cluster_id: ClusterId) {
+        self.cluster_id = cluster_id;
+        self.means.hello.cluster_id = Some(cluster_id);
         self.means.transport.set_hello(self.means.hello.clone());
     }
 
@@ -173,7 +173,7 @@ impl Executor {
         let results = self.means.results.clone();
         let taken = metadata.clone();
         self.means.snapshots.store(SnapshotJob {
-            genesis: self.genesis,
+            cluster_id: self.cluster_id,
             group,
             metadata,
             chunks: Box::new(image.chunks()),
@@ -193,7 +193,7 @@ impl Executor {
 
     fn snapshots(&self) -> Bulk {
         Bulk {
-            genesis: self.genesis,
+            cluster_id: self.cluster_id,
             transport: self.means.transport.clone(),
             keeper: Arc::clone(&self.means.snapshots),
             results: self.means.results.clone(),

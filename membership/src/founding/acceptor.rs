@@ -6,9 +6,9 @@
 use super::proof::check_record;
 use super::{After, Founding, FoundingOutput as Output, MAX_ROUND, PATIENCE};
 use quorate_proto::{
-    Accept, Accepted, AcceptedRecord, Ask, Ballot, Confirm, Confirmed, Exists, FounderVoter,
-    FoundingCertificate, FoundingProof, FoundingRecord, GenesisId, Instance, Moment, Nack, Prepare,
-    Promise, ProofVote, founding_message::Body,
+    Accept, Accepted, AcceptedRecord, Ask, Ballot, ClusterId, Confirm, Confirmed, Exists,
+    FounderVoter, FoundingCertificate, FoundingProof, FoundingRecord, Instance, Moment, Nack,
+    Prepare, Promise, ProofVote, founding_message::Body,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use std::time::Duration;
 const MAX_TALLIES: usize = 16;
 
 /// Acceptances heard: which lives accepted which record in which ballot, by slot.
-pub(super) type Tally = BTreeMap<(Ballot, GenesisId), BTreeMap<usize, Instance>>;
+pub(super) type Tally = BTreeMap<(Ballot, ClusterId), BTreeMap<usize, Instance>>;
 
 impl Founding {
     /// Answers for a life that is not fresh; whether it is not.
@@ -28,8 +28,8 @@ impl Founding {
     fn veto(&mut self, now: Moment, to: Instance, nonce: u64, out: &mut Vec<Output>) -> bool {
         if self.is_founded_durably() {
             self.tell_record(now, to, true, out);
-        } else if let Some(genesis) = self.state.exists {
-            self.say(to, Body::Exists(Exists { genesis, nonce }), out);
+        } else if let Some(cluster_id) = self.state.exists {
+            self.say(to, Body::Exists(Exists { cluster_id, nonce }), out);
         }
         self.state.knows_cluster()
     }
@@ -139,8 +139,10 @@ impl Founding {
         if ballot.instance != from || check_record(record, &self.config.cluster).is_err() {
             return;
         }
-        let genesis = record.genesis_id();
-        if self.state.founded.is_some() || self.state.exists.is_some_and(|known| known != genesis) {
+        let cluster_id = record.cluster_id();
+        if self.state.founded.is_some()
+            || self.state.exists.is_some_and(|known| known != cluster_id)
+        {
             self.veto(now, from, 0, out);
             return;
         }
@@ -170,15 +172,15 @@ impl Founding {
         record: FoundingRecord,
         out: &mut Vec<Output>,
     ) {
-        let genesis = record.genesis_id();
+        let cluster_id = record.cluster_id();
         self.state.accepted = Some(AcceptedRecord { ballot, record });
-        self.saved.accept = self.persist(None, After::Accepted(ballot, genesis), out);
+        self.saved.accept = self.persist(None, After::Accepted(ballot, cluster_id), out);
     }
 
     fn tell_acceptance(&mut self, to: Instance, out: &mut Vec<Output>) {
         let (Some(own), Some(slot)) = (&self.state.accepted, self.slot()) else { return };
-        let genesis = own.record.genesis_id();
-        let accepted = Accepted { ballot: own.ballot, genesis, slot: slot as u32 };
+        let cluster_id = own.record.cluster_id();
+        let accepted = Accepted { ballot: own.ballot, cluster_id, slot: slot as u32 };
         self.say(to, Body::Accepted(accepted), out);
     }
 
@@ -187,7 +189,7 @@ impl Founding {
         &mut self,
         now: Moment,
         ballot: Ballot,
-        genesis: GenesisId,
+        cluster_id: ClusterId,
         out: &mut Vec<Output>,
     ) {
         let Some(slot) = self.slot() else { return };
@@ -195,7 +197,7 @@ impl Founding {
             let peers: Vec<Instance> = self.peers.keys().copied().collect();
             peers.into_iter().for_each(|peer| self.tell_acceptance(peer, out));
         }
-        let accepted = Accepted { ballot, genesis, slot: slot as u32 };
+        let accepted = Accepted { ballot, cluster_id, slot: slot as u32 };
         self.accepted(now, self.config.me.instance, &accepted, out);
     }
 
@@ -212,7 +214,7 @@ impl Founding {
             return;
         }
         self.note_round(accepted.ballot.round);
-        let key = (accepted.ballot, accepted.genesis);
+        let key = (accepted.ballot, accepted.cluster_id);
         if self.tally.len() >= MAX_TALLIES && !self.tally.contains_key(&key) {
             self.tally.pop_first();
         }
@@ -223,14 +225,14 @@ impl Founding {
         self.look_for_proof(now, key, out);
     }
 
-    fn look_for_proof(&mut self, now: Moment, key: (Ballot, GenesisId), out: &mut Vec<Output>) {
+    fn look_for_proof(&mut self, now: Moment, key: (Ballot, ClusterId), out: &mut Vec<Output>) {
         let Some(votes) = self.tally.get(&key).filter(|votes| votes.len() >= self.quorum) else {
             return;
         };
         let own = self.state.accepted.as_ref().map(|own| &own.record);
         let proposed = self.proposal.as_ref().and_then(|proposal| proposal.record.as_ref());
         let Some(record) =
-            own.into_iter().chain(proposed).find(|record| record.genesis_id() == key.1)
+            own.into_iter().chain(proposed).find(|record| record.cluster_id() == key.1)
         else {
             return;
         };

@@ -1,6 +1,6 @@
 //! What a founding is started with, and the founding quorum of each mode.
 
-use quorate_proto::{ClusterName, Digest, Generation, GenesisId, Instance, NodeKey, NodeName};
+use quorate_proto::{ClusterId, ClusterName, Digest, Generation, Instance, NodeKey, NodeName};
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -85,7 +85,7 @@ pub struct FoundingConfig {
     /// From the OS's randomness: nonces of this run must not be guessed from those of another.
     pub nonce_key: u64,
     /// What the marker outside the data directory holds (GENESIS rule 2).
-    pub marker: Option<GenesisId>,
+    pub marker: Option<ClusterId>,
 }
 
 /// Who this node is.

@@ -1,7 +1,7 @@
 //! What a founding is told, what it asks for, and how it ends: closed vocabularies.
 
 use quorate_proto::{
-    DialFailure, FoundingCertificate, FoundingMessage, FoundingState, GenesisId, Instance,
+    ClusterId, DialFailure, FoundingCertificate, FoundingMessage, FoundingState, Instance,
     ReasonCode, Session,
 };
 use std::net::SocketAddr;
@@ -107,13 +107,13 @@ pub enum FoundingOutput {
         /// The whole state.
         state: FoundingState,
         /// What the marker outside the data directory shall hold, when it must be written.
-        marker: Option<GenesisId>,
+        marker: Option<ClusterId>,
     },
     /// The record is durable. Put out once, and only when it was learned in this run: what the state held at
     /// the start is in [`Outcome`].
     Founded(FoundingCertificate),
     /// It is durable that a cluster of this name exists; ask to be admitted. Put out as `Founded` is.
-    Join(GenesisId),
+    Join(ClusterId),
     /// Close all connections with this life and accept none. (GENESIS rule 19 will use it.)
     Ban {
         /// Whom.
@@ -136,7 +136,7 @@ pub enum Outcome<'a> {
     /// The record is durable here.
     Founded(&'a FoundingCertificate),
     /// A cluster of this name exists, durable here: this life never founds, it joins.
-    Join(GenesisId),
+    Join(ClusterId),
     /// Neither; [`crate::Founding::reasons`] says why.
     Waiting,
 }

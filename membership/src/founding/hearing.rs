@@ -5,7 +5,7 @@
 
 use super::{Founding, FoundingOutput as Output, OwnSlot, PATIENCE, PROBE};
 use quorate_proto::{
-    Answer, Ask, Generation, GenesisId, Instance, Moment, Session, founding_message::Body,
+    Answer, Ask, ClusterId, Generation, Instance, Moment, Session, founding_message::Body,
     short_hash,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ pub(super) struct Peer {
     /// The nonce it asked with, to answer again when our slot changes.
     pub(super) its_nonce: Option<u64>,
     /// The cluster that it has said it knows.
-    pub(super) knows: Option<GenesisId>,
+    pub(super) knows: Option<ClusterId>,
     /// When it was told the record last.
     told_at: Option<Moment>,
     /// It let a ballot down; it does not make "all" again before it promises something.
@@ -85,14 +85,14 @@ impl Founding {
         }
         let earlier = self.peers.get(&session.instance);
         let instance = session.instance;
-        let knows = session.genesis.or_else(|| earlier.and_then(|peer| peer.knows));
+        let knows = session.cluster_id.or_else(|| earlier.and_then(|peer| peer.knows));
         let key = self.config.nonce_key.to_be_bytes();
         let number = session.number.to_be_bytes();
         let nonce = short_hash(&[&key, &instance.to_bytes(), &number]).max(1);
         if self.peers.len() >= super::MAX_PEERS && earlier.is_none() {
             return;
         }
-        let heard = session.genesis;
+        let heard = session.cluster_id;
         let address = session.address;
         let peer = Peer {
             session,
@@ -107,7 +107,7 @@ impl Founding {
         };
         self.peers.insert(instance, peer);
         match heard {
-            Some(genesis) => self.hears_of(now, instance, genesis, out),
+            Some(cluster_id) => self.hears_of(now, instance, cluster_id, out),
             None => self.seen_at(address, instance),
         }
         self.open_session(now, instance, out);
@@ -222,7 +222,7 @@ impl Founding {
 
     /// Asks again, and tells the record again, where nothing came back.
     pub(super) fn repeat_questions(&mut self, now: Moment, out: &mut Vec<Output>) {
-        let founded = self.is_founded_durably().then(|| self.state.known_genesis()).flatten();
+        let founded = self.is_founded_durably().then(|| self.state.known_cluster()).flatten();
         let peers: Vec<Instance> = self.peers.keys().copied().collect();
         for to in peers {
             let Some(peer) = self.peers.get(&to) else { continue };
@@ -253,7 +253,7 @@ impl Founding {
     ) {
         let Some(founded) = self.state.founded.clone() else { return };
         let Some(peer) = self.peers.get_mut(&to) else { return };
-        if !asked && peer.knows == Some(founded.record.genesis_id()) {
+        if !asked && peer.knows == Some(founded.record.cluster_id()) {
             return;
         }
         peer.told_at = Some(now);

@@ -6,7 +6,7 @@
 use super::proof::check_founded;
 use super::{After, Founding, FoundingOutput as Output};
 use quorate_proto::{
-    Exists, FoundingCertificate, FoundingMessage, GenesisId, Instance, Moment,
+    ClusterId, Exists, FoundingCertificate, FoundingMessage, Instance, Moment,
     founding_message::Body,
 };
 
@@ -19,31 +19,31 @@ impl Founding {
         &mut self,
         now: Moment,
         from: Instance,
-        genesis: GenesisId,
+        cluster_id: ClusterId,
         out: &mut Vec<Output>,
     ) {
-        if genesis.is_nobody() {
+        if cluster_id.is_nobody() {
             return;
         }
         if let Some(peer) = self.peers.get_mut(&from) {
-            peer.knows = Some(genesis);
+            peer.knows = Some(cluster_id);
         }
         // Who has accepted this very record need not be told to found no other: the acceptance, reported in every
         // promise, leads any ballot to it. A bare veto from it could outlive the last holder of the record.
         let accepted = self.state.accepted.as_ref();
-        let completes = accepted.is_some_and(|own| own.record.genesis_id() == genesis);
-        match self.state.known_genesis() {
+        let completes = accepted.is_some_and(|own| own.record.cluster_id() == cluster_id);
+        match self.state.known_cluster() {
             None if completes => {}
             None => {
                 self.proposal = None;
                 self.known_since = Some(now);
-                self.state.exists = Some(genesis);
-                self.persist(Some(genesis), After::Exists(genesis), out);
+                self.state.exists = Some(cluster_id);
+                self.persist(Some(cluster_id), After::Exists(cluster_id), out);
             }
-            Some(known) if known == genesis => {}
+            Some(known) if known == cluster_id => {}
             Some(_) => {
                 if self.rivals.len() < MAX_RIVALS {
-                    self.rivals.insert(genesis);
+                    self.rivals.insert(cluster_id);
                 }
             }
         }
@@ -63,21 +63,21 @@ impl Founding {
             self.refused_records += 1;
             return;
         }
-        let genesis = founded.record.genesis_id();
+        let cluster_id = founded.record.cluster_id();
         if let Some(peer) = self.peers.get_mut(&from) {
-            peer.knows = Some(genesis);
+            peer.knows = Some(cluster_id);
         }
         self.note_holder(from);
-        let known = self.state.known_genesis();
-        if known.is_some_and(|known| known != genesis) || self.joins_neither() {
-            if known != Some(genesis) && self.rivals.len() < MAX_RIVALS {
-                self.rivals.insert(genesis);
+        let known = self.state.known_cluster();
+        if known.is_some_and(|known| known != cluster_id) || self.joins_neither() {
+            if known != Some(cluster_id) && self.rivals.len() < MAX_RIVALS {
+                self.rivals.insert(cluster_id);
             }
             return;
         }
         if self.state.founded.is_some() {
             if self.is_founded_durably() {
-                self.acknowledge(from, genesis, out);
+                self.acknowledge(from, cluster_id, out);
             }
             return;
         }
@@ -85,12 +85,12 @@ impl Founding {
         self.tally.clear();
         self.known_since.get_or_insert(now);
         self.state.founded = Some(founded);
-        self.saved.founded = self.persist(Some(genesis), After::Founded, out);
+        self.saved.founded = self.persist(Some(cluster_id), After::Founded, out);
     }
 
     /// "I know it too": an unasked `Exists` tells the giver of a record that it has arrived.
-    fn acknowledge(&mut self, to: Instance, genesis: GenesisId, out: &mut Vec<Output>) {
-        self.say(to, Body::Exists(Exists { genesis, nonce: 0 }), out);
+    fn acknowledge(&mut self, to: Instance, cluster_id: ClusterId, out: &mut Vec<Output>) {
+        self.say(to, Body::Exists(Exists { cluster_id, nonce: 0 }), out);
     }
 
     /// A write is durable: what waited for it comes out, in order.
@@ -109,13 +109,13 @@ impl Founding {
         match after {
             After::Say(to, body) => self.say(to, *body, out),
             After::Opened(ballot) => self.ballot_is_open(now, ballot, out),
-            After::Accepted(ballot, genesis) => {
-                self.acceptance_is_durable(now, ballot, genesis, out);
+            After::Accepted(ballot, cluster_id) => {
+                self.acceptance_is_durable(now, ballot, cluster_id, out);
             }
-            After::Exists(genesis) => {
+            After::Exists(cluster_id) => {
                 self.exists_durably = true;
                 if self.state.founded.is_none() && !self.joins_neither() {
-                    out.push(Output::Join(genesis));
+                    out.push(Output::Join(cluster_id));
                 }
             }
             After::Founded => self.record_is_durable(now, out),
@@ -125,14 +125,14 @@ impl Founding {
     /// From here on this life has founded; everyone who has not is told at once (rule 13).
     fn record_is_durable(&mut self, now: Moment, out: &mut Vec<Output>) {
         let Some(founded) = self.state.founded.clone() else { return };
-        let genesis = founded.record.genesis_id();
+        let cluster_id = founded.record.cluster_id();
         self.note_own_holding();
         self.note_members();
         out.push(Output::Founded(founded));
         let peers: Vec<Instance> = self.peers.keys().copied().collect();
         for peer in peers {
-            if self.peers[&peer].knows == Some(genesis) {
-                self.acknowledge(peer, genesis, out);
+            if self.peers[&peer].knows == Some(cluster_id) {
+                self.acknowledge(peer, cluster_id, out);
             } else {
                 self.tell_record(now, peer, false, out);
             }

@@ -58,7 +58,7 @@ impl Founding {
         let Some(peer) = self.peers.get(&life) else { return };
         let (knows, address) = (peer.knows, peer.session.address);
         if let Some(slot) = self.slot_of(life, Some(address)) {
-            let ours = knows.is_some() && knows == self.state.known_genesis();
+            let ours = knows.is_some() && knows == self.state.known_cluster();
             self.holders.insert(slot, (life, ours));
         }
     }

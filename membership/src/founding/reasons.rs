@@ -4,7 +4,7 @@ use super::hearing::Peer;
 use super::{Founding, FoundingOutput as Output, OwnSlot};
 use crate::seeds::Seed;
 use quorate_proto::{
-    CannotSend, DialFailure, FoundingCause, GenesisId, Known, MissingSeed, Moment, OddSecret,
+    CannotSend, ClusterId, DialFailure, FoundingCause, Known, MissingSeed, Moment, OddSecret,
     PlaceTrouble, Reason, ReasonCode, SeedTrouble,
 };
 use std::collections::BTreeSet;
@@ -65,8 +65,8 @@ impl Founding {
     }
 
     /// The hosts met here that are in a cluster, for people.
-    fn hosts_of(&self, genesis: GenesisId) -> Vec<String> {
-        let peers = self.peers.values().filter(|peer| peer.knows == Some(genesis));
+    fn hosts_of(&self, cluster_id: ClusterId) -> Vec<String> {
+        let peers = self.peers.values().filter(|peer| peer.knows == Some(cluster_id));
         peers.map(|peer| format!("{} at {}", peer.session.name, peer.session.address)).collect()
     }
 
@@ -74,15 +74,15 @@ impl Founding {
         if self.rivals.is_empty() {
             return;
         }
-        let Some(known) = self.state.known_genesis() else { return };
+        let Some(known) = self.state.known_cluster() else { return };
         let inside = self.state.founded.is_some();
         let all = std::iter::once(known).chain(self.rivals.iter().copied());
-        let clusters = all.map(|genesis| {
-            let mut hosts = self.hosts_of(genesis);
-            if inside && genesis == known {
+        let clusters = all.map(|cluster_id| {
+            let mut hosts = self.hosts_of(cluster_id);
+            if inside && cluster_id == known {
                 hosts.insert(0, "this host".to_owned());
             }
-            (genesis, hosts)
+            (cluster_id, hosts)
         });
         // Who is inside is done once nobody of the other is met any more; who is outside waits for a decision.
         let met = clusters.filter(|(_, hosts)| !inside || !hosts.is_empty());
@@ -101,12 +101,12 @@ impl Founding {
             let cause = FoundingCause::OtherData { found, cluster: cluster.clone() };
             reasons.push(Reason::of(&cause, self.started));
         }
-        let known = self.state.known_genesis();
+        let known = self.state.known_cluster();
         if let Some(marker) = self.lost_data {
             let cause = FoundingCause::Marker { marker, cluster, only_seed: self.slots == 1 };
             reasons.push(Reason::of(&cause, self.started));
-        } else if let Some(genesis) = known.filter(|_| self.rivals.is_empty()) {
-            let cause = FoundingCause::Joining { genesis, cluster };
+        } else if let Some(cluster_id) = known.filter(|_| self.rivals.is_empty()) {
+            let cause = FoundingCause::Joining { cluster_id, cluster };
             reasons.push(Reason::of(&cause, self.known_since.unwrap_or(self.started)));
         }
     }
@@ -140,7 +140,7 @@ impl Founding {
             let session = &peer.session;
             // Who is in a cluster founds none any more, and one of another cluster has another list by right.
             let apart =
-                if knows { peer.knows != self.state.known_genesis() } else { peer.knows.is_some() };
+                if knows { peer.knows != self.state.known_cluster() } else { peer.knows.is_some() };
             if session.digest == self.config.digest || apart {
                 continue;
             }
@@ -221,7 +221,7 @@ impl Founding {
         } else if self.hearing.contested.contains_key(&slot) {
             Known::Told(ReasonCode::Clone)
         } else if let Some(peer) = self.peers.values().find(at) {
-            let known = self.state.known_genesis();
+            let known = self.state.known_cluster();
             let rival = known.is_some() && peer.knows.is_some() && peer.knows != known;
             match peer.session.digest != self.config.digest {
                 _ if rival => Known::Told(ReasonCode::TwoClusters),

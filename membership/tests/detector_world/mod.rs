@@ -401,7 +401,7 @@ impl World {
             address: address(peer),
             advertised: true,
             dialled: None,
-            genesis: None,
+            cluster_id: None,
             digest: Digest::default(),
             seeds: Vec::new(),
             moved: false,

@@ -11,7 +11,7 @@ use quorate_membership::{
     Outcome, OwnSlot,
 };
 use quorate_proto::{
-    ClusterName, DialFailure, FoundingMessage, FoundingState, Generation, GenesisId, Instance,
+    ClusterId, ClusterName, DialFailure, FoundingMessage, FoundingState, Generation, Instance,
     Moment, NodeKey, NodeName, Session, founders_digest,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,15 +41,15 @@ pub struct Host {
     pub instance: Instance,
     pub generation: u64,
     pub disk: FoundingState,
-    pub marker: Option<GenesisId>,
+    pub marker: Option<ClusterId>,
     pub run: Option<Founding>,
     /// Grows with each crash; what was under way for an earlier run is void.
     pub epoch: u64,
     pub took_part_and_forgot: bool,
-    pub joins: Vec<GenesisId>,
+    pub joins: Vec<ClusterId>,
     pub alarms: Vec<(&'static str, String)>,
     /// Writes that were started and are not durable.
-    writing: BTreeMap<u64, (FoundingState, Option<GenesisId>)>,
+    writing: BTreeMap<u64, (FoundingState, Option<ClusterId>)>,
     wake_at: Option<u64>,
     committed: u64,
     pub persists: u64,
@@ -74,7 +74,7 @@ pub struct World {
     pub slowest: u64,
     pub slowest_write: u64,
     pub cut: BTreeSet<(usize, usize)>,
-    pub founded: BTreeSet<GenesisId>,
+    pub founded: BTreeSet<ClusterId>,
     pub alarm_before_second: bool,
     alarm_seen: bool,
     /// Most founder slots that were forgetful at one moment.
@@ -224,7 +224,7 @@ impl World {
     pub fn wipe(&mut self, place: usize, keep_marker: bool) {
         self.crash_with(place, 0);
         let host = &mut self.hosts[place];
-        let took_part = host.disk.promised.is_some() || host.disk.known_genesis().is_some();
+        let took_part = host.disk.promised.is_some() || host.disk.known_cluster().is_some();
         host.took_part_and_forgot |= took_part;
         host.instance = life(place, host.epoch);
         host.generation = 0;
@@ -324,9 +324,9 @@ impl World {
                 let durable = self.hosts[place].disk.founded.as_ref();
                 assert_eq!(durable, Some(&founded), "founded before it was durable");
             }
-            Output::Join(genesis) => {
-                assert_eq!(self.hosts[place].disk.exists, Some(genesis), "joins undurably");
-                self.hosts[place].joins.push(genesis);
+            Output::Join(cluster_id) => {
+                assert_eq!(self.hosts[place].disk.exists, Some(cluster_id), "joins undurably");
+                self.hosts[place].joins.push(cluster_id);
             }
             Output::Alarm { code, text } => self.hosts[place].alarms.push((code.word(), text)),
             Output::Resolve | Output::Ban { .. } => {}
@@ -387,7 +387,7 @@ impl World {
             address: host.address,
             advertised: true,
             dialled: None,
-            genesis: host.disk.known_genesis(),
+            cluster_id: host.disk.known_cluster(),
             digest: founders_digest(&cluster(), &host.seeds, &self.mode.to_string()),
             seeds: host.seeds.clone(),
             moved: false,
@@ -434,11 +434,11 @@ impl World {
 
     fn note_founded(&mut self, place: usize) {
         let host = &mut self.hosts[place];
-        if host.disk.known_genesis().is_some() {
+        if host.disk.known_cluster().is_some() {
             host.took_part_and_forgot = false;
         }
         if let Some(founded) = &host.disk.founded
-            && self.founded.insert(founded.record.genesis_id())
+            && self.founded.insert(founded.record.cluster_id())
             && self.founded.len() == 2
         {
             self.alarm_before_second = self.alarm_seen;

@@ -6,9 +6,9 @@ use quorate_membership::{
     OwnSlot,
 };
 use quorate_proto::{
-    Accepted, Answer, Ask, Ballot, FounderVoter, FoundingCertificate, FoundingMessage,
-    FoundingProof, FoundingRecord, FoundingState, Generation, GenesisId, Instance, Moment,
-    NodeName, ProofVote, Session, founders_digest, founding_message::Body,
+    Accepted, Answer, Ask, Ballot, ClusterId, FounderVoter, FoundingCertificate, FoundingMessage,
+    FoundingProof, FoundingRecord, FoundingState, Generation, Instance, Moment, NodeName,
+    ProofVote, Session, founders_digest, founding_message::Body,
 };
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub fn session(host: usize, number: u64, n: usize, mode: Mode) -> Session {
         address: address_of(host),
         advertised: true,
         dialled: None,
-        genesis: None,
+        cluster_id: None,
         digest: founders_digest(&cluster(), &seeds(n), &mode.to_string()),
         seeds: seeds(n),
         moved: false,
@@ -208,8 +208,8 @@ impl One {
         found.unwrap_or_else(|| panic!("no {code} in {codes:?}"))
     }
 
-    pub fn accepted(&mut self, host: usize, ballot: Ballot, genesis: GenesisId) {
-        self.say(host, Body::Accepted(Accepted { ballot, genesis, slot: host as u32 }));
+    pub fn accepted(&mut self, host: usize, ballot: Ballot, cluster_id: ClusterId) {
+        self.say(host, Body::Accepted(Accepted { ballot, cluster_id, slot: host as u32 }));
     }
 
     pub fn me(&self) -> Instance {

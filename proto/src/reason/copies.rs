@@ -26,7 +26,7 @@ pub enum Copied {
     /// Hardly anybody listens to this one, but its data were made here.
     Unclear,
     /// Seen from a third host: the one that came, whose data come from another machine.
-    Comer,
+    Newcomer,
     /// Seen from a third host: the one that runs, whose data come from another machine.
     Standing,
     /// Seen from a third host: most likely the one that came later.
@@ -219,7 +219,7 @@ fn twice(at: SocketAddr, there: Option<SocketAddr>, copy: Copied, cluster: &str)
     let guess = match copy {
         Copied::Moved => format!("most likely this host, {MOVED}"),
         Copied::Standing => format!("most likely the one {}, {MOVED}", standing(there)),
-        Copied::Comer => format!("most likely the one at {at}, {MOVED}"),
+        Copied::Newcomer => format!("most likely the one at {at}, {MOVED}"),
         Copied::Here => "most likely this host, which is not let in".to_owned(),
         Copied::There | Copied::Unclear | Copied::Later => {
             format!("most likely the one at {at}, which came later")
@@ -236,7 +236,7 @@ fn turned_away(copy: Copied, minutes: u64, cluster: &str) -> String {
     let guess = match copy {
         Copied::Moved => "most likely this one, whose data were made on another machine",
         Copied::Here => "most likely this one",
-        Copied::There | Copied::Comer | Copied::Standing | Copied::Later => {
+        Copied::There | Copied::Newcomer | Copied::Standing | Copied::Later => {
             "most likely the other, as the others listen to this one"
         }
         Copied::Unclear => {

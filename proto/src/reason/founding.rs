@@ -3,7 +3,7 @@
 use super::known::{self, Known};
 use super::odd_secret::{OddSecret, other_secret};
 use super::{Cause, ReasonCode, begin_anew, list};
-use crate::{CannotSend, DialFailure, GenesisId, Instance};
+use crate::{CannotSend, ClusterId, DialFailure, Instance};
 use std::net::SocketAddr;
 
 /// What is between this host and one seed.
@@ -50,13 +50,13 @@ pub enum FoundingCause {
     /// A seed cannot be reached. `host` is the seed without its port.
     Seed { seed: String, host: String, cluster: String, trouble: SeedTrouble },
     /// Two clusters have the name: each with its id and the hosts met that are in it, the own one first. `inside`: this node is in that one.
-    TwoClusters { cluster: String, clusters: Vec<(GenesisId, Vec<String>)>, inside: bool },
+    TwoClusters { cluster: String, clusters: Vec<(ClusterId, Vec<String>)>, inside: bool },
     /// The data are of another cluster.
     OtherData { found: String, cluster: String },
     /// The marker knows a cluster, and the data are gone. `only_seed`: no other host is named in `seeds`.
-    Marker { marker: GenesisId, cluster: String, only_seed: bool },
+    Marker { marker: ClusterId, cluster: String, only_seed: bool },
     /// A cluster is known, and this node is not in it.
-    Joining { genesis: GenesisId, cluster: String },
+    Joining { cluster_id: ClusterId, cluster: String },
     /// One disk life runs twice.
     Twin { life: Instance, at: SocketAddr, cluster: String },
     /// Several lives claim one seed.
@@ -132,8 +132,8 @@ impl Cause for FoundingCause {
             Self::Marker { marker, .. } => format!(
                 "this host was in cluster {marker} and its data is gone; it only rejoins, it never founds"
             ),
-            Self::Joining { genesis, .. } => {
-                format!("cluster {genesis} exists; this node asks to be let in")
+            Self::Joining { cluster_id, .. } => {
+                format!("cluster {cluster_id} exists; this node asks to be let in")
             }
             Self::Twin { life, at, .. } => format!(
                 "disk life {} runs twice, once at {at}: a copied data directory or a cloned machine",
@@ -308,7 +308,7 @@ fn seed_remedy(host: &str, cluster: &str, trouble: &SeedTrouble) -> String {
     }
 }
 
-fn two_clusters(name: &str, clusters: &[(GenesisId, Vec<String>)], inside: bool) -> String {
+fn two_clusters(name: &str, clusters: &[(ClusterId, Vec<String>)], inside: bool) -> String {
     let each: Vec<String> = clusters
         .iter()
         .map(|(id, hosts)| match hosts.as_slice() {
@@ -320,7 +320,7 @@ fn two_clusters(name: &str, clusters: &[(GenesisId, Vec<String>)], inside: bool)
     format!("two clusters named `{name}` exist: {}; {stance}", each.join(" and "))
 }
 
-fn give_one_up(clusters: &[(GenesisId, Vec<String>)]) -> String {
+fn give_one_up(clusters: &[(ClusterId, Vec<String>)]) -> String {
     let each: Vec<String> = clusters
         .iter()
         .map(|(id, hosts)| {

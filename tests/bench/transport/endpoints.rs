@@ -51,7 +51,7 @@ impl Actor {
             protocol_max: limits::PROTOCOL_MAX,
             kind: HelloKind::Node.into(),
             cluster: CLUSTER.to_owned(),
-            genesis: None,
+            cluster_id: None,
             instance: self.instance(),
             generation: Generation::new(self.start),
             boot_nonce: self.start,

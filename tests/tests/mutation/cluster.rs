@@ -11,7 +11,7 @@ use quorate_node::{
     OwnSlot, Settings,
 };
 use quorate_proto::{
-    ClusterName, FoundingState, Generation, GenesisId, KvRequest, Lane, Moment, NodeName,
+    ClusterId, ClusterName, FoundingState, Generation, KvRequest, Lane, Moment, NodeName,
     PutRequest, Session, SnapshotMetadata, founders_digest, kv_request,
 };
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub(crate) enum Said {
 pub(crate) struct Cluster {
     pub(crate) now: Moment,
     pub(crate) nodes: Vec<Node>,
-    genesis: Vec<Option<GenesisId>>,
+    cluster_id: Vec<Option<ClusterId>>,
     /// The newest snapshot of each.
     snapshots: Vec<Option<(SnapshotMetadata, Box<Meta>)>>,
     coming: BTreeMap<(Moment, u64), (usize, Input)>,
@@ -91,7 +91,7 @@ impl Cluster {
         let mut cluster = Self {
             now: Moment::from_micros(1_000_000),
             nodes: Vec::new(),
-            genesis: vec![None; NODES],
+            cluster_id: vec![None; NODES],
             snapshots: vec![None; NODES],
             coming: BTreeMap::new(),
             forwards: BTreeMap::new(),
@@ -125,8 +125,8 @@ impl Cluster {
     }
 
     /// The cluster id.
-    pub(crate) fn id(&self) -> GenesisId {
-        self.genesis.iter().flatten().next().copied().unwrap_or_default()
+    pub(crate) fn id(&self) -> ClusterId {
+        self.cluster_id.iter().flatten().next().copied().unwrap_or_default()
     }
 
     /// Asks a node to write something.
@@ -142,7 +142,7 @@ impl Cluster {
     pub(crate) fn session(&self, peer: usize) -> Session {
         Session {
             boot_nonce: peer as u64 + 1,
-            genesis: self.genesis.get(peer).copied().flatten(),
+            cluster_id: self.cluster_id.get(peer).copied().flatten(),
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
             ..Session::of_host(
@@ -251,7 +251,7 @@ impl Cluster {
                 self.later(at, Input::OwnSlot(OwnSlot::Slot(at)));
             }
             Output::Event(event) => self.events.push(event.kind()),
-            Output::KnowsGenesis(genesis) => self.genesis[at] = Some(genesis),
+            Output::KnowsGenesis(cluster_id) => self.cluster_id[at] = Some(cluster_id),
             Output::TakeSnapshot { group, metadata, image } => {
                 self.snapshots[at] = Some((metadata.clone(), image));
                 self.later(at, Input::SnapshotTaken { group, metadata });

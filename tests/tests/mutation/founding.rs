@@ -12,7 +12,7 @@ use quorate_membership::{
     FounderSelf, Founding, FoundingConfig, FoundingInput, FoundingOutput, Mode, OwnSlot,
 };
 use quorate_proto::{
-    ClusterName, Digest, Exists, FoundingMessage, FoundingState, Generation, GenesisId,
+    ClusterId, ClusterName, Digest, Exists, FoundingMessage, FoundingState, Generation,
     Message as _, Moment, Nack, NodeName, Session, founders_digest, founding_message::Body,
 };
 use std::collections::VecDeque;
@@ -27,12 +27,12 @@ impl Word for FoundingMessage {
         let mut samples = said_by_three();
         let ballot = quorate_proto::Ballot { round: 1, instance: life(1) };
         let promised = quorate_proto::Ballot { round: 2, instance: life(2) };
-        let genesis = GenesisId::from_bytes([0xce; 16]);
+        let cluster_id = ClusterId::from_bytes([0xce; 16]);
         let mut add = |name: &str, body| {
             samples.push((name.to_owned(), Self { digest: digest(), body: Some(body) }));
         };
         add("nack", Body::Nack(Nack { ballot, promised }));
-        add("exists", Body::Exists(Exists { genesis, nonce: 0 }));
+        add("exists", Body::Exists(Exists { cluster_id, nonce: 0 }));
         samples
     }
 }

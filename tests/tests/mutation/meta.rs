@@ -50,7 +50,7 @@ const RESTORE: Bound = Bound { per_byte: 1024, constant: 512 * 1024 };
 
 /// A state with founders, keys, history, a removed key, a compaction and a member that was let in.
 fn small() -> Meta {
-    let mut meta = Meta::genesis(&founded());
+    let mut meta = Meta::from_founding(&founded());
     let put = |key: &str, value: &str| {
         let (key, value) = (Bytes::from(key.to_owned()), Bytes::from(value.to_owned()));
         let put = PutRequest { key, value, ..PutRequest::default() };
@@ -172,7 +172,10 @@ impl Target for Snapshots {
         let records = |meta: &Meta| payload_of(&stream(meta));
         vec![
             ("records".to_owned(), [vec![0], records(&small)].concat()),
-            ("records-born".to_owned(), [vec![0], records(&Meta::genesis(&founded()))].concat()),
+            (
+                "records-born".to_owned(),
+                [vec![0], records(&Meta::from_founding(&founded()))].concat(),
+            ),
             ("records-empty".to_owned(), [vec![0], records(&Meta::empty())].concat()),
             ("stream".to_owned(), [vec![1], stream(&small)].concat()),
         ]

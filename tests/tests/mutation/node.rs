@@ -69,13 +69,13 @@ impl Nodes {
     /// Makes an envelope fit to who tells whom. None when it cannot be decoded.
     fn fit(&self, bytes: &[u8], from: usize, to: usize, how: u8) -> Option<Bytes> {
         let mut body = Envelope::decode(bytes).ok()?.body?;
-        let genesis = self.cluster.id();
+        let cluster_id = self.cluster.id();
         match &mut body {
-            EnvelopeBody::Ping(ping) => ping.genesis = genesis,
-            EnvelopeBody::Raft(RaftFrame { group, genesis: cluster, message }) => {
-                (*group, *cluster) = (0, genesis);
-                message.to = raft_id(genesis, life(number(to))).get();
-                message.from = raft_id(genesis, life(number(from))).get();
+            EnvelopeBody::Ping(ping) => ping.cluster_id = cluster_id,
+            EnvelopeBody::Raft(RaftFrame { group, cluster_id: cluster, message }) => {
+                (*group, *cluster) = (0, cluster_id);
+                message.to = raft_id(cluster_id, life(number(to))).get();
+                message.from = raft_id(cluster_id, life(number(from))).get();
                 let status = self.cluster.nodes[to].status(self.cluster.now);
                 if how & 1 == 0 {
                     message.term = status.term + u64::from(how >> 1 & 1);
@@ -123,7 +123,7 @@ impl Nodes {
             _ => {
                 let Ok(mut request) = ForwardRequest::decode(raw) else { return };
                 if how & 1 == 0 {
-                    request.genesis = self.cluster.id();
+                    request.cluster_id = self.cluster.id();
                 }
                 // No origin uses this number; the answer goes nowhere.
                 Input::Forwarded { from: peer, ticket: u64::MAX - u64::from(how), request }

@@ -38,10 +38,10 @@ struct Group {
 
 impl Group {
     fn new() -> Self {
-        let genesis = Recovered::genesis(&[1, 2, 3].map(id));
+        let cluster_id = Recovered::from_founding(&[1, 2, 3].map(id));
         let replica = |me| {
             let config = ReplicaConfig { group: GroupId::META, me: id(me), seed: 1 };
-            Replica::start(config, genesis.clone()).expect("a birth")
+            Replica::start(config, cluster_id.clone()).expect("a birth")
         };
         let replicas = (1..=3).map(replica).collect();
         Self { replicas, writes: vec![0; 3], waiting: VecDeque::new(), sent: Vec::new() }

@@ -4,16 +4,16 @@ use crate::mutation::memory::Bound;
 use crate::mutation::words::Word;
 use bytes::Bytes;
 use quorate_proto::{
-    Address, Admit, Admitted, Ballot, Card, Choice, CompactionRequest, Compare, ConfState,
-    ConfirmAnswer, ConfirmAsk, CopyFault, CopyNotice, DeleteRangeRequest, DetectorMessage, Digest,
-    Dissent, Entry, EntryKind, Envelope, EnvelopeBody, Exists, ForwardAnswer, ForwardRequest,
-    FounderVoter, FoundingCertificate, FoundingMessage, FoundingProof, FoundingRecord, Generation,
-    GenesisId, GroupId, HealthChange, HealthDelta, HealthEpoch, HealthUpdate, HealthView, Hello,
-    Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer, LifeProbe, Member, MessageKind,
-    Nack, NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest, RaftFrame, RaftMessage,
-    RangeRequest, RangeResponse, Refusal, Relayed, RelayedAcknowledgement, RequestOp,
-    ResponseHeader, SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport, WaitEpoch,
-    Waited, Warning, WarningKind, Warnings, compare, detector_message, forward_answer,
+    Address, Admit, Admitted, Ballot, Card, Choice, ClusterId, CompactionRequest, Compare,
+    ConfState, ConfirmAnswer, ConfirmAsk, CopyFault, CopyNotice, DeleteRangeRequest,
+    DetectorMessage, Digest, Dissent, Entry, EntryKind, Envelope, EnvelopeBody, Exists,
+    ForwardAnswer, ForwardRequest, FounderVoter, FoundingCertificate, FoundingMessage,
+    FoundingProof, FoundingRecord, Generation, GroupId, HealthChange, HealthDelta, HealthEpoch,
+    HealthUpdate, HealthView, Hello, Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer,
+    LifeProbe, Member, MessageKind, Nack, NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest,
+    RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed, RelayedAcknowledgement,
+    RequestOp, ResponseHeader, SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport,
+    WaitEpoch, Waited, Warning, WarningKind, Warnings, compare, detector_message, forward_answer,
     forward_request, founding_message, kv_request, kv_response, request_op,
 };
 
@@ -34,8 +34,8 @@ fn wire_address(number: u8) -> Option<Address> {
     Some(address(number).into())
 }
 
-fn genesis() -> GenesisId {
-    GenesisId::from_bytes([0xce; 16])
+fn cluster_id() -> ClusterId {
+    ClusterId::from_bytes([0xce; 16])
 }
 
 fn labels() -> Vec<Label> {
@@ -236,7 +236,7 @@ fn ping_and_pong() -> (Ping, Pong) {
     let (term, applied, state_hash) = (2, 40, 0xfeed);
     let ping = Ping {
         number: 1,
-        genesis: genesis(),
+        cluster_id: cluster_id(),
         term,
         leader: Some(life(1)),
         epoch: HealthEpoch::new(10),
@@ -320,7 +320,7 @@ impl Word for Envelope {
         };
         let [lower, higher] = [1, 2].map(|round| Ballot { round, instance: life(1) });
         let nack = Nack { ballot: lower, promised: higher };
-        let raft = RaftFrame::new(GroupId::META, genesis(), raft_message());
+        let raft = RaftFrame::new(GroupId::META, cluster_id(), raft_message());
         let mut bodies = vec![
             ("ping".to_owned(), EnvelopeBody::Ping(ping)),
             ("pong".to_owned(), EnvelopeBody::Pong(pong)),
@@ -328,7 +328,10 @@ impl Word for Envelope {
             ("nack".to_owned(), founding(founding_message::Body::Nack(nack))),
             (
                 "exists".to_owned(),
-                founding(founding_message::Body::Exists(Exists { genesis: genesis(), nonce: 3 })),
+                founding(founding_message::Body::Exists(Exists {
+                    cluster_id: cluster_id(),
+                    nonce: 3,
+                })),
             ),
             ("dissent".to_owned(), EnvelopeBody::Dissent(dissent)),
             ("raft".to_owned(), EnvelopeBody::Raft(raft)),
@@ -352,7 +355,7 @@ impl Word for Hello {
             protocol_max: 1,
             kind: 2,
             cluster: "fuzz".to_owned(),
-            genesis: Some(genesis()),
+            cluster_id: Some(cluster_id()),
             instance: life(1),
             generation: Generation::new(3),
             boot_nonce: 77,
@@ -364,7 +367,7 @@ impl Word for Hello {
             moved: true,
             voters: 5,
         };
-        let fresh = Self { genesis: None, advertise: None, seeds: Vec::new(), ..full.clone() };
+        let fresh = Self { cluster_id: None, advertise: None, seeds: Vec::new(), ..full.clone() };
         vec![("full".to_owned(), full), ("fresh".to_owned(), fresh)]
     }
 }
@@ -400,8 +403,12 @@ impl Word for ForwardRequest {
         bodies.push(("admit".to_owned(), forward_request::Body::Admit(admit())));
         bodies.push(("wait".to_owned(), forward_request::Body::Wait(wait)));
         bodies.push(("echo".to_owned(), forward_request::Body::Echo(true)));
-        let request =
-            |body| Self { genesis: genesis(), remaining_ms: 900, body: Some(body), relay: true };
+        let request = |body| Self {
+            cluster_id: cluster_id(),
+            remaining_ms: 900,
+            body: Some(body),
+            relay: true,
+        };
         bodies.into_iter().map(|(name, body)| (name, request(body))).collect()
     }
 }

@@ -8,12 +8,12 @@ use super::host::Host;
 use super::place::{free_address, until};
 use bytes::Bytes;
 use quorate_proto::{
-    Address, Admit, Ballot, ClusterName, Dissent, Entry, Envelope, EnvelopeBody, ForwardRequest,
-    FoundingMessage, Frame, Generation, GenesisId, GroupId, HealthEpoch, HealthUpdate, HealthView,
-    Hello, HelloKind, Instance, KvRequest, Lane, Member, Message as _, MessageKind, NodeKey, Ping,
-    Prepare, RaftFrame, RaftMessage, RequestOp, Role, SnapshotAnnouncement, SnapshotMetadata,
-    TxnRequest, Verdict, VerdictReport, Warning, WarningKind, Warnings, forward_request,
-    founders_digest, founding_message, kv_request, limits, raft_id,
+    Address, Admit, Ballot, ClusterId, ClusterName, Dissent, Entry, Envelope, EnvelopeBody,
+    ForwardRequest, FoundingMessage, Frame, Generation, GroupId, HealthEpoch, HealthUpdate,
+    HealthView, Hello, HelloKind, Instance, KvRequest, Lane, Member, Message as _, MessageKind,
+    NodeKey, Ping, Prepare, RaftFrame, RaftMessage, RequestOp, Role, SnapshotAnnouncement,
+    SnapshotMetadata, TxnRequest, Verdict, VerdictReport, Warning, WarningKind, Warnings,
+    forward_request, founders_digest, founding_message, kv_request, limits, raft_id,
 };
 use quorate_transport::{
     NodeKeyPair, Secret, SnapshotOutcome, SnapshotPart, Timings, Transport, TransportConfig,
@@ -67,7 +67,7 @@ struct Hostile {
     transport: Transport,
     events: mpsc::Receiver<TransportEvent>,
     life: Life,
-    genesis: GenesisId,
+    cluster_id: ClusterId,
 }
 
 /// A host that it speaks with.
@@ -95,7 +95,7 @@ impl Hostile {
             protocol_max: limits::PROTOCOL_MAX,
             kind: HelloKind::Node.into(),
             cluster: "acme".to_owned(),
-            genesis: None,
+            cluster_id: None,
             instance: life.instance,
             generation: Generation::new(life.generation),
             boot_nonce: 0xbad,
@@ -110,7 +110,7 @@ impl Hostile {
         let (sender, events) = mpsc::channel(4096);
         let transport = Transport::bind(config, hello, sender).expect("a port");
         drop(_inside);
-        Self { runtime, transport, events, life, genesis: GenesisId::default() }
+        Self { runtime, transport, events, life, cluster_id: ClusterId::default() }
     }
 
     /// Speaks with a host from now on, and learns the cluster's id from it.
@@ -130,7 +130,7 @@ impl Hostile {
             };
             tokio::time::timeout(PATIENCE, met).await.expect("it is met")
         });
-        self.genesis = session.genesis.unwrap_or(self.genesis);
+        self.cluster_id = session.cluster_id.unwrap_or(self.cluster_id);
         Target { instance: session.instance, address: session.address }
     }
 
@@ -142,7 +142,7 @@ impl Hostile {
     fn asks(&self, to: Target, body: forward_request::Body) -> Option<Bytes> {
         let body = Some(body);
         let request =
-            ForwardRequest { genesis: self.genesis, remaining_ms: 2_000, body, relay: false };
+            ForwardRequest { cluster_id: self.cluster_id, remaining_ms: 2_000, body, relay: false };
         let bytes = request.encode_to_vec().into();
         let asked = self.transport.request(to.instance, to.address, bytes, PATIENCE);
         self.runtime.block_on(asked).ok()
@@ -166,7 +166,7 @@ impl Hostile {
             self.says(to, Lane::Control, Envelope::encode_body(body));
         }
         let (from, target) =
-            (raft_id(self.genesis, self.life.instance), raft_id(self.genesis, to.instance));
+            (raft_id(self.cluster_id, self.life.instance), raft_id(self.cluster_id, to.instance));
         let entries =
             vec![Entry { term: term + 1, index: 3, data: "lie".into(), ..Entry::default() }];
         let message = |kind: MessageKind, term: u64, commit: u64| RaftMessage {
@@ -197,7 +197,7 @@ impl Hostile {
             },
         ];
         for message in messages {
-            let frame = RaftFrame::new(GroupId::META, self.genesis, message);
+            let frame = RaftFrame::new(GroupId::META, self.cluster_id, message);
             self.says(to, Lane::Log, Envelope::encode_body(EnvelopeBody::Raft(frame)));
         }
         for number in 0..300_u16 {
@@ -219,7 +219,7 @@ impl Hostile {
         let full = Some(HealthView { epoch, members: vec![forged], at_unix_ms: 0 });
         EnvelopeBody::Ping(Ping {
             number: 1,
-            genesis: self.genesis,
+            cluster_id: self.cluster_id,
             term,
             leader: Some(self.life.instance),
             epoch,
@@ -274,8 +274,8 @@ impl Hostile {
             SnapshotMetadata { index: 1 << 40, term: 1 << 40, ..SnapshotMetadata::default() };
         let message = RaftMessage {
             kind: MessageKind::Snapshot.into(),
-            from: raft_id(self.genesis, self.life.instance).get(),
-            to: raft_id(self.genesis, to.instance).get(),
+            from: raft_id(self.cluster_id, self.life.instance).get(),
+            to: raft_id(self.cluster_id, to.instance).get(),
             term: 1 << 40,
             snapshot: Some(metadata),
             ..RaftMessage::default()

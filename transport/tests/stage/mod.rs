@@ -76,7 +76,7 @@ impl Actor {
             protocol_max: limits::PROTOCOL_MAX,
             kind: HelloKind::Node.into(),
             cluster: self.cluster.to_owned(),
-            genesis: None,
+            cluster_id: None,
             instance: self.instance(),
             generation: Generation::new(self.generation),
             boot_nonce: self.nonce,

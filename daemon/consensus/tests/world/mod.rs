@@ -94,7 +94,7 @@ pub struct World {
 }
 
 impl World {
-    /// `founders` start from the same genesis, `joiners` from nothing.
+    /// `founders` start from the same founding, `joiners` from nothing.
     pub fn new(seed: u64, founders: &[u64], joiners: &[u64]) -> Self {
         let mut world = Self {
             seed,
@@ -112,7 +112,7 @@ impl World {
             told: Vec::new(),
         };
         for &number in founders {
-            world.add(number, Recovered::genesis(&ids(founders)));
+            world.add(number, Recovered::from_founding(&ids(founders)));
         }
         for &number in joiners {
             world.add(number, Recovered::empty());
@@ -122,7 +122,7 @@ impl World {
 
     fn add(&mut self, number: u64, recovered: Recovered) {
         let mut durable = LogFold::default();
-        recovered.genesis_records().into_iter().for_each(|record| durable.add(record));
+        recovered.founding_records().into_iter().for_each(|record| durable.add(record));
         let metadata = recovered.snapshot.clone();
         let host = Host {
             replica: None,

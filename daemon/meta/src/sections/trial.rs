@@ -69,7 +69,7 @@ mod tests {
     }
 
     fn born() -> Meta {
-        Meta::genesis(&FoundingCertificate::default())
+        Meta::from_founding(&FoundingCertificate::default())
     }
 
     fn keys(meta: &Meta) -> i64 {

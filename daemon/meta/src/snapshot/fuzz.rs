@@ -45,7 +45,8 @@ fn small() -> Meta {
     let instance = Instance::from_bytes([1; 16]);
     let voter = FounderVoter { instance, name: "n".into(), ..FounderVoter::default() };
     let record = FoundingRecord { voters: vec![voter], ..FoundingRecord::default() };
-    let mut meta = Meta::genesis(&FoundingCertificate { record, ..FoundingCertificate::default() });
+    let mut meta =
+        Meta::from_founding(&FoundingCertificate { record, ..FoundingCertificate::default() });
     let entries = [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2)];
     for entry in entries {
         meta.apply(meta.applied() + 1, &entry).expect("a command");

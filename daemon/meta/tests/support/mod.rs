@@ -43,7 +43,7 @@ pub(crate) struct Replica {
 
 impl Replica {
     pub(crate) fn new() -> Self {
-        Self { meta: Meta::genesis(&founded()), ticket: 0 }
+        Self { meta: Meta::from_founding(&founded()), ticket: 0 }
     }
 
     pub(crate) fn apply(&mut self, body: CommandBody) -> Applied {

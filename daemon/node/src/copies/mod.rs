@@ -90,7 +90,7 @@ impl Copies {
         self.told = Some((leader, had));
         let others: Vec<Instance> = voters_beside(sight, leader.instance).collect();
         if others.is_empty() {
-            let own = raft_id(group.genesis(), leader.instance);
+            let own = raft_id(group.cluster_id(), leader.instance);
             if group.replica().voted_for() == Some(own) {
                 self.halt_for_loss(sight, turn, "the own vote");
             }
@@ -190,7 +190,7 @@ impl Copies {
         let places: BTreeMap<Instance, (u64, bool)> = sight
             .other_voters()
             .filter_map(|life| {
-                let progress = group.replica().progress(raft_id(group.genesis(), life))?;
+                let progress = group.replica().progress(raft_id(group.cluster_id(), life))?;
                 // One that is being sent a snapshot acknowledges nothing for as long as that takes.
                 let at = if progress.snapshotting { u64::MAX } else { progress.matched };
                 Some((life, (at, sight.seems_alive(life))))

@@ -8,7 +8,7 @@
 
 use crate::event::Write;
 use quorate_consensus::LogRecord;
-use quorate_proto::{FoundingState, GenesisId, GroupId, SnapshotMetadata};
+use quorate_proto::{ClusterId, FoundingState, GroupId, SnapshotMetadata};
 
 /// One thing to do; the next one begins only when it is done, durably.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,7 @@ pub enum DiskStep {
     /// Give the snapshot that was received into this file its name, under which it counts.
     Snapshot { group: GroupId, file: u64, metadata: SnapshotMetadata },
     /// Write the marker outside of the data directory.
-    Marker(GenesisId),
+    Marker(ClusterId),
     /// The write with this number and all before it are durable: the node may hear it (`Input::Persisted`).
     Tell(u64),
 }
@@ -86,7 +86,7 @@ mod tests {
         )
     }
 
-    fn founding(number: u64, marker: Option<GenesisId>) -> (u64, Write) {
+    fn founding(number: u64, marker: Option<ClusterId>) -> (u64, Write) {
         let state = Box::new(state());
         (number, Write::Founding { state, marker })
     }
@@ -124,10 +124,10 @@ mod tests {
 
     #[test]
     fn a_founding_write_overtakes_no_log_write_and_is_told_behind_its_marker() {
-        let genesis = GenesisId::from_bytes([7; 16]);
+        let cluster_id = ClusterId::from_bytes([7; 16]);
         let steps = disk_steps([
             log(1, &[1]),
-            founding(2, Some(genesis)),
+            founding(2, Some(cluster_id)),
             log(3, &[2]),
             founding(4, None),
             founding(5, None),
@@ -139,7 +139,7 @@ mod tests {
                 appended(&[1]),
                 DiskStep::Tell(1),
                 DiskStep::Founding(state.clone()),
-                DiskStep::Marker(genesis),
+                DiskStep::Marker(cluster_id),
                 DiskStep::Tell(2),
                 appended(&[2]),
                 DiskStep::Tell(3),

@@ -159,7 +159,7 @@ fn voter_facts(sight: &Sight<'_>, group: &Group, status: &ReplicaStatus) -> Fact
     let members = sight.health.view().members.iter();
     let candidates: Vec<Candidate> = members
         .map(|member| {
-            let id = raft_id(group.genesis(), member.instance);
+            let id = raft_id(group.cluster_id(), member.instance);
             let caught_up = group.replica().progress(id).is_some_and(|progress| {
                 progress.active && progress.holds_voters && progress.matched + CAUGHT_UP >= last
             });

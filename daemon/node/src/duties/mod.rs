@@ -23,7 +23,7 @@ use autopilot::Autopilot;
 use damping::Damping;
 use duty::Duty;
 use history::History;
-use quorate_proto::Moment;
+use quorate_proto::{Instance, Moment};
 use reconcile::{Difference, Reconciler};
 
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub(crate) struct Duties {
     history: History,
     voters: Autopilot,
     reconciler: Reconciler,
+    damping: Damping,
 }
 
 impl Duties {
@@ -55,6 +56,26 @@ impl Duties {
     /// A command with this ticket was applied or came to nothing. Whether a duty waited for it.
     pub(crate) fn settled(&mut self, ticket: u64) -> bool {
         self.reconciler.applied(ticket)
+    }
+
+    /// This leader found a host gone: silent, or heard by some and answering nobody.
+    pub(crate) fn condemned(&mut self, instance: Instance, was_heard: bool) {
+        self.damping.condemned(instance, was_heard);
+    }
+
+    /// A host was committed as gone, or as another start of itself.
+    pub(crate) fn gone(&mut self, now: Moment, instance: Instance) {
+        self.damping.gone(now, instance);
+    }
+
+    /// Forgets who is no member any more.
+    pub(crate) fn retain(&mut self, is_member: impl Fn(Instance) -> bool) {
+        self.damping.retain(is_member);
+    }
+
+    /// Who came and went of late, for whoever must know whether a host is held down.
+    pub(crate) fn damping(&self) -> &Damping {
+        &self.damping
     }
 
     /// Raft refused a change of the voters that it had taken.
@@ -89,10 +110,9 @@ impl Duties {
         sight: &Sight<'_>,
         turn: &mut Turn,
         evidence: &Evidence,
-        damping: &mut Damping,
-        whereabouts: &mut Whereabouts,
+        whereabouts: &Whereabouts,
     ) -> Option<Difference> {
-        self.reconciler.look(sight, turn, evidence, damping, whereabouts)
+        self.reconciler.look(sight, turn, evidence, &mut self.damping, whereabouts)
     }
 
     /// That was proposed under this ticket.

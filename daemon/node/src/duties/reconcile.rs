@@ -66,9 +66,8 @@ impl Reconciler {
         turn: &mut Turn,
         evidence: &Evidence,
         damping: &mut Damping,
-        whereabouts: &mut Whereabouts,
+        whereabouts: &Whereabouts,
     ) -> Option<Difference> {
-        whereabouts.look_for_those_met_elsewhere(sight, turn);
         if self.in_flight.is_some_and(|(_, since)| turn.now.since(since) < PATIENCE) {
             return None;
         }

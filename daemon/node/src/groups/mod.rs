@@ -20,7 +20,7 @@ use quorate_consensus::{
 };
 use quorate_meta::{AppliedResult, Meta, UnknownCommand};
 use quorate_proto::{
-    ConfChangeSet, Envelope, EnvelopeBody, FoundingCertificate, Frame, FrameKind, GenesisId,
+    ClusterId, ConfChangeSet, Envelope, EnvelopeBody, FoundingCertificate, Frame, FrameKind,
     GroupId, HealthDelta, Instance, Lane, MessageKind, RaftFrame, RaftId, RaftMessage,
     SnapshotMetadata, Supersede, raft_id,
 };
@@ -35,7 +35,7 @@ pub(crate) struct Group {
     replica: Replica,
     meta: Meta,
     me: RaftId,
-    genesis: GenesisId,
+    cluster_id: ClusterId,
     applied_term: u64,
     snapshots: Snapshots,
 }
@@ -67,8 +67,8 @@ impl Group {
     }
 
     /// The cluster.
-    pub(crate) fn genesis(&self) -> GenesisId {
-        self.genesis
+    pub(crate) fn cluster_id(&self) -> ClusterId {
+        self.cluster_id
     }
 
     /// One tick of Raft's clock has passed.
@@ -129,7 +129,7 @@ impl Group {
 
     /// Whether a disk life has a vote by the log here, also in what is being left.
     pub(crate) fn votes(&self, instance: Instance) -> bool {
-        let (conf, id) = (self.replica.status().conf, raft_id(self.genesis, instance).get());
+        let (conf, id) = (self.replica.status().conf, raft_id(self.cluster_id, instance).get());
         conf.voters.contains(&id) || conf.voters_outgoing.contains(&id)
     }
 
@@ -150,8 +150,10 @@ impl Group {
     ) -> Option<Instance> {
         self.meta.member_by_raft(id).map(|member| member.instance).or_else(|| {
             let record = &founded?.record;
-            let voter =
-                record.voters.iter().find(|voter| raft_id(self.genesis, voter.instance) == id)?;
+            let voter = record
+                .voters
+                .iter()
+                .find(|voter| raft_id(self.cluster_id, voter.instance) == id)?;
             Some(voter.instance)
         })
     }
@@ -175,13 +177,13 @@ impl Group {
     /// Why the log cannot be continued.
     pub(crate) fn start(
         id: GroupId,
-        genesis: GenesisId,
+        cluster_id: ClusterId,
         config: &NodeConfig,
         recovered: Recovered,
         meta: Meta,
         durable: Option<SnapshotMetadata>,
     ) -> Result<Self, String> {
-        let me = raft_id(genesis, config.instance);
+        let me = raft_id(cluster_id, config.instance);
         let (last, applied_term) = (recovered.snapshot.index, recovered.snapshot.term);
         let config = ReplicaConfig { group: id, me, seed: config.seed };
         let mut replica = Replica::start(config, recovered)
@@ -190,7 +192,7 @@ impl Group {
             replica.offer_snapshot(metadata.clone());
         }
         let snapshots = Snapshots::new(durable, last);
-        Ok(Self { id, replica, meta, me, genesis, applied_term, snapshots })
+        Ok(Self { id, replica, meta, me, cluster_id, applied_term, snapshots })
     }
 
     /// A message of a peer, which may speak in this group.
@@ -262,7 +264,7 @@ impl Group {
             self.send_snapshot(turn, to, instance, address, message);
             return;
         }
-        let frame = raft_frame(self.id, self.genesis, kind, message);
+        let frame = raft_frame(self.id, self.cluster_id, kind, message);
         turn.out.push(Output::Send { to: instance, address, frame });
     }
 }
@@ -278,7 +280,7 @@ pub(crate) struct Ways<'a> {
 /// Packs a Raft message for its lane: heartbeats are superseded, everything else keeps its order.
 fn raft_frame(
     group: GroupId,
-    genesis: GenesisId,
+    cluster_id: ClusterId,
     kind: MessageKind,
     message: RaftMessage,
 ) -> Frame {
@@ -291,7 +293,8 @@ fn raft_frame(
         kind,
         MessageKind::RequestVote | MessageKind::RequestPreVote | MessageKind::TimeoutNow
     );
-    let bytes = Envelope::encode_body(EnvelopeBody::Raft(RaftFrame::new(group, genesis, message)));
+    let bytes =
+        Envelope::encode_body(EnvelopeBody::Raft(RaftFrame::new(group, cluster_id, message)));
     Frame {
         lane: if heartbeat { Lane::Control } else { Lane::Log },
         supersede: heartbeat.then_some(Supersede { kind: FrameKind::Heartbeat, group, subject }),

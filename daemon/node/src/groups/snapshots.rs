@@ -57,7 +57,7 @@ pub(crate) struct Snapshots {
     /// each member.
     under_way: BTreeMap<RaftId, u64>,
     /// The log holds more than it would for this node alone: when to see whether it still must.
-    held: Option<Moment>,
+    retained_until: Option<Moment>,
 }
 
 impl Snapshots {
@@ -221,7 +221,7 @@ impl Group {
 
     /// How the sending of a snapshot ended.
     pub(crate) fn snapshot_sent(&mut self, to: Instance, ok: bool) {
-        let id = raft_id(self.genesis, to);
+        let id = raft_id(self.cluster_id, to);
         if !ok {
             self.snapshots.under_way.remove(&id);
         }
@@ -236,13 +236,13 @@ impl Group {
     ) -> Option<Write> {
         let (needed, target) = (self.needed(live), self.compactable());
         let held = needed.filter(|needed| *needed < target);
-        self.snapshots.held = held.map(|_| now + RELEASE_EVERY);
+        self.snapshots.retained_until = held.map(|_| now + RELEASE_EVERY);
         let record = self.replica.compact(held.unwrap_or(target))?;
         Some(Write::Log { group: self.id, records: vec![record] })
     }
 
     /// Whether more of the log is held than this node needs, and a peer may have come far enough since that was seen last.
     pub(crate) fn may_release(&self, now: Moment) -> bool {
-        self.snapshots.held.is_some_and(|at| at <= now)
+        self.snapshots.retained_until.is_some_and(|at| at <= now)
     }
 }

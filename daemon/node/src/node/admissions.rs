@@ -32,7 +32,7 @@ impl Node {
             let text = "too many nodes ask to be let in at once; ask again";
             return self.refuse(request, RefusalCode::Busy, text);
         }
-        self.requests.set_stage(request, Stage::Here);
+        self.requests.set_stage(request, Stage::Serving);
     }
 
     /// This node no longer leads: whoever asks is sent to who does. True when somebody waited.
@@ -44,7 +44,8 @@ impl Node {
     pub(super) fn settle_admissions(&mut self) {
         let (sight, turn, requests) = (sight!(self), &mut self.turn, &self.requests);
         let still_waits = |request| requests.contains(request);
-        let looked = self.admission.look(&sight, turn, &self.names, &self.damping, still_waits);
+        let damping = self.duties.damping();
+        let looked = self.admission.look(&sight, turn, &self.names, damping, still_waits);
         self.hand_on();
         for looked in looked {
             match looked {

@@ -5,7 +5,7 @@ use crate::node::Node;
 use crate::timers::Timer;
 use crate::told::Event;
 use quorate_membership::Founding;
-use quorate_proto::{FoundingCertificate, GenesisId};
+use quorate_proto::{ClusterId, FoundingCertificate};
 use std::time::Duration;
 
 /// How long the founder that is to campaign waits for all others to have accepted the birth.
@@ -15,8 +15,8 @@ impl Node {
     /// Founding is over for this life: the record is durable.
     pub(super) fn founded(&mut self, founded: FoundingCertificate) {
         self.peers.learn_record(&founded.record);
-        let genesis = founded.record.genesis_id();
-        self.turn.out.push(Output::KnowsGenesis(genesis));
+        let cluster_id = founded.record.cluster_id();
+        self.turn.out.push(Output::KnowsGenesis(cluster_id));
         self.turn.out.push(Output::Founded(Box::new(founded.clone())));
         self.health.learn_again();
         if self.sight().is_founding_voter() != Some(true) {
@@ -24,16 +24,16 @@ impl Node {
         }
         if self.group.is_none() {
             let hosts = founded.record.voters.len();
-            self.turn.event(Event::Founded { cluster: genesis, hosts });
+            self.turn.event(Event::Founded { cluster: cluster_id, hosts });
             self.found_group(&founded);
             self.turn.timers.arm(Timer::FounderPatience, self.turn.now + FOUNDER_PATIENCE);
         }
     }
 
     /// A cluster exists, durably known: this life never founds.
-    pub(super) fn exists(&mut self, genesis: GenesisId) {
-        self.turn.out.push(Output::KnowsGenesis(genesis));
-        self.turn.event(Event::Joining { cluster: genesis });
+    pub(super) fn exists(&mut self, cluster_id: ClusterId) {
+        self.turn.out.push(Output::KnowsGenesis(cluster_id));
+        self.turn.event(Event::Joining { cluster: cluster_id });
         self.ask_to_join();
     }
 

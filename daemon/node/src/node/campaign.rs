@@ -44,7 +44,7 @@ impl Node {
     /// The lease of a leader that is gone keeps this replica from voting for another no more.
     pub(super) fn end_lease_of(&mut self, leader: Instance) {
         if let Some(group) = &mut self.group {
-            group.evidence_against(raft_id(group.genesis(), leader));
+            group.evidence_against(raft_id(group.cluster_id(), leader));
         }
     }
 }

@@ -13,8 +13,8 @@ impl Node {
     pub(crate) fn step_founding(&mut self, input: FoundingInput) {
         let mut said = Vec::new();
         self.founding.step(self.turn.now, input, &mut said);
-        if self.genesis.is_none() {
-            self.genesis = self.founding.state().known_genesis();
+        if self.cluster_id.is_none() {
+            self.cluster_id = self.founding.state().known_cluster();
         }
         for output in said {
             match output {
@@ -30,7 +30,7 @@ impl Node {
                     self.disk.write(&mut self.turn, Owner::Founding(number), write);
                 }
                 FoundingOutput::Founded(founded) => self.founded(founded),
-                FoundingOutput::Join(genesis) => self.exists(genesis),
+                FoundingOutput::Join(cluster_id) => self.exists(cluster_id),
                 FoundingOutput::Ban { instance, reason } => {
                     self.turn.out.push(Output::Ban { instance, reason })
                 }

@@ -26,8 +26,8 @@ impl Node {
 
     fn reconcile(&mut self) {
         let (sight, turn) = (sight!(self), &mut self.turn);
-        let Self { duties, evidence, damping, whereabouts, .. } = self;
-        let difference = duties.reconcile(&sight, turn, evidence, damping, whereabouts);
+        self.whereabouts.look_for_those_met_elsewhere(&sight, turn);
+        let difference = self.duties.reconcile(&sight, turn, &self.evidence, &self.whereabouts);
         let Some(difference) = difference else { return };
         self.evidence.proposes(difference.changes);
         let ticket = self.requests.new_ticket();

@@ -31,7 +31,7 @@ impl Node {
         self.hand_on();
         let view = Arc::clone(self.health.view());
         let is_member = |instance| view.members.iter().any(|member| member.instance == instance);
-        self.damping.retain(is_member);
+        self.duties.retain(is_member);
         self.riders_retain(&is_member);
     }
 }

@@ -18,15 +18,15 @@ use quorate_proto::{
 impl Node {
     /// Starts the group from the founding record: this life is one of its voters.
     pub(super) fn found_group(&mut self, founded: &FoundingCertificate) {
-        let recovered = Recovered::genesis(&founded.record.raft_ids());
-        self.write_log(Owner::Nobody, recovered.genesis_records());
-        self.start_group(recovered, Meta::genesis(founded), None);
+        let recovered = Recovered::from_founding(&founded.record.raft_ids());
+        self.write_log(Owner::Nobody, recovered.founding_records());
+        self.start_group(recovered, Meta::from_founding(founded), None);
     }
 
     /// Starts an empty group that waits for the leader's snapshot: this life was let in later.
     fn join_group(&mut self) {
         let recovered = Recovered::empty();
-        self.write_log(Owner::Nobody, recovered.genesis_records());
+        self.write_log(Owner::Nobody, recovered.founding_records());
         self.start_group(recovered, Meta::empty(), None);
     }
 
@@ -36,9 +36,10 @@ impl Node {
         let durable = log.snapshot.as_ref().map(|(metadata, _)| metadata.clone());
         let (snapshot, meta) = match (log.snapshot, &founded) {
             (Some((metadata, meta)), _) => (metadata, meta),
-            (None, Some(founded)) if log.reset == (1, 1) => {
-                (Recovered::genesis(&founded.record.raft_ids()).snapshot, Meta::genesis(founded))
-            }
+            (None, Some(founded)) if log.reset == (1, 1) => (
+                Recovered::from_founding(&founded.record.raft_ids()).snapshot,
+                Meta::from_founding(founded),
+            ),
             _ => (SnapshotMetadata::default(), Meta::empty()),
         };
         let recovered = Recovered { hard_state: log.hard_state, snapshot, entries: log.entries };
@@ -57,9 +58,9 @@ impl Node {
     }
 
     fn start_group(&mut self, recovered: Recovered, meta: Meta, durable: Option<SnapshotMetadata>) {
-        let Some(genesis) = self.genesis else { return };
+        let Some(cluster_id) = self.cluster_id else { return };
         let group =
-            match Group::start(GroupId::META, genesis, &self.config, recovered, meta, durable) {
+            match Group::start(GroupId::META, cluster_id, &self.config, recovered, meta, durable) {
                 Ok(group) => self.group.insert(group),
                 Err(reason) => {
                     return self.turn.out.push(Output::Halt { reason, again: false });
@@ -81,13 +82,13 @@ impl Node {
 
     /// A Raft message from an authenticated peer, fenced by GENESIS rule 18.
     pub(super) fn raft_frame(&mut self, from: Instance, frame: RaftFrame) {
-        let known = self.genesis;
+        let known = self.cluster_id;
         let me = self.config.instance;
-        let bound = known.is_some_and(|genesis| {
+        let bound = known.is_some_and(|cluster_id| {
             frame.group() == GroupId::META
-                && frame.genesis == genesis
-                && frame.message.from == self.peers.raft_id(genesis, from).get()
-                && frame.message.to == self.peers.raft_id(genesis, me).get()
+                && frame.cluster_id == cluster_id
+                && frame.message.from == self.peers.raft_id(cluster_id, from).get()
+                && frame.message.to == self.peers.raft_id(cluster_id, me).get()
         });
         if known.is_some() && !bound {
             self.turn.counters.frames_fenced += 1;
@@ -109,7 +110,7 @@ impl Node {
 
     fn receive_raft(&mut self, from: Instance, message: RaftMessage) {
         let Some(group) = &self.group else { return };
-        if message.from != self.peers.raft_id(group.genesis(), from).get() {
+        if message.from != self.peers.raft_id(group.cluster_id(), from).get() {
             self.turn.counters.frames_fenced += 1;
             return;
         }
@@ -139,7 +140,7 @@ impl Node {
     /// Something that Raft said to a peer has not reached it, or not for good.
     pub(super) fn undelivered(&mut self, to: Instance) {
         if let Some(group) = &mut self.group {
-            group.unreachable(self.peers.raft_id(group.genesis(), to));
+            group.unreachable(self.peers.raft_id(group.cluster_id(), to));
         }
     }
 
@@ -295,9 +296,9 @@ impl Node {
     /// Forgets what the durable snapshot covers and no live peer needs.
     fn compact_log(&mut self) {
         let Self { group: Some(group), peers, health, turn, disk, .. } = self else { return };
-        let genesis = group.genesis();
+        let cluster_id = group.cluster_id();
         let live = health.alive().filter(|member| member.role() != Role::Member);
-        let live: Vec<RaftId> = live.map(|it| peers.raft_id(genesis, it.instance)).collect();
+        let live: Vec<RaftId> = live.map(|it| peers.raft_id(cluster_id, it.instance)).collect();
         if let Some(write) = group.compact_log(turn.now, live.into_iter()) {
             disk.write(turn, Owner::Nobody, write);
         }

@@ -67,10 +67,10 @@ impl Node {
                     }
                 }
                 News::Condemned { instance, was_heard } => {
-                    self.damping.condemned(instance, was_heard);
+                    self.duties.condemned(instance, was_heard);
                 }
                 News::Silenced(instance) => self.fail_requests_at(instance),
-                News::HostGone(instance) => self.damping.gone(self.turn.now, instance),
+                News::HostGone(instance) => self.duties.gone(self.turn.now, instance),
             }
             self.hand_on();
         }

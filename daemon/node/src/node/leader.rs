@@ -10,11 +10,11 @@ impl Node {
     /// Looks whether the replica follows another leader than before.
     pub(super) fn notice_leader(&mut self) {
         let Some(group) = &self.group else { return };
-        let (term, id, genesis) =
-            (group.replica().term(), group.replica().leader(), group.genesis());
+        let (term, id, cluster_id) =
+            (group.replica().term(), group.replica().leader(), group.cluster_id());
         // Each turn looks; mostly it is the one that is known.
         if let Some(known) = self.leadership.leader().filter(|known| known.term == term)
-            && id == Some(self.peers.raft_id(genesis, known.instance))
+            && id == Some(self.peers.raft_id(cluster_id, known.instance))
         {
             return;
         }

@@ -48,7 +48,7 @@ impl Node {
 
     /// A ping came in: take what it brings, answer with what this node has.
     pub(super) fn pinged(&mut self, from: Instance, mut ping: Ping) {
-        if self.genesis != Some(ping.genesis) {
+        if self.cluster_id != Some(ping.cluster_id) {
             self.turn.counters.frames_fenced += 1;
             return;
         }

@@ -140,7 +140,7 @@ impl Node {
             return reasons;
         }
         reasons.retain(|reason| reason.code != ReasonCode::Joining);
-        let inside = self.peers.sessions().filter(|session| session.genesis == self.genesis);
+        let inside = self.peers.sessions().filter(|session| session.cluster_id == self.cluster_id);
         let cause = MemberCause::Joining {
             refused,
             members: inside.map(|session| session.name.to_string()).collect(),

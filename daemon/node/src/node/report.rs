@@ -19,7 +19,7 @@ pub struct Vitals {
     /// The newest epoch seen here.
     pub epoch: quorate_proto::HealthEpoch,
     /// The cluster id known here.
-    pub genesis: Option<quorate_proto::GenesisId>,
+    pub cluster_id: Option<quorate_proto::ClusterId>,
 }
 
 impl Node {
@@ -32,7 +32,7 @@ impl Node {
             applied: replica.map_or(0, |group| group.meta().applied()),
             state_hash: replica.map_or(0, |group| group.meta().state_hash()),
             epoch: self.health.view().epoch,
-            genesis: self.genesis,
+            cluster_id: self.cluster_id,
         }
     }
 
@@ -51,7 +51,7 @@ impl Node {
         Status {
             at: now,
             cluster: self.config.cluster.to_string(),
-            genesis: self.genesis,
+            cluster_id: self.cluster_id,
             state: self.state(),
             reasons: self.reasons(now),
             margin: self.founding.margin(),
@@ -96,7 +96,7 @@ impl Node {
         if self.is_quorate() && self.health.member(self.config.instance).is_some() {
             return State::Quorate;
         }
-        if self.genesis.is_none() {
+        if self.cluster_id.is_none() {
             return State::Waiting;
         }
         let inside = self.health.member(self.config.instance).is_some();

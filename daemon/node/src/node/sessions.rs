@@ -24,7 +24,7 @@ impl Node {
             }
             Arrival::Copy => {
                 self.came_twice(&session);
-                match self.genesis {
+                match self.cluster_id {
                     Some(_) => self.turn_away(&session),
                     None => self.step_founding(FoundingInput::SessionUp(session)),
                 }

@@ -10,7 +10,7 @@ pub(crate) fn ping(sight: &Sight<'_>, number: u64) -> Ping {
     let leader = sight.leadership.leader();
     Ping {
         number,
-        genesis: sight.genesis.unwrap_or_default(),
+        cluster_id: sight.cluster_id.unwrap_or_default(),
         term: leader.map_or(0, |leader| leader.term),
         leader: leader.map(|leader| leader.instance),
         epoch: sight.health.view().epoch,

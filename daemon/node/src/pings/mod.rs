@@ -85,7 +85,7 @@ impl Pings {
             riders.iter_mut().map(|rider| rider.load(sight, turn)).collect();
         for (member, state) in members {
             if state != MemberState::Alive {
-                self.clock.knocks(member, number);
+                self.clock.pinged_while_down(member, number);
             }
             let mut ping = ping(sight, number);
             loads.iter_mut().for_each(|load| load(member, &mut ping));

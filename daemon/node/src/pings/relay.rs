@@ -98,7 +98,7 @@ impl Relay {
 
     /// It may be time to ask around: whom. Looked at again whenever the leader is heard.
     pub(crate) fn whom_to_ask(&mut self, sight: &Sight<'_>, turn: &mut Turn) -> Option<Instance> {
-        if sight.leads() || sight.stops || sight.genesis.is_none() {
+        if sight.leads() || sight.stops || sight.cluster_id.is_none() {
             return None;
         }
         if !self.is_cut_off(sight) {

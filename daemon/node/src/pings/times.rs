@@ -38,7 +38,7 @@ pub(crate) struct PingClock {
     rounds: VecDeque<(u64, Moment)>,
     times: BTreeMap<Instance, PingTimes>,
     /// The newest round that was sent to each member while it was down.
-    knocked: BTreeMap<Instance, u64>,
+    pinged_while_down: BTreeMap<Instance, u64>,
 }
 
 impl PingClock {
@@ -56,12 +56,14 @@ impl PingClock {
     }
 
     /// The ping of this round goes to a member that is down: it may wait until that comes back, which is no delay.
-    pub(crate) fn knocks(&mut self, at: Instance, round: u64) {
-        if self.knocked.len() >= limits::MEMBERS && !self.knocked.contains_key(&at) {
+    pub(crate) fn pinged_while_down(&mut self, at: Instance, round: u64) {
+        if self.pinged_while_down.len() >= limits::MEMBERS
+            && !self.pinged_while_down.contains_key(&at)
+        {
             // Most are of lives that are gone for good; for the others a wait may be counted.
-            self.knocked.clear();
+            self.pinged_while_down.clear();
         }
-        self.knocked.insert(at, round);
+        self.pinged_while_down.insert(at, round);
     }
 
     /// A member answered the ping of this round. One of long ago, or that was never sent, is not counted.
@@ -73,7 +75,7 @@ impl PingClock {
         is_member: impl Fn(Instance) -> bool,
     ) {
         let Some(sent) = self.sent_at(round) else { return };
-        if self.knocked.get(&from).is_some_and(|knocked| round <= *knocked) {
+        if self.pinged_while_down.get(&from).is_some_and(|pinged| round <= *pinged) {
             return;
         }
         if self.times.len() >= limits::MEMBERS && !self.times.contains_key(&from) {
@@ -113,7 +115,7 @@ mod tests {
     fn a_ping_that_waited_for_its_member_to_come_back_is_not_counted() {
         let (mut clock, peer) = (PingClock::default(), Instance::from_bytes([1; 16]));
         clock.sent(at(0), 1);
-        clock.knocks(peer, 1);
+        clock.pinged_while_down(peer, 1);
         clock.sent(at(150), 2);
         clock.answered(at(3_000), peer, 1, |_| true);
         clock.answered(at(3_000), Instance::from_bytes([2; 16]), 1, |_| true);

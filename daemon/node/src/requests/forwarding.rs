@@ -33,7 +33,7 @@ impl Requests {
         request: ForwardRequest,
     ) {
         let (sight, origin) = (&ways.sight, Origin::Forwarded(ticket));
-        if sight.genesis != Some(request.genesis) {
+        if sight.cluster_id != Some(request.cluster_id) {
             let text = "this node belongs to another cluster".to_owned();
             let code = RefusalCode::OtherCluster.into();
             return self.answer(sight, turn, origin, Err(Refusal { code, detail: 0, text }));
@@ -84,8 +84,8 @@ impl Requests {
         let Some(request) = self.table.get(&id) else { return };
         let to = leader.map(|leader| ways.whom_to_ask(leader.instance, request.origin));
         let address = to.and_then(|to| sight.peers.address(to));
-        let (Some(leader), Some((to, address)), Some(genesis)) =
-            (leader, to.zip(address), sight.genesis)
+        let (Some(leader), Some((to, address)), Some(cluster_id)) =
+            (leader, to.zip(address), sight.cluster_id)
         else {
             // Without a leader the next one is waited for; one that is in doubt may come back in the same term.
             if sight.leadership.leader().is_some() {
@@ -108,7 +108,7 @@ impl Requests {
         let ask = self.new_ticket();
         self.set_stage(id, Stage::Forwarded { to, leader, ask });
         let request =
-            ForwardRequest { genesis, remaining_ms, body: Some(body), relay: to != leader };
+            ForwardRequest { cluster_id, remaining_ms, body: Some(body), relay: to != leader };
         turn.out.push(Output::Forward { ticket: ask, to, address, deadline, request });
     }
 

@@ -286,7 +286,7 @@ fn why_nothing_happened(sight: &Sight<'_>, quorate: bool) -> String {
             let name = sight.health.name(leader.instance);
             format!("{name} leads but did not answer before the deadline")
         }
-        _ if sight.genesis.is_none() => {
+        _ if sight.cluster_id.is_none() => {
             "there is no cluster yet; `quorate why` on this host says what it waits for".to_owned()
         }
         _ => {

@@ -94,7 +94,7 @@ pub(crate) enum Stage {
     /// between.
     Forwarded { to: Instance, leader: Instance, ask: u64 },
     /// This node leads and it is in hand: queued, read or waited for.
-    Here,
+    Serving,
     /// Proposed by this node in this term.
     Proposed { term: u64 },
 }

@@ -33,12 +33,12 @@ impl Requests {
                 self.serve_write(&ways.sight, turn, id, kv);
             }
             Work::Read(_) => {
-                self.set_stage(id, Stage::Here);
+                self.set_stage(id, Stage::Serving);
                 self.serving.fresh_reads.push(id);
             }
             Work::WaitAll(epoch) => {
                 let epoch = *epoch;
-                self.set_stage(id, Stage::Here);
+                self.set_stage(id, Stage::Serving);
                 if ways.acknowledged_by_all() >= epoch {
                     self.finish_wait(ways, turn, id);
                 } else {
@@ -75,7 +75,7 @@ impl Requests {
         if matches!(body, CommandBody::Remove(_)) {
             self.serving.removal = Some(ticket);
         }
-        self.set_stage(id, Stage::Here);
+        self.set_stage(id, Stage::Serving);
         self.enqueue_proposal(ticket, body);
     }
 
@@ -297,7 +297,7 @@ impl Requests {
             serving.proposed.remove(&ticket);
         }
         for request in self.table.values_mut() {
-            if request.stage == Stage::Here {
+            if request.stage == Stage::Serving {
                 request.stage = Stage::Waiting { tried: None };
             }
         }
@@ -337,12 +337,12 @@ impl Requests {
 
     /// What the answering node knows of itself, for the header of an answer.
     pub(super) fn header(&mut self, sight: &Sight<'_>) -> ResponseHeader {
-        let genesis = sight.genesis.unwrap_or_default();
+        let cluster_id = sight.cluster_id.unwrap_or_default();
         let cluster =
-            u64::from_be_bytes(genesis.to_bytes()[..8].try_into().expect("8 of 16 bytes"));
+            u64::from_be_bytes(cluster_id.to_bytes()[..8].try_into().expect("8 of 16 bytes"));
         ResponseHeader {
             cluster_id: cluster.max(1),
-            member_id: self.own_id(genesis, sight.config.instance).get(),
+            member_id: self.own_id(cluster_id, sight.config.instance).get(),
             revision: 0,
             raft_term: sight.leadership.leader().map_or(0, |leader| leader.term),
         }

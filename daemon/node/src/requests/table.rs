@@ -7,7 +7,7 @@ use crate::requests::refusals::Refusals;
 use crate::requests::request::{Origin, Place, Request, Stage, Work};
 use crate::requests::serving::Serving;
 use crate::status::Bound;
-use quorate_proto::{GenesisId, HealthEpoch, Instance, Moment, RaftId, raft_id};
+use quorate_proto::{ClusterId, HealthEpoch, Instance, Moment, RaftId, raft_id};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) struct Requests {
     pub(super) deadlines: BTreeSet<(Moment, u64)>,
     origins: BTreeMap<Origin, u64>,
     /// How many hold a place, in the order of [`Place::ALL`].
-    held: [usize; Place::ALL.len()],
+    taken: [usize; Place::ALL.len()],
     /// Those who were refused for want of one.
     refused: [Refusals; Place::ALL.len()],
     /// Local waits until all live nodes have an epoch: of them only the lowest is asked of a leader.
@@ -39,7 +39,7 @@ pub(crate) struct Requests {
     pub(super) serving: Serving,
     pub(super) quota: Quota,
     /// The number of this node in its answers, which is a hash, and the cluster in which it is that.
-    own_id: Option<(GenesisId, RaftId)>,
+    own_id: Option<(ClusterId, RaftId)>,
 }
 
 impl Requests {
@@ -49,7 +49,7 @@ impl Requests {
             table: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             origins: BTreeMap::new(),
-            held: Default::default(),
+            taken: Default::default(),
             refused: Default::default(),
             waits: BTreeSet::new(),
             asked_wait: None,
@@ -64,10 +64,10 @@ impl Requests {
     }
 
     /// The number of this node in its answers.
-    pub(super) fn own_id(&mut self, genesis: GenesisId, me: Instance) -> RaftId {
+    pub(super) fn own_id(&mut self, cluster_id: ClusterId, me: Instance) -> RaftId {
         match self.own_id {
-            Some((of, id)) if of == genesis => id,
-            _ => self.own_id.insert((genesis, raft_id(genesis, me))).1,
+            Some((of, id)) if of == cluster_id => id,
+            _ => self.own_id.insert((cluster_id, raft_id(cluster_id, me))).1,
         }
     }
 
@@ -136,7 +136,7 @@ impl Requests {
 
     /// Whether there is a place for one more; a refusal is counted.
     pub(crate) fn has_room(&mut self, place: Place, now: Moment) -> bool {
-        let room = self.held[place as usize] < place.bound();
+        let room = self.taken[place as usize] < place.bound();
         if !room {
             self.refused[place as usize].note(now);
         }
@@ -155,7 +155,7 @@ impl Requests {
     pub(crate) fn bounds(&self) -> impl Iterator<Item = Bound> {
         Place::ALL.into_iter().map(|place| Bound {
             word: place.word(),
-            used: self.held[place as usize] as u64,
+            used: self.taken[place as usize] as u64,
             limit: place.bound() as u64,
             refused: self.refused[place as usize].count(),
         })
@@ -166,7 +166,7 @@ impl Requests {
         let id = self.new_ticket();
         self.deadlines.insert((request.deadline, id));
         self.origins.insert(request.origin, id);
-        self.held[Place::of(request.origin, &request.work) as usize] += 1;
+        self.taken[Place::of(request.origin, &request.work) as usize] += 1;
         if let (Origin::Client(_), Work::WaitAll(epoch)) = (request.origin, &request.work) {
             self.waits.insert((*epoch, id));
         }
@@ -179,7 +179,7 @@ impl Requests {
         self.leave(request.stage);
         self.deadlines.remove(&(request.deadline, id));
         self.origins.remove(&request.origin);
-        self.held[Place::of(request.origin, &request.work) as usize] -= 1;
+        self.taken[Place::of(request.origin, &request.work) as usize] -= 1;
         if let Work::WaitAll(epoch) = request.work {
             self.end_wait(epoch, id);
         }
@@ -274,11 +274,11 @@ mod tests {
 
     #[test]
     fn the_number_of_this_node_in_its_answers_is_that_of_its_cluster() {
-        let [one, other] = [1, 2].map(|cluster| GenesisId::from_bytes([cluster; 16]));
+        let [one, other] = [1, 2].map(|cluster| ClusterId::from_bytes([cluster; 16]));
         let me = Instance::from_bytes([7; 16]);
         let mut requests = Requests::new(1);
-        for genesis in [one, one, other] {
-            assert_eq!(requests.own_id(genesis, me), raft_id(genesis, me));
+        for cluster_id in [one, one, other] {
+            assert_eq!(requests.own_id(cluster_id, me), raft_id(cluster_id, me));
         }
     }
 }

@@ -138,7 +138,7 @@ fn a_node_that_all_others_count_without_waits_for_the_epoch_itself() {
     assert!(reply(&out, ticket).is_none(), "it has epoch 1: {out:?}");
     let ping = Ping {
         number: 6,
-        genesis: trial.genesis(),
+        cluster_id: trial.cluster_id(),
         term: 5,
         leader: Some(life(2)),
         epoch,
@@ -200,7 +200,7 @@ fn a_proposal_that_a_snapshot_may_have_passed_over_is_not_asked_again() {
     let term = trial.node.vitals().leads_in.expect("it leads");
     let (client, out) = trial.put("a");
     assert!(reply(&out, client).is_none(), "nobody has acknowledged it: {out:?}");
-    let voters = [1, 2, 3].map(|number| raft_id(trial.genesis(), life(number)).get()).to_vec();
+    let voters = [1, 2, 3].map(|number| raft_id(trial.cluster_id(), life(number)).get()).to_vec();
     let conf_state = quorate_proto::ConfState { voters, ..quorate_proto::ConfState::default() };
     let metadata = SnapshotMetadata { conf_state, index: 50, term: term + 1 };
     let message = RaftMessage {

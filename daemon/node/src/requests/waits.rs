@@ -168,7 +168,7 @@ mod tests {
         let mut trial = Trial::leading_alone();
         let epoch = HealthEpoch::new(99);
         let request = ForwardRequest {
-            genesis: trial.genesis(),
+            cluster_id: trial.cluster_id(),
             remaining_ms: 5_000,
             body: Some(forward_request::Body::Wait(WaitEpoch { epoch })),
             relay: false,

@@ -39,7 +39,7 @@ fn which_is_the_copy(sight: &Sight<'_>, clones: &Clones, came: &Session) -> Copy
     let there = if me { Some(sight.config.made_on == MadeOn::Another) } else { there.or(kept) };
     let is_a_seeds = |address| sight.founding.is_a_seeds(address);
     match (came.moved, there) {
-        (true, None | Some(false)) => CopyGuess::Comer,
+        (true, None | Some(false)) => CopyGuess::Newcomer,
         (false, Some(true)) => CopyGuess::Standing,
         // A seed is where the list of seeds leads, and a copy of it elsewhere.
         _ if is_a_seeds(came.place())
@@ -123,7 +123,7 @@ fn copied(warning: &Warning, own: Option<Copied>) -> Copied {
     match (warning.copy(), own) {
         (_, Some(Copied::Moved)) => Copied::Moved,
         (CopyGuess::Standing, _) => Copied::Standing,
-        (CopyGuess::Comer, _) => Copied::Comer,
+        (CopyGuess::Newcomer, _) => Copied::Newcomer,
         (_, Some(Copied::Here)) => Copied::Here,
         _ => Copied::Later,
     }

@@ -10,8 +10,8 @@ use quorate_node::{
     Boot, ForwardFailure, FoundingSettings, Input, MadeOn, Node, NodeConfig, Output, Settings,
 };
 use quorate_proto::{
-    Ballot, ClusterName, Envelope, EnvelopeBody, FounderVoter, FoundingCertificate, FoundingProof,
-    FoundingRecord, FoundingState, Generation, GenesisId, GroupId, HealthEpoch, HealthUpdate,
+    Ballot, ClusterId, ClusterName, Envelope, EnvelopeBody, FounderVoter, FoundingCertificate,
+    FoundingProof, FoundingRecord, FoundingState, Generation, GroupId, HealthEpoch, HealthUpdate,
     HealthView, Instance, Label, Lane, Member, MessageKind, Moment, NodeKey, NodeName, Ping,
     ProofVote, RaftFrame, RaftMessage, Role, Session, founders_digest, raft_id,
 };
@@ -69,13 +69,13 @@ pub(crate) fn founded() -> FoundingCertificate {
     FoundingCertificate { record, proof: FoundingProof { ballot, votes } }
 }
 
-pub(crate) fn genesis() -> GenesisId {
-    founded().record.genesis_id()
+pub(crate) fn cluster_id() -> ClusterId {
+    founded().record.cluster_id()
 }
 
 /// A host's id inside Raft.
 pub(crate) fn id(host: u8) -> u64 {
-    raft_id(genesis(), life(host)).get()
+    raft_id(cluster_id(), life(host)).get()
 }
 
 /// A member as the view shows it.
@@ -188,7 +188,7 @@ impl Stage {
     /// Host `me`, which knows that there is a cluster and nothing else of it, and nobody yet.
     pub(crate) fn that_knows_nobody(me: u8) -> Self {
         let mut founding = FoundingState::fresh(life(me), &cluster());
-        founding.exists = Some(genesis());
+        founding.exists = Some(cluster_id());
         Self::off(me, MadeOn::default(), 1_000, founding)
     }
 
@@ -240,7 +240,7 @@ impl Stage {
             number,
             generation: Generation::new(start),
             boot_nonce: nonce,
-            genesis: Some(genesis()),
+            cluster_id: Some(cluster_id()),
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
             ..Session::of_host((life(host), key), (cluster(), name(host)), address(host))
@@ -315,7 +315,7 @@ impl Stage {
     ) -> Vec<Output> {
         let ping = Ping {
             number: 1,
-            genesis: genesis(),
+            cluster_id: cluster_id(),
             term,
             leader: Some(life(host)),
             update,
@@ -327,7 +327,7 @@ impl Stage {
     /// A host says something as a replica; who speaks to whom is filled in.
     pub(crate) fn raft(&mut self, host: u8, message: RaftMessage) -> Vec<Output> {
         let message = RaftMessage { from: id(host), to: id(self.me), ..message };
-        let frame = RaftFrame::new(GroupId::META, genesis(), message);
+        let frame = RaftFrame::new(GroupId::META, cluster_id(), message);
         self.say(host, Lane::Log, EnvelopeBody::Raft(frame))
     }
 

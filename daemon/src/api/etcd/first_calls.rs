@@ -43,13 +43,13 @@ where
 }
 
 fn member_id(status: &NodeStatus, instance: Instance) -> u64 {
-    raft_id(status.genesis.unwrap_or_default(), instance).get()
+    raft_id(status.cluster_id.unwrap_or_default(), instance).get()
 }
 
 /// What the header of every answer of etcd says.
 fn header(status: &NodeStatus) -> Option<ResponseHeader> {
-    let genesis = status.genesis.unwrap_or_default().to_bytes();
-    let cluster = u64::from_be_bytes(genesis[..8].try_into().expect("8 of 16 bytes"));
+    let cluster_id = status.cluster_id.unwrap_or_default().to_bytes();
+    let cluster = u64::from_be_bytes(cluster_id[..8].try_into().expect("8 of 16 bytes"));
     Some(ResponseHeader {
         cluster_id: cluster.max(1),
         member_id: member_id(status, status.instance),

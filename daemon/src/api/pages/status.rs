@@ -139,7 +139,7 @@ impl StatusPage {
         Self {
             cluster: status.cluster.clone(),
             as_of: rfc3339(started.unix_ms(status.at)),
-            cluster_id: status.genesis.map(|id| id.to_string()),
+            cluster_id: status.cluster_id.map(|id| id.to_string()),
             state: status.state.word().to_owned(),
             waiting_for: status.reasons.iter().map(|reason| reason_page(reason, started)).collect(),
             margin: status.margin.map(|margin| MarginPage {

@@ -4,7 +4,7 @@ use super::super::arguments::Arguments;
 use clap::Parser;
 use quorate_proto::Moment;
 use quorate_proto::{
-    CannotSend, Cause, Copied, CopyCause, DaemonCause, DialFailure, FoundingCause, GenesisId,
+    CannotSend, Cause, ClusterId, Copied, CopyCause, DaemonCause, DialFailure, FoundingCause,
     Instance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret, PlaceTrouble,
     Presence, Reason, ReasonCode, SeedTrouble, Trouble,
 };
@@ -70,7 +70,7 @@ fn missing(known: Known) -> MissingSeed {
 }
 
 fn founding() -> Vec<FoundingCause> {
-    let id = |byte| GenesisId::from_bytes([byte; 16]);
+    let id = |byte| ClusterId::from_bytes([byte; 16]);
     let one = || "db1".to_owned();
     let clusters = |hosts: &[&str]| {
         vec![
@@ -97,7 +97,7 @@ fn founding() -> Vec<FoundingCause> {
         FoundingCause::OtherData { found: "old".to_owned(), cluster: cluster() },
         FoundingCause::Marker { marker: id(1), cluster: cluster(), only_seed: false },
         FoundingCause::Marker { marker: id(1), cluster: cluster(), only_seed: true },
-        FoundingCause::Joining { genesis: id(1), cluster: cluster() },
+        FoundingCause::Joining { cluster_id: id(1), cluster: cluster() },
         FoundingCause::Twin { life: Instance::from_bytes([7; 16]), at: at(2), cluster: cluster() },
         FoundingCause::Contested { seed: one(), lives: list("db9") },
         seeds(list("db9")),
@@ -275,7 +275,7 @@ fn copies() -> Vec<CopyCause> {
         Copied::Here,
         Copied::There,
         Copied::Unclear,
-        Copied::Comer,
+        Copied::Newcomer,
         Copied::Standing,
         Copied::Later,
     ] {

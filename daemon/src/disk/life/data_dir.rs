@@ -20,7 +20,7 @@ use crate::disk::log::segments::STORE;
 use crate::disk::log::spare::is_full;
 use crate::disk::presence::exists;
 use quorate_node::MadeOn;
-use quorate_proto::{ClusterName, FoundingState, Generation, GenesisId, Instance, NodeName};
+use quorate_proto::{ClusterId, ClusterName, FoundingState, Generation, Instance, NodeName};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -56,7 +56,7 @@ pub(crate) struct Opened {
     /// What this life remembers of founding.
     pub(crate) founding: FoundingState,
     /// The cluster id in the marker outside.
-    pub(crate) marker: Option<GenesisId>,
+    pub(crate) marker: Option<ClusterId>,
     /// Whether the life was created just now.
     pub(crate) fresh: bool,
 }
@@ -135,8 +135,8 @@ pub(crate) fn inspect(
             refuse_foreign(root)?;
         }
         return Ok(match marker::read(birth_dir, cluster)? {
-            Some(genesis) => format!(
-                "the data are gone: this host was in cluster {genesis}, and joins again as a new disk"
+            Some(cluster_id) => format!(
+                "the data are gone: this host was in cluster {cluster_id}, and joins again as a new disk"
             ),
             None => "no data yet: the first start makes them".to_owned(),
         });
@@ -154,8 +154,8 @@ pub(crate) fn inspect(
     check_name(root, &identity, name)?;
     let founding = founding_file::read(&life, &identity)?;
     refuse_conflict(birth_dir, cluster, marker::read(birth_dir, cluster)?, &founding)?;
-    Ok(match founding.known_genesis() {
-        Some(genesis) => format!("the data are of cluster {genesis}"),
+    Ok(match founding.known_cluster() {
+        Some(cluster_id) => format!("the data are of cluster {cluster_id}"),
         None => "the data are in no cluster yet".to_owned(),
     })
 }
@@ -376,10 +376,10 @@ fn agree_on_marker(
     birth_dir: &Path,
     cluster: &ClusterName,
     founding: &FoundingState,
-) -> Result<Option<GenesisId>, DiskError> {
+) -> Result<Option<ClusterId>, DiskError> {
     let marker = marker::read(birth_dir, cluster)?;
     let file = marker::path(birth_dir, cluster);
-    if let (None, Some(known)) = (marker, founding.known_genesis()) {
+    if let (None, Some(known)) = (marker, founding.known_cluster()) {
         marker::write(&Machine, birth_dir, cluster, known)
             .map_err(|error| DiskError::io("write the marker", &file, error))?;
         return Ok(Some(known));
@@ -391,10 +391,10 @@ fn agree_on_marker(
 fn refuse_conflict(
     birth_dir: &Path,
     cluster: &ClusterName,
-    marker: Option<GenesisId>,
+    marker: Option<ClusterId>,
     founding: &FoundingState,
 ) -> Result<(), DiskError> {
-    match (marker, founding.founded.as_ref().map(|founded| founded.record.genesis_id())) {
+    match (marker, founding.founded.as_ref().map(|founded| founded.record.cluster_id())) {
         (Some(marker), Some(data)) if marker != data => Err(DiskError::MarkerConflict {
             file: marker::path(birth_dir, cluster),
             marker: marker.to_string(),

@@ -1,12 +1,12 @@
 //! The marker of GENESIS rule 2: a tiny file outside the data directory that remembers the cluster id, so that
 //! erased data is a remembered loss and not a fresh host.
 //!
-//! One line of text, for people too: `quorate genesis GENESIS-ID checksum CRC`.
+//! One line of text, for people too: `quorate genesis CLUSTER-ID checksum CRC`.
 
 use crate::disk::durable;
 use crate::disk::error::DiskError;
 use crate::disk::files::Files;
-use quorate_proto::{ClusterName, GenesisId};
+use quorate_proto::{ClusterId, ClusterName};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub(crate) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
 pub(crate) fn read(
     birth_dir: &Path,
     cluster: &ClusterName,
-) -> Result<Option<GenesisId>, DiskError> {
+) -> Result<Option<ClusterId>, DiskError> {
     let file = path(birth_dir, cluster);
     let content = match std::fs::read(&file) {
         Ok(content) => content,
@@ -41,19 +41,19 @@ pub(crate) fn write(
     files: &dyn Files,
     birth_dir: &Path,
     cluster: &ClusterName,
-    genesis: GenesisId,
+    cluster_id: ClusterId,
 ) -> io::Result<()> {
-    durable::replace(files, &path(birth_dir, cluster), encode(genesis).as_bytes())
+    durable::replace(files, &path(birth_dir, cluster), encode(cluster_id).as_bytes())
 }
 
-fn encode(genesis: GenesisId) -> String {
-    let sum = crc32fast::hash(&genesis.to_bytes());
-    format!("quorate genesis {genesis} checksum {sum:08x}\n")
+fn encode(cluster_id: ClusterId) -> String {
+    let sum = crc32fast::hash(&cluster_id.to_bytes());
+    format!("quorate genesis {cluster_id} checksum {sum:08x}\n")
 }
 
-fn decode(content: &[u8]) -> Option<GenesisId> {
+fn decode(content: &[u8]) -> Option<ClusterId> {
     let text = std::str::from_utf8(content).ok()?;
     let id = text.strip_prefix("quorate genesis ")?.split(' ').next()?;
-    let genesis = GenesisId::parse(id)?;
-    (encode(genesis) == text).then_some(genesis)
+    let cluster_id = ClusterId::parse(id)?;
+    (encode(cluster_id) == text).then_some(cluster_id)
 }

@@ -9,7 +9,7 @@ use super::{founding_file, marker, owner, reached};
 use crate::disk::error::DiskError;
 use crate::disk::files::sync_directory;
 use crate::disk::presence::exists;
-use quorate_proto::{ClusterName, GenesisId};
+use quorate_proto::{ClusterId, ClusterName};
 use std::path::Path;
 
 /// Why nothing was cleared.
@@ -54,7 +54,7 @@ pub(crate) fn reset(
     let cluster = identity.as_ref().map_or(configured, |identity| &identity.cluster).clone();
     let known = identity
         .and_then(|identity| founding_file::read(&life, &identity).ok())
-        .and_then(|founding| founding.known_genesis())
+        .and_then(|founding| founding.known_cluster())
         .or_else(|| marker::read(birth_dir, &cluster).ok().flatten());
     check_named(&cluster, known, wanted)?;
     let mut cleared = Vec::new();
@@ -87,16 +87,16 @@ pub(crate) fn reset(
 
 fn check_named(
     cluster: &ClusterName,
-    known: Option<GenesisId>,
+    known: Option<ClusterId>,
     wanted: &str,
 ) -> Result<(), ResetError> {
-    let by_id = known.is_some_and(|genesis| GenesisId::parse(wanted) == Some(genesis));
+    let by_id = known.is_some_and(|cluster_id| ClusterId::parse(wanted) == Some(cluster_id));
     if wanted == cluster.as_str() || by_id {
         return Ok(());
     }
     let ours = known.map_or_else(
         || format!("cluster `{cluster}`"),
-        |genesis| format!("cluster `{cluster}` ({genesis})"),
+        |cluster_id| format!("cluster `{cluster}` ({cluster_id})"),
     );
     Err(ResetError::OtherCluster { wanted: wanted.into(), ours, name: cluster.to_string() })
 }

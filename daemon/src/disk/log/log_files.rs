@@ -13,7 +13,7 @@ use crate::disk::life::reached::LogPlace;
 use crate::disk::presence::exists;
 use quorate_consensus::log_codec::fold::LogFold;
 use quorate_consensus::log_codec::{Contents, Corruption, SegmentHead, read_last, read_sealed};
-use quorate_proto::{GenesisId, GroupId};
+use quorate_proto::{ClusterId, GroupId};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -35,10 +35,10 @@ pub(crate) fn read(
     files: &dyn Files,
     life: &Path,
     identity: &Identity,
-    genesis: Option<GenesisId>,
+    cluster_id: Option<ClusterId>,
     reached: LogPlace,
 ) -> Result<LogFiles, DiskError> {
-    let reader = Reader { files, log_dir: life.join("log"), identity, genesis };
+    let reader = Reader { files, log_dir: life.join("log"), identity, cluster_id };
     let numbers = reader.list()?;
     if numbers.is_empty() {
         reader.check_never_begun(reached)?;
@@ -91,7 +91,7 @@ struct Reader<'a> {
     files: &'a dyn Files,
     log_dir: PathBuf,
     identity: &'a Identity,
-    genesis: Option<GenesisId>,
+    cluster_id: Option<ClusterId>,
 }
 
 impl Reader<'_> {
@@ -159,12 +159,12 @@ impl Reader<'_> {
             let reason = "the log of this host is gone".into();
             return Err(DiskError::Damaged { file: self.log_dir.clone(), reason, cluster });
         }
-        self.check_genesis(file, GenesisId::from_bytes(bytes))
+        self.check_genesis(file, ClusterId::from_bytes(bytes))
     }
 
-    fn check_genesis(&self, file: PathBuf, found: GenesisId) -> Result<(), DiskError> {
+    fn check_genesis(&self, file: PathBuf, found: ClusterId) -> Result<(), DiskError> {
         let unknown = found.is_nobody();
-        match self.genesis {
+        match self.cluster_id {
             Some(wanted) if !unknown && found != wanted => Err(DiskError::Mixed {
                 file,
                 found: format!("cluster {found}"),
@@ -192,7 +192,7 @@ impl Reader<'_> {
                 cluster: self.identity.cluster.to_string(),
             });
         }
-        self.check_genesis(path, GenesisId::from_bytes(head.genesis))?;
+        self.check_genesis(path, ClusterId::from_bytes(head.cluster_id))?;
         Ok((head, file, bytes))
     }
 

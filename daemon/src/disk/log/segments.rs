@@ -11,7 +11,7 @@ use crate::disk::files::{Files, WritableFile};
 use crate::disk::life::reached::LogPlace;
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::{ALIGN, Chain, HEAD, SegmentHead, encode_batch};
-use quorate_proto::{GenesisId, GroupId, HardState, Instance};
+use quorate_proto::{ClusterId, GroupId, HardState, Instance};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ pub(crate) struct Segments {
     files: Arc<dyn Files>,
     life: PathBuf,
     instance: Instance,
-    genesis: GenesisId,
+    cluster_id: ClusterId,
     sizes: SegmentSizes,
     layout: Layout,
     spares: Option<SpareMaker>,
@@ -125,13 +125,13 @@ impl Segments {
     pub(crate) fn new(
         life: &Path,
         instance: Instance,
-        genesis: GenesisId,
+        cluster_id: ClusterId,
         sizes: SegmentSizes,
         layout: Layout,
         files: Arc<dyn Files>,
     ) -> Self {
         let life = life.to_owned();
-        Self { files, life, instance, genesis, sizes, layout, spares: None, buffer: Vec::new() }
+        Self { files, life, instance, cluster_id, sizes, layout, spares: None, buffer: Vec::new() }
     }
 
     /// From now on spares are made ahead on this thread, and a full disk is waited out.
@@ -143,8 +143,8 @@ impl Segments {
     }
 
     /// The cluster this log belongs to, once known: stamped into segments from now on.
-    pub(crate) fn belongs_to(&mut self, genesis: GenesisId) {
-        self.genesis = genesis;
+    pub(crate) fn belongs_to(&mut self, cluster_id: ClusterId) {
+        self.cluster_id = cluster_id;
     }
 
     pub(crate) fn log_dir(&self) -> PathBuf {
@@ -215,7 +215,7 @@ impl Segments {
         SegmentHead {
             number,
             instance: self.instance.to_bytes(),
-            genesis: self.genesis.to_bytes(),
+            cluster_id: self.cluster_id.to_bytes(),
             size,
             previous_end: end.map_or(0, |end| end.offset()),
             previous_checksum: end.map_or(0, |end| end.checksum()),
@@ -264,7 +264,7 @@ impl Segments {
 
     /// Says durably that this log exists and whose it is: before the first record, so before the first vote.
     fn write_store_mark(&self) -> io::Result<()> {
-        let mark = durable::seal(STORE_MARK, &self.genesis.to_bytes());
+        let mark = durable::seal(STORE_MARK, &self.cluster_id.to_bytes());
         durable::replace(&*self.files, &self.life.join(STORE), &mark)
     }
 

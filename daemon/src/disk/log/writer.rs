@@ -162,10 +162,10 @@ impl WriteLoop {
                         keeper::count_received(&*this.files, &directory, group, file, &metadata)
                     })?;
                 }
-                DiskStep::Marker(genesis) => {
+                DiskStep::Marker(cluster_id) => {
                     let file = marker::path(&self.birth_dir, &self.cluster);
                     self.until_there_is_room("writing the marker", &file, |this| {
-                        marker::write(&*this.files, &this.birth_dir, &this.cluster, genesis)
+                        marker::write(&*this.files, &this.birth_dir, &this.cluster, cluster_id)
                     })?;
                 }
                 DiskStep::Tell(number) => self.report.tell(Completed::Durable { number }),
@@ -179,8 +179,8 @@ impl WriteLoop {
         self.until_there_is_room("writing the founding state", &file, |this| {
             founding_file::write(&*this.files, &this.life, state)
         })?;
-        if let Some(genesis) = state.known_genesis() {
-            self.segments.belongs_to(genesis);
+        if let Some(cluster_id) = state.known_cluster() {
+            self.segments.belongs_to(cluster_id);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::source::unstamped;
 use crate::disk::durable::fatal;
 use crate::disk::files::{Files as _, Machine};
 use crate::disk::log::spare::is_full;
-use quorate_proto::{GenesisId, GroupId, Instance, SnapshotMetadata};
+use quorate_proto::{ClusterId, GroupId, Instance, SnapshotMetadata};
 use quorate_transport::{SnapshotPart, SnapshotPosition};
 use std::collections::BTreeMap;
 use std::io;
@@ -36,7 +36,7 @@ pub(crate) struct Announced {
     /// The peer.
     pub(crate) from: Instance,
     /// Our cluster.
-    pub(crate) genesis: GenesisId,
+    pub(crate) cluster_id: ClusterId,
     /// The group whose state it is.
     pub(crate) group: GroupId,
     /// Where it stands.
@@ -232,7 +232,7 @@ impl Arrivals {
             )));
         }
         let (file, path) = self.new_file();
-        let owner = Owner { instance: self.instance, genesis: announced.genesis };
+        let owner = Owner { instance: self.instance, cluster_id: announced.cluster_id };
         let writer = SnapshotWriter::create(&path, owner, &announced.metadata);
         let writer = writer.map_err(|error| failed(&path, &error))?;
         let (metadata, position) = (announced.metadata.clone(), SnapshotPosition::default());

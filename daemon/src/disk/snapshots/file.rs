@@ -4,7 +4,7 @@
 use crate::disk::durable;
 use crate::disk::files::create;
 use bytes::Bytes;
-use quorate_proto::{GenesisId, Instance, Message as _, SnapshotMetadata, limits};
+use quorate_proto::{ClusterId, Instance, Message as _, SnapshotMetadata, limits};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt as _;
@@ -26,7 +26,7 @@ pub(crate) type Pieces<'a> = &'a mut dyn Iterator<Item = Bytes>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) instance: Instance,
-    pub(crate) genesis: GenesisId,
+    pub(crate) cluster_id: ClusterId,
 }
 
 /// Writes a snapshot durably under `path`: aside, synced, renamed, directory synced.
@@ -81,7 +81,7 @@ impl SnapshotWriter {
         metadata: &SnapshotMetadata,
     ) -> io::Result<Self> {
         let mut head = owner.instance.to_bytes().to_vec();
-        head.extend_from_slice(&owner.genesis.to_bytes());
+        head.extend_from_slice(&owner.cluster_id.to_bytes());
         metadata.encode(&mut head).expect("a Vec grows");
         if head.len() > MAX_HEAD {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "metadata above its bound"));
@@ -240,10 +240,10 @@ impl Read for ReadAt {
 
 fn decode_head(head: &[u8]) -> Result<(Owner, SnapshotMetadata), String> {
     let (instance, rest) = head.split_first_chunk::<16>().ok_or("its head is cut short")?;
-    let (genesis, metadata) = rest.split_first_chunk::<16>().ok_or("its head is cut short")?;
+    let (cluster_id, metadata) = rest.split_first_chunk::<16>().ok_or("its head is cut short")?;
     let owner = Owner {
         instance: Instance::from_bytes(*instance),
-        genesis: GenesisId::from_bytes(*genesis),
+        cluster_id: ClusterId::from_bytes(*cluster_id),
     };
     let metadata = SnapshotMetadata::decode(metadata).map_err(|error| error.to_string())?;
     Ok((owner, metadata))

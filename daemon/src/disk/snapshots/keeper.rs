@@ -12,7 +12,7 @@ use crate::disk::files::{Files, sync_directory};
 use crate::disk::life::data_dir::DataDir;
 use crate::disk::log::spare::is_full;
 use bytes::Bytes;
-use quorate_proto::{GenesisId, GroupId, Instance, SnapshotMetadata};
+use quorate_proto::{ClusterId, GroupId, Instance, SnapshotMetadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -26,7 +26,7 @@ const QUEUE: usize = 4;
 /// A snapshot to be made durable.
 pub(crate) struct SnapshotJob {
     /// The cluster it belongs to.
-    pub(crate) genesis: GenesisId,
+    pub(crate) cluster_id: ClusterId,
     /// The group whose state it is.
     pub(crate) group: GroupId,
     /// Where it stands.
@@ -60,8 +60,8 @@ impl SnapshotKeeper {
         let instance = dir.identity().instance;
         let (path, arrivals) = (directory.clone(), Arrivals::new(directory.clone(), instance));
         let run = move |jobs: &Receiver<SnapshotJob>| {
-            while let Ok(SnapshotJob { genesis, group, metadata, chunks, done }) = jobs.recv() {
-                done(keep(&path, Owner { instance, genesis }, group, &metadata, chunks));
+            while let Ok(SnapshotJob { cluster_id, group, metadata, chunks, done }) = jobs.recv() {
+                done(keep(&path, Owner { instance, cluster_id }, group, &metadata, chunks));
             }
         };
         let thread =
@@ -75,12 +75,12 @@ impl SnapshotKeeper {
     /// The reason, when it is not there or its head is not what it should be.
     pub(crate) fn open(
         &self,
-        genesis: GenesisId,
+        cluster_id: ClusterId,
         group: GroupId,
         metadata: &SnapshotMetadata,
     ) -> Result<SnapshotSource, String> {
         let path = self.directory.join(file_name(group, metadata));
-        let owner = Owner { instance: self.instance, genesis };
+        let owner = Owner { instance: self.instance, cluster_id };
         SnapshotSource::open(&path, owner, metadata)
             .map_err(|why| format!("snapshot {} cannot be read: {why}", path.display()))
     }

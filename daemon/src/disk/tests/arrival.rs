@@ -33,7 +33,7 @@ impl Pair {
 
     /// All parts that go to a receiver which has this.
     fn parts(&self, had: SnapshotPosition) -> Result<VecDeque<SnapshotPart>, String> {
-        let source = self.from.open(GenesisId::default(), GroupId::META, &at(7, 2))?;
+        let source = self.from.open(ClusterId::default(), GroupId::META, &at(7, 2))?;
         let mut parts = VecDeque::new();
         source.read(had, |part| {
             parts.push_back(part);
@@ -70,7 +70,7 @@ impl Pair {
 fn announced(index: u64) -> Announced {
     Announced {
         from: Instance::from_bytes([5; 16]),
-        genesis: GenesisId::default(),
+        cluster_id: ClusterId::default(),
         group: GroupId::META,
         metadata: at(index, 2),
         bytes: CHUNKS.concat().len() as u64,
@@ -374,7 +374,7 @@ fn a_damaged_file_never_sends_an_end() {
 #[test]
 fn an_open_snapshot_is_read_to_its_end_after_newer_ones_took_its_place() {
     let pair = Pair::new();
-    let source = pair.from.open(GenesisId::default(), GroupId::META, &at(7, 2)).expect("open");
+    let source = pair.from.open(ClusterId::default(), GroupId::META, &at(7, 2)).expect("open");
     for index in [8, 9, 10] {
         store(&pair.sender, at(index, 2), &[b"newer"]).expect("kept");
     }

@@ -144,7 +144,7 @@ fn a_life_that_was_never_in_a_cluster_follows_the_name_in_the_configuration_and_
     drop(opened);
     let instance = fresh.instance;
     let promised = FoundingState { promised: Some(Ballot { round: 1, instance }), ..fresh.clone() };
-    let heard = FoundingState { exists: Some(genesis(3)), ..fresh.clone() };
+    let heard = FoundingState { exists: Some(cluster_id(3)), ..fresh.clone() };
     let refused = |what: &str| {
         let other = open(&host.root(), &host.birth(), &cluster("test")).expect_err(what);
         let text = other.to_string();
@@ -159,7 +159,8 @@ fn a_life_that_was_never_in_a_cluster_follows_the_name_in_the_configuration_and_
     std::fs::write(&store, "x").expect("written");
     refused("its log was begun");
     std::fs::remove_file(&store).expect("removed");
-    marker::write(&files::Machine, &host.birth(), &cluster("prod"), genesis(3)).expect("written");
+    marker::write(&files::Machine, &host.birth(), &cluster("prod"), cluster_id(3))
+        .expect("written");
     refused("the marker knows its cluster");
 }
 
@@ -189,17 +190,18 @@ fn no_lock_is_opened_through_a_link_and_none_is_written_by_who_only_reads() {
 fn erased_data_is_remembered_by_the_marker_until_a_reset_that_names_the_cluster() {
     let host = Host::new();
     let opened = host.open().expect("created");
-    marker::write(&files::Machine, &host.birth(), &cluster("prod"), genesis(3)).expect("written");
+    marker::write(&files::Machine, &host.birth(), &cluster("prod"), cluster_id(3))
+        .expect("written");
     drop(opened);
     std::fs::remove_dir_all(host.root()).expect("erased");
     let again = host.open().expect("a new life");
     assert!(again.fresh);
-    assert_eq!(again.marker, Some(genesis(3)));
+    assert_eq!(again.marker, Some(cluster_id(3)));
     drop(again);
     let wrong = reset(&host.root(), &host.birth(), &cluster("prod"), "test").expect_err("refused");
     assert!(wrong.to_string().contains("quorate reset --cluster prod"), "{wrong}");
     assert!(host.life().exists());
-    let id = genesis(3).to_string();
+    let id = cluster_id(3).to_string();
     reset(&host.root(), &host.birth(), &cluster("prod"), &id).expect("by id");
     assert!(!host.life().exists() && !host.birth().join("prod").exists());
     assert_eq!(host.open().expect("fresh").marker, None);
@@ -209,7 +211,8 @@ fn erased_data_is_remembered_by_the_marker_until_a_reset_that_names_the_cluster(
 fn a_marker_that_is_cut_or_changed_at_any_byte_is_never_overlooked() {
     let host = Host::new();
     drop(host.open().expect("created"));
-    marker::write(&files::Machine, &host.birth(), &cluster("prod"), genesis(3)).expect("written");
+    marker::write(&files::Machine, &host.birth(), &cluster("prod"), cluster_id(3))
+        .expect("written");
     let file = host.birth().join("prod");
     let content = std::fs::read(&file).expect("there");
     for place in 0..content.len() {
@@ -243,12 +246,12 @@ fn a_marker_that_a_crash_kept_from_being_written_is_made_good_at_the_next_start(
     let host = Host::new();
     let opened = host.open().expect("created");
     let mut state = opened.founding.clone();
-    state.exists = Some(genesis(3));
+    state.exists = Some(cluster_id(3));
     founding_file::write(&files::Machine, &host.life(), &state).expect("written");
     drop(opened);
-    assert_eq!(host.open().expect("opened").marker, Some(genesis(3)));
+    assert_eq!(host.open().expect("opened").marker, Some(cluster_id(3)));
     let kept = marker::read(&host.birth(), &cluster("prod")).expect("whole");
-    assert_eq!(kept, Some(genesis(3)));
+    assert_eq!(kept, Some(cluster_id(3)));
 }
 
 #[test]

@@ -191,8 +191,9 @@ fn the_writer_makes_queued_writes_durable_in_order_and_tells_the_highest_number(
     let report = Box::new(move |completed| told.send(completed).expect("heard"));
     let writer = Writer::spawn(&opened.dir, recovered.log, report).expect("spawned");
     let mut state = opened.founding.clone();
-    state.exists = Some(genesis(4));
-    writer.submit(1, Write::Founding { state: Box::new(state.clone()), marker: Some(genesis(4)) });
+    state.exists = Some(cluster_id(4));
+    writer
+        .submit(1, Write::Founding { state: Box::new(state.clone()), marker: Some(cluster_id(4)) });
     writer.submit(2, log_write(birth()));
     for index in 2..400_u64 {
         writer.submit(index + 1, log_write(vec![entries(index, index, 1)]));
@@ -209,7 +210,7 @@ fn the_writer_makes_queued_writes_durable_in_order_and_tells_the_highest_number(
     assert_eq!((numbers[0], numbers[numbers.len() - 1]), (1, 400));
     drop(opened);
     let opened = host.open().expect("whole");
-    assert_eq!((&opened.founding, opened.marker), (&state, Some(genesis(4))));
+    assert_eq!((&opened.founding, opened.marker), (&state, Some(cluster_id(4))));
     assert_eq!(indexes(&recover(&opened).expect("whole")).len(), 398);
 }
 
@@ -218,11 +219,11 @@ fn a_log_of_another_cluster_is_refused() {
     let host = Host::new();
     let opened = host.open().expect("created");
     let mut recovered = recover(&opened).expect("empty");
-    recovered.log.segments.belongs_to(genesis(5));
+    recovered.log.segments.belongs_to(cluster_id(5));
     append(&mut recovered, &[birth()]);
     drop(recovered);
     let mut other = opened.founding.clone();
-    other.exists = Some(genesis(6));
+    other.exists = Some(cluster_id(6));
     let error = recover_with(&opened.dir, &other, SMALL, Arc::new(Machine), |_| Ok(()))
         .expect_err("another");
     assert!(matches!(error, DiskError::Mixed { .. }), "{error}");

@@ -15,7 +15,7 @@ use super::recovery::{Recovered, recover_with};
 use super::*;
 use quorate_consensus::LogRecord;
 use quorate_node::Write;
-use quorate_proto::{ClusterName, Entry, GenesisId, GroupId, HardState, SnapshotMetadata};
+use quorate_proto::{ClusterId, ClusterName, Entry, GroupId, HardState, SnapshotMetadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -85,8 +85,8 @@ fn cluster(name: &str) -> ClusterName {
     ClusterName::new(name).expect("valid")
 }
 
-fn genesis(number: u8) -> GenesisId {
-    GenesisId::from_bytes([number; 16])
+fn cluster_id(number: u8) -> ClusterId {
+    ClusterId::from_bytes([number; 16])
 }
 
 fn entry(index: u64, term: u64) -> Entry {

@@ -49,7 +49,7 @@ struct Start {
 #[derive(Debug, Clone, PartialEq)]
 struct Meaning {
     founding: FoundingState,
-    marker: Option<GenesisId>,
+    marker: Option<ClusterId>,
     replica: Replica,
 }
 
@@ -138,10 +138,10 @@ impl Story {
         state.promised = Some(Ballot { round, instance: state.instance });
         let learns = state.exists.is_none() && self.random.percent(60);
         if learns {
-            state.exists = Some(genesis(4));
+            state.exists = Some(cluster_id(4));
         }
         self.drawn.founding = Some(state.clone());
-        Write::Founding { state: Box::new(state), marker: learns.then(|| genesis(4)) }
+        Write::Founding { state: Box::new(state), marker: learns.then(|| cluster_id(4)) }
     }
 
     fn knows_its_cluster(&self) -> bool {
@@ -149,7 +149,7 @@ impl Story {
     }
 
     fn take_snapshot(&mut self, index: u64, done: usize) {
-        let owner = Owner { instance: self.fresh.instance, genesis: genesis(4) };
+        let owner = Owner { instance: self.fresh.instance, cluster_id: cluster_id(4) };
         let directory = names::directory(&self.host.life());
         let chunks = [Bytes::from(format!("state {index}"))];
         keeper::keep(&directory, owner, GroupId::META, &at(index, 1), chunks.into_iter())

@@ -12,7 +12,7 @@ pub(super) fn store(
     chunks: &[&[u8]],
 ) -> Result<(), String> {
     let ended = read_ended(&host.root(), &host.running()).expect("a life");
-    let owner = Owner { instance: ended.identity.instance, genesis: GenesisId::default() };
+    let owner = Owner { instance: ended.identity.instance, cluster_id: ClusterId::default() };
     let chunks: Vec<Bytes> = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect();
     let directory = names::directory(&host.life());
     keeper::keep(&directory, owner, GroupId::META, &metadata, chunks.into_iter())
@@ -136,7 +136,7 @@ fn the_snapshot_thread_tells_when_a_snapshot_is_durable() {
     let keeper = SnapshotKeeper::spawn(&opened.dir).expect("spawned");
     let (told, heard) = std::sync::mpsc::channel();
     keeper.store(SnapshotJob {
-        genesis: genesis(1),
+        cluster_id: cluster_id(1),
         group: GroupId::META,
         metadata: at(9, 2),
         chunks: Box::new([Bytes::from_static(b"state")].into_iter()),

@@ -21,7 +21,7 @@ fn report() -> LinkReport {
         connection: None,
         connections: 2,
         gone: Some((seconds(10), SessionEnd::TimedOut)),
-        dials: Some(DialReport { failures: 3, since: seconds(8), last, knocked: None }),
+        dials: Some(DialReport { failures: 3, since: seconds(8), last, peer_dialled_us: None }),
         waiting_control: 1,
         waiting_log: 2,
         control_bytes: 100,

@@ -5,7 +5,7 @@
 
 use super::{Draft, Roster};
 use quorate_proto::{
-    Admit, GenesisId, Goodbye, HealthDelta, HealthEpoch, Instance, Member, MemberState, NodeName,
+    Admit, ClusterId, Goodbye, HealthDelta, HealthEpoch, Instance, Member, MemberState, NodeName,
     limits,
 };
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub enum AdmitRefusal {
         /// The name it held.
         name: String,
         /// The cluster, for the command.
-        cluster: GenesisId,
+        cluster: ClusterId,
     },
     /// An operator took this disk life out, for good.
     #[error(
@@ -43,7 +43,7 @@ pub enum AdmitRefusal {
         /// The epoch that ended it.
         epoch: HealthEpoch,
         /// The cluster, for the command.
-        cluster: GenesisId,
+        cluster: ClusterId,
     },
     /// The disk life is in the cluster under another name.
     #[error(
@@ -53,7 +53,7 @@ pub enum AdmitRefusal {
         /// The name it holds.
         held: String,
         /// The cluster, for the command.
-        cluster: GenesisId,
+        cluster: ClusterId,
     },
     /// The disk life is in the cluster with another key.
     #[error(
@@ -63,7 +63,7 @@ pub enum AdmitRefusal {
         /// Its name.
         name: String,
         /// The cluster, for the command.
-        cluster: GenesisId,
+        cluster: ClusterId,
     },
     /// No name, no instance, or labels beyond the bound.
     #[error("the request to be let in is not valid: {what}")]
@@ -121,7 +121,7 @@ impl Roster {
 
     fn check_admit(&self, admit: &Admit) -> Result<(), AdmitRefusal> {
         let invalid = |what| Err(AdmitRefusal::Invalid { what });
-        let Some(cluster) = self.genesis else { return Err(AdmitRefusal::NoCluster) };
+        let Some(cluster) = self.cluster_id else { return Err(AdmitRefusal::NoCluster) };
         if NodeName::new(&admit.name).is_err() {
             return invalid("the name is no DNS label");
         }

@@ -15,7 +15,7 @@ const FOUNDED: &str = "founded the cluster";
 impl Roster {
     /// The first view: every founder, alive, a voter, at epoch 1. A function of the founding record alone.
     pub(super) fn found(&mut self, founded: &FoundingCertificate) -> Option<Arc<HealthDelta>> {
-        self.genesis = Some(founded.record.genesis_id());
+        self.cluster_id = Some(founded.record.cluster_id());
         self.founded = Some(Arc::new(founded.clone()));
         let voters = founded.record.raft_ids().iter().map(|id| id.get()).collect();
         self.conf = Arc::new(ConfState { voters, ..ConfState::default() });

@@ -26,7 +26,7 @@ fn cluster_json(founded: &FoundingCertificate) -> String {
     let record = &founded.record;
     let mut json = Json::object();
     json.text("cluster", &record.cluster);
-    json.text("cluster_id", &record.genesis_id().to_string());
+    json.text("cluster_id", &record.cluster_id().to_string());
     json.number("slots", u64::from(record.slots));
     json.begin("founders", '[');
     for voter in &record.voters {

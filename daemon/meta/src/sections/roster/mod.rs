@@ -15,7 +15,7 @@ pub(crate) use section::Change;
 
 use imbl::{OrdMap, Vector};
 use quorate_proto::{
-    ConfState, FoundingCertificate, GenesisId, HealthDelta, HealthEpoch, HealthUpdate, HealthView,
+    ClusterId, ConfState, FoundingCertificate, HealthDelta, HealthEpoch, HealthUpdate, HealthView,
     Instance, Member, MemberState, RaftId, Role, limits, raft_id,
 };
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ pub(crate) struct Roster {
     /// None before the birth of the cluster is known.
     founded: Option<Arc<FoundingCertificate>>,
     /// That of `founded`.
-    genesis: Option<GenesisId>,
+    cluster_id: Option<ClusterId>,
     view: Arc<HealthView>,
     conf: Arc<ConfState>,
     tombstones: OrdMap<Instance, Tombstone>,
@@ -82,7 +82,7 @@ impl Roster {
     pub(crate) fn empty() -> Self {
         Self {
             founded: None,
-            genesis: None,
+            cluster_id: None,
             view: Arc::default(),
             conf: Arc::default(),
             tombstones: OrdMap::new(),
@@ -97,8 +97,8 @@ impl Roster {
         self.founded.as_deref()
     }
 
-    pub(crate) fn genesis_id(&self) -> Option<GenesisId> {
-        self.genesis
+    pub(crate) fn cluster_id(&self) -> Option<ClusterId> {
+        self.cluster_id
     }
 
     pub(crate) fn conf(&self) -> &ConfState {
@@ -141,8 +141,8 @@ impl Roster {
 
     /// The role that raft's configuration gives a disk life.
     fn role(&self, instance: Instance) -> Role {
-        let Some(genesis) = self.genesis else { return Role::Member };
-        let id = raft_id(genesis, instance).get();
+        let Some(cluster_id) = self.cluster_id else { return Role::Member };
+        let id = raft_id(cluster_id, instance).get();
         if self.conf.voters.contains(&id) || self.conf.voters_outgoing.contains(&id) {
             Role::Voter
         } else if self.conf.learners.contains(&id) {
@@ -177,8 +177,8 @@ impl Roster {
     }
 
     fn map_raft_id(&mut self, instance: Instance) {
-        if let Some(genesis) = self.genesis {
-            self.raft_ids.insert(raft_id(genesis, instance).get(), instance);
+        if let Some(cluster_id) = self.cluster_id {
+            self.raft_ids.insert(raft_id(cluster_id, instance).get(), instance);
         }
     }
 
@@ -191,8 +191,8 @@ impl Roster {
         let oldest = self.tombstones.iter().min_by_key(|(_, tombstone)| tombstone.epoch);
         let Some(oldest) = oldest.map(|(instance, _)| *instance) else { return };
         self.tombstones.remove(&oldest);
-        if let Some(genesis) = self.genesis {
-            self.raft_ids.remove(&raft_id(genesis, oldest).get());
+        if let Some(cluster_id) = self.cluster_id {
+            self.raft_ids.remove(&raft_id(cluster_id, oldest).get());
         }
     }
 

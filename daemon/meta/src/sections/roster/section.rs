@@ -43,7 +43,7 @@ impl Section for Roster {
     fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
         match change {
             Change::Founded(founded) => {
-                publish.hash(&founded.record.genesis_id().to_bytes());
+                publish.hash(&founded.record.cluster_id().to_bytes());
                 let health = self.found(founded);
                 if let Some(first) = &health {
                     keys::put_cluster(founded, publish);
@@ -146,7 +146,7 @@ impl Roster {
         if known {
             let founded =
                 FoundingCertificate::decode(founded).map_err(|_| content("the founding record"))?;
-            self.genesis = Some(founded.record.genesis_id());
+            self.cluster_id = Some(founded.record.cluster_id());
             self.founded = Some(Arc::new(founded));
         }
         self.conf = Arc::new(conf);

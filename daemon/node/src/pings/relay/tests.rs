@@ -57,8 +57,8 @@ fn cut_off() -> (Trial, u64) {
 
 fn relayed_put(trial: &mut Trial, relay: bool) -> Vec<Output> {
     let body = Some(forward_request::Body::Kv(put_request("a")));
-    let genesis = trial.genesis();
-    let request = ForwardRequest { genesis, remaining_ms: 1_000, body, relay };
+    let cluster_id = trial.cluster_id();
+    let request = ForwardRequest { cluster_id, remaining_ms: 1_000, body, relay };
     trial.turn([Input::Forwarded { from: life(3), ticket: 9, request }])
 }
 
@@ -114,15 +114,15 @@ fn a_node_without_a_link_hears_through_the_voter_what_all_are_warned_of() {
     };
     // A voter that hears the leader passes on what that one says and warns of.
     let mut voter = Trial::member_under_2(5);
-    let (leader, genesis) = (Some(life(2)), voter.genesis());
-    let ping = Ping { genesis, term: 5, leader, copies: copies.clone(), ..Ping::default() };
+    let (leader, cluster_id) = (Some(life(2)), voter.cluster_id());
+    let ping = Ping { cluster_id, term: 5, leader, copies: copies.clone(), ..Ping::default() };
     voter.hears(2, Lane::Control, EnvelopeBody::Ping(ping));
     voter.hears(
         2,
         Lane::Control,
         EnvelopeBody::Warnings(Warnings { list: vec![warning.clone()], choices: Vec::new() }),
     );
-    let question = Ping { number: 7, genesis, asks: true, ..Ping::default() };
+    let question = Ping { number: 7, cluster_id, asks: true, ..Ping::default() };
     let out = voter.hears(3, Lane::Control, EnvelopeBody::Ping(question));
     let relayed = pongs(&out).into_iter().find_map(|pong| pong.relayed).expect("it vouches");
     assert_eq!((&relayed.copies, &relayed.warnings), (&copies, &vec![warning]));
@@ -200,8 +200,8 @@ fn a_node_that_does_not_hear_the_leader_hands_nothing_on_and_vouches_for_nobody(
     trial.hears(3, Lane::Control, vouches(number, 2, 5));
     assert!(is_turned_away(&relayed_put(&mut trial, true)));
     let question = |trial: &Trial| {
-        let (genesis, epoch) = (trial.genesis(), HealthEpoch::new(1));
-        EnvelopeBody::Ping(Ping { genesis, epoch, asks: true, ..Ping::default() })
+        let (cluster_id, epoch) = (trial.cluster_id(), HealthEpoch::new(1));
+        EnvelopeBody::Ping(Ping { cluster_id, epoch, asks: true, ..Ping::default() })
     };
     let question_now = question(&trial);
     let answers = pongs(&trial.hears(3, Lane::Control, question_now));
@@ -215,9 +215,9 @@ fn a_node_that_does_not_hear_the_leader_hands_nothing_on_and_vouches_for_nobody(
 #[test]
 fn a_node_that_the_leader_does_not_hear_asks_around_though_it_hears_the_leader() {
     let mut trial = Trial::member_under_2(5);
-    let (genesis, leader) = (trial.genesis(), Some(life(2)));
+    let (cluster_id, leader) = (trial.cluster_id(), Some(life(2)));
     let mut asked = |unheard| {
-        let ping = Ping { genesis, term: 5, leader, unheard, ..Ping::default() };
+        let ping = Ping { cluster_id, term: 5, leader, unheard, ..Ping::default() };
         let mut out = trial.hears(2, Lane::Control, EnvelopeBody::Ping(ping));
         out.extend(trial.pass(Duration::from_millis(150)));
         questions(&out).into_iter().map(|(to, _)| to).collect::<Vec<_>>()
@@ -231,8 +231,8 @@ fn a_node_that_the_leader_does_not_hear_asks_around_though_it_hears_the_leader()
 #[test]
 fn what_a_node_without_a_link_has_rides_on_the_next_answer_to_the_leader() {
     let mut trial = Trial::member_under_2(5);
-    let (genesis, epoch) = (trial.genesis(), HealthEpoch::new(1));
-    let question = Ping { genesis, epoch, asks: true, ..Ping::default() };
+    let (cluster_id, epoch) = (trial.cluster_id(), HealthEpoch::new(1));
+    let question = Ping { cluster_id, epoch, asks: true, ..Ping::default() };
     trial.hears(3, Lane::Control, EnvelopeBody::Ping(question));
     let [pong] = &pongs(&trial.hears_leader(2, 5))[..] else { panic!("one answer") };
     let told: Vec<_> = pong.acknowledged.iter().map(|one| (one.instance, one.epoch)).collect();

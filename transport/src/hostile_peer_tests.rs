@@ -29,7 +29,7 @@ pub(crate) fn hello(number: u8) -> Hello {
         protocol_max: limits::PROTOCOL_MAX,
         kind: 0,
         cluster: "test".to_owned(),
-        genesis: None,
+        cluster_id: None,
         instance: Instance::from_bytes([number; 16]),
         generation: Generation::new(1),
         boot_nonce: u64::from(number),

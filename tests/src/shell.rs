@@ -1,7 +1,7 @@
 //! What the simulated shell does with a node's outputs, and how what is sent over a connection arrives.
 
 use crate::lanes::{Cargo, Shipment};
-use crate::world::{Happening, World};
+use crate::world::{SimEvent, World};
 use quorate_node::{Answered, Asker, Input, Output};
 use quorate_proto::{ForwardAnswer, Instance};
 use std::net::SocketAddr;
@@ -34,10 +34,10 @@ impl World {
                 panic!("n{} refuses a key of {instance:?}: {reason}", host + 1)
             }
             Output::TurnAway { instance, number } => self.turn_away(host, instance, number),
-            Output::KnowsGenesis(genesis) => {
-                self.checks.knows(host, genesis);
+            Output::KnowsGenesis(cluster_id) => {
+                self.checks.knows(host, cluster_id);
                 if let Some(process) = &mut self.hosts[host].process {
-                    process.genesis = Some(genesis);
+                    process.cluster_id = Some(cluster_id);
                 }
             }
             Output::Forward { ticket, to, address, deadline, request } => {
@@ -62,7 +62,7 @@ impl World {
                 self.hosts[host].disk.keep_snapshot(metadata.clone(), *image);
                 let at = self.now + Duration::from_millis(5);
                 let input = Box::new(Input::SnapshotTaken { group, metadata });
-                self.schedule(at, Happening::Arrive { host, run, input });
+                self.schedule(at, SimEvent::Arrive { host, run, input });
             }
             Output::SendSnapshot { group, to, address, message } => {
                 self.send_snapshot(host, group, to, address, message);
@@ -105,7 +105,7 @@ impl World {
         self.hosts[host].disk.begin(number, write);
         let micros = self.random.between(60, self.setup.fsync_micros.max(61));
         let at = (self.now + Duration::from_micros(micros)).max(self.hosts[host].stalled_until);
-        self.schedule(at, Happening::Durable { host, run, number });
+        self.schedule(at, SimEvent::Durable { host, run, number });
     }
 
     fn stopped(&mut self, host: usize) {
@@ -122,11 +122,11 @@ impl World {
         let at = self.now + Duration::from_micros(300);
         let seeds = self.hosts[host].seeds.clone();
         let input = Box::new(Input::OwnSlot(self.own_slot(host)));
-        self.schedule(at, Happening::Arrive { host, run, input });
+        self.schedule(at, SimEvent::Arrive { host, run, input });
         for (slot, seed) in seeds.iter().enumerate() {
             let addresses = seed.parse().into_iter().collect();
             let input = Box::new(Input::Resolved { slot, addresses, problem: None });
-            self.schedule(at, Happening::Arrive { host, run, input });
+            self.schedule(at, SimEvent::Arrive { host, run, input });
         }
     }
 
@@ -148,7 +148,7 @@ impl World {
         for at in self.network.datagram_arrivals(self.now, &mut self.random) {
             let bytes = bytes.clone();
             let happening =
-                Happening::Datagram { from: host, host: peer, connection, instance: me, bytes };
+                SimEvent::Datagram { from: host, host: peer, connection, instance: me, bytes };
             self.schedule(at, happening);
         }
     }
@@ -169,7 +169,7 @@ impl World {
             link.held.push_back(*cargo);
             if link.held.len() == 1 {
                 let at = self.now + HOLD;
-                self.schedule(at, Happening::Release { from, host, connection });
+                self.schedule(at, SimEvent::Release { from, host, connection });
             }
             return;
         }
@@ -183,7 +183,7 @@ impl World {
             // Its sender sends again what was lost, as long as it has the connection.
             if self.has_link(from, connection) {
                 let at = self.now + HOLD;
-                self.schedule(at, Happening::Release { from, host, connection });
+                self.schedule(at, SimEvent::Release { from, host, connection });
             }
             return;
         }
@@ -206,6 +206,6 @@ impl World {
         let Some(connection) = link.map(|link| link.connection) else { return };
         let at = self.network.stream_arrival(self.now, &mut self.random, host, peer, lane);
         let cargo = Cargo::Input(Box::new(input));
-        self.schedule(at, Happening::Deliver(Shipment::new(host, peer, connection, cargo)));
+        self.schedule(at, SimEvent::Deliver(Shipment::new(host, peer, connection, cargo)));
     }
 }
