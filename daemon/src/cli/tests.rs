@@ -52,6 +52,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate wait --quorate --timeout 3x",
         "quorate completions",
         "quorate completions tcsh",
+        "quorate events --watch --since 30m",
+        "quorate debug",
     ] {
         assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
     }
@@ -66,6 +68,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate reset --cluster 00",
         "quorate completions zsh",
         "quorate man --out /tmp/pages",
+        "quorate events --since 30m",
+        "quorate debug bundle /tmp/state.tar --timeout 2s",
     ] {
         assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");
     }
