@@ -60,14 +60,14 @@ impl LineFile {
         }
         let text = format!("{:08x} {line}\n", crc32fast::hash(line.as_bytes()));
         let added = text.len() as u64;
-        let (mut file, length) = match self.open.take() {
-            Some((_, length)) if length + added > self.bound => {
-                fs::rename(&self.file, &self.before)?;
-                open(&self.file)?
-            }
+        let (mut file, mut length) = match self.open.take() {
             Some(open) => open,
             None => open(&self.file)?,
         };
+        if length > 0 && length + added > self.bound {
+            fs::rename(&self.file, &self.before)?;
+            (file, length) = open(&self.file)?;
+        }
         // Where that fails, the file is opened anew, and what stands there of the line is ended first.
         file.write_all(text.as_bytes())?;
         self.open = Some((file, length + added));
@@ -130,6 +130,17 @@ mod tests {
         assert!((10..40).contains(&kept.len()), "{kept:?}");
         let size = |name| fs::metadata(dir.path().join(name)).unwrap().len();
         assert!(size(FILE) <= 200 && size(BEFORE) <= 200);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_put_aside_does_not_grow() {
+        let dir = tempfile::tempdir().unwrap();
+        // No file takes the place of a directory.
+        fs::create_dir(dir.path().join(BEFORE)).unwrap();
+        let mut lines = lines_in(dir.path());
+        let failed = (0..100).filter(|number| lines.append(&format!("line {number}")).is_err());
+        assert!(failed.count() > 80);
+        assert!(fs::metadata(dir.path().join(FILE)).unwrap().len() <= 200);
     }
 
     #[test]
