@@ -1,6 +1,6 @@
 //! What an operator asks of the cluster as a whole. Any node takes it; the leader does it.
 
-use crate::HealthEpoch;
+use crate::{HealthEpoch, Instance};
 
 /// One act.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -30,6 +30,9 @@ pub struct RemoveHost {
     /// The name of the member.
     #[prost(string, tag = "1")]
     pub name: String,
+    /// The disk life that is meant. Where the name has come to another one, nothing is removed. Absent: whichever has the name.
+    #[prost(message, optional, tag = "85")]
+    pub instance: Option<Instance>,
 }
 
 /// See [`act::Body::Transfer`].
@@ -49,4 +52,14 @@ pub struct Acted {
     /// What was done, for people.
     #[prost(string, tag = "2")]
     pub text: String,
+    /// The term in which the leader did it; 0 from a version that does not say.
+    #[prost(uint64, tag = "85")]
+    pub term: u64,
+}
+
+/// What is said where nobody has a name, with those that there are.
+#[must_use]
+pub fn nobody_named<'a>(name: &str, members: impl IntoIterator<Item = &'a str>) -> String {
+    let members: Vec<&str> = members.into_iter().collect();
+    format!("no member is named `{name}`; these are: {}", members.join(", "))
 }

@@ -128,6 +128,22 @@ wide_id! {
     NodeKey, 32, first = "1", second = "2", third = "3", fourth = "4"
 }
 
+impl std::str::FromStr for Instance {
+    type Err = NoInstance;
+
+    /// As it is shown: 32 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, NoInstance> {
+        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = digits.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        number.map(|number| Self::from_bytes(number.to_be_bytes())).ok_or(NoInstance)
+    }
+}
+
+/// A text is not the number of a disk life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an instance is 32 hexadecimal digits, as `quorate members -o json` shows them")]
+pub struct NoInstance;
+
 impl Instance {
     /// The name of a founder where another one has the same: hosts that are all called `localhost` found a cluster together.
     #[must_use]

@@ -34,7 +34,7 @@ mod request;
 mod session;
 mod warnings;
 
-pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act};
+pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act, nobody_named};
 pub use address::Address;
 pub use anew::Lineage;
 pub use card::Card;

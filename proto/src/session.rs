@@ -45,6 +45,34 @@ pub struct Session {
 }
 
 impl Session {
+    /// The first start of a host that says who and where it is, and nothing else: what whoever plays a peer changes one thing of.
+    #[must_use]
+    pub fn of_host(
+        (instance, key): (Instance, NodeKey),
+        (cluster, name): (ClusterName, NodeName),
+        address: SocketAddr,
+    ) -> Self {
+        Self {
+            number: 1,
+            instance,
+            generation: Generation::new(1),
+            boot_nonce: 1,
+            name,
+            cluster,
+            key,
+            address,
+            advertised: true,
+            dialled: None,
+            cluster_id: None,
+            digest: Digest::default(),
+            seeds: Vec::new(),
+            moved: false,
+            voters: 0,
+            software: String::new(),
+            source: None,
+        }
+    }
+
     /// Where this host is, whatever it says.
     #[must_use]
     pub fn place(&self) -> SocketAddr {

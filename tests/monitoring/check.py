@@ -120,6 +120,13 @@ CASES = [
         **WITHOUT_N3, **{series: None for series in healthy() if 'instance="n3"' in series and not series.startswith("up")},
     }, ["QuorateTargetDown"]),
     ("nothing is scraped", {series: None for series in healthy()}, ["QuorateNotMonitored"]),
+    ("one of two clusters is scraped no more", {
+        key("quorate_info", "m1", job="second", node="m1", version="1.0.0"): "1x20 _x100",
+    }, ["QuorateNotMonitored"]),
+    ("one host of a cluster is scraped no more, and is no target", {
+        series: None for series in healthy() if 'instance="n3"' in series
+    }, []),
+    ("two clusters are scraped", {key("quorate_info", "m1", job="second", node="m1", version="1.0.0"): 1}, []),
     ("an upgrade has not ended", {
         key("quorate_info", "n3", node="n3", version="1.0.0"): None, key("quorate_info", "n3", node="n3", version="1.1.0"): 1,
     }, ["QuorateVersionsMixed"]),

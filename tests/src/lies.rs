@@ -116,22 +116,16 @@ impl World {
         key[..16].copy_from_slice(&instance.to_bytes());
         let session = Session {
             number: process.last_session,
-            instance,
-            generation,
             boot_nonce,
-            name: NodeName::new(&format!("stranger{number}")).expect("a valid name"),
             digest: founders_digest(&cluster, &seeds, &mode),
-            cluster,
-            key: NodeKey::from_bytes(key),
-            address: SocketAddr::from(([10, 9, 9, 9], 4747)),
-            advertised: true,
-            dialled: None,
-            cluster_id: None,
-            seeds: Vec::new(),
-            moved: false,
-            voters: 0,
-            software: String::new(),
-            source: None,
+            ..Session::of_host(
+                (instance, NodeKey::from_bytes(key)),
+                (
+                    cluster.clone(),
+                    NodeName::new(&format!("stranger{number}")).expect("a valid name"),
+                ),
+                SocketAddr::from(([10, 9, 9, 9], 4747)),
+            )
         };
         let session_number = session.number;
         self.give(whom, Input::SessionUp(session));

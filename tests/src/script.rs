@@ -110,7 +110,10 @@ impl Player {
                 self.asked.extend(ticket.map(|ticket| (format!("{verb} {key} at {at}"), ticket)));
             }
             ("ask", ["remove", name, "at", at]) => {
-                let body = Some(act::Body::Remove(RemoveHost { name: (*name).to_owned() }));
+                let body = Some(act::Body::Remove(RemoveHost {
+                    name: (*name).to_owned(),
+                    instance: None,
+                }));
                 let request = ClientRequest::Act(Act { body });
                 let ticket = self.world.ask(self.host(at), request, 4 * PATIENCE);
                 self.asked.extend(ticket.map(|ticket| (words.join(" "), ticket)));
@@ -132,7 +135,7 @@ impl Player {
                 } else {
                     (*name).to_owned()
                 };
-                let removed = act::Body::Remove(RemoveHost { name });
+                let removed = act::Body::Remove(RemoveHost { name, instance: None });
                 said = self.act_at(at, removed);
             }
             ("transfer", [to, "at", at]) => {

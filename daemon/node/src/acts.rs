@@ -8,7 +8,8 @@ use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
 use quorate_proto::{
-    Act, CommandBody, Member, MemberState, RaftId, RefusalCode, Remove, Role, act, raft_id,
+    Act, CommandBody, Member, MemberState, RaftId, RefusalCode, Remove, RemoveHost, Role, act,
+    nobody_named, raft_id,
 };
 
 /// What becomes of an act.
@@ -20,8 +21,8 @@ pub(crate) enum Judged {
     HandOver { to: RaftId, name: String },
     /// Leadership goes to this voter first, who does the rest.
     HandOverFirst(RaftId),
-    /// Another change is under way: it is judged again behind that.
-    Later,
+    /// Another change is under way, which is told: it is judged again behind that.
+    Later(String),
     /// It is not done.
     Refused(RefusalCode, String),
 }
@@ -29,7 +30,7 @@ pub(crate) enum Judged {
 /// Judges an act, as leader.
 pub(crate) fn judge(sight: &Sight<'_>, warnings: &Warnings, act: &Act) -> Judged {
     match &act.body {
-        Some(act::Body::Remove(remove)) => judge_removal(sight, warnings, &remove.name),
+        Some(act::Body::Remove(remove)) => judge_removal(sight, warnings, remove),
         Some(act::Body::Transfer(transfer)) => judge_transfer(sight, warnings, &transfer.to),
         None => {
             let text = "the leader's version does not know what is asked; nothing was done. Upgrade the hosts";
@@ -38,11 +39,18 @@ pub(crate) fn judge(sight: &Sight<'_>, warnings: &Warnings, act: &Act) -> Judged
     }
 }
 
-fn judge_removal(sight: &Sight<'_>, warnings: &Warnings, name: &str) -> Judged {
+fn judge_removal(sight: &Sight<'_>, warnings: &Warnings, asked: &RemoveHost) -> Judged {
+    let name = &asked.name;
     let member = match member(sight, name) {
         Ok(member) => member,
         Err(text) => return Judged::Refused(RefusalCode::NotFound, text),
     };
+    if asked.instance.is_some_and(|meant| meant != member.instance) {
+        return not_now(format!(
+            "the name {name} has come to another disk life since it was shown, so another host than the one that was meant would go. \
+             Look at `quorate members` and ask again"
+        ));
+    }
     if member.role() == Role::Voter
         && let Some(judged) = judge_lost_vote(sight, member)
     {
@@ -63,7 +71,9 @@ fn judge_lost_vote(sight: &Sight<'_>, voter: &Member) -> Option<Judged> {
     // A vote counts until the voters have changed, which takes those who are left.
     let changing = |group: &Group| group.replica().status().joint || group.replaced_voters() > 0;
     if sight.group.is_some_and(changing) {
-        return Some(Judged::Later);
+        let text = "the vote of a host that was taken out or replaced before it still counts, until enough of the voters have agreed; \
+                    `quorate why` says who is missing";
+        return Some(Judged::Later(text.to_owned()));
     }
     let others = sight.health.view().members.iter().filter(|it| it.instance != voter.instance);
     let left: Vec<&Member> = others.filter(|it| it.role() == Role::Voter).collect();
@@ -121,7 +131,7 @@ fn judge_transfer(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged {
 fn member<'a>(sight: &Sight<'a>, name: &str) -> Result<&'a Member, String> {
     let members = &sight.health.view().members;
     let known = members.iter().find(|member| member.name == name);
-    known.ok_or_else(|| format!("no member is named `{name}`; these are: {}", names(members)))
+    known.ok_or_else(|| nobody_named(name, members.iter().map(|member| member.name.as_str())))
 }
 
 fn not_now(text: String) -> Judged {
@@ -136,15 +146,28 @@ fn names<'a>(members: impl IntoIterator<Item = impl std::borrow::Borrow<&'a Memb
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::Trial;
-    use quorate_proto::{RemoveHost, TransferLeadership};
+    use crate::trial::{Trial, life};
+    use quorate_proto::TransferLeadership;
 
     fn judged(trial: &Trial, body: act::Body) -> Judged {
         judge(&trial.node.sight(), &Warnings::default(), &Act { body: Some(body) })
     }
 
     fn remove(name: &str) -> act::Body {
-        act::Body::Remove(RemoveHost { name: name.to_owned() })
+        act::Body::Remove(RemoveHost { name: name.to_owned(), instance: None })
+    }
+
+    #[test]
+    fn a_removal_that_means_one_disk_life_takes_no_other_of_its_name() {
+        let trial = Trial::leading_alone();
+        let meant = |number| {
+            let instance = Some(life(number));
+            judged(&trial, act::Body::Remove(RemoveHost { name: "n1".to_owned(), instance }))
+        };
+        let (code, text) = refusal(meant(9));
+        assert!(code == RefusalCode::NotNow && text.contains("another disk life"), "{text}");
+        let (_, text) = refusal(meant(1));
+        assert!(text.contains("n1 is the only voter"), "{text}");
     }
 
     fn refusal(judged: Judged) -> (RefusalCode, String) {

@@ -54,6 +54,6 @@ pub use event::{BeginAnew, Input, Output, OwnSlot, Write};
 pub use large_read::{Answered, Asker, LargeRead};
 pub use node::{Node, Vitals};
 pub use pings::{PING_CLASSES, PingTimes};
-pub use requests::Refusals;
+pub use requests::{LOCAL_WAITS, Refusals};
 pub use status::{Margin, Opinion, Reason, State, Status};
 pub use told::{About, Event, Host};

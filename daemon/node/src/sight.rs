@@ -190,6 +190,12 @@ impl<'a> Sight<'a> {
         }
     }
 
+    /// Whether who was taken out while it runs has a vote yet, as the own replica counts: its word may be needed to take that.
+    pub(crate) fn votes_yet(&self, instance: Instance) -> bool {
+        let removed = |group: &Group| group.meta().ended(instance).is_some_and(|it| it.removed);
+        self.group.is_some_and(|group| removed(group) && group.votes(instance))
+    }
+
     /// Why a life that is over is not let in, as the own replica has it.
     pub(crate) fn tombstone_of(&self, instance: Instance) -> Option<Refusal> {
         let Ended { name, epoch, removed } = self.group?.meta().ended(instance)?;

@@ -152,14 +152,7 @@ impl Trial {
     pub(crate) fn session(&self, number: u8) -> Session {
         Session {
             number: u64::from(number),
-            instance: life(number),
-            generation: Generation::new(1),
             boot_nonce: u64::from(number),
-            name: NodeName::new(&format!("n{number}")).expect("a valid name"),
-            cluster: cluster(),
-            key: key(number),
-            address: address(number),
-            advertised: true,
             dialled: Some(address(number)),
             cluster_id: Some(self.cluster_id()),
             digest: quorate_proto::founders_digest(
@@ -167,11 +160,11 @@ impl Trial {
                 &self.node.config.founding.seeds,
                 &Mode::Majority.to_string(),
             ),
-            seeds: Vec::new(),
-            moved: false,
-            voters: 0,
-            software: String::new(),
-            source: None,
+            ..Session::of_host(
+                (life(number), key(number)),
+                (cluster(), NodeName::new(&format!("n{number}")).expect("a valid name")),
+                address(number),
+            )
         }
     }
 

@@ -48,11 +48,11 @@ impl Trust {
     /// Whether an instance is a voter or standby of the group, as far as this node can know.
     pub(crate) fn is_replica(&self, sight: &Sight<'_>, instance: Instance) -> bool {
         if let Some(group) = sight.group
-            && let Some(ended) = group.meta().ended(instance)
+            && group.meta().ended(instance).is_some()
         {
             // Who was taken out while it runs is a replica until its vote is gone: without its word that could not be committed. A disk
             // life that another replaced is over.
-            return ended.removed && group.votes(instance);
+            return sight.votes_yet(instance);
         }
         self.vouched == Some((instance, sight.health.view().epoch))
             || sight.is_known_replica(instance)

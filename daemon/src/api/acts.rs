@@ -1,6 +1,6 @@
 //! What an operator has the cluster do: any node takes it, the leader does it.
 
-use super::failure::failed;
+use super::failure::{failed, usage};
 use super::loop_call;
 use super::pages::ActPage;
 use super::parameters::{Parameters, Patience};
@@ -8,7 +8,7 @@ use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use quorate_proto::{RemoveHost, TransferLeadership, act};
+use quorate_proto::{Acted, Instance, RemoveHost, TransferLeadership, act};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -16,14 +16,20 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields)]
 pub(super) struct RemoveQuery {
     name: String,
+    /// The disk life that is meant by it.
+    instance: Option<String>,
 }
 
 pub(super) async fn remove(
     State(doors): State<Arc<Doors>>,
-    Parameters(RemoveQuery { name }): Parameters<RemoveQuery>,
+    Parameters(RemoveQuery { name, instance }): Parameters<RemoveQuery>,
     patience: Patience,
 ) -> Response {
-    done(&doors, act::Body::Remove(RemoveHost { name }), patience).await
+    let instance = match instance.map(|text| text.parse::<Instance>()).transpose() {
+        Ok(instance) => instance,
+        Err(error) => return usage(&format!("instance: {error}")),
+    };
+    done(&doors, act::Body::Remove(RemoveHost { name, instance }), patience).await
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -43,7 +49,9 @@ pub(super) async fn transfer(
 
 async fn done(doors: &Doors, act: act::Body, patience: Patience) -> Response {
     match loop_call::act(doors, act, patience.0).await {
-        Ok(acted) => Json(ActPage { epoch: acted.epoch.get(), text: acted.text }).into_response(),
+        Ok(Acted { epoch, text, term }) => {
+            Json(ActPage { epoch: epoch.get(), text, term }).into_response()
+        }
         Err(failure) => failed(&failure),
     }
 }

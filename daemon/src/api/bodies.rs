@@ -23,6 +23,8 @@ use tonic::{Code, Status};
 /// Largest message that is read at all, as in etcd: above the request limit, so that a request just over that limit gets etcd's
 /// own words.
 pub(super) const MESSAGE: usize = 2 * 1024 * 1024;
+/// The same for methods of gRPC that every door serves: their questions have hardly any content.
+pub(super) const QUESTION: usize = 64 * 1024;
 const _: () = assert!(limits::CLIENT_REQUEST < MESSAGE);
 /// What gRPC puts before a message.
 const PREFIX: usize = 5;
@@ -34,7 +36,7 @@ const PIECE: usize = 1024;
 /// Why a body was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum No {
-    /// All bodies together hold as much as they may.
+    /// All bodies of such doors together hold as much as they may.
     Busy,
     /// It did not come in time.
     Late,
@@ -60,13 +62,14 @@ impl No {
         }
     }
 
-    fn grpc(self) -> Response {
+    /// Of a method whose message has so many bytes at most.
+    fn grpc(self, most: usize) -> Response {
         let (code, text) = match self {
             Self::Busy => Failure::Busy.grpc(),
             Self::Late => (Code::DeadlineExceeded, format!("quorate: {LATE}")),
             // Clients know the words of grpc-go.
             Self::TooLarge => {
-                let text = format!("grpc: received message larger than max ({MESSAGE})");
+                let text = format!("grpc: received message larger than max ({most})");
                 (Code::ResourceExhausted, text)
             }
             Self::Broken => (Code::Cancelled, format!("quorate: {BROKEN}")),
@@ -84,13 +87,13 @@ pub(super) async fn of_page(
     admit(&doors, MESSAGE, request, next).await.unwrap_or_else(No::page)
 }
 
-/// The same of a method of gRPC.
+/// The same of a method of gRPC whose message has so many bytes at most.
 pub(super) async fn of_grpc(
-    State(doors): State<Arc<Doors>>,
+    State((doors, most)): State<(Arc<Doors>, usize)>,
     request: Request,
     next: Next,
 ) -> Response {
-    admit(&doors, PREFIX + MESSAGE, request, next).await.unwrap_or_else(No::grpc)
+    admit(&doors, PREFIX + most, request, next).await.unwrap_or_else(|no| no.grpc(most))
 }
 
 /// What takes no body holds none of it while it is answered: what comes is thrown away.
@@ -106,7 +109,7 @@ pub(super) fn is_grpc(request: &Request) -> bool {
 
 async fn admit(doors: &Doors, most: usize, request: Request, next: Next) -> Result<Response, No> {
     let (head, body) = request.into_parts();
-    let reading = read(body, most, &doors.crowds.bodies);
+    let reading = read(body, most, &doors.room().bodies);
     let read = tokio::time::timeout(doors.body_patience, reading).await;
     let (body, held) = read.map_err(|_| No::Late)??;
     // The loop has a clone for as long as it has the request: a client that goes leaves its bytes there for a while.

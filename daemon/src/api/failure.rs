@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     NoLeader,
     /// Nothing was proposed before the deadline.
     TimedOut,
+    /// The same, with what it waited for.
+    Waited(String),
     /// Proposed, and then not heard of.
     FateUnknown,
     /// Too much in flight.
@@ -101,6 +103,7 @@ impl Failure {
             Self::Stopping => (Code::Unavailable, "etcdserver: server stopped"),
             Self::DoneTooLarge => return (Code::ResourceExhausted, ours(DONE_TOO_LARGE)),
             Self::Closed => return (Code::PermissionDenied, ours(CLOSED)),
+            Self::Waited(text) => return (Code::Unavailable, ours(text)),
             Self::NotFound(text) => return (Code::NotFound, ours(text)),
             Self::NotNow(text) => return (Code::FailedPrecondition, ours(text)),
             Self::Other(text) => return (Code::Unknown, ours(text)),
@@ -120,6 +123,7 @@ impl Failure {
             Self::Kv(error) => (StatusCode::BAD_REQUEST, "keyspace", error.sentence()),
             Self::NoLeader => (StatusCode::SERVICE_UNAVAILABLE, "no-leader", NO_LEADER),
             Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout", TIMED_OUT),
+            Self::Waited(text) => (StatusCode::GATEWAY_TIMEOUT, "timeout", text.as_str()),
             Self::FateUnknown => (StatusCode::GATEWAY_TIMEOUT, "fate-unknown", FATE_UNKNOWN),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", BUSY),
             Self::NoSpace(text) => (StatusCode::INSUFFICIENT_STORAGE, "no-space", text.as_str()),

@@ -1,11 +1,11 @@
-//! What the requests of one connection hold of that of which all doors together have only so much: bytes of bodies and of answers.
+//! What the requests of one connection hold of that of which its kind of door has only so much: bytes of bodies and of answers.
 //!
 //! What stays true: a body's places are held until the loop has let go of the request, also where its client has gone before that; an
 //! answer's until its last byte was handed to the kernel. One connection holds half of all bodies at most. Knows nothing of HTTP's frames.
 
 use super::failure::{Failure, NoRoom, failed};
 use crate::clock;
-use crate::doors::crowds::{Crowds, Held, Places, Shared};
+use crate::doors::crowds::{Held, Places, Room, Shared};
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use bytes::Bytes;
@@ -90,10 +90,10 @@ pub(super) fn take_answer(all: &Places, bytes: usize) -> Result<(), NoRoom> {
 
 impl Connection {
     /// One that has asked nothing yet; of all bodies it gets half.
-    pub(super) fn new(crowds: &Crowds) -> Arc<Self> {
+    pub(super) fn new(room: &Room) -> Arc<Self> {
         Arc::new(Self {
-            bodies: crowds.bodies.half(),
-            room: crowds.answers.clone(),
+            bodies: room.bodies.half(),
+            room: room.answers.clone(),
             begun: AtomicU64::new(0),
             open: Arc::new(()),
             answers: Mutex::default(),

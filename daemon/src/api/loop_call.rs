@@ -7,7 +7,7 @@ use quorate_meta::Meta;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
     Act, Acted, HealthEpoch, KvError, KvRequest, KvResponse, Message as _, RecoveryAsk,
-    RecoveryOrder, Refusal, act, limits, recovery_ask,
+    RecoveryOrder, Refusal, RefusalCode, act, limits, recovery_ask,
 };
 use std::time::Duration;
 
@@ -41,6 +41,12 @@ pub(super) async fn act(
     let act = Act { body: Some(act) };
     match client(doors, ClientRequest::Act(act), deadline).await? {
         ClientReply::Acted(acted) => Ok(acted),
+        ClientReply::Refused(refusal)
+            if refusal.code() == RefusalCode::TimedOut
+                && doors.status.borrow().leader.is_some() =>
+        {
+            Err(Failure::Waited(format!("{}; nothing was done", refusal.text)))
+        }
         ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
         _ => Err(wrong_kind()),
     }

@@ -20,6 +20,7 @@ mod paths;
 mod recovery;
 mod routes;
 mod serve;
+mod since;
 mod sockets;
 mod stalls;
 mod streams;

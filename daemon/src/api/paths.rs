@@ -66,6 +66,8 @@ impl Route {
 pub(super) struct GrpcMethod {
     pub(super) path: &'static str,
     pub(super) open: Open,
+    /// So large is its message at most.
+    most: usize,
     pub(super) does: &'static str,
     serve: fn() -> MethodRouter<Arc<Doors>>,
 }
@@ -92,7 +94,7 @@ const fn keys(
     does: &'static str,
     serve: fn() -> MethodRouter<Arc<Doors>>,
 ) -> GrpcMethod {
-    GrpcMethod { path, open: Open::WithKeys, does, serve }
+    GrpcMethod { path, open: Open::WithKeys, most: bodies::MESSAGE, does, serve }
 }
 
 const fn first(
@@ -100,7 +102,7 @@ const fn first(
     does: &'static str,
     serve: fn() -> MethodRouter<Arc<Doors>>,
 ) -> GrpcMethod {
-    GrpcMethod { path, open: Open::Everywhere, does, serve }
+    GrpcMethod { path, open: Open::Everywhere, most: bodies::QUESTION, does, serve }
 }
 
 /// All paths of HTTP/1.1.
@@ -202,11 +204,11 @@ pub(super) fn router(doors: &Arc<Doors>) -> Router<Arc<Doors>> {
         };
         router = router.route(route.path, serve);
     }
-    let grpc = from_fn_with_state(Arc::clone(doors), bodies::of_grpc);
     for method in GRPC {
+        let grpc = from_fn_with_state((Arc::clone(doors), method.most), bodies::of_grpc);
         let serve = match is_closed(method.open) {
             true => post(async || kv::refused(&Failure::Closed)),
-            false => (method.serve)().layer(grpc.clone()),
+            false => (method.serve)().layer(grpc),
         };
         router = router.route(method.path, serve);
     }

@@ -6,7 +6,9 @@ use super::pages::{
     EventPage, GivenUpPage, HealthPage, MemberPage, OpinionPage, PingPage, StatusPage,
 };
 use super::parameters::{Flag, Parameters, Patience, Whole};
+use super::since::Since;
 use super::{PROTOBUF, keyspace};
+use crate::clock::wall_unix_ms;
 use crate::doors::{Call, Doors, LINKS_PATIENCE, PATIENCE, PINGS, PingFailure};
 use crate::journal::lost_lines;
 use crate::machine::Machine;
@@ -79,8 +81,28 @@ pub(super) async fn health(State(doors): State<Arc<Doors>>) -> Response {
     Json(HealthNow { line, opinions: status.opinions }).into_response()
 }
 
-pub(super) async fn events(State(doors): State<Arc<Doors>>) -> Json<Vec<EventPage>> {
-    Json(doors.feeds.events.all().iter().map(|line| EventPage::of(line)).collect())
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct EventsQuery {
+    /// From where; without it all that are kept.
+    since: Option<String>,
+}
+
+pub(super) async fn events(
+    State(doors): State<Arc<Doors>>,
+    Parameters(EventsQuery { since }): Parameters<EventsQuery>,
+) -> Response {
+    let since = since.map(|text| Since::parse(&text, wall_unix_ms()));
+    let since = match since.transpose() {
+        Ok(since) => since,
+        Err(text) => return usage(&text),
+    };
+    let run = doors.started.wall_unix_ms;
+    let past = doors.feeds.kept.past().iter();
+    let past = past.filter_map(|line| serde_json::from_str::<EventPage>(line).ok());
+    let present = doors.feeds.events.all().into_iter().map(|line| EventPage::of(&line, run));
+    let wanted = |page: &EventPage| since.is_none_or(|since| since.takes(page));
+    Json(past.chain(present).filter(wanted).collect::<Vec<_>>()).into_response()
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,6 +164,7 @@ pub(super) async fn metrics_text(State(doors): State<Arc<Doors>>) -> Response {
     let beside = metrics::Beside {
         links: links.as_deref(),
         unwritten: lost_lines(),
+        unkept: doors.feeds.kept.lost(),
         machine,
         turned_away: (doors.turned_away.0)(),
         started_unix_ms: doors.started.wall_unix_ms,

@@ -78,7 +78,7 @@ pub(crate) async fn serve_tcp(listener: TcpListener, doors: Doors, names: Vec<St
 }
 
 /// Serves the socket of monitors: nothing there shows or changes a key, or makes the node act. They share the places of the TCP address,
-/// so that their connections take none from programs that use the keyspace; room for bodies is one for all doors.
+/// and have room for bodies and answers apart from the keyspace's: nothing that they do takes a place from programs that use it.
 pub(crate) async fn serve_monitor(door: UnixDoor, doors: Doors) {
     let doors = Doors { keyspace: false, unix: false, ..doors };
     accept(Listener::Unix(door), doors, Guard { names: None }).await;
@@ -144,8 +144,8 @@ impl Listener {
 }
 
 async fn accept(listener: Listener, doors: Doors, guard: Guard) {
-    let (crowd, closing) = (doors.crowds.at(doors.unix).clone(), doors.closing.clone());
-    let crowds = doors.crowds.clone();
+    let (crowd, closing) = (doors.crowd().clone(), doors.closing.clone());
+    let room = doors.room().clone();
     let most = usize::try_from(crowd.connections.bound().limit)
         .unwrap_or(usize::MAX)
         .saturating_add(TURNED_AWAY);
@@ -163,7 +163,7 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
             accepted = listener.next(), if connections.len() < most => match accepted {
                 Ok(stream) => {
                     let entered = full_or(&crowd, &stream, &router, &full);
-                    let client = Connection::new(&crowds);
+                    let client = Connection::new(&room);
                     connections.spawn(enter(stream, entered, client, closing.clone()));
                 }
                 Err(error) => {
@@ -178,7 +178,7 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
     while connections.len() < most
         && let Ok(stream) = listener.waiting()
     {
-        let client = Connection::new(&crowds);
+        let client = Connection::new(&room);
         let entered = full_or(&crowd, &stream, &router, &full);
         connections.spawn(enter(stream, entered, client, closing.clone()));
     }

@@ -35,7 +35,7 @@ trait Lines: Send + 'static {
 
 /// A stream of these lines, for as long as the door is open. It holds one of the door's places, or is refused.
 fn tell(doors: &Doors, lines: impl Lines) -> Response {
-    let Some(place) = doors.crowds.at(doors.unix).watches.take(1, clock::now()) else {
+    let Some(place) = doors.crowd().watches.take(1, clock::now()) else {
         return failed(&Failure::Busy);
     };
     let held = (lines, doors.closing.clone(), place);

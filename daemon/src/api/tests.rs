@@ -260,9 +260,12 @@ async fn a_wait_for_quorum_ends_when_it_is_there_and_at_its_limit() {
         stage.status.send(Arc::new(sample(State::Quorate))).unwrap();
     });
     assert_eq!(answer.0, StatusCode::OK);
-    for bad in ["", "?quorate=1&epoch=3", "?epoch=x", "?quorate=1&timeout=-1", "?nonsense=1"] {
-        let (code, _) = stage.get(&format!("/v1/wait{bad}")).await;
+    for bad in ["", "?quorate=1&epoch=3", "?epoch=-1", "?quorate=1&timeout=-1", "?nonsense=1"] {
+        let (code, body) = stage.get(&format!("/v1/wait{bad}")).await;
         assert_eq!(code, StatusCode::BAD_REQUEST, "{bad}");
+        let named = bad.rsplit(['?', '&']).next().and_then(|pair| pair.split('=').next());
+        let text = page::<RefusalPage>(&body).error;
+        assert!(text.contains(named.unwrap_or_default()), "{bad}: {text}");
     }
 }
 

@@ -1,9 +1,11 @@
-//! `/v1/wait`: returns when the cluster is quorate, when it has all its voters, or when an epoch is reached.
+//! `/v1/wait`: returns when the cluster is quorate, when it has all its voters, or when an epoch is reached. Each wait holds one of its
+//! door's places, so that who waits at one door keeps nobody out at the other.
 
-use super::failure::{Failure, refusal, usage};
+use super::failure::{Failure, failed, refusal, usage};
 use super::loop_call::{self, LONGEST};
 use super::pages::WaitPage;
-use super::parameters::{Flag, Parameters};
+use super::parameters::{Flag, Parameters, Whole};
+use crate::clock;
 use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +22,7 @@ use std::time::Duration;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WaitQuery {
-    epoch: Option<u64>,
+    epoch: Option<Whole>,
     all_live: Flag,
     quorate: Flag,
     voters: Flag,
@@ -38,7 +40,12 @@ pub(super) async fn wait(
         Some(Err(_)) => return usage("timeout is seconds, such as 30 or 0.5"),
     };
     let all_live = query.all_live.0;
-    match (query.epoch, query.quorate.0, query.voters.0) {
+    let Some(_place) = doors.crowd().waits.take(1, clock::now()) else {
+        return failed(&Failure::Busy);
+    };
+    // No whole number that is taken is below zero.
+    let epoch = query.epoch.map(|Whole(epoch)| epoch.unsigned_abs());
+    match (epoch, query.quorate.0, query.voters.0) {
         (Some(epoch), false, false) => {
             let waited =
                 loop_call::wait_epoch(&doors, HealthEpoch::new(epoch), all_live, limit).await;

@@ -12,6 +12,7 @@ use super::stdin::says_yes;
 use crate::api::TIMEOUT_HEADER;
 use crate::api::pages::{ActPage, MemberPage, StatusPage};
 use bytes::Bytes;
+use quorate_proto::nobody_named;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -26,17 +27,18 @@ pub(super) async fn remove(
 ) -> Result<ExitCode, Failure> {
     let host = &options.host;
     let status: StatusPage = client.get("/v1/status").await?;
-    let Some(means) = what_it_means(&status.members, host) else {
-        let names: Vec<&str> = status.members.iter().map(|member| member.name.as_str()).collect();
-        let text = format!("no member is named `{host}`; these are: {}", names.join(", "));
-        return Err(Failure::new(Exit::NotFound, "not-found", text));
+    let shown = status.members.iter().find(|member| member.name == *host);
+    let (Some(means), Some(shown)) = (what_it_means(&status.members, host), shown) else {
+        let members = status.members.iter().map(|member| member.name.as_str());
+        return Err(Failure::new(Exit::NotFound, "not-found", nobody_named(host, members)));
     };
     complain(&means);
     if !options.yes && !says_yes(&format!("Remove {host} for good?")) {
         let text = "nobody said yes; nothing was changed. `--yes` says it in a script";
         return Err(Failure::new(Exit::Usage, "usage", text));
     }
-    let path = format!("/v1/remove?name={}", query_value(host));
+    // While the question stood, another disk life may have come to the name: it is not what was shown.
+    let path = format!("/v1/remove?name={}&instance={}", query_value(host), shown.instance);
     let page = ask(client, &path, options.timeout).await?;
     match format {
         Format::Json => output::json(&page)?,
@@ -88,17 +90,15 @@ pub(super) async fn transfer(
     timeout: Duration,
 ) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
-    let before = client.get::<StatusPage>("/v1/status").await?.leader;
+    let before = client.get::<StatusPage>("/v1/status").await?.term;
     let to = to.unwrap_or_default();
     let path = format!("/v1/leader/transfer?to={}", query_value(to));
     let page = ask(client, &path, timeout).await?;
+    // This node may have known of no leader, or of an earlier one: who leads in a later term than it was asked in was chosen since.
+    let asked_in = page.term.max(before);
     loop {
         let status: StatusPage = client.get("/v1/status").await?;
-        let done = |leader: &String| match to.is_empty() {
-            true => before.as_ref() != Some(leader),
-            false => leader == to,
-        };
-        if let Some(leader) = status.leader.filter(done) {
+        if let Some(leader) = successor(&status, asked_in, to) {
             match format {
                 Format::Json => {
                     output::json(&serde_json::json!({ "leader": leader, "term": status.term }))?
@@ -115,6 +115,12 @@ pub(super) async fn transfer(
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Who leads since, if that is who was to lead.
+fn successor<'a>(status: &'a StatusPage, asked_in: u64, to: &str) -> Option<&'a str> {
+    let leader = status.leader.as_deref()?;
+    (status.term > asked_in && (to.is_empty() || leader == to)).then_some(leader)
 }
 
 async fn ask(client: &Client, path: &str, timeout: Duration) -> Result<ActPage, Failure> {
@@ -136,6 +142,20 @@ mod tests {
             state: text(state),
             ..MemberPage::default()
         }
+    }
+
+    #[test]
+    fn who_led_in_the_term_of_the_act_is_no_successor_whatever_this_node_knew_before() {
+        let status = |leader: Option<&str>, term| StatusPage {
+            leader: leader.map(str::to_owned),
+            term,
+            ..StatusPage::default()
+        };
+        assert_eq!(successor(&status(Some("n1"), 4), 4, ""), None);
+        assert_eq!(successor(&status(None, 5), 4, ""), None);
+        assert_eq!(successor(&status(Some("n2"), 5), 4, ""), Some("n2"));
+        assert_eq!(successor(&status(Some("n2"), 5), 4, "n3"), None);
+        assert_eq!(successor(&status(Some("n3"), 6), 4, "n3"), Some("n3"));
     }
 
     #[test]

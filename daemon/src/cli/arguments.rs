@@ -170,8 +170,10 @@ pub(crate) enum Question {
     #[command(after_help = ASKING)]
     Health(WatchOptions),
     /// Show the newest events: elections, epochs, voters, alarms
+    ///
+    /// Also those of earlier runs of the daemon on this host, as long as its data are the same.
     #[command(after_help = ASKING)]
-    Events(WatchOptions),
+    Events(EventsOptions),
     /// Wait until the cluster is quorate, until it has all its voters, or until a health epoch is reached
     #[command(after_help = WAITING)]
     Wait(WaitOptions),
@@ -208,6 +210,9 @@ pub(crate) enum Question {
     /// A ping is lost after a second.
     #[command(after_help = PINGING)]
     Ping(PingOptions),
+    /// Gather what somebody needs who is to find out what is wrong
+    #[command(subcommand, after_help = LOCAL)]
+    Debug(DebugCommand),
 }
 
 /// What needs no daemon.
@@ -284,6 +289,18 @@ pub(crate) struct WatchOptions {
     /// Go on and print each change as it comes
     #[arg(short, long, conflicts_with = "timeout")]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) ask: AskOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsOptions {
+    /// Go on and print each event of this run as it comes
+    #[arg(short, long, conflicts_with = "timeout")]
+    pub(crate) watch: bool,
+    /// Only from then on: 2026-11-29T22:00:00Z, or 30m for the last half hour; or behind the event with this id (of -o json)
+    #[arg(long, value_name = "TIME|ID", conflicts_with = "watch")]
+    pub(crate) since: Option<String>,
     #[command(flatten)]
     pub(crate) ask: AskOptions,
 }
@@ -382,6 +399,26 @@ pub(crate) struct RecoverOptions {
     pub(crate) apply: Option<PathBuf>,
     /// Give up waiting for the new cluster after this long; what was begun goes on
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "60s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DebugCommand {
+    /// Write status, events, metrics, links, configuration, versions and the journal's end into one file
+    ///
+    /// Neither the secret nor keys or values of the keyspace are in it. What cannot be had is named. As root it has the journal, too.
+    #[command(after_help = LOCAL)]
+    Bundle(BundleOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BundleOptions {
+    /// The file to make, a tar; by default quorate-HOST-TIME.tar here
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: RunOptions,
+    /// Give up a piece that the daemon has not given for this long
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
     pub(crate) timeout: Duration,
 }
 

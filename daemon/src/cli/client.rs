@@ -66,13 +66,18 @@ impl Client {
         path: &str,
         wait: Duration,
     ) -> Result<T, Failure> {
-        let body = self.body(Method::GET, path, &[], Bytes::new(), Changes::Nothing);
-        let body = self.in_time(wait, Changes::Nothing, body).await?;
+        let body = self.bytes(path, wait).await?;
         serde_json::from_slice(&body).map_err(|error| {
             Failure::other(format!(
                 "the daemon's answer is not understood ({error}); is it of another version? `quorate --version`"
             ))
         })
+    }
+
+    /// The same as it comes.
+    pub(super) async fn bytes(&self, path: &str, wait: Duration) -> Result<Bytes, Failure> {
+        let body = self.body(Method::GET, path, &[], Bytes::new(), Changes::Nothing);
+        self.in_time(wait, Changes::Nothing, body).await
     }
 
     /// Sends a body, gives the body of the answer, which the daemon may give so much later.

@@ -4,6 +4,7 @@
 mod absent;
 mod acts;
 mod arguments;
+mod bundle;
 mod client;
 mod exit;
 pub(crate) mod format;
@@ -33,7 +34,7 @@ pub(crate) use local::end_with;
 pub(crate) use output::colour;
 pub(crate) use stderr::complain;
 
-use arguments::{AskOptions, LeaderCommand};
+use arguments::{AskOptions, DebugCommand, LeaderCommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -75,7 +76,9 @@ pub(crate) fn ask(
             Question::Events(options) if options.watch => {
                 watching::watch_events(client, format).await
             }
-            Question::Events(options) => watching::events(&within(options.ask), format).await,
+            Question::Events(options) => {
+                watching::events(&within(options.ask), format, options.since.as_deref()).await
+            }
             Question::Wait(options) => wait::wait(client, format, &options).await,
             Question::Put(options) => keyspace::put(client, format, options).await,
             Question::Get(options) => reading::get(client, format, options).await,
@@ -87,6 +90,9 @@ pub(crate) fn ask(
             }
             Question::Recover(options) => recover::recover(client, format, &options).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
+            Question::Debug(DebugCommand::Bundle(options)) => {
+                bundle::bundle(&client.with_patience(options.timeout), format, &options).await
+            }
         }
     })
 }

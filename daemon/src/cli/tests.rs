@@ -54,6 +54,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate completions tcsh",
         "quorate recover --plan p --apply p",
         "quorate recover --plan p --yes",
+        "quorate events --watch --since 30m",
+        "quorate debug",
     ] {
         assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
     }
@@ -71,6 +73,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate recover --yes --timeout 2m",
         "quorate recover --apply plan --yes",
         "quorate reset --set-aside --cluster 00",
+        "quorate events --since 30m",
+        "quorate debug bundle /tmp/state.tar --timeout 2s",
     ] {
         assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");
     }

@@ -6,7 +6,7 @@ use super::client::{Client, Line};
 use super::exit::{Exit, Failure};
 use super::format::{Paint, Pen, paint_of};
 use super::output;
-use super::show::draw_members;
+use super::show::{draw_members, query_value};
 use super::stderr::complain;
 use crate::api::pages::{EventPage, HealthPage};
 use crate::clock::wall_unix_ms;
@@ -64,10 +64,30 @@ pub(super) fn without_daemon(last: &str, unix_ms: u64) -> Result<serde_json::Val
 }
 
 /// `quorate events`.
-pub(super) async fn events(client: &Client, format: Format) -> Result<ExitCode, Failure> {
-    let pages: Vec<EventPage> = client.get("/v1/events").await?;
-    pages.iter().try_for_each(|page| show_event(page, format))?;
+pub(super) async fn events(
+    client: &Client,
+    format: Format,
+    since: Option<&str>,
+) -> Result<ExitCode, Failure> {
+    let query = since.map_or_else(String::new, |since| format!("?since={}", query_value(since)));
+    let pages: Vec<EventPage> = client.get(&format!("/v1/events{query}")).await?;
+    let runs_differ = pages.windows(2).any(|two| two[0].run != two[1].run);
+    let mut run = None;
+    for page in &pages {
+        if runs_differ && format == Format::Table && run.replace(&page.run) != Some(&page.run) {
+            output::text(&run_line(page, &rfc3339(wall_unix_ms())))?;
+        }
+        show_event(page, format)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Between the events of two runs of the daemon.
+fn run_line(page: &EventPage, now: &str) -> String {
+    match page.run.as_str() {
+        "" => "-- an earlier run of the daemon\n".to_owned(),
+        run => format!("-- the daemon started at {}\n", short_time(run, now)),
+    }
 }
 
 /// `quorate events --watch`.

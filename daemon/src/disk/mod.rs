@@ -11,6 +11,7 @@
 //!     log/log-NUMBER  log/spare
 //!     snapshots/snapshot-INDEX-TERM
 //!     snapshots/received-NUMBER.new   one that is arriving
+//!     events  events.before          the newest events, for people; nothing depends on them
 //! DATA_DIR/life.next/                a life that is to come; the next start puts it in place
 //! DATA_DIR/life.set-aside-INSTANCE/  one that was here before, kept
 //! BIRTH_DIR/CLUSTER                  the marker
@@ -27,6 +28,7 @@ mod durable;
 mod error;
 mod files;
 mod life;
+mod lines;
 mod log;
 mod next_life;
 mod presence;
@@ -41,6 +43,7 @@ pub(crate) use life::identity::Identity;
 pub(crate) use life::known_name::KnownName;
 pub(crate) use life::owner::become_owner;
 pub(crate) use life::reset::reset;
+pub(crate) use lines::LineFile;
 pub(crate) use log::report::Completed;
 pub(crate) use log::times::{SYNCS, Times, WRITES};
 pub(crate) use log::writer::Writer;

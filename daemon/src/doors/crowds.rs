@@ -1,7 +1,8 @@
 //! How much the doors hold for all clients together. Of each thing there are so many places: whoever wants some gets them at
 //! once or is refused, and a refusal is counted, and told for a minute.
 //!
-//! What stays true: places come back when what holds them is dropped, whatever the way there.
+//! What stays true: places come back when what holds them is dropped, whatever the way there. Who may only look takes no place that a
+//! program with a right to the keyspace could need.
 //! Pure: reads no clock, waits for nobody, knows nothing of HTTP.
 
 use quorate_node::Refusals;
@@ -15,6 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const BODIES: usize = 64 * MIB;
 /// Bytes of all answers that are being sent, but for small ones: two of everything that fits into half a full keyspace.
 const ANSWERS: usize = 256 * MIB;
+/// The same at doors without the keyspace: 64 of the largest bodies that are read there.
+const MONITOR_BODIES: usize = 4 * MIB;
+/// A few dozen of the largest pages that a cluster of hundreds of hosts has.
+const MONITOR_ANSWERS: usize = 32 * MIB;
 const MIB: usize = 1024 * 1024;
 /// Large reads of one side. Programs read whole tables seldom; each that waits keeps in memory what it would read.
 const LARGE_READS: usize = 128;
@@ -22,6 +27,12 @@ const LARGE_READS: usize = 128;
 const CONNECTIONS: usize = 1024;
 /// Streams of lines of one door: fewer than connections, so that watching alone never fills a door.
 const WATCHES: usize = 512;
+/// Waits (`/v1/wait`) at the unix socket, and at the others. Together they are as many as the node takes of those for an epoch, so that
+/// neither keeps out the other there.
+const UNIX_WAITS: usize = 768;
+const TCP_WAITS: usize = 256;
+const _: () = assert!(UNIX_WAITS + TCP_WAITS <= quorate_node::LOCAL_WAITS);
+
 /// Places that somebody holds, until this is dropped. More of the same kind can be merged into it.
 pub(crate) type Held = OwnedSemaphorePermit;
 
@@ -63,10 +74,10 @@ impl Shared {
 /// Everything of which the doors hold only so much.
 #[derive(Debug, Clone)]
 pub(crate) struct Crowds {
-    /// Bytes of bodies, at all doors.
-    pub(crate) bodies: Places,
-    /// Bytes of answers that their clients have not taken, at all doors.
-    pub(crate) answers: Places,
+    /// At the doors that serve the keyspace.
+    pub(crate) keyspace: Room,
+    /// At the doors that do not.
+    pub(crate) monitors: Room,
     /// Large reads of programs on this host that run or wait.
     pub(crate) large_reads: Places,
     /// The same of other nodes, so that neither crowd keeps out the other.
@@ -75,6 +86,15 @@ pub(crate) struct Crowds {
     pub(crate) unix: DoorCrowds,
     /// At the TCP address, and at the socket of monitors.
     pub(crate) tcp: DoorCrowds,
+}
+
+/// What requests and their answers hold while they are under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    /// Bytes of bodies.
+    pub(crate) bodies: Places,
+    /// Bytes of answers that their clients have not taken.
+    pub(crate) answers: Places,
 }
 
 /// Of what each door holds only so much.
@@ -86,17 +106,43 @@ pub(crate) struct DoorCrowds {
     pub(crate) users: Users,
     /// Watches of health and events.
     pub(crate) watches: Places,
+    /// Waits for a quorum, for voters, or for an epoch.
+    pub(crate) waits: Places,
 }
 
 impl Default for Crowds {
     fn default() -> Self {
-        let bodies = "MiB of the bodies of requests are held at the doors";
-        let answers = "MiB of answers wait for clients that have not taken them";
         let connections = |word, crowd| Places::new(word, CONNECTIONS, 1, crowd);
         let watches = |word, crowd| Places::new(word, WATCHES, 1, crowd);
         Self {
-            bodies: Places::new("body-bytes", BODIES, MIB, bodies),
-            answers: Places::new("answer-bytes", ANSWERS, MIB, answers),
+            keyspace: Room {
+                bodies: Places::new(
+                    "body-bytes",
+                    BODIES,
+                    MIB,
+                    "MiB of the bodies of requests are held at the doors with the keyspace",
+                ),
+                answers: Places::new(
+                    "answer-bytes",
+                    ANSWERS,
+                    MIB,
+                    "MiB of answers of the doors with the keyspace wait for clients that have not taken them",
+                ),
+            },
+            monitors: Room {
+                bodies: Places::new(
+                    "monitor-body-bytes",
+                    MONITOR_BODIES,
+                    MIB,
+                    "MiB of the bodies of requests are held at the doors without the keyspace",
+                ),
+                answers: Places::new(
+                    "monitor-answer-bytes",
+                    MONITOR_ANSWERS,
+                    MIB,
+                    "MiB of answers of the doors without the keyspace wait for clients that have not taken them",
+                ),
+            },
             large_reads: Places::new(
                 "large-reads",
                 LARGE_READS,
@@ -119,6 +165,12 @@ impl Default for Crowds {
                     "unix-watches",
                     "watches of health or events are open at the unix socket",
                 ),
+                waits: Places::new(
+                    "unix-waits",
+                    UNIX_WAITS,
+                    1,
+                    "programs wait at the unix socket for a quorum, voters or an epoch",
+                ),
             },
             tcp: DoorCrowds {
                 connections: connections(
@@ -130,29 +182,44 @@ impl Default for Crowds {
                     "tcp-watches",
                     "watches of health or events are open at the TCP address and the monitors' socket",
                 ),
+                waits: Places::new(
+                    "tcp-waits",
+                    TCP_WAITS,
+                    1,
+                    "programs wait at the TCP address and the monitors' socket for a quorum, voters or an epoch",
+                ),
             },
         }
     }
 }
 
 impl Crowds {
-    fn all(&self) -> [&Places; 8] {
-        let Self { bodies, answers, large_reads, peer_large_reads, unix, tcp } = self;
+    fn all(&self) -> [&Places; 12] {
+        let Self { keyspace, monitors, large_reads, peer_large_reads, unix, tcp } = self;
         [
-            bodies,
-            answers,
+            &keyspace.bodies,
+            &keyspace.answers,
+            &monitors.bodies,
+            &monitors.answers,
             large_reads,
             peer_large_reads,
             &unix.connections,
             &unix.watches,
+            &unix.waits,
             &tcp.connections,
             &tcp.watches,
+            &tcp.waits,
         ]
     }
 
     /// Those of one door.
     pub(crate) fn at(&self, unix: bool) -> &DoorCrowds {
         if unix { &self.unix } else { &self.tcp }
+    }
+
+    /// Of the doors that do, or do not, serve the keyspace.
+    pub(crate) fn room(&self, keyspace: bool) -> &Room {
+        if keyspace { &self.keyspace } else { &self.monitors }
     }
 
     /// How full each is.

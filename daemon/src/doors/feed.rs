@@ -4,12 +4,14 @@
 
 pub(crate) mod events;
 pub(crate) mod health;
+pub(crate) mod kept;
 mod ring;
 
 pub(crate) use ring::Subscription;
 
 use events::EventRing;
 use health::Feed;
+use kept::Kept;
 
 /// All feeds, for the loop that publishes into them and for the doors; cheap to clone.
 #[derive(Debug, Clone)]
@@ -18,11 +20,13 @@ pub(crate) struct Feeds {
     pub(crate) health: Feed,
     /// The newest events.
     pub(crate) events: EventRing,
+    /// Those of earlier runs.
+    pub(crate) kept: Kept,
 }
 
 impl Feeds {
     /// Empty feeds of the run that is named by its start time.
     pub(crate) fn new(run: u64) -> Self {
-        Self { health: Feed::new(run), events: EventRing::new() }
+        Self { health: Feed::new(run), events: EventRing::new(), kept: Kept::default() }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) use call::{CALLS, Call, CallFailure, PINGS, PingFailure, Pings};
 use crate::clock::{self, Started};
 use crate::links::interfaces;
 use crate::links::line::LinkLine;
-use crowds::Crowds;
+use crowds::{Crowds, DoorCrowds, Room};
 use feed::Feeds;
 use quorate_node::Status;
 use quorate_transport::Transport;
@@ -52,7 +52,7 @@ pub(crate) struct Doors {
     pub(crate) closing: Closing,
     /// The links, as the loop told them last.
     pub(crate) links: SharedLinks,
-    /// Of what all doors together hold only so much.
+    /// Of what the doors hold only so much.
     pub(crate) crowds: Crowds,
     /// How long a body may take to come.
     pub(crate) body_patience: Duration,
@@ -101,6 +101,16 @@ pub(crate) struct SharedLinks(Arc<Mutex<Option<ToldLinks>>>);
 type ToldLinks = (Instant, Vec<LinkLine>);
 
 impl Doors {
+    /// The connections, watches and waits of this door.
+    pub(crate) fn crowd(&self) -> &DoorCrowds {
+        self.crowds.at(self.unix)
+    }
+
+    /// Where bodies and answers of this door have their places.
+    pub(crate) fn room(&self) -> &Room {
+        self.crowds.room(self.keyspace)
+    }
+
     /// What the node knows of itself, and what the doors know of themselves.
     pub(crate) fn seen(&self) -> Status {
         let mut status = Status::clone(&self.status.borrow());

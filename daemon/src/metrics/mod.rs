@@ -27,6 +27,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) links: Option<&'a [LinkLine]>,
     /// The lines that the log lost.
     pub(crate) unwritten: u64,
+    /// Events of this run that could not be kept in the data directory.
+    pub(crate) unkept: u64,
     /// None when the disk did not answer in time.
     pub(crate) machine: Option<Machine>,
     /// Connections of other hosts that were turned away, by reason.
@@ -80,6 +82,8 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
     }
     let help = "Log lines that were dropped, as standard error could not be written.";
     counter(&mut out, "quorate_log_lines_lost_total", help, beside.unwritten);
+    let help = "Events that could not be kept in the data directory.";
+    counter(&mut out, "quorate_events_lost_total", help, beside.unkept);
     bounds(&mut out, &status.bounds);
     let name = "quorate_handshakes_refused_total";
     head(&mut out, name, "Connections of other hosts that were turned away, by reason.", "counter");

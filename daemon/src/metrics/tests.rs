@@ -54,7 +54,14 @@ fn text(lines: &[LinkLine]) -> String {
     });
     let started_unix_ms = 1_795_000_000_250;
     let turned_away = vec![("other-secret", 2), ("refused", 0)];
-    let beside = Beside { links: Some(lines), unwritten: 0, machine, turned_away, started_unix_ms };
+    let beside = Beside {
+        links: Some(lines),
+        unwritten: 0,
+        unkept: 2,
+        machine,
+        turned_away,
+        started_unix_ms,
+    };
     render(&sample(State::Quorate), &beside)
 }
 
@@ -113,11 +120,12 @@ fn no_series_comes_twice_and_their_number_is_bounded() {
 
 #[test]
 fn without_the_links_all_else_is_there() {
-    let beside = Beside { unwritten: 3, ..Beside::default() };
+    let beside = Beside { unwritten: 3, unkept: 2, ..Beside::default() };
     let text = render(&sample(State::NoQuorum), &beside);
     assert!(text.contains("quorate_quorate 0") && !text.contains("quorate_link"));
     assert!(text.contains("\nquorate_all_voters 0\n"), "{text}");
     assert!(text.contains("\nquorate_log_lines_lost_total 3\n"));
+    assert!(text.contains("\nquorate_events_lost_total 2\n"));
     assert!(self::text(&[]).contains("quorate_links_omitted 0"));
 }
 

@@ -8,6 +8,7 @@ mod channels;
 mod error;
 mod farewell;
 mod identity;
+mod kept_events;
 pub(crate) mod last_error;
 mod late_address;
 mod local_doors;

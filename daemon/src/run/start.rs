@@ -8,6 +8,7 @@ use super::error::StartError;
 use super::identity::{
     draw_nonce, hello, node_config, note_name, running_note, say_where, transport_config,
 };
+use super::kept_events::Keeping;
 use super::local_doors::{close_doors, open_doors, serve_doors};
 use super::reload::Reload;
 use super::{last_error, late_address};
@@ -15,9 +16,10 @@ use crate::anew;
 use crate::api;
 use crate::clock::{self, Started};
 use crate::config::{Config, Environment};
-use crate::disk::{self, Completed, DataDir, SnapshotKeeper, Writer};
+use crate::disk::{self, Completed, DataDir, LineFile, SnapshotKeeper, Writer};
 use crate::doors::crowds::Crowds;
 use crate::doors::feed::Feeds;
+use crate::doors::feed::kept::Kept;
 use crate::doors::{Closing, Doors, SharedLinks, TurnedAway};
 use crate::journal::NOTICE;
 use crate::shell::ended::Ended;
@@ -56,7 +58,11 @@ pub(super) async fn serve(
     let snapshots = Arc::new(SnapshotKeeper::spawn(&dir)?);
     let names = [environment.hostname.as_str(), config.host.name.as_str()];
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
-    let feeds = Feeds::new(clock::wall_unix_ms());
+    let started = Started::now(clock::now());
+    let events = LineFile::of(&dir.life());
+    let kept = Kept::of(events.read());
+    let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
+    let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, &threads);
     let crowds = Crowds::default();
     let means = Means {
         transport: transport.clone(),
@@ -82,7 +88,7 @@ pub(super) async fn serve(
         feeds,
         keyspace: config.client.keyspace_on_tcp,
         unix: false,
-        started: Started::now(clock::now()),
+        started,
         turned_away: TurnedAway::of(&transport),
         places: [config.data_dir.clone(), disk::snapshots_of(&dir)],
         closing,
@@ -94,7 +100,7 @@ pub(super) async fn serve(
     last_error::forget(&config.client.socket);
     let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
     drop(keep_open);
-    tokio::join!(transport.close("stopping"), close_doors(open));
+    tokio::join!(transport.close("stopping"), close_doors(open), keeping.end());
     if let Ended::Anew(anew) = &ended {
         begin_anew(dir, config.host.name.clone(), anew.clone()).await;
     }

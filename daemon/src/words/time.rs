@@ -1,6 +1,5 @@
 //! Times in words, as programs and people read and write them. Pure: knows no clock.
 
-use humantime::DurationError;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// A span of time in microseconds.
@@ -21,12 +20,24 @@ pub(crate) fn rfc3339(unix_ms: u64) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
+/// A moment as people and [`rfc3339`] write it, in UTC, or the begin of a day; in milliseconds since 1970.
+pub(crate) fn unix_ms(text: &str) -> Option<u64> {
+    let midnight = if text.len() == 10 { "T00:00:00Z" } else { "" };
+    let time = humantime::parse_rfc3339_weak(&format!("{text}{midnight}")).ok()?;
+    u64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
 /// What [`duration`] takes, for whoever has to write one.
 pub(crate) const DURATIONS: &str = "numbers with units, such as `500ms`, `3s` or `1h 30m`";
 
-/// A span of time as people write it in the configuration and on the command line.
-pub(crate) fn duration(text: &str) -> Result<Duration, DurationError> {
-    humantime::parse_duration(text)
+/// A span of time as people write it in the configuration and on the command line. `5M` would be five months, and is meant as minutes
+/// more often: it is refused.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let mut words = text.split(|c: char| !c.is_alphabetic());
+    if words.any(|word| word == "M") {
+        return Err("`M` could be minutes or months: write `m` or `months`".to_owned());
+    }
+    humantime::parse_duration(text).map_err(|error| error.to_string())
 }
 
 /// A span of time in whole units, the two largest.
@@ -85,8 +96,15 @@ mod tests {
         for (text, is) in taken {
             assert_eq!(millis(text), Some(is), "{text}");
         }
-        for text in ["", "3", "s", "3x", "1e9", "-3", "99999999999999999999999h"] {
+        for text in ["", "3", "s", "3x", "1e9", "-3", "5M", "1h 5 M", "99999999999999999999999h"] {
             assert_eq!(millis(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_could_be_minutes_or_months_is_refused_with_both() {
+        let no = duration("5M").expect_err("two meanings");
+        assert!(no.contains("`m`") && no.contains("`months`"), "{no}");
+        assert!(duration("2months").is_ok() && duration("5m").is_ok());
     }
 }

@@ -141,23 +141,15 @@ impl Cluster {
     /// What a host says when it connects; also one that is none of the three.
     pub(crate) fn session(&self, peer: usize) -> Session {
         Session {
-            number: 1,
-            instance: life(number(peer)),
-            generation: Generation::new(1),
             boot_nonce: peer as u64 + 1,
-            name: NodeName::new(&format!("n{}", peer + 1)).expect("valid"),
-            cluster: cluster(),
-            key: key(number(peer)),
-            address: address(number(peer)),
-            advertised: true,
-            dialled: None,
             cluster_id: self.cluster_id.get(peer).copied().flatten(),
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
-            moved: false,
-            voters: 0,
-            software: String::new(),
-            source: None,
+            ..Session::of_host(
+                (life(number(peer)), key(number(peer))),
+                (cluster(), NodeName::new(&format!("n{}", peer + 1)).expect("valid")),
+                address(number(peer)),
+            )
         }
     }
 

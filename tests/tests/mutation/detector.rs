@@ -11,8 +11,8 @@ use crate::mutation::words::{Word, decoded, name};
 use bytes::Bytes;
 use quorate_membership::{Detector, DetectorConfig, DetectorInput, DetectorOutput, Profile};
 use quorate_proto::{
-    Card, ClusterName, DetectorMessage, Digest, Generation, Instance, Message as _, Moment,
-    NodeName, Session, limits,
+    Card, ClusterName, DetectorMessage, Generation, Instance, Message as _, Moment, NodeName,
+    Session, limits,
 };
 use std::time::Duration;
 
@@ -64,22 +64,14 @@ fn detector(number: u8) -> Detector {
 fn session(number: u8) -> Session {
     Session {
         number: u64::from(number),
-        instance: life(number),
-        generation: Generation::new(1),
-        boot_nonce: 1,
-        name: NodeName::new(&format!("n{number}")).expect("valid"),
-        cluster: ClusterName::new("fuzz").expect("valid"),
-        key: key(number),
-        address: address(number),
-        advertised: true,
-        dialled: None,
-        cluster_id: None,
-        digest: Digest::default(),
-        seeds: Vec::new(),
-        moved: false,
-        voters: 0,
-        software: String::new(),
-        source: None,
+        ..Session::of_host(
+            (life(number), key(number)),
+            (
+                ClusterName::new("fuzz").expect("valid"),
+                NodeName::new(&format!("n{number}")).expect("valid"),
+            ),
+            address(number),
+        )
     }
 }
 

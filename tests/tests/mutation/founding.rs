@@ -86,22 +86,14 @@ fn founder(number: u8) -> Founding {
 fn session(number: u8) -> Session {
     Session {
         number: u64::from(number),
-        instance: life(number),
-        generation: Generation::new(1),
         boot_nonce: u64::from(number),
-        name: node_name(number),
-        cluster: cluster(),
-        key: key(number),
-        address: address(number),
-        advertised: true,
-        dialled: None,
-        cluster_id: None,
         digest: digest(),
         seeds: seeds(),
-        moved: false,
-        voters: 0,
-        software: String::new(),
-        source: None,
+        ..Session::of_host(
+            (life(number), key(number)),
+            (cluster(), node_name(number)),
+            address(number),
+        )
     }
 }
 

@@ -1,9 +1,11 @@
 //! Stops in good order, and waiting for what follows.
 
 use super::cluster::Cluster;
+use super::host::Host;
 use super::watching::Watch;
 use super::writer::{Writer, Written};
 use rustix::process::Signal;
+use serde_json::Value;
 
 #[test]
 fn a_host_that_is_stopped_exits_with_0_and_the_others_see_that_it_left() {
@@ -117,4 +119,36 @@ fn waiting_for_an_epoch_on_all_live_hosts_returns_when_all_have_it() {
         let epoch_there = host.status().unwrap()["health_epoch"].as_u64().expect("a number");
         assert!(epoch_there > epoch, "it was waited for: {epoch_there}");
     }
+}
+
+/// Id and sentence of each event that a host shows.
+fn told(host: &Host, more: &[&str]) -> Vec<(String, String)> {
+    let said = host.cli(&[&["events", "-o", "json"], more].concat()).ok();
+    let pages = said.lines().map(|line| serde_json::from_str(line).expect("JSON lines"));
+    let text = |page: &Value, name: &str| page[name].as_str().expect(name).to_owned();
+    pages.map(|page: Value| (text(&page, "id"), text(&page, "text"))).collect()
+}
+
+#[test]
+fn events_outlive_a_stop_and_a_kill_and_name_the_run_that_told_them() {
+    let mut cluster = Cluster::running(1);
+    let first = told(&cluster.hosts[0], &[]);
+    assert!(!first.is_empty());
+    assert_eq!(cluster.hosts[0].stop(Signal::TERM).code(), Some(0));
+    cluster.hosts[0].start();
+    cluster.is_whole();
+    let second = told(&cluster.hosts[0], &[]);
+    assert!(second.starts_with(&first), "{first:?} {second:?}");
+    cluster.hosts[0].kill();
+    cluster.hosts[0].start();
+    cluster.is_whole();
+    let host = &cluster.hosts[0];
+    assert!(told(host, &[]).starts_with(&first));
+    let text = host.cli(&["events"]).ok();
+    assert!(text.matches("-- the daemon started at ").count() >= 2, "{text}");
+    let (newest, _) = first.last().expect("one at least");
+    let since = told(host, &["--since", newest]);
+    assert!(!since.is_empty() && since.iter().all(|line| !first.contains(line)), "{since:?}");
+    let refused = host.cli(&["events", "--since", "yesterday"]);
+    refused.names(&["a span of time", "yesterday"]);
 }

@@ -33,22 +33,14 @@ pub(crate) fn session(node: usize, number: u64, start: (u64, u64), address: Sock
     let cluster = ClusterName::new("test").unwrap();
     Session {
         number,
-        instance: Instance::from_bytes([KEYS[node]; 16]),
         generation: Generation::new(start.0),
         boot_nonce: start.1,
-        name: NodeName::new("n1").unwrap(),
         digest: founders_digest(&cluster, &[], "majority"),
-        cluster,
-        key: key(KEYS[node]),
-        address,
-        advertised: true,
-        dialled: None,
-        cluster_id: None,
-        seeds: Vec::new(),
-        moved: false,
-        voters: 0,
-        software: String::new(),
-        source: None,
+        ..Session::of_host(
+            (Instance::from_bytes([KEYS[node]; 16]), key(KEYS[node])),
+            (cluster.clone(), NodeName::new("n1").unwrap()),
+            address,
+        )
     }
 }
 

@@ -9,8 +9,14 @@ use quorate_proto::{Act, Acted, forward_answer};
 impl Node {
     pub(super) fn act_asked(&mut self, request: u64, act: &Act) {
         // A removal in the log, of this leader or of one before it, is not in the view yet, by which acts are judged.
-        if self.requests.is_removing() || !self.requests.is_settled(self.sight().own_term()) {
-            return self.act_waits(request);
+        if self.requests.is_removing() {
+            return self.act_waits(
+                request,
+                "a removal before it, which the voters have not agreed on yet",
+            );
+        }
+        if !self.requests.is_settled(self.sight().own_term()) {
+            return self.act_waits(request, "what earlier leaders left in the log");
         }
         match acts::judge(&self.sight(), &self.warnings, act) {
             Judged::Propose(body) => self.requests.propose_for(request, body),
@@ -18,21 +24,23 @@ impl Node {
                 self.hand_over_to(to);
                 let epoch = self.health.view().epoch;
                 let text = format!("{name} is asked to lead");
-                let acted = forward_answer::Outcome::Acted(Acted { epoch, text });
+                let term = self.sight().own_term();
+                let acted = forward_answer::Outcome::Acted(Acted { epoch, text, term });
                 self.finish_request(request, acted);
             }
             Judged::HandOverFirst(to) => {
                 // It waits as it did; once another leads, that one is asked.
-                self.act_waits(request);
+                self.act_waits(request, "another voter to lead, as the host that goes led");
                 self.hand_over_once(to);
             }
-            Judged::Later => self.act_waits(request),
+            Judged::Later(what) => self.act_waits(request, &what),
             Judged::Refused(code, text) => self.refuse(request, code, &text),
         }
     }
 
-    /// It is asked again soon, until its deadline.
-    fn act_waits(&mut self, request: u64) {
+    /// It is asked again soon, until its deadline, when it is told what it waited for.
+    fn act_waits(&mut self, request: u64, what: &str) {
+        self.requests.waits_for(request, self.turn.now, what);
         self.requests.set_stage(request, Stage::Waiting { tried: None });
         self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
     }

@@ -64,6 +64,11 @@ impl Requests {
         if let Work::Admit(_) = work
             && let Some(refusal) = sight.tombstone_of(from)
         {
+            if sight.votes_yet(from) {
+                // It would end, and the change that takes its vote may need it.
+                let outcome = forward_answer::Outcome::NotLeader(sight.leader_hint());
+                return forward_reply(turn, ticket, outcome);
+            }
             return self.answer(sight, turn, origin, Err(refusal));
         }
         if !(sight.leads() || hands_on) || sight.stops {

@@ -30,6 +30,7 @@ mod ways;
 
 pub(crate) use forwarding::RETRY;
 pub use refusals::Refusals;
+pub use request::LOCAL_WAITS;
 pub(crate) use request::{Origin, Place, Request, Stage, Work, work_of};
 pub(crate) use table::Requests;
 pub(crate) use ways::Ways;
@@ -111,8 +112,7 @@ impl Requests {
             let refusal = Refusal { code: RefusalCode::Busy.into(), detail: 0, text };
             return self.answer(&ways.sight, turn, origin, Err(refusal));
         }
-        let stage = Stage::Waiting { tried: None };
-        let id = self.add(Request { origin, work, deadline, stage });
+        let id = self.add(Request::new(origin, work, deadline));
         self.advance(ways, turn, id);
     }
 
@@ -162,7 +162,12 @@ impl Requests {
         if request.is_of_unknown_fate() {
             self.fate_unknown(sight, turn, id);
         } else {
-            let text = why_nothing_happened(sight, quorate);
+            let text = match &request.waits_for {
+                Some(what) if sight.leads() => {
+                    format!("it waited until its deadline for this: {what}")
+                }
+                _ => why_nothing_happened(sight, quorate),
+            };
             self.refuse(sight, turn, id, RefusalCode::TimedOut, &text);
         }
     }

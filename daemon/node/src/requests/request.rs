@@ -9,7 +9,7 @@ use quorate_proto::{Act, Admit, HealthEpoch, Instance, KvRequest, Moment};
 /// Local reads and writes under way at a time. A fleet's own programs need tens; a thousand clients with several each fit.
 const LOCAL_REQUESTS: usize = 8_192;
 /// Local waits for an epoch at a time. They may last for an hour, so they have places apart.
-pub(super) const LOCAL_WAITS: usize = 1_024;
+pub const LOCAL_WAITS: usize = 1_024;
 /// Requests of other nodes at a time. The transport lets fewer in; who asks to be let in is among them.
 const PEER_REQUESTS: usize = 1_024;
 
@@ -106,9 +106,17 @@ pub(crate) struct Request {
     pub(crate) work: Work,
     pub(crate) deadline: Moment,
     pub(crate) stage: Stage,
+    /// What keeps the leader from an act for now, for who asked.
+    pub(super) waits_for: Option<String>,
 }
 
 impl Request {
+    /// One that nobody was asked for yet.
+    pub(super) fn new(origin: Origin, work: Work, deadline: Moment) -> Self {
+        let stage = Stage::Waiting { tried: None };
+        Self { origin, work, deadline, stage, waits_for: None }
+    }
+
     pub(crate) fn is_write(&self) -> bool {
         matches!(self.work, Work::Write(_) | Work::Act(_))
     }

@@ -228,7 +228,7 @@ impl Requests {
             }
             AppliedResult::Removed(Ok(epoch)) => {
                 let text = format!("removed at epoch {epoch}");
-                forward_answer::Outcome::Acted(Acted { epoch, text })
+                forward_answer::Outcome::Acted(Acted { epoch, text, term: sight.own_term() })
             }
             AppliedResult::Removed(Err(refusal)) => {
                 let code = match refusal {
@@ -375,9 +375,8 @@ mod tests {
     fn writes<const N: usize>(requests: &mut Requests) -> [u64; N] {
         std::array::from_fn(|client| {
             let work = Work::Write(put_request("a"));
-            let (deadline, stage) = (Moment::from_micros(9), Stage::Waiting { tried: None });
             let origin = Origin::Client(client as u64);
-            requests.add(Request { origin, work, deadline, stage })
+            requests.add(Request::new(origin, work, Moment::from_micros(9)))
         })
     }
 

@@ -10,6 +10,10 @@ use crate::requests::serving::Serving;
 use crate::status::Bound;
 use quorate_proto::{ClusterId, HealthEpoch, Instance, KvResponse, Moment, RaftId, raft_id};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Ample for the way of an answer between two nodes.
+const ANSWER_WAY: Duration = Duration::from_millis(100);
 
 /// All requests of this node.
 #[derive(Debug)]
@@ -127,6 +131,17 @@ impl Requests {
         self.deadlines.remove(&(request.deadline, id));
         request.deadline = at;
         self.deadlines.insert((at, id));
+    }
+
+    /// An act cannot be done yet, for this. Another node hears that before its own patience ends: it could only say that it knows nothing.
+    pub(crate) fn waits_for(&mut self, id: u64, now: Moment, what: &str) {
+        let Some(request) = self.table.get_mut(&id) else { return };
+        let first = request.waits_for.is_none();
+        request.waits_for = Some(what.to_owned());
+        if first && !matches!(request.origin, Origin::Client(_)) {
+            let at = now + request.deadline.since(now).saturating_sub(ANSWER_WAY);
+            self.hurry(id, at);
+        }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
@@ -261,12 +276,8 @@ mod tests {
     fn a_request_ends_at_its_deadline_sooner_when_it_is_hurried_and_never_later() {
         let at = Moment::from_micros;
         let mut requests = Requests::new(1);
-        let id = requests.add(Request {
-            origin: Origin::Client(1),
-            work: Work::Write(put_request("a")),
-            deadline: at(9),
-            stage: Stage::Waiting { tried: None },
-        });
+        let work = Work::Write(put_request("a"));
+        let id = requests.add(Request::new(Origin::Client(1), work, at(9)));
         requests.hurry(id, at(12));
         assert_eq!((requests.overdue(at(8)), requests.overdue(at(9))), (None, Some(id)));
         requests.hurry(id, at(5));

@@ -238,22 +238,12 @@ impl Stage {
     pub(crate) fn session(number: u64, host: u8, key: NodeKey, start: u64, nonce: u64) -> Session {
         Session {
             number,
-            instance: life(host),
             generation: Generation::new(start),
             boot_nonce: nonce,
-            name: name(host),
-            cluster: cluster(),
-            key,
-            address: address(host),
             cluster_id: Some(cluster_id()),
-            advertised: true,
-            dialled: None,
             digest: founders_digest(&cluster(), &seeds(), &Mode::Majority.to_string()),
             seeds: seeds(),
-            moved: false,
-            voters: 0,
-            software: String::new(),
-            source: None,
+            ..Session::of_host((life(host), key), (cluster(), name(host)), address(host))
         }
     }
 

@@ -1,9 +1,12 @@
 //! Bodies over real sockets: when they are read, what they may hold together, and what is said at the bound.
 
+use crate::api::bodies::{MESSAGE, QUESTION};
+use crate::api::etcd::words::{AlarmRequest, AlarmResponse};
 use crate::api::pages::RefusalPage;
 use crate::api::tests::{Channel, Stage, ask_over_grpc, refuse};
-use crate::api::{open_tcp, open_unix, serve_tcp, serve_unix};
-use crate::doors::crowds::{Crowds, Places};
+use crate::api::{open_monitor, open_tcp, open_unix, serve_monitor, serve_tcp, serve_unix};
+use crate::clock;
+use crate::doors::crowds::{Crowds, Places, Room};
 use crate::doors::{Call, Doors};
 use axum::body::Body;
 use bytes::Bytes;
@@ -26,10 +29,12 @@ use tokio::net::{TcpStream, UnixStream};
 
 const KIB: usize = 1024;
 const PUT: &str = "/etcdserverpb.KV/Put";
+const ALARM: &str = "/etcdserverpb.Maintenance/Alarm";
 
 fn small(bytes: usize) -> Crowds {
     let bodies = Places::new("body-bytes", bytes, 1, "bytes of bodies are held");
-    Crowds { bodies, ..Crowds::default() }
+    let standard = Crowds::default();
+    Crowds { keyspace: Room { bodies, ..standard.keyspace.clone() }, ..standard }
 }
 
 /// A second unix door of the stage, with other bounds.
@@ -130,7 +135,7 @@ async fn bodies_that_would_hold_more_than_their_bound_are_refused_as_busy() {
     let crowds = small(12 * KIB);
     let path = open(&stage, &crowds, Duration::from_secs(60));
     let connect = async || http2(UnixStream::connect(&path).await.unwrap()).await;
-    let used = || crowds.bodies.bound().used;
+    let used = || crowds.keyspace.bodies.bound().used;
     let mut unfinished = Vec::new();
     for (size, sum) in [(6, 6), (4, 10)] {
         let mut client = connect().await;
@@ -171,16 +176,61 @@ async fn bodies_that_would_hold_more_than_their_bound_are_refused_as_busy() {
 }
 
 #[tokio::test]
+async fn a_monitor_that_fills_its_room_stops_no_write() {
+    let stage = Stage::new(State::Quorate, |_| done());
+    let crowds = Crowds::default();
+    let path = open(&stage, &crowds, Duration::from_secs(60));
+    let monitor = path.with_extension("monitor");
+    let doors = Doors { crowds: crowds.clone(), ..stage.doors.clone() };
+    tokio::spawn(serve_monitor(open_monitor(&monitor).unwrap(), doors));
+    let answers = crowds.monitors.answers.bound();
+    let _answers =
+        crowds.monitors.answers.take(usize::try_from(answers.limit).unwrap(), clock::now());
+    let most = crowds.monitors.bodies.bound().limit;
+    let (mut unfinished, mut sent) = (Vec::new(), 0);
+    while sent < most {
+        let mut client = http2(UnixStream::connect(&monitor).await.unwrap()).await;
+        for _ in 0..32 {
+            let question = post(ALARM, "application/grpc", endless(vec![0; QUESTION]));
+            unfinished.push(tokio::spawn(client.send_request(question)));
+            sent += QUESTION as u64;
+            until(|| crowds.monitors.bodies.bound().used >= sent.min(most)).await;
+        }
+    }
+    let refused = ask_over_grpc::<_, AlarmResponse>(
+        Channel::Unix(&monitor),
+        ALARM,
+        AlarmRequest { action: 0, member_id: 1, alarm: 0 },
+    );
+    assert_eq!(refused.await.unwrap_err().code(), tonic::Code::ResourceExhausted);
+    ask_over_grpc::<_, PutResponse>(Channel::Unix(&path), PUT, put(MESSAGE / 2)).await.unwrap();
+    assert_eq!(crowds.keyspace.bodies.bound().refused, 0);
+    unfinished.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn of_a_method_that_every_door_serves_a_small_body_is_read_at_most() {
+    let stage = Stage::new(State::Quorate, |_| done());
+    let mut client = http2(UnixStream::connect(stage.socket()).await.unwrap()).await;
+    let large = endless(vec![0; QUESTION + 100]);
+    let answer = client.send_request(post(ALARM, "application/grpc", large)).await.unwrap();
+    let exhausted = (tonic::Code::ResourceExhausted as i32).to_string();
+    assert_eq!(answer.headers()["grpc-status"], exhausted);
+    let text = answer.headers()["grpc-message"].to_str().unwrap().to_owned();
+    assert!(text.contains("65536"), "{text}");
+}
+
+#[tokio::test]
 async fn a_body_holds_its_places_until_the_request_is_answered() {
     let crowds = small(64 * KIB);
-    let places = crowds.bodies.clone();
+    let places = crowds.keyspace.bodies.clone();
     let stage = Stage::new(State::Quorate, move |_| {
         assert!(places.bound().used >= 5 * KIB as u64, "{:?}", places.bound());
         done()
     });
     let path = open(&stage, &crowds, Duration::from_secs(60));
     ask_over_grpc::<_, PutResponse>(Channel::Unix(&path), PUT, put(5 * KIB)).await.unwrap();
-    until(|| crowds.bodies.bound().used == 0).await;
+    until(|| crowds.keyspace.bodies.bound().used == 0).await;
 }
 
 #[tokio::test]
@@ -199,9 +249,13 @@ async fn a_client_that_goes_leaves_its_places_with_the_loop_until_that_lets_go()
     asked.abort();
     drop(client);
     reply.closed().await;
-    assert!(crowds.bodies.bound().used >= 5 * KIB as u64, "{:?}", crowds.bodies.bound());
+    assert!(
+        crowds.keyspace.bodies.bound().used >= 5 * KIB as u64,
+        "{:?}",
+        crowds.keyspace.bodies.bound()
+    );
     drop(body);
-    until(|| crowds.bodies.bound().used == 0).await;
+    until(|| crowds.keyspace.bodies.bound().used == 0).await;
 }
 
 #[tokio::test]
@@ -216,7 +270,7 @@ async fn a_body_that_does_not_come_in_time_is_answered() {
     let late = client.send_request(post(PUT, "application/grpc", endless("\0"))).await.unwrap();
     let code = (tonic::Code::DeadlineExceeded as i32).to_string();
     assert_eq!(late.headers()["grpc-status"], code);
-    until(|| crowds.bodies.bound().used == 0).await;
+    until(|| crowds.keyspace.bodies.bound().used == 0).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use super::words::{
     AlarmMember, AlarmRequest, AlarmResponse, ETCD_VERSION, Empty, EtcdMember, HealthCheckRequest,
     HealthCheckResponse, MemberListResponse, StatusResponse,
 };
+use crate::api::bodies::QUESTION;
 use crate::doors::Doors;
 use axum::Json;
 use axum::body::Body;
@@ -20,8 +21,6 @@ use tonic::server::Grpc;
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 
-/// Largest question of these: they have hardly any content.
-const DECODE: usize = 64 * 1024;
 const NOSPACE: i32 = 1;
 const SERVING: i32 = 1;
 const NOT_SERVING: i32 = 2;
@@ -39,7 +38,7 @@ where
         ready(answer(question.into_inner()).map(tonic::Response::new))
     });
     let mut grpc =
-        Grpc::new(ProstCodec::<Answer, Question>::default()).max_decoding_message_size(DECODE);
+        Grpc::new(ProstCodec::<Answer, Question>::default()).max_decoding_message_size(QUESTION);
     grpc.unary(service, request).await.map(Body::new)
 }
 

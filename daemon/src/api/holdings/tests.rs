@@ -9,8 +9,7 @@ const KIB: usize = 1024;
 
 /// A connection where all bodies have so many places, and all answers.
 fn connect(bodies: &Places, answers: &Places) -> Arc<Connection> {
-    let (bodies, answers) = (bodies.clone(), answers.clone());
-    Connection::new(&Crowds { bodies, answers, ..Crowds::default() })
+    Connection::new(&Room { bodies: bodies.clone(), answers: answers.clone() })
 }
 
 fn places(limit: usize) -> Places {

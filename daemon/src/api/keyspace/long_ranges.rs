@@ -48,7 +48,7 @@ pub(super) async fn read(
             answer => range_of(answer?)?,
         };
         let bytes = answer.encoded_len();
-        take_answer(&doors.crowds.answers, bytes).map_err(|none| Failure::of_room(none, false))?;
+        take_answer(&doors.room().answers, bytes).map_err(|none| Failure::of_room(none, false))?;
         let each = bytes / answer.kvs.len().max(1) + 1;
         pages.have_keys(i64::try_from(BYTES / each).unwrap_or(KEYS));
         if let Some(whole) = pages.take(answer) {

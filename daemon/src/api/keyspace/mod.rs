@@ -33,7 +33,7 @@ pub(crate) async fn ask(
         }
         (answer, _) => answer?,
     };
-    let room = holdings::take_answer(&doors.crowds.answers, answer.encoded_len());
+    let room = holdings::take_answer(&doors.room().answers, answer.encoded_len());
     room.map_err(|none| Failure::of_room(none, writes))?;
     Ok(answer)
 }

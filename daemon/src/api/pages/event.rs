@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 /// One line of `quorate events -o json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EventPage {
+    /// Its number and run: no other event of this host has it.
+    #[serde(default)]
+    pub(crate) id: String,
+    /// When the daemon started that tells it.
+    #[serde(default)]
+    pub(crate) run: String,
     pub(crate) number: u64,
     pub(crate) at: String,
     pub(crate) kind: String,
@@ -33,11 +39,18 @@ pub(crate) struct EventPage {
 }
 
 impl EventPage {
-    /// The page of an event.
-    pub(crate) fn of(line: &EventLine) -> Self {
+    /// The id of an event, also where it is streamed.
+    pub(crate) fn id_of(number: u64, run: u64) -> String {
+        format!("{number}-{run}")
+    }
+
+    /// The page of an event of the run that began at this moment, in milliseconds since 1970.
+    pub(crate) fn of(line: &EventLine, run: u64) -> Self {
         let about = line.event.about();
         let (instance, host) = about.host.unzip();
         Self {
+            id: Self::id_of(line.number, run),
+            run: rfc3339(run),
             number: line.number,
             at: rfc3339(line.at_unix_ms),
             kind: line.event.kind().to_owned(),
@@ -86,6 +99,6 @@ mod tests {
     }
 
     fn page_of(event: Event) -> EventPage {
-        EventPage::of(&EventLine { number: 1, at_unix_ms: 1, event })
+        EventPage::of(&EventLine { number: 1, at_unix_ms: 1, event }, 7)
     }
 }

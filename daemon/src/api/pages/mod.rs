@@ -47,6 +47,9 @@ pub(crate) struct ActPage {
     /// The epoch that shows it.
     pub(crate) epoch: u64,
     pub(crate) text: String,
+    /// The term in which the leader did it; 0 from a leader of a version that does not say.
+    #[serde(default)]
+    pub(crate) term: u64,
 }
 
 /// The answer of `/v1/ping`.

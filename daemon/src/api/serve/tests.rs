@@ -5,8 +5,8 @@ use crate::api::guard::Guard;
 use crate::api::holdings::{Connection, take_answer};
 use crate::api::pages::RefusalPage;
 use crate::api::tests::{Stage, get_at, refuse};
-use crate::api::{door, open_unix, serve_unix};
-use crate::doors::crowds::{Crowds, DoorCrowds, Places, Users};
+use crate::api::{door, open_monitor, open_unix, serve_monitor, serve_unix};
+use crate::doors::crowds::{Crowds, DoorCrowds, Places, Room, Users};
 use crate::doors::{Closing, Doors};
 use axum::body::Body;
 use axum::response::Response;
@@ -55,7 +55,7 @@ fn pipe(
     let (near, far) = tokio::io::duplex(256);
     let router = door::router(Arc::new(stage.doors.clone()), Guard { names: None });
     let closing = stage.doors.closing.clone();
-    let client = Connection::new(&stage.doors.crowds);
+    let client = Connection::new(stage.doors.room());
     (tokio::spawn(connection(near, router, client, closing, patience)), far)
 }
 
@@ -66,7 +66,8 @@ const ENDLESS: Patience =
 #[tokio::test]
 async fn a_connection_ends_for_an_answer_that_is_not_taken_and_when_it_asks_nothing_more() {
     let answers = Places::new("answer-bytes", 1024 * 1024, 1, "bytes of answers are held");
-    let client = Connection::new(&Crowds { answers: answers.clone(), ..Crowds::default() });
+    let bodies = Places::new("body-bytes", 1, 1, "bytes of bodies are held");
+    let client = Connection::new(&Room { bodies, answers: answers.clone() });
     let hasty = Patience { head: Duration::ZERO, ..ENDLESS };
     assert_eq!(overstays(&client, hasty).await, Overstay::Silent);
     let serving = async {
@@ -134,6 +135,7 @@ fn open(stage: &Stage, connections: usize, watches: usize) -> (PathBuf, Crowds) 
         users: Users::default(),
         connections: places("unix-connections", connections),
         watches: places("unix-watches", watches),
+        waits: places("unix-waits", 1),
     };
     let crowds = Crowds { unix: door, ..Crowds::default() };
     let path = stage.socket().with_extension("few");
@@ -185,6 +187,27 @@ async fn a_watch_too_many_is_refused_as_busy() {
     assert!(metrics.contains("quorate_bound_used{bound=\"unix-watches\"} 1\n"), "{metrics}");
     drop(watching);
     while crowds.unix.watches.bound().used > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_waits_at_one_door_keeps_nobody_out_at_the_other() {
+    let stage = Stage::new(State::NoQuorum, |_| refuse(RefusalCode::Other, 0));
+    let (path, crowds) = open(&stage, 9, 9);
+    let mut waiting = UnixStream::connect(&path).await.unwrap();
+    waiting.write_all(b"GET /v1/wait?quorate=1 HTTP/1.1\r\nhost: any\r\n\r\n").await.unwrap();
+    while crowds.unix.waits.bound().used == 0 {
+        tokio::task::yield_now().await;
+    }
+    let wait = "/v1/wait?quorate=1&timeout=0";
+    assert!(is_busy(&get_at(path.clone(), wait).await), "the only place is taken");
+    let monitor = path.with_extension("monitor");
+    let doors = Doors { crowds: crowds.clone(), ..stage.doors.clone() };
+    tokio::spawn(serve_monitor(open_monitor(&monitor).unwrap(), doors));
+    assert_eq!(get_at(monitor, wait).await.0, StatusCode::GATEWAY_TIMEOUT);
+    drop(waiting);
+    while crowds.unix.waits.bound().used > 0 {
         tokio::task::yield_now().await;
     }
 }

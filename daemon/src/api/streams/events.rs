@@ -31,6 +31,7 @@ struct Events {
 impl Lines for Events {
     async fn next(&mut self) -> Option<Event> {
         let line = self.subscription.next().await?;
-        Some(event(format!("{}-{}", line.number, self.run), &EventPage::of(&line)))
+        let page = EventPage::of(&line, self.run);
+        Some(event(page.id.clone(), &page))
     }
 }

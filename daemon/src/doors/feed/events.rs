@@ -1,6 +1,6 @@
 //! The feed of events.
 //!
-//! The newest ones are kept, of this run alone. Knows nothing of what an event says.
+//! The newest ones are here, of this run alone; those of earlier runs are in `kept`. Knows nothing of what an event says.
 
 use super::ring::{Ring, Subscription};
 use crate::clock::wall_unix_ms;
@@ -8,7 +8,7 @@ use quorate_node::Event;
 use std::sync::Arc;
 
 /// Events kept for `quorate events`.
-const EVENT_LINES: usize = 1024;
+pub(super) const EVENT_LINES: usize = 1024;
 
 /// One event, with its time.
 #[derive(Debug, Clone, PartialEq)]
