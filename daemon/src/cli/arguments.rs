@@ -56,6 +56,22 @@ const READING: &str = "Exit codes:
   5  not done within --timeout
   6  no such key";
 
+const EXPORTING: &str = "Exit codes:
+  0  all of it was written
+  1  refused, or not to its end; the text says why
+  3  the daemon of this host was not reachable within --timeout
+  4  no leader was found within --timeout
+  5  not done within --timeout";
+
+const IMPORTING: &str = "Exit codes:
+  0  all keys are written, or were there and stay with --create-only
+  1  refused, or a line is not understood; the text says what was done before that
+  2  the command line is wrong, or standard input is closed
+  3  the daemon of this host was not reachable within --timeout; the text says what was done before that
+  4  no leader was found within --timeout; the text says what was done before that
+  5  a transaction was not done within --timeout; the text says what was done before that
+  7  it is not known whether the lines that are named were written; the text says what was done before them";
+
 const REMOVING: &str = "Exit codes:
   0  it is removed
   1  refused, nothing was changed; the text says what is in its way
@@ -193,6 +209,16 @@ pub(crate) enum Question {
     /// A ping is lost after a second.
     #[command(after_help = PINGING)]
     Ping(PingOptions),
+    /// Write all keys as lines of JSON, as they were at one revision
+    ///
+    /// The last line counts them: a file without it was cut off, and `import` refuses it.
+    #[command(after_help = EXPORTING)]
+    Export(ExportOptions),
+    /// Write the keys of an export, many in each transaction
+    ///
+    /// A file is looked through before anything is written. What is no text in an export is base64, under names that say so.
+    #[command(after_help = IMPORTING)]
+    Import(ImportOptions),
 }
 
 /// What needs no daemon.
@@ -339,6 +365,35 @@ pub(crate) struct DeleteOptions {
     pub(crate) prefix: bool,
     /// Give up after this long; until then a daemon that is away is waited for
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportOptions {
+    /// Only keys that begin so
+    pub(crate) prefix: Option<OsString>,
+    /// As they were at this revision; without it as they are now
+    #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(1..))]
+    pub(crate) revision: Option<i64>,
+    /// Give up when a page has not come for this long; until then a daemon that is away is waited for
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportOptions {
+    /// The file; `-` reads standard input
+    #[arg(default_value = "-")]
+    pub(crate) file: PathBuf,
+    /// Leave keys as they are that are there already
+    #[arg(long)]
+    pub(crate) create_only: bool,
+    /// Begin with this line, where an earlier import stopped
+    #[arg(long, value_name = "LINE", default_value = "1", hide_default_value = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) from_line: u64,
+    /// Give up when a transaction is not done within this; until then a daemon that is away is waited for
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
     pub(crate) timeout: Duration,
 }
 

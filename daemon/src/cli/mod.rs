@@ -6,7 +6,10 @@ mod acts;
 mod arguments;
 mod client;
 mod exit;
+mod exporting;
 pub(crate) mod format;
+mod importing;
+mod key_lines;
 mod keyspace;
 mod local;
 mod manual;
@@ -85,6 +88,8 @@ pub(crate) fn ask(
                 acts::transfer(client, format, host.as_deref(), timeout).await
             }
             Question::Ping(options) => ping::ping(client, format, &options).await,
+            Question::Export(options) => exporting::export(client, options).await,
+            Question::Import(options) => importing::import(client, format, &options).await,
         }
     })
 }

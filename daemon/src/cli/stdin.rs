@@ -1,4 +1,4 @@
-//! A value from standard input.
+//! What comes from standard input.
 
 use super::exit::{Exit, Failure};
 use bytes::Bytes;
@@ -28,7 +28,7 @@ pub(super) fn value() -> Result<Bytes, Failure> {
 }
 
 /// Whether nothing was open there when the program began: Rust opens /dev/null in its place then, for reading and writing.
-fn is_closed() -> bool {
+pub(super) fn is_closed() -> bool {
     let stdin = std::io::stdin();
     let null = makedev(1, 3);
     let both_ways = fcntl_getfl(&stdin).is_ok_and(|flags| flags.contains(OFlags::RDWR));

@@ -2,6 +2,7 @@
 
 mod keyspace;
 mod manual;
+mod moving;
 mod remedies;
 
 use super::arguments::{Arguments, Format, Question, parse_time};
@@ -52,6 +53,9 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate wait --quorate --timeout 3x",
         "quorate completions",
         "quorate completions tcsh",
+        "quorate export a b",
+        "quorate export --revision 0",
+        "quorate import --from-line 0",
     ] {
         assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
     }
@@ -66,6 +70,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate reset --cluster 00",
         "quorate completions zsh",
         "quorate man --out /tmp/pages",
+        "quorate export a/ --revision 7",
+        "quorate import --create-only --from-line 201 /tmp/keys",
     ] {
         assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");
     }
