@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod processes {
     mod addresses;
+    mod backups;
     mod births;
     mod checks;
     mod cluster;

@@ -19,6 +19,7 @@ mod parameters;
 mod paths;
 mod routes;
 mod serve;
+mod snapshot;
 mod sockets;
 mod stalls;
 mod streams;

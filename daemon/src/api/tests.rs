@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use quorate_meta::Meta;
 use quorate_node::status::{Bound, Margin, Reason, State};
 use quorate_node::{ClientReply, ClientRequest, Event, Status};
 use quorate_proto::{
@@ -142,6 +143,7 @@ impl Stage {
                         drop(reply.send(Err(PingFailure::Unknown { known })));
                     }
                     Call::Links { reply, .. } => drop(reply.send(vec![LinkLine::default()])),
+                    Call::Copy { reply } => drop(reply.send(Some(Box::new(Meta::empty())))),
                 }
             }
         });

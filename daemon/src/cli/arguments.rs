@@ -72,6 +72,19 @@ const IMPORTING: &str = "Exit codes:
   5  a transaction was not done within --timeout; the text says what was done before that
   7  it is not known whether the lines that are named were written; the text says what was done before them";
 
+const SAVING: &str = "Exit codes:
+  0  the snapshot is saved, whole and on the disk
+  1  an error, and no snapshot was saved; the text says which
+  2  the command line is wrong
+  3  the daemon of this host is not reachable, or sent nothing more for --timeout
+  4  no leader was found within --timeout; --serializable needs none
+  5  this host's copy was older than what the cluster has acknowledged for all of --timeout
+  6  this host holds no copy; the text names hosts that do";
+
+const LOOKING: &str = "Exit codes:
+  0  every byte is as it was written, and the state in it can be restored
+  1  it is not; the text says what is wrong, and where";
+
 const REMOVING: &str = "Exit codes:
   0  it is removed
   1  refused, nothing was changed; the text says what is in its way
@@ -157,6 +170,9 @@ pub(crate) enum Command {
     Ask(Question),
     #[command(flatten)]
     Local(LocalCommand),
+    /// Save all that the cluster has agreed on in one file, and look at such a file
+    #[command(subcommand, after_help = LOCAL)]
+    Snapshot(SnapshotCommand),
     /// Show it all on this machine: three daemons, a write, a crash
     #[command(after_help = SHOWING)]
     Demo(DemoOptions),
@@ -250,6 +266,39 @@ pub(crate) enum LocalCommand {
     /// The Debian package and install.sh put them in their place. By hand: `quorate man | man -l -`.
     #[command(after_help = LOCAL)]
     Man(ManOptions),
+}
+
+/// All that the cluster has agreed on, in one file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotCommand {
+    /// Save it in a file, which has its name once it is whole and on the disk
+    ///
+    /// Everything that was acknowledged before is in it. Any host with a copy does: a voter or a standby.
+    #[command(after_help = SAVING)]
+    Save(SaveOptions),
+    /// Check every byte of a file, and show what is in it; needs no daemon
+    #[command(after_help = LOOKING)]
+    Status { file: PathBuf },
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("where").required(true).args(["file", "into"])))]
+pub(crate) struct SaveOptions {
+    /// The file; what has this name goes once the new one is whole
+    pub(crate) file: Option<PathBuf>,
+    /// A directory in which it gets a name with cluster, time and revision
+    #[arg(long, value_name = "DIR")]
+    pub(crate) into: Option<PathBuf>,
+    /// Of this cluster's snapshots in that directory only so many stay, the one just saved among them
+    #[arg(long, value_name = "COUNT", requires = "into")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) keep: Option<u64>,
+    /// From this node's own copy, which may be old but needs no leader
+    #[arg(long)]
+    pub(crate) serializable: bool,
+    /// Give up when nothing has come for this long
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
+    pub(crate) timeout: Duration,
 }
 
 /// Where the configuration is.

@@ -23,7 +23,6 @@ const BYTES: usize = 2 * 1024 * 1024;
 
 /// `quorate export`.
 pub(super) async fn export(client: &Client, options: ExportOptions) -> Result<ExitCode, Failure> {
-    let status: StatusPage = client.get("/v1/status").await?;
     let prefix = options.prefix.map(typed).unwrap_or_default();
     let (key, range_end) = range(&prefix, true, None);
     let revision = options.revision.unwrap_or(0);
@@ -41,7 +40,8 @@ pub(super) async fn export(client: &Client, options: ExportOptions) -> Result<Ex
         let mut last = pages.take(answer);
         let mut lines = Vec::new();
         if begins {
-            put(&mut lines, &first(&status, pages.revision()))?;
+            let status: StatusPage = client.get("/v1/status").await?;
+            put(&mut lines, &first(status, pages.revision()))?;
         }
         let rest = last.as_mut().map(|last| std::mem::take(&mut last.kvs));
         for kv in &rest.unwrap_or_else(|| pages.take_out()) {
@@ -58,8 +58,8 @@ pub(super) async fn export(client: &Client, options: ExportOptions) -> Result<Ex
     }
 }
 
-fn first(status: &StatusPage, revision: i64) -> First {
-    let (cluster, cluster_id) = (status.cluster.clone(), status.cluster_id.clone());
+fn first(status: StatusPage, revision: i64) -> First {
+    let (cluster, cluster_id) = (status.cluster, status.cluster_id);
     First { export: Head { cluster, cluster_id, revision, time: rfc3339(wall_unix_ms()) } }
 }
 

@@ -17,6 +17,7 @@ mod output;
 mod ping;
 mod reading;
 mod show;
+mod snapshots;
 mod stderr;
 mod stdin;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub(crate) use exit::Failure;
 pub(crate) use keyspace::ask_once as ask_keyspace;
 pub(crate) use local::end_with;
 pub(crate) use output::colour;
+pub(crate) use snapshots::snapshot;
 pub(crate) use stderr::complain;
 
 use arguments::{AskOptions, LeaderCommand};
@@ -57,12 +59,8 @@ pub(crate) fn ask(
     format: Format,
 ) -> Result<ExitCode, Failure> {
     let client = &Client::new(socket);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::other(format!("cannot start: {error}")))?;
     let within = |ask: AskOptions| client.with_patience(ask.timeout);
-    runtime.block_on(async {
+    run(async {
         match question {
             Question::Status(options) => {
                 show::status(&within(options.ask), format, options.links).await
@@ -92,4 +90,13 @@ pub(crate) fn ask(
             Question::Import(options) => importing::import(client, format, &options).await,
         }
     })
+}
+
+/// Carries out what waits for the daemon.
+fn run<T>(asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::other(format!("cannot start: {error}")))?;
+    runtime.block_on(asked)
 }

@@ -56,6 +56,11 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate export a b",
         "quorate export --revision 0",
         "quorate import --from-line 0",
+        "quorate snapshot",
+        "quorate snapshot save",
+        "quorate snapshot save --into d f",
+        "quorate snapshot save --keep 3 f",
+        "quorate snapshot save --into d --keep 0",
     ] {
         assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
     }
@@ -71,6 +76,9 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate completions zsh",
         "quorate man --out /tmp/pages",
         "quorate export a/ --revision 7",
+        "quorate snapshot save f --serializable",
+        "quorate snapshot save --into d --keep 14 -o json",
+        "quorate snapshot status f",
         "quorate import --create-only --from-line 201 /tmp/keys",
     ] {
         assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");

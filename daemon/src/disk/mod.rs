@@ -21,6 +21,7 @@
 //! reach the disk through `files`, so that tests can cut the power and fail operations under them.
 //! Knows files and formats, not what a log entry or a snapshot chunk means.
 
+pub(crate) mod backups;
 mod durable;
 mod error;
 mod files;
