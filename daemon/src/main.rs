@@ -7,6 +7,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod anew;
 mod api;
 mod cli;
 mod clock;

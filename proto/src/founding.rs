@@ -4,7 +4,8 @@
 //! lives never share one. The state file is small, checksummed and replaced whole.
 
 use crate::{
-    Address, ClusterId, ClusterName, Digest, Instance, NodeKey, RaftId, hash::sha256, raft_id,
+    Address, ClusterId, ClusterName, Digest, Instance, Lineage, NodeKey, RaftId, hash::sha256,
+    raft_id,
 };
 use prost::Message as _;
 
@@ -217,6 +218,9 @@ pub struct FoundingCertificate {
     /// Who accepted it.
     #[prost(message, required, tag = "2")]
     pub proof: FoundingProof,
+    /// Of a cluster that was founded anew: where it comes from. Beside the record, which is bound to it by its digest.
+    #[prost(message, optional, tag = "60")]
+    pub lineage: Option<Lineage>,
 }
 
 /// The veto of a host that knows a cluster of this name (rule 6).

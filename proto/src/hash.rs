@@ -1,6 +1,6 @@
 //! Hashes that both ends must compute alike. Each input is length-prefixed, so no two inputs run together.
 
-use crate::{ClusterId, ClusterName, Instance, RaftId};
+use crate::{ClusterId, ClusterName, Instance, Lineage, RaftId};
 use sha2::{Digest as _, Sha256};
 
 /// SHA-256 over length-prefixed parts.
@@ -33,6 +33,14 @@ impl Digest {
     #[must_use]
     pub fn get(self) -> u64 {
         self.value
+    }
+
+    /// What stands for a list of seeds in the record of a cluster that was founded anew: no list has it, but for one in 2^64.
+    #[must_use]
+    pub fn of_lineage(lineage: &Lineage) -> Self {
+        let parts: [&[u8]; 3] =
+            [b"quorate/anew", &lineage.from.to_bytes(), &lineage.plan.to_be_bytes()];
+        Self { value: short_hash(&parts) }
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod acts;
 mod address;
+mod anew;
 mod card;
 mod command;
 mod dissent;
@@ -34,6 +35,7 @@ mod warnings;
 
 pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act};
 pub use address::Address;
+pub use anew::Lineage;
 pub use card::Card;
 pub use command::{Admit, Command, CommandBody, HealthProposal, Remove, StateChange};
 pub use dissent::{

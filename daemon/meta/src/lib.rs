@@ -10,6 +10,7 @@
 //!
 //! Knows nothing of Raft, gossip, disks, sockets or clocks. No bytes from elsewhere make it panic.
 
+mod anew;
 mod apply;
 mod meta;
 mod request;
@@ -19,6 +20,7 @@ mod snapshot;
 mod space;
 mod state_hash;
 
+pub use anew::AnewError;
 pub use apply::{Applied, AppliedResult, UnknownCommand};
 pub use meta::Meta;
 pub use sections::roster::{AdmitRefusal, Ended, RemoveRefusal};

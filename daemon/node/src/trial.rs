@@ -59,6 +59,7 @@ fn founded(voters: u8) -> FoundingCertificate {
     FoundingCertificate {
         record,
         proof: FoundingProof { ballot, votes: (1..=voters).map(vote).collect() },
+        lineage: None,
     }
 }
 

@@ -11,6 +11,8 @@
 //!     log/log-NUMBER  log/spare
 //!     snapshots/snapshot-INDEX-TERM
 //!     snapshots/received-NUMBER.new   one that is arriving
+//! DATA_DIR/life.next/                a life that is to come; the next start puts it in place
+//! DATA_DIR/life.set-aside-INSTANCE/  one that was here before, kept
 //! BIRTH_DIR/CLUSTER                  the marker
 //! BIRTH_DIR/CLUSTER.reached          generation and end of the log, as of the last start or stop
 //! SOCKET.running                     which start runs, or ended without a goodbye
@@ -27,6 +29,7 @@ mod error;
 mod files;
 mod life;
 mod log;
+mod next_life;
 mod presence;
 mod recovery;
 mod snapshots;
@@ -35,12 +38,14 @@ mod tests;
 
 pub(crate) use error::DiskError;
 pub(crate) use life::data_dir::{DataDir, EndedLife, inspect, open, read_ended};
+pub(crate) use life::identity::Identity;
 pub(crate) use life::known_name::KnownName;
 pub(crate) use life::owner::become_owner;
 pub(crate) use life::reset::reset;
 pub(crate) use log::report::Completed;
 pub(crate) use log::times::{SYNCS, Times, WRITES};
 pub(crate) use log::writer::Writer;
+pub(crate) use next_life::{FirstState, NextLife, prepare_life};
 pub(crate) use recovery::{Recovered, RecoveredGroup, recover};
 pub(crate) use snapshots::arrivals::{Announced, Incoming, Received, Refused};
 pub(crate) use snapshots::file::Pieces;

@@ -241,7 +241,7 @@ impl Founding {
             .map(|(slot, instance)| ProofVote { slot: *slot as u32, instance: *instance })
             .collect();
         let proof = FoundingProof { ballot: key.0, votes };
-        let founded = FoundingCertificate { record: record.clone(), proof };
+        let founded = FoundingCertificate { record: record.clone(), proof, lineage: None };
         self.learn_record(now, self.config.me.instance, founded, out);
     }
 

@@ -84,7 +84,7 @@ pub fn check_founded(
     digest: Digest,
     needed: usize,
 ) -> Result<(), ProofError> {
-    let FoundingCertificate { record, proof } = founded;
+    let FoundingCertificate { record, proof, .. } = founded;
     check_record(record, cluster)?;
     if proof.ballot < record.ballot {
         return Err(ProofError::Ballot);

@@ -90,7 +90,7 @@ pub fn founded(record: FoundingRecord) -> FoundingCertificate {
     let vote = |voter: &FounderVoter| ProofVote { slot: voter.slot, instance: voter.instance };
     let votes = record.voters.iter().map(vote).collect();
     let proof = FoundingProof { ballot: record.ballot, votes };
-    FoundingCertificate { record, proof }
+    FoundingCertificate { record, proof, lineage: None }
 }
 
 pub fn ballot(round: u64, host: usize) -> Ballot {

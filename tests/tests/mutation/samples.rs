@@ -10,11 +10,12 @@ use quorate_proto::{
     ForwardAnswer, ForwardRequest, FounderVoter, FoundingCertificate, FoundingMessage,
     FoundingProof, FoundingRecord, Generation, GroupId, HealthChange, HealthDelta, HealthEpoch,
     HealthUpdate, HealthView, Hello, Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer,
-    LifeProbe, Member, MessageKind, Nack, NodeKey, NotLeader, Ping, Pong, ProofVote, PutRequest,
-    RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed, RelayedAcknowledgement,
-    RequestOp, ResponseHeader, SnapshotAnnouncement, SnapshotMetadata, TxnRequest, VerdictReport,
-    WaitEpoch, Waited, Warning, WarningKind, Warnings, compare, detector_message, forward_answer,
-    forward_request, founding_message, kv_request, kv_response, request_op,
+    LifeProbe, Lineage, Member, MessageKind, Nack, NodeKey, NotLeader, Ping, Pong, ProofVote,
+    PutRequest, RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed,
+    RelayedAcknowledgement, RequestOp, ResponseHeader, SnapshotAnnouncement, SnapshotMetadata,
+    TxnRequest, VerdictReport, WaitEpoch, Waited, Warning, WarningKind, Warnings, compare,
+    detector_message, forward_answer, forward_request, founding_message, kv_request, kv_response,
+    request_op,
 };
 
 /// A disk life.
@@ -100,6 +101,7 @@ pub(crate) fn founded() -> FoundingCertificate {
     FoundingCertificate {
         record,
         proof: FoundingProof { ballot, votes: [1, 2, 3].map(vote).to_vec() },
+        lineage: Some(Lineage { from: ClusterId::from_bytes([8; 16]), plan: 8 }),
     }
 }
 

@@ -4,14 +4,13 @@
 //! creation leaves nothing behind, and a life of which anything is missing was damaged later: it is refused,
 //! never taken for fresh (GENESIS rules 1, 2 and 19).
 
-use super::identity::{
-    Identity, generation_from_file, generation_to_file, running_from_file, running_to_file,
-};
+use super::identity::{Identity, generation_to_file, running_from_file, running_to_file};
 use super::known_name::KnownName;
 use super::lock::{LOCK, lock, lock_to_read};
-use super::owner::{self, refuse_open_to_others};
+use super::owner;
+use super::parts::{GENERATION, LIFE, read_life, write_life};
 use super::reached::{self, Reached};
-use super::{founding_file, made_on, marker};
+use super::{founding_file, made_on, marker, next};
 use crate::disk::durable;
 use crate::disk::error::DiskError;
 use crate::disk::files::Machine;
@@ -26,11 +25,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-const LIFE: &str = "life";
 /// A life that is being created and does not count yet.
 const LIFE_ASIDE: &str = "life.new";
-const IDENTITY: &str = "identity";
-const GENERATION: &str = "generation";
 /// Names that do not make a directory somebody else's.
 const IGNORED: [&str; 3] = [LOCK, LIFE_ASIDE, "lost+found"];
 
@@ -76,6 +72,12 @@ pub(crate) fn open(
     make_directory(root)?;
     make_directory(birth_dir)?;
     let lock = lock(root)?;
+    if let Some(before) = next::put_in_place(root, birth_dir, cluster)? {
+        tracing::warn!(
+            before = %before.display(),
+            "a new disk life is put in place; the data of the one before are kept beside it"
+        );
+    }
     let fresh = !exists(&root.join(LIFE))? || give_up_unused(root, birth_dir, cluster)?;
     if fresh {
         refuse_foreign(root)?;
@@ -130,6 +132,9 @@ pub(crate) fn inspect(
 ) -> Result<String, DiskError> {
     owner::check(root, birth_dir)?;
     let life = root.join(LIFE);
+    if exists(&root.join(next::NEXT))? {
+        return Ok("a new disk life is prepared: the next start puts it in place, and sets aside what is here".to_owned());
+    }
     if !exists(&life)? {
         if exists(root)? {
             refuse_foreign(root)?;
@@ -281,42 +286,6 @@ pub(crate) fn read_ended(root: &Path, running: &Path) -> Result<EndedLife, DiskE
     Ok(EndedLife { identity, generation, died, founding })
 }
 
-/// Reads identity and last generation of the life in `root`. `cluster` is the name shown when that of the life
-/// cannot be read.
-pub(crate) fn read_life(root: &Path, cluster: &str) -> Result<(Identity, Generation), DiskError> {
-    let path = root.join(LIFE).join(IDENTITY);
-    let content = read_part(&path, cluster)?;
-    refuse_open_to_others(&path, 0o077, "600")?;
-    let identity = Identity::from_file(&content).map_err(|reason| DiskError::Damaged {
-        file: path,
-        reason,
-        cluster: cluster.to_owned(),
-    })?;
-    let cluster = identity.cluster.to_string();
-    let path = root.join(LIFE).join(GENERATION);
-    let content = read_part(&path, &cluster)?;
-    let (instance, generation) = generation_from_file(&content).map_err(|reason| {
-        DiskError::Damaged { file: path.clone(), reason, cluster: cluster.clone() }
-    })?;
-    if instance != identity.instance {
-        let found = format!("disk {instance:?}");
-        let wanted = format!("disk {:?}", identity.instance);
-        return Err(DiskError::Mixed { file: path, found, wanted, cluster });
-    }
-    Ok((identity, generation))
-}
-
-fn read_part(path: &Path, cluster: &str) -> Result<Vec<u8>, DiskError> {
-    std::fs::read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => DiskError::Damaged {
-            file: path.to_owned(),
-            reason: "it is missing".into(),
-            cluster: cluster.to_owned(),
-        },
-        _ => DiskError::io("read", path, error),
-    })
-}
-
 /// Whether a life was never in a cluster, and has promised nothing to anybody.
 fn is_unused(life: &Path, birth_dir: &Path, identity: &Identity) -> Result<bool, DiskError> {
     let fresh = FoundingState::fresh(identity.instance, &identity.cluster);
@@ -357,13 +326,7 @@ fn create_life(root: &Path, cluster: &ClusterName) -> Result<(), DiskError> {
         }
         let identity = Identity::random(cluster)?;
         let founding = FoundingState::fresh(identity.instance, cluster);
-        let first = generation_to_file(identity.instance, Generation::new(1));
-        for directory in [&aside, &aside.join("log"), &aside.join("snapshots")] {
-            std::fs::DirBuilder::new().mode(0o700).create(directory)?;
-        }
-        durable::write_new(&Machine, &aside.join(founding_file::NAME), &founding.to_file())?;
-        durable::write_new(&Machine, &aside.join(GENERATION), &first)?;
-        durable::write_new(&Machine, &aside.join(IDENTITY), &identity.to_file())?;
+        write_life(&aside, &identity, Generation::new(1), &founding)?;
         sync_directory(&aside)?;
         std::fs::rename(&aside, root.join(LIFE))?;
         sync_directory(root)
@@ -422,7 +385,7 @@ fn refuse_foreign(root: &Path) -> Result<(), DiskError> {
     for entry in entries {
         let name = entry.map_err(|error| DiskError::io("list", root, error))?.file_name();
         let name = name.to_string_lossy();
-        if !IGNORED.contains(&name.as_ref()) {
+        if !IGNORED.contains(&name.as_ref()) && !next::is_beside(&name) {
             return Err(DiskError::NotOurs { dir: root.to_owned(), found: name.into_owned() });
         }
     }

@@ -10,6 +10,9 @@ pub(super) mod known_name;
 mod lock;
 mod made_on;
 pub(super) mod marker;
+pub(super) mod next;
 pub(super) mod owner;
+pub(super) mod parts;
 pub(super) mod reached;
+
 pub(super) mod reset;

@@ -3,8 +3,9 @@
 //! Invariant: the marker goes last, so a reset that was killed half-way leaves a host that is still not fresh. Only with the rights of
 //! the data's owner (`owner`).
 
-use super::data_dir::read_life;
 use super::lock::lock;
+use super::next::{NEXT, NEXT_ASIDE};
+use super::parts::read_life;
 use super::{founding_file, marker, owner, reached};
 use crate::disk::error::DiskError;
 use crate::disk::files::sync_directory;
@@ -58,7 +59,7 @@ pub(crate) fn reset(
         .or_else(|| marker::read(birth_dir, &cluster).ok().flatten());
     check_named(&cluster, known, wanted)?;
     let mut cleared = Vec::new();
-    for directory in [root.join("life.new"), life] {
+    for directory in [root.join("life.new"), root.join(NEXT_ASIDE), root.join(NEXT), life] {
         if exists(&directory)? {
             std::fs::remove_dir_all(&directory)
                 .map_err(|error| DiskError::io("remove", &directory, error))?;

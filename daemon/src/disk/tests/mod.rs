@@ -3,6 +3,7 @@
 mod arrival;
 mod life;
 mod log;
+mod next_life;
 mod power;
 mod recorded;
 mod rollback;

@@ -15,6 +15,15 @@ const FOUNDED: &str = "founded the cluster";
 impl Roster {
     /// The first view: every founder, alive, a voter, at epoch 1. A function of the founding record alone.
     pub(super) fn found(&mut self, founded: &FoundingCertificate) -> Option<Arc<HealthDelta>> {
+        self.found_as(founded, FOUNDED)
+    }
+
+    /// The first view of a cluster, with the reason for which the founders are in it.
+    pub(super) fn found_as(
+        &mut self,
+        founded: &FoundingCertificate,
+        reason: &str,
+    ) -> Option<Arc<HealthDelta>> {
         self.cluster_id = Some(founded.record.cluster_id());
         self.founded = Some(Arc::new(founded.clone()));
         let voters = founded.record.raft_ids().iter().map(|id| id.get()).collect();
@@ -35,7 +44,7 @@ impl Roster {
                 role: Role::Voter as i32,
                 state: MemberState::Alive as i32,
                 since_epoch: draft.epoch,
-                reason: FOUNDED.to_owned(),
+                reason: reason.to_owned(),
                 ..Member::default()
             };
             draft.put(member);

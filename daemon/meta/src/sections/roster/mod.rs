@@ -4,6 +4,7 @@
 //! is in the view, or a tombstone, or unknown, never two of these.
 
 mod admit;
+mod anew;
 mod health;
 mod keys;
 mod remove;

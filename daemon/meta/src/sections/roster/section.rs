@@ -23,6 +23,8 @@ const REMOVED: u8 = 10;
 pub(crate) enum Change<'a> {
     /// The birth of the cluster, before all else.
     Founded(&'a FoundingCertificate),
+    /// The birth of a cluster from the state of an earlier one.
+    FoundedAnew(&'a FoundingCertificate),
     /// The leader proposes a change of health.
     Health(&'a HealthProposal),
     /// A node comes in.
@@ -43,13 +45,12 @@ impl Section for Roster {
     fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
         match change {
             Change::Founded(founded) => {
-                publish.hash(&founded.record.cluster_id().to_bytes());
                 let health = self.found(founded);
-                if let Some(first) = &health {
-                    keys::put_cluster(founded, publish);
-                    keys::put_epoch(self, first, publish);
-                }
-                Effects { result: AppliedResult::Void, health }
+                self.born(founded, health, publish)
+            }
+            Change::FoundedAnew(founded) => {
+                let health = self.found_anew(founded);
+                self.born(founded, health, publish)
             }
             Change::Health(proposal) => {
                 let outcome = self.propose(proposal);
@@ -112,6 +113,21 @@ impl Section for Roster {
 }
 
 impl Roster {
+    /// Publishes the birth of a cluster, with its first view.
+    fn born(
+        &self,
+        founded: &FoundingCertificate,
+        health: Option<Arc<HealthDelta>>,
+        publish: &mut Publish<'_>,
+    ) -> Effects {
+        publish.hash(&founded.record.cluster_id().to_bytes());
+        if let Some(first) = &health {
+            keys::put_cluster(founded, publish);
+            keys::put_epoch(self, first, publish);
+        }
+        Effects { result: AppliedResult::Void, health }
+    }
+
     /// Publishes the next epoch, if there is one, and says what came of the change.
     fn effects(
         &self,

@@ -1,0 +1,32 @@
+//! The roster of a cluster that is founded anew: who founds it, and nobody else.
+//!
+//! Invariant: every disk life that the earlier cluster knew is over, and the epoch counts on far behind all that anybody has seen.
+
+use super::{Roster, Tombstone};
+use quorate_proto::{FoundingCertificate, HealthDelta, HealthEpoch, HealthView};
+use std::sync::Arc;
+
+/// By how much epochs jump, at least: ten a second for a day. They jump to a multiple of it.
+const EPOCHS: u64 = 1_000_000;
+/// Why the founder is in the first view.
+const FOUNDED_ANEW: &str = "founded the cluster anew, from the state of an earlier one";
+
+impl Roster {
+    /// The first view of the later cluster. Members of the earlier one count as taken out by the operator whose word this is.
+    pub(super) fn found_anew(&mut self, founded: &FoundingCertificate) -> Option<Arc<HealthDelta>> {
+        let earlier = std::mem::replace(self, Self::empty());
+        let epoch = HealthEpoch::new((earlier.epoch().get() / EPOCHS + 2).saturating_mul(EPOCHS));
+        // One below, because the first view is the next one.
+        let before = HealthEpoch::new(epoch.get() - 1);
+        self.view = Arc::new(HealthView { epoch: before, ..HealthView::default() });
+        let first = self.found_as(founded, FOUNDED_ANEW);
+        for (instance, tombstone) in earlier.tombstones {
+            self.add_tombstone(instance, tombstone);
+        }
+        for member in &earlier.view.members {
+            let tombstone = Tombstone { name: member.name.clone(), epoch, removed: true };
+            self.add_tombstone(member.instance, tombstone);
+        }
+        first
+    }
+}
