@@ -32,6 +32,7 @@ mod processes {
     mod place;
     mod queries;
     mod renames;
+    mod restores;
     mod rotation;
     mod rules;
     mod stops;

@@ -8,10 +8,10 @@ use super::keyspace::other_kind;
 use super::output;
 use super::show::query_value;
 use super::stderr::complain;
+use super::stdin;
 use crate::api::TIMEOUT_HEADER;
 use crate::api::pages::{ActPage, MemberPage, StatusPage};
 use bytes::Bytes;
-use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ pub(super) async fn remove(
         return Err(Failure::new(Exit::NotFound, "not-found", text));
     };
     complain(&means);
-    if !options.yes && !is_meant(host) {
+    if !options.yes && !stdin::says_yes(&format!("Remove {host} for good?")) {
         let text = "nobody said yes; nothing was changed. `--yes` says it in a script";
         return Err(Failure::new(Exit::Usage, "usage", text));
     }
@@ -78,17 +78,6 @@ pub(super) fn what_it_means(members: &[MemberPage], host: &str) -> Option<String
 fn bears(voters: &[&MemberPage]) -> usize {
     let awake = voters.iter().filter(|one| one.state == "alive").count();
     awake.saturating_sub(voters.len() / 2 + 1)
-}
-
-fn is_meant(host: &str) -> bool {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return false;
-    }
-    complain(&format!("Remove {host} for good? [y/N]"));
-    let mut line = String::new();
-    let read = stdin.lock().read_line(&mut line).is_ok();
-    read && matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// `quorate leader transfer`.

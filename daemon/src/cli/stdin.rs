@@ -1,10 +1,11 @@
 //! What comes from standard input.
 
 use super::exit::{Exit, Failure};
+use super::stderr::complain;
 use bytes::Bytes;
 use quorate_proto::limits;
 use rustix::fs::{OFlags, fcntl_getfl, fstat, makedev};
-use std::io::Read;
+use std::io::{BufRead as _, IsTerminal as _, Read};
 
 /// All that comes until its end.
 ///
@@ -33,4 +34,16 @@ pub(super) fn is_closed() -> bool {
     let null = makedev(1, 3);
     let both_ways = fcntl_getfl(&stdin).is_ok_and(|flags| flags.contains(OFlags::RDWR));
     both_ways && fstat(&stdin).is_ok_and(|file| file.st_rdev == null)
+}
+
+/// Asks a person, and whether the answer was yes. Where nobody sits in front of it, it was not.
+pub(super) fn says_yes(question: &str) -> bool {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return false;
+    }
+    complain(&format!("{question} [y/N]"));
+    let mut line = String::new();
+    let read = stdin.lock().read_line(&mut line).is_ok();
+    read && matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }

@@ -61,6 +61,7 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate snapshot save --into d f",
         "quorate snapshot save --keep 3 f",
         "quorate snapshot save --into d --keep 0",
+        "quorate snapshot restore --yes",
     ] {
         assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
     }
@@ -79,6 +80,7 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate snapshot save f --serializable",
         "quorate snapshot save --into d --keep 14 -o json",
         "quorate snapshot status f",
+        "quorate snapshot restore f --set-aside --yes --config c",
         "quorate import --create-only --from-line 201 /tmp/keys",
     ] {
         assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");

@@ -42,6 +42,7 @@ pub(crate) use life::identity::Identity;
 pub(crate) use life::known_name::KnownName;
 pub(crate) use life::owner::become_owner;
 pub(crate) use life::reset::reset;
+pub(crate) use life::vacant::{Vacant, hold};
 pub(crate) use log::report::Completed;
 pub(crate) use log::times::{SYNCS, Times, WRITES};
 pub(crate) use log::writer::Writer;

@@ -1,5 +1,7 @@
-//! `quorate snapshot`: what the cluster has agreed on in one file. `save` asks the daemon of this host, `status` reads a file.
+//! `quorate snapshot`: what the cluster has agreed on in one file. `save` asks the daemon of this host, `status` reads a file, and
+//! `restore` founds a new cluster from one.
 
+mod restore;
 mod save;
 mod status;
 
@@ -20,6 +22,7 @@ pub(crate) fn snapshot(
         SnapshotCommand::Save(options) => {
             super::run(save::save(&Client::new(socket), format, &options))
         }
+        SnapshotCommand::Restore(options) => restore::restore(&options, format),
         SnapshotCommand::Status { file } => status::status(&file, format),
     }
 }
