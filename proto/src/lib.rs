@@ -29,6 +29,7 @@ mod order;
 mod ping;
 mod raft;
 mod reason;
+mod recovery;
 mod request;
 mod session;
 mod warnings;
@@ -77,6 +78,7 @@ pub use reason::{
     MissingSeed, MissingVoter, OddSecret, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble,
     Trouble,
 };
+pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,

@@ -2,8 +2,8 @@
 //! one that asks a voter to hand it on, which is forwarded once more.
 
 use crate::{
-    Act, Acted, Address, Admit, ClusterId, HealthEpoch, Instance, KvRequest, KvResponse, elements,
-    limits,
+    Act, Acted, Address, Admit, ClusterId, HealthEpoch, Instance, KvRequest, KvResponse,
+    RecoveryAnswer, RecoveryAsk, elements, limits,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -18,7 +18,7 @@ pub struct ForwardRequest {
     #[prost(uint64, tag = "2")]
     pub remaining_ms: u64,
     /// What is asked.
-    #[prost(oneof = "forward_request::Body", tags = "3, 4, 5, 6, 8")]
+    #[prost(oneof = "forward_request::Body", tags = "3, 4, 5, 6, 8, 60")]
     pub body: Option<forward_request::Body>,
     /// The origin has no link to the leader: a voter that has one hands it on, once.
     #[prost(bool, tag = "7")]
@@ -54,6 +54,9 @@ pub mod forward_request {
         /// What an operator asks of the cluster.
         #[prost(message, tag = "8")]
         Act(super::Act),
+        /// Answered at once by any node: what it holds, when a majority is lost, and its part of a plan.
+        #[prost(message, tag = "60")]
+        Recover(super::RecoveryAsk),
     }
 }
 
@@ -152,7 +155,7 @@ pub struct Admitted {
 pub struct ForwardAnswer {
     // Tag 1 was the term of the answering node; where it counts, the outcome has it.
     /// What came of it.
-    #[prost(oneof = "forward_answer::Outcome", tags = "2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "forward_answer::Outcome", tags = "2, 3, 4, 5, 6, 7, 60")]
     pub outcome: Option<forward_answer::Outcome>,
 }
 
@@ -179,5 +182,8 @@ pub mod forward_answer {
         /// The act was done.
         #[prost(message, tag = "7")]
         Acted(super::Acted),
+        /// What the node holds, and whether it carries out its part.
+        #[prost(message, tag = "60")]
+        Recovering(super::RecoveryAnswer),
     }
 }

@@ -366,6 +366,7 @@ fn reply_text(reply: &ClientReply) -> String {
         ClientReply::Kv(_) => "done\n".to_owned(),
         ClientReply::Epoch(epoch) => format!("every live node has epoch {epoch}\n"),
         ClientReply::Acted(acted) => format!("{}\n", acted.text),
+        ClientReply::Recovering(answer) => format!("{answer:?}\n"),
         ClientReply::Refused(refusal) => format!("refused: {}\n", refusal.text),
     }
 }

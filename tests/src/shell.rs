@@ -77,6 +77,7 @@ impl World {
                 }
             }
             Output::Founded(founded) => self.checks.founded(host, &founded),
+            Output::BeginAnew(anew) => self.note(|| format!("n{} begins anew: {anew:?}", host + 1)),
             Output::Stopped => self.stopped(host),
             Output::Halt { reason, .. } => {
                 self.note(|| format!("n{} halts: {reason}", host + 1));

@@ -31,6 +31,7 @@ mod processes {
     mod owners;
     mod place;
     mod queries;
+    mod recoveries;
     mod renames;
     mod restores;
     mod rotation;

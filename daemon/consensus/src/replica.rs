@@ -367,6 +367,12 @@ impl Replica {
         self.raw.raft.raft_log.last_index()
     }
 
+    /// Term of the entry there.
+    #[must_use]
+    pub fn last_term(&self) -> u64 {
+        self.raw.raft.raft_log.last_term()
+    }
+
     /// Its term.
     #[must_use]
     pub fn term(&self) -> u64 {

@@ -23,6 +23,19 @@ pub(crate) fn too_large(written: bool) -> Refusal {
     refusal
 }
 
+/// The revision that an answer names, 0 when none.
+pub(crate) fn revision(response: &KvResponse) -> u64 {
+    let header = match &response.response {
+        Some(kv_response::Response::Range(range)) => &range.header,
+        Some(kv_response::Response::Put(put)) => &put.header,
+        Some(kv_response::Response::DeleteRange(delete)) => &delete.header,
+        Some(kv_response::Response::Txn(txn)) => &txn.header,
+        Some(kv_response::Response::Compact(compact)) => &compact.header,
+        None => return 0,
+    };
+    header.as_ref().map_or(0, |header| u64::try_from(header.revision).unwrap_or(0))
+}
+
 /// Completes the header of an answer, whose revision stays.
 pub(crate) fn put_header(mut response: KvResponse, of: ResponseHeader) -> KvResponse {
     let header = match &mut response.response {

@@ -1,6 +1,8 @@
 //! What local clients ask a node, and what they are told; and why a question to another node has no answer.
 
-use quorate_proto::{Act, Acted, HealthEpoch, KvRequest, KvResponse, Refusal};
+use quorate_proto::{
+    Act, Acted, HealthEpoch, KvRequest, KvResponse, RecoveryAnswer, RecoveryAsk, Refusal,
+};
 
 /// What a local client can ask a node.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +15,8 @@ pub enum ClientRequest {
     WaitEpoch { epoch: HealthEpoch, all_live: bool },
     /// What an operator asks of the cluster: the leader does it.
     Act(Act),
+    /// This node's part of a plan to found the cluster anew.
+    Recover(RecoveryAsk),
 }
 
 /// What a local client is told.
@@ -24,6 +28,8 @@ pub enum ClientReply {
     Epoch(HealthEpoch),
     /// The act was done.
     Acted(Acted),
+    /// What this node holds, and whether it carries out its part.
+    Recovering(RecoveryAnswer),
     /// No.
     Refused(Refusal),
 }

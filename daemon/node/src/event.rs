@@ -82,6 +82,20 @@ pub enum Input {
     Stop,
 }
 
+/// How a node begins anew after its cluster has lost its majority for good.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BeginAnew {
+    /// It founds the cluster anew from all that its log holds, which ends in `last`: index and term. `plan` is the hash of the plan.
+    Found {
+        /// See the variant.
+        plan: u64,
+        /// See the variant.
+        last: (u64, u64),
+    },
+    /// It joins the cluster that was founded anew.
+    Join(Box<FoundingCertificate>),
+}
+
 /// Something that must be durable before the node relies on it.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "a field is explained by the sentence of its variant")]
@@ -149,6 +163,8 @@ pub enum Output {
     Event(Event),
     /// The founding record is durable (for the shell's own files and the journal).
     Founded(Box<FoundingCertificate>),
+    /// Once the stop that is under way is over: begin anew in a new disk life, and keep the data that are here beside it.
+    BeginAnew(BeginAnew),
     /// Everything that `Input::Stop` asked for is done.
     Stopped,
     /// The node must not go on: exit with this text. Unless another start may go better (`again`), do not restart on the same data.

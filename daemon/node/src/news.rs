@@ -6,7 +6,7 @@
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{
     Act, Admit, Choice, CopyNotice, ForwardAnswer, HealthEpoch, HealthUpdate, Instance, Moment,
-    Relayed, Warning, WarningKind,
+    RecoveryAsk, Relayed, Warning, WarningKind,
 };
 use std::net::SocketAddr;
 
@@ -37,6 +37,9 @@ pub(crate) enum News {
     JoinerAsked { ticket: u64, from: Instance, admit: Box<Admit>, deadline: Moment },
     /// An operator asks something of the cluster, and this node leads.
     ActAsked { request: u64, act: Act },
+    /// Somebody asks what this node holds, or has it carry out its part of a plan to found the cluster anew: another node, or a
+    /// program on this host.
+    AskedToRecover { by_node: bool, ticket: u64, ask: RecoveryAsk },
     /// A request to be let in has its place here, and this node leads.
     JoinerWaits { request: u64, admit: Box<Admit> },
     /// This node's own request to be let in has its answer, from this node.

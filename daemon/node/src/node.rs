@@ -17,6 +17,7 @@ mod hand_on;
 mod leader;
 mod pings;
 mod reasons;
+mod recovery;
 mod relay;
 mod report;
 mod requests;
@@ -49,6 +50,7 @@ use crate::peers::Peers;
 use crate::pings::Pings;
 use crate::pings::health::Push;
 use crate::pings::relay::Relay;
+use crate::recovery::Recovery;
 use crate::requests::{Origin, Requests};
 use crate::sight::{Sight, sight};
 use crate::stop::Stopping;
@@ -88,6 +90,7 @@ pub struct Node {
     pub(crate) stopping: Option<Stopping>,
     pub(crate) trust: Trust,
     pub(crate) copies: Copies,
+    pub(crate) recovery: Recovery,
     malformed: Malformed,
     pub(crate) disk: Disk,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -129,6 +132,7 @@ impl Node {
             stopping: None,
             trust: Trust::default(),
             copies: Copies::default(),
+            recovery: Recovery::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
             cluster_id: founding.state().known_cluster(),

@@ -3,6 +3,10 @@
 //! Invariant: nothing of it counts before all of it is durable; then the next start of the daemon begins as the only voter of the new
 //! cluster, and the data that were here are kept beside. Knows nothing of why, and of nobody else.
 
+mod begin;
+
+pub(crate) use begin::begin;
+
 use crate::disk::{self, DiskError, FirstState, Identity, NextLife};
 use quorate_meta::{AnewError, Meta};
 use quorate_proto::{

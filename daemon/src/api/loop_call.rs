@@ -6,7 +6,8 @@ use crate::doors::{Call, Doors};
 use quorate_meta::Meta;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
-    Act, Acted, HealthEpoch, KvError, KvRequest, KvResponse, Message as _, Refusal, act, limits,
+    Act, Acted, HealthEpoch, KvError, KvRequest, KvResponse, Message as _, RecoveryAsk,
+    RecoveryOrder, Refusal, act, limits, recovery_ask,
 };
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub(super) async fn once(
     match client(doors, ClientRequest::Kv(request), deadline).await? {
         ClientReply::Kv(response) => Ok(response),
         ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
-        ClientReply::Epoch(_) | ClientReply::Acted(_) => Err(wrong_kind()),
+        _ => Err(wrong_kind()),
     }
 }
 
@@ -41,7 +42,7 @@ pub(super) async fn act(
     match client(doors, ClientRequest::Act(act), deadline).await? {
         ClientReply::Acted(acted) => Ok(acted),
         ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
-        ClientReply::Kv(_) | ClientReply::Epoch(_) => Err(wrong_kind()),
+        _ => Err(wrong_kind()),
     }
 }
 
@@ -54,8 +55,22 @@ pub(crate) async fn wait_epoch(
 ) -> Result<HealthEpoch, Failure> {
     match client(doors, ClientRequest::WaitEpoch { epoch, all_live }, deadline).await? {
         ClientReply::Epoch(epoch) => Ok(epoch),
-        ClientReply::Kv(_) | ClientReply::Acted(_) => Err(wrong_kind()),
         ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
+        _ => Err(wrong_kind()),
+    }
+}
+
+/// Has this node carry out its part of a plan to found the cluster anew. Gives why it does not, or nothing.
+pub(super) async fn recover(
+    doors: &Doors,
+    order: RecoveryOrder,
+    deadline: Duration,
+) -> Result<String, Failure> {
+    let ask = RecoveryAsk { body: Some(recovery_ask::Body::Order(order)) };
+    match client(doors, ClientRequest::Recover(ask), deadline).await? {
+        ClientReply::Recovering(answer) => Ok(answer.refused),
+        ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
+        _ => Err(wrong_kind()),
     }
 }
 
@@ -67,7 +82,7 @@ async fn client(
     let deadline = deadline.min(LONGEST);
     let writes = match &request {
         ClientRequest::Kv(request) => !Meta::is_read_only(request),
-        ClientRequest::Act(_) => true,
+        ClientRequest::Act(_) | ClientRequest::Recover(_) => true,
         ClientRequest::WaitEpoch { .. } => false,
     };
     let body = holdings::body();

@@ -17,6 +17,7 @@ mod loop_call;
 pub(crate) mod pages;
 mod parameters;
 mod paths;
+mod recovery;
 mod routes;
 mod serve;
 mod snapshot;

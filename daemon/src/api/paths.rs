@@ -7,7 +7,7 @@
 use super::etcd::{first_calls, kv};
 use super::failure::{Failure, failed, refusal};
 use super::keyspace::json;
-use super::{KV_PATH, acts, bodies, routes, snapshot, streams, wait};
+use super::{KV_PATH, acts, bodies, recovery, routes, snapshot, streams, wait};
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -129,6 +129,15 @@ pub(super) const ROUTES: &[Route] = &[
         post(acts::remove)
     }),
     act(Method::POST, "/v1/leader/transfer", "Has another voter lead.", || post(acts::transfer)),
+    act(
+        Method::GET,
+        "/v1/recover",
+        "What is left of a lost majority, and what may be lost.",
+        || get(recovery::plan),
+    ),
+    act(Method::POST, "/v1/recover", "Has a plan carried out: founds the cluster anew.", || {
+        post(recovery::carry_out)
+    }),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)
     }),

@@ -8,7 +8,7 @@ use super::keyspace::other_kind;
 use super::output;
 use super::show::query_value;
 use super::stderr::complain;
-use super::stdin;
+use super::stdin::says_yes;
 use crate::api::TIMEOUT_HEADER;
 use crate::api::pages::{ActPage, MemberPage, StatusPage};
 use bytes::Bytes;
@@ -32,7 +32,7 @@ pub(super) async fn remove(
         return Err(Failure::new(Exit::NotFound, "not-found", text));
     };
     complain(&means);
-    if !options.yes && !stdin::says_yes(&format!("Remove {host} for good?")) {
+    if !options.yes && !says_yes(&format!("Remove {host} for good?")) {
         let text = "nobody said yes; nothing was changed. `--yes` says it in a script";
         return Err(Failure::new(Exit::Usage, "usage", text));
     }

@@ -82,6 +82,14 @@ const LEADING: &str = "Exit codes:
   6  there is no such host
   7  it is not known whether it was asked: `quorate status` shows who leads";
 
+const RECOVERING: &str = "Exit codes:
+  0  done; with --plan: the plan is written
+  1  refused, nothing was changed; the text says what is in its way
+  2  the command line is wrong, or nobody said yes
+  3  the daemon of this host is not reachable
+  5  begun, but this host was not in the new cluster within --timeout
+  7  it is not known whether it was begun: `quorate status` shows the cluster's id";
+
 const PINGING: &str = "Exit codes:
   0  at least one ping was answered
   1  an error; the text says which
@@ -198,6 +206,13 @@ pub(crate) enum Question {
     /// Have another voter lead, as before work on the host that does
     #[command(subcommand, after_help = LEADING)]
     Leader(LeaderCommand),
+    /// A majority of the voters is lost for good: found the cluster anew from what is left
+    ///
+    /// Shows what each host holds that can be reached, who has most, and what may be lost of what was acknowledged; then asks. The host that
+    /// has most founds the cluster anew, the others join it; each keeps its data beside the new ones. Hosts that come back later stop and
+    /// keep theirs. Refused while a majority is there.
+    #[command(after_help = RECOVERING)]
+    Recover(RecoverOptions),
     /// Measure round trips to another node, through its network and its loop
     ///
     /// A ping is lost after a second.
@@ -374,6 +389,22 @@ pub(crate) struct RemoveOptions {
     pub(crate) timeout: Duration,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RecoverOptions {
+    /// Do not ask
+    #[arg(long, conflicts_with = "plan")]
+    pub(crate) yes: bool,
+    /// Change nothing: write the plan into this file
+    #[arg(long, value_name = "FILE", conflicts_with = "apply")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Carry out the plan in this file, if all is still as it says
+    #[arg(long, value_name = "FILE")]
+    pub(crate) apply: Option<PathBuf>,
+    /// Give up waiting for the new cluster after this long; what was begun goes on
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "60s")]
+    pub(crate) timeout: Duration,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum LeaderCommand {
     /// Have another voter lead
@@ -404,6 +435,9 @@ pub(crate) struct ResetOptions {
     /// Name or id of the cluster to forget, so that no other host's is forgotten by mistake
     #[arg(long, value_name = "NAME-OR-ID")]
     pub(crate) cluster: String,
+    /// Keep the data, beside those that the next start makes
+    #[arg(long)]
+    pub(crate) set_aside: bool,
 }
 
 /// See [`LocalCommand::CheckConfig`].

@@ -22,7 +22,7 @@ pub(super) fn reset(options: &ResetOptions, format: Format) -> Result<ExitCode, 
     let places = Places::load(&options.config.config, &Environment::of_process());
     let Places { cluster, data_dir, birth_dir } = places.map_err(|error| bad_config(&error))?;
     become_owner(&data_dir, &birth_dir)?;
-    let cleared = disk::reset(&data_dir, &birth_dir, &cluster, &options.cluster)
+    let cleared = disk::reset(&data_dir, &birth_dir, &cluster, &options.cluster, options.set_aside)
         .map_err(|error| Failure::other(error.to_string()))?;
     match format {
         Format::Json => output::json(&json!({ "done": cleared }))?,

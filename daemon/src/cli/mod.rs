@@ -16,6 +16,7 @@ mod manual;
 mod output;
 mod ping;
 mod reading;
+mod recover;
 mod show;
 mod snapshots;
 mod stderr;
@@ -85,6 +86,7 @@ pub(crate) fn ask(
             Question::Leader(LeaderCommand::Transfer { host, timeout }) => {
                 acts::transfer(client, format, host.as_deref(), timeout).await
             }
+            Question::Recover(options) => recover::recover(client, format, &options).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
             Question::Export(options) => exporting::export(client, options).await,
             Question::Import(options) => importing::import(client, format, &options).await,

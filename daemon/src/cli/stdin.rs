@@ -1,11 +1,11 @@
-//! What comes from standard input.
+//! What comes from standard input, and whether somebody there says yes.
 
 use super::exit::{Exit, Failure};
 use super::stderr::complain;
 use bytes::Bytes;
 use quorate_proto::limits;
 use rustix::fs::{OFlags, fcntl_getfl, fstat, makedev};
-use std::io::{BufRead as _, IsTerminal as _, Read};
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 
 /// All that comes until its end.
 ///
@@ -28,15 +28,7 @@ pub(super) fn value() -> Result<Bytes, Failure> {
     Ok(value.into())
 }
 
-/// Whether nothing was open there when the program began: Rust opens /dev/null in its place then, for reading and writing.
-pub(super) fn is_closed() -> bool {
-    let stdin = std::io::stdin();
-    let null = makedev(1, 3);
-    let both_ways = fcntl_getfl(&stdin).is_ok_and(|flags| flags.contains(OFlags::RDWR));
-    both_ways && fstat(&stdin).is_ok_and(|file| file.st_rdev == null)
-}
-
-/// Asks a person, and whether the answer was yes. Where nobody sits in front of it, it was not.
+/// Whether somebody says yes to a question. Where nobody is, nobody does.
 pub(super) fn says_yes(question: &str) -> bool {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
@@ -46,4 +38,12 @@ pub(super) fn says_yes(question: &str) -> bool {
     let mut line = String::new();
     let read = stdin.lock().read_line(&mut line).is_ok();
     read && matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// Whether nothing was open there when the program began: Rust opens /dev/null in its place then, for reading and writing.
+pub(super) fn is_closed() -> bool {
+    let stdin = std::io::stdin();
+    let null = makedev(1, 3);
+    let both_ways = fcntl_getfl(&stdin).is_ok_and(|flags| flags.contains(OFlags::RDWR));
+    both_ways && fstat(&stdin).is_ok_and(|file| file.st_rdev == null)
 }

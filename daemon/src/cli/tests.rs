@@ -62,6 +62,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate snapshot save --keep 3 f",
         "quorate snapshot save --into d --keep 0",
         "quorate snapshot restore --yes",
+        "quorate recover --plan p --apply p",
+        "quorate recover --plan p --yes",
     ] {
         assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
     }
@@ -82,6 +84,9 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate snapshot status f",
         "quorate snapshot restore f --set-aside --yes --config c",
         "quorate import --create-only --from-line 201 /tmp/keys",
+        "quorate recover --yes --timeout 2m",
+        "quorate recover --apply plan --yes",
+        "quorate reset --set-aside --cluster 00",
     ] {
         assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");
     }

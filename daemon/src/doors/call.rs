@@ -6,7 +6,7 @@ use super::crowds::Shared;
 use crate::links::line::LinkLine;
 use quorate_meta::Meta;
 use quorate_node::{ClientReply, ClientRequest};
-use quorate_proto::Instance;
+use quorate_proto::{Holding, Instance, RecoveryOrder};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,11 @@ pub(crate) enum Call {
     },
     /// Round trips to a node, over the link that stands.
     Ping { name: String, count: u32, reply: oneshot::Sender<Result<Pings, PingFailure>> },
+    /// What all hold that can be reached, this node included: a majority may be lost.
+    Survey { reply: oneshot::Sender<Vec<Holding>> },
+    /// Has other nodes carry out their parts of a plan to found the cluster anew. Each with why it does not; none: it does, or it is
+    /// not known.
+    Order { orders: Vec<RecoveryOrder>, reply: oneshot::Sender<Vec<(Instance, Option<String>)>> },
     /// The links to all peers. `interfaces`: the UDP payload that the interfaces of this host take, where it is known.
     Links { interfaces: Option<u16>, reply: oneshot::Sender<Vec<LinkLine>> },
     /// The state as it is here, to be read elsewhere: a copy that costs the loop nothing. None on a node that holds no copy.

@@ -3,6 +3,7 @@
 //!
 //! Invariant: whatever ends a daemon by itself is told to the journal and noted for `quorate why`, before the process ends.
 
+mod again;
 mod channels;
 mod error;
 mod farewell;
@@ -68,6 +69,14 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
             journal::flush();
             last_error::forget(&socket);
             ExitCode::SUCCESS
+        }
+        Ok(Ended::Anew(_)) => {
+            journal::flush();
+            last_error::forget(&socket);
+            let error = again::again();
+            refuse(&format_args!(
+                "this host is to begin anew and cannot by itself: {error}; start it again"
+            ))
         }
         Ok(Ended::Halted { reason, again }) => {
             last_error::note(&socket, &reason);

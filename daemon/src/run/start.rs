@@ -11,6 +11,7 @@ use super::identity::{
 use super::local_doors::{close_doors, open_doors, serve_doors};
 use super::reload::Reload;
 use super::{last_error, late_address};
+use crate::anew;
 use crate::api;
 use crate::clock::{self, Started};
 use crate::config::{Config, Environment};
@@ -18,14 +19,15 @@ use crate::disk::{self, Completed, DataDir, SnapshotKeeper, Writer};
 use crate::doors::crowds::Crowds;
 use crate::doors::feed::Feeds;
 use crate::doors::{Closing, Doors, SharedLinks, TurnedAway};
+use crate::journal::NOTICE;
 use crate::shell::ended::Ended;
 use crate::shell::executor::{Executor, Means};
 use crate::shell::own_slot::OwnHost;
-use crate::shell::service::Service;
+use crate::shell::service::{self, Service};
 use crate::shell::turns::{Loop, Sources};
 use quorate_meta::Meta;
-use quorate_node::{Boot, Node, Output, RecoveredLog, Status};
-use quorate_proto::{ClusterId, FoundingState};
+use quorate_node::{BeginAnew, Boot, Node, Output, RecoveredLog, Status};
+use quorate_proto::{ClusterId, FoundingState, NodeName};
 use quorate_transport::Transport;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -46,7 +48,6 @@ pub(super) async fn serve(
     let channels = channels()?;
     let note = running_note(&config);
     let boot_nonce = draw_nonce(&dir, &note)?;
-    let cluster_id = founding.known_cluster().or(marker);
     let hello = hello(&config, &dir, boot_nonce, founding.known_cluster());
     let binding = transport_config(&config, dir.identity().key_seed);
     let transport = Transport::bind(binding, hello.clone(), channels.transport)?;
@@ -66,7 +67,7 @@ pub(super) async fn serve(
         feeds: feeds.clone(),
         seeds: config.seeds.clone(),
         own,
-        cluster_id,
+        cluster_id: founding.known_cluster().or(marker),
         crowds: crowds.clone(),
     };
     let log = recovered.group.map(log_of);
@@ -94,11 +95,28 @@ pub(super) async fn serve(
     let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
     drop(keep_open);
     tokio::join!(transport.close("stopping"), close_doors(open));
-    if ended == Ended::Stopped {
+    if let Ended::Anew(anew) = &ended {
+        begin_anew(dir, config.host.name.clone(), anew.clone()).await;
+    }
+    if !matches!(ended, Ended::Halted { .. }) {
         // The goodbye is said. Where this fails it is said once more, which does no harm.
         let _ = std::fs::remove_file(&note);
     }
     Ok(ended)
+}
+
+/// Prepares the next disk life, which the next start puts in place. On an error that one goes on with what is here.
+async fn begin_anew(dir: DataDir, name: NodeName, anew: BeginAnew) {
+    let begun = tokio::task::spawn_blocking(move || anew::begin(&dir, &name, anew));
+    match service::feed_while(begun).await {
+        Ok(Ok(())) => {
+            tracing::info!(target: NOTICE, "a new disk life is prepared; this daemon begins again with it")
+        }
+        Ok(Err(error)) => {
+            tracing::error!(%error, "this host does not begin anew; it goes on with the data that are here");
+        }
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
 }
 
 /// What the data directory held.

@@ -7,6 +7,7 @@ use super::ended::Ended;
 use super::large_reads::LargeReads;
 use super::own_slot::OwnHost;
 use super::resolve;
+use super::survivors::Survivors;
 use crate::clock::{self, wall_unix_ms};
 use crate::disk::{SnapshotJob, SnapshotKeeper, Writer};
 use crate::doors::crowds::Crowds;
@@ -17,10 +18,10 @@ use crate::links::line::LinkLine;
 use crate::links::ping;
 use bytes::Bytes;
 use quorate_meta::Meta;
-use quorate_node::{Event, ForwardFailure, Input, Node, Output, Status};
+use quorate_node::{BeginAnew, Event, ForwardFailure, Input, Node, Output, Status};
 use quorate_proto::{
-    ClusterId, ForwardAnswer, ForwardRequest, GroupId, HealthEpoch, Hello, Instance, Message as _,
-    Moment, SnapshotMetadata,
+    ClusterId, ForwardAnswer, ForwardRequest, GroupId, HealthEpoch, Hello, Holding, Instance,
+    Message as _, Moment, RecoveryOrder, SnapshotMetadata,
 };
 use quorate_transport::{RequestFailure, Transport, TransportEvent};
 use std::net::SocketAddr;
@@ -33,6 +34,8 @@ pub(crate) struct Executor {
     cluster_id: ClusterId,
     pub(crate) askers: Askers,
     large_reads: LargeReads,
+    /// What follows the stop that is under way.
+    anew: Option<BeginAnew>,
 }
 
 /// What an [`Executor`] works with.
@@ -57,6 +60,7 @@ impl Executor {
             means,
             askers: Askers::default(),
             large_reads,
+            anew: None,
         }
     }
 
@@ -65,7 +69,9 @@ impl Executor {
         let mut ended = None;
         for output in out.drain(..) {
             match output {
-                Output::Stopped => ended = Some(Ended::Stopped),
+                Output::Stopped => {
+                    ended = Some(self.anew.take().map_or(Ended::Stopped, Ended::Anew));
+                }
                 Output::Halt { reason, again } => return Some(Ended::Halted { reason, again }),
                 output => self.execute_one(output),
             }
@@ -129,6 +135,7 @@ impl Executor {
                 let cluster_id = founded.record.cluster_id();
                 tracing::info!(target: NOTICE, cluster_id = %cluster_id, "the founding record is durable here");
             }
+            Output::BeginAnew(anew) => self.anew = Some(anew),
             Output::Stopped | Output::Halt { .. } => {}
         }
     }
@@ -249,6 +256,38 @@ impl Executor {
                 let _ = reply.send(Ok(ping::ping(transport, &status, target, count).await));
             })),
         }
+    }
+
+    /// Asks all who are connected what they hold.
+    pub(crate) fn survey(
+        &self,
+        status: &Status,
+        own: Holding,
+        reply: oneshot::Sender<Vec<Holding>>,
+    ) {
+        let survivors = self.survivors(status);
+        drop(tokio::spawn(async move {
+            let mut holdings = survivors.survey().await;
+            holdings.push(own);
+            let _ = reply.send(holdings);
+        }));
+    }
+
+    /// Has others carry out their parts of a plan.
+    pub(crate) fn order(
+        &self,
+        status: &Status,
+        orders: Vec<RecoveryOrder>,
+        reply: oneshot::Sender<Vec<(Instance, Option<String>)>>,
+    ) {
+        let survivors = self.survivors(status);
+        drop(tokio::spawn(async move {
+            let _ = reply.send(survivors.order(orders).await);
+        }));
+    }
+
+    fn survivors(&self, status: &Status) -> Survivors {
+        Survivors::of(self.means.transport.clone(), status)
     }
 
     /// The links to all peers.

@@ -11,5 +11,6 @@ mod large_reads;
 pub(crate) mod own_slot;
 pub(crate) mod resolve;
 pub(crate) mod service;
+pub(crate) mod survivors;
 pub(crate) mod turns;
 mod waiting;

@@ -6,6 +6,9 @@ use quorate_proto::Moment;
 use sd_notify::NotifyState;
 use std::time::Duration;
 
+/// How often the watchdog is fed where no loop does: far more often than in any unit's interval.
+const FEED: Duration = Duration::from_secs(1);
+
 /// The line to the service manager.
 #[derive(Debug, Default)]
 pub(crate) struct Service {
@@ -51,6 +54,17 @@ impl Service {
         if text != self.said {
             notify(&[NotifyState::Status(&text)]);
             self.said = text;
+        }
+    }
+}
+
+/// Waits for something outside of the loop that may take longer than the watchdog waits.
+pub(crate) async fn feed_while<T>(work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(FEED, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => notify(&[NotifyState::Watchdog]),
         }
     }
 }

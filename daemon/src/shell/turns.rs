@@ -153,6 +153,14 @@ impl Loop {
                 let status = Arc::clone(&self.status.borrow());
                 self.executor.ping(status, &name, count, reply);
             }
+            Call::Survey { reply } => {
+                let status = Arc::clone(&self.status.borrow());
+                self.executor.survey(&status, self.node.holding(), reply);
+            }
+            Call::Order { orders, reply } => {
+                let status = Arc::clone(&self.status.borrow());
+                self.executor.order(&status, orders, reply);
+            }
             Call::Links { interfaces, reply } => {
                 let status = Arc::clone(&self.status.borrow());
                 let _ = reply.send(self.executor.links(&status, interfaces));

@@ -114,6 +114,8 @@ pub enum FoundingOutput {
     Founded(FoundingCertificate),
     /// It is durable that a cluster of this name exists; ask to be admitted. Put out as `Founded` is.
     Join(ClusterId),
+    /// This life's cluster was founded anew, from the state of other disks, by an operator's word: it is over for this one.
+    FoundedAnew(FoundingCertificate),
     /// Close all connections with this life and accept none. (GENESIS rule 19 will use it.)
     Ban {
         /// Whom.

@@ -40,7 +40,7 @@ impl Founding {
                 self.state.exists = Some(cluster_id);
                 self.persist(Some(cluster_id), After::Exists(cluster_id), out);
             }
-            Some(known) if known == cluster_id => {}
+            Some(known) if known == cluster_id || self.comes_from(cluster_id) => {}
             Some(_) => {
                 if self.rivals.len() < MAX_RIVALS {
                     self.rivals.insert(cluster_id);
@@ -69,6 +69,12 @@ impl Founding {
         }
         self.note_holder(from);
         let known = self.state.known_cluster();
+        if known.is_some() && founded.comes_from() == known && known != Some(cluster_id) {
+            return out.push(Output::FoundedAnew(founded));
+        }
+        if self.comes_from(cluster_id) {
+            return;
+        }
         if known.is_some_and(|known| known != cluster_id) || self.joins_neither() {
             if known != Some(cluster_id) && self.rivals.len() < MAX_RIVALS {
                 self.rivals.insert(cluster_id);
@@ -137,6 +143,12 @@ impl Founding {
                 self.tell_record(now, peer, false, out);
             }
         }
+    }
+
+    /// Whether this life's cluster was founded anew from that one, which is over: who was left behind in it is told so, and is no rival.
+    fn comes_from(&self, cluster_id: ClusterId) -> bool {
+        let founded = self.state.founded.as_ref();
+        founded.and_then(FoundingCertificate::comes_from) == Some(cluster_id)
     }
 
     /// Whether two clusters of this name were heard of before this life was in either.

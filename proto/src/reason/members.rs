@@ -56,7 +56,6 @@ pub enum MemberCause {
         cut_off: bool,
         late_seconds: Option<u64>,
         me: String,
-        cluster: String,
     },
     /// Nobody at all is reached any more.
     NoNetwork { me: String, others: Vec<String> },
@@ -186,12 +185,12 @@ impl Cause for MemberCause {
 
     fn remedy(&self) -> String {
         match self {
-            Self::NoLeader { cut_off: true, me, voters, replaced, missing, cluster, .. } => format!(
+            Self::NoLeader { cut_off: true, me, voters, replaced, missing, .. } => format!(
                 "look at the network of {me} first: the others may well have a leader; if it is well: {}",
-                no_leader_remedy(*voters, *replaced, missing, cluster)
+                no_leader_remedy(*voters, *replaced, missing)
             ),
-            Self::NoLeader { voters, replaced, missing, cluster, .. } => {
-                no_leader_remedy(*voters, *replaced, missing, cluster)
+            Self::NoLeader { voters, replaced, missing, .. } => {
+                no_leader_remedy(*voters, *replaced, missing)
             }
             Self::NoNetwork { me, others } => format!(
                 "look at the network of {me} itself first: `ip -brief address`, the cable, the switch, a firewall on this host; if it is \
@@ -299,13 +298,11 @@ fn no_leader(voters: usize, here: usize, missing: &[MissingVoter], late: Option<
     )
 }
 
+/// The way back from a lost majority.
+const FOUND_ANEW: &str = "`quorate recover` on a host that is left says what may be lost, asks, and founds the cluster anew";
+
 /// `never`: how many voters were replaced and are not among the missing ones. What can answer again decides whether the cluster is lost.
-fn no_leader_remedy(
-    voters: usize,
-    never: usize,
-    missing: &[MissingVoter],
-    cluster: &str,
-) -> String {
+fn no_leader_remedy(voters: usize, never: usize, missing: &[MissingVoter]) -> String {
     let names = |which: &dyn Fn(&&MissingVoter) -> bool| -> Vec<String> {
         missing.iter().filter(which).map(|voter| voter.name.clone()).collect()
     };
@@ -326,7 +323,10 @@ fn no_leader_remedy(
             if silent.len() == 1 { "has" } else { "have" }
         ));
     }
-    steps.extend(new_disks(voters, never, &replaced, cluster));
+    if !(ended.is_empty() && silent.is_empty()) {
+        steps.push(format!("only if so many of these disks are lost for good that no majority comes back: {FOUND_ANEW}"));
+    }
+    steps.extend(new_disks(voters, never, &replaced));
     if steps.is_empty() {
         return "on the other voters: `quorate why`. If they have a leader, it says there why it does not count this host; if none has: \
                 `quorate events` on each, and look at their clocks, disks and links (`quorate status --links`)"
@@ -336,7 +336,7 @@ fn no_leader_remedy(
 }
 
 /// What to do about voters whose disks are new: nothing, as long as the others can be a majority.
-fn new_disks(voters: usize, never: usize, replaced: &[String], cluster: &str) -> Option<String> {
+fn new_disks(voters: usize, never: usize, replaced: &[String]) -> Option<String> {
     if replaced.is_empty() {
         return None;
     }
@@ -349,8 +349,7 @@ fn new_disks(voters: usize, never: usize, replaced: &[String], cluster: &str) ->
     }
     Some(format!(
         "{replaced_names} {run} quorate on a new disk: bring the old data directory back there. If the old disks are gone for good, the \
-         majority is, and so is the cluster: save what a host that was a voter or standby still shows (`quorate get --serializable --prefix \"\"` there), then {}",
-        super::begin_anew(cluster)
+         majority is: {FOUND_ANEW}"
     ))
 }
 

@@ -31,6 +31,7 @@ impl Node {
                 }
                 FoundingOutput::Founded(founded) => self.founded(founded),
                 FoundingOutput::Join(cluster_id) => self.exists(cluster_id),
+                FoundingOutput::FoundedAnew(founded) => self.founded_anew(founded),
                 FoundingOutput::Ban { instance, reason } => {
                     self.turn.out.push(Output::Ban { instance, reason })
                 }

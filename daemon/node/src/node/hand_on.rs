@@ -42,6 +42,10 @@ impl Node {
                     self.admit_asked(ticket, from, *admit, deadline);
                 }
                 News::ActAsked { request, act } => self.act_asked(request, &act),
+                News::AskedToRecover { by_node, ticket, ask } => {
+                    let asker = if by_node { Origin::Forwarded } else { Origin::Client };
+                    self.asked_to_recover(asker(ticket), &ask);
+                }
                 News::JoinerWaits { request, admit } => self.look_at_asker(request, *admit),
                 News::JoinAnswered { ticket, answer } => {
                     self.admission_answered(ticket, &Ok(answer));

@@ -178,7 +178,6 @@ impl Node {
                 .filter(|late| *late >= ELECTION)
                 .map(|late| late.as_secs()),
             me: self.config.name.to_string(),
-            cluster: self.config.cluster.to_string(),
         };
         reasons.push(Reason::of(&cause, since));
         let silent = self.silent_members();

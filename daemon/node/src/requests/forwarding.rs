@@ -43,6 +43,9 @@ impl Requests {
             let outcome = forward_answer::Outcome::Waited(Waited { epoch });
             return forward_reply(turn, ticket, outcome);
         }
+        if let Some(forward_request::Body::Recover(ask)) = request.body {
+            return turn.tell(News::AskedToRecover { by_node: true, ticket, ask });
+        }
         // Its connection stands, but it was not let in, as a copy is not.
         if sight.peers.session(from).is_none() {
             turn.counters.frames_fenced += 1;
@@ -250,6 +253,6 @@ fn work_of_body(body: forward_request::Body) -> Option<Work> {
         forward_request::Body::Admit(admit) => Some(Work::Admit(Box::new(admit))),
         forward_request::Body::Wait(wait) => Some(Work::WaitAll(wait.epoch)),
         forward_request::Body::Act(act) => Some(Work::Act(act)),
-        forward_request::Body::Echo(_) => None,
+        forward_request::Body::Echo(_) | forward_request::Body::Recover(_) => None,
     }
 }

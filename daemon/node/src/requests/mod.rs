@@ -62,6 +62,9 @@ impl Requests {
             ClientRequest::WaitEpoch { epoch, all_live: true } => Work::WaitAll(epoch),
             ClientRequest::WaitEpoch { epoch, all_live: false } => Work::WaitHere(epoch),
             ClientRequest::Act(act) => Work::Act(act),
+            ClientRequest::Recover(ask) => {
+                return turn.tell(News::AskedToRecover { by_node: false, ticket, ask });
+            }
         };
         self.accept(ways, turn, Origin::Client(ticket), work, deadline);
     }
@@ -262,10 +265,12 @@ impl Requests {
     ) -> ClientReply {
         match answer {
             Ok(forward_answer::Outcome::Kv(response)) => {
+                self.acknowledges(&response);
                 ClientReply::Kv(put_header(response, self.header(sight)))
             }
             Ok(forward_answer::Outcome::Waited(waited)) => ClientReply::Epoch(waited.epoch),
             Ok(forward_answer::Outcome::Acted(acted)) => ClientReply::Acted(acted),
+            Ok(forward_answer::Outcome::Recovering(answer)) => ClientReply::Recovering(answer),
             Ok(_) => {
                 let text = "the leader gave an answer of another kind".to_owned();
                 ClientReply::Refused(Refusal { code: RefusalCode::Other.into(), detail: 0, text })

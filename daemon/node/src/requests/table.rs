@@ -2,12 +2,13 @@
 //!
 //! Knows nothing of leaders, answers or how a request is moved on.
 
+use crate::answers;
 use crate::requests::quota::Quota;
 use crate::requests::refusals::Refusals;
 use crate::requests::request::{Origin, Place, Request, Stage, Work};
 use crate::requests::serving::Serving;
 use crate::status::Bound;
-use quorate_proto::{ClusterId, HealthEpoch, Instance, Moment, RaftId, raft_id};
+use quorate_proto::{ClusterId, HealthEpoch, Instance, KvResponse, Moment, RaftId, raft_id};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All requests of this node.
@@ -34,6 +35,8 @@ pub(crate) struct Requests {
     pub(super) due: bool,
     pub(super) serving: Serving,
     pub(super) quota: Quota,
+    /// Newest revision that a client of this node was told.
+    acknowledged: u64,
     /// The number of this node in its answers, which is a hash, and the cluster in which it is that.
     own_id: Option<(ClusterId, RaftId)>,
 }
@@ -55,6 +58,7 @@ impl Requests {
             next: (boot_nonce << 32) | 1,
             serving: Serving::default(),
             quota: Quota::default(),
+            acknowledged: 0,
             own_id: None,
         }
     }
@@ -65,6 +69,16 @@ impl Requests {
             Some((of, id)) if of == cluster_id => id,
             _ => self.own_id.insert((cluster_id, raft_id(cluster_id, me))).1,
         }
+    }
+
+    /// A client of this node is told this: what it says it has may be lost with the disks that have it.
+    pub(super) fn acknowledges(&mut self, response: &KvResponse) {
+        self.acknowledged = self.acknowledged.max(answers::revision(response));
+    }
+
+    /// Newest revision that a client of this node was told since its start.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged
     }
 
     /// How many bytes the keyspace takes of those that it may.

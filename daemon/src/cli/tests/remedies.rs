@@ -159,7 +159,6 @@ fn no_leader(missing: Vec<(bool, bool)>, cut_off: bool, late_seconds: Option<u64
         cut_off,
         late_seconds,
         me: "db1".to_owned(),
-        cluster: cluster(),
     }
 }
 

@@ -198,6 +198,19 @@ fn raise(life: &Path, instance: Instance, generation: Generation) -> Result<Gene
 }
 
 impl DataDir {
+    /// The directory itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What this life remembers of founding, as it is on the disk now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn founding(&self) -> Result<FoundingState, DiskError> {
+        founding_file::read(&self.life(), &self.identity)
+    }
+
     /// Who this life is.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity

@@ -57,7 +57,7 @@ pub(super) fn put_in_place(
 }
 
 /// Sets the life that is here aside; none when there is none.
-fn set_aside(root: &Path) -> Result<Option<PathBuf>, DiskError> {
+pub(super) fn set_aside(root: &Path) -> Result<Option<PathBuf>, DiskError> {
     let life = root.join(LIFE);
     if !exists(&life)? {
         return Ok(None);

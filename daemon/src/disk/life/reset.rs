@@ -4,7 +4,7 @@
 //! the data's owner (`owner`).
 
 use super::lock::lock;
-use super::next::{NEXT, NEXT_ASIDE};
+use super::next::{NEXT, NEXT_ASIDE, set_aside};
 use super::parts::read_life;
 use super::{founding_file, marker, owner, reached};
 use crate::disk::error::DiskError;
@@ -33,7 +33,8 @@ pub(crate) enum ResetError {
     Disk(#[from] DiskError),
 }
 
-/// Clears the data directory and the marker, if `wanted` is the cluster's name or id. Says what was cleared.
+/// Clears the data directory and the marker, if `wanted` is the cluster's name or id; with `keep` the life is set aside instead. Says what
+/// was done.
 ///
 /// # Errors
 /// When a daemon holds the directory or `wanted` is not this host's cluster.
@@ -42,6 +43,7 @@ pub(crate) fn reset(
     birth_dir: &Path,
     configured: &ClusterName,
     wanted: &str,
+    keep: bool,
 ) -> Result<String, ResetError> {
     owner::check(root, birth_dir)?;
     let lock = if exists(root)? { Some(lock(root)?) } else { None };
@@ -59,6 +61,7 @@ pub(crate) fn reset(
         .or_else(|| marker::read(birth_dir, &cluster).ok().flatten());
     check_named(&cluster, known, wanted)?;
     let mut cleared = Vec::new();
+    let kept = if keep { set_aside(root)? } else { None };
     for directory in [root.join("life.new"), root.join(NEXT_ASIDE), root.join(NEXT), life] {
         if exists(&directory)? {
             std::fs::remove_dir_all(&directory)
@@ -77,13 +80,21 @@ pub(crate) fn reset(
             cleared.push(file.display().to_string());
         }
     }
-    Ok(match cleared.as_slice() {
-        [] => "nothing to clear: this host has neither data nor a marker".into(),
-        paths => format!(
-            "cleared {}; the next start is a new disk: `systemctl start quorate`",
+    Ok(said(&cleared, kept.as_deref()))
+}
+
+fn said(cleared: &[String], kept: Option<&Path>) -> String {
+    let next = "the next start is a new disk: `systemctl start quorate`";
+    match (cleared, kept) {
+        ([], None) => "nothing to clear: this host has neither data nor a marker".into(),
+        ([], Some(kept)) => format!("the data are kept in {}; {next}", kept.display()),
+        (paths, None) => format!("cleared {}; {next}", paths.join(" and ")),
+        (paths, Some(kept)) => format!(
+            "the data are kept in {}; cleared {}; {next}",
+            kept.display(),
             paths.join(" and ")
         ),
-    })
+    }
 }
 
 fn check_named(

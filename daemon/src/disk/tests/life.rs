@@ -28,7 +28,7 @@ fn a_second_daemon_is_refused_and_told_who_holds_the_directory() {
     let refusal = host.open().expect_err("held").to_string();
     assert!(refusal.contains(&format!("pid {}", std::process::id())), "{refusal}");
     assert!(matches!(read_ended(&host.root(), &host.running()), Err(DiskError::Locked { .. })));
-    let reset = reset(&host.root(), &host.birth(), &cluster("prod"), "prod");
+    let reset = reset(&host.root(), &host.birth(), &cluster("prod"), "prod", false);
     assert!(matches!(reset, Err(ResetError::Disk(DiskError::Locked { .. }))));
 }
 
@@ -177,7 +177,7 @@ fn no_lock_is_opened_through_a_link_and_none_is_written_by_who_only_reads() {
     std::fs::remove_file(&lock).expect("removed");
     std::os::unix::fs::symlink(&victim, &lock).expect("a link");
     let opened = host.open().expect_err("a link").to_string();
-    let cleared = reset(&host.root(), &host.birth(), &cluster("prod"), "prod");
+    let cleared = reset(&host.root(), &host.birth(), &cluster("prod"), "prod", false);
     let cleared = cleared.expect_err("a link").to_string();
     let read = read_ended(&host.root(), &host.running()).expect_err("a link").to_string();
     for refusal in [opened, cleared, read] {
@@ -198,11 +198,12 @@ fn erased_data_is_remembered_by_the_marker_until_a_reset_that_names_the_cluster(
     assert!(again.fresh);
     assert_eq!(again.marker, Some(cluster_id(3)));
     drop(again);
-    let wrong = reset(&host.root(), &host.birth(), &cluster("prod"), "test").expect_err("refused");
+    let wrong =
+        reset(&host.root(), &host.birth(), &cluster("prod"), "test", false).expect_err("refused");
     assert!(wrong.to_string().contains("quorate reset --cluster prod"), "{wrong}");
     assert!(host.life().exists());
     let id = cluster_id(3).to_string();
-    reset(&host.root(), &host.birth(), &cluster("prod"), &id).expect("by id");
+    reset(&host.root(), &host.birth(), &cluster("prod"), &id, false).expect("by id");
     assert!(!host.life().exists() && !host.birth().join("prod").exists());
     assert_eq!(host.open().expect("fresh").marker, None);
 }
@@ -292,4 +293,18 @@ fn a_founder_that_was_told_apart_from_others_of_its_name_starts_again() {
     let other = Host::new().open().expect("created").dir.identity().instance;
     let refusal = opened.dir.check_name(&name(&other.told_apart("localhost")));
     assert!(refusal.is_err(), "that is another founder's");
+}
+
+#[test]
+fn a_reset_that_sets_aside_keeps_the_data_and_the_next_start_is_a_new_disk() {
+    let host = Host::new();
+    let before = host.open().expect("created").dir.identity().instance;
+    marker::write(&files::Machine, &host.birth(), &cluster("prod"), cluster_id(3))
+        .expect("written");
+    let said = reset(&host.root(), &host.birth(), &cluster("prod"), "prod", true).expect("cleared");
+    let kept = host.root().join(format!("life.set-aside-{}", before.short()));
+    assert!(said.contains(&kept.display().to_string()), "{said}");
+    assert!(kept.join("identity").exists() && !host.life().exists());
+    let opened = host.open().expect("a new life");
+    assert!(opened.fresh && opened.marker.is_none());
 }

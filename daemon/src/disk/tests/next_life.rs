@@ -130,7 +130,7 @@ fn what_was_set_aside_is_in_nobodys_way_and_a_reset_leaves_it() {
     let (host, identity) = (member(), identity());
     prepare(&host, &identity, b"state").expect("prepared");
     drop(host.open().expect("in place"));
-    reset(&host.root(), &host.birth(), &cluster("prod"), "prod").expect("cleared");
+    reset(&host.root(), &host.birth(), &cluster("prod"), "prod", false).expect("cleared");
     assert_eq!(kept(&host).len(), 1);
     assert!(host.open().expect("a new life").fresh);
 }

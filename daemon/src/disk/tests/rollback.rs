@@ -58,7 +58,7 @@ fn an_older_copy_of_the_data_directory_is_refused_and_a_reset_begins_anew() {
     copy(&older.root(), &host.root());
     let refusal = host.open().expect_err("older").to_string();
     assert!(refusal.contains("older copy") && refusal.contains("1 times"), "{refusal}");
-    reset(&host.root(), &host.birth(), &cluster("prod"), "prod").expect("reset");
+    reset(&host.root(), &host.birth(), &cluster("prod"), "prod", false).expect("reset");
     assert!(host.open().expect("anew").fresh);
     assert!(!host.birth().join("prod.reached").exists());
 }

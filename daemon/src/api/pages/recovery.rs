@@ -1,0 +1,264 @@
+//! The plan to found a cluster anew after a lost majority, as `quorate recover` shows it: what all hold that are left, who of them has most,
+//! and what may be lost. Made of what they say alone; asks nobody.
+//!
+//! Invariants: the same answers give the same plan, on whichever host it is made. What cannot be excluded to be lost is named as that.
+//! Nothing is planned while a majority of the voters is there.
+
+use quorate_node::Status;
+use quorate_proto::{Holding, Member, RaftId, Role, raft_id, short_hash};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `quorate recover -o json`, and the file of `--plan`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RecoveryPage {
+    pub(crate) cluster: String,
+    /// The cluster that is to be founded anew.
+    pub(crate) cluster_id: String,
+    /// Hash of all else: sixteen hexadecimal digits.
+    #[serde(default)]
+    pub(crate) plan: String,
+    /// The host that founds it, from what it holds.
+    pub(crate) founder: String,
+    /// Whoever answers, by name.
+    pub(crate) survivors: Vec<HoldingPage>,
+    /// Voters that do not answer, by name.
+    pub(crate) missing_voters: Vec<String>,
+    /// Other members that do not.
+    pub(crate) missing: Vec<String>,
+    pub(crate) loss: LossPage,
+}
+
+/// What one host holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HoldingPage {
+    pub(crate) name: String,
+    pub(crate) instance: String,
+    pub(crate) generation: u64,
+    pub(crate) role: String,
+    pub(crate) term: u64,
+    pub(crate) commit: u64,
+    /// Last entry of its log.
+    pub(crate) last: u64,
+    pub(crate) last_term: u64,
+    pub(crate) applied: u64,
+    /// Sixteen hexadecimal digits.
+    pub(crate) state_hash: String,
+    pub(crate) revision: u64,
+    /// Newest revision that a client of it was told.
+    pub(crate) acknowledged: u64,
+}
+
+/// What may be lost of what was acknowledged.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LossPage {
+    /// It is certain that nothing is.
+    pub(crate) nothing: bool,
+    /// All up to this revision is kept.
+    pub(crate) kept: u64,
+    /// The newest revision that is known to have been acknowledged, where that is above `kept`.
+    #[serde(default)]
+    pub(crate) acknowledged: Option<u64>,
+    pub(crate) text: String,
+}
+
+/// Who is left, and of whom.
+struct Survey<'a> {
+    status: &'a Status,
+    holdings: &'a [Holding],
+    best: &'a Holding,
+    /// Members by Raft id.
+    members: BTreeMap<u64, &'a Member>,
+}
+
+impl RecoveryPage {
+    /// The plan, and what its founder and all others hold.
+    ///
+    /// # Errors
+    /// Why there is none to be made.
+    pub(crate) fn of(
+        status: &Status,
+        mut holdings: Vec<Holding>,
+    ) -> Result<(Self, Vec<Holding>), String> {
+        let Some(cluster_id) = status.cluster_id else {
+            return Err("this host is in no cluster yet: there is nothing to recover; `quorate why` says what it waits for".to_owned());
+        };
+        holdings.sort_by(|one, other| one.name.cmp(&other.name));
+        if let Some(quorate) = holdings.iter().find(|holding| holding.quorate) {
+            return Err(format!(
+                "{} knows a leader with a majority: nothing is lost, and nothing was changed. If this host does not: `quorate why`",
+                quorate.name
+            ));
+        }
+        let copies = holdings.iter().filter(|holding| holding.applied > 0);
+        let order = |holding: &&Holding| {
+            (
+                holding.reach(),
+                holding.role() == Role::Voter,
+                std::cmp::Reverse(holding.name.clone()),
+            )
+        };
+        let Some(best) = copies.max_by_key(order) else {
+            return Err("no host that can be reached from here has a copy of the state: run this on one that was a voter or standby".to_owned());
+        };
+        let members = status.view.members.iter();
+        let members = members.map(|one| (raft_id(cluster_id, one.instance).get(), one)).collect();
+        let survey = Survey { status, holdings: &holdings, best, members };
+        survey.refuse_majority()?;
+        let mut page = Self {
+            cluster: status.cluster.clone(),
+            cluster_id: cluster_id.to_string(),
+            plan: String::new(),
+            founder: best.name.clone(),
+            survivors: holdings.iter().map(HoldingPage::of).collect(),
+            missing_voters: survey.missing_voters(),
+            missing: survey.missing(),
+            loss: survey.loss(),
+        };
+        page.plan = format!("{:016x}", page.hash());
+        Ok((page, holdings))
+    }
+
+    /// The number by which the hosts know the plan.
+    pub(crate) fn hash(&self) -> u64 {
+        let unnamed = Self { plan: String::new(), ..self.clone() };
+        short_hash(&[b"quorate/plan", &serde_json::to_vec(&unnamed).unwrap_or_default()])
+    }
+
+    /// What is otherwise than in this plan, which was made earlier; none when all is as it was.
+    pub(crate) fn moved(&self, now: &Self) -> Option<String> {
+        if self.hash() == now.hash() {
+            return None;
+        }
+        if self.cluster_id != now.cluster_id {
+            return Some(format!(
+                "it is of cluster {}, this one is {}",
+                self.cluster_id, now.cluster_id
+            ));
+        }
+        let of =
+            |page: &Self, name: &str| page.survivors.iter().find(|one| one.name == name).cloned();
+        for one in &self.survivors {
+            match of(now, &one.name) {
+                None => return Some(format!("{} answered then, and does not now", one.name)),
+                Some(found) if found != *one => {
+                    return Some(format!("{} holds something else now", one.name));
+                }
+                Some(_) => {}
+            }
+        }
+        let new = now.survivors.iter().find(|one| of(self, &one.name).is_none());
+        Some(new.map_or_else(
+            || "the members have changed".to_owned(),
+            |new| format!("{} answers now, and did not then", new.name),
+        ))
+    }
+}
+
+impl HoldingPage {
+    fn of(holding: &Holding) -> Self {
+        Self {
+            name: holding.name.clone(),
+            instance: holding.instance.to_string(),
+            generation: holding.generation.get(),
+            role: holding.role().word().to_owned(),
+            term: holding.term,
+            commit: holding.commit,
+            last: holding.last,
+            last_term: holding.last_term,
+            applied: holding.applied,
+            state_hash: format!("{:016x}", holding.state_hash),
+            revision: holding.revision,
+            acknowledged: holding.acknowledged,
+        }
+    }
+}
+
+impl Survey<'_> {
+    fn is_here(&self, id: u64) -> bool {
+        let cluster_id = self.status.cluster_id.unwrap_or_default();
+        self.holdings.iter().any(|holding| raft_id(cluster_id, holding.instance).get() == id)
+    }
+
+    /// How many of these voters are here, and how many there are.
+    fn count(&self, voters: &[u64]) -> (usize, usize) {
+        (voters.iter().filter(|id| self.is_here(**id)).count(), voters.len())
+    }
+
+    /// The sets of voters of which a majority each must agree.
+    fn sets(&self) -> impl Iterator<Item = (usize, usize)> {
+        let sets = [&self.best.voters, &self.best.voters_outgoing];
+        sets.into_iter().filter(|set| !set.is_empty()).map(|set| self.count(set))
+    }
+
+    fn refuse_majority(&self) -> Result<(), String> {
+        if self.sets().any(|(here, all)| here * 2 <= all) {
+            return Ok(());
+        }
+        let (here, all) = self.count(&self.best.voters);
+        Err(format!(
+            "{here} of {all} voters can be reached from here, which is a majority: it elects a leader by itself, and nothing was changed. \
+             If it does not, `quorate why` says what is in its way"
+        ))
+    }
+
+    fn missing_voters(&self) -> Vec<String> {
+        let voters = self.best.voters.iter().chain(&self.best.voters_outgoing);
+        let mut names: Vec<String> =
+            voters.filter(|id| !self.is_here(**id)).map(|id| self.name(*id)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn name(&self, id: u64) -> String {
+        let known = self.members.get(&id).map(|member| member.name.clone());
+        let unknown = || {
+            RaftId::new(id)
+                .map_or_else(String::new, |id| format!("a disk that was replaced ({id})"))
+        };
+        known.unwrap_or_else(unknown)
+    }
+
+    fn missing(&self) -> Vec<String> {
+        let voters = self.missing_voters();
+        let gone = self.members.iter().filter(|(id, _)| !self.is_here(**id));
+        let mut names: Vec<String> = gone
+            .map(|(_, member)| member.name.clone())
+            .filter(|name| !voters.contains(name))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// What may be lost: all is certain that every majority of the voters must have shared with a host that is here.
+    fn loss(&self) -> LossPage {
+        let kept = self.best.revision;
+        let told =
+            self.holdings.iter().map(|holding| holding.acknowledged.max(holding.revision)).max();
+        let nothing = self.sets().any(|(here, all)| all - here < all / 2 + 1);
+        let acknowledged = told.filter(|told| *told > kept && !nothing);
+        let open = self.best.last - self.best.applied;
+        let mut text = match (nothing, acknowledged) {
+            (true, _) => "Nothing acknowledged is lost: every majority of the voters has one of these hosts in it.".to_owned(),
+            (false, Some(told)) => format!(
+                "Revisions {}-{told} were acknowledged and may be lost. Later ones, that only the hosts that are missing know of, cannot be excluded.",
+                kept + 1
+            ),
+            (false, None) => format!(
+                "Everything up to revision {kept} is kept. The hosts that are missing ({}) are a majority of the voters: what they alone have \
+                 acknowledged beyond that, if anything, may be lost. No host that is left can tell how much that is.",
+                self.missing_voters().join(", ")
+            ),
+        };
+        if open > 0 {
+            text.push_str(&format!(
+                " {open} more entries of its log, of which it is not known whether they were acknowledged, are kept too."
+            ));
+        }
+        LossPage { nothing, kept, acknowledged, text }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! `quorate recover`: a majority is lost for good. What is left is shown, and what may be lost; then it is asked once. What is drawn is pure.
+
+use super::arguments::{Format, RecoverOptions};
+use super::client::{Changes, Client};
+use super::exit::{Exit, Failure};
+use super::output;
+use super::stderr::complain;
+use super::stdin::says_yes;
+use crate::api::pages::{RecoveryPage, StatusPage};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Between looks at whether the new cluster is there.
+const LOOK: Duration = Duration::from_millis(200);
+/// The hosts are asked for no longer.
+const ASKING: Duration = Duration::from_secs(10);
+
+/// `quorate recover`.
+pub(super) async fn recover(
+    client: &Client,
+    format: Format,
+    options: &RecoverOptions,
+) -> Result<ExitCode, Failure> {
+    let plan: RecoveryPage = match &options.apply {
+        Some(file) => read(file)?,
+        None => client.get_within("/v1/recover", ASKING).await?,
+    };
+    if let Some(file) = &options.plan {
+        write(file, &plan)?;
+        match format {
+            Format::Json => output::json(&plan)?,
+            Format::Table => output::text(&format!(
+                "{}The plan is in {file}. To carry it out: `quorate recover --apply {file}`\n",
+                drawn(&plan),
+                file = file.display()
+            ))?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    complain(drawn(&plan).trim_end());
+    let question =
+        || format!("Found cluster {} anew from what {} holds?", plan.cluster, plan.founder);
+    if !options.yes && !says_yes(&question()) {
+        let text = "nobody said yes; nothing was changed. `--yes` says it in a script";
+        return Err(Failure::new(Exit::Usage, "usage", text));
+    }
+    let begun = Instant::now();
+    let body = serde_json::to_vec(&plan).unwrap_or_default().into();
+    client.post("/v1/recover", &[], body, Changes::Something, ASKING * 3).await?;
+    let status = founded(client, &plan, begun, options.timeout).await?;
+    let id = status.cluster_id.unwrap_or_default();
+    match format {
+        Format::Json => output::json(&serde_json::json!({
+            "cluster_id": id, "before": plan.cluster_id, "founder": plan.founder, "loss": plan.loss,
+            "revision": status.revision,
+        }))?,
+        Format::Table => output::text(&format!(
+            "{} founded the cluster anew: {id}. Revisions go on behind {}; the data of before are kept in `life.set-aside-...` in each \
+             data directory\n",
+            plan.founder, status.revision
+        ))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &Path) -> Result<RecoveryPage, Failure> {
+    let text = std::fs::read(file)
+        .map_err(|error| Failure::other(format!("cannot read {}: {error}", file.display())))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Failure::other(format!("{} is no plan: {error}", file.display())))
+}
+
+fn write(file: &Path, plan: &RecoveryPage) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(plan)
+        .map_err(|error| Failure::other(format!("cannot write the plan: {error}")))?;
+    text.push('\n');
+    std::fs::write(file, text)
+        .map_err(|error| Failure::other(format!("cannot write {}: {error}", file.display())))
+}
+
+/// Waits until this host is quorate in the new cluster; its daemon begins again meanwhile.
+async fn founded(
+    client: &Client,
+    plan: &RecoveryPage,
+    begun: Instant,
+    timeout: Duration,
+) -> Result<StatusPage, Failure> {
+    loop {
+        if let Ok(status) = client.get::<StatusPage>("/v1/status").await
+            && status.state == "quorate"
+            && status.cluster_id.as_ref().is_some_and(|id| *id != plan.cluster_id)
+        {
+            return Ok(status);
+        }
+        if begun.elapsed() >= timeout {
+            let text = format!(
+                "{} was told to found the cluster anew, but this host is not in it yet; `quorate why` here and there says why, and the \
+                 journal of {} whether it did",
+                plan.founder, plan.founder
+            );
+            return Err(Failure::new(Exit::Timeout, "timeout", text));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The plan, for people.
+pub(super) fn drawn(plan: &RecoveryPage) -> String {
+    let mut out = format!("cluster {} ({}) has lost its majority\n", plan.cluster, plan.cluster_id);
+    for one in &plan.survivors {
+        let copy = match one.applied {
+            0 => "no copy of the state".to_owned(),
+            _ => format!(
+                "revision {}, log to index {} of term {}, committed to {}",
+                one.revision, one.last, one.last_term, one.commit
+            ),
+        };
+        let best = if one.name == plan.founder { " (has most, founds it anew)" } else { "" };
+        let _ = writeln!(out, "  {}  {}: {copy}{best}", one.name, one.role);
+    }
+    for (names, what) in [(&plan.missing_voters, "voters"), (&plan.missing, "others")] {
+        if !names.is_empty() {
+            let _ = writeln!(out, "missing {what}: {}", names.join(", "));
+        }
+    }
+    let _ = writeln!(out, "{}", plan.loss.text);
+    if !plan.missing_voters.is_empty() {
+        let _ = writeln!(
+            out,
+            "If one of the missing can come back with its disk, start it first, and nothing of this may be needed. After this they cannot \
+             come back with what they have: they stop and keep it."
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::pages::{HoldingPage, LossPage};
+
+    #[test]
+    fn a_plan_says_who_holds_what_who_is_missing_and_what_may_be_lost() {
+        let (name, role) = (str::to_owned, str::to_owned);
+        let db1 = HoldingPage {
+            name: name("db1"),
+            role: role("voter"),
+            revision: 5,
+            applied: 8,
+            commit: 8,
+            last: 9,
+            last_term: 2,
+            ..HoldingPage::default()
+        };
+        let db4 = HoldingPage { name: name("db4"), role: role("member"), ..HoldingPage::default() };
+        let text = "Everything up to revision 5 is kept.".to_owned();
+        let drawn = drawn(&RecoveryPage {
+            cluster: "prod".to_owned(),
+            cluster_id: "07".to_owned(),
+            founder: name("db1"),
+            survivors: vec![db1, db4],
+            missing_voters: vec![name("db2"), name("db3")],
+            loss: LossPage { text, ..LossPage::default() },
+            ..RecoveryPage::default()
+        });
+        for part in [
+            "cluster prod (07) has lost its majority",
+            "db1  voter: revision 5, log to index 9 of term 2, committed to 8 (has most, founds it anew)",
+            "db4  member: no copy of the state",
+            "missing voters: db2, db3",
+            "Everything up to revision 5 is kept.",
+            "start it first",
+        ] {
+            assert!(drawn.contains(part), "`{part}` is not said in:\n{drawn}");
+        }
+    }
+}
