@@ -57,7 +57,7 @@ pub(crate) enum SnapshotCommand {
     /// Found a new cluster from a file on this host, when the old one is lost
     ///
     /// The daemon must be stopped here, and on every other host of the old cluster until the new one is quorate. Each of those then forgets the old
-    /// one with `quorate reset --cluster ID` and is started: it joins. Revisions jump ahead, so that no client sees them run back.
+    /// one with `quorate reset --set-aside --cluster ID` and is started: it joins. Revisions jump ahead, so that no client sees them run back.
     #[command(after_help = RESTORING)]
     Restore(RestoreOptions),
 }

@@ -116,7 +116,7 @@ fn what_it_means(config: &Config, head: &BackupHead, founded: &FoundingCertifica
          This host, {}, founds a new cluster `{}` from it ({}), as its only voter. What was written to the earlier cluster behind\n\
          this revision is not in it. Revisions jump far ahead, so that no client sees them run back.\n\
          Every other host of the earlier cluster must be stopped now, and stay so until this one is started and quorate.\n\
-         Then, on each of them: `quorate reset --cluster {}`, `systemctl start quorate`.",
+         Then, on each of them: `quorate reset --set-aside --cluster {}`, `systemctl start quorate`.",
         in_words(head),
         config.host.name,
         config.cluster,
