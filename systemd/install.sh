@@ -52,6 +52,7 @@ remove() {
     else
         rm -f /etc/systemd/system/multi-user.target.wants/quorate.service
         rm -f /etc/systemd/system/quorate-online.target.wants/quorate-wait-online.service
+        rm -f /etc/systemd/system/timers.target.wants/quorate-snapshot.timer
     fi
     layout | while read -r mode file place _; do
         # Not quoted: a name may stand for several.

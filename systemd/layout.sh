@@ -6,6 +6,8 @@ layout() {
 644  quorate.service              /etc/systemd/system/quorate.service                      /usr/lib/systemd/system/quorate.service
 644  quorate-wait-online.service  /etc/systemd/system/quorate-wait-online.service          /usr/lib/systemd/system/quorate-wait-online.service
 644  quorate-online.target        /etc/systemd/system/quorate-online.target                /usr/lib/systemd/system/quorate-online.target
+644  quorate-snapshot.service     /etc/systemd/system/quorate-snapshot.service             /usr/lib/systemd/system/quorate-snapshot.service
+644  quorate-snapshot.timer       /etc/systemd/system/quorate-snapshot.timer               /usr/lib/systemd/system/quorate-snapshot.timer
 644  quorate.conf                 /etc/sysusers.d/quorate.conf                             /usr/lib/sysusers.d/quorate.conf
 644  quorate-monitor.conf         /etc/tmpfiles.d/quorate-monitor.conf                    /usr/lib/tmpfiles.d/quorate-monitor.conf
 644  README.md                    /usr/local/share/doc/quorate/README.md                   /usr/share/doc/quorate/README.md
@@ -42,6 +44,6 @@ place_of() {
 # units: the list's units, a line each.
 units() {
     layout | while read -r _ file _; do
-        case $file in *.service | *.target) echo "$file" ;; esac
+        case $file in *.service | *.target | *.timer) echo "$file" ;; esac
     done
 }

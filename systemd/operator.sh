@@ -43,6 +43,7 @@ say_what_is_left() {
     echo "  $CONFIG                 configuration and secret"
     echo "  /var/lib/quorate             data"
     echo "  /var/lib/quorate.birth       the memory of which cluster this host belongs to"
+    echo "  /var/lib/quorate.snapshots   snapshots, where some were saved"
     echo "  user and group quorate       who own the data"
     echo "  group quorate-monitor        who may read its state"
     echo "A host that comes back with its data is the same node; one whose data was erased comes back as a new instance."

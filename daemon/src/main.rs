@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Farewell(options) => Ok(run::farewell(&options)),
         Command::Demo(options) => Ok(demo::demo(&options)),
         Command::Local(command) => cli::locally(command, output),
+        Command::Snapshot(command) => cli::snapshot(command, socket, output),
         Command::Ask(question) => cli::ask(question, socket, output),
     };
     done.unwrap_or_else(|failure| failure.report(output))

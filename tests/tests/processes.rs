@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod processes {
     mod addresses;
+    mod backups;
     mod births;
     mod checks;
     mod cluster;
@@ -32,6 +33,7 @@ mod processes {
     mod queries;
     mod recoveries;
     mod renames;
+    mod restores;
     mod rotation;
     mod rules;
     mod stops;

@@ -21,6 +21,7 @@ mod recovery;
 mod routes;
 mod serve;
 mod since;
+mod snapshot;
 mod sockets;
 mod stalls;
 mod streams;

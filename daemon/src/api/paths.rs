@@ -7,7 +7,7 @@
 use super::etcd::{first_calls, kv};
 use super::failure::{Failure, failed, refusal};
 use super::keyspace::json;
-use super::{KV_PATH, acts, bodies, recovery, routes, streams, wait};
+use super::{KV_PATH, acts, bodies, recovery, routes, snapshot, streams, wait};
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -148,6 +148,9 @@ pub(super) const ROUTES: &[Route] = &[
         delete(json::remove)
     }),
     act(Method::POST, KV_PATH, "Any request to the keyspace, as protobuf.", || post(routes::kv)),
+    act(Method::GET, "/v1/snapshot", "All that the cluster has agreed on, as one file.", || {
+        get(snapshot::snapshot)
+    }),
     read("/metrics", "Metrics for Prometheus.", || get(routes::metrics_text)),
     read("/livez", "200 while the daemon runs.", || get(async || "ok\n")),
     read("/readyz", "200 when the node is quorate, else 503 with the reason.", || {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use quorate_meta::Meta;
 use quorate_node::status::{Bound, Margin, Reason, State};
 use quorate_node::{ClientReply, ClientRequest, Event, Status};
 use quorate_proto::{
@@ -144,6 +145,7 @@ impl Stage {
                     Call::Survey { reply } => drop(reply.send(Vec::new())),
                     Call::Order { reply, .. } => drop(reply.send(Vec::new())),
                     Call::Links { reply, .. } => drop(reply.send(vec![LinkLine::default()])),
+                    Call::Copy { reply } => drop(reply.send(Some(Box::new(Meta::empty())))),
                 }
             }
         });

@@ -1,7 +1,14 @@
 //! What can be typed. The help is the reference: each option says what it does, and the end says what each exit code
 //! means.
 
+mod backups;
+
+pub(crate) use backups::{
+    ExportOptions, ImportOptions, RestoreOptions, SaveOptions, SnapshotCommand,
+};
+
 use crate::words::time;
+use backups::{EXPORTING, IMPORTING};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -149,6 +156,9 @@ pub(crate) enum Command {
     Ask(Question),
     #[command(flatten)]
     Local(LocalCommand),
+    /// Save all that the cluster has agreed on in one file, and look at such a file
+    #[command(subcommand, after_help = LOCAL)]
+    Snapshot(SnapshotCommand),
     /// Show it all on this machine: three daemons, a write, a crash
     #[command(after_help = SHOWING)]
     Demo(DemoOptions),
@@ -213,6 +223,16 @@ pub(crate) enum Question {
     /// Gather what somebody needs who is to find out what is wrong
     #[command(subcommand, after_help = LOCAL)]
     Debug(DebugCommand),
+    /// Write all keys as lines of JSON, as they were at one revision
+    ///
+    /// The last line counts them: a file without it was cut off, and `import` refuses it.
+    #[command(after_help = EXPORTING)]
+    Export(ExportOptions),
+    /// Write the keys of an export, many in each transaction
+    ///
+    /// A file is looked through before anything is written. What is no text in an export is base64, under names that say so.
+    #[command(after_help = IMPORTING)]
+    Import(ImportOptions),
 }
 
 /// What needs no daemon.

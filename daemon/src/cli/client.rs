@@ -142,6 +142,21 @@ impl Client {
         Ok(Lines { body: answer.into_body(), rest: BytesMut::new(), socket: self.socket() })
     }
 
+    /// Asks for bytes of any number, which come for as long as the daemon has some. `wait`: the first may come so much later, and
+    /// each that follows so long after the one before.
+    pub(super) async fn download(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        wait: Duration,
+    ) -> Result<Download, Failure> {
+        let nothing = Changes::Nothing;
+        let answer = self.send(Method::GET, path, headers, Bytes::new(), nothing);
+        let answer = self.in_time(wait, nothing, answer).await?;
+        let client = Self { socket: self.socket.clone(), patience: wait };
+        Ok(Download { body: answer.into_body(), client })
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -232,6 +247,33 @@ fn broken(socket: &str, error: &hyper::Error) -> Failure {
     let text = format!("the daemon at {socket} hung up ({error}): `journalctl -u quorate -e`");
     // Only what changes nothing, or was not sent, ends like this.
     Failure::new(Exit::Unreachable, "unreachable", text).for_now()
+}
+
+/// Bytes that come one part after the other.
+pub(crate) struct Download {
+    body: Incoming,
+    client: Client,
+}
+
+impl Download {
+    /// The next part; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let Self { body, client } = self;
+        let next = async {
+            loop {
+                match body.frame().await {
+                    None => return Ok(None),
+                    Some(Err(error)) => return Err(client.broken(&error)),
+                    Some(Ok(frame)) => {
+                        if let Ok(bytes) = frame.into_data() {
+                            return Ok(Some(bytes));
+                        }
+                    }
+                }
+            }
+        };
+        client.in_time(client.patience, Changes::Nothing, next).await
+    }
 }
 
 /// One server-sent event.

@@ -61,7 +61,7 @@ fn become_owner(data_dir: &Path, birth_dir: &Path) -> Result<(), Failure> {
     disk::become_owner(data_dir, birth_dir).map_err(|error| Failure::other(error.to_string()))
 }
 
-fn load(options: &RunOptions) -> Result<Config, Failure> {
+pub(super) fn load(options: &RunOptions) -> Result<Config, Failure> {
     Config::load(&options.config, options.host.as_deref(), &Environment::of_process())
         .map_err(|error| bad_config(&error))
 }
@@ -70,14 +70,14 @@ fn bad_config(error: &ConfigError) -> Failure {
     Failure::new(Exit::Error, "config", error.to_string())
 }
 
-fn own_host(config: &Config) -> Result<OwnHost, Failure> {
+pub(super) fn own_host(config: &Config) -> Result<OwnHost, Failure> {
     let hostname = Environment::of_process().hostname;
     let names = [hostname.as_str(), config.host.name.as_str()];
     OwnHost::of_this_machine(config.listen, config.host.advertise, &names)
         .map_err(|error| Failure::other(format!("cannot read this host's addresses: {error}")))
 }
 
-fn resolved(config: &Config) -> Result<Vec<ResolvedSeed>, Failure> {
+pub(super) fn resolved(config: &Config) -> Result<Vec<ResolvedSeed>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::other(format!("cannot start: {error}")))?;
     let resolved = runtime.block_on(resolve::resolve_all(&config.seeds));

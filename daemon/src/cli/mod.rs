@@ -7,7 +7,10 @@ mod arguments;
 mod bundle;
 mod client;
 mod exit;
+mod exporting;
 pub(crate) mod format;
+mod importing;
+mod key_lines;
 mod keyspace;
 mod local;
 mod manual;
@@ -16,6 +19,7 @@ mod ping;
 mod reading;
 mod recover;
 mod show;
+mod snapshots;
 mod stderr;
 mod stdin;
 #[cfg(test)]
@@ -32,6 +36,7 @@ pub(crate) use exit::Failure;
 pub(crate) use keyspace::ask_once as ask_keyspace;
 pub(crate) use local::end_with;
 pub(crate) use output::colour;
+pub(crate) use snapshots::snapshot;
 pub(crate) use stderr::complain;
 
 use arguments::{AskOptions, DebugCommand, LeaderCommand};
@@ -56,12 +61,8 @@ pub(crate) fn ask(
     format: Format,
 ) -> Result<ExitCode, Failure> {
     let client = &Client::new(socket);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::other(format!("cannot start: {error}")))?;
     let within = |ask: AskOptions| client.with_patience(ask.timeout);
-    runtime.block_on(async {
+    run(async {
         match question {
             Question::Status(options) => {
                 show::status(&within(options.ask), format, options.links).await
@@ -93,6 +94,17 @@ pub(crate) fn ask(
             Question::Debug(DebugCommand::Bundle(options)) => {
                 bundle::bundle(&client.with_patience(options.timeout), format, &options).await
             }
+            Question::Export(options) => exporting::export(client, options).await,
+            Question::Import(options) => importing::import(client, format, &options).await,
         }
     })
+}
+
+/// Carries out what waits for the daemon.
+fn run<T>(asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::other(format!("cannot start: {error}")))?;
+    runtime.block_on(asked)
 }

@@ -63,7 +63,7 @@ pub(super) async fn get(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn page(
+pub(super) async fn page(
     client: &Client,
     request: RangeRequest,
     timeout: Duration,
@@ -93,7 +93,7 @@ pub(super) async fn in_pages(
     }
 }
 
-fn is_too_large(failure: &Failure) -> bool {
+pub(super) fn is_too_large(failure: &Failure) -> bool {
     failure.detail.as_deref() == Some(KvError::AnswerTooLarge.word())
 }
 
@@ -116,7 +116,7 @@ pub(super) fn how_to_go_on(prefix: &str, answer: &RangeResponse) -> String {
 }
 
 /// As one word of a shell.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 

@@ -1,4 +1,4 @@
-//! A value from standard input, and whether somebody there says yes.
+//! What comes from standard input, and whether somebody there says yes.
 
 use super::exit::{Exit, Failure};
 use super::stderr::complain;
@@ -41,7 +41,7 @@ pub(super) fn says_yes(question: &str) -> bool {
 }
 
 /// Whether nothing was open there when the program began: Rust opens /dev/null in its place then, for reading and writing.
-fn is_closed() -> bool {
+pub(super) fn is_closed() -> bool {
     let stdin = std::io::stdin();
     let null = makedev(1, 3);
     let both_ways = fcntl_getfl(&stdin).is_ok_and(|flags| flags.contains(OFlags::RDWR));

@@ -2,6 +2,7 @@
 
 mod keyspace;
 mod manual;
+mod moving;
 mod remedies;
 
 use super::arguments::{Arguments, Format, Question, parse_time};
@@ -52,6 +53,15 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate wait --quorate --timeout 3x",
         "quorate completions",
         "quorate completions tcsh",
+        "quorate export a b",
+        "quorate export --revision 0",
+        "quorate import --from-line 0",
+        "quorate snapshot",
+        "quorate snapshot save",
+        "quorate snapshot save --into d f",
+        "quorate snapshot save --keep 3 f",
+        "quorate snapshot save --into d --keep 0",
+        "quorate snapshot restore --yes",
         "quorate recover --plan p --apply p",
         "quorate recover --plan p --yes",
         "quorate events --watch --since 30m",
@@ -70,6 +80,12 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate reset --cluster 00",
         "quorate completions zsh",
         "quorate man --out /tmp/pages",
+        "quorate export a/ --revision 7",
+        "quorate snapshot save f --serializable",
+        "quorate snapshot save --into d --keep 14 -o json",
+        "quorate snapshot status f",
+        "quorate snapshot restore f --set-aside --yes --config c",
+        "quorate import --create-only --from-line 201 /tmp/keys",
         "quorate recover --yes --timeout 2m",
         "quorate recover --apply plan --yes",
         "quorate reset --set-aside --cluster 00",

@@ -159,6 +159,17 @@ pub(crate) enum DiskError {
         /// For the command.
         cluster: String,
     },
+    /// A life waits for the next start.
+    #[error(
+        "in {} data are prepared that the next start of the daemon puts in place: `systemctl start quorate`; or give up all data of this host with `quorate reset --cluster {cluster}`",
+        dir.display()
+    )]
+    Prepared {
+        /// The data directory.
+        dir: PathBuf,
+        /// For the command.
+        cluster: String,
+    },
     /// The data are another user's.
     #[error(
         "{} belongs to the user {owner}, but this runs as {user}, whose files {owner} could not use afterwards. Run it as {owner} (the daemon: `systemctl start quorate`; any command: `runuser -u {owner} -- quorate COMMAND`); if the data are to be {user}'s, `chown -R {user}: {}` first",
@@ -198,6 +209,7 @@ impl DiskError {
             | Self::OtherCluster { .. }
             | Self::OtherName { .. }
             | Self::MarkerConflict { .. }
+            | Self::Prepared { .. }
             | Self::OtherOwner { .. }
             | Self::Exposed { .. } => true,
         }

@@ -24,6 +24,7 @@
 //! reach the disk through `files`, so that tests can cut the power and fail operations under them.
 //! Knows files and formats, not what a log entry or a snapshot chunk means.
 
+pub(crate) mod backups;
 mod durable;
 mod error;
 mod files;
@@ -43,6 +44,7 @@ pub(crate) use life::identity::Identity;
 pub(crate) use life::known_name::KnownName;
 pub(crate) use life::owner::become_owner;
 pub(crate) use life::reset::reset;
+pub(crate) use life::vacant::{Vacant, hold};
 pub(crate) use lines::LineFile;
 pub(crate) use log::report::Completed;
 pub(crate) use log::times::{SYNCS, Times, WRITES};

@@ -4,6 +4,7 @@
 
 use super::crowds::Shared;
 use crate::links::line::LinkLine;
+use quorate_meta::Meta;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{Holding, Instance, RecoveryOrder};
 use std::net::SocketAddr;
@@ -37,6 +38,8 @@ pub(crate) enum Call {
     Order { orders: Vec<RecoveryOrder>, reply: oneshot::Sender<Vec<(Instance, Option<String>)>> },
     /// The links to all peers. `interfaces`: the UDP payload that the interfaces of this host take, where it is known.
     Links { interfaces: Option<u16>, reply: oneshot::Sender<Vec<LinkLine>> },
+    /// The state as it is here, to be read elsewhere: a copy that costs the loop nothing. None on a node that holds no copy.
+    Copy { reply: oneshot::Sender<Option<Box<Meta>>> },
 }
 
 /// Round trips to one node.

@@ -23,6 +23,8 @@ const MONITOR_ANSWERS: usize = 32 * MIB;
 const MIB: usize = 1024 * 1024;
 /// Large reads of one side. Programs read whole tables seldom; each that waits keeps in memory what it would read.
 const LARGE_READS: usize = 128;
+/// Snapshots that are being sent to programs: each makes its bytes on a processor of its own, and keeps what is replaced meanwhile.
+const SNAPSHOTS: usize = 2;
 /// Connections of one door.
 const CONNECTIONS: usize = 1024;
 /// Streams of lines of one door: fewer than connections, so that watching alone never fills a door.
@@ -82,6 +84,8 @@ pub(crate) struct Crowds {
     pub(crate) large_reads: Places,
     /// The same of other nodes, so that neither crowd keeps out the other.
     pub(crate) peer_large_reads: Places,
+    /// Snapshots that are being sent to programs on this host.
+    pub(crate) snapshots: Places,
     /// At the unix socket.
     pub(crate) unix: DoorCrowds,
     /// At the TCP address, and at the socket of monitors.
@@ -155,6 +159,12 @@ impl Default for Crowds {
                 1,
                 "reads of more than 1,000 keys by other nodes run or wait here",
             ),
+            snapshots: Places::new(
+                "snapshots",
+                SNAPSHOTS,
+                1,
+                "snapshots are being sent to programs on this host",
+            ),
             unix: DoorCrowds {
                 connections: connections(
                     "unix-connections",
@@ -194,8 +204,8 @@ impl Default for Crowds {
 }
 
 impl Crowds {
-    fn all(&self) -> [&Places; 12] {
-        let Self { keyspace, monitors, large_reads, peer_large_reads, unix, tcp } = self;
+    fn all(&self) -> [&Places; 13] {
+        let Self { keyspace, monitors, large_reads, peer_large_reads, snapshots, unix, tcp } = self;
         [
             &keyspace.bodies,
             &keyspace.answers,
@@ -203,6 +213,7 @@ impl Crowds {
             &monitors.answers,
             large_reads,
             peer_large_reads,
+            snapshots,
             &unix.connections,
             &unix.watches,
             &unix.waits,

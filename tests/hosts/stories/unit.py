@@ -26,7 +26,8 @@ def installer_and_units(story):
     story.check("a second run installs nothing and keeps the configuration",
                 again.returncode == 0 and "installed /" not in again.stdout
                 and cluster.run(1, "cat /etc/quorate/quorate.toml").stdout == before, again.stdout + again.stderr)
-    verify = cluster.run(1, "systemd-analyze verify quorate.service quorate-wait-online.service quorate-online.target")
+    verify = cluster.run(1, "systemd-analyze verify quorate.service quorate-wait-online.service quorate-online.target quorate-snapshot.service "
+                            "quorate-snapshot.timer")
     story.check("systemd-analyze verify finds nothing", not (verify.stdout + verify.stderr).strip(),
                 verify.stdout + verify.stderr)
     security = cluster.run(1, "systemd-analyze security --no-pager --threshold=19 quorate.service")
@@ -62,6 +63,12 @@ def installer_and_units(story):
     cluster.wait_quorate(voters=2, alive=2)
     bound = cluster.run(1, "systemctl show -P MemoryMax -P TasksMax quorate").stdout.split()
     story.check("memory and threads are bounded", bound == [str(4 << 30), "1200"], bound)
+
+    files = "/var/lib/quorate.snapshots/quorate-*.snapshot"
+    saved = cluster.run(1, "systemctl start quorate-snapshot && stat -c '%%U %%a' %s && quorate snapshot status %s" % (files, files))
+    story.check("the unit of the snapshots saves one for its user alone, and it is whole",
+                saved.returncode == 0 and saved.stdout.startswith("quorate 600\n") and "as they were written" in saved.stdout,
+                saved.stdout + saved.stderr)
 
     gone = cluster.run(1, INSTALL.split()[0] + " --uninstall")
     left = cluster.run(1, "ls -d /usr/local/bin/quorate /etc/systemd/system/quorate*.service /etc/systemd/system/quorate*.target 2>/dev/null; "

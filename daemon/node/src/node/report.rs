@@ -4,6 +4,7 @@ use crate::duties::has_all_voters;
 use crate::groups::Group;
 use crate::node::Node;
 use crate::status::{State, Status};
+use quorate_meta::Meta;
 use quorate_proto::Moment;
 use std::sync::Arc;
 
@@ -40,6 +41,13 @@ impl Node {
     #[must_use]
     pub fn voters(&self) -> Option<Vec<u64>> {
         self.group.as_ref()?.voters()
+    }
+
+    /// The state of `__meta` as it stands here; none on a node that has none. A clone that shares its data with what goes on.
+    #[must_use]
+    pub fn copy(&self) -> Option<Meta> {
+        let meta = self.group.as_ref()?.meta();
+        (meta.applied() > 0).then(|| meta.clone())
     }
 
     /// Everything at once.

@@ -300,7 +300,11 @@ pub(crate) fn read_ended(root: &Path, running: &Path) -> Result<EndedLife, DiskE
 }
 
 /// Whether a life was never in a cluster, and has promised nothing to anybody.
-fn is_unused(life: &Path, birth_dir: &Path, identity: &Identity) -> Result<bool, DiskError> {
+pub(super) fn is_unused(
+    life: &Path,
+    birth_dir: &Path,
+    identity: &Identity,
+) -> Result<bool, DiskError> {
     let fresh = FoundingState::fresh(identity.instance, &identity.cluster);
     Ok(founding_file::read(life, identity)? == fresh
         && !exists(&life.join(STORE))?
@@ -381,7 +385,7 @@ fn refuse_conflict(
     }
 }
 
-fn make_directory(path: &Path) -> Result<(), DiskError> {
+pub(super) fn make_directory(path: &Path) -> Result<(), DiskError> {
     if exists(path)? {
         return Ok(());
     }
@@ -393,7 +397,7 @@ fn make_directory(path: &Path) -> Result<(), DiskError> {
         .map_err(|error| DiskError::io("create", path, error))
 }
 
-fn refuse_foreign(root: &Path) -> Result<(), DiskError> {
+pub(super) fn refuse_foreign(root: &Path) -> Result<(), DiskError> {
     let entries = std::fs::read_dir(root).map_err(|error| DiskError::io("list", root, error))?;
     for entry in entries {
         let name = entry.map_err(|error| DiskError::io("list", root, error))?.file_name();

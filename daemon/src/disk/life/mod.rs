@@ -16,3 +16,4 @@ pub(super) mod parts;
 pub(super) mod reached;
 
 pub(super) mod reset;
+pub(super) mod vacant;

@@ -1,10 +1,11 @@
-//! One snapshot file: head (life, cluster, metadata), chunks with chained checksums, and an end that counts them.
+//! One snapshot file of this life beside the log: its head is life, cluster and metadata; [`super::pieces`] has the rest.
 //! Cut or changed anywhere, it is refused whole.
 
+use super::pieces::{PieceReader, PieceWriter};
 use crate::disk::durable;
 use crate::disk::files::create;
 use bytes::Bytes;
-use quorate_proto::{ClusterId, Instance, Message as _, SnapshotMetadata, limits};
+use quorate_proto::{ClusterId, Instance, Message as _, SnapshotMetadata};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt as _;
@@ -47,7 +48,7 @@ pub(crate) fn write(
 }
 
 /// Gives a whole and synced file its name.
-fn install(aside: &Path, path: &Path) -> io::Result<()> {
+pub(super) fn install(aside: &Path, path: &Path) -> io::Result<()> {
     std::fs::rename(aside, path)?;
     durable::sync_directory_of(path)
 }
@@ -68,10 +69,7 @@ fn write_aside(
 /// A snapshot file that is being written and does not count yet.
 #[derive(Debug)]
 pub(crate) struct SnapshotWriter {
-    file: BufWriter<File>,
-    chain: u32,
-    count: u64,
-    unsynced: u64,
+    pieces: PieceWriter<SteadyFile>,
 }
 
 impl SnapshotWriter {
@@ -86,66 +84,62 @@ impl SnapshotWriter {
         if head.len() > MAX_HEAD {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "metadata above its bound"));
         }
-        let mut file = BufWriter::with_capacity(BUFFER, create(aside)?);
-        file.write_all(MARK)?;
-        let mut writer = Self { file, chain: 0, count: 0, unsynced: 0 };
-        writer.put(&head)?;
-        Ok(writer)
+        let file = SteadyFile::of(create(aside)?);
+        Ok(Self { pieces: PieceWriter::begin(file, MARK, &head)? })
     }
 
     pub(crate) fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.is_empty() || bytes.len() > limits::BULK_CHUNK {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a chunk out of its bounds"));
-        }
-        self.put(bytes)?;
-        self.count += 1;
-        if self.unsynced >= SYNC_EVERY {
-            self.file.flush()?;
-            self.file.get_ref().sync_data()?;
-            self.unsynced = 0;
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(bytes.len()).expect("checked against a bound");
-        self.chain = chained(self.chain, bytes);
-        self.file.write_all(&length.to_be_bytes())?;
-        self.file.write_all(&self.chain.to_be_bytes())?;
-        self.unsynced += u64::from(length);
-        self.file.write_all(bytes)
+        self.pieces.piece(bytes)
     }
 
     /// Writes the end and syncs.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
-        let count = self.count.to_be_bytes();
-        self.file.write_all(&0_u32.to_be_bytes())?;
-        self.file.write_all(&chained(self.chain, &count).to_be_bytes())?;
-        self.file.write_all(&count)?;
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.pieces.end()?.finish()
+    }
+}
+
+/// A large file that is being written, and synced whenever so much of it is new.
+#[derive(Debug)]
+pub(crate) struct SteadyFile {
+    file: BufWriter<File>,
+    unsynced: u64,
+}
+
+impl SteadyFile {
+    pub(crate) fn of(file: File) -> Self {
+        Self { file: BufWriter::with_capacity(BUFFER, file), unsynced: 0 }
+    }
+
+    /// Syncs content and length.
+    pub(crate) fn finish(self) -> io::Result<()> {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()
     }
 }
 
-/// Each checksum covers everything before it.
-pub(crate) fn chained(previous: u32, bytes: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&previous.to_be_bytes());
-    hasher.update(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
-    hasher.update(bytes);
-    hasher.finalize()
+impl Write for SteadyFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.unsynced >= SYNC_EVERY {
+            self.file.flush()?;
+            self.file.get_ref().sync_data()?;
+            self.unsynced = 0;
+        }
+        let written = self.file.write(bytes)?;
+        self.unsynced += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
-/// A snapshot file that is being read, piece by piece: an iterator over its chunks that ends early when a byte is
-/// missing, changed, or too many. Whoever reads it asks [`SnapshotReader::verdict`] afterwards.
+/// A snapshot file that is being read; see [`PieceReader`].
 #[derive(Debug)]
 pub(crate) struct SnapshotReader {
-    file: BufReader<ReadAt>,
+    pieces: PieceReader<BufReader<ReadAt>>,
     pub(crate) owner: Owner,
     pub(crate) metadata: SnapshotMetadata,
-    chain: u32,
-    count: u64,
-    ended: Option<Result<(), String>>,
 }
 
 impl SnapshotReader {
@@ -163,47 +157,18 @@ impl SnapshotReader {
     /// # Errors
     /// The reason, when the head cannot be read.
     pub(crate) fn of(file: Arc<File>) -> Result<Self, String> {
-        let mut file = BufReader::with_capacity(BUFFER, ReadAt { file, at: 0 });
-        let mut mark = [0; 8];
-        exactly(&mut file, &mut mark)?;
-        if &mark != MARK {
-            return Err("it does not begin with its format mark".into());
-        }
-        let mut chain = 0;
-        let Piece::Bytes(head) = read_piece(&mut file, &mut chain, MAX_HEAD)? else {
-            return Err("it has no head".into());
-        };
+        let file = BufReader::with_capacity(BUFFER, ReadAt { file, at: 0 });
+        let (pieces, head) = PieceReader::begin(file, MARK)?;
         let (owner, metadata) = decode_head(&head)?;
-        Ok(Self { file, owner, metadata, chain, count: 0, ended: None })
+        Ok(Self { pieces, owner, metadata })
     }
 
-    fn read(&mut self) -> Result<Option<Bytes>, String> {
-        let end = match read_piece(&mut self.file, &mut self.chain, limits::BULK_CHUNK)? {
-            Piece::Bytes(chunk) => {
-                self.count += 1;
-                return Ok(Some(chunk));
-            }
-            Piece::End { checksum } => checksum,
-        };
-        let mut count = [0; 8];
-        exactly(&mut self.file, &mut count)?;
-        if chained(self.chain, &count) != end || u64::from_be_bytes(count) != self.count {
-            return Err("its end does not match its content".into());
-        }
-        match self.file.read(&mut [0]) {
-            Ok(0) => Ok(None),
-            Ok(_) => Err("there is something behind its end".into()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    /// Reads what is left, and says whether every byte of the file was as it was written.
+    /// See [`PieceReader::verdict`].
     ///
     /// # Errors
-    /// The reason, when it was not.
-    pub(crate) fn verdict(mut self) -> Result<(), String> {
-        self.by_ref().for_each(drop);
-        self.ended.unwrap_or(Ok(()))
+    /// The reason, when a byte was not as it was written.
+    pub(crate) fn verdict(self) -> Result<(), String> {
+        self.pieces.verdict()
     }
 }
 
@@ -211,15 +176,7 @@ impl Iterator for SnapshotReader {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        if self.ended.is_some() {
-            return None;
-        }
-        match self.read() {
-            Ok(Some(chunk)) => return Some(chunk),
-            Ok(None) => self.ended = Some(Ok(())),
-            Err(why) => self.ended = Some(Err(why)),
-        }
-        None
+        self.pieces.next()
     }
 }
 
@@ -247,37 +204,4 @@ fn decode_head(head: &[u8]) -> Result<(Owner, SnapshotMetadata), String> {
     };
     let metadata = SnapshotMetadata::decode(metadata).map_err(|error| error.to_string())?;
     Ok((owner, metadata))
-}
-
-enum Piece {
-    Bytes(Bytes),
-    End { checksum: u32 },
-}
-
-fn read_piece(file: &mut impl Read, chain: &mut u32, most: usize) -> Result<Piece, String> {
-    let (mut length, mut sum) = ([0; 4], [0; 4]);
-    exactly(file, &mut length)?;
-    exactly(file, &mut sum)?;
-    let sum = u32::from_be_bytes(sum);
-    let length = usize::try_from(u32::from_be_bytes(length)).map_err(|error| error.to_string())?;
-    if length == 0 {
-        return Ok(Piece::End { checksum: sum });
-    }
-    if length > most {
-        return Err("a piece is longer than any can be".into());
-    }
-    let mut bytes = vec![0; length];
-    exactly(file, &mut bytes)?;
-    if chained(*chain, &bytes) != sum {
-        return Err("a checksum is wrong".into());
-    }
-    *chain = sum;
-    Ok(Piece::Bytes(bytes.into()))
-}
-
-fn exactly(file: &mut impl Read, bytes: &mut [u8]) -> Result<(), String> {
-    file.read_exact(bytes).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it is cut short".into(),
-        _ => error.to_string(),
-    })
 }

@@ -7,4 +7,5 @@ pub(super) mod arrivals;
 pub(super) mod file;
 pub(super) mod keeper;
 pub(super) mod names;
+pub(super) mod pieces;
 pub(super) mod source;

@@ -3,7 +3,8 @@
 //!
 //! The file stays open: it can be read to its end also after it was removed for newer ones.
 
-use super::file::{Owner, SnapshotReader, chained};
+use super::file::{Owner, SnapshotReader};
+use super::pieces::chained;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use quorate_proto::SnapshotMetadata;
 use quorate_transport::{SnapshotPart, SnapshotPosition};
