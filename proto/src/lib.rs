@@ -22,6 +22,7 @@ mod id;
 mod kv;
 mod kv_error;
 mod lane;
+mod level;
 pub mod limits;
 mod moment;
 mod order;
@@ -32,10 +33,10 @@ mod request;
 mod session;
 mod warnings;
 
-pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act};
+pub use acts::{Act, Acted, RaiseFeatures, RemoveHost, TransferLeadership, act};
 pub use address::Address;
 pub use card::Card;
-pub use command::{Admit, Command, CommandBody, HealthProposal, Remove, StateChange};
+pub use command::{Admit, Command, CommandBody, HealthProposal, RaiseLevel, Remove, StateChange};
 pub use dissent::{
     ConfirmAnswer, ConfirmAsk, DetectorMessage, Dissent, LifeAnswer, LifeProbe, Verdict,
     VerdictReport, detector_message,
@@ -62,6 +63,7 @@ pub use kv::{
 };
 pub use kv_error::KvError;
 pub use lane::{Frame, FrameKind, Lane, Supersede};
+pub use level::{FeatureLevel, LEVELS, Levels};
 pub use moment::Moment;
 pub use order::{HealthEpoch, Revision};
 pub use ping::{CopyFault, CopyNotice, Ping, Pong, Relayed, RelayedAcknowledgement};

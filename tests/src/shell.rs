@@ -78,7 +78,7 @@ impl World {
             }
             Output::Founded(founded) => self.checks.founded(host, &founded),
             Output::Stopped => self.stopped(host),
-            Output::Halt { reason, .. } => {
+            Output::Halt { reason, .. } | Output::Unfit { reason } => {
                 self.note(|| format!("n{} halts: {reason}", host + 1));
                 self.hosts[host].halted = Some(reason);
                 self.hosts[host].process = None;

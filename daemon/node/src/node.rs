@@ -12,6 +12,7 @@ mod cores;
 mod disk;
 mod duties;
 mod evidence;
+mod features;
 mod group;
 mod hand_on;
 mod leader;
@@ -38,6 +39,7 @@ use crate::duties::admission::Admission;
 use crate::duties::damping::Damping;
 use crate::event::{Input, Output};
 use crate::evidence::Evidence;
+use crate::features::Features;
 use crate::groups::{Arrived, EarlyFrames, Group};
 use crate::handover::Handover;
 use crate::health::Health;
@@ -59,7 +61,9 @@ use crate::turned_away::{TurnedAway, tell_of_moved_data};
 use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
-use quorate_proto::{ClusterId, Envelope, EnvelopeBody, Generation, Goodbye, Instance, Moment};
+use quorate_proto::{
+    ClusterId, Envelope, EnvelopeBody, EnvelopeError, Generation, Goodbye, Instance, Moment,
+};
 
 /// One node, whole.
 pub struct Node {
@@ -88,6 +92,7 @@ pub struct Node {
     pub(crate) stopping: Option<Stopping>,
     pub(crate) trust: Trust,
     pub(crate) copies: Copies,
+    pub(crate) features: Features,
     malformed: Malformed,
     pub(crate) disk: Disk,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -129,6 +134,7 @@ impl Node {
             stopping: None,
             trust: Trust::default(),
             copies: Copies::default(),
+            features: Features::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
             cluster_id: founding.state().known_cluster(),
@@ -222,6 +228,8 @@ impl Node {
             }
             Input::Frame { from, lane, bytes } => match Envelope::open(lane, bytes) {
                 Ok(body) => self.frame(from, body),
+                // Of a later version, which says it beside what this one knows.
+                Err(EnvelopeError::UnknownKind) => self.turn.counters.frames_unknown += 1,
                 Err(error) => {
                     self.turn.counters.frames_malformed += 1;
                     if let Some(count) = self.malformed.note(self.turn.now, from) {

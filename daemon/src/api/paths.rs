@@ -129,6 +129,9 @@ pub(super) const ROUTES: &[Route] = &[
         post(acts::remove)
     }),
     act(Method::POST, "/v1/leader/transfer", "Has another voter lead.", || post(acts::transfer)),
+    act(Method::POST, "/v1/feature/raise", "Raises the feature level of the cluster.", || {
+        post(acts::raise_features)
+    }),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)
     }),

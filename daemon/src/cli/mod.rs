@@ -6,6 +6,7 @@ mod acts;
 mod arguments;
 mod client;
 mod exit;
+mod feature;
 pub(crate) mod format;
 mod keyspace;
 mod local;
@@ -32,7 +33,7 @@ pub(crate) use local::end_with;
 pub(crate) use output::colour;
 pub(crate) use stderr::complain;
 
-use arguments::{AskOptions, LeaderCommand};
+use arguments::{AskOptions, FeatureCommand, LeaderCommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -84,6 +85,10 @@ pub(crate) fn ask(
             Question::Leader(LeaderCommand::Transfer { host, timeout }) => {
                 acts::transfer(client, format, host.as_deref(), timeout).await
             }
+            Question::Feature { command: None, ask } => feature::show(&within(ask), format).await,
+            Question::Feature {
+                command: Some(FeatureCommand::Raise { level, timeout }), ..
+            } => feature::raise(client, format, level, timeout).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
         }
     })

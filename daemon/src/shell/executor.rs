@@ -67,6 +67,7 @@ impl Executor {
             match output {
                 Output::Stopped => ended = Some(Ended::Stopped),
                 Output::Halt { reason, again } => return Some(Ended::Halted { reason, again }),
+                Output::Unfit { reason } => return Some(Ended::Unfit(reason)),
                 output => self.execute_one(output),
             }
         }
@@ -129,7 +130,7 @@ impl Executor {
                 let cluster_id = founded.record.cluster_id();
                 tracing::info!(target: NOTICE, cluster_id = %cluster_id, "the founding record is durable here");
             }
-            Output::Stopped | Output::Halt { .. } => {}
+            Output::Stopped | Output::Halt { .. } | Output::Unfit { .. } => {}
         }
     }
 

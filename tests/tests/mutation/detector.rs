@@ -56,6 +56,8 @@ fn detector(number: u8) -> Detector {
         version: 1,
         name: format!("n{number}"),
         address: Some(address(number).into()),
+        software: "0.1.0".to_owned(),
+        levels: Some(quorate_proto::Levels::HERE),
     };
     step(DetectorInput::Card(card));
     detector
@@ -79,6 +81,7 @@ fn session(number: u8) -> Session {
         moved: false,
         voters: 0,
         software: String::new(),
+        levels: quorate_proto::Levels::HERE,
         source: None,
     }
 }

@@ -101,6 +101,7 @@ fn session(number: u8) -> Session {
         moved: false,
         voters: 0,
         software: String::new(),
+        levels: quorate_proto::Levels::HERE,
         source: None,
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn session(node: usize, number: u64, start: (u64, u64), address: Sock
         moved: false,
         voters: 0,
         software: String::new(),
+        levels: quorate_proto::Levels::HERE,
         source: None,
     }
 }

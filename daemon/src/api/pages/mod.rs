@@ -5,11 +5,13 @@
 //! UTC.
 
 mod event;
+pub(crate) mod feature;
 pub(crate) mod findings;
 pub(crate) mod members;
 pub(crate) mod status;
 
 pub(crate) use event::EventPage;
+pub(crate) use feature::FeaturePage;
 pub(crate) use members::{HealthPage, MemberPage};
 pub(crate) use status::{GivenUpPage, OpinionPage, ReasonPage, StatusPage};
 
