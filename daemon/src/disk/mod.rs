@@ -24,6 +24,7 @@
 mod durable;
 mod error;
 mod files;
+mod formats;
 mod life;
 mod log;
 mod presence;

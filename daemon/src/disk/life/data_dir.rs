@@ -16,6 +16,7 @@ use crate::disk::durable;
 use crate::disk::error::DiskError;
 use crate::disk::files::Machine;
 use crate::disk::files::sync_directory;
+use crate::disk::formats::refuse_newer;
 use crate::disk::log::segments::STORE;
 use crate::disk::log::spare::is_full;
 use crate::disk::presence::exists;
@@ -76,6 +77,7 @@ pub(crate) fn open(
     make_directory(root)?;
     make_directory(birth_dir)?;
     let lock = lock(root)?;
+    refuse_newer(&root.join(LIFE), birth_dir, cluster.as_str())?;
     let fresh = !exists(&root.join(LIFE))? || give_up_unused(root, birth_dir, cluster)?;
     if fresh {
         refuse_foreign(root)?;
@@ -130,6 +132,7 @@ pub(crate) fn inspect(
 ) -> Result<String, DiskError> {
     owner::check(root, birth_dir)?;
     let life = root.join(LIFE);
+    refuse_newer(&life, birth_dir, cluster.as_str())?;
     if !exists(&life)? {
         if exists(root)? {
             refuse_foreign(root)?;

@@ -3,6 +3,7 @@
 
 use crate::disk::durable;
 use crate::disk::files::create;
+use crate::disk::formats;
 use bytes::Bytes;
 use quorate_proto::{ClusterId, Instance, Message as _, SnapshotMetadata, limits};
 use std::fs::File;
@@ -148,13 +149,34 @@ pub(crate) struct SnapshotReader {
     ended: Option<Result<(), String>>,
 }
 
+/// Why a snapshot file cannot be read from its beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    /// In words.
+    pub(crate) why: String,
+    /// It is not damaged, but of a format that this version does not know.
+    pub(crate) newer: bool,
+}
+
+impl From<Unreadable> for String {
+    fn from(unreadable: Unreadable) -> Self {
+        unreadable.why
+    }
+}
+
+impl From<String> for Unreadable {
+    fn from(why: String) -> Self {
+        Self { why, newer: false }
+    }
+}
+
 impl SnapshotReader {
     /// Opens a file and reads its head.
     ///
     /// # Errors
     /// The reason, when the head cannot be read.
-    pub(crate) fn open(path: &Path) -> Result<Self, String> {
-        let file = File::open(path).map_err(|error| error.to_string())?;
+    pub(crate) fn open(path: &Path) -> Result<Self, Unreadable> {
+        let file = File::open(path).map_err(|error| Unreadable::from(error.to_string()))?;
         Self::of(Arc::new(file))
     }
 
@@ -162,16 +184,19 @@ impl SnapshotReader {
     ///
     /// # Errors
     /// The reason, when the head cannot be read.
-    pub(crate) fn of(file: Arc<File>) -> Result<Self, String> {
+    pub(crate) fn of(file: Arc<File>) -> Result<Self, Unreadable> {
         let mut file = BufReader::with_capacity(BUFFER, ReadAt { file, at: 0 });
         let mut mark = [0; 8];
         exactly(&mut file, &mut mark)?;
         if &mark != MARK {
-            return Err("it does not begin with its format mark".into());
+            return Err(match formats::newer(&mark) {
+                Some(format) => Unreadable { why: format!("it is of {format}"), newer: true },
+                None => "it does not begin with its format mark".to_owned().into(),
+            });
         }
         let mut chain = 0;
         let Piece::Bytes(head) = read_piece(&mut file, &mut chain, MAX_HEAD)? else {
-            return Err("it has no head".into());
+            return Err("it has no head".to_owned().into());
         };
         let (owner, metadata) = decode_head(&head)?;
         Ok(Self { file, owner, metadata, chain, count: 0, ended: None })
