@@ -35,6 +35,7 @@ mod processes {
     mod rules;
     mod stops;
     mod surroundings;
+    mod versions;
     mod watching;
     mod whys;
     mod wipes;
