@@ -101,6 +101,12 @@ impl Features {
         self.born = Some(now);
     }
 
+    /// Another run saw the birth.
+    #[cfg(test)]
+    pub(crate) fn was_not_born_here(&mut self) {
+        self.born = None;
+    }
+
     /// Whether this run saw the birth, a moment ago.
     pub(crate) fn is_new(&self, now: Moment) -> bool {
         self.born.is_some_and(|born| now.since(born) < BIRTH)
@@ -163,7 +169,9 @@ impl std::fmt::Display for Behind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, state, program } = self;
         match program {
-            Some(program) => write!(f, "host {name} runs {}", said(&program.software)),
+            Some(program) => {
+                write!(f, "host {name} runs {} ({})", said(&program.software), program.levels)
+            }
             None => write!(f, "host {name} is {} and has not said what it runs", state.word()),
         }
     }

@@ -94,8 +94,7 @@ const RUNNING: &str = "Exit codes:
   0   stopped as asked
   1   an error that may be gone at the next start: systemd starts it again
   10  an operator is needed; the text says for what: systemd leaves it failed
-  11  this program is too old, or too new, for the feature level of the cluster; the text says which version helps: systemd
-      leaves it failed";
+  11  this version cannot run the cluster's feature level: systemd leaves it failed";
 
 /// Of commands that need no daemon.
 const LOCAL: &str = "Exit codes:

@@ -52,6 +52,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate wait --quorate --timeout 3x",
         "quorate completions",
         "quorate completions tcsh",
+        "quorate feature raise 0",
+        "quorate feature lower",
     ] {
         assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
     }
@@ -66,6 +68,9 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate reset --cluster 00",
         "quorate completions zsh",
         "quorate man --out /tmp/pages",
+        "quorate feature -o json",
+        "quorate feature raise",
+        "quorate feature raise 2 --timeout 30s",
     ] {
         assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");
     }

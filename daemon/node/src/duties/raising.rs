@@ -59,7 +59,6 @@ impl Duty for Raising {
 mod tests {
     use super::*;
     use crate::event::Output;
-    use crate::features::Features;
     use crate::told::Event;
     use crate::trial::Trial;
     use quorate_proto::Levels;
@@ -73,7 +72,7 @@ mod tests {
     /// A leader that was born with a program of the first level, and runs the one of today from now on.
     fn upgraded() -> Trial {
         let mut trial = Trial::leading_alone_with(Levels::BASE);
-        trial.node.features = Features::default();
+        trial.node.features.was_not_born_here();
         trial.node.config.levels = Levels::HERE;
         trial
     }

@@ -92,8 +92,13 @@ fn who_is_behind_is_named_with_what_it_runs() {
     let reach = known.reach();
     let to = |level: u32| reach.why_not(FeatureLevel::new(level));
     assert_eq!(to(1), "every member can: run `quorate feature raise`");
-    assert_eq!(to(2), "host n3 runs 0.1.0; upgrade it, then run `quorate feature raise`");
-    assert!(to(3).starts_with("host n2 runs 0.2.0, host n3 runs 0.1.0; upgrade it"), "{}", to(3));
+    assert_eq!(
+        to(2),
+        "host n3 runs 0.1.0 (feature level 1); upgrade it, then run `quorate feature raise`"
+    );
+    let both =
+        "host n2 runs 0.2.0 (feature levels 1 to 2), host n3 runs 0.1.0 (feature level 1); upgrade";
+    assert!(to(3).starts_with(both), "{}", to(3));
 }
 
 #[test]
