@@ -3,7 +3,7 @@
 //! Bounded: no more than `limits::MEMBERS` nodes. When full, a node that only gossip spoke of makes room for
 //! one that the cluster's table or a session speaks of; a stranger beyond that is not taken up.
 
-use quorate_proto::{Generation, Instance, Moment, Session, limits};
+use quorate_proto::{Card, Generation, Instance, Moment, Session, limits};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -14,6 +14,8 @@ pub(crate) struct Contact {
     pub(crate) generation: Generation,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) name: Option<String>,
+    /// What its newest card says that it runs.
+    pub(crate) card: Option<Card>,
     /// Number and generation of the session that stands.
     pub(crate) session: Option<(u64, Generation)>,
     /// The cluster's table or a session spoke of it, not only gossip.
@@ -70,6 +72,7 @@ impl Contacts {
             generation: Generation::default(),
             address: None,
             name: None,
+            card: None,
             session: None,
             known,
             next_probe: now,

@@ -126,6 +126,12 @@ impl Detector {
         self.pings.last_heard(instance)
     }
 
+    /// What a node last said of itself in gossip: a hint.
+    #[must_use]
+    pub fn card(&self, instance: Instance) -> Option<&Card> {
+        self.contacts.get(instance)?.card.as_ref()
+    }
+
     /// How many gossip packets were refused so far.
     #[must_use]
     pub fn refused_packets(&self) -> u64 {

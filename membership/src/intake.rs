@@ -65,7 +65,7 @@ impl Detector {
         let calm = calm && effects.events.is_empty();
         self.carry_out(now, effects, out);
         for card in self.swim.take_cards() {
-            self.learn_card(now, &card);
+            self.learn_card(now, card);
         }
         calm
     }
@@ -75,7 +75,7 @@ impl Detector {
         tracing::debug!(%error, "gossip packet");
     }
 
-    fn learn_card(&mut self, now: Moment, card: &Card) {
+    fn learn_card(&mut self, now: Moment, card: Card) {
         if self.forgotten.contains(&card.instance) || !self.admit(now, card.instance, false) {
             return;
         }
@@ -86,6 +86,7 @@ impl Detector {
         if contact.address.is_none() {
             contact.address = card.address.as_ref().and_then(quorate_proto::Address::socket);
         }
+        contact.card = Some(card);
     }
 
     pub(crate) fn message(

@@ -42,6 +42,7 @@ fn session(number: u64, generation: u64) -> Session {
         moved: false,
         voters: 0,
         software: String::new(),
+        levels: quorate_proto::Levels::HERE,
         source: None,
     }
 }
@@ -177,6 +178,8 @@ fn card(number: u64) -> Card {
         version: 1,
         name: format!("h{number}"),
         address: Some(Address::from(address(number))),
+        software: "0.1.0".to_owned(),
+        levels: None,
     }
 }
 

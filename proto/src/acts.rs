@@ -6,7 +6,7 @@ use crate::{HealthEpoch, Instance};
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Act {
     /// Which. Absent: of a later version.
-    #[prost(oneof = "act::Body", tags = "1, 2")]
+    #[prost(oneof = "act::Body", tags = "1, 2, 90")]
     pub body: Option<act::Body>,
 }
 
@@ -21,6 +21,9 @@ pub mod act {
         /// Has another voter lead.
         #[prost(message, tag = "2")]
         Transfer(super::TransferLeadership),
+        /// Raises the feature level.
+        #[prost(message, tag = "90")]
+        RaiseFeatures(super::RaiseFeatures),
     }
 }
 
@@ -41,6 +44,14 @@ pub struct TransferLeadership {
     /// The name of the voter that is to lead; empty: the one that is furthest, of those with a disk that works.
     #[prost(string, tag = "1")]
     pub to: String,
+}
+
+/// See [`act::Body::RaiseFeatures`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct RaiseFeatures {
+    /// The level; 0: the highest that every member can run.
+    #[prost(uint32, tag = "1")]
+    pub level: u32,
 }
 
 /// An act was done, or is under way.

@@ -1,6 +1,6 @@
 //! A node's small card, carried by gossip. A hint: anything that matters comes from the session or `__meta`.
 
-use crate::{Address, Generation, Instance};
+use crate::{Address, Generation, Instance, Levels};
 
 /// What a node says of itself to whoever hears gossip. The highest (generation, version) wins.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -21,4 +21,10 @@ pub struct Card {
     #[prost(message, optional, tag = "5")]
     pub address: Option<Address>,
     // Tags 6 to 9 were what nobody read.
+    /// Version of its software, for people.
+    #[prost(string, tag = "90")]
+    pub software: String,
+    /// The feature levels that it can run; absent = it does not know of levels.
+    #[prost(message, optional, tag = "91")]
+    pub levels: Option<Levels>,
 }

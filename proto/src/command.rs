@@ -1,6 +1,6 @@
 //! What the log of `__meta` holds: the commands that every replica applies alike.
 
-use crate::{Address, Generation, HealthEpoch, Instance, KvRequest, Label, NodeKey};
+use crate::{Address, FeatureLevel, Generation, HealthEpoch, Instance, KvRequest, Label, NodeKey};
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -87,6 +87,17 @@ pub struct Remove {
     pub at_unix_ms: u64,
 }
 
+/// Raises the feature level of the cluster. One that is not above the committed level is void.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct RaiseLevel {
+    /// To which.
+    #[prost(uint32, tag = "1")]
+    pub level: u32,
+    /// Wall clock of the leader, milliseconds since 1970; for display only.
+    #[prost(uint64, tag = "2")]
+    pub at_unix_ms: u64,
+}
+
 /// One command.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Command {
@@ -94,7 +105,7 @@ pub struct Command {
     #[prost(fixed64, tag = "1")]
     pub ticket: u64,
     /// What to do.
-    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5")]
+    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 90")]
     pub body: Option<CommandBody>,
 }
 
@@ -113,6 +124,22 @@ pub enum CommandBody {
     /// A node is taken out.
     #[prost(message, tag = "5")]
     Remove(Remove),
+    /// The feature level rises.
+    #[prost(message, tag = "90")]
+    RaiseLevel(RaiseLevel),
+}
+
+impl CommandBody {
+    /// The least feature level at which this may be proposed: below it there may be a replica that does not know it, and would stop.
+    /// A new command has that of the release that brings it.
+    #[must_use]
+    pub fn least_level(&self) -> FeatureLevel {
+        match self {
+            Self::Kv(_) | Self::Health(_) | Self::Admit(_) | Self::Remove(_) => FeatureLevel::BASE,
+            // What it raises the level to, every member can run: so whoever proposes it has made sure.
+            Self::RaiseLevel(_) => FeatureLevel::BASE,
+        }
+    }
 }
 
 impl Command {

@@ -1,6 +1,6 @@
 //! The first message of each side on a new connection. Until both are in, a connection does not count.
 
-use crate::{Address, ClusterId, Digest, Generation, Instance};
+use crate::{Address, ClusterId, Digest, Generation, Instance, Levels};
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -63,6 +63,9 @@ pub struct Hello {
     /// How many voters the side's file asks for; 0 = as many as suit the number of hosts.
     #[prost(uint32, tag = "15")]
     pub voters: u32,
+    /// The feature levels that the side can run; absent = it does not know of levels.
+    #[prost(message, optional, tag = "90")]
+    pub levels: Option<Levels>,
 }
 
 impl Hello {

@@ -23,6 +23,7 @@ mod id;
 mod kv;
 mod kv_error;
 mod lane;
+mod level;
 pub mod limits;
 mod moment;
 mod order;
@@ -34,11 +35,11 @@ mod request;
 mod session;
 mod warnings;
 
-pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act, nobody_named};
+pub use acts::{Act, Acted, RaiseFeatures, RemoveHost, TransferLeadership, act, nobody_named};
 pub use address::Address;
 pub use anew::Lineage;
 pub use card::Card;
-pub use command::{Admit, Command, CommandBody, HealthProposal, Remove, StateChange};
+pub use command::{Admit, Command, CommandBody, HealthProposal, RaiseLevel, Remove, StateChange};
 pub use dissent::{
     ConfirmAnswer, ConfirmAsk, DetectorMessage, Dissent, LifeAnswer, LifeProbe, Verdict,
     VerdictReport, detector_message,
@@ -65,6 +66,7 @@ pub use kv::{
 };
 pub use kv_error::KvError;
 pub use lane::{Frame, FrameKind, Lane, Supersede};
+pub use level::{FeatureLevel, LEVELS, Levels};
 pub use moment::Moment;
 pub use order::{HealthEpoch, Revision};
 pub use ping::{CopyFault, CopyNotice, Ping, Pong, Relayed, RelayedAcknowledgement};

@@ -41,6 +41,9 @@ pub struct Ping {
     /// Copies of the log that are not what they should be; only from the leader. At most `limits::COPY_NOTICES`.
     #[prost(message, repeated, tag = "13")]
     pub copies: Vec<CopyNotice>,
+    /// The feature level that the sender has committed, or was told of; 0 before it knows one.
+    #[prost(uint32, tag = "90")]
+    pub level: u32,
 }
 
 /// What is wrong with a replica's copy of the log.

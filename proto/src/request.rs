@@ -120,6 +120,8 @@ pub enum RefusalCode {
     NotFound = 11,
     /// As things are it would do harm, or has no effect; nothing was done, and the text says what is in its way.
     NotNow = 12,
+    /// The program is too old or too new for the feature level of the cluster; the text says which it runs.
+    Level = 90,
 }
 
 /// A refusal with its reason.

@@ -1,7 +1,7 @@
 //! A connection between two nodes on which both hellos came in, and why one could not be had. Not wire
 //! messages: the words in which the transport tells a node about its peers.
 
-use crate::{ClusterId, ClusterName, Digest, Generation, Instance, NodeKey, NodeName};
+use crate::{ClusterId, ClusterName, Digest, Generation, Instance, Levels, NodeKey, NodeName};
 use std::net::{Ipv6Addr, SocketAddr};
 
 /// An authenticated connection. The key is proved by TLS; the rest is the peer's word.
@@ -40,6 +40,8 @@ pub struct Session {
     pub voters: u32,
     /// Version of the peer's software, for people; at most 64 characters, empty when it does not say.
     pub software: String,
+    /// The feature levels that the peer can run.
+    pub levels: Levels,
     /// Where its packets come from, when that is another address.
     pub source: Option<SocketAddr>,
 }
@@ -69,6 +71,7 @@ impl Session {
             moved: false,
             voters: 0,
             software: String::new(),
+            levels: Levels::HERE,
             source: None,
         }
     }

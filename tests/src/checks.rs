@@ -24,6 +24,7 @@ pub struct Checks {
     states: BTreeMap<(ClusterId, u64), u64>,
     epochs: BTreeMap<(usize, u64), HealthEpoch>,
     applied: BTreeMap<(usize, u64), u64>,
+    levels: BTreeMap<(usize, u64), u32>,
     disks_lost: BTreeSet<usize>,
     /// The newest epoch that anybody showed.
     newest: HealthEpoch,
@@ -196,6 +197,9 @@ impl Checks {
         if vitals.applied > 0 {
             let last = self.applied.insert((host, run), vitals.applied).unwrap_or(0);
             assert!(last <= vitals.applied, "agreed prefix: n{} applied backwards", host + 1);
+            let level = self.levels.insert((host, run), vitals.level).unwrap_or(0);
+            assert!(level <= vitals.level, "levels: that of n{} fell from {level}", host + 1);
+            assert!(vitals.fits, "levels: n{} goes on at {}", host + 1, vitals.level);
             if last != vitals.applied {
                 let state =
                     self.states.entry((cluster_id, vitals.applied)).or_insert(vitals.state_hash);

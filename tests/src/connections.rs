@@ -317,7 +317,8 @@ impl World {
             seeds: other.seeds.clone(),
             moved: false,
             voters: 0,
-            software: String::new(),
+            software: other.software.clone(),
+            levels: other.levels,
             source: None,
         })
     }

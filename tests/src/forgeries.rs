@@ -155,6 +155,7 @@ impl Forger {
             asks: random.percent(20),
             unheard: random.percent(20),
             copies: self.copies(random),
+            level: u32::try_from(random.below(9)).unwrap_or(0),
         }))
     }
 

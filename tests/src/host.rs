@@ -4,7 +4,7 @@ use crate::disk::Disk;
 use crate::lanes::Cargo;
 use crate::network::Door;
 use quorate_node::{Input, Node};
-use quorate_proto::{ClusterId, Generation, Instance, Moment, NodeKey};
+use quorate_proto::{ClusterId, Generation, Instance, Levels, Moment, NodeKey};
 use quorate_transport::inbox::Inbox;
 use quorate_transport::outbox::Outbox;
 use quorate_transport::sessions::{LinkId, Met, Sessions};
@@ -148,6 +148,10 @@ pub struct Host {
     pub address: SocketAddr,
     /// Its packets leave from this other address, at which it is reached too, and it does not say which one counts.
     pub leaves_from: Option<SocketAddr>,
+    /// Version of the program that it has.
+    pub software: String,
+    /// The feature levels that this program can run.
+    pub levels: Levels,
     /// Its disk.
     pub disk: Disk,
     /// The daemon, while the host is on.

@@ -11,7 +11,8 @@ use crate::world::{Setup, World};
 use quorate_membership::Mode;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
-    Act, HealthEpoch, KvResponse, RemoveHost, TransferLeadership, act, kv_response,
+    Act, FeatureLevel, HealthEpoch, KvResponse, Levels, RaiseFeatures, RemoveHost,
+    TransferLeadership, act, kv_response,
 };
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -142,6 +143,12 @@ impl Player {
                 let transferred = TransferLeadership { to: (*to).to_owned() };
                 said = self.act_at(at, act::Body::Transfer(transferred));
             }
+            ("raise", [level @ .., "at", at]) => {
+                let level = level.first().map_or(0, |it| it.parse().expect("a level"));
+                said = self.act_at(at, act::Body::RaiseFeatures(RaiseFeatures { level }));
+            }
+            ("program", [highest, hosts @ ..]) => self.install(highest, hosts),
+            ("feature", []) => said = self.feature(),
             ("status", []) => said = self.status(),
             ("why", hosts) => said = hosts.iter().map(|at| self.why(at)).collect(),
             ("links", [at]) => said = self.links(at),
@@ -268,6 +275,35 @@ impl Player {
             ("heal", [], []) => world.heal(),
             (other, ..) => panic!("`{other}` is no command"),
         }
+    }
+
+    /// From their next start on hosts run a program that can run the levels up to this one.
+    fn install(&mut self, highest: &str, hosts: &[&str]) {
+        let level = FeatureLevel::new(highest.parse().expect("a level"));
+        for host in hosts {
+            let host = self.host(host);
+            let host = &mut self.world.hosts[host];
+            host.software = format!("0.{highest}.0");
+            host.levels = Levels::new(FeatureLevel::BASE, level);
+            host.halted = None;
+        }
+    }
+
+    /// The feature level as each host knows it.
+    fn feature(&self) -> String {
+        let mut out = String::new();
+        for host in &self.world.hosts {
+            let Some(process) = &host.process else {
+                let why = host.halted.as_ref().map_or(String::new(), |why| format!(": {why}"));
+                let _ = writeln!(out, "{}: off{why}", host.name);
+                continue;
+            };
+            let feature = process.node.status(self.world.now).feature;
+            let level = feature.level.map_or("not known".to_owned(), |level| level.to_string());
+            let behind = feature.behind.map_or(String::new(), |behind| format!(" ({behind})"));
+            let _ = writeln!(out, "{}: {level}{behind}", host.name);
+        }
+        out
     }
 
     fn ask(&mut self, verb: &str, at: &str, key: &str, value: Option<&&str>) -> String {

@@ -79,7 +79,7 @@ impl World {
             Output::Founded(founded) => self.checks.founded(host, &founded),
             Output::BeginAnew(anew) => self.note(|| format!("n{} begins anew: {anew:?}", host + 1)),
             Output::Stopped => self.stopped(host),
-            Output::Halt { reason, .. } => {
+            Output::Halt { reason, .. } | Output::Unfit { reason } => {
                 self.note(|| format!("n{} halts: {reason}", host + 1));
                 self.hosts[host].halted = Some(reason);
                 self.hosts[host].process = None;

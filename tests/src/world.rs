@@ -17,7 +17,7 @@ use quorate_node::{
     Boot, ClientReply, ClientRequest, FoundingSettings, Input, MadeOn, Node, NodeConfig, Output,
     OwnSlot, Settings,
 };
-use quorate_proto::{ClusterName, Instance, Moment, NodeName, SessionEnd};
+use quorate_proto::{ClusterName, Instance, Levels, Moment, NodeName, SessionEnd};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
@@ -172,6 +172,8 @@ impl World {
                 name: format!("n{}", host + 1),
                 address: address(host),
                 leaves_from: None,
+                software: "0.1.0".to_owned(),
+                levels: Levels::HERE,
                 disk: Disk::default(),
                 process: None,
                 run: 0,
@@ -276,6 +278,8 @@ impl World {
             generation: life.generation,
             boot_nonce,
             key: life.key,
+            software: place.software.clone(),
+            levels: place.levels,
             seed: self.random.draw(),
             founding: FoundingSettings {
                 seeds: place.seeds.clone(),

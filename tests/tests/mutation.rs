@@ -13,6 +13,7 @@ mod mutation {
     pub(crate) mod cluster;
     pub(crate) mod detector;
     pub(crate) mod founding;
+    pub(crate) mod golden;
     pub(crate) mod harness;
     pub(crate) mod memory;
     pub(crate) mod meta;
@@ -27,12 +28,30 @@ mod mutation {
 
 use mutation::detector::Watcher;
 use mutation::founding::Founder;
+use mutation::golden::keeps;
 use mutation::harness::run;
 use mutation::meta::{Commands, Snapshots};
 use mutation::node::Nodes;
 use mutation::replica::Replicas;
 use mutation::words::{Envelopes, Words, open_frames_of_empty_elements, refuse_long_frames};
-use quorate_proto::{Card, ForwardAnswer, ForwardRequest, Hello, SnapshotAnnouncement};
+use quorate_proto::{
+    Card, Command, DetectorMessage, Envelope, ForwardAnswer, ForwardRequest, FoundingMessage,
+    Hello, RaftMessage, SnapshotAnnouncement,
+};
+
+#[test]
+fn what_was_on_the_wire_or_in_a_log_is_read_and_written_as_it_was() {
+    keeps::<Envelope>();
+    keeps::<Hello>();
+    keeps::<Card>();
+    keeps::<ForwardRequest>();
+    keeps::<ForwardAnswer>();
+    keeps::<RaftMessage>();
+    keeps::<SnapshotAnnouncement>();
+    keeps::<DetectorMessage>();
+    keeps::<FoundingMessage>();
+    keeps::<Command>();
+}
 
 #[test]
 fn a_changed_envelope_is_refused_or_means_what_it_says() {

@@ -38,6 +38,7 @@ mod processes {
     mod rules;
     mod stops;
     mod surroundings;
+    mod versions;
     mod watching;
     mod whys;
     mod wipes;

@@ -19,7 +19,7 @@ use crate::shared::Shared;
 use crate::twice::still_runs;
 use crate::{bulk_in, farewell};
 use quinn::Connection;
-use quorate_proto::{DialFailure, HelloKind, Session, SessionEnd};
+use quorate_proto::{DialFailure, HelloKind, Levels, Session, SessionEnd};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -230,6 +230,7 @@ impl Shared {
             voters: hello.voters,
             // Shown to people as it is: a peer that has much to say of it is cut off.
             software: hello.software.chars().filter(|c| !c.is_control()).take(64).collect(),
+            levels: Levels::said(hello.levels),
             source: Some(canonical(greeted.connection.remote_address()))
                 .filter(|source| *source != greeted.address),
         }

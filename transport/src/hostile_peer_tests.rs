@@ -40,6 +40,7 @@ pub(crate) fn hello(number: u8) -> Hello {
         software: String::new(),
         moved: false,
         voters: 0,
+        levels: Some(quorate_proto::Levels::HERE),
     }
 }
 

@@ -85,6 +85,25 @@ async fn another_protocol_range_is_named_on_both_sides() {
 }
 
 #[tokio::test]
+async fn ranges_that_have_one_version_in_common_talk_whoever_dials() {
+    use quorate_proto::limits::PROTOCOL_MAX;
+    for range in [(0, PROTOCOL_MAX), (PROTOCOL_MAX, PROTOCOL_MAX + 1), (1, 99)] {
+        let mut a = actor(1).start();
+        let later = actor(2);
+        let mut hello = later.hello();
+        (hello.protocol_min, hello.protocol_max) = range;
+        let (sender, mut events) = tokio::sync::mpsc::channel(64);
+        let b = quorate_transport::Transport::bind(later.config(), hello, sender).unwrap();
+        match range.1 {
+            99 => a.transport.dial(b.local_address()),
+            _ => b.dial(a.address()),
+        }
+        assert_eq!(a.session_up().await.instance, later.instance(), "{range:?}");
+        assert!(matches!(events.recv().await, Some(TransportEvent::SessionUp(_))), "{range:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_dial_to_nobody_and_to_oneself_says_so() {
     let mut a = actor(1).start();
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();

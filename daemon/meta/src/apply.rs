@@ -1,7 +1,7 @@
 //! What applying an entry gives back.
 
 use crate::{AdmitRefusal, KeyChange, RemoveRefusal};
-use quorate_proto::{HealthDelta, HealthEpoch, KvError, KvResponse};
+use quorate_proto::{FeatureLevel, HealthDelta, HealthEpoch, KvError, KvResponse};
 use std::sync::Arc;
 
 /// What came of one entry.
@@ -31,6 +31,8 @@ pub enum AppliedResult {
     Admitted(Result<HealthEpoch, AdmitRefusal>),
     /// Whether a node was taken out, and the epoch that shows it.
     Removed(Result<HealthEpoch, RemoveRefusal>),
+    /// The feature level that stands now.
+    Level(FeatureLevel),
     /// Nobody waits for what came of it.
     Void,
 }

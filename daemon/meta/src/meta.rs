@@ -17,9 +17,9 @@ use crate::state_hash::StateHash;
 use crate::{Ended, KeyChange, Space, section};
 use bytes::Bytes;
 use quorate_proto::{
-    ClusterId, Command, CommandBody, ConfState, FoundingCertificate, HealthDelta, HealthEpoch,
-    HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member, Message as _,
-    RaftId, Revision,
+    ClusterId, Command, CommandBody, ConfState, FeatureLevel, FoundingCertificate, HealthDelta,
+    HealthEpoch, HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member,
+    Message as _, RaftId, Revision,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -95,6 +95,7 @@ impl Meta {
             CommandBody::Remove(remove) => {
                 self.carry_out(|sections| &mut sections.roster, Change::Remove(remove))
             }
+            CommandBody::RaiseLevel(raise) => self.carry_out(|sections| &mut sections.level, raise),
         };
         Ok(Applied::of(ticket, effects, changes))
     }
@@ -212,6 +213,18 @@ impl Meta {
     #[must_use]
     pub fn system_revision(&self) -> Revision {
         Revision::new(self.system.revision.unsigned_abs())
+    }
+
+    /// The committed feature level.
+    #[must_use]
+    pub fn level(&self) -> FeatureLevel {
+        self.sections.level.level()
+    }
+
+    /// Since when, in milliseconds since 1970 by the leader that raised it; 0 while nobody has.
+    #[must_use]
+    pub fn level_since_unix_ms(&self) -> u64 {
+        self.sections.level.since_unix_ms()
     }
 
     /// The newest committed health epoch.

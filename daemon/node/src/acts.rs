@@ -8,8 +8,8 @@ use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
 use quorate_proto::{
-    Act, CommandBody, Member, MemberState, RaftId, RefusalCode, Remove, RemoveHost, Role, act,
-    nobody_named, raft_id,
+    Act, CommandBody, FeatureLevel, Member, MemberState, RaftId, RaiseLevel, RefusalCode, Remove,
+    RemoveHost, Role, act, nobody_named, raft_id,
 };
 
 /// What becomes of an act.
@@ -32,6 +32,7 @@ pub(crate) fn judge(sight: &Sight<'_>, warnings: &Warnings, act: &Act) -> Judged
     match &act.body {
         Some(act::Body::Remove(remove)) => judge_removal(sight, warnings, remove),
         Some(act::Body::Transfer(transfer)) => judge_transfer(sight, warnings, &transfer.to),
+        Some(act::Body::RaiseFeatures(raise)) => judge_raise(sight, raise.level),
         None => {
             let text = "the leader's version does not know what is asked; nothing was done. Upgrade the hosts";
             Judged::Refused(RefusalCode::Other, text.to_owned())
@@ -125,6 +126,33 @@ fn judge_transfer(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged {
         return not_now(format!("{to} is not heard, so it cannot lead now"));
     }
     Judged::HandOver { to: raft_id(group.cluster_id(), member.instance), name: to.to_owned() }
+}
+
+fn judge_raise(sight: &Sight<'_>, asked: u32) -> Judged {
+    let Some(level) = sight.level() else { return Judged::Later };
+    let reach = sight.reach();
+    let to = if asked == 0 { reach.level } else { FeatureLevel::new(asked) };
+    if to > sight.config.levels.highest() {
+        let (name, software) = (&sight.config.name, &sight.config.software);
+        return not_now(format!(
+            "{name}, which leads, runs {software}, which does not know level {to}"
+        ));
+    }
+    if to > reach.level {
+        return not_now(format!("the cluster runs feature level {level}. {}", reach.why_not(to)));
+    }
+    if to > level {
+        let raise = RaiseLevel { level: to.get(), at_unix_ms: sight.wall_ms };
+        return Judged::Propose(CommandBody::RaiseLevel(raise));
+    }
+    not_now(match (asked, reach.behind.is_empty()) {
+        (0, false) => format!(
+            "the cluster runs feature level {level}, the highest that all members can run. {}",
+            reach.why_not(sight.config.levels.highest())
+        ),
+        (0, true) => format!("the cluster runs feature level {level}, the highest that there is"),
+        _ => format!("the cluster runs feature level {level}, and a level is never taken back"),
+    })
 }
 
 /// The member of a name, or who is not there.

@@ -6,8 +6,8 @@
 use quorate_membership::Mode;
 use quorate_meta::Meta;
 use quorate_proto::{
-    ClusterId, ClusterName, Entry, FoundingState, Generation, HardState, Instance, Label, NodeKey,
-    NodeName, SnapshotMetadata,
+    ClusterId, ClusterName, Entry, FoundingState, Generation, HardState, Instance, Label, Levels,
+    NodeKey, NodeName, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -41,6 +41,10 @@ pub struct NodeConfig {
     pub boot_nonce: u64,
     /// The node's public key.
     pub key: NodeKey,
+    /// Version of the program, for people.
+    pub software: String,
+    /// The feature levels that the program can run.
+    pub levels: Levels,
     /// Makes the node's jitter its own; the only randomness it has.
     pub seed: u64,
     /// How a cluster is founded.

@@ -169,4 +169,6 @@ pub enum Output {
     Stopped,
     /// The node must not go on: exit with this text. Unless another start may go better (`again`), do not restart on the same data.
     Halt { reason: String, again: bool },
+    /// This program cannot run the cluster's feature level: exit with this text, and do not start the same program again.
+    Unfit { reason: String },
 }

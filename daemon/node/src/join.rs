@@ -231,6 +231,9 @@ impl Join {
         if refusal.code() == RefusalCode::Superseded && sight.is_known_replica(asked) {
             return self.superseded(sight, turn, asked, &refusal.text);
         }
+        if refusal.code() == RefusalCode::Level && Self::may_judge(sight, asked) {
+            return turn.out.push(Output::Unfit { reason: refusal.text.clone() });
+        }
         if refusal.code() == RefusalCode::OtherCluster {
             // Not in the cluster itself: the next one is asked.
             return;
@@ -240,6 +243,14 @@ impl Join {
         if news && refusal.code() == RefusalCode::NameTaken {
             turn.event(Event::NotLetIn(refusal.text.clone()));
         }
+    }
+
+    /// Whether a host's word ends this program: a replica's, or before there is a view that of whom the own file names as a seed.
+    fn may_judge(sight: &Sight<'_>, asked: Instance) -> bool {
+        let seed = |session: &Session| {
+            session.dialled.is_some_and(|address| sight.founding.is_a_seeds(address))
+        };
+        sight.is_known_replica(asked) || sight.peers.session(asked).is_some_and(seed)
     }
 
     /// A replica says that this life was replaced. A node does not end on one word where there is another to ask.

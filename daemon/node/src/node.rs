@@ -12,6 +12,7 @@ mod cores;
 mod disk;
 mod duties;
 mod evidence;
+mod features;
 mod group;
 mod hand_on;
 mod leader;
@@ -38,6 +39,7 @@ use crate::duties::Duties;
 use crate::duties::admission::Admission;
 use crate::event::{Input, Output};
 use crate::evidence::Evidence;
+use crate::features::Features;
 use crate::groups::{Arrived, EarlyFrames, Group};
 use crate::handover::Handover;
 use crate::health::Health;
@@ -60,7 +62,9 @@ use crate::turned_away::{TurnedAway, tell_of_moved_data};
 use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
 use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
-use quorate_proto::{ClusterId, Envelope, EnvelopeBody, Generation, Goodbye, Instance, Moment};
+use quorate_proto::{
+    ClusterId, Envelope, EnvelopeBody, EnvelopeError, Generation, Goodbye, Instance, Moment,
+};
 
 /// One node, whole.
 pub struct Node {
@@ -89,6 +93,7 @@ pub struct Node {
     pub(crate) trust: Trust,
     pub(crate) copies: Copies,
     pub(crate) recovery: Recovery,
+    pub(crate) features: Features,
     malformed: Malformed,
     pub(crate) disk: Disk,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -130,6 +135,7 @@ impl Node {
             trust: Trust::default(),
             copies: Copies::default(),
             recovery: Recovery::default(),
+            features: Features::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
             cluster_id: founding.state().known_cluster(),
@@ -223,6 +229,8 @@ impl Node {
             }
             Input::Frame { from, lane, bytes } => match Envelope::open(lane, bytes) {
                 Ok(body) => self.frame(from, body),
+                // Of a later version, which says it beside what this one knows.
+                Err(EnvelopeError::UnknownKind) => self.turn.counters.frames_unknown += 1,
                 Err(error) => {
                     self.turn.counters.frames_malformed += 1;
                     if let Some(count) = self.malformed.note(self.turn.now, from) {

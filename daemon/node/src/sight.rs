@@ -5,6 +5,7 @@
 
 use crate::boot::NodeConfig;
 use crate::disk::Disk;
+use crate::features::{Features, Reach};
 use crate::groups::Group;
 use crate::handover::Handover;
 use crate::health::Health;
@@ -12,10 +13,10 @@ use crate::leadership::{LEADER_SILENCE, Leader, Leadership};
 use crate::peers::Peers;
 use crate::told::Host;
 use quorate_membership::{Detector, Founding, Profile};
-use quorate_meta::Ended;
+use quorate_meta::{Ended, Meta};
 use quorate_proto::{
-    ClusterId, HealthEpoch, Instance, Member, Moment, NotLeader, Refusal, RefusalCode, Role,
-    Session, Verdict,
+    ClusterId, FeatureLevel, HealthEpoch, Instance, Member, Moment, NotLeader, Refusal,
+    RefusalCode, Role, Session, Verdict,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub(crate) struct Sight<'a> {
     pub(crate) health: &'a Health,
     pub(crate) leadership: &'a Leadership,
     pub(crate) handover: &'a Handover,
+    pub(crate) features: &'a Features,
     pub(crate) disk: &'a Disk,
     /// The process was asked to stop.
     pub(crate) stops: bool,
@@ -63,6 +65,7 @@ macro_rules! sight {
             health: &$node.health,
             leadership: &$node.leadership,
             handover: &$node.handover,
+            features: &$node.features,
             disk: &$node.disk,
             stops: $node.stopping.is_some(),
         }
@@ -80,6 +83,17 @@ impl<'a> Sight<'a> {
     /// The term of the own replica; 0 without one.
     pub(crate) fn own_term(&self) -> u64 {
         self.group.map_or(0, |group| group.replica().term())
+    }
+
+    /// The feature level at which the cluster runs, by the own replica, or else as a leader told; none before that is known.
+    pub(crate) fn level(&self) -> Option<FeatureLevel> {
+        let meta = self.group.map(Group::meta).filter(|meta| meta.applied() > 0);
+        meta.map(Meta::level).or(self.features.told())
+    }
+
+    /// How far the level can rise, and who is in its way.
+    pub(crate) fn reach(&self) -> Reach {
+        self.features.reach(self.config, self.health.view())
     }
 
     /// A host, for people.

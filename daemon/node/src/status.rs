@@ -4,7 +4,8 @@ use crate::pings::times::PingTimes;
 pub use quorate_membership::Margin;
 pub use quorate_proto::Reason;
 use quorate_proto::{
-    ClusterId, Generation, HealthView, Instance, Moment, NodeName, Role, SnapshotMetadata,
+    ClusterId, FeatureLevel, Generation, HealthView, Instance, Levels, Moment, NodeName, Role,
+    SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -59,6 +60,30 @@ pub struct Bound {
     pub refused: u64,
 }
 
+/// What a member runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Version of the software; empty when it does not say.
+    pub software: String,
+    /// The feature levels that it can run.
+    pub levels: Levels,
+}
+
+/// The feature level of the cluster, as it is known here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Feature {
+    /// The committed level; none before it is known.
+    pub level: Option<FeatureLevel>,
+    /// Since when, in milliseconds since 1970; 0 for the first, and where it is not known.
+    pub since_unix_ms: u64,
+    /// The highest that every member can run, as far as this node knows; none before it has a view.
+    pub reach: Option<FeatureLevel>,
+    /// Who keeps it from rising to what this program can run, and what helps; none when nobody does.
+    pub behind: Option<String>,
+    /// When it rises by itself, and to which level: on the node that leads, and only while it may rise.
+    pub planned: Option<(FeatureLevel, Moment)>,
+}
+
 /// Everything at once; cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
@@ -104,8 +129,10 @@ pub struct Status {
     pub opinions: Vec<Opinion>,
     /// Instances with a session that is up, and where.
     pub sessions: Vec<(Instance, String, SocketAddr)>,
-    /// Versions of the software, of all peers with a session.
-    pub software: Vec<(Instance, String)>,
+    /// What the members run, of all of whom it is known.
+    pub programs: Vec<(Instance, Program)>,
+    /// The feature level, and how far it can rise.
+    pub feature: Feature,
     /// How long the pings of this node took: to everybody while it leads, to the leader while it votes.
     pub pings: Vec<(Instance, PingTimes)>,
     /// Newest durable snapshot.

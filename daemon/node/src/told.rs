@@ -5,8 +5,8 @@
 
 use crate::status::Opinion;
 use quorate_proto::{
-    Cause as _, ClusterId, ClusterName, CopyCause, HealthChange, HealthDelta, HealthEpoch,
-    Instance, MemberState, NodeName, Reason, ReasonCode,
+    Cause as _, ClusterId, ClusterName, CopyCause, FeatureLevel, HealthChange, HealthDelta,
+    HealthEpoch, Instance, MemberState, NodeName, Reason, ReasonCode,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub enum Event {
     Epoch(Arc<HealthDelta>),
     /// Epochs were passed over: this node was away, or has just come.
     Epochs { newest: HealthEpoch, alive: usize, members: usize },
+    /// The cluster runs another feature level than it did.
+    Level { before: FeatureLevel, level: FeatureLevel },
     /// The disk of this host is full, or has room again.
     DiskFull(bool),
     /// It is slow, or quick again.
@@ -92,6 +94,7 @@ impl Event {
             Self::Quorate => "quorate",
             Self::QuorumLost { .. } => "quorum-lost",
             Self::Epoch(_) | Self::Epochs { .. } => "epoch",
+            Self::Level { .. } => "feature-level",
             Self::DiskFull(_) => "disk-full",
             Self::DiskSlow(_) => "disk-slow",
             Self::DiskSilent(_) => "disk-stalled",
@@ -116,6 +119,7 @@ impl Event {
             | Self::LetIn { .. }
             | Self::Leads { .. }
             | Self::Quorate
+            | Self::Level { .. }
             | Self::Epochs { .. } => false,
             Self::LeadsNoMore { handed_over, .. } => !handed_over,
             Self::Epoch(delta) => {
@@ -191,6 +195,10 @@ impl fmt::Display for Event {
             Self::Epochs { newest, alive, members } => {
                 write!(f, "epoch {newest}: {alive} of {members} members are alive")
             }
+            Self::Level { before, level } => write!(
+                f,
+                "the cluster runs feature level {level}; it was {before}. Programs that do not know {level} cannot be members any more"
+            ),
             Self::DiskFull(_) | Self::DiskSlow(_) | Self::DiskSilent(_) => disk(f, self),
             Self::KeyspaceFull(true) => {
                 f.write_str("the keyspace is full: nothing is put until keys are deleted")

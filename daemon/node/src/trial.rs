@@ -13,7 +13,7 @@ use quorate_proto::{
     Admitted, Ballot, ClusterId, ClusterName, Digest, Envelope, EnvelopeBody, ForwardAnswer,
     ForwardRequest, FounderVoter, FoundingCertificate, FoundingProof, FoundingRecord,
     FoundingState, Generation, GroupId, HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse,
-    Lane, Moment, NodeKey, NodeName, NotLeader, Ping, ProofVote, PutRequest, RaftFrame,
+    Lane, Levels, Moment, NodeKey, NodeName, NotLeader, Ping, ProofVote, PutRequest, RaftFrame,
     RaftMessage, RangeRequest, Session, forward_answer, forward_request, kv_request, kv_response,
     raft_id,
 };
@@ -83,7 +83,12 @@ impl Trial {
 
     /// The same, once it leads and all that came with that is durable.
     pub(crate) fn leading_alone() -> Self {
-        let mut trial = Self::alone();
+        Self::leading_alone_with(Levels::HERE)
+    }
+
+    /// The same with a program that can run these feature levels.
+    pub(crate) fn leading_alone_with(levels: Levels) -> Self {
+        let mut trial = Self::with(1, true, levels);
         trial.durable();
         trial.pass(PATIENCE);
         trial.durable();
@@ -108,6 +113,10 @@ impl Trial {
     }
 
     fn new(voters: u8, replica: bool) -> Self {
+        Self::with(voters, replica, Levels::HERE)
+    }
+
+    fn with(voters: u8, replica: bool, levels: Levels) -> Self {
         let founded = founded(voters);
         let mut founding = FoundingState::fresh(life(1), &cluster());
         if replica {
@@ -123,6 +132,8 @@ impl Trial {
             generation: Generation::new(1),
             boot_nonce: 1,
             key: key(1),
+            software: "0.1.0".to_owned(),
+            levels,
             seed: 1,
             founding: FoundingSettings {
                 seeds: (1..=voters).map(|number| address(number).to_string()).collect(),

@@ -19,6 +19,7 @@ pub(crate) struct Counters {
     pub(crate) frames_fenced: u64,
     pub(crate) frames_guarded: u64,
     pub(crate) frames_malformed: u64,
+    pub(crate) frames_unknown: u64,
     pub(crate) requests: u64,
     pub(crate) proposals: u64,
     pub(crate) refusals: u64,

@@ -8,7 +8,7 @@ use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use quorate_proto::{Acted, Instance, RemoveHost, TransferLeadership, act};
+use quorate_proto::{Acted, Instance, RaiseFeatures, RemoveHost, TransferLeadership, act};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -45,6 +45,21 @@ pub(super) async fn transfer(
     patience: Patience,
 ) -> Response {
     done(&doors, act::Body::Transfer(TransferLeadership { to }), patience).await
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RaiseQuery {
+    /// Without it the highest that every member can run.
+    level: u32,
+}
+
+pub(super) async fn raise_features(
+    State(doors): State<Arc<Doors>>,
+    Parameters(RaiseQuery { level }): Parameters<RaiseQuery>,
+    patience: Patience,
+) -> Response {
+    done(&doors, act::Body::RaiseFeatures(RaiseFeatures { level }), patience).await
 }
 
 async fn done(doors: &Doors, act: act::Body, patience: Patience) -> Response {

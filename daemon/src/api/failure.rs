@@ -36,6 +36,8 @@ pub(crate) enum Failure {
     NotFound(String),
     /// As things are it would do harm, or has no effect.
     NotNow(String),
+    /// The cluster runs a feature level at which that is not there.
+    Level(String),
     /// See the text.
     Other(String),
 }
@@ -84,6 +86,7 @@ impl Failure {
             RefusalCode::Stopping => Self::Stopping,
             RefusalCode::NotFound => Self::NotFound(refusal.text),
             RefusalCode::NotNow => Self::NotNow(refusal.text),
+            RefusalCode::Level => Self::Level(refusal.text),
             _ => Self::Other(refusal.text),
         }
     }
@@ -105,7 +108,9 @@ impl Failure {
             Self::Closed => return (Code::PermissionDenied, ours(CLOSED)),
             Self::Waited(text) => return (Code::Unavailable, ours(text)),
             Self::NotFound(text) => return (Code::NotFound, ours(text)),
-            Self::NotNow(text) => return (Code::FailedPrecondition, ours(text)),
+            Self::NotNow(text) | Self::Level(text) => {
+                return (Code::FailedPrecondition, ours(text));
+            }
             Self::Other(text) => return (Code::Unknown, ours(text)),
         };
         (code, text.to_owned())
@@ -132,6 +137,7 @@ impl Failure {
             Self::Closed => (StatusCode::FORBIDDEN, "closed", CLOSED),
             Self::NotFound(text) => (StatusCode::NOT_FOUND, "not-found", text.as_str()),
             Self::NotNow(text) => (StatusCode::CONFLICT, "not-now", text.as_str()),
+            Self::Level(text) => (StatusCode::CONFLICT, "feature-level", text.as_str()),
             Self::Other(text) => (StatusCode::CONFLICT, "refused", text.as_str()),
         };
         let detail = if let Self::Kv(error) = self { Some(error.word().to_owned()) } else { None };

@@ -140,6 +140,9 @@ pub(super) const ROUTES: &[Route] = &[
     act(Method::POST, "/v1/recover", "Has a plan carried out: founds the cluster anew.", || {
         post(recovery::carry_out)
     }),
+    act(Method::POST, "/v1/feature/raise", "Raises the feature level of the cluster.", || {
+        post(acts::raise_features)
+    }),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)
     }),

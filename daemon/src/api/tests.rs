@@ -13,11 +13,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use quorate_meta::Meta;
 use quorate_node::status::{Bound, Margin, Reason, State};
-use quorate_node::{ClientReply, ClientRequest, Event, Status};
+use quorate_node::{ClientReply, ClientRequest, Event, Feature, Program, Status};
 use quorate_proto::{
-    Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label, Member, MemberState,
-    Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode, ResponseHeader, Role,
-    kv_request, kv_response,
+    FeatureLevel, Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label,
+    Levels, Member, MemberState, Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode,
+    ResponseHeader, Role, kv_request, kv_response,
 };
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -88,12 +88,23 @@ pub(crate) fn sample(state: State) -> Status {
         view: Arc::new(view(4, MemberState::Alive)),
         opinions: Vec::new(),
         sessions: Vec::new(),
-        software: vec![(Instance::from_bytes([1; 16]), "0.9.9".to_owned())],
+        programs: vec![program(1, "0.9.9"), program(2, env!("CARGO_PKG_VERSION"))],
+        feature: Feature {
+            level: Some(FeatureLevel::HIGHEST),
+            reach: Some(FeatureLevel::HIGHEST),
+            ..Feature::default()
+        },
         pings: Vec::new(),
         snapshot: None,
         counters: vec![("quorate_pings_total", "Pings sent.", 7)],
         bounds: vec![Bound { word: "waits", used: 3, limit: 1_024, refused: 2 }],
     }
+}
+
+/// What a member of the sample runs.
+fn program(life: u8, software: &str) -> (Instance, Program) {
+    let program = Program { software: software.to_owned(), levels: Levels::HERE };
+    (Instance::from_bytes([life; 16]), program)
 }
 
 /// A daemon without a node.

@@ -123,7 +123,11 @@ fn successor<'a>(status: &'a StatusPage, asked_in: u64, to: &str) -> Option<&'a 
     (status.term > asked_in && (to.is_empty() || leader == to)).then_some(leader)
 }
 
-async fn ask(client: &Client, path: &str, timeout: Duration) -> Result<ActPage, Failure> {
+pub(super) async fn ask(
+    client: &Client,
+    path: &str,
+    timeout: Duration,
+) -> Result<ActPage, Failure> {
     let millis = timeout.as_millis().max(1).to_string();
     let headers = [(TIMEOUT_HEADER, millis.as_str())];
     let answer = client.post(path, &headers, Bytes::new(), Changes::Something, timeout).await?;

@@ -89,6 +89,13 @@ const RECOVERING: &str = "Exit codes:
   3  the daemon of this host is not reachable
   5  begun, but this host was not in the new cluster within --timeout
   7  it is not known whether it was begun: `quorate status` shows the cluster's id";
+const RAISING: &str = "Exit codes:
+  0  done
+  1  refused, nothing was changed; the text says what is in its way
+  3  the daemon of this host is not reachable
+  4  no leader was found within --timeout; nothing was changed
+  5  not done within --timeout; nothing was changed
+  7  it is not known whether it happened: `quorate feature` shows it";
 
 const PINGING: &str = "Exit codes:
   0  at least one ping was answered
@@ -100,7 +107,8 @@ const PINGING: &str = "Exit codes:
 const RUNNING: &str = "Exit codes:
   0   stopped as asked
   1   an error that may be gone at the next start: systemd starts it again
-  10  an operator is needed; the text says for what: systemd leaves it failed";
+  10  an operator is needed; the text says for what: systemd leaves it failed
+  11  this version cannot run the cluster's feature level: systemd leaves it failed";
 
 /// Of commands that need no daemon.
 const LOCAL: &str = "Exit codes:
@@ -215,6 +223,16 @@ pub(crate) enum Question {
     /// keep theirs. Refused while a majority is there.
     #[command(after_help = RECOVERING)]
     Recover(RecoverOptions),
+    /// Show the feature level of the cluster and who keeps it down, or raise it
+    ///
+    /// While it stands, every member can be started with the version before. It rises by itself once every member could for a day.
+    #[command(after_help = RAISING)]
+    Feature {
+        #[command(subcommand)]
+        command: Option<FeatureCommand>,
+        #[command(flatten)]
+        ask: AskOptions,
+    },
     /// Measure round trips to another node, through its network and its loop
     ///
     /// A ping is lost after a second.
@@ -449,6 +467,20 @@ pub(crate) enum LeaderCommand {
     Transfer {
         /// The voter that is to lead; without it the one that is furthest
         host: Option<String>,
+        /// Give up after this long
+        #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
+        timeout: Duration,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FeatureCommand {
+    /// Raise it now; no member can be started with the version before from then on
+    #[command(after_help = RAISING)]
+    Raise {
+        /// To this level; without it to the highest that every member can run
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        level: Option<u32>,
         /// Give up after this long
         #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
         timeout: Duration,

@@ -8,6 +8,7 @@ mod bundle;
 mod client;
 mod exit;
 mod exporting;
+mod feature;
 pub(crate) mod format;
 mod importing;
 mod key_lines;
@@ -39,7 +40,7 @@ pub(crate) use output::colour;
 pub(crate) use snapshots::snapshot;
 pub(crate) use stderr::complain;
 
-use arguments::{AskOptions, DebugCommand, LeaderCommand};
+use arguments::{AskOptions, DebugCommand, FeatureCommand, LeaderCommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -90,6 +91,10 @@ pub(crate) fn ask(
                 acts::transfer(client, format, host.as_deref(), timeout).await
             }
             Question::Recover(options) => recover::recover(client, format, &options).await,
+            Question::Feature { command: None, ask } => feature::show(&within(ask), format).await,
+            Question::Feature {
+                command: Some(FeatureCommand::Raise { level, timeout }), ..
+            } => feature::raise(client, format, level, timeout).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
             Question::Debug(DebugCommand::Bundle(options)) => {
                 bundle::bundle(&client.with_patience(options.timeout), format, &options).await

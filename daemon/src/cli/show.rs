@@ -4,6 +4,7 @@ use super::absent;
 use super::arguments::Format;
 use super::client::Client;
 use super::exit::{Exit, Failure};
+use super::feature;
 use super::format::{Paint, Pen, paint_of, table};
 use super::output;
 use crate::api::pages::{GivenUpPage, MemberPage, StatusPage};
@@ -88,6 +89,7 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
     let role = page.node.role.as_deref().unwrap_or("not let in yet");
     let node = &page.node;
     line("node", format!("{}, {role}, {}/{}", node.name, node.instance, node.generation));
+    line("feature", feature::in_words(&page.feature));
     let leader = page.leader.as_deref().unwrap_or("none");
     line("leader", format!("{leader}, term {}, {} seen elected", page.term, page.elections));
     line(

@@ -66,6 +66,8 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate recover --plan p --yes",
         "quorate events --watch --since 30m",
         "quorate debug",
+        "quorate feature raise 0",
+        "quorate feature lower",
     ] {
         assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
     }
@@ -91,6 +93,9 @@ fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
         "quorate reset --set-aside --cluster 00",
         "quorate events --since 30m",
         "quorate debug bundle /tmp/state.tar --timeout 2s",
+        "quorate feature -o json",
+        "quorate feature raise",
+        "quorate feature raise 2 --timeout 30s",
     ] {
         assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");
     }

@@ -101,6 +101,30 @@ pub(crate) enum DiskError {
         /// The lowest of them.
         group: GroupId,
     },
+    /// A file is of a format that this version does not know.
+    #[error(
+        "{} is of {format}: a newer version of quorate wrote it. Nothing was changed; start that version again. If there never was one here, the file is damaged: if the rest of the cluster works, begin anew with `quorate reset --cluster {cluster}`, and this host joins again as a new disk",
+        file.display()
+    )]
+    Newer {
+        /// Which file.
+        file: PathBuf,
+        /// Its format, and the newest that is known.
+        format: String,
+        /// For the command.
+        cluster: String,
+    },
+    /// A snapshot is whole, but holds what this version does not know, and the log alone does not do.
+    #[error(
+        "{} is whole, and cannot be used: {reason}. A newer version of quorate wrote it. Nothing was changed; start that version again",
+        file.display()
+    )]
+    NotUnderstood {
+        /// Which file.
+        file: PathBuf,
+        /// What is not known.
+        reason: String,
+    },
     /// Files of two lives or clusters in one directory.
     #[error(
         "{} belongs to {found}, but this data directory to {wanted}: two copies were mixed. Bring back one of them whole, or begin anew with `quorate reset --cluster {cluster}`",
@@ -205,6 +229,8 @@ impl DiskError {
             | Self::Corrupt { .. }
             | Self::OlderCopy { .. }
             | Self::UnknownGroup { .. }
+            | Self::Newer { .. }
+            | Self::NotUnderstood { .. }
             | Self::Mixed { .. }
             | Self::OtherCluster { .. }
             | Self::OtherName { .. }

@@ -28,6 +28,7 @@ pub(crate) mod backups;
 mod durable;
 mod error;
 mod files;
+mod formats;
 mod life;
 mod lines;
 mod log;

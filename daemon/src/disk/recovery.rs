@@ -12,6 +12,7 @@ use super::log::log_files::{self, LogFiles};
 use super::log::segments::{OpenLog, SegmentSizes, Segments};
 use super::snapshots::file::{Pieces, SnapshotReader};
 use super::snapshots::names::{self, Named};
+use super::snapshots::pieces::Unreadable;
 use quorate_consensus::LogRecord;
 use quorate_consensus::log_codec::fold::{FoldError, LogFold, LogState};
 use quorate_proto::{ClusterId, Entry, FoundingState, GroupId, HardState, SnapshotMetadata};
@@ -155,7 +156,7 @@ fn load<M>(
     let passed = |why: String, broken| Passed { path: named.path.clone(), why, broken };
     let mut reader = match SnapshotReader::open(&named.path) {
         Ok(reader) => reader,
-        Err(why) => return Ok(Err(passed(why, true))),
+        Err(Unreadable { why, newer }) => return Ok(Err(passed(why, !newer))),
     };
     let (owner, metadata) = (reader.owner, reader.metadata.clone());
     let foreign = cluster_id.is_some_and(|cluster_id| owner.cluster_id != cluster_id);
@@ -191,6 +192,9 @@ fn behind(
 ) -> Result<(LogState, (u64, u64)), DiskError> {
     let base = fold.base();
     let state = fold.behind(at).map_err(|error: FoldError| match passed.first() {
+        Some(newest) if !newest.broken => {
+            DiskError::NotUnderstood { file: newest.path.clone(), reason: newest.why.clone() }
+        }
         Some(newest) => DiskError::Damaged {
             file: newest.path.clone(),
             reason: format!("{}, and no older snapshot will do: {error}", newest.why),

@@ -33,15 +33,11 @@ pub(super) fn render(out: &mut String, status: &Status) {
     let help =
         "1 for a member that has left because its daemon crashed or was killed, as its unit said.";
     flag("quorate_member_crashed", help, &|member| member.goodbye() == Goodbye::Crashed);
-    let help = "Always 1; role, and version as far as this node is connected with it.";
+    let help = "Always 1; role, and version as far as this node has met it.";
     head(out, "quorate_member_info", help, "gauge");
     for member in &shown {
-        let known = status.software.iter().find(|(peer, _)| *peer == member.instance);
-        let version: &str = match known {
-            _ if member.instance == status.instance => env!("CARGO_PKG_VERSION"),
-            Some((_, version)) => version,
-            None => "",
-        };
+        let known = status.programs.iter().find(|(peer, _)| *peer == member.instance);
+        let version = known.map_or("", |(_, program)| &program.software);
         let (name, role) = (escape(&member.name), member.role().word());
         let labels = format!("member=\"{name}\",role=\"{role}\",version=\"{}\"", escape(version));
         let _ = writeln!(out, "quorate_member_info{{{labels}}} 1");

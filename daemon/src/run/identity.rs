@@ -7,11 +7,16 @@ use super::error::StartError;
 use crate::config::{Config, Environment};
 use crate::disk::{DataDir, KnownName};
 use quorate_node::{FoundingSettings, MadeOn, NodeConfig, Settings, Status};
-use quorate_proto::{ClusterId, Hello, HelloKind, NodeName, founders_digest, limits, short_hash};
+use quorate_proto::{
+    ClusterId, Hello, HelloKind, Levels, NodeName, founders_digest, limits, short_hash,
+};
 use quorate_transport::{NodeKeyPair, Transport, TransportConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
+
+/// The version of this program, as it says it to others.
+const SOFTWARE: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) fn hello(
     config: &Config,
@@ -32,9 +37,10 @@ pub(super) fn hello(
         digest: founders_digest(&config.cluster, &config.seeds, &config.founding.to_string()),
         seeds: config.seeds.clone(),
         advertise: config.host.advertise.map(Into::into),
-        software: env!("CARGO_PKG_VERSION").to_owned(),
+        software: SOFTWARE.to_owned(),
         moved: dir.made_on() == MadeOn::Another,
         voters: Hello::voters_asked(config.settings.voters),
+        levels: Some(Levels::HERE),
     }
 }
 
@@ -60,6 +66,8 @@ pub(super) fn node_config(config: &Config, dir: &DataDir, boot_nonce: u64) -> No
         generation: dir.generation(),
         boot_nonce,
         key: NodeKeyPair::from_seed(dir.identity().key_seed).public(),
+        software: SOFTWARE.to_owned(),
+        levels: Levels::HERE,
         seed: short_hash(&[&boot_nonce.to_be_bytes(), &instance.to_bytes()]),
         founding: FoundingSettings {
             seeds: config.seeds.clone(),

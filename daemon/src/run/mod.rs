@@ -28,6 +28,8 @@ use std::process::ExitCode;
 /// The exit code of a daemon that must not be started again before somebody has done what it says; all else that fails has 1.
 /// None of those to which systemd gives names of its own (systemd.exec(5)); `quorate.service` knows it.
 const OPERATOR: u8 = 10;
+/// The same of a program that is too old, or too new, for the feature level of the cluster: another version helps, and nothing else.
+const UNFIT: u8 = 11;
 
 /// Runs the daemon.
 pub(crate) fn run(options: &RunOptions) -> ExitCode {
@@ -83,6 +85,11 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
             last_error::note(&socket, &reason);
             let code = refuse(&format_args!("halted: {reason}"));
             if again { code } else { ExitCode::from(OPERATOR) }
+        }
+        Ok(Ended::Unfit(reason)) => {
+            last_error::note(&socket, &reason);
+            refuse(&format_args!("halted: {reason}"));
+            ExitCode::from(UNFIT)
         }
         Err(error) => {
             last_error::note(&socket, &error.to_string());

@@ -16,4 +16,6 @@ pub(crate) enum Ended {
         /// Whether it may start again by itself.
         again: bool,
     },
+    /// The program cannot run the cluster's feature level, with why and what helps.
+    Unfit(String),
 }

@@ -73,6 +73,7 @@ impl Executor {
                     ended = Some(self.anew.take().map_or(Ended::Stopped, Ended::Anew));
                 }
                 Output::Halt { reason, again } => return Some(Ended::Halted { reason, again }),
+                Output::Unfit { reason } => return Some(Ended::Unfit(reason)),
                 output => self.execute_one(output),
             }
         }
@@ -136,7 +137,7 @@ impl Executor {
                 tracing::info!(target: NOTICE, cluster_id = %cluster_id, "the founding record is durable here");
             }
             Output::BeginAnew(anew) => self.anew = Some(anew),
-            Output::Stopped | Output::Halt { .. } => {}
+            Output::Stopped | Output::Halt { .. } | Output::Unfit { .. } => {}
         }
     }
 

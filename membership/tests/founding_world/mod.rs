@@ -393,6 +393,7 @@ impl World {
             moved: false,
             voters: 0,
             software: String::new(),
+            levels: quorate_proto::Levels::HERE,
             source: None,
         }
     }

@@ -64,6 +64,7 @@ pub fn session(host: usize, number: u64, n: usize, mode: Mode) -> Session {
         moved: false,
         voters: 0,
         software: String::new(),
+        levels: quorate_proto::Levels::HERE,
         source: None,
     }
 }

@@ -62,6 +62,7 @@ impl Actor {
             software: "bench".to_owned(),
             moved: false,
             voters: 0,
+            levels: Some(quorate_proto::Levels::HERE),
         };
         let (sender, events) = mpsc::channel(EVENTS);
         let transport = Transport::bind(config, hello, sender)

@@ -68,6 +68,8 @@ fn boot(at: usize) -> Boot {
         generation: Generation::new(1),
         boot_nonce: at as u64 + 1,
         key: key(number(at)),
+        software: "0.1.0".to_owned(),
+        levels: quorate_proto::Levels::HERE,
         seed: at as u64 + 1,
         founding: FoundingSettings {
             seeds: seeds(),
@@ -271,7 +273,7 @@ impl Cluster {
                 }
                 self.later(at, Input::SnapshotSent { group, to, ok });
             }
-            Output::Halt { reason, .. } => self.halted = Some(reason),
+            Output::Halt { reason, .. } | Output::Unfit { reason } => self.halted = Some(reason),
             Output::Stopped => panic!("a node stops, and nobody asked it to"),
             _ => {}
         }

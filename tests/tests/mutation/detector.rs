@@ -56,6 +56,8 @@ fn detector(number: u8) -> Detector {
         version: 1,
         name: format!("n{number}"),
         address: Some(address(number).into()),
+        software: "0.1.0".to_owned(),
+        levels: Some(quorate_proto::Levels::HERE),
     };
     step(DetectorInput::Card(card));
     detector

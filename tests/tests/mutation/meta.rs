@@ -14,7 +14,7 @@ use bytes::Bytes;
 use quorate_meta::{KeyRange, Meta, Watch, WatchOptions};
 use quorate_proto::{
     Command, CommandBody, ConfState, DeleteRangeRequest, Generation, HealthEpoch, HealthProposal,
-    KvRequest, Message as _, PutRequest, RangeRequest, StateChange, kv_request,
+    KvRequest, Message as _, PutRequest, RaiseLevel, RangeRequest, Remove, StateChange, kv_request,
 };
 use quorate_tests::random::Random;
 
@@ -38,6 +38,10 @@ impl Word for Command {
             kv_requests().into_iter().map(|(name, kv)| (name, CommandBody::Kv(kv))).collect();
         bodies.push(("health".to_owned(), CommandBody::Health(proposal)));
         bodies.push(("admit".to_owned(), CommandBody::Admit(admit())));
+        let (instance, at_unix_ms) = (life(9), 5);
+        bodies.push(("remove".to_owned(), CommandBody::Remove(Remove { instance, at_unix_ms })));
+        let raise = RaiseLevel { level: 2, at_unix_ms };
+        bodies.push(("raise-level".to_owned(), CommandBody::RaiseLevel(raise)));
         let command = |body| Self { ticket: 7, body: Some(body) };
         bodies.into_iter().map(|(name, body)| (name, command(body))).collect()
     }

@@ -252,6 +252,7 @@ fn ping_and_pong() -> (Ping, Pong) {
             entry: 40,
             end: 30,
         }],
+        level: 2,
     };
     let pong = Pong {
         number: 1,
@@ -368,6 +369,7 @@ impl Word for Hello {
             software: "0.1.0".to_owned(),
             moved: true,
             voters: 5,
+            levels: Some(quorate_proto::Levels::HERE),
         };
         let fresh = Self { cluster_id: None, advertise: None, seeds: Vec::new(), ..full.clone() };
         vec![("full".to_owned(), full), ("fresh".to_owned(), fresh)]
@@ -386,6 +388,8 @@ impl Word for Card {
             version: 4,
             name: "n2".to_owned(),
             address: wire_address(2),
+            software: "0.1.0".to_owned(),
+            levels: Some(quorate_proto::Levels::HERE),
         };
         vec![("full".to_owned(), full)]
     }

@@ -21,6 +21,8 @@ pub(crate) struct Host {
     pub(crate) home: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) child: Option<Child>,
+    /// The binary that it runs; none: the one that is shipped.
+    pub(crate) installed: Option<PathBuf>,
 }
 
 /// What one command line said.
@@ -68,7 +70,12 @@ pub(crate) fn names(text: &str, parts: &[&str]) {
 
 /// A command of the binary, with an environment of its own.
 pub(crate) fn quorate(arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
+    run_of(&binary(), arguments)
+}
+
+/// The same of another binary.
+fn run_of(binary: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary);
     command.args(arguments).env_clear().stdin(Stdio::null());
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command
@@ -79,7 +86,7 @@ impl Host {
     pub(crate) fn new(under: &Path, name: &str, listen: SocketAddr) -> Self {
         let home = under.join(name);
         fs::create_dir(&home).expect("a directory for the host");
-        Self { name: name.to_owned(), home, listen, child: None }
+        Self { name: name.to_owned(), home, listen, child: None, installed: None }
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -128,7 +135,11 @@ impl Host {
     pub(crate) fn daemon(&self) -> Command {
         let config = self.file("quorate.toml").display().to_string();
         let parent = std::process::id().to_string();
-        let mut command = quorate(&["run", "--config", &config, "--end-with", &parent]);
+        let arguments = ["run", "--config", &config, "--end-with", &parent];
+        let mut command = match &self.installed {
+            Some(binary) => run_of(binary, &arguments),
+            None => quorate(&arguments),
+        };
         let log = File::options().create(true).append(true).open(self.file("log")).expect("a log");
         command.stdout(log.try_clone().expect("a log")).stderr(log);
         command

@@ -106,6 +106,7 @@ impl Hostile {
             software: "hostile".to_owned(),
             moved: false,
             voters: 0,
+            levels: Some(quorate_proto::Levels::HERE),
         };
         let (sender, events) = mpsc::channel(4096);
         let transport = Transport::bind(config, hello, sender).expect("a port");

@@ -87,6 +87,7 @@ impl Actor {
             software: "test".to_owned(),
             moved: false,
             voters: 0,
+            levels: Some(quorate_proto::Levels::HERE),
         }
     }
 

@@ -3,18 +3,21 @@
 //! The order of the sections is that of their records in a snapshot, and never changes; a new one comes last.
 
 mod json;
+pub(crate) mod level;
 pub(crate) mod roster;
 #[cfg(test)]
 pub(crate) mod trial;
 
 use crate::section::Section;
 use crate::snapshot::record::{Records, RestoreError};
+use level::Level;
 use roster::Roster;
 
 /// All sections.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Sections {
     pub(crate) roster: Roster,
+    pub(crate) level: Level,
     #[cfg(test)]
     pub(crate) trial: trial::Trial,
 }
@@ -23,6 +26,7 @@ impl Sections {
     pub(crate) fn empty() -> Self {
         Self {
             roster: Roster::empty(),
+            level: Level::empty(),
             #[cfg(test)]
             trial: trial::Trial::empty(),
         }
@@ -31,6 +35,7 @@ impl Sections {
     fn each(&self) -> impl Iterator<Item = &dyn Section> {
         let all = [
             &self.roster as &dyn Section,
+            &self.level,
             #[cfg(test)]
             &self.trial,
         ];
@@ -40,6 +45,7 @@ impl Sections {
     fn each_mut(&mut self) -> impl Iterator<Item = &mut dyn Section> {
         let all = [
             &mut self.roster as &mut dyn Section,
+            &mut self.level,
             #[cfg(test)]
             &mut self.trial,
         ];

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use quorate_proto::{
     Admit, Command, CommandBody, CompactionRequest, ConfState, DeleteRangeRequest, FounderVoter,
     FoundingCertificate, FoundingRecord, Generation, HealthEpoch, HealthProposal, Instance,
-    KvRequest, NodeKey, PutRequest, RangeRequest, StateChange, kv_request::Request,
+    KvRequest, NodeKey, PutRequest, RaiseLevel, RangeRequest, StateChange, kv_request::Request,
 };
 
 fn kv(request: Request) -> Bytes {
@@ -47,7 +47,9 @@ fn small() -> Meta {
     let record = FoundingRecord { voters: vec![voter], ..FoundingRecord::default() };
     let mut meta =
         Meta::from_founding(&FoundingCertificate { record, ..FoundingCertificate::default() });
-    let entries = [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2)];
+    let raise =
+        Command::to_entry(3, CommandBody::RaiseLevel(RaiseLevel { level: 2, at_unix_ms: 1 }));
+    let entries = [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2), raise];
     for entry in entries {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }

@@ -5,6 +5,7 @@
 //! that). An old instance that still answers makes the new one a clone: refused, named. Knows nothing of how a joiner asks (`join.rs`).
 
 use crate::duties::damping::Damping;
+use crate::features::unfit;
 use crate::names::{Claim, Names};
 use crate::news::News;
 use crate::sight::Sight;
@@ -87,6 +88,11 @@ fn look_at(
     let (request, group) = (asker.request, sight.group?);
     if let Some(refusal) = sight.tombstone_of(asker.admit.instance) {
         return Some(Looked::Refused { request, code: refusal.code(), text: refusal.text });
+    }
+    let (level, program) = (group.meta().level(), sight.features.met(asker.admit.instance));
+    if let Some(program) = program.filter(|program| !program.levels.contains(level)) {
+        let text = unfit(&asker.admit.name, &program.software, program.levels, level);
+        return Some(Looked::Refused { request, code: RefusalCode::Level, text });
     }
     let known = group.meta().member(asker.admit.instance);
     // A founder that was told apart from others of its name keeps the name that it got.

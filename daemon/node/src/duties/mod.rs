@@ -8,6 +8,7 @@ pub(crate) mod autopilot;
 pub(crate) mod damping;
 mod duty;
 pub(crate) mod history;
+mod raising;
 pub(crate) mod reconcile;
 pub(crate) mod weighing;
 
@@ -23,7 +24,8 @@ use autopilot::Autopilot;
 use damping::Damping;
 use duty::Duty;
 use history::History;
-use quorate_proto::{Instance, Moment};
+use quorate_proto::{FeatureLevel, Instance, Moment};
+use raising::Raising;
 use reconcile::{Difference, Reconciler};
 
 use std::time::Duration;
@@ -36,6 +38,7 @@ pub(crate) const DUTIES: Duration = Duration::from_millis(500);
 pub(crate) struct Duties {
     history: History,
     voters: Autopilot,
+    raising: Raising,
     reconciler: Reconciler,
     damping: Damping,
 }
@@ -43,8 +46,8 @@ pub(crate) struct Duties {
 impl Duties {
     /// Those behind the seam, in the order in which they are looked at. The reconciler and the admissions weigh what half of the node
     /// knows, and are looked at by name.
-    fn each(&mut self) -> [&mut dyn Duty; 2] {
-        [&mut self.history, &mut self.voters]
+    fn each(&mut self) -> [&mut dyn Duty; 3] {
+        [&mut self.history, &mut self.voters, &mut self.raising]
     }
 
     /// The leader is another one, or in another term.
@@ -89,7 +92,7 @@ impl Duties {
         sight: &Sight<'_>,
         group: &Group,
         in_each_turn: bool,
-    ) -> [Will; 2] {
+    ) -> [Will; 3] {
         self.each().map(|duty| {
             let mut will = Will::default();
             if duty.is_in_each_turn() == in_each_turn {
@@ -97,6 +100,11 @@ impl Duties {
             }
             will
         })
+    }
+
+    /// To which feature level the cluster rises, and when, if all stays as it is.
+    pub(crate) fn planned_level(&self) -> Option<(FeatureLevel, Moment)> {
+        self.raising.planned()
     }
 
     /// What a duty wanted of the voters was handed to raft, in this term and behind this index; or raft refused it (none).

@@ -4,7 +4,7 @@ use crate::acts::{self, Judged};
 use crate::node::Node;
 use crate::requests::{RETRY, Stage};
 use crate::timers::Timer;
-use quorate_proto::{Act, Acted, forward_answer};
+use quorate_proto::{Act, Acted, CommandBody, forward_answer};
 
 impl Node {
     pub(super) fn act_asked(&mut self, request: u64, act: &Act) {
@@ -19,6 +19,10 @@ impl Node {
             return self.act_waits(request, "what earlier leaders left in the log");
         }
         match acts::judge(&self.sight(), &self.warnings, act) {
+            // Somebody who comes in may run another program than those by whom it was judged.
+            Judged::Propose(CommandBody::RaiseLevel(_)) if self.requests.is_admitting() => {
+                self.act_waits(request);
+            }
             Judged::Propose(body) => self.requests.propose_for(request, body),
             Judged::HandOver { to, name } => {
                 self.hand_over_to(to);

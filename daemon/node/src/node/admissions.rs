@@ -42,6 +42,10 @@ impl Node {
 
     /// The leader looks at who asks: proposes, waits for a name to be free, or refuses.
     pub(super) fn settle_admissions(&mut self) {
+        // Who may come hangs on the level.
+        if self.sight().level().is_some_and(|level| self.requests.is_raising(level)) {
+            return;
+        }
         let (sight, turn, requests) = (sight!(self), &mut self.turn, &self.requests);
         let still_waits = |request| requests.contains(request);
         let damping = self.duties.damping();

@@ -46,6 +46,10 @@ impl Node {
 
     fn carry_out(&mut self, duty: usize, will: Will) {
         for body in will.propose {
+            // Somebody who comes in may run another program than those by whom it was judged.
+            if matches!(body, CommandBody::RaiseLevel(_)) && self.requests.is_admitting() {
+                continue;
+            }
             let ticket = self.requests.new_ticket();
             self.requests.enqueue_proposal(ticket, body);
         }

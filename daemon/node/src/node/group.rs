@@ -18,6 +18,7 @@ use quorate_proto::{
 impl Node {
     /// Starts the group from the founding record: this life is one of its voters.
     pub(super) fn found_group(&mut self, founded: &FoundingCertificate) {
+        self.features.is_born(self.turn.now);
         let recovered = Recovered::from_founding(&founded.record.raft_ids());
         self.write_log(Owner::Nobody, recovered.founding_records());
         self.start_group(recovered, Meta::from_founding(founded), None);
@@ -68,6 +69,7 @@ impl Node {
             };
         self.health.replaced(group.meta());
         self.leadership.begin(self.turn.now);
+        self.notice_level();
         self.turn.timers.arm(Timer::Tick, self.turn.now + quorate_consensus::TICK);
         for (from, message) in self.early_frames.take() {
             self.receive_raft(from, message);
@@ -222,6 +224,7 @@ impl Node {
         if let Some((ticket, result)) = applied.outcome {
             self.proposal_applied(ticket, result);
         }
+        self.notice_level();
     }
 
     fn install(&mut self, metadata: &SnapshotMetadata) {
@@ -233,6 +236,7 @@ impl Node {
         };
         disk.write(turn, Owner::Nobody, write);
         health.replaced(group.meta());
+        self.notice_level();
         self.proposals_jumped();
     }
 

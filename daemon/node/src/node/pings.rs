@@ -60,6 +60,7 @@ impl Node {
         if ping.leader == Some(from) && self.leader_pinged(from, ping.term) {
             self.evidence.leaders_ping(&mut self.turn, from, ping.number);
             self.leadership.has_applied(ping.applied);
+            self.level_told(from, ping.level);
             for at in 0..riders!(self).len() {
                 riders!(self)[at].take(&sight!(self), &mut self.turn, &mut ping);
                 self.hand_on();

@@ -3,9 +3,8 @@
 use crate::duties::has_all_voters;
 use crate::groups::Group;
 use crate::node::Node;
-use crate::status::{State, Status};
-use quorate_meta::Meta;
-use quorate_proto::Moment;
+use crate::status::{Feature, Program, State, Status};
+use quorate_proto::{FeatureLevel, Instance, Levels, Moment};
 use std::sync::Arc;
 
 /// The few numbers that a checker compares from outside after every turn; cheap.
@@ -17,6 +16,10 @@ pub struct Vitals {
     pub applied: u64,
     /// See `applied`.
     pub state_hash: u64,
+    /// The feature level that the replica has committed; 0 when it is none.
+    pub level: u32,
+    /// Whether the program can run it.
+    pub fits: bool,
     /// The newest epoch seen here.
     pub epoch: quorate_proto::HealthEpoch,
     /// The cluster id known here.
@@ -32,6 +35,8 @@ impl Node {
             leads_in: replica.filter(|group| group.leads()).map(|group| group.replica().term()),
             applied: replica.map_or(0, |group| group.meta().applied()),
             state_hash: replica.map_or(0, |group| group.meta().state_hash()),
+            level: replica.map_or(0, |group| group.meta().level().get()),
+            fits: replica.is_none_or(|it| self.config.levels.contains(it.meta().level())),
             epoch: self.health.view().epoch,
             cluster_id: self.cluster_id,
         }
@@ -84,11 +89,8 @@ impl Node {
                 .sessions()
                 .map(|session| (session.instance, session.name.to_string(), session.address))
                 .collect(),
-            software: self
-                .peers
-                .sessions()
-                .map(|session| (session.instance, session.software.clone()))
-                .collect(),
+            programs: self.programs(),
+            feature: self.feature(),
             pings: self.pings.times(),
             snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
             counters: self.counter_rows(),
@@ -97,6 +99,37 @@ impl Node {
                 .bounds()
                 .chain(self.requests.quota().bounds(self.group.as_ref()))
                 .collect(),
+        }
+    }
+
+    fn programs(&self) -> Vec<(Instance, Program)> {
+        let (config, members) = (&self.config, &self.health.view().members);
+        let own = Program { software: config.software.clone(), levels: config.levels };
+        let known = members.iter().filter_map(|member| {
+            if let Some(program) = self.features.program(member) {
+                let (software, levels) = (program.software.clone(), program.levels);
+                return Some((member.instance, Program { software, levels }));
+            }
+            // Whom this node has not met says it in gossip. That is enough for people.
+            let card = self.detector.card(member.instance)?;
+            let shown = card.software.chars().filter(|c| !c.is_control()).take(64);
+            let (software, levels) = (shown.collect(), Levels::said(card.levels));
+            (card.generation >= member.generation)
+                .then_some((member.instance, Program { software, levels }))
+        });
+        std::iter::once((config.instance, own)).chain(known).collect()
+    }
+
+    fn feature(&self) -> Feature {
+        let sight = self.sight();
+        let reach = (!sight.health.view().members.is_empty()).then(|| sight.reach());
+        let highest = self.config.levels.highest();
+        Feature {
+            level: sight.level(),
+            since_unix_ms: sight.group.map_or(0, |group| group.meta().level_since_unix_ms()),
+            behind: reach.as_ref().filter(|it| it.level < highest).map(|it| it.why_not(highest)),
+            reach: reach.map(|reach| reach.level),
+            planned: self.duties.planned_level().filter(|_| sight.leads()),
         }
     }
 
@@ -118,7 +151,19 @@ impl Node {
     fn counter_rows(&self) -> Vec<(&'static str, &'static str, u64)> {
         let c = &self.turn.counters;
         let keys = self.group.as_ref().map_or(0, |group| group.meta().keys());
+        let level = self.sight().level().map_or(0, FeatureLevel::get);
+        let highest = self.config.levels.highest().get();
         vec![
+            (
+                "quorate_feature_level",
+                "The feature level at which the cluster runs; 0 before it is known.",
+                u64::from(level),
+            ),
+            (
+                "quorate_feature_level_highest",
+                "The highest feature level that this program can run.",
+                u64::from(highest),
+            ),
             ("quorate_keys", "Keys in the keyspace here.", keys),
             ("quorate_turns_total", "Turns of the node's loop.", c.turns),
             ("quorate_requests_total", "Requests of local clients.", c.requests),
@@ -148,6 +193,11 @@ impl Node {
                 "quorate_frames_malformed_total",
                 "Frames that could not be decoded.",
                 c.frames_malformed,
+            ),
+            (
+                "quorate_frames_unknown_total",
+                "Frames of a kind that only a newer version knows, which were passed over.",
+                c.frames_unknown,
             ),
             (
                 "quorate_frames_undelivered_total",

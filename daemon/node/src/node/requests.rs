@@ -110,6 +110,7 @@ impl Node {
 
     /// Hands what waits to the replica.
     pub(super) fn flush_proposals(&mut self) {
+        self.hold_back_what_is_too_high();
         let Some(group) = &mut self.group else { return };
         self.requests.flush(&mut self.turn, group);
         self.hand_on();

@@ -38,6 +38,7 @@ impl Node {
             Arrival::Late => {}
             Arrival::Itself { known, restarted } => {
                 self.peers.note_start(&session);
+                self.features.note(&session);
                 if restarted {
                     self.undelivered(session.instance);
                     self.whereabouts.forget(session.instance);

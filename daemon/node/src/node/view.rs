@@ -65,6 +65,8 @@ impl Node {
             version: self.health.next_card_version(),
             name: self.config.name.to_string(),
             address: self.config.settings.advertise.map(Into::into),
+            software: self.config.software.clone(),
+            levels: Some(self.config.levels),
         }
     }
 

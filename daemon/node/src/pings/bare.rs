@@ -3,7 +3,7 @@
 //! Knows nothing of whom they go to.
 
 use crate::sight::Sight;
-use quorate_proto::{Ping, Pong};
+use quorate_proto::{FeatureLevel, Ping, Pong};
 
 /// A ping of this node.
 pub(crate) fn ping(sight: &Sight<'_>, number: u64) -> Ping {
@@ -15,6 +15,7 @@ pub(crate) fn ping(sight: &Sight<'_>, number: u64) -> Ping {
         leader: leader.map(|leader| leader.instance),
         epoch: sight.health.view().epoch,
         applied: sight.state().0,
+        level: sight.level().map_or(0, FeatureLevel::get),
         ..Ping::default()
     }
 }

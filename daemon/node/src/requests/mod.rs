@@ -17,6 +17,7 @@ use quorate_proto::{
 
 pub(crate) mod forwarding;
 pub(crate) mod large_reads;
+mod levels;
 mod quota;
 mod refusals;
 mod request;

@@ -91,6 +91,7 @@ impl Requests {
 
     /// Queues a command for this turn's batch.
     pub(crate) fn enqueue_proposal(&mut self, ticket: u64, body: CommandBody) {
+        self.note_level(ticket, &body);
         self.serving.batch.push((ticket, Command::to_entry(ticket, body)));
     }
 
@@ -129,6 +130,7 @@ impl Requests {
     /// Nothing of the batch was proposed: its requests wait for the next leader, or for room.
     fn batch_refused(&mut self, turn: &mut Turn, batch: Vec<(u64, Bytes)>, error: &ProposeError) {
         tracing::debug!(%error, entries = batch.len(), "proposal refused");
+        self.serving.raise = None;
         for (ticket, _) in batch {
             match self.serving.proposed.remove(&ticket) {
                 Some(id) => self.set_stage(id, Stage::Waiting { tried: None }),
@@ -238,6 +240,11 @@ impl Requests {
                 let text = refusal.to_string();
                 forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
             }
+            AppliedResult::Level(level) => {
+                let text = format!("the cluster runs feature level {level}");
+                let epoch = sight.health.view().epoch;
+                forward_answer::Outcome::Acted(Acted { epoch, text })
+            }
             AppliedResult::Health { .. } | AppliedResult::Void => return,
         };
         self.finish_with(sight, turn, id, outcome);
@@ -284,6 +291,7 @@ impl Requests {
     /// This node does not lead: what was not proposed goes back to waiting. `askers`: somebody waited to be let in. Said in every turn: who
     /// leads may have been heard from a ping before the own replica was deposed.
     pub(crate) fn stop_serving(&mut self, askers: bool) {
+        self.serving.raise = None;
         if !(askers | self.serving.holds_requests()) {
             return;
         }
@@ -292,6 +300,7 @@ impl Requests {
         serving.rounds.clear();
         serving.confirmed.clear();
         serving.waits.clear();
+        serving.demanding.clear();
         let batch = std::mem::take(&mut serving.batch);
         for (ticket, _) in batch {
             serving.proposed.remove(&ticket);

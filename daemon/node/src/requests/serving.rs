@@ -3,6 +3,7 @@
 //! Knows nothing of how they are served (`serve.rs`).
 
 use bytes::Bytes;
+use quorate_proto::FeatureLevel;
 use std::collections::BTreeMap;
 
 /// What the leader has in hand.
@@ -10,6 +11,10 @@ use std::collections::BTreeMap;
 pub(super) struct Serving {
     /// Encoded commands for the next proposal, with their tickets.
     pub(super) batch: Vec<(u64, Bytes)>,
+    /// Tickets of commands in it that need more than the first feature level, and which.
+    pub(super) demanding: Vec<(u64, FeatureLevel)>,
+    /// The level of the newest raise that was proposed: under way as long as the state is below it.
+    pub(super) raise: Option<FeatureLevel>,
     /// Ticket of a proposed command -> request.
     pub(super) proposed: BTreeMap<u64, u64>,
     /// The ticket of the newest removal that was proposed: under way as long as it is among `proposed`.

@@ -120,6 +120,8 @@ fn config(me: u8, made_on: MadeOn, snapshot_every: u64) -> NodeConfig {
         generation: Generation::new(1),
         boot_nonce: u64::from(me),
         key: key(me),
+        software: "0.1.0".to_owned(),
+        levels: quorate_proto::Levels::HERE,
         seed: 1,
         founding: FoundingSettings {
             seeds: seeds(),
@@ -257,7 +259,7 @@ impl Stage {
                     self.asked.push((*ticket, *to));
                     None
                 }
-                Output::Halt { reason, .. } => {
+                Output::Halt { reason, .. } | Output::Unfit { reason } => {
                     self.halts.push(reason.clone());
                     None
                 }

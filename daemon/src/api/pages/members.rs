@@ -1,5 +1,6 @@
 //! The members of a committed view, and the lines of the health feed.
 
+use super::feature::FeatureLevelsPage;
 use crate::doors::feed::health::HealthLine;
 use crate::words::time::rfc3339;
 use quorate_proto::{Address, HealthChange, HealthView, Member};
@@ -29,9 +30,12 @@ pub(crate) struct MemberPage {
     /// Whether it leads, as far as this node knows; false of all when no leader is known.
     #[serde(default)]
     pub(crate) leader: bool,
-    /// Version of its daemon; none for one that has no connection with this node.
+    /// Version of its daemon; none for one that this node has not met since it started.
     #[serde(default)]
     pub(crate) version: Option<String>,
+    /// The feature levels that this version can run; none where the version is not known.
+    #[serde(default)]
+    pub(crate) feature_levels: Option<FeatureLevelsPage>,
     /// From its `host.toml`, as it was when it was let in; none when that names none.
     #[serde(default)]
     pub(crate) zone: Option<String>,
@@ -93,6 +97,7 @@ pub(super) fn member_page(member: &Member) -> MemberPage {
         since: rfc3339(member.since_unix_ms),
         leader: false,
         version: None,
+        feature_levels: None,
         zone: labels.remove(ZONE),
         labels,
     }

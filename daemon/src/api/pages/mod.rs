@@ -5,12 +5,14 @@
 //! UTC.
 
 mod event;
+pub(crate) mod feature;
 pub(crate) mod findings;
 pub(crate) mod members;
 mod recovery;
 pub(crate) mod status;
 
 pub(crate) use event::EventPage;
+pub(crate) use feature::FeaturePage;
 pub(crate) use members::{HealthPage, MemberPage};
 pub(crate) use recovery::RecoveryPage;
 #[cfg(test)]

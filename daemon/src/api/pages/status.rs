@@ -1,5 +1,6 @@
 //! What a node knows of itself and of the cluster, as `quorate status`, `members` and `why` read it.
 
+use super::feature::{FeatureLevelsPage, FeaturePage};
 use super::members::{MemberPage, member_page};
 use crate::clock::Started;
 use crate::links::line::{DroppedLine, LinkLine};
@@ -48,6 +49,9 @@ pub(crate) struct StatusPage {
     /// When the daemon started.
     #[serde(default)]
     pub(crate) started: String,
+    /// The feature level of the cluster, and how far it can rise.
+    #[serde(default)]
+    pub(crate) feature: FeaturePage,
     /// Version of the daemon.
     #[serde(default)]
     pub(crate) version: String,
@@ -175,6 +179,7 @@ impl StatusPage {
                 .collect(),
             snapshot: status.snapshot.as_ref().map(|snapshot| snapshot.index),
             started: rfc3339(started.wall_unix_ms),
+            feature: FeaturePage::of(status, started),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             given_up: None,
             links: None,
@@ -204,17 +209,16 @@ fn opinion_page(opinion: &status::Opinion) -> OpinionPage {
 /// The committed members, with what this node knows of them beside that.
 fn known_members(status: &Status) -> Vec<MemberPage> {
     let leader = status.leader.as_ref().map(|(leader, _)| *leader);
-    let version = |instance| {
-        if instance == status.instance {
-            return Some(env!("CARGO_PKG_VERSION").to_owned());
+    let page = |member: &Member| {
+        let known = status.programs.iter().find(|(peer, _)| *peer == member.instance);
+        let program = known.map(|(_, program)| program);
+        let software = program.map(|program| program.software.clone());
+        MemberPage {
+            leader: leader == Some(member.instance),
+            version: software.filter(|version| !version.is_empty()),
+            feature_levels: program.map(|program| FeatureLevelsPage::of(&program.levels)),
+            ..member_page(member)
         }
-        let known = status.software.iter().find(|(peer, _)| *peer == instance);
-        known.map(|(_, version)| version.clone()).filter(|version| !version.is_empty())
-    };
-    let page = |member: &Member| MemberPage {
-        leader: leader == Some(member.instance),
-        version: version(member.instance),
-        ..member_page(member)
     };
     status.view.members.iter().map(page).collect()
 }

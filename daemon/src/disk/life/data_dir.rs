@@ -15,6 +15,7 @@ use crate::disk::durable;
 use crate::disk::error::DiskError;
 use crate::disk::files::Machine;
 use crate::disk::files::sync_directory;
+use crate::disk::formats::refuse_newer;
 use crate::disk::log::segments::STORE;
 use crate::disk::log::spare::is_full;
 use crate::disk::presence::exists;
@@ -78,6 +79,7 @@ pub(crate) fn open(
             "a new disk life is put in place; the data of the one before are kept beside it"
         );
     }
+    refuse_newer(&root.join(LIFE), birth_dir, cluster.as_str())?;
     let fresh = !exists(&root.join(LIFE))? || give_up_unused(root, birth_dir, cluster)?;
     if fresh {
         refuse_foreign(root)?;
@@ -135,6 +137,7 @@ pub(crate) fn inspect(
     if exists(&root.join(next::NEXT))? {
         return Ok("a new disk life is prepared: the next start puts it in place, and sets aside what is here".to_owned());
     }
+    refuse_newer(&life, birth_dir, cluster.as_str())?;
     if !exists(&life)? {
         if exists(root)? {
             refuse_foreign(root)?;

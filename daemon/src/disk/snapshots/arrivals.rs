@@ -318,7 +318,7 @@ fn restore_from<M>(
     path: &Path,
     restore: impl FnOnce(Pieces<'_>) -> Result<M, String>,
 ) -> Result<M, Refused> {
-    let mut reader = SnapshotReader::open(path).map_err(Refused::Because)?;
+    let mut reader = SnapshotReader::open(path).map_err(|it| Refused::Because(it.into()))?;
     let restored = restore(&mut reader);
     reader.verdict().map_err(Refused::Because)?;
     restored.map_err(Refused::Because)

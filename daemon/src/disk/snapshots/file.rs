@@ -1,7 +1,7 @@
 //! One snapshot file of this life beside the log: its head is life, cluster and metadata; [`super::pieces`] has the rest.
 //! Cut or changed anywhere, it is refused whole.
 
-use super::pieces::{PieceReader, PieceWriter};
+use super::pieces::{PieceReader, PieceWriter, Unreadable};
 use crate::disk::durable;
 use crate::disk::files::create;
 use bytes::Bytes;
@@ -13,8 +13,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 const MARK: &[u8; 8] = b"qsnap001";
-/// Far above a metadata with every member of the largest cluster (`limits::MEMBERS` ids of 10 bytes, four lists).
-const MAX_HEAD: usize = 64 * 1024;
 /// What waits between a file and its reader or writer; pieces are mostly larger, and pass it by.
 const BUFFER: usize = 64 * 1024;
 /// A snapshot being written is synced whenever so much is new: a GiB in the page cache would hold up the log's next sync.
@@ -147,8 +145,8 @@ impl SnapshotReader {
     ///
     /// # Errors
     /// The reason, when the head cannot be read.
-    pub(crate) fn open(path: &Path) -> Result<Self, String> {
-        let file = File::open(path).map_err(|error| error.to_string())?;
+    pub(crate) fn open(path: &Path) -> Result<Self, Unreadable> {
+        let file = File::open(path).map_err(|error| Unreadable::from(error.to_string()))?;
         Self::of(Arc::new(file))
     }
 
@@ -156,7 +154,7 @@ impl SnapshotReader {
     ///
     /// # Errors
     /// The reason, when the head cannot be read.
-    pub(crate) fn of(file: Arc<File>) -> Result<Self, String> {
+    pub(crate) fn of(file: Arc<File>) -> Result<Self, Unreadable> {
         let file = BufReader::with_capacity(BUFFER, ReadAt { file, at: 0 });
         let (pieces, head) = PieceReader::begin(file, MARK)?;
         let (owner, metadata) = decode_head(&head)?;

@@ -4,6 +4,7 @@
 //! Two files are made so: the snapshots beside the log ([`super::file`]) and the backups that an operator keeps ([`super::backup`]).
 //! Knows neither what a head nor what a piece means, nor where the bytes go.
 
+use crate::disk::formats;
 use bytes::Bytes;
 use quorate_proto::limits;
 use std::io::{self, Read, Write};
@@ -68,6 +69,27 @@ pub(crate) fn chained(previous: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
+/// Why such a file cannot be read from its beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    /// In words.
+    pub(crate) why: String,
+    /// It is not damaged, but of a format that this version does not know.
+    pub(crate) newer: bool,
+}
+
+impl From<Unreadable> for String {
+    fn from(unreadable: Unreadable) -> Self {
+        unreadable.why
+    }
+}
+
+impl From<String> for Unreadable {
+    fn from(why: String) -> Self {
+        Self { why, newer: false }
+    }
+}
+
 /// Reads such a file, piece by piece: an iterator over its pieces that ends early when a byte is missing, changed, or too many.
 /// Whoever reads it asks [`PieceReader::verdict`] afterwards.
 #[derive(Debug)]
@@ -85,16 +107,19 @@ impl<R: Read> PieceReader<R> {
     ///
     /// # Errors
     /// The reason, when the head cannot be read.
-    pub(crate) fn begin(file: R, mark: &[u8; 8]) -> Result<(Self, Bytes), String> {
+    pub(crate) fn begin(file: R, mark: &[u8; 8]) -> Result<(Self, Bytes), Unreadable> {
         let mut reader = Self { file, at: 0, chain: 0, count: 0, ended: None };
         let mut found = [0; 8];
         reader.exactly(&mut found)?;
         if &found != mark {
-            return Err("it does not begin with its format mark".into());
+            return Err(match formats::newer(&found) {
+                Some(format) => Unreadable { why: format!("it is of {format}"), newer: true },
+                None => "it does not begin with its format mark".to_owned().into(),
+            });
         }
         match reader.piece(MAX_HEAD)? {
             Piece::Bytes(head) => Ok((reader, head)),
-            Piece::End { .. } => Err("it has no head".into()),
+            Piece::End { .. } => Err("it has no head".to_owned().into()),
         }
     }
 

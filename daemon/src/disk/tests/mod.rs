@@ -1,6 +1,8 @@
 //! What the disk survives: kills at every byte, torn writes, lost and changed bytes, other lives' files.
 
 mod arrival;
+mod formats;
+mod golden;
 mod life;
 mod log;
 mod next_life;

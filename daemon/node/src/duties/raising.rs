@@ -1,0 +1,121 @@
+//! The leader raises the feature level once every member could run a higher one for a day.
+//!
+//! A day in which a new version can be taken back: as long as the level stands, a downgrade is a plain restart. A cluster that was just
+//! born has nothing to go back to, and takes the highest level of its founders at once. Who is away counts: what it runs must be known.
+
+use super::duty::{Duty, Will};
+use crate::groups::Group;
+use crate::sight::Sight;
+use quorate_proto::{CommandBody, FeatureLevel, Moment, RaiseLevel};
+use std::time::Duration;
+
+/// For so long every member could run the level before it rises by itself.
+pub(crate) const PROVED: Duration = Duration::from_hours(24);
+/// A raise that was not applied by then came to nothing.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How far the level could rise, and since when; what was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Raising {
+    able: Option<(FeatureLevel, Moment)>,
+    asked: Option<Moment>,
+}
+
+impl Raising {
+    /// To which level, and when, if all stays as it is.
+    pub(crate) fn planned(&self) -> Option<(FeatureLevel, Moment)> {
+        self.able.map(|(level, since)| (level, since + PROVED))
+    }
+}
+
+impl Duty for Raising {
+    fn begin(&mut self) {
+        *self = Self::default();
+    }
+
+    fn look(&mut self, sight: &Sight<'_>, group: &Group, will: &mut Will) {
+        let reach = sight.reach().level;
+        if reach <= group.meta().level() {
+            self.able = None;
+            return;
+        }
+        let known = self.able.filter(|(level, _)| *level <= reach);
+        let (_, since) = *self.able.insert((reach, known.map_or(sight.now, |(_, since)| since)));
+        let waits = match sight.features.is_new(sight.now) {
+            true => Duration::ZERO,
+            false => PROVED,
+        };
+        let under_way = self.asked.is_some_and(|asked| sight.now.since(asked) < PATIENCE);
+        if sight.now.since(since) < waits || under_way {
+            return;
+        }
+        self.asked = Some(sight.now);
+        let raise = RaiseLevel { level: reach.get(), at_unix_ms: sight.wall_ms };
+        will.propose.push(CommandBody::RaiseLevel(raise));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Output;
+    use crate::told::Event;
+    use crate::trial::Trial;
+    use quorate_proto::Levels;
+
+    const A_SECOND: Duration = Duration::from_secs(1);
+
+    fn level(trial: &Trial) -> u32 {
+        trial.node.group.as_ref().expect("it is a replica").meta().level().get()
+    }
+
+    /// A leader that was born with a program of the first level, and runs the one of today from now on.
+    fn upgraded() -> Trial {
+        let mut trial = Trial::leading_alone_with(Levels::BASE);
+        trial.node.features.was_not_born_here();
+        trial.node.config.levels = Levels::HERE;
+        trial
+    }
+
+    /// So much time passes in one step, and then the node looks again.
+    fn pass(trial: &mut Trial, span: Duration) -> Vec<Output> {
+        let mut out = trial.pass(A_SECOND);
+        trial.now = trial.now + span.saturating_sub(2 * A_SECOND);
+        out.extend(trial.pass(A_SECOND));
+        for _ in 0..3 {
+            out.extend(trial.durable());
+        }
+        out
+    }
+
+    #[test]
+    fn a_cluster_begins_at_the_highest_level_of_its_founders_without_a_word() {
+        let mut trial = Trial::leading_alone();
+        let out = pass(&mut trial, 5 * A_SECOND);
+        assert_eq!(level(&trial), FeatureLevel::HIGHEST.get());
+        let told = |one: &Output| matches!(one, Output::Event(Event::Level { .. }));
+        assert!(!out.iter().any(told), "{out:?}");
+    }
+
+    #[test]
+    fn the_level_rises_by_itself_when_every_member_could_for_a_day() {
+        let mut trial = upgraded();
+        pass(&mut trial, PROVED - Duration::from_mins(1));
+        assert_eq!(level(&trial), 1);
+        let out = pass(&mut trial, Duration::from_mins(2));
+        assert_eq!(level(&trial), FeatureLevel::HIGHEST.get());
+        let told = |one: &&Output| matches!(one, Output::Event(Event::Level { .. }));
+        assert_eq!(out.iter().filter(told).count(), 1);
+    }
+
+    #[test]
+    fn a_day_counts_from_when_the_last_one_could() {
+        let mut trial = upgraded();
+        pass(&mut trial, PROVED - Duration::from_mins(1));
+        trial.node.config.levels = Levels::BASE;
+        pass(&mut trial, Duration::from_mins(2));
+        trial.node.config.levels = Levels::HERE;
+        pass(&mut trial, PROVED - Duration::from_mins(1));
+        assert_eq!(level(&trial), 1);
+    }
+}
