@@ -13,6 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 const MARK: &[u8; 8] = b"qsnap001";
+/// Far above a metadata with every member of the largest cluster (`limits::MEMBERS` ids of 10 bytes, four lists).
+const MAX_HEAD: usize = 64 * 1024;
 /// What waits between a file and its reader or writer; pieces are mostly larger, and pass it by.
 const BUFFER: usize = 64 * 1024;
 /// A snapshot being written is synced whenever so much is new: a GiB in the page cache would hold up the log's next sync.
