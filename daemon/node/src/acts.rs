@@ -129,7 +129,9 @@ fn judge_transfer(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged {
 }
 
 fn judge_raise(sight: &Sight<'_>, asked: u32) -> Judged {
-    let Some(level) = sight.level() else { return Judged::Later };
+    let Some(level) = sight.level() else {
+        return Judged::Later("the leader to know what the cluster has agreed on".to_owned());
+    };
     let reach = sight.reach();
     let to = if asked == 0 { reach.level } else { FeatureLevel::new(asked) };
     if to > sight.config.levels.highest() {

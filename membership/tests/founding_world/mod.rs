@@ -328,6 +328,9 @@ impl World {
                 assert_eq!(self.hosts[place].disk.exists, Some(cluster_id), "joins undurably");
                 self.hosts[place].joins.push(cluster_id);
             }
+            Output::FoundedAnew(founded) => {
+                panic!("nobody founds a cluster anew here: {founded:?}")
+            }
             Output::Alarm { code, text } => self.hosts[place].alarms.push((code.word(), text)),
             Output::Resolve | Output::Ban { .. } => {}
         }

@@ -21,7 +21,7 @@ impl Node {
         match acts::judge(&self.sight(), &self.warnings, act) {
             // Somebody who comes in may run another program than those by whom it was judged.
             Judged::Propose(CommandBody::RaiseLevel(_)) if self.requests.is_admitting() => {
-                self.act_waits(request);
+                self.act_waits(request, "a host that is being let in");
             }
             Judged::Propose(body) => self.requests.propose_for(request, body),
             Judged::HandOver { to, name } => {

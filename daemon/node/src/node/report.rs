@@ -4,6 +4,7 @@ use crate::duties::has_all_voters;
 use crate::groups::Group;
 use crate::node::Node;
 use crate::status::{Feature, Program, State, Status};
+use quorate_meta::Meta;
 use quorate_proto::{FeatureLevel, Instance, Levels, Moment};
 use std::sync::Arc;
 

@@ -59,13 +59,12 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::requests::{Origin, Request, Stage};
+    use crate::requests::{Origin, Request};
     use crate::trial::{life, put_request};
     use quorate_proto::{Admit, Moment, RaiseLevel};
 
     fn asked(requests: &mut Requests, work: Work) -> u64 {
-        let (deadline, stage) = (Moment::from_micros(9), Stage::Waiting { tried: None });
-        requests.add(Request { origin: Origin::Client(1), work, deadline, stage })
+        requests.add(Request::new(Origin::Client(1), work, Moment::from_micros(9)))
     }
 
     #[test]

@@ -243,7 +243,7 @@ impl Requests {
             AppliedResult::Level(level) => {
                 let text = format!("the cluster runs feature level {level}");
                 let epoch = sight.health.view().epoch;
-                forward_answer::Outcome::Acted(Acted { epoch, text })
+                forward_answer::Outcome::Acted(Acted { epoch, text, term: sight.own_term() })
             }
             AppliedResult::Health { .. } | AppliedResult::Void => return,
         };
