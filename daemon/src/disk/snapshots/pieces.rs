@@ -1,7 +1,7 @@
 //! The bytes of a snapshot file: a mark, a head, pieces with chained checksums, and an end that counts them. Cut or changed anywhere, it
 //! is not whole, and what is wrong is told with its place.
 //!
-//! Two files are made so: the snapshots beside the log ([`super::file`]) and the backups that an operator keeps ([`super::backup`]).
+//! Two files are made so: the snapshots beside the log ([`super::file`]) and the backups that an operator keeps (`disk/backups`).
 //! Knows neither what a head nor what a piece means, nor where the bytes go.
 
 use crate::disk::formats;
