@@ -1,4 +1,4 @@
-//! `quorate remove` and `quorate leader transfer`: what an operator has the cluster do. What a removal means is said before it is done,
+//! `quorate remove`, `leader transfer` and `feature raise`: what an operator has the cluster do. What a removal means is said before it is done,
 //! and it is asked whether that is meant. What is said is pure.
 
 use super::arguments::{Format, RemoveOptions};
