@@ -143,12 +143,6 @@ impl Player {
                 let transferred = TransferLeadership { to: (*to).to_owned() };
                 said = self.act_at(at, act::Body::Transfer(transferred));
             }
-            ("raise", [level @ .., "at", at]) => {
-                let level = level.first().map_or(0, |it| it.parse().expect("a level"));
-                said = self.act_at(at, act::Body::RaiseFeatures(RaiseFeatures { level }));
-            }
-            ("program", [highest, hosts @ ..]) => self.install(highest, hosts),
-            ("feature", []) => said = self.feature(),
             ("status", []) => said = self.status(),
             ("why", hosts) => said = hosts.iter().map(|at| self.why(at)).collect(),
             ("links", [at]) => said = self.links(at),
@@ -159,7 +153,7 @@ impl Player {
             ("beyond-margin", [disks]) => self.beyond_margin(disks.parse().expect("a number")),
             // Lists that share no host: two births are what the configs ask for (GENESIS H2).
             ("two-births", []) => self.world.checks.beyond_margin = true,
-            (fault, hosts) => self.fault(fault, hosts),
+            (other, rest) => said = self.versions_or_fault(other, rest),
         }
         let log = self.world.log.drain(..);
         let mut lines: Vec<String> =
@@ -275,6 +269,20 @@ impl Player {
             ("heal", [], []) => world.heal(),
             (other, ..) => panic!("`{other}` is no command"),
         }
+    }
+
+    /// Which programs hosts run, and the feature level; any other word is a fault.
+    fn versions_or_fault(&mut self, first: &str, rest: &[&str]) -> String {
+        match (first, rest) {
+            ("raise", [level @ .., "at", at]) => {
+                let level = level.first().map_or(0, |it| it.parse().expect("a level"));
+                return self.act_at(at, act::Body::RaiseFeatures(RaiseFeatures { level }));
+            }
+            ("program", [highest, hosts @ ..]) => self.install(highest, hosts),
+            ("feature", []) => return self.feature(),
+            (fault, hosts) => self.fault(fault, hosts),
+        }
+        String::new()
     }
 
     /// From their next start on hosts run a program that can run the levels up to this one.

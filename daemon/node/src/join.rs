@@ -155,8 +155,7 @@ impl Join {
         // Who has none believes what it is told: it asks those that its own file or the founding record names, and others
         // only when these do not help.
         let first = |session: &&Session| {
-            sight.is_known_replica(session.instance)
-                || session.dialled.is_some_and(|address| sight.founding.is_a_seeds(address))
+            sight.is_known_replica(session.instance) || is_at_a_seed(sight, session)
         };
         if !has_view && sight.now.since(unhelped) < FOUNDERS_FIRST {
             some.retain(first);
@@ -247,10 +246,8 @@ impl Join {
 
     /// Whether a host's word ends this program: a replica's, or before there is a view that of whom the own file names as a seed.
     fn may_judge(sight: &Sight<'_>, asked: Instance) -> bool {
-        let seed = |session: &Session| {
-            session.dialled.is_some_and(|address| sight.founding.is_a_seeds(address))
-        };
-        sight.is_known_replica(asked) || sight.peers.session(asked).is_some_and(seed)
+        let session = sight.peers.session(asked);
+        sight.is_known_replica(asked) || session.is_some_and(|it| is_at_a_seed(sight, it))
     }
 
     /// A replica says that this life was replaced. A node does not end on one word where there is another to ask.
@@ -263,6 +260,11 @@ impl Join {
             turn.timers.arm(Timer::Join, turn.now + ASK_SOON);
         }
     }
+}
+
+/// Whether a host was met where the own file has a seed.
+fn is_at_a_seed(sight: &Sight<'_>, session: &Session) -> bool {
+    session.dialled.is_some_and(|address| sight.founding.is_a_seeds(address))
 }
 
 /// What this node says of itself.

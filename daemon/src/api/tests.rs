@@ -1,5 +1,6 @@
 //! The doors over real sockets, in front of a loop that is played by the test.
 
+use super::pages::feature::sample_programs;
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
 use crate::clock::Started;
@@ -13,7 +14,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use quorate_meta::Meta;
 use quorate_node::status::{Bound, Margin, Reason, State};
-use quorate_node::{ClientReply, ClientRequest, Event, Feature, Program, Status};
+use quorate_node::{ClientReply, ClientRequest, Event, Feature, Status};
 use quorate_proto::{
     FeatureLevel, Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label,
     Levels, Member, MemberState, Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode,
@@ -88,23 +89,13 @@ pub(crate) fn sample(state: State) -> Status {
         view: Arc::new(view(4, MemberState::Alive)),
         opinions: Vec::new(),
         sessions: Vec::new(),
-        programs: vec![program(1, "0.9.9"), program(2, env!("CARGO_PKG_VERSION"))],
-        feature: Feature {
-            level: Some(FeatureLevel::HIGHEST),
-            reach: Some(FeatureLevel::HIGHEST),
-            ..Feature::default()
-        },
+        programs: sample_programs(),
+        feature: Feature::default(),
         pings: Vec::new(),
         snapshot: None,
         counters: vec![("quorate_pings_total", "Pings sent.", 7)],
         bounds: vec![Bound { word: "waits", used: 3, limit: 1_024, refused: 2 }],
     }
-}
-
-/// What a member of the sample runs.
-fn program(life: u8, software: &str) -> (Instance, Program) {
-    let program = Program { software: software.to_owned(), levels: Levels::HERE };
-    (Instance::from_bytes([life; 16]), program)
 }
 
 /// A daemon without a node.

@@ -1,4 +1,4 @@
-//! `quorate remove` and `quorate leader transfer`: what an operator has the cluster do. What a removal means is said before it is done,
+//! `quorate remove`, `leader transfer` and `feature raise`: what an operator has the cluster do. What a removal means is said before it is done,
 //! and it is asked whether that is meant. What is said is pure.
 
 use super::arguments::{Format, RemoveOptions};
@@ -123,11 +123,23 @@ fn successor<'a>(status: &'a StatusPage, asked_in: u64, to: &str) -> Option<&'a 
     (status.term > asked_in && (to.is_empty() || leader == to)).then_some(leader)
 }
 
-pub(super) async fn ask(
+/// `quorate feature raise`.
+pub(super) async fn raise_features(
     client: &Client,
-    path: &str,
+    format: Format,
+    level: Option<u32>,
     timeout: Duration,
-) -> Result<ActPage, Failure> {
+) -> Result<ExitCode, Failure> {
+    let to = level.map_or_else(String::new, |level| format!("?level={level}"));
+    let page = ask(client, &format!("/v1/feature/raise{to}"), timeout).await?;
+    match format {
+        Format::Json => output::json(&page)?,
+        Format::Table => output::text(&format!("{}\n", page.text))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(client: &Client, path: &str, timeout: Duration) -> Result<ActPage, Failure> {
     let millis = timeout.as_millis().max(1).to_string();
     let headers = [(TIMEOUT_HEADER, millis.as_str())];
     let answer = client.post(path, &headers, Bytes::new(), Changes::Something, timeout).await?;

@@ -1,7 +1,5 @@
-//! `quorate feature`: at which feature level the cluster runs, what each member can run, and who keeps it down; `raise` raises it.
-//! Drawing is pure.
+//! `quorate feature`: at which feature level the cluster runs, what each member can run, and who keeps it down. Drawing is pure.
 
-use super::acts;
 use super::arguments::Format;
 use super::client::Client;
 use super::exit::Failure;
@@ -10,7 +8,6 @@ use super::output;
 use crate::api::pages::{FeaturePage, MemberPage, StatusPage};
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// `quorate feature`.
 pub(super) async fn show(client: &Client, format: Format) -> Result<ExitCode, Failure> {
@@ -21,22 +18,6 @@ pub(super) async fn show(client: &Client, format: Format) -> Result<ExitCode, Fa
             let pen = Pen { colour: output::colour() };
             output::text(&draw(&page.feature, &page.members, pen))?;
         }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// `quorate feature raise`.
-pub(super) async fn raise(
-    client: &Client,
-    format: Format,
-    level: Option<u32>,
-    timeout: Duration,
-) -> Result<ExitCode, Failure> {
-    let to = level.map_or_else(String::new, |level| format!("?level={level}"));
-    let page = acts::ask(client, &format!("/v1/feature/raise{to}"), timeout).await?;
-    match format {
-        Format::Json => output::json(&page)?,
-        Format::Table => output::text(&format!("{}\n", page.text))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -94,7 +94,7 @@ pub(crate) fn ask(
             Question::Feature { command: None, ask } => feature::show(&within(ask), format).await,
             Question::Feature {
                 command: Some(FeatureCommand::Raise { level, timeout }), ..
-            } => feature::raise(client, format, level, timeout).await,
+            } => acts::raise_features(client, format, level, timeout).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
             Question::Debug(DebugCommand::Bundle(options)) => {
                 bundle::bundle(&client.with_patience(options.timeout), format, &options).await

@@ -65,3 +65,13 @@ impl FeaturePage {
         }
     }
 }
+
+/// What the members `a` and `b` of the tests' sample run; `c` is not met.
+#[cfg(test)]
+pub(crate) fn sample_programs() -> Vec<(quorate_proto::Instance, quorate_node::Program)> {
+    let program = |life: u8, software: &str| {
+        let program = quorate_node::Program { software: software.to_owned(), levels: Levels::HERE };
+        (quorate_proto::Instance::from_bytes([life; 16]), program)
+    };
+    vec![program(1, "0.9.9"), program(2, env!("CARGO_PKG_VERSION"))]
+}
