@@ -6,7 +6,7 @@ use crate::HealthEpoch;
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Act {
     /// Which. Absent: of a later version.
-    #[prost(oneof = "act::Body", tags = "1, 2")]
+    #[prost(oneof = "act::Body", tags = "1, 2, 95")]
     pub body: Option<act::Body>,
 }
 
@@ -21,6 +21,9 @@ pub mod act {
         /// Has another voter lead.
         #[prost(message, tag = "2")]
         Transfer(super::TransferLeadership),
+        /// Changes the cluster's secret, or gives such a change up.
+        #[prost(message, tag = "95")]
+        Secret(super::ChangeSecret),
     }
 }
 
@@ -38,6 +41,17 @@ pub struct TransferLeadership {
     /// The name of the voter that is to lead; empty: the one that is furthest, of those with a disk that works.
     #[prost(string, tag = "1")]
     pub to: String,
+}
+
+/// See [`act::Body::Secret`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct ChangeSecret {
+    /// The fingerprint of the new secret.
+    #[prost(fixed64, tag = "1")]
+    pub to: u64,
+    /// Gives up the change that is under way; `to` does not matter.
+    #[prost(bool, tag = "2")]
+    pub give_up: bool,
 }
 
 /// An act was done, or is under way.

@@ -1,6 +1,8 @@
 //! What the log of `__meta` holds: the commands that every replica applies alike.
 
-use crate::{Address, Generation, HealthEpoch, Instance, KvRequest, Label, NodeKey};
+use crate::{
+    Address, Generation, HealthEpoch, Instance, KvRequest, Label, NodeKey, TakeSecretStep,
+};
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -94,7 +96,7 @@ pub struct Command {
     #[prost(fixed64, tag = "1")]
     pub ticket: u64,
     /// What to do.
-    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5")]
+    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 95")]
     pub body: Option<CommandBody>,
 }
 
@@ -113,6 +115,9 @@ pub enum CommandBody {
     /// A node is taken out.
     #[prost(message, tag = "5")]
     Remove(Remove),
+    /// The change of the secret takes a step.
+    #[prost(message, tag = "95")]
+    Secret(TakeSecretStep),
 }
 
 impl Command {

@@ -29,10 +29,11 @@ mod ping;
 mod raft;
 mod reason;
 mod request;
+mod secrets;
 mod session;
 mod warnings;
 
-pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act};
+pub use acts::{Act, Acted, ChangeSecret, RemoveHost, TransferLeadership, act};
 pub use address::Address;
 pub use card::Card;
 pub use command::{Admit, Command, CommandBody, HealthProposal, Remove, StateChange};
@@ -78,6 +79,10 @@ pub use reason::{
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,
+};
+pub use secrets::{
+    ChosenSecrets, Fingerprint, SecretChange, SecretLack, SecretLackKind, SecretNews, SecretStep,
+    SecretsHeld, TakeSecretStep,
 };
 pub use session::{CannotSend, DialFailure, Session, SessionEnd};
 pub use warnings::{Choice, CopyGuess, Warning, WarningKind, Warnings};

@@ -1,6 +1,6 @@
 //! What applying an entry gives back.
 
-use crate::{AdmitRefusal, KeyChange, RemoveRefusal};
+use crate::{AdmitRefusal, KeyChange, RemoveRefusal, SecretRefusal};
 use quorate_proto::{HealthDelta, HealthEpoch, KvError, KvResponse};
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ pub enum AppliedResult {
     Admitted(Result<HealthEpoch, AdmitRefusal>),
     /// Whether a node was taken out, and the epoch that shows it.
     Removed(Result<HealthEpoch, RemoveRefusal>),
+    /// Whether a change of the secret took a step.
+    Secret(Result<(), SecretRefusal>),
     /// Nobody waits for what came of it.
     Void,
 }

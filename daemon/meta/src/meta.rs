@@ -19,7 +19,7 @@ use bytes::Bytes;
 use quorate_proto::{
     ClusterId, Command, CommandBody, ConfState, FoundingCertificate, HealthDelta, HealthEpoch,
     HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member, Message as _,
-    RaftId, Revision,
+    RaftId, Revision, SecretChange,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -95,6 +95,7 @@ impl Meta {
             CommandBody::Remove(remove) => {
                 self.carry_out(|sections| &mut sections.roster, Change::Remove(remove))
             }
+            CommandBody::Secret(step) => self.carry_out(|sections| &mut sections.secrets, step),
         };
         Ok(Applied::of(ticket, effects, changes))
     }
@@ -314,6 +315,12 @@ impl Meta {
             Space::Users => &self.users,
             Space::System => &self.system,
         }
+    }
+
+    /// The newest change of the cluster's secret.
+    #[must_use]
+    pub fn secret_change(&self) -> &Arc<SecretChange> {
+        self.sections.secrets.change()
     }
 
     /// All nodes at the newest epoch.

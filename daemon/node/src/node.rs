@@ -20,6 +20,7 @@ mod reasons;
 mod relay;
 mod report;
 mod requests;
+mod secrets;
 mod sessions;
 mod stop;
 mod trust;
@@ -50,6 +51,7 @@ use crate::pings::Pings;
 use crate::pings::health::Push;
 use crate::pings::relay::Relay;
 use crate::requests::{Origin, Requests};
+use crate::secrets::Secrets;
 use crate::sight::{Sight, sight};
 use crate::stop::Stopping;
 use crate::timers::Timer;
@@ -88,6 +90,7 @@ pub struct Node {
     pub(crate) stopping: Option<Stopping>,
     pub(crate) trust: Trust,
     pub(crate) copies: Copies,
+    pub(crate) secrets: Secrets,
     malformed: Malformed,
     pub(crate) disk: Disk,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -129,6 +132,7 @@ impl Node {
             stopping: None,
             trust: Trust::default(),
             copies: Copies::default(),
+            secrets: Secrets::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
             cluster_id: founding.state().known_cluster(),
@@ -273,6 +277,7 @@ impl Node {
             Input::Forwarded { from, ticket, request } => self.forwarded(from, ticket, request),
             Input::ForwardAnswered { ticket, answer } => self.forward_answered(ticket, answer),
             Input::DiskFull(full) => self.disk_filled(full),
+            Input::SecretsHeld(held) => self.secrets.hold(&mut self.turn, held),
             Input::Stop => self.begin_stop(),
         }
     }
@@ -372,6 +377,7 @@ impl Node {
         self.stop_serving_if_deposed();
         self.settle_requests();
         self.catch_up_with_view();
+        self.catch_up_with_secrets();
         self.do_duties();
         self.settle_group();
         self.notice_leader();

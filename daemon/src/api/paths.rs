@@ -129,6 +129,7 @@ pub(super) const ROUTES: &[Route] = &[
         post(acts::remove)
     }),
     act(Method::POST, "/v1/leader/transfer", "Has another voter lead.", || post(acts::transfer)),
+    act(Method::POST, "/v1/secret/rotate", "Changes the cluster's secret.", || post(acts::rotate)),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)
     }),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use quorate_node::status::{Bound, Margin, Reason, State};
+use quorate_node::status::{Bound, Margin, Reason, SecretStatus, State};
 use quorate_node::{ClientReply, ClientRequest, Event, Status};
 use quorate_proto::{
     Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label, Member, MemberState,
@@ -89,6 +89,7 @@ pub(crate) fn sample(state: State) -> Status {
         sessions: Vec::new(),
         software: vec![(Instance::from_bytes([1; 16]), "0.9.9".to_owned())],
         pings: Vec::new(),
+        secrets: SecretStatus::default(),
         snapshot: None,
         counters: vec![("quorate_pings_total", "Pings sent.", 7)],
         bounds: vec![Bound { word: "waits", used: 3, limit: 1_024, refused: 2 }],

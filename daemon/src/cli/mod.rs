@@ -13,6 +13,7 @@ mod manual;
 mod output;
 mod ping;
 mod reading;
+mod secrets;
 mod show;
 mod stderr;
 mod stdin;
@@ -32,7 +33,7 @@ pub(crate) use local::end_with;
 pub(crate) use output::colour;
 pub(crate) use stderr::complain;
 
-use arguments::{AskOptions, LeaderCommand};
+use arguments::{AskOptions, LeaderCommand, SecretCommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -41,7 +42,6 @@ pub(crate) fn locally(command: LocalCommand, format: Format) -> Result<ExitCode,
     match command {
         LocalCommand::Reset(options) => local::reset(&options, format),
         LocalCommand::CheckConfig(options) => local::check_config(&options, format),
-        LocalCommand::Secret { command } => local::secret(command, format),
         LocalCommand::Completions { shell } => manual::completions(shell, format),
         LocalCommand::Man(options) => manual::man(&options, format),
     }
@@ -83,6 +83,13 @@ pub(crate) fn ask(
             Question::Remove(options) => acts::remove(client, format, &options).await,
             Question::Leader(LeaderCommand::Transfer { host, timeout }) => {
                 acts::transfer(client, format, host.as_deref(), timeout).await
+            }
+            Question::Secret(SecretCommand::Rotate(options)) => {
+                secrets::rotate(client, format, &options).await
+            }
+            Question::Secret(SecretCommand::New) => local::new_secret(format),
+            Question::Secret(SecretCommand::Fingerprint { file }) => {
+                local::fingerprint(&file, format)
             }
             Question::Ping(options) => ping::ping(client, format, &options).await,
         }

@@ -21,6 +21,7 @@ use crate::doors::{Closing, Doors, SharedLinks, TurnedAway};
 use crate::shell::ended::Ended;
 use crate::shell::executor::{Executor, Means};
 use crate::shell::own_slot::OwnHost;
+use crate::shell::secrets::Keeper;
 use crate::shell::service::Service;
 use crate::shell::turns::{Loop, Sources};
 use quorate_meta::Meta;
@@ -38,6 +39,7 @@ pub(super) async fn serve(
     reload: Reload,
     threads: Handle,
 ) -> Result<Ended, StartError> {
+    let file = reload.secrets();
     // First of all: from here on a SIGHUP ends nothing.
     reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_disk(&config)?;
@@ -57,6 +59,9 @@ pub(super) async fn serve(
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
     let feeds = Feeds::new(clock::wall_unix_ms());
     let crowds = Crowds::default();
+    let (secrets, change) = watch::channel(Arc::default());
+    let results = channels.results.clone();
+    tokio::spawn(Keeper { file, change, transport: transport.clone(), results }.keep());
     let means = Means {
         transport: transport.clone(),
         hello,
@@ -68,6 +73,7 @@ pub(super) async fn serve(
         own,
         cluster_id,
         crowds: crowds.clone(),
+        secrets,
     };
     let log = recovered.group.map(log_of);
     let boot = Boot { config: node_config(&config, &dir, boot_nonce), founding, marker, log };

@@ -20,12 +20,12 @@ use quorate_meta::Meta;
 use quorate_node::{Event, ForwardFailure, Input, Node, Output, Status};
 use quorate_proto::{
     ClusterId, ForwardAnswer, ForwardRequest, GroupId, HealthEpoch, Hello, Instance, Message as _,
-    Moment, SnapshotMetadata,
+    Moment, SecretChange, SnapshotMetadata,
 };
 use quorate_transport::{RequestFailure, Transport, TransportEvent};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Carries out what the node asks for.
 pub(crate) struct Executor {
@@ -47,6 +47,8 @@ pub(crate) struct Means {
     pub(crate) own: OwnHost,
     pub(crate) cluster_id: Option<ClusterId>,
     pub(crate) crowds: Crowds,
+    /// For the task that carries a change of the secret out.
+    pub(crate) secrets: watch::Sender<Arc<SecretChange>>,
 }
 
 impl Executor {
@@ -95,6 +97,7 @@ impl Executor {
                 self.means.transport.turn_away(instance, number);
             }
             Output::KnowsGenesis(cluster_id) => self.knows(cluster_id),
+            Output::Secrets(change) => drop(self.means.secrets.send_replace(change)),
             Output::Forward { ticket, to, address, deadline, request } => {
                 self.forward(ticket, to, address, deadline, &request);
             }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use quorate_meta::{KeyRange, Meta, Watch, WatchOptions};
 use quorate_proto::{
     Command, CommandBody, ConfState, DeleteRangeRequest, Generation, HealthEpoch, HealthProposal,
-    KvRequest, Message as _, PutRequest, RangeRequest, StateChange, kv_request,
+    KvRequest, Message as _, PutRequest, RangeRequest, StateChange, TakeSecretStep, kv_request,
 };
 use quorate_tests::random::Random;
 
@@ -38,6 +38,8 @@ impl Word for Command {
             kv_requests().into_iter().map(|(name, kv)| (name, CommandBody::Kv(kv))).collect();
         bodies.push(("health".to_owned(), CommandBody::Health(proposal)));
         bodies.push(("admit".to_owned(), CommandBody::Admit(admit())));
+        let step = TakeSecretStep { from: 1, to: 2, step: 1, at_unix_ms: 5 };
+        bodies.push(("secret".to_owned(), CommandBody::Secret(step)));
         let command = |body| Self { ticket: 7, body: Some(body) };
         bodies.into_iter().map(|(name, body)| (name, command(body))).collect()
     }

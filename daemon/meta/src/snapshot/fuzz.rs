@@ -7,7 +7,8 @@ use bytes::Bytes;
 use quorate_proto::{
     Admit, Command, CommandBody, CompactionRequest, ConfState, DeleteRangeRequest, FounderVoter,
     FoundingCertificate, FoundingRecord, Generation, HealthEpoch, HealthProposal, Instance,
-    KvRequest, NodeKey, PutRequest, RangeRequest, StateChange, kv_request::Request,
+    KvRequest, NodeKey, PutRequest, RangeRequest, SecretStep, StateChange, TakeSecretStep,
+    kv_request::Request,
 };
 
 fn kv(request: Request) -> Bytes {
@@ -47,7 +48,9 @@ fn small() -> Meta {
     let record = FoundingRecord { voters: vec![voter], ..FoundingRecord::default() };
     let mut meta =
         Meta::from_founding(&FoundingCertificate { record, ..FoundingCertificate::default() });
-    let entries = [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2)];
+    let step = TakeSecretStep { from: 1, to: 2, step: SecretStep::Accept.into(), at_unix_ms: 1 };
+    let step = Command::to_entry(4, CommandBody::Secret(step));
+    let entries = [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2), step];
     for entry in entries {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }

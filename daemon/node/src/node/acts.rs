@@ -12,15 +12,13 @@ impl Node {
         if self.requests.is_removing() || !self.requests.is_settled(self.sight().own_term()) {
             return self.act_waits(request);
         }
-        match acts::judge(&self.sight(), &self.warnings, act) {
+        match acts::judge(&self.sight(), &self.warnings, &self.secrets, act) {
             Judged::Propose(body) => self.requests.propose_for(request, body),
             Judged::HandOver { to, name } => {
                 self.hand_over_to(to);
-                let epoch = self.health.view().epoch;
-                let text = format!("{name} is asked to lead");
-                let acted = forward_answer::Outcome::Acted(Acted { epoch, text });
-                self.finish_request(request, acted);
+                self.acted(request, format!("{name} is asked to lead"));
             }
+            Judged::Done(text) => self.acted(request, text),
             Judged::HandOverFirst(to) => {
                 // It waits as it did; once another leads, that one is asked.
                 self.act_waits(request);
@@ -29,6 +27,11 @@ impl Node {
             Judged::Later => self.act_waits(request),
             Judged::Refused(code, text) => self.refuse(request, code, &text),
         }
+    }
+
+    fn acted(&mut self, request: u64, text: String) {
+        let epoch = self.health.view().epoch;
+        self.finish_request(request, forward_answer::Outcome::Acted(Acted { epoch, text }));
     }
 
     /// It is asked again soon, until its deadline.

@@ -82,6 +82,7 @@ impl Node {
                 .map(|session| (session.instance, session.software.clone()))
                 .collect(),
             pings: self.pings.times(),
+            secrets: self.secrets.status(&self.sight()),
             snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
             counters: self.counter_rows(),
             bounds: self

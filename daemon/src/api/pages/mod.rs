@@ -7,10 +7,14 @@
 mod event;
 pub(crate) mod findings;
 pub(crate) mod members;
+mod secrets;
 pub(crate) mod status;
 
 pub(crate) use event::EventPage;
 pub(crate) use members::{HealthPage, MemberPage};
+pub(crate) use secrets::SecretPage;
+#[cfg(test)]
+pub(crate) use secrets::{SecretChangePage, SecretLackPage};
 pub(crate) use status::{GivenUpPage, OpinionPage, ReasonPage, StatusPage};
 
 use crate::doors::Pings;
