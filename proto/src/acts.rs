@@ -6,7 +6,7 @@ use crate::{HealthEpoch, Instance};
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Act {
     /// Which. Absent: of a later version.
-    #[prost(oneof = "act::Body", tags = "1, 2, 90")]
+    #[prost(oneof = "act::Body", tags = "1, 2, 90, 95")]
     pub body: Option<act::Body>,
 }
 
@@ -24,6 +24,9 @@ pub mod act {
         /// Raises the feature level.
         #[prost(message, tag = "90")]
         RaiseFeatures(super::RaiseFeatures),
+        /// Changes the cluster's secret, or gives such a change up.
+        #[prost(message, tag = "95")]
+        Secret(super::ChangeSecret),
     }
 }
 
@@ -52,6 +55,17 @@ pub struct RaiseFeatures {
     /// The level; 0: the highest that every member can run.
     #[prost(uint32, tag = "1")]
     pub level: u32,
+}
+
+/// See [`act::Body::Secret`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct ChangeSecret {
+    /// The fingerprint of the new secret.
+    #[prost(fixed64, tag = "1")]
+    pub to: u64,
+    /// Gives up the change that is under way; `to` does not matter.
+    #[prost(bool, tag = "2")]
+    pub give_up: bool,
 }
 
 /// An act was done, or is under way.

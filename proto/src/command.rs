@@ -1,6 +1,9 @@
 //! What the log of `__meta` holds: the commands that every replica applies alike.
 
-use crate::{Address, FeatureLevel, Generation, HealthEpoch, Instance, KvRequest, Label, NodeKey};
+use crate::{
+    Address, FeatureLevel, Generation, HealthEpoch, Instance, KvRequest, Label, NodeKey,
+    TakeSecretStep,
+};
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -105,7 +108,7 @@ pub struct Command {
     #[prost(fixed64, tag = "1")]
     pub ticket: u64,
     /// What to do.
-    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 90")]
+    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 90, 95")]
     pub body: Option<CommandBody>,
 }
 
@@ -127,6 +130,9 @@ pub enum CommandBody {
     /// The feature level rises.
     #[prost(message, tag = "90")]
     RaiseLevel(RaiseLevel),
+    /// The change of the secret takes a step.
+    #[prost(message, tag = "95")]
+    Secret(TakeSecretStep),
 }
 
 impl CommandBody {
@@ -138,6 +144,7 @@ impl CommandBody {
             Self::Kv(_) | Self::Health(_) | Self::Admit(_) | Self::Remove(_) => FeatureLevel::BASE,
             // What it raises the level to, every member can run: so whoever proposes it has made sure.
             Self::RaiseLevel(_) => FeatureLevel::BASE,
+            Self::Secret(_) => FeatureLevel::new(2),
         }
     }
 }

@@ -23,7 +23,8 @@ static MEMBER: Shape = Shape(&[(11, &PLAIN)]);
 static VIEW: Shape = Shape(&[(2, &MEMBER)]);
 static DELTA: Shape = Shape(&[(2, &MEMBER), (3, &PLAIN), (4, &PLAIN)]);
 static UPDATE: Shape = Shape(&[(1, &VIEW), (2, &DELTA)]);
-static PING: Shape = Shape(&[(6, &UPDATE), (13, &PLAIN)]);
+static SECRETS: Shape = Shape(&[(2, &PLAIN)]);
+static PING: Shape = Shape(&[(6, &UPDATE), (13, &PLAIN), (95, &SECRETS)]);
 static RELAYED: Shape = Shape(&[(3, &UPDATE), (4, &PLAIN), (5, &PLAIN)]);
 static PONG: Shape = Shape(&[(8, &RELAYED), (9, &PLAIN)]);
 static DISSENT: Shape = Shape(&[(2, &PLAIN)]);
@@ -128,6 +129,7 @@ mod tests {
             (Lane::Control, &[1, 6, 1, 2, 11]),
             (Lane::Control, &[2, 8, 3, 1, 2]),
             (Lane::Control, &[1, 13]),
+            (Lane::Control, &[1, 95, 2]),
             (Lane::Control, &[2, 8, 4]),
             (Lane::Control, &[2, 8, 5]),
             (Lane::Control, &[2, 9]),

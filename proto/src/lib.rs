@@ -32,10 +32,13 @@ mod raft;
 mod reason;
 mod recovery;
 mod request;
+mod secrets;
 mod session;
 mod warnings;
 
-pub use acts::{Act, Acted, RaiseFeatures, RemoveHost, TransferLeadership, act, nobody_named};
+pub use acts::{
+    Act, Acted, ChangeSecret, RaiseFeatures, RemoveHost, TransferLeadership, act, nobody_named,
+};
 pub use address::Address;
 pub use anew::Lineage;
 pub use card::Card;
@@ -84,6 +87,10 @@ pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,
+};
+pub use secrets::{
+    ChosenSecrets, Fingerprint, SecretChange, SecretLack, SecretLackKind, SecretNews, SecretStep,
+    SecretsHeld, TakeSecretStep,
 };
 pub use session::{CannotSend, DialFailure, Session, SessionEnd};
 pub use warnings::{Choice, CopyGuess, Warning, WarningKind, Warnings};

@@ -51,6 +51,13 @@ pub const RELAYED: usize = 64;
 /// Most faulty copies of the log that a leader tells of at a time: more than there are voters.
 pub const COPY_NOTICES: usize = 16;
 
+/// Most secrets of one host: the one in use, and one that it is changed to or from.
+pub const SECRETS: usize = 2;
+/// Most secrets that are remembered as dropped: a change a month for a year, and a few more.
+pub const DROPPED_SECRETS: usize = 16;
+/// Most hosts that are named at a time as not ready for a step of a change of the secret; the others follow them.
+pub const SECRET_LACKS: usize = 64;
+
 /// Raft frames for a group that is not started yet, held until the founding is durable (GENESIS rule 13).
 pub const HELD_RAFT_FRAMES: usize = 64;
 /// How long a client's request may wait when it does not say.

@@ -4,7 +4,7 @@
 //! A ping carries what the receiver has not acknowledged; the answer is the acknowledgement. Pings repeat, so
 //! nothing in them needs to be retransmitted.
 
-use crate::{ClusterId, HealthEpoch, HealthUpdate, Instance, Warning};
+use crate::{ClusterId, HealthEpoch, HealthUpdate, Instance, SecretNews, SecretsHeld, Warning};
 
 /// "Are you there? This is what I know."
 #[derive(Clone, PartialEq, prost::Message)]
@@ -44,6 +44,9 @@ pub struct Ping {
     /// The feature level that the sender has committed, or was told of; 0 before it knows one.
     #[prost(uint32, tag = "90")]
     pub level: u32,
+    /// The change of the secret, to who has not carried out its newest step, and to all while somebody is not ready; only from the leader.
+    #[prost(message, optional, tag = "95")]
+    pub secrets: Option<SecretNews>,
 }
 
 /// What is wrong with a replica's copy of the log.
@@ -109,6 +112,9 @@ pub struct Pong {
     /// An entry of `leader`'s that is not the one which is committed at the answering replica; 0 when none is.
     #[prost(uint64, tag = "10")]
     pub contradicted: u64,
+    /// Which secrets the answering node has.
+    #[prost(message, optional, tag = "95")]
+    pub secrets: Option<SecretsHeld>,
 }
 
 /// What a voter knows of the leader that it hears, for a node that does not.

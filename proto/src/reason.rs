@@ -11,6 +11,7 @@ mod founding;
 mod known;
 mod links;
 mod members;
+mod new_secret;
 mod odd_secret;
 
 pub use code::ReasonCode;

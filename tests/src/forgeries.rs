@@ -9,7 +9,8 @@ use quorate_node::Input;
 use quorate_proto::{
     ClusterId, CopyNotice, Envelope, EnvelopeBody, Generation, GroupId, HealthDelta, HealthEpoch,
     HealthUpdate, HealthView, Instance, Lane, MemberState, MessageKind, NodeKey, Ping, Pong,
-    RaftFrame, RaftMessage, Relayed, RelayedAcknowledgement, Role, raft_id,
+    RaftFrame, RaftMessage, Relayed, RelayedAcknowledgement, Role, SecretChange, SecretLack,
+    SecretNews, SecretsHeld, raft_id,
 };
 use std::sync::Arc;
 
@@ -156,6 +157,7 @@ impl Forger {
             unheard: random.percent(20),
             copies: self.copies(random),
             level: u32::try_from(random.below(9)).unwrap_or(0),
+            secrets: random.percent(20).then(|| self.secrets(random)),
         }))
     }
 
@@ -182,7 +184,27 @@ impl Forger {
             acknowledged,
             leader: self.somebody(random),
             contradicted: if random.percent(20) { near(random, self.commit) } else { 0 },
+            secrets: random.percent(20).then(|| SecretsHeld {
+                version: near(random, 1),
+                accepts: vec![random.draw(); usize::from(random.percent(90)) * 2],
+                uses: random.draw(),
+            }),
         }))
+    }
+
+    fn secrets(&self, random: &mut Random) -> SecretNews {
+        let step = i32::try_from(random.below(6)).unwrap_or_default();
+        let change = SecretChange {
+            version: near(random, 1),
+            from: random.draw(),
+            to: random.draw(),
+            step,
+            at_unix_ms: random.draw(),
+            dropped: vec![random.draw(); usize::from(random.percent(50))],
+        };
+        let instance = self.somebody(random).unwrap_or(self.liar);
+        let lack = SecretLack { instance, kind: i32::from(random.percent(50)) };
+        SecretNews { change, lacking: vec![lack; usize::from(random.percent(50))] }
     }
 
     fn copies(&self, random: &mut Random) -> Vec<CopyNotice> {

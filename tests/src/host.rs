@@ -4,12 +4,15 @@ use crate::disk::Disk;
 use crate::lanes::Cargo;
 use crate::network::Door;
 use quorate_node::{Input, Node};
-use quorate_proto::{ClusterId, Generation, Instance, Levels, Moment, NodeKey};
+use quorate_proto::{
+    ClusterId, Fingerprint, Generation, Instance, Levels, Moment, NodeKey, SecretChange,
+};
 use quorate_transport::inbox::Inbox;
 use quorate_transport::outbox::Outbox;
 use quorate_transport::sessions::{LinkId, Met, Sessions};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The half of a connection that one host holds.
@@ -75,6 +78,10 @@ pub struct Process {
     pub banned: Vec<Instance>,
     /// Hosts that came with a copy of a disk whose original was connected.
     pub copies: BTreeSet<usize>,
+    /// The change of the secret, as its node knows it.
+    pub change: Arc<SecretChange>,
+    /// The secrets that it accepts.
+    pub secrets: Vec<Fingerprint>,
     /// Number of the last session.
     pub last_session: u64,
     /// The next moment at which the node wants a turn, as far as it is scheduled.
@@ -170,6 +177,8 @@ pub struct Host {
     pub seeds: Vec<String>,
     /// Its slot among them.
     pub slot: Option<usize>,
+    /// Its secret file; empty: it says nothing of secrets.
+    pub secrets: Vec<Fingerprint>,
     /// Why it refuses to go on, if it does.
     pub halted: Option<String>,
 }

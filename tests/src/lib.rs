@@ -31,6 +31,7 @@ pub mod restored;
 pub mod runs;
 pub mod script;
 mod second_copies;
+mod secrets;
 pub mod shell;
 pub mod slow_links;
 mod transfers;

@@ -11,7 +11,7 @@ use crate::world::{Setup, World};
 use quorate_membership::Mode;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
-    Act, FeatureLevel, HealthEpoch, KvResponse, Levels, RaiseFeatures, RemoveHost,
+    Act, ChangeSecret, FeatureLevel, HealthEpoch, KvResponse, Levels, RaiseFeatures, RemoveHost,
     TransferLeadership, act, kv_response,
 };
 use std::fmt::Write as _;
@@ -142,6 +142,16 @@ impl Player {
             ("transfer", [to, "at", at]) => {
                 let transferred = TransferLeadership { to: (*to).to_owned() };
                 said = self.act_at(at, act::Body::Transfer(transferred));
+            }
+            ("secrets", [at, secrets @ ..]) => {
+                let secrets: Vec<u64> =
+                    secrets.iter().map(|secret| secret.parse().expect("a number")).collect();
+                self.world.set_secrets(self.host(at), &secrets);
+            }
+            ("rotate", [to, "at", at]) => {
+                let give_up = *to == "cancel";
+                let to = to.parse().unwrap_or_default();
+                said = self.act_at(at, act::Body::Secret(ChangeSecret { to, give_up }));
             }
             ("status", []) => said = self.status(),
             ("why", hosts) => said = hosts.iter().map(|at| self.why(at)).collect(),

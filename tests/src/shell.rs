@@ -34,6 +34,7 @@ impl World {
                 panic!("n{} refuses a key of {instance:?}: {reason}", host + 1)
             }
             Output::TurnAway { instance, number } => self.turn_away(host, instance, number),
+            Output::Secrets(change) => self.secrets_change(host, &change),
             Output::KnowsGenesis(cluster_id) => {
                 self.checks.knows(host, cluster_id);
                 if let Some(process) = &mut self.hosts[host].process {

@@ -21,6 +21,7 @@ use quorate_proto::{ClusterName, Instance, Levels, Moment, NodeName, SessionEnd}
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Something that will happen.
@@ -183,6 +184,7 @@ impl World {
                 slow: Duration::ZERO,
                 seeds: seeds.clone(),
                 slot: (host < setup.seeds).then_some(host),
+                secrets: Vec::new(),
                 halted: None,
             })
             .collect();
@@ -312,11 +314,14 @@ impl World {
             dialling: BTreeMap::new(),
             banned: Vec::new(),
             copies: BTreeSet::new(),
+            change: Arc::default(),
+            secrets: Vec::new(),
             last_session: 0,
             wake: None,
             asked_to_stop: false,
             stopped: false,
         });
+        self.take_up_secrets(host);
         self.carry(host, out);
         self.after_turn(host);
     }

@@ -90,14 +90,14 @@ where
 {
     async fn attempt(&mut self, place: &crate::bulk::Place<'_>) -> Attempt {
         let shared = self.shared.clone();
-        let client = shared.bulk_client.clone();
+        let client = shared.secrets().bulk_client.clone();
         let Ok(connection) = shared.connect_as(client, self.address).await else {
             return Attempt::Lost(None);
         };
         let mut hello = shared.hello();
         hello.kind = HelloKind::Bulk.into();
         let limit = shared.timings.hello;
-        let Ok(greeted) = greet(connection, &hello, &shared.side, limit).await else {
+        let Ok(greeted) = greet(connection, &hello, &shared.secrets().side, limit).await else {
             return Attempt::Lost(None);
         };
         let connection = &greeted.connection;

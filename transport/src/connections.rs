@@ -27,6 +27,7 @@ const OLDER: &str = "an older start of this instance is turned away: a newer one
 const TWICE: &str = "this instance runs already, at another place, and is connected: one of the two is a copy of the data directory";
 pub(crate) const OTHER_KEY: &str = "another node key speaks for this instance here";
 pub(crate) const BANNED: &str = "this instance is banned here";
+const DROPPED: &str = "the secret of this connection is no longer accepted here";
 const NO_ROOM: &str = "no room for another peer";
 
 /// What became of a connection, for the side that dialled it.
@@ -44,7 +45,8 @@ impl Shared {
         connection: Connection,
         dialled: bool,
     ) -> Result<Option<Admitted>, DialFailure> {
-        let greeted = greet(connection, &self.hello(), &self.side, self.timings.hello).await?;
+        let greeted =
+            greet(connection, &self.hello(), &self.secrets().side, self.timings.hello).await?;
         if dialled && greeted.kind != HelloKind::Node {
             return Err(self.refuse(
                 &greeted.connection,
@@ -86,8 +88,9 @@ impl Shared {
     }
 
     fn refuse(&self, connection: &Connection, refusal: &Refusal) -> DialFailure {
-        refusal.close(connection, &self.side);
-        refusal.failure(&self.side)
+        let secrets = self.secrets();
+        refusal.close(connection, &secrets.side);
+        refusal.failure(&secrets.side)
     }
 
     /// What the owner does not want to hear of again: an instance, or a key that speaks for one.
@@ -102,7 +105,11 @@ impl Shared {
         if self.is_copy(instance, greeted.hello.boot_nonce) {
             return Err(Refusal::Copy);
         }
-        Ok(())
+        // It may have been accepted when the handshake began.
+        match self.secrets().accept(&greeted.connection) {
+            true => Ok(()),
+            false => Err(Refusal::TurnedAway(DROPPED)),
+        }
     }
 
     /// Bulk and farewell connections speak for an instance: not for a banned one, and with its key.

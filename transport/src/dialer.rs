@@ -47,7 +47,7 @@ impl Shared {
     }
 
     /// One dial that `DialBook::begin` has allowed. True when it led to a session.
-    async fn dial_now(self: &Arc<Self>, address: SocketAddr) -> bool {
+    pub(crate) async fn dial_now(self: &Arc<Self>, address: SocketAddr) -> bool {
         let result = self.attempt(address).await;
         let asked = lock(&self.dials).end(Instant::now(), address, result.is_ok(), &self.timings);
         self.dial_ended.notify_waiters();
@@ -85,7 +85,7 @@ impl Shared {
 
     /// A QUIC connection with an address, before any hello.
     pub(crate) async fn connect(&self, address: SocketAddr) -> Result<Connection, DialFailure> {
-        self.connect_as(self.client.clone(), address).await
+        self.connect_as(self.secrets().client.clone(), address).await
     }
 
     /// The same with settings of its own.
@@ -101,7 +101,7 @@ impl Shared {
             .map_err(|error| DialFailure::Handshake { reason: error.to_string() })?;
         match tokio::time::timeout(self.timings.dial, connecting).await {
             Err(_) => Err(DialFailure::NoAnswer),
-            Ok(Err(error)) => Err(failure_of(&error, &self.side)),
+            Ok(Err(error)) => Err(failure_of(&error, &self.secrets().side)),
             Ok(Ok(connection)) => Ok(connection),
         }
     }
@@ -151,10 +151,10 @@ impl Shared {
     async fn take_in(self: Arc<Self>, incoming: Incoming, place: Place) {
         let address = canonical(incoming.remote_address());
         let accepted = async {
-            let connection = incoming.accept().map_err(|e| failure_of(&e, &self.side))?;
+            let connection = incoming.accept().map_err(|e| failure_of(&e, &self.secrets().side))?;
             match tokio::time::timeout(self.timings.dial, connection).await {
                 Err(_) => Err(DialFailure::NoAnswer),
-                Ok(Err(error)) => Err(failure_of(&error, &self.side)),
+                Ok(Err(error)) => Err(failure_of(&error, &self.secrets().side)),
                 Ok(Ok(connection)) => self.welcome(connection, false).await,
             }
         };

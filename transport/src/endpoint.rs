@@ -76,7 +76,7 @@ pub(crate) fn client_config(identity: &Identity, timings: &Timings) -> quinn::Cl
     config
 }
 
-fn server_config(identity: &Identity, timings: &Timings) -> ServerConfig {
+pub(crate) fn server_config(identity: &Identity, timings: &Timings) -> ServerConfig {
     let mut config = ServerConfig::with_crypto(identity.server.clone());
     // Peers have fixed addresses; a moved one dials again.
     config.transport_config(transport_config(timings)).migration(false).max_incoming(INCOMING);
@@ -84,12 +84,18 @@ fn server_config(identity: &Identity, timings: &Timings) -> ServerConfig {
 }
 
 /// Opens the socket and the endpoint on it, within a tokio runtime.
+///
+/// The keys of stateless resets and of connection ids come from the node's own key, which lasts: so a restarted node can tell its old
+/// peers so, also behind a change of the secret.
 pub(crate) fn open(config: &TransportConfig, identity: &Identity) -> Result<Endpoint, BindError> {
     let failed = |error| BindError::Socket { address: config.bind, error };
     let socket = socket(config.bind).map_err(failed)?;
-    let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &identity.reset_key);
+    let reset_key =
+        ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &config.key.derive(b"quic-reset"));
     let mut endpoint = EndpointConfig::new(Arc::new(reset_key));
-    let id_key = identity.connection_id_key;
+    let id_key = config.key.derive(b"quic-connection-id");
+    // Fixed too, or the packets that deserve a reset are dropped unread.
+    let id_key = u64::from_be_bytes(id_key[..8].try_into().expect("eight bytes"));
     endpoint.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
     let server = server_config(identity, &config.timings);
     Endpoint::new(endpoint, Some(server), socket, Arc::new(TokioRuntime)).map_err(failed)

@@ -34,9 +34,9 @@ pub async fn farewell(
 ) -> usize {
     hello.kind = HelloKind::Farewell.into();
     config.bind.set_port(0);
-    let Ok(identity) = Identity::new(&config) else { return 0 };
+    let Ok(identity) = Identity::new(&config.secrets, &config.key) else { return 0 };
     let Ok(endpoint) = endpoint::open(&config, &identity) else { return 0 };
-    let side = OurSide::new(&hello, &identity.fingerprint);
+    let side = OurSide::new(&hello, &identity.fingerprints);
     let client = endpoint::client_config(&identity, &config.timings);
     let said = Arc::new((endpoint.clone(), client, hello, side));
     let mut running = JoinSet::new();

@@ -29,7 +29,7 @@ fn handshake_of(packet: &[u8]) -> Vec<u8> {
 async fn first_packets() -> Vec<Vec<u8>> {
     let sink = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let stranger = TransportConfig { secrets: vec![Secret::generate([8; 32])], ..config(9) };
-    let identity = Identity::new(&stranger).unwrap();
+    let identity = Identity::new(&stranger.secrets, &stranger.key).unwrap();
     let from = endpoint::open(&stranger, &identity).unwrap();
     let client = endpoint::client_config(&identity, &stranger.timings);
     let mut found = BTreeMap::new();

@@ -55,7 +55,7 @@ struct Stage {
 async fn stage() -> Stage {
     let (sender, events) = mpsc::channel(64);
     let victim = Transport::bind(config(1), hello(1), sender).unwrap();
-    let identity = Identity::new(&config(2)).unwrap();
+    let identity = Identity::new(&config(2).secrets, &config(2).key).unwrap();
     let endpoint = endpoint::open(&config(2), &identity).unwrap();
     let client = endpoint::client_config(&identity, &Timings::default());
     let connecting = endpoint.connect_with(client, victim.local_address(), NAME).unwrap();

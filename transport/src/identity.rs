@@ -1,13 +1,14 @@
-//! From the secret to TLS: the authority that every holder derives, this node's own certificate, and the
+//! From the secrets to TLS: the authority that every holder of one derives, this node's own certificate under each, and the
 //! rustls configurations for both directions.
 //!
 //! A certificate says "this node key was signed by a holder of the secret", nothing more: one fixed name, the
 //! same in all, and dates that no clock error leaves. The authority's name carries the fingerprint of its key, so
 //! that a refusal can tell which secret the other side has.
 
-use crate::config::{BindError, TransportConfig};
+use crate::config::BindError;
 use crate::keys::{AUTHORITY, fingerprint, key_pair, pkcs8};
 use crate::secret::{NodeKeyPair, Secret};
+use crate::shown::Shown;
 use crate::verifier::{OtherSecrets, Trust};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rcgen::{
@@ -16,6 +17,7 @@ use rcgen::{
 };
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 
 /// The one name in every node's certificate. A seed's identity is not known when it is dialled; who it is, is
@@ -55,61 +57,55 @@ fn leaf(
     Ok(params.signed_by(&key_pair(key.seed()), issuer)?.der().clone())
 }
 
-/// Everything about this node that the QUIC layer needs.
+/// What the secrets make of a node key: replaced as a whole when the secrets change.
 pub(crate) struct Identity {
     pub(crate) client: Arc<QuicClientConfig>,
     pub(crate) server: Arc<QuicServerConfig>,
-    /// Key of stateless resets: fixed, so that a restarted node can tell its old peers so.
-    pub(crate) reset_key: [u8; 32],
-    /// Key of connection ids: fixed too, or the packets that deserve a reset are dropped unread.
-    pub(crate) connection_id_key: u64,
-    /// Of the first secret.
-    pub(crate) fingerprint: String,
+    /// Of the secrets that are accepted; of the first one first, which this node shows by itself.
+    pub(crate) fingerprints: Vec<String>,
 }
 
 impl Identity {
-    pub(crate) fn new(config: &TransportConfig) -> Result<Self, BindError> {
-        let first = config.secrets.first().ok_or(BindError::NoSecret)?;
-        let public = config.key.public().to_bytes();
+    pub(crate) fn new(secrets: &[Secret], key: &NodeKeyPair) -> Result<Self, BindError> {
+        let first = secrets.first().ok_or(BindError::NoSecret)?;
         let failed =
             |error: &dyn std::fmt::Display| BindError::Identity { reason: error.to_string() };
         let mut roots = RootCertStore::empty();
-        for secret in &config.secrets {
+        let mut chains = Vec::new();
+        for secret in secrets {
             let issuer = authority(secret).map_err(|e| failed(&e))?;
             roots.add(issuer.der().clone()).map_err(|e| failed(&e))?;
+            chains.push(vec![leaf(&issuer, key).map_err(|e| failed(&e))?]);
         }
-        let issuer = authority(first).map_err(|e| failed(&e))?;
-        let chain = vec![leaf(&issuer, &config.key).map_err(|e| failed(&e))?];
-        let id_key = first.derive(b"quic-connection-id", &public);
-        let fingerprint = first.fingerprint();
         let (client, server) =
-            tls(roots, chain, &config.key, &fingerprint).map_err(|e| failed(&e))?;
+            tls(roots, chains, key, &first.fingerprint()).map_err(|e| failed(&e))?;
         Ok(Self {
             client: Arc::new(client),
             server: Arc::new(server),
-            reset_key: first.derive(b"quic-reset", &public),
-            connection_id_key: u64::from_be_bytes(id_key[..8].try_into().expect("eight bytes")),
-            fingerprint,
+            fingerprints: secrets.iter().map(Secret::fingerprint).collect(),
         })
     }
 }
 
 fn tls(
     roots: RootCertStore,
-    chain: Vec<CertificateDer<'static>>,
+    chains: Vec<Vec<CertificateDer<'static>>>,
     key: &NodeKeyPair,
     ours: &str,
 ) -> Result<(QuicClientConfig, QuicServerConfig), Box<dyn std::error::Error>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let private = || PrivateKeyDer::Pkcs8(pkcs8(key.seed()));
+    let certified = |chain| CertifiedKey::from_der(chain, private(), &provider).map(Arc::new);
+    let certificates: Result<Vec<_>, _> = chains.into_iter().map(certified).collect();
+    let shown = Arc::new(Shown::new(roots.subjects().into_iter().zip(certificates?).collect()));
     let trust = Arc::new(Trust::new(Arc::new(roots), &provider, OtherSecrets::new(ours))?);
     let versions = &[&rustls::version::TLS13];
-    let private = || PrivateKeyDer::Pkcs8(pkcs8(key.seed()));
 
     let mut client = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(versions)?
         .dangerous()
         .with_custom_certificate_verifier(trust.clone())
-        .with_client_auth_cert(chain.clone(), private())?;
+        .with_client_cert_resolver(shown.clone());
     client.alpn_protocols = vec![ALPN.to_vec()];
     // Resumption would save nothing on a LAN and makes early data replayable.
     client.resumption = rustls::client::Resumption::disabled();
@@ -117,7 +113,7 @@ fn tls(
     let mut server = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)?
         .with_client_cert_verifier(trust)
-        .with_single_cert(chain, private())?;
+        .with_cert_resolver(shown);
     server.alpn_protocols = vec![ALPN.to_vec()];
     server.send_tls13_tickets = 0;
     server.max_early_data_size = 0;

@@ -266,7 +266,7 @@ fn close_if_broken(shared: &Shared, link: &Link, broken: &AtomicBool, result: Re
     if let Err(Broken::Protocol(text)) = result {
         tracing::warn!(peer = %link.session.name, "connection closed: the peer sent {text}");
         broken.store(true, Ordering::Release);
-        Refusal::Broken(text).close(&link.connection, &shared.side);
+        Refusal::Broken(text).close(&link.connection, &shared.secrets().side);
     }
 }
 

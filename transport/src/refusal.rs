@@ -57,16 +57,17 @@ pub(crate) enum Refusal {
 #[derive(Debug, Clone)]
 pub(crate) struct OurSide {
     pub(crate) cluster: String,
-    pub(crate) fingerprint: String,
+    /// Of the secrets that are accepted here; of the one in use first.
+    pub(crate) fingerprints: Vec<String>,
     /// Oldest and newest protocol version.
     pub(crate) protocol: (u32, u32),
 }
 
 impl OurSide {
-    pub(crate) fn new(hello: &Hello, fingerprint: &str) -> Self {
+    pub(crate) fn new(hello: &Hello, fingerprints: &[String]) -> Self {
         Self {
             cluster: hello.cluster.clone(),
-            fingerprint: fingerprint.to_owned(),
+            fingerprints: fingerprints.to_vec(),
             protocol: (hello.protocol_min, hello.protocol_max),
         }
     }
@@ -139,8 +140,11 @@ pub(crate) fn failure_of(error: &ConnectionError, ours: &OurSide) -> DialFailure
         }
         _ => String::new(),
     };
-    match other_secret(&text, &ours.fingerprint) {
-        Some(theirs) => DialFailure::OtherSecret { theirs, ours: ours.fingerprint.clone() },
+    match other_secret(&text, &ours.fingerprints) {
+        Some(theirs) => {
+            let ours = ours.fingerprints.first().cloned().unwrap_or_default();
+            DialFailure::OtherSecret { theirs, ours }
+        }
         None => DialFailure::Handshake { reason: cut(&error.to_string()) },
     }
 }

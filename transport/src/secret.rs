@@ -13,6 +13,8 @@ use sha2::Sha256;
 const PREFIX: &str = "quorate-secret-1:";
 /// Separates our derivations from those of any other program with the same secret.
 const SALT: &[u8] = b"quorate secret, version 1";
+/// The same for what is derived from a node's own key.
+const KEY_SALT: &[u8] = b"quorate node key, version 1";
 
 /// Why a text is no secret. The text itself is never repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -98,17 +100,17 @@ impl Secret {
 
     /// The key of the certificate authority that every holder of the secret can derive.
     pub(crate) fn authority_key(&self) -> rcgen::KeyPair {
-        keys::key_pair(&self.derive(b"certificate authority", &[]))
+        keys::key_pair(&derive(&self.bytes, SALT, b"certificate authority"))
     }
+}
 
-    /// Key material for one purpose.
-    pub(crate) fn derive(&self, purpose: &[u8], subject: &[u8]) -> [u8; 32] {
-        let mut key = [0; 32];
-        Hkdf::<Sha256>::new(Some(SALT), &self.bytes)
-            .expand_multi_info(&[purpose, b"\0", subject], &mut key)
-            .expect("32 bytes are a valid output length");
-        key
-    }
+/// Key material for one purpose.
+fn derive(from: &[u8; 32], salt: &[u8], purpose: &[u8]) -> [u8; 32] {
+    let mut key = [0; 32];
+    Hkdf::<Sha256>::new(Some(salt), from)
+        .expand_multi_info(&[purpose, b"\0"], &mut key)
+        .expect("32 bytes are a valid output length");
+    key
 }
 
 impl Drop for Secret {
@@ -149,6 +151,11 @@ impl NodeKeyPair {
 
     pub(crate) fn seed(&self) -> &[u8; 32] {
         &self.seed
+    }
+
+    /// Key material of this node for one purpose: the same in each of its starts, whatever the secret is.
+    pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        derive(&self.seed, KEY_SALT, purpose)
     }
 }
 

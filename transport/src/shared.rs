@@ -8,7 +8,8 @@ use crate::event::TransportEvent;
 use crate::lock::lock;
 use crate::outbox::GivenUp;
 use crate::peer::Peer;
-use crate::refusal::OurSide;
+use crate::rotation::Secrets;
+use crate::secret::NodeKeyPair;
 use crate::turned_away::TurnedAway;
 use crate::turns::Turns;
 use quinn::Endpoint;
@@ -39,12 +40,10 @@ pub(crate) struct Shared {
     pub(crate) endpoint: Endpoint,
     /// The address of its socket.
     pub(crate) listen: SocketAddr,
-    pub(crate) client: quinn::ClientConfig,
-    /// For the connections of snapshots.
-    pub(crate) bulk_client: quinn::ClientConfig,
     pub(crate) timings: Timings,
-    pub(crate) side: OurSide,
-    pub(crate) key: NodeKey,
+    /// This node's own key.
+    pub(crate) pair: NodeKeyPair,
+    secrets: Mutex<Arc<Secrets>>,
     pub(crate) runtime: Handle,
     pub(crate) dials: Mutex<DialBook>,
     /// Rings when any dial has ended.
@@ -82,11 +81,9 @@ pub(crate) struct Shared {
 pub(crate) struct Parts {
     pub(crate) endpoint: Endpoint,
     pub(crate) listen: SocketAddr,
-    pub(crate) client: quinn::ClientConfig,
-    pub(crate) bulk_client: quinn::ClientConfig,
     pub(crate) timings: Timings,
-    pub(crate) side: OurSide,
-    pub(crate) key: NodeKey,
+    pub(crate) pair: NodeKeyPair,
+    pub(crate) secrets: Secrets,
     pub(crate) hello: Hello,
     pub(crate) events: mpsc::Sender<TransportEvent>,
 }
@@ -96,11 +93,9 @@ impl Shared {
         Arc::new(Self {
             endpoint: parts.endpoint,
             listen: parts.listen,
-            client: parts.client,
-            bulk_client: parts.bulk_client,
             timings: parts.timings,
-            side: parts.side,
-            key: parts.key,
+            pair: parts.pair,
+            secrets: Mutex::new(Arc::new(parts.secrets)),
             runtime: Handle::current(),
             dials: Mutex::default(),
             dial_ended: Notify::new(),
@@ -123,6 +118,15 @@ impl Shared {
             started: Instant::now(),
             numbers: AtomicU64::new(0),
         })
+    }
+
+    /// What the secrets that are accepted now make of this node.
+    pub(crate) fn secrets(&self) -> Arc<Secrets> {
+        lock(&self.secrets).clone()
+    }
+
+    pub(crate) fn replace_secrets(&self, secrets: Secrets) {
+        *lock(&self.secrets) = Arc::new(secrets);
     }
 
     /// Time since the start, in the outbox's words.
@@ -226,7 +230,8 @@ impl Shared {
                 peers.iter().find(|(_, peer)| idle(peer)).map(|(instance, _)| *instance)?;
             peers.remove(&unused);
         }
-        let peer = Peer::new(self.now(), instance, address, self.key, self.timings.settled());
+        let peer =
+            Peer::new(self.now(), instance, address, self.pair.public(), self.timings.settled());
         peers.insert(instance, peer.clone());
         Some(peer)
     }

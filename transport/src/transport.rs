@@ -9,8 +9,10 @@ use crate::heartbeat_copies::GOSSIP;
 use crate::identity::Identity;
 use crate::links::LinkReport;
 use crate::lock::lock;
-use crate::refusal::{CLOSED, COPY, OurSide, TWICE, close_open};
+use crate::refusal::{CLOSED, COPY, TWICE, close_open};
 use crate::requests::{self, RequestFailure};
+use crate::rotation::Secrets;
+use crate::secret::Secret;
 use crate::shared::{Parts, Shared, WRITERS};
 use crate::{bulk_out, endpoint};
 use bytes::Bytes;
@@ -63,16 +65,14 @@ impl Transport {
         events: mpsc::Sender<TransportEvent>,
     ) -> Result<Self, BindError> {
         check_own(&hello, &config.cluster).map_err(|reason| BindError::Hello { reason })?;
-        let identity = Identity::new(&config)?;
+        let identity = Identity::new(&config.secrets, &config.key)?;
         let endpoint = endpoint::open(&config, &identity)?;
         let failed = |error| BindError::Socket { address: config.bind, error };
         let local = endpoint.local_addr().map_err(failed)?;
         let shared = Shared::new(Parts {
-            client: endpoint::client_config(&identity, &config.timings),
-            bulk_client: endpoint::bulk_config(&identity, &config.timings),
+            secrets: Secrets::of(&identity, &hello, &config.timings),
             timings: config.timings,
-            side: OurSide::new(&hello, &identity.fingerprint),
-            key: config.key.public(),
+            pair: config.key,
             endpoint: endpoint.clone(),
             listen: local,
             hello,
@@ -99,10 +99,25 @@ impl Transport {
         self.open.shared.turned_away.all()
     }
 
+    /// From now on these secrets are accepted and no others; the first one is shown where the other side has no other wish. Links
+    /// that stand go on: see [`Self::given_up`].
+    ///
+    /// # Errors
+    /// When there are none, or no certificate can be made from them. Then nothing is changed.
+    pub fn set_secrets(&self, secrets: &[Secret]) -> Result<(), BindError> {
+        self.open.shared.set_secrets(secrets)
+    }
+
+    /// Returns when no link stands under one of these secrets, by their fingerprints, nor under one that is not accepted. Such a link is
+    /// replaced by one under another secret, and cut only when its secret is not accepted and that has not come about in some seconds.
+    pub async fn given_up(&self, secrets: &[String]) {
+        self.open.shared.give_up(secrets).await;
+    }
+
     /// From now on new connections carry this hello. One that cannot be sent is ignored, loudly.
     pub fn set_hello(&self, hello: Hello) {
         let length = prost_length(&hello);
-        if hello.cluster != self.open.shared.side.cluster || length > limits::HELLO {
+        if hello.cluster != self.open.shared.secrets().side.cluster || length > limits::HELLO {
             tracing::error!(
                 length,
                 cluster = hello.cluster,

@@ -50,11 +50,11 @@ impl OtherSecrets {
 }
 
 /// The fingerprint of the other side's secret, when `text` is a refusal because of it.
-pub(crate) fn other_secret(text: &str, ours: &str) -> Option<String> {
+pub(crate) fn other_secret(text: &str, ours: &[String]) -> Option<String> {
     let after = &text[text.find(MARK)? + MARK.len()..];
     let mut words = after.split_whitespace();
     let (refused, refuser) = (words.nth(1)?, words.nth(1)?);
-    let theirs = if refuser == ours { refused } else { refuser };
+    let theirs = if ours.iter().any(|own| own == refuser) { refused } else { refuser };
     let plain = theirs == "unknown"
         || (theirs.len() == FINGERPRINT && theirs.chars().all(|c| c.is_ascii_hexdigit()));
     plain.then(|| theirs.to_owned())
@@ -68,6 +68,13 @@ fn fingerprint_in(certificate: &CertificateDer<'_>) -> Option<String> {
     let place = issuer.windows(mark.len()).position(|window| window == mark)? + mark.len();
     let digits = std::str::from_utf8(issuer.get(place..place + FINGERPRINT)?).ok()?;
     digits.chars().all(|c| c.is_ascii_hexdigit()).then(|| digits.to_owned())
+}
+
+/// The fingerprint of the secret under which the other side's certificate was signed.
+pub(crate) fn peer_secret(connection: &quinn::Connection) -> Option<String> {
+    let identity = connection.peer_identity()?;
+    let chain = identity.downcast_ref::<Vec<CertificateDer<'static>>>()?;
+    fingerprint_in(chain.first()?)
 }
 
 /// The node key that the other side proved to hold in the handshake.
@@ -86,6 +93,8 @@ pub(crate) struct Trust {
     servers: Arc<WebPkiServerVerifier>,
     clients: Arc<dyn ClientCertVerifier>,
     others: OtherSecrets,
+    /// The names of the authorities, for the other side; the one that is liked best first.
+    accepted: Vec<DistinguishedName>,
 }
 
 impl Trust {
@@ -94,11 +103,12 @@ impl Trust {
         provider: &Arc<CryptoProvider>,
         others: OtherSecrets,
     ) -> Result<Self, rustls::server::VerifierBuilderError> {
+        let accepted = roots.subjects();
         let servers =
             WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone()).build()?;
         let clients =
             WebPkiClientVerifier::builder_with_provider(roots, provider.clone()).build()?;
-        Ok(Self { servers, clients, others })
+        Ok(Self { servers, clients, others, accepted })
     }
 }
 
@@ -137,13 +147,15 @@ impl ServerCertVerifier for Trust {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.servers.supported_verify_schemes()
     }
+
+    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
+        Some(&self.accepted)
+    }
 }
 
 impl ClientCertVerifier for Trust {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        // No hints: a client has one certificate, and with a hint of another secret's authority it would send none,
-        // so that nobody could tell which secret it has.
-        &[]
+        &self.accepted
     }
 
     fn verify_client_cert(

@@ -1,6 +1,6 @@
 //! What applying an entry gives back.
 
-use crate::{AdmitRefusal, KeyChange, RemoveRefusal};
+use crate::{AdmitRefusal, KeyChange, RemoveRefusal, SecretRefusal};
 use quorate_proto::{FeatureLevel, HealthDelta, HealthEpoch, KvError, KvResponse};
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ pub enum AppliedResult {
     Removed(Result<HealthEpoch, RemoveRefusal>),
     /// The feature level that stands now.
     Level(FeatureLevel),
+    /// Whether a change of the secret took a step.
+    Secret(Result<(), SecretRefusal>),
     /// Nobody waits for what came of it.
     Void,
 }

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use quorate_proto::{
     ClusterId, Command, CommandBody, ConfState, FeatureLevel, FoundingCertificate, HealthDelta,
     HealthEpoch, HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member,
-    Message as _, RaftId, Revision,
+    Message as _, RaftId, Revision, SecretChange,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -96,6 +96,7 @@ impl Meta {
                 self.carry_out(|sections| &mut sections.roster, Change::Remove(remove))
             }
             CommandBody::RaiseLevel(raise) => self.carry_out(|sections| &mut sections.level, raise),
+            CommandBody::Secret(step) => self.carry_out(|sections| &mut sections.secrets, step),
         };
         Ok(Applied::of(ticket, effects, changes))
     }
@@ -327,6 +328,12 @@ impl Meta {
             Space::Users => &self.users,
             Space::System => &self.system,
         }
+    }
+
+    /// The newest change of the cluster's secret.
+    #[must_use]
+    pub fn secret_change(&self) -> &Arc<SecretChange> {
+        self.sections.secrets.change()
     }
 
     /// All nodes at the newest epoch.

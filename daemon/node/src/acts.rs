@@ -4,6 +4,7 @@
 //! answer travels.
 
 use crate::groups::Group;
+use crate::secrets::Secrets;
 use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
@@ -23,16 +24,24 @@ pub(crate) enum Judged {
     HandOverFirst(RaftId),
     /// Another change is under way, which is told: it is judged again behind that.
     Later(String),
+    /// There is nothing to be done.
+    Done(String),
     /// It is not done.
     Refused(RefusalCode, String),
 }
 
 /// Judges an act, as leader.
-pub(crate) fn judge(sight: &Sight<'_>, warnings: &Warnings, act: &Act) -> Judged {
+pub(crate) fn judge(
+    sight: &Sight<'_>,
+    warnings: &Warnings,
+    secrets: &Secrets,
+    act: &Act,
+) -> Judged {
     match &act.body {
         Some(act::Body::Remove(remove)) => judge_removal(sight, warnings, remove),
         Some(act::Body::Transfer(transfer)) => judge_transfer(sight, warnings, &transfer.to),
         Some(act::Body::RaiseFeatures(raise)) => judge_raise(sight, raise.level),
+        Some(act::Body::Secret(change)) => secrets.judge(sight, change),
         None => {
             let text = "the leader's version does not know what is asked; nothing was done. Upgrade the hosts";
             Judged::Refused(RefusalCode::Other, text.to_owned())
@@ -180,7 +189,11 @@ mod tests {
     use quorate_proto::TransferLeadership;
 
     fn judged(trial: &Trial, body: act::Body) -> Judged {
-        judge(&trial.node.sight(), &Warnings::default(), &Act { body: Some(body) })
+        judged_act(trial, &Act { body: Some(body) })
+    }
+
+    fn judged_act(trial: &Trial, act: &Act) -> Judged {
+        judge(&trial.node.sight(), &Warnings::default(), &Secrets::default(), act)
     }
 
     fn remove(name: &str) -> act::Body {
@@ -225,7 +238,7 @@ mod tests {
         let (code, text) = refusal(judged(&trial, remove("n9")));
         assert_eq!(code, RefusalCode::NotFound);
         assert_eq!(text, "no member is named `n9`; these are: n1");
-        let (code, _) = refusal(judge(&trial.node.sight(), &Warnings::default(), &Act::default()));
+        let (code, _) = refusal(judged_act(&trial, &Act::default()));
         assert_eq!(code, RefusalCode::Other, "what a later version asks");
     }
 }

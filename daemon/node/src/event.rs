@@ -15,7 +15,7 @@ use quorate_meta::Meta;
 use quorate_proto::{
     ClusterId, DialFailure, ForwardAnswer, ForwardRequest, FoundingCertificate, FoundingState,
     Frame, Generation, GroupId, HealthDelta, HealthView, Instance, Lane, Moment, NodeKey,
-    RaftMessage, Session, SessionEnd, SnapshotMetadata,
+    RaftMessage, SecretChange, SecretsHeld, Session, SessionEnd, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub enum Input {
     Forwarded { from: Instance, ticket: u64, request: ForwardRequest },
     /// The answer to an `Output::Forward`, or why there is none.
     ForwardAnswered { ticket: u64, answer: Result<ForwardAnswer, ForwardFailure> },
+    /// Which secrets this host has, and how far it carries out what `Output::Secrets` said last.
+    SecretsHeld(SecretsHeld),
     /// The disk is (no longer) too full for new proposals.
     DiskFull(bool),
     /// The process is asked to stop: hand over leadership, say goodbye, then `Output::Stopped`.
@@ -133,6 +135,8 @@ pub enum Output {
     RefuseKey { instance: Instance, key: NodeKey, reason: String },
     /// Close the session of this number: its peer is a copy of a disk life that runs elsewhere, and is to hear that.
     TurnAway { instance: Instance, number: u64 },
+    /// The change of the secret is here: accept and use what it says of the secrets of this host, and say so (`SecretsHeld`).
+    Secrets(Arc<SecretChange>),
     /// From now on the hello carries this cluster id.
     KnowsGenesis(ClusterId),
     /// Ask the leader on the request lane.

@@ -22,6 +22,7 @@ mod recovery;
 mod relay;
 mod report;
 mod requests;
+mod secrets;
 mod sessions;
 mod stop;
 mod trust;
@@ -53,6 +54,7 @@ use crate::pings::health::Push;
 use crate::pings::relay::Relay;
 use crate::recovery::Recovery;
 use crate::requests::{Origin, Requests};
+use crate::secrets::Secrets;
 use crate::sight::{Sight, sight};
 use crate::stop::Stopping;
 use crate::timers::Timer;
@@ -94,6 +96,7 @@ pub struct Node {
     pub(crate) copies: Copies,
     pub(crate) recovery: Recovery,
     pub(crate) features: Features,
+    pub(crate) secrets: Secrets,
     malformed: Malformed,
     pub(crate) disk: Disk,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -136,6 +139,7 @@ impl Node {
             copies: Copies::default(),
             recovery: Recovery::default(),
             features: Features::default(),
+            secrets: Secrets::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
             cluster_id: founding.state().known_cluster(),
@@ -282,6 +286,7 @@ impl Node {
             Input::Forwarded { from, ticket, request } => self.forwarded(from, ticket, request),
             Input::ForwardAnswered { ticket, answer } => self.forward_answered(ticket, answer),
             Input::DiskFull(full) => self.disk_filled(full),
+            Input::SecretsHeld(held) => self.secrets.hold(&mut self.turn, held),
             Input::Stop => self.begin_stop(),
         }
     }
@@ -381,6 +386,7 @@ impl Node {
         self.stop_serving_if_deposed();
         self.settle_requests();
         self.catch_up_with_view();
+        self.catch_up_with_secrets();
         self.do_duties();
         self.settle_group();
         self.notice_leader();

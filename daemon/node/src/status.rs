@@ -4,8 +4,8 @@ use crate::pings::times::PingTimes;
 pub use quorate_membership::Margin;
 pub use quorate_proto::Reason;
 use quorate_proto::{
-    ClusterId, FeatureLevel, Generation, HealthView, Instance, Levels, Moment, NodeName, Role,
-    SnapshotMetadata,
+    ClusterId, FeatureLevel, Fingerprint, Generation, HealthView, Instance, Levels, MemberState,
+    Moment, NodeName, Role, SecretChange, SecretLackKind, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,6 +45,19 @@ pub struct Opinion {
     pub verdict: &'static str,
     /// Why.
     pub reason: String,
+}
+
+/// Which secrets a host has, by their fingerprints, and how far a change of the cluster's has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecretStatus {
+    /// Those that this host accepts.
+    pub accepts: Vec<Fingerprint>,
+    /// The one that it uses on all of its links; none while they are being replaced.
+    pub uses: Option<Fingerprint>,
+    /// The newest change; none when there was none.
+    pub change: Option<Arc<SecretChange>>,
+    /// Who is not ready for its next step, or for its return: its name, its committed state, and what it lacks.
+    pub lacking: Vec<(String, MemberState, SecretLackKind)>,
 }
 
 /// How full a bounded thing is, for `/metrics` and `quorate why`.
@@ -135,6 +148,8 @@ pub struct Status {
     pub feature: Feature,
     /// How long the pings of this node took: to everybody while it leads, to the leader while it votes.
     pub pings: Vec<(Instance, PingTimes)>,
+    /// Which secrets this host has, and how far a change of the cluster's has come.
+    pub secrets: SecretStatus,
     /// Newest durable snapshot.
     pub snapshot: Option<SnapshotMetadata>,
     /// Counters for `/metrics`: name, help, value. Names follow Prometheus.

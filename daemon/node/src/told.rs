@@ -5,8 +5,9 @@
 
 use crate::status::Opinion;
 use quorate_proto::{
-    Cause as _, ClusterId, ClusterName, CopyCause, FeatureLevel, HealthChange, HealthDelta,
-    HealthEpoch, Instance, MemberState, NodeName, Reason, ReasonCode,
+    Cause as _, ClusterId, ClusterName, CopyCause, FeatureLevel, Fingerprint, HealthChange,
+    HealthDelta, HealthEpoch, Instance, MemberState, NodeName, Reason, ReasonCode, SecretChange,
+    SecretStep,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub enum Event {
     Copy(CopyCause),
     /// The founding cannot go on as it should.
     Founding { code: ReasonCode, text: String },
+    /// The change of the cluster's secret took a step.
+    Secret(Arc<SecretChange>),
     /// What `quorate why` tells too, under the word `kind`.
     Wrong { kind: &'static str, reason: Reason, host: Option<Host> },
 }
@@ -106,6 +109,7 @@ impl Event {
             | Self::State { .. }
             | Self::Copy(_) => "alarm",
             Self::Founding { code, .. } => code.word(),
+            Self::Secret(_) => "secret",
             Self::Wrong { kind, .. } => kind,
         }
     }
@@ -120,6 +124,7 @@ impl Event {
             | Self::Leads { .. }
             | Self::Quorate
             | Self::Level { .. }
+            | Self::Secret(_)
             | Self::Epochs { .. } => false,
             Self::LeadsNoMore { handed_over, .. } => !handed_over,
             Self::Epoch(delta) => {
@@ -226,7 +231,28 @@ impl fmt::Display for Event {
                 write!(f, "the state of {name} is the leader's again at index {index}")
             }
             Self::Copy(cause) => f.write_str(&cause.text()),
+            Self::Secret(change) => f.write_str(&words_of(change)),
             Self::Wrong { reason, .. } => f.write_str(&reason.in_one_line()),
+        }
+    }
+}
+
+/// What a step of the change of the secret means.
+pub(crate) fn words_of(change: &SecretChange) -> String {
+    let [from, to] = [change.from, change.to].map(Fingerprint::new);
+    match change.step() {
+        SecretStep::None => "the secret was never changed".to_owned(),
+        SecretStep::Accept => format!(
+            "the secret is changed from {from} to {to}: every host is to accept the new one first"
+        ),
+        SecretStep::Use => format!(
+            "every live host accepts the secret {to}: it is used from now on, and {from} is still accepted"
+        ),
+        SecretStep::Drop => format!(
+            "every live host uses the secret {to}: {from} is dropped, and who has that one alone is refused from now on"
+        ),
+        SecretStep::GivenUp => {
+            format!("the change of the secret to {to} was given up: {from} is used")
         }
     }
 }

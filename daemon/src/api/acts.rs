@@ -1,6 +1,6 @@
 //! What an operator has the cluster do: any node takes it, the leader does it.
 
-use super::failure::{failed, usage};
+use super::failure::{Failure, failed, usage};
 use super::loop_call;
 use super::pages::ActPage;
 use super::parameters::{Parameters, Patience};
@@ -8,7 +8,10 @@ use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use quorate_proto::{Acted, Instance, RaiseFeatures, RemoveHost, TransferLeadership, act};
+use quorate_node::SecretStatus;
+use quorate_proto::{
+    Acted, ChangeSecret, Fingerprint, Instance, RaiseFeatures, RemoveHost, TransferLeadership, act,
+};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -60,6 +63,55 @@ pub(super) async fn raise_features(
     patience: Patience,
 ) -> Response {
     done(&doors, act::Body::RaiseFeatures(RaiseFeatures { level }), patience).await
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RotateQuery {
+    /// The fingerprint of the new secret; without it the one that this host has beside the one in use.
+    to: String,
+    /// Gives up the change that is under way.
+    cancel: u8,
+}
+
+pub(super) async fn rotate(
+    State(doors): State<Arc<Doors>>,
+    Parameters(RotateQuery { to, cancel }): Parameters<RotateQuery>,
+    patience: Patience,
+) -> Response {
+    let secrets = doors.status.borrow().secrets.clone();
+    let to = match cancel {
+        0 => new_secret(&secrets, &to),
+        _ => Ok(0),
+    };
+    match to {
+        Ok(to) => {
+            let change = ChangeSecret { to, give_up: cancel != 0 };
+            done(&doors, act::Body::Secret(change), patience).await
+        }
+        Err(text) => failed(&Failure::NotNow(text)),
+    }
+}
+
+/// Which secret is meant, by its fingerprint.
+fn new_secret(secrets: &SecretStatus, to: &str) -> Result<u64, String> {
+    let has: Vec<String> = secrets.accepts.iter().map(ToString::to_string).collect();
+    let other = match to {
+        "" => secrets.accepts.iter().find(|one| secrets.uses.is_some_and(|uses| uses != **one)),
+        to => secrets.accepts.iter().find(|one| Some(**one) == Fingerprint::parse(to)),
+    };
+    // While it is under way, it is in use here before it is everywhere.
+    let under_way = secrets.change.as_ref().filter(|change| to.is_empty() && change.is_under_way());
+    if let Some(change) = under_way {
+        return Ok(change.to);
+    }
+    other.map(|one| one.get()).ok_or_else(|| {
+        format!(
+            "this host has no other secret to change to, only {}; on every host put the line of the new one (`quorate secret new`, once) below \
+             the old one in the secret file, run `systemctl reload quorate`, then ask again; nothing was done",
+            has.join(" and ")
+        )
+    })
 }
 
 async fn done(doors: &Doors, act: act::Body, patience: Patience) -> Response {

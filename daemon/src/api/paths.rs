@@ -143,6 +143,7 @@ pub(super) const ROUTES: &[Route] = &[
     act(Method::POST, "/v1/feature/raise", "Raises the feature level of the cluster.", || {
         post(acts::raise_features)
     }),
+    act(Method::POST, "/v1/secret/rotate", "Changes the cluster's secret.", || post(acts::rotate)),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)
     }),

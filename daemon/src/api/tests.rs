@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use quorate_meta::Meta;
-use quorate_node::status::{Bound, Margin, Reason, State};
+use quorate_node::status::{Bound, Margin, Reason, SecretStatus, State};
 use quorate_node::{ClientReply, ClientRequest, Event, Feature, Status};
 use quorate_proto::{
     Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label, Member, MemberState,
@@ -92,6 +92,7 @@ pub(crate) fn sample(state: State) -> Status {
         programs: sample_programs(),
         feature: Feature::default(),
         pings: Vec::new(),
+        secrets: SecretStatus::default(),
         snapshot: None,
         counters: vec![("quorate_pings_total", "Pings sent.", 7)],
         bounds: vec![Bound { word: "waits", used: 3, limit: 1_024, refused: 2 }],

@@ -96,6 +96,18 @@ const RAISING: &str = "Exit codes:
   4  no leader was found within --timeout; nothing was changed
   5  not done within --timeout; nothing was changed
   7  it is not known whether it happened: `quorate feature` shows it";
+const SECRETS: &str = "Exit codes:
+  0  done
+  1  an error; the text says which
+  2  the command line is wrong";
+
+const ROTATING: &str = "Exit codes:
+  0  the old secret is dropped; with --cancel, the change is given up; with --status, shown
+  1  refused, nothing was changed; the text says what is in its way
+  3  the daemon of this host is not reachable
+  4  no leader was found in time; nothing was changed
+  5  begun, and not done within --timeout: some host is not ready. It goes on by itself
+  7  it is not known whether it has begun: `quorate secret rotate --status` shows it";
 
 const PINGING: &str = "Exit codes:
   0  at least one ping was answered
@@ -233,6 +245,9 @@ pub(crate) enum Question {
         #[command(flatten)]
         ask: AskOptions,
     },
+    /// Make a cluster secret, show the fingerprint of one, or change the cluster's while it runs
+    #[command(subcommand, after_help = SECRETS)]
+    Secret(SecretCommand),
     /// Measure round trips to another node, through its network and its loop
     ///
     /// A ping is lost after a second.
@@ -259,12 +274,6 @@ pub(crate) enum LocalCommand {
     /// Forget the cluster on this host, to begin anew
     #[command(after_help = LOCAL)]
     Reset(ResetOptions),
-    /// Make a cluster secret, or show the fingerprint of one
-    #[command(after_help = LOCAL)]
-    Secret {
-        #[command(subcommand)]
-        command: SecretCommand,
-    },
     /// Check the configuration and say what it means
     #[command(after_help = CHECKING)]
     CheckConfig(CheckConfigOptions),
@@ -528,6 +537,27 @@ pub(crate) enum SecretCommand {
         #[arg(default_value = "/etc/quorate/secret")]
         file: PathBuf,
     },
+    /// Change the cluster's secret while it runs, from the one in use to the other one in the secret file
+    ///
+    /// Before that, every host gets the line of the new secret below the old one, and `systemctl reload quorate`. Then the cluster takes three
+    /// steps, each when every live host is ready: all accept the new secret, all use it, the old one is dropped. No connection is lost. Hosts
+    /// that are off are named: they need the new file before they come back.
+    #[command(after_help = ROTATING)]
+    Rotate(RotateOptions),
+}
+
+/// See [`SecretCommand::Rotate`].
+#[derive(Debug, Args)]
+pub(crate) struct RotateOptions {
+    /// Show how far it has come and who is not ready; change nothing
+    #[arg(long)]
+    pub(crate) status: bool,
+    /// Give up the change that is under way: the old secret is used
+    #[arg(long, conflicts_with = "status")]
+    pub(crate) cancel: bool,
+    /// Stop watching after this long; the change goes on
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "60s")]
+    pub(crate) timeout: Duration,
 }
 
 /// Whose command line is completed.

@@ -1,6 +1,6 @@
 //! The commands that need no daemon: `reset`, `secret`, `check-config`.
 
-use super::arguments::{CheckConfigOptions, Format, ResetOptions, RunOptions, SecretCommand};
+use super::arguments::{CheckConfigOptions, Format, ResetOptions, RunOptions};
 use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::{self, Config, ConfigError, Environment, Places};
@@ -100,22 +100,24 @@ pub(crate) fn end_with(parent: Option<u32>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `quorate secret`.
-pub(super) fn secret(command: SecretCommand, format: Format) -> Result<ExitCode, Failure> {
-    let (page, text) = match command {
-        SecretCommand::New => {
-            let mut random = [0; 32];
-            getrandom::fill(&mut random)
-                .map_err(|error| Failure::other(format!("no randomness: {error}")))?;
-            let secret = Secret::generate(random).to_text();
-            (json!({ "secret": secret }), secret)
-        }
-        SecretCommand::Fingerprint { file } => {
-            let secrets = config::parse_secrets(&file, &read_secret(&file)?)
-                .map_err(|error| Failure::other(error.to_string()))?;
-            fingerprints(&secrets)
-        }
-    };
+/// `quorate secret new`.
+pub(super) fn new_secret(format: Format) -> Result<ExitCode, Failure> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random)
+        .map_err(|error| Failure::other(format!("no randomness: {error}")))?;
+    let secret = Secret::generate(random).to_text();
+    match format {
+        Format::Json => output::json(&json!({ "secret": secret }))?,
+        Format::Table => output::text(&format!("{secret}\n"))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `quorate secret fingerprint`.
+pub(super) fn fingerprint(file: &Path, format: Format) -> Result<ExitCode, Failure> {
+    let secrets = config::parse_secrets(file, &read_secret(file)?)
+        .map_err(|error| Failure::other(error.to_string()))?;
+    let (page, text) = fingerprints(&secrets);
     match format {
         Format::Json => output::json(&page)?,
         Format::Table => output::text(&format!("{text}\n"))?,

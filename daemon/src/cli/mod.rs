@@ -19,6 +19,7 @@ mod output;
 mod ping;
 mod reading;
 mod recover;
+mod secrets;
 mod show;
 mod snapshots;
 mod stderr;
@@ -40,7 +41,7 @@ pub(crate) use output::colour;
 pub(crate) use snapshots::snapshot;
 pub(crate) use stderr::complain;
 
-use arguments::{AskOptions, DebugCommand, FeatureCommand, LeaderCommand};
+use arguments::{AskOptions, DebugCommand, FeatureCommand, LeaderCommand, SecretCommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,7 +50,6 @@ pub(crate) fn locally(command: LocalCommand, format: Format) -> Result<ExitCode,
     match command {
         LocalCommand::Reset(options) => local::reset(&options, format),
         LocalCommand::CheckConfig(options) => local::check_config(&options, format),
-        LocalCommand::Secret { command } => local::secret(command, format),
         LocalCommand::Completions { shell } => manual::completions(shell, format),
         LocalCommand::Man(options) => manual::man(&options, format),
     }
@@ -95,6 +95,13 @@ pub(crate) fn ask(
             Question::Feature {
                 command: Some(FeatureCommand::Raise { level, timeout }), ..
             } => acts::raise_features(client, format, level, timeout).await,
+            Question::Secret(SecretCommand::Rotate(options)) => {
+                secrets::rotate(client, format, &options).await
+            }
+            Question::Secret(SecretCommand::New) => local::new_secret(format),
+            Question::Secret(SecretCommand::Fingerprint { file }) => {
+                local::fingerprint(&file, format)
+            }
             Question::Ping(options) => ping::ping(client, format, &options).await,
             Question::Debug(DebugCommand::Bundle(options)) => {
                 bundle::bundle(&client.with_patience(options.timeout), format, &options).await

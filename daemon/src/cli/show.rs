@@ -7,6 +7,7 @@ use super::exit::{Exit, Failure};
 use super::feature;
 use super::format::{Paint, Pen, paint_of, table};
 use super::output;
+use super::secrets::in_status;
 use crate::api::pages::{GivenUpPage, MemberPage, StatusPage};
 use crate::clock::wall_unix_ms;
 use crate::links::table::draw_links;
@@ -99,6 +100,9 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
             page.revision, page.health_epoch, page.commit, page.applied, page.state_hash
         ),
     );
+    if let Some(text) = page.secret.as_ref().and_then(in_status) {
+        line("secret", text);
+    }
     if let Some(margin) = &page.margin {
         let paint = if margin.alarm { Paint::Bad } else { Paint::Plain };
         let may = match margin.disks {

@@ -44,6 +44,9 @@ const MAX_SOCKET: usize = 107;
 /// More voters make each write slower and no cluster safer.
 const MAX_VOTERS: i64 = 7;
 
+/// In the runtime directory: what the unit keeps there for who runs without the credentials of the service.
+const RELOADED: &str = "farewell";
+
 /// Every key of `quorate.toml`.
 pub(crate) const KEYS: &[&str] = &[
     "cluster",
@@ -155,6 +158,8 @@ pub(crate) struct Environment {
     pub(crate) ipv6: bool,
     /// The file of which systemd hands a copy over as the secret.
     pub(crate) secret_source: Option<PathBuf>,
+    /// Where the unit puts a newer copy of it when it is reloaded: what systemd handed over stays as it was at the start.
+    pub(crate) reloaded: Option<PathBuf>,
 }
 
 impl Environment {
@@ -166,7 +171,16 @@ impl Environment {
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             ipv6: quorate_transport::has_ipv6(),
             secret_source: Some(secret_file::DEFAULT.into()),
+            reloaded: std::env::var_os("RUNTIME_DIRECTORY")
+                .map(|directory| PathBuf::from(directory).join(RELOADED)),
         }
+    }
+
+    /// The same for a reading while the daemon runs: with the newer copy of the secret, where the unit has made one.
+    pub(crate) fn of_reload(&self) -> Self {
+        let newer = self.reloaded.as_ref().filter(|directory| directory.join("secret").exists());
+        let credentials = self.credentials.as_ref().map(|of_start| newer.unwrap_or(of_start));
+        Self { credentials: credentials.cloned(), ..self.clone() }
     }
 
     /// The state directory for data, or the one for the marker.

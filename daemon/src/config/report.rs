@@ -153,7 +153,7 @@ fn warnings(config: &Config) -> Vec<String> {
         );
     }
     if config.secrets.len() == 2 {
-        warnings.push("two secrets: a rotation is under way, in three rounds (systemd/README.md); remove the old one when the new one stands first on every host".into());
+        warnings.push("two secrets: `quorate secret rotate` changes from one to the other; when that is done, remove the old line on every host (docs/SECRETS.md)".into());
     }
     warnings
 }

@@ -228,6 +228,7 @@ fn systemds_directories_are_used_and_its_credentials_may_be_readable() {
         hostname: "f1".into(),
         ipv6: true,
         secret_source: Some(files.path("source")),
+        reloaded: Some(files.path("reloaded")),
     };
     let config = Config::load(&file, None, &environment).expect("valid");
     assert_eq!(config.secret_file, files.path("secret"));
@@ -239,6 +240,29 @@ fn systemds_directories_are_used_and_its_credentials_may_be_readable() {
     files.write("source", "not read", 0o644);
     let refusal = Config::load(&file, None, &environment).expect_err("open").to_string();
     assert!(refusal.contains("/source: ") && refusal.contains("mode 0644"), "{refusal}");
+}
+
+#[test]
+fn a_reload_reads_the_newer_copy_of_the_secret_that_the_unit_made_where_there_is_one() {
+    let files = Files::new();
+    let file = files.write("quorate.toml", GOOD, 0o644);
+    let [of_start, newer] = [7, 8].map(|byte| Secret::generate([byte; 32]).to_text());
+    files.write("secret", &of_start, 0o400);
+    let environment = Environment {
+        credentials: Some(files.dir.path().to_owned()),
+        reloaded: Some(files.path("reloaded")),
+        ..surroundings()
+    };
+    let read = |environment: &Environment| {
+        let config = Config::load(&file, None, &environment.of_reload()).expect("valid");
+        config.secrets[0].to_text()
+    };
+    assert_eq!(read(&environment), of_start, "an older unit makes no copy");
+    std::fs::create_dir(files.path("reloaded")).expect("a directory");
+    files.write("reloaded/secret", &newer, 0o400);
+    assert_eq!(read(&environment), newer);
+    let by_hand = Environment { credentials: None, ..environment };
+    assert_eq!(by_hand.of_reload().credentials, None, "without systemd the file itself is read");
 }
 
 #[test]

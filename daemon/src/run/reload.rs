@@ -1,16 +1,19 @@
 //! `SIGHUP`: reads the configuration again, takes up what can change while the daemon runs, and says in one line what that
 //! was and what waits for a restart.
 //!
-//! Invariant: a configuration that is refused changes nothing, and the daemon goes on. Only the level of the log can change:
-//! all else is a promise to other nodes, or is open already.
+//! Invariant: a configuration that is refused changes nothing, and the daemon goes on. Only the level of the log and the secrets can
+//! change: all else is a promise to other nodes, or is open already.
 
 use crate::config::{Config, ConfigError, Environment};
 use crate::journal::{self, NOTICE};
+use quorate_transport::Secret;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
-/// The one key that is taken up.
+/// The keys that are taken up.
 const LEVEL: &str = "log.level";
+const SECRET: &str = "secret_file";
 
 /// What the daemon runs with, and where it was read from.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub(crate) struct Reload {
     level: String,
     host_file: Option<PathBuf>,
     environment: Environment,
+    /// What the secret file has, for who follows it.
+    secrets: watch::Sender<Vec<Secret>>,
 }
 
 impl Reload {
@@ -29,7 +34,13 @@ impl Reload {
         host_file: Option<PathBuf>,
         environment: Environment,
     ) -> Self {
-        Self { level: started.log.level.clone(), started, host_file, environment }
+        let secrets = watch::Sender::new(started.secrets.clone());
+        Self { level: started.log.level.clone(), started, host_file, environment, secrets }
+    }
+
+    /// The secrets of this host, as the file has them now and whenever it is read again.
+    pub(crate) fn secrets(&self) -> watch::Receiver<Vec<Secret>> {
+        self.secrets.subscribe()
     }
 
     /// Takes up what it can at each `SIGHUP`; a second one that comes meanwhile is one more reading at most.
@@ -56,10 +67,11 @@ impl Reload {
 
     fn reload(&mut self) {
         let host_file = self.host_file.as_deref();
-        let read = Config::load(&self.started.file, host_file, &self.environment);
+        let environment = self.environment.of_reload();
+        let read = Config::load(&self.started.file, host_file, &environment);
         match read {
             Ok(new) => {
-                let line = self.take(&new);
+                let line = self.take(&new, &environment);
                 journal::set_level(&self.level);
                 tracing::info!(target: NOTICE, "{line}");
             }
@@ -68,27 +80,34 @@ impl Reload {
     }
 
     /// Takes up what can be, and gives the line that says so.
-    fn take(&mut self, new: &Config) -> String {
+    fn take(&mut self, new: &Config, environment: &Environment) -> String {
         let file = self.started.file.display();
-        let mut line = format!("{file} was read again: ");
-        let levels = self.level != new.log.level;
-        if levels {
+        let mut taken = Vec::new();
+        if self.level != new.log.level {
             self.level.clone_from(&new.log.level);
-            line.push_str(&format!("{LEVEL} is `{}` now", self.level));
-        } else {
-            line.push_str("nothing to take up");
+            taken.push(format!("{LEVEL} is `{}` now", self.level));
         }
+        if *self.secrets.borrow() != new.secrets {
+            let prints: Vec<String> = new.secrets.iter().map(Secret::fingerprint).collect();
+            taken.push(format!("the secret file has {} now", prints.join(" and ")));
+            self.secrets.send_replace(new.secrets.clone());
+        }
+        if taken.is_empty() {
+            taken.push("nothing to take up".to_owned());
+        }
+        let mut line = format!("{file} was read again: {}", taken.join("; "));
         let mut waiting = self.started.changed_keys(new);
-        waiting.retain(|key| *key != LEVEL);
+        waiting.retain(|key| *key != LEVEL && *key != SECRET);
         if !waiting.is_empty() {
             let restart = "`systemctl restart quorate`";
             line.push_str(&format!("; changed, and needs a restart ({restart}): "));
             line.push_str(&waiting.join(", "));
         }
-        let credentials = self.environment.credentials.as_ref();
-        if credentials.is_some_and(|directory| new.secret_file.starts_with(directory)) {
+        let credentials = environment.credentials.as_ref();
+        let of_start = environment.credentials == self.environment.credentials;
+        if of_start && credentials.is_some_and(|it| new.secret_file.starts_with(it)) {
             line.push_str(
-                "; the secret is a copy that systemd made at the start: a new one needs a restart",
+                "; the secret is a copy that systemd made at the start: for a new one, `systemctl reload quorate` with the unit of this version",
             );
         }
         line

@@ -25,6 +25,7 @@ use crate::journal::NOTICE;
 use crate::shell::ended::Ended;
 use crate::shell::executor::{Executor, Means};
 use crate::shell::own_slot::OwnHost;
+use crate::shell::secrets::Keeper;
 use crate::shell::service::{self, Service};
 use crate::shell::turns::{Loop, Sources};
 use quorate_meta::Meta;
@@ -42,6 +43,7 @@ pub(super) async fn serve(
     reload: Reload,
     threads: Handle,
 ) -> Result<Ended, StartError> {
+    let file = reload.secrets();
     // First of all: from here on a SIGHUP ends nothing.
     reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_disk(&config)?;
@@ -64,6 +66,9 @@ pub(super) async fn serve(
     let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
     let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, &threads);
     let crowds = Crowds::default();
+    let (secrets, change) = watch::channel(Arc::default());
+    let results = channels.results.clone();
+    tokio::spawn(Keeper { file, change, transport: transport.clone(), results }.keep());
     let means = Means {
         transport: transport.clone(),
         hello,
@@ -75,6 +80,7 @@ pub(super) async fn serve(
         own,
         cluster_id: founding.known_cluster().or(marker),
         crowds: crowds.clone(),
+        secrets,
     };
     let log = recovered.group.map(log_of);
     let boot = Boot { config: node_config(&config, &dir, boot_nonce), founding, marker, log };

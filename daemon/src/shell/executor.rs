@@ -21,12 +21,12 @@ use quorate_meta::Meta;
 use quorate_node::{BeginAnew, Event, ForwardFailure, Input, Node, Output, Status};
 use quorate_proto::{
     ClusterId, ForwardAnswer, ForwardRequest, GroupId, HealthEpoch, Hello, Holding, Instance,
-    Message as _, Moment, RecoveryOrder, SnapshotMetadata,
+    Message as _, Moment, RecoveryOrder, SecretChange, SnapshotMetadata,
 };
 use quorate_transport::{RequestFailure, Transport, TransportEvent};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Carries out what the node asks for.
 pub(crate) struct Executor {
@@ -50,6 +50,8 @@ pub(crate) struct Means {
     pub(crate) own: OwnHost,
     pub(crate) cluster_id: Option<ClusterId>,
     pub(crate) crowds: Crowds,
+    /// For the task that carries a change of the secret out.
+    pub(crate) secrets: watch::Sender<Arc<SecretChange>>,
 }
 
 impl Executor {
@@ -102,6 +104,7 @@ impl Executor {
                 self.means.transport.turn_away(instance, number);
             }
             Output::KnowsGenesis(cluster_id) => self.knows(cluster_id),
+            Output::Secrets(change) => drop(self.means.secrets.send_replace(change)),
             Output::Forward { ticket, to, address, deadline, request } => {
                 self.forward(ticket, to, address, deadline, &request);
             }

@@ -10,6 +10,7 @@ pub(crate) mod executor;
 mod large_reads;
 pub(crate) mod own_slot;
 pub(crate) mod resolve;
+pub(crate) mod secrets;
 pub(crate) mod service;
 pub(crate) mod survivors;
 pub(crate) mod turns;

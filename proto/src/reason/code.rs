@@ -67,6 +67,7 @@ codes! {
     Opinion "opinion" "the cluster has not committed that: another node may still hear it, or there is no majority to say so"
     CountedOut "counted-out" "applications are told that this host is gone, although it is here"
     TwoAddresses "two-addresses" "the cluster keeps the address that answers; which of the two the other hosts meet first is chance"
+    SecretLacking "secret-lacking" "the change of the cluster's secret waits for that host, or passed it by while it was away: with the old secret alone it will be refused"
     OtherVoters "other-voters" "how many voters there are follows the file of the host that leads, so the next leader changes it"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
@@ -103,7 +104,7 @@ impl ReasonCode {
             Self::Margin | Self::NoSpare | Self::OtherVoters | Self::TwoAddresses => 2,
             Self::Opinion | Self::Loss | Self::Slow | Self::Behind | Self::Mtu => 2,
             Self::Missing | Self::Down | Self::Left | Self::NoLink | Self::OneWay => 1,
-            Self::Refused | Self::TimedOut | Self::NameHeld => 1,
+            Self::Refused | Self::TimedOut | Self::NameHeld | Self::SecretLacking => 1,
             _ => 0,
         }
     }

@@ -1,7 +1,9 @@
 //! Who is not there, and what is wrong with a host: in words.
 
 use super::known::{self, Known};
+use super::new_secret::{lacking, lacking_remedy};
 use super::{Cause, ReasonCode, list};
+use crate::{Fingerprint, SecretLackKind};
 use std::net::SocketAddr;
 
 /// A trouble of one host's own: of its disk.
@@ -75,6 +77,8 @@ pub enum MemberCause {
     TwoAddresses { name: String, committed: Option<SocketAddr>, other: SocketAddr },
     /// Its file asks for another number of voters than this node's; 0 = as many as suit the number of hosts.
     OtherVoters { name: String, theirs: u32, ours: u32 },
+    /// It is not ready for a change of the secret; or it is `away`, and has not said that it accepts the new one.
+    SecretLacking { name: String, away: bool, kind: SecretLackKind, to: Fingerprint },
     /// Refused, or not let in yet.
     Joining { refused: Option<String>, members: Vec<String>, cluster: String },
     /// A bound of this node was reached: `limit` of the `crowd`. `refused`: how many were since its start.
@@ -98,6 +102,7 @@ impl Cause for MemberCause {
             Self::CountedOut { .. } => ReasonCode::CountedOut,
             Self::TwoAddresses { .. } => ReasonCode::TwoAddresses,
             Self::OtherVoters { .. } => ReasonCode::OtherVoters,
+            Self::SecretLacking { .. } => ReasonCode::SecretLacking,
             Self::Joining { .. } => ReasonCode::Joining,
             Self::Crowd { .. } => ReasonCode::Bound,
             Self::KeyspaceFull { .. } => ReasonCode::KeyspaceFull,
@@ -119,6 +124,7 @@ impl Cause for MemberCause {
             | Self::CountedOut { me: name, .. }
             | Self::TwoAddresses { name, .. }
             | Self::OtherVoters { name, .. }
+            | Self::SecretLacking { name, .. }
             | Self::Disk { name, .. } => Some(name.clone()),
         }
     }
@@ -167,6 +173,7 @@ impl Cause for MemberCause {
                 voters_key(*theirs),
                 voters_key(*ours)
             ),
+            Self::SecretLacking { name, away, kind, to } => lacking(name, *away, *kind, *to),
             Self::Joining { refused: Some(refusal), .. } => {
                 format!("the cluster refuses this node: {refusal}")
             }
@@ -232,6 +239,7 @@ impl Cause for MemberCause {
                 "write {} into quorate.toml on {name}, or the line of {name} here, and where it was changed: `systemctl restart quorate`",
                 voters_key(*ours)
             ),
+            Self::SecretLacking { name, away, kind, .. } => lacking_remedy(name, *away, *kind),
             Self::Joining { refused: Some(_), .. } => {
                 "do what the refusal says, on this host, then here: `systemctl restart quorate`".to_owned()
             }

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use quorate_meta::{KeyRange, Meta, Watch, WatchOptions};
 use quorate_proto::{
     Command, CommandBody, ConfState, DeleteRangeRequest, Generation, HealthEpoch, HealthProposal,
-    KvRequest, Message as _, PutRequest, RaiseLevel, RangeRequest, Remove, StateChange, kv_request,
+    KvRequest, Message as _, PutRequest, RaiseLevel, RangeRequest, Remove, StateChange,
+    TakeSecretStep, kv_request,
 };
 use quorate_tests::random::Random;
 
@@ -42,6 +43,8 @@ impl Word for Command {
         bodies.push(("remove".to_owned(), CommandBody::Remove(Remove { instance, at_unix_ms })));
         let raise = RaiseLevel { level: 2, at_unix_ms };
         bodies.push(("raise-level".to_owned(), CommandBody::RaiseLevel(raise)));
+        let step = TakeSecretStep { from: 1, to: 2, step: 1, at_unix_ms: 5 };
+        bodies.push(("secret".to_owned(), CommandBody::Secret(step)));
         let command = |body| Self { ticket: 7, body: Some(body) };
         bodies.into_iter().map(|(name, body)| (name, command(body))).collect()
     }

@@ -12,10 +12,10 @@ use quorate_proto::{
     HealthUpdate, HealthView, Hello, Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer,
     LifeProbe, Lineage, Member, MessageKind, Nack, NodeKey, NotLeader, Ping, Pong, ProofVote,
     PutRequest, RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed,
-    RelayedAcknowledgement, RequestOp, ResponseHeader, SnapshotAnnouncement, SnapshotMetadata,
-    TxnRequest, VerdictReport, WaitEpoch, Waited, Warning, WarningKind, Warnings, compare,
-    detector_message, forward_answer, forward_request, founding_message, kv_request, kv_response,
-    request_op,
+    RelayedAcknowledgement, RequestOp, ResponseHeader, SecretChange, SecretLack, SecretLackKind,
+    SecretNews, SecretStep, SecretsHeld, SnapshotAnnouncement, SnapshotMetadata, TxnRequest,
+    VerdictReport, WaitEpoch, Waited, Warning, WarningKind, Warnings, compare, detector_message,
+    forward_answer, forward_request, founding_message, kv_request, kv_response, request_op,
 };
 
 /// A disk life.
@@ -253,6 +253,17 @@ fn ping_and_pong() -> (Ping, Pong) {
             end: 30,
         }],
         level: 2,
+        secrets: Some(SecretNews {
+            change: SecretChange {
+                version: 2,
+                from: 1,
+                to: 2,
+                step: SecretStep::Use.into(),
+                at_unix_ms: 5,
+                dropped: vec![3],
+            },
+            lacking: vec![SecretLack { instance: life(3), kind: SecretLackKind::Accept.into() }],
+        }),
     };
     let pong = Pong {
         number: 1,
@@ -262,6 +273,7 @@ fn ping_and_pong() -> (Ping, Pong) {
         state_hash,
         leader: Some(life(1)),
         contradicted: 7,
+        secrets: Some(SecretsHeld { version: 2, accepts: vec![1, 2], uses: 1 }),
         relayed: Some(Relayed {
             leader: life(1),
             term,

@@ -5,6 +5,7 @@
 mod json;
 pub(crate) mod level;
 pub(crate) mod roster;
+pub(crate) mod secrets;
 #[cfg(test)]
 pub(crate) mod trial;
 
@@ -12,12 +13,14 @@ use crate::section::Section;
 use crate::snapshot::record::{Records, RestoreError};
 use level::Level;
 use roster::Roster;
+use secrets::Secrets;
 
 /// All sections.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Sections {
     pub(crate) roster: Roster,
     pub(crate) level: Level,
+    pub(crate) secrets: Secrets,
     #[cfg(test)]
     pub(crate) trial: trial::Trial,
 }
@@ -27,6 +30,7 @@ impl Sections {
         Self {
             roster: Roster::empty(),
             level: Level::empty(),
+            secrets: Secrets::default(),
             #[cfg(test)]
             trial: trial::Trial::empty(),
         }
@@ -36,6 +40,7 @@ impl Sections {
         let all = [
             &self.roster as &dyn Section,
             &self.level,
+            &self.secrets,
             #[cfg(test)]
             &self.trial,
         ];
@@ -46,6 +51,7 @@ impl Sections {
         let all = [
             &mut self.roster as &mut dyn Section,
             &mut self.level,
+            &mut self.secrets,
             #[cfg(test)]
             &mut self.trial,
         ];

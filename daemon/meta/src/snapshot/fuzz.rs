@@ -7,7 +7,8 @@ use bytes::Bytes;
 use quorate_proto::{
     Admit, Command, CommandBody, CompactionRequest, ConfState, DeleteRangeRequest, FounderVoter,
     FoundingCertificate, FoundingRecord, Generation, HealthEpoch, HealthProposal, Instance,
-    KvRequest, NodeKey, PutRequest, RaiseLevel, RangeRequest, StateChange, kv_request::Request,
+    KvRequest, NodeKey, PutRequest, RaiseLevel, RangeRequest, SecretStep, StateChange,
+    TakeSecretStep, kv_request::Request,
 };
 
 fn kv(request: Request) -> Bytes {
@@ -49,7 +50,10 @@ fn small() -> Meta {
         Meta::from_founding(&FoundingCertificate { record, ..FoundingCertificate::default() });
     let raise =
         Command::to_entry(3, CommandBody::RaiseLevel(RaiseLevel { level: 2, at_unix_ms: 1 }));
-    let entries = [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2), raise];
+    let step = TakeSecretStep { from: 1, to: 2, step: SecretStep::Accept.into(), at_unix_ms: 1 };
+    let step = Command::to_entry(4, CommandBody::Secret(step));
+    let entries =
+        [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2), raise, step];
     for entry in entries {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }

@@ -2,7 +2,8 @@
 //!
 //! A record is its kind (one byte), the length of its body (four bytes, little endian) and the body. First comes the head, then what
 //! each section holds, then both spaces with their keys, then the end. The kinds of the sections are their tags: 2, 3, 4 and 10 are
-//! the roster's, 90 the feature level's, a new section takes one above 10. No number ever gets another meaning.
+//! the roster's, 90 is the feature level's, 95 the secret's; a new section takes one above 10 that none has. No number ever gets another
+//! meaning.
 
 /// First bytes of the first record: name and format version.
 pub(crate) const MARK: &[u8; 8] = b"qmeta001";

@@ -18,7 +18,7 @@ impl Node {
         if !self.requests.is_settled(self.sight().own_term()) {
             return self.act_waits(request, "what earlier leaders left in the log");
         }
-        match acts::judge(&self.sight(), &self.warnings, act) {
+        match acts::judge(&self.sight(), &self.warnings, &self.secrets, act) {
             // Somebody who comes in may run another program than those by whom it was judged.
             Judged::Propose(CommandBody::RaiseLevel(_)) if self.requests.is_admitting() => {
                 self.act_waits(request, "a host that is being let in");
@@ -26,12 +26,9 @@ impl Node {
             Judged::Propose(body) => self.requests.propose_for(request, body),
             Judged::HandOver { to, name } => {
                 self.hand_over_to(to);
-                let epoch = self.health.view().epoch;
-                let text = format!("{name} is asked to lead");
-                let term = self.sight().own_term();
-                let acted = forward_answer::Outcome::Acted(Acted { epoch, text, term });
-                self.finish_request(request, acted);
+                self.acted(request, format!("{name} is asked to lead"));
             }
+            Judged::Done(text) => self.acted(request, text),
             Judged::HandOverFirst(to) => {
                 // It waits as it did; once another leads, that one is asked.
                 self.act_waits(request, "another voter to lead, as the host that goes led");
@@ -40,6 +37,11 @@ impl Node {
             Judged::Later(what) => self.act_waits(request, &what),
             Judged::Refused(code, text) => self.refuse(request, code, &text),
         }
+    }
+
+    fn acted(&mut self, request: u64, text: String) {
+        let (epoch, term) = (self.health.view().epoch, self.sight().own_term());
+        self.finish_request(request, forward_answer::Outcome::Acted(Acted { epoch, text, term }));
     }
 
     /// It is asked again soon, until its deadline, when it is told what it waited for.

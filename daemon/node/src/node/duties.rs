@@ -20,6 +20,7 @@ impl Node {
             self.reconcile();
             self.copies.watch(&sight!(self));
             self.settle_admissions();
+            self.change_secret();
             self.look_at_duties(false);
         }
     }

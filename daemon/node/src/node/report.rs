@@ -93,6 +93,7 @@ impl Node {
             programs: self.programs(),
             feature: self.feature(),
             pings: self.pings.times(),
+            secrets: self.secrets.status(&self.sight()),
             snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
             counters: self.counter_rows(),
             bounds: self

@@ -10,6 +10,7 @@ use crate::news::News;
 use crate::requests::{RETRY, Requests, Stage, Ways, Work};
 use crate::sight::Sight;
 use crate::timers::Timer;
+use crate::told::words_of;
 use crate::turn::Turn;
 use bytes::Bytes;
 use quorate_consensus::ProposeError;
@@ -244,6 +245,16 @@ impl Requests {
                 let text = format!("the cluster runs feature level {level}");
                 let epoch = sight.health.view().epoch;
                 forward_answer::Outcome::Acted(Acted { epoch, text, term: sight.own_term() })
+            }
+            AppliedResult::Secret(Ok(())) => {
+                let epoch = sight.health.view().epoch;
+                let change = sight.group.map(|group| group.meta().secret_change().clone());
+                let text = change.map(|change| words_of(&change)).unwrap_or_default();
+                forward_answer::Outcome::Acted(Acted { epoch, text, term: sight.own_term() })
+            }
+            AppliedResult::Secret(Err(refusal)) => {
+                let (code, text) = (RefusalCode::NotNow.into(), refusal.to_string());
+                forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
             }
             AppliedResult::Health { .. } | AppliedResult::Void => return,
         };

@@ -9,6 +9,7 @@ pub(crate) mod feature;
 pub(crate) mod findings;
 pub(crate) mod members;
 mod recovery;
+mod secrets;
 pub(crate) mod status;
 
 pub(crate) use event::EventPage;
@@ -17,6 +18,9 @@ pub(crate) use members::{HealthPage, MemberPage};
 pub(crate) use recovery::RecoveryPage;
 #[cfg(test)]
 pub(crate) use recovery::{HoldingPage, LossPage};
+pub(crate) use secrets::SecretPage;
+#[cfg(test)]
+pub(crate) use secrets::{SecretChangePage, SecretLackPage};
 pub(crate) use status::{GivenUpPage, OpinionPage, ReasonPage, StatusPage};
 
 use crate::doors::Pings;

@@ -2,6 +2,7 @@
 
 use super::feature::{FeatureLevelsPage, FeaturePage};
 use super::members::{MemberPage, member_page};
+use super::secrets::SecretPage;
 use crate::clock::Started;
 use crate::links::line::{DroppedLine, LinkLine};
 use crate::words::time::rfc3339;
@@ -58,6 +59,9 @@ pub(crate) struct StatusPage {
     /// Frames given up since the daemon started; none when the loop did not tell in time.
     #[serde(default)]
     pub(crate) given_up: Option<Vec<GivenUpPage>>,
+    /// Which secrets this host has, and how far a change of the cluster's has come; none from an older daemon.
+    #[serde(default)]
+    pub(crate) secret: Option<SecretPage>,
     /// With `--links`: every link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) links: Option<Vec<LinkLine>>,
@@ -182,6 +186,7 @@ impl StatusPage {
             feature: FeaturePage::of(status, started),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             given_up: None,
+            secret: Some(SecretPage::of(&status.secrets)),
             links: None,
         }
     }

@@ -4,9 +4,9 @@ use super::super::arguments::Arguments;
 use clap::Parser;
 use quorate_proto::Moment;
 use quorate_proto::{
-    CannotSend, Cause, ClusterId, Copied, CopyCause, DaemonCause, DialFailure, FoundingCause,
-    Instance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret, PlaceTrouble,
-    Presence, Reason, ReasonCode, SeedTrouble, Trouble,
+    CannotSend, Cause, ClusterId, Copied, CopyCause, DaemonCause, DialFailure, Fingerprint,
+    FoundingCause, Instance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
+    PlaceTrouble, Presence, Reason, ReasonCode, SecretLackKind, SeedTrouble, Trouble,
 };
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -63,6 +63,10 @@ fn dials() -> Vec<FoundingCause> {
             OddSecret::Unclear,
         ),
     ]
+}
+
+fn lacking(away: bool, kind: SecretLackKind) -> MemberCause {
+    MemberCause::SecretLacking { name: name(), away, kind, to: Fingerprint::new(7) }
 }
 
 fn missing(known: Known) -> MissingSeed {
@@ -188,6 +192,10 @@ fn members() -> Vec<MemberCause> {
         MemberCause::TwoAddresses { name: name(), committed: Some(at(2)), other: at(3) },
         MemberCause::TwoAddresses { name: name(), committed: None, other: at(3) },
         MemberCause::OtherVoters { name: name(), theirs: 5, ours: 0 },
+        lacking(false, SecretLackKind::Silent),
+        lacking(false, SecretLackKind::Accept),
+        lacking(false, SecretLackKind::Use),
+        lacking(true, SecretLackKind::Silent),
         MemberCause::OtherVoters { name: name(), theirs: 0, ours: 3 },
         MemberCause::Joining {
             refused: Some("no".to_owned()),

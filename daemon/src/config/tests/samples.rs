@@ -49,6 +49,7 @@ fn under_the_unit(files: &Files, ipv6: bool) -> Environment {
         hostname: "f1".into(),
         ipv6,
         secret_source: None,
+        reloaded: None,
     }
 }
 

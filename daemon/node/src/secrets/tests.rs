@@ -1,0 +1,128 @@
+//! One leader, or one member, and what others say of their secrets.
+
+use super::*;
+use crate::event::Input;
+use crate::trial::{Trial, life};
+use quorate_proto::{ClusterId, EnvelopeBody, HealthEpoch, Lane, SecretLackKind};
+
+fn held(version: u64, accepts: &[u64], uses: u64) -> SecretsHeld {
+    SecretsHeld { version, accepts: accepts.to_vec(), uses }
+}
+
+fn change(version: u64, step: SecretStep) -> SecretChange {
+    SecretChange { version, from: 1, to: 2, step: step.into(), at_unix_ms: 0, dropped: Vec::new() }
+}
+
+fn ping(trial: &Trial, term: u64, secrets: Option<SecretNews>) -> EnvelopeBody {
+    let cluster_id: ClusterId = trial.cluster_id();
+    let (leader, epoch) = (Some(life(2)), HealthEpoch::new(1));
+    EnvelopeBody::Ping(Ping {
+        number: 3,
+        cluster_id,
+        term,
+        leader,
+        epoch,
+        secrets,
+        ..Ping::default()
+    })
+}
+
+#[test]
+fn a_member_carries_out_what_its_leader_tells_and_takes_a_made_up_number_back() {
+    let mut trial = Trial::member_under_2(5);
+    let mut told = |version, step| {
+        let news = SecretNews { change: change(version, step), lacking: Vec::new() };
+        let body = ping(&trial, 5, Some(news));
+        let out = trial.hears(2, Lane::Control, body);
+        let steps: Vec<u64> = out
+            .iter()
+            .filter_map(|it| if let Output::Secrets(it) = it { Some(it.version) } else { None })
+            .collect();
+        steps
+    };
+    assert_eq!(told(u64::MAX, SecretStep::Drop), [u64::MAX]);
+    assert_eq!(told(1, SecretStep::Accept), [1], "the leader's word of now counts");
+    assert_eq!(told(1, SecretStep::Accept), [0; 0], "it is known");
+}
+
+#[test]
+fn who_is_not_ready_is_named_after_a_while_and_no_more_when_the_leader_is_silent_about_it() {
+    let mut trial = Trial::member_under_2(5);
+    let lacking = vec![SecretLack { instance: life(3), kind: SecretLackKind::Accept.into() }];
+    let news = SecretNews { change: change(1, SecretStep::Accept), lacking };
+    let body = ping(&trial, 5, Some(news.clone()));
+    trial.hears(2, Lane::Control, body);
+    let named = |trial: &Trial| {
+        let reasons = trial.node.status(trial.now).reasons;
+        let about =
+            reasons.into_iter().find(|it| it.code == quorate_proto::ReasonCode::SecretLacking);
+        about.and_then(|reason| reason.subject)
+    };
+    assert_eq!(named(&trial), None, "a change takes a moment");
+    trial.pass(LACK_SHOWN);
+    assert_eq!(named(&trial).as_deref(), Some("n3"));
+    assert_eq!(trial.node.status(trial.now).secrets.lacking.len(), 1);
+    let body = ping(&trial, 5, None);
+    trial.hears(2, Lane::Control, body);
+    assert_eq!(named(&trial), None);
+}
+
+#[test]
+fn a_change_begins_only_to_a_secret_that_is_neither_in_use_nor_dropped() {
+    let mut trial = Trial::leading_alone();
+    trial.turn([Input::SecretsHeld(held(0, &[1, 2], 1))]);
+    let judged = |trial: &Trial, to| {
+        trial.node.secrets.judge(&trial.node.sight(), &ChangeSecret { to, give_up: false })
+    };
+    let Judged::Propose(CommandBody::Secret(step)) = judged(&trial, 2) else { panic!("refused") };
+    assert_eq!((step.from, step.to, step.step()), (1, 2, SecretStep::Accept));
+    let Judged::Refused(RefusalCode::NotNow, text) = judged(&trial, 1) else { panic!("taken") };
+    assert!(text.contains("is in use already"), "{text}");
+    trial.node.secrets.change =
+        Arc::new(SecretChange { dropped: vec![2], ..change(3, SecretStep::Drop) });
+    let Judged::Refused(_, text) = judged(&trial, 2) else { panic!("taken") };
+    assert!(text.contains("dropped from this cluster"), "{text}");
+    let give_up = ChangeSecret { to: 0, give_up: true };
+    let Judged::Refused(_, text) = trial.node.secrets.judge(&trial.node.sight(), &give_up) else {
+        panic!("given up")
+    };
+    assert!(text.contains("no change of the secret is under way"), "{text}");
+}
+
+#[test]
+fn a_host_that_has_not_said_which_secrets_it_has_lets_no_change_begin() {
+    let trial = Trial::leading_alone();
+    let act = ChangeSecret { to: 2, give_up: false };
+    let Judged::Refused(_, text) = trial.node.secrets.judge(&trial.node.sight(), &act) else {
+        panic!("taken")
+    };
+    assert!(text.contains("have not said which secrets they have: n1"), "{text}");
+}
+
+#[test]
+fn a_leader_alone_takes_its_steps_as_its_own_shell_follows() {
+    let mut trial = Trial::leading_alone();
+    trial.turn([Input::SecretsHeld(held(0, &[1, 2], 1))]);
+    let request = crate::client::ClientRequest::Act(quorate_proto::Act {
+        body: Some(quorate_proto::act::Body::Secret(ChangeSecret { to: 2, give_up: false })),
+    });
+    let deadline = trial.now + PATIENCE;
+    trial.turn([Input::Client { ticket: 900, deadline, request }]);
+    let settled = |trial: &mut Trial| {
+        for _ in 0..4 {
+            trial.durable();
+        }
+        trial.pass(Duration::from_secs(1));
+        for _ in 0..4 {
+            trial.durable();
+        }
+        trial.node.secrets.change.step()
+    };
+    assert_eq!(settled(&mut trial), SecretStep::Accept, "its shell has not said that it follows");
+    trial.turn([Input::SecretsHeld(held(1, &[1, 2], 1))]);
+    assert_eq!(settled(&mut trial), SecretStep::Use);
+    trial.turn([Input::SecretsHeld(held(2, &[2, 1], 0))]);
+    assert_eq!(settled(&mut trial), SecretStep::Use, "links stand under the old one");
+    trial.turn([Input::SecretsHeld(held(2, &[2, 1], 2))]);
+    assert_eq!(settled(&mut trial), SecretStep::Drop);
+}

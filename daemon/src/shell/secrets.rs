@@ -1,0 +1,70 @@
+//! Which of this host's secrets are accepted and used: what its file has, and what is agreed on of a change of the cluster's secret, carried
+//! out in the transport and told to the node.
+//!
+//! Invariant: what is told to the node is done. A secret leaves this process in no message, line or answer: fingerprints alone do.
+
+use quorate_node::Input;
+use quorate_proto::{Fingerprint, SecretChange, SecretsHeld};
+use quorate_transport::{Secret, Transport};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// What the task works with.
+pub(crate) struct Keeper {
+    /// What the file has, as it was read last.
+    pub(crate) file: watch::Receiver<Vec<Secret>>,
+    /// What is agreed on, as the node knows it.
+    pub(crate) change: watch::Receiver<Arc<SecretChange>>,
+    pub(crate) transport: Transport,
+    pub(crate) results: mpsc::Sender<Input>,
+}
+
+impl Keeper {
+    /// Follows both until the daemon ends.
+    pub(crate) async fn keep(mut self) {
+        loop {
+            let file = self.file.borrow_and_update().clone();
+            let change = self.change.borrow_and_update().clone();
+            let known: Vec<(Fingerprint, Secret)> =
+                file.into_iter().filter_map(|secret| Some((of(&secret)?, secret))).collect();
+            let prints: Vec<Fingerprint> = known.iter().map(|(print, _)| *print).collect();
+            let chosen = change.chosen(&prints);
+            let in_use = |print: &Fingerprint| known.iter().find(|(known, _)| known == print);
+            let secrets =
+                chosen.accepted.iter().filter_map(in_use).map(|(_, secret)| secret.clone());
+            if let Err(error) = self.transport.set_secrets(&secrets.collect::<Vec<_>>()) {
+                tracing::error!(%error, "the secrets are not taken up");
+            } else {
+                let given_up: Vec<String> =
+                    chosen.given_up.iter().map(ToString::to_string).collect();
+                self.say(&change, &chosen.accepted, false).await;
+                tokio::select! {
+                    () = self.transport.given_up(&given_up) => {
+                        self.say(&change, &chosen.accepted, true).await;
+                    }
+                    _ = self.file.changed() => continue,
+                    _ = self.change.changed() => continue,
+                }
+            }
+            let over = tokio::select! {
+                changed = self.file.changed() => changed.is_err(),
+                changed = self.change.changed() => changed.is_err(),
+            };
+            if over {
+                return;
+            }
+        }
+    }
+
+    /// Tells the node what is accepted; and, once no link stands under another, which is used.
+    async fn say(&self, change: &SecretChange, accepted: &[Fingerprint], on_all_links: bool) {
+        let uses = accepted.first().filter(|_| on_all_links).map_or(0, |first| first.get());
+        let accepts = accepted.iter().map(|print| print.get()).collect();
+        let held = SecretsHeld { version: change.version, accepts, uses };
+        let _ = self.results.send(Input::SecretsHeld(held)).await;
+    }
+}
+
+fn of(secret: &Secret) -> Option<Fingerprint> {
+    Fingerprint::parse(&secret.fingerprint())
+}
