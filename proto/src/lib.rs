@@ -32,10 +32,15 @@ mod request;
 mod session;
 mod warnings;
 
-pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act};
+pub use acts::{
+    Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, DrainHost, PromoteHost, RemoveHost,
+    SteerAutopilot, TransferLeadership, act,
+};
 pub use address::Address;
 pub use card::Card;
-pub use command::{Admit, Command, CommandBody, HealthProposal, Remove, StateChange};
+pub use command::{
+    Admit, Approve, Command, CommandBody, Drain, Forget, HealthProposal, Remove, StateChange, Steer,
+};
 pub use dissent::{
     ConfirmAnswer, ConfirmAsk, DetectorMessage, Dissent, LifeAnswer, LifeProbe, Verdict,
     VerdictReport, detector_message,
@@ -48,7 +53,8 @@ pub use founding::{
 };
 pub use hash::{Digest, founders_digest, raft_id, sha256, short_hash};
 pub use health::{
-    Goodbye, HealthChange, HealthDelta, HealthUpdate, HealthView, Label, Member, MemberState, Role,
+    Drained, Goodbye, HealthChange, HealthDelta, HealthUpdate, HealthView, Label, Member,
+    MemberState, Role,
 };
 pub use hello::{Hello, HelloKind};
 pub use id::{
@@ -72,8 +78,8 @@ pub use raft::{
 };
 pub use reason::{
     Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known, LinkCause, MemberCause,
-    MissingSeed, MissingVoter, OddSecret, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble,
-    Trouble,
+    MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence, Reason,
+    ReasonCode, SeedTrouble, Trouble,
 };
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,

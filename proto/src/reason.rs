@@ -12,6 +12,7 @@ mod known;
 mod links;
 mod members;
 mod odd_secret;
+mod operators;
 
 pub use code::ReasonCode;
 pub use copies::{Copied, CopyCause};
@@ -21,6 +22,7 @@ pub use known::Known;
 pub use links::LinkCause;
 pub use members::{MemberCause, MissingVoter, Presence, Trouble};
 pub use odd_secret::OddSecret;
+pub use operators::OperatorCause;
 
 use crate::Moment;
 

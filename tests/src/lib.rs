@@ -7,6 +7,7 @@
 
 pub mod addresses;
 pub mod checks;
+pub mod churn;
 mod connections;
 pub mod contention;
 pub mod copies;
@@ -33,6 +34,7 @@ pub mod script;
 mod second_copies;
 pub mod shell;
 pub mod slow_links;
+mod tolerance;
 mod transfers;
 mod ways;
 pub mod workload;

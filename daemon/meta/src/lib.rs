@@ -19,9 +19,9 @@ mod snapshot;
 mod space;
 mod state_hash;
 
-pub use apply::{Applied, AppliedResult, UnknownCommand};
+pub use apply::{Applied, AppliedResult, Noted, UnknownCommand};
 pub use meta::Meta;
-pub use sections::roster::{AdmitRefusal, Ended, RemoveRefusal};
+pub use sections::roster::{AdmitRefusal, Ended, NotMember, RemoveRefusal};
 pub use snapshot::record::RestoreError;
 pub use space::changes::KeyChange;
 pub use space::key_range::{KeyRange, Space};

@@ -3,6 +3,8 @@
 //! Invariant: nothing is done that would leave the cluster without a majority of living voters. Knows nothing of who asks, nor of how an
 //! answer travels.
 
+mod standing;
+
 use crate::groups::Group;
 use crate::sight::Sight;
 use crate::stop;
@@ -16,6 +18,8 @@ use quorate_proto::{
 pub(crate) enum Judged {
     /// A command does it.
     Propose(CommandBody),
+    /// It is so already.
+    Done(String),
     /// Leadership goes to this voter, and that is all.
     HandOver { to: RaftId, name: String },
     /// Leadership goes to this voter first, who does the rest.
@@ -31,6 +35,11 @@ pub(crate) fn judge(sight: &Sight<'_>, warnings: &Warnings, act: &Act) -> Judged
     match &act.body {
         Some(act::Body::Remove(remove)) => judge_removal(sight, warnings, &remove.name),
         Some(act::Body::Transfer(transfer)) => judge_transfer(sight, warnings, &transfer.to),
+        Some(act::Body::Drain(drain)) => standing::drain(sight, drain),
+        Some(act::Body::Promote(promote)) => standing::promote(sight, &promote.name),
+        Some(act::Body::Steer(steer)) => standing::steer(sight, steer),
+        // Answered before anything is judged.
+        Some(act::Body::Autopilot(_)) => Judged::Later,
         None => {
             let text = "the leader's version does not know what is asked; nothing was done. Upgrade the hosts";
             Judged::Refused(RefusalCode::Other, text.to_owned())
@@ -109,6 +118,11 @@ fn judge_transfer(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged {
         return not_now(format!(
             "{to} has no vote, so it cannot lead; these have: {}",
             names(voters)
+        ));
+    }
+    if member.is_drained() {
+        return not_now(format!(
+            "{to} is drained, so it leads nothing; run `quorate undrain {to}` first"
         ));
     }
     if member.state() != MemberState::Alive || !sight.heard_of_late(member.instance) {

@@ -15,6 +15,7 @@ mod evidence;
 mod group;
 mod hand_on;
 mod leader;
+mod operators;
 mod pings;
 mod reasons;
 mod relay;

@@ -4,6 +4,7 @@
 mod absent;
 mod acts;
 mod arguments;
+mod autopilot;
 mod client;
 mod exit;
 pub(crate) mod format;
@@ -14,6 +15,7 @@ mod output;
 mod ping;
 mod reading;
 mod show;
+mod standing;
 mod stderr;
 mod stdin;
 #[cfg(test)]
@@ -84,6 +86,12 @@ pub(crate) fn ask(
             Question::Leader(LeaderCommand::Transfer { host, timeout }) => {
                 acts::transfer(client, format, host.as_deref(), timeout).await
             }
+            Question::Drain(options) => {
+                standing::drain(client, format, &options.host, &options.reason).await
+            }
+            Question::Undrain(options) => standing::undrain(client, format, &options).await,
+            Question::Promote(options) => standing::promote(client, format, &options).await,
+            Question::Autopilot(options) => autopilot::autopilot(client, format, &options).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
         }
     })

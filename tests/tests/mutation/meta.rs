@@ -13,8 +13,9 @@ use crate::mutation::words::{Word, decoded, name};
 use bytes::Bytes;
 use quorate_meta::{KeyRange, Meta, Watch, WatchOptions};
 use quorate_proto::{
-    Command, CommandBody, ConfState, DeleteRangeRequest, Generation, HealthEpoch, HealthProposal,
-    KvRequest, Message as _, PutRequest, RangeRequest, StateChange, kv_request,
+    Command, CommandBody, ConfState, DeleteRangeRequest, Drain, Generation, HealthEpoch,
+    HealthProposal, KvRequest, Message as _, PutRequest, RangeRequest, StateChange, Steer,
+    kv_request,
 };
 use quorate_tests::random::Random;
 
@@ -38,6 +39,11 @@ impl Word for Command {
             kv_requests().into_iter().map(|(name, kv)| (name, CommandBody::Kv(kv))).collect();
         bodies.push(("health".to_owned(), CommandBody::Health(proposal)));
         bodies.push(("admit".to_owned(), CommandBody::Admit(admit())));
+        let (instance, reason) = (admit().instance, "a new disk".to_owned());
+        let drain = Drain { instance, drained: true, reason: reason.clone(), at_unix_ms: 5 };
+        bodies.push(("drain".to_owned(), CommandBody::Drain(drain)));
+        let steer = Steer { paused: true, reason, at_unix_ms: 5 };
+        bodies.push(("steer".to_owned(), CommandBody::Steer(steer)));
         let command = |body| Self { ticket: 7, body: Some(body) };
         bodies.into_iter().map(|(name, body)| (name, command(body))).collect()
     }
@@ -215,7 +221,7 @@ impl Target for Snapshots {
         for (_, command) in Command::samples() {
             meta.apply(meta.applied() + 1, &command.encode_to_vec().into()).expect("a command");
         }
-        meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0);
+        meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0, "");
         read(&meta);
         check_snapshot(&meta);
         outcomes

@@ -4,22 +4,25 @@ use crate::acts::{self, Judged};
 use crate::node::Node;
 use crate::requests::{RETRY, Stage};
 use crate::timers::Timer;
-use quorate_proto::{Act, Acted, forward_answer};
+use quorate_proto::{Act, Acted, AutopilotReport, forward_answer};
 
 impl Node {
     pub(super) fn act_asked(&mut self, request: u64, act: &Act) {
+        if act.only_asks() {
+            let text = String::new();
+            let autopilot = self.duties.autopilot(&self.sight());
+            return self.acted(request, text, autopilot);
+        }
         // A removal in the log, of this leader or of one before it, is not in the view yet, by which acts are judged.
         if self.requests.is_removing() || !self.requests.is_settled(self.sight().own_term()) {
             return self.act_waits(request);
         }
         match acts::judge(&self.sight(), &self.warnings, act) {
             Judged::Propose(body) => self.requests.propose_for(request, body),
+            Judged::Done(text) => self.acted(request, text, None),
             Judged::HandOver { to, name } => {
                 self.hand_over_to(to);
-                let epoch = self.health.view().epoch;
-                let text = format!("{name} is asked to lead");
-                let acted = forward_answer::Outcome::Acted(Acted { epoch, text });
-                self.finish_request(request, acted);
+                self.acted(request, format!("{name} is asked to lead"), None);
             }
             Judged::HandOverFirst(to) => {
                 // It waits as it did; once another leads, that one is asked.
@@ -29,6 +32,12 @@ impl Node {
             Judged::Later => self.act_waits(request),
             Judged::Refused(code, text) => self.refuse(request, code, &text),
         }
+    }
+
+    fn acted(&mut self, request: u64, text: String, autopilot: Option<AutopilotReport>) {
+        let epoch = self.health.view().epoch;
+        let acted = Acted { epoch, text, autopilot };
+        self.finish_request(request, forward_answer::Outcome::Acted(acted));
     }
 
     /// It is asked again soon, until its deadline.

@@ -45,12 +45,20 @@ impl Node {
     }
 
     fn carry_out(&mut self, duty: usize, will: Will) {
+        for event in will.tell {
+            self.turn.event(event);
+        }
         for body in will.propose {
             let ticket = self.requests.new_ticket();
             self.requests.enqueue_proposal(ticket, body);
         }
         if will.another_leads
             && let Some(to) = stop::successor(&self.sight(), &self.warnings)
+        {
+            self.hand_over_once(to);
+        }
+        if will.undrained_leads
+            && let Some(to) = stop::undrained_successor(&self.sight(), &self.warnings)
         {
             self.hand_over_once(to);
         }

@@ -13,7 +13,7 @@ use crate::timers::Timer;
 use crate::turn::Turn;
 use bytes::Bytes;
 use quorate_consensus::ProposeError;
-use quorate_meta::{AdmitRefusal, AppliedResult, RemoveRefusal};
+use quorate_meta::{AdmitRefusal, AppliedResult, Noted, RemoveRefusal};
 use quorate_proto::{
     Acted, Admitted, Command, CommandBody, HealthEpoch, KvRequest, Refusal, RefusalCode,
     ResponseHeader, forward_answer,
@@ -228,7 +228,7 @@ impl Requests {
             }
             AppliedResult::Removed(Ok(epoch)) => {
                 let text = format!("removed at epoch {epoch}");
-                forward_answer::Outcome::Acted(Acted { epoch, text })
+                forward_answer::Outcome::Acted(Acted { epoch, text, autopilot: None })
             }
             AppliedResult::Removed(Err(refusal)) => {
                 let code = match refusal {
@@ -236,6 +236,19 @@ impl Requests {
                     RemoveRefusal::Last => RefusalCode::NotNow.into(),
                 };
                 let text = refusal.to_string();
+                forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
+            }
+            AppliedResult::Noted(Ok(Noted { epoch, text })) => {
+                forward_answer::Outcome::Acted(Acted { epoch, text, autopilot: None })
+            }
+            AppliedResult::Steered { steer, changed } => {
+                let word = if steer.paused { "paused" } else { "goes on" };
+                let already = if changed { "" } else { " already" };
+                let (epoch, text) = (sight.health.view().epoch, format!("{word}{already}"));
+                forward_answer::Outcome::Acted(Acted { epoch, text, autopilot: None })
+            }
+            AppliedResult::Noted(Err(refusal)) => {
+                let (code, text) = (RefusalCode::NotFound.into(), refusal.to_string());
                 forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
             }
             AppliedResult::Health { .. } | AppliedResult::Void => return,

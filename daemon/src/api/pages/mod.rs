@@ -4,11 +4,13 @@
 //! Fields may be added, never renamed or removed. Numbers that may pass 2^53 are text. Every time is RFC 3339 in
 //! UTC.
 
+pub(crate) mod autopilot;
 mod event;
 pub(crate) mod findings;
 pub(crate) mod members;
 pub(crate) mod status;
 
+pub(crate) use autopilot::AutopilotPage;
 pub(crate) use event::EventPage;
 pub(crate) use members::{HealthPage, MemberPage};
 pub(crate) use status::{GivenUpPage, OpinionPage, ReasonPage, StatusPage};
