@@ -6,7 +6,7 @@ use crate::{HealthEpoch, Instance};
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Act {
     /// Which. Absent: of a later version.
-    #[prost(oneof = "act::Body", tags = "1, 2, 90, 95")]
+    #[prost(oneof = "act::Body", tags = "1, 2, 70, 71, 72, 73, 90, 95")]
     pub body: Option<act::Body>,
 }
 
@@ -27,6 +27,18 @@ pub mod act {
         /// Changes the cluster's secret, or gives such a change up.
         #[prost(message, tag = "95")]
         Secret(super::ChangeSecret),
+        /// Drains a host, or ends that.
+        #[prost(message, tag = "70")]
+        Drain(super::DrainHost),
+        /// Pauses the autopilot, or has it go on.
+        #[prost(message, tag = "71")]
+        Steer(super::SteerAutopilot),
+        /// Lets a host vote, where the autopilot asks for that.
+        #[prost(message, tag = "72")]
+        Promote(super::PromoteHost),
+        /// Asks what the autopilot does and why; changes nothing.
+        #[prost(message, tag = "73")]
+        Autopilot(super::AskAutopilot),
     }
 }
 
@@ -68,6 +80,115 @@ pub struct ChangeSecret {
     pub give_up: bool,
 }
 
+/// See [`act::Body::Drain`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct DrainHost {
+    /// The name of the member.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// Whether it is to be drained; else it no longer is.
+    #[prost(bool, tag = "2")]
+    pub drained: bool,
+    /// What for, in the operator's words.
+    #[prost(string, tag = "3")]
+    pub reason: String,
+}
+
+/// See [`act::Body::Steer`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct SteerAutopilot {
+    /// Whether it is to be paused; else it goes on.
+    #[prost(bool, tag = "1")]
+    pub paused: bool,
+    /// What for, in the operator's words.
+    #[prost(string, tag = "2")]
+    pub reason: String,
+}
+
+/// See [`act::Body::Promote`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct PromoteHost {
+    /// The name of the member.
+    #[prost(string, tag = "1")]
+    pub name: String,
+}
+
+/// See [`act::Body::Autopilot`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct AskAutopilot {}
+
+/// What the autopilot does and why, as the leader has it.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct AutopilotReport {
+    /// How many voters there should be.
+    #[prost(uint32, tag = "1")]
+    pub target: u32,
+    /// Why so many.
+    #[prost(string, tag = "2")]
+    pub rule: String,
+    /// An operator paused it.
+    #[prost(bool, tag = "3")]
+    pub paused: bool,
+    /// What for, in the operator's words.
+    #[prost(string, tag = "4")]
+    pub paused_for: String,
+    /// Since when, by the leader's wall clock; for display only.
+    #[prost(uint64, tag = "5")]
+    pub paused_since_unix_ms: u64,
+    /// What it does now, or that it does nothing.
+    #[prost(string, tag = "6")]
+    pub does: String,
+    /// Why.
+    #[prost(string, tag = "7")]
+    pub why: String,
+    /// What would change that.
+    #[prost(string, repeated, tag = "8")]
+    pub would_change: Vec<String>,
+    /// What is known of each host.
+    #[prost(message, repeated, tag = "9")]
+    pub hosts: Vec<AutopilotHost>,
+}
+
+/// One host, as the autopilot sees it.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct AutopilotHost {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// [`crate::Role`].
+    #[prost(enumeration = "crate::Role", tag = "2")]
+    pub role: i32,
+    /// [`crate::MemberState`].
+    #[prost(enumeration = "crate::MemberState", tag = "3")]
+    pub state: i32,
+    /// Its zone; empty when its host names none.
+    #[prost(string, tag = "4")]
+    pub zone: String,
+    /// It is among the seeds.
+    #[prost(bool, tag = "5")]
+    pub seed: bool,
+    /// An operator drained it.
+    #[prost(bool, tag = "6")]
+    pub drained: bool,
+    /// A standby that has what the leader has.
+    #[prost(bool, tag = "7")]
+    pub caught_up: bool,
+    /// For how many seconds it has been gone, as the leader saw it.
+    #[prost(uint64, optional, tag = "8")]
+    pub gone_seconds: Option<u64>,
+    /// It has been gone for so long that another one gets its vote.
+    #[prost(bool, tag = "9")]
+    pub lost: bool,
+}
+
+impl Act {
+    /// Whether it only asks.
+    #[must_use]
+    pub fn only_asks(&self) -> bool {
+        matches!(self.body, Some(act::Body::Autopilot(_)))
+    }
+}
+
 /// An act was done, or is under way.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Acted {
@@ -80,6 +201,9 @@ pub struct Acted {
     /// The term in which the leader did it; 0 from a version that does not say.
     #[prost(uint64, tag = "85")]
     pub term: u64,
+    /// What was asked about the autopilot.
+    #[prost(message, optional, tag = "70")]
+    pub autopilot: Option<AutopilotReport>,
 }
 
 /// What is said where nobody has a name, with those that there are.

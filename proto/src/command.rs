@@ -101,6 +101,63 @@ pub struct RaiseLevel {
     pub at_unix_ms: u64,
 }
 
+/// Drains a disk life, or ends that. It goes with the name: the next life that takes it is drained too.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Drain {
+    /// Which.
+    #[prost(message, required, tag = "1")]
+    pub instance: Instance,
+    /// Whether it is drained from now on.
+    #[prost(bool, tag = "2")]
+    pub drained: bool,
+    /// What for, in the operator's words.
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    /// Wall clock of the leader, milliseconds since 1970; for display only.
+    #[prost(uint64, tag = "4")]
+    pub at_unix_ms: u64,
+}
+
+/// Pauses the autopilot, or has it go on.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Steer {
+    /// Whether it is paused from now on.
+    #[prost(bool, tag = "1")]
+    pub paused: bool,
+    /// What for, in the operator's words.
+    #[prost(string, tag = "2")]
+    pub reason: String,
+    /// Wall clock of the leader, milliseconds since 1970; for display only.
+    #[prost(uint64, tag = "3")]
+    pub at_unix_ms: u64,
+}
+
+/// Lets a disk life vote, where the autopilot asks an operator for that.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Approve {
+    /// Which.
+    #[prost(message, required, tag = "1")]
+    pub instance: Instance,
+    /// Wall clock of the leader, milliseconds since 1970; for display only.
+    #[prost(uint64, tag = "2")]
+    pub at_unix_ms: u64,
+}
+
+/// Forgets a disk life without a vote that has been gone for long. Unlike one that was removed it leaves no tombstone: should it come
+/// back, it is let in as it was the first time.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Forget {
+    /// Which.
+    #[prost(message, required, tag = "1")]
+    pub instance: Instance,
+    /// Void when another epoch has been committed: it may have come back.
+    #[prost(message, required, tag = "2")]
+    pub if_epoch: HealthEpoch,
+    /// Wall clock of the leader, milliseconds since 1970; for display only.
+    #[prost(uint64, tag = "3")]
+    pub at_unix_ms: u64,
+}
+
 /// One command.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Command {
@@ -108,7 +165,7 @@ pub struct Command {
     #[prost(fixed64, tag = "1")]
     pub ticket: u64,
     /// What to do.
-    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 90, 95")]
+    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 70, 71, 72, 73, 90, 95")]
     pub body: Option<CommandBody>,
 }
 
@@ -127,6 +184,18 @@ pub enum CommandBody {
     /// A node is taken out.
     #[prost(message, tag = "5")]
     Remove(Remove),
+    /// A node is drained, or no longer.
+    #[prost(message, tag = "70")]
+    Drain(Drain),
+    /// The autopilot is paused, or goes on.
+    #[prost(message, tag = "71")]
+    Steer(Steer),
+    /// A node may vote.
+    #[prost(message, tag = "72")]
+    Approve(Approve),
+    /// A node is forgotten.
+    #[prost(message, tag = "73")]
+    Forget(Forget),
     /// The feature level rises.
     #[prost(message, tag = "90")]
     RaiseLevel(RaiseLevel),
@@ -144,7 +213,11 @@ impl CommandBody {
             Self::Kv(_) | Self::Health(_) | Self::Admit(_) | Self::Remove(_) => FeatureLevel::BASE,
             // What it raises the level to, every member can run: so whoever proposes it has made sure.
             Self::RaiseLevel(_) => FeatureLevel::BASE,
-            Self::Secret(_) => FeatureLevel::new(2),
+            Self::Drain(_)
+            | Self::Steer(_)
+            | Self::Approve(_)
+            | Self::Forget(_)
+            | Self::Secret(_) => FeatureLevel::new(2),
         }
     }
 }

@@ -62,7 +62,14 @@ fn change(before: Option<&Member>, now: &Member) -> Option<HealthChange> {
     let turn = |one: &Member| (one.instance, one.generation, one.state);
     let reason = match before {
         Some(old) if turn(old) == turn(now) && old.role != now.role => {
-            format!("is now a {}", now.role().word())
+            because(format!("is now a {}", now.role().word()), &now.role_reason)
+        }
+        Some(old) if turn(old) == turn(now) && old.drained != now.drained => match &now.drained {
+            Some(drained) => because("is drained".to_owned(), &drained.reason),
+            None => "is no longer drained".to_owned(),
+        },
+        Some(old) if turn(old) == turn(now) && old.approved != now.approved => {
+            "may become a voter".to_owned()
         }
         Some(old) if turn(old) == turn(now) && old.address != now.address => {
             match now.address.as_ref().and_then(crate::Address::socket) {
@@ -90,10 +97,15 @@ fn change(before: Option<&Member>, now: &Member) -> Option<HealthChange> {
     })
 }
 
+/// What is, and why where somebody said it.
+fn because(what: String, why: &str) -> String {
+    if why.is_empty() { what } else { format!("{what}: {why}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Generation, HealthEpoch, Label, MemberState, Role};
+    use crate::{Drained, Generation, HealthEpoch, Label, MemberState, Role};
 
     fn member(name: &str, life: u8) -> Member {
         let (instance, reason) = (Instance::from_bytes([life; 16]), format!("why {life}"));
@@ -128,6 +140,27 @@ mod tests {
         assert_eq!(with(&|m| m.state = MemberState::Down.into()), ["b alive>down: why 2"]);
         assert_eq!(with(&|m| m.generation = Generation::new(9)), ["b alive>alive: why 2"]);
         assert_eq!(with(&|m| m.role = Role::Voter.into()), ["b alive>alive: is now a voter"]);
+        assert_eq!(
+            with(&|m| {
+                m.role = Role::Voter.into();
+                m.role_reason = "n3 is gone".to_owned();
+            }),
+            ["b alive>alive: is now a voter: n3 is gone"]
+        );
+        let drained = |reason: &str| {
+            let reason = reason.to_owned();
+            Some(Drained { reason, since_unix_ms: 5 })
+        };
+        let drains = |reason| with(&|m| m.drained = drained(reason));
+        assert_eq!(drains("a new disk"), ["b alive>alive: is drained: a new disk"]);
+        assert_eq!(drains(""), ["b alive>alive: is drained"]);
+        let away = Member { drained: drained(""), ..b.clone() };
+        assert_eq!(
+            words(&[away], std::slice::from_ref(&b)),
+            ["b alive>alive: is no longer drained"]
+        );
+        assert_eq!(with(&|m| m.approved = true), ["b alive>alive: may become a voter"]);
+        assert_eq!(with(&|m| m.role_reason = "n3 is gone".to_owned()), [""; 0]);
         assert_eq!(with(&|m| m.since_epoch = HealthEpoch::new(4)), [""; 0]);
         let labels = vec![Label { name: "rack".to_owned(), value: "1".to_owned() }];
         assert_eq!(with(&|m| m.labels = labels.clone()), ["b alive>alive: has other labels now"]);

@@ -137,6 +137,34 @@ pub struct Member {
     /// Of one that has left: who said so.
     #[prost(enumeration = "Goodbye", tag = "13")]
     pub goodbye: i32,
+    /// An operator drained it; none when it is not drained.
+    #[prost(message, optional, tag = "70")]
+    pub drained: Option<Drained>,
+    /// Why it has its role; empty where the change that gave it said nothing.
+    #[prost(string, tag = "71")]
+    pub role_reason: String,
+    /// An operator lets this disk life vote, where the autopilot asks (`promote = "approve"`).
+    #[prost(bool, tag = "72")]
+    pub approved: bool,
+}
+
+impl Member {
+    /// Whether an operator drained it: it keeps its vote, leads nothing and gets nothing new.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.drained.is_some()
+    }
+}
+
+/// A host that an operator drained.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct Drained {
+    /// What for, in the operator's words; empty when nothing was said.
+    #[prost(string, tag = "1")]
+    pub reason: String,
+    /// Wall clock of the leader, in milliseconds since 1970; for display only.
+    #[prost(uint64, tag = "2")]
+    pub since_unix_ms: u64,
 }
 
 /// All nodes at one epoch, ordered by name.

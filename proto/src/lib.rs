@@ -37,12 +37,16 @@ mod session;
 mod warnings;
 
 pub use acts::{
-    Act, Acted, ChangeSecret, RaiseFeatures, RemoveHost, TransferLeadership, act, nobody_named,
+    Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, ChangeSecret, DrainHost, PromoteHost,
+    RaiseFeatures, RemoveHost, SteerAutopilot, TransferLeadership, act, nobody_named,
 };
 pub use address::Address;
 pub use anew::Lineage;
 pub use card::Card;
-pub use command::{Admit, Command, CommandBody, HealthProposal, RaiseLevel, Remove, StateChange};
+pub use command::{
+    Admit, Approve, Command, CommandBody, Drain, Forget, HealthProposal, RaiseLevel, Remove,
+    StateChange, Steer,
+};
 pub use dissent::{
     ConfirmAnswer, ConfirmAsk, DetectorMessage, Dissent, LifeAnswer, LifeProbe, Verdict,
     VerdictReport, detector_message,
@@ -55,7 +59,8 @@ pub use founding::{
 };
 pub use hash::{Digest, founders_digest, raft_id, sha256, short_hash};
 pub use health::{
-    Goodbye, HealthChange, HealthDelta, HealthUpdate, HealthView, Label, Member, MemberState, Role,
+    Drained, Goodbye, HealthChange, HealthDelta, HealthUpdate, HealthView, Label, Member,
+    MemberState, Role,
 };
 pub use hello::{Hello, HelloKind};
 pub use id::{
@@ -80,8 +85,8 @@ pub use raft::{
 };
 pub use reason::{
     Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known, LinkCause, MemberCause,
-    MissingSeed, MissingVoter, OddSecret, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble,
-    Trouble,
+    MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence, Reason,
+    ReasonCode, SeedTrouble, Trouble,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use request::{

@@ -13,6 +13,7 @@ mod links;
 mod members;
 mod new_secret;
 mod odd_secret;
+mod operators;
 
 pub use code::ReasonCode;
 pub use copies::{Copied, CopyCause};
@@ -22,6 +23,7 @@ pub use known::Known;
 pub use links::LinkCause;
 pub use members::{MemberCause, MissingVoter, Presence, Trouble};
 pub use odd_secret::OddSecret;
+pub use operators::OperatorCause;
 
 use crate::Moment;
 

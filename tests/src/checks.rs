@@ -1,6 +1,7 @@
 //! The checkers, from outside: one birth, one leader a term, equal state at equal index, epochs that only grow, are few
 //! and are told alike, no acknowledged write lost. A violation panics with the sentence that was broken.
 
+use crate::tolerance::Voters;
 use bytes::Bytes;
 use quorate_node::Vitals;
 use quorate_proto::{
@@ -42,6 +43,8 @@ pub struct Checks {
     /// Hosts of which another runs the same disk life. What is written for that life goes to the one or the other, so that
     /// neither sees all numbers; what comes is still in order, and what was written.
     cloned: BTreeSet<usize>,
+    /// How many voters may be lost, from view to view.
+    voters: Voters,
     /// The story loses more founder disks than the margin: two births are then possible, and only the alarm
     /// is checked.
     pub beyond_margin: bool,
@@ -96,6 +99,7 @@ impl Checks {
             return;
         }
         self.newest = view.epoch;
+        self.voters.shown(view);
         for member in &view.members {
             let stands = (member.state() == MemberState::Alive, member.generation);
             let before = self.standing.insert(member.instance, stands);

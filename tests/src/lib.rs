@@ -7,6 +7,7 @@
 
 pub mod addresses;
 pub mod checks;
+pub mod churn;
 mod connections;
 pub mod contention;
 pub mod copies;
@@ -34,6 +35,7 @@ mod second_copies;
 mod secrets;
 pub mod shell;
 pub mod slow_links;
+mod tolerance;
 mod transfers;
 mod ways;
 pub mod workload;

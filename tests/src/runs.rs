@@ -41,12 +41,12 @@ impl World {
         // Asked at every millisecond: a whole status is drawn only while nothing speaks against it.
         let mut statuses = processes().flatten().map(|process| process.node.status(self.now));
         let Some(first) = statuses.next() else { return false };
-        let target = match self.hosts.len() {
+        let target = self.setup.settings.voters.unwrap_or(match self.hosts.len() {
             1 => 1,
             2 => 2,
             3 | 4 => 3,
             _ => 5,
-        };
+        });
         let voters =
             first.view.members.iter().filter(|member| member.role().word() == "voter").count();
         let members = &first.view.members;
@@ -193,6 +193,7 @@ pub fn draw_setup(seed: u64) -> (Setup, Roughness) {
         snapshot_every: random.between(20, 400),
         fsync_micros: random.between(100, 20_000),
         two_addresses: None,
+        ..Setup::default()
     };
     let roughness = match random.below(3) {
         0 => Roughness::Weather,

@@ -9,10 +9,11 @@ use crate::runs::settled_text;
 use crate::workload::{get, put, range_all};
 use crate::world::{Setup, World};
 use quorate_membership::Mode;
-use quorate_node::{ClientReply, ClientRequest};
+use quorate_node::{ClientReply, ClientRequest, Promotion};
 use quorate_proto::{
-    Act, ChangeSecret, FeatureLevel, HealthEpoch, KvResponse, Levels, RaiseFeatures, RemoveHost,
-    TransferLeadership, act, kv_response,
+    Act, Acted, AskAutopilot, ChangeSecret, DrainHost, FeatureLevel, HealthEpoch, KvResponse,
+    Levels, PromoteHost, RaiseFeatures, RemoveHost, SteerAutopilot, TransferLeadership, act,
+    kv_response,
 };
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -130,18 +131,8 @@ impl Player {
                 let request = ClientRequest::WaitEpoch { epoch, all_live: true };
                 said = self.answer_to(self.host(at), request);
             }
-            ("remove", [name, "at", at]) => {
-                let name = if *name == "leader" {
-                    self.world.hosts[self.host(name)].name.clone()
-                } else {
-                    (*name).to_owned()
-                };
-                let removed = act::Body::Remove(RemoveHost { name, instance: None });
-                said = self.act_at(at, removed);
-            }
-            ("transfer", [to, "at", at]) => {
-                let transferred = TransferLeadership { to: (*to).to_owned() };
-                said = self.act_at(at, act::Body::Transfer(transferred));
+            ("remove" | "transfer" | "drain" | "undrain" | "promote" | "autopilot", [..]) => {
+                said = self.operator(first, rest)
             }
             ("secrets", [at, secrets @ ..]) => {
                 let secrets: Vec<u64> =
@@ -175,6 +166,36 @@ impl Player {
         out
     }
 
+    /// What an operator says at a host.
+    fn operator(&mut self, verb: &str, words: &[&str]) -> String {
+        let (body, at) = match (verb, words) {
+            ("remove", [name, "at", at]) => {
+                let name = match *name {
+                    "leader" => self.world.hosts[self.host(name)].name.clone(),
+                    name => name.to_owned(),
+                };
+                (act::Body::Remove(RemoveHost { name, instance: None }), at)
+            }
+            ("transfer", [to, "at", at]) => {
+                (act::Body::Transfer(TransferLeadership { to: (*to).to_owned() }), at)
+            }
+            ("drain" | "undrain", [name, "at", at, reason @ ..]) => {
+                let (name, reason) = ((*name).to_owned(), reason.join(" "));
+                (act::Body::Drain(DrainHost { name, drained: verb == "drain", reason }), at)
+            }
+            ("promote", [name, "at", at]) => {
+                (act::Body::Promote(PromoteHost { name: (*name).to_owned() }), at)
+            }
+            ("autopilot", [verb @ ("pause" | "resume"), "at", at, reason @ ..]) => {
+                let (paused, reason) = (*verb == "pause", reason.join(" "));
+                (act::Body::Steer(SteerAutopilot { paused, reason }), at)
+            }
+            ("autopilot", ["at", at]) => (act::Body::Autopilot(AskAutopilot {}), at),
+            (verb, words) => panic!("`{verb} {}` is no command", words.join(" ")),
+        };
+        self.answer_to(self.host(at), ClientRequest::Act(Act { body: Some(body) }))
+    }
+
     fn cluster(&mut self, options: &[&str]) {
         let mut setup = Setup::default();
         let mut seed = 1;
@@ -187,6 +208,14 @@ impl Player {
                 "seed" => seed = number() as u64,
                 "mode" => setup.mode = value.parse::<Mode>().expect("a mode"),
                 "quiet" => setup.quiet = span(value),
+                "voters" => setup.settings.voters = Some(number()),
+                "replace-after" => setup.settings.replace_after = span(value),
+                "forget-after" => setup.settings.forget_after = Some(span(value)),
+                "promote" => {
+                    assert_eq!(value, "approve", "the other one is the default");
+                    setup.settings.promotion = Promotion::Approve;
+                }
+                "zones" => setup.zones = value.split(',').map(str::to_owned).collect(),
                 "snapshots" => setup.snapshot_every = number() as u64,
                 other => panic!("`{other}` is no option of a cluster"),
             }
@@ -328,11 +357,6 @@ impl Player {
         self.answer_to(self.host(at), request(verb, key, value))
     }
 
-    /// What an operator at a host has the cluster do.
-    fn act_at(&mut self, at: &str, act: act::Body) -> String {
-        self.answer_to(self.host(at), ClientRequest::Act(Act { body: Some(act) }))
-    }
-
     fn answer_to(&mut self, at: usize, request: ClientRequest) -> String {
         let Some(ticket) = self.world.ask(at, request, PATIENCE) else {
             return "nobody listens\n".to_owned();
@@ -422,6 +446,14 @@ fn reply_text(reply: &ClientReply) -> String {
         }
         ClientReply::Kv(_) => "done\n".to_owned(),
         ClientReply::Epoch(epoch) => format!("every live node has epoch {epoch}\n"),
+        ClientReply::Acted(Acted { autopilot: Some(report), .. }) => {
+            let mut out = format!("{} voters ({})\n", report.target, report.rule);
+            let _ = writeln!(out, "does {}: {}", report.does, report.why);
+            for change in &report.would_change {
+                let _ = writeln!(out, "  until {change}");
+            }
+            out
+        }
         ClientReply::Acted(acted) => format!("{}\n", acted.text),
         ClientReply::Recovering(answer) => format!("{answer:?}\n"),
         ClientReply::Refused(refusal) => format!("refused: {}\n", refusal.text),

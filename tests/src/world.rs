@@ -17,7 +17,7 @@ use quorate_node::{
     Boot, ClientReply, ClientRequest, FoundingSettings, Input, MadeOn, Node, NodeConfig, Output,
     OwnSlot, Settings,
 };
-use quorate_proto::{ClusterName, Instance, Levels, Moment, NodeName, SessionEnd};
+use quorate_proto::{ClusterName, Instance, Label, Levels, Moment, NodeName, SessionEnd};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
@@ -103,6 +103,10 @@ pub struct Setup {
     pub fsync_micros: u64,
     /// A host whose packets leave from another address than the one at which it is reached.
     pub two_addresses: Option<usize>,
+    /// The zone of each host, as far as the list goes.
+    pub zones: Vec<String>,
+    /// What an operator has set beside that.
+    pub settings: Settings,
 }
 
 impl Default for Setup {
@@ -115,7 +119,17 @@ impl Default for Setup {
             snapshot_every: 200,
             fsync_micros: 800,
             two_addresses: None,
+            zones: Vec::new(),
+            settings: Settings::default(),
         }
+    }
+}
+
+impl Setup {
+    /// The zone of a host, as its `host.toml` would say it.
+    fn zone(&self, host: usize) -> Vec<Label> {
+        let label = |zone: &String| Label { name: "zone".to_owned(), value: zone.clone() };
+        self.zones.get(host).map(label).into_iter().collect()
     }
 }
 
@@ -292,7 +306,8 @@ impl World {
             settings: Settings {
                 advertise: place.leaves_from.is_none().then_some(place.address),
                 snapshot_every: self.setup.snapshot_every,
-                ..Settings::default()
+                labels: self.setup.zone(host),
+                ..self.setup.settings.clone()
             },
         };
         let log = place.disk.recover();

@@ -6,6 +6,7 @@
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
 use quorate_tests::checks::TURNS;
+use quorate_tests::churn::churn;
 use quorate_tests::copies::{
     a_copy_and_its_original_met_by_one_each, a_copy_of_a_running_disk, an_older_copy_in_its_place,
     an_original_that_restarts_beside_its_copy,
@@ -301,6 +302,20 @@ fn a_new_disk_has_no_vote_before_the_log_is_on_it() {
         assert_eq!(waiting, Some(Role::Standby), "seed {seed}: while its first snapshot comes");
         assert!(whole, "seed {seed}: it is a voter afterwards");
     }
+}
+
+#[test]
+fn while_hosts_come_and_go_fewer_voters_may_be_lost_only_where_it_is_said() {
+    let (mut replaced, mut shrunk, mut acts) = (0, 0, 0);
+    for seed in 1..=number("QUORATE_SEEDS").unwrap_or(20) {
+        let churned = churn(seed);
+        replaced += usize::from(churned.replaced > 0);
+        shrunk += usize::from(churned.shrunk > 0);
+        acts += churned.acts;
+    }
+    assert!(replaced > 0, "in no story a voter was replaced");
+    assert!(shrunk > 0, "in no story a vote was given up because there were too many");
+    assert!(acts > 0, "in no story an act was done");
 }
 
 #[test]

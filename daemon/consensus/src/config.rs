@@ -14,6 +14,8 @@ pub const HEARTBEAT_TICKS: usize = 2;
 pub const ELECTION_TICKS: usize = 10;
 /// Election timeouts are drawn below this: wide enough that two survivors rarely tie.
 pub const ELECTION_TICKS_MAX: usize = 20;
+/// Ticks that a reluctant replica waits longer: two elections of the others have had their time by then.
+pub(crate) const RELUCTANCE_TICKS: usize = 20;
 
 /// Appends that raft-rs makes ahead of the answers of one follower; how many bytes of them are sent is for `pacing`.
 const MAX_INFLIGHT: usize = 64;
@@ -26,6 +28,7 @@ const MAX_COMMITTED_PIECE: u64 = 1024 * 1024;
 
 const _: () = assert!(HEARTBEAT_TICKS * 3 < ELECTION_TICKS);
 const _: () = assert!(ELECTION_TICKS < ELECTION_TICKS_MAX);
+const _: () = assert!(ELECTION_TICKS + RELUCTANCE_TICKS > ELECTION_TICKS_MAX);
 const _: () = assert!(MAX_MESSAGE <= MAX_UNCOMMITTED);
 
 /// Who a replica is.
@@ -51,7 +54,7 @@ impl ReplicaConfig {
             check_quorum: true,
             pre_vote: true,
             min_election_tick: ELECTION_TICKS,
-            max_election_tick: ELECTION_TICKS_MAX,
+            max_election_tick: ELECTION_TICKS_MAX + RELUCTANCE_TICKS,
             read_only_option: raft::ReadOnlyOption::Safe,
             skip_bcast_commit: false,
             // With true, raft-rs 0.7.0 adds entries to appends of another index and loses data.

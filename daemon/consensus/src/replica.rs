@@ -5,7 +5,7 @@
 
 mod losses;
 
-use crate::config::{Recovered, ReplicaConfig, StartError};
+use crate::config::{RELUCTANCE_TICKS, Recovered, ReplicaConfig, StartError};
 use crate::guard::{self, GuardError, MAX_READS, Standing};
 use crate::log::MemoryLog;
 use crate::output::{PeerProgress, ProposeError, RaftRole, ReplicaStatus};
@@ -46,6 +46,8 @@ pub struct Replica {
     pub(crate) losses: Losses,
     /// Removed while leading: raft-rs would panic if it went on.
     pub(crate) removed: bool,
+    /// By its own timer it campaigns only when the others had their time for it.
+    reluctant: bool,
 }
 
 /// One `Persist` that was not answered yet, and what must not be said before.
@@ -82,6 +84,7 @@ impl Replica {
             pacing: Pacing::default(),
             losses: Losses::default(),
             removed: false,
+            reluctant: false,
         };
         replica.redraw();
         Ok(replica)
@@ -342,10 +345,17 @@ impl Replica {
         settled && raft.raft_log.applied >= raft.store().base().0
     }
 
+    /// Whether it lets the others go first when its own timer says that nobody leads. Asked to campaign, it does at once all the same.
+    pub fn set_reluctant(&mut self, reluctant: bool) {
+        self.reluctant = reluctant;
+        self.redraw();
+    }
+
     /// Overwrites what raft-rs drew from the operating system.
     pub(crate) fn redraw(&mut self) {
         let ReplicaConfig { group, me, seed } = self.config;
-        let timeout = election::timeout(seed, group, me.get(), self.raw.raft.term);
+        let timeout = election::timeout(seed, group, me.get(), self.raw.raft.term)
+            + if self.reluctant { RELUCTANCE_TICKS } else { 0 };
         self.raw.raft.set_randomized_election_timeout(timeout);
     }
 

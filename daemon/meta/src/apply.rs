@@ -1,7 +1,7 @@
 //! What applying an entry gives back.
 
-use crate::{AdmitRefusal, KeyChange, RemoveRefusal, SecretRefusal};
-use quorate_proto::{FeatureLevel, HealthDelta, HealthEpoch, KvError, KvResponse};
+use crate::{AdmitRefusal, KeyChange, NotMember, RemoveRefusal, SecretRefusal};
+use quorate_proto::{FeatureLevel, HealthDelta, HealthEpoch, KvError, KvResponse, Steer};
 use std::sync::Arc;
 
 /// What came of one entry.
@@ -35,8 +35,26 @@ pub enum AppliedResult {
     Level(FeatureLevel),
     /// Whether a change of the secret took a step.
     Secret(Result<(), SecretRefusal>),
+    /// What came of an operator's word about a member.
+    Noted(Result<Noted, NotMember>),
+    /// An operator paused the autopilot or had it go on; `changed`: it was not so already.
+    Steered {
+        /// In the operator's words.
+        steer: Steer,
+        /// It was not so already.
+        changed: bool,
+    },
     /// Nobody waits for what came of it.
     Void,
+}
+
+/// What an operator's word about a member or the cluster came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// The newest epoch; the one that shows it, if any does.
+    pub epoch: HealthEpoch,
+    /// For people.
+    pub text: String,
 }
 
 /// What a command of a section came to.

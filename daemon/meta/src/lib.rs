@@ -21,9 +21,9 @@ mod space;
 mod state_hash;
 
 pub use anew::AnewError;
-pub use apply::{Applied, AppliedResult, UnknownCommand};
+pub use apply::{Applied, AppliedResult, Noted, UnknownCommand};
 pub use meta::Meta;
-pub use sections::roster::{AdmitRefusal, Ended, RemoveRefusal};
+pub use sections::roster::{AdmitRefusal, Ended, NotMember, RemoveRefusal};
 pub use sections::secrets::SecretRefusal;
 pub use snapshot::record::RestoreError;
 pub use space::changes::KeyChange;

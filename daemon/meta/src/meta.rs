@@ -19,7 +19,7 @@ use bytes::Bytes;
 use quorate_proto::{
     ClusterId, Command, CommandBody, ConfState, FeatureLevel, FoundingCertificate, HealthDelta,
     HealthEpoch, HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member,
-    Message as _, RaftId, Revision, SecretChange,
+    Message as _, RaftId, Revision, SecretChange, Steer,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -97,6 +97,16 @@ impl Meta {
             }
             CommandBody::RaiseLevel(raise) => self.carry_out(|sections| &mut sections.level, raise),
             CommandBody::Secret(step) => self.carry_out(|sections| &mut sections.secrets, step),
+            CommandBody::Drain(drain) => {
+                self.carry_out(|sections| &mut sections.roster, Change::Drain(drain))
+            }
+            CommandBody::Approve(approve) => {
+                self.carry_out(|sections| &mut sections.roster, Change::Approve(approve))
+            }
+            CommandBody::Forget(forget) => {
+                self.carry_out(|sections| &mut sections.roster, Change::Forget(forget))
+            }
+            CommandBody::Steer(steer) => self.carry_out(|sections| &mut sections.steering, steer),
         };
         Ok(Applied::of(ticket, effects, changes))
     }
@@ -110,7 +120,7 @@ impl Meta {
     }
 
     /// Applies a change of voters and learners: roles follow. The time is the leader's, in milliseconds since 1970; 0 when
-    /// the entry carries none.
+    /// the entry carries none. So are the words that say why.
     ///
     /// # Panics
     /// As [`Self::apply`].
@@ -119,9 +129,10 @@ impl Meta {
         index: u64,
         conf: &ConfState,
         at_unix_ms: u64,
+        why: &str,
     ) -> Option<Arc<HealthDelta>> {
         self.advance(index);
-        let change = Change::Voters(conf, at_unix_ms);
+        let change = Change::Voters { conf, at_unix_ms, why };
         self.carry_out(|sections| &mut sections.roster, change).0.health
     }
 
@@ -336,6 +347,12 @@ impl Meta {
         self.sections.secrets.change()
     }
 
+    /// The autopilot's pause, as an operator said it; none while it works.
+    #[must_use]
+    pub fn autopilot_pause(&self) -> Option<&Steer> {
+        self.sections.steering.pause()
+    }
+
     /// All nodes at the newest epoch.
     #[must_use]
     pub fn view(&self) -> Arc<HealthView> {
@@ -389,6 +406,18 @@ impl Meta {
     #[must_use]
     pub fn member_by_raft(&self, id: RaftId) -> Option<&Member> {
         self.sections.roster.by_raft(id)
+    }
+
+    /// The name of the life with this Raft id, also of one that is over and not forgotten.
+    #[must_use]
+    pub fn name_by_raft(&self, id: RaftId) -> Option<&str> {
+        self.sections.roster.name_by_raft(id)
+    }
+
+    /// Whether the life with this Raft id is over because an operator took it out.
+    #[must_use]
+    pub fn was_removed(&self, id: RaftId) -> bool {
+        self.sections.roster.was_removed(id)
     }
 
     /// How this disk life ended; none when it did not.

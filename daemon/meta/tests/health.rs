@@ -281,19 +281,19 @@ fn roles_follow_the_voters() {
     let standby =
         ConfState { voters: vec![one, two, three], learners: vec![four], ..ConfState::default() };
     let index = replica.meta.applied() + 1;
-    let delta = replica.meta.apply_voters(index, &standby, 0).unwrap();
+    let delta = replica.meta.apply_voters(index, &standby, 0, "").unwrap();
     assert_eq!(delta.changed[0].reason, "is now a standby");
-    assert!(replica.meta.apply_voters(index + 1, &standby, 0).is_none(), "nothing changed");
+    assert!(replica.meta.apply_voters(index + 1, &standby, 0, "").is_none(), "nothing changed");
     assert_eq!(replica.meta.conf(), &standby);
     let joint = ConfState {
         voters: vec![one, two, four],
         voters_outgoing: vec![one, two, three],
         ..ConfState::default()
     };
-    replica.meta.apply_voters(index + 2, &joint, 0).unwrap();
+    replica.meta.apply_voters(index + 2, &joint, 0, "").unwrap();
     assert!(!show(&replica.meta).contains("member"), "both halves of a joint state vote");
     let new = ConfState { voters: vec![one, two, four], ..ConfState::default() };
-    replica.meta.apply_voters(index + 3, &new, 0).unwrap();
+    replica.meta.apply_voters(index + 3, &new, 0, "").unwrap();
     let all = "n1:alive/voter n2:alive/voter n3:alive/member n4:alive/voter";
     assert_eq!(show(&replica.meta), all);
     assert!(replica.meta == Meta::restore(replica.meta.chunks()).unwrap());
@@ -310,10 +310,10 @@ fn a_change_of_voters_has_the_time_that_came_with_it() {
         |learners: Vec<u64>| ConfState { voters: voters.clone(), learners, ..ConfState::default() };
     let (standby, member) = (with(vec![id(4)]), with(Vec::new()));
     let index = replica.meta.applied() + 1;
-    let delta = replica.meta.apply_voters(index, &standby, 2_000).unwrap();
+    let delta = replica.meta.apply_voters(index, &standby, 2_000, "").unwrap();
     assert_eq!((delta.at_unix_ms, replica.meta.view().at_unix_ms), (2_000, 2_000));
     // The entry with which raft ends a joint configuration has no time: that of the change which it ends stands.
-    assert_eq!(replica.meta.apply_voters(index + 1, &member, 0).unwrap().at_unix_ms, 2_000);
+    assert_eq!(replica.meta.apply_voters(index + 1, &member, 0, "").unwrap().at_unix_ms, 2_000);
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn the_hash_of_a_state_and_the_bytes_of_its_snapshot_are_those_of_the_format_tha
     }));
     let voters = replica.meta.conf().voters[1..].to_vec();
     let conf = ConfState { voters, ..ConfState::default() };
-    replica.meta.apply_voters(replica.meta.applied() + 1, &conf, 8).unwrap();
+    replica.meta.apply_voters(replica.meta.applied() + 1, &conf, 8, "").unwrap();
     let stream = whole(&replica.meta);
     let found = (replica.meta.state_hash(), stream.len(), digest(&stream));
     assert_eq!(

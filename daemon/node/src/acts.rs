@@ -3,6 +3,8 @@
 //! Invariant: nothing is done that would leave the cluster without a majority of living voters. Knows nothing of who asks, nor of how an
 //! answer travels.
 
+mod standing;
+
 use crate::groups::Group;
 use crate::secrets::Secrets;
 use crate::sight::Sight;
@@ -18,6 +20,8 @@ use quorate_proto::{
 pub(crate) enum Judged {
     /// A command does it.
     Propose(CommandBody),
+    /// It is so already.
+    Done(String),
     /// Leadership goes to this voter, and that is all.
     HandOver { to: RaftId, name: String },
     /// Leadership goes to this voter first, who does the rest.
@@ -42,6 +46,11 @@ pub(crate) fn judge(
         Some(act::Body::Transfer(transfer)) => judge_transfer(sight, warnings, &transfer.to),
         Some(act::Body::RaiseFeatures(raise)) => judge_raise(sight, raise.level),
         Some(act::Body::Secret(change)) => secrets.judge(sight, change),
+        Some(act::Body::Drain(drain)) => standing::drain(sight, drain),
+        Some(act::Body::Promote(promote)) => standing::promote(sight, &promote.name),
+        Some(act::Body::Steer(steer)) => standing::steer(sight, steer),
+        // Answered before anything is judged.
+        Some(act::Body::Autopilot(_)) => Judged::Done(String::new()),
         None => {
             let text = "the leader's version does not know what is asked; nothing was done. Upgrade the hosts";
             Judged::Refused(RefusalCode::Other, text.to_owned())
@@ -129,6 +138,11 @@ fn judge_transfer(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged {
         return not_now(format!(
             "{to} has no vote, so it cannot lead; these have: {}",
             names(voters)
+        ));
+    }
+    if member.is_drained() {
+        return not_now(format!(
+            "{to} is drained, so it leads nothing; run `quorate undrain {to}` first"
         ));
     }
     if member.state() != MemberState::Alive || !sight.heard_of_late(member.instance) {

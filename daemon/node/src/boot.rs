@@ -76,15 +76,44 @@ pub struct Settings {
     pub labels: Vec<Label>,
     /// Overrides the number of voters.
     pub voters: Option<usize>,
+    /// A voter that has been gone for so long gives its vote to a host that is there.
+    pub replace_after: Duration,
+    /// A host without a vote that has been gone for so long is forgotten; none = never.
+    pub forget_after: Option<Duration>,
+    /// Who says which host gets a vote.
+    pub promotion: Promotion,
     /// Entries between two snapshots of the state, at least 1.
     pub snapshot_every: u64,
 }
+
+/// Who says which host gets a vote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Promotion {
+    /// The autopilot.
+    #[default]
+    Auto,
+    /// An operator, for each host that is no voter yet.
+    Approve,
+}
+
+/// A voter that is gone for so long is replaced: longer than a reboot with checks of the file systems takes.
+const REPLACE_AFTER: Duration = Duration::from_secs(5 * 60);
+/// A host without a vote that is gone for so long does not come back: longer than a holiday.
+const FORGET_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Default for Settings {
     fn default() -> Self {
         // A replay of so many entries takes well below a second, and each snapshot writes the whole state.
         let snapshot_every = 50_000;
-        Self { advertise: None, labels: Vec::new(), voters: None, snapshot_every }
+        Self {
+            advertise: None,
+            labels: Vec::new(),
+            voters: None,
+            replace_after: REPLACE_AFTER,
+            forget_after: Some(FORGET_AFTER),
+            promotion: Promotion::default(),
+            snapshot_every,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::sight::{Sight, UNHEARD};
 use crate::timers::Timer;
 use crate::turn::Turn;
 use quorate_membership::Opinion;
-use quorate_proto::{Generation, Instance, Ping, RaftId, Verdict, raft_id};
+use quorate_proto::{Generation, Instance, Member, Ping, RaftId, Verdict, raft_id};
 use std::time::Duration;
 
 /// A campaign is repeated while the others may not have seen the evidence yet; each time after twice as long, because a
@@ -21,6 +21,9 @@ const CAMPAIGN_DOUBLINGS: u32 = 5;
 /// The second-lowest live voter waits this much longer than the lowest, and so on: several round trips and syncs.
 /// The lowest may be unable to win, because its log is behind; pre-votes keep a collision harmless.
 const CAMPAIGN_STAGGER: Duration = Duration::from_millis(60);
+
+/// A drained voter lets all others try three times before it does.
+const CAMPAIGN_OF_DRAINED: Duration = Duration::from_millis(700);
 
 /// Why a leader counts as gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +163,10 @@ impl Campaign {
             return None;
         }
         let members = sight.health.view().members.iter();
+        let drained = sight.is_drained();
+        let goes = |member: &&Member| drained || !member.is_drained();
         let mut live: Vec<RaftId> = members
+            .filter(goes)
             .map(|member| member.instance)
             .filter(|one| *one != lost && sight.seems_alive(*one))
             .map(|one| raft_id(group.cluster_id(), one))
@@ -170,7 +176,8 @@ impl Campaign {
         // Who led before goes last: it lost its voters, or its memory.
         let last = (lost == sight.config.instance).then_some(live.len());
         let place = live.iter().position(|id| *id == group.me()).or(last)?;
-        Some(CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX))
+        let behind = if sight.yields_to_another() { CAMPAIGN_OF_DRAINED } else { Duration::ZERO };
+        Some(CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX) + behind)
     }
 
     /// The time to campaign has come, unless somebody leads by now.

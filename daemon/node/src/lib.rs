@@ -49,7 +49,7 @@ mod turned_away;
 mod warnings;
 mod whereabouts;
 
-pub use boot::{Boot, FoundingSettings, MadeOn, NodeConfig, RecoveredLog, Settings};
+pub use boot::{Boot, FoundingSettings, MadeOn, NodeConfig, Promotion, RecoveredLog, Settings};
 pub use client::{ClientReply, ClientRequest, ForwardFailure};
 pub use disk::{DiskStep, disk_steps};
 pub use event::{BeginAnew, Input, Output, OwnSlot, Write};

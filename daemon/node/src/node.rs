@@ -16,6 +16,7 @@ mod features;
 mod group;
 mod hand_on;
 mod leader;
+mod operators;
 mod pings;
 mod reasons;
 mod recovery;

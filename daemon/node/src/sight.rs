@@ -142,6 +142,22 @@ impl<'a> Sight<'a> {
         heard.is_some_and(|at| self.now.since(at) < UNHEARD)
     }
 
+    /// Whether an operator drained this node.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.health.member(self.config.instance).is_some_and(Member::is_drained)
+    }
+
+    /// The voters but this node that are not drained: they lead rather than one that is.
+    pub(crate) fn other_undrained_voters(&self) -> impl Iterator<Item = Instance> + use<'a> {
+        let could = |it: &&Member| it.role() == Role::Voter && !it.is_drained();
+        self.other_members().filter(could).map(|it| it.instance)
+    }
+
+    /// Whether this node is drained, and another voter is not that seems alive.
+    pub(crate) fn yields_to_another(&self) -> bool {
+        self.is_drained() && self.other_undrained_voters().any(|it| self.seems_alive(it))
+    }
+
     /// Whether this node itself has no reason to think another is gone.
     pub(crate) fn seems_alive(&self, instance: Instance) -> bool {
         let alive = |verdict| matches!(verdict, Verdict::Alive | Verdict::Suspect);

@@ -4,8 +4,8 @@ use crate::pings::times::PingTimes;
 pub use quorate_membership::Margin;
 pub use quorate_proto::Reason;
 use quorate_proto::{
-    ClusterId, FeatureLevel, Fingerprint, Generation, HealthView, Instance, Levels, MemberState,
-    Moment, NodeName, Role, SecretChange, SecretLackKind, SnapshotMetadata,
+    AutopilotReport, ClusterId, FeatureLevel, Fingerprint, Generation, HealthView, Instance,
+    Levels, MemberState, Moment, NodeName, Role, SecretChange, SecretLackKind, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -122,6 +122,10 @@ pub struct Status {
     pub role: Option<Role>,
     /// There are as many voters as so many live nodes have, and all are alive: then one of three may be missed.
     pub all_voters: bool,
+    /// It is counted as alive, and its copy of the log, if it has one, is as far as the leader's.
+    pub caught_up: bool,
+    /// What the autopilot does and why; none on a node that does not lead.
+    pub autopilot: Option<AutopilotReport>,
     /// The leader, by name where the view knows it.
     pub leader: Option<(Instance, String)>,
     /// Raft term; of the leader's pings on a node that is no replica.

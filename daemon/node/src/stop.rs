@@ -32,18 +32,27 @@ impl Stopping {
     }
 }
 
-/// The voter that is most up to date and alive, of those with a disk that works if there are any.
+/// The voter that is most up to date and alive, of those with a disk that works if there are any, and of those that are not drained.
 pub(crate) fn successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    successors(sight, warnings).max().map(|(_, _, id)| id)
+    successors(sight, warnings).max().map(|(.., id)| id)
+}
+
+/// The same, of those that are not drained, with a disk that works, alone: for a leader that is.
+pub(crate) fn undrained_successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
+    let could = successors(sight, warnings).filter(|(works, undrained, ..)| *works && *undrained);
+    could.max().map(|(.., id)| id)
 }
 
 /// The same, of those with a disk that works alone.
 pub(crate) fn successor_with_disk(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    successors(sight, warnings).filter(|(works, ..)| *works).max().map(|(_, _, id)| id)
+    successors(sight, warnings).filter(|(works, ..)| *works).max().map(|(.., id)| id)
 }
 
-/// Each with whether its disk works, and how far it is.
-fn successors(sight: &Sight<'_>, warnings: &Warnings) -> impl Iterator<Item = (bool, u64, RaftId)> {
+/// Each with whether its disk works, whether it is not drained, and how far it is.
+fn successors(
+    sight: &Sight<'_>,
+    warnings: &Warnings,
+) -> impl Iterator<Item = (bool, bool, u64, RaftId)> {
     sight.group.into_iter().flat_map(move |group| {
         let voters = group.replica().status().conf.voters;
         let others = sight.health.alive().filter(|member| {
@@ -53,7 +62,7 @@ fn successors(sight: &Sight<'_>, warnings: &Warnings) -> impl Iterator<Item = (b
             let id = raft_id(group.cluster_id(), member.instance);
             let matched = group.replica().progress(id).filter(|_| voters.contains(&id.get()));
             let works = warnings.has_working_disk(sight, member.instance);
-            Some((works, matched?.matched, id))
+            Some((works, !member.is_drained(), matched?.matched, id))
         })
     })
 }

@@ -11,6 +11,7 @@ use quorate_proto::{
 };
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A host by its disk life and its name.
 pub type Host = (Instance, String);
@@ -65,6 +66,10 @@ pub enum Event {
     Founding { code: ReasonCode, text: String },
     /// The change of the cluster's secret took a step.
     Secret(Arc<SecretChange>),
+    /// The leader forgets a host without a vote that has been gone for long.
+    Forgets { host: Host, after: Duration },
+    /// An operator paused the autopilot, or had it go on.
+    Autopilot { paused: bool, reason: String },
     /// What `quorate why` tells too, under the word `kind`.
     Wrong { kind: &'static str, reason: Reason, host: Option<Host> },
 }
@@ -110,6 +115,7 @@ impl Event {
             | Self::Copy(_) => "alarm",
             Self::Founding { code, .. } => code.word(),
             Self::Secret(_) => "secret",
+            Self::Forgets { .. } | Self::Autopilot { .. } => "autopilot",
             Self::Wrong { kind, .. } => kind,
         }
     }
@@ -125,7 +131,9 @@ impl Event {
             | Self::Quorate
             | Self::Level { .. }
             | Self::Secret(_)
-            | Self::Epochs { .. } => false,
+            | Self::Epochs { .. }
+            | Self::Forgets { .. }
+            | Self::Autopilot { .. } => false,
             Self::LeadsNoMore { handed_over, .. } => !handed_over,
             Self::Epoch(delta) => {
                 delta.changed.iter().any(|change| change.to == MemberState::Down.word())
@@ -160,9 +168,9 @@ impl Event {
                 About { epoch: Some(delta.epoch), changes: delta.changed.clone(), ..none }
             }
             Self::Epochs { newest, .. } => About { epoch: Some(*newest), ..none },
-            Self::Contradicted { leader: host, .. } | Self::State { host, .. } => {
-                About { host: Some(host.clone()), ..none }
-            }
+            Self::Contradicted { leader: host, .. }
+            | Self::State { host, .. }
+            | Self::Forgets { host, .. } => About { host: Some(host.clone()), ..none },
             Self::Copy(cause) => About { code: Some(cause.code().word()), ..none },
             Self::Founding { code, .. } => About { code: Some(code.word()), ..none },
             Self::Wrong { reason, host, .. } => {
@@ -232,6 +240,18 @@ impl fmt::Display for Event {
             }
             Self::Copy(cause) => f.write_str(&cause.text()),
             Self::Secret(change) => f.write_str(&words_of(change)),
+            Self::Forgets { host: (_, name), after } => {
+                let hours = after.as_secs().div_ceil(3600);
+                write!(
+                    f,
+                    "{name} has no vote and has been gone for {hours} h (`forget_after`): it is forgotten, and may join anew"
+                )
+            }
+            Self::Autopilot { paused, reason } => {
+                let words = if *paused { "is paused" } else { "goes on" };
+                let colon = if reason.is_empty() { "" } else { ": " };
+                write!(f, "the autopilot {words}{colon}{reason}")
+            }
             Self::Wrong { reason, .. } => f.write_str(&reason.in_one_line()),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, failed, usage};
 use super::loop_call;
-use super::pages::ActPage;
+use super::pages::{ActPage, AutopilotPage};
 use super::parameters::{Parameters, Patience};
 use crate::doors::Doors;
 use axum::Json;
@@ -10,14 +10,15 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::SecretStatus;
 use quorate_proto::{
-    Acted, ChangeSecret, Fingerprint, Instance, RaiseFeatures, RemoveHost, TransferLeadership, act,
+    Acted, AskAutopilot, ChangeSecret, DrainHost, Fingerprint, Instance, PromoteHost,
+    RaiseFeatures, RemoveHost, SteerAutopilot, TransferLeadership, act,
 };
 use serde::Deserialize;
 use std::sync::Arc;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RemoveQuery {
+pub(super) struct NameQuery {
     name: String,
     /// The disk life that is meant by it.
     instance: Option<String>,
@@ -63,6 +64,47 @@ pub(super) async fn raise_features(
     patience: Patience,
 ) -> Response {
     done(&doors, act::Body::RaiseFeatures(RaiseFeatures { level }), patience).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NameQuery {
+    name: String,
+}
+
+/// A host, and what an operator says of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DrainQuery {
+    name: String,
+    /// What for; told to all hosts.
+    #[serde(default)]
+    reason: String,
+}
+
+pub(super) async fn drain(
+    State(doors): State<Arc<Doors>>,
+    Parameters(DrainQuery { name, reason }): Parameters<DrainQuery>,
+    patience: Patience,
+) -> Response {
+    done(&doors, act::Body::Drain(DrainHost { name, drained: true, reason }), patience).await
+}
+
+pub(super) async fn undrain(
+    State(doors): State<Arc<Doors>>,
+    Parameters(NameQuery { name }): Parameters<NameQuery>,
+    patience: Patience,
+) -> Response {
+    let reason = String::new();
+    done(&doors, act::Body::Drain(DrainHost { name, drained: false, reason }), patience).await
+}
+
+pub(super) async fn promote(
+    State(doors): State<Arc<Doors>>,
+    Parameters(NameQuery { name }): Parameters<NameQuery>,
+    patience: Patience,
+) -> Response {
+    done(&doors, act::Body::Promote(PromoteHost { name }), patience).await
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -112,6 +154,36 @@ fn new_secret(secrets: &SecretStatus, to: &str) -> Result<u64, String> {
             has.join(" and ")
         )
     })
+}
+
+pub(super) struct PauseQuery {
+    /// What for; told to all hosts.
+    reason: String,
+}
+
+pub(super) async fn pause(
+    State(doors): State<Arc<Doors>>,
+    Parameters(PauseQuery { reason }): Parameters<PauseQuery>,
+    patience: Patience,
+) -> Response {
+    done(&doors, act::Body::Steer(SteerAutopilot { paused: true, reason }), patience).await
+}
+
+pub(super) async fn resume(State(doors): State<Arc<Doors>>, patience: Patience) -> Response {
+    let reason = String::new();
+    done(&doors, act::Body::Steer(SteerAutopilot { paused: false, reason }), patience).await
+}
+
+/// What the autopilot does and why, from the leader, who alone knows.
+pub(super) async fn autopilot(State(doors): State<Arc<Doors>>, patience: Patience) -> Response {
+    let asks = act::Body::Autopilot(AskAutopilot {});
+    match loop_call::act(&doors, asks, patience.0).await {
+        Ok(Acted { autopilot: Some(report), .. }) => {
+            Json(AutopilotPage::of(&report)).into_response()
+        }
+        Ok(_) => failed(&loop_call::wrong_kind()),
+        Err(failure) => failed(&failure),
+    }
 }
 
 async fn done(doors: &Doors, act: act::Body, patience: Patience) -> Response {

@@ -88,7 +88,8 @@ async fn client(
     let deadline = deadline.min(LONGEST);
     let writes = match &request {
         ClientRequest::Kv(request) => !Meta::is_read_only(request),
-        ClientRequest::Act(_) | ClientRequest::Recover(_) => true,
+        ClientRequest::Recover(_) => true,
+        ClientRequest::Act(act) => !act.only_asks(),
         ClientRequest::WaitEpoch { .. } => false,
     };
     let body = holdings::body();

@@ -123,9 +123,7 @@ pub(super) const ROUTES: &[Route] = &[
     }),
     read("/v1/events", "The newest events of this node.", || get(routes::events)),
     read("/v1/events/watch", "Those, and each as it comes, as a stream.", || get(streams::events)),
-    read("/v1/wait", "Answers when the node is quorate, has all voters, or has an epoch.", || {
-        get(wait::wait)
-    }),
+    read("/v1/wait", "Answers when the cluster or this node is as asked.", || get(wait::wait)),
     act(Method::GET, "/v1/ping", "Measures round trips to another node.", || get(routes::ping)),
     act(Method::POST, "/v1/remove", "Takes a host out of the cluster for good.", || {
         post(acts::remove)
@@ -144,6 +142,23 @@ pub(super) const ROUTES: &[Route] = &[
         post(acts::raise_features)
     }),
     act(Method::POST, "/v1/secret/rotate", "Changes the cluster's secret.", || post(acts::rotate)),
+    act(Method::POST, "/v1/drain", "Drains a host: it leads nothing and keeps its vote.", || {
+        post(acts::drain)
+    }),
+    act(Method::POST, "/v1/undrain", "Ends that.", || post(acts::undrain)),
+    read("/v1/autopilot", "What the autopilot does, why, and what would change it.", || {
+        get(acts::autopilot)
+    }),
+    act(
+        Method::POST,
+        "/v1/autopilot/pause",
+        "Keeps the autopilot from changing the voters.",
+        || post(acts::pause),
+    ),
+    act(Method::POST, "/v1/autopilot/resume", "Ends that.", || post(acts::resume)),
+    act(Method::POST, "/v1/promote", "Lets a host vote, with `promote = \"approve\"`.", || {
+        post(acts::promote)
+    }),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)
     }),

@@ -139,7 +139,11 @@ pub(super) async fn raise_features(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(client: &Client, path: &str, timeout: Duration) -> Result<ActPage, Failure> {
+pub(super) async fn ask(
+    client: &Client,
+    path: &str,
+    timeout: Duration,
+) -> Result<ActPage, Failure> {
     let millis = timeout.as_millis().max(1).to_string();
     let headers = [(TIMEOUT_HEADER, millis.as_str())];
     let answer = client.post(path, &headers, Bytes::new(), Changes::Something, timeout).await?;

@@ -6,6 +6,9 @@ mod backups;
 pub(crate) use backups::{
     ExportOptions, ImportOptions, RestoreOptions, SaveOptions, SnapshotCommand,
 };
+mod standing;
+
+pub(crate) use standing::{AutopilotCommand, AutopilotOptions, DrainOptions, HostOptions};
 
 use crate::words::time;
 use backups::{EXPORTING, IMPORTING};
@@ -204,7 +207,7 @@ pub(crate) enum Question {
     /// Also those of earlier runs of the daemon on this host, as long as its data are the same.
     #[command(after_help = ASKING)]
     Events(EventsOptions),
-    /// Wait until the cluster is quorate, until it has all its voters, or until a health epoch is reached
+    /// Wait until the cluster is quorate or has all its voters, until this host votes or is ready, or until a revision or a health epoch is here
     #[command(after_help = WAITING)]
     Wait(WaitOptions),
     /// Write a key
@@ -248,6 +251,20 @@ pub(crate) enum Question {
     /// Make a cluster secret, show the fingerprint of one, or change the cluster's while it runs
     #[command(subcommand, after_help = SECRETS)]
     Secret(SecretCommand),
+    /// Take work off a host that is to be worked on: it keeps its vote, leads nothing, gets no new vote, and is not replaced while it is away
+    ///
+    /// It lasts until `quorate undrain HOST`, through restarts and a new disk, and is told to all hosts as a health epoch.
+    #[command(after_help = standing::TELLING)]
+    Drain(DrainOptions),
+    /// End that
+    #[command(after_help = standing::TELLING)]
+    Undrain(HostOptions),
+    /// Show what the autopilot does with the voters, why, and what would change it; or pause it
+    #[command(after_help = standing::STEERING)]
+    Autopilot(AutopilotOptions),
+    /// Let a host vote, where quorate.toml says `promote = "approve"`
+    #[command(after_help = standing::TELLING)]
+    Promote(HostOptions),
     /// Measure round trips to another node, through its network and its loop
     ///
     /// A ping is lost after a second.
@@ -353,7 +370,7 @@ pub(crate) struct EventsOptions {
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("what").required(true).args(["quorate", "voters", "epoch"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["quorate", "voters", "voter", "ready", "revision", "epoch"])))]
 pub(crate) struct WaitOptions {
     /// Until a leader with a majority is known
     #[arg(long)]
@@ -361,11 +378,20 @@ pub(crate) struct WaitOptions {
     /// Until there are all voters that there should be, alive, and this host has caught up: of three or more, one may be missed then
     #[arg(long)]
     pub(crate) voters: bool,
+    /// Until this host has a vote, and all that the leader has: then another host may be worked on
+    #[arg(long)]
+    pub(crate) voter: bool,
+    /// Until this host is counted as alive, the cluster is quorate, and its copy, if it has one, is as far as the leader's
+    #[arg(long)]
+    pub(crate) ready: bool,
+    /// Until this host's copy of the keyspace has this revision; a host without a copy (`quorate members`) never has
+    #[arg(long, value_name = "N")]
+    pub(crate) revision: Option<u64>,
     /// Until this node has this health epoch
     #[arg(long, value_name = "N")]
     pub(crate) epoch: Option<u64>,
     /// Until every live node has it
-    #[arg(long, requires = "epoch", conflicts_with_all = ["quorate", "voters"])]
+    #[arg(long, requires = "epoch", conflicts_with_all = ["quorate", "voters", "voter", "ready", "revision"])]
     pub(crate) all_live: bool,
     /// Give up after this long, such as 30s or 500ms; without it never
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

@@ -4,6 +4,7 @@
 mod absent;
 mod acts;
 mod arguments;
+mod autopilot;
 mod bundle;
 mod client;
 mod exit;
@@ -22,6 +23,7 @@ mod recover;
 mod secrets;
 mod show;
 mod snapshots;
+mod standing;
 mod stderr;
 mod stdin;
 #[cfg(test)]
@@ -102,6 +104,12 @@ pub(crate) fn ask(
             Question::Secret(SecretCommand::Fingerprint { file }) => {
                 local::fingerprint(&file, format)
             }
+            Question::Drain(options) => {
+                standing::drain(client, format, &options.host, &options.reason).await
+            }
+            Question::Undrain(options) => standing::undrain(client, format, &options).await,
+            Question::Promote(options) => standing::promote(client, format, &options).await,
+            Question::Autopilot(options) => autopilot::autopilot(client, format, &options).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
             Question::Debug(DebugCommand::Bundle(options)) => {
                 bundle::bundle(&client.with_patience(options.timeout), format, &options).await

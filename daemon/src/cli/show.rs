@@ -119,6 +119,13 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
         let text = format!("{may} ({known} of {slots} seeds know this one)");
         line("margin", pen.paint(paint, &text));
     }
+    if let Some(autopilot) = &page.autopilot {
+        let text = match autopilot.does.as_str() {
+            "nothing" => autopilot.why.clone(),
+            does => format!("{does}: {}", autopilot.why),
+        };
+        line("autopilot", text);
+    }
     for reason in &page.waiting_for {
         line("waiting", pen.paint(Paint::Middling, &reason.text));
     }
@@ -149,10 +156,14 @@ pub(super) fn draw_members(members: &[MemberPage], pen: Pen, now: &str) -> Strin
 
 fn member_row(member: &MemberPage, now: &str) -> Vec<String> {
     let role = if member.leader { format!("{}, leads", member.role) } else { member.role.clone() };
+    let state = match &member.drained {
+        Some(_) => format!("{}, drained", member.state),
+        None => member.state.clone(),
+    };
     vec![
         member.name.clone(),
         role,
-        member.state.clone(),
+        state,
         member.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
         member.since_epoch.to_string(),
         short_time(&member.since, now),

@@ -25,6 +25,11 @@ pub(super) async fn wait(
         Some(epoch) if options.all_live => format!("epoch={epoch}&all_live=1"),
         Some(epoch) => format!("epoch={epoch}"),
         None if options.voters => "voters=1".to_owned(),
+        None if options.voter => "voter=1".to_owned(),
+        None if options.ready => "ready=1".to_owned(),
+        None if options.revision.is_some() => {
+            format!("revision={}", options.revision.unwrap_or_default())
+        }
         None => "quorate=1".to_owned(),
     };
     let mut told = false;

@@ -3,6 +3,7 @@
 //! Invariant: a [`Config`] that exists is valid: every key was known, of its type, and within its rule. Every refusal names
 //! file, key, value, rule and remedy. Reads no clock and no network; the environment is an argument.
 
+mod autopilot;
 mod changes;
 mod error;
 mod host_file;
@@ -41,8 +42,6 @@ const GRACE: Duration = Duration::from_secs(3);
 const MAX_GRACE: Duration = Duration::from_secs(3600);
 /// `sun_path` of unix(7) has 108 bytes, the last of which is zero.
 const MAX_SOCKET: usize = 107;
-/// More voters make each write slower and no cluster safer.
-const MAX_VOTERS: i64 = 7;
 
 /// In the runtime directory: what the unit keeps there for who runs without the credentials of the service.
 const RELOADED: &str = "farewell";
@@ -59,6 +58,9 @@ pub(crate) const KEYS: &[&str] = &[
     "founding",
     "founding_grace",
     "voters",
+    "replace_after",
+    "forget_after",
+    "promote",
     "dev",
     "client.socket",
     "client.tcp",
@@ -217,7 +219,7 @@ impl Config {
             listen,
             founding: read_mode(&keys)?,
             founding_grace: keys.duration("founding_grace", GRACE, MAX_GRACE)?,
-            settings: Settings { voters: read_voters(&keys)?, ..Settings::default() },
+            settings: autopilot::read(&keys)?,
             dev: keys.boolean("dev")?.unwrap_or(false),
             client: read_client(&keys)?,
             log: read_log(&keys)?,
@@ -288,22 +290,6 @@ fn read_mode(keys: &Keys) -> Result<Mode, ConfigError> {
             "`majority` needs no hand; `durable` founds only when enough disks are there that losing some cannot found a second cluster",
         )
     })
-}
-
-fn read_voters(keys: &Keys) -> Result<Option<usize>, ConfigError> {
-    if keys.value("voters").and_then(toml::Value::as_str) == Some("auto") {
-        return Ok(None);
-    }
-    let Some(number) = keys.integer("voters")? else { return Ok(None) };
-    match usize::try_from(number) {
-        Ok(voters) if (1..=MAX_VOTERS).contains(&number) => Ok(Some(voters)),
-        _ => Err(keys.wrong(
-            "voters",
-            &number.to_string(),
-            "must be 1 to 7, or `\"auto\"`",
-            "leave it out: quorate takes 3 from three hosts and 5 from five",
-        )),
-    }
 }
 
 fn read_client(keys: &Keys) -> Result<ClientConfig, ConfigError> {

@@ -23,11 +23,6 @@ impl Config {
                 "`weight = {weight}` (host.toml) has no effect in this version: there are no budgets yet"
             ));
         }
-        if self.host.zone.is_some() {
-            notes.push(
-                "`zone` (host.toml) is shown like a label; voters are not spread over zones in this version".to_owned(),
-            );
-        }
         let durable = self.founding == Mode::Durable;
         if durable && self.founding_grace != super::GRACE {
             notes.push(

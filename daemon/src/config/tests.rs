@@ -129,6 +129,10 @@ fn wrong_types_and_values_name_key_value_rule_and_remedy() {
     check_refused(&[
         ("voters = \"three\"", &["`voters = \"three\"`", "whole number", "without quotes"]),
         ("voters = 9", &["`voters = 9`", "1 to 7", "`\"auto\"`"]),
+        ("replace_after = \"3s\"", &["`replace_after = 3s`", "below 10 s", "`5m`"]),
+        ("replace_after = \"5\"", &["`replace_after = 5`", "`3s`"]),
+        ("forget_after = \"1m\"", &["`forget_after = 1m`", "`replace_after`", "`never`"]),
+        ("promote = \"no\"", &["`promote = no`", "`auto` or `approve`"]),
         ("dev = \"yes\"", &["`dev = \"yes\"`", "true or false"]),
         ("listen = 4747", &["`listen = 4747`", "in quotes"]),
         ("listen = \"here\"", &["`listen = here`", "IP address with a port"]),

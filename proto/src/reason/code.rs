@@ -69,6 +69,10 @@ codes! {
     TwoAddresses "two-addresses" "the cluster keeps the address that answers; which of the two the other hosts meet first is chance"
     SecretLacking "secret-lacking" "the change of the cluster's secret waits for that host, or passed it by while it was away: with the old secret alone it will be refused"
     OtherVoters "other-voters" "how many voters there are follows the file of the host that leads, so the next leader changes it"
+    Drained "drained" "an operator took work off that host: it leads nothing, is not replaced while it is away, and keeps its vote"
+    AutopilotPaused "autopilot-paused" "no host gets a vote and none loses one by itself, also when a voter is gone for good"
+    NoSuccessor "no-successor" "a voter is gone for long and counts on: the cluster bears one loss less than it could"
+    Unapproved "unapproved" "there are fewer voters than there could be"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
     OneWay "one-way" "packets pass in one direction only"
@@ -102,9 +106,14 @@ impl ReasonCode {
     pub fn rank(self) -> u8 {
         match self {
             Self::Margin | Self::NoSpare | Self::OtherVoters | Self::TwoAddresses => 2,
+            Self::Drained | Self::AutopilotPaused | Self::Unapproved => 2,
             Self::Opinion | Self::Loss | Self::Slow | Self::Behind | Self::Mtu => 2,
             Self::Missing | Self::Down | Self::Left | Self::NoLink | Self::OneWay => 1,
-            Self::Refused | Self::TimedOut | Self::NameHeld | Self::SecretLacking => 1,
+            Self::Refused
+            | Self::TimedOut
+            | Self::NameHeld
+            | Self::SecretLacking
+            | Self::NoSuccessor => 1,
             _ => 0,
         }
     }

@@ -13,9 +13,9 @@ use crate::mutation::words::{Word, decoded, name};
 use bytes::Bytes;
 use quorate_meta::{KeyRange, Meta, Watch, WatchOptions};
 use quorate_proto::{
-    Command, CommandBody, ConfState, DeleteRangeRequest, Generation, HealthEpoch, HealthProposal,
-    KvRequest, Message as _, PutRequest, RaiseLevel, RangeRequest, Remove, StateChange,
-    TakeSecretStep, kv_request,
+    Command, CommandBody, ConfState, DeleteRangeRequest, Drain, Generation, HealthEpoch,
+    HealthProposal, KvRequest, Message as _, PutRequest, RaiseLevel, RangeRequest, Remove,
+    StateChange, Steer, TakeSecretStep, kv_request,
 };
 use quorate_tests::random::Random;
 
@@ -45,6 +45,11 @@ impl Word for Command {
         bodies.push(("raise-level".to_owned(), CommandBody::RaiseLevel(raise)));
         let step = TakeSecretStep { from: 1, to: 2, step: 1, at_unix_ms: 5 };
         bodies.push(("secret".to_owned(), CommandBody::Secret(step)));
+        let (instance, reason) = (admit().instance, "a new disk".to_owned());
+        let drain = Drain { instance, drained: true, reason: reason.clone(), at_unix_ms: 5 };
+        bodies.push(("drain".to_owned(), CommandBody::Drain(drain)));
+        let steer = Steer { paused: true, reason, at_unix_ms: 5 };
+        bodies.push(("steer".to_owned(), CommandBody::Steer(steer)));
         let command = |body| Self { ticket: 7, body: Some(body) };
         bodies.into_iter().map(|(name, body)| (name, command(body))).collect()
     }
@@ -222,7 +227,7 @@ impl Target for Snapshots {
         for (_, command) in Command::samples() {
             meta.apply(meta.applied() + 1, &command.encode_to_vec().into()).expect("a command");
         }
-        meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0);
+        meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0, "");
         read(&meta);
         check_snapshot(&meta);
         outcomes

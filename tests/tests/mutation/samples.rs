@@ -6,7 +6,7 @@ use bytes::Bytes;
 use quorate_proto::{
     Address, Admit, Admitted, Ballot, Card, Choice, ClusterId, CompactionRequest, Compare,
     ConfState, ConfirmAnswer, ConfirmAsk, CopyFault, CopyNotice, DeleteRangeRequest,
-    DetectorMessage, Digest, Dissent, Entry, EntryKind, Envelope, EnvelopeBody, Exists,
+    DetectorMessage, Digest, Dissent, Drained, Entry, EntryKind, Envelope, EnvelopeBody, Exists,
     ForwardAnswer, ForwardRequest, FounderVoter, FoundingCertificate, FoundingMessage,
     FoundingProof, FoundingRecord, Generation, GroupId, HealthChange, HealthDelta, HealthEpoch,
     HealthUpdate, HealthView, Hello, Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer,
@@ -48,6 +48,9 @@ fn labels() -> Vec<Label> {
 fn member(number: u8) -> Member {
     Member {
         goodbye: 2,
+        drained: Some(Drained { reason: "a new disk".to_owned(), since_unix_ms: 5 }),
+        role_reason: "n4 is gone".to_owned(),
+        approved: true,
         name: format!("n{number}"),
         instance: life(number),
         generation: Generation::new(u64::from(number)),

@@ -40,6 +40,11 @@ impl Json {
         let _ = write!(self.out, "{quote}{value}{quote}");
     }
 
+    pub(crate) fn flag(&mut self, name: &str, value: bool) {
+        self.name(name);
+        self.out.push_str(if value { "true" } else { "false" });
+    }
+
     pub(crate) fn null(&mut self, name: &str) {
         self.name(name);
         self.out.push_str("null");

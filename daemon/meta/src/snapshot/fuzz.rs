@@ -87,7 +87,7 @@ fn exercise(mut meta: Meta) {
     for entry in [put("a"), put("c"), health, admit(3), compaction, deletion, put("a")] {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
-    meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0);
+    meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0, "");
     let _ = meta.update_since(HealthEpoch::new(1));
     assert!(Meta::restore(meta.chunks()).is_ok(), "what it became can be restored");
 }

@@ -5,6 +5,7 @@
 
 use crate::groups::Group;
 use crate::sight::Sight;
+use crate::told::Event;
 use quorate_proto::{CommandBody, ConfChangeSet, Moment};
 
 /// One of the leader's duties.
@@ -33,6 +34,10 @@ pub(crate) struct Will {
     pub(crate) change_voters: Option<(ConfChangeSet, String)>,
     /// Leadership is to go to another voter.
     pub(crate) another_leads: bool,
+    /// Leadership is to go to another voter that is not drained.
+    pub(crate) undrained_leads: bool,
+    /// What is told, as events of this node.
+    pub(crate) tell: Vec<Event>,
     /// When all duties are to be looked at again, although nothing happens.
     pub(crate) look_at: Option<Moment>,
 }

@@ -6,6 +6,7 @@
 pub(crate) mod admission;
 pub(crate) mod autopilot;
 pub(crate) mod damping;
+mod drained;
 mod duty;
 pub(crate) mod history;
 mod raising;
@@ -17,14 +18,16 @@ use crate::groups::Group;
 use crate::sight::Sight;
 use crate::turn::Turn;
 use crate::whereabouts::Whereabouts;
-pub(crate) use autopilot::{describe, has_all_voters};
+pub(crate) use autopilot::{describe, has_all_voters, has_caught_up};
+
 pub(crate) use duty::Will;
 
 use autopilot::Autopilot;
 use damping::Damping;
+use drained::Drained;
 use duty::Duty;
 use history::History;
-use quorate_proto::{FeatureLevel, Instance, Moment};
+use quorate_proto::{AutopilotReport, FeatureLevel, HealthView, Instance, Moment, Reason};
 use raising::Raising;
 use reconcile::{Difference, Reconciler};
 
@@ -39,6 +42,7 @@ pub(crate) struct Duties {
     history: History,
     voters: Autopilot,
     raising: Raising,
+    drained: Drained,
     reconciler: Reconciler,
     damping: Damping,
 }
@@ -46,8 +50,8 @@ pub(crate) struct Duties {
 impl Duties {
     /// Those behind the seam, in the order in which they are looked at. The reconciler and the admissions weigh what half of the node
     /// knows, and are looked at by name.
-    fn each(&mut self) -> [&mut dyn Duty; 3] {
-        [&mut self.history, &mut self.voters, &mut self.raising]
+    fn each(&mut self) -> [&mut dyn Duty; 4] {
+        [&mut self.history, &mut self.voters, &mut self.raising, &mut self.drained]
     }
 
     /// The leader is another one, or in another term.
@@ -81,6 +85,23 @@ impl Duties {
         &self.damping
     }
 
+    /// A new view: who is gone, on every node.
+    pub(crate) fn note_who_is_gone(&mut self, now: Moment, view: &HealthView) {
+        self.voters.note_who_is_gone(now, view);
+    }
+
+    /// What the autopilot does and why; only while this node leads.
+    pub(crate) fn autopilot(&self, sight: &Sight<'_>) -> Option<AutopilotReport> {
+        let group = sight.group.filter(|group| group.leads())?;
+        Some(autopilot::report(sight, group, self.voters.absences()))
+    }
+
+    /// What is in its way; the same.
+    pub(crate) fn autopilot_reason(&self, sight: &Sight<'_>) -> Option<Reason> {
+        let group = sight.group.filter(|group| group.leads())?;
+        autopilot::reasons(sight, group, self.voters.absences())
+    }
+
     /// Raft refused a change of the voters that it had taken.
     pub(crate) fn voters_refused(&mut self, now: Moment) {
         self.voters.refused(now);
@@ -92,7 +113,7 @@ impl Duties {
         sight: &Sight<'_>,
         group: &Group,
         in_each_turn: bool,
-    ) -> [Will; 3] {
+    ) -> [Will; 4] {
         self.each().map(|duty| {
             let mut will = Will::default();
             if duty.is_in_each_turn() == in_each_turn {

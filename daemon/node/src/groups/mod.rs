@@ -96,6 +96,11 @@ impl Group {
         self.replica.evidence_against(leader);
     }
 
+    /// Whether it lets the other voters go first when nobody leads.
+    pub(crate) fn set_reluctant(&mut self, reluctant: bool) {
+        self.replica.set_reluctant(reluctant);
+    }
+
     /// Leads no more.
     pub(crate) fn step_down(&mut self) {
         self.replica.step_down();
@@ -156,6 +161,31 @@ impl Group {
                 .find(|voter| raft_id(self.cluster_id, voter.instance) == id)?;
             Some(voter.instance)
         })
+    }
+}
+
+/// What a change of the voters says beside the change: applying reads no clock, and every node tells why in the same words.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The leader's time, in milliseconds since 1970; 0 where the entry carries none.
+    pub(crate) at_unix_ms: u64,
+    /// Why the voters change; empty where the entry does not say.
+    pub(crate) why: String,
+}
+
+impl Said {
+    /// As the entry carries it: the time in eight bytes, then the words.
+    pub(crate) fn to_context(&self) -> Bytes {
+        [&self.at_unix_ms.to_be_bytes(), self.why.as_bytes()].concat().into()
+    }
+
+    /// Entries of Raft's own carry nothing, and those of earlier versions the time alone.
+    fn read(context: &[u8]) -> Self {
+        let Some((time, why)) = context.split_first_chunk::<8>() else {
+            return Self { at_unix_ms: 0, why: String::new() };
+        };
+        let why = String::from_utf8_lossy(why).into_owned();
+        Self { at_unix_ms: u64::from_be_bytes(*time), why }
     }
 }
 
@@ -231,8 +261,8 @@ impl Group {
             }
             Committed::Voters { index, term, conf, context } => {
                 turn.duties_due = true;
-                let at = <[u8; 8]>::try_from(&context[..]).map_or(0, u64::from_be_bytes);
-                (term, self.meta.apply_voters(index, &conf, at), None)
+                let Said { at_unix_ms, why } = Said::read(&context);
+                (term, self.meta.apply_voters(index, &conf, at_unix_ms, &why), None)
             }
         };
         let new_term = (term != self.applied_term).then_some(term);

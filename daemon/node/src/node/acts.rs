@@ -4,10 +4,15 @@ use crate::acts::{self, Judged};
 use crate::node::Node;
 use crate::requests::{RETRY, Stage};
 use crate::timers::Timer;
-use quorate_proto::{Act, Acted, CommandBody, forward_answer};
+use quorate_proto::{Act, Acted, AutopilotReport, CommandBody, forward_answer};
 
 impl Node {
     pub(super) fn act_asked(&mut self, request: u64, act: &Act) {
+        if act.only_asks() {
+            let text = String::new();
+            let autopilot = self.duties.autopilot(&self.sight());
+            return self.acted(request, text, autopilot);
+        }
         // A removal in the log, of this leader or of one before it, is not in the view yet, by which acts are judged.
         if self.requests.is_removing() {
             return self.act_waits(
@@ -24,11 +29,11 @@ impl Node {
                 self.act_waits(request, "a host that is being let in");
             }
             Judged::Propose(body) => self.requests.propose_for(request, body),
+            Judged::Done(text) => self.acted(request, text, None),
             Judged::HandOver { to, name } => {
                 self.hand_over_to(to);
-                self.acted(request, format!("{name} is asked to lead"));
+                self.acted(request, format!("{name} is asked to lead"), None);
             }
-            Judged::Done(text) => self.acted(request, text),
             Judged::HandOverFirst(to) => {
                 // It waits as it did; once another leads, that one is asked.
                 self.act_waits(request, "another voter to lead, as the host that goes led");
@@ -39,9 +44,10 @@ impl Node {
         }
     }
 
-    fn acted(&mut self, request: u64, text: String) {
+    fn acted(&mut self, request: u64, text: String, autopilot: Option<AutopilotReport>) {
         let (epoch, term) = (self.health.view().epoch, self.sight().own_term());
-        self.finish_request(request, forward_answer::Outcome::Acted(Acted { epoch, text, term }));
+        let acted = Acted { epoch, text, term, autopilot };
+        self.finish_request(request, forward_answer::Outcome::Acted(acted));
     }
 
     /// It is asked again soon, until its deadline, when it is told what it waited for.

@@ -46,6 +46,9 @@ impl Node {
     }
 
     fn carry_out(&mut self, duty: usize, will: Will) {
+        for event in will.tell {
+            self.turn.event(event);
+        }
         for body in will.propose {
             // Somebody who comes in may run another program than those by whom it was judged.
             if matches!(body, CommandBody::RaiseLevel(_)) && self.requests.is_admitting() {
@@ -56,6 +59,11 @@ impl Node {
         }
         if will.another_leads
             && let Some(to) = stop::successor(&self.sight(), &self.warnings)
+        {
+            self.hand_over_once(to);
+        }
+        if will.undrained_leads
+            && let Some(to) = stop::undrained_successor(&self.sight(), &self.warnings)
         {
             self.hand_over_once(to);
         }

@@ -9,10 +9,10 @@ use crate::timers::Timer;
 use crate::told::Event;
 use crate::{RecoveredLog, duties};
 use quorate_consensus::{Committed, GuardError, LogRecord, Recovered, ReplicaOutput};
-use quorate_meta::Meta;
+use quorate_meta::{AppliedResult, Meta};
 use quorate_proto::{
     FoundingCertificate, GroupId, Instance, NodeKey, RaftFrame, RaftId, RaftMessage, Role,
-    SnapshotMetadata,
+    SnapshotMetadata, Steer,
 };
 
 impl Node {
@@ -222,6 +222,11 @@ impl Node {
             self.health.committed(&mut self.turn, group.meta(), delta);
         }
         if let Some((ticket, result)) = applied.outcome {
+            if let AppliedResult::Steered { steer, changed: true } = &result {
+                let Steer { paused, reason, .. } = steer.clone();
+                self.turn.event(Event::Autopilot { paused, reason });
+                self.turn.duties_due = true;
+            }
             self.proposal_applied(ticket, result);
         }
         self.notice_level();

@@ -52,6 +52,8 @@ impl Node {
         reasons.extend(self.crowd_reasons(now));
         reasons.extend(self.copies.reasons(&self.sight(), now));
         reasons.extend(self.secrets.reasons(&sight, now));
+        reasons.extend(self.operators_words(now));
+        reasons.extend(self.duties.autopilot_reason(&sight));
         without_what_is_explained(&mut reasons);
         reasons
     }

@@ -1,8 +1,9 @@
 //! What a node says of itself: its status. Reads; changes nothing. Why it is not quorate is in `reasons.rs`.
 
-use crate::duties::has_all_voters;
+use crate::duties::{has_all_voters, has_caught_up};
 use crate::groups::Group;
 use crate::node::Node;
+use crate::sight::Sight;
 use crate::status::{Feature, Program, State, Status};
 use quorate_meta::Meta;
 use quorate_proto::{FeatureLevel, Instance, Levels, Moment};
@@ -74,6 +75,8 @@ impl Node {
             generation: self.config.generation,
             role: self.sight().role(),
             all_voters: has_all_voters(&self.sight(), &self.warnings),
+            caught_up: has_caught_up(&self.sight()),
+            autopilot: self.duties.autopilot(&Sight { now, ..self.sight() }),
             leader: leader
                 .filter(|_| self.is_quorate())
                 .map(|leader| (leader.instance, self.health.name(leader.instance))),

@@ -54,6 +54,12 @@ impl Node {
         let card = self.card();
         self.step_detector(DetectorInput::Card(card));
         self.names.note_who_is_gone(self.turn.now, &view);
+        self.duties.note_who_is_gone(self.turn.now, &view);
+        let sight = self.sight();
+        let reluctant = sight.is_drained() && sight.other_undrained_voters().next().is_some();
+        if let Some(group) = &mut self.group {
+            group.set_reluctant(reluctant);
+        }
         self.warnings.forget_the_replaced(&self.health);
         self.whereabouts.tell_of_two_addresses(&view, &mut self.turn);
     }

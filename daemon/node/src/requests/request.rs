@@ -118,12 +118,16 @@ impl Request {
     }
 
     pub(crate) fn is_write(&self) -> bool {
-        matches!(self.work, Work::Write(_) | Work::Act(_))
+        match &self.work {
+            Work::Write(_) => true,
+            Work::Act(act) => !act.only_asks(),
+            _ => false,
+        }
     }
 
     /// Whether it may have happened, or may happen yet, although nobody here can tell.
     pub(super) fn is_of_unknown_fate(&self) -> bool {
-        let write = matches!(self.work, Work::Write(_) | Work::Admit(_) | Work::Act(_));
+        let write = self.is_write() || matches!(self.work, Work::Admit(_));
         write && matches!(self.stage, Stage::Proposed { .. } | Stage::Forwarded { .. })
     }
 }

@@ -14,7 +14,7 @@ use crate::told::words_of;
 use crate::turn::Turn;
 use bytes::Bytes;
 use quorate_consensus::ProposeError;
-use quorate_meta::{AdmitRefusal, AppliedResult, RemoveRefusal};
+use quorate_meta::{AdmitRefusal, AppliedResult, Noted, RemoveRefusal};
 use quorate_proto::{
     Acted, Admitted, Command, CommandBody, HealthEpoch, KvRequest, Refusal, RefusalCode,
     ResponseHeader, forward_answer,
@@ -231,7 +231,7 @@ impl Requests {
             }
             AppliedResult::Removed(Ok(epoch)) => {
                 let text = format!("removed at epoch {epoch}");
-                forward_answer::Outcome::Acted(Acted { epoch, text, term: sight.own_term() })
+                forward_answer::Outcome::Acted(acted(sight, epoch, text))
             }
             AppliedResult::Removed(Err(refusal)) => {
                 let code = match refusal {
@@ -244,16 +244,29 @@ impl Requests {
             AppliedResult::Level(level) => {
                 let text = format!("the cluster runs feature level {level}");
                 let epoch = sight.health.view().epoch;
-                forward_answer::Outcome::Acted(Acted { epoch, text, term: sight.own_term() })
+                forward_answer::Outcome::Acted(acted(sight, epoch, text))
             }
             AppliedResult::Secret(Ok(())) => {
                 let epoch = sight.health.view().epoch;
                 let change = sight.group.map(|group| group.meta().secret_change().clone());
                 let text = change.map(|change| words_of(&change)).unwrap_or_default();
-                forward_answer::Outcome::Acted(Acted { epoch, text, term: sight.own_term() })
+                forward_answer::Outcome::Acted(acted(sight, epoch, text))
             }
             AppliedResult::Secret(Err(refusal)) => {
                 let (code, text) = (RefusalCode::NotNow.into(), refusal.to_string());
+                forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
+            }
+            AppliedResult::Noted(Ok(Noted { epoch, text })) => {
+                forward_answer::Outcome::Acted(acted(sight, epoch, text))
+            }
+            AppliedResult::Steered { steer, changed } => {
+                let word = if steer.paused { "paused" } else { "goes on" };
+                let already = if changed { "" } else { " already" };
+                let (epoch, text) = (sight.health.view().epoch, format!("{word}{already}"));
+                forward_answer::Outcome::Acted(acted(sight, epoch, text))
+            }
+            AppliedResult::Noted(Err(refusal)) => {
+                let (code, text) = (RefusalCode::NotFound.into(), refusal.to_string());
                 forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
             }
             AppliedResult::Health { .. } | AppliedResult::Void => return,
@@ -382,6 +395,11 @@ fn admit_refusal(refusal: &AdmitRefusal) -> Refusal {
         _ => RefusalCode::Other,
     };
     Refusal { code: code.into(), detail: 0, text: refusal.to_string() }
+}
+
+/// An act that the leader did.
+fn acted(sight: &Sight<'_>, epoch: HealthEpoch, text: String) -> Acted {
+    Acted { epoch, text, term: sight.own_term(), autopilot: None }
 }
 
 #[cfg(test)]

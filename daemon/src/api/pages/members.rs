@@ -27,6 +27,12 @@ pub(crate) struct MemberPage {
     /// When it came to this state, by the leader's clock; for a founder when the cluster was founded. Empty = not known.
     #[serde(default)]
     pub(crate) since: String,
+    /// An operator drained it, and what for; none when it is not drained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drained: Option<DrainedPage>,
+    /// Why it has its role; empty where nothing was said of it.
+    #[serde(default)]
+    pub(crate) role_reason: String,
     /// Whether it leads, as far as this node knows; false of all when no leader is known.
     #[serde(default)]
     pub(crate) leader: bool,
@@ -42,6 +48,13 @@ pub(crate) struct MemberPage {
     /// All its other labels.
     #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
+}
+
+/// What an operator said of a host that is drained.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DrainedPage {
+    pub(crate) reason: String,
+    pub(crate) since: String,
 }
 
 /// One line of `quorate health --watch -o json`.
@@ -95,6 +108,11 @@ pub(super) fn member_page(member: &Member) -> MemberPage {
         reason: member.reason.clone(),
         goodbye: member.goodbye().word().map(str::to_owned),
         since: rfc3339(member.since_unix_ms),
+        drained: member.drained.as_ref().map(|drained| DrainedPage {
+            reason: drained.reason.clone(),
+            since: rfc3339(drained.since_unix_ms),
+        }),
+        role_reason: member.role_reason.clone(),
         leader: false,
         version: None,
         feature_levels: None,

@@ -4,6 +4,7 @@
 //! Fields may be added, never renamed or removed. Numbers that may pass 2^53 are text. Every time is RFC 3339 in
 //! UTC.
 
+pub(crate) mod autopilot;
 mod event;
 pub(crate) mod feature;
 pub(crate) mod findings;
@@ -12,6 +13,7 @@ mod recovery;
 mod secrets;
 pub(crate) mod status;
 
+pub(crate) use autopilot::AutopilotPage;
 pub(crate) use event::EventPage;
 pub(crate) use feature::FeaturePage;
 pub(crate) use members::{HealthPage, MemberPage};

@@ -1,5 +1,6 @@
 //! What a node knows of itself and of the cluster, as `quorate status`, `members` and `why` read it.
 
+use super::AutopilotPage;
 use super::feature::{FeatureLevelsPage, FeaturePage};
 use super::members::{MemberPage, member_page};
 use super::secrets::SecretPage;
@@ -27,6 +28,9 @@ pub(crate) struct StatusPage {
     /// None before birth, and on nodes that cannot know.
     pub(crate) margin: Option<MarginPage>,
     pub(crate) node: NodePage,
+    /// What the autopilot does and why; none on a node that does not lead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) autopilot: Option<AutopilotPage>,
     /// The leader's name; none when none is known.
     pub(crate) leader: Option<String>,
     pub(crate) term: u64,
@@ -162,6 +166,7 @@ impl StatusPage {
                 generation: status.generation.get(),
                 role: status.role.map(|role| role.word().to_owned()),
             },
+            autopilot: status.autopilot.as_ref().map(AutopilotPage::of),
             leader: status.leader.as_ref().map(|(_, name)| name.clone()),
             term: status.term,
             commit: status.commit,

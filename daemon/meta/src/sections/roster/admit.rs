@@ -90,6 +90,7 @@ impl Roster {
         match (self.by_instance(admit.instance), self.by_name(&admit.name)) {
             (Some(known), _) => readmit(&mut draft, known, admit),
             (None, holder) => {
+                let drained = holder.and_then(|old| old.drained.clone());
                 let why = if let Some(old) = holder {
                     draft.end(old.instance);
                     format!("a new disk life in place of {}", old.instance.short())
@@ -110,6 +111,8 @@ impl Roster {
                     labels: admit.labels.clone(),
                     also_at: None,
                     goodbye: Goodbye::None.into(),
+                    drained,
+                    ..Member::default()
                 };
                 draft.put(member);
             }

@@ -74,15 +74,26 @@ impl Roster {
     }
 
     /// Lets every member's role follow raft's configuration. Without a time (raft's own entry that ends a joint
-    /// configuration has none) the time of the epoch before stands: that of the change which it ends.
-    pub(super) fn follow(&mut self, conf: &ConfState, at_unix_ms: u64) -> Option<Arc<HealthDelta>> {
+    /// configuration has none) the time of the epoch before stands: that of the change which it ends. So do its words: who leaves the
+    /// voters with the end of a joint configuration was told why when that began.
+    pub(super) fn follow(
+        &mut self,
+        conf: &ConfState,
+        at_unix_ms: u64,
+        why: &str,
+    ) -> Option<Arc<HealthDelta>> {
         self.conf = Arc::new(conf.clone());
         let at_unix_ms = if at_unix_ms == 0 { self.view.at_unix_ms } else { at_unix_ms };
         let mut draft = self.draft(at_unix_ms);
         for member in &self.view.members {
             let role = self.role(member.instance);
-            if member.role != role as i32 {
-                draft.put(Member { role: role as i32, ..member.clone() });
+            let leaves = !why.is_empty() && self.leaves_the_voters(member.instance);
+            if member.role != role as i32 || leaves {
+                let role_reason = match why {
+                    "" => member.role_reason.clone(),
+                    why => cut(why).to_owned(),
+                };
+                draft.put(Member { role: role as i32, role_reason, ..member.clone() });
             }
         }
         let step = draft.finish();

@@ -62,6 +62,16 @@ fn member_json(member: &Member) -> String {
         json.text("goodbye", word);
     }
     json.number("since_unix_ms", member.since_unix_ms);
+    if let Some(drained) = &member.drained {
+        json.text("drained", &drained.reason);
+        json.number("drained_since_unix_ms", drained.since_unix_ms);
+    }
+    if !member.role_reason.is_empty() {
+        json.text("role_reason", &member.role_reason);
+    }
+    if member.approved {
+        json.flag("approved", true);
+    }
     json.begin("labels", '{');
     for label in &member.labels {
         json.text(&label.name, &label.value);

@@ -5,14 +5,17 @@
 
 mod admit;
 mod anew;
+mod forget;
 mod health;
 mod keys;
 mod remove;
 mod section;
+mod standing;
 
 pub use admit::AdmitRefusal;
 pub use remove::{Ended, RemoveRefusal};
 pub(crate) use section::Change;
+pub use standing::NotMember;
 
 use imbl::{OrdMap, Vector};
 use quorate_proto::{
@@ -75,6 +78,8 @@ struct Step {
     delta: HealthDelta,
     /// Whether by an operator; else another life took its name.
     removed: bool,
+    /// Nothing shall keep it from coming back.
+    forgotten: bool,
     ended: Vec<(Instance, String)>,
 }
 
@@ -153,14 +158,26 @@ impl Roster {
         }
     }
 
+    /// Whether a disk life is a voter of what is being left, and none of what comes.
+    fn leaves_the_voters(&self, instance: Instance) -> bool {
+        let id = self.cluster_id.map(|cluster_id| raft_id(cluster_id, instance).get());
+        id.is_some_and(|id| {
+            self.conf.voters_outgoing.contains(&id) && !self.conf.voters.contains(&id)
+        })
+    }
+
     /// Applies a step: the next epoch, if anything changed.
     fn apply_step(&mut self, step: Step) -> Option<Arc<HealthDelta>> {
-        let Step { view, delta, removed, ended } = step;
+        let Step { view, delta, removed, forgotten, ended } = step;
         if delta.members.is_empty() && delta.removed.is_empty() {
             return None;
         }
         for (instance, name) in ended {
             self.names.remove(&instance);
+            if forgotten {
+                self.unmap_raft_id(instance);
+                continue;
+            }
             self.add_tombstone(instance, Tombstone { name, epoch: delta.epoch, removed });
         }
         self.view = Arc::new(view);
@@ -192,8 +209,12 @@ impl Roster {
         let oldest = self.tombstones.iter().min_by_key(|(_, tombstone)| tombstone.epoch);
         let Some(oldest) = oldest.map(|(instance, _)| *instance) else { return };
         self.tombstones.remove(&oldest);
+        self.unmap_raft_id(oldest);
+    }
+
+    fn unmap_raft_id(&mut self, instance: Instance) {
         if let Some(cluster_id) = self.cluster_id {
-            self.raft_ids.remove(&raft_id(cluster_id, oldest).get());
+            self.raft_ids.remove(&raft_id(cluster_id, instance).get());
         }
     }
 
@@ -293,7 +314,7 @@ impl Draft<'_> {
         };
         let view = self.roster.view.apply(&step).expect("a draft is of the next epoch");
         let delta = view.since(&self.roster.view);
-        Step { view, delta, removed: false, ended }
+        Step { view, delta, removed: false, forgotten: false, ended }
     }
 }
 

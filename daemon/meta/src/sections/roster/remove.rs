@@ -4,7 +4,7 @@
 //! the leader's decision; the vote of a life that is no member any more is taken by the autopilot.
 
 use super::{Roster, Step};
-use quorate_proto::{HealthDelta, HealthEpoch, Instance, Remove};
+use quorate_proto::{HealthDelta, HealthEpoch, Instance, RaftId, Remove};
 use std::sync::Arc;
 
 /// Why a member was not taken out.
@@ -46,6 +46,19 @@ impl Roster {
         let step = Step { removed: true, ..draft.finish() };
         let delta = self.apply_step(step);
         Ok((self.epoch(), delta))
+    }
+
+    /// The name of the life with this Raft id, also of one that is over and not forgotten.
+    pub(crate) fn name_by_raft(&self, id: RaftId) -> Option<&str> {
+        let life = self.raft_ids.get(&id.get())?;
+        let over = || self.tombstones.get(life).map(|tombstone| tombstone.name.as_str());
+        self.names.get(life).map(String::as_str).or_else(over)
+    }
+
+    /// Whether the life with this Raft id is over because an operator took it out.
+    pub(crate) fn was_removed(&self, id: RaftId) -> bool {
+        let life = self.raft_ids.get(&id.get());
+        life.and_then(|life| self.tombstones.get(life)).is_some_and(|tombstone| tombstone.removed)
     }
 
     /// How this disk life ended; none when it did not, or that is forgotten.

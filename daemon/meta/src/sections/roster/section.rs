@@ -2,14 +2,14 @@
 //!
 //! Invariant: an epoch is part of the hash, and visible as keys, exactly when the view changed.
 
-use super::{Roster, TOMBSTONES, Tombstone, keys};
-use crate::apply::{AppliedResult, Effects};
+use super::{NotMember, Roster, TOMBSTONES, Tombstone, keys};
+use crate::apply::{AppliedResult, Effects, Noted};
 use crate::section::{Publish, Section};
 use crate::snapshot::fields::{bounded, content, flag, string, take, word};
 use crate::snapshot::record::{Records, RestoreError, put_bytes};
 use quorate_proto::{
-    Admit, ConfState, FoundingCertificate, HealthDelta, HealthEpoch, HealthProposal, HealthView,
-    Instance, Member, Message as _, Remove, limits,
+    Admit, Approve, ConfState, Drain, Forget, FoundingCertificate, HealthDelta, HealthEpoch,
+    HealthProposal, HealthView, Instance, Member, Message as _, Remove, limits,
 };
 use std::sync::Arc;
 
@@ -31,9 +31,19 @@ pub(crate) enum Change<'a> {
     Admit(&'a Admit),
     /// A node is taken out.
     Remove(&'a Remove),
-    /// Raft's voters and learners are others, since the leader's time; 0 when the entry carries none.
-    Voters(&'a ConfState, u64),
+    /// A node is drained, or no longer.
+    Drain(&'a Drain),
+    /// A node may vote.
+    Approve(&'a Approve),
+    /// A node is forgotten.
+    Forget(&'a Forget),
+    /// Raft's voters and learners are others, since the leader's time; 0 when the entry carries none. `why`: in the leader's words;
+    /// empty when the entry carries none.
+    Voters { conf: &'a ConfState, at_unix_ms: u64, why: &'a str },
 }
+
+/// The epoch that shows what was done, and the difference if there is one; or why nothing was.
+type Said = Result<(HealthEpoch, Option<Arc<HealthDelta>>), NotMember>;
 
 impl Section for Roster {
     type Command<'a> = Change<'a>;
@@ -71,9 +81,22 @@ impl Section for Roster {
                 };
                 self.effects(AppliedResult::Removed(result), health, publish)
             }
-            Change::Voters(conf, at_unix_ms) => {
+            Change::Drain(drain) => {
+                let word = if drain.drained { "drained" } else { "no longer drained" };
+                let said = self.drain(drain);
+                self.noted(word, said, publish)
+            }
+            Change::Approve(approve) => {
+                let said = self.approve(approve);
+                self.noted("may become a voter", said, publish)
+            }
+            Change::Forget(forget) => {
+                let health = self.forget(forget);
+                self.effects(AppliedResult::Void, health, publish)
+            }
+            Change::Voters { conf, at_unix_ms, why } => {
                 publish.hash(&conf.encode_to_vec());
-                let health = self.follow(conf, at_unix_ms);
+                let health = self.follow(conf, at_unix_ms, why);
                 self.effects(AppliedResult::Void, health, publish)
             }
         }
@@ -140,6 +163,21 @@ impl Roster {
             keys::put_epoch(self, delta, publish);
         }
         Effects { result, health }
+    }
+
+    /// What came of an operator's word about a member.
+    fn noted(&self, word: &str, said: Said, publish: &mut Publish<'_>) -> Effects {
+        let (result, health) = match said {
+            Ok((epoch, health)) => {
+                let when = match &health {
+                    Some(_) => format!("at epoch {epoch}"),
+                    None => "already".to_owned(),
+                };
+                (Ok(Noted { epoch, text: format!("{word} {when}") }), health)
+            }
+            Err(refusal) => (Err(refusal), None),
+        };
+        self.effects(AppliedResult::Noted(result), health, publish)
     }
 
     /// Writes what the roster has once, for the head of a snapshot.
