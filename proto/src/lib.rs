@@ -25,6 +25,7 @@ mod kv_error;
 mod lane;
 mod level;
 pub mod limits;
+mod lineage;
 mod moment;
 mod order;
 mod ping;
@@ -41,7 +42,6 @@ pub use acts::{
     RaiseFeatures, RemoveHost, SteerAutopilot, TransferLeadership, act, nobody_named,
 };
 pub use address::Address;
-pub use anew::Lineage;
 pub use card::Card;
 pub use command::{
     Admit, Approve, Command, CommandBody, Drain, Forget, HealthProposal, RaiseLevel, Remove,
@@ -75,6 +75,7 @@ pub use kv::{
 pub use kv_error::KvError;
 pub use lane::{Frame, FrameKind, Lane, Supersede};
 pub use level::{FeatureLevel, LEVELS, Levels};
+pub use lineage::Lineage;
 pub use moment::Moment;
 pub use order::{HealthEpoch, Revision};
 pub use ping::{CopyFault, CopyNotice, Ping, Pong, Relayed, RelayedAcknowledgement};
