@@ -6,19 +6,8 @@
 
 use crate::{
     Ballot, ClusterId, ClusterName, Digest, FounderVoter, FoundingCertificate, FoundingProof,
-    FoundingRecord, ProofVote,
+    FoundingRecord, Lineage, ProofVote,
 };
-
-/// Where a cluster that was founded anew comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
-pub struct Lineage {
-    /// The earlier cluster.
-    #[prost(message, required, tag = "1")]
-    pub from: ClusterId,
-    /// Hash of what was decided: which state is taken along, and who is left behind.
-    #[prost(fixed64, tag = "2")]
-    pub plan: u64,
-}
 
 impl FoundingCertificate {
     /// The founding of a cluster by one disk life, which must be new, on an operator's word.

@@ -24,6 +24,7 @@ mod kv;
 mod kv_error;
 mod lane;
 pub mod limits;
+mod lineage;
 mod moment;
 mod order;
 mod ping;
@@ -36,7 +37,6 @@ mod warnings;
 
 pub use acts::{Act, Acted, RemoveHost, TransferLeadership, act};
 pub use address::Address;
-pub use anew::Lineage;
 pub use card::Card;
 pub use command::{Admit, Command, CommandBody, HealthProposal, Remove, StateChange};
 pub use dissent::{
@@ -65,6 +65,7 @@ pub use kv::{
 };
 pub use kv_error::KvError;
 pub use lane::{Frame, FrameKind, Lane, Supersede};
+pub use lineage::Lineage;
 pub use moment::Moment;
 pub use order::{HealthEpoch, Revision};
 pub use ping::{CopyFault, CopyNotice, Ping, Pong, Relayed, RelayedAcknowledgement};

@@ -91,30 +91,17 @@ def majority_wiped(state):
     cluster.each([2, 3], lambda host: state.run(host, WIPE_ALL))
     cluster.each([2, 3], cluster.start)
     state.listen({1: "no-leader", 2: "joining", 3: "joining"}, settle=3)
-    anew(state, "no-leader", 1)
-    state.whole("no-leader", "joining", "missing")
-
-
-def anew(state, code, said_on):
-    """'stop quorate on ALL hosts first, run `quorate reset` on each of them, and only then start them'."""
-    remedy = state.has(said_on, code)["remedy"]
-    command = "quorate reset" + remedy.split("`quorate reset")[1].split("`")[0]
-    hosts = state.cluster.all()
+    remedy = state.has(1, "no-leader")["remedy"]
+    if "`quorate recover`" not in remedy:
+        state.faults.append("the remedy on h1 does not name `quorate recover`: " + remedy)
 
     def work():
-        if "`quorate get" in remedy:
-            save = "quorate get" + remedy.split("`quorate get")[1].split("`")[0]
-            got = state.run(said_on, save, check=False)
-            if got.returncode or not got.stdout.strip():
-                state.faults.append("`%s` on h%d, to save what is there, ends with %d: %s" % (
-                    save, said_on, got.returncode, (got.stdout + got.stderr).strip()[-200:]))
-        state.cluster.each(hosts, lambda host: state.run(host, "systemctl stop quorate"))
-        for host, done in zip(hosts, state.cluster.each(hosts, lambda host: state.run(host, command, check=False))):
+        for command in ["quorate recover --yes", "quorate get keep"]:
+            done = state.run(1, command, check=False)
             if done.returncode:
-                state.faults.append("`%s` on h%d ends with %d: %s" % (
-                    command, host, done.returncode, (done.stderr + done.stdout).strip()[-200:]))
-        state.cluster.each(hosts, state.cluster.start)
-    state.by_hand(code, said_on, "quorate stopped on all hosts, `%s` on each, then started: a new cluster" % command, work)
+                state.faults.append("`%s` on h1 ends with %d: %s" % (command, done.returncode, (done.stderr + done.stdout).strip()[-200:]))
+    state.by_hand("no-leader", 1, "`quorate recover --yes` on h1: the cluster is founded anew with what was there", work)
+    state.whole("no-leader", "joining", "missing")
 
 
 # --- copied, set back, renamed --------------------------------------------------------------------------------

@@ -91,9 +91,7 @@ fn of_two_that_are_left_of_five_the_one_that_has_more_founds_and_the_other_follo
     cluster.hosts[4].kill();
     cluster.hosts[3].put("late", "on four");
     cluster.hosts[3].status_when("has the second", |status| status["revision"] == 3);
-    for gone in 0..3 {
-        cluster.hosts[gone].kill();
-    }
+    cluster.hosts[..3].iter_mut().for_each(|host| host.kill());
     cluster.hosts[4].start();
     has_lost_its_majority(&cluster, 3);
     has_lost_its_majority(&cluster, 4);

@@ -236,14 +236,20 @@ impl Survey<'_> {
         let kept = self.best.revision;
         let told =
             self.holdings.iter().map(|holding| holding.acknowledged.max(holding.revision)).max();
-        let nothing = self.sets().any(|(here, all)| all - here < all / 2 + 1);
+        let open = self.best.last.saturating_sub(self.best.applied);
+        // What is not applied yet may be another change of the voters.
+        let shared = self.sets().any(|(here, all)| all - here < all / 2 + 1);
+        let nothing = shared && open == 0;
         let acknowledged = told.filter(|told| *told > kept && !nothing);
-        let open = self.best.last - self.best.applied;
         let mut text = match (nothing, acknowledged) {
             (true, _) => "Nothing acknowledged is lost: every majority of the voters has one of these hosts in it.".to_owned(),
             (false, Some(told)) => format!(
                 "Revisions {}-{told} were acknowledged and may be lost. Later ones, that only the hosts that are missing know of, cannot be excluded.",
-                kept + 1
+                kept.saturating_add(1)
+            ),
+            (false, None) if shared => format!(
+                "Everything up to revision {kept} is kept. The voters may have changed in what the best log has beyond that, so it cannot be \
+                 said that nothing else was acknowledged."
             ),
             (false, None) => format!(
                 "Everything up to revision {kept} is kept. The hosts that are missing ({}) are a majority of the voters: what they alone have \

@@ -57,6 +57,10 @@ fn nothing_is_lost_where_every_majority_has_a_survivor_in_it_and_else_that_is_no
     let of_four = plan(vec![holding(1, 4, (2, 9), 5), holding(2, 4, (2, 9), 5)]).expect("a plan");
     assert!(of_four.loss.nothing, "{:?}", of_four.loss);
     assert_eq!(of_four.loss.acknowledged, None);
+    let mut open = [holding(1, 4, (2, 10), 5), holding(2, 4, (2, 9), 5)];
+    open[0].applied = 9;
+    let loss = plan(open.to_vec()).expect("a plan").loss;
+    assert!(!loss.nothing && loss.text.contains("voters may have changed"), "{loss:?}");
     let of_three = plan(vec![holding(1, 3, (2, 9), 5)]).expect("a plan");
     assert!(!of_three.loss.nothing && of_three.loss.text.contains("b, c"), "{:?}", of_three.loss);
     assert_eq!(of_three.missing_voters, ["b", "c"]);
