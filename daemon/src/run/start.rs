@@ -58,10 +58,7 @@ pub(super) async fn serve(
     let names = [environment.hostname.as_str(), config.host.name.as_str()];
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
     let started = Started::now(clock::now());
-    let events = LineFile::of(&dir.life());
-    let kept = Kept::of(events.read());
-    let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
-    let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, &threads);
+    let (feeds, keeping) = feeds_that_are_kept(&dir, started, &threads);
     let crowds = Crowds::default();
     let means = Means {
         transport: transport.clone(),
@@ -105,6 +102,15 @@ pub(super) async fn serve(
         let _ = std::fs::remove_file(&note);
     }
     Ok(ended)
+}
+
+/// The feeds of this run, with the events of earlier ones, and what keeps those of this one.
+fn feeds_that_are_kept(dir: &DataDir, started: Started, threads: &Handle) -> (Feeds, Keeping) {
+    let events = LineFile::of(&dir.life());
+    let kept = Kept::of(events.read());
+    let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
+    let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, threads);
+    (feeds, keeping)
 }
 
 /// What the data directory held.
