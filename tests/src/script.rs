@@ -110,11 +110,7 @@ impl Player {
                 self.asked.extend(ticket.map(|ticket| (format!("{verb} {key} at {at}"), ticket)));
             }
             ("ask", ["remove", name, "at", at]) => {
-                let body = Some(act::Body::Remove(RemoveHost {
-                    name: (*name).to_owned(),
-                    instance: None,
-                }));
-                let request = ClientRequest::Act(Act { body });
+                let request = ClientRequest::Act(Act { body: Some(removal(name)) });
                 let ticket = self.world.ask(self.host(at), request, 4 * PATIENCE);
                 self.asked.extend(ticket.map(|ticket| (words.join(" "), ticket)));
             }
@@ -135,8 +131,7 @@ impl Player {
                 } else {
                     (*name).to_owned()
                 };
-                let removed = act::Body::Remove(RemoveHost { name, instance: None });
-                said = self.act_at(at, removed);
+                said = self.act_at(at, removal(&name));
             }
             ("transfer", [to, "at", at]) => {
                 let transferred = TransferLeadership { to: (*to).to_owned() };
@@ -356,6 +351,10 @@ impl Player {
 
 fn request(verb: &str, key: &str, value: Option<&&str>) -> ClientRequest {
     if verb == "put" { put(key, value.map_or("", |value| *value)) } else { get(key) }
+}
+
+fn removal(name: &str) -> act::Body {
+    act::Body::Remove(RemoveHost { name: name.to_owned(), instance: None })
 }
 
 fn reply_text(reply: &ClientReply) -> String {
