@@ -112,11 +112,7 @@ impl Player {
                 self.asked.extend(ticket.map(|ticket| (format!("{verb} {key} at {at}"), ticket)));
             }
             ("ask", ["remove", name, "at", at]) => {
-                let body = Some(act::Body::Remove(RemoveHost {
-                    name: (*name).to_owned(),
-                    instance: None,
-                }));
-                let request = ClientRequest::Act(Act { body });
+                let request = ClientRequest::Act(Act { body: Some(removal(name)) });
                 let ticket = self.world.ask(self.host(at), request, 4 * PATIENCE);
                 self.asked.extend(ticket.map(|ticket| (words.join(" "), ticket)));
             }
@@ -174,7 +170,7 @@ impl Player {
                     "leader" => self.world.hosts[self.host(name)].name.clone(),
                     name => name.to_owned(),
                 };
-                (act::Body::Remove(RemoveHost { name, instance: None }), at)
+                (removal(&name), at)
             }
             ("transfer", [to, "at", at]) => {
                 (act::Body::Transfer(TransferLeadership { to: (*to).to_owned() }), at)
@@ -434,6 +430,10 @@ impl Player {
 
 fn request(verb: &str, key: &str, value: Option<&&str>) -> ClientRequest {
     if verb == "put" { put(key, value.map_or("", |value| *value)) } else { get(key) }
+}
+
+fn removal(name: &str) -> act::Body {
+    act::Body::Remove(RemoveHost { name: name.to_owned(), instance: None })
 }
 
 fn reply_text(reply: &ClientReply) -> String {

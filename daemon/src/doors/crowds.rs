@@ -116,37 +116,9 @@ pub(crate) struct DoorCrowds {
 
 impl Default for Crowds {
     fn default() -> Self {
-        let connections = |word, crowd| Places::new(word, CONNECTIONS, 1, crowd);
-        let watches = |word, crowd| Places::new(word, WATCHES, 1, crowd);
         Self {
-            keyspace: Room {
-                bodies: Places::new(
-                    "body-bytes",
-                    BODIES,
-                    MIB,
-                    "MiB of the bodies of requests are held at the doors with the keyspace",
-                ),
-                answers: Places::new(
-                    "answer-bytes",
-                    ANSWERS,
-                    MIB,
-                    "MiB of answers of the doors with the keyspace wait for clients that have not taken them",
-                ),
-            },
-            monitors: Room {
-                bodies: Places::new(
-                    "monitor-body-bytes",
-                    MONITOR_BODIES,
-                    MIB,
-                    "MiB of the bodies of requests are held at the doors without the keyspace",
-                ),
-                answers: Places::new(
-                    "monitor-answer-bytes",
-                    MONITOR_ANSWERS,
-                    MIB,
-                    "MiB of answers of the doors without the keyspace wait for clients that have not taken them",
-                ),
-            },
+            keyspace: Room::of_keyspace(),
+            monitors: Room::of_monitors(),
             large_reads: Places::new(
                 "large-reads",
                 LARGE_READS,
@@ -165,40 +137,55 @@ impl Default for Crowds {
                 1,
                 "snapshots are being sent to programs on this host",
             ),
-            unix: DoorCrowds {
-                connections: connections(
-                    "unix-connections",
-                    "connections to the unix socket are open",
-                ),
-                users: Users::default(),
-                watches: watches(
-                    "unix-watches",
-                    "watches of health or events are open at the unix socket",
-                ),
-                waits: Places::new(
-                    "unix-waits",
-                    UNIX_WAITS,
-                    1,
-                    "programs wait at the unix socket for a quorum, voters or an epoch",
-                ),
-            },
-            tcp: DoorCrowds {
-                connections: connections(
-                    "tcp-connections",
-                    "connections to the TCP address and the monitors' socket are open",
-                ),
-                users: Users::default(),
-                watches: watches(
-                    "tcp-watches",
-                    "watches of health or events are open at the TCP address and the monitors' socket",
-                ),
-                waits: Places::new(
-                    "tcp-waits",
-                    TCP_WAITS,
-                    1,
-                    "programs wait at the TCP address and the monitors' socket for a quorum, voters or an epoch",
-                ),
-            },
+            unix: DoorCrowds::of_unix(),
+            tcp: DoorCrowds::of_tcp(),
+        }
+    }
+}
+
+impl Room {
+    fn of_keyspace() -> Self {
+        let bodies = "MiB of the bodies of requests are held at the doors with the keyspace";
+        let answers = "MiB of answers of the doors with the keyspace wait for clients that have not taken them";
+        Self {
+            bodies: Places::new("body-bytes", BODIES, MIB, bodies),
+            answers: Places::new("answer-bytes", ANSWERS, MIB, answers),
+        }
+    }
+
+    fn of_monitors() -> Self {
+        let bodies = "MiB of the bodies of requests are held at the doors without the keyspace";
+        let answers = "MiB of answers of the doors without the keyspace wait for clients that have not taken them";
+        Self {
+            bodies: Places::new("monitor-body-bytes", MONITOR_BODIES, MIB, bodies),
+            answers: Places::new("monitor-answer-bytes", MONITOR_ANSWERS, MIB, answers),
+        }
+    }
+}
+
+impl DoorCrowds {
+    fn of_unix() -> Self {
+        let connections = "connections to the unix socket are open";
+        let watches = "watches of health or events are open at the unix socket";
+        let waits = "programs wait at the unix socket for a quorum, voters or an epoch";
+        Self {
+            connections: Places::new("unix-connections", CONNECTIONS, 1, connections),
+            users: Users::default(),
+            watches: Places::new("unix-watches", WATCHES, 1, watches),
+            waits: Places::new("unix-waits", UNIX_WAITS, 1, waits),
+        }
+    }
+
+    fn of_tcp() -> Self {
+        let connections = "connections to the TCP address and the monitors' socket are open";
+        let watches =
+            "watches of health or events are open at the TCP address and the monitors' socket";
+        let waits = "programs wait at the TCP address and the monitors' socket for a quorum, voters or an epoch";
+        Self {
+            connections: Places::new("tcp-connections", CONNECTIONS, 1, connections),
+            users: Users::default(),
+            watches: Places::new("tcp-watches", WATCHES, 1, watches),
+            waits: Places::new("tcp-waits", TCP_WAITS, 1, waits),
         }
     }
 }

@@ -61,10 +61,7 @@ pub(super) async fn serve(
     let names = [environment.hostname.as_str(), config.host.name.as_str()];
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
     let started = Started::now(clock::now());
-    let events = LineFile::of(&dir.life());
-    let kept = Kept::of(events.read());
-    let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
-    let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, &threads);
+    let (feeds, keeping) = feeds_that_are_kept(&dir, started, &threads);
     let crowds = Crowds::default();
     let (secrets, change) = watch::channel(Arc::default());
     let results = channels.results.clone();
@@ -129,6 +126,15 @@ async fn begin_anew(dir: DataDir, name: NodeName, anew: BeginAnew) {
         }
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+/// The feeds of this run, with the events of earlier ones, and what keeps those of this one.
+fn feeds_that_are_kept(dir: &DataDir, started: Started, threads: &Handle) -> (Feeds, Keeping) {
+    let events = LineFile::of(&dir.life());
+    let kept = Kept::of(events.read());
+    let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
+    let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, threads);
+    (feeds, keeping)
 }
 
 /// What the data directory held.

@@ -123,7 +123,7 @@ fn waiting_for_an_epoch_on_all_live_hosts_returns_when_all_have_it() {
 
 /// Id and sentence of each event that a host shows.
 fn told(host: &Host, more: &[&str]) -> Vec<(String, String)> {
-    let said = host.cli(&[&["events", "-o", "json"], more].concat()).ok();
+    let said = host.cli(&[&["events", "-o", "json"][..], more].concat()).ok();
     let pages = said.lines().map(|line| serde_json::from_str(line).expect("JSON lines"));
     let text = |page: &Value, name: &str| page[name].as_str().expect(name).to_owned();
     pages.map(|page: Value| (text(&page, "id"), text(&page, "text"))).collect()
