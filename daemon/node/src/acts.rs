@@ -4,7 +4,7 @@
 //! answer travels.
 
 use crate::groups::Group;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, Wish};
 use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
@@ -39,7 +39,11 @@ pub(crate) fn judge(
     match &act.body {
         Some(act::Body::Remove(remove)) => judge_removal(sight, warnings, &remove.name),
         Some(act::Body::Transfer(transfer)) => judge_transfer(sight, warnings, &transfer.to),
-        Some(act::Body::Secret(change)) => secrets.judge(sight, change),
+        Some(act::Body::Secret(change)) => match secrets.judge(sight, change) {
+            Wish::Propose(body) => Judged::Propose(body),
+            Wish::Done(text) => Judged::Done(text),
+            Wish::NotNow(text) => not_now(text),
+        },
         None => {
             let text = "the leader's version does not know what is asked; nothing was done. Upgrade the hosts";
             Judged::Refused(RefusalCode::Other, text.to_owned())
