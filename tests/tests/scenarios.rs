@@ -96,7 +96,6 @@ scripts! {
     r5_stale_promises_of_healed_lives,
     rejection_lost,
     restarts_keep_voters_and_positions,
-    the_secret_is_changed_in_three_steps,
     two_clusters_of_one_name_meet,
     two_of_five_voters_die,
     two_removals_at_once_leave_a_majority,

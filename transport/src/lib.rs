@@ -7,6 +7,7 @@
 //! Knows nothing of what a payload means, of gossip or consensus libraries, or of files. quinn, rustls and
 //! rcgen do not show through the public API.
 
+mod accepted;
 mod bulk;
 mod bulk_in;
 mod bulk_out;

@@ -4,18 +4,17 @@
 //! Invariant: a link is cut for its secret only when that is not accepted any more and no other link has taken its place in time. A link
 //! that is replaced loses nothing, as any that is. Knows nothing of who decides which secret is used.
 
-use crate::config::{BindError, Timings};
+use crate::accepted::Secrets;
+use crate::config::BindError;
 use crate::dials::Begin;
 use crate::endpoint;
 use crate::identity::Identity;
 use crate::link::Link;
 use crate::lock::lock;
-use crate::refusal::{CLOSED, OurSide, close_open};
+use crate::refusal::{CLOSED, close_open};
 use crate::secret::Secret;
 use crate::shared::Shared;
 use crate::verifier::peer_secret;
-use quinn::Connection;
-use quorate_proto::Hello;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,29 +25,6 @@ const AT_ONCE: usize = 32;
 /// Longest pause before links that could not be replaced are tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const DROPPED: &[u8] = b"the secret of this connection is no longer accepted here";
-
-/// What the secrets that are accepted make of this node.
-pub(crate) struct Secrets {
-    pub(crate) client: quinn::ClientConfig,
-    /// For the connections of snapshots.
-    pub(crate) bulk_client: quinn::ClientConfig,
-    pub(crate) side: OurSide,
-}
-
-impl Secrets {
-    pub(crate) fn of(identity: &Identity, hello: &Hello, timings: &Timings) -> Self {
-        Self {
-            client: endpoint::client_config(identity, timings),
-            bulk_client: endpoint::bulk_config(identity, timings),
-            side: OurSide::new(hello, &identity.fingerprints),
-        }
-    }
-
-    /// Whether the other side showed a certificate under one of them.
-    pub(crate) fn accept(&self, connection: &Connection) -> bool {
-        peer_secret(connection).is_some_and(|secret| self.side.fingerprints.contains(&secret))
-    }
-}
 
 impl Shared {
     pub(crate) fn set_secrets(&self, secrets: &[Secret]) -> Result<(), BindError> {

@@ -1,5 +1,6 @@
 //! What all tasks of one transport share, and how they speak to its owner.
 
+use crate::accepted::Secrets;
 use crate::bulk::UnderWay;
 use crate::config::Timings;
 use crate::dials::DialBook;
@@ -8,7 +9,6 @@ use crate::event::TransportEvent;
 use crate::lock::lock;
 use crate::outbox::GivenUp;
 use crate::peer::Peer;
-use crate::rotation::Secrets;
 use crate::secret::NodeKeyPair;
 use crate::turned_away::TurnedAway;
 use crate::turns::Turns;

@@ -1,5 +1,6 @@
 //! The handle that a node's shell holds: everything that can be asked of the transport.
 
+use crate::accepted::Secrets;
 use crate::bulk::{SnapshotOutcome, SnapshotPart, SnapshotPosition};
 use crate::config::{BindError, TransportConfig};
 use crate::connections::{BANNED, OTHER_KEY};
@@ -11,7 +12,6 @@ use crate::links::LinkReport;
 use crate::lock::lock;
 use crate::refusal::{CLOSED, COPY, TWICE, close_open};
 use crate::requests::{self, RequestFailure};
-use crate::rotation::Secrets;
 use crate::secret::Secret;
 use crate::shared::{Parts, Shared, WRITERS};
 use crate::{bulk_out, endpoint};

@@ -6,7 +6,7 @@
 mod standing;
 
 use crate::groups::Group;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, Wish};
 use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
@@ -45,7 +45,11 @@ pub(crate) fn judge(
         Some(act::Body::Remove(remove)) => judge_removal(sight, warnings, remove),
         Some(act::Body::Transfer(transfer)) => judge_transfer(sight, warnings, &transfer.to),
         Some(act::Body::RaiseFeatures(raise)) => judge_raise(sight, raise.level),
-        Some(act::Body::Secret(change)) => secrets.judge(sight, change),
+        Some(act::Body::Secret(change)) => match secrets.judge(sight, change) {
+            Wish::Propose(body) => Judged::Propose(body),
+            Wish::Done(text) => Judged::Done(text),
+            Wish::NotNow(text) => not_now(text),
+        },
         Some(act::Body::Drain(drain)) => standing::drain(sight, drain),
         Some(act::Body::Promote(promote)) => standing::promote(sight, &promote.name),
         Some(act::Body::Steer(steer)) => standing::steer(sight, steer),

@@ -5,7 +5,6 @@
 
 mod ready;
 
-use crate::acts::Judged;
 use crate::event::Output;
 use crate::pings::rider::{Answer, Load, Rider};
 use crate::sight::Sight;
@@ -14,8 +13,7 @@ use crate::told::Event;
 use crate::turn::Turn;
 use quorate_proto::{
     ChangeSecret, CommandBody, Fingerprint, Instance, MemberCause, MemberState, Moment, Ping, Pong,
-    Reason, RefusalCode, SecretChange, SecretLack, SecretNews, SecretStep, SecretsHeld,
-    TakeSecretStep, limits,
+    Reason, SecretChange, SecretLack, SecretNews, SecretStep, SecretsHeld, TakeSecretStep, limits,
 };
 use ready::{LACK_SHOWN, lack_of};
 use std::collections::BTreeMap;
@@ -24,6 +22,17 @@ use std::time::Duration;
 
 /// A step that was not applied by then came to nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What becomes of an operator's wish.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Wish {
+    /// A command does it.
+    Propose(CommandBody),
+    /// There is nothing to be done.
+    Done(String),
+    /// Not as things are.
+    NotNow(String),
+}
 
 /// See the head of this file.
 #[derive(Debug, Default)]
@@ -103,20 +112,20 @@ impl Secrets {
     }
 
     /// An operator has the secret changed, or gives a change up: judged as leader.
-    pub(crate) fn judge(&self, sight: &Sight<'_>, act: &ChangeSecret) -> Judged {
+    pub(crate) fn judge(&self, sight: &Sight<'_>, act: &ChangeSecret) -> Wish {
         let change = &self.change;
         let to = Fingerprint::new(act.to);
         if act.give_up {
             return match change.is_under_way() {
                 true => {
-                    Judged::Propose(take_step(sight, change.from, change.to, SecretStep::GivenUp))
+                    Wish::Propose(take_step(sight, change.from, change.to, SecretStep::GivenUp))
                 }
                 false => not_now("no change of the secret is under way"),
             };
         }
         if change.is_under_way() {
             return match change.to == act.to {
-                true => Judged::Done("the change to this secret is under way".to_owned()),
+                true => Wish::Done("the change to this secret is under way".to_owned()),
                 false => not_now(&format!(
                     "a change to another secret, {}, is under way; `quorate secret rotate --status` shows how far, `--cancel` gives it up",
                     Fingerprint::new(change.to)
@@ -145,7 +154,7 @@ impl Secrets {
                 }
             ));
         }
-        Judged::Propose(take_step(sight, self.held.uses, act.to, SecretStep::Accept))
+        Wish::Propose(take_step(sight, self.held.uses, act.to, SecretStep::Accept))
     }
 
     /// Who is not ready for long enough to be spoken of.
@@ -244,8 +253,8 @@ fn take_step(sight: &Sight<'_>, from: u64, to: u64, step: SecretStep) -> Command
     CommandBody::Secret(TakeSecretStep { from, to, step: step.into(), at_unix_ms: sight.wall_ms })
 }
 
-fn not_now(text: &str) -> Judged {
-    Judged::Refused(RefusalCode::NotNow, format!("{text}; nothing was done"))
+fn not_now(text: &str) -> Wish {
+    Wish::NotNow(text.to_owned())
 }
 
 #[cfg(test)]

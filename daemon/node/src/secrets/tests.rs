@@ -74,16 +74,16 @@ fn a_change_begins_only_to_a_secret_that_is_neither_in_use_nor_dropped() {
     let judged = |trial: &Trial, to| {
         trial.node.secrets.judge(&trial.node.sight(), &ChangeSecret { to, give_up: false })
     };
-    let Judged::Propose(CommandBody::Secret(step)) = judged(&trial, 2) else { panic!("refused") };
+    let Wish::Propose(CommandBody::Secret(step)) = judged(&trial, 2) else { panic!("refused") };
     assert_eq!((step.from, step.to, step.step()), (1, 2, SecretStep::Accept));
-    let Judged::Refused(RefusalCode::NotNow, text) = judged(&trial, 1) else { panic!("taken") };
+    let Wish::NotNow(text) = judged(&trial, 1) else { panic!("taken") };
     assert!(text.contains("is in use already"), "{text}");
     trial.node.secrets.change =
         Arc::new(SecretChange { dropped: vec![2], ..change(3, SecretStep::Drop) });
-    let Judged::Refused(_, text) = judged(&trial, 2) else { panic!("taken") };
+    let Wish::NotNow(text) = judged(&trial, 2) else { panic!("taken") };
     assert!(text.contains("dropped from this cluster"), "{text}");
     let give_up = ChangeSecret { to: 0, give_up: true };
-    let Judged::Refused(_, text) = trial.node.secrets.judge(&trial.node.sight(), &give_up) else {
+    let Wish::NotNow(text) = trial.node.secrets.judge(&trial.node.sight(), &give_up) else {
         panic!("given up")
     };
     assert!(text.contains("no change of the secret is under way"), "{text}");
@@ -93,7 +93,7 @@ fn a_change_begins_only_to_a_secret_that_is_neither_in_use_nor_dropped() {
 fn a_host_that_has_not_said_which_secrets_it_has_lets_no_change_begin() {
     let trial = Trial::leading_alone();
     let act = ChangeSecret { to: 2, give_up: false };
-    let Judged::Refused(_, text) = trial.node.secrets.judge(&trial.node.sight(), &act) else {
+    let Wish::NotNow(text) = trial.node.secrets.judge(&trial.node.sight(), &act) else {
         panic!("taken")
     };
     assert!(text.contains("have not said which secrets they have: n1"), "{text}");

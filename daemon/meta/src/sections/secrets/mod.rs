@@ -3,6 +3,10 @@
 //! Invariant: a change goes from accept to use to drop, one step a command, or is given up before the old secret is dropped; what was
 //! dropped is never changed to again, as long as it is remembered. Whether the hosts are ready for a step is the leader's to know.
 
+mod refusal;
+
+pub use refusal::SecretRefusal;
+
 use super::json::Json;
 use crate::apply::{AppliedResult, Effects};
 use crate::section::{Publish, Section};
@@ -17,22 +21,6 @@ const CHANGE: u8 = 95;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Secrets {
     change: Arc<SecretChange>,
-}
-
-/// Why a step was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SecretRefusal {
-    /// Another change is under way, or has come further.
-    #[error(
-        "the change of the secret has taken another step meanwhile; `quorate secret rotate --status` shows which"
-    )]
-    Overtaken,
-    /// It was in use before, and was given up for a reason.
-    #[error("this secret was dropped from the cluster before; `quorate secret new` makes another")]
-    Dropped,
-    /// It is the same one.
-    #[error("old and new secret are the same")]
-    Same,
 }
 
 impl Secrets {
