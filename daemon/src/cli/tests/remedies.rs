@@ -1,13 +1,12 @@
 //! Every reason of the catalogue with sample data, and every command that the shipped texts print: each must work when it is pasted.
 
+mod operators;
+
 use super::super::arguments::Arguments;
 use clap::Parser;
 use quorate_proto::Moment;
 use quorate_proto::{
-    CannotSend, Cause, ClusterId, Copied, CopyCause, DaemonCause, DialFailure, Fingerprint,
-    FoundingCause, Instance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
-    OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SecretLackKind, SeedTrouble,
-    Trouble,
+    CannotSend, Cause, ClusterId, Copied, CopyCause, DaemonCause, DialFailure, Fingerprint, FoundingCause, Instance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SecretLackKind, SeedTrouble, Trouble,
 };
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -165,16 +164,6 @@ fn no_leader(missing: Vec<(bool, bool)>, cut_off: bool, late_seconds: Option<u64
         late_seconds,
         me: "db1".to_owned(),
     }
-}
-
-fn operators() -> Vec<OperatorCause> {
-    vec![
-        OperatorCause::Drained { name: name(), reason: "a new disk".to_owned() },
-        OperatorCause::AutopilotPaused { reason: String::new() },
-        OperatorCause::NoSuccessor { name: name(), text: "it is gone".to_owned(), waits: None },
-        OperatorCause::NoSuccessor { name: name(), text: String::new(), waits: Some(name()) },
-        OperatorCause::Unapproved { name: name(), text: "it waits".to_owned() },
-    ]
 }
 
 fn members() -> Vec<MemberCause> {
@@ -356,7 +345,7 @@ fn catalogue() -> Vec<Reason> {
         told(&dials()),
         told(&founding()),
         told(&members()),
-        told(&operators()),
+        told(&operators::causes()),
         told(&links()),
         told(&copies()),
         told(&daemon()),

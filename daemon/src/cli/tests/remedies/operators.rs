@@ -1,0 +1,15 @@
+//! What operators have said, and what the autopilot cannot do without them, with sample data.
+
+use quorate_proto::OperatorCause;
+
+pub(super) fn causes() -> Vec<OperatorCause> {
+    let name = || "db2".to_owned();
+    let text = || "db2 has been gone for 5 min".to_owned();
+    vec![
+        OperatorCause::Drained { name: name(), reason: "a new disk".to_owned() },
+        OperatorCause::AutopilotPaused { reason: String::new() },
+        OperatorCause::NoSuccessor { name: name(), text: text(), waits: None },
+        OperatorCause::NoSuccessor { name: name(), text: text(), waits: Some("db4".to_owned()) },
+        OperatorCause::Unapproved { name: name(), text: text() },
+    ]
+}
