@@ -15,9 +15,9 @@ use hyper_util::rt::TokioIo;
 use quorate_node::status::{Bound, Margin, Reason, State};
 use quorate_node::{ClientReply, ClientRequest, Event, Feature, Status};
 use quorate_proto::{
-    FeatureLevel, Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label,
-    Levels, Member, MemberState, Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode,
-    ResponseHeader, Role, kv_request, kv_response,
+    Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label, Member, MemberState,
+    Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode, ResponseHeader, Role,
+    kv_request, kv_response,
 };
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
