@@ -323,6 +323,7 @@ impl Player {
     /// From their next start on hosts run a program that can run the levels up to this one.
     fn install(&mut self, highest: &str, hosts: &[&str]) {
         let level = FeatureLevel::new(highest.parse().expect("a level"));
+        self.world.checks.disturbed();
         for host in hosts {
             let host = self.host(host);
             let host = &mut self.world.hosts[host];

@@ -179,7 +179,12 @@ fn judge_raise(sight: &Sight<'_>, asked: u32) -> Judged {
             "the cluster runs feature level {level}, the highest that all members can run. {}",
             reach.why_not(sight.config.levels.highest())
         ),
-        (0, true) => format!("the cluster runs feature level {level}, the highest that there is"),
+        (0, true) => {
+            let (name, software) = (&sight.config.name, &sight.config.software);
+            format!(
+                "the cluster runs feature level {level}, the highest that {name}, which leads, can run with {software}"
+            )
+        }
         _ => format!("the cluster runs feature level {level}, and a level is never taken back"),
     })
 }

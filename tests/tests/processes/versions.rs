@@ -24,8 +24,7 @@ fn roll(cluster: &mut Cluster, binary: Option<&Path>, writer: &Writer) {
         let host = &mut cluster.hosts[at];
         host.stop(Signal::TERM);
         host.installed = binary.map(Path::to_owned);
-        writer.goes_on(BETWEEN);
-        cluster.hosts[at].start();
+        host.start();
         cluster.is_whole();
         writer.goes_on(BETWEEN);
     }
@@ -80,7 +79,6 @@ fn an_older_binary_and_todays_take_each_others_place_under_writes_and_nothing_is
     host.start();
     let ended = host.ended("the older binary stops at the level");
     assert!(!ended.success(), "{ended}");
-    writer.goes_on(BETWEEN);
     let host = &mut cluster.hosts[2];
     host.installed = None;
     host.start();

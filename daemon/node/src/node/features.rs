@@ -22,8 +22,9 @@ impl Node {
             return self.turn.out.push(Output::Unfit { reason });
         }
         self.turn.duties_due = true;
-        // At a birth nobody need hear of it.
-        if let Some(before) = before.filter(|_| !self.features.is_new(self.turn.now)) {
+        // Nobody need hear of it at a birth, nor when a start reads again what it had applied before: then it knows no leader yet.
+        let told = self.leadership.leader().is_some() && !self.features.is_new(self.turn.now);
+        if let Some(before) = before.filter(|_| told) {
             self.turn.event(Event::Level { before, level });
         }
     }

@@ -84,15 +84,13 @@ fn make() -> Host {
     host
 }
 
-/// A copy of the golden directory that may be opened.
+/// A copy of the golden directory that may be opened; where it is not kept yet, one that was made just now.
 fn host() -> Host {
     if !golden().exists() {
-        assert!(
-            std::env::var_os("REWRITE").is_some(),
-            "{} is not there; REWRITE=1 makes it",
-            golden().display()
-        );
         let made = make();
+        if std::env::var_os("REWRITE").is_none() {
+            return made;
+        }
         for name in ["data", "birth"] {
             copy(&made.dir.path().join(name), &golden().join(name));
         }
