@@ -174,7 +174,11 @@ fn end(world: &mut World, random: &mut Random) {
     assert!(world.run_until_true(LIMIT, whole), "{}", world.describe());
     let host = random.between(0, world.hosts.len() as u64 - 1) as usize;
     let name = world.hosts[host].name.clone();
-    assert!(asked(world, act::Body::Remove(RemoveHost { name })), "{}", world.describe());
+    assert!(
+        asked(world, act::Body::Remove(RemoveHost { name, instance: None })),
+        "{}",
+        world.describe()
+    );
     assert!(world.run_until_true(LIMIT, whole), "{}", world.describe());
     let at = world.leader().expect("it was just whole");
     let ticket = world.ask(at, put("k", "v"), PATIENCE);

@@ -189,7 +189,11 @@ impl Player {
             ("autopilot", ["at", at]) => (act::Body::Autopilot(AskAutopilot {}), at),
             (verb, words) => panic!("`{verb} {}` is no command", words.join(" ")),
         };
-        self.answer_to(self.host(at), ClientRequest::Act(Act { body: Some(body) }))
+        self.act_at(at, body)
+    }
+
+    fn act_at(&mut self, at: &str, act: act::Body) -> String {
+        self.answer_to(self.host(at), ClientRequest::Act(Act { body: Some(act) }))
     }
 
     fn cluster(&mut self, options: &[&str]) {

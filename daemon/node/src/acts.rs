@@ -28,8 +28,6 @@ pub(crate) enum Judged {
     HandOverFirst(RaftId),
     /// Another change is under way, which is told: it is judged again behind that.
     Later(String),
-    /// There is nothing to be done.
-    Done(String),
     /// It is not done.
     Refused(RefusalCode, String),
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NameQuery {
+pub(super) struct RemoveQuery {
     name: String,
     /// The disk life that is meant by it.
     instance: Option<String>,
@@ -156,6 +156,8 @@ fn new_secret(secrets: &SecretStatus, to: &str) -> Result<u64, String> {
     })
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct PauseQuery {
     /// What for; told to all hosts.
     reason: String,
@@ -188,7 +190,7 @@ pub(super) async fn autopilot(State(doors): State<Arc<Doors>>, patience: Patienc
 
 async fn done(doors: &Doors, act: act::Body, patience: Patience) -> Response {
     match loop_call::act(doors, act, patience.0).await {
-        Ok(Acted { epoch, text, term }) => {
+        Ok(Acted { epoch, text, term, .. }) => {
             Json(ActPage { epoch: epoch.get(), text, term }).into_response()
         }
         Err(failure) => failed(&failure),

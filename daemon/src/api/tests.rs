@@ -91,6 +91,8 @@ pub(crate) fn sample(state: State) -> Status {
         sessions: Vec::new(),
         programs: sample_programs(),
         feature: Feature::default(),
+        autopilot: None,
+        caught_up: quorate,
         pings: Vec::new(),
         secrets: SecretStatus::default(),
         snapshot: None,

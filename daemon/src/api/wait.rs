@@ -18,6 +18,9 @@ use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Whether it is so yet.
+type Asked = Box<dyn Fn(&Status) -> bool + Send + Sync>;
+
 /// What to wait for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -71,7 +74,7 @@ pub(super) async fn wait(
 
 impl WaitQuery {
     /// What is said when it is not so in time, and when it is so.
-    fn of_this_node(&self) -> (String, Box<dyn Fn(&Status) -> bool + Send + Sync>) {
+    fn of_this_node(&self) -> (String, Asked) {
         let late = |what: &str| format!("{what} in time; `quorate why` says what is missing");
         if let Some(revision) =
             self.revision.as_ref().map(|Whole(revision)| revision.unsigned_abs())
@@ -96,11 +99,7 @@ impl WaitQuery {
 }
 
 /// Until there is a quorum, and more.
-async fn until(
-    doors: &Doors,
-    limit: Duration,
-    more: Box<dyn Fn(&Status) -> bool + Send + Sync>,
-) -> Result<u64, Failure> {
+async fn until(doors: &Doors, limit: Duration, more: Asked) -> Result<u64, Failure> {
     let mut status = doors.status.clone();
     let waited = status.wait_for(|status| status.state == NodeState::Quorate && more(status));
     match tokio::time::timeout(limit, waited).await {

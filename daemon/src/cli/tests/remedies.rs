@@ -6,7 +6,9 @@ use super::super::arguments::Arguments;
 use clap::Parser;
 use quorate_proto::Moment;
 use quorate_proto::{
-    CannotSend, Cause, ClusterId, Copied, CopyCause, DaemonCause, DialFailure, Fingerprint, FoundingCause, Instance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SecretLackKind, SeedTrouble, Trouble,
+    CannotSend, Cause, ClusterId, Copied, CopyCause, DaemonCause, DialFailure, Fingerprint,
+    FoundingCause, Instance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
+    PlaceTrouble, Presence, Reason, ReasonCode, SecretLackKind, SeedTrouble, Trouble,
 };
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
