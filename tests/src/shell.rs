@@ -2,7 +2,7 @@
 
 use crate::lanes::{Cargo, Shipment};
 use crate::world::{SimEvent, World};
-use quorate_node::{Answered, Asker, Input, Output};
+use quorate_node::{Answered, Asker, Input, LargeRead, Output};
 use quorate_proto::{ForwardAnswer, Instance};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl World {
             }
             Output::TurnAway { instance, number } => self.turn_away(host, instance, number),
             Output::Secrets(change) => self.secrets_change(host, &change),
-            Output::KnowsGenesis(cluster_id) => {
+            Output::KnowsCluster(cluster_id) => {
                 self.checks.knows(host, cluster_id);
                 if let Some(process) = &mut self.hosts[host].process {
                     process.cluster_id = Some(cluster_id);
@@ -46,15 +46,7 @@ impl World {
             }
             Output::Withdraw { ticket } => self.withdraw(host, run, ticket),
             Output::ForwardReply { ticket, answer } => self.forward_reply(host, ticket, answer),
-            Output::Read(read) => match (read.asker(), read.answer()) {
-                (Asker::Client(ticket), Answered::Client(reply)) => {
-                    self.replies.insert(ticket, (self.now, reply));
-                }
-                (Asker::Node(ticket), Answered::Node(answer)) => {
-                    self.forward_reply(host, ticket, answer);
-                }
-                (asker, answered) => panic!("{answered:?} for {asker:?}"),
-            },
+            Output::Read(read) => self.read(host, &read),
             Output::Reply { ticket, reply } => {
                 self.replies.insert(ticket, (self.now, reply));
             }
@@ -86,6 +78,19 @@ impl World {
                 self.hosts[host].process = None;
                 self.hosts[host].disk.crash(&mut self.random);
             }
+        }
+    }
+
+    /// A large read, which the shell answers.
+    fn read(&mut self, host: usize, read: &LargeRead) {
+        match (read.asker(), read.answer()) {
+            (Asker::Client(ticket), Answered::Client(reply)) => {
+                self.replies.insert(ticket, (self.now, reply));
+            }
+            (Asker::Node(ticket), Answered::Node(answer)) => {
+                self.forward_reply(host, ticket, answer);
+            }
+            (asker, answered) => panic!("{answered:?} for {asker:?}"),
         }
     }
 

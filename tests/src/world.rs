@@ -131,6 +131,16 @@ impl Setup {
         let label = |zone: &String| Label { name: "zone".to_owned(), value: zone.clone() };
         self.zones.get(host).map(label).into_iter().collect()
     }
+
+    /// What this host's files would say.
+    fn settings_of(&self, number: usize, host: &Host) -> Settings {
+        Settings {
+            advertise: host.leaves_from.is_none().then_some(host.address),
+            snapshot_every: self.snapshot_every,
+            labels: self.zone(number),
+            ..self.settings.clone()
+        }
+    }
 }
 
 /// A whole cluster in virtual time.
@@ -303,12 +313,7 @@ impl World {
                 quiet: self.setup.quiet,
                 grace: Duration::from_secs(3),
             },
-            settings: Settings {
-                advertise: place.leaves_from.is_none().then_some(place.address),
-                snapshot_every: self.setup.snapshot_every,
-                labels: self.setup.zone(host),
-                ..self.setup.settings.clone()
-            },
+            settings: self.setup.settings_of(host, place),
         };
         let log = place.disk.recover();
         let founding = life.founding.clone();

@@ -138,7 +138,7 @@ pub enum Output {
     /// The change of the secret is here: accept and use what it says of the secrets of this host, and say so (`SecretsHeld`).
     Secrets(Arc<SecretChange>),
     /// From now on the hello carries this cluster id.
-    KnowsGenesis(ClusterId),
+    KnowsCluster(ClusterId),
     /// Ask the leader on the request lane.
     Forward {
         ticket: u64,

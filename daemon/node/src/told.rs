@@ -240,20 +240,28 @@ impl fmt::Display for Event {
             }
             Self::Copy(cause) => f.write_str(&cause.text()),
             Self::Secret(change) => f.write_str(&words_of(change)),
-            Self::Forgets { host: (_, name), after } => {
-                let hours = after.as_secs().div_ceil(3600);
-                write!(
-                    f,
-                    "{name} has no vote and has been gone for {hours} h (`forget_after`): it is forgotten, and may join anew"
-                )
-            }
-            Self::Autopilot { paused, reason } => {
-                let words = if *paused { "is paused" } else { "goes on" };
-                let colon = if reason.is_empty() { "" } else { ": " };
-                write!(f, "the autopilot {words}{colon}{reason}")
-            }
+            Self::Forgets { .. } | Self::Autopilot { .. } => autopilot(f, self),
             Self::Wrong { reason, .. } => f.write_str(&reason.in_one_line()),
         }
+    }
+}
+
+/// What the autopilot forgets, and that it is paused or goes on.
+fn autopilot(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
+    match event {
+        Event::Forgets { host: (_, name), after } => {
+            let hours = after.as_secs().div_ceil(3600);
+            write!(
+                f,
+                "{name} has no vote and has been gone for {hours} h (`forget_after`): it is forgotten, and may join anew"
+            )
+        }
+        Event::Autopilot { paused, reason } => {
+            let words = if *paused { "is paused" } else { "goes on" };
+            let colon = if reason.is_empty() { "" } else { ": " };
+            write!(f, "the autopilot {words}{colon}{reason}")
+        }
+        _ => Ok(()),
     }
 }
 

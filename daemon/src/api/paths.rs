@@ -146,9 +146,12 @@ pub(super) const ROUTES: &[Route] = &[
         post(acts::drain)
     }),
     act(Method::POST, "/v1/undrain", "Ends that.", || post(acts::undrain)),
-    read("/v1/autopilot", "What the autopilot does, why, and what would change it.", || {
-        get(acts::autopilot)
-    }),
+    act(
+        Method::GET,
+        "/v1/autopilot",
+        "What the autopilot does, why, and what would change it.",
+        || get(acts::autopilot),
+    ),
     act(
         Method::POST,
         "/v1/autopilot/pause",

@@ -1,5 +1,7 @@
 //! The doors over real sockets, in front of a loop that is played by the test.
 
+mod closing;
+
 use super::pages::feature::sample_programs;
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
 use super::{open_tcp, open_unix, serve_tcp, serve_unix};
@@ -472,36 +474,4 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
     // From here on nothing is taken any more.
     let third = super::keyspace::ask(&doors, request(), Duration::from_secs(60)).await;
     assert_eq!(third.unwrap_err(), super::failure::Failure::Stopping);
-}
-
-#[tokio::test]
-async fn a_door_that_closes_gives_the_answers_that_are_under_way_and_ends_the_feeds() {
-    // The loop answers when it is told to.
-    let (go, wait) = std::sync::mpsc::channel();
-    let (came, mut asked) = mpsc::unbounded_channel();
-    let mut stage = Stage::new(State::Quorate, no_keyspace);
-    let (calls, mut inbox) = mpsc::channel(1);
-    let (open, closing) = Closing::new();
-    stage.doors = Doors { calls, closing, ..stage.doors.clone() };
-    let path = stage.dir.path().join("other.sock");
-    let serving = tokio::spawn(serve_unix(open_unix(&path).unwrap(), stage.doors.clone()));
-    tokio::task::spawn_blocking(move || {
-        let Some(Call::Client { reply, .. }) = inbox.blocking_recv() else {
-            panic!("no wait came")
-        };
-        came.send(()).unwrap();
-        wait.recv().unwrap();
-        reply.send(ClientReply::Epoch(HealthEpoch::new(8))).unwrap();
-    });
-    let waiting = tokio::spawn(get_at(path.clone(), "/v1/wait?epoch=7&all_live=1"));
-    let watching = tokio::spawn(get_at(path.clone(), "/v1/events/watch"));
-    asked.recv().await.unwrap();
-    drop(open);
-    assert_eq!(watching.await.unwrap().0, StatusCode::OK, "the feed ends");
-    go.send(()).unwrap();
-    let (code, body) = waiting.await.unwrap();
-    assert_eq!(code, StatusCode::OK);
-    assert_eq!(page::<super::pages::WaitPage>(&body).epoch, 8);
-    serving.await.unwrap();
-    assert!(UnixStream::connect(&path).await.is_err(), "nobody is let in any more");
 }

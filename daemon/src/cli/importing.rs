@@ -211,13 +211,13 @@ fn stopped(failure: Failure, done: &Done, options: &ImportOptions) -> Failure {
         return failure;
     }
     let text = format!(
-        "{}. Before that: {}, from all lines up to {}. `quorate import {}--from-line {} {}` goes on",
+        "{}. Before that: {}, from all lines up to {}. `quorate import --from-line {} {}{}` goes on",
         failure.text.trim_end_matches('.'),
         in_words(done),
         done.through_line,
-        if options.create_only { "--create-only " } else { "" },
         done.through_line + 1,
-        quoted(&options.file.to_string_lossy())
+        quoted(&options.file.to_string_lossy()),
+        if options.create_only { " --create-only" } else { "" }
     );
     Failure { text, ..failure }
 }

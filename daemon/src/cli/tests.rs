@@ -1,5 +1,6 @@
 //! The command line's pure parts, and its client in front of a daemon without a node.
 
+mod arguments;
 mod keyspace;
 mod manual;
 mod moving;
@@ -19,7 +20,7 @@ use crate::api::tests::{Stage, refuse, sample, view};
 use crate::clock::Started;
 use crate::links::line::{LinkFinding, LinkLine};
 use bytes::BytesMut;
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use quorate_node::status::State;
 use quorate_proto::{MemberState, Moment, RefusalCode};
 use std::sync::Arc;
@@ -36,101 +37,6 @@ fn page(state: State) -> StatusPage {
 
 fn why(page: &StatusPage) -> String {
     render(page, &findings(page), PLAIN, NOW)
-}
-
-#[test]
-fn the_arguments_are_consistent_and_the_help_names_the_exit_codes() {
-    Arguments::command().debug_assert();
-    let help = Arguments::command().render_help().to_string();
-    assert!(help.contains("3  the daemon of this host is not reachable"), "{help}");
-    for wrong in [
-        "quorate wait",
-        "quorate wait --quorate --epoch 3",
-        "quorate wait --all-live --quorate",
-        "quorate wait --voters --quorate",
-        "quorate wait --all-live --voters",
-        "quorate wait --voter --ready",
-        "quorate wait --all-live --revision 3",
-        "quorate drain",
-        "quorate autopilot stop",
-        "quorate nonsense",
-        "quorate wait --quorate --timeout 3x",
-        "quorate completions",
-        "quorate completions tcsh",
-        "quorate export a b",
-        "quorate export --revision 0",
-        "quorate import --from-line 0",
-        "quorate snapshot",
-        "quorate snapshot save",
-        "quorate snapshot save --into d f",
-        "quorate snapshot save --keep 3 f",
-        "quorate snapshot save --into d --keep 0",
-        "quorate snapshot restore --yes",
-        "quorate recover --plan p --apply p",
-        "quorate recover --plan p --yes",
-        "quorate events --watch --since 30m",
-        "quorate debug",
-        "quorate feature raise 0",
-        "quorate feature lower",
-    ] {
-        assert_eq!(Arguments::try_parse_from(wrong.split(' ')).unwrap_err().exit_code(), 2);
-    }
-    for right in [
-        "quorate -o json status --links",
-        "quorate status -o json",
-        "quorate wait --epoch 3 --all-live --timeout 30s",
-        "quorate wait --voters --timeout 30s",
-        "quorate wait --voter",
-        "quorate wait --ready --timeout 5m",
-        "quorate wait --revision 12",
-        "quorate drain n1 --reason disks",
-        "quorate undrain n1 --timeout 3s",
-        "quorate autopilot",
-        "quorate autopilot pause --reason disks --timeout 3s",
-        "quorate -o json autopilot resume",
-        "quorate promote n1",
-        "quorate put k -1",
-        "quorate put k - --socket /tmp/s",
-        "quorate farewell",
-        "quorate reset --cluster 00",
-        "quorate completions zsh",
-        "quorate man --out /tmp/pages",
-        "quorate export a/ --revision 7",
-        "quorate snapshot save f --serializable",
-        "quorate snapshot save --into d --keep 14 -o json",
-        "quorate snapshot status f",
-        "quorate snapshot restore f --set-aside --yes --config c",
-        "quorate import --create-only --from-line 201 /tmp/keys",
-        "quorate recover --yes --timeout 2m",
-        "quorate recover --apply plan --yes",
-        "quorate reset --set-aside --cluster 00",
-        "quorate events --since 30m",
-        "quorate debug bundle /tmp/state.tar --timeout 2s",
-        "quorate feature -o json",
-        "quorate feature raise",
-        "quorate feature raise 2 --timeout 30s",
-    ] {
-        assert!(Arguments::try_parse_from(right.split(' ')).is_ok(), "{right}");
-    }
-}
-
-#[test]
-fn the_help_of_each_command_has_its_exit_codes() {
-    let whole = Arguments::command();
-    let mut commands = vec![&whole];
-    while let Some(command) = commands.pop() {
-        commands.extend(command.get_subcommands().filter(|command| !command.is_hide_set()));
-        let help = command.clone().render_help().to_string();
-        let (_, codes) = help.split_once("\nExit codes:\n").unwrap_or_default();
-        let codes: Vec<&str> =
-            codes.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        let name = command.get_name();
-        assert_eq!(codes.first(), Some(&"0"), "`quorate {name} --help` says:\n{help}");
-        assert!(codes.len() > 1, "`quorate {name} --help` says nothing of what may fail");
-        assert!(codes.iter().all(|code| code.parse::<u8>().is_ok()), "{name}: {codes:?}");
-        let judges = ["status", "why"].contains(&name);
-        assert!(!judges || codes.contains(&"4"), "{name}: {codes:?}");
-    }
 }
 
 #[test]

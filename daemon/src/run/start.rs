@@ -32,6 +32,7 @@ use quorate_meta::Meta;
 use quorate_node::{BeginAnew, Boot, Node, Output, RecoveredLog, Status};
 use quorate_proto::{ClusterId, FoundingState, NodeName};
 use quorate_transport::Transport;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -104,14 +105,19 @@ pub(super) async fn serve(
     let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
     drop(keep_open);
     tokio::join!(transport.close("stopping"), close_doors(open), keeping.end());
-    if let Ended::Anew(anew) = &ended {
-        begin_anew(dir, config.host.name.clone(), anew.clone()).await;
+    prepare_the_next_start(dir, &config.host.name, &ended, &note).await;
+    Ok(ended)
+}
+
+/// What is left to do when all is closed, for the start that comes.
+async fn prepare_the_next_start(dir: DataDir, name: &NodeName, ended: &Ended, note: &Path) {
+    if let Ended::Anew(anew) = ended {
+        begin_anew(dir, name.clone(), anew.clone()).await;
     }
     if !matches!(ended, Ended::Halted { .. }) {
         // The goodbye is said. Where this fails it is said once more, which does no harm.
-        let _ = std::fs::remove_file(&note);
+        let _ = std::fs::remove_file(note);
     }
-    Ok(ended)
 }
 
 /// Prepares the next disk life, which the next start puts in place. On an error that one goes on with what is here.

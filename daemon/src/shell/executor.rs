@@ -103,7 +103,7 @@ impl Executor {
             Output::TurnAway { instance, number } => {
                 self.means.transport.turn_away(instance, number);
             }
-            Output::KnowsGenesis(cluster_id) => self.knows(cluster_id),
+            Output::KnowsCluster(cluster_id) => self.knows(cluster_id),
             Output::Secrets(change) => drop(self.means.secrets.send_replace(change)),
             Output::Forward { ticket, to, address, deadline, request } => {
                 self.forward(ticket, to, address, deadline, &request);

@@ -11,14 +11,16 @@ def numbers(story, hosts):
 def remove(story, at, host, rest):
     """Takes a host out through another one; then the rest is whole without it."""
     cluster, name = story.cluster, "h%d" % host
+    # An even number of voters bears no more losses than one less.
+    voters = 3 if len(rest) == 4 else len(rest)
     done = cluster.quorate(at, "remove %s --yes" % name)
     story.check("`quorate remove %s` through h%d says what it does to the voters, and that it is done" % (name, at),
                 done.returncode == 0 and "Without it these vote" in done.stderr and "removed" in done.stdout,
                 done.stdout + done.stderr)
     seen, _ = cluster.wait("%s without %s" % (numbers(story, rest), name),
                            lambda status: status["state"] == "quorate" and member(status, name) is None
-                           and count(status, role="voter", state="alive") == len(rest), 30, rest)
-    story.check("each of %s votes, and %s is no member any more" % (numbers(story, rest), name),
+                           and count(status, role="voter", state="alive") == voters, 30, rest)
+    story.check("%d of %s vote, and %s is no member any more" % (voters, numbers(story, rest), name),
                 all(len(status["members"]) == len(rest) for status in seen.values()))
 
 

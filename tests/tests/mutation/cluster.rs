@@ -253,7 +253,7 @@ impl Cluster {
                 self.later(at, Input::OwnSlot(OwnSlot::Slot(at)));
             }
             Output::Event(event) => self.events.push(event.kind()),
-            Output::KnowsGenesis(cluster_id) => self.cluster_id[at] = Some(cluster_id),
+            Output::KnowsCluster(cluster_id) => self.cluster_id[at] = Some(cluster_id),
             Output::TakeSnapshot { group, metadata, image } => {
                 self.snapshots[at] = Some((metadata.clone(), image));
                 self.later(at, Input::SnapshotTaken { group, metadata });

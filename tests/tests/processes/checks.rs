@@ -55,7 +55,6 @@ fn what_is_most_likely_not_meant_is_a_warning_and_no_error() {
         "warning: seed `[fd00::7]:4747`: ",
         "warning: `role = \"witness\"`",
         "warning: `weight = 3`",
-        "warning: `zone`",
         "warning: `founding_grace`",
     ]);
     said.ok();

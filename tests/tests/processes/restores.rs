@@ -68,7 +68,7 @@ fn a_cluster_whose_disks_are_lost_is_founded_again_from_a_snapshot_and_revisions
     let said = restore(&cluster.hosts[0], &file, &["--yes"]);
     said.names(&[
         &before,
-        "quorate reset --cluster",
+        "quorate reset --set-aside --cluster",
         "Every other host",
         "systemctl start quorate",
     ]);

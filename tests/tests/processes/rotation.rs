@@ -129,17 +129,21 @@ fn a_secret_is_changed_by_one_command_while_programs_write_and_no_write_fails() 
         host.write("secret", &new);
         host.signal(Signal::HUP);
     }
-    // Who has the old one alone is named by both sides, with what helps.
+    a_host_that_comes_with_the_old_one_is_named(&mut cluster, &old, &new);
+    assert_eq!(cluster.is_whole(), id, "a new file is taken up without a restart");
+}
+
+/// By both sides, with what helps.
+fn a_host_that_comes_with_the_old_one_is_named(cluster: &mut Cluster, old: &str, new: &str) {
     let shared = cluster.secret.display().to_string();
     let late = cluster.add("n5");
-    late.write("secret", &old);
+    late.write("secret", old);
     let own = late.file("secret").display().to_string();
     late.reconfigure(&shared, &own);
     late.start();
     late.waits_for("other-secret", &["the odd one out", "copy the secret file from"]);
-    late.write("secret", &new);
+    late.write("secret", new);
     late.signal(Signal::HUP);
-    assert_eq!(cluster.is_whole(), id, "a new file is taken up without a restart");
 }
 
 #[test]

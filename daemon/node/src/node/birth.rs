@@ -16,7 +16,7 @@ impl Node {
     pub(super) fn founded(&mut self, founded: FoundingCertificate) {
         self.peers.learn_record(&founded.record);
         let cluster_id = founded.record.cluster_id();
-        self.turn.out.push(Output::KnowsGenesis(cluster_id));
+        self.turn.out.push(Output::KnowsCluster(cluster_id));
         self.turn.out.push(Output::Founded(Box::new(founded.clone())));
         self.health.learn_again();
         if self.sight().is_founding_voter() != Some(true) {
@@ -32,7 +32,7 @@ impl Node {
 
     /// A cluster exists, durably known: this life never founds.
     pub(super) fn exists(&mut self, cluster_id: ClusterId) {
-        self.turn.out.push(Output::KnowsGenesis(cluster_id));
+        self.turn.out.push(Output::KnowsCluster(cluster_id));
         self.turn.event(Event::Joining { cluster: cluster_id });
         self.ask_to_join();
     }

@@ -67,6 +67,8 @@ impl Secrets {
 
     fn learn(&mut self, turn: &mut Turn, change: Arc<SecretChange>, quietly: bool) {
         self.since = turn.now;
+        // Who was waited for was so in the step before.
+        self.lacking.clear();
         turn.duties_due = true;
         turn.out.push(Output::Secrets(change.clone()));
         if !quietly {
@@ -212,13 +214,13 @@ impl Rider for Secrets {
 
     fn take(&mut self, sight: &Sight<'_>, turn: &mut Turn, ping: &mut Ping) {
         let Some(mut news) = ping.secrets.take() else { return self.lacking.clear() };
-        news.lacking.truncate(limits::SECRET_LACKS);
-        self.lacking = news.lacking;
         news.change.dropped.truncate(limits::DROPPED_SECRETS);
         // Not only what is newer: a number that was made up is not to stand in the way of the true one.
         if sight.group.is_none() && news.change != *self.change {
             self.learn(turn, Arc::new(news.change), false);
         }
+        news.lacking.truncate(limits::SECRET_LACKS);
+        self.lacking = news.lacking;
     }
 
     fn answer(&mut self, _: &Sight<'_>, _: Instance, pong: &mut Pong) {

@@ -71,7 +71,7 @@ pub(crate) struct SaveOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) into: Option<PathBuf>,
     /// Of this cluster's snapshots in that directory only so many stay, the one just saved among them
-    #[arg(long, value_name = "COUNT", requires = "into")]
+    #[arg(long, value_name = "COUNT", requires = "into", conflicts_with = "file")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) keep: Option<u64>,
     /// From this node's own copy, which may be old but needs no leader

@@ -378,8 +378,10 @@ fn fault(command: &str) -> Option<String> {
             Err(error) => Some(error.to_string()),
         },
         Some("systemctl") => match rest[..] {
-            ["start" | "stop" | "restart" | "status" | "edit", "quorate"] => None,
-            _ => Some("not one of start, stop, restart, status, edit of quorate".to_owned()),
+            ["start" | "stop" | "restart" | "reload" | "status" | "edit", "quorate"] => None,
+            _ => {
+                Some("not one of start, stop, restart, reload, status, edit of quorate".to_owned())
+            }
         },
         Some("journalctl") => match rest[..] {
             ["-u", "quorate"] | ["-u", "quorate", "-e"] | ["-k"] => None,
