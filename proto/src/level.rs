@@ -42,7 +42,10 @@ impl fmt::Display for FeatureLevel {
 /// What each level brought, for people; one line each, from the first on.
 pub const LEVELS: &[(FeatureLevel, &str)] = &[
     (FeatureLevel(1), "the keyspace, health, members that come, go and are removed"),
-    (FeatureLevel(2), "feature levels themselves"),
+    (
+        FeatureLevel(2),
+        "feature levels themselves, the change of the secret, drained hosts, the autopilot's pause, and why hosts vote",
+    ),
 ];
 
 const _: () = assert!(LEVELS.len() == FeatureLevel::HIGHEST.0 as usize);

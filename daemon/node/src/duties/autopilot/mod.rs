@@ -20,7 +20,8 @@ use crate::warnings::Warnings;
 use facts::{CAUGHT_UP, Facts};
 use plan::{Plan, Why, next_change, voter_target};
 use quorate_proto::{
-    CommandBody, ConfChangeSet, Forget, HealthView, Instance, Member, MemberState, Moment, Role,
+    CommandBody, ConfChangeSet, FeatureLevel, Forget, HealthView, Instance, Member, MemberState,
+    Moment, Role,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -173,7 +174,9 @@ impl Autopilot {
             return;
         }
         let words = describe(group.meta(), &plan.changes);
-        let why = words::why(sight, group.meta(), &plan);
+        // What an entry says beside its change is part of the state: a replica of the version before would have another one.
+        let tells = group.meta().level() >= FeatureLevel::new(2);
+        let why = if tells { words::why(sight, group.meta(), &plan) } else { String::new() };
         let context = Said { at_unix_ms: sight.wall_ms, why }.to_context();
         let set = ConfChangeSet { transition: 0, changes: plan.changes, context };
         will.change_voters = Some((set, words));
