@@ -6,7 +6,7 @@ use bytes::Bytes;
 use quorate_node::Vitals;
 use quorate_proto::{
     ClusterId, FoundingCertificate, Generation, HealthDelta, HealthEpoch, HealthView, Instance,
-    MemberState, Message as _, short_hash,
+    MemberState, Message as _, Moment, short_hash,
 };
 use quorate_transport::outbox::GivenUp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,8 +81,14 @@ impl Checks {
         self.turns.values_mut().for_each(|turns| *turns = turns.saturating_sub(TURNS));
     }
 
-    /// A host shows a view of all, and tells what led to it unless it skipped epochs.
-    pub fn shown(&mut self, host: usize, view: &HealthView, delta: Option<&HealthDelta>) {
+    /// A host that runs this feature level shows a view of all, and tells what led to it unless it skipped epochs.
+    pub fn shown(
+        &mut self,
+        host: usize,
+        (view, delta): (&HealthView, Option<&HealthDelta>),
+        level: u32,
+        now: Moment,
+    ) {
         if self.births.len() <= 1 {
             let alike = |seen: &mut BTreeMap<HealthEpoch, u64>, what: &str, bytes: Vec<u8>| {
                 let hash = short_hash(&[&bytes]);
@@ -99,7 +105,7 @@ impl Checks {
             return;
         }
         self.newest = view.epoch;
-        self.voters.shown(view);
+        self.voters.shown(view, level, now);
         for member in &view.members {
             let stands = (member.state() == MemberState::Alive, member.generation);
             let before = self.standing.insert(member.instance, stands);

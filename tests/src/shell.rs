@@ -61,7 +61,9 @@ impl World {
                 self.send_snapshot(host, group, to, address, message);
             }
             Output::Health { view, delta, .. } => {
-                self.checks.shown(host, &view, delta.as_deref());
+                let process = self.hosts[host].process.as_ref();
+                let level = process.map_or(0, |process| process.node.vitals().level);
+                self.checks.shown(host, (&view, delta.as_deref()), level, self.now);
             }
             Output::Event(event) => {
                 self.note(|| format!("n{} {}: {event}", host + 1, event.kind()));

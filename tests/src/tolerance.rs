@@ -3,19 +3,30 @@
 //!
 //! Knows nothing of how the autopilot decides: it sees views, each behind the one before, and what they say for people.
 
-use quorate_proto::{HealthView, Instance, Member, MemberState, Role};
+use quorate_proto::{HealthView, Instance, Member, MemberState, Moment, Role};
+use std::time::Duration;
+
+/// A change of the voters says why from feature level 2 on. One that was proposed before, and is applied behind the raise, is so within
+/// this.
+const UNSAID: Duration = Duration::from_secs(2);
 
 /// The view that was seen last.
 #[derive(Debug, Default)]
 pub(crate) struct Voters {
     last: HealthView,
+    /// Since when a host runs the level at which changes say why.
+    says_why_since: Option<Moment>,
 }
 
 impl Voters {
     /// A view that nobody showed before. Views that were passed over are part of the step.
-    pub(crate) fn shown(&mut self, view: &HealthView) {
+    pub(crate) fn shown(&mut self, view: &HealthView, level: u32, now: Moment) {
         let before = std::mem::replace(&mut self.last, view.clone());
-        if before.epoch.get() == 0 || view.epoch.get() == 0 {
+        if level >= 2 && self.says_why_since.is_none() {
+            self.says_why_since = Some(now);
+        }
+        let says_why = self.says_why_since.is_some_and(|since| now.since(since) >= UNSAID);
+        if !says_why || before.epoch.get() == 0 || view.epoch.get() == 0 {
             return;
         }
         // As it would be now, had the voters stayed who they were: a host that goes is no change of the voters.

@@ -2,6 +2,7 @@
 
 use super::cluster::{Cluster, new_secret};
 use super::host::{Host, Said, names, quorate};
+use super::place::until;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -110,8 +111,11 @@ fn a_secret_is_changed_by_one_command_while_programs_write_and_no_write_fails() 
     let said = rotate(1, &["--timeout", "60s"]);
     said.names(&["the old secret is dropped", "remove the old line"]);
     said.ok();
-    let events = cluster.hosts[3].cli(&["events"]).ok();
-    names(&events, &["every host is to accept", "it is used from now on", "is dropped"]);
+    let steps = ["every host is to accept", "it is used from now on", "is dropped"];
+    until("each step is told on n4", || {
+        let events = cluster.hosts[3].cli(&["events"]).ok();
+        if steps.iter().all(|step| events.contains(step)) { Ok(()) } else { Err(events) }
+    });
     stop.store(true, Ordering::Relaxed);
     let (done, failed) = writer.join().unwrap();
     assert!(failed.is_empty() && done > 10, "of {done}: {failed:?}");
