@@ -6,7 +6,8 @@ use crate::workload::put;
 use crate::world::{Setup, World};
 use quorate_node::{ClientReply, ClientRequest, Settings};
 use quorate_proto::{
-    Act, DrainHost, MemberState, RemoveHost, Role, SteerAutopilot, TransferLeadership, act,
+    Act, DrainHost, MemberState, RaiseFeatures, RemoveHost, Role, SteerAutopilot,
+    TransferLeadership, act,
 };
 use std::time::Duration;
 
@@ -52,6 +53,14 @@ pub fn churn(seed: u64) -> Churned {
     let mut world = World::new(seed, setup);
     world.start_all();
     assert!(world.run_until_true(LIMIT, |world| world.is_settled()), "{}", world.describe());
+    // A leader that takes over before the birth has raised the level leaves that to an operator.
+    let raised = act::Body::RaiseFeatures(RaiseFeatures { level: 0 });
+    let done = asked(&mut world, raised);
+    let level = |world: &World| {
+        let leader = world.leader().and_then(|at| world.hosts[at].process.as_ref());
+        leader.map_or(0, |process| process.node.vitals().level)
+    };
+    assert!(done || level(&world) >= 2, "{}", world.describe());
     let mut churned = Churned::default();
     for _ in 0..STEPS {
         step(&mut world, &mut random, &mut churned);
