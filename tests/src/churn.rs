@@ -24,8 +24,6 @@ const STEPS: usize = 12;
 pub struct Churned {
     /// Voters that were replaced, or gave up a vote, because they were gone for long.
     pub replaced: usize,
-    /// Votes that were given up because there were too many.
-    pub shrunk: usize,
     /// Acts that were done.
     pub acts: usize,
 }
@@ -82,7 +80,6 @@ impl Churned {
             view.members.iter().filter(votes).filter(|one| one.role_reason.contains(word)).count()
         };
         self.replaced = self.replaced.max(why("has been gone for"));
-        self.shrunk = self.shrunk.max(why(" voters for ") + why("`voters = "));
     }
 }
 

@@ -306,15 +306,14 @@ fn a_new_disk_has_no_vote_before_the_log_is_on_it() {
 
 #[test]
 fn while_hosts_come_and_go_fewer_voters_may_be_lost_only_where_it_is_said() {
-    let (mut replaced, mut shrunk, mut acts) = (0, 0, 0);
+    let (mut replaced, mut acts) = (0, 0);
     for seed in 1..=number("QUORATE_SEEDS").unwrap_or(20) {
         let churned = churn(seed);
         replaced += usize::from(churned.replaced > 0);
-        shrunk += usize::from(churned.shrunk > 0);
         acts += churned.acts;
     }
     assert!(replaced > 0, "in no story a voter was replaced");
-    assert!(shrunk > 0, "in no story a vote was given up because there were too many");
+    // That votes are given up because there are too many is a scenario of its own.
     assert!(acts > 0, "in no story an act was done");
 }
 
