@@ -8,7 +8,7 @@ use super::keyspace::other_kind;
 use super::output;
 use super::show::query_value;
 use super::stderr::complain;
-use super::stdin::says_yes;
+use super::stdin::must_be_meant;
 use crate::api::TIMEOUT_HEADER;
 use crate::api::pages::{ActPage, MemberPage, StatusPage};
 use bytes::Bytes;
@@ -33,16 +33,18 @@ pub(super) async fn remove(
         return Err(Failure::new(Exit::NotFound, "not-found", nobody_named(host, members)));
     };
     complain(&means);
-    if !options.yes && !says_yes(&format!("Remove {host} for good?")) {
-        let text = "nobody said yes; nothing was changed. `--yes` says it in a script";
-        return Err(Failure::new(Exit::Usage, "usage", text));
-    }
+    must_be_meant(options.yes, &format!("Remove {host} for good?"))?;
     // While the question stood, another disk life may have come to the name: it is not what was shown.
     let path = format!("/v1/remove?name={}&instance={}", query_value(host), shown.instance);
     let page = ask(client, &path, options.timeout).await?;
+    tell(format, &page, &format!("{host} is {}", page.text))
+}
+
+/// Says what was done: the page to programs, a sentence to people.
+pub(super) fn tell(format: Format, page: &ActPage, sentence: &str) -> Result<ExitCode, Failure> {
     match format {
-        Format::Json => output::json(&page)?,
-        Format::Table => output::text(&format!("{host} is {}\n", page.text))?,
+        Format::Json => output::json(page)?,
+        Format::Table => output::text(&format!("{sentence}\n"))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,11 +134,7 @@ pub(super) async fn raise_features(
 ) -> Result<ExitCode, Failure> {
     let to = level.map_or_else(String::new, |level| format!("?level={level}"));
     let page = ask(client, &format!("/v1/feature/raise{to}"), timeout).await?;
-    match format {
-        Format::Json => output::json(&page)?,
-        Format::Table => output::text(&format!("{}\n", page.text))?,
-    }
-    Ok(ExitCode::SUCCESS)
+    tell(format, &page, &page.text)
 }
 
 pub(super) async fn ask(

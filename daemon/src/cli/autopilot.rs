@@ -1,6 +1,6 @@
 //! `quorate autopilot`: what it does with the voters and why, and its pause. Drawing is pure: page in, text out.
 
-use super::acts::ask;
+use super::acts::{ask, tell};
 use super::arguments::{AutopilotCommand, AutopilotOptions, Format};
 use super::client::Client;
 use super::exit::Failure;
@@ -25,11 +25,7 @@ pub(super) async fn autopilot(
         Some(AutopilotCommand::Resume) => "/v1/autopilot/resume".to_owned(),
     };
     let page = ask(client, &path, options.timeout).await?;
-    match format {
-        Format::Json => output::json(&page)?,
-        Format::Table => output::text(&format!("the autopilot {}\n", said(&page.text)))?,
-    }
-    Ok(ExitCode::SUCCESS)
+    tell(format, &page, &format!("the autopilot {}", said(&page.text)))
 }
 
 /// `paused` is a state, `goes on` is what it does.

@@ -9,8 +9,8 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::stderr::complain;
 use crate::clock::wall_unix_ms;
-use crate::config::Environment;
-use crate::words::time::rfc3339;
+use crate::config::{Environment, host_file};
+use crate::words::time::{in_a_name, rfc3339};
 use serde_json::json;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -85,8 +85,7 @@ pub(super) async fn bundle(
     let environment = Environment::of_process();
     let (host, now) = (environment.hostname, wall_unix_ms());
     let at = rfc3339(now);
-    let moment: String = at.split('.').next().unwrap_or_default().replace(['-', ':'], "");
-    let stem = format!("quorate-{host}-{moment}Z");
+    let stem = format!("quorate-{host}-{}", in_a_name(&at));
     let path = options.file.clone().unwrap_or_else(|| PathBuf::from(format!("{stem}.tar")));
     // First: what cannot be written needs no asking.
     let file = create(&path)?;
@@ -145,8 +144,7 @@ async fn ask(client: &Client, bundle: &mut Bundle) {
 
 fn of_this_host(options: &BundleOptions, bundle: &mut Bundle) {
     let config = &options.config.config;
-    let beside = config.with_file_name("host.toml");
-    let host = options.config.host.as_ref().unwrap_or(&beside);
+    let host = &host_file(config, options.config.host.as_deref());
     for (name, path) in [("quorate.toml", config), ("host.toml", host)] {
         let text = read(path).map(|text| without_secrets(&text).into_bytes());
         bundle.take(name, text.map_err(|error| format!("{}: {error}", path.display())));

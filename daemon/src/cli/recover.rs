@@ -5,7 +5,7 @@ use super::client::{Changes, Client};
 use super::exit::{Exit, Failure};
 use super::output;
 use super::stderr::complain;
-use super::stdin::says_yes;
+use super::stdin::must_be_meant;
 use crate::api::pages::{RecoveryPage, StatusPage};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -40,12 +40,8 @@ pub(super) async fn recover(
         return Ok(ExitCode::SUCCESS);
     }
     complain(drawn(&plan).trim_end());
-    let question =
-        || format!("Found cluster {} anew from what {} holds?", plan.cluster, plan.founder);
-    if !options.yes && !says_yes(&question()) {
-        let text = "nobody said yes; nothing was changed. `--yes` says it in a script";
-        return Err(Failure::new(Exit::Usage, "usage", text));
-    }
+    let question = format!("Found cluster {} anew from what {} holds?", plan.cluster, plan.founder);
+    must_be_meant(options.yes, &question)?;
     let begun = Instant::now();
     let body = serde_json::to_vec(&plan).unwrap_or_default().into();
     client.post("/v1/recover", &[], body, Changes::Something, ASKING * 3).await?;

@@ -1,10 +1,9 @@
 //! `quorate drain`, `undrain` and `promote`: what the cluster keeps of an operator's words about a host.
 
-use super::acts::ask;
+use super::acts::{ask, tell};
 use super::arguments::{Format, HostOptions};
 use super::client::Client;
 use super::exit::Failure;
-use super::output;
 use super::show::query_value;
 use std::process::ExitCode;
 
@@ -45,9 +44,5 @@ async fn say(
     path: &str,
 ) -> Result<ExitCode, Failure> {
     let page = ask(client, path, options.timeout).await?;
-    match format {
-        Format::Json => output::json(&page)?,
-        Format::Table => output::text(&format!("{}: {}\n", options.host, page.text))?,
-    }
-    Ok(ExitCode::SUCCESS)
+    tell(format, &page, &format!("{}: {}", options.host, page.text))
 }

@@ -28,8 +28,17 @@ pub(super) fn value() -> Result<Bytes, Failure> {
     Ok(value.into())
 }
 
+/// Goes on only where `--yes` was given, or somebody says yes to the question.
+pub(super) fn must_be_meant(yes: bool, question: &str) -> Result<(), Failure> {
+    if yes || says_yes(question) {
+        return Ok(());
+    }
+    let text = "nobody said yes; nothing was changed. `--yes` says it in a script";
+    Err(Failure::new(Exit::Usage, "usage", text))
+}
+
 /// Whether somebody says yes to a question. Where nobody is, nobody does.
-pub(super) fn says_yes(question: &str) -> bool {
+fn says_yes(question: &str) -> bool {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return false;

@@ -5,7 +5,7 @@ use super::error::ConfigError;
 use super::keys::Keys;
 use quorate_proto::{Label, NodeName};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::Value;
 
 /// Every key of `host.toml`. `labels` is a table with names of the operator's own.
@@ -33,6 +33,11 @@ pub(crate) struct HostConfig {
     pub(crate) role: HostRole,
 }
 
+/// The file of a host: the one that is named, or that beside the configuration.
+pub(crate) fn host_file(config: &Path, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| config.with_file_name("host.toml"), Path::to_owned)
+}
+
 /// What a host is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HostRole {
@@ -49,8 +54,7 @@ impl HostConfig {
         environment: &Environment,
         listen: SocketAddr,
     ) -> Result<Self, ConfigError> {
-        let beside = config.with_file_name("host.toml");
-        let path = file.unwrap_or(&beside);
+        let path = &host_file(config, file);
         let keys = if file.is_none() && !path.exists() {
             Keys::empty(path)
         } else {

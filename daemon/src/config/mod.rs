@@ -17,7 +17,7 @@ mod seed_list;
 mod tests;
 
 pub(crate) use error::ConfigError;
-pub(crate) use host_file::{HostConfig, HostRole};
+pub(crate) use host_file::{HostConfig, HostRole, host_file};
 pub(crate) use report::check_config;
 pub(crate) use secret_file::parse as parse_secrets;
 

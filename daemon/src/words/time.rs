@@ -20,6 +20,13 @@ pub(crate) fn rfc3339(unix_ms: u64) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
+/// An RFC 3339 text to the second, for the name of a file: `20261129T221030Z`.
+pub(crate) fn in_a_name(at: &str) -> String {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let (day, time) = at.split_once('T').unwrap_or_default();
+    format!("{}T{}Z", digits(day), digits(time.split('.').next().unwrap_or_default()))
+}
+
 /// A moment as people and [`rfc3339`] write it, in UTC, or the begin of a day; in milliseconds since 1970.
 pub(crate) fn unix_ms(text: &str) -> Option<u64> {
     let midnight = if text.len() == 10 { "T00:00:00Z" } else { "" };

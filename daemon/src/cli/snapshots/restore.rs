@@ -6,7 +6,7 @@
 use super::{in_words, status};
 use crate::anew::{Founder, certificate, prepare_founder};
 use crate::cli::arguments::{Format, RestoreOptions};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Failure;
 use crate::cli::local::{load, own_host, resolved};
 use crate::cli::output;
 use crate::cli::stderr::complain;
@@ -33,10 +33,7 @@ pub(super) fn restore(options: &RestoreOptions, format: Format) -> Result<ExitCo
     let identity = Identity::random(&config.cluster).map_err(|error| refused(&error))?;
     let founded = founding(&config, &identity, &state)?;
     complain(&what_it_means(&config, &head, &founded));
-    if !options.yes && !stdin::says_yes("Are they stopped, and is that meant?") {
-        let text = "nobody said yes; nothing was changed. `--yes` says it in a script";
-        return Err(Failure::new(Exit::Usage, "usage", text));
-    }
+    stdin::must_be_meant(options.yes, "Are they stopped, and is that meant?")?;
     prepare_founder(&config.data_dir, &identity, &founded, &state)
         .map_err(|error| refused(&error))?;
     drop(here);

@@ -7,6 +7,7 @@ use super::arriving::BEGUN;
 use super::format::BackupHead;
 use crate::disk::durable::ASIDE;
 use crate::disk::files::sync_directory;
+use crate::words::time::in_a_name;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,11 +18,7 @@ const ABANDONED: Duration = Duration::from_hours(24);
 
 /// The name of a backup in a directory of them: cluster, the begin of its id, time and revision. Later ones are greater.
 pub(crate) fn name_of(head: &BackupHead) -> String {
-    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
-    // To the second: 2026-11-29T22:10:30.000Z.
-    let (day, time) = head.time.split_once('T').unwrap_or_default();
-    let time = digits(time.split('.').next().unwrap_or_default());
-    format!("{}{}T{time}Z-r{}{SUFFIX}", prefix(head), digits(day), head.revision)
+    format!("{}{}-r{}{SUFFIX}", prefix(head), in_a_name(&head.time), head.revision)
 }
 
 fn prefix(head: &BackupHead) -> String {
