@@ -90,16 +90,10 @@ impl Duties {
         self.voters.note_who_is_gone(now, view);
     }
 
-    /// What the autopilot does and why; only while this node leads.
-    pub(crate) fn autopilot(&self, sight: &Sight<'_>) -> Option<AutopilotReport> {
+    /// What the autopilot does and why, and what is in its way; only while this node leads.
+    pub(crate) fn autopilot(&self, sight: &Sight<'_>) -> Option<(AutopilotReport, Option<Reason>)> {
         let group = sight.group.filter(|group| group.leads())?;
-        Some(autopilot::report(sight, group, self.voters.absences()))
-    }
-
-    /// What is in its way; the same.
-    pub(crate) fn autopilot_reason(&self, sight: &Sight<'_>) -> Option<Reason> {
-        let group = sight.group.filter(|group| group.leads())?;
-        autopilot::reasons(sight, group, self.voters.absences())
+        Some(autopilot::told(sight, group, self.voters.absences()))
     }
 
     /// Raft refused a change of the voters that it had taken.

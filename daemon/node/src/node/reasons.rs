@@ -20,7 +20,8 @@ const ELECTION: Duration = Duration::from_secs(10);
 const SAME_MOMENT: Duration = Duration::from_secs(10);
 
 impl Node {
-    pub(crate) fn reasons(&self, now: Moment) -> Vec<Reason> {
+    /// What is wrong; `in_its_way`: what keeps the autopilot of a leader from what it should do.
+    pub(crate) fn reasons(&self, now: Moment, in_its_way: Option<Reason>) -> Vec<Reason> {
         let state = self.state();
         let sight = Sight { now, ..self.sight() };
         let mut reasons = match state {
@@ -53,7 +54,7 @@ impl Node {
         reasons.extend(self.copies.reasons(&self.sight(), now));
         reasons.extend(self.secrets.reasons(&sight, now));
         reasons.extend(self.operators_words(now));
-        reasons.extend(self.duties.autopilot_reason(&sight));
+        reasons.extend(in_its_way);
         without_what_is_explained(&mut reasons);
         reasons
     }

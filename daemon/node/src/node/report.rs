@@ -63,12 +63,13 @@ impl Node {
         let replica = self.group.as_ref().map(|group| (group.replica().status(), group.meta()));
         let term = replica.as_ref().map_or(0, |(status, _)| status.term);
         let leader = self.leadership.leader();
+        let (autopilot, in_its_way) = self.duties.autopilot(&Sight { now, ..self.sight() }).unzip();
         Status {
             at: now,
             cluster: self.config.cluster.to_string(),
             cluster_id: self.cluster_id,
             state: self.state(),
-            reasons: self.reasons(now),
+            reasons: self.reasons(now, in_its_way.flatten()),
             margin: self.founding.margin(),
             name: self.config.name.clone(),
             instance: self.config.instance,
@@ -76,7 +77,7 @@ impl Node {
             role: self.sight().role(),
             all_voters: has_all_voters(&self.sight(), &self.warnings),
             caught_up: has_caught_up(&self.sight()),
-            autopilot: self.duties.autopilot(&Sight { now, ..self.sight() }),
+            autopilot,
             leader: leader
                 .filter(|_| self.is_quorate())
                 .map(|leader| (leader.instance, self.health.name(leader.instance))),

@@ -25,7 +25,7 @@ use quorate_proto::{
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
-pub(crate) use words::{describe, reasons, report};
+pub(crate) use words::{describe, told};
 
 /// After a refusal by raft the autopilot waits this long.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -145,16 +145,30 @@ fn would_change(sight: &Sight<'_>, meta: &Meta, plan: &Plan, absences: &Absences
     out
 }
 
-/// All of it, for `quorate autopilot`.
-pub(crate) fn report(sight: &Sight<'_>, group: &Group, absences: &Absences) -> AutopilotReport {
-    let (status, meta) = (group.replica().status(), group.meta());
-    let facts = Facts::gather(sight, group, &status, absences);
+/// All of it, for `quorate autopilot`; and what the leader knows to be in its way, for `quorate why`.
+pub(crate) fn told(
+    sight: &Sight<'_>,
+    group: &Group,
+    absences: &Absences,
+) -> (AutopilotReport, Option<Reason>) {
+    let facts = Facts::gather(sight, group, &group.replica().status(), absences);
     let plan = next_change(&facts);
+    (report(sight, group, absences, &facts, &plan), reason(sight, group, absences, &plan))
+}
+
+fn report(
+    sight: &Sight<'_>,
+    group: &Group,
+    absences: &Absences,
+    facts: &Facts,
+    plan: &Plan,
+) -> AutopilotReport {
+    let (status, meta) = (group.replica().status(), group.meta());
     let pause = meta.autopilot_pause().cloned().unwrap_or_default();
     let (does, why) = match (status.joint, plan.changes.is_empty()) {
         (true, _) => ("waits".to_owned(), "a change of the voters is under way".to_owned()),
-        (false, true) => ("nothing".to_owned(), why(sight, meta, &plan)),
-        (false, false) => (describe(meta, &plan.changes), why(sight, meta, &plan)),
+        (false, true) => ("nothing".to_owned(), why(sight, meta, plan)),
+        (false, false) => (describe(meta, &plan.changes), why(sight, meta, plan)),
     };
     let host = |member: &Member| {
         let id = raft_id(group.cluster_id(), member.instance);
@@ -180,17 +194,14 @@ pub(crate) fn report(sight: &Sight<'_>, group: &Group, absences: &Absences) -> A
         paused_since_unix_ms: pause.at_unix_ms,
         does,
         why,
-        would_change: would_change(sight, meta, &plan, absences),
+        would_change: would_change(sight, meta, plan, absences),
         hosts: sight.health.view().members.iter().map(host).collect(),
     }
 }
 
-/// What the leader knows to be in the autopilot's way, for `quorate why`.
-pub(crate) fn reasons(sight: &Sight<'_>, group: &Group, absences: &Absences) -> Option<Reason> {
-    let status = group.replica().status();
-    let plan = next_change(&Facts::gather(sight, group, &status, absences));
+fn reason(sight: &Sight<'_>, group: &Group, absences: &Absences, plan: &Plan) -> Option<Reason> {
     let member = |id| group.meta().member_by_raft(id);
-    let text = why(sight, group.meta(), &plan);
+    let text = why(sight, group.meta(), plan);
     match plan.why {
         Why::NoSuccessor { lost, unapproved, .. } => {
             let lost = member(lost)?;
