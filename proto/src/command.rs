@@ -1,6 +1,6 @@
 //! What the log of `__meta` holds: the commands that every replica applies alike.
 
-use crate::{Address, Generation, HealthEpoch, Instance, KvRequest, Label, NodeKey};
+use crate::{Address, Generation, HealthEpoch, Instance, KvRequest, Label, NamedWrite, NodeKey};
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -94,14 +94,14 @@ pub struct Command {
     #[prost(fixed64, tag = "1")]
     pub ticket: u64,
     /// What to do.
-    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5")]
+    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 80")]
     pub body: Option<CommandBody>,
 }
 
 /// See [`Command`]: the kinds of command.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum CommandBody {
-    /// A change of the users' keyspace.
+    /// A change of the users' keyspace on nobody's behalf.
     #[prost(message, tag = "2")]
     Kv(KvRequest),
     /// A change of health.
@@ -113,6 +113,9 @@ pub enum CommandBody {
     /// A node is taken out.
     #[prost(message, tag = "5")]
     Remove(Remove),
+    /// A client's write: a change of the users' keyspace that happens once under its name.
+    #[prost(message, tag = "80")]
+    Write(NamedWrite),
 }
 
 impl Command {

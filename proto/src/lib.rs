@@ -24,6 +24,7 @@ mod kv_error;
 mod lane;
 pub mod limits;
 mod moment;
+mod named_write;
 mod order;
 mod ping;
 mod raft;
@@ -63,6 +64,7 @@ pub use kv::{
 pub use kv_error::KvError;
 pub use lane::{Frame, FrameKind, Lane, Supersede};
 pub use moment::Moment;
+pub use named_write::{ClientName, NamedWrite, Numbered, WriteName, write_name};
 pub use order::{HealthEpoch, Revision};
 pub use ping::{CopyFault, CopyNotice, Ping, Pong, Relayed, RelayedAcknowledgement};
 pub use prost::Message;

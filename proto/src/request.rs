@@ -2,8 +2,8 @@
 //! one that asks a voter to hand it on, which is forwarded once more.
 
 use crate::{
-    Act, Acted, Address, Admit, ClusterId, HealthEpoch, Instance, KvRequest, KvResponse, elements,
-    limits,
+    Act, Acted, Address, Admit, ClusterId, HealthEpoch, Instance, KvRequest, KvResponse, WriteName,
+    elements, limits,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -23,6 +23,12 @@ pub struct ForwardRequest {
     /// The origin has no link to the leader: a voter that has one hands it on, once.
     #[prost(bool, tag = "7")]
     pub relay: bool,
+    /// The name of a write, under which it happens once.
+    #[prost(message, optional, tag = "80")]
+    pub name: Option<WriteName>,
+    /// It was asked before under this name, and the answer is not known.
+    #[prost(bool, tag = "81")]
+    pub again: bool,
 }
 
 impl ForwardRequest {
@@ -95,7 +101,8 @@ pub enum RefusalCode {
     Other = 0,
     /// A keyspace error; `detail` is a [`crate::KvError`] number.
     Kv = 1,
-    /// It was proposed, and its fate is unknown: it may or may not happen.
+    /// It was proposed, and its fate is unknown: it may or may not happen. `detail` is 1 when nobody can tell any more, so that it is of
+    /// no use to ask again under its name.
     FateUnknown = 2,
     /// Nothing was proposed before the deadline.
     TimedOut = 3,
@@ -117,6 +124,8 @@ pub enum RefusalCode {
     NotFound = 11,
     /// As things are it would do harm, or has no effect; nothing was done, and the text says what is in its way.
     NotNow = 12,
+    /// The client gave this id to another request before; nothing was done.
+    OtherRequest = 80,
 }
 
 /// A refusal with its reason.

@@ -22,6 +22,7 @@ mod state_hash;
 pub use apply::{Applied, AppliedResult, UnknownCommand};
 pub use meta::Meta;
 pub use sections::roster::{AdmitRefusal, Ended, RemoveRefusal};
+pub use sections::sessions::FirstAnswer;
 pub use snapshot::record::RestoreError;
 pub use space::changes::KeyChange;
 pub use space::key_range::{KeyRange, Space};

@@ -125,7 +125,7 @@ impl Node {
             relay: Relay::default(),
             join: Join::default(),
             admission: Admission::default(),
-            requests: Requests::new(config.boot_nonce),
+            requests: Requests::new(config.instance, config.boot_nonce),
             stopping: None,
             trust: Trust::default(),
             copies: Copies::default(),

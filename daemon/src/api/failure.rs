@@ -34,6 +34,8 @@ pub(crate) enum Failure {
     NotFound(String),
     /// As things are it would do harm, or has no effect.
     NotNow(String),
+    /// The id of the write was given to another request before.
+    OtherRequest(String),
     /// See the text.
     Other(String),
 }
@@ -82,6 +84,7 @@ impl Failure {
             RefusalCode::Stopping => Self::Stopping,
             RefusalCode::NotFound => Self::NotFound(refusal.text),
             RefusalCode::NotNow => Self::NotNow(refusal.text),
+            RefusalCode::OtherRequest => Self::OtherRequest(refusal.text),
             _ => Self::Other(refusal.text),
         }
     }
@@ -103,6 +106,7 @@ impl Failure {
             Self::Closed => return (Code::PermissionDenied, ours(CLOSED)),
             Self::NotFound(text) => return (Code::NotFound, ours(text)),
             Self::NotNow(text) => return (Code::FailedPrecondition, ours(text)),
+            Self::OtherRequest(text) => return (Code::InvalidArgument, ours(text)),
             Self::Other(text) => return (Code::Unknown, ours(text)),
         };
         (code, text.to_owned())
@@ -128,6 +132,7 @@ impl Failure {
             Self::Closed => (StatusCode::FORBIDDEN, "closed", CLOSED),
             Self::NotFound(text) => (StatusCode::NOT_FOUND, "not-found", text.as_str()),
             Self::NotNow(text) => (StatusCode::CONFLICT, "not-now", text.as_str()),
+            Self::OtherRequest(text) => (StatusCode::CONFLICT, "request-id", text.as_str()),
             Self::Other(text) => (StatusCode::CONFLICT, "refused", text.as_str()),
         };
         let detail = if let Self::Kv(error) = self { Some(error.word().to_owned()) } else { None };

@@ -448,8 +448,10 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
     let (calls, inbox) = mpsc::channel(1);
     let doors = Doors { calls, keyspace: true, ..stage.doors.clone() };
     let request = || kv_request::Request::Put(PutRequest::default());
-    let first = super::keyspace::ask(&doors, request(), Duration::from_secs(60));
-    let second = super::keyspace::ask(&doors, request(), Duration::from_secs(60));
+    let first =
+        super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60));
+    let second =
+        super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60));
     let stopping = async {
         drop(inbox);
         super::failure::Failure::Stopping
@@ -458,7 +460,8 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
     assert_eq!(first.unwrap_err(), super::failure::Failure::FateUnknown);
     assert_eq!(second.unwrap_err(), super::failure::Failure::Busy);
     // From here on nothing is taken any more.
-    let third = super::keyspace::ask(&doors, request(), Duration::from_secs(60)).await;
+    let third =
+        super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60)).await;
     assert_eq!(third.unwrap_err(), super::failure::Failure::Stopping);
 }
 

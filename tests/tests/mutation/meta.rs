@@ -6,7 +6,7 @@
 use crate::mutation::harness::Target;
 use crate::mutation::memory::{Bound, within};
 use crate::mutation::mutate::mutated;
-use crate::mutation::samples::{admit, founded, kv_requests, life};
+use crate::mutation::samples::{admit, founded, kv_requests, life, write_names};
 use crate::mutation::stream::{change_records, kinds_of_records, payload_of, stream_of};
 use crate::mutation::wire::mix;
 use crate::mutation::words::{Word, decoded, name};
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use quorate_meta::{KeyRange, Meta, Watch, WatchOptions};
 use quorate_proto::{
     Command, CommandBody, ConfState, DeleteRangeRequest, Generation, HealthEpoch, HealthProposal,
-    KvRequest, Message as _, PutRequest, RangeRequest, StateChange, kv_request,
+    KvRequest, Message as _, NamedWrite, PutRequest, RangeRequest, StateChange, kv_request,
 };
 use quorate_tests::random::Random;
 
@@ -38,6 +38,11 @@ impl Word for Command {
             kv_requests().into_iter().map(|(name, kv)| (name, CommandBody::Kv(kv))).collect();
         bodies.push(("health".to_owned(), CommandBody::Health(proposal)));
         bodies.push(("admit".to_owned(), CommandBody::Admit(admit())));
+        for name in write_names() {
+            let request = kv_requests().remove(0).1;
+            let write = NamedWrite { name, clock_ms: 9, request };
+            bodies.push(("write".to_owned(), CommandBody::Write(write)));
+        }
         let command = |body| Self { ticket: 7, body: Some(body) };
         bodies.into_iter().map(|(name, body)| (name, command(body))).collect()
     }

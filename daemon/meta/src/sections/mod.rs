@@ -4,17 +4,20 @@
 
 mod json;
 pub(crate) mod roster;
+pub(crate) mod sessions;
 #[cfg(test)]
 pub(crate) mod trial;
 
 use crate::section::Section;
 use crate::snapshot::record::{Records, RestoreError};
 use roster::Roster;
+use sessions::Sessions;
 
 /// All sections.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Sections {
     pub(crate) roster: Roster,
+    pub(crate) sessions: Sessions,
     #[cfg(test)]
     pub(crate) trial: trial::Trial,
 }
@@ -23,6 +26,7 @@ impl Sections {
     pub(crate) fn empty() -> Self {
         Self {
             roster: Roster::empty(),
+            sessions: Sessions::empty(),
             #[cfg(test)]
             trial: trial::Trial::empty(),
         }
@@ -31,6 +35,7 @@ impl Sections {
     fn each(&self) -> impl Iterator<Item = &dyn Section> {
         let all = [
             &self.roster as &dyn Section,
+            &self.sessions,
             #[cfg(test)]
             &self.trial,
         ];
@@ -40,6 +45,7 @@ impl Sections {
     fn each_mut(&mut self) -> impl Iterator<Item = &mut dyn Section> {
         let all = [
             &mut self.roster as &mut dyn Section,
+            &mut self.sessions,
             #[cfg(test)]
             &mut self.trial,
         ];
