@@ -274,6 +274,7 @@ impl Node {
             Input::ForwardAnswered { ticket, answer } => self.forward_answered(ticket, answer),
             Input::DiskFull(full) => self.disk_filled(full),
             Input::Stop => self.begin_stop(),
+            Input::StopInTurn => self.stop_in_turn(),
         }
     }
 
@@ -350,7 +351,7 @@ impl Node {
             Timer::Retry => self.requests.retry(),
             Timer::Join => self.ask_to_join(),
             Timer::FounderPatience => self.campaign_as_founder(),
-            Timer::Stop => self.finish_stop(),
+            Timer::Stop => self.stop_is_due(),
         }
     }
 

@@ -44,7 +44,7 @@ pub(crate) struct Sight<'a> {
     pub(crate) leadership: &'a Leadership,
     pub(crate) handover: &'a Handover,
     pub(crate) disk: &'a Disk,
-    /// The process was asked to stop.
+    /// The process was asked to stop, and nothing is waited for before that.
     pub(crate) stops: bool,
 }
 
@@ -64,7 +64,7 @@ macro_rules! sight {
             leadership: &$node.leadership,
             handover: &$node.handover,
             disk: &$node.disk,
-            stops: $node.stopping.is_some(),
+            stops: $node.stopping.is_some_and(crate::stop::Stopping::has_begun),
         }
     };
 }
