@@ -42,7 +42,7 @@ impl fmt::Display for FeatureLevel {
 /// What each level brought, for people; one line each, from the first on.
 pub const LEVELS: &[(FeatureLevel, &str)] = &[
     (FeatureLevel(1), "the keyspace, health, members that come, go and are removed"),
-    (FeatureLevel(2), "feature levels themselves"),
+    (FeatureLevel(2), "feature levels themselves, and writes that happen once under their names"),
 ];
 
 const _: () = assert!(LEVELS.len() == FeatureLevel::HIGHEST.0 as usize);

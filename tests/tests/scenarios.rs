@@ -63,6 +63,7 @@ scripts! {
     a_lost_data_directory,
     a_paused_leader,
     a_replaced_disk_still_counts,
+    a_second_stop_waits_for_the_first_host,
     a_voter_lost_after_the_last_change,
     a_wiped_host_comes_back,
     a_write_before_any_leader,

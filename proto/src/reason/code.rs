@@ -85,6 +85,7 @@ codes! {
     // Bounds.
     Bound "bound" "who asks more is refused at once, and told so; what is under way goes on"
     KeyspaceFull "keyspace-full" "nothing is put, in no program of any host, until keys are deleted; reads, deletions and health go on"
+    StopWaits "stop-waits" "this host was asked to stop, and with one voter less nothing could be written: it stops as soon as another one is back"
     // Without a daemon.
     Ended "ended" "the others count this host as gone, and its applications have no door"
     Config "config" "quorate cannot start on this host before that is mended"
@@ -104,7 +105,8 @@ impl ReasonCode {
             Self::Margin | Self::NoSpare | Self::OtherVoters | Self::TwoAddresses => 2,
             Self::Opinion | Self::Loss | Self::Slow | Self::Behind | Self::Mtu => 2,
             Self::Missing | Self::Down | Self::Left | Self::NoLink | Self::OneWay => 1,
-            Self::Refused | Self::TimedOut | Self::NameHeld | Self::SecretLacking => 1,
+            Self::Refused | Self::TimedOut | Self::NameHeld => 1,
+            Self::SecretLacking | Self::StopWaits => 1,
             _ => 0,
         }
     }

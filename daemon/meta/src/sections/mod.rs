@@ -6,6 +6,7 @@ mod json;
 pub(crate) mod level;
 pub(crate) mod roster;
 pub(crate) mod secrets;
+pub(crate) mod sessions;
 #[cfg(test)]
 pub(crate) mod trial;
 
@@ -14,6 +15,7 @@ use crate::snapshot::record::{Records, RestoreError};
 use level::Level;
 use roster::Roster;
 use secrets::Secrets;
+use sessions::Sessions;
 
 /// All sections.
 #[derive(Clone, PartialEq)]
@@ -21,6 +23,7 @@ pub(crate) struct Sections {
     pub(crate) roster: Roster,
     pub(crate) level: Level,
     pub(crate) secrets: Secrets,
+    pub(crate) sessions: Sessions,
     #[cfg(test)]
     pub(crate) trial: trial::Trial,
 }
@@ -31,6 +34,7 @@ impl Sections {
             roster: Roster::empty(),
             level: Level::empty(),
             secrets: Secrets::default(),
+            sessions: Sessions::empty(),
             #[cfg(test)]
             trial: trial::Trial::empty(),
         }
@@ -41,6 +45,7 @@ impl Sections {
             &self.roster as &dyn Section,
             &self.level,
             &self.secrets,
+            &self.sessions,
             #[cfg(test)]
             &self.trial,
         ];
@@ -52,6 +57,7 @@ impl Sections {
             &mut self.roster as &mut dyn Section,
             &mut self.level,
             &mut self.secrets,
+            &mut self.sessions,
             #[cfg(test)]
             &mut self.trial,
         ];

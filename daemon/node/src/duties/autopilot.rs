@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Entries that a learner may lag behind and still count as caught up, once it has the one that made it a learner: an
 /// empty log is close to a short one, and whoever has a vote with it cannot help to elect anybody.
-const CAUGHT_UP: u64 = 64;
+pub(crate) const CAUGHT_UP: u64 = 64;
 /// After a refusal by raft the autopilot waits this long.
 const PAUSE: Duration = Duration::from_millis(500);
 /// While there are learners their progress is looked at this often.

@@ -17,7 +17,7 @@ use crate::groups::Group;
 use crate::sight::Sight;
 use crate::turn::Turn;
 use crate::whereabouts::Whereabouts;
-pub(crate) use autopilot::{describe, has_all_voters};
+pub(crate) use autopilot::{CAUGHT_UP, describe, has_all_voters};
 pub(crate) use duty::Will;
 
 use autopilot::Autopilot;

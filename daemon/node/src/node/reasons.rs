@@ -52,6 +52,7 @@ impl Node {
         reasons.extend(self.crowd_reasons(now));
         reasons.extend(self.copies.reasons(&self.sight(), now));
         reasons.extend(self.secrets.reasons(&sight, now));
+        reasons.extend(self.stopping.and_then(|stop| stop.reason(&sight, &self.warnings)));
         without_what_is_explained(&mut reasons);
         reasons
     }
