@@ -1,8 +1,8 @@
 //! What the log of `__meta` holds: the commands that every replica applies alike.
 
 use crate::{
-    Address, FeatureLevel, Generation, HealthEpoch, Instance, KvRequest, Label, NodeKey,
-    TakeSecretStep,
+    Address, FeatureLevel, Generation, HealthEpoch, Instance, KvRequest, Label, NamedWrite,
+    NodeKey, TakeSecretStep,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -165,14 +165,14 @@ pub struct Command {
     #[prost(fixed64, tag = "1")]
     pub ticket: u64,
     /// What to do.
-    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 70, 71, 72, 73, 90, 95")]
+    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95")]
     pub body: Option<CommandBody>,
 }
 
 /// See [`Command`]: the kinds of command.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum CommandBody {
-    /// A change of the users' keyspace.
+    /// A change of the users' keyspace on nobody's behalf.
     #[prost(message, tag = "2")]
     Kv(KvRequest),
     /// A change of health.
@@ -196,6 +196,9 @@ pub enum CommandBody {
     /// A node is forgotten.
     #[prost(message, tag = "73")]
     Forget(Forget),
+    /// A client's write: a change of the users' keyspace that happens once under its name.
+    #[prost(message, tag = "80")]
+    Write(NamedWrite),
     /// The feature level rises.
     #[prost(message, tag = "90")]
     RaiseLevel(RaiseLevel),
@@ -218,6 +221,7 @@ impl CommandBody {
             | Self::Approve(_)
             | Self::Forget(_)
             | Self::Secret(_) => FeatureLevel::new(2),
+            Self::Write(_) => NamedWrite::LEVEL,
         }
     }
 }

@@ -106,6 +106,8 @@ mod tests {
             remaining_ms: 1,
             body: None,
             relay: false,
+            name: None,
+            again: false,
         };
         let mut bytes = empty.encode_to_vec();
         bytes.extend(body);
@@ -150,12 +152,7 @@ mod tests {
         let txn = TxnRequest { success: vec![put; 2], ..TxnRequest::default() };
         let kv = KvRequest { request: Some(kv_request::Request::Txn(txn)) };
         let body = Some(forward_request::Body::Kv(kv));
-        let whole = ForwardRequest {
-            cluster_id: ClusterId::default(),
-            remaining_ms: 1,
-            body,
-            relay: false,
-        };
+        let whole = ForwardRequest { body, remaining_ms: 1, ..ForwardRequest::default() };
         assert_eq!(ForwardRequest::open(whole.encode_to_vec().into()), Some(whole));
     }
 

@@ -28,6 +28,8 @@ pub const HELLO: usize = 8 * 1024;
 
 /// Largest client request, as in etcd ("request is too large").
 pub const CLIENT_REQUEST: usize = 1536 * 1024;
+/// Longest id that a client gives a write: a UUID as text fits, and a name of a unit or a job beside a number.
+pub const REQUEST_ID: usize = 64;
 /// Most operations in one branch of a transaction, as in etcd.
 pub const TXN_OPERATIONS: usize = 128;
 /// Most bytes of answer to one range that crosses nodes; a larger range needs `limit`.
@@ -35,6 +37,8 @@ pub const RANGE_ANSWER: usize = 4 * 1024 * 1024 - 64 * 1024;
 /// How far ahead of ours a term or an epoch may be that somebody names. No honest node was away for so many elections or
 /// changes (49 days of one each millisecond), and nobody can drive the numbers to their end in fewer than 2^32 frames.
 pub const NUMBER_STEP: u64 = 1 << 32;
+/// Highest number that a run of a node gives to a write: counting on from there never overflows.
+pub const NUMBERS: u64 = 1 << 62;
 /// Most elements in all lists of one control frame or request: several views of all members at once, or a hundred full
 /// transactions. A frame that is full of the shortest ones would otherwise take a hundred times its length in memory.
 pub const LIST_ELEMENTS: usize = 16 * 1024;

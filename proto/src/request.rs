@@ -3,7 +3,7 @@
 
 use crate::{
     Act, Acted, Address, Admit, ClusterId, HealthEpoch, Instance, KvRequest, KvResponse,
-    RecoveryAnswer, RecoveryAsk, elements, limits,
+    RecoveryAnswer, RecoveryAsk, WriteName, elements, limits,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -23,6 +23,12 @@ pub struct ForwardRequest {
     /// The origin has no link to the leader: a voter that has one hands it on, once.
     #[prost(bool, tag = "7")]
     pub relay: bool,
+    /// The name of a write, under which it happens once.
+    #[prost(message, optional, tag = "80")]
+    pub name: Option<WriteName>,
+    /// It was asked before under this name, and the answer is not known.
+    #[prost(bool, tag = "81")]
+    pub again: bool,
 }
 
 impl ForwardRequest {
@@ -98,7 +104,8 @@ pub enum RefusalCode {
     Other = 0,
     /// A keyspace error; `detail` is a [`crate::KvError`] number.
     Kv = 1,
-    /// It was proposed, and its fate is unknown: it may or may not happen.
+    /// It was proposed, and its fate is unknown: it may or may not happen. `detail` is 1 when nobody can tell any more, so that it is of
+    /// no use to ask again under its name.
     FateUnknown = 2,
     /// Nothing was proposed before the deadline.
     TimedOut = 3,
@@ -120,6 +127,8 @@ pub enum RefusalCode {
     NotFound = 11,
     /// As things are it would do harm, or has no effect; nothing was done, and the text says what is in its way.
     NotNow = 12,
+    /// The client gave this id to another request before; nothing was done.
+    OtherRequest = 80,
     /// The program is too old or too new for the feature level of the cluster; the text says which it runs.
     Level = 90,
 }

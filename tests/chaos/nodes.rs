@@ -106,10 +106,10 @@ impl Nodes {
         }
     }
 
-    /// An orderly stop.
+    /// An orderly stop, also while others are away.
     pub(crate) async fn stop(&mut self, node: usize) -> Result<(), Trouble> {
         let mut process = self.take(node)?;
-        process.signal(Signal::TERM)?;
+        process.signal(Signal::INT)?;
         let began = Instant::now();
         while began.elapsed() < LIMIT {
             match process.ended() {

@@ -159,7 +159,8 @@ class Cluster:
 
     def forget(self, host):
         """The host's state is erased, its marker too: a disk that never was."""
-        self.run(host, "systemctl stop quorate; rm -rf /var/lib/quorate /var/lib/quorate.birth", check=True)
+        # By this signal it waits for no other host that was stopped before.
+        self.run(host, "systemctl kill -s INT quorate; systemctl stop quorate; rm -rf /var/lib/quorate /var/lib/quorate.birth", check=True)
 
     def dump(self, directory):
         """Everything that helps to understand a failure."""

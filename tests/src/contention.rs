@@ -1,18 +1,22 @@
 //! Clients that fight for a few keys, by every kind of call, while things break; and whether what they were told can be true.
 //!
-//! Each value is written by one call. Knows nothing of what breaks.
+//! Each value is written by one call. Half of the writes have an id: one of those whose answer was lost is asked again under it through
+//! another host, until there is an answer, and has happened once for all that. Knows nothing of what breaks.
 
 use crate::history::{Act, Answer, Before, Key, Operation, Value, key_name, value_number};
 use crate::registers::judge;
 use crate::workload::{delete, get, put, swap};
 use crate::world::World;
+use bytes::Bytes;
 use quorate_node::{ClientReply, ClientRequest};
-use quorate_proto::{KvResponse, Moment, RefusalCode, kv_response};
+use quorate_proto::{KvResponse, Moment, RefusalCode, WriteName, kv_response};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Clients wait so long for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// Nobody asks again under an id for longer.
+const REMEMBERED: Duration = Duration::from_secs(240);
 /// Keys that are fought for.
 const KEYS: u64 = 3;
 
@@ -22,10 +26,38 @@ pub struct Contention {
     /// Calls that are over.
     history: Vec<Operation>,
     /// Calls without an answer yet.
-    open: BTreeMap<u64, Operation>,
+    open: BTreeMap<u64, Call>,
+    /// Calls with an id whose answer was lost, and nobody was there to be asked again.
+    lost: Vec<Call>,
     /// What each key held by the newest answer.
     seen: BTreeMap<Key, Option<Value>>,
     values: Value,
+}
+
+/// One call, and the id under which it is asked again; 0 = none.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    operation: Operation,
+    id: Value,
+    /// An earlier ask of it may have been done.
+    lost: bool,
+}
+
+impl Call {
+    fn request(self) -> ClientRequest {
+        match request(self.operation.key, self.operation.act) {
+            ClientRequest::Kv(request) if self.id > 0 => {
+                let id = Bytes::from(format!("call {}", self.id));
+                ClientRequest::Named { name: WriteName::of_client(id, &request), request }
+            }
+            request => request,
+        }
+    }
+
+    /// Whether it may be asked again: ids are remembered for five minutes.
+    fn is_remembered(self, now: Duration) -> bool {
+        self.id > 0 && now < self.operation.sent + REMEMBERED
+    }
 }
 
 fn since_the_beginning(at: Moment) -> Duration {
@@ -87,11 +119,13 @@ impl Contention {
 
     fn ask(&mut self, world: &mut World, host: usize, key: Key, act: Act) {
         let sent = since_the_beginning(world.now);
-        if let Some(ticket) = world.ask(host, request(key, act), PATIENCE) {
-            let answer = Answer::Unknown;
-            let operation =
-                Operation { client: host, node: host, key, act, sent, answered: sent, answer };
-            self.open.insert(ticket, operation);
+        let answer = Answer::Unknown;
+        let operation =
+            Operation { client: host, node: host, key, act, sent, answered: sent, answer };
+        let id = if act != Act::Get && self.values % 2 == 1 { self.values } else { 0 };
+        let call = Call { operation, id, lost: false };
+        if let Some(ticket) = world.ask(host, call.request(), PATIENCE) {
+            self.open.insert(ticket, call);
         }
     }
 
@@ -100,7 +134,8 @@ impl Contention {
         let tickets: Vec<u64> = self.open.keys().copied().collect();
         for ticket in tickets {
             let Some((at, reply)) = world.take_timed_reply(ticket) else { continue };
-            let Some(mut operation) = self.open.remove(&ticket) else { continue };
+            let Some(mut call) = self.open.remove(&ticket) else { continue };
+            let operation = &mut call.operation;
             operation.answered = since_the_beginning(at);
             operation.answer = match reply {
                 ClientReply::Kv(KvResponse { response: Some(response) }) => {
@@ -111,9 +146,30 @@ impl Contention {
                 ClientReply::Refused(refusal) if refusal.code() == RefusalCode::FateUnknown => {
                     Answer::Unknown
                 }
+                _ if call.lost => Answer::Unknown,
                 _ => Answer::NotDone,
             };
-            self.history.push(operation);
+            match operation.answer {
+                Answer::Unknown if call.id > 0 => {
+                    let host = world.random.below(world.hosts.len() as u64);
+                    self.ask_again(world, usize::try_from(host).unwrap_or(0), call);
+                }
+                _ => self.history.push(call.operation),
+            }
+        }
+    }
+
+    /// The answer to a call is lost: it is asked for at this host, if it runs and the id is still known.
+    fn ask_again(&mut self, world: &mut World, host: usize, call: Call) {
+        let call = Call { lost: true, ..call };
+        if !call.is_remembered(since_the_beginning(world.now)) {
+            return self.history.push(call.operation);
+        }
+        match world.ask(host, call.request(), PATIENCE) {
+            Some(ticket) => {
+                self.open.insert(ticket, call);
+            }
+            None => self.lost.push(call),
         }
     }
 
@@ -122,7 +178,10 @@ impl Contention {
     pub fn verify(&mut self, world: &mut World, host: usize) -> [i64; 2] {
         self.collect(world);
         // Whose host was lost with the answer.
-        self.history.extend(std::mem::take(&mut self.open).into_values());
+        let lost = std::mem::take(&mut self.open).into_values();
+        for call in lost.chain(std::mem::take(&mut self.lost)).collect::<Vec<_>>() {
+            self.ask_again(world, host, call);
+        }
         for key in self.seen.keys().copied().collect::<Vec<_>>() {
             self.ask(world, host, key, Act::Get);
         }

@@ -121,7 +121,7 @@ pub fn run_cuts_in(world: &mut World) -> Outcome {
         }
     }
     heal_and_verify(world, &mut workload, &mut contention);
-    Outcome { trace: world.trace(), acknowledged: workload.acknowledged() }
+    Outcome::of(world, &workload)
 }
 
 /// With one link or one way cut, a majority hears each other and every node has a live path to the leader over one voter

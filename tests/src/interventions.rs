@@ -34,11 +34,20 @@ impl World {
 
     /// Asks a daemon to stop in good order.
     pub fn stop(&mut self, host: usize) {
+        self.ask_to_stop(host, Input::Stop);
+    }
+
+    /// The same, once it can be spared.
+    pub fn stop_in_turn(&mut self, host: usize) {
+        self.ask_to_stop(host, Input::StopInTurn);
+    }
+
+    fn ask_to_stop(&mut self, host: usize, how: Input) {
         self.note(|| format!("n{} is stopped", host + 1));
         if let Some(process) = &mut self.hosts[host].process {
             process.asked_to_stop = true;
         }
-        self.give(host, Input::Stop);
+        self.give(host, how);
     }
 
     /// Another list of seeds in a host's config, read at its next start.

@@ -170,6 +170,24 @@ pub struct Outcome {
     pub trace: u64,
     /// Writes that were acknowledged.
     pub acknowledged: usize,
+    /// Asks for writes that met their first answer, as far as the nodes that run at the end know.
+    pub first_answers: u64,
+}
+
+impl Outcome {
+    /// Of a run that is over.
+    #[must_use]
+    pub fn of(world: &World, workload: &Workload) -> Self {
+        let running = world.hosts.iter().filter_map(|host| host.process.as_ref());
+        let counters = running.flat_map(|process| process.node.status(world.now).counters);
+        let first_answers =
+            counters.filter(|(name, ..)| *name == "quorate_first_answers_total").map(|(.., it)| it);
+        Self {
+            trace: world.trace(),
+            acknowledged: workload.acknowledged(),
+            first_answers: first_answers.sum(),
+        }
+    }
 }
 
 /// Draws a setup from a seed.
@@ -259,7 +277,7 @@ pub fn run_seed_in(world: &mut World, roughness: Roughness) -> Outcome {
         }
     }
     heal_and_verify(world, &mut workload, &mut contention);
-    Outcome { trace: world.trace(), acknowledged: workload.acknowledged() }
+    Outcome::of(world, &workload)
 }
 
 /// Ends all faults and demands that the cluster becomes whole and kept its word.

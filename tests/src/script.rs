@@ -291,6 +291,7 @@ impl Player {
         match (fault, &hosts[..], words) {
             ("start", hosts, _) => hosts.iter().for_each(|host| world.start(*host)),
             ("crash", hosts, _) => hosts.iter().for_each(|host| world.crash(*host)),
+            ("stop-in-turn", hosts, _) => hosts.iter().for_each(|host| world.stop_in_turn(*host)),
             ("stop", hosts, _) => hosts.iter().for_each(|host| world.stop(*host)),
             ("wipe", hosts, _) => hosts.iter().for_each(|host| world.wipe(*host)),
             ("remove-data", hosts, _) => hosts.iter().for_each(|host| world.remove_data(*host)),

@@ -65,6 +65,7 @@ scripts! {
     a_paused_leader,
     a_replaced_disk_still_counts,
     a_voter_that_is_lost_is_replaced_by_a_host_of_another_name,
+    a_second_stop_waits_for_the_first_host,
     a_voter_lost_after_the_last_change,
     a_wiped_host_comes_back,
     a_write_before_any_leader,

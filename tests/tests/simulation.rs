@@ -24,6 +24,7 @@ use quorate_tests::names::{
 use quorate_tests::runs::{Outcome, draw_setup, run_seed, run_seed_in};
 use quorate_tests::slow_links::{Writes, replacement_over_a_slow_link, return_over_a_slow_link};
 use quorate_tests::world::World;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 fn number(name: &str) -> Option<u64> {
@@ -86,6 +87,9 @@ fn run_many(default: u64, run: fn(u64)) {
     );
 }
 
+/// Asks for writes that met their first answer, over all seeds.
+static FIRST_ANSWERS: AtomicU64 = AtomicU64::new(0);
+
 #[test]
 fn every_seed_keeps_the_promises_and_heals() {
     if let Some(seed) = number("QUORATE_SEED") {
@@ -98,7 +102,17 @@ fn every_seed_keeps_the_promises_and_heals() {
         });
         return;
     }
-    run_many(600, |seed| note_trace("seed", seed, &run_seed(seed)));
+    run_many(600, |seed| {
+        let outcome = run_seed(seed);
+        FIRST_ANSWERS.fetch_add(outcome.first_answers, Ordering::Relaxed);
+        note_trace("seed", seed, &outcome);
+    });
+    let met = FIRST_ANSWERS.load(Ordering::Relaxed);
+    eprintln!("{met} asks for writes met their first answer");
+    assert!(
+        met > 0,
+        "no lost write was asked for again after it was done: nothing was tried of that"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What applying an entry gives back.
 
-use crate::{AdmitRefusal, KeyChange, NotMember, RemoveRefusal, SecretRefusal};
+use crate::{AdmitRefusal, FirstAnswer, KeyChange, NotMember, RemoveRefusal, SecretRefusal};
 use quorate_proto::{FeatureLevel, HealthDelta, HealthEpoch, KvError, KvResponse, Steer};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub struct Applied {
 pub enum AppliedResult {
     /// The keyspace's answer.
     Kv(Result<KvResponse, KvError>),
+    /// The write was applied before under its name, or may have been: nothing was changed.
+    Before(FirstAnswer),
     /// A change of health; `stale` when it was proposed on an epoch that is no longer the newest.
     Health {
         /// Nothing was applied.

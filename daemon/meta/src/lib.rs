@@ -25,6 +25,7 @@ pub use apply::{Applied, AppliedResult, Noted, UnknownCommand};
 pub use meta::Meta;
 pub use sections::roster::{AdmitRefusal, Ended, NotMember, RemoveRefusal};
 pub use sections::secrets::SecretRefusal;
+pub use sections::sessions::FirstAnswer;
 pub use snapshot::record::RestoreError;
 pub use space::changes::KeyChange;
 pub use space::key_range::{KeyRange, Space};

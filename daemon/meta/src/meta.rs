@@ -11,15 +11,16 @@ use crate::request::operations::{Operation, operations};
 use crate::section::Section;
 use crate::sections::Sections;
 use crate::sections::roster::Change;
+use crate::sections::sessions::Done;
 use crate::space::edit::Edit;
 use crate::space::keyspace::Keyspace;
 use crate::state_hash::StateHash;
-use crate::{Ended, KeyChange, Space, section};
+use crate::{Ended, FirstAnswer, KeyChange, Space, section};
 use bytes::Bytes;
 use quorate_proto::{
     ClusterId, Command, CommandBody, ConfState, FeatureLevel, FoundingCertificate, HealthDelta,
     HealthEpoch, HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member,
-    Message as _, RaftId, Revision, SecretChange, Steer,
+    Message as _, NamedWrite, RaftId, Revision, SecretChange, Steer, WriteName,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -83,9 +84,13 @@ impl Meta {
         let Ok(Command { ticket, body: Some(body) }) = Command::decode(data.clone()) else {
             return Err(UnknownCommand { index });
         };
+        if matches!(&body, CommandBody::Write(write) if !write.name.is_sound()) {
+            return Err(UnknownCommand { index });
+        }
         self.advance(index);
         let (effects, changes) = match &body {
             CommandBody::Kv(request) => self.apply_kv(request),
+            CommandBody::Write(write) => self.apply_once(write),
             CommandBody::Health(proposal) => {
                 self.carry_out(|sections| &mut sections.roster, Change::Health(proposal))
             }
@@ -143,6 +148,19 @@ impl Meta {
         self.users.scrub(SCRUB_PER_ENTRY);
     }
 
+    /// A client's write happens once under its name. This is the only place that sees to it, whoever proposes it and however often.
+    fn apply_once(&mut self, write: &NamedWrite) -> (Effects, Vec<KeyChange>) {
+        if let Some(first) = self.first_answer(&write.name) {
+            let effects = Effects { result: AppliedResult::Before(first), health: None };
+            return (effects, Vec::new());
+        }
+        let (effects, changes) = self.apply_kv(&write.request);
+        if let AppliedResult::Kv(result) = &effects.result {
+            self.carry_out(|sections| &mut sections.sessions, Done { write, result });
+        }
+        (effects, changes)
+    }
+
     fn apply_kv(&mut self, request: &KvRequest) -> (Effects, Vec<KeyChange>) {
         let compacted = self.users.compacted;
         let (result, changes) = match check::check(request) {
@@ -169,6 +187,24 @@ impl Meta {
         command: S::Command<'_>,
     ) -> (Effects, Vec<KeyChange>) {
         section::carry_out(whose(&mut self.sections), command, &mut self.system, &mut self.hash)
+    }
+
+    /// What a write of this name was answered when it was applied; none when it was not, as far as the state remembers.
+    #[must_use]
+    pub fn first_answer(&self, name: &WriteName) -> Option<FirstAnswer> {
+        self.sections.sessions.first_answer(name)
+    }
+
+    /// The leaders' time, in milliseconds, as far as the writes told it. A leader counts on from here.
+    #[must_use]
+    pub fn clock_ms(&self) -> u64 {
+        self.sections.sessions.clock_ms()
+    }
+
+    /// How many writes are remembered by their names, how many bytes they take, and how many were forgotten before their time.
+    #[must_use]
+    pub fn remembered(&self) -> [u64; 3] {
+        self.sections.sessions.figures()
     }
 
     /// Index of the last applied entry; 0 before a snapshot.

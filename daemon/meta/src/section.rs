@@ -65,6 +65,11 @@ impl Publish<'_> {
         self.hash.bytes(change);
     }
 
+    /// The same for a number.
+    pub(crate) fn number(&mut self, change: u64) {
+        self.hash.word(change);
+    }
+
     /// Writes a key, and makes it part of the hash. Its name is what follows `__meta/`.
     pub(crate) fn put(&mut self, name: &str, value: &str) {
         let key = [SYSTEM_PREFIX, name.as_bytes()].concat();

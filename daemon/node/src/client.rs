@@ -1,7 +1,7 @@
 //! What local clients ask a node, and what they are told; and why a question to another node has no answer.
 
 use quorate_proto::{
-    Act, Acted, HealthEpoch, KvRequest, KvResponse, RecoveryAnswer, RecoveryAsk, Refusal,
+    Act, Acted, HealthEpoch, KvRequest, KvResponse, RecoveryAnswer, RecoveryAsk, Refusal, WriteName,
 };
 
 /// What a local client can ask a node.
@@ -10,6 +10,9 @@ use quorate_proto::{
 pub enum ClientRequest {
     /// A request to a keyspace. A `Range` with `serializable` is answered from this node's own replica.
     Kv(KvRequest),
+    /// The same of a client that names its writes: one that comes again under its name, through any node, gets the first answer. A name
+    /// says nothing where nothing is written.
+    Named { name: WriteName, request: KvRequest },
     /// Wait until this node's applied epoch is at least this one; with `all_live`, until every live node
     /// has acknowledged it.
     WaitEpoch { epoch: HealthEpoch, all_live: bool },

@@ -82,6 +82,8 @@ pub enum Input {
     DiskFull(bool),
     /// The process is asked to stop: hand over leadership, say goodbye, then `Output::Stopped`.
     Stop,
+    /// The same, but not while that would leave too few voters, for half a minute at most. Asked again, or with `Stop`, it goes on.
+    StopInTurn,
 }
 
 /// How a node begins anew after its cluster has lost its majority for good.

@@ -111,7 +111,8 @@ impl Join {
         self.asking = Some((ticket, to, turn.now));
         let remaining_ms = u64::try_from(limits::REQUEST_DEADLINE.as_millis()).unwrap_or(u64::MAX);
         let body = Some(forward_request::Body::Admit(admit));
-        let request = ForwardRequest { cluster_id, remaining_ms, body, relay: false };
+        let request =
+            ForwardRequest { cluster_id, remaining_ms, body, ..ForwardRequest::default() };
         turn.out.push(Output::Forward { ticket, to, address, deadline, request });
     }
 

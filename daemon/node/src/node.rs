@@ -134,7 +134,7 @@ impl Node {
             relay: Relay::default(),
             join: Join::default(),
             admission: Admission::default(),
-            requests: Requests::new(config.boot_nonce),
+            requests: Requests::new(config.instance, config.boot_nonce),
             stopping: None,
             trust: Trust::default(),
             copies: Copies::default(),
@@ -289,6 +289,7 @@ impl Node {
             Input::DiskFull(full) => self.disk_filled(full),
             Input::SecretsHeld(held) => self.secrets.hold(&mut self.turn, held),
             Input::Stop => self.begin_stop(),
+            Input::StopInTurn => self.stop_in_turn(),
         }
     }
 
@@ -365,7 +366,7 @@ impl Node {
             Timer::Retry => self.requests.retry(),
             Timer::Join => self.ask_to_join(),
             Timer::FounderPatience => self.campaign_as_founder(),
-            Timer::Stop => self.finish_stop(),
+            Timer::Stop => self.stop_is_due(),
         }
     }
 

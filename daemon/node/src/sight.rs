@@ -46,7 +46,7 @@ pub(crate) struct Sight<'a> {
     pub(crate) handover: &'a Handover,
     pub(crate) features: &'a Features,
     pub(crate) disk: &'a Disk,
-    /// The process was asked to stop.
+    /// The process was asked to stop, and nothing is waited for before that.
     pub(crate) stops: bool,
 }
 
@@ -67,7 +67,7 @@ macro_rules! sight {
             handover: &$node.handover,
             features: &$node.features,
             disk: &$node.disk,
-            stops: $node.stopping.is_some(),
+            stops: $node.stopping.is_some_and(crate::stop::Stopping::has_begun),
         }
     };
 }

@@ -1,14 +1,26 @@
 //! A clean stop: leadership handed over, what is in hand answered, goodbye said, then out. Bounded in time: a stop never
 //! waits for a majority that is not there. What comes meanwhile is refused as not done; what is still in hand at the end is
 //! told to be of unknown fate.
+//!
+//! Before all that a voter waits for its turn, if it was asked to: while the voters that would be left are too few to write, because another
+//! one was stopped just before and has not caught up. It serves meanwhile as if nobody had asked. Where nothing can be written anyway, or
+//! where two voters are all there are, there is nothing to wait for. Two that are asked at the same moment do not see that of each other.
 
+use crate::duties::CAUGHT_UP;
 use crate::sight::Sight;
 use crate::warnings::Warnings;
-use quorate_proto::{Moment, RaftId, raft_id};
+use quorate_proto::{Member, MemberCause, MemberState, Moment, RaftId, Reason, Role, raft_id};
+use std::time::Duration;
+
+/// How long a stop waits for its turn: another host's start takes seconds, with a large log ten. Units that stop a host end the daemon
+/// later than that (`TimeoutStopSec` in quorate.service).
+pub(crate) const TURN: Duration = Duration::from_secs(30);
 
 /// How far a stop is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stopping {
+    /// Not yet: too few voters would be left.
+    AwaitsTurn { since: Moment },
     /// Leadership is being handed over, if there was any, and what is in hand comes to its end.
     Draining { since: Moment, hands_over: bool },
     /// Goodbye is said; the turn in which it was is brought to its end.
@@ -26,10 +38,50 @@ impl Stopping {
         (!hands_over || (another && sight.now > since)) && !in_hand
     }
 
+    /// Whether the stop has begun: nothing more is taken in hand.
+    pub(crate) fn has_begun(self) -> bool {
+        !matches!(self, Self::AwaitsTurn { .. })
+    }
+
+    /// Why this host still runs.
+    pub(crate) fn reason(self, sight: &Sight<'_>, warnings: &Warnings) -> Option<Reason> {
+        let Self::AwaitsTurn { since } = self else { return None };
+        let missing = missing_voters(sight, warnings).into_iter().map(|one| one.name.clone());
+        let (me, missing) = (sight.config.name.to_string(), missing.collect());
+        Some(Reason::of(&MemberCause::StopWaits { me, missing, seconds: TURN.as_secs() }, since))
+    }
+
     /// Whether goodbye was said.
     pub(crate) fn has_left(self) -> bool {
         matches!(self, Self::Leaving | Self::Gone)
     }
+}
+
+/// The voters whose want forbids that this node stops; none where it may.
+pub(crate) fn missing_voters<'a>(sight: &Sight<'a>, warnings: &Warnings) -> Vec<&'a Member> {
+    let me = sight.config.instance;
+    let voters = || sight.health.view().members.iter().filter(|one| one.role() == Role::Voter);
+    let (count, votes) = (voters().count(), voters().any(|one| one.instance == me));
+    let there = |one: &&Member| {
+        one.state() == MemberState::Alive
+            && sight.seems_alive(one.instance)
+            && warnings.has_working_disk(sight, one.instance)
+            && has_caught_up(sight, one)
+    };
+    let majority = count / 2 + 1;
+    let left = voters().filter(|one| one.instance != me).filter(there).count();
+    // Two voters can never spare one.
+    if !votes || count < 3 || left >= majority {
+        return Vec::new();
+    }
+    voters().filter(|one| one.instance != me && !there(one)).collect()
+}
+
+/// Whether another voter has about all of the log: only the leader can tell.
+fn has_caught_up(sight: &Sight<'_>, voter: &Member) -> bool {
+    let Some(group) = sight.group.filter(|group| group.leads()) else { return true };
+    let progress = group.replica().progress(raft_id(group.cluster_id(), voter.instance));
+    progress.is_some_and(|it| it.matched + CAUGHT_UP >= group.replica().status().last)
 }
 
 /// The voter that is most up to date and alive, of those with a disk that works if there are any, and of those that are not drained.

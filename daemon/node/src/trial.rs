@@ -10,12 +10,12 @@ use bytes::Bytes;
 use quorate_membership::Mode;
 use quorate_meta::Meta;
 use quorate_proto::{
-    Admitted, Ballot, ClusterId, ClusterName, Digest, Envelope, EnvelopeBody, ForwardAnswer,
-    ForwardRequest, FounderVoter, FoundingCertificate, FoundingProof, FoundingRecord,
-    FoundingState, Generation, GroupId, HealthEpoch, HealthUpdate, Instance, KvRequest, KvResponse,
-    Lane, Levels, Moment, NodeKey, NodeName, NotLeader, Ping, ProofVote, PutRequest, RaftFrame,
-    RaftMessage, RangeRequest, Session, forward_answer, forward_request, kv_request, kv_response,
-    raft_id,
+    Admitted, Ballot, ClusterId, ClusterName, Digest, Envelope, EnvelopeBody, FeatureLevel,
+    ForwardAnswer, ForwardRequest, FounderVoter, FoundingCertificate, FoundingProof,
+    FoundingRecord, FoundingState, Generation, GroupId, HealthEpoch, HealthUpdate, Instance,
+    KvRequest, KvResponse, Lane, Levels, Moment, NodeKey, NodeName, NotLeader, Ping, ProofVote,
+    PutRequest, RaftFrame, RaftMessage, RangeRequest, Session, forward_answer, forward_request,
+    kv_request, kv_response, raft_id,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -91,7 +91,9 @@ impl Trial {
         let mut trial = Self::with(1, true, levels);
         trial.durable();
         trial.pass(PATIENCE);
-        trial.durable();
+        for _ in 0..3 {
+            trial.durable();
+        }
         trial
     }
 
@@ -100,8 +102,15 @@ impl Trial {
         Self::new(3, true)
     }
 
-    /// No replica: it has heard of the cluster of 2, 3 and a third, and follows 2 in a term.
+    /// No replica: it has heard of the cluster of 2, 3 and a third, which runs the highest level, and follows 2 in a term.
     pub(crate) fn member_under_2(term: u64) -> Self {
+        let mut trial = Self::member_before_levels(term);
+        trial.node.features.tell(FeatureLevel::HIGHEST.get());
+        trial
+    }
+
+    /// The same of a cluster whose leader says no level.
+    pub(crate) fn member_before_levels(term: u64) -> Self {
         let mut trial = Self::new(3, false);
         let leader = Some(life(2));
         let admitted = Admitted { founded: None, epoch: HealthEpoch::new(1), leader };

@@ -26,6 +26,8 @@ pub(crate) struct Counters {
     pub(crate) elections: u64,
     pub(crate) epochs: u64,
     pub(crate) undelivered: u64,
+    pub(crate) writes_asked_again: u64,
+    pub(crate) first_answers: u64,
 }
 
 /// One turn, and the counters of all.

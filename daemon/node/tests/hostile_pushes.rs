@@ -190,8 +190,12 @@ fn a_host_that_the_leader_hears_is_in_the_start_that_the_leader_hears() {
 fn lets_in_4(stage: &mut Stage) {
     let admit = Admit { instance: life(4), name: name(4).to_string(), ..Admit::default() };
     let body = Some(forward_request::Body::Admit(admit));
-    let request =
-        ForwardRequest { cluster_id: cluster_id(), remaining_ms: 5_000, body, relay: false };
+    let request = ForwardRequest {
+        cluster_id: cluster_id(),
+        remaining_ms: 5_000,
+        body,
+        ..ForwardRequest::default()
+    };
     stage.give(Input::Forwarded { from: life(4), ticket: 1, request });
     stage.acknowledge(2);
     let view = stage.node.status(stage.now).view.clone();

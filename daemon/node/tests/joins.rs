@@ -12,8 +12,12 @@ use std::time::Duration;
 
 fn asks(stage: &mut Stage, host: u8, ticket: u64, body: forward_request::Body) -> Vec<Output> {
     let body = Some(body);
-    let request =
-        ForwardRequest { cluster_id: cluster_id(), remaining_ms: 5_000, body, relay: false };
+    let request = ForwardRequest {
+        cluster_id: cluster_id(),
+        remaining_ms: 5_000,
+        body,
+        ..ForwardRequest::default()
+    };
     stage.give(Input::Forwarded { from: life(host), ticket, request })
 }
 

@@ -33,8 +33,12 @@ fn append(stage: &mut Stage, entry: Entry) {
 fn answer_to_3(stage: &mut Stage, ticket: u64) -> Option<Outcome> {
     let admit = Admit { instance: life(3), name: name(3).to_string(), ..Admit::default() };
     let body = Some(forward_request::Body::Admit(admit));
-    let request =
-        ForwardRequest { cluster_id: cluster_id(), remaining_ms: 5_000, body, relay: false };
+    let request = ForwardRequest {
+        cluster_id: cluster_id(),
+        remaining_ms: 5_000,
+        body,
+        ..ForwardRequest::default()
+    };
     let said = stage.give(Input::Forwarded { from: life(3), ticket, request });
     said.into_iter().find_map(|output| match output {
         Output::ForwardReply { answer, .. } => answer.outcome,
@@ -76,8 +80,12 @@ fn a_removal_whose_time_is_over_says_what_it_waited_for() {
     let request = ClientRequest::Act(remove(2));
     stage.give(Input::Client { ticket: 2, deadline, request });
     let body = Some(forward_request::Body::Act(remove(2)));
-    let request =
-        ForwardRequest { cluster_id: cluster_id(), remaining_ms: 400, body, relay: false };
+    let request = ForwardRequest {
+        cluster_id: cluster_id(),
+        remaining_ms: 400,
+        body,
+        ..ForwardRequest::default()
+    };
     stage.give(Input::Forwarded { from: life(2), ticket: 3, request });
     let said = stage.pass(Duration::from_millis(350));
     let forwarded = said.iter().find_map(|output| match output {

@@ -165,8 +165,12 @@ fn a_joiner_is_let_in_with_the_key_that_its_session_proved() {
         at_unix_ms: 0,
     };
     let body = Some(forward_request::Body::Admit(admit));
-    let request =
-        ForwardRequest { cluster_id: cluster_id(), remaining_ms: 1_000, body, relay: false };
+    let request = ForwardRequest {
+        cluster_id: cluster_id(),
+        remaining_ms: 1_000,
+        body,
+        ..ForwardRequest::default()
+    };
     stage.acknowledge(2);
     stage.give(Input::Forwarded { from: life(4), ticket: 7, request });
     stage.acknowledge(2);

@@ -38,6 +38,8 @@ pub(crate) enum Failure {
     NotNow(String),
     /// The cluster runs a feature level at which that is not there.
     Level(String),
+    /// The id of the write was given to another request before.
+    OtherRequest(String),
     /// See the text.
     Other(String),
 }
@@ -87,6 +89,7 @@ impl Failure {
             RefusalCode::NotFound => Self::NotFound(refusal.text),
             RefusalCode::NotNow => Self::NotNow(refusal.text),
             RefusalCode::Level => Self::Level(refusal.text),
+            RefusalCode::OtherRequest => Self::OtherRequest(refusal.text),
             _ => Self::Other(refusal.text),
         }
     }
@@ -111,6 +114,7 @@ impl Failure {
             Self::NotNow(text) | Self::Level(text) => {
                 return (Code::FailedPrecondition, ours(text));
             }
+            Self::OtherRequest(text) => return (Code::InvalidArgument, ours(text)),
             Self::Other(text) => return (Code::Unknown, ours(text)),
         };
         (code, text.to_owned())
@@ -138,6 +142,7 @@ impl Failure {
             Self::NotFound(text) => (StatusCode::NOT_FOUND, "not-found", text.as_str()),
             Self::NotNow(text) => (StatusCode::CONFLICT, "not-now", text.as_str()),
             Self::Level(text) => (StatusCode::CONFLICT, "feature-level", text.as_str()),
+            Self::OtherRequest(text) => (StatusCode::CONFLICT, "request-id", text.as_str()),
             Self::Other(text) => (StatusCode::CONFLICT, "refused", text.as_str()),
         };
         let detail = if let Self::Kv(error) = self { Some(error.word().to_owned()) } else { None };

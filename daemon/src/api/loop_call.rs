@@ -2,12 +2,13 @@
 
 use super::failure::Failure;
 use super::holdings;
+use super::request_id::RequestId;
 use crate::doors::{Call, Doors};
 use quorate_meta::Meta;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
     Act, Acted, HealthEpoch, KvError, KvRequest, KvResponse, Message as _, RecoveryAsk,
-    RecoveryOrder, Refusal, RefusalCode, act, limits, recovery_ask,
+    RecoveryOrder, Refusal, RefusalCode, WriteName, act, limits, recovery_ask,
 };
 use std::time::Duration;
 
@@ -20,12 +21,17 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 pub(super) async fn once(
     doors: &Doors,
     request: KvRequest,
+    id: RequestId,
     deadline: Duration,
 ) -> Result<KvResponse, Failure> {
     if request.encoded_len() > limits::CLIENT_REQUEST {
         return Err(Failure::Kv(KvError::RequestTooLarge));
     }
-    match client(doors, ClientRequest::Kv(request), deadline).await? {
+    let request = match id.0 {
+        Some(id) => ClientRequest::Named { name: WriteName::of_client(id, &request), request },
+        None => ClientRequest::Kv(request),
+    };
+    match client(doors, request, deadline).await? {
         ClientReply::Kv(response) => Ok(response),
         ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
         _ => Err(wrong_kind()),
@@ -87,9 +93,11 @@ async fn client(
 ) -> Result<ClientReply, Failure> {
     let deadline = deadline.min(LONGEST);
     let writes = match &request {
-        ClientRequest::Kv(request) => !Meta::is_read_only(request),
         ClientRequest::Recover(_) => true,
         ClientRequest::Act(act) => !act.only_asks(),
+        ClientRequest::Kv(request) | ClientRequest::Named { request, .. } => {
+            !Meta::is_read_only(request)
+        }
         ClientRequest::WaitEpoch { .. } => false,
     };
     let body = holdings::body();

@@ -18,6 +18,7 @@ pub(crate) mod pages;
 mod parameters;
 mod paths;
 mod recovery;
+mod request_id;
 mod routes;
 mod serve;
 mod since;
@@ -31,6 +32,7 @@ mod wait;
 
 pub(crate) use bodies::PATIENCE as BODY_PATIENCE;
 pub(crate) use parameters::TIMEOUT_HEADER;
+pub(crate) use request_id::REQUEST_ID_HEADER;
 pub(crate) use serve::{serve_monitor, serve_tcp, serve_unix};
 pub(crate) use sockets::{OpenError, UnixDoor, open_monitor, open_tcp, open_unix};
 

@@ -6,6 +6,7 @@ use super::pages::{
     EventPage, GivenUpPage, HealthPage, MemberPage, OpinionPage, PingPage, StatusPage,
 };
 use super::parameters::{Flag, Parameters, Patience, Whole};
+use super::request_id::RequestId;
 use super::since::Since;
 use super::{PROTOBUF, keyspace};
 use crate::clock::wall_unix_ms;
@@ -142,6 +143,7 @@ pub(super) async fn ping(
 pub(super) async fn kv(
     State(doors): State<Arc<Doors>>,
     patience: Patience,
+    id: RequestId,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -151,7 +153,7 @@ pub(super) async fn kv(
         let text = "the body must be a KvRequest as application/x-protobuf";
         return usage(text);
     };
-    match keyspace::ask(&doors, request, patience.0).await {
+    match keyspace::ask(&doors, request, id, patience.0).await {
         Ok(answer) => ([(header::CONTENT_TYPE, PROTOBUF)], answer.encode_to_vec()).into_response(),
         Err(failure) => failed(&failure),
     }

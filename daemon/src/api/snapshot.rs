@@ -6,6 +6,7 @@
 use super::failure::{Failure, failed};
 use super::loop_call::once;
 use super::parameters::{Flag, Parameters, Patience};
+use super::request_id::RequestId;
 use crate::clock::{self, wall_unix_ms};
 use crate::disk::backups::{BackupHead, BackupHost, FORMAT, stream};
 use crate::doors::{Call, Doors};
@@ -114,7 +115,7 @@ fn nothing_here(view: &HealthView) -> String {
 async fn newest_revision(doors: &Doors, patience: Duration) -> Result<u64, Failure> {
     let range = RangeRequest { key: Bytes::from_static(b"\0"), ..RangeRequest::default() };
     let request = KvRequest { request: Some(kv_request::Request::Range(range)) };
-    match once(doors, request, patience).await?.response {
+    match once(doors, request, RequestId::default(), patience).await?.response {
         Some(kv_response::Response::Range(answer)) => {
             Ok(answer.header.map_or(0, |header| header.revision.unsigned_abs()))
         }

@@ -18,9 +18,9 @@ use quorate_meta::Meta;
 use quorate_node::status::{Bound, Margin, Reason, SecretStatus, State};
 use quorate_node::{ClientReply, ClientRequest, Event, Feature, Status};
 use quorate_proto::{
-    Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label, Member, MemberState,
-    Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode, ResponseHeader, Role,
-    kv_request, kv_response,
+    FeatureLevel, Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label,
+    Member, MemberState, Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode,
+    ResponseHeader, Role, kv_request, kv_response,
 };
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -118,7 +118,9 @@ impl Stage {
         mut answer: impl FnMut(ClientRequest) -> ClientReply + Send + 'static,
     ) -> Self {
         let (calls, mut inbox) = mpsc::channel(CALLS);
-        let (status, seen) = watch::channel(Arc::new(sample(state)));
+        let mut said = sample(state);
+        said.feature.level = Some(FeatureLevel::HIGHEST);
+        let (status, seen) = watch::channel(Arc::new(said));
         let (open, closing) = Closing::new();
         let doors = Doors {
             calls,
@@ -462,8 +464,10 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
     let (calls, inbox) = mpsc::channel(1);
     let doors = Doors { calls, keyspace: true, ..stage.doors.clone() };
     let request = || kv_request::Request::Put(PutRequest::default());
-    let first = super::keyspace::ask(&doors, request(), Duration::from_secs(60));
-    let second = super::keyspace::ask(&doors, request(), Duration::from_secs(60));
+    let first =
+        super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60));
+    let second =
+        super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60));
     let stopping = async {
         drop(inbox);
         super::failure::Failure::Stopping
@@ -472,6 +476,7 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
     assert_eq!(first.unwrap_err(), super::failure::Failure::FateUnknown);
     assert_eq!(second.unwrap_err(), super::failure::Failure::Busy);
     // From here on nothing is taken any more.
-    let third = super::keyspace::ask(&doors, request(), Duration::from_secs(60)).await;
+    let third =
+        super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60)).await;
     assert_eq!(third.unwrap_err(), super::failure::Failure::Stopping);
 }

@@ -1,18 +1,20 @@
-//! `put`, `delete`, and how the keyspace is asked from the command line. What was not done is asked again until `--timeout` is
-//! over, so that a daemon that is started again meanwhile costs time and nothing else. `get` is in [`super::reading`].
+//! `put`, `delete`, and how the keyspace is asked from the command line. What has no answer is asked again until `--timeout` is
+//! over, so that a daemon that is started again meanwhile costs time and nothing else: a write has one id for all attempts, under which
+//! it happens once. `get` is in [`super::reading`].
 
 use super::arguments::{DeleteOptions, Format, PutOptions};
 use super::client::{Changes, Client};
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::output;
 use super::stdin;
 use crate::api::keyspace::pages::range;
-use crate::api::{KV_PATH, PROTOBUF, TIMEOUT_HEADER};
+use crate::api::pages::StatusPage;
+use crate::api::{KV_PATH, PROTOBUF, REQUEST_ID_HEADER, TIMEOUT_HEADER};
 use bytes::Bytes;
 use quorate_meta::Meta;
 use quorate_proto::{
-    DeleteRangeRequest, KvRequest, KvResponse, Message, PutRequest, kv_request::Request,
-    kv_response::Response,
+    DeleteRangeRequest, FeatureLevel, KvRequest, KvResponse, Message, NamedWrite, PutRequest,
+    kv_request::Request, kv_response::Response,
 };
 use serde_json::json;
 use std::ffi::OsString;
@@ -79,28 +81,74 @@ pub(super) async fn delete(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Asks the keyspace, again and again for as long as nothing was done and time is left.
+/// Asks the keyspace, again and again for as long as there is no answer and time is left.
 pub(super) async fn ask(
     client: &Client,
     request: Request,
     timeout: Duration,
 ) -> Result<Response, Failure> {
-    let begun = Instant::now();
+    let (begun, id) = (Instant::now(), new_id()?);
+    let mut lost = None;
     loop {
         let left = timeout.saturating_sub(begun.elapsed());
-        match ask_once(client, request.clone(), left).await {
-            Err(failure) if failure.again && begun.elapsed() + RETRY < timeout => {
-                tokio::time::sleep(RETRY).await;
+        let failure = match ask_as(client, request.clone(), Some(&id), left).await {
+            Ok(response) => return Ok(response),
+            Err(failure) => failure,
+        };
+        if failure.exit == Exit::FateUnknown {
+            if !happens_once(client, begun + timeout).await {
+                return Err(failure);
             }
-            done => return done,
+            lost = Some(failure.clone());
+        } else if !failure.again {
+            // An earlier attempt may have been done, unless this is an answer to it.
+            return Err(lost.filter(|_| !failure.is_an_answer()).unwrap_or(failure));
         }
+        if begun.elapsed() + RETRY >= timeout {
+            return Err(lost.unwrap_or(failure));
+        }
+        tokio::time::sleep(RETRY).await;
     }
 }
 
-/// Asks the keyspace once.
+/// Whether a write happens once under its id: below a feature level ids are not remembered. The daemon may be away, or not know yet.
+async fn happens_once(client: &Client, until: Instant) -> bool {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if let Ok(status) = client.get_within::<StatusPage>("/v1/status", left).await
+            && let Some(level) = status.feature.level
+        {
+            return FeatureLevel::new(level) >= NamedWrite::LEVEL;
+        }
+        if Instant::now() + RETRY >= until {
+            return false;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// An id for one write.
+fn new_id() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::other(format!("the system gives no random numbers ({error}); nothing was asked"))
+    })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// Asks the keyspace once, for a write without an id.
 pub(crate) async fn ask_once(
     client: &Client,
     request: Request,
+    timeout: Duration,
+) -> Result<Response, Failure> {
+    ask_as(client, request, None, timeout).await
+}
+
+async fn ask_as(
+    client: &Client,
+    request: Request,
+    id: Option<&str>,
     timeout: Duration,
 ) -> Result<Response, Failure> {
     let request = KvRequest { request: Some(request) };
@@ -108,7 +156,8 @@ pub(crate) async fn ask_once(
     let changes = if reads { Changes::Nothing } else { Changes::Something };
     let body = request.encode_to_vec();
     let millis = timeout.as_millis().max(1).to_string();
-    let headers = [("content-type", PROTOBUF), (TIMEOUT_HEADER, millis.as_str())];
+    let mut headers = vec![("content-type", PROTOBUF), (TIMEOUT_HEADER, millis.as_str())];
+    headers.extend(id.filter(|_| !reads).map(|id| (REQUEST_ID_HEADER, id)));
     let answer = client.post(KV_PATH, &headers, body.into(), changes, timeout).await?;
     let answer = KvResponse::decode(answer).ok().and_then(|answer| answer.response);
     answer.ok_or_else(|| if reads { other_kind() } else { client.unknown(&"no answer to this") })

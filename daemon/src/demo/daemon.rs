@@ -76,11 +76,11 @@ impl Daemon {
         Ok(now)
     }
 
-    /// Asks it to stop.
+    /// Asks it to stop, and not to wait for its turn: all are asked.
     pub(super) fn ask_to_stop(&self) {
         if let Some(child) = &self.child {
             // It fails only when the process has ended already.
-            let _ = kill_process(Pid::from_child(child), Signal::TERM);
+            let _ = kill_process(Pid::from_child(child), Signal::INT);
         }
     }
 

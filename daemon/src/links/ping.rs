@@ -64,7 +64,8 @@ pub(crate) async fn ping(
     let Target { instance, address } = target;
     let cluster_id = status.cluster_id.unwrap_or_default();
     let body = Some(forward_request::Body::Echo(true));
-    let request = ForwardRequest { cluster_id, remaining_ms: 1_000, body, relay: false };
+    let request =
+        ForwardRequest { cluster_id, remaining_ms: 1_000, body, ..ForwardRequest::default() };
     let bytes: Bytes = request.encode_to_vec().into();
     let mut pings = Pings { instance, address, trips: Vec::new(), lost: 0, why: None };
     let first = clock::now();

@@ -36,8 +36,12 @@ pub(super) fn channels() -> Result<Channels, StartError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
         loop {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            let _ = ask_stop.try_send(());
+            // Ctrl-C is by a person who waits; a service manager may have others to stop behind this one.
+            let input = tokio::select! {
+                _ = terminate.recv() => Input::StopInTurn,
+                _ = interrupt.recv() => Input::Stop,
+            };
+            let _ = ask_stop.try_send(input);
         }
     });
     let sources = Sources { events, results: results_in, calls: calls_in, disk: disk_in, stop };

@@ -62,8 +62,12 @@ impl Survivors {
             let Some((_, address)) = known.copied() else { continue };
             let body = Some(forward_request::Body::Recover(ask));
             let remaining_ms = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
-            let request =
-                ForwardRequest { cluster_id: self.cluster_id, remaining_ms, body, relay: false };
+            let request = ForwardRequest {
+                cluster_id: self.cluster_id,
+                remaining_ms,
+                body,
+                ..ForwardRequest::default()
+            };
             let bytes: Bytes = request.encode_to_vec().into();
             let answer = self.transport.request(life, address, bytes, PATIENCE);
             tasks.spawn(async move { (life, answer.await.ok().and_then(opened)) });

@@ -37,7 +37,7 @@ pub(crate) struct Sources {
     /// What the disk has made durable.
     pub(crate) disk: mpsc::UnboundedReceiver<Completed>,
     /// The wish to stop.
-    pub(crate) stop: mpsc::Receiver<()>,
+    pub(crate) stop: mpsc::Receiver<Input>,
 }
 
 /// The loop and what it holds.
@@ -97,9 +97,9 @@ impl Loop {
         let mut calls = Vec::new();
         tokio::select! {
             biased;
-            Some(()) = sources.stop.recv() => {
+            Some(stop) = sources.stop.recv() => {
                 self.service.stopping();
-                inputs.push(Input::Stop);
+                inputs.push(stop);
             }
             Some(completed) = sources.disk.recv() => inputs.push(completed_input(completed)),
             _ = sources.results.recv_many(inputs, BATCH) => {}

@@ -89,6 +89,7 @@ codes! {
     // Bounds.
     Bound "bound" "who asks more is refused at once, and told so; what is under way goes on"
     KeyspaceFull "keyspace-full" "nothing is put, in no program of any host, until keys are deleted; reads, deletions and health go on"
+    StopWaits "stop-waits" "this host was asked to stop, and with one voter less nothing could be written: it stops as soon as another one is back"
     // Without a daemon.
     Ended "ended" "the others count this host as gone, and its applications have no door"
     Config "config" "quorate cannot start on this host before that is mended"
@@ -113,6 +114,7 @@ impl ReasonCode {
             | Self::TimedOut
             | Self::NameHeld
             | Self::SecretLacking
+            | Self::StopWaits
             | Self::NoSuccessor => 1,
             _ => 0,
         }

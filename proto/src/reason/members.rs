@@ -87,6 +87,8 @@ pub enum MemberCause {
     KeyspaceFull { limit: u64 },
     /// A host's disk: of the named host, or of this one (`here`).
     Disk { name: String, here: bool, leads: bool, trouble: Trouble },
+    /// It was asked to stop, and waits for the missing voters for so many seconds at most.
+    StopWaits { me: String, missing: Vec<String>, seconds: u64 },
 }
 
 impl Cause for MemberCause {
@@ -109,6 +111,7 @@ impl Cause for MemberCause {
             Self::Disk { trouble: Trouble::DiskFull, .. } => ReasonCode::DiskFull,
             Self::Disk { trouble: Trouble::DiskStalled, .. } => ReasonCode::DiskStalled,
             Self::Disk { trouble: Trouble::DiskSlow, .. } => ReasonCode::DiskSlow,
+            Self::StopWaits { .. } => ReasonCode::StopWaits,
         }
     }
 
@@ -116,7 +119,7 @@ impl Cause for MemberCause {
         match self {
             Self::NoLeader { .. } | Self::NoNetwork { .. } | Self::NoSpare { .. } => None,
             Self::Joining { .. } | Self::Crowd { .. } | Self::Disk { here: true, .. } => None,
-            Self::KeyspaceFull { .. } => None,
+            Self::KeyspaceFull { .. } | Self::StopWaits { .. } => None,
             Self::Missing { name, .. }
             | Self::Down { name, .. }
             | Self::Left { name, .. }
@@ -187,6 +190,11 @@ impl Cause for MemberCause {
                 "the keyspace takes {limit} MiB of memory, which is the most: puts and transactions that put are refused with \"database space exceeded\""
             ),
             Self::Disk { name, here, leads, trouble } => trouble.text(name, *here, *leads),
+            Self::StopWaits { me, missing, seconds } => format!(
+                "{me} is asked to stop and waits for {}, of the voters, to be back and caught up: with one voter less \
+                 nothing could be written. It stops then, or {seconds} s after it was asked",
+                list(missing)
+            ),
         }
     }
 
@@ -255,6 +263,9 @@ impl Cause for MemberCause {
                     .to_owned()
             }
             Self::Disk { name, here, trouble, .. } => trouble.remedy(name, *here),
+            Self::StopWaits { .. } => {
+                "none needed; to stop this host now all the same: `systemctl kill --signal=INT quorate`".to_owned()
+            }
         }
     }
 }

@@ -75,6 +75,20 @@ impl KvClient {
         self.call(request, "/etcdserverpb.KV/Put", patience).await
     }
 
+    /// Puts one key under an id of the client's: asked again under it, it happens once.
+    pub async fn put_once(
+        &mut self,
+        key: Bytes,
+        value: Bytes,
+        id: &str,
+        patience: Duration,
+    ) -> Result<PutResponse, Status> {
+        let mut request = Request::new(PutRequest { key, value, ..PutRequest::default() });
+        let id = id.parse().map_err(|_| Status::invalid_argument("no id for a header"))?;
+        request.metadata_mut().insert("quorate-request-id", id);
+        self.send(request, "/etcdserverpb.KV/Put", patience).await
+    }
+
     /// A read as the request says.
     pub async fn range(
         &mut self,
@@ -128,7 +142,19 @@ impl KvClient {
         Q: prost::Message + Send + Sync + 'static,
         A: prost::Message + Default + Send + Sync + 'static,
     {
-        let mut request = Request::new(message);
+        self.send(Request::new(message), path, patience).await
+    }
+
+    async fn send<Q, A>(
+        &mut self,
+        mut request: Request<Q>,
+        path: &'static str,
+        patience: Duration,
+    ) -> Result<A, Status>
+    where
+        Q: prost::Message + Send + Sync + 'static,
+        A: prost::Message + Default + Send + Sync + 'static,
+    {
         request.set_timeout(patience);
         let one = async {
             self.grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;

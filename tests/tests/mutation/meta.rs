@@ -6,7 +6,7 @@
 use crate::mutation::harness::Target;
 use crate::mutation::memory::{Bound, within};
 use crate::mutation::mutate::mutated;
-use crate::mutation::samples::{admit, founded, kv_requests, life};
+use crate::mutation::samples::{admit, founded, kv_requests, life, write_names};
 use crate::mutation::stream::{change_records, kinds_of_records, payload_of, stream_of};
 use crate::mutation::wire::mix;
 use crate::mutation::words::{Word, decoded, name};
@@ -14,8 +14,8 @@ use bytes::Bytes;
 use quorate_meta::{KeyRange, Meta, Watch, WatchOptions};
 use quorate_proto::{
     Command, CommandBody, ConfState, DeleteRangeRequest, Drain, Generation, HealthEpoch,
-    HealthProposal, KvRequest, Message as _, PutRequest, RaiseLevel, RangeRequest, Remove,
-    StateChange, Steer, TakeSecretStep, kv_request,
+    HealthProposal, KvRequest, Message as _, NamedWrite, PutRequest, RaiseLevel, RangeRequest,
+    Remove, StateChange, Steer, TakeSecretStep, kv_request,
 };
 use quorate_tests::random::Random;
 
@@ -50,6 +50,11 @@ impl Word for Command {
         bodies.push(("drain".to_owned(), CommandBody::Drain(drain)));
         let steer = Steer { paused: true, reason, at_unix_ms: 5 };
         bodies.push(("steer".to_owned(), CommandBody::Steer(steer)));
+        for name in write_names() {
+            let request = kv_requests().remove(0).1;
+            let write = NamedWrite { name, clock_ms: 9, request };
+            bodies.push(("write".to_owned(), CommandBody::Write(write)));
+        }
         let command = |body| Self { ticket: 7, body: Some(body) };
         bodies.into_iter().map(|(name, body)| (name, command(body))).collect()
     }

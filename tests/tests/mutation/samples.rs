@@ -10,12 +10,13 @@ use quorate_proto::{
     ForwardAnswer, ForwardRequest, FounderVoter, FoundingCertificate, FoundingMessage,
     FoundingProof, FoundingRecord, Generation, GroupId, HealthChange, HealthDelta, HealthEpoch,
     HealthUpdate, HealthView, Hello, Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer,
-    LifeProbe, Lineage, Member, MessageKind, Nack, NodeKey, NotLeader, Ping, Pong, ProofVote,
-    PutRequest, RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed,
+    LifeProbe, Lineage, Member, MessageKind, Nack, NodeKey, NotLeader, Numbered, Ping, Pong,
+    ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed,
     RelayedAcknowledgement, RequestOp, ResponseHeader, SecretChange, SecretLack, SecretLackKind,
     SecretNews, SecretStep, SecretsHeld, SnapshotAnnouncement, SnapshotMetadata, TxnRequest,
-    VerdictReport, WaitEpoch, Waited, Warning, WarningKind, Warnings, compare, detector_message,
-    forward_answer, forward_request, founding_message, kv_request, kv_response, request_op,
+    VerdictReport, WaitEpoch, Waited, Warning, WarningKind, Warnings, WriteName, compare,
+    detector_message, forward_answer, forward_request, founding_message, kv_request, kv_response,
+    request_op,
 };
 
 /// A disk life.
@@ -110,6 +111,13 @@ pub(crate) fn founded() -> FoundingCertificate {
 
 fn kv(request: kv_request::Request) -> KvRequest {
     KvRequest { request: Some(request) }
+}
+
+/// A number and an id.
+pub(crate) fn write_names() -> Vec<WriteName> {
+    let numbered = Numbered { origin: life(2), run: 5, number: 9, settled: 7 };
+    let id = WriteName::of_client("job 7".into(), &KvRequest::default());
+    vec![WriteName::numbered(numbered), id]
 }
 
 /// Every request to a keyspace.
@@ -429,6 +437,8 @@ impl Word for ForwardRequest {
             remaining_ms: 900,
             body: Some(body),
             relay: true,
+            name: Some(write_names().remove(0)),
+            again: true,
         };
         bodies.into_iter().map(|(name, body)| (name, request(body))).collect()
     }

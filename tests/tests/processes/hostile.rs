@@ -142,8 +142,12 @@ impl Hostile {
 
     fn asks(&self, to: Target, body: forward_request::Body) -> Option<Bytes> {
         let body = Some(body);
-        let request =
-            ForwardRequest { cluster_id: self.cluster_id, remaining_ms: 2_000, body, relay: false };
+        let request = ForwardRequest {
+            cluster_id: self.cluster_id,
+            remaining_ms: 2_000,
+            body,
+            ..ForwardRequest::default()
+        };
         let bytes = request.encode_to_vec().into();
         let asked = self.transport.request(to.instance, to.address, bytes, PATIENCE);
         self.runtime.block_on(asked).ok()

@@ -1,11 +1,17 @@
-//! Stops in good order, and waiting for what follows.
+//! Stops in good order, and waiting for what follows. Clients that ask again lose no write by them.
 
 use super::cluster::Cluster;
 use super::host::Host;
+use super::place::until;
 use super::watching::Watch;
 use super::writer::{Writer, Written};
+use quorate_tests::outside::kv::KvClient;
 use rustix::process::Signal;
 use serde_json::Value;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 #[test]
 fn a_host_that_is_stopped_exits_with_0_and_the_others_see_that_it_left() {
@@ -56,6 +62,98 @@ fn three_hundred_writes_through_a_planned_restart_of_every_host_are_all_done_and
     assert!(written.iter().map(|written| written.acknowledged.len()).sum::<usize>() >= 300);
 }
 
+/// A client of etcd's service at one node that asks again under one id for each write until it has an answer. It ends when it is told to,
+/// and gives how many writes it made.
+fn etcd_writer(
+    name: &'static str,
+    at: SocketAddr,
+    ends: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+) -> std::thread::JoinHandle<usize> {
+    let writes = async move {
+        let mut client = KvClient::at(at);
+        for number in 0.. {
+            if ends.load(Ordering::Relaxed) {
+                return number;
+            }
+            let (key, id) = (format!("{name}/{number:06}"), format!("{name} {number}"));
+            let put = |client: &mut KvClient| {
+                let (mut client, key, id) = (client.clone(), key.clone(), id.clone());
+                async move { client.put_once(key.into(), "v".into(), &id, Duration::from_secs(5)).await }
+            };
+            while let Err(no) = put(&mut client).await {
+                assert_ne!(no.code(), tonic::Code::InvalidArgument, "{no}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+        0
+    };
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(writes)
+    })
+}
+
+#[test]
+fn five_thousand_writes_through_restarts_that_wait_for_nobody_are_all_done_and_once() {
+    let mut cluster = Cluster::running(3);
+    let writers: Vec<Writer> = cluster
+        .hosts
+        .iter()
+        .map(|host| Writer::below(&format!("{}/", host.name), vec![host.socket()], "60s"))
+        .collect();
+    let (ends, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let etcds: Vec<_> = ["e1", "e2", "e3"]
+        .into_iter()
+        .zip(&cluster.hosts)
+        .map(|(name, host)| etcd_writer(name, host.listen, Arc::clone(&ends), Arc::clone(&done)))
+        .collect();
+    // One host after the other, and none waits for the one before: its own stop does.
+    for round in 1..=2 {
+        for number in 0..3 {
+            let status = cluster.hosts[number].stop(Signal::TERM);
+            assert_eq!(status.code(), Some(0), "round {round}, n{}", number + 1);
+            cluster.hosts[number].start();
+        }
+        writers.iter().for_each(|writer| writer.goes_on(20));
+    }
+    cluster.is_whole();
+    until("five thousand writes are done", || match done.load(Ordering::Relaxed) {
+        5_000.. => Ok(()),
+        fewer => Err(format!("{fewer}")),
+    });
+    ends.store(true, Ordering::Relaxed);
+    let counts: Vec<usize> = etcds.into_iter().map(|it| it.join().expect("it ends")).collect();
+    for written in writers.into_iter().map(Writer::ends) {
+        assert!(written.refused.is_empty(), "not done: {:?}", written.refused);
+        assert!(written.unknown.is_empty(), "of unknown fate: {:?}", written.unknown);
+        written.is_read_by(&cluster.hosts[0]);
+    }
+    for (number, count) in counts.into_iter().enumerate() {
+        let prefix = format!("e{}/", number + 1);
+        let said = cluster.hosts[0].cli(&["get", &prefix, "--prefix", "-o", "json"]).ok();
+        let page: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        let keys = page["kvs"].as_array().expect("a list of keys");
+        assert_eq!(keys.len(), count, "{prefix}");
+        assert!(keys.iter().all(|key| key["version"] == 1), "each was written once: {prefix}");
+    }
+}
+
+#[test]
+fn a_second_stop_waits_for_the_first_host_and_says_so_and_ends_when_it_is_asked_again() {
+    let mut cluster = Cluster::running(3);
+    assert_eq!(cluster.hosts[0].stop(Signal::TERM).code(), Some(0));
+    cluster.sees(1, "n1", "state", "left");
+    cluster.hosts[1].signal(Signal::TERM);
+    until("n2 says that it waits", || {
+        let said = cluster.hosts[1].cli(&["why"]).text();
+        if said.contains("n1") && said.contains("--signal=INT") { Ok(()) } else { Err(said) }
+    });
+    cluster.hosts[1].put("a", "while it waits");
+    assert_eq!(cluster.hosts[1].stop(Signal::TERM).code(), Some(0), "asked again, it goes");
+}
+
 #[test]
 fn nobody_is_told_of_a_lost_quorum_when_a_leader_is_stopped_in_order() {
     let mut cluster = Cluster::running(3);
@@ -95,8 +193,9 @@ fn a_host_that_waits_for_others_stops_when_asked() {
 #[test]
 fn the_last_host_of_a_cluster_stops_when_asked_though_there_is_no_majority() {
     let mut cluster = Cluster::running(3);
-    for number in 0..3 {
-        assert_eq!(cluster.hosts[number].stop(Signal::TERM).code(), Some(0), "n{}", number + 1);
+    // The second one is not to wait for the first.
+    for (number, signal) in [Signal::TERM, Signal::INT, Signal::TERM].into_iter().enumerate() {
+        assert_eq!(cluster.hosts[number].stop(signal).code(), Some(0), "n{}", number + 1);
     }
 }
 

@@ -3,6 +3,6 @@
 pub(crate) mod check;
 mod compare;
 pub(crate) mod execute;
-mod header;
+pub(crate) mod header;
 pub(crate) mod operations;
 mod range;

@@ -6,6 +6,7 @@ mod json;
 pub(crate) mod level;
 pub(crate) mod roster;
 pub(crate) mod secrets;
+pub(crate) mod sessions;
 mod steering;
 #[cfg(test)]
 pub(crate) mod trial;
@@ -15,6 +16,7 @@ use crate::snapshot::record::{Records, RestoreError};
 use level::Level;
 use roster::Roster;
 use secrets::Secrets;
+use sessions::Sessions;
 use steering::Steering;
 
 /// All sections.
@@ -24,6 +26,7 @@ pub(crate) struct Sections {
     pub(crate) level: Level,
     pub(crate) secrets: Secrets,
     pub(crate) steering: Steering,
+    pub(crate) sessions: Sessions,
     #[cfg(test)]
     pub(crate) trial: trial::Trial,
 }
@@ -35,6 +38,7 @@ impl Sections {
             level: Level::empty(),
             secrets: Secrets::default(),
             steering: Steering::default(),
+            sessions: Sessions::empty(),
             #[cfg(test)]
             trial: trial::Trial::empty(),
         }
@@ -46,6 +50,7 @@ impl Sections {
             &self.level,
             &self.secrets,
             &self.steering,
+            &self.sessions,
             #[cfg(test)]
             &self.trial,
         ];
@@ -58,6 +63,7 @@ impl Sections {
             &mut self.level,
             &mut self.secrets,
             &mut self.steering,
+            &mut self.sessions,
             #[cfg(test)]
             &mut self.trial,
         ];

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use quorate_proto::{
     Admit, Command, CommandBody, CompactionRequest, ConfState, DeleteRangeRequest, FounderVoter,
     FoundingCertificate, FoundingRecord, Generation, HealthEpoch, HealthProposal, Instance,
-    KvRequest, NodeKey, PutRequest, RaiseLevel, RangeRequest, SecretStep, StateChange,
-    TakeSecretStep, kv_request::Request,
+    KvRequest, NamedWrite, NodeKey, Numbered, PutRequest, RaiseLevel, RangeRequest, SecretStep,
+    StateChange, TakeSecretStep, WriteName, kv_request::Request,
 };
 
 fn kv(request: Request) -> Bytes {
@@ -42,6 +42,17 @@ fn admit(number: u8) -> Bytes {
     )
 }
 
+/// Writes with a number and with an id that their clients asked for.
+fn named() -> [Bytes; 2] {
+    let put = PutRequest { key: "n".into(), ..PutRequest::default() };
+    let request = KvRequest { request: Some(Request::Put(put)) };
+    let number = WriteName::numbered(Numbered { number: 2, settled: 1, ..Numbered::default() });
+    [number, WriteName::of_client("id".into(), &request)].map(|name| {
+        let write = NamedWrite { name, clock_ms: 7, request: request.clone() };
+        Command::to_entry(3, CommandBody::Write(write))
+    })
+}
+
 fn small() -> Meta {
     let instance = Instance::from_bytes([1; 16]);
     let voter = FounderVoter { instance, name: "n".into(), ..FounderVoter::default() };
@@ -54,7 +65,7 @@ fn small() -> Meta {
     let step = Command::to_entry(4, CommandBody::Secret(step));
     let entries =
         [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2), raise, step];
-    for entry in entries {
+    for entry in entries.into_iter().chain(named()) {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
     meta.carry_out(|sections| &mut sections.trial, "word");
@@ -84,7 +95,8 @@ fn exercise(mut meta: Meta) {
     let health = Command::to_entry(3, CommandBody::Health(proposal));
     let compaction = compact(meta.users.revision);
     let deletion = delete("\0", "\0");
-    for entry in [put("a"), put("c"), health, admit(3), compaction, deletion, put("a")] {
+    let entries = [put("a"), put("c"), health, admit(3), compaction, deletion, put("a")];
+    for entry in entries.into_iter().chain(named()) {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
     meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0, "");

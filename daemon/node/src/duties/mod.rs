@@ -18,7 +18,7 @@ use crate::groups::Group;
 use crate::sight::Sight;
 use crate::turn::Turn;
 use crate::whereabouts::Whereabouts;
-pub(crate) use autopilot::{describe, has_all_voters, has_caught_up};
+pub(crate) use autopilot::{CAUGHT_UP, describe, has_all_voters, has_caught_up};
 
 pub(crate) use duty::Will;
 

@@ -159,6 +159,8 @@ impl Node {
         let keys = self.group.as_ref().map_or(0, |group| group.meta().keys());
         let level = self.sight().level().map_or(0, FeatureLevel::get);
         let highest = self.config.levels.highest().get();
+        let remembered = self.group.as_ref().map_or([0; 3], |group| group.meta().remembered());
+        let [remembered, _, forgotten] = remembered;
         vec![
             (
                 "quorate_feature_level",
@@ -174,6 +176,22 @@ impl Node {
             ("quorate_turns_total", "Turns of the node's loop.", c.turns),
             ("quorate_requests_total", "Requests of local clients.", c.requests),
             ("quorate_refusals_total", "Requests that ended in a refusal.", c.refusals),
+            (
+                "quorate_writes_asked_again_total",
+                "Asks from this node for a write whose earlier answer was lost.",
+                c.writes_asked_again,
+            ),
+            (
+                "quorate_first_answers_total",
+                "Asks at this node as leader for a write that was done before: it got its first answer.",
+                c.first_answers,
+            ),
+            ("quorate_writes_remembered", "Writes remembered by their names here.", remembered),
+            (
+                "quorate_writes_forgotten_early_total",
+                "Writes that were forgotten before their time, for want of room.",
+                forgotten,
+            ),
             ("quorate_proposals_total", "Commands proposed by this node as leader.", c.proposals),
             (
                 "quorate_leader_changes_total",

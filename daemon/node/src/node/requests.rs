@@ -4,7 +4,7 @@
 
 use super::Node;
 use crate::client::{ClientRequest, ForwardFailure};
-use crate::requests::{Origin, Ways, Work};
+use crate::requests::{Origin, Request, Ways, Work};
 use crate::sight::sight;
 use quorate_meta::AppliedResult;
 use quorate_proto::{
@@ -60,7 +60,8 @@ impl Node {
 
     /// What waits goes on where it can.
     pub(super) fn settle_requests(&mut self) {
-        for id in self.requests.settle(&ways!(self)) {
+        let settled = self.requests.settle(&ways!(self), &mut self.turn);
+        for id in settled {
             self.requests.advance(&ways!(self), &mut self.turn, id);
             self.hand_on();
         }
@@ -82,7 +83,8 @@ impl Node {
 
     /// The joining half of this node, or another node by its session, asks to be let in.
     pub(super) fn accept(&mut self, origin: Origin, work: Work, deadline: Moment) {
-        self.requests.accept(&ways!(self), &mut self.turn, origin, work, deadline);
+        let request = Request::new(origin, work, deadline);
+        self.requests.accept(&ways!(self), &mut self.turn, request);
         self.hand_on();
     }
 

@@ -3,15 +3,30 @@
 use crate::event::Output;
 use crate::handover::HANDOVER;
 use crate::node::Node;
-use crate::stop::{self, Stopping};
+use crate::stop::{self, Stopping, TURN};
 use crate::timers::Timer;
 use quorate_membership::DetectorInput;
 use quorate_proto::{EnvelopeBody, FrameKind, Instance};
 
 impl Node {
+    /// The process was asked to stop when it can be spared.
+    pub(super) fn stop_in_turn(&mut self) {
+        let spared = self.is_spared();
+        if self.stopping.is_some() || spared {
+            return self.begin_stop();
+        }
+        self.stopping = Some(Stopping::AwaitsTurn { since: self.turn.now });
+        self.turn.timers.arm(Timer::Stop, self.turn.now + TURN);
+    }
+
+    /// Whether what is left can write without this node, or cannot write now.
+    fn is_spared(&self) -> bool {
+        !self.is_quorate() || stop::missing_voters(&self.sight(), &self.warnings).is_empty()
+    }
+
     /// The process was asked to stop.
     pub(super) fn begin_stop(&mut self) {
-        if self.stopping.is_some() {
+        if self.stopping.is_some_and(Stopping::has_begun) {
             return;
         }
         let sight = self.sight();
@@ -24,8 +39,19 @@ impl Node {
         self.turn.timers.arm(Timer::Stop, self.turn.now + HANDOVER);
     }
 
-    /// Looks whether the stop may end. Called last in a turn: nothing may follow `Stopped`.
+    /// What the stop waits for has not come in time.
+    pub(super) fn stop_is_due(&mut self) {
+        match self.stopping {
+            Some(Stopping::AwaitsTurn { .. }) => self.begin_stop(),
+            _ => self.finish_stop(),
+        }
+    }
+
+    /// Looks whether the stop may begin, or end. Called last in a turn: nothing may follow `Stopped`.
     pub(super) fn continue_stop(&mut self) {
+        if matches!(self.stopping, Some(Stopping::AwaitsTurn { .. })) && self.is_spared() {
+            self.begin_stop();
+        }
         let in_hand = self.requests.in_hand();
         if self.stopping.is_some_and(|stop| stop.is_drained(&self.sight(), in_hand)) {
             self.finish_stop();

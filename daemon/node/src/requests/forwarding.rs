@@ -1,7 +1,9 @@
 //! Requests between nodes: forwarded to the leader, taken from other nodes, and settled when leaders come and go.
 //!
-//! A forwarded request is never forwarded again, but by a voter for an origin without a link to the leader. As long as nothing was proposed it is asked elsewhere; a write whose
-//! answer is lost is of unknown fate. Knows nothing of how a leader serves.
+//! A forwarded request is never forwarded again, but by a voter for an origin without a link to the leader. As long as nothing was proposed
+//! it is asked elsewhere. A write whose answer is lost is asked again under its name, of whoever leads then: whichever of the asks comes
+//! first is done, and the others get its answer. What has no name (what an operator asks) is of unknown fate. Knows nothing of how a leader
+//! serves.
 
 use crate::client::ForwardFailure;
 use crate::event::Output;
@@ -12,15 +14,17 @@ use crate::timers::Timer;
 use crate::turn::Turn;
 use quorate_proto::{
     ForwardAnswer, ForwardRequest, Instance, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
-    forward_answer, forward_request,
+    WriteName, forward_answer, forward_request, write_name,
 };
 use std::time::Duration;
 
 /// How soon a request that came back without an answer is asked again: above a round trip of any network we serve.
 pub(crate) const RETRY: Duration = Duration::from_millis(100);
-/// How long a write waits for a leader that is none any more, or to which the link is cut: an answer that was on its way
-/// comes within that.
-const LAST_WAIT: Duration = Duration::from_secs(1);
+/// How long a write waits for a leader that is none any more, or to which the link is cut, before the next one is asked: an answer that
+/// was on its way comes within that.
+const LAST_WAIT: Duration = Duration::from_millis(200);
+/// The same for what has no name, and is of unknown fate then.
+const LAST_WAIT_UNNAMED: Duration = Duration::from_secs(1);
 
 impl Requests {
     /// Another node asks this one as leader.
@@ -55,7 +59,9 @@ impl Requests {
         let hands_on = ways.hands_on(from, &request);
         // A stranger's number must not keep a request for ever.
         let deadline = turn.now + Duration::from_millis(request.remaining_ms.min(600_000));
-        let Some(work) = request.body.and_then(work_of_body) else {
+        let sound = request.name.as_ref().is_none_or(|name| may_name(sight, from, name));
+        let work = request.body.filter(|_| sound).and_then(work_of_body);
+        let Some(work) = work else {
             let text = "a request of a kind that this version does not know".to_owned();
             let code = RefusalCode::Other.into();
             return self.answer(sight, turn, origin, Err(Refusal { code, detail: 0, text }));
@@ -79,7 +85,9 @@ impl Requests {
             return turn.tell(News::JoinerAsked { ticket, from, admit, deadline });
         }
         let origin = if sight.leads() { origin } else { Origin::Relayed(ticket) };
-        self.accept(ways, turn, origin, work, deadline);
+        let name = request.name.filter(|_| matches!(work, Work::Write(_)));
+        let named = Request::new(origin, work, deadline).named(name, request.again);
+        self.accept(ways, turn, named);
     }
 
     pub(super) fn forward(&mut self, ways: &Ways<'_>, turn: &mut Turn, id: u64) {
@@ -108,10 +116,12 @@ impl Requests {
         let (deadline, leader) = (request.deadline, leader.instance);
         let remaining = deadline.since(turn.now).as_millis();
         let remaining_ms = u64::try_from(remaining).unwrap_or(u64::MAX);
+        let (name, again) = (self.name_of(request), request.again || request.lost);
+        turn.counters.writes_asked_again += u64::from(request.lost);
         let ask = self.new_ticket();
         self.set_stage(id, Stage::Forwarded { to, leader, ask });
-        let request =
-            ForwardRequest { cluster_id, remaining_ms, body: Some(body), relay: to != leader };
+        let (body, relay) = (Some(body), to != leader);
+        let request = ForwardRequest { cluster_id, remaining_ms, body, relay, name, again };
         turn.out.push(Output::Forward { ticket: ask, to, address, deadline, request });
     }
 
@@ -126,7 +136,8 @@ impl Requests {
         let Some(id) = self.answered(ticket) else { return };
         let Some(request) = self.table.get(&id) else { return };
         let Stage::Forwarded { leader, .. } = request.stage else { return };
-        let is_write = request.is_write();
+        let (is_write, is_named, lost) = (request.is_write(), request.is_named(), request.lost);
+        let term = sight.leadership.leader().map_or(0, |leader| leader.term);
         match answer {
             Ok(ForwardAnswer {
                 outcome: Some(forward_answer::Outcome::NotLeader(hint)), ..
@@ -138,12 +149,21 @@ impl Requests {
             }) => {
                 self.all_have(sight, turn, id, waited);
             }
+            Ok(ForwardAnswer { outcome: Some(forward_answer::Outcome::Refused(refusal)) })
+                if is_named && leaves_open(&refusal, lost) =>
+            {
+                self.lose(id, Some((leader, term)));
+                turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY);
+            }
             Ok(ForwardAnswer { outcome: Some(outcome), .. }) => {
                 self.finish_with(sight, turn, id, outcome);
             }
+            Ok(_) | Err(ForwardFailure::Lost) if is_named => {
+                self.lose(id, Some((leader, term)));
+                turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY);
+            }
             Ok(_) | Err(ForwardFailure::Lost) if is_write => self.fate_unknown(sight, turn, id),
             Ok(_) | Err(_) => {
-                let term = sight.leadership.leader().map_or(0, |leader| leader.term);
                 self.set_stage(id, Stage::Waiting { tried: Some((leader, term)) });
                 turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY);
             }
@@ -193,18 +213,14 @@ impl Requests {
     }
 
     /// Those that wait and may go on where they can, once in a turn, when who leads is known. Reads that were asked of an earlier leader,
-    /// or over a link that is cut, are among them: they are asked anew. A write stays with the leader that it was asked of, which alone
-    /// knows what became of it, for a while.
-    pub(crate) fn settle(&mut self, ways: &Ways<'_>) -> Vec<u64> {
+    /// or over a link that is cut, are among them: they are asked anew. A write stays with the leader that it was asked of, which may have
+    /// answered, for a while.
+    pub(crate) fn settle(&mut self, ways: &Ways<'_>, turn: &mut Turn) -> Vec<u64> {
         if !self.due {
             return Vec::new();
         }
-        for (id, is_write) in self.asked_in_vain(ways) {
-            if is_write {
-                self.hurry(id, ways.sight.now + LAST_WAIT);
-            } else {
-                self.set_stage(id, Stage::Waiting { tried: None });
-            }
+        for id in self.asked_in_vain(ways) {
+            self.leave_in_time(turn, id);
         }
         self.due = false;
         let waits = |request: &Request| matches!(request.stage, Stage::Waiting { .. });
@@ -212,9 +228,25 @@ impl Requests {
         waiting.map(|(id, _)| *id).collect()
     }
 
-    /// Those whose answer may never come: another leads now, or there is a way around the link that they went over. Each with
-    /// whether it is a write.
-    fn asked_in_vain(&self, ways: &Ways<'_>) -> Vec<(u64, bool)> {
+    /// A request whose answer may never come is asked anew: a read at once, a write after its last wait.
+    fn leave_in_time(&mut self, turn: &mut Turn, id: u64) {
+        let Some(request) = self.table.get_mut(&id) else { return };
+        if !request.is_write() {
+            return self.set_stage(id, Stage::Waiting { tried: None });
+        }
+        if !request.is_named() {
+            return self.hurry(id, turn.now + LAST_WAIT_UNNAMED);
+        }
+        let at = *request.leaves_at.get_or_insert(turn.now + LAST_WAIT);
+        if at > turn.now {
+            turn.timers.arm_if_idle(Timer::Retry, at);
+        } else {
+            self.lose(id, None);
+        }
+    }
+
+    /// Those whose answer may never come: another leads now, or there is a way around the link that they went over.
+    fn asked_in_vain(&self, ways: &Ways<'_>) -> Vec<u64> {
         let Some(leader) = ways.sight.leadership.leader() else { return Vec::new() };
         let around = ways.leads_around();
         let earlier = |request: &Request| {
@@ -222,27 +254,45 @@ impl Requests {
                 if to == asked && (to != leader.instance || around))
         };
         let table = self.table.iter().filter(|(_, request)| earlier(request));
-        table.map(|(id, request)| (*id, request.is_write())).collect()
+        table.map(|(id, _)| *id).collect()
     }
 
-    /// What was asked of a node that is gone: writes are of unknown fate, the rest is asked elsewhere.
+    /// What was asked of a node that is gone is asked elsewhere; a write without a name is of unknown fate.
     pub(crate) fn fail_at(&mut self, sight: &Sight<'_>, turn: &mut Turn, instance: Instance) {
-        let asked: Vec<(u64, bool)> = self
+        let asked: Vec<(u64, bool, bool)> = self
             .table
             .iter()
             .filter(|(_, request)| {
                 matches!(request.stage, Stage::Forwarded { to, .. } if to == instance)
             })
-            .map(|(id, request)| (*id, request.is_write()))
+            .map(|(id, request)| (*id, request.is_named(), request.is_write()))
             .collect();
-        for (id, is_write) in asked {
-            if is_write {
-                self.fate_unknown(sight, turn, id);
-            } else {
-                self.set_stage(id, Stage::Waiting { tried: None });
-                self.due = true;
+        for (id, is_named, is_write) in asked {
+            match (is_named, is_write) {
+                (true, _) => self.lose(id, None),
+                (false, true) => self.fate_unknown(sight, turn, id),
+                (false, false) => self.set_stage(id, Stage::Waiting { tried: None }),
             }
         }
+        self.due = true;
+    }
+}
+
+/// Whether a node may ask for a write of this name: its own clients' alone, unless it may hand on those of others.
+fn may_name(sight: &Sight<'_>, from: Instance, name: &WriteName) -> bool {
+    let own = match &name.kind {
+        Some(write_name::Kind::Numbered(name)) => name.origin == from,
+        _ => true,
+    };
+    name.is_sound() && (own || sight.is_known_replica(from))
+}
+
+/// Whether the fate of a write is open behind this refusal: the leader lost it, or only this ask was refused, and an earlier one was lost.
+fn leaves_open(refusal: &Refusal, lost: bool) -> bool {
+    match refusal.code() {
+        RefusalCode::FateUnknown => refusal.detail == 0,
+        RefusalCode::Kv | RefusalCode::DoneTooLarge | RefusalCode::OtherRequest => false,
+        _ => lost,
     }
 }
 

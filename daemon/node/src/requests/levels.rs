@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn what_needs_a_higher_level_is_taken_out_of_the_queue_and_the_rest_stays() {
-        let mut requests = Requests::new(1);
+        let mut requests = Requests::new(life(1), 1);
         let [low, high] = [0, 1].map(|_| {
             let id = asked(&mut requests, Work::Write(put_request("a")));
             requests.propose_for(id, CommandBody::Kv(put_request("a")));
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_raise_is_under_way_until_the_state_is_there_or_the_leadership_ends() {
-        let mut requests = Requests::new(1);
+        let mut requests = Requests::new(life(1), 1);
         let raise = RaiseLevel { level: 2, at_unix_ms: 0 };
         requests.enqueue_proposal(1, CommandBody::RaiseLevel(raise));
         assert!(!requests.is_demanding(), "whoever proposes it has made sure");
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn an_admission_is_under_way_from_its_proposal_to_its_end() {
-        let mut requests = Requests::new(1);
+        let mut requests = Requests::new(life(1), 1);
         let admit = Admit { instance: life(9), ..Admit::default() };
         let id = asked(&mut requests, Work::Admit(Box::new(admit.clone())));
         assert!(!requests.is_admitting());

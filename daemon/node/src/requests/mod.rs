@@ -1,7 +1,8 @@
 //! Requests at their origin: held until a leader is known, forwarded to it, or served here when this node leads.
 //!
-//! A request is in exactly one stage. As long as nothing was proposed it may be asked elsewhere; once a proposal
-//! may have happened and its answer is lost, the client is told just that. Every request ends at its deadline.
+//! A request is in exactly one stage. As long as nothing was proposed it may be asked elsewhere. Once a proposal may have happened and its
+//! answer is lost, a write is asked again under its name, and gets the first answer if there was one; what has no name ends as of unknown
+//! fate, and so does a write that found no answer until its deadline. Every request ends at its deadline.
 
 use crate::answers::{kv_refusal, put_header, too_large};
 use crate::client::{ClientReply, ClientRequest};
@@ -10,14 +11,18 @@ use crate::groups::Group;
 use crate::news::News;
 use crate::sight::Sight;
 use crate::turn::Turn;
+use quorate_meta::Meta;
 use quorate_proto::{
-    ForwardAnswer, KvRequest, Message as _, Moment, Refusal, RefusalCode, forward_answer,
-    kv_request, limits,
+    ForwardAnswer, KvRequest, Message as _, Moment, NamedWrite, Refusal, RefusalCode,
+    forward_answer, kv_request, limits,
 };
 
+mod first_answers;
 pub(crate) mod forwarding;
 pub(crate) mod large_reads;
+mod leaders_clock;
 mod levels;
+mod numbers;
 mod quota;
 mod refusals;
 mod request;
@@ -53,8 +58,13 @@ impl Requests {
         request: ClientRequest,
     ) {
         turn.counters.requests += 1;
+        let mut name = None;
         let work = match request {
-            ClientRequest::Kv(request) => {
+            ClientRequest::Named { name: given, request } if !Meta::is_read_only(&request) => {
+                name = Some(given);
+                Work::Write(request)
+            }
+            ClientRequest::Named { request, .. } | ClientRequest::Kv(request) => {
                 if let Some(answered) = self.local_read(&ways.sight, ticket, deadline, &request) {
                     turn.out.push(answered);
                     return;
@@ -68,7 +78,8 @@ impl Requests {
                 return turn.tell(News::AskedToRecover { by_node: false, ticket, ask });
             }
         };
-        self.accept(ways, turn, Origin::Client(ticket), work, deadline);
+        let request = Request::new(Origin::Client(ticket), work, deadline);
+        self.accept(ways, turn, request.named(name, false));
     }
 
     /// A serializable read is answered from the own replica, whatever the quorum.
@@ -96,24 +107,19 @@ impl Requests {
     }
 
     /// Takes a request in, if there is room, and moves it on.
-    pub(crate) fn accept(
-        &mut self,
-        ways: &Ways<'_>,
-        turn: &mut Turn,
-        origin: Origin,
-        work: Work,
-        deadline: Moment,
-    ) {
+    pub(crate) fn accept(&mut self, ways: &Ways<'_>, turn: &mut Turn, mut request: Request) {
+        let origin = request.origin;
+        request.once = ways.sight.level() >= Some(NamedWrite::LEVEL);
         if ways.sight.stops {
             return self.answer(&ways.sight, turn, origin, Err(stopping()));
         }
-        let place = Place::of(origin, &work);
+        let place = Place::of(origin, &request.work);
         if !self.has_room(place, turn.now) {
             let text = format!("{} {} already; try again", place.bound(), place.crowd());
             let refusal = Refusal { code: RefusalCode::Busy.into(), detail: 0, text };
             return self.answer(&ways.sight, turn, origin, Err(refusal));
         }
-        let id = self.add(Request::new(origin, work, deadline));
+        let id = self.add(request);
         self.advance(ways, turn, id);
     }
 
@@ -140,6 +146,10 @@ impl Requests {
             Origin::Forwarded(_) | Origin::Own(_) => true,
             Origin::Relayed(_) => ways.is_cut_off(),
         };
+        if turned_away && request.lost {
+            // Its origin asks the next leader under the same name.
+            return self.fate_unknown(&ways.sight, turn, id);
+        }
         if turned_away {
             self.remove(id);
             let outcome = forward_answer::Outcome::NotLeader(ways.sight.leader_hint());

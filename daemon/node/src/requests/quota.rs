@@ -46,6 +46,12 @@ impl Quota {
         Ok(())
     }
 
+    /// Another bound, in tests.
+    #[cfg(test)]
+    pub(super) fn limit_to(&mut self, bytes: u64) {
+        self.limit = bytes;
+    }
+
     /// Tells when the bound is reached, and when there is some room again: who deletes and puts at the bound is not told of each.
     pub(crate) fn watch(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
         let bytes = sight.group.map_or(0, |group| group.meta().keyspace_bytes());

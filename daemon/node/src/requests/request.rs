@@ -4,7 +4,7 @@
 //! of other nodes. Knows nothing of the others, nor of how a request is moved on.
 
 use quorate_meta::Meta;
-use quorate_proto::{Act, Admit, HealthEpoch, Instance, KvRequest, Moment};
+use quorate_proto::{Act, Admit, HealthEpoch, Instance, KvRequest, Moment, WriteName};
 
 /// Local reads and writes under way at a time. A fleet's own programs need tens; a thousand clients with several each fit.
 const LOCAL_REQUESTS: usize = 8_192;
@@ -108,13 +108,39 @@ pub(crate) struct Request {
     pub(crate) stage: Stage,
     /// What keeps the leader from an act for now, for who asked.
     pub(super) waits_for: Option<String>,
+    /// Under which a write happens once; none of what is no write, and of a write that an older node forwards.
+    pub(crate) name: Option<WriteName>,
+    /// It came when the cluster was known to run a level at which a name has every write happen once.
+    pub(crate) once: bool,
+    /// Its origin has asked for it before, and does not know what came of it.
+    pub(crate) again: bool,
+    /// An ask or a proposal of it from here may have happened, and nobody here can tell.
+    pub(crate) lost: bool,
+    /// When it leaves the leader that it was asked of, and that leads no more.
+    pub(crate) leaves_at: Option<Moment>,
 }
 
 impl Request {
-    /// One that nobody was asked for yet.
-    pub(super) fn new(origin: Origin, work: Work, deadline: Moment) -> Self {
+    /// A request that nobody was asked yet.
+    pub(crate) fn new(origin: Origin, work: Work, deadline: Moment) -> Self {
         let stage = Stage::Waiting { tried: None };
-        Self { origin, work, deadline, stage, waits_for: None }
+        Self {
+            origin,
+            work,
+            deadline,
+            stage,
+            waits_for: None,
+            name: None,
+            once: false,
+            again: false,
+            lost: false,
+            leaves_at: None,
+        }
+    }
+
+    /// The same of a write with a name.
+    pub(crate) fn named(self, name: Option<WriteName>, again: bool) -> Self {
+        Self { name, again, ..self }
     }
 
     pub(crate) fn is_write(&self) -> bool {
@@ -125,8 +151,16 @@ impl Request {
         }
     }
 
+    /// Whether it may be asked again although nobody can tell what came of it: it happens once all the same.
+    pub(super) fn is_named(&self) -> bool {
+        self.once && self.name.is_some()
+    }
+
     /// Whether it may have happened, or may happen yet, although nobody here can tell.
     pub(super) fn is_of_unknown_fate(&self) -> bool {
+        if self.lost {
+            return true;
+        }
         let write = self.is_write() || matches!(self.work, Work::Admit(_));
         write && matches!(self.stage, Stage::Proposed { .. } | Stage::Forwarded { .. })
     }

@@ -7,7 +7,8 @@ use crate::answers::kv_refusal;
 use crate::event::Output;
 use crate::groups::Group;
 use crate::news::News;
-use crate::requests::{RETRY, Requests, Stage, Ways, Work};
+use crate::requests::first_answers::{is_clients, outcome_of};
+use crate::requests::{RETRY, Request, Requests, Stage, Ways, Work};
 use crate::sight::Sight;
 use crate::timers::Timer;
 use crate::told::words_of;
@@ -16,8 +17,8 @@ use bytes::Bytes;
 use quorate_consensus::ProposeError;
 use quorate_meta::{AdmitRefusal, AppliedResult, Noted, RemoveRefusal};
 use quorate_proto::{
-    Acted, Admitted, Command, CommandBody, HealthEpoch, KvRequest, Refusal, RefusalCode,
-    ResponseHeader, forward_answer,
+    Acted, Admitted, Command, CommandBody, HealthEpoch, KvRequest, NamedWrite, Refusal,
+    RefusalCode, ResponseHeader, forward_answer,
 };
 use std::time::Duration;
 
@@ -55,9 +56,29 @@ impl Requests {
     }
 
     fn serve_write(&mut self, sight: &Sight<'_>, turn: &mut Turn, id: u64, kv: KvRequest) {
-        if let Err(error) = self.quota.check(sight, &kv) {
+        let Some(request) = self.table.get(&id) else { return };
+        // What may have been done is not refused as if it had not: the state has the first answer, or finds it behind the log.
+        let (repeated, mut name) = (request.again || request.lost, self.name_of(request));
+        if name.is_some() && sight.level() < Some(NamedWrite::LEVEL) {
+            if !self.is_settled(sight.own_term()) {
+                // What the leader before this one left in the log may raise the level: then the name counts.
+                turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY);
+                return self.set_stage(id, Stage::Waiting { tried: None });
+            }
+            name = None;
+        }
+        let first = name.as_ref().filter(|name| repeated || is_clients(name));
+        let first = first.and_then(|name| sight.group?.meta().first_answer(name));
+        if let Some(first) = first {
+            turn.counters.first_answers += 1;
+            return self.finish_with(sight, turn, id, outcome_of(first));
+        }
+        let check = if repeated { Ok(()) } else { self.quota.check(sight, &kv) };
+        if let Err(error) = check {
             let outcome = forward_answer::Outcome::Refused(kv_refusal(error));
             self.finish_with(sight, turn, id, outcome);
+        } else if sight.disk.is_full() && repeated {
+            self.fate_unknown(sight, turn, id);
         } else if sight.disk.is_full() {
             let text = format!(
                 "the disk of {}, which leads, is full; nothing was changed. Free space in its data directory",
@@ -65,7 +86,12 @@ impl Requests {
             );
             self.refuse(sight, turn, id, RefusalCode::NoSpace, &text);
         } else {
-            self.propose_for(id, CommandBody::Kv(kv));
+            let clock_ms = self.serving.clock.read(sight);
+            let body = match name {
+                Some(name) => CommandBody::Write(NamedWrite { name, clock_ms, request: kv }),
+                None => CommandBody::Kv(kv),
+            };
+            self.propose_for(id, body);
         }
     }
 
@@ -223,6 +249,10 @@ impl Requests {
         let outcome = match result {
             AppliedResult::Kv(Ok(response)) => forward_answer::Outcome::Kv(response),
             AppliedResult::Kv(Err(error)) => forward_answer::Outcome::Refused(kv_refusal(error)),
+            AppliedResult::Before(first) => {
+                turn.counters.first_answers += 1;
+                outcome_of(first)
+            }
             AppliedResult::Admitted(Ok(epoch)) => {
                 forward_answer::Outcome::Admitted(admitted(sight, epoch))
             }
@@ -298,16 +328,18 @@ impl Requests {
         self.due = true;
     }
 
-    /// The state jumped over entries by a snapshot: whether older proposals are in it cannot be told, so asking
-    /// again could do them twice.
+    /// The state jumped over entries by a snapshot: whether older proposals are in it, their names tell. What has none is of unknown fate.
     pub(crate) fn proposals_jumped(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
         let proposed = std::mem::take(&mut self.serving.proposed);
         for (ticket, id) in proposed {
             let stage = self.table.get(&id).map(|request| request.stage);
-            if matches!(stage, Some(Stage::Proposed { .. })) {
-                self.fate_unknown(sight, turn, id);
-            } else {
+            if !matches!(stage, Some(Stage::Proposed { .. })) {
                 self.serving.proposed.insert(ticket, id);
+            } else if self.table.get(&id).is_some_and(Request::is_named) {
+                self.lose(id, None);
+                self.due = true;
+            } else {
+                self.fate_unknown(sight, turn, id);
             }
         }
     }
@@ -405,15 +437,14 @@ fn acted(sight: &Sight<'_>, epoch: HealthEpoch, text: String) -> Acted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::requests::{Origin, Request};
+    use crate::requests::Origin;
     use crate::trial::{life, put_request};
     use quorate_proto::Moment;
 
     /// Takes writes in, each from a client of its own; their numbers.
     fn writes<const N: usize>(requests: &mut Requests) -> [u64; N] {
         std::array::from_fn(|client| {
-            let work = Work::Write(put_request("a"));
-            let origin = Origin::Client(client as u64);
+            let (origin, work) = (Origin::Client(client as u64), Work::Write(put_request("a")));
             requests.add(Request::new(origin, work, Moment::from_micros(9)))
         })
     }
@@ -429,7 +460,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_a_newer_term_frees_what_was_proposed_in_older_ones_and_nothing_else() {
-        let mut requests = Requests::new(1);
+        let mut requests = Requests::new(life(1), 1);
         let [older, newer] = writes(&mut requests);
         propose(&mut requests, older, 4);
         propose(&mut requests, newer, 5);
@@ -441,7 +472,7 @@ mod tests {
 
     #[test]
     fn a_deposed_leader_lets_go_of_what_it_has_not_proposed_and_of_nothing_else() {
-        let mut requests = Requests::new(1);
+        let mut requests = Requests::new(life(1), 1);
         let [proposed, queued, asked] = writes(&mut requests);
         propose(&mut requests, proposed, 5);
         requests.serving.batch.clear();

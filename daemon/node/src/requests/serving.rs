@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of how they are served (`serve.rs`).
 
+use crate::requests::leaders_clock::LeadersClock;
 use bytes::Bytes;
 use quorate_proto::FeatureLevel;
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ pub(super) struct Serving {
     pub(super) proposed: BTreeMap<u64, u64>,
     /// The ticket of the newest removal that was proposed: under way as long as it is among `proposed`.
     pub(super) removal: Option<u64>,
+    /// The time that writes carry.
+    pub(super) clock: LeadersClock,
     /// The term of the newest entry that was applied.
     pub(super) settled: u64,
     /// Requests that wait for the next read round.

@@ -3,12 +3,15 @@
 //! Knows nothing of leaders, answers or how a request is moved on.
 
 use crate::answers;
+use crate::requests::numbers::Numbers;
 use crate::requests::quota::Quota;
 use crate::requests::refusals::Refusals;
 use crate::requests::request::{Origin, Place, Request, Stage, Work};
 use crate::requests::serving::Serving;
 use crate::status::Bound;
-use quorate_proto::{ClusterId, HealthEpoch, Instance, KvResponse, Moment, RaftId, raft_id};
+use quorate_proto::{
+    ClusterId, HealthEpoch, Instance, KvResponse, Moment, RaftId, WriteName, raft_id, write_name,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -41,13 +44,14 @@ pub(crate) struct Requests {
     pub(super) quota: Quota,
     /// Newest revision that a client of this node was told.
     acknowledged: u64,
+    numbers: Numbers,
     /// The number of this node in its answers, which is a hash, and the cluster in which it is that.
     own_id: Option<(ClusterId, RaftId)>,
 }
 
 impl Requests {
-    /// Tickets of different runs never meet: the upper half is random.
-    pub(crate) fn new(boot_nonce: u64) -> Self {
+    /// Tickets and names of different runs never meet: they begin with a random number.
+    pub(crate) fn new(me: Instance, boot_nonce: u64) -> Self {
         Self {
             table: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -63,6 +67,7 @@ impl Requests {
             serving: Serving::default(),
             quota: Quota::default(),
             acknowledged: 0,
+            numbers: Numbers::new(me, boot_nonce),
             own_id: None,
         }
     }
@@ -113,8 +118,8 @@ impl Requests {
     /// Whether something is asked, proposed or read for somebody, or is about to be. Waits for an epoch do not count.
     pub(crate) fn in_hand(&self) -> bool {
         let busy = |request: &Request| {
-            !matches!(request.stage, Stage::Waiting { .. })
-                && !matches!(request.work, Work::WaitAll(_))
+            let asked = !matches!(request.stage, Stage::Waiting { .. }) || request.lost;
+            asked && !matches!(request.work, Work::WaitAll(_))
         };
         self.due || self.table.values().any(busy)
     }
@@ -175,9 +180,14 @@ impl Requests {
         })
     }
 
-    /// Takes a request in; the caller has seen that there is room.
-    pub(crate) fn add(&mut self, request: Request) -> u64 {
+    /// Takes a request in; the caller has seen that there is room. A write of a client that has no name gets a number, if numbers count.
+    pub(crate) fn add(&mut self, mut request: Request) -> u64 {
         let id = self.new_ticket();
+        if let (Origin::Client(_), Work::Write(_), None, true) =
+            (request.origin, &request.work, &request.name, request.once)
+        {
+            request.name = Some(WriteName::numbered(self.numbers.open()));
+        }
         self.deadlines.insert((request.deadline, id));
         self.origins.insert(request.origin, id);
         self.taken[Place::of(request.origin, &request.work) as usize] += 1;
@@ -191,6 +201,11 @@ impl Requests {
     pub(crate) fn remove(&mut self, id: u64) -> Option<Request> {
         let request = self.table.remove(&id)?;
         self.leave(request.stage);
+        if let (Origin::Client(_), Some(write_name::Kind::Numbered(own))) =
+            (request.origin, request.name.as_ref().and_then(|name| name.kind.as_ref()))
+        {
+            self.numbers.close(own.number);
+        }
         self.deadlines.remove(&(request.deadline, id));
         self.origins.remove(&request.origin);
         self.taken[Place::of(request.origin, &request.work) as usize] -= 1;
@@ -198,6 +213,25 @@ impl Requests {
             self.end_wait(epoch, id);
         }
         Some(request)
+    }
+
+    /// The name under which a write is asked or proposed now: with what is over by now.
+    pub(super) fn name_of(&self, request: &Request) -> Option<WriteName> {
+        let mut name = request.name.clone();
+        if let (Origin::Client(_), Some(write_name::Kind::Numbered(own))) =
+            (request.origin, name.as_mut().and_then(|name| name.kind.as_mut()))
+        {
+            own.settled = self.numbers.settled();
+        }
+        name
+    }
+
+    /// What was asked or proposed of a write may have happened, and its answer is lost: it waits to be asked again.
+    pub(super) fn lose(&mut self, id: u64, tried: Option<(Instance, u64)>) {
+        if let Some(request) = self.table.get_mut(&id) {
+            request.lost = true;
+        }
+        self.set_stage(id, Stage::Waiting { tried });
     }
 
     /// A wait is not for all nodes any more: the next lowest is looked at in the settle.
@@ -242,6 +276,7 @@ impl Requests {
     pub(crate) fn set_stage(&mut self, id: u64, stage: Stage) {
         let Some(request) = self.table.get_mut(&id) else { return };
         let before = std::mem::replace(&mut request.stage, stage);
+        request.leaves_at = None;
         self.leave(before);
         if let Stage::Forwarded { ask, .. } = stage {
             self.asks.insert(ask, id);
@@ -270,12 +305,12 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::put_request;
+    use crate::trial::{life, put_request};
 
     #[test]
     fn a_request_ends_at_its_deadline_sooner_when_it_is_hurried_and_never_later() {
         let at = Moment::from_micros;
-        let mut requests = Requests::new(1);
+        let mut requests = Requests::new(life(1), 1);
         let work = Work::Write(put_request("a"));
         let id = requests.add(Request::new(Origin::Client(1), work, at(9)));
         requests.hurry(id, at(12));
@@ -290,7 +325,7 @@ mod tests {
     fn the_number_of_this_node_in_its_answers_is_that_of_its_cluster() {
         let [one, other] = [1, 2].map(|cluster| ClusterId::from_bytes([cluster; 16]));
         let me = Instance::from_bytes([7; 16]);
-        let mut requests = Requests::new(1);
+        let mut requests = Requests::new(me, 1);
         for cluster_id in [one, one, other] {
             assert_eq!(requests.own_id(cluster_id, me), raft_id(cluster_id, me));
         }

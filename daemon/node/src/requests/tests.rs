@@ -7,11 +7,14 @@ use crate::trial::{
     PATIENCE, Trial, forwards, key, life, not_leader, put_request, raft_said, reply, withdrawn,
 };
 use quorate_proto::{
-    EnvelopeBody, ForwardAnswer, Generation, GroupId, HealthEpoch, HealthUpdate, HealthView,
-    KvRequest, KvResponse, Lane, MessageKind, Ping, PutResponse, RaftMessage, RangeRequest,
-    RefusalCode, SnapshotMetadata, Waited, forward_answer, kv_request, kv_response, raft_id,
+    EnvelopeBody, ForwardAnswer, ForwardRequest, Generation, GroupId, HealthEpoch, HealthUpdate,
+    HealthView, KvRequest, KvResponse, Lane, MessageKind, Numbered, Ping, PutResponse, RaftMessage,
+    RangeRequest, RefusalCode, SnapshotMetadata, Waited, WriteName, forward_answer, kv_request,
+    kv_response, raft_id, write_name,
 };
 use std::time::Duration;
+
+mod once;
 
 fn answered(ticket: u64, answer: ForwardAnswer) -> Input {
     Input::ForwardAnswered { ticket, answer: Ok(answer) }
@@ -31,6 +34,14 @@ fn refusal(out: &[Output], client: u64) -> Option<RefusalCode> {
     match reply(out, client)? {
         ClientReply::Refused(refusal) => RefusalCode::try_from(refusal.code).ok(),
         _ => None,
+    }
+}
+
+/// The number under which a write is asked.
+fn number(request: &ForwardRequest) -> Option<u64> {
+    match request.name.as_ref()?.kind.as_ref()? {
+        write_name::Kind::Numbered(name) => Some(name.number),
+        write_name::Kind::Client(_) => None,
     }
 }
 
@@ -56,19 +67,6 @@ fn a_leader_that_names_a_newer_one_causes_exactly_one_more_ask() {
     assert!(is_done(&out, client));
     let out = trial.pass(PATIENCE * 2);
     assert!(forwards(&out).is_empty() && reply(&out, client).is_none(), "that was all: {out:?}");
-}
-
-#[test]
-fn a_write_whose_answer_is_lost_is_never_asked_again() {
-    let mut trial = Trial::member_under_2(5);
-    let (client, out) = trial.put("a");
-    let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
-    let mut out = trial.turn([failed(ask, ForwardFailure::Lost)]);
-    assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
-    out.extend(trial.pass(Duration::from_millis(500)));
-    out.extend(trial.hears_leader(3, 6));
-    out.extend(trial.pass(Duration::from_millis(500)));
-    assert!(forwards(&out).is_empty(), "asked again: {out:?}");
 }
 
 #[test]
@@ -194,12 +192,16 @@ fn leader_of_three() -> Trial {
     panic!("a voter with two votes of three leads");
 }
 
-#[test]
-fn a_proposal_that_a_snapshot_may_have_passed_over_is_not_asked_again() {
+/// A snapshot of another leader passes over a proposal, which has a name or none: its client, and what followed.
+fn passed_over(named: bool) -> (Trial, u64, Vec<Output>) {
     let mut trial = leader_of_three();
     let term = trial.node.vitals().leads_in.expect("it leads");
     let (client, out) = trial.put("a");
     assert!(reply(&out, client).is_none(), "nobody has acknowledged it: {out:?}");
+    for request in trial.node.requests.table.values_mut().filter(|_| named) {
+        let numbered = Numbered { origin: life(1), run: 1, number: 1, settled: 0 };
+        (request.once, request.name) = (true, Some(WriteName::numbered(numbered)));
+    }
     let voters = [1, 2, 3].map(|number| raft_id(trial.cluster_id(), life(number)).get()).to_vec();
     let conf_state = quorate_proto::ConfState { voters, ..quorate_proto::ConfState::default() };
     let metadata = SnapshotMetadata { conf_state, index: 50, term: term + 1 };
@@ -223,8 +225,23 @@ fn a_proposal_that_a_snapshot_may_have_passed_over_is_not_asked_again() {
         out.extend(trial.pass(Duration::from_millis(100)));
     }
     assert_eq!(trial.node.vitals().applied, 50, "the snapshot is taken");
+    out.extend(trial.hears_leader(2, term + 1));
+    (trial, client, out)
+}
+
+#[test]
+fn a_proposal_without_a_name_that_a_snapshot_may_have_passed_over_is_of_unknown_fate() {
+    let (_, client, out) = passed_over(false);
     assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
-    assert!(forwards(&out).is_empty(), "asked again: {out:?}");
+}
+
+#[test]
+fn a_proposal_that_a_snapshot_may_have_passed_over_is_asked_again_under_its_name() {
+    let (mut trial, client, out) = passed_over(true);
+    assert_eq!(refusal(&out, client), None, "the next leader knows");
+    let [(to, ask, request)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    assert_eq!((to, request.again, number(request)), (life(2), true, Some(1)));
+    assert!(is_done(&trial.turn([answered(ask, done())]), client));
 }
 
 #[test]
@@ -247,19 +264,22 @@ fn a_proposal_that_its_deadline_overtakes_is_of_unknown_fate() {
 }
 
 #[test]
-fn a_write_asked_of_a_leader_that_died_is_of_unknown_fate_and_not_asked_again() {
+fn a_write_asked_of_a_leader_that_died_is_asked_of_the_next_one_under_its_name() {
     let mut trial = Trial::member_under_2(5);
     let (client, out) = trial.put("a");
-    let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    let [(_, ask, first)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    let first = first.name.clone();
     let (instance, generation) = (life(2), Generation::new(1));
     let mut out =
         trial.turn([Input::Farewell { instance, generation, boot_nonce: 2, key: key(2) }]);
-    assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
     assert_eq!(withdrawn(&out), [ask], "or it would be sent once the link is back");
+    assert!(forwards(&out).is_empty() && reply(&out, client).is_none(), "nobody leads: {out:?}");
     out.extend(trial.hears_leader(3, 6));
     out.extend(trial.turn([failed(ask, ForwardFailure::NotSent)]));
     out.extend(trial.pass(Duration::from_secs(1)));
-    assert!(forwards(&out).is_empty(), "asked again: {out:?}");
+    let [(to, second, request)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    assert_eq!((to, request.again, &request.name), (life(3), true, &first));
+    assert!(is_done(&trial.turn([answered(second, done())]), client));
 }
 
 #[test]
@@ -277,17 +297,19 @@ fn a_write_waits_for_the_answer_of_the_leader_that_it_was_asked_of_also_when_ano
 }
 
 #[test]
-fn a_write_asked_of_a_leader_that_leads_no_more_is_of_unknown_fate_within_a_second() {
+fn a_write_asked_of_a_leader_that_leads_no_more_is_asked_of_the_next_one_within_a_moment() {
     let mut trial = Trial::member_under_2(5);
     let (client, out) = trial.put("a");
     let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
     let mut out = trial.hears_leader(3, 6);
-    out.extend(trial.pass(Duration::from_millis(900)));
-    assert_eq!(refusal(&out, client), None, "its answer may be on its way");
+    out.extend(trial.pass(Duration::from_millis(190)));
+    assert!(forwards(&out).is_empty(), "its answer may be on its way: {out:?}");
     assert!(withdrawn(&out).is_empty());
     let out = trial.pass(Duration::from_millis(200));
-    assert_eq!(refusal(&out, client), Some(RefusalCode::FateUnknown));
+    let [(to, second, request)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    assert_eq!((to, request.again, number(request)), (life(3), true, Some(1)));
     assert_eq!(withdrawn(&out), [ask]);
+    assert!(is_done(&trial.turn([answered(second, done())]), client));
 }
 
 #[test]

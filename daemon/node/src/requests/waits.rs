@@ -171,7 +171,7 @@ mod tests {
             cluster_id: trial.cluster_id(),
             remaining_ms: 5_000,
             body: Some(forward_request::Body::Wait(WaitEpoch { epoch })),
-            relay: false,
+            ..ForwardRequest::default()
         };
         let session = trial.session(2);
         trial.turn([Input::SessionUp(session)]);

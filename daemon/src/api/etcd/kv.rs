@@ -4,6 +4,7 @@
 use crate::api::bodies::MESSAGE;
 use crate::api::failure::Failure;
 use crate::api::keyspace;
+use crate::api::request_id::RequestId;
 use crate::doors::Doors;
 use axum::body::Body;
 use axum::extract::State;
@@ -61,11 +62,15 @@ pub(crate) async fn unary<M: Method>(
     request: Request<Body>,
 ) -> Response<Body> {
     let deadline = deadline(request.headers());
+    let id = match RequestId::of(request.headers()) {
+        Ok(id) => id,
+        Err(text) => return Status::invalid_argument(format!("quorate: {text}")).into_http(),
+    };
     let mut grpc = Grpc::new(ProstCodec::<M::Answer, M>::default())
         .max_decoding_message_size(MESSAGE)
         // etcd's clients take any size; a cap here would only turn large ranges into errors.
         .max_encoding_message_size(usize::MAX);
-    grpc.unary(Asking { doors, deadline }, request).await.map(Body::new)
+    grpc.unary(Asking { doors, id, deadline }, request).await.map(Body::new)
 }
 
 /// A refusal without a look at the request.
@@ -76,6 +81,7 @@ pub(crate) fn refused(failure: &Failure) -> Response<Body> {
 /// One request on its way to the keyspace.
 struct Asking {
     doors: Arc<Doors>,
+    id: RequestId,
     deadline: Duration,
 }
 
@@ -89,9 +95,9 @@ impl<M: Method> Service<tonic::Request<M>> for Asking {
     }
 
     fn call(&mut self, request: tonic::Request<M>) -> Self::Future {
-        let (doors, deadline) = (Arc::clone(&self.doors), self.deadline);
+        let (doors, id, deadline) = (Arc::clone(&self.doors), self.id.clone(), self.deadline);
         Box::pin(async move {
-            let asked = keyspace::ask(&doors, request.into_inner().wrap(), deadline).await;
+            let asked = keyspace::ask(&doors, request.into_inner().wrap(), id, deadline).await;
             let answer = asked.map_err(|failure| status(&failure))?.response.and_then(M::unwrap);
             answer.map(tonic::Response::new).ok_or_else(|| Status::internal("quorate: no answer"))
         })

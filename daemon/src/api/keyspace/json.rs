@@ -5,6 +5,7 @@ use super::pages::{KeysPage, given, range};
 use crate::api::failure::{Failure, failed, refusal, usage};
 use crate::api::keyspace;
 use crate::api::parameters::{Flag, Parameters, Patience, Whole};
+use crate::api::request_id::RequestId;
 use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
@@ -130,7 +131,7 @@ pub(crate) async fn read(
             keys_only: asked.keys_only.0,
             ..RangeRequest::default()
         });
-        match ask(&doors, patience, request).await? {
+        match ask(&doors, patience, RequestId::default(), request).await? {
             kv_response::Response::Range(answer) => Ok(Json(KeysPage::of(&answer))),
             _ => Err(other_kind()),
         }
@@ -142,6 +143,7 @@ pub(crate) async fn read(
 pub(crate) async fn write(
     State(doors): State<Arc<Doors>>,
     patience: Patience,
+    id: RequestId,
     body: Bytes,
 ) -> Result<Json<serde_json::Value>, Response> {
     let page = async {
@@ -151,7 +153,8 @@ pub(crate) async fn write(
             .ok_or_else(|| No::Usage("give value or value_base64".to_owned()))?;
         let put = PutRequest { key: key.clone(), value, ..PutRequest::default() };
         let operation = request_op::Request::Put(put);
-        let (revision, _) = change(&doors, patience, key, asked.if_mod_revision, operation).await?;
+        let (revision, _) =
+            change(&doors, patience, id, key, asked.if_mod_revision, operation).await?;
         Ok(Json(serde_json::json!({ "revision": revision })))
     };
     page.await.map_err(No::into_response)
@@ -161,6 +164,7 @@ pub(crate) async fn write(
 pub(crate) async fn remove(
     State(doors): State<Arc<Doors>>,
     patience: Patience,
+    id: RequestId,
     body: Bytes,
 ) -> Result<Json<serde_json::Value>, Response> {
     let page = async {
@@ -177,7 +181,7 @@ pub(crate) async fn remove(
             DeleteRangeRequest { key: begin.clone(), range_end, ..DeleteRangeRequest::default() };
         let operation = request_op::Request::DeleteRange(delete);
         let (revision, deleted) =
-            change(&doors, patience, begin, asked.if_mod_revision, operation).await?;
+            change(&doors, patience, id, begin, asked.if_mod_revision, operation).await?;
         Ok(Json(serde_json::json!({ "deleted": deleted, "revision": revision })))
     };
     page.await.map_err(No::into_response)
@@ -187,6 +191,7 @@ pub(crate) async fn remove(
 async fn change(
     doors: &Doors,
     patience: Patience,
+    id: RequestId,
     key: Bytes,
     if_mod_revision: Option<Whole>,
     operation: request_op::Request,
@@ -205,7 +210,7 @@ async fn change(
         success: vec![op(operation)],
         failure: vec![op(request_op::Request::Range(look))],
     });
-    let kv_response::Response::Txn(answer) = ask(doors, patience, request).await? else {
+    let kv_response::Response::Txn(answer) = ask(doors, patience, id, request).await? else {
         return Err(other_kind());
     };
     outcome(answer)
@@ -227,9 +232,10 @@ fn outcome(answer: TxnResponse) -> Result<(i64, i64), No> {
 async fn ask(
     doors: &Doors,
     patience: Patience,
+    id: RequestId,
     request: Request,
 ) -> Result<kv_response::Response, No> {
-    let answer: KvResponse = keyspace::ask(doors, request, patience.0).await?;
+    let answer: KvResponse = keyspace::ask(doors, request, id, patience.0).await?;
     answer.response.ok_or_else(other_kind)
 }
 

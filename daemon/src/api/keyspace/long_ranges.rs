@@ -7,6 +7,7 @@ use super::paged_range::PagedRange;
 use crate::api::failure::Failure;
 use crate::api::holdings::take_answer;
 use crate::api::loop_call::{once, wrong_kind};
+use crate::api::request_id::RequestId;
 use crate::doors::Doors;
 use quorate_proto::{
     KvError, KvRequest, KvResponse, Message as _, RangeRequest, RangeResponse, SortOrder,
@@ -41,7 +42,7 @@ pub(super) async fn read(
     loop {
         let deadline = until.saturating_duration_since(Instant::now());
         let request = KvRequest { request: Some(kv_request::Request::Range(pages.page())) };
-        let answer = match once(doors, request, deadline).await {
+        let answer = match once(doors, request, RequestId::default(), deadline).await {
             Err(Failure::Kv(KvError::AnswerTooLarge)) if pages.shrink() => continue,
             // It was there when the first page was read; the whole can be read again.
             Err(Failure::Kv(KvError::Compacted)) if pages.is_begun() => return Err(Failure::Busy),

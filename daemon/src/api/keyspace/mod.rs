@@ -9,15 +9,17 @@ pub(crate) mod pages;
 use super::failure::Failure;
 use super::holdings;
 use super::loop_call::once;
+use super::request_id::RequestId;
 use crate::doors::Doors;
 use quorate_meta::Meta;
 use quorate_proto::{KvError, KvRequest, KvResponse, Message as _, kv_request};
 use std::time::{Duration, Instant};
 
-/// Asks the keyspace.
+/// Asks the keyspace. A write that comes again under its id gets the first answer; elsewhere an id says nothing.
 pub(crate) async fn ask(
     doors: &Doors,
     request: kv_request::Request,
+    id: RequestId,
     deadline: Duration,
 ) -> Result<KvResponse, Failure> {
     if !doors.keyspace {
@@ -27,7 +29,7 @@ pub(crate) async fn ask(
     let writes = !Meta::is_read_only(&request);
     let range = long_ranges::fits(&request).cloned();
     let begun = Instant::now();
-    let answer = match (once(doors, request, deadline).await, range) {
+    let answer = match (once(doors, request, id, deadline).await, range) {
         (Err(Failure::Kv(KvError::AnswerTooLarge)), Some(range)) => {
             return long_ranges::read(doors, range, deadline.saturating_sub(begun.elapsed())).await;
         }

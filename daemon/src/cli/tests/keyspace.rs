@@ -49,15 +49,46 @@ fn refusing(codes: &'static [RefusalCode]) -> (Stage, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn what_was_not_done_is_asked_again_and_what_may_have_been_done_is_not() {
+async fn what_was_not_done_is_asked_again_and_so_is_what_may_have_been_done() {
     let (stage, asked) = refusing(&[RefusalCode::Stopping, RefusalCode::Busy]);
     let client = Client::new(stage.socket());
     assert_eq!(run(&client, "quorate put k v --timeout 1m").await, Ok(ExitCode::SUCCESS));
     assert_eq!(asked.load(Ordering::Relaxed), 3);
     let (stage, asked) = refusing(&[RefusalCode::FateUnknown]);
     let client = Client::new(stage.socket());
+    assert_eq!(run(&client, "quorate put k v --timeout 1m").await, Ok(ExitCode::SUCCESS));
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_write_has_one_id_for_all_attempts_and_another_write_has_another() {
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&names);
+    let stage = Stage::new(State::Quorate, move |request| {
+        let ClientRequest::Named { name, .. } = request else { panic!("a write has an id") };
+        let mut seen = seen.lock().unwrap();
+        seen.push(name);
+        match seen.len() {
+            1 => refuse(RefusalCode::FateUnknown, 0),
+            2 => refuse(RefusalCode::Busy, 0),
+            _ => answered(Response::Put(PutResponse::default())),
+        }
+    });
+    let client = Client::new(stage.socket());
+    for _ in 0..2 {
+        assert_eq!(run(&client, "quorate put k v --timeout 1m").await, Ok(ExitCode::SUCCESS));
+    }
+    let names = names.lock().unwrap();
+    assert_eq!(names.len(), 4);
+    assert!(names[0] == names[1] && names[1] == names[2] && names[2] != names[3], "{names:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_behind_a_lost_answer_does_not_say_that_nothing_was_done() {
+    static REFUSALS: &[RefusalCode] = &[RefusalCode::FateUnknown, RefusalCode::TimedOut];
+    let (stage, _) = refusing(REFUSALS);
+    let client = Client::new(stage.socket());
     assert_eq!(run(&client, "quorate put k v --timeout 1m").await, Err(Exit::FateUnknown));
-    assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
@@ -148,6 +179,7 @@ async fn each_refusal_of_the_keyspace_is_a_sentence_of_our_own() {
         RefusalCode::Stopping,
         RefusalCode::NoSpace,
         RefusalCode::DoneTooLarge,
+        RefusalCode::OtherRequest,
     ];
     let all: Vec<_> = of_keys.chain(codes.map(|code| (code, 0))).collect();
     assert!(all.len() > 20, "{all:?}");

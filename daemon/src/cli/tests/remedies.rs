@@ -181,6 +181,7 @@ fn members() -> Vec<MemberCause> {
     let disk = |trouble, here| MemberCause::Disk { name: name(), here, leads: !here, trouble };
     let mut all = vec![
         MemberCause::KeyspaceFull { limit: 512 },
+        MemberCause::StopWaits { me: name(), missing: vec!["db1".to_owned()], seconds: 30 },
         MemberCause::Crowd { limit: 8, crowd: "waits are under way".to_owned(), refused: 3 },
         no_leader(vec![(true, false), (false, false), (false, true)], false, None),
         no_leader(vec![(false, true), (false, true)], false, None),
@@ -378,10 +379,11 @@ fn fault(command: &str) -> Option<String> {
             Err(error) => Some(error.to_string()),
         },
         Some("systemctl") => match rest[..] {
-            ["start" | "stop" | "restart" | "reload" | "status" | "edit", "quorate"] => None,
-            _ => {
-                Some("not one of start, stop, restart, reload, status, edit of quorate".to_owned())
-            }
+            ["start" | "stop" | "restart" | "reload" | "status" | "edit", "quorate"]
+            | ["kill", "--signal=INT", "quorate"] => None,
+            _ => Some(
+                "not one of start, stop, restart, reload, status, edit, kill of quorate".to_owned(),
+            ),
         },
         Some("journalctl") => match rest[..] {
             ["-u", "quorate"] | ["-u", "quorate", "-e"] | ["-k"] => None,

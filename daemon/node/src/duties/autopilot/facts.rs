@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Entries that a learner may lag behind and still count as caught up, once it has the one that made it a learner: an
 /// empty log is close to a short one, and whoever has a vote with it cannot help to elect anybody.
-pub(super) const CAUGHT_UP: u64 = 64;
+pub(crate) const CAUGHT_UP: u64 = 64;
 /// Label under which the zone of a host travels.
 const ZONE: &str = "zone";
 

@@ -17,7 +17,8 @@ use crate::groups::{Group, Said};
 use crate::sight::Sight;
 use crate::told::Event;
 use crate::warnings::Warnings;
-use facts::{CAUGHT_UP, Facts};
+pub(crate) use facts::CAUGHT_UP;
+use facts::Facts;
 use plan::{Plan, Why, next_change, voter_target};
 use quorate_proto::{
     CommandBody, ConfChangeSet, FeatureLevel, Forget, HealthView, Instance, Member, MemberState,

@@ -58,7 +58,13 @@ fn cut_off() -> (Trial, u64) {
 fn relayed_put(trial: &mut Trial, relay: bool) -> Vec<Output> {
     let body = Some(forward_request::Body::Kv(put_request("a")));
     let cluster_id = trial.cluster_id();
-    let request = ForwardRequest { cluster_id, remaining_ms: 1_000, body, relay };
+    let request = ForwardRequest {
+        cluster_id,
+        remaining_ms: 1_000,
+        body,
+        relay,
+        ..ForwardRequest::default()
+    };
     trial.turn([Input::Forwarded { from: life(3), ticket: 9, request }])
 }
 

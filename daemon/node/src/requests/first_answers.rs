@@ -1,0 +1,33 @@
+//! Writes that were done before under their names: whose they may be, and what is told to who asks for them again.
+//!
+//! Knows nothing of how they are remembered.
+
+use crate::answers::kv_refusal;
+use quorate_meta::FirstAnswer;
+use quorate_proto::{Refusal, RefusalCode, WriteName, forward_answer, write_name};
+
+/// Whether a client gave the name: then nobody but the state knows whether it comes for the first time.
+pub(super) fn is_clients(name: &WriteName) -> bool {
+    matches!(name.kind, Some(write_name::Kind::Client(_)))
+}
+
+/// What is told to who asks for a write that was done before.
+pub(super) fn outcome_of(first: FirstAnswer) -> forward_answer::Outcome {
+    let (code, detail, text) = match first {
+        FirstAnswer::Kv(Ok(response)) => return forward_answer::Outcome::Kv(response),
+        FirstAnswer::Kv(Err(error)) => return forward_answer::Outcome::Refused(kv_refusal(error)),
+        FirstAnswer::TooLarge => {
+            let text = "the write was done before; its answer was too large to be kept";
+            (RefusalCode::DoneTooLarge, 0, text)
+        }
+        FirstAnswer::OtherRequest => {
+            let text = "this id was given to another request before; nothing was done. Give each write an id of its own";
+            (RefusalCode::OtherRequest, 0, text)
+        }
+        FirstAnswer::Forgotten => {
+            let text = "it was asked before, and what came of it is forgotten: it may or may not have happened";
+            (RefusalCode::FateUnknown, 1, text)
+        }
+    };
+    forward_answer::Outcome::Refused(Refusal { code: code.into(), detail, text: text.to_owned() })
+}
