@@ -11,14 +11,11 @@ use std::time::Duration;
 
 /// For so long every member could run the level before it rises by itself.
 pub(crate) const PROVED: Duration = Duration::from_hours(24);
-/// A raise that was not applied by then came to nothing.
-const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How far the level could rise, and since when; what was asked for.
+/// How far the level could rise, and since when.
 #[derive(Debug, Default)]
 pub(crate) struct Raising {
     able: Option<(FeatureLevel, Moment)>,
-    asked: Option<Moment>,
 }
 
 impl Raising {
@@ -45,11 +42,9 @@ impl Duty for Raising {
             true => Duration::ZERO,
             false => PROVED,
         };
-        let under_way = self.asked.is_some_and(|asked| sight.now.since(asked) < PATIENCE);
-        if sight.now.since(since) < waits || under_way {
+        if sight.now.since(since) < waits {
             return;
         }
-        self.asked = Some(sight.now);
         let raise = RaiseLevel { level: reach.get(), at_unix_ms: sight.wall_ms };
         will.propose.push(CommandBody::RaiseLevel(raise));
     }
@@ -58,10 +53,12 @@ impl Duty for Raising {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::{ClientReply, ClientRequest};
+    use crate::event::Input;
     use crate::event::Output;
     use crate::told::Event;
-    use crate::trial::Trial;
-    use quorate_proto::Levels;
+    use crate::trial::{Trial, life, reply};
+    use quorate_proto::{Act, Admit, DrainHost, ForwardRequest, Levels, act, forward_request};
 
     const A_SECOND: Duration = Duration::from_secs(1);
 
@@ -95,6 +92,49 @@ mod tests {
         assert_eq!(level(&trial), FeatureLevel::HIGHEST.get());
         let told = |one: &Output| matches!(one, Output::Event(Event::Level { .. }));
         assert!(!out.iter().any(told), "{out:?}");
+    }
+
+    /// A leader that was born a moment ago, and has let somebody's wish to come in be proposed: its next durable write decides on it.
+    fn letting_in() -> Trial {
+        let mut trial = Trial::leading_alone_with(Levels::BASE);
+        trial.turn([Input::SessionUp(trial.session(2))]);
+        let admit = Admit { name: "n2".to_owned(), instance: life(2), ..Admit::default() };
+        let body = Some(forward_request::Body::Admit(admit));
+        let (cluster_id, remaining_ms) = (trial.cluster_id(), 9_000);
+        let request = ForwardRequest { cluster_id, remaining_ms, body, ..Default::default() };
+        trial.turn([Input::Forwarded { from: life(2), ticket: 1, request }]);
+        assert!(trial.node.requests.is_admitting());
+        trial.node.config.levels = Levels::HERE;
+        trial
+    }
+
+    #[test]
+    fn a_cluster_into_which_somebody_comes_at_its_birth_rises_as_soon_as_that_is_decided() {
+        let mut trial = letting_in();
+        trial.pass(A_SECOND);
+        assert_eq!(level(&trial), 1, "who comes in may run another program");
+        trial.durable();
+        assert!(!trial.node.requests.is_admitting());
+        trial.pass(A_SECOND);
+        trial.durable();
+        assert_eq!(level(&trial), FeatureLevel::HIGHEST.get());
+    }
+
+    #[test]
+    fn what_needs_the_level_waits_at_a_birth_until_the_level_is_there() {
+        let mut trial = letting_in();
+        let drain = DrainHost { name: "n1".to_owned(), drained: true, ..DrainHost::default() };
+        let request = ClientRequest::Act(Act { body: Some(act::Body::Drain(drain)) });
+        let deadline = trial.now + Duration::from_secs(9);
+        let mut out = trial.turn([Input::Client { ticket: 7, deadline, request }]);
+        while level(&trial) == 1 {
+            assert!(reply(&out, 7).is_none(), "answered at the first level");
+            out.extend(trial.pass(A_SECOND));
+            out.extend(trial.durable());
+        }
+        out.extend(trial.pass(A_SECOND));
+        out.extend(trial.durable());
+        assert!(matches!(reply(&out, 7), Some(ClientReply::Acted(_))), "{:?}", reply(&out, 7));
     }
 
     #[test]

@@ -45,13 +45,19 @@ impl Node {
         }
     }
 
+    /// Not while somebody is let in, who may run another program than those by whom it was judged; and not while a raise is under way.
+    /// What is skipped here is wanted again at the next look.
+    fn may_raise_now(&self) -> bool {
+        let raising = self.sight().level().is_some_and(|level| self.requests.is_raising(level));
+        !raising && !self.requests.is_admitting()
+    }
+
     fn carry_out(&mut self, duty: usize, will: Will) {
         for event in will.tell {
             self.turn.event(event);
         }
         for body in will.propose {
-            // Somebody who comes in may run another program than those by whom it was judged.
-            if matches!(body, CommandBody::RaiseLevel(_)) && self.requests.is_admitting() {
+            if matches!(body, CommandBody::RaiseLevel(_)) && !self.may_raise_now() {
                 continue;
             }
             let ticket = self.requests.new_ticket();

@@ -50,13 +50,14 @@ impl Node {
                 self.turn.tell(News::NotProposed { ticket: held.ticket });
                 continue;
             };
-            if !settled {
-                // What the leader before this one left in the log may raise the level.
+            let needed = held.needs;
+            // What the leader before this one left in the log may raise the level; a cluster that was just born is about to.
+            let rises = self.features.is_new(self.turn.now) && sight!(self).reach().level >= needed;
+            if !settled || rises {
                 self.requests.set_stage(request, Stage::Waiting { tried: None });
                 self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
                 continue;
             }
-            let needed = held.needs;
             let why = sight!(self).reach().why_not(needed);
             let text = format!(
                 "this needs feature level {needed}; the cluster runs {level}. {why}; nothing was done"
