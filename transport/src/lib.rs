@@ -60,7 +60,7 @@ pub use event::TransportEvent;
 pub use farewell::farewell;
 pub use links::{ConnectionReport, DialReport, LinkReport};
 pub use requests::RequestFailure;
-pub use secret::{NodeKeyPair, Secret, SecretError};
+pub use secret::{NodeKeyPair, PREFIX as SECRET_PREFIX, Secret, SecretError};
 pub use traffic::{LaneBytes, Packets};
 pub use transport::Transport;
 pub use ways::has_ipv6;

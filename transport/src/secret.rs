@@ -10,7 +10,8 @@ use rcgen::PublicKeyData as _;
 use sha2::Sha256;
 
 /// What the text form begins with.
-const PREFIX: &str = "quorate-secret-1:";
+/// How a secret begins that is written as text.
+pub const PREFIX: &str = "quorate-secret-1:";
 /// Separates our derivations from those of any other program with the same secret.
 const SALT: &[u8] = b"quorate secret, version 1";
 /// The same for what is derived from a node's own key.

@@ -9,7 +9,7 @@ use crate::Meta;
 use crate::SYSTEM_PREFIX;
 use crate::sections::roster::Change;
 use crate::space::keyspace::Keyspace;
-use quorate_proto::{FoundingCertificate, Instance};
+use quorate_proto::{FoundingCertificate, Instance, SecretChange, SecretStep, TakeSecretStep};
 use std::ops::Bound;
 
 /// By how much revisions jump, at least: what a cluster writes within a day at ten thousand a second. They jump to a multiple of it, so
@@ -64,8 +64,25 @@ impl Meta {
             meta.hash.signed(keyspace.revision);
         }
         forget_nodes(&mut meta.system);
+        meta.give_up_the_change_of_the_secret();
         meta.carry_out(|sections| &mut sections.roster, Change::FoundedAnew(founded));
         Ok(meta)
+    }
+}
+
+impl Meta {
+    /// The hosts for which a change of the secret waited are members no more, so nothing would hold its next steps back: who was to get
+    /// the new secret could never come in.
+    fn give_up_the_change_of_the_secret(&mut self) {
+        let change = SecretChange::clone(self.secret_change());
+        if change.is_under_way() {
+            let step = SecretStep::GivenUp.into();
+            let SecretChange { from, to, at_unix_ms, .. } = change;
+            self.carry_out(
+                |sections| &mut sections.secrets,
+                &TakeSecretStep { from, to, step, at_unix_ms },
+            );
+        }
     }
 }
 

@@ -105,3 +105,17 @@ fn a_cluster_is_founded_anew_only_by_a_new_disk_from_the_state_of_another_cluste
     assert_eq!(earlier.meta.anew(&founded()).unwrap_err(), AnewError::SameCluster);
     assert_eq!(Meta::empty().anew(&certificate(9)).unwrap_err(), AnewError::Empty);
 }
+
+#[test]
+fn a_change_of_the_secret_that_was_under_way_is_given_up() {
+    for steps in [&[SecretStep::Accept][..], &[SecretStep::Accept, SecretStep::Use]] {
+        let mut earlier = earlier();
+        for step in steps {
+            let step = TakeSecretStep { from: 1, to: 2, step: (*step).into(), at_unix_ms: 5 };
+            earlier.apply(CommandBody::Secret(step));
+        }
+        assert!(earlier.meta.secret_change().is_under_way(), "{steps:?}");
+        let later = anew(&earlier);
+        assert_eq!(later.meta.secret_change().step(), SecretStep::GivenUp, "{steps:?}");
+    }
+}

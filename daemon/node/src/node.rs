@@ -366,6 +366,7 @@ impl Node {
             Timer::Retry => self.requests.retry(),
             Timer::Join => self.ask_to_join(),
             Timer::FounderPatience => self.campaign_as_founder(),
+            Timer::LeftBehind => self.look_for_a_majority(),
             Timer::Stop => self.stop_is_due(),
         }
     }

@@ -1,15 +1,18 @@
 //! A majority is lost for good: what this node holds, and its part of a plan to found the cluster anew.
 //!
 //! Invariants: nothing is begun while this node knows a leader with a majority, nor when it holds anything else than the plan says. It begins
-//! anew once. Who did not agree to the plan by which the cluster was founded anew stops, and keeps its data. Knows nothing of how a plan is
-//! made, nor of disks.
+//! anew once. Who did not agree to the plan by which the cluster was founded anew stops, and keeps its data, but not while its own side has a
+//! majority, nor before it has had the time to find one. Knows nothing of how a plan is made, nor of disks.
 
 use crate::event::{BeginAnew, Output};
 use crate::sight::Sight;
+use crate::timers::Timer;
 use crate::turn::Turn;
 use quorate_proto::{
-    FoundingCertificate, Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, Role, recovery_ask,
+    FoundingCertificate, Holding, Moment, RecoveryAnswer, RecoveryAsk, RecoveryOrder, Role,
+    recovery_ask,
 };
+use std::time::Duration;
 
 /// See the head of the file.
 #[derive(Debug, Default)]
@@ -18,7 +21,15 @@ pub(crate) struct Recovery {
     agreed: Option<u64>,
     /// It begins anew when its stop is over.
     begins: bool,
+    /// Since when this node is left behind without a majority, and by what its cluster was founded anew.
+    left: Option<(Moment, Box<FoundingCertificate>)>,
 }
+
+/// How long a host that was left behind looks for a majority on its own side before it stops: every start begins without one, and whoever
+/// was only cut off must not be ended host by host. Nothing is committed on its side meanwhile.
+const LEFT_BEHIND: Duration = Duration::from_secs(30);
+/// How often it looks whether it has one.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What this node holds.
 pub(crate) fn holding(sight: &Sight<'_>, quorate: bool, acknowledged: u64) -> Holding {
@@ -108,14 +119,28 @@ impl Recovery {
         let plan = founded.lineage.map(|lineage| lineage.plan);
         if self.begins || quorate {
             // With a majority nothing was lost, and two clusters of one name are told as that.
+            self.left = None;
             return false;
         }
         if plan.is_some() && plan == self.agreed {
             self.begin(turn, BeginAnew::Join(Box::new(founded)));
             return true;
         }
-        turn.out.push(Output::Halt { reason: left_behind(sight, &founded), again: false });
+        self.left.get_or_insert_with(|| (turn.now, Box::new(founded)));
+        self.look_again(sight, turn, quorate);
         false
+    }
+
+    /// Stops what was left behind for too long, and forgets that it was where there is a majority after all.
+    pub(crate) fn look_again(&mut self, sight: &Sight<'_>, turn: &mut Turn, quorate: bool) {
+        if self.begins || quorate {
+            self.left = None;
+        }
+        let Some((since, founded)) = &self.left else { return };
+        if turn.now.since(*since) < LEFT_BEHIND {
+            return turn.timers.arm(Timer::LeftBehind, turn.now + LOOK);
+        }
+        turn.out.push(Output::Halt { reason: left_behind(sight, founded), again: false });
     }
 }
 

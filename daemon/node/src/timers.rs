@@ -32,6 +32,8 @@ pub(crate) enum Timer {
     Join,
     /// A founder that waited for the others starts its group's clock anyway.
     FounderPatience,
+    /// A host whose cluster was founded anew without it looks again for a majority on its own side.
+    LeftBehind,
     /// The stop goes on although leadership was not taken over.
     Stop,
 }

@@ -4,7 +4,7 @@
 
 use super::failure::{Failure, failed, usage};
 use super::loop_call;
-use super::pages::RecoveryPage;
+use super::pages::{Planned, RecoveryPage};
 use crate::doors::{Call, Doors};
 use axum::Json;
 use axum::extract::State;
@@ -19,12 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 pub(super) async fn plan(State(doors): State<Arc<Doors>>) -> Response {
     match make(&doors).await {
-        Ok((page, _)) => Json(page).into_response(),
+        Ok(planned) => Json(planned.page).into_response(),
         Err(failure) => failed(&failure),
     }
 }
 
-async fn make(doors: &Doors) -> Result<(RecoveryPage, Vec<Holding>), Failure> {
+async fn make(doors: &Doors) -> Result<Planned, Failure> {
     let holdings = doors.ask(PATIENCE, |reply| Call::Survey { reply }).await?;
     let status = Arc::clone(&doors.status.borrow());
     RecoveryPage::of(&status, holdings).map_err(Failure::NotNow)
@@ -45,7 +45,7 @@ pub(super) async fn carry_out(State(doors): State<Arc<Doors>>, body: Bytes) -> R
 }
 
 async fn order_all(doors: &Doors, plan: &RecoveryPage) -> Result<(), Failure> {
-    let (now, holdings) = make(doors).await?;
+    let Planned { page: now, holdings, founder } = make(doors).await?;
     if let Some(moved) = plan.moved(&now) {
         let text = format!(
             "the plan does not hold any more: {moved}. Nothing was changed; make another with `quorate recover`"
@@ -54,7 +54,8 @@ async fn order_all(doors: &Doors, plan: &RecoveryPage) -> Result<(), Failure> {
     }
     let part = |holding: Holding| RecoveryOrder {
         plan: now.hash(),
-        founds: holding.name == now.founder,
+        // By its disk: hosts may have one name among them, as those that are all called localhost.
+        founds: holding.instance == founder,
         holding,
     };
     let (founder, followers): (Vec<_>, Vec<_>) =

@@ -54,6 +54,7 @@ impl Bundle {
                     content.truncate(PIECE);
                     self.missing.push(format!("{name} is cut off at {} MiB", PIECE >> 20));
                 }
+                blot_secrets(&mut content);
                 self.pieces.push((name.to_owned(), content));
             }
             Err(why) => self.missing.push(format!("{name} is not there: {why}")),
@@ -157,6 +158,17 @@ fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(PIECE as u64).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// What looks like a secret is made unreadable wherever it stands: whoever wrote one in a wrong place has it in messages too.
+fn blot_secrets(content: &mut [u8]) {
+    let begins = quorate_transport::SECRET_PREFIX.as_bytes();
+    let mut at = 0;
+    while let Some(found) = content[at..].windows(begins.len()).position(|part| part == begins) {
+        at += found + begins.len();
+        let digits = content[at..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        content[at..at + digits].fill(b'*');
+    }
 }
 
 /// A configuration without what may be a secret: a file with it is named by `secret_file`, and whoever wrote it into the configuration by
@@ -272,6 +284,23 @@ mod tests {
             (name, text)
         });
         entries.collect()
+    }
+
+    #[test]
+    fn a_secret_in_a_wrong_place_is_unreadable_wherever_it_stands() {
+        let digits = "0af3".repeat(16);
+        let text = format!(
+            "secret_file = \"quorate-secret-1:{digits}\"\nquorate-secret-1:{digits}: cannot be read; quorate-secret-1:"
+        );
+        let mut bundle = Bundle::default();
+        bundle.take("journal.txt", Ok(text.into_bytes()));
+        let told = String::from_utf8(bundle.pieces.remove(0).1).unwrap();
+        assert!(!told.contains("0af3"), "{told}");
+        let stars = "*".repeat(64);
+        assert!(
+            told.ends_with(&format!("quorate-secret-1:{stars}: cannot be read; quorate-secret-1:")),
+            "{told}"
+        );
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use super::keyspace::other_kind;
 use super::output;
 use super::stderr::complain;
 use crate::api::TIMEOUT_HEADER;
-use crate::api::pages::{ActPage, SecretPage, StatusPage};
+use crate::api::pages::{ActPage, SecretChangePage, SecretPage, StatusPage};
 use bytes::Bytes;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -36,18 +36,20 @@ pub(super) async fn rotate(
     let path = if options.cancel { "/v1/secret/rotate?cancel=1" } else { "/v1/secret/rotate" };
     let millis = BEGIN.min(options.timeout).as_millis().max(1).to_string();
     let headers = [(TIMEOUT_HEADER, millis.as_str())];
+    let before = look(client).await?.change;
     let answer = client.post(path, &headers, Bytes::new(), Changes::Something, BEGIN).await?;
     let begun: ActPage = serde_json::from_slice(&answer).map_err(|_| other_kind())?;
     complain(&begun.text);
     let wanted = if options.cancel { "given-up" } else { "dropped" };
-    follow(client, format, wanted, options.timeout).await
+    follow(client, format, (wanted, before), options.timeout).await
 }
 
-/// Says each step as it comes, until the wanted one.
+/// Says each step as it comes, until the wanted one. What the page showed before is an earlier change: this host may hear of the new one
+/// later than the leader's answer.
 async fn follow(
     client: &Client,
     format: Format,
-    wanted: &str,
+    (wanted, before): (&str, Option<SecretChangePage>),
     timeout: Duration,
 ) -> Result<ExitCode, Failure> {
     let (begun, mut told) = (Instant::now(), String::new());
@@ -55,7 +57,7 @@ async fn follow(
         let page = look(client).await?;
         let now = progress(&page);
         let step = page.change.as_ref().map(|change| change.step.as_str());
-        if step == Some(wanted) && page.uses.is_some() {
+        if step == Some(wanted) && page.change != before && page.uses.is_some() {
             match format {
                 Format::Json => output::json(&page)?,
                 Format::Table => output::text(&draw(&page))?,
@@ -162,7 +164,7 @@ fn here(page: &SecretPage) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::pages::{SecretChangePage, SecretLackPage};
+    use crate::api::pages::SecretLackPage;
 
     fn page(step: &str, lacking: &[(&str, &str, &str)]) -> SecretPage {
         let lack = |(name, state, lacks): &(&str, &str, &str)| SecretLackPage {

@@ -147,6 +147,9 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Where systemd says where the files of `LoadCredential` are.
+pub(crate) const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
 /// What the config takes from the process's surroundings.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Environment {
@@ -168,7 +171,7 @@ impl Environment {
     /// That of this process.
     pub(crate) fn of_process() -> Self {
         Self {
-            credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+            credentials: std::env::var_os(CREDENTIALS).map(PathBuf::from),
             state: std::env::var("STATE_DIRECTORY").ok().filter(|text| !text.is_empty()),
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             ipv6: quorate_transport::has_ipv6(),

@@ -185,7 +185,7 @@ pub(crate) enum DiskError {
     },
     /// A life waits for the next start.
     #[error(
-        "in {} data are prepared that the next start of the daemon puts in place: `systemctl start quorate`; or give up all data of this host with `quorate reset --cluster {cluster}`",
+        "in {} data are prepared that the next start of the daemon puts in place: `systemctl start quorate`; or give up what is prepared, and keep the data that were here beside it, with `quorate reset --set-aside --cluster {cluster}`",
         dir.display()
     )]
     Prepared {

@@ -104,7 +104,7 @@ impl Reload {
             line.push_str(&waiting.join(", "));
         }
         let credentials = environment.credentials.as_ref();
-        let of_start = environment.credentials == self.environment.credentials;
+        let of_start = environment.credentials != environment.reloaded;
         if of_start && credentials.is_some_and(|it| new.secret_file.starts_with(it)) {
             line.push_str(
                 "; the secret is a copy that systemd made at the start: for a new one, `systemctl reload quorate` with the unit of this version",

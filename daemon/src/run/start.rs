@@ -47,7 +47,7 @@ pub(super) async fn serve(
     let file = reload.secrets();
     // First of all: from here on a SIGHUP ends nothing.
     reload.spawn()?;
-    let OpenedDisk { dir, founding, marker, recovered } = open_disk(&config)?;
+    let OpenedDisk { dir, founding, marker, recovered } = open_in_time(config.clone()).await?;
     late_address::wait_for(config.listen, &config.client.socket).await;
     let opened = open_doors(&config, &threads).await?;
     let channels = channels()?;
@@ -149,6 +149,15 @@ struct OpenedDisk {
     founding: FoundingState,
     marker: Option<ClusterId>,
     recovered: disk::Recovered<Meta>,
+}
+
+/// After a `recover` the service manager takes the daemon for one that runs: reading back a long log must not look like standing still.
+async fn open_in_time(config: Config) -> Result<OpenedDisk, StartError> {
+    let opening = tokio::task::spawn_blocking(move || open_disk(&config));
+    service::feed_while(opening).await.unwrap_or_else(|failed| match failed.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => unreachable!("nobody ends this task"),
+    })
 }
 
 fn open_disk(config: &Config) -> Result<OpenedDisk, StartError> {

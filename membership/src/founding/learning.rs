@@ -145,6 +145,13 @@ impl Founding {
         }
     }
 
+    /// This life's cluster was founded anew by others as that one, and goes on beside it: two clusters of one name.
+    pub fn is_beside(&mut self, cluster_id: ClusterId) {
+        if self.rivals.len() < MAX_RIVALS {
+            self.rivals.insert(cluster_id);
+        }
+    }
+
     /// Whether this life's cluster was founded anew from that one, which is over: who was left behind in it is told so, and is no rival.
     fn comes_from(&self, cluster_id: ClusterId) -> bool {
         let founded = self.state.founded.as_ref();

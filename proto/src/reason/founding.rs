@@ -326,8 +326,8 @@ fn give_one_up(clusters: &[(ClusterId, Vec<String>)]) -> String {
         .map(|(id, hosts)| {
             let hosts = if hosts.is_empty() { String::new() } else { format!(" ({})", list(hosts)) };
             format!(
-                "to give up {id}: `systemctl stop quorate` on all its hosts{hosts}, then `quorate reset --cluster {id}` on each, and only \
-                 then start them"
+                "to give up {id}: `systemctl stop quorate` on all its hosts{hosts}, then `quorate reset --set-aside --cluster {id}` on each, which keeps \
+                 the data beside it, and only then start them"
             )
         })
         .collect();

@@ -28,9 +28,19 @@ impl Node {
     /// This node's cluster was founded anew by others.
     pub(super) fn founded_anew(&mut self, founded: FoundingCertificate) {
         let quorate = self.state() == State::Quorate;
+        if quorate {
+            self.founding.is_beside(founded.record.cluster_id());
+        }
         let (sight, turn) = (sight!(self), &mut self.turn);
         if self.recovery.founded_anew(&sight, turn, quorate, founded) {
             self.begin_stop();
         }
+    }
+
+    /// It was left behind, and may have found a majority since.
+    pub(super) fn look_for_a_majority(&mut self) {
+        let quorate = self.state() == State::Quorate;
+        let (sight, turn) = (sight!(self), &mut self.turn);
+        self.recovery.look_again(&sight, turn, quorate);
     }
 }

@@ -5,8 +5,8 @@ use crate::client::{ClientReply, ClientRequest};
 use crate::event::Input;
 use crate::trial::{Trial, reply};
 use quorate_proto::{
-    ClusterName, Digest, EnvelopeBody, FounderVoter, FoundingMessage, Instance, Lane, Lineage,
-    founding_message,
+    ClusterId, ClusterName, Digest, EnvelopeBody, FounderVoter, FoundingMessage, Instance, Lane,
+    Lineage, founding_message,
 };
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn hears_record(trial: &mut Trial, plan: u64) -> Vec<Output> {
     let body = Some(founding_message::Body::Founded(founded));
     let message = FoundingMessage { digest, body };
     let mut out = trial.hears(2, Lane::Control, EnvelopeBody::Founding(message));
-    out.extend(trial.pass(Duration::from_secs(5)));
+    out.extend(trial.pass(Duration::from_secs(35)));
     out
 }
 
@@ -139,4 +139,34 @@ fn who_knows_a_leader_with_a_majority_lets_nobody_found_its_cluster_anew() {
     let (sight, turn) = (crate::sight::sight!(trial.node), &mut trial.node.turn);
     assert!(!recovery.founded_anew(&sight, turn, true, founded));
     assert!(turn.out.is_empty(), "it goes on, and tells of two clusters");
+}
+
+#[test]
+fn who_was_only_cut_off_has_the_time_to_find_its_own_majority_and_goes_on() {
+    let mut trial = Trial::leading_alone();
+    let halts = |out: &[Output]| out.iter().any(|it| matches!(it, Output::Halt { .. }));
+    let record = || {
+        let lineage = Lineage { from: ClusterId::default(), plan: 8 };
+        let cluster = ClusterName::new("trial").expect("valid");
+        let founder =
+            FounderVoter { instance: Instance::from_bytes([42; 16]), ..FounderVoter::default() };
+        FoundingCertificate::anew(&cluster, lineage, founder)
+    };
+    let mut recovery = Recovery::default();
+    let mut looks = |trial: &mut Trial, seconds: u64, quorate: bool| {
+        trial.node.turn.now = trial.now + Duration::from_secs(seconds);
+        let (sight, turn) = (crate::sight::sight!(trial.node), &mut trial.node.turn);
+        if seconds % 40 == 0 {
+            recovery.founded_anew(&sight, turn, quorate, record());
+        } else {
+            recovery.look_again(&sight, turn, quorate);
+        }
+        halts(&std::mem::take(&mut turn.out))
+    };
+    assert!(!looks(&mut trial, 0, false), "every start begins without a majority");
+    assert!(!looks(&mut trial, 29, false));
+    assert!(!looks(&mut trial, 30, true), "it has one after all");
+    assert!(!looks(&mut trial, 31, false), "and a moment without it says nothing");
+    assert!(!looks(&mut trial, 40, false) && !looks(&mut trial, 69, false));
+    assert!(looks(&mut trial, 70, false));
 }

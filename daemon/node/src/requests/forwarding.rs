@@ -47,14 +47,14 @@ impl Requests {
             let outcome = forward_answer::Outcome::Waited(Waited { epoch });
             return forward_reply(turn, ticket, outcome);
         }
-        if let Some(forward_request::Body::Recover(ask)) = request.body {
-            return turn.tell(News::AskedToRecover { by_node: true, ticket, ask });
-        }
         // Its connection stands, but it was not let in, as a copy is not.
         if sight.peers.session(from).is_none() {
             turn.counters.frames_fenced += 1;
             let outcome = forward_answer::Outcome::NotLeader(NotLeader::default());
             return forward_reply(turn, ticket, outcome);
+        }
+        if let Some(forward_request::Body::Recover(ask)) = request.body {
+            return turn.tell(News::AskedToRecover { by_node: true, ticket, ask });
         }
         let hands_on = ways.hands_on(from, &request);
         // A stranger's number must not keep a request for ever.

@@ -20,10 +20,14 @@ pub(super) fn lack_of(
         return None;
     }
     let Some(held) = held else { return Some(SecretLackKind::Silent) };
+    // The change is over: a live host has come back under what it has, whatever was changed by hand since.
+    if step == SecretStep::Drop && state == MemberState::Alive {
+        return None;
+    }
     if !held.accepts.contains(&change.to) {
         return Some(SecretLackKind::Accept);
     }
-    if state != MemberState::Alive || step == SecretStep::Drop {
+    if state != MemberState::Alive {
         return None;
     }
     let carried_out = held.version == change.version;
@@ -80,6 +84,8 @@ mod tests {
             assert_eq!(lack(SecretStep::Use, Alive, said.clone()), lacks, "{said:?}");
         }
         assert_eq!(lack(SecretStep::GivenUp, Alive, None), None);
+        // It was changed once more, by hand: nothing waits for the line of the time before.
+        assert_eq!(lack(SecretStep::Drop, Alive, held(2, &[3], 3)), None);
     }
 
     #[test]

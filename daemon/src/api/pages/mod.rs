@@ -17,12 +17,12 @@ pub(crate) use autopilot::AutopilotPage;
 pub(crate) use event::EventPage;
 pub(crate) use feature::FeaturePage;
 pub(crate) use members::{HealthPage, MemberPage};
-pub(crate) use recovery::RecoveryPage;
 #[cfg(test)]
 pub(crate) use recovery::{HoldingPage, LossPage};
-pub(crate) use secrets::SecretPage;
+pub(crate) use recovery::{Planned, RecoveryPage};
 #[cfg(test)]
-pub(crate) use secrets::{SecretChangePage, SecretLackPage};
+pub(crate) use secrets::SecretLackPage;
+pub(crate) use secrets::{SecretChangePage, SecretPage};
 pub(crate) use status::{GivenUpPage, OpinionPage, ReasonPage, StatusPage};
 
 use crate::doors::Pings;

@@ -5,7 +5,7 @@
 //! Nothing is planned while a majority of the voters is there.
 
 use quorate_node::Status;
-use quorate_proto::{Holding, Member, RaftId, Role, raft_id, short_hash};
+use quorate_proto::{Holding, Instance, Member, RaftId, Role, raft_id, short_hash};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -49,6 +49,15 @@ pub(crate) struct HoldingPage {
     pub(crate) acknowledged: u64,
 }
 
+/// A plan, and who has which part in it.
+pub(crate) struct Planned {
+    pub(crate) page: RecoveryPage,
+    /// What all hold that are left, in the order of the page.
+    pub(crate) holdings: Vec<Holding>,
+    /// Who founds.
+    pub(crate) founder: Instance,
+}
+
 /// What may be lost of what was acknowledged.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LossPage {
@@ -76,14 +85,12 @@ impl RecoveryPage {
     ///
     /// # Errors
     /// Why there is none to be made.
-    pub(crate) fn of(
-        status: &Status,
-        mut holdings: Vec<Holding>,
-    ) -> Result<(Self, Vec<Holding>), String> {
+    pub(crate) fn of(status: &Status, mut holdings: Vec<Holding>) -> Result<Planned, String> {
         let Some(cluster_id) = status.cluster_id else {
             return Err("this host is in no cluster yet: there is nothing to recover; `quorate why` says what it waits for".to_owned());
         };
-        holdings.sort_by(|one, other| one.name.cmp(&other.name));
+        holdings
+            .sort_by(|one, other| (&one.name, one.instance).cmp(&(&other.name, other.instance)));
         if let Some(quorate) = holdings.iter().find(|holding| holding.quorate) {
             return Err(format!(
                 "{} knows a leader with a majority: nothing is lost, and nothing was changed. If this host does not: `quorate why`",
@@ -95,7 +102,7 @@ impl RecoveryPage {
             (
                 holding.reach(),
                 holding.role() == Role::Voter,
-                std::cmp::Reverse(holding.name.clone()),
+                std::cmp::Reverse((holding.name.clone(), holding.instance)),
             )
         };
         let Some(best) = copies.max_by_key(order) else {
@@ -116,7 +123,8 @@ impl RecoveryPage {
             loss: survey.loss(),
         };
         page.plan = format!("{:016x}", page.hash());
-        Ok((page, holdings))
+        let founder = best.instance;
+        Ok(Planned { page, holdings, founder })
     }
 
     /// The number by which the hosts know the plan.
@@ -136,10 +144,11 @@ impl RecoveryPage {
                 self.cluster_id, now.cluster_id
             ));
         }
-        let of =
-            |page: &Self, name: &str| page.survivors.iter().find(|one| one.name == name).cloned();
+        let of = |page: &Self, life: &str| {
+            page.survivors.iter().find(|one| one.instance == life).cloned()
+        };
         for one in &self.survivors {
-            match of(now, &one.name) {
+            match of(now, &one.instance) {
                 None => return Some(format!("{} answered then, and does not now", one.name)),
                 Some(found) if found != *one => {
                     return Some(format!("{} holds something else now", one.name));
@@ -147,7 +156,7 @@ impl RecoveryPage {
                 Some(_) => {}
             }
         }
-        let new = now.survivors.iter().find(|one| of(self, &one.name).is_none());
+        let new = now.survivors.iter().find(|one| of(self, &one.instance).is_none());
         Some(new.map_or_else(
             || "the members have changed".to_owned(),
             |new| format!("{} answers now, and did not then", new.name),
@@ -239,7 +248,8 @@ impl Survey<'_> {
         let open = self.best.last.saturating_sub(self.best.applied);
         // What is not applied yet may be another change of the voters.
         let shared = self.sets().any(|(here, all)| all - here < all / 2 + 1);
-        let nothing = shared && open == 0;
+        let differing = self.differing_copies();
+        let nothing = shared && open == 0 && differing.is_none();
         let acknowledged = told.filter(|told| *told > kept && !nothing);
         let mut text = match (nothing, acknowledged) {
             (true, _) => "Nothing acknowledged is lost: every majority of the voters has one of these hosts in it.".to_owned(),
@@ -247,6 +257,9 @@ impl Survey<'_> {
                 "Revisions {}-{told} were acknowledged and may be lost. Later ones, that only the hosts that are missing know of, cannot be excluded.",
                 kept.saturating_add(1)
             ),
+            (false, None) if shared && open == 0 => {
+                format!("Everything up to revision {kept} is kept.")
+            }
             (false, None) if shared => format!(
                 "Everything up to revision {kept} is kept. The voters may have changed in what the best log has beyond that, so it cannot be \
                  said that nothing else was acknowledged."
@@ -262,7 +275,25 @@ impl Survey<'_> {
                 " {open} more entries of its log, of which it is not known whether they were acknowledged, are kept too."
             ));
         }
+        if let Some((one, other)) = differing {
+            text.push_str(&format!(
+                " {} and {} have applied the same entries and have different states: the copy of one of them is damaged. `quorate why` on both, \
+                 before this plan is carried out.",
+                one.name, other.name
+            ));
+        }
         LossPage { nothing, kept, acknowledged, text }
+    }
+
+    /// Two whose states differ behind the same entries.
+    fn differing_copies(&self) -> Option<(&Holding, &Holding)> {
+        let copies = || self.holdings.iter().filter(|holding| holding.applied > 0);
+        copies().find_map(|one| {
+            let differs = |other: &&Holding| {
+                other.applied == one.applied && other.state_hash != one.state_hash
+            };
+            Some((one, copies().find(differs)?))
+        })
     }
 }
 

@@ -23,8 +23,10 @@ use std::process::ExitCode;
 /// `quorate snapshot restore`.
 pub(super) fn restore(options: &RestoreOptions, format: Format) -> Result<ExitCode, Failure> {
     let config = load(&options.config)?;
+    // The file is its owner's, who may be root alone: it is opened before root's rights are given up.
+    let file = status::open(&options.file)?;
     disk::become_owner(&config.data_dir, &config.birth_dir).map_err(|error| refused(&error))?;
-    let (head, state) = status::read(&options.file)?;
+    let (head, state) = status::read(file, &options.file)?;
     fits(&config, &head, &state)?;
     is_a_seed(&config)?;
     let here = disk::hold(&config.data_dir, &config.birth_dir, &config.cluster);

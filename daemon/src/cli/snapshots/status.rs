@@ -7,12 +7,13 @@ use crate::cli::output;
 use crate::disk::backups::{BackupHead, BackupReader};
 use quorate_meta::Meta;
 use serde_json::json;
+use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// `quorate snapshot status`.
 pub(super) fn status(file: &Path, format: Format) -> Result<ExitCode, Failure> {
-    let (head, _) = read(file)?;
+    let (head, _) = read(open(file)?, file)?;
     let bytes = file.metadata().map_or(0, |file| file.len());
     match format {
         Format::Json => output::json(&json!({ "snapshot": head, "bytes": bytes }))?,
@@ -21,13 +22,25 @@ pub(super) fn status(file: &Path, format: Format) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Opens a backup.
+///
+/// # Errors
+/// When the system refuses, with the file's name.
+pub(super) fn open(path: &Path) -> Result<File, Failure> {
+    File::open(path).map_err(|error| failed(path, &error))
+}
+
+fn failed(path: &Path, why: &dyn std::fmt::Display) -> Failure {
+    Failure::other(format!("{}: {why}", path.display()))
+}
+
 /// The state in a backup, if every byte is as it was written and all of it is what the head says.
 ///
 /// # Errors
 /// What is wrong, and where.
-pub(super) fn read(file: &Path) -> Result<(BackupHead, Meta), Failure> {
-    let failed = |why: String| Failure::other(format!("{}: {why}", file.display()));
-    let BackupReader { head, mut pieces } = BackupReader::open(file).map_err(failed)?;
+pub(super) fn read(file: File, path: &Path) -> Result<(BackupHead, Meta), Failure> {
+    let failed = |why: String| failed(path, &why);
+    let BackupReader { head, mut pieces } = BackupReader::of(file).map_err(failed)?;
     let meta = Meta::restore(pieces.by_ref());
     // A damaged byte also makes nonsense of what is behind it: the byte is what is told.
     pieces.verdict().map_err(failed)?;

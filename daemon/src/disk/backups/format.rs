@@ -81,7 +81,14 @@ impl BackupReader {
     /// # Errors
     /// The reason, when that cannot be done, or a newer version wrote it.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
-        let file = File::open(path).map_err(|error| error.to_string())?;
+        Self::of(File::open(path).map_err(|error| error.to_string())?)
+    }
+
+    /// Reads the head of a file that is open.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn of(file: File) -> Result<Self, String> {
         let (pieces, head) = PieceReader::begin(BufReader::with_capacity(BUFFER, file), MARK)?;
         let head: BackupHead = serde_json::from_slice(&head)
             .map_err(|error| format!("its head is not understood: {error}"))?;

@@ -16,7 +16,7 @@ const SUFFIX: &str = ".snapshot";
 /// What was begun so long ago is of a process that was killed.
 const ABANDONED: Duration = Duration::from_hours(24);
 
-/// The name of a backup in a directory of them: cluster, the begin of its id, time and revision. Later ones are greater.
+/// The name of a backup in a directory of them: cluster, the begin of its id, time and revision.
 pub(crate) fn name_of(head: &BackupHead) -> String {
     format!("{}{}-r{}{SUFFIX}", prefix(head), in_a_name(&head.time), head.revision)
 }
@@ -26,18 +26,18 @@ fn prefix(head: &BackupHead) -> String {
     format!("quorate-{}-{id}-", head.cluster)
 }
 
-/// Time and revision, if a name is one that [`name_of`] gives for this cluster.
-fn parse(name: &str, prefix: &str) -> Option<(String, u64)> {
+/// Revision and time, if a name is one that [`name_of`] gives for this cluster.
+fn parse(name: &str, prefix: &str) -> Option<(u64, String)> {
     let rest = name.strip_prefix(prefix)?.strip_suffix(SUFFIX)?;
     let (time, revision) = rest.split_once("Z-r")?;
     let (day, clock) = time.split_once('T')?;
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let named = [day, clock, revision].into_iter().all(digits);
-    named.then_some((time.to_owned(), revision.parse().ok()?))
+    named.then_some((revision.parse().ok()?, time.to_owned()))
 }
 
-/// Removes all backups of this cluster but the newest `keep`, of which `saved` is one whatever its name says; and what was begun and
-/// left. Gives what went.
+/// Removes all backups of this cluster but the newest `keep`, by their revisions, which only rise whatever clocks say; `saved`
+/// is one of them in any case. And what was begun and left. Gives what went.
 pub(crate) fn prune(saved: &Path, head: &BackupHead, keep: usize) -> io::Result<Vec<PathBuf>> {
     let directory = saved.parent().unwrap_or(Path::new("."));
     let prefix = prefix(head);
@@ -92,7 +92,7 @@ mod tests {
         let name = name_of(&head("756a79c5", "2026-11-29T22:10:30.123Z"));
         assert_eq!(name, "quorate-prod-756a79c5-20261129T221030Z-r7.snapshot");
         let parsed = parse(&name, "quorate-prod-756a79c5-");
-        assert_eq!(parsed, Some(("20261129T221030".to_owned(), 7)));
+        assert_eq!(parsed, Some((7, "20261129T221030".to_owned())));
         for other in ["quorate-prod-756a79c5-x.snapshot", "quorate-prod-756a79c5-1T2Z-r.snapshot"] {
             assert_eq!(parse(other, "quorate-prod-756a79c5-"), None, "{other}");
         }
@@ -110,6 +110,18 @@ mod tests {
         let gone = prune(&ours[4], &head("756a79c5", &day(5)), 3).unwrap();
         assert_eq!(gone, [ours[1].clone(), ours[0].clone()]);
         assert!(other.exists() && own.exists() && ours[2..].iter().all(|path| path.exists()));
+    }
+
+    #[test]
+    fn what_was_saved_while_the_clock_was_ahead_goes_in_its_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |time: &str, revision| BackupHead { revision, ..head("756a79c5", time) };
+        let ahead = save(dir.path(), &at("2099-01-01T00:00:00.000Z", 3));
+        let yesterday = save(dir.path(), &at("2026-11-02T00:00:00.000Z", 4));
+        let now = at("2026-11-03T00:00:00.000Z", 5);
+        let saved = save(dir.path(), &now);
+        assert_eq!(prune(&saved, &now, 2).unwrap(), [ahead]);
+        assert!(yesterday.exists() && saved.exists());
     }
 
     #[test]

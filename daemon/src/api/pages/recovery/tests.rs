@@ -33,7 +33,7 @@ fn holding(number: u8, voters: u8, (last_term, last): (u64, u64), revision: u64)
 fn plan(holdings: Vec<Holding>) -> Result<RecoveryPage, String> {
     let mut status = sample(State::NoQuorum);
     status.cluster_id = Some(ClusterId::from_bytes([GENESIS; 16]));
-    RecoveryPage::of(&status, holdings).map(|(page, _)| page)
+    RecoveryPage::of(&status, holdings).map(|planned| planned.page)
 }
 
 #[test]
@@ -114,4 +114,35 @@ fn a_plan_is_the_same_on_every_host_and_names_what_has_moved_since() {
     assert_eq!(fewer.moved(&page).as_deref(), Some("b answers now, and did not then"));
     let forged = RecoveryPage { founder: "b".to_owned(), ..page.clone() };
     assert!(forged.moved(&page).is_some());
+}
+
+#[test]
+fn of_hosts_of_one_name_one_founds_and_it_is_named_which_has_moved() {
+    let localhosts = || {
+        let [mut one, mut other] = [holding(1, 5, (2, 9), 5), holding(2, 5, (2, 9), 5)];
+        one.name = "localhost".to_owned();
+        other.name = "localhost".to_owned();
+        vec![one, other]
+    };
+    let mut status = sample(State::NoQuorum);
+    status.cluster_id = Some(ClusterId::from_bytes([GENESIS; 16]));
+    let planned = RecoveryPage::of(&status, localhosts()).expect("a plan");
+    let founders = planned.holdings.iter().filter(|one| one.instance == planned.founder);
+    assert_eq!(founders.count(), 1);
+    let mut turned = localhosts();
+    turned.reverse();
+    assert_eq!(plan(turned).expect("a plan"), planned.page, "the same on both");
+    let mut later = localhosts();
+    later[1].generation = Generation::new(2);
+    let moved = planned.page.moved(&plan(later).expect("a plan"));
+    assert_eq!(moved.as_deref(), Some("localhost holds something else now"));
+}
+
+#[test]
+fn it_is_never_said_that_nothing_is_lost_where_two_copies_differ() {
+    let mut two = vec![holding(1, 4, (2, 9), 5), holding(2, 4, (2, 9), 5)];
+    two[1].state_hash = 8;
+    let loss = plan(two).expect("a plan").loss;
+    assert!(!loss.nothing, "{loss:?}");
+    assert!(loss.text.contains("a and b have applied the same entries and have different states"));
 }
