@@ -68,6 +68,16 @@ pub fn told(seed: u64, hosts: usize) -> Duration {
     span_until(&mut world, |world| sees_down(world, gone))
 }
 
+/// From the leader's loss of power to the last live node's having the epoch that says so.
+#[must_use]
+pub fn leader_told(seed: u64, hosts: usize) -> Duration {
+    let mut world = healthy(seed, hosts);
+    let leader = world.leader().expect("a healthy cluster has a leader");
+    let gone = world.hosts[leader].process.as_ref().map(|process| process.instance);
+    world.crash(leader);
+    span_until(&mut world, |world| sees_down(world, gone))
+}
+
 /// Whether every running node has the epoch that says that this one is down.
 fn sees_down(world: &World, gone: Option<Instance>) -> bool {
     world.hosts.iter().filter_map(|host| host.process.as_ref()).all(|process| {

@@ -13,7 +13,7 @@ use quorate_tests::copies::{
 };
 use quorate_tests::cut_links::{Cut, run_cuts, run_cuts_in, setup_of};
 use quorate_tests::figures::{
-    deaf_leader, failover, formation, healthy_with, idle, leader_killed_and_back,
+    deaf_leader, failover, formation, healthy_with, idle, leader_killed_and_back, leader_told,
     leader_wiped_and_back, majority_lost, median_and_worst, stands_still_and_goes_on, told,
     told_over_a_cut_link,
 };
@@ -167,6 +167,11 @@ fn a_cluster_is_born_and_tells_soon() {
         800,
         (1..=10).map(|seed| told(seed, 10)),
     );
+    // As fast as anybody's, however many there are.
+    for (hosts, seeds) in [(3, 40), (60, 3)] {
+        let what = format!("leader lost, {hosts} nodes, to the last one told");
+        within(&what, 520, 560, (1..=seeds).map(|seed| leader_told(seed, hosts)));
+    }
 }
 
 #[test]
