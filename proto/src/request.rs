@@ -129,6 +129,9 @@ pub enum RefusalCode {
     NotNow = 12,
     /// The client gave this id to another request before; nothing was done.
     OtherRequest = 80,
+    /// The write was decided before and changed nothing, as a transaction whose conditions did not hold; its answer was too large to be
+    /// kept.
+    UndoneTooLarge = 81,
     /// The program is too old or too new for the feature level of the cluster; the text says which it runs.
     Level = 90,
 }

@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     Stopping,
     /// The write was done; its answer is too large to come from the leader.
     DoneTooLarge,
+    /// The write was decided before and changed nothing; its answer was too large to be kept.
+    UndoneTooLarge,
     /// This door does not serve the keyspace.
     Closed,
     /// There is nobody of that name.
@@ -63,10 +65,10 @@ impl Failure {
         }
     }
 
-    /// An answer is there, and cannot be given.
-    pub(super) fn of_room(none: NoRoom, writes: bool) -> Self {
+    /// An answer is there, and cannot be given. `changed`: what it answers changed something.
+    pub(super) fn of_room(none: NoRoom, changed: bool) -> Self {
         match none {
-            _ if writes => Self::DoneTooLarge,
+            _ if changed => Self::DoneTooLarge,
             NoRoom::Now => Self::Busy,
             NoRoom::Ever => Self::Kv(KvError::AnswerTooLarge),
         }
@@ -81,6 +83,7 @@ impl Failure {
             }
             RefusalCode::FateUnknown => Self::FateUnknown,
             RefusalCode::DoneTooLarge => Self::DoneTooLarge,
+            RefusalCode::UndoneTooLarge => Self::UndoneTooLarge,
             RefusalCode::TimedOut if leader_known => Self::TimedOut,
             RefusalCode::TimedOut => Self::NoLeader,
             RefusalCode::Busy => Self::Busy,
@@ -108,6 +111,7 @@ impl Failure {
             Self::NoSpace(_) => (Code::ResourceExhausted, KvError::NoSpace.text()),
             Self::Stopping => (Code::Unavailable, "etcdserver: server stopped"),
             Self::DoneTooLarge => return (Code::ResourceExhausted, ours(DONE_TOO_LARGE)),
+            Self::UndoneTooLarge => return (Code::ResourceExhausted, ours(UNDONE_TOO_LARGE)),
             Self::Closed => return (Code::PermissionDenied, ours(CLOSED)),
             Self::Waited(text) => return (Code::Unavailable, ours(text)),
             Self::NotFound(text) => return (Code::NotFound, ours(text)),
@@ -138,6 +142,9 @@ impl Failure {
             Self::NoSpace(text) => (StatusCode::INSUFFICIENT_STORAGE, "no-space", text.as_str()),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", STOPPING),
             Self::DoneTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "done-too-large", DONE_TOO_LARGE),
+            Self::UndoneTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "undone-too-large", UNDONE_TOO_LARGE)
+            }
             Self::Closed => (StatusCode::FORBIDDEN, "closed", CLOSED),
             Self::NotFound(text) => (StatusCode::NOT_FOUND, "not-found", text.as_str()),
             Self::NotNow(text) => (StatusCode::CONFLICT, "not-now", text.as_str()),
@@ -157,6 +164,7 @@ const FATE_UNKNOWN: &str = "the leader was lost while it worked on this, or its 
 const BUSY: &str = "too many requests are in flight; nothing was changed. Try again";
 const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";
 const DONE_TOO_LARGE: &str = "the write was done, and only its answer cannot be had: it is too large, or too many large answers wait for their clients. Do not repeat the write; read what it read with a limit, or in pages";
+const UNDONE_TOO_LARGE: &str = "it was decided and changed nothing; its answer was too large to be kept. Ask under a new id to have it decided anew";
 const CLOSED: &str = "neither the keyspace nor what makes the node act is served here; use the unix socket (the keyspace is served here, too, with `keyspace_on_tcp = true` under [client])";
 
 /// Marks a sentence as ours, beside those of etcd.
@@ -206,5 +214,22 @@ mod tests {
         let (code, text) = failure.grpc();
         assert_eq!(code, Code::ResourceExhausted);
         assert!(text.contains("was done") && page.error.contains("Do not repeat"));
+    }
+
+    #[test]
+    fn what_changed_nothing_and_whose_answer_was_not_kept_is_told_as_done_at_no_door() {
+        let code = RefusalCode::UndoneTooLarge.into();
+        let failure = Failure::of(Refusal { code, detail: 0, text: String::new() }, true);
+        let (status, page) = failure.page();
+        let told = (status, page.code.as_str());
+        assert_eq!(told, (StatusCode::PAYLOAD_TOO_LARGE, "undone-too-large"));
+        let (code, text) = failure.grpc();
+        assert_eq!(code, Code::ResourceExhausted);
+        for text in [text, page.error] {
+            assert!(text.contains("changed nothing") && !text.contains("was done"), "{text}");
+        }
+        for none in [NoRoom::Now, NoRoom::Ever] {
+            assert_ne!(Failure::of_room(none, false), Failure::DoneTooLarge);
+        }
     }
 }

@@ -54,7 +54,10 @@ impl Failure {
 
     /// Whether the keyspace has decided on the request: the same under whichever attempt.
     pub(super) fn is_an_answer(&self) -> bool {
-        matches!(self.code.as_str(), "keyspace" | "done-too-large" | "request-id" | "usage")
+        matches!(
+            self.code.as_str(),
+            "keyspace" | "done-too-large" | "undone-too-large" | "request-id" | "usage"
+        )
     }
 
     pub(crate) fn other(text: impl Into<String>) -> Self {

@@ -16,9 +16,13 @@ pub(super) fn outcome_of(first: FirstAnswer) -> forward_answer::Outcome {
     let (code, detail, text) = match first {
         FirstAnswer::Kv(Ok(response)) => return forward_answer::Outcome::Kv(response),
         FirstAnswer::Kv(Err(error)) => return forward_answer::Outcome::Refused(kv_refusal(error)),
-        FirstAnswer::TooLarge => {
+        FirstAnswer::TooLarge { changed: true } => {
             let text = "the write was done before; its answer was too large to be kept";
             (RefusalCode::DoneTooLarge, 0, text)
+        }
+        FirstAnswer::TooLarge { changed: false } => {
+            let text = "it was decided and changed nothing; its answer was too large to be kept";
+            (RefusalCode::UndoneTooLarge, 0, text)
         }
         FirstAnswer::OtherRequest => {
             let text = "this id was given to another request before; nothing was done. Give each write an id of its own";

@@ -291,7 +291,10 @@ fn may_name(sight: &Sight<'_>, from: Instance, name: &WriteName) -> bool {
 fn leaves_open(refusal: &Refusal, lost: bool) -> bool {
     match refusal.code() {
         RefusalCode::FateUnknown => refusal.detail == 0,
-        RefusalCode::Kv | RefusalCode::DoneTooLarge | RefusalCode::OtherRequest => false,
+        RefusalCode::Kv
+        | RefusalCode::DoneTooLarge
+        | RefusalCode::UndoneTooLarge
+        | RefusalCode::OtherRequest => false,
         _ => lost,
     }
 }

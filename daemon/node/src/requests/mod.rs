@@ -235,7 +235,7 @@ impl Requests {
             forward_answer::Outcome::Kv(response)
                 if response.encoded_len() > limits::RANGE_ANSWER =>
             {
-                Err(too_large(matches!(request.work, Work::Write(_))))
+                Err(too_large(response.tells_of_a_change()))
             }
             outcome => Ok(outcome),
         };

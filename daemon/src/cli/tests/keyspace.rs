@@ -179,6 +179,7 @@ async fn each_refusal_of_the_keyspace_is_a_sentence_of_our_own() {
         RefusalCode::Stopping,
         RefusalCode::NoSpace,
         RefusalCode::DoneTooLarge,
+        RefusalCode::UndoneTooLarge,
         RefusalCode::OtherRequest,
     ];
     let all: Vec<_> = of_keys.chain(codes.map(|code| (code, 0))).collect();

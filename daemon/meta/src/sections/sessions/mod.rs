@@ -17,7 +17,7 @@ pub(crate) use section::Done;
 use answer::Answer;
 use bytes::Bytes;
 use imbl::OrdMap;
-use quorate_proto::{Instance, KvError, KvResponse, NamedWrite, Numbered, WriteName, write_name};
+use quorate_proto::{Instance, Numbered, WriteName, write_name};
 
 /// How long a write is remembered that its client named: clients that lost a connection ask again within seconds, jobs that were started
 /// again within minutes.
@@ -141,7 +141,8 @@ impl Sessions {
     }
 
     /// Remembers a write that was just applied for the first time.
-    fn remember(&mut self, write: &NamedWrite, result: &Result<KvResponse, KvError>) {
+    fn remember(&mut self, done: &Done<'_>) {
+        let Done { write, result, changed } = *done;
         self.clock_ms = self.clock_ms.max(write.clock_ms.min(MOST));
         let place = self.next;
         let name = match &write.name.kind {
@@ -158,7 +159,7 @@ impl Sessions {
             }
             None => return,
         };
-        let record = Record { name, at_ms: self.clock_ms, answer: Answer::of(result) };
+        let record = Record { name, at_ms: self.clock_ms, answer: Answer::of(result, changed) };
         self.next += 1;
         self.bytes += record.weight();
         self.records.insert(place, record);

@@ -20,6 +20,8 @@ const WRITE: u8 = 82;
 pub(crate) struct Done<'a> {
     pub(crate) write: &'a NamedWrite,
     pub(crate) result: &'a Result<KvResponse, KvError>,
+    /// Whether it changed something.
+    pub(crate) changed: bool,
 }
 
 impl Section for Sessions {
@@ -31,7 +33,7 @@ impl Section for Sessions {
 
     fn apply(&mut self, done: Done<'_>, publish: &mut Publish<'_>) -> Effects {
         let place = self.next;
-        self.remember(done.write, done.result);
+        self.remember(&done);
         publish.number(self.clock_ms);
         publish.number(self.records.len() as u64);
         if let Some(record) = self.records.get(&place) {
