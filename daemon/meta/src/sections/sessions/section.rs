@@ -145,7 +145,8 @@ impl Sessions {
     fn load_number(&mut self, body: &mut &[u8], place: u64) -> Result<Name, RestoreError> {
         let run = take_run(body)?;
         let number = word(body)?;
-        let known = self.runs.get_mut(&run).filter(|it| number > it.settled && number <= MOST);
+        // One that is over may be there for a while.
+        let known = self.runs.get_mut(&run).filter(|_| (1..=MOST).contains(&number));
         let Some(known) = known else { return Err(content("the number of a remembered write")) };
         if known.open.insert(number, place).is_some() {
             return Err(content("a remembered write occurs twice"));

@@ -150,6 +150,29 @@ fn a_number_that_is_over_is_neither_remembered_nor_done_again() {
 }
 
 #[test]
+fn many_numbers_that_are_over_go_over_several_writes_and_nobody_gets_them_meanwhile() {
+    let mut meta = born();
+    let many = 2 * SETTLED_AT_ONCE as u64 + 10;
+    for number in 1..=many {
+        write(&mut meta, numbered(1, number, 0), 0, put("a"));
+    }
+    write(&mut meta, numbered(1, many + 1, many), 0, put("a"));
+    let left = SETTLED_AT_ONCE as u64 + 11;
+    assert_eq!(meta.remembered()[0], left, "no entry forgets more than its share");
+    let mut restored = Meta::restore(meta.chunks()).expect("it was just written");
+    assert!(restored == meta, "what is over and still there is in a snapshot, too");
+    for twin in [&mut meta, &mut restored] {
+        let over = twin.first_answer(&numbered(1, many, 0));
+        assert_eq!(over, Some(FirstAnswer::Forgotten), "though its record is there");
+        write(twin, numbered(1, many + 2, many + 1), 0, put("a"));
+        assert_eq!(twin.remembered()[0], 12, "and another share");
+        write(twin, numbered(1, many + 3, many + 2), 0, put("a"));
+        assert_eq!(twin.remembered(), [1, RECORD_BYTES, 0], "all of it is gone");
+    }
+    assert!(restored == meta);
+}
+
+#[test]
 fn a_write_is_remembered_for_five_minutes_of_the_leaders_time() {
     let mut meta = born();
     let id = || called("x", &put("a"));
