@@ -29,9 +29,27 @@ pub(super) fn outcome_of(first: FirstAnswer) -> forward_answer::Outcome {
             (RefusalCode::OtherRequest, 0, text)
         }
         FirstAnswer::Forgotten => {
-            let text = "it was asked before, and what came of it is forgotten: it may or may not have happened";
+            let text = "what came of this write, or whether it came at all, is not known any more: it may or may not have happened";
             (RefusalCode::FateUnknown, 1, text)
         }
     };
     forward_answer::Outcome::Refused(Refusal { code: code.into(), detail, text: text.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_late_for_the_first_time_is_not_told_that_it_was_asked_before() {
+        let forward_answer::Outcome::Refused(refusal) = outcome_of(FirstAnswer::Forgotten) else {
+            panic!("nobody can tell")
+        };
+        assert_eq!((refusal.code(), refusal.detail), (RefusalCode::FateUnknown, 1));
+        let text = refusal.text;
+        assert!(
+            text.contains("whether it came at all") && !text.contains("asked before"),
+            "{text}"
+        );
+    }
 }

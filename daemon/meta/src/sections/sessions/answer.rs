@@ -23,7 +23,7 @@ pub enum FirstAnswer {
     },
     /// The client gave the id to another request then.
     OtherRequest,
-    /// Nobody can tell: its number was over, or is forgotten.
+    /// Nobody can tell: its number is over, or not above the highest that was forgotten. It may never have come.
     Forgotten,
 }
 
