@@ -1,9 +1,9 @@
 //! Writes that are remembered by their names, so that each happens once: what is applied again under a name gets the first answer.
 //!
-//! A write with a number is remembered until its origin says that it is over; one that a client named, for [`KEPT_MS`] of the leaders' time.
-//! Neither longer than that, and never more of them than the bounds allow: then the oldest is forgotten first. Of a number that was
-//! forgotten it is still known that it was: whoever asks for it again is told that nobody can tell, and nothing is done. A client's id that
-//! was forgotten is new.
+//! A write with a number is remembered until its origin says that it is over, and [`KEPT_MS`] of the leaders' time at most; one that a client
+//! named, for that time. Nor are there ever more of them than the bounds allow: at the bounds the oldest is forgotten first. Of numbers the
+//! highest that was forgotten is known for as long as their run is: whoever asks for one up to there is told that nobody can tell, and
+//! nothing is done, also where it never came. A client's id that was forgotten is new.
 //!
 //! Invariants: each record is in the index of its name and each place in an index has its record; what a state remembers is a function of
 //! the entries alone; nobody gets the record of a number that is over, though it may be there for a while. Knows nothing of the keyspace,
