@@ -2,7 +2,8 @@
 //!
 //! A request is in exactly one stage. As long as nothing was proposed it may be asked elsewhere. Once a proposal may have happened and its
 //! answer is lost, a write is asked again under its name, and gets the first answer if there was one; what has no name ends as of unknown
-//! fate, and so does a write that found no answer until its deadline. Every request ends at its deadline.
+//! fate, and so does a write that found no answer until its deadline, or for as long as the name that its client gave it is surely remembered.
+//! Every request ends at its deadline.
 
 use crate::answers::{kv_refusal, put_header, too_large};
 use crate::client::{ClientReply, ClientRequest};
@@ -128,6 +129,9 @@ impl Requests {
         let Some(request) = self.table.get(&id) else { return };
         if !matches!(request.stage, Stage::Waiting { .. }) {
             return;
+        }
+        if request.lost && request.deadline <= turn.now {
+            return self.fate_unknown(&ways.sight, turn, id);
         }
         if let Work::WaitHere(epoch) = request.work {
             if ways.sight.health.view().epoch >= epoch {

@@ -116,6 +116,8 @@ pub(crate) struct Request {
     pub(crate) again: bool,
     /// An ask or a proposal of it from here may have happened, and nobody here can tell.
     pub(crate) lost: bool,
+    /// When that was asked or proposed which may have happened; none while nothing may.
+    pub(crate) asked: Option<Moment>,
     /// When it leaves the leader that it was asked of, and that leads no more.
     pub(crate) leaves_at: Option<Moment>,
 }
@@ -134,6 +136,7 @@ impl Request {
             once: false,
             again: false,
             lost: false,
+            asked: None,
             leaves_at: None,
         }
     }
