@@ -198,6 +198,23 @@ fn an_ask_under_the_id_of_a_client_that_was_lost_is_repeated_for_four_minutes_an
 }
 
 #[test]
+fn who_asks_under_an_id_is_told_whether_it_counts_when_the_fate_of_the_write_is_unknown() {
+    let details = [(Trial::member_under_2(5), Refusal::ONCE), (Trial::member_before_levels(5), 0)];
+    for (mut trial, wanted) in details {
+        let ask = asked_under_an_id(&mut trial);
+        let mut out = trial.turn([failed(ask, ForwardFailure::Lost)]);
+        out.extend(trial.pass(LONG));
+        let Some(ClientReply::Refused(refusal)) = reply(&out, NAMED) else { panic!("{out:?}") };
+        assert_eq!((refusal.code(), refusal.detail), (RefusalCode::FateUnknown, wanted));
+    }
+    let mut trial = Trial::member_under_2(5);
+    let (client, _) = lost_once(&mut trial);
+    let out = trial.pass(LONG);
+    let Some(ClientReply::Refused(refusal)) = reply(&out, client) else { panic!("{out:?}") };
+    assert_eq!(refusal.detail, 0, "its number is not its client's");
+}
+
+#[test]
 fn what_nothing_came_of_does_not_count_for_how_long_an_id_is_asked_again() {
     let mut trial = Trial::member_under_2(5);
     let ask = asked_under_an_id(&mut trial);
