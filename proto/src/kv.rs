@@ -342,6 +342,30 @@ pub struct KvResponse {
     pub response: Option<kv_response::Response>,
 }
 
+impl KvResponse {
+    /// Whether what it answers changed something: a transaction need not, whichever branch it took.
+    #[must_use]
+    pub fn tells_of_a_change(&self) -> bool {
+        match &self.response {
+            Some(kv_response::Response::Put(_) | kv_response::Response::Compact(_)) => true,
+            Some(kv_response::Response::DeleteRange(delete)) => delete.deleted > 0,
+            Some(kv_response::Response::Txn(txn)) => txn.tells_of_a_change(),
+            Some(kv_response::Response::Range(_)) | None => false,
+        }
+    }
+}
+
+impl TxnResponse {
+    fn tells_of_a_change(&self) -> bool {
+        self.responses.iter().any(|operation| match &operation.response {
+            Some(response_op::Response::Put(_)) => true,
+            Some(response_op::Response::DeleteRange(delete)) => delete.deleted > 0,
+            Some(response_op::Response::Txn(txn)) => txn.tells_of_a_change(),
+            Some(response_op::Response::Range(_)) | None => false,
+        })
+    }
+}
+
 /// See [`KvResponse`].
 pub mod kv_response {
     /// The kinds.

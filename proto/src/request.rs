@@ -129,6 +129,9 @@ pub enum RefusalCode {
     NotNow = 12,
     /// The client gave this id to another request before; nothing was done.
     OtherRequest = 80,
+    /// The write was decided before and changed nothing, as a transaction whose conditions did not hold; its answer was too large to be
+    /// kept.
+    UndoneTooLarge = 81,
     /// The program is too old or too new for the feature level of the cluster; the text says which it runs.
     Level = 90,
 }
@@ -145,6 +148,12 @@ pub struct Refusal {
     /// For people.
     #[prost(string, tag = "3")]
     pub text: String,
+}
+
+impl Refusal {
+    /// With [`RefusalCode::FateUnknown`], told by a node to its own clients only: the write has the name that its client gave it, under which
+    /// it happens once. Asked again under it, the client learns what came of it.
+    pub const ONCE: u32 = 2;
 }
 
 /// A node was let in (or was in already).

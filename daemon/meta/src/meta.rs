@@ -156,7 +156,8 @@ impl Meta {
         }
         let (effects, changes) = self.apply_kv(&write.request);
         if let AppliedResult::Kv(result) = &effects.result {
-            self.carry_out(|sections| &mut sections.sessions, Done { write, result });
+            let done = Done { write, result, changed: !changes.is_empty() };
+            self.carry_out(|sections| &mut sections.sessions, done);
         }
         (effects, changes)
     }

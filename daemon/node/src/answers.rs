@@ -13,10 +13,10 @@ pub(crate) fn kv_refusal(error: KvError) -> Refusal {
     }
 }
 
-/// An answer that no frame between nodes carries. Of a write it must be said that it happened.
-pub(crate) fn too_large(written: bool) -> Refusal {
+/// An answer that no frame between nodes carries. Of what changed something it must be said that it happened.
+pub(crate) fn too_large(changed: bool) -> Refusal {
     let mut refusal = kv_refusal(KvError::AnswerTooLarge);
-    if written {
+    if changed {
         refusal.code = RefusalCode::DoneTooLarge.into();
         refusal.text = format!("the write was done, but: {}", refusal.text);
     }

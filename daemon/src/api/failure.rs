@@ -21,7 +21,10 @@ pub(crate) enum Failure {
     /// The same, with what it waited for.
     Waited(String),
     /// Proposed, and then not heard of.
-    FateUnknown,
+    FateUnknown {
+        /// Its client gave it an id that counts: asked again under it, it happens once.
+        once: bool,
+    },
     /// Too much in flight.
     Busy,
     /// The disk of the leader, which the sentence names, is full.
@@ -30,6 +33,8 @@ pub(crate) enum Failure {
     Stopping,
     /// The write was done; its answer is too large to come from the leader.
     DoneTooLarge,
+    /// The write was decided before and changed nothing; its answer was too large to be kept.
+    UndoneTooLarge,
     /// This door does not serve the keyspace.
     Closed,
     /// There is nobody of that name.
@@ -57,16 +62,18 @@ impl Failure {
         match failure {
             CallFailure::Busy => Self::Busy,
             CallFailure::Stopping => Self::Stopping,
-            CallFailure::Abandoned | CallFailure::Silent if writes => Self::FateUnknown,
+            CallFailure::Abandoned | CallFailure::Silent if writes => {
+                Self::FateUnknown { once: false }
+            }
             CallFailure::Abandoned => Self::Stopping,
             CallFailure::Silent => Self::TimedOut,
         }
     }
 
-    /// An answer is there, and cannot be given.
-    pub(super) fn of_room(none: NoRoom, writes: bool) -> Self {
+    /// An answer is there, and cannot be given. `changed`: what it answers changed something.
+    pub(super) fn of_room(none: NoRoom, changed: bool) -> Self {
         match none {
-            _ if writes => Self::DoneTooLarge,
+            _ if changed => Self::DoneTooLarge,
             NoRoom::Now => Self::Busy,
             NoRoom::Ever => Self::Kv(KvError::AnswerTooLarge),
         }
@@ -79,8 +86,9 @@ impl Failure {
                 let number = i32::try_from(refusal.detail).unwrap_or(0);
                 Self::Kv(KvError::try_from(number).unwrap_or(KvError::Unspecified))
             }
-            RefusalCode::FateUnknown => Self::FateUnknown,
+            RefusalCode::FateUnknown => Self::FateUnknown { once: refusal.detail == Refusal::ONCE },
             RefusalCode::DoneTooLarge => Self::DoneTooLarge,
+            RefusalCode::UndoneTooLarge => Self::UndoneTooLarge,
             RefusalCode::TimedOut if leader_known => Self::TimedOut,
             RefusalCode::TimedOut => Self::NoLeader,
             RefusalCode::Busy => Self::Busy,
@@ -100,7 +108,7 @@ impl Failure {
             Self::Kv(error) => (Code::from_i32(error.grpc_code()), error.text()),
             Self::NoLeader => (Code::Unavailable, "etcdserver: no leader"),
             Self::TimedOut => (Code::Unavailable, "etcdserver: request timed out"),
-            Self::FateUnknown => (
+            Self::FateUnknown { .. } => (
                 Code::Unavailable,
                 "etcdserver: request timed out, possibly due to previous leader failure",
             ),
@@ -108,6 +116,7 @@ impl Failure {
             Self::NoSpace(_) => (Code::ResourceExhausted, KvError::NoSpace.text()),
             Self::Stopping => (Code::Unavailable, "etcdserver: server stopped"),
             Self::DoneTooLarge => return (Code::ResourceExhausted, ours(DONE_TOO_LARGE)),
+            Self::UndoneTooLarge => return (Code::ResourceExhausted, ours(UNDONE_TOO_LARGE)),
             Self::Closed => return (Code::PermissionDenied, ours(CLOSED)),
             Self::Waited(text) => return (Code::Unavailable, ours(text)),
             Self::NotFound(text) => return (Code::NotFound, ours(text)),
@@ -133,11 +142,14 @@ impl Failure {
             Self::NoLeader => (StatusCode::SERVICE_UNAVAILABLE, "no-leader", NO_LEADER),
             Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout", TIMED_OUT),
             Self::Waited(text) => (StatusCode::GATEWAY_TIMEOUT, "timeout", text.as_str()),
-            Self::FateUnknown => (StatusCode::GATEWAY_TIMEOUT, "fate-unknown", FATE_UNKNOWN),
+            Self::FateUnknown { .. } => (StatusCode::GATEWAY_TIMEOUT, "fate-unknown", FATE_UNKNOWN),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", BUSY),
             Self::NoSpace(text) => (StatusCode::INSUFFICIENT_STORAGE, "no-space", text.as_str()),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", STOPPING),
             Self::DoneTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "done-too-large", DONE_TOO_LARGE),
+            Self::UndoneTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "undone-too-large", UNDONE_TOO_LARGE)
+            }
             Self::Closed => (StatusCode::FORBIDDEN, "closed", CLOSED),
             Self::NotFound(text) => (StatusCode::NOT_FOUND, "not-found", text.as_str()),
             Self::NotNow(text) => (StatusCode::CONFLICT, "not-now", text.as_str()),
@@ -145,7 +157,11 @@ impl Failure {
             Self::OtherRequest(text) => (StatusCode::CONFLICT, "request-id", text.as_str()),
             Self::Other(text) => (StatusCode::CONFLICT, "refused", text.as_str()),
         };
-        let detail = if let Self::Kv(error) = self { Some(error.word().to_owned()) } else { None };
+        let detail = match self {
+            Self::Kv(error) => Some(error.word().to_owned()),
+            Self::FateUnknown { once: true } => Some(ONCE.to_owned()),
+            _ => None,
+        };
         (status, RefusalPage { code: code.to_owned(), error: error.to_owned(), detail })
     }
 }
@@ -157,7 +173,11 @@ const FATE_UNKNOWN: &str = "the leader was lost while it worked on this, or its 
 const BUSY: &str = "too many requests are in flight; nothing was changed. Try again";
 const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";
 const DONE_TOO_LARGE: &str = "the write was done, and only its answer cannot be had: it is too large, or too many large answers wait for their clients. Do not repeat the write; read what it read with a limit, or in pages";
+const UNDONE_TOO_LARGE: &str = "it was decided and changed nothing; its answer was too large to be kept. Ask under a new id to have it decided anew";
 const CLOSED: &str = "neither the keyspace nor what makes the node act is served here; use the unix socket (the keyspace is served here, too, with `keyspace_on_tcp = true` under [client])";
+
+/// The detail of a fate that is unknown, where the id of the write counts.
+pub(crate) const ONCE: &str = "once";
 
 /// Marks a sentence as ours, beside those of etcd.
 fn ours(text: &str) -> String {
@@ -206,5 +226,32 @@ mod tests {
         let (code, text) = failure.grpc();
         assert_eq!(code, Code::ResourceExhausted);
         assert!(text.contains("was done") && page.error.contains("Do not repeat"));
+    }
+
+    #[test]
+    fn a_fate_that_is_unknown_says_whether_the_id_of_the_write_counts() {
+        for (detail, told) in [(0, None), (1, None), (Refusal::ONCE, Some("once"))] {
+            let code = RefusalCode::FateUnknown.into();
+            let failure = Failure::of(Refusal { code, detail, text: String::new() }, true);
+            let page = failure.page().1;
+            assert_eq!((page.code.as_str(), page.detail.as_deref()), ("fate-unknown", told));
+        }
+    }
+
+    #[test]
+    fn what_changed_nothing_and_whose_answer_was_not_kept_is_told_as_done_at_no_door() {
+        let code = RefusalCode::UndoneTooLarge.into();
+        let failure = Failure::of(Refusal { code, detail: 0, text: String::new() }, true);
+        let (status, page) = failure.page();
+        let told = (status, page.code.as_str());
+        assert_eq!(told, (StatusCode::PAYLOAD_TOO_LARGE, "undone-too-large"));
+        let (code, text) = failure.grpc();
+        assert_eq!(code, Code::ResourceExhausted);
+        for text in [text, page.error] {
+            assert!(text.contains("changed nothing") && !text.contains("was done"), "{text}");
+        }
+        for none in [NoRoom::Now, NoRoom::Ever] {
+            assert_ne!(Failure::of_room(none, false), Failure::DoneTooLarge);
+        }
     }
 }

@@ -168,9 +168,18 @@ impl Stage {
         socket_in(&self.dir)
     }
 
+    /// From now on the cluster runs this feature level.
+    pub(crate) fn runs_level(&self, level: FeatureLevel) {
+        run_level(&self.status, level);
+    }
+
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Bytes) {
         get_at(self.socket(), path).await
     }
+}
+
+pub(crate) fn run_level(status: &watch::Sender<Arc<Status>>, level: FeatureLevel) {
+    status.send_modify(|status| Arc::make_mut(status).feature.level = Some(level));
 }
 
 pub(crate) async fn get_at(socket: PathBuf, path: &str) -> (StatusCode, Bytes) {
@@ -473,7 +482,7 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
         super::failure::Failure::Stopping
     };
     let (first, second, _) = tokio::join!(biased; first, second, stopping);
-    assert_eq!(first.unwrap_err(), super::failure::Failure::FateUnknown);
+    assert_eq!(first.unwrap_err(), super::failure::Failure::FateUnknown { once: false });
     assert_eq!(second.unwrap_err(), super::failure::Failure::Busy);
     // From here on nothing is taken any more.
     let third =

@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use std::io::{Error, ErrorKind};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::UnixStream;
 
@@ -38,16 +39,28 @@ pub(crate) enum Changes {
 pub(crate) struct Client {
     socket: PathBuf,
     patience: Duration,
+    /// The ids of writes count ([`super::keyspace::ask`]): once it is so it stays so.
+    ids_count: AtomicBool,
 }
 
 impl Client {
     pub(crate) fn new(socket: PathBuf) -> Self {
-        Self { socket, patience: PATIENCE }
+        Self { socket, patience: PATIENCE, ids_count: AtomicBool::new(false) }
     }
 
     /// The same, which waits so long for an answer that the daemon has at once.
     pub(super) fn with_patience(&self, patience: Duration) -> Self {
-        Self { socket: self.socket.clone(), patience }
+        Self { patience, ..Self::new(self.socket.clone()) }
+    }
+
+    /// Whether the ids of writes are known to count.
+    pub(super) fn ids_count(&self) -> bool {
+        self.ids_count.load(Ordering::Relaxed)
+    }
+
+    /// They count.
+    pub(super) fn note_that_ids_count(&self) {
+        self.ids_count.store(true, Ordering::Relaxed);
     }
 
     /// The socket's path, for texts.
@@ -153,8 +166,7 @@ impl Client {
         let nothing = Changes::Nothing;
         let answer = self.send(Method::GET, path, headers, Bytes::new(), nothing);
         let answer = self.in_time(wait, nothing, answer).await?;
-        let client = Self { socket: self.socket.clone(), patience: wait };
-        Ok(Download { body: answer.into_body(), client })
+        Ok(Download { body: answer.into_body(), client: self.with_patience(wait) })
     }
 
     async fn send(

@@ -1,6 +1,10 @@
 //! `put`, `delete`, and how the keyspace is asked from the command line. What has no answer is asked again until `--timeout` is
 //! over, so that a daemon that is started again meanwhile costs time and nothing else: a write has one id for all attempts, under which
 //! it happens once. `get` is in [`super::reading`].
+//!
+//! What stays true: a write that may have happened is asked again only where its id counted for the first attempt that may have done it,
+//! and only for as long as the id is surely remembered. It counted if the daemon showed the feature level before that attempt, or says so
+//! with its answer. A level that is seen afterwards proves nothing: it may have risen in between. It never falls.
 
 use super::arguments::{DeleteOptions, Format, PutOptions};
 use super::client::{Changes, Client};
@@ -24,6 +28,10 @@ use std::time::{Duration, Instant};
 
 /// Between attempts while nothing is done.
 const RETRY: Duration = Duration::from_millis(50);
+/// For how long a write is asked again, from the first attempt that may have done it: a minute less than its id is remembered.
+const ASKED_AGAIN: Duration = Duration::from_mins(4);
+/// How long a write is held up at most by a daemon that does not say its level. One that works says it at once.
+const LEVEL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// An argument as the bytes that were typed.
 pub(super) fn typed(argument: OsString) -> Bytes {
@@ -87,43 +95,59 @@ pub(super) async fn ask(
     request: Request,
     timeout: Duration,
 ) -> Result<Response, Failure> {
-    let (begun, id) = (Instant::now(), new_id()?);
+    let request = KvRequest { request: Some(request) };
+    let id = new_id()?;
+    let mut until = Instant::now() + timeout;
     let mut lost = None;
     loop {
-        let left = timeout.saturating_sub(begun.elapsed());
-        let failure = match ask_as(client, request.clone(), Some(&id), left).await {
+        if lost.is_none() && !Meta::is_read_only(&request) {
+            learn_whether_ids_count(client, until).await;
+        }
+        let asked = Instant::now();
+        let failure = match ask_as(client, &request, Some(&id), left(until)).await {
             Ok(response) => return Ok(response),
             Err(failure) => failure,
         };
         if failure.exit == Exit::FateUnknown {
-            if !happens_once(client, begun + timeout).await {
+            if !client.ids_count() && !failure.says_that_ids_count() {
                 return Err(failure);
+            }
+            client.note_that_ids_count();
+            if lost.is_none() {
+                until = asked_until(until, asked);
             }
             lost = Some(failure.clone());
         } else if !failure.again {
             // An earlier attempt may have been done, unless this is an answer to it.
             return Err(lost.filter(|_| !failure.is_an_answer()).unwrap_or(failure));
         }
-        if begun.elapsed() + RETRY >= timeout {
+        if Instant::now() + RETRY >= until {
             return Err(lost.unwrap_or(failure));
         }
         tokio::time::sleep(RETRY).await;
     }
 }
 
-/// Whether a write happens once under its id: below a feature level ids are not remembered. The daemon may be away, or not know yet.
-async fn happens_once(client: &Client, until: Instant) -> bool {
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        if let Ok(status) = client.get_within::<StatusPage>("/v1/status", left).await
-            && let Some(level) = status.feature.level
-        {
-            return FeatureLevel::new(level) >= NamedWrite::LEVEL;
-        }
-        if Instant::now() + RETRY >= until {
-            return false;
-        }
-        tokio::time::sleep(RETRY).await;
+/// Until when a write is asked again whose first attempt that may have done it was at `lost`.
+pub(super) fn asked_until(until: Instant, lost: Instant) -> Instant {
+    until.min(lost + ASKED_AGAIN)
+}
+
+/// What is left until then; never nothing, which would be no limit at all.
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+}
+
+/// Asks for the feature level, below which ids are not remembered. A daemon that is away, or knows no level yet, says nothing.
+async fn learn_whether_ids_count(client: &Client, until: Instant) {
+    if client.ids_count() {
+        return;
+    }
+    let status = client.get::<StatusPage>("/v1/status");
+    if let Ok(Ok(status)) = tokio::time::timeout(left(until).min(LEVEL_PATIENCE), status).await
+        && status.feature.level.is_some_and(|level| FeatureLevel::new(level) >= NamedWrite::LEVEL)
+    {
+        client.note_that_ids_count();
     }
 }
 
@@ -142,17 +166,16 @@ pub(crate) async fn ask_once(
     request: Request,
     timeout: Duration,
 ) -> Result<Response, Failure> {
-    ask_as(client, request, None, timeout).await
+    ask_as(client, &KvRequest { request: Some(request) }, None, timeout).await
 }
 
 async fn ask_as(
     client: &Client,
-    request: Request,
+    request: &KvRequest,
     id: Option<&str>,
     timeout: Duration,
 ) -> Result<Response, Failure> {
-    let request = KvRequest { request: Some(request) };
-    let reads = Meta::is_read_only(&request);
+    let reads = Meta::is_read_only(request);
     let changes = if reads { Changes::Nothing } else { Changes::Something };
     let body = request.encode_to_vec();
     let millis = timeout.as_millis().max(1).to_string();

@@ -338,16 +338,21 @@ async fn refusals_of_the_keyspace_become_exit_codes() {
     }
 }
 
-/// A daemon that takes a request, answers so much of it, and dies.
+/// A daemon that says no level, takes a request, answers so much of it, and dies.
 async fn asked_of_one_that_dies(line: &[&str], answer: &'static [u8]) -> Exit {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("quorate.sock");
     let listener = tokio::net::UnixListener::bind(&socket).unwrap();
     tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut taken = [0; 4096];
-        assert!(stream.read(&mut taken).await.unwrap() > 0, "something came in");
-        stream.write_all(answer).await.unwrap();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut taken = [0; 4096];
+            let length = stream.read(&mut taken).await.unwrap();
+            assert!(length > 0, "something came in");
+            if !taken.starts_with(b"GET /v1/status ") {
+                return stream.write_all(answer).await.unwrap();
+            }
+        }
     });
     let client = Client::new(socket);
     let line = line.iter().chain(&["--timeout", "100ms"]);

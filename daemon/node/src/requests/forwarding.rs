@@ -120,6 +120,7 @@ impl Requests {
         turn.counters.writes_asked_again += u64::from(request.lost);
         let ask = self.new_ticket();
         self.set_stage(id, Stage::Forwarded { to, leader, ask });
+        self.note_asked(id, turn.now);
         let (body, relay) = (Some(body), to != leader);
         let request = ForwardRequest { cluster_id, remaining_ms, body, relay, name, again };
         turn.out.push(Output::Forward { ticket: ask, to, address, deadline, request });
@@ -291,7 +292,10 @@ fn may_name(sight: &Sight<'_>, from: Instance, name: &WriteName) -> bool {
 fn leaves_open(refusal: &Refusal, lost: bool) -> bool {
     match refusal.code() {
         RefusalCode::FateUnknown => refusal.detail == 0,
-        RefusalCode::Kv | RefusalCode::DoneTooLarge | RefusalCode::OtherRequest => false,
+        RefusalCode::Kv
+        | RefusalCode::DoneTooLarge
+        | RefusalCode::UndoneTooLarge
+        | RefusalCode::OtherRequest => false,
         _ => lost,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A request is in exactly one stage. As long as nothing was proposed it may be asked elsewhere. Once a proposal may have happened and its
 //! answer is lost, a write is asked again under its name, and gets the first answer if there was one; what has no name ends as of unknown
-//! fate, and so does a write that found no answer until its deadline. Every request ends at its deadline.
+//! fate, and so does a write that found no answer until its deadline, or for as long as the name that its client gave it is surely remembered.
+//! Every request ends at its deadline.
 
 use crate::answers::{kv_refusal, put_header, too_large};
 use crate::client::{ClientReply, ClientRequest};
@@ -129,6 +130,9 @@ impl Requests {
         if !matches!(request.stage, Stage::Waiting { .. }) {
             return;
         }
+        if request.lost && request.deadline <= turn.now {
+            return self.fate_unknown(&ways.sight, turn, id);
+        }
         if let Work::WaitHere(epoch) = request.work {
             if ways.sight.health.view().epoch >= epoch {
                 self.finish_wait(ways, turn, id);
@@ -197,9 +201,14 @@ impl Requests {
     }
 
     pub(super) fn fate_unknown(&mut self, sight: &Sight<'_>, turn: &mut Turn, id: u64) {
+        let Some(request) = self.remove(id) else { return };
+        turn.counters.refusals += 1;
         let text =
             "it was handed to a leader whose answer is lost: it may or may not have happened";
-        self.refuse(sight, turn, id, RefusalCode::FateUnknown, text);
+        let detail = if request.is_its_clients_to_repeat() { Refusal::ONCE } else { 0 };
+        let code = RefusalCode::FateUnknown.into();
+        let refusal = Refusal { code, detail, text: text.to_owned() };
+        self.answer(sight, turn, request.origin, Err(refusal));
     }
 
     /// Ends a request with a refusal.
@@ -235,7 +244,7 @@ impl Requests {
             forward_answer::Outcome::Kv(response)
                 if response.encoded_len() > limits::RANGE_ANSWER =>
             {
-                Err(too_large(matches!(request.work, Work::Write(_))))
+                Err(too_large(response.tells_of_a_change()))
             }
             outcome => Ok(outcome),
         };

@@ -3,6 +3,7 @@
 //! A request is in exactly one stage. Each kind of asker has places of its own, so that neither local waits nor local requests take those
 //! of other nodes. Knows nothing of the others, nor of how a request is moved on.
 
+use crate::requests::first_answers::is_clients;
 use quorate_meta::Meta;
 use quorate_proto::{Act, Admit, HealthEpoch, Instance, KvRequest, Moment, WriteName};
 
@@ -116,6 +117,8 @@ pub(crate) struct Request {
     pub(crate) again: bool,
     /// An ask or a proposal of it from here may have happened, and nobody here can tell.
     pub(crate) lost: bool,
+    /// When that was asked or proposed which may have happened; none while nothing may.
+    pub(crate) asked: Option<Moment>,
     /// When it leaves the leader that it was asked of, and that leads no more.
     pub(crate) leaves_at: Option<Moment>,
 }
@@ -134,6 +137,7 @@ impl Request {
             once: false,
             again: false,
             lost: false,
+            asked: None,
             leaves_at: None,
         }
     }
@@ -154,6 +158,12 @@ impl Request {
     /// Whether it may be asked again although nobody can tell what came of it: it happens once all the same.
     pub(super) fn is_named(&self) -> bool {
         self.once && self.name.is_some()
+    }
+
+    /// Whether its client may ask again under the name that it gave: it happens once all the same.
+    pub(super) fn is_its_clients_to_repeat(&self) -> bool {
+        let named = self.once && self.name.as_ref().is_some_and(is_clients);
+        named && matches!(self.origin, Origin::Client(_))
     }
 
     /// Whether it may have happened, or may happen yet, although nobody here can tell.

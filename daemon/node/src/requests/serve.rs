@@ -145,6 +145,7 @@ impl Requests {
                         let id = serving.proposed.get(&ticket).copied();
                         if let Some(request) = id.and_then(|id| self.table.get_mut(&id)) {
                             request.stage = Stage::Proposed { term };
+                            request.asked.get_or_insert(turn.now);
                         }
                     }
                 }

@@ -3,6 +3,7 @@
 //! Knows nothing of leaders, answers or how a request is moved on.
 
 use crate::answers;
+use crate::requests::first_answers::is_clients;
 use crate::requests::numbers::Numbers;
 use crate::requests::quota::Quota;
 use crate::requests::refusals::Refusals;
@@ -17,6 +18,10 @@ use std::time::Duration;
 
 /// Ample for the way of an answer between two nodes.
 const ANSWER_WAY: Duration = Duration::from_millis(100);
+
+/// For how long a write is asked again under the name that its client gave it, from when it was first asked: a minute less than the state
+/// remembers it, for the way, and for clocks that differ. Behind that it could be done twice.
+const ASKED_AGAIN: Duration = Duration::from_mins(4);
 
 /// All requests of this node.
 #[derive(Debug)]
@@ -226,12 +231,24 @@ impl Requests {
         name
     }
 
-    /// What was asked or proposed of a write may have happened, and its answer is lost: it waits to be asked again.
-    pub(super) fn lose(&mut self, id: u64, tried: Option<(Instance, u64)>) {
+    /// From now on something may come of it.
+    pub(super) fn note_asked(&mut self, id: u64, now: Moment) {
         if let Some(request) = self.table.get_mut(&id) {
-            request.lost = true;
+            request.asked.get_or_insert(now);
         }
+    }
+
+    /// What was asked or proposed of a write may have happened, and its answer is lost: it waits to be asked again. Under a client's name
+    /// no longer than that is remembered; a number that is forgotten is known to be.
+    pub(super) fn lose(&mut self, id: u64, tried: Option<(Instance, u64)>) {
+        let Some(request) = self.table.get_mut(&id) else { return };
+        request.lost = true;
+        let clients = request.name.as_ref().is_some_and(is_clients);
+        let asked = request.asked.filter(|_| clients);
         self.set_stage(id, Stage::Waiting { tried });
+        if let Some(asked) = asked {
+            self.hurry(id, asked + ASKED_AGAIN);
+        }
     }
 
     /// A wait is not for all nodes any more: the next lowest is looked at in the settle.
@@ -277,6 +294,9 @@ impl Requests {
         let Some(request) = self.table.get_mut(&id) else { return };
         let before = std::mem::replace(&mut request.stage, stage);
         request.leaves_at = None;
+        if !request.lost && matches!(stage, Stage::Waiting { .. }) {
+            request.asked = None;
+        }
         self.leave(before);
         if let Stage::Forwarded { ask, .. } = stage {
             self.asks.insert(ask, id);

@@ -11,7 +11,6 @@ use super::holdings;
 use super::loop_call::once;
 use super::request_id::RequestId;
 use crate::doors::Doors;
-use quorate_meta::Meta;
 use quorate_proto::{KvError, KvRequest, KvResponse, Message as _, kv_request};
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,6 @@ pub(crate) async fn ask(
         return Err(Failure::Closed);
     }
     let request = KvRequest { request: Some(request) };
-    let writes = !Meta::is_read_only(&request);
     let range = long_ranges::fits(&request).cloned();
     let begun = Instant::now();
     let answer = match (once(doors, request, id, deadline).await, range) {
@@ -36,6 +34,6 @@ pub(crate) async fn ask(
         (answer, _) => answer?,
     };
     let room = holdings::take_answer(&doors.room().answers, answer.encoded_len());
-    room.map_err(|none| Failure::of_room(none, writes))?;
+    room.map_err(|none| Failure::of_room(none, answer.tells_of_a_change()))?;
     Ok(answer)
 }

@@ -5,20 +5,22 @@ use super::super::client::Client;
 use super::super::exit::Exit;
 use super::super::reading::{how_to_go_on, in_pages};
 use super::super::{keyspace, reading};
-use crate::api::tests::{Stage, refuse};
+use crate::api::tests::{Stage, refuse, run_level};
 use clap::Parser;
 use quorate_node::status::State;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
-    KeyValue, KvError, KvResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
-    RefusalCode, ResponseHeader, kv_request::Request, kv_response::Response,
+    FeatureLevel, KeyValue, KvError, KvResponse, PutRequest, PutResponse, RangeRequest,
+    RangeResponse, Refusal, RefusalCode, ResponseHeader, kv_request::Request,
+    kv_response::Response,
 };
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -58,6 +60,39 @@ async fn what_was_not_done_is_asked_again_and_so_is_what_may_have_been_done() {
     let client = Client::new(stage.socket());
     assert_eq!(run(&client, "quorate put k v --timeout 1m").await, Ok(ExitCode::SUCCESS));
     assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+/// A put whose first attempt is lost while the level rises to that of ids; and how often it was asked.
+async fn put_while_the_level_rises(detail: u32) -> (Result<ExitCode, Exit>, usize) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let status = Arc::new(OnceLock::<watch::Sender<_>>::new());
+    let (count, raised) = (Arc::clone(&asked), Arc::clone(&status));
+    let stage = Stage::new(State::Quorate, move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => {
+            run_level(raised.get().expect("it is served"), FeatureLevel::HIGHEST);
+            refuse(RefusalCode::FateUnknown, detail)
+        }
+        _ => answered(Response::Put(PutResponse::default())),
+    });
+    stage.runs_level(FeatureLevel::BASE);
+    status.set(stage.status.clone()).expect("for the first time");
+    let put = run(&Client::new(stage.socket()), "quorate put k v --timeout 1m").await;
+    (put, asked.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn a_write_whose_id_did_not_count_for_its_first_attempt_is_not_asked_again() {
+    assert_eq!(put_while_the_level_rises(0).await, (Err(Exit::FateUnknown), 1));
+    let counted = put_while_the_level_rises(Refusal::ONCE).await;
+    assert_eq!(counted, (Ok(ExitCode::SUCCESS), 2), "the daemon says that it counted");
+}
+
+#[test]
+fn a_write_of_unknown_fate_is_asked_again_until_its_id_may_be_forgotten_and_no_longer() {
+    let (begun, minutes) = (Instant::now(), |count| Duration::from_mins(count));
+    let (near, far) = (begun + minutes(2), begun + minutes(60));
+    assert_eq!(keyspace::asked_until(near, begun), near, "its own time is over before");
+    assert_eq!(keyspace::asked_until(far, begun), begun + minutes(4));
 }
 
 #[tokio::test]
@@ -179,6 +214,7 @@ async fn each_refusal_of_the_keyspace_is_a_sentence_of_our_own() {
         RefusalCode::Stopping,
         RefusalCode::NoSpace,
         RefusalCode::DoneTooLarge,
+        RefusalCode::UndoneTooLarge,
         RefusalCode::OtherRequest,
     ];
     let all: Vec<_> = of_keys.chain(codes.map(|code| (code, 0))).collect();

@@ -9,8 +9,8 @@ use clap::Parser;
 use quorate_node::status::State;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
-    KvResponse, PutResponse, RefusalCode, ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
-    kv_request::Request, kv_response::Response, request_op, response_op,
+    FeatureLevel, KvResponse, PutResponse, RefusalCode, ResponseHeader, ResponseOp, TxnRequest,
+    TxnResponse, kv_request::Request, kv_response::Response, request_op, response_op,
 };
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -35,7 +35,7 @@ fn stage(refused: usize, code: RefusalCode) -> (Stage, Asked) {
     let asked = Asked::default();
     let seen = Arc::clone(&asked);
     let stage = Stage::new(State::Quorate, move |request| {
-        let ClientRequest::Kv(request) = request else { panic!("{request:?}") };
+        let ClientRequest::Named { request, .. } = request else { panic!("a write has an id") };
         let Some(Request::Txn(txn)) = request.request else { panic!("{request:?}") };
         let operations = txn.success.iter().map(|one| one.request.as_ref().expect("something"));
         let answers = operations.clone().map(|one| match one {
@@ -108,6 +108,7 @@ async fn a_transaction_has_no_key_twice_and_a_bound_of_bytes() {
 #[tokio::test]
 async fn where_an_import_stops_it_says_what_was_done_and_how_to_go_on() {
     let (first, _) = stage(3, RefusalCode::FateUnknown);
+    first.runs_level(FeatureLevel::BASE);
     let failure = run(&first, "", &keys(250)).await.unwrap_err();
     assert_eq!(failure.exit, Exit::FateUnknown);
     for part in [

@@ -16,11 +16,14 @@ const LARGEST: usize = 64 * 1024;
 pub enum FirstAnswer {
     /// This.
     Kv(Result<KvResponse, KvError>),
-    /// It was done; its answer was too large to be kept.
-    TooLarge,
+    /// It was decided; its answer was too large to be kept.
+    TooLarge {
+        /// Whether it changed something: a transaction whose conditions did not hold need not.
+        changed: bool,
+    },
     /// The client gave the id to another request then.
     OtherRequest,
-    /// Nobody can tell: its number was over, or is forgotten.
+    /// Nobody can tell: its number is over, or not above the highest that was forgotten. It may never have come.
     Forgotten,
 }
 
@@ -33,12 +36,13 @@ pub(super) enum Answer {
     Whole(Bytes),
     /// An error's number.
     Refused(KvError),
-    /// It was done.
-    TooLarge,
+    /// It was decided, and changed something or did not.
+    TooLarge { changed: bool },
 }
 
 impl Answer {
-    pub(super) fn of(result: &Result<KvResponse, KvError>) -> Self {
+    /// `changed`: whether the write changed something.
+    pub(super) fn of(result: &Result<KvResponse, KvError>, changed: bool) -> Self {
         match result {
             Err(error) => Self::Refused(*error),
             Ok(KvResponse { response: Some(kv_response::Response::Put(put)) })
@@ -46,7 +50,7 @@ impl Answer {
             {
                 Self::Put(put.header.as_ref().map_or(0, |header| header.revision))
             }
-            Ok(response) if response.encoded_len() > LARGEST => Self::TooLarge,
+            Ok(response) if response.encoded_len() > LARGEST => Self::TooLarge { changed },
             Ok(response) => Self::Whole(response.encode_to_vec().into()),
         }
     }
@@ -60,10 +64,11 @@ impl Answer {
             }
             Self::Whole(bytes) => match KvResponse::decode(bytes.clone()) {
                 Ok(response) => FirstAnswer::Kv(Ok(response)),
-                Err(_) => FirstAnswer::TooLarge,
+                // Never: it was encoded here. Nobody repeats by mistake what is told as done.
+                Err(_) => FirstAnswer::TooLarge { changed: true },
             },
             Self::Refused(error) => FirstAnswer::Kv(Err(*error)),
-            Self::TooLarge => FirstAnswer::TooLarge,
+            Self::TooLarge { changed } => FirstAnswer::TooLarge { changed: *changed },
         }
     }
 
@@ -78,7 +83,8 @@ impl Answer {
             Self::Put(revision) => revision.cast_unsigned(),
             Self::Whole(bytes) => u64::from(crc32fast::hash(bytes)) << 2 | 1,
             Self::Refused(error) => u64::from(i32::from(*error).cast_unsigned()) << 2 | 2,
-            Self::TooLarge => 3,
+            Self::TooLarge { changed: true } => 3,
+            Self::TooLarge { changed: false } => 7,
         }
     }
 
@@ -96,7 +102,8 @@ impl Answer {
                 out.push(2);
                 out.extend_from_slice(&i32::from(*error).to_le_bytes());
             }
-            Self::TooLarge => out.push(3),
+            Self::TooLarge { changed: true } => out.push(3),
+            Self::TooLarge { changed: false } => out.push(4),
         }
     }
 
@@ -115,7 +122,7 @@ impl Answer {
                 let error = KvError::try_from(number);
                 error.map(Self::Refused).map_err(|_| content("a remembered error"))
             }
-            3 => Ok(Self::TooLarge),
+            kind @ (3 | 4) => Ok(Self::TooLarge { changed: kind == 3 }),
             _ => Err(content("the kind of a remembered answer")),
         }
     }

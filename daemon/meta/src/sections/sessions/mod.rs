@@ -1,12 +1,13 @@
 //! Writes that are remembered by their names, so that each happens once: what is applied again under a name gets the first answer.
 //!
-//! A write with a number is remembered until its origin says that it is over; one that a client named, for [`KEPT_MS`] of the leaders' time.
-//! Neither longer than that, and never more of them than the bounds allow: then the oldest is forgotten first. Of a number that was
-//! forgotten it is still known that it was: whoever asks for it again is told that nobody can tell, and nothing is done. A client's id that
-//! was forgotten is new.
+//! A write with a number is remembered until its origin says that it is over, and [`KEPT_MS`] of the leaders' time at most; one that a client
+//! named, for that time. Nor are there ever more of them than the bounds allow: at the bounds the oldest is forgotten first. Of numbers the
+//! highest that was forgotten is known for as long as their run is: whoever asks for one up to there is told that nobody can tell, and
+//! nothing is done, also where it never came. A client's id that was forgotten is new.
 //!
 //! Invariants: each record is in the index of its name and each place in an index has its record; what a state remembers is a function of
-//! the entries alone. Knows nothing of the keyspace, nor of clocks.
+//! the entries alone; nobody gets the record of a number that is over, though it may be there for a while. Knows nothing of the keyspace,
+//! nor of clocks.
 
 mod answer;
 mod section;
@@ -17,7 +18,7 @@ pub(crate) use section::Done;
 use answer::Answer;
 use bytes::Bytes;
 use imbl::OrdMap;
-use quorate_proto::{Instance, KvError, KvResponse, NamedWrite, Numbered, WriteName, write_name};
+use quorate_proto::{Instance, Numbered, WriteName, write_name};
 
 /// How long a write is remembered that its client named: clients that lost a connection ask again within seconds, jobs that were started
 /// again within minutes.
@@ -34,6 +35,9 @@ const MOST_RUNS: usize = 4 * quorate_proto::limits::MEMBERS;
 const RUN_KEPT_MS: u64 = 7_200_000;
 /// Old records that are forgotten with each new one: more than one, so that they come to an end; few, so that no entry takes long.
 const FORGOTTEN_AT_ONCE: usize = 4;
+/// Records of numbers that are over which go with each write of their run: far more than come with it, so that they come to an end; few
+/// enough that no entry takes long.
+const SETTLED_AT_ONCE: usize = 256;
 /// Numbers stay below this, so that counting on never overflows.
 const MOST: u64 = 1 << 62;
 
@@ -84,11 +88,11 @@ impl Record {
 struct Run {
     /// Up to this number they are over.
     settled: u64,
-    /// The highest number whose record was forgotten before it was over; 0 = none.
+    /// The highest number whose record was forgotten for its age or for want of room; 0 = none.
     forgotten: u64,
     /// When it wrote last.
     at_ms: u64,
-    /// The numbers that are remembered, and the places of their records.
+    /// The numbers that are remembered, and the places of their records. Those that are over go with the next writes.
     open: OrdMap<u64, u64>,
 }
 
@@ -120,7 +124,8 @@ impl Sessions {
         match name.kind.as_ref()? {
             write_name::Kind::Numbered(name) => {
                 let run = self.runs.get(&(name.origin, name.run))?;
-                match run.open.get(&name.number) {
+                let place = run.open.get(&name.number).filter(|_| name.number > run.settled);
+                match place {
                     Some(place) => self.records.get(place).map(|record| record.answer.first()),
                     None => {
                         let over = name.number <= run.settled.max(run.forgotten);
@@ -141,7 +146,8 @@ impl Sessions {
     }
 
     /// Remembers a write that was just applied for the first time.
-    fn remember(&mut self, write: &NamedWrite, result: &Result<KvResponse, KvError>) {
+    fn remember(&mut self, done: &Done<'_>) {
+        let Done { write, result, changed } = *done;
         self.clock_ms = self.clock_ms.max(write.clock_ms.min(MOST));
         let place = self.next;
         let name = match &write.name.kind {
@@ -158,14 +164,14 @@ impl Sessions {
             }
             None => return,
         };
-        let record = Record { name, at_ms: self.clock_ms, answer: Answer::of(result) };
+        let record = Record { name, at_ms: self.clock_ms, answer: Answer::of(result, changed) };
         self.next += 1;
         self.bytes += record.weight();
         self.records.insert(place, record);
         self.forget_old();
     }
 
-    /// Forgets what the origin of this write says is over; the run that it belongs to.
+    /// Forgets of what the origin of this write says is over as much as one entry may; the run that it belongs to.
     fn settle(&mut self, name: &Numbered) -> &mut Run {
         let key = (name.origin, name.run);
         if !self.runs.contains_key(&key) {
@@ -176,10 +182,11 @@ impl Sessions {
         let run = runs.get_mut(&key).expect("it was put there");
         run.at_ms = *clock_ms;
         run.settled = run.settled.max(name.settled);
-        while let Some((number, place)) =
-            run.open.get_min().map(|(number, place)| (*number, *place))
-            && number <= run.settled
-        {
+        for _ in 0..SETTLED_AT_ONCE {
+            let lowest = run.open.get_min().map(|(number, place)| (*number, *place));
+            let Some((number, place)) = lowest.filter(|(number, _)| *number <= run.settled) else {
+                break;
+            };
             run.open.remove(&number);
             *bytes -= records.remove(&place).map_or(0, |record| record.weight());
         }
@@ -216,9 +223,19 @@ impl Sessions {
                 return;
             }
             left = left.saturating_sub(1);
-            self.early += u64::from(!old);
-            let place = *place;
+            let (place, early) = (*place, !old && !self.is_over(record));
+            self.early += u64::from(early);
             self.forget(place);
+        }
+    }
+
+    /// Whether nobody asks for it any more.
+    fn is_over(&self, record: &Record) -> bool {
+        match &record.name {
+            Name::Client { .. } => false,
+            Name::Numbered { run, number } => {
+                self.runs.get(run).is_some_and(|run| *number <= run.settled)
+            }
         }
     }
 

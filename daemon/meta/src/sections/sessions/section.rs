@@ -20,6 +20,8 @@ const WRITE: u8 = 82;
 pub(crate) struct Done<'a> {
     pub(crate) write: &'a NamedWrite,
     pub(crate) result: &'a Result<KvResponse, KvError>,
+    /// Whether it changed something.
+    pub(crate) changed: bool,
 }
 
 impl Section for Sessions {
@@ -31,7 +33,7 @@ impl Section for Sessions {
 
     fn apply(&mut self, done: Done<'_>, publish: &mut Publish<'_>) -> Effects {
         let place = self.next;
-        self.remember(done.write, done.result);
+        self.remember(&done);
         publish.number(self.clock_ms);
         publish.number(self.records.len() as u64);
         if let Some(record) = self.records.get(&place) {
@@ -143,7 +145,8 @@ impl Sessions {
     fn load_number(&mut self, body: &mut &[u8], place: u64) -> Result<Name, RestoreError> {
         let run = take_run(body)?;
         let number = word(body)?;
-        let known = self.runs.get_mut(&run).filter(|it| number > it.settled && number <= MOST);
+        // One that is over may be there for a while.
+        let known = self.runs.get_mut(&run).filter(|_| (1..=MOST).contains(&number));
         let Some(known) = known else { return Err(content("the number of a remembered write")) };
         if known.open.insert(number, place).is_some() {
             return Err(content("a remembered write occurs twice"));

@@ -4,7 +4,9 @@ use super::*;
 use crate::{AppliedResult, Meta};
 use bytes::Bytes;
 use quorate_proto::{
-    Command, CommandBody, FoundingCertificate, KvRequest, PutRequest, kv_request, kv_response,
+    Command, CommandBody, Compare, CompareTarget, FoundingCertificate, KvRequest, KvResponse,
+    NamedWrite, PutRequest, RangeRequest, RequestOp, TxnRequest, compare, kv_request, kv_response,
+    request_op,
 };
 
 fn put(key: &str) -> KvRequest {
@@ -80,6 +82,47 @@ fn an_answer_that_is_no_bare_put_is_given_again_whole_and_so_is_an_error() {
     }
 }
 
+/// Reads `large`, and puts `a` beside it if `large` is of this version.
+fn reads_and_puts_if(version: i64) -> KvRequest {
+    let is_so = Compare {
+        target: CompareTarget::Version.into(),
+        key: "large".into(),
+        target_union: Some(compare::TargetUnion::Version(version)),
+        ..Compare::default()
+    };
+    let read = RangeRequest { key: "large".into(), ..RangeRequest::default() };
+    let read = RequestOp { request: Some(request_op::Request::Range(read)) };
+    let put = PutRequest { key: "a".into(), ..PutRequest::default() };
+    let put = RequestOp { request: Some(request_op::Request::Put(put)) };
+    let (success, failure) = (vec![read.clone(), put], vec![read]);
+    let txn = TxnRequest { compare: vec![is_so], success, failure };
+    KvRequest { request: Some(kv_request::Request::Txn(txn)) }
+}
+
+#[test]
+fn of_an_answer_that_is_too_large_to_be_kept_it_is_known_whether_the_write_changed_something() {
+    let mut meta = born();
+    let value = vec![b'v'; 100 * 1024].into();
+    let large = PutRequest { key: "large".into(), value, ..PutRequest::default() };
+    let large = KvRequest { request: Some(kv_request::Request::Put(large)) };
+    write(&mut meta, numbered(1, 1, 0), 0, large);
+    for (number, version, changed) in [(2, 1, true), (3, 7, false)] {
+        let name = || numbered(1, number, 0);
+        let request = || reads_and_puts_if(version);
+        let AppliedResult::Kv(Ok(first)) = write(&mut meta, name(), 0, request()) else {
+            panic!("it is applied")
+        };
+        assert_eq!(first.tells_of_a_change(), changed, "the answer itself says so");
+        let mut restored = Meta::restore(meta.chunks()).expect("it was just written");
+        for twin in [&mut meta, &mut restored] {
+            let again = write(twin, name(), 0, request());
+            assert_eq!(again, AppliedResult::Before(FirstAnswer::TooLarge { changed }));
+        }
+    }
+    let digests = [true, false].map(|changed| Answer::TooLarge { changed }.digest());
+    assert_ne!(digests[0], digests[1], "the hash of the state tells them apart");
+}
+
 #[test]
 fn an_id_that_comes_with_another_request_is_refused_and_changes_nothing() {
     let mut meta = born();
@@ -104,6 +147,29 @@ fn a_number_that_is_over_is_neither_remembered_nor_done_again() {
     assert_eq!(late, AppliedResult::Before(FirstAnswer::Forgotten));
     assert_eq!(meta.revision(), revision);
     assert!(!is_before(&write(&mut meta, numbered(2, 2, 0), 0, put("a"))), "of another node");
+}
+
+#[test]
+fn many_numbers_that_are_over_go_over_several_writes_and_nobody_gets_them_meanwhile() {
+    let mut meta = born();
+    let many = 2 * SETTLED_AT_ONCE as u64 + 10;
+    for number in 1..=many {
+        write(&mut meta, numbered(1, number, 0), 0, put("a"));
+    }
+    write(&mut meta, numbered(1, many + 1, many), 0, put("a"));
+    let left = SETTLED_AT_ONCE as u64 + 11;
+    assert_eq!(meta.remembered()[0], left, "no entry forgets more than its share");
+    let mut restored = Meta::restore(meta.chunks()).expect("it was just written");
+    assert!(restored == meta, "what is over and still there is in a snapshot, too");
+    for twin in [&mut meta, &mut restored] {
+        let over = twin.first_answer(&numbered(1, many, 0));
+        assert_eq!(over, Some(FirstAnswer::Forgotten), "though its record is there");
+        write(twin, numbered(1, many + 2, many + 1), 0, put("a"));
+        assert_eq!(twin.remembered()[0], 12, "and another share");
+        write(twin, numbered(1, many + 3, many + 2), 0, put("a"));
+        assert_eq!(twin.remembered(), [1, RECORD_BYTES, 0], "all of it is gone");
+    }
+    assert!(restored == meta);
 }
 
 #[test]
@@ -148,12 +214,13 @@ fn a_run_that_wrote_nothing_for_long_makes_room_and_so_does_the_oldest_of_too_ma
     };
     let answer = Ok(KvResponse::default());
     for run in 0..=MOST_RUNS as u64 {
-        sessions.remember(&done(run, run), &answer);
+        sessions.remember(&Done { write: &done(run, run), result: &answer, changed: false });
     }
     assert_eq!(sessions.runs.len(), MOST_RUNS);
     assert_eq!(sessions.first_answer(&done(0, 0).name), None, "the oldest");
     assert_eq!(sessions.records.len(), MOST_RUNS, "nothing of it is left");
-    sessions.remember(&done(1 << 40, 100_000 + RUN_KEPT_MS), &answer);
+    let write = done(1 << 40, 100_000 + RUN_KEPT_MS);
+    sessions.remember(&Done { write: &write, result: &answer, changed: false });
     assert_eq!(sessions.runs.len(), 1);
 }
 

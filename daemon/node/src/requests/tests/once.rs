@@ -10,6 +10,10 @@ use quorate_proto::{
 };
 use std::time::Duration;
 
+/// The client that asks under an id of its own.
+const NAMED: u64 = 900;
+const LONG: Duration = Duration::from_mins(10);
+
 fn refused(code: RefusalCode, detail: u32) -> ForwardAnswer {
     let refusal = Refusal { code: code.into(), detail, text: "no".to_owned() };
     ForwardAnswer { outcome: Some(forward_answer::Outcome::Refused(refusal)) }
@@ -156,10 +160,81 @@ fn a_node_may_not_ask_under_the_number_of_another_nodes_client() {
     assert_eq!(trial.version("a"), 0);
 }
 
+/// A client of a member under 2 asks under an id, with much patience; the ask that follows.
+fn asked_under_an_id(trial: &mut Trial) -> u64 {
+    let request = put_request("a");
+    let name = WriteName::of_client("job 7".into(), &request);
+    let (ticket, deadline) = (NAMED, trial.now + LONG);
+    let request = ClientRequest::Named { name, request };
+    let out = trial.turn([Input::Client { ticket, deadline, request }]);
+    let [(_, ask, _)] = forwards(&out)[..] else { panic!("asked once, of {out:?}") };
+    ask
+}
+
+#[test]
+fn a_lost_write_is_not_asked_again_when_the_id_of_its_client_may_be_forgotten() {
+    let mut trial = Trial::member_under_2(5);
+    let ask = asked_under_an_id(&mut trial);
+    trial.now = trial.now + Duration::from_secs(241);
+    let mut out = trial.turn([failed(ask, ForwardFailure::Lost)]);
+    out.extend(trial.hears_leader(2, 5));
+    out.extend(trial.pass(Duration::from_millis(300)));
+    assert_eq!(refusal(&out, NAMED), Some(RefusalCode::FateUnknown));
+    assert!(forwards(&out).is_empty(), "it could be done twice: {out:?}");
+}
+
+#[test]
+fn an_ask_under_the_id_of_a_client_that_was_lost_is_repeated_for_four_minutes_and_no_longer() {
+    let mut trial = Trial::member_under_2(5);
+    let ask = asked_under_an_id(&mut trial);
+    let mut out = trial.turn([failed(ask, ForwardFailure::Lost)]);
+    out.extend(trial.pass(Duration::from_millis(200)));
+    let [(_, _, request)] = forwards(&out)[..] else { panic!("asked once more, not {out:?}") };
+    assert!(request.again && request.remaining_ms <= 240_000, "{request:?}");
+    let out = trial.pass(Duration::from_secs(239));
+    assert!(reply(&out, NAMED).is_none());
+    let out = trial.pass(Duration::from_secs(1));
+    assert_eq!(refusal(&out, NAMED), Some(RefusalCode::FateUnknown));
+}
+
+#[test]
+fn who_asks_under_an_id_is_told_whether_it_counts_when_the_fate_of_the_write_is_unknown() {
+    let details = [(Trial::member_under_2(5), Refusal::ONCE), (Trial::member_before_levels(5), 0)];
+    for (mut trial, wanted) in details {
+        let ask = asked_under_an_id(&mut trial);
+        let mut out = trial.turn([failed(ask, ForwardFailure::Lost)]);
+        out.extend(trial.pass(LONG));
+        let Some(ClientReply::Refused(refusal)) = reply(&out, NAMED) else { panic!("{out:?}") };
+        assert_eq!((refusal.code(), refusal.detail), (RefusalCode::FateUnknown, wanted));
+    }
+    let mut trial = Trial::member_under_2(5);
+    let (client, _) = lost_once(&mut trial);
+    let out = trial.pass(LONG);
+    let Some(ClientReply::Refused(refusal)) = reply(&out, client) else { panic!("{out:?}") };
+    assert_eq!(refusal.detail, 0, "its number is not its client's");
+}
+
+#[test]
+fn what_nothing_came_of_does_not_count_for_how_long_an_id_is_asked_again() {
+    let mut trial = Trial::member_under_2(5);
+    let ask = asked_under_an_id(&mut trial);
+    trial.turn([failed(ask, ForwardFailure::NotSent)]);
+    trial.now = trial.now + Duration::from_secs(241);
+    let mut out = trial.hears_leader(2, 5);
+    out.extend(trial.pass(Duration::from_millis(300)));
+    let [(_, ask, request)] = forwards(&out)[..] else { panic!("asked once more, not {out:?}") };
+    assert!(!request.again);
+    let mut out = trial.turn([failed(ask, ForwardFailure::Lost)]);
+    out.extend(trial.pass(Duration::from_millis(200)));
+    let [(_, ask, request)] = forwards(&out)[..] else { panic!("asked once more, not {out:?}") };
+    assert!(request.again);
+    assert!(is_done(&trial.turn([answered(ask, done())]), NAMED));
+}
+
 /// A client asks under an id of its own; what it is told.
 fn named(trial: &mut Trial, id: &'static str, request: KvRequest) -> ClientReply {
     let name = WriteName::of_client(id.into(), &request);
-    let (ticket, deadline) = (900, trial.now + PATIENCE);
+    let (ticket, deadline) = (NAMED, trial.now + PATIENCE);
     let request = ClientRequest::Named { name, request };
     let mut out = trial.turn([Input::Client { ticket, deadline, request }]);
     for _ in 0..3 {
