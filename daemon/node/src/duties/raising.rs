@@ -6,6 +6,7 @@
 use super::duty::{Duty, Will};
 use crate::groups::Group;
 use crate::sight::Sight;
+use crate::warnings::Warnings;
 use quorate_proto::{CommandBody, FeatureLevel, Moment, RaiseLevel};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ impl Duty for Raising {
         *self = Self::default();
     }
 
-    fn look(&mut self, sight: &Sight<'_>, group: &Group, will: &mut Will) {
+    fn look(&mut self, sight: &Sight<'_>, group: &Group, _warnings: &Warnings, will: &mut Will) {
         let reach = sight.reach().level;
         if reach <= group.meta().level() {
             self.able = None;
