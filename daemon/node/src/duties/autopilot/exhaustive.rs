@@ -104,6 +104,8 @@ fn judge(mut facts: Facts) {
             assert!(!loses || !was.leads, "the leader gives up its vote: {plan:?} in {old:?}");
             let for_a_moment = !was.alive && !was.lost && !was.drained;
             assert!(!loses || !for_a_moment, "on a suspicion: {plan:?} in {old:?}");
+            let many = matches!(plan.why, Why::TooMany { .. });
+            assert!(!loses || !was.drained || many, "though drained: {plan:?} in {old:?}");
         }
         let floor = old.candidates.len().min(3).min(voters(&old));
         assert!(voters(&facts) >= floor, "below the floor: {plan:?} in {old:?}");

@@ -254,7 +254,8 @@ fn shrinks(_facts: &Facts, goal: &Goal<'_>) -> Option<Step> {
     })
 }
 
-/// All is well but for one zone: without it there is no majority, and another zone has fewer voters by two and a host to spare.
+/// All is well but for one zone: without it there is no majority, and another zone has fewer voters by two and a host to spare. Neither who
+/// leads nor who is drained gives up its vote for that.
 fn spreads(facts: &Facts, goal: &Goal<'_>) -> Option<Step> {
     let (voters, size) = (&goal.voters, goal.voters.len());
     let whole = facts.dead_voters.is_empty() && voters.iter().all(|one| one.alive);
@@ -272,7 +273,8 @@ fn spreads(facts: &Facts, goal: &Goal<'_>) -> Option<Step> {
     let rank = |one: &&Candidate| (in_zone(voters, one.zone), !one.seed, !one.learner, one.id);
     let new = facts.candidates.iter().filter(could_vote).filter(could).min_by_key(rank)?;
     let crowded = voters.iter().filter(|one| in_zone(voters, one.zone) == many);
-    let old = crowded.min_by_key(|one| (one.leads, one.seed, std::cmp::Reverse(one.id)))?;
+    let gives = crowded.filter(|one| !one.leads && !one.drained);
+    let old = gives.min_by_key(|one| (one.seed, std::cmp::Reverse(one.id)))?;
     let why = Why::Spreads { from: old.id, to: new.id };
     if !new.learner {
         return Some((vec![change(ConfChangeKind::AddLearner, new.id)], why));

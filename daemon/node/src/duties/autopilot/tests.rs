@@ -257,6 +257,18 @@ fn a_zone_that_holds_a_majority_gives_a_vote_to_a_host_elsewhere_in_one_change()
 }
 
 #[test]
+fn a_drained_host_keeps_its_vote_although_its_zone_is_crowded() {
+    let mut facts = cluster(3, 1);
+    for (n, zone) in [(1, 0), (2, 0), (3, 0), (4, 1)] {
+        facts.candidates[n - 1].zone = Some(zone);
+    }
+    facts.candidates[2].drained = true;
+    assert_eq!(kinds(&facts), [(ADD, 4), (DEMOTE, 2)]);
+    facts.candidates[1].drained = true;
+    assert_eq!((kinds(&facts), next_change(&facts).why), (vec![], Why::Settled), "but who leads");
+}
+
+#[test]
 fn a_pause_keeps_all_from_being_done_but_what_an_operator_asked_for() {
     let mut facts = cluster(3, 2);
     facts.paused = true;
