@@ -33,6 +33,8 @@ pub(crate) struct Features {
     programs: BTreeMap<Instance, Program>,
     /// The level that a leader told last.
     told: Option<FeatureLevel>,
+    /// The level that a leader told first in this run.
+    told_first: Option<FeatureLevel>,
     /// The level that was noticed here last.
     noticed: Option<FeatureLevel>,
     /// When the log was begun here from the founding record, in this run.
@@ -84,11 +86,19 @@ impl Features {
         self.met(member.instance).filter(|program| program.generation >= member.generation)
     }
 
-    /// The leader names the level in its pings.
+    /// The leader names the level in its pings; who leads tells itself.
     pub(crate) fn tell(&mut self, level: u32) {
         if level > 0 {
-            self.told = self.told.max(Some(FeatureLevel::new(level)));
+            let level = FeatureLevel::new(level);
+            self.told = self.told.max(Some(level));
+            self.told_first.get_or_insert(level);
         }
+    }
+
+    /// Whether the cluster has risen to this level in this run: a leader told a lower one before. What a leader's first word says may be old,
+    /// and a replica that starts again reads old entries behind that word, too.
+    pub(crate) fn has_risen_to(&self, level: FeatureLevel) -> bool {
+        self.told_first.is_some_and(|first| first < level)
     }
 
     /// The level that a leader told last.

@@ -3,8 +3,12 @@
 //! told to be of unknown fate.
 //!
 //! Before all that a voter waits for its turn, if it was asked to: while the voters that would be left are too few to write, because another
-//! one was stopped just before and has not caught up. It serves meanwhile as if nobody had asked. Where nothing can be written anyway, or
-//! where two voters are all there are, there is nothing to wait for. Two that are asked at the same moment do not see that of each other.
+//! one was stopped just before; whether that one has caught up only the leader can tell. It serves meanwhile as if nobody had asked. Where
+//! nothing can be written anyway, or where two voters are all there are, there is nothing to wait for.
+//!
+//! A stop that has waited begins once it could for a while, which is another one for each voter: of two that wait for the same host one goes,
+//! and the other hears its goodbye and waits on. So a moment without a leader releases nobody either. Two that are asked at the same moment,
+//! while none is away, do not see that of each other.
 
 use crate::duties::CAUGHT_UP;
 use crate::sight::Sight;
@@ -16,11 +20,15 @@ use std::time::Duration;
 /// later than that (`TimeoutStopSec` in quorate.service).
 pub(crate) const TURN: Duration = Duration::from_secs(30);
 
+/// For so long a stop that has waited could begin before it does, once for each voter up to this one: longer than another one needs to hand
+/// leadership over and to be heard of (`HANDOVER`).
+const SPARED: Duration = Duration::from_secs(1);
+
 /// How far a stop is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stopping {
-    /// Not yet: too few voters would be left.
-    AwaitsTurn { since: Moment },
+    /// Not yet: too few voters would be left, or that was so until a moment ago (`spared`).
+    AwaitsTurn { since: Moment, spared: Option<Moment> },
     /// Leadership is being handed over, if there was any, and what is in hand comes to its end.
     Draining { since: Moment, hands_over: bool },
     /// Goodbye is said; the turn in which it was is brought to its end.
@@ -45,7 +53,7 @@ impl Stopping {
 
     /// Why this host still runs.
     pub(crate) fn reason(self, sight: &Sight<'_>, warnings: &Warnings) -> Option<Reason> {
-        let Self::AwaitsTurn { since } = self else { return None };
+        let Self::AwaitsTurn { since, .. } = self else { return None };
         let missing = missing_voters(sight, warnings).into_iter().map(|one| one.name.clone());
         let (me, missing) = (sight.config.name.to_string(), missing.collect());
         Some(Reason::of(&MemberCause::StopWaits { me, missing, seconds: TURN.as_secs() }, since))
@@ -55,6 +63,12 @@ impl Stopping {
     pub(crate) fn has_left(self) -> bool {
         matches!(self, Self::Leaving | Self::Gone)
     }
+}
+
+/// For how long this node could be spared before a stop that has waited begins.
+pub(crate) fn spared_for(sight: &Sight<'_>) -> Duration {
+    let me = sight.config.instance;
+    sight.other_voters().filter(|other| *other < me).fold(SPARED, |sum, _| sum + SPARED)
 }
 
 /// The voters whose want forbids that this node stops; none where it may.
@@ -118,3 +132,6 @@ fn successors(
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

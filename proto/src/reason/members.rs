@@ -190,6 +190,10 @@ impl Cause for MemberCause {
                 "the keyspace takes {limit} MiB of memory, which is the most: puts and transactions that put are refused with \"database space exceeded\""
             ),
             Self::Disk { name, here, leads, trouble } => trouble.text(name, *here, *leads),
+            Self::StopWaits { me, missing, .. } if missing.is_empty() => format!(
+                "{me} is asked to stop, and does within seconds: enough of the other voters are back, and of several \
+                 hosts that wait to stop one goes after the other"
+            ),
             Self::StopWaits { me, missing, seconds } => format!(
                 "{me} is asked to stop and waits for {}, of the voters, to be back and caught up: with one voter less \
                  nothing could be written. It stops then, or {seconds} s after it was asked",

@@ -5,6 +5,7 @@
 use super::duty::{Duty, Will};
 use crate::groups::Group;
 use crate::sight::Sight;
+use crate::warnings::Warnings;
 
 /// See the head of the file.
 #[derive(Debug, Default)]
@@ -13,7 +14,7 @@ pub(crate) struct Drained;
 impl Duty for Drained {
     fn begin(&mut self) {}
 
-    fn look(&mut self, sight: &Sight<'_>, _group: &Group, will: &mut Will) {
+    fn look(&mut self, sight: &Sight<'_>, _group: &Group, _warnings: &Warnings, will: &mut Will) {
         will.undrained_leads = sight.yields_to_another();
     }
 }

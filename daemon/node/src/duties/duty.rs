@@ -6,6 +6,7 @@
 use crate::groups::Group;
 use crate::sight::Sight;
 use crate::told::Event;
+use crate::warnings::Warnings;
 use quorate_proto::{CommandBody, ConfChangeSet, Moment};
 
 /// One of the leader's duties.
@@ -19,7 +20,7 @@ pub(crate) trait Duty {
     }
 
     /// What is to be done. Only while this node leads this group safely.
-    fn look(&mut self, sight: &Sight<'_>, group: &Group, will: &mut Will);
+    fn look(&mut self, sight: &Sight<'_>, group: &Group, warnings: &Warnings, will: &mut Will);
 
     /// What it wanted of the voters was handed to raft, in this term and behind this index; or raft refused it (none).
     fn voters_proposed(&mut self, _at: Option<(u64, u64)>, _now: Moment) {}

@@ -6,6 +6,7 @@
 use super::duty::{Duty, Will};
 use crate::groups::Group;
 use crate::sight::Sight;
+use crate::warnings::Warnings;
 use quorate_meta::Meta;
 use quorate_proto::{CommandBody, CompactionRequest, KvRequest, Moment, kv_request};
 use std::time::Duration;
@@ -36,7 +37,7 @@ impl Duty for History {
     }
 
     /// Proposes a compaction once there is too much history.
-    fn look(&mut self, sight: &Sight<'_>, group: &Group, will: &mut Will) {
+    fn look(&mut self, sight: &Sight<'_>, group: &Group, _warnings: &Warnings, will: &mut Will) {
         let meta = group.meta();
         if self.asked.is_some_and(|asked| is_under_way(asked, meta, sight.now)) {
             return;

@@ -17,6 +17,7 @@ use crate::evidence::Evidence;
 use crate::groups::Group;
 use crate::sight::Sight;
 use crate::turn::Turn;
+use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
 pub(crate) use autopilot::{CAUGHT_UP, describe, has_all_voters, has_caught_up};
 
@@ -91,9 +92,13 @@ impl Duties {
     }
 
     /// What the autopilot does and why, and what is in its way; only while this node leads.
-    pub(crate) fn autopilot(&self, sight: &Sight<'_>) -> Option<(AutopilotReport, Option<Reason>)> {
+    pub(crate) fn autopilot(
+        &self,
+        sight: &Sight<'_>,
+        warnings: &Warnings,
+    ) -> Option<(AutopilotReport, Option<Reason>)> {
         let group = sight.group.filter(|group| group.leads())?;
-        Some(autopilot::told(sight, group, self.voters.absences()))
+        Some(autopilot::told(sight, group, self.voters.absences(), warnings))
     }
 
     /// Raft refused a change of the voters that it had taken.
@@ -106,12 +111,13 @@ impl Duties {
         &mut self,
         sight: &Sight<'_>,
         group: &Group,
+        warnings: &Warnings,
         in_each_turn: bool,
     ) -> [Will; 4] {
         self.each().map(|duty| {
             let mut will = Will::default();
             if duty.is_in_each_turn() == in_each_turn {
-                duty.look(sight, group, &mut will);
+                duty.look(sight, group, warnings, &mut will);
             }
             will
         })

@@ -2,10 +2,12 @@
 //!
 //! A day in which a new version can be taken back: as long as the level stands, a downgrade is a plain restart. A cluster that was just
 //! born has nothing to go back to, and takes the highest level of its founders at once. Who is away counts: what it runs must be known.
+//! Whoever can run a level can run those below it: a reach that falls keeps its day, one that rises begins it anew.
 
 use super::duty::{Duty, Will};
 use crate::groups::Group;
 use crate::sight::Sight;
+use crate::warnings::Warnings;
 use quorate_proto::{CommandBody, FeatureLevel, Moment, RaiseLevel};
 use std::time::Duration;
 
@@ -30,13 +32,13 @@ impl Duty for Raising {
         *self = Self::default();
     }
 
-    fn look(&mut self, sight: &Sight<'_>, group: &Group, will: &mut Will) {
+    fn look(&mut self, sight: &Sight<'_>, group: &Group, _warnings: &Warnings, will: &mut Will) {
         let reach = sight.reach().level;
         if reach <= group.meta().level() {
             self.able = None;
             return;
         }
-        let known = self.able.filter(|(level, _)| *level <= reach);
+        let known = self.able.filter(|(level, _)| *level >= reach);
         let (_, since) = *self.able.insert((reach, known.map_or(sight.now, |(_, since)| since)));
         let waits = match sight.features.is_new(sight.now) {
             true => Duration::ZERO,
@@ -156,6 +158,29 @@ mod tests {
         pass(&mut trial, Duration::from_mins(2));
         trial.node.config.levels = Levels::HERE;
         pass(&mut trial, PROVED - Duration::from_mins(1));
+        assert_eq!(level(&trial), 1);
+    }
+
+    /// A program that can run a level that nobody can today.
+    const HIGHER: Levels =
+        Levels::new(FeatureLevel::LOWEST, FeatureLevel::new(FeatureLevel::HIGHEST.get() + 1));
+
+    #[test]
+    fn a_day_counts_on_for_a_lower_level_that_everybody_could_run_all_along() {
+        let mut trial = upgraded();
+        trial.node.config.levels = HIGHER;
+        pass(&mut trial, PROVED - Duration::from_mins(1));
+        trial.node.config.levels = Levels::HERE;
+        pass(&mut trial, Duration::from_mins(2));
+        assert_eq!(level(&trial), FeatureLevel::HIGHEST.get());
+    }
+
+    #[test]
+    fn a_day_counts_anew_for_a_higher_level_that_somebody_could_not_run_before() {
+        let mut trial = upgraded();
+        pass(&mut trial, PROVED - Duration::from_mins(1));
+        trial.node.config.levels = HIGHER;
+        pass(&mut trial, Duration::from_mins(2));
         assert_eq!(level(&trial), 1);
     }
 }

@@ -1,9 +1,13 @@
 //! Which level the members can run, and who is said to be in its way.
 
 use super::*;
-use crate::event::Input;
+use crate::event::{Input, Output};
+use crate::told::Event;
 use crate::trial::{Trial, life};
-use quorate_proto::{Lane, NodeName};
+use quorate_proto::{
+    Command, CommandBody, Entry, EnvelopeBody, Lane, MessageKind, NodeName, Ping, RaftMessage,
+    RaiseLevel,
+};
 
 fn view(members: u8) -> HealthView {
     let member = |number: u8| Member {
@@ -122,4 +126,42 @@ fn a_frame_of_a_kind_that_is_not_known_is_passed_over_and_not_called_malformed()
     trial.turn([Input::Frame { from: life(2), lane: Lane::Control, bytes }]);
     assert_eq!(count(&trial, "quorate_frames_unknown_total"), 1);
     assert_eq!(count(&trial, "quorate_frames_malformed_total"), 0);
+}
+
+/// What node 1 tells of the level: voter of three, whose second leads and names these levels in turn before it appends a raise.
+fn told_of_a_raise(words: &[u32]) -> usize {
+    let mut trial = Trial::voter();
+    trial.node.features.was_not_born_here();
+    let (cluster_id, leader, term) = (trial.cluster_id(), Some(life(2)), 2);
+    let mut out = Vec::new();
+    for level in words {
+        let ping = Ping { cluster_id, term, leader, level: *level, ..Ping::default() };
+        out.extend(trial.hears(2, Lane::Control, EnvelopeBody::Ping(ping)));
+    }
+    let raise = RaiseLevel { level: 2, at_unix_ms: 0 };
+    let data = Command::to_entry(0, CommandBody::RaiseLevel(raise));
+    let append = RaftMessage {
+        kind: MessageKind::Append.into(),
+        term,
+        log_term: 1,
+        index: 1,
+        commit: 3,
+        entries: vec![
+            Entry { term, index: 2, ..Entry::default() },
+            Entry { term, index: 3, data, ..Entry::default() },
+        ],
+        ..RaftMessage::default()
+    };
+    out.extend(trial.hears_raft(2, append));
+    out.extend(trial.durable());
+    assert_eq!(trial.node.sight().level(), Some(FeatureLevel::new(2)));
+    out.iter().filter(|one| matches!(one, Output::Event(Event::Level { .. }))).count()
+}
+
+#[test]
+fn a_replica_that_reads_old_entries_behind_the_leaders_word_tells_of_no_raise() {
+    assert_eq!(told_of_a_raise(&[]), 0, "it has not heard who leads");
+    assert_eq!(told_of_a_raise(&[2]), 0, "the cluster rose while it was away");
+    assert_eq!(told_of_a_raise(&[1]), 1);
+    assert_eq!(told_of_a_raise(&[1, 2]), 1, "the word came before the entry");
 }

@@ -10,7 +10,8 @@ impl Node {
     pub(super) fn act_asked(&mut self, request: u64, act: &Act) {
         if act.only_asks() {
             let text = String::new();
-            let autopilot = self.duties.autopilot(&self.sight()).map(|(report, _)| report);
+            let autopilot =
+                self.duties.autopilot(&self.sight(), &self.warnings).map(|(report, _)| report);
             return self.acted(request, text, autopilot);
         }
         // A removal in the log, of this leader or of one before it, is not in the view yet, by which acts are judged.

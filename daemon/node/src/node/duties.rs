@@ -39,7 +39,7 @@ impl Node {
     /// Looks at those of each turn, or at the others, and carries out what they want.
     fn look_at_duties(&mut self, in_each_turn: bool) {
         let Some(group) = &self.group else { return };
-        let wills = self.duties.look(&sight!(self), group, in_each_turn);
+        let wills = self.duties.look(&sight!(self), group, &self.warnings, in_each_turn);
         for (duty, will) in wills.into_iter().enumerate() {
             self.carry_out(duty, will);
         }

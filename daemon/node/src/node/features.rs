@@ -14,6 +14,11 @@ impl Node {
     /// Looks whether the cluster runs another level than before. A program that cannot run it goes no further.
     pub(super) fn notice_level(&mut self) {
         let Some(level) = self.sight().level() else { return };
+        // A leader hears no leader. What those before it left in the log it has applied by then.
+        let sight = self.sight();
+        if sight.leads() && self.requests.is_settled(sight.own_term()) {
+            self.features.tell(level.get());
+        }
         let Some(before) = self.features.notice(level) else { return };
         if !self.config.levels.contains(level) {
             // What is behind it in the log is not applied either, nor written into a snapshot.
@@ -22,9 +27,9 @@ impl Node {
             return self.turn.out.push(Output::Unfit { reason });
         }
         self.turn.duties_due = true;
-        // Nobody need hear of it at a birth, nor when a start reads again what it had applied before: then it knows no leader yet.
-        let told = self.leadership.leader().is_some() && !self.features.is_new(self.turn.now);
-        if let Some(before) = before.filter(|_| told) {
+        // Nobody need hear of it at a birth, nor when a start reads again what it had applied before.
+        let risen = self.features.has_risen_to(level) && !self.features.is_new(self.turn.now);
+        if let Some(before) = before.filter(|_| risen) {
             self.turn.event(Event::Level { before, level });
         }
     }

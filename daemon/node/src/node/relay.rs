@@ -28,7 +28,7 @@ impl Node {
         self.requests.look_again();
     }
 
-    pub(super) fn is_quorate(&self) -> bool {
+    pub(crate) fn is_quorate(&self) -> bool {
         self.relay.is_quorate(&self.sight())
     }
 }

@@ -63,7 +63,8 @@ impl Node {
         let replica = self.group.as_ref().map(|group| (group.replica().status(), group.meta()));
         let term = replica.as_ref().map_or(0, |(status, _)| status.term);
         let leader = self.leadership.leader();
-        let (autopilot, in_its_way) = self.duties.autopilot(&Sight { now, ..self.sight() }).unzip();
+        let sight = Sight { now, ..self.sight() };
+        let (autopilot, in_its_way) = self.duties.autopilot(&sight, &self.warnings).unzip();
         Status {
             at: now,
             cluster: self.config.cluster.to_string(),

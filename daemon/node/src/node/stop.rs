@@ -15,8 +15,22 @@ impl Node {
         if self.stopping.is_some() || spared {
             return self.begin_stop();
         }
-        self.stopping = Some(Stopping::AwaitsTurn { since: self.turn.now });
-        self.turn.timers.arm(Timer::Stop, self.turn.now + TURN);
+        self.stopping = Some(Stopping::AwaitsTurn { since: self.turn.now, spared: None });
+        self.await_turn();
+    }
+
+    /// Looks whether a stop that waits may begin: once it could for a while, or has waited for too long.
+    fn await_turn(&mut self) {
+        let Some(Stopping::AwaitsTurn { since, spared }) = self.stopping else { return };
+        let (now, end) = (self.turn.now, since + TURN);
+        let spared = self.is_spared().then(|| spared.unwrap_or(now));
+        let spared_for = stop::spared_for(&self.sight());
+        let due = spared.map_or(end, |since| end.min(since + spared_for));
+        if now >= due {
+            return self.begin_stop();
+        }
+        self.stopping = Some(Stopping::AwaitsTurn { since, spared });
+        self.turn.timers.arm(Timer::Stop, due);
     }
 
     /// Whether what is left can write without this node, or cannot write now.
@@ -42,16 +56,14 @@ impl Node {
     /// What the stop waits for has not come in time.
     pub(super) fn stop_is_due(&mut self) {
         match self.stopping {
-            Some(Stopping::AwaitsTurn { .. }) => self.begin_stop(),
+            Some(Stopping::AwaitsTurn { .. }) => self.await_turn(),
             _ => self.finish_stop(),
         }
     }
 
     /// Looks whether the stop may begin, or end. Called last in a turn: nothing may follow `Stopped`.
     pub(super) fn continue_stop(&mut self) {
-        if matches!(self.stopping, Some(Stopping::AwaitsTurn { .. })) && self.is_spared() {
-            self.begin_stop();
-        }
+        self.await_turn();
         let in_hand = self.requests.in_hand();
         if self.stopping.is_some_and(|stop| stop.is_drained(&self.sight(), in_hand)) {
             self.finish_stop();

@@ -1,5 +1,5 @@
-//! All small clusters, one decision each and all that follow from it: up to five hosts, each alive, gone for a moment, lost or drained, a
-//! voter, a standby or neither, in two zones.
+//! All small clusters, one decision each and all that follow from it: up to five hosts, each alive, with a full disk, gone for a moment,
+//! lost or drained, a voter, a standby or neither, in two zones.
 //!
 //! What must hold is said from outside, not with the rules' own words.
 
@@ -7,25 +7,27 @@ use super::facts::{Candidate, DeadVoter, Facts};
 use super::plan::{Why, bears, next_change};
 use quorate_proto::{ConfChange, ConfChangeKind, RaftId};
 
-/// Alive; alive and drained; gone for a moment; lost; gone and drained.
-const STATES: [(bool, bool, bool); 5] = [
-    (true, false, false),
-    (true, true, false),
-    (false, false, false),
-    (false, false, true),
-    (false, true, false),
+/// Alive, drained, lost, with a disk that works: alive; alive and drained; gone for a moment; lost; gone and drained; alive with a full disk.
+const STATES: [(bool, bool, bool, bool); 6] = [
+    (true, false, false, true),
+    (true, true, false, true),
+    (false, false, false, true),
+    (false, false, true, true),
+    (false, true, false, true),
+    (true, false, false, false),
 ];
 /// A voter, a standby that has caught up, a member.
 const ROLES: [(bool, bool); 3] = [(true, false), (false, true), (false, false)];
 
 fn host(n: u64, number: usize, zone: Option<usize>) -> Candidate {
-    let (alive, drained, lost) = STATES[number / ROLES.len()];
+    let (alive, drained, lost, works) = STATES[number / ROLES.len()];
     let (voter, learner) = ROLES[number % ROLES.len()];
     Candidate {
         id: RaftId::new(n).expect("not zero"),
         alive,
         lost,
         drained,
+        works,
         approved: true,
         seed: n.is_multiple_of(2),
         zone,
@@ -71,7 +73,8 @@ fn carry_out(facts: &mut Facts, changes: &[ConfChange]) {
         let Some(one) = found else { continue };
         (one.voter, one.learner) = match change.kind() {
             ConfChangeKind::AddVoter => {
-                assert!(one.caught_up && one.alive && !one.drained, "{one:?} gets a vote");
+                let could = one.alive && !one.drained && one.works;
+                assert!(one.caught_up && could, "{one:?} gets a vote");
                 (true, false)
             }
             ConfChangeKind::AddLearner => (false, true),
@@ -101,6 +104,8 @@ fn judge(mut facts: Facts) {
             assert!(!loses || !was.leads, "the leader gives up its vote: {plan:?} in {old:?}");
             let for_a_moment = !was.alive && !was.lost && !was.drained;
             assert!(!loses || !for_a_moment, "on a suspicion: {plan:?} in {old:?}");
+            let many = matches!(plan.why, Why::TooMany { .. });
+            assert!(!loses || !was.drained || many, "though drained: {plan:?} in {old:?}");
         }
         let floor = old.candidates.len().min(3).min(voters(&old));
         assert!(voters(&facts) >= floor, "below the floor: {plan:?} in {old:?}");

@@ -7,6 +7,7 @@ use super::Absences;
 use crate::boot::Promotion;
 use crate::groups::Group;
 use crate::sight::Sight;
+use crate::warnings::Warnings;
 use quorate_consensus::ReplicaStatus;
 use quorate_proto::{Member, MemberState, RaftId, raft_id};
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub(crate) struct Candidate {
     /// Gone for so long that another host gets its vote.
     pub(crate) lost: bool,
     pub(crate) drained: bool,
+    /// Nothing is known of a disk of its that is full or silent: a vote there would acknowledge nothing.
+    pub(crate) works: bool,
     /// It may get a vote without being asked for.
     pub(crate) approved: bool,
     /// Its host is among the seeds.
@@ -66,6 +69,7 @@ impl Facts {
         group: &Group,
         status: &ReplicaStatus,
         absences: &Absences,
+        warnings: &Warnings,
     ) -> Self {
         let (conf, last) = (&status.conf, status.last);
         let settings = &sight.config.settings;
@@ -87,6 +91,7 @@ impl Facts {
                     alive: member.state() == MemberState::Alive,
                     lost: gone.is_some_and(|gone| gone >= settings.replace_after),
                     drained: member.is_drained(),
+                    works: warnings.has_working_disk(sight, member.instance),
                     approved: settings.promotion == Promotion::Auto || member.approved,
                     seed: is_seed_host(&sight.config.founding.seeds, member),
                     zone: zone(member).map(|zone| *zones.entry(zone).or_insert(next)),

@@ -125,7 +125,7 @@ impl Duty for Autopilot {
         self.forgets = None;
     }
 
-    fn look(&mut self, sight: &Sight<'_>, group: &Group, will: &mut Will) {
+    fn look(&mut self, sight: &Sight<'_>, group: &Group, warnings: &Warnings, will: &mut Will) {
         if self.paused_until.is_some_and(|until| sight.now < until) || sight.stops {
             return;
         }
@@ -141,7 +141,7 @@ impl Duty for Autopilot {
         if self.proposed_at.is_some_and(|(term, at)| term == status.term && applied <= at) {
             return;
         }
-        let plan = next_change(&Facts::gather(sight, group, &status, &self.absences));
+        let plan = next_change(&Facts::gather(sight, group, &status, &self.absences, warnings));
         if plan.changes.is_empty() {
             // Nobody tells when a standby has caught up.
             if matches!(plan.why, Why::CatchesUp(_)) {

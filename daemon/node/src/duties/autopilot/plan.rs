@@ -36,7 +36,7 @@ pub(crate) enum Why {
     /// An odd one is waited for: of four voters no more may be lost than of three.
     AwaitsPair,
     /// A voter is gone for too long, and nobody can get its vote.
-    NoSuccessor { lost: RaftId, drained: bool, unapproved: bool },
+    NoSuccessor { lost: RaftId, could: Could },
     /// A voter is gone, but not for long enough.
     Awaits(RaftId),
     /// The vote of a life that is over helps to commit as long as the living are no majority without it.
@@ -45,6 +45,18 @@ pub(crate) enum Why {
     Unapproved(RaftId),
     /// An operator paused the autopilot.
     Paused,
+}
+
+/// Who could get the vote of a lost one, and what keeps it from that. What an operator's word helps against comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Could {
+    /// No host without a vote is alive.
+    Nobody,
+    Unapproved,
+    Drained,
+    /// Their disks are full or silent.
+    Broken,
+    DrainedOrBroken,
 }
 
 /// What is to be done, if anything, and why.
@@ -135,7 +147,7 @@ fn change(kind: ConfChangeKind, id: RaftId) -> ConfChange {
 }
 
 fn could_vote(one: &&Candidate) -> bool {
-    one.alive && !one.voter && !one.drained
+    one.alive && !one.voter && !one.drained && one.works
 }
 
 /// How many of these are in a zone. Who names none is in nobody's.
@@ -197,14 +209,19 @@ fn promotes(facts: &Facts, goal: &Goal<'_>) -> Option<Step> {
         };
         return Some((changes, why));
     }
+    // What an operator asked for waits for nobody: the next removal waits for the end of this one.
+    if dead.iter().any(|it| it.removed) {
+        return None;
+    }
     let late = goal.new.iter().find(|one| !one.caught_up);
     Some((Vec::new(), late.map_or(Why::AwaitsPair, |late| Why::CatchesUp(late.id))))
 }
 
-/// Nobody is to be promoted: a life that is over only dilutes the majority. But one that was taken out while it runs still helps to
+/// Nobody can be promoted now: a life that is over only dilutes the majority. But one that was taken out while it runs still helps to
 /// commit, as long as the living are none without it.
 fn takes_out(facts: &Facts, goal: &Goal<'_>) -> Option<Step> {
-    let gone = *facts.dead_voters.iter().find(|it| it.removed || !facts.paused)?;
+    let first = facts.dead_voters.first().filter(|_| !facts.paused);
+    let gone = *facts.dead_voters.iter().find(|it| it.removed).or(first)?;
     let left = goal.voters.len() + facts.dead_voters.len() - 1;
     if bears(awake(&goal.voters), left) < 0 {
         return Some((Vec::new(), Why::Keeps(gone.id)));
@@ -237,7 +254,8 @@ fn shrinks(_facts: &Facts, goal: &Goal<'_>) -> Option<Step> {
     })
 }
 
-/// All is well but for one zone: without it there is no majority, and another zone has fewer voters by two and a host to spare.
+/// All is well but for one zone: without it there is no majority, and another zone has fewer voters by two and a host to spare. Neither who
+/// leads nor who is drained gives up its vote for that.
 fn spreads(facts: &Facts, goal: &Goal<'_>) -> Option<Step> {
     let (voters, size) = (&goal.voters, goal.voters.len());
     let whole = facts.dead_voters.is_empty() && voters.iter().all(|one| one.alive);
@@ -255,7 +273,8 @@ fn spreads(facts: &Facts, goal: &Goal<'_>) -> Option<Step> {
     let rank = |one: &&Candidate| (in_zone(voters, one.zone), !one.seed, !one.learner, one.id);
     let new = facts.candidates.iter().filter(could_vote).filter(could).min_by_key(rank)?;
     let crowded = voters.iter().filter(|one| in_zone(voters, one.zone) == many);
-    let old = crowded.min_by_key(|one| (one.leads, one.seed, std::cmp::Reverse(one.id)))?;
+    let gives = crowded.filter(|one| !one.leads && !one.drained);
+    let old = gives.min_by_key(|one| (one.seed, std::cmp::Reverse(one.id)))?;
     let why = Why::Spreads { from: old.id, to: new.id };
     if !new.learner {
         return Some((vec![change(ConfChangeKind::AddLearner, new.id)], why));
@@ -271,9 +290,8 @@ fn spreads(facts: &Facts, goal: &Goal<'_>) -> Option<Step> {
 fn idle(facts: &Facts, goal: &Goal<'_>) -> Why {
     let spare = || facts.candidates.iter().filter(could_vote);
     if let Some(lost) = goal.lost.first() {
-        let drained = facts.candidates.iter().any(|it| it.alive && !it.voter && it.drained);
         let unapproved = spare().any(|it| !it.approved);
-        return Why::NoSuccessor { lost: lost.id, drained, unapproved };
+        return Why::NoSuccessor { lost: lost.id, could: could(facts, unapproved) };
     }
     if let Some(gone) = goal.voters.iter().find(|one| !one.alive && !one.drained) {
         return Why::Awaits(gone.id);
@@ -281,5 +299,19 @@ fn idle(facts: &Facts, goal: &Goal<'_>) -> Why {
     match spare().find(|it| !it.approved) {
         Some(waits) if goal.voters.len() < goal.target => Why::Unapproved(waits.id),
         _ => Why::Settled,
+    }
+}
+
+/// Of the hosts that are alive and have no vote; `unapproved`: one of them waits for an operator's word alone.
+fn could(facts: &Facts, unapproved: bool) -> Could {
+    let mut there = facts.candidates.iter().filter(|it| it.alive && !it.voter);
+    let drained = there.clone().any(|it| it.drained);
+    let broken = there.any(|it| !it.drained && !it.works);
+    match (unapproved, drained, broken) {
+        (true, _, _) => Could::Unapproved,
+        (false, true, false) => Could::Drained,
+        (false, false, true) => Could::Broken,
+        (false, true, true) => Could::DrainedOrBroken,
+        (false, false, false) => Could::Nobody,
     }
 }

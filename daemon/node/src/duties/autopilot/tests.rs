@@ -1,7 +1,7 @@
 //! The rules of the autopilot, one situation each.
 
 use super::facts::{Candidate, DeadVoter, Facts};
-use super::plan::{Why, next_change};
+use super::plan::{Could, Why, next_change};
 use quorate_proto::{ConfChangeKind, RaftId};
 
 fn id(n: u64) -> RaftId {
@@ -14,6 +14,7 @@ fn node(n: u64, voter: bool, learner: bool) -> Candidate {
         alive: true,
         lost: false,
         drained: false,
+        works: true,
         approved: true,
         seed: true,
         zone: None,
@@ -158,17 +159,52 @@ fn a_voter_that_is_gone_for_a_moment_or_drained_keeps_its_vote() {
 fn without_a_host_for_its_place_a_lost_voter_keeps_its_vote_down_to_three() {
     let mut facts = cluster(3, 0);
     lose(&mut facts, 2);
-    let none = Why::NoSuccessor { lost: id(2), drained: false, unapproved: false };
+    let none = Why::NoSuccessor { lost: id(2), could: Could::Nobody };
     assert_eq!((kinds(&facts), next_change(&facts).why), (vec![], none));
     let mut facts = cluster(3, 1);
     lose(&mut facts, 2);
     facts.candidates[3].drained = true;
-    let none = Why::NoSuccessor { lost: id(2), drained: true, unapproved: false };
+    let none = Why::NoSuccessor { lost: id(2), could: Could::Drained };
     assert_eq!((kinds(&facts), next_change(&facts).why), (vec![], none));
     facts.candidates[3].drained = false;
     facts.candidates[3].approved = false;
-    let none = Why::NoSuccessor { lost: id(2), drained: false, unapproved: true };
+    let none = Why::NoSuccessor { lost: id(2), could: Could::Unapproved };
     assert_eq!((kinds(&facts), next_change(&facts).why), (vec![], none));
+}
+
+#[test]
+fn a_host_whose_disk_is_full_or_silent_gets_no_vote_and_nobody_waits_for_it() {
+    let mut facts = cluster(3, 2);
+    lose(&mut facts, 2);
+    facts.candidates[3].works = false;
+    assert_eq!(kinds(&facts), [(ADD, 5), (DEMOTE, 2)]);
+    // It would never catch up, and is the first in the order.
+    facts.candidates[3].caught_up = false;
+    assert_eq!(kinds(&facts), [(ADD, 5), (DEMOTE, 2)]);
+    facts.candidates[4].works = false;
+    let none = |could| Why::NoSuccessor { lost: id(2), could };
+    assert_eq!((kinds(&facts), next_change(&facts).why), (vec![], none(Could::Broken)));
+    facts.candidates[4].drained = true;
+    assert_eq!(next_change(&facts).why, none(Could::DrainedOrBroken));
+}
+
+#[test]
+fn a_voter_whose_disk_is_full_keeps_its_vote() {
+    let mut facts = cluster(3, 1);
+    facts.candidates[1].works = false;
+    assert_eq!((kinds(&facts), next_change(&facts).why), (vec![], Why::Settled));
+}
+
+#[test]
+fn the_vote_of_a_removed_host_goes_although_its_successor_has_not_caught_up() {
+    let mut facts = cluster(4, 2);
+    facts.wanted = Some(5);
+    facts.candidates[4].caught_up = false;
+    facts.candidates[5].caught_up = false;
+    facts.dead_voters = vec![dead(8)];
+    assert_eq!((kinds(&facts), next_change(&facts).why), (vec![], Why::CatchesUp(id(5))));
+    facts.dead_voters.push(DeadVoter { id: id(9), removed: true });
+    assert_eq!(kinds(&facts), [(ConfChangeKind::Remove, 9)], "not the one with a new disk");
 }
 
 #[test]
@@ -218,6 +254,18 @@ fn a_zone_that_holds_a_majority_gives_a_vote_to_a_host_elsewhere_in_one_change()
     assert_eq!(kinds(&facts), [(ADD, 4), (DEMOTE, 3)]);
     facts.candidates[2].zone = Some(1);
     assert_eq!(kinds(&facts), [], "two and one is as even as it gets");
+}
+
+#[test]
+fn a_drained_host_keeps_its_vote_although_its_zone_is_crowded() {
+    let mut facts = cluster(3, 1);
+    for (n, zone) in [(1, 0), (2, 0), (3, 0), (4, 1)] {
+        facts.candidates[n - 1].zone = Some(zone);
+    }
+    facts.candidates[2].drained = true;
+    assert_eq!(kinds(&facts), [(ADD, 4), (DEMOTE, 2)]);
+    facts.candidates[1].drained = true;
+    assert_eq!((kinds(&facts), next_change(&facts).why), (vec![], Why::Settled), "but who leads");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use super::Absences;
 use super::facts::{Facts, is_seed_host, zone};
-use super::plan::{Plan, Why, next_change, voter_target};
+use super::plan::{Could, Plan, Why, next_change, voter_target};
 use crate::groups::Group;
 use crate::sight::Sight;
+use crate::warnings::Warnings;
 use quorate_meta::Meta;
 use quorate_proto::{
     AutopilotHost, AutopilotReport, ConfChange, ConfChangeKind, Member, MemberState, OperatorCause,
@@ -80,11 +81,19 @@ pub(super) fn why(sight: &Sight<'_>, meta: &Meta, plan: &Plan) -> String {
         Why::AwaitsPair => {
             "of four voters no more may be lost than of three, so two hosts come at once".to_owned()
         }
-        Why::NoSuccessor { lost, drained, unapproved } => {
-            let who = match (drained, unapproved) {
-                (_, true) => "the hosts that could get its vote wait for an operator's word",
-                (true, false) => "the hosts that could get its vote are drained",
-                (false, false) => "no host without a vote is alive",
+        Why::NoSuccessor { lost, could } => {
+            let who = match could {
+                Could::Nobody => "no host without a vote is alive",
+                Could::Unapproved => {
+                    "the hosts that could get its vote wait for an operator's word"
+                }
+                Could::Drained => "the hosts that could get its vote are drained",
+                Could::Broken => {
+                    "the disks of the hosts that could get its vote are full or do not answer"
+                }
+                Could::DrainedOrBroken => {
+                    "the hosts that could get its vote are drained, or their disks are full or do not answer"
+                }
             };
             format!("{} has been gone for {after} (`replace_after`), and {who}", name(lost))
         }
@@ -150,8 +159,9 @@ pub(crate) fn told(
     sight: &Sight<'_>,
     group: &Group,
     absences: &Absences,
+    warnings: &Warnings,
 ) -> (AutopilotReport, Option<Reason>) {
-    let facts = Facts::gather(sight, group, &group.replica().status(), absences);
+    let facts = Facts::gather(sight, group, &group.replica().status(), absences, warnings);
     let plan = next_change(&facts);
     (report(sight, group, absences, &facts, &plan), reason(sight, group, absences, &plan))
 }
@@ -203,8 +213,9 @@ fn reason(sight: &Sight<'_>, group: &Group, absences: &Absences, plan: &Plan) ->
     let member = |id| group.meta().member_by_raft(id);
     let text = why(sight, group.meta(), plan);
     match plan.why {
-        Why::NoSuccessor { lost, unapproved, .. } => {
+        Why::NoSuccessor { lost, could } => {
             let lost = member(lost)?;
+            let unapproved = could == Could::Unapproved;
             let waiting = |it: &&Member| {
                 let role = it.role() != quorate_proto::Role::Voter && !it.is_drained();
                 role && it.state() == MemberState::Alive && !it.approved
