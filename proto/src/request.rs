@@ -150,12 +150,6 @@ pub struct Refusal {
     pub text: String,
 }
 
-impl Refusal {
-    /// With [`RefusalCode::FateUnknown`], told by a node to its own clients only: the write has the name that its client gave it, under which
-    /// it happens once. Asked again under it, the client learns what came of it.
-    pub const ONCE: u32 = 2;
-}
-
 /// A node was let in (or was in already).
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Admitted {

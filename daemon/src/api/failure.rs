@@ -21,10 +21,7 @@ pub(crate) enum Failure {
     /// The same, with what it waited for.
     Waited(String),
     /// Proposed, and then not heard of.
-    FateUnknown {
-        /// Its client gave it an id that counts: asked again under it, it happens once.
-        once: bool,
-    },
+    FateUnknown,
     /// Too much in flight.
     Busy,
     /// The disk of the leader, which the sentence names, is full.
@@ -62,9 +59,7 @@ impl Failure {
         match failure {
             CallFailure::Busy => Self::Busy,
             CallFailure::Stopping => Self::Stopping,
-            CallFailure::Abandoned | CallFailure::Silent if writes => {
-                Self::FateUnknown { once: false }
-            }
+            CallFailure::Abandoned | CallFailure::Silent if writes => Self::FateUnknown,
             CallFailure::Abandoned => Self::Stopping,
             CallFailure::Silent => Self::TimedOut,
         }
@@ -86,7 +81,7 @@ impl Failure {
                 let number = i32::try_from(refusal.detail).unwrap_or(0);
                 Self::Kv(KvError::try_from(number).unwrap_or(KvError::Unspecified))
             }
-            RefusalCode::FateUnknown => Self::FateUnknown { once: refusal.detail == Refusal::ONCE },
+            RefusalCode::FateUnknown => Self::FateUnknown,
             RefusalCode::DoneTooLarge => Self::DoneTooLarge,
             RefusalCode::UndoneTooLarge => Self::UndoneTooLarge,
             RefusalCode::TimedOut if leader_known => Self::TimedOut,
@@ -108,7 +103,7 @@ impl Failure {
             Self::Kv(error) => (Code::from_i32(error.grpc_code()), error.text()),
             Self::NoLeader => (Code::Unavailable, "etcdserver: no leader"),
             Self::TimedOut => (Code::Unavailable, "etcdserver: request timed out"),
-            Self::FateUnknown { .. } => (
+            Self::FateUnknown => (
                 Code::Unavailable,
                 "etcdserver: request timed out, possibly due to previous leader failure",
             ),
@@ -142,7 +137,7 @@ impl Failure {
             Self::NoLeader => (StatusCode::SERVICE_UNAVAILABLE, "no-leader", NO_LEADER),
             Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout", TIMED_OUT),
             Self::Waited(text) => (StatusCode::GATEWAY_TIMEOUT, "timeout", text.as_str()),
-            Self::FateUnknown { .. } => (StatusCode::GATEWAY_TIMEOUT, "fate-unknown", FATE_UNKNOWN),
+            Self::FateUnknown => (StatusCode::GATEWAY_TIMEOUT, "fate-unknown", FATE_UNKNOWN),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", BUSY),
             Self::NoSpace(text) => (StatusCode::INSUFFICIENT_STORAGE, "no-space", text.as_str()),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", STOPPING),
@@ -157,11 +152,7 @@ impl Failure {
             Self::OtherRequest(text) => (StatusCode::CONFLICT, "request-id", text.as_str()),
             Self::Other(text) => (StatusCode::CONFLICT, "refused", text.as_str()),
         };
-        let detail = match self {
-            Self::Kv(error) => Some(error.word().to_owned()),
-            Self::FateUnknown { once: true } => Some(ONCE.to_owned()),
-            _ => None,
-        };
+        let detail = if let Self::Kv(error) = self { Some(error.word().to_owned()) } else { None };
         (status, RefusalPage { code: code.to_owned(), error: error.to_owned(), detail })
     }
 }
@@ -175,9 +166,6 @@ const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another
 const DONE_TOO_LARGE: &str = "the write was done, and only its answer cannot be had: it is too large, or too many large answers wait for their clients. Do not repeat the write; read what it read with a limit, or in pages";
 const UNDONE_TOO_LARGE: &str = "it was decided and changed nothing; its answer was too large to be kept. Ask under a new id to have it decided anew";
 const CLOSED: &str = "neither the keyspace nor what makes the node act is served here; use the unix socket (the keyspace is served here, too, with `keyspace_on_tcp = true` under [client])";
-
-/// The detail of a fate that is unknown, where the id of the write counts.
-pub(crate) const ONCE: &str = "once";
 
 /// Marks a sentence as ours, beside those of etcd.
 fn ours(text: &str) -> String {
@@ -226,16 +214,6 @@ mod tests {
         let (code, text) = failure.grpc();
         assert_eq!(code, Code::ResourceExhausted);
         assert!(text.contains("was done") && page.error.contains("Do not repeat"));
-    }
-
-    #[test]
-    fn a_fate_that_is_unknown_says_whether_the_id_of_the_write_counts() {
-        for (detail, told) in [(0, None), (1, None), (Refusal::ONCE, Some("once"))] {
-            let code = RefusalCode::FateUnknown.into();
-            let failure = Failure::of(Refusal { code, detail, text: String::new() }, true);
-            let page = failure.page().1;
-            assert_eq!((page.code.as_str(), page.detail.as_deref()), ("fate-unknown", told));
-        }
     }
 
     #[test]

@@ -31,7 +31,6 @@ pub(crate) mod tests;
 mod wait;
 
 pub(crate) use bodies::PATIENCE as BODY_PATIENCE;
-pub(crate) use failure::ONCE as FATE_ONCE;
 pub(crate) use parameters::TIMEOUT_HEADER;
 pub(crate) use request_id::REQUEST_ID_HEADER;
 pub(crate) use serve::{serve_monitor, serve_tcp, serve_unix};

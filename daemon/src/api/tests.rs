@@ -482,7 +482,7 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
         super::failure::Failure::Stopping
     };
     let (first, second, _) = tokio::join!(biased; first, second, stopping);
-    assert_eq!(first.unwrap_err(), super::failure::Failure::FateUnknown { once: false });
+    assert_eq!(first.unwrap_err(), super::failure::Failure::FateUnknown);
     assert_eq!(second.unwrap_err(), super::failure::Failure::Busy);
     // From here on nothing is taken any more.
     let third =

@@ -115,7 +115,7 @@ fn answer(doors: &Doors, waited: Result<u64, Failure>, late: &str) -> Response {
             let quorate = doors.status.borrow().state == NodeState::Quorate;
             Json(WaitPage { quorate, epoch }).into_response()
         }
-        Err(failure @ (Failure::NoLeader | Failure::TimedOut | Failure::FateUnknown { .. })) => {
+        Err(failure @ (Failure::NoLeader | Failure::TimedOut | Failure::FateUnknown)) => {
             let (_, page) = failure.page();
             refusal(StatusCode::GATEWAY_TIMEOUT, &page.code, late).into_response()
         }

@@ -2,7 +2,6 @@
 
 use super::arguments::Format;
 use super::stderr::complain;
-use crate::api::FATE_ONCE;
 use crate::api::pages::RefusalPage;
 use std::process::ExitCode;
 
@@ -32,7 +31,7 @@ pub(crate) struct Failure {
     /// Short word, stable.
     pub(crate) code: String,
     pub(crate) text: String,
-    /// Of a refusal of the keyspace: which. Of a fate that is unknown: whether the id counts.
+    /// Of a refusal of the keyspace: which.
     pub(crate) detail: Option<String>,
     /// Nothing was done, and a moment later it may be: a daemon that is started again, a place that gets free.
     pub(crate) again: bool,
@@ -59,11 +58,6 @@ impl Failure {
             self.code.as_str(),
             "keyspace" | "done-too-large" | "undone-too-large" | "request-id" | "usage"
         )
-    }
-
-    /// Whether the daemon says of a write of unknown fate that it happens once under its id.
-    pub(super) fn says_that_ids_count(&self) -> bool {
-        self.detail.as_deref() == Some(FATE_ONCE)
     }
 
     pub(crate) fn other(text: impl Into<String>) -> Self {

@@ -2,9 +2,8 @@
 //! over, so that a daemon that is started again meanwhile costs time and nothing else: a write has one id for all attempts, under which
 //! it happens once. `get` is in [`super::reading`].
 //!
-//! What stays true: a write that may have happened is asked again only where its id counted for the first attempt that may have done it,
-//! and only for as long as the id is surely remembered. It counted if the daemon showed the feature level before that attempt, or says so
-//! with its answer. A level that is seen afterwards proves nothing: it may have risen in between. It never falls.
+//! What stays true: a write that may have happened is asked again only where it went out with an id, and only for as long as that is surely
+//! remembered. It has one where the daemon showed a feature level at which ids count; that never falls.
 
 use super::arguments::{DeleteOptions, Format, PutOptions};
 use super::client::{Changes, Client};
@@ -104,15 +103,15 @@ pub(super) async fn ask(
             learn_whether_ids_count(client, until).await;
         }
         let asked = Instant::now();
-        let failure = match ask_as(client, &request, Some(&id), left(until)).await {
+        let named = client.ids_count().then_some(id.as_str());
+        let failure = match ask_as(client, &request, named, left(until)).await {
             Ok(response) => return Ok(response),
             Err(failure) => failure,
         };
         if failure.exit == Exit::FateUnknown {
-            if !client.ids_count() && !failure.says_that_ids_count() {
+            if named.is_none() {
                 return Err(failure);
             }
-            client.note_that_ids_count();
             if lost.is_none() {
                 until = asked_until(until, asked);
             }

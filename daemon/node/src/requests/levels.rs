@@ -1,9 +1,13 @@
-//! Commands that need a higher feature level than the first: none is proposed above the committed one.
+//! Commands that need a higher feature level than the first: none is proposed above the committed one. A write with an id of its client is
+//! done at a level that remembers ids, or not at all: whoever gives one relies on it.
 //!
 //! Invariant: no admission and no raise of the level are under way at the same time, for each is judged by what the other changes.
 
-use crate::requests::{Requests, Work};
-use quorate_proto::{CommandBody, FeatureLevel};
+use crate::requests::first_answers::is_clients;
+use crate::requests::{Origin, RETRY, Requests, Ways, Work};
+use crate::timers::Timer;
+use crate::turn::Turn;
+use quorate_proto::{CommandBody, FeatureLevel, NamedWrite, RefusalCode};
 
 /// A command that is not proposed.
 #[derive(Debug)]
@@ -44,6 +48,40 @@ impl Requests {
             .collect()
     }
 
+    /// Whether a write must wait for the level at which its client's id counts, or was refused, as the cluster does not come to that level.
+    pub(super) fn is_held_up_by_its_id(
+        &mut self,
+        ways: &Ways<'_>,
+        turn: &mut Turn,
+        id: u64,
+    ) -> bool {
+        let sight = &ways.sight;
+        let Some(request) = self.table.get_mut(&id) else { return false };
+        let clients = request.name.as_ref().is_some_and(is_clients);
+        if request.once || !clients || !matches!(request.origin, Origin::Client(_)) {
+            return false;
+        }
+        let (level, needed) = (sight.level(), NamedWrite::LEVEL);
+        request.once = level >= Some(needed);
+        // A leader whose disk is full raises nothing, and says why nothing is done.
+        if request.once || (sight.leads() && sight.disk.is_full()) {
+            return false;
+        }
+        let rises = sight.features.is_new(sight.now) && sight.reach().level >= needed;
+        let settled = !sight.leads() || self.is_settled(sight.own_term());
+        match level.filter(|_| settled && !rises) {
+            None => turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY),
+            Some(level) => {
+                let text = format!(
+                    "ids of writes count from feature level {needed} on; the cluster runs {level}, and nothing was done. Ask without an id, or see \
+                     `quorate feature`"
+                );
+                self.refuse(sight, turn, id, RefusalCode::Level, &text);
+            }
+        }
+        true
+    }
+
     /// Whether a raise is proposed and not applied, in a state that is at this level.
     pub(crate) fn is_raising(&self, level: FeatureLevel) -> bool {
         self.serving.raise.is_some_and(|to| to > level)
@@ -59,7 +97,7 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::requests::{Origin, Request};
+    use crate::requests::Request;
     use crate::trial::{life, put_request};
     use quorate_proto::{Admit, Moment, RaiseLevel};
 

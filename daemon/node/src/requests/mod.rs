@@ -139,6 +139,9 @@ impl Requests {
             }
             return;
         }
+        if self.is_held_up_by_its_id(ways, turn, id) {
+            return;
+        }
         if ways.sight.leads() {
             self.serve(ways, turn, id);
             return;
@@ -201,14 +204,9 @@ impl Requests {
     }
 
     pub(super) fn fate_unknown(&mut self, sight: &Sight<'_>, turn: &mut Turn, id: u64) {
-        let Some(request) = self.remove(id) else { return };
-        turn.counters.refusals += 1;
         let text =
             "it was handed to a leader whose answer is lost: it may or may not have happened";
-        let detail = if request.is_its_clients_to_repeat() { Refusal::ONCE } else { 0 };
-        let code = RefusalCode::FateUnknown.into();
-        let refusal = Refusal { code, detail, text: text.to_owned() };
-        self.answer(sight, turn, request.origin, Err(refusal));
+        self.refuse(sight, turn, id, RefusalCode::FateUnknown, text);
     }
 
     /// Ends a request with a refusal.

@@ -3,7 +3,6 @@
 //! A request is in exactly one stage. Each kind of asker has places of its own, so that neither local waits nor local requests take those
 //! of other nodes. Knows nothing of the others, nor of how a request is moved on.
 
-use crate::requests::first_answers::is_clients;
 use quorate_meta::Meta;
 use quorate_proto::{Act, Admit, HealthEpoch, Instance, KvRequest, Moment, WriteName};
 
@@ -158,12 +157,6 @@ impl Request {
     /// Whether it may be asked again although nobody can tell what came of it: it happens once all the same.
     pub(super) fn is_named(&self) -> bool {
         self.once && self.name.is_some()
-    }
-
-    /// Whether its client may ask again under the name that it gave: it happens once all the same.
-    pub(super) fn is_its_clients_to_repeat(&self) -> bool {
-        let named = self.once && self.name.as_ref().is_some_and(is_clients);
-        named && matches!(self.origin, Origin::Client(_))
     }
 
     /// Whether it may have happened, or may happen yet, although nobody here can tell.

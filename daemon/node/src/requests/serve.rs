@@ -59,14 +59,8 @@ impl Requests {
         let Some(request) = self.table.get(&id) else { return };
         // What may have been done is not refused as if it had not: the state has the first answer, or finds it behind the log.
         let (repeated, mut name) = (request.again || request.lost, self.name_of(request));
-        if name.is_some() && sight.level() < Some(NamedWrite::LEVEL) {
-            if !self.is_settled(sight.own_term()) {
-                // What the leader before this one left in the log may raise the level: then the name counts.
-                turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY);
-                return self.set_stage(id, Stage::Waiting { tried: None });
-            }
-            name = None;
-        }
+        let named = name.is_some();
+        name = name.filter(|_| sight.level() >= Some(NamedWrite::LEVEL));
         let first = name.as_ref().filter(|name| repeated || is_clients(name));
         let first = first.and_then(|name| sight.group?.meta().first_answer(name));
         if let Some(first) = first {
@@ -85,6 +79,10 @@ impl Requests {
                 sight.config.name
             );
             self.refuse(sight, turn, id, RefusalCode::NoSpace, &text);
+        } else if named && name.is_none() && !self.is_settled(sight.own_term()) {
+            // What the leader before this one left in the log may raise the level: then the name counts.
+            turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY);
+            self.set_stage(id, Stage::Waiting { tried: None });
         } else {
             let clock_ms = self.serving.clock.read(sight);
             let body = match name {

@@ -37,7 +37,7 @@ pub(crate) struct RefusalPage {
     pub(crate) code: String,
     /// What is wrong and what helps.
     pub(crate) error: String,
-    /// Of a refusal of the keyspace: which, in one stable word. Of a fate that is unknown: `once` where the id of the write counts.
+    /// Of a refusal of the keyspace: which, in one stable word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
 }

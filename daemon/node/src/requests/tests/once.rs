@@ -198,23 +198,6 @@ fn an_ask_under_the_id_of_a_client_that_was_lost_is_repeated_for_four_minutes_an
 }
 
 #[test]
-fn who_asks_under_an_id_is_told_whether_it_counts_when_the_fate_of_the_write_is_unknown() {
-    let details = [(Trial::member_under_2(5), Refusal::ONCE), (Trial::member_before_levels(5), 0)];
-    for (mut trial, wanted) in details {
-        let ask = asked_under_an_id(&mut trial);
-        let mut out = trial.turn([failed(ask, ForwardFailure::Lost)]);
-        out.extend(trial.pass(LONG));
-        let Some(ClientReply::Refused(refusal)) = reply(&out, NAMED) else { panic!("{out:?}") };
-        assert_eq!((refusal.code(), refusal.detail), (RefusalCode::FateUnknown, wanted));
-    }
-    let mut trial = Trial::member_under_2(5);
-    let (client, _) = lost_once(&mut trial);
-    let out = trial.pass(LONG);
-    let Some(ClientReply::Refused(refusal)) = reply(&out, client) else { panic!("{out:?}") };
-    assert_eq!(refusal.detail, 0, "its number is not its client's");
-}
-
-#[test]
 fn what_nothing_came_of_does_not_count_for_how_long_an_id_is_asked_again() {
     let mut trial = Trial::member_under_2(5);
     let ask = asked_under_an_id(&mut trial);
@@ -285,14 +268,31 @@ fn below_the_level_of_names_a_lost_write_is_not_asked_again() {
 #[test]
 fn below_the_level_of_names_a_leader_leaves_them_out_of_the_log() {
     let mut trial = Trial::leading_alone_with(Levels::BASE);
-    for _ in 0..2 {
-        let answer = named(&mut trial, "job 7", put_request("a"));
-        assert!(matches!(answer, ClientReply::Kv(_)), "{answer:?}");
-    }
     let (client, mut out) = trial.put("a");
     out.extend(trial.durable());
     assert!(is_done(&out, client), "{out:?}");
-    assert_eq!(trial.version("a"), 3, "an id is not remembered");
+    let ClientReply::Refused(refusal) = named(&mut trial, "job 7", put_request("a")) else {
+        panic!(
+            "its id would not be remembered, and whoever asks again under it would have it done twice"
+        )
+    };
+    assert_eq!(refusal.code(), RefusalCode::Level, "{refusal:?}");
+    assert_eq!(trial.version("a"), 1);
     let meta = trial.node.group.as_ref().expect("it leads").meta();
     assert_eq!((meta.remembered()[0], meta.level().get()), (0, 1));
+}
+
+#[test]
+fn a_member_lets_no_write_with_an_id_out_below_the_level_of_names() {
+    let mut trial = Trial::member_before_levels(5);
+    let name = WriteName::of_client("job 7".into(), &put_request("a"));
+    let request = ClientRequest::Named { name, request: put_request("a") };
+    let deadline = trial.now + PATIENCE;
+    let mut out = trial.turn([Input::Client { ticket: NAMED, deadline, request }]);
+    out.extend(trial.pass(PATIENCE));
+    assert!(forwards(&out).is_empty(), "a leader of the version before would not remember it");
+    assert!(matches!(
+        refusal(&out, NAMED),
+        Some(RefusalCode::Level | RefusalCode::TimedOut | RefusalCode::NoLeader)
+    ));
 }
