@@ -98,7 +98,7 @@ impl Duties {
         warnings: &Warnings,
     ) -> Option<(AutopilotReport, Option<Reason>)> {
         let group = sight.group.filter(|group| group.leads())?;
-        Some(autopilot::told(sight, group, self.voters.absences(), warnings))
+        Some(autopilot::told(sight, group, &self.voters, warnings))
     }
 
     /// Raft refused a change of the voters that it had taken.

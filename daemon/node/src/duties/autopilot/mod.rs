@@ -22,7 +22,7 @@ use facts::Facts;
 use plan::{Plan, Why, next_change, voter_target};
 use quorate_proto::{
     CommandBody, ConfChangeSet, FeatureLevel, Forget, HealthView, Instance, Member, MemberState,
-    Moment, Role,
+    Moment, RaftId, Role,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,6 +67,8 @@ pub(crate) struct Autopilot {
     joint: Option<(u64, Moment)>,
     /// Whom the leader last proposed to forget, and when.
     forgets: Option<(Instance, Moment)>,
+    /// Who waits for an operator's word before there can be enough voters, and since when.
+    unapproved: Option<(RaftId, Moment)>,
 }
 
 impl Autopilot {
@@ -84,6 +86,18 @@ impl Autopilot {
     /// Since when hosts have been gone.
     pub(crate) fn absences(&self) -> &Absences {
         &self.absences
+    }
+
+    /// Since when this one waits for an operator's word, as this leader saw it.
+    fn unapproved_since(&self, id: RaftId) -> Option<Moment> {
+        self.unapproved.filter(|(waits, _)| *waits == id).map(|(_, since)| since)
+    }
+
+    fn note_who_waits(&mut self, now: Moment, why: Why) {
+        self.unapproved = match why {
+            Why::Unapproved(id) => Some((id, self.unapproved_since(id).unwrap_or(now))),
+            _ => None,
+        };
     }
 
     /// A joint state that raft should have left, and has not.
@@ -123,6 +137,7 @@ impl Duty for Autopilot {
     /// A term is part of what is under way, so another leader's begins by itself.
     fn begin(&mut self) {
         self.forgets = None;
+        self.unapproved = None;
     }
 
     fn look(&mut self, sight: &Sight<'_>, group: &Group, warnings: &Warnings, will: &mut Will) {
@@ -141,7 +156,9 @@ impl Duty for Autopilot {
         if self.proposed_at.is_some_and(|(term, at)| term == status.term && applied <= at) {
             return;
         }
-        let plan = next_change(&Facts::gather(sight, group, &status, &self.absences, warnings));
+        let facts = Facts::gather(sight, group, &status, &self.absences, warnings);
+        let plan = next_change(&facts);
+        self.note_who_waits(sight.now, plan.why);
         if plan.changes.is_empty() {
             // Nobody tells when a standby has caught up.
             if matches!(plan.why, Why::CatchesUp(_)) {
@@ -152,7 +169,7 @@ impl Duty for Autopilot {
             }
             return;
         }
-        self.wants(sight, group, plan, will);
+        self.wants(sight, group, &facts, plan, will);
     }
 
     fn voters_proposed(&mut self, at: Option<(u64, u64)>, now: Moment) {
@@ -164,7 +181,7 @@ impl Duty for Autopilot {
 }
 
 impl Autopilot {
-    fn wants(&self, sight: &Sight<'_>, group: &Group, plan: Plan, will: &mut Will) {
+    fn wants(&self, sight: &Sight<'_>, group: &Group, facts: &Facts, plan: Plan, will: &mut Will) {
         // Whoever leads, and is to give up its vote, cannot do that itself.
         let me = group.me().get();
         let takes_own = |one: &quorate_proto::ConfChange| {
@@ -177,7 +194,7 @@ impl Autopilot {
         let words = describe(group.meta(), &plan.changes);
         // What an entry says beside its change is part of the state: a replica of the version before would have another one.
         let tells = group.meta().level() >= FeatureLevel::new(2);
-        let why = if tells { words::why(sight, group.meta(), &plan) } else { String::new() };
+        let why = if tells { words::why(sight, group.meta(), facts, &plan) } else { String::new() };
         let context = Said { at_unix_ms: sight.wall_ms, why }.to_context();
         let set = ConfChangeSet { transition: 0, changes: plan.changes, context };
         will.change_voters = Some((set, words));

@@ -2,7 +2,15 @@
 
 use super::facts::{Candidate, DeadVoter, Facts};
 use super::plan::{Could, Why, next_change};
-use quorate_proto::{ConfChangeKind, RaftId};
+use super::words::rule;
+use crate::boot::Promotion;
+use crate::event::Input;
+use crate::trial::{Trial, address, life};
+use quorate_proto::{
+    Admit, ConfChangeKind, EnvelopeBody, ForwardRequest, Lane, Moment, Ping, RaftId, ReasonCode,
+    Warning, WarningKind, Warnings, forward_request,
+};
+use std::time::Duration;
 
 fn id(n: u64) -> RaftId {
     RaftId::new(n).expect("not zero")
@@ -284,4 +292,79 @@ fn seven_voters_are_as_many_as_an_operator_can_ask_for_and_come_two_by_two() {
     let mut facts = cluster(5, 2);
     facts.wanted = Some(7);
     assert_eq!(kinds(&facts), [(ADD, 6), (ADD, 7)]);
+}
+
+#[test]
+fn the_number_of_voters_is_told_for_the_hosts_that_are_not_lost() {
+    let mut facts = cluster(5, 0);
+    assert_eq!(rule(&facts, 5), "5 voters for 5 hosts");
+    lose(&mut facts, 2);
+    lose(&mut facts, 4);
+    assert_eq!(rule(&facts, next_change(&facts).target), "3 voters for 3 hosts");
+    lose(&mut facts, 5);
+    let floor = "3 voters for 5 hosts, until those that are lost are removed";
+    assert_eq!(rule(&facts, next_change(&facts).target), floor);
+    assert_eq!(rule(&cluster(1, 0), 1), "one voter for one host");
+    facts.wanted = Some(5);
+    assert_eq!(rule(&facts, 5), "`voters = 5`");
+}
+
+/// A leader beside which 2 was let in, and waits for an operator's word before it votes.
+fn beside_a_host_that_waits() -> Trial {
+    let mut trial = Trial::leading_alone();
+    trial.node.config.settings.promotion = Promotion::Approve;
+    trial.turn([Input::SessionUp(trial.session(2))]);
+    let admit = Admit { name: "n2".to_owned(), instance: life(2), ..Admit::default() };
+    let body = Some(forward_request::Body::Admit(admit));
+    let (cluster_id, remaining_ms) = (trial.cluster_id(), 9_000);
+    let request = ForwardRequest { cluster_id, remaining_ms, body, ..Default::default() };
+    trial.turn([Input::Forwarded { from: life(2), ticket: 1, request }]);
+    beside_2(&mut trial, Duration::from_secs(1));
+    trial
+}
+
+/// So much time passes, in which 2 gives signs of life.
+fn beside_2(trial: &mut Trial, span: Duration) {
+    let end = trial.now + span;
+    while trial.now < end {
+        let ping = Ping { cluster_id: trial.cluster_id(), ..Ping::default() };
+        trial.hears(2, Lane::Control, EnvelopeBody::Ping(ping));
+        trial.durable();
+        trial.pass(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn who_waits_for_an_operators_word_waits_since_the_moment_when_it_began() {
+    let mut trial = beside_a_host_that_waits();
+    let since = |trial: &Trial| -> Option<Moment> {
+        let reasons = trial.node.status(trial.now).reasons;
+        reasons.iter().find(|it| it.code == ReasonCode::Unapproved).map(|it| it.since)
+    };
+    let first = since(&trial).expect("it waits for a word");
+    beside_2(&mut trial, Duration::from_secs(1));
+    assert!(first < trial.now);
+    assert_eq!(since(&trial), Some(first));
+}
+
+#[test]
+fn a_host_gets_no_vote_while_it_says_that_its_disk_is_full() {
+    let mut trial = beside_a_host_that_waits();
+    let does = |trial: &Trial| trial.node.status(trial.now).autopilot.expect("it leads").does;
+    let says = |trial: &mut Trial, list| {
+        let told = Warnings { list, choices: Vec::new() };
+        trial.hears(2, Lane::Control, EnvelopeBody::Warnings(told));
+    };
+    let full = Warning {
+        kind: WarningKind::DiskFull.into(),
+        instance: life(2),
+        name: "n2".to_owned(),
+        address: address(2).into(),
+        ..Warning::default()
+    };
+    says(&mut trial, vec![full]);
+    trial.node.config.settings.promotion = Promotion::Auto;
+    assert_eq!(does(&trial), "nothing");
+    says(&mut trial, Vec::new());
+    assert_eq!(does(&trial), "n2 becomes a standby");
 }

@@ -1,8 +1,8 @@
 //! How a decision of the autopilot is told: in the epoch that shows it, in `quorate autopilot`, and as reasons of `quorate why`.
 
-use super::Absences;
-use super::facts::{Facts, is_seed_host, zone};
+use super::facts::{Candidate, Facts, is_seed_host, zone};
 use super::plan::{Could, Plan, Why, next_change, voter_target};
+use super::{Absences, Autopilot};
 use crate::groups::Group;
 use crate::sight::Sight;
 use crate::warnings::Warnings;
@@ -44,18 +44,24 @@ fn span(of: Duration) -> String {
     }
 }
 
-/// What makes so many voters the right number.
-fn rule(sight: &Sight<'_>, target: usize) -> String {
-    let hosts = sight.health.view().members.len();
-    match sight.config.settings.voters {
-        Some(wanted) => format!("`voters = {wanted}`"),
-        None if hosts == 1 => "one voter for one host".to_owned(),
-        None => format!("{target} voters for {hosts} hosts"),
+/// What makes so many voters the right number: of the hosts that are not lost, or where voters are missing of those that are alive.
+pub(super) fn rule(facts: &Facts, target: usize) -> String {
+    let count =
+        |which: fn(&Candidate) -> bool| facts.candidates.iter().filter(|one| which(one)).count();
+    let hosts = [count(|one| !one.lost), count(|one| one.alive)];
+    match (facts.wanted, hosts.into_iter().find(|hosts| voter_target(*hosts) == target)) {
+        (Some(wanted), _) => format!("`voters = {wanted}`"),
+        (None, Some(0 | 1)) => "one voter for one host".to_owned(),
+        (None, Some(hosts)) => format!("{target} voters for {hosts} hosts"),
+        (None, None) => format!(
+            "{target} voters for {} hosts, until those that are lost are removed",
+            facts.candidates.len()
+        ),
     }
 }
 
 /// Why something is done, or nothing.
-pub(super) fn why(sight: &Sight<'_>, meta: &Meta, plan: &Plan) -> String {
+pub(super) fn why(sight: &Sight<'_>, meta: &Meta, facts: &Facts, plan: &Plan) -> String {
     let name = |id: RaftId| name(meta, id.get());
     let after = span(sight.config.settings.replace_after);
     match plan.why {
@@ -64,7 +70,7 @@ pub(super) fn why(sight: &Sight<'_>, meta: &Meta, plan: &Plan) -> String {
         Why::Prepares { instead: Some(id), .. } => format!("to vote in place of {}", name(id)),
         Why::Prepares { instead: None, .. } => "to vote".to_owned(),
         Why::CatchesUp(id) => format!("{} does not have the whole log yet", name(id)),
-        Why::TooFew { target } => rule(sight, target),
+        Why::TooFew { target } => rule(facts, target),
         Why::Replaces(id) => format!("{} has been gone for {after} (`replace_after`)", name(id)),
         Why::Succeeds(dead) if dead.removed => format!("{} was removed", name(dead.id)),
         Why::Succeeds(dead) => format!("{} has a new disk", name(dead.id)),
@@ -72,7 +78,7 @@ pub(super) fn why(sight: &Sight<'_>, meta: &Meta, plan: &Plan) -> String {
             "{} has been gone for {after} (`replace_after`), and {target} voters suit the hosts that are left",
             name(id)
         ),
-        Why::TooMany { target, lost: None } => rule(sight, target),
+        Why::TooMany { target, lost: None } => rule(facts, target),
         Why::Spreads { from, to } => format!(
             "zone {} has so many voters that its loss would stop the cluster, and zone {} has a host to spare",
             zone_of(meta, from),
@@ -82,20 +88,11 @@ pub(super) fn why(sight: &Sight<'_>, meta: &Meta, plan: &Plan) -> String {
             "of four voters no more may be lost than of three, so two hosts come at once".to_owned()
         }
         Why::NoSuccessor { lost, could } => {
-            let who = match could {
-                Could::Nobody => "no host without a vote is alive",
-                Could::Unapproved => {
-                    "the hosts that could get its vote wait for an operator's word"
-                }
-                Could::Drained => "the hosts that could get its vote are drained",
-                Could::Broken => {
-                    "the disks of the hosts that could get its vote are full or do not answer"
-                }
-                Could::DrainedOrBroken => {
-                    "the hosts that could get its vote are drained, or their disks are full or do not answer"
-                }
-            };
-            format!("{} has been gone for {after} (`replace_after`), and {who}", name(lost))
+            format!(
+                "{} has been gone for {after} (`replace_after`), and {}",
+                name(lost),
+                who_could(could)
+            )
         }
         Why::Awaits(id) => {
             format!("{} is gone, but not for {after} yet (`replace_after`)", name(id))
@@ -109,6 +106,18 @@ pub(super) fn why(sight: &Sight<'_>, meta: &Meta, plan: &Plan) -> String {
             name(id)
         ),
         Why::Paused => "an operator paused the autopilot".to_owned(),
+    }
+}
+
+fn who_could(could: Could) -> &'static str {
+    match could {
+        Could::Nobody => "no host without a vote is alive",
+        Could::Unapproved => "the hosts that could get its vote wait for an operator's word",
+        Could::Drained => "the hosts that could get its vote are drained",
+        Could::Broken => "the disks of the hosts that could get its vote are full or do not answer",
+        Could::DrainedOrBroken => {
+            "the hosts that could get its vote are drained, or their disks are full or do not answer"
+        }
     }
 }
 
@@ -135,7 +144,7 @@ fn would_change(sight: &Sight<'_>, meta: &Meta, plan: &Plan, absences: &Absences
                 "{name} comes back and keeps its vote, or a host that is alive gets it, or `quorate remove {name}`"
             ),
             Some(left) => format!(
-                "{name} comes back, or is gone for {} more: then another host gets its vote",
+                "{name} comes back, or is gone for {} more: then a host without a vote that is alive gets it, if there is one",
                 span(Duration::from_secs(left.as_secs().max(1)))
             ),
         });
@@ -158,12 +167,13 @@ fn would_change(sight: &Sight<'_>, meta: &Meta, plan: &Plan, absences: &Absences
 pub(crate) fn told(
     sight: &Sight<'_>,
     group: &Group,
-    absences: &Absences,
+    autopilot: &Autopilot,
     warnings: &Warnings,
 ) -> (AutopilotReport, Option<Reason>) {
+    let absences = autopilot.absences();
     let facts = Facts::gather(sight, group, &group.replica().status(), absences, warnings);
     let plan = next_change(&facts);
-    (report(sight, group, absences, &facts, &plan), reason(sight, group, absences, &plan))
+    (report(sight, group, absences, &facts, &plan), reason(sight, group, autopilot, &facts, &plan))
 }
 
 fn report(
@@ -177,8 +187,8 @@ fn report(
     let pause = meta.autopilot_pause().cloned().unwrap_or_default();
     let (does, why) = match (status.joint, plan.changes.is_empty()) {
         (true, _) => ("waits".to_owned(), "a change of the voters is under way".to_owned()),
-        (false, true) => ("nothing".to_owned(), why(sight, meta, plan)),
-        (false, false) => (describe(meta, &plan.changes), why(sight, meta, plan)),
+        (false, true) => ("nothing".to_owned(), why(sight, meta, facts, plan)),
+        (false, false) => (describe(meta, &plan.changes), why(sight, meta, facts, plan)),
     };
     let host = |member: &Member| {
         let id = raft_id(group.cluster_id(), member.instance);
@@ -198,7 +208,7 @@ fn report(
     };
     AutopilotReport {
         target: u32::try_from(plan.target).unwrap_or(u32::MAX),
-        rule: rule(sight, plan.target),
+        rule: rule(facts, plan.target),
         paused: facts.paused,
         paused_for: pause.reason,
         paused_since_unix_ms: pause.at_unix_ms,
@@ -209,9 +219,15 @@ fn report(
     }
 }
 
-fn reason(sight: &Sight<'_>, group: &Group, absences: &Absences, plan: &Plan) -> Option<Reason> {
+fn reason(
+    sight: &Sight<'_>,
+    group: &Group,
+    autopilot: &Autopilot,
+    facts: &Facts,
+    plan: &Plan,
+) -> Option<Reason> {
     let member = |id| group.meta().member_by_raft(id);
-    let text = why(sight, group.meta(), plan);
+    let text = why(sight, group.meta(), facts, plan);
     match plan.why {
         Why::NoSuccessor { lost, could } => {
             let lost = member(lost)?;
@@ -222,7 +238,7 @@ fn reason(sight: &Sight<'_>, group: &Group, absences: &Absences, plan: &Plan) ->
             };
             let first = sight.health.view().members.iter().find(waiting).filter(|_| unapproved);
             let (name, waits) = (lost.name.clone(), first.map(|it| it.name.clone()));
-            let gone = absences.gone_for(sight.now, lost.instance).unwrap_or_default();
+            let gone = autopilot.absences().gone_for(sight.now, lost.instance).unwrap_or_default();
             let since = sight
                 .now
                 .as_micros()
@@ -232,7 +248,8 @@ fn reason(sight: &Sight<'_>, group: &Group, absences: &Absences, plan: &Plan) ->
         }
         Why::Unapproved(id) => {
             let name = member(id)?.name.clone();
-            Some(Reason::of(&OperatorCause::Unapproved { name, text }, sight.now))
+            let since = autopilot.unapproved_since(id).unwrap_or(sight.now);
+            Some(Reason::of(&OperatorCause::Unapproved { name, text }, since))
         }
         _ => None,
     }
