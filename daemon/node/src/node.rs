@@ -227,11 +227,9 @@ impl Node {
             Input::SessionUp(session) => self.session_up(session),
             Input::Twice(session) => self.runs_twice(session),
             Input::SessionDown { instance, number, end } => {
-                self.session_down(instance, number, end);
+                self.session_down(instance, number, end)
             }
-            Input::DialFailed { address, failure } => {
-                self.dial_failed(address, failure);
-            }
+            Input::DialFailed { address, failure } => self.dial_failed(address, failure),
             Input::Frame { from, lane, bytes } => match Envelope::open(lane, bytes) {
                 Ok(body) => self.frame(from, body),
                 // Of a later version, which says it beside what this one knows.
@@ -276,9 +274,7 @@ impl Node {
             Input::SnapshotSent { group, to, ok } => {
                 self.group_of(group).into_iter().for_each(|group| group.snapshot_sent(to, ok));
             }
-            Input::Client { ticket, deadline, request } => {
-                self.client(ticket, deadline, request);
-            }
+            Input::Client { ticket, deadline, request } => self.client(ticket, deadline, request),
             Input::ClientGone { ticket } => self.requests.asker_gone(Origin::Client(ticket)),
             Input::AskerGone { ticket } => {
                 self.requests.asker_gone(Origin::Forwarded(ticket));

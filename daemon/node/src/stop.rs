@@ -10,7 +10,7 @@
 //! and the other hears its goodbye and waits on. So a moment without a leader releases nobody either. Two that are asked at the same moment,
 //! while none is away, do not see that of each other.
 
-use crate::duties::CAUGHT_UP;
+use crate::groups::CAUGHT_UP;
 use crate::sight::Sight;
 use crate::warnings::Warnings;
 use quorate_proto::{Member, MemberCause, MemberState, Moment, RaftId, Reason, Role, raft_id};

@@ -19,7 +19,7 @@ use crate::sight::Sight;
 use crate::turn::Turn;
 use crate::warnings::Warnings;
 use crate::whereabouts::Whereabouts;
-pub(crate) use autopilot::{CAUGHT_UP, describe, has_all_voters, has_caught_up};
+pub(crate) use autopilot::{describe, has_all_voters, has_caught_up};
 
 pub(crate) use duty::Will;
 

@@ -29,6 +29,10 @@ use std::time::Duration;
 
 /// A vote or a TimeoutNow that waited this long unsent is worthless: its term is over by then.
 const ELECTION_FRAME_LIFE: Duration = Duration::from_secs(1);
+/// Entries that a replica may lag behind and still count as caught up. A learner must have the one that made it a learner, too: an empty
+/// log is close to a short one, and whoever has a vote with it cannot help to elect anybody.
+pub(crate) const CAUGHT_UP: u64 = 64;
+
 /// Replica and state of `__meta`.
 pub(crate) struct Group {
     id: GroupId,

@@ -100,7 +100,7 @@ impl Node {
             pings: self.pings.times(),
             secrets: self.secrets.status(&self.sight()),
             snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
-            counters: self.counter_rows(),
+            counters: [self.counter_rows(), self.rows_of_named_writes().to_vec()].concat(),
             bounds: self
                 .requests
                 .bounds()
@@ -155,28 +155,12 @@ impl Node {
         }
     }
 
-    fn counter_rows(&self) -> Vec<(&'static str, &'static str, u64)> {
+    /// Of writes that happen once under their names.
+    fn rows_of_named_writes(&self) -> [(&'static str, &'static str, u64); 4] {
         let c = &self.turn.counters;
-        let keys = self.group.as_ref().map_or(0, |group| group.meta().keys());
-        let level = self.sight().level().map_or(0, FeatureLevel::get);
-        let highest = self.config.levels.highest().get();
         let remembered = self.group.as_ref().map_or([0; 3], |group| group.meta().remembered());
         let [remembered, _, forgotten] = remembered;
-        vec![
-            (
-                "quorate_feature_level",
-                "The feature level at which the cluster runs; 0 before it is known.",
-                u64::from(level),
-            ),
-            (
-                "quorate_feature_level_highest",
-                "The highest feature level that this program can run.",
-                u64::from(highest),
-            ),
-            ("quorate_keys", "Keys in the keyspace here.", keys),
-            ("quorate_turns_total", "Turns of the node's loop.", c.turns),
-            ("quorate_requests_total", "Requests of local clients.", c.requests),
-            ("quorate_refusals_total", "Requests that ended in a refusal.", c.refusals),
+        [
             (
                 "quorate_writes_asked_again_total",
                 "Asks from this node for a write whose earlier answer was lost.",
@@ -193,6 +177,29 @@ impl Node {
                 "Writes that were forgotten before their time, for want of room.",
                 forgotten,
             ),
+        ]
+    }
+
+    fn counter_rows(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let c = &self.turn.counters;
+        let keys = self.group.as_ref().map_or(0, |group| group.meta().keys());
+        let level = self.sight().level().map_or(0, FeatureLevel::get);
+        let highest = self.config.levels.highest().get();
+        vec![
+            (
+                "quorate_feature_level",
+                "The feature level at which the cluster runs; 0 before it is known.",
+                u64::from(level),
+            ),
+            (
+                "quorate_feature_level_highest",
+                "The highest feature level that this program can run.",
+                u64::from(highest),
+            ),
+            ("quorate_keys", "Keys in the keyspace here.", keys),
+            ("quorate_turns_total", "Turns of the node's loop.", c.turns),
+            ("quorate_requests_total", "Requests of local clients.", c.requests),
+            ("quorate_refusals_total", "Requests that ended in a refusal.", c.refusals),
             ("quorate_proposals_total", "Commands proposed by this node as leader.", c.proposals),
             (
                 "quorate_leader_changes_total",

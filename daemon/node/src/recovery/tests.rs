@@ -156,7 +156,7 @@ fn who_was_only_cut_off_has_the_time_to_find_its_own_majority_and_goes_on() {
     let mut looks = |trial: &mut Trial, seconds: u64, quorate: bool| {
         trial.node.turn.now = trial.now + Duration::from_secs(seconds);
         let (sight, turn) = (crate::sight::sight!(trial.node), &mut trial.node.turn);
-        if seconds % 40 == 0 {
+        if seconds.is_multiple_of(40) {
             recovery.founded_anew(&sight, turn, quorate, record());
         } else {
             recovery.look_again(&sight, turn, quorate);

@@ -142,6 +142,7 @@ impl Requests {
         if self.is_held_up_by_its_id(ways, turn, id) {
             return;
         }
+        let Some(request) = self.table.get(&id) else { return };
         if ways.sight.leads() {
             self.serve(ways, turn, id);
             return;

@@ -11,8 +11,7 @@ use quorate_node::status::State;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
     FeatureLevel, KeyValue, KvError, KvResponse, PutRequest, PutResponse, RangeRequest,
-    RangeResponse, Refusal, RefusalCode, ResponseHeader, kv_request::Request,
-    kv_response::Response,
+    RangeResponse, RefusalCode, ResponseHeader, kv_request::Request, kv_response::Response,
 };
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;

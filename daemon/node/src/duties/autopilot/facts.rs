@@ -5,16 +5,13 @@
 
 use super::Absences;
 use crate::boot::Promotion;
-use crate::groups::Group;
+use crate::groups::{CAUGHT_UP, Group};
 use crate::sight::Sight;
 use crate::warnings::Warnings;
 use quorate_consensus::ReplicaStatus;
 use quorate_proto::{Member, MemberState, RaftId, raft_id};
 use std::collections::BTreeMap;
 
-/// Entries that a learner may lag behind and still count as caught up, once it has the one that made it a learner: an
-/// empty log is close to a short one, and whoever has a vote with it cannot help to elect anybody.
-pub(crate) const CAUGHT_UP: u64 = 64;
 /// Label under which the zone of a host travels.
 const ZONE: &str = "zone";
 

@@ -13,11 +13,11 @@ mod tests;
 mod words;
 
 use super::duty::{Duty, Will};
+use crate::groups::CAUGHT_UP;
 use crate::groups::{Group, Said};
 use crate::sight::Sight;
 use crate::told::Event;
 use crate::warnings::Warnings;
-pub(crate) use facts::CAUGHT_UP;
 use facts::Facts;
 use plan::{Plan, Why, next_change, voter_target};
 use quorate_proto::{
