@@ -67,7 +67,7 @@ macro_rules! sight {
             handover: &$node.handover,
             features: &$node.features,
             disk: &$node.disk,
-            stops: $node.stopping.is_some_and(crate::stop::Stopping::has_begun),
+            stops: $node.stopping.as_ref().is_some_and(|stop| stop.has_begun()),
         }
     };
 }

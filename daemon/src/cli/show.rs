@@ -160,6 +160,10 @@ fn member_row(member: &MemberPage, now: &str) -> Vec<String> {
         Some(_) => format!("{}, drained", member.state),
         None => member.state.clone(),
     };
+    let reason = match member.drained.as_ref().map(|drained| drained.reason.as_str()) {
+        Some(what_for) if !what_for.is_empty() => format!("{}; drained: {what_for}", member.reason),
+        _ => member.reason.clone(),
+    };
     vec![
         member.name.clone(),
         role,
@@ -167,7 +171,7 @@ fn member_row(member: &MemberPage, now: &str) -> Vec<String> {
         member.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
         member.since_epoch.to_string(),
         short_time(&member.since, now),
-        member.reason.clone(),
+        reason,
     ]
 }
 

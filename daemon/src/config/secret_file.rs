@@ -75,7 +75,7 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Vec<Secret>, ConfigError>
     }
     if lines.len() > 2 {
         return Err(refused(format!(
-            "{} secrets: one is enough, two are for a change of the secret",
+            "{} secrets: one is enough, two are for a rotation",
             lines.len()
         )));
     }

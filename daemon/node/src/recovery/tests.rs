@@ -53,7 +53,7 @@ fn hears_record(trial: &mut Trial, plan: u64) -> Vec<Output> {
     let body = Some(founding_message::Body::Founded(founded));
     let message = FoundingMessage { digest, body };
     let mut out = trial.hears(2, Lane::Control, EnvelopeBody::Founding(message));
-    out.extend(trial.pass(Duration::from_secs(35)));
+    out.extend(trial.pass(Duration::from_secs(5)));
     out
 }
 
@@ -113,7 +113,11 @@ fn who_did_not_agree_to_that_plan_stops_and_keeps_its_data() {
             let holding = survey(&mut trial);
             ordered(&mut trial, false, holding);
         }
-        let out = hears_record(&mut trial, 8);
+        let mut out = hears_record(&mut trial, 8);
+        for _ in 0..35 {
+            out.extend(trial.durable());
+            out.extend(trial.pass(Duration::from_secs(1)));
+        }
         let halted = out.iter().find_map(|output| match output {
             Output::Halt { reason, again } => Some((reason, *again)),
             _ => None,

@@ -5,6 +5,7 @@
 
 use crate::requests::first_answers::is_clients;
 use crate::requests::{Origin, RETRY, Requests, Ways, Work};
+use crate::sight::Sight;
 use crate::timers::Timer;
 use crate::turn::Turn;
 use quorate_proto::{CommandBody, FeatureLevel, NamedWrite, RefusalCode};
@@ -61,15 +62,19 @@ impl Requests {
         if request.once || !clients || !matches!(request.origin, Origin::Client(_)) {
             return false;
         }
-        let (level, needed) = (sight.level(), NamedWrite::LEVEL);
-        request.once = level >= Some(needed);
+        let needed = NamedWrite::LEVEL;
+        request.once = names_count(sight);
         // A leader whose disk is full raises nothing, and says why nothing is done.
         if request.once || (sight.leads() && sight.disk.is_full()) {
             return false;
         }
         let rises = sight.features.is_new(sight.now) && sight.reach().level >= needed;
-        let settled = !sight.leads() || self.is_settled(sight.own_term());
-        match level.filter(|_| settled && !rises) {
+        // What a replica has read back of its log may be of long ago: the leader's word counts, or the own state of one that leads.
+        let level = match sight.leads() {
+            true => sight.level().filter(|_| self.is_settled(sight.own_term())),
+            false => sight.features.told(),
+        };
+        match level.filter(|_| !rises) {
             None => turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY),
             Some(level) => {
                 let text = format!(
@@ -92,6 +97,11 @@ impl Requests {
         let mut waiting = self.serving.proposed.values().filter_map(|id| self.table.get(id));
         waiting.any(|request| matches!(request.work, Work::Admit(_)))
     }
+}
+
+/// Whether the names of writes count: a level never falls, so whoever has heard of it here may be relied on.
+pub(super) fn names_count(sight: &Sight<'_>) -> bool {
+    sight.level().max(sight.features.told()) >= Some(NamedWrite::LEVEL)
 }
 
 #[cfg(test)]

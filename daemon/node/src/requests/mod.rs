@@ -14,8 +14,8 @@ use crate::sight::Sight;
 use crate::turn::Turn;
 use quorate_meta::Meta;
 use quorate_proto::{
-    ForwardAnswer, KvRequest, Message as _, Moment, NamedWrite, Refusal, RefusalCode,
-    forward_answer, kv_request, limits,
+    ForwardAnswer, KvRequest, Message as _, Moment, Refusal, RefusalCode, forward_answer,
+    kv_request, limits,
 };
 
 mod first_answers;
@@ -110,7 +110,7 @@ impl Requests {
     /// Takes a request in, if there is room, and moves it on.
     pub(crate) fn accept(&mut self, ways: &Ways<'_>, turn: &mut Turn, mut request: Request) {
         let origin = request.origin;
-        request.once = ways.sight.level() >= Some(NamedWrite::LEVEL);
+        request.once = levels::names_count(&ways.sight);
         if ways.sight.stops {
             return self.answer(&ways.sight, turn, origin, Err(stopping()));
         }

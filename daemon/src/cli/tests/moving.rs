@@ -35,7 +35,10 @@ fn stage(refused: usize, code: RefusalCode) -> (Stage, Asked) {
     let asked = Asked::default();
     let seen = Arc::clone(&asked);
     let stage = Stage::new(State::Quorate, move |request| {
-        let ClientRequest::Named { request, .. } = request else { panic!("a write has an id") };
+        // It has an id where ids count.
+        let (ClientRequest::Named { request, .. } | ClientRequest::Kv(request)) = request else {
+            panic!("{request:?}")
+        };
         let Some(Request::Txn(txn)) = request.request else { panic!("{request:?}") };
         let operations = txn.success.iter().map(|one| one.request.as_ref().expect("something"));
         let answers = operations.clone().map(|one| match one {
