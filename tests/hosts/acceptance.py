@@ -3,7 +3,7 @@
 
 usage: acceptance.py [--binary FILE] [--quick | --long] [--only STORY,...] [--list]
 
-  --quick   skews of 0-10 s between starts, five idle minutes, no rough weather: what ./check runs
+  --quick   skews of 0-10 s between starts, an idle minute, no rough weather: what ./check runs
             (without: 0-10 s, 5 minutes, and all stories)
   --long    skews of 0-60 s, half an hour of idling
   --seed N  the random choices of that run
@@ -21,12 +21,12 @@ import traceback
 sys.dont_write_bytecode = True
 from cluster import Cluster, Failed, HERE                                     # noqa: E402
 from stories import (faults, founding, identity, life, links, mistakes, package,  # noqa: E402
-                     removal, rotation, rough, unit)
+                     removal, rescue, rotation, rough, unit)
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 QUICK = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES \
     + package.STORIES + removal.STORIES + identity.STORIES + links.QUICK + rotation.STORIES
-STORIES = QUICK + links.STORIES + rough.STORIES
+STORIES = QUICK + links.STORIES + rough.STORIES + rescue.STORIES
 
 
 class Tier:
@@ -35,7 +35,7 @@ class Tier:
     def __init__(self, name):
         self.name = name
         self.skew = {"quick": 10.0, "default": 10.0, "long": 60.0}[name]
-        self.idle = {"quick": 300, "default": 300, "long": 1800}[name]
+        self.idle = {"quick": 60, "default": 300, "long": 1800}[name]
         self.loss = {"quick": 60, "default": 300, "long": 300}[name]
         self.delay = {"quick": 15, "default": 30, "long": 60}[name]
         # A node takes a snapshot each 64 MiB; what is written after the last one comes as log, and slowly on a bad link.

@@ -29,6 +29,8 @@ use std::time::{Duration, Instant};
 const RETRY: Duration = Duration::from_millis(50);
 /// For how long a write is asked again, from the first attempt that may have done it: a minute less than its id is remembered.
 const ASKED_AGAIN: Duration = Duration::from_mins(4);
+/// Longer than anybody waits, and no more than can be added to a moment.
+const ENDLESS: Duration = Duration::from_hours(24 * 365);
 /// How long a write is held up at most by a daemon that does not say its level. One that works says it at once.
 const LEVEL_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -96,7 +98,7 @@ pub(super) async fn ask(
 ) -> Result<Response, Failure> {
     let request = KvRequest { request: Some(request) };
     let id = new_id()?;
-    let mut until = Instant::now() + timeout;
+    let mut until = Instant::now() + timeout.min(ENDLESS);
     let mut lost = None;
     loop {
         if lost.is_none() && !Meta::is_read_only(&request) {
