@@ -210,5 +210,8 @@ pub struct Acted {
 #[must_use]
 pub fn nobody_named<'a>(name: &str, members: impl IntoIterator<Item = &'a str>) -> String {
     let members: Vec<&str> = members.into_iter().collect();
-    format!("no member is named `{name}`; these are: {}", members.join(", "))
+    match members.is_empty() {
+        true => format!("no member is named `{name}`: this host knows of none yet; `quorate why`"),
+        false => format!("no member is named `{name}`; these are: {}", members.join(", ")),
+    }
 }
