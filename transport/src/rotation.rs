@@ -2,7 +2,8 @@
 //! up are replaced by others.
 //!
 //! Invariant: a link is cut for its secret only when that is not accepted any more and no other link has taken its place in time. A link
-//! that is replaced loses nothing, as any that is. Knows nothing of who decides which secret is used.
+//! that is replaced loses nothing, as any that is. Who has nothing but the old secret keeps its link as long as that is accepted, and holds
+//! nobody up: whether it may is not decided here. Knows nothing of who decides which secret is used.
 
 use crate::accepted::Secrets;
 use crate::config::BindError;
@@ -39,29 +40,33 @@ impl Shared {
     pub(crate) async fn give_up(self: &Arc<Self>, given_up: &[String]) {
         let (began, mut pause) = (Instant::now(), self.timings.backoff_first);
         loop {
-            let before = self.links_under(given_up);
+            let settled = began.elapsed() >= self.timings.settled();
+            let before = self.links_under(given_up, settled.then_some(began));
             if before.is_empty() {
                 return;
             }
             self.dial_anew(before.iter().map(|link| link.met.address)).await;
-            if began.elapsed() >= self.timings.settled() {
+            if settled {
                 self.close_what_is_not_accepted();
             }
             // Where some have gone, the next ones have their turn; else the other side is asked again, later.
-            if self.links_under(given_up).len() >= before.len() {
+            if self.links_under(given_up, None).len() >= before.len() {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }
 
-    /// The links that carry a session under one of these secrets, or under one that is not accepted.
-    fn links_under(&self, given_up: &[String]) -> Vec<Arc<Link>> {
+    /// The links that carry a session under one of these secrets, or under one that is not accepted. One under a secret that is still
+    /// accepted does not count if it was made anew since `tried`: the other side showed that secret again, with the choice.
+    fn links_under(&self, given_up: &[String], tried: Option<Instant>) -> Vec<Arc<Link>> {
         let secrets = self.secrets();
         let standing = self.all_peers().into_iter().filter_map(|peer| peer.standing());
         let stays = |link: &Arc<Link>| {
+            let in_vain = tried.is_some_and(|tried| link.since > tried);
             peer_secret(&link.connection).is_some_and(|secret| {
-                secrets.side.fingerprints.contains(&secret) && !given_up.contains(&secret)
+                let used = in_vain || !given_up.contains(&secret);
+                secrets.side.fingerprints.contains(&secret) && used
             })
         };
         standing.filter(|link| !stays(link)).collect()

@@ -114,6 +114,24 @@ async fn who_has_a_dropped_secret_alone_is_cut_off_and_told_so_with_both_fingerp
 }
 
 #[tokio::test]
+async fn who_has_the_old_secret_alone_keeps_its_link_and_holds_nobody_up_while_that_is_accepted() {
+    let (mut a, mut b) = (holder(1, &[OLD, NEW]), holder(2, &[OLD]));
+    connect(&mut a, &mut b).await;
+    a.transport.set_secrets(&secrets(&[NEW, OLD])).unwrap();
+    let old = [print(OLD)];
+    let given_up = a.transport.given_up(&old);
+    tokio::time::timeout(Duration::from_secs(30), given_up).await.expect("it ends");
+    a.send(&b, log("through"));
+    loop {
+        match b.events.recv().await.unwrap() {
+            TransportEvent::Frame { lane: Lane::Log, .. } => return,
+            TransportEvent::SessionDown { .. } => panic!("it was cut"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_secret_at_all_is_refused_and_changes_nothing() {
     let (mut a, mut b) = (holder(1, &[OLD]), holder(2, &[OLD]));
     assert!(a.transport.set_secrets(&[]).is_err());
