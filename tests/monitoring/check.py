@@ -168,6 +168,7 @@ CASES = [
     }, ["QuorateStrangersKnock"]),
     ("seeds differ", waiting("other-seeds"), ["QuorateFilesDiffer"]),
     ("something else is wrong", waiting("name-held"), ["QuorateFinding"]),
+    ("a host runs an older program", {key("quorate_feature_members_behind", "n1"): 1}, ["QuorateMembersBehind"]),
     ("the journal lost lines", {key("quorate_log_lines_lost_total", "n1"): "0+1x120"}, ["QuorateLogLinesLost"]),
 ]
 

@@ -100,7 +100,12 @@ impl Node {
             pings: self.pings.times(),
             secrets: self.secrets.status(&self.sight()),
             snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
-            counters: [self.counter_rows(), self.rows_of_named_writes().to_vec()].concat(),
+            counters: [
+                self.rows_of_levels().to_vec(),
+                self.counter_rows(),
+                self.rows_of_named_writes().to_vec(),
+            ]
+            .concat(),
             bounds: self
                 .requests
                 .bounds()
@@ -155,6 +160,30 @@ impl Node {
         }
     }
 
+    /// Of feature levels.
+    fn rows_of_levels(&self) -> [(&'static str, &'static str, u64); 3] {
+        let level = self.sight().level().map_or(0, FeatureLevel::get);
+        let highest = self.config.levels.highest().get();
+        let behind = self.sight().reach().behind.len() as u64;
+        [
+            (
+                "quorate_feature_level",
+                "The feature level at which the cluster runs; 0 before it is known.",
+                u64::from(level),
+            ),
+            (
+                "quorate_feature_level_highest",
+                "The highest feature level that this program can run.",
+                u64::from(highest),
+            ),
+            (
+                "quorate_feature_members_behind",
+                "Members that cannot run the highest feature level of this program, or have not said what they can.",
+                behind,
+            ),
+        ]
+    }
+
     /// Of writes that happen once under their names.
     fn rows_of_named_writes(&self) -> [(&'static str, &'static str, u64); 4] {
         let c = &self.turn.counters;
@@ -183,19 +212,7 @@ impl Node {
     fn counter_rows(&self) -> Vec<(&'static str, &'static str, u64)> {
         let c = &self.turn.counters;
         let keys = self.group.as_ref().map_or(0, |group| group.meta().keys());
-        let level = self.sight().level().map_or(0, FeatureLevel::get);
-        let highest = self.config.levels.highest().get();
         vec![
-            (
-                "quorate_feature_level",
-                "The feature level at which the cluster runs; 0 before it is known.",
-                u64::from(level),
-            ),
-            (
-                "quorate_feature_level_highest",
-                "The highest feature level that this program can run.",
-                u64::from(highest),
-            ),
             ("quorate_keys", "Keys in the keyspace here.", keys),
             ("quorate_turns_total", "Turns of the node's loop.", c.turns),
             ("quorate_requests_total", "Requests of local clients.", c.requests),
