@@ -9,8 +9,8 @@ use crate::sight::Sight;
 use crate::timers::Timer;
 use crate::turn::Turn;
 use quorate_proto::{
-    FoundingCertificate, Holding, Moment, RecoveryAnswer, RecoveryAsk, RecoveryOrder, Role,
-    recovery_ask,
+    FoundingCertificate, Holding, MemberCause, Moment, Reason, RecoveryAnswer, RecoveryAsk,
+    RecoveryOrder, Role, recovery_ask,
 };
 use std::time::Duration;
 
@@ -93,6 +93,12 @@ impl Recovery {
         if self.begins {
             return Some("it begins anew already".to_owned());
         }
+        if let Some((_, founded)) = &self.left {
+            let cluster_id = founded.record.cluster_id();
+            return Some(format!(
+                "its cluster was founded anew before, as {cluster_id}, and it stops soon"
+            ));
+        }
         if holding.quorate {
             return Some("it knows a leader with a majority: nothing is lost".to_owned());
         }
@@ -131,6 +137,14 @@ impl Recovery {
         false
     }
 
+    /// That this node was left behind, while it looks for a majority.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        let (since, founded) = self.left.as_ref()?;
+        let (cluster_id, by) = (founded.record.cluster_id(), founders(founded));
+        let seconds = LEFT_BEHIND.as_secs();
+        Some(Reason::of(&MemberCause::LeftBehind { cluster_id, by, seconds }, *since))
+    }
+
     /// Stops what was left behind for too long, and forgets that it was where there is a majority after all.
     pub(crate) fn look_again(&mut self, sight: &Sight<'_>, turn: &mut Turn, quorate: bool) {
         if self.begins || quorate {
@@ -144,10 +158,14 @@ impl Recovery {
     }
 }
 
+fn founders(founded: &FoundingCertificate) -> Vec<String> {
+    founded.record.voters.iter().map(|voter| voter.name.clone()).collect()
+}
+
 /// Why a host stops that comes back after its cluster was founded anew, and what to do.
 fn left_behind(sight: &Sight<'_>, founded: &FoundingCertificate) -> String {
     let (cluster, name) = (founded.record.cluster_id(), &sight.config.name);
-    let by: Vec<&str> = founded.record.voters.iter().map(|voter| voter.name.as_str()).collect();
+    let by = founders(founded);
     format!(
         "this cluster had lost its majority and was founded anew, as {cluster}, on {}, without what the disk of {name} holds. This daemon stops \
          and keeps its data. To join the new cluster with a new disk, on this host: `quorate reset --set-aside --cluster {}`, which keeps \

@@ -131,7 +131,9 @@ fn fingerprints(secrets: &[Secret]) -> (serde_json::Value, String) {
     match prints.as_slice() {
         [used, trusted, ..] => (
             json!({ "fingerprint": used, "also_trusted": trusted }),
-            format!("{used} (first line: in use)\n{trusted} (second line: trusted too)"),
+            format!(
+                "{used} (first line)\n{trusted} (second line); which of them is used, `quorate secret rotate --status` says on a host that runs"
+            ),
         ),
         _ => (json!({ "fingerprint": prints.first() }), prints.concat()),
     }

@@ -22,12 +22,24 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Follows both until the daemon ends.
     pub(crate) async fn keep(mut self) {
+        let mut taken = false;
         loop {
             let file = self.file.borrow_and_update().clone();
             let change = self.change.borrow_and_update().clone();
             let known: Vec<(Fingerprint, Secret)> =
                 file.into_iter().filter_map(|secret| Some((of(&secret)?, secret))).collect();
             let prints: Vec<Fingerprint> = known.iter().map(|(print, _)| *print).collect();
+            if prints.iter().all(|print| change.is_dropped(*print)) && taken {
+                tracing::error!(
+                    "the secret file has only secrets that were dropped: this host goes on with those of before, and would be refused after its next start. \
+                     Put the line that the other hosts have into /etc/quorate/secret, then `systemctl reload quorate`"
+                );
+                if self.has_news().await {
+                    continue;
+                }
+                return;
+            }
+            taken = true;
             let chosen = change.chosen(&prints);
             let in_use = |print: &Fingerprint| known.iter().find(|(known, _)| known == print);
             let secrets =
@@ -46,14 +58,19 @@ impl Keeper {
                     _ = self.change.changed() => continue,
                 }
             }
-            let over = tokio::select! {
-                changed = self.file.changed() => changed.is_err(),
-                changed = self.change.changed() => changed.is_err(),
-            };
-            if over {
+            if !self.has_news().await {
                 return;
             }
         }
+    }
+
+    /// Waits until the file or the change is another one; false when the daemon ends.
+    async fn has_news(&mut self) -> bool {
+        let changed = tokio::select! {
+            changed = self.file.changed() => changed,
+            changed = self.change.changed() => changed,
+        };
+        changed.is_ok()
     }
 
     /// Tells the node what is accepted; and, once no link stands under another, which is used.

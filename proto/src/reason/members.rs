@@ -3,7 +3,7 @@
 use super::known::{self, Known};
 use super::new_secret::{lacking, lacking_remedy};
 use super::{Cause, ReasonCode, list};
-use crate::{Fingerprint, SecretLackKind};
+use crate::{ClusterId, Fingerprint, SecretLackKind};
 use std::net::SocketAddr;
 
 /// A trouble of one host's own: of its disk.
@@ -89,6 +89,8 @@ pub enum MemberCause {
     Disk { name: String, here: bool, leads: bool, trouble: Trouble },
     /// It was asked to stop, and waits for the missing voters for so many seconds at most.
     StopWaits { me: String, missing: Vec<String>, seconds: u64 },
+    /// The cluster of this node was founded anew by others, and this node's own side has no majority so far.
+    LeftBehind { cluster_id: ClusterId, by: Vec<String>, seconds: u64 },
 }
 
 impl Cause for MemberCause {
@@ -112,6 +114,7 @@ impl Cause for MemberCause {
             Self::Disk { trouble: Trouble::DiskStalled, .. } => ReasonCode::DiskStalled,
             Self::Disk { trouble: Trouble::DiskSlow, .. } => ReasonCode::DiskSlow,
             Self::StopWaits { .. } => ReasonCode::StopWaits,
+            Self::LeftBehind { .. } => ReasonCode::TwoClusters,
         }
     }
 
@@ -119,7 +122,7 @@ impl Cause for MemberCause {
         match self {
             Self::NoLeader { .. } | Self::NoNetwork { .. } | Self::NoSpare { .. } => None,
             Self::Joining { .. } | Self::Crowd { .. } | Self::Disk { here: true, .. } => None,
-            Self::KeyspaceFull { .. } | Self::StopWaits { .. } => None,
+            Self::KeyspaceFull { .. } | Self::StopWaits { .. } | Self::LeftBehind { .. } => None,
             Self::Missing { name, .. }
             | Self::Down { name, .. }
             | Self::Left { name, .. }
@@ -199,6 +202,11 @@ impl Cause for MemberCause {
                  nothing could be written. It stops then, or {seconds} s after it was asked",
                 list(missing)
             ),
+            Self::LeftBehind { cluster_id, by, seconds } => format!(
+                "this cluster had lost its majority and was founded anew, as {cluster_id}, on {}, without what this host holds. With no majority of \
+                 its own this host stops {seconds} s after it heard of that, and keeps its data",
+                list(by)
+            ),
         }
     }
 
@@ -269,6 +277,11 @@ impl Cause for MemberCause {
             Self::Disk { name, here, trouble, .. } => trouble.remedy(name, *here),
             Self::StopWaits { .. } => {
                 "none needed; to stop this host now all the same: `systemctl kill --signal=INT quorate`".to_owned()
+            }
+            Self::LeftBehind { .. } => {
+                "wait until it has stopped: its journal then says how it joins the new cluster. Only if that was a mistake, and the voters of before are \
+                 whole: start enough of them first"
+                    .to_owned()
             }
         }
     }

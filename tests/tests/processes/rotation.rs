@@ -166,13 +166,7 @@ fn the_fingerprints_of_a_file_of_two_lines_say_which_is_in_use() {
     assert!(!first.is_empty() && first != second);
     fs::write(&cluster.secret, format!("{one}{two}")).unwrap();
     let both = ask(&[]).ok();
-    names(
-        &both,
-        &[
-            &format!("{first} (first line: in use)"),
-            &format!("{second} (second line: trusted too)"),
-        ],
-    );
+    names(&both, &[&format!("{first} (first line)"), &format!("{second} (second line)")]);
     names(&ask(&["-o", "json"]).ok(), &["\"fingerprint\"", "\"also_trusted\"", &first, &second]);
     fs::write(&cluster.secret, one.repeat(3)).unwrap();
     let said = ask(&[]);

@@ -18,6 +18,9 @@ pub(super) fn drain(sight: &Sight<'_>, asked: &DrainHost) -> Judged {
     if !drained && !member.is_drained() {
         return Judged::Done("not drained".to_owned());
     }
+    if *drained && member.is_drained() && reason.is_empty() {
+        return Judged::Done("drained already".to_owned());
+    }
     too_long(reason).unwrap_or_else(|| {
         Judged::Propose(CommandBody::Drain(Drain {
             instance: member.instance,
@@ -49,6 +52,10 @@ pub(super) fn promote(sight: &Sight<'_>, name: &str) -> Judged {
 
 pub(super) fn steer(sight: &Sight<'_>, asked: &SteerAutopilot) -> Judged {
     let SteerAutopilot { paused, reason } = asked;
+    let is_paused = sight.group.is_some_and(|group| group.meta().autopilot_pause().is_some());
+    if *paused && is_paused && reason.is_empty() {
+        return Judged::Done("paused already".to_owned());
+    }
     too_long(reason).unwrap_or_else(|| {
         Judged::Propose(CommandBody::Steer(Steer {
             paused: *paused,

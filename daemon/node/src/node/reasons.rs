@@ -37,6 +37,11 @@ impl Node {
             }
             reasons.insert(0, reason);
         }
+        if let Some(reason) = self.recovery.reason() {
+            // What else would help on this side would make a cluster more.
+            reasons.clear();
+            reasons.push(reason);
+        }
         reasons.extend(self.founding.margin_reason());
         let own = self.turned_away.where_the_copy_is(&sight, state == State::Quorate);
         let warned = self.warnings.to_look_at(&sight);

@@ -6,7 +6,7 @@ use crate::event::Input;
 use crate::trial::{Trial, reply};
 use quorate_proto::{
     ClusterId, ClusterName, Digest, EnvelopeBody, FounderVoter, FoundingMessage, Instance, Lane,
-    Lineage, founding_message,
+    Lineage, ReasonCode, founding_message,
 };
 use std::time::Duration;
 
@@ -173,4 +173,19 @@ fn who_was_only_cut_off_has_the_time_to_find_its_own_majority_and_goes_on() {
     assert!(!looks(&mut trial, 31, false), "and a moment without it says nothing");
     assert!(!looks(&mut trial, 40, false) && !looks(&mut trial, 69, false));
     assert!(looks(&mut trial, 70, false));
+}
+
+#[test]
+fn who_was_left_behind_founds_no_third_cluster_and_says_what_it_waits_for() {
+    let mut trial = Trial::voter();
+    hears_record(&mut trial, 8);
+    let reasons = trial.node.status(trial.now).reasons;
+    let codes: Vec<ReasonCode> = reasons.iter().map(|reason| reason.code).collect();
+    assert_eq!(codes.first(), Some(&ReasonCode::TwoClusters), "{reasons:?}");
+    assert!(!codes.contains(&ReasonCode::NoLeader), "its remedy would be another recovery");
+    let first = &reasons[0];
+    assert!(first.text.contains("founded anew") && first.remedy.starts_with("wait"), "{first:?}");
+    let holding = survey(&mut trial);
+    let (refused, out) = ordered(&mut trial, true, holding);
+    assert!(refused.contains("founded anew before") && begins(&out).is_none(), "{refused}");
 }

@@ -19,11 +19,11 @@ pub(super) fn lack_of(
     if matches!(step, SecretStep::None | SecretStep::GivenUp) {
         return None;
     }
-    let Some(held) = held else { return Some(SecretLackKind::Silent) };
     // The change is over: a live host has come back under what it has, whatever was changed by hand since.
     if step == SecretStep::Drop && state == MemberState::Alive {
         return None;
     }
+    let Some(held) = held else { return Some(SecretLackKind::Silent) };
     if !held.accepts.contains(&change.to) {
         return Some(SecretLackKind::Accept);
     }
@@ -86,6 +86,11 @@ mod tests {
         assert_eq!(lack(SecretStep::GivenUp, Alive, None), None);
         // It was changed once more, by hand: nothing waits for the line of the time before.
         assert_eq!(lack(SecretStep::Drop, Alive, held(2, &[3], 3)), None);
+        assert_eq!(
+            lack(SecretStep::Drop, Alive, None),
+            None,
+            "it came since, or was not heard yet"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! Nothing is planned while a majority of the voters is there.
 
 use quorate_node::Status;
-use quorate_proto::{Holding, Instance, Member, RaftId, Role, raft_id, short_hash};
+use quorate_proto::{Holding, Instance, Member, RaftId, ReasonCode, Role, raft_id, short_hash};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -89,6 +89,15 @@ impl RecoveryPage {
         let Some(cluster_id) = status.cluster_id else {
             return Err("this host is in no cluster yet: there is nothing to recover; `quorate why` says what it waits for".to_owned());
         };
+        if let Some(reason) = status.reasons.iter().find(|it| it.code == ReasonCode::TwoClusters) {
+            return Err(format!(
+                "{}. Nothing was changed: what is founded anew from here would be one cluster more. `quorate why`",
+                reason.text
+            ));
+        }
+        // Who has no copy, and is no member, was taken out, or was never in.
+        let is_member = |life| status.view.members.iter().any(|member| member.instance == life);
+        holdings.retain(|holding| holding.applied > 0 || is_member(holding.instance));
         holdings
             .sort_by(|one, other| (&one.name, one.instance).cmp(&(&other.name, other.instance)));
         if let Some(quorate) = holdings.iter().find(|holding| holding.quorate) {

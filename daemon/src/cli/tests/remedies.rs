@@ -182,6 +182,12 @@ fn members() -> Vec<MemberCause> {
     let mut all = vec![
         MemberCause::KeyspaceFull { limit: 512 },
         MemberCause::StopWaits { me: name(), missing: vec!["db1".to_owned()], seconds: 30 },
+        MemberCause::StopWaits { me: name(), missing: Vec::new(), seconds: 30 },
+        MemberCause::LeftBehind {
+            cluster_id: ClusterId::from_bytes([2; 16]),
+            by: vec![name()],
+            seconds: 30,
+        },
         MemberCause::Crowd { limit: 8, crowd: "waits are under way".to_owned(), refused: 3 },
         no_leader(vec![(true, false), (false, false), (false, true)], false, None),
         no_leader(vec![(false, true), (false, true)], false, None),

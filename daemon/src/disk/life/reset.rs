@@ -18,7 +18,7 @@ use std::path::Path;
 pub(crate) enum ResetError {
     /// The operator named another cluster than this host is in.
     #[error(
-        "this host is in {ours}, not in `{wanted}`: nothing was cleared. If you mean this host, run `quorate reset --cluster {name}`"
+        "this host is in {ours}, not in `{wanted}`: nothing was cleared. If you mean this host, run `quorate reset --set-aside --cluster {name}`, which keeps its data beside the new ones"
     )]
     OtherCluster {
         /// What the operator wrote.

@@ -4,6 +4,7 @@ use super::*;
 use crate::api::tests::sample;
 use quorate_node::State;
 use quorate_proto::{ClusterId, Generation, Instance};
+use std::sync::Arc;
 
 const GENESIS: u8 = 7;
 
@@ -33,7 +34,19 @@ fn holding(number: u8, voters: u8, (last_term, last): (u64, u64), revision: u64)
 fn plan(holdings: Vec<Holding>) -> Result<RecoveryPage, String> {
     let mut status = sample(State::NoQuorum);
     status.cluster_id = Some(ClusterId::from_bytes([GENESIS; 16]));
+    let member =
+        |number| Member { instance: Instance::from_bytes([number; 16]), ..Member::default() };
+    Arc::make_mut(&mut status.view).members = (1..=3).map(member).collect();
     RecoveryPage::of(&status, holdings).map(|planned| planned.page)
+}
+
+#[test]
+fn who_has_no_copy_and_is_no_member_has_no_part_in_a_plan() {
+    let mut removed = holding(4, 5, (0, 0), 0);
+    removed.role = Role::Member.into();
+    let page = plan(vec![holding(1, 5, (2, 9), 5), removed]).expect("a plan");
+    let survivors: Vec<&str> = page.survivors.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(survivors, ["a"], "a host that was taken out does not come back by it");
 }
 
 #[test]
