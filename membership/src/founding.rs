@@ -109,6 +109,8 @@ pub struct Founding {
     lost_data: Option<ClusterId>,
     started: Moment,
     own_slot: OwnSlot,
+    /// Which seed this host is was looked up once, with whatever result.
+    looked_up: bool,
     seeds: SeedBook,
     peers: BTreeMap<Instance, Peer>,
     hearing: Hearing,
@@ -154,6 +156,7 @@ impl Founding {
             exists_durably: state.exists.is_some(),
             started: now,
             own_slot: OwnSlot::Undecided,
+            looked_up: false,
             seeds: SeedBook::new(now, &config.seeds),
             peers: BTreeMap::new(),
             hearing: Hearing::default(),

@@ -198,6 +198,7 @@ impl Founding {
     }
 
     pub(super) fn own_slot(&mut self, slot: OwnSlot, out: &mut Vec<Output>) {
+        self.looked_up = true;
         let slot = match slot {
             OwnSlot::Slot(slot) | OwnSlot::OtherPort { slot, .. } if slot >= self.slots => {
                 OwnSlot::NotASeed

@@ -162,6 +162,8 @@ impl Founding {
             OwnSlot::Several(first, second) => {
                 PlaceTrouble::Both { first: name(first), second: name(second) }
             }
+            // A start that has not looked yet knows of no trouble.
+            OwnSlot::Undecided if !self.looked_up => return,
             OwnSlot::Undecided => PlaceTrouble::Unknown,
             OwnSlot::OtherPort { slot, port } => PlaceTrouble::OtherPort { seed: name(slot), port },
             OwnSlot::NotASeed if self.hears_no_seed() => PlaceTrouble::Nowhere,

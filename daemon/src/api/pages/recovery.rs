@@ -232,8 +232,11 @@ impl Survey<'_> {
     fn name(&self, id: u64) -> String {
         let known = self.members.get(&id).map(|member| member.name.clone());
         let unknown = || {
-            RaftId::new(id)
-                .map_or_else(String::new, |id| format!("a disk that was replaced ({id})"))
+            RaftId::new(id).map_or_else(String::new, |id| match self.members.is_empty() {
+                // A member that was started again knows no names before it hears a leader.
+                true => format!("a voter whose name is not known here ({id})"),
+                false => format!("a disk that was replaced ({id})"),
+            })
         };
         known.unwrap_or_else(unknown)
     }
