@@ -8,6 +8,9 @@ use super::stderr::complain;
 use super::stdin::must_be_meant;
 use crate::api::pages::{RecoveryPage, StatusPage};
 use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -72,8 +75,19 @@ fn write(file: &Path, plan: &RecoveryPage) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(plan)
         .map_err(|error| Failure::other(format!("cannot write the plan: {error}")))?;
     text.push('\n');
-    std::fs::write(file, text)
-        .map_err(|error| Failure::other(format!("cannot write {}: {error}", file.display())))
+    // As root, in whichever directory: what somebody else has laid there is neither followed nor opened.
+    let opened = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .and_then(|mut opened| opened.write_all(text.as_bytes()));
+    opened.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            Failure::other(format!("{} is there already; name another file", file.display()))
+        }
+        _ => Failure::other(format!("cannot write {}: {error}", file.display())),
+    })
 }
 
 /// Waits until this host is quorate in the new cluster; its daemon begins again meanwhile.

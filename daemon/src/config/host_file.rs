@@ -63,6 +63,15 @@ impl HostConfig {
         let zone = keys.text("zone")?;
         let mut labels = read_labels(&keys)?;
         if let Some(zone) = &zone {
+            if !is_label(zone) {
+                let remedy = "name the zone in a few words";
+                return Err(keys.wrong(
+                    "zone",
+                    zone,
+                    "must be a text of at most 63 bytes, without control characters",
+                    remedy,
+                ));
+            }
             labels.push(Label { name: "zone".into(), value: zone.clone() });
         }
         let advertise = match keys.text("advertise")? {
@@ -125,6 +134,11 @@ fn read_role(keys: &Keys) -> Result<HostRole, ConfigError> {
     }
 }
 
+/// What travels to all hosts and is shown there.
+fn is_label(text: &str) -> bool {
+    text.len() <= MAX_LABEL && !text.contains(char::is_control)
+}
+
 fn read_labels(keys: &Keys) -> Result<Vec<Label>, ConfigError> {
     let table = match keys.value("labels") {
         None => return Ok(Vec::new()),
@@ -141,9 +155,9 @@ fn read_labels(keys: &Keys) -> Result<Vec<Label>, ConfigError> {
     let mut labels = Vec::new();
     for (key, value) in table {
         let name = format!("labels.{key}");
-        let text = value.as_str().filter(|text| text.len() <= MAX_LABEL);
+        let text = value.as_str().filter(|text| is_label(text));
         match text {
-            Some(text) if key.len() <= MAX_LABEL && key != "zone" => {
+            Some(text) if is_label(key) && key != "zone" => {
                 labels.push(Label { name: key.clone(), value: text.to_owned() });
             }
             Some(text) if key == "zone" => {
@@ -151,7 +165,8 @@ fn read_labels(keys: &Keys) -> Result<Vec<Label>, ConfigError> {
                 return Err(keys.wrong(&name, text, "the zone is a key of its own", remedy));
             }
             _ => {
-                let rule = "key and value must be texts of at most 63 bytes";
+                let rule =
+                    "key and value must be texts of at most 63 bytes, without control characters";
                 return Err(keys.wrong(
                     &name,
                     &value.to_string(),

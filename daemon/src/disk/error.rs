@@ -46,7 +46,7 @@ pub(crate) enum DiskError {
     },
     /// A file is missing, cut or changed.
     #[error(
-        "{} cannot be used: {reason}. It is not taken for a fresh host, because this one may have voted. If the rest of the cluster works, begin anew here with `quorate reset --cluster {cluster}`, and this host joins again as a new disk; otherwise bring the file back from the disk it was on",
+        "{} cannot be used: {reason}. It is not taken for a fresh host, because this one may have voted. If the rest of the cluster works, begin anew here with `quorate reset --set-aside --cluster {cluster}`, and this host joins again as a new disk; otherwise bring the file back from the disk it was on",
         file.display()
     )]
     Damaged {
@@ -59,7 +59,7 @@ pub(crate) enum DiskError {
     },
     /// The log is broken where it had been synced.
     #[error(
-        "{}: {reason} (byte {offset}). These bytes had been written safely, so the disk has lost something, or this is an older copy; nothing was cut. If the rest of the cluster works, begin anew here with `quorate reset --cluster {cluster}`, and this host joins again as a new disk",
+        "{}: {reason} (byte {offset}). These bytes had been written safely, so the disk has lost something, or this is an older copy; nothing was cut. If the rest of the cluster works, begin anew here with `quorate reset --set-aside --cluster {cluster}`, and this host joins again as a new disk",
         file.display()
     )]
     Corrupt {
@@ -74,7 +74,7 @@ pub(crate) enum DiskError {
     },
     /// The data are older than what this host has noted elsewhere.
     #[error(
-        "{} is an older copy: it was started {found} times, but this host's data {noted} times ({}). It may have promised and acknowledged what this copy does not know. Bring the newest copy back; if there is none and the rest of the cluster works, begin anew here with `quorate reset --cluster {cluster}`, and this host joins again as a new disk",
+        "{} is an older copy: it was started {found} times, but this host's data {noted} times ({}). It may have promised and acknowledged what this copy does not know. Bring the newest copy back; if there is none and the rest of the cluster works, begin anew here with `quorate reset --set-aside --cluster {cluster}`, and this host joins again as a new disk",
         dir.display(),
         note.display()
     )]
@@ -103,7 +103,7 @@ pub(crate) enum DiskError {
     },
     /// A file is of a format that this version does not know.
     #[error(
-        "{} is of {format}: a newer version of quorate wrote it. Nothing was changed; start that version again. If there never was one here, the file is damaged: if the rest of the cluster works, begin anew with `quorate reset --cluster {cluster}`, and this host joins again as a new disk",
+        "{} is of {format}: a newer version of quorate wrote it. Nothing was changed; start that version again. If there never was one here, the file is damaged: if the rest of the cluster works, begin anew with `quorate reset --set-aside --cluster {cluster}`, and this host joins again as a new disk",
         file.display()
     )]
     Newer {
@@ -127,7 +127,7 @@ pub(crate) enum DiskError {
     },
     /// Files of two lives or clusters in one directory.
     #[error(
-        "{} belongs to {found}, but this data directory to {wanted}: two copies were mixed. Bring back one of them whole, or begin anew with `quorate reset --cluster {cluster}`",
+        "{} belongs to {found}, but this data directory to {wanted}: two copies were mixed. Bring back one of them whole, or begin anew with `quorate reset --set-aside --cluster {cluster}`",
         file.display()
     )]
     Mixed {
@@ -142,7 +142,7 @@ pub(crate) enum DiskError {
     },
     /// The directory was created under another cluster name.
     #[error(
-        "{} belongs to cluster `{found}`, the config says `{wanted}`; set `cluster = \"{found}\"`, use another `data_dir`, or give the old data up with `quorate reset --cluster {found}`",
+        "{} belongs to cluster `{found}`, the config says `{wanted}`; set `cluster = \"{found}\"`, use another `data_dir`, or give the old data up with `quorate reset --set-aside --cluster {found}`",
         dir.display()
     )]
     OtherCluster {
@@ -155,7 +155,7 @@ pub(crate) enum DiskError {
     },
     /// The cluster knows the life under another name than the host has.
     #[error(
-        "{} is the disk of `{found}` in cluster `{cluster}`, but this host is called `{wanted}` (key `name` in host.toml, or else the first part of the host's name). If this host was renamed, keep the name of its disk: set `name = \"{found}\"` in host.toml. If the directory was copied from another host, or the new name must be, begin anew here with `quorate reset --cluster {cluster}`, and this host joins as a new disk",
+        "{} is the disk of `{found}` in cluster `{cluster}`, but this host is called `{wanted}` (key `name` in host.toml, or else the first part of the host's name). If this host was renamed, keep the name of its disk: set `name = \"{found}\"` in host.toml. If the directory was copied from another host, or the new name must be, begin anew here with `quorate reset --set-aside --cluster {cluster}`, and this host joins as a new disk",
         dir.display()
     )]
     OtherName {
@@ -170,7 +170,7 @@ pub(crate) enum DiskError {
     },
     /// The marker names another cluster than the data.
     #[error(
-        "the marker {} says that this host was in cluster {marker}, its data says {data}. If the data is right, remove the marker; if not, run `quorate reset --cluster {cluster}`",
+        "the marker {} says that this host was in cluster {marker}, its data says {data}. If the data is right, remove the marker; if not, run `quorate reset --set-aside --cluster {cluster}`",
         file.display()
     )]
     MarkerConflict {

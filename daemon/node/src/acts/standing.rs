@@ -21,7 +21,7 @@ pub(super) fn drain(sight: &Sight<'_>, asked: &DrainHost) -> Judged {
     if *drained && member.is_drained() && reason.is_empty() {
         return Judged::Done("drained already".to_owned());
     }
-    too_long(reason).unwrap_or_else(|| {
+    unfit(reason).unwrap_or_else(|| {
         Judged::Propose(CommandBody::Drain(Drain {
             instance: member.instance,
             drained: *drained,
@@ -56,7 +56,7 @@ pub(super) fn steer(sight: &Sight<'_>, asked: &SteerAutopilot) -> Judged {
     if *paused && is_paused && reason.is_empty() {
         return Judged::Done("paused already".to_owned());
     }
-    too_long(reason).unwrap_or_else(|| {
+    unfit(reason).unwrap_or_else(|| {
         Judged::Propose(CommandBody::Steer(Steer {
             paused: *paused,
             reason: reason.clone(),
@@ -65,8 +65,13 @@ pub(super) fn steer(sight: &Sight<'_>, asked: &SteerAutopilot) -> Judged {
     })
 }
 
-/// What is told to all hosts has a bound.
-fn too_long(reason: &str) -> Option<Judged> {
+/// What is told to all hosts has a bound, and does to no terminal what its reader does not expect.
+fn unfit(reason: &str) -> Option<Judged> {
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if reason.chars().any(|c| c.is_control() || turns(c)) {
+        let text = "the reason has characters that are no text; nothing was done".to_owned();
+        return Some(Judged::Refused(RefusalCode::Other, text));
+    }
     let (bytes, most) = (reason.len(), limits::REASON);
     (bytes > most).then(|| {
         let text = format!("the reason has {bytes} bytes, and at most {most} are told to all hosts; nothing was done");
@@ -90,7 +95,9 @@ mod tests {
         assert_eq!(asked("n1", false, ""), Judged::Done("not drained".to_owned()));
         assert!(matches!(asked("n9", true, ""), Judged::Refused(RefusalCode::NotFound, _)));
         let long = "x".repeat(limits::REASON + 1);
-        assert!(matches!(asked("n1", true, &long), Judged::Refused(RefusalCode::Other, _)));
+        for unfit in [&long, "a\u{1b}[2Jb", "two\nlines", "\u{202e}txet"] {
+            assert!(matches!(asked("n1", true, unfit), Judged::Refused(RefusalCode::Other, _)));
+        }
     }
 
     #[test]

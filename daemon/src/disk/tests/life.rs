@@ -42,7 +42,7 @@ fn every_file_of_a_life_that_is_cut_changed_emptied_or_missing_at_any_byte_is_ne
         let check = |what: String| {
             let refusal = host.open().expect_err(&what).to_string();
             assert!(
-                refusal.contains(name) && refusal.contains("quorate reset --cluster"),
+                refusal.contains(name) && refusal.contains("quorate reset --set-aside --cluster"),
                 "{refusal}"
             );
         };
@@ -200,7 +200,7 @@ fn erased_data_is_remembered_by_the_marker_until_a_reset_that_names_the_cluster(
     drop(again);
     let wrong =
         reset(&host.root(), &host.birth(), &cluster("prod"), "test", false).expect_err("refused");
-    assert!(wrong.to_string().contains("quorate reset --cluster prod"), "{wrong}");
+    assert!(wrong.to_string().contains("quorate reset --set-aside --cluster prod"), "{wrong}");
     assert!(host.life().exists());
     let id = cluster_id(3).to_string();
     reset(&host.root(), &host.birth(), &cluster("prod"), &id, false).expect("by id");
@@ -268,7 +268,7 @@ fn a_life_that_is_known_under_another_name_is_refused_with_both_names_and_what_h
     let opened = host.open().expect("opened");
     opened.dir.check_name(&name("n2")).expect("its name");
     let refusal = opened.dir.check_name(&name("n9")).expect_err("another").to_string();
-    for part in ["`n2`", "`n9`", "name = \"n2\"", "quorate reset --cluster prod"] {
+    for part in ["`n2`", "`n9`", "name = \"n2\"", "quorate reset --set-aside --cluster prod"] {
         assert!(refusal.contains(part), "{part} in {refusal}");
     }
     drop(opened);

@@ -69,7 +69,7 @@ fn damage_of_what_was_synced_names_file_and_offset_and_cuts_nothing() {
             refusal.contains("log-00000000000000000001") && refusal.contains("byte "),
             "{refusal}"
         );
-        assert!(refusal.contains("quorate reset --cluster prod"), "{refusal}");
+        assert!(refusal.contains("quorate reset --set-aside --cluster prod"), "{refusal}");
         assert_eq!(std::fs::read(&file).expect("read"), bytes, "nothing was cut");
     }
 }

@@ -25,7 +25,7 @@ fn behind_an_orderly_stop_damage_of_the_last_batch_is_known_to_be_damage() {
     for _ in 0..2 {
         let refusal = host.recover().expect_err("damaged").to_string();
         assert!(refusal.contains("had been written safely"), "{refusal}");
-        assert!(refusal.contains("quorate reset --cluster prod"), "{refusal}");
+        assert!(refusal.contains("quorate reset --set-aside --cluster prod"), "{refusal}");
         assert_eq!(std::fs::read(&file).expect("read"), bytes, "nothing was cut");
     }
 }
@@ -110,6 +110,6 @@ fn a_log_that_is_gone_together_with_its_mark_is_noticed_by_the_note_outside() {
     for _ in 0..2 {
         let refusal = host.recover().expect_err("lost").to_string();
         assert!(refusal.contains("the log of this host is gone"), "{refusal}");
-        assert!(refusal.contains("quorate reset --cluster prod"), "{refusal}");
+        assert!(refusal.contains("quorate reset --set-aside --cluster prod"), "{refusal}");
     }
 }

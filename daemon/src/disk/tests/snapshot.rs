@@ -77,7 +77,7 @@ fn a_damaged_snapshot_that_the_log_does_not_reach_behind_is_an_error_with_the_re
     std::fs::write(newest(&host), b"qsnap001").expect("cut");
     let refusal = host.recover().expect_err("nothing fits").to_string();
     assert!(refusal.contains("snapshot-00000000000000000007"), "{refusal}");
-    assert!(refusal.contains("quorate reset --cluster prod"), "{refusal}");
+    assert!(refusal.contains("quorate reset --set-aside --cluster prod"), "{refusal}");
     assert!(newest(&host).exists(), "nothing was removed");
 }
 
