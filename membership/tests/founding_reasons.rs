@@ -151,6 +151,9 @@ fn the_own_place_among_the_seeds_is_told_in_each_case() {
     let fresh = || FoundingState::fresh(life(0, 0), &cluster());
     let mut one = One::new(config(3, Mode::Majority), fresh());
     one.step(Input::Wake);
+    let reasons = one.founding.reasons(Moment::from_micros(one.now));
+    assert!(!reasons.iter().any(|it| it.code == "own-slot"), "it has not looked yet: {reasons:?}");
+    one.step(Input::OwnSlot(OwnSlot::Undecided));
     assert!(one.reason("own-slot").text.contains("not known yet"));
     one.step(Input::OwnSlot(OwnSlot::NotASeed));
     assert!(one.reason("own-slot").text.contains("not among the seeds"));

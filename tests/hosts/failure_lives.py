@@ -266,7 +266,7 @@ def data_of_another_cluster(state):
     cluster.each([1, 2], cluster.start)
     cluster.wait_quorate([1, 2], voters=2)
     state.run(3, "systemctl start quorate", check=False)
-    ended(state, 3, "old", "quorate reset --cluster old")
+    ended(state, 3, "old", "quorate reset --set-aside --cluster old")
     reset_and_start(state, "ended", 3, 3)
     state.whole("ended", "margin")
 

@@ -84,7 +84,7 @@ def a_restored_older_disk(story):
     cluster.run(2, "cp -a /var/lib/quorate.birth /root/birth", check=True)
     bring_back(cluster, 2, "old.tgz", *both)
     cluster.run(2, "rm -rf /var/lib/quorate.birth && mv /root/birth /var/lib/quorate.birth", check=True)
-    fails_to_start(story, 2, "older copy", "quorate reset --cluster t")
+    fails_to_start(story, 2, "older copy", "quorate reset --set-aside --cluster t")
     # The whole machine is set back: it cannot know, the others do.
     cluster.run(2, "systemctl stop quorate; systemctl reset-failed quorate", check=True)
     bring_back(cluster, 2, "old.tgz", *both)
@@ -108,7 +108,7 @@ def a_renamed_host(story):
     cluster.wait_quorate(voters=3, alive=3)
     story.restarts_expected = True
     cluster.run(2, "systemctl stop quorate; hostname renamed", check=True)
-    fails_to_start(story, 2, "`h2`", "`renamed`", 'name = "h2"', "quorate reset --cluster t")
+    fails_to_start(story, 2, "`h2`", "`renamed`", 'name = "h2"', "quorate reset --set-aside --cluster t")
     cluster.run(2, "systemctl stop quorate; echo 'name = \"h2\"' > /etc/quorate/host.toml; "
                    "systemctl reset-failed quorate; systemctl start quorate", check=True)
     cluster.wait_quorate(voters=3, alive=3)

@@ -205,7 +205,7 @@ def files_that_are_wrong(story):
     cluster_id = seen[1]["cluster_id"]
 
     cluster.run(1, "sed -i 's/^cluster.*/cluster = \"other\"/' %s; systemctl stop quorate" % config, check=True)
-    fails_to_start(story, 1, "/var/lib/quorate", "other", "quorate reset --cluster")
+    fails_to_start(story, 1, "/var/lib/quorate", "other", "quorate reset --set-aside --cluster")
     cluster.copy_files(1)
     cluster.run(1, "systemctl stop quorate; systemctl start quorate")
     seen, _ = cluster.wait_quorate(voters=1)

@@ -23,7 +23,7 @@ fn what_would_end_the_daemon_is_an_error_of_check_config_too() {
     let other = check(&cluster);
     assert_eq!(other.code, Some(1), "{}", other.text());
     for said in [other, host.refuses()] {
-        said.names(&["`acme`", "`acne`", "quorate reset --cluster acme"]);
+        said.names(&["`acme`", "`acne`", "quorate reset --set-aside --cluster acme"]);
     }
     host.reconfigure("cluster = \"acne\"", "cluster = \"acme\"");
     host.write("host.toml", "name = \"n9\"\n");

@@ -33,7 +33,7 @@ fn crashed() -> Cluster {
 fn refuses_for_ever(host: &Host, parts: &[&str]) {
     let first = host.refuses();
     first.names(parts);
-    first.names(&["quorate reset --cluster acme"]);
+    first.names(&["quorate reset --set-aside --cluster acme"]);
     // It has not "repaired" anything: the second start says the same.
     host.refuses().names(parts);
 }
@@ -67,7 +67,7 @@ fn a_missing_part_of_the_life_is_never_taken_for_a_fresh_host() {
         let host = &cluster.hosts[0];
         let path = host.file("data/life").join(part);
         fs::rename(&path, host.file("aside")).unwrap();
-        host.refuses().names(&[&path.display().to_string(), "quorate reset --cluster"]);
+        host.refuses().names(&[&path.display().to_string(), "quorate reset --set-aside --cluster"]);
     }
 }
 

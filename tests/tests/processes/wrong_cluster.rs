@@ -127,7 +127,7 @@ fn a_data_directory_of_another_cluster_is_refused_with_three_ways_out() {
         "`acme`",
         "`other`",
         "cluster = \"acme\"",
-        "quorate reset --cluster acme",
+        "quorate reset --set-aside --cluster acme",
     ]);
 }
 

@@ -4,7 +4,6 @@ use super::*;
 use crate::api::tests::sample;
 use quorate_node::State;
 use quorate_proto::{ClusterId, Generation, Instance};
-use std::sync::Arc;
 
 const GENESIS: u8 = 7;
 
@@ -34,9 +33,6 @@ fn holding(number: u8, voters: u8, (last_term, last): (u64, u64), revision: u64)
 fn plan(holdings: Vec<Holding>) -> Result<RecoveryPage, String> {
     let mut status = sample(State::NoQuorum);
     status.cluster_id = Some(ClusterId::from_bytes([GENESIS; 16]));
-    let member =
-        |number| Member { instance: Instance::from_bytes([number; 16]), ..Member::default() };
-    Arc::make_mut(&mut status.view).members = (1..=3).map(member).collect();
     RecoveryPage::of(&status, holdings).map(|planned| planned.page)
 }
 
