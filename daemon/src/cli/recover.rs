@@ -7,9 +7,10 @@ use super::output;
 use super::stderr::complain;
 use super::stdin::must_be_meant;
 use crate::api::pages::{RecoveryPage, StatusPage};
+use rustix::fs::OFlags;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -75,19 +76,16 @@ fn write(file: &Path, plan: &RecoveryPage) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(plan)
         .map_err(|error| Failure::other(format!("cannot write the plan: {error}")))?;
     text.push('\n');
-    // As root, in whichever directory: what somebody else has laid there is neither followed nor opened.
-    let opened = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .and_then(|mut opened| opened.write_all(text.as_bytes()));
-    opened.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Failure::other(format!("{} is there already; name another file", file.display()))
-        }
-        _ => Failure::other(format!("cannot write {}: {error}", file.display())),
-    })
+    let failed = |error| Failure::other(format!("cannot write {}: {error}", file.display()));
+    // As root, in whichever directory: of what somebody else has laid there no link is followed, and no pipe waited for.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(0o600).custom_flags(flags);
+    let mut opened = options.open(file).map_err(failed)?;
+    if !opened.metadata().map_err(failed)?.is_file() {
+        return Err(Failure::other(format!("{} is no file", file.display())));
+    }
+    opened.set_len(0).and_then(|()| opened.write_all(text.as_bytes())).map_err(failed)
 }
 
 /// Waits until this host is quorate in the new cluster; its daemon begins again meanwhile.
