@@ -193,15 +193,7 @@ impl Cause for MemberCause {
                 "the keyspace takes {limit} MiB of memory, which is the most: puts and transactions that put are refused with \"database space exceeded\""
             ),
             Self::Disk { name, here, leads, trouble } => trouble.text(name, *here, *leads),
-            Self::StopWaits { me, missing, .. } if missing.is_empty() => format!(
-                "{me} is asked to stop, and does within seconds: enough of the other voters are back, and of several \
-                 hosts that wait to stop one goes after the other"
-            ),
-            Self::StopWaits { me, missing, seconds } => format!(
-                "{me} is asked to stop and waits for {}, of the voters, to be back and caught up: with one voter less \
-                 nothing could be written. It stops then, or {seconds} s after it was asked",
-                list(missing)
-            ),
+            Self::StopWaits { me, missing, seconds } => stop_waits(me, missing, *seconds),
             Self::LeftBehind { cluster_id, by, seconds } => format!(
                 "this cluster had lost its majority and was founded anew, as {cluster_id}, on {}, without what this host holds. With no majority of \
                  its own this host stops {seconds} s after it heard of that, and keeps its data",
@@ -275,16 +267,32 @@ impl Cause for MemberCause {
                     .to_owned()
             }
             Self::Disk { name, here, trouble, .. } => trouble.remedy(name, *here),
-            Self::StopWaits { .. } => {
-                "none needed; to stop this host now all the same: `systemctl kill --signal=INT quorate`".to_owned()
-            }
-            Self::LeftBehind { .. } => {
-                "wait until it has stopped: its journal then says how it joins the new cluster. Only if that was a mistake, and the voters of before are \
-                 whole: start enough of them first"
-                    .to_owned()
-            }
+            Self::StopWaits { .. } => STOP_NOW.to_owned(),
+            Self::LeftBehind { .. } => LEFT_BEHIND.to_owned(),
         }
     }
+}
+
+/// What helps a host whose cluster was founded anew without it.
+const LEFT_BEHIND: &str = "wait until it has stopped: its journal then says how it joins the new cluster. Only if that was a mistake, and \
+                           the voters of before are whole: start enough of them first";
+
+/// What helps who does not want to wait for a host's turn to stop.
+const STOP_NOW: &str =
+    "none needed; to stop this host now all the same: `systemctl kill --signal=INT quorate`";
+
+fn stop_waits(me: &str, missing: &[String], seconds: u64) -> String {
+    if missing.is_empty() {
+        return format!(
+            "{me} is asked to stop, and does within seconds: enough of the other voters are back, and of several hosts that wait to stop one \
+             goes after the other"
+        );
+    }
+    format!(
+        "{me} is asked to stop and waits for {}, of the voters, to be back and caught up: with one voter less nothing could be written. It \
+         stops then, or {seconds} s after it was asked",
+        list(missing)
+    )
 }
 
 /// The line of quorate.toml.
