@@ -105,6 +105,7 @@ async fn until(doors: &Doors, limit: Duration, more: Asked) -> Result<u64, Failu
     match tokio::time::timeout(limit, waited).await {
         Ok(Ok(status)) => Ok(status.view.epoch.get()),
         Ok(Err(_)) => Err(Failure::Stopping),
+        Err(_) if doors.status.borrow().state == NodeState::Quorate => Err(Failure::TimedOut),
         Err(_) => Err(Failure::NoLeader),
     }
 }

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// Between looks at whether the new cluster is there.
 const LOOK: Duration = Duration::from_millis(200);
+/// So long after this host all others that were left are in the new cluster: a start with a new disk takes a second.
+const OTHERS: Duration = Duration::from_secs(20);
 /// The hosts are asked for no longer.
 const ASKING: Duration = Duration::from_secs(10);
 
@@ -50,11 +52,12 @@ pub(super) async fn recover(
     let body = serde_json::to_vec(&plan).unwrap_or_default().into();
     client.post("/v1/recover", &[], body, Changes::Something, ASKING * 3).await?;
     let status = founded(client, &plan, begun, options.timeout).await?;
+    let (status, late) = followed(client, &plan, status).await;
     let id = status.cluster_id.unwrap_or_default();
     match format {
         Format::Json => output::json(&serde_json::json!({
             "cluster_id": id, "before": plan.cluster_id, "founder": plan.founder, "loss": plan.loss,
-            "revision": status.revision,
+            "revision": status.revision, "not_there_yet": late,
         }))?,
         Format::Table => output::text(&format!(
             "{} founded the cluster anew: {id}. Revisions go on behind {}; the data of before are kept in `life.set-aside-...` in each \
@@ -62,7 +65,15 @@ pub(super) async fn recover(
             plan.founder, status.revision
         ))?,
     }
-    Ok(ExitCode::SUCCESS)
+    if late.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = format!(
+        "of those that were left, {} did not come over: its journal says why. A host that did not hear its part of the plan stops by itself, \
+         keeps its data, and its journal says how it joins",
+        late.join(", ")
+    );
+    Err(Failure::new(Exit::Timeout, "timeout", text))
 }
 
 fn read(file: &Path) -> Result<RecoveryPage, Failure> {
@@ -114,6 +125,34 @@ async fn founded(
     }
 }
 
+/// Waits for all that were left; who is not there in time. Hosts that share a name get names of their own, so their number counts first.
+async fn followed(
+    client: &Client,
+    plan: &RecoveryPage,
+    mut status: StatusPage,
+) -> (StatusPage, Vec<String>) {
+    let begun = Instant::now();
+    loop {
+        if status.members.len() >= plan.survivors.len() {
+            return (status, Vec::new());
+        }
+        if begun.elapsed() >= OTHERS {
+            let late = missing(plan, &status);
+            return (status, late);
+        }
+        tokio::time::sleep(LOOK).await;
+        if let Ok(newer) = client.get::<StatusPage>("/v1/status").await {
+            status = newer;
+        }
+    }
+}
+
+fn missing(plan: &RecoveryPage, status: &StatusPage) -> Vec<String> {
+    let is_there = |name: &str| status.members.iter().any(|member| member.name == name);
+    let names = plan.survivors.iter().map(|one| one.name.clone());
+    names.filter(|name| !is_there(name)).collect()
+}
+
 /// The plan, for people.
 pub(super) fn drawn(plan: &RecoveryPage) -> String {
     let mut out = format!("cluster {} ({}) has lost its majority\n", plan.cluster, plan.cluster_id);
@@ -147,7 +186,7 @@ pub(super) fn drawn(plan: &RecoveryPage) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::pages::{HoldingPage, LossPage};
+    use crate::api::pages::{HoldingPage, LossPage, MemberPage};
 
     #[test]
     fn a_plan_says_who_holds_what_who_is_missing_and_what_may_be_lost() {
@@ -183,5 +222,15 @@ mod tests {
         ] {
             assert!(drawn.contains(part), "`{part}` is not said in:\n{drawn}");
         }
+    }
+
+    #[test]
+    fn who_was_left_and_is_not_in_the_new_cluster_is_named() {
+        let left = |name: &str| HoldingPage { name: name.to_owned(), ..HoldingPage::default() };
+        let survivors = vec![left("db1"), left("db4")];
+        let plan = RecoveryPage { survivors, ..RecoveryPage::default() };
+        let member = MemberPage { name: "db1".to_owned(), ..MemberPage::default() };
+        let status = StatusPage { members: vec![member], ..StatusPage::default() };
+        assert_eq!(missing(&plan, &status), ["db4"]);
     }
 }
