@@ -13,7 +13,7 @@ def fingerprints(cluster, host):
 
 
 def add_the_new_line(cluster, host):
-    cluster.run(host, "cat %s/etc/new-secret >> /etc/quorate/secret && systemctl reload quorate" % STAGED, check=True)
+    cluster.run(host, "cat %s/etc/new-secret >> /etc/quorate/secret && sync /etc/quorate/secret && systemctl reload quorate" % STAGED, check=True)
 
 
 def a_secret_is_changed(story):
