@@ -10,7 +10,7 @@
 //! and the other hears its goodbye and waits on. So a moment without a leader releases nobody either. Two that are asked at the same moment,
 //! while none is away, do not see that of each other.
 
-use crate::groups::CAUGHT_UP;
+use crate::groups::is_close;
 use crate::sight::Sight;
 use crate::warnings::Warnings;
 use quorate_proto::{Member, MemberCause, MemberState, Moment, RaftId, Reason, Role, raft_id};
@@ -95,7 +95,7 @@ pub(crate) fn missing_voters<'a>(sight: &Sight<'a>, warnings: &Warnings) -> Vec<
 fn has_caught_up(sight: &Sight<'_>, voter: &Member) -> bool {
     let Some(group) = sight.group.filter(|group| group.leads()) else { return true };
     let progress = group.replica().progress(raft_id(group.cluster_id(), voter.instance));
-    progress.is_some_and(|it| it.matched + CAUGHT_UP >= group.replica().status().last)
+    progress.is_some_and(|it| is_close(it.matched, group.replica().status().last))
 }
 
 /// The voter that is most up to date and alive, of those with a disk that works if there are any, and of those that are not drained.

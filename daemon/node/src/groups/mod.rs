@@ -31,7 +31,12 @@ use std::time::Duration;
 const ELECTION_FRAME_LIFE: Duration = Duration::from_secs(1);
 /// Entries that a replica may lag behind and still count as caught up. A learner must have the one that made it a learner, too: an empty
 /// log is close to a short one, and whoever has a vote with it cannot help to elect anybody.
-pub(crate) const CAUGHT_UP: u64 = 64;
+const CAUGHT_UP: u64 = 64;
+
+/// Whether who has the log up to `index` counts as caught up with one whose log ends at `last`.
+pub(crate) fn is_close(index: u64, last: u64) -> bool {
+    index.saturating_add(CAUGHT_UP) >= last
+}
 
 /// Replica and state of `__meta`.
 pub(crate) struct Group {

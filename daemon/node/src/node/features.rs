@@ -57,8 +57,7 @@ impl Node {
             };
             let needed = held.needs;
             // What the leader before this one left in the log may raise the level; a cluster that was just born is about to.
-            let rises = self.features.is_new(self.turn.now) && sight!(self).reach().level >= needed;
-            if !settled || rises {
+            if !settled || sight!(self).rises_to(needed) {
                 self.requests.set_stage(request, Stage::Waiting { tried: None });
                 self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
                 continue;

@@ -1,6 +1,7 @@
 //! What a node says of itself: its status. Reads; changes nothing. Why it is not quorate is in `reasons.rs`.
 
 use crate::duties::{has_all_voters, has_caught_up};
+use crate::features::Reach;
 use crate::groups::Group;
 use crate::node::Node;
 use crate::sight::Sight;
@@ -64,6 +65,7 @@ impl Node {
         let term = replica.as_ref().map_or(0, |(status, _)| status.term);
         let leader = self.leadership.leader();
         let sight = Sight { now, ..self.sight() };
+        let reach = sight.reach();
         let (autopilot, in_its_way) = self.duties.autopilot(&sight, &self.warnings).unzip();
         Status {
             at: now,
@@ -96,12 +98,12 @@ impl Node {
                 .map(|session| (session.instance, session.name.to_string(), session.address))
                 .collect(),
             programs: self.programs(),
-            feature: self.feature(),
+            feature: self.feature(&reach),
             pings: self.pings.times(),
             secrets: self.secrets.status(&self.sight()),
             snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
             counters: [
-                self.rows_of_levels().to_vec(),
+                self.rows_of_levels(&reach).to_vec(),
                 self.counter_rows(),
                 self.rows_of_named_writes().to_vec(),
             ]
@@ -132,14 +134,14 @@ impl Node {
         std::iter::once((config.instance, own)).chain(known).collect()
     }
 
-    fn feature(&self) -> Feature {
+    fn feature(&self, reach: &Reach) -> Feature {
         let sight = self.sight();
-        let reach = (!sight.health.view().members.is_empty()).then(|| sight.reach());
+        let reach = (!sight.health.view().members.is_empty()).then_some(reach);
         let highest = self.config.levels.highest();
         Feature {
             level: sight.level(),
             since_unix_ms: sight.group.map_or(0, |group| group.meta().level_since_unix_ms()),
-            behind: reach.as_ref().filter(|it| it.level < highest).map(|it| it.why_not(highest)),
+            behind: reach.filter(|it| it.level < highest).map(|it| it.why_not(highest)),
             reach: reach.map(|reach| reach.level),
             planned: self.duties.planned_level().filter(|_| sight.leads()),
         }
@@ -161,10 +163,10 @@ impl Node {
     }
 
     /// Of feature levels.
-    fn rows_of_levels(&self) -> [(&'static str, &'static str, u64); 3] {
+    fn rows_of_levels(&self, reach: &Reach) -> [(&'static str, &'static str, u64); 3] {
         let level = self.sight().level().map_or(0, FeatureLevel::get);
         let highest = self.config.levels.highest().get();
-        let behind = self.sight().reach().behind.len() as u64;
+        let behind = reach.behind.len() as u64;
         [
             (
                 "quorate_feature_level",

@@ -150,13 +150,9 @@ impl Requests {
             }) => {
                 self.all_have(sight, turn, id, waited);
             }
-            Ok(ForwardAnswer { outcome: Some(forward_answer::Outcome::Refused(refusal)) })
-                if is_named && leaves_open(&refusal, lost) =>
+            Ok(ForwardAnswer { outcome: Some(outcome), .. })
+                if !(is_named && leaves_open(&outcome, lost)) =>
             {
-                self.lose(id, Some((leader, term)));
-                turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY);
-            }
-            Ok(ForwardAnswer { outcome: Some(outcome), .. }) => {
                 self.finish_with(sight, turn, id, outcome);
             }
             Ok(_) | Err(ForwardFailure::Lost) if is_named => {
@@ -288,8 +284,9 @@ fn may_name(sight: &Sight<'_>, from: Instance, name: &WriteName) -> bool {
     name.is_sound() && (own || sight.is_known_replica(from))
 }
 
-/// Whether the fate of a write is open behind this refusal: the leader lost it, or only this ask was refused, and an earlier one was lost.
-fn leaves_open(refusal: &Refusal, lost: bool) -> bool {
+/// Whether the fate of a write is open behind this answer: the leader lost it, or only this ask was refused, and an earlier one was lost.
+fn leaves_open(outcome: &forward_answer::Outcome, lost: bool) -> bool {
+    let forward_answer::Outcome::Refused(refusal) = outcome else { return false };
     match refusal.code() {
         RefusalCode::FateUnknown => refusal.detail == 0,
         RefusalCode::Kv

@@ -68,13 +68,12 @@ impl Requests {
         if request.once || (sight.leads() && sight.disk.is_full()) {
             return false;
         }
-        let rises = sight.features.is_new(sight.now) && sight.reach().level >= needed;
         // What a replica has read back of its log may be of long ago: the leader's word counts, or the own state of one that leads.
         let level = match sight.leads() {
             true => sight.level().filter(|_| self.is_settled(sight.own_term())),
             false => sight.features.told(),
         };
-        match level.filter(|_| !rises) {
+        match level.filter(|_| !sight.rises_to(needed)) {
             None => turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY),
             Some(level) => {
                 let text = format!(

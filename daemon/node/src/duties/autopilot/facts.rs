@@ -5,7 +5,7 @@
 
 use super::Absences;
 use crate::boot::Promotion;
-use crate::groups::{CAUGHT_UP, Group};
+use crate::groups::{Group, is_close};
 use crate::sight::Sight;
 use crate::warnings::Warnings;
 use quorate_consensus::ReplicaStatus;
@@ -79,7 +79,7 @@ impl Facts {
             .map(|member| {
                 let id = raft_id(group.cluster_id(), member.instance);
                 let caught_up = group.replica().progress(id).is_some_and(|progress| {
-                    progress.active && progress.holds_voters && progress.matched + CAUGHT_UP >= last
+                    progress.active && progress.holds_voters && is_close(progress.matched, last)
                 });
                 let next = zones.len();
                 let gone = absences.gone_for(sight.now, member.instance);

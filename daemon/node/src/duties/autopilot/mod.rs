@@ -13,8 +13,7 @@ mod tests;
 mod words;
 
 use super::duty::{Duty, Will};
-use crate::groups::CAUGHT_UP;
-use crate::groups::{Group, Said};
+use crate::groups::{Group, Said, is_close};
 use crate::sight::Sight;
 use crate::told::Event;
 use crate::warnings::Warnings;
@@ -205,7 +204,7 @@ impl Autopilot {
 fn has_the_log(sight: &Sight<'_>) -> bool {
     let Some(group) = sight.group.filter(|group| !group.leads()) else { return true };
     let applied = group.meta().applied();
-    sight.leadership.applied().is_some_and(|leader| applied.saturating_add(CAUGHT_UP) >= leader)
+    sight.leadership.applied().is_some_and(|leader| is_close(applied, leader))
 }
 
 /// Whether this node is counted as alive, and has what the leader has.
