@@ -57,6 +57,14 @@ pub struct ClientName {
     pub fingerprint: u64,
 }
 
+impl ClientName {
+    /// Whether this is an id that a client may give.
+    #[must_use]
+    pub fn is_id(id: &[u8]) -> bool {
+        (1..=limits::REQUEST_ID).contains(&id.len())
+    }
+}
+
 impl WriteName {
     /// The name of a write with a number.
     #[must_use]
@@ -78,9 +86,7 @@ impl WriteName {
             Some(write_name::Kind::Numbered(name)) => {
                 name.settled < name.number && name.number <= limits::NUMBERS
             }
-            Some(write_name::Kind::Client(name)) => {
-                (1..=limits::REQUEST_ID).contains(&name.id.len())
-            }
+            Some(write_name::Kind::Client(name)) => ClientName::is_id(&name.id),
             None => false,
         }
     }

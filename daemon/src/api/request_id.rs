@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
-use quorate_proto::limits;
+use quorate_proto::{ClientName, limits};
 
 /// The header, or the metadata of a call over gRPC, that has it.
 pub(crate) const REQUEST_ID_HEADER: &str = "quorate-request-id";
@@ -25,7 +25,7 @@ impl RequestId {
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, String> {
         let mut given = headers.get_all(REQUEST_ID_HEADER).iter();
         let Some(id) = given.next() else { return Ok(Self(None)) };
-        if given.next().is_some() || !(1..=limits::REQUEST_ID).contains(&id.len()) {
+        if given.next().is_some() || !ClientName::is_id(id.as_bytes()) {
             return Err(format!(
                 "{REQUEST_ID_HEADER} is one id of 1 to {} bytes, a new one for each write",
                 limits::REQUEST_ID

@@ -38,7 +38,7 @@ const FORGOTTEN_AT_ONCE: usize = 4;
 /// Records of numbers that are over which go with each write of their run: far more than come with it, so that they come to an end; few
 /// enough that no entry takes long.
 const SETTLED_AT_ONCE: usize = 256;
-/// Numbers stay below this, so that counting on never overflows.
+/// The time stays below this, so that counting on never overflows.
 const MOST: u64 = 1 << 62;
 
 /// A run of a node.

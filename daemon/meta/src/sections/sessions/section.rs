@@ -1,13 +1,13 @@
 //! The remembered writes as a section: what can happen to them, and their records in a snapshot.
 
 use super::answer::Answer;
-use super::{MOST, MOST_BYTES, MOST_RECORDS, MOST_RUNS, Name, Record, Run, RunKey, Sessions};
+use super::{MOST_BYTES, MOST_RECORDS, MOST_RUNS, Name, Record, Run, RunKey, Sessions};
 use crate::apply::{AppliedResult, Effects};
 use crate::section::{Publish, Section};
 use crate::snapshot::fields::{bounded, content, flag, string, take, word};
 use crate::snapshot::record::{Records, RestoreError, put_bytes};
 use bytes::Bytes;
-use quorate_proto::{Instance, KvError, KvResponse, NamedWrite, limits};
+use quorate_proto::{ClientName, Instance, KvError, KvResponse, NamedWrite, limits};
 
 /// The leaders' time and the counters.
 const CLOCK: u8 = 80;
@@ -135,8 +135,7 @@ impl Sessions {
     fn load_client(&mut self, body: &mut &[u8], place: u64) -> Result<Name, RestoreError> {
         let id = Bytes::copy_from_slice(string(body)?);
         let fingerprint = word(body)?;
-        let sound = (1..=limits::REQUEST_ID).contains(&id.len());
-        if !sound || self.clients.insert(id.clone(), place).is_some() {
+        if !ClientName::is_id(&id) || self.clients.insert(id.clone(), place).is_some() {
             return Err(content("the id of a remembered write"));
         }
         Ok(Name::Client { id, fingerprint })
@@ -146,7 +145,7 @@ impl Sessions {
         let run = take_run(body)?;
         let number = word(body)?;
         // One that is over may be there for a while.
-        let known = self.runs.get_mut(&run).filter(|_| (1..=MOST).contains(&number));
+        let known = self.runs.get_mut(&run).filter(|_| (1..=limits::NUMBERS).contains(&number));
         let Some(known) = known else { return Err(content("the number of a remembered write")) };
         if known.open.insert(number, place).is_some() {
             return Err(content("a remembered write occurs twice"));
