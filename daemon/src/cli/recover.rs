@@ -106,20 +106,37 @@ async fn founded(
     begun: Instant,
     timeout: Duration,
 ) -> Result<StatusPage, Failure> {
+    let is_in = |status: &StatusPage| {
+        let id = status.cluster_id.as_ref();
+        status.state == "quorate" && id.is_some_and(|id| *id != plan.cluster_id)
+    };
+    status_when(client, begun, timeout, is_in).await.map_err(|_| {
+        let text = format!(
+            "{} was told to found the cluster anew, but this host is not in it yet; `quorate why` here and there says why, and the \
+             journal of {} whether it did",
+            plan.founder, plan.founder
+        );
+        Failure::new(Exit::Timeout, "timeout", text)
+    })
+}
+
+/// The status once it is so; else, in the end, the newest that was had.
+async fn status_when(
+    client: &Client,
+    begun: Instant,
+    timeout: Duration,
+    is_so: impl Fn(&StatusPage) -> bool,
+) -> Result<StatusPage, Option<StatusPage>> {
+    let mut newest = None;
     loop {
-        if let Ok(status) = client.get::<StatusPage>("/v1/status").await
-            && status.state == "quorate"
-            && status.cluster_id.as_ref().is_some_and(|id| *id != plan.cluster_id)
-        {
-            return Ok(status);
+        if let Ok(status) = client.get::<StatusPage>("/v1/status").await {
+            if is_so(&status) {
+                return Ok(status);
+            }
+            newest = Some(status);
         }
         if begun.elapsed() >= timeout {
-            let text = format!(
-                "{} was told to found the cluster anew, but this host is not in it yet; `quorate why` here and there says why, and the \
-                 journal of {} whether it did",
-                plan.founder, plan.founder
-            );
-            return Err(Failure::new(Exit::Timeout, "timeout", text));
+            return Err(newest);
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -129,20 +146,18 @@ async fn founded(
 async fn followed(
     client: &Client,
     plan: &RecoveryPage,
-    mut status: StatusPage,
+    status: StatusPage,
 ) -> (StatusPage, Vec<String>) {
-    let begun = Instant::now();
-    loop {
-        if status.members.len() >= plan.survivors.len() {
-            return (status, Vec::new());
-        }
-        if begun.elapsed() >= OTHERS {
+    let all_are_in = |status: &StatusPage| status.members.len() >= plan.survivors.len();
+    if all_are_in(&status) {
+        return (status, Vec::new());
+    }
+    match status_when(client, Instant::now(), OTHERS, all_are_in).await {
+        Ok(status) => (status, Vec::new()),
+        Err(newest) => {
+            let status = newest.unwrap_or(status);
             let late = missing(plan, &status);
-            return (status, late);
-        }
-        tokio::time::sleep(LOOK).await;
-        if let Ok(newer) = client.get::<StatusPage>("/v1/status").await {
-            status = newer;
+            (status, late)
         }
     }
 }
