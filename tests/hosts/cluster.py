@@ -154,6 +154,14 @@ class Cluster:
                     and (alive is None or count(status, state="alive") == alive))
         return self.wait("quorate with voters=%s alive=%s" % (voters, alive), there, limit, hosts)
 
+    def wait_ended(self, host, states, limit=30):
+        """Until systemd has the daemon in one of these states, and starts it no more."""
+        began = time.monotonic()
+        while self.run(host, "systemctl show -P ActiveState quorate").stdout.strip() not in states:
+            if time.monotonic() - began > limit:
+                raise Failed("the daemon of h%d has not ended after %d s" % (host, limit))
+            time.sleep(0.2)
+
     def journal(self, host):
         return self.hosts("journal", host, "-u", "quorate", "-o", "cat", "--no-pager", check=False).stdout
 

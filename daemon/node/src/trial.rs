@@ -10,7 +10,7 @@ use bytes::Bytes;
 use quorate_membership::Mode;
 use quorate_meta::Meta;
 use quorate_proto::{
-    Admitted, Ballot, ClusterId, ClusterName, Digest, Envelope, EnvelopeBody, FeatureLevel,
+    Admit, Admitted, Ballot, ClusterId, ClusterName, Digest, Envelope, EnvelopeBody, FeatureLevel,
     ForwardAnswer, ForwardRequest, FounderVoter, FoundingCertificate, FoundingProof,
     FoundingRecord, FoundingState, Generation, GroupId, HealthEpoch, HealthUpdate, Instance,
     KvRequest, KvResponse, Lane, Levels, Moment, NodeKey, NodeName, NotLeader, Ping, ProofVote,
@@ -249,6 +249,16 @@ impl Trial {
             ..Ping::default()
         };
         self.hears(leader, Lane::Control, EnvelopeBody::Ping(ping))
+    }
+
+    /// A host connects, and asks to be let in.
+    pub(crate) fn asks_to_come_in(&mut self, number: u8) {
+        self.turn([Input::SessionUp(self.session(number))]);
+        let (name, instance) = (format!("n{number}"), life(number));
+        let body = Some(forward_request::Body::Admit(Admit { name, instance, ..Admit::default() }));
+        let (cluster_id, remaining_ms) = (self.cluster_id(), 9_000);
+        let request = ForwardRequest { cluster_id, remaining_ms, body, ..Default::default() };
+        self.turn([Input::Forwarded { from: instance, ticket: 1, request }]);
     }
 
     /// A client puts a key; its ticket.

@@ -4,12 +4,17 @@ from stories.founding import one_id
 
 
 def three_hosts(story):
+    return hosts_that_vote(story, 3)
+
+
+def hosts_that_vote(story, number):
+    """So many hosts, all of them seeds and voters; what each says."""
     cluster = story.cluster
-    cluster.configure([1, 2, 3])
-    cluster.up(3)
-    cluster.install([1, 2, 3])
+    cluster.configure(list(range(1, number + 1)))
+    cluster.up(number)
+    cluster.install(cluster.all())
     cluster.start_all()
-    seen, _ = cluster.wait_quorate(voters=3, alive=3)
+    seen, _ = cluster.wait_quorate(voters=number, alive=number)
     return seen
 
 

@@ -1,7 +1,6 @@
 """Hosts retire: each is taken out with one command, from five to one, under writes."""
-import time
-
-from cluster import Failed, Writer, count, member
+from cluster import Writer, count, member
+from stories.faults import hosts_that_vote
 
 
 def numbers(story, hosts):
@@ -26,11 +25,8 @@ def remove(story, at, host, rest):
 
 def is_told(story, host):
     """A host that was taken out says so, and systemd does not start it again."""
-    cluster, began = story.cluster, time.monotonic()
-    while cluster.run(host, "systemctl show -P ActiveState quorate").stdout.strip() not in ("inactive", "failed"):
-        if time.monotonic() - began > 30:
-            raise Failed("the daemon of h%d has not ended 30 s after it was removed" % host)
-        time.sleep(0.2)
+    cluster = story.cluster
+    cluster.wait_ended(host, ("inactive", "failed"))
     story.check("the journal of h%d says that it was removed" % host, "removed" in cluster.journal(host))
     state = cluster.run(host, "systemctl is-active quorate").stdout.strip()
     restarts = cluster.run(host, "systemctl show -P NRestarts quorate").stdout.strip()
@@ -40,11 +36,7 @@ def is_told(story, host):
 def hosts_are_removed_from_five_to_one(story):
     """A dead host, a live one and the leaders are taken out; the writer through the last one sees every write answered."""
     cluster = story.cluster
-    cluster.configure([1, 2, 3, 4, 5])
-    cluster.up(5)
-    cluster.install(cluster.all())
-    cluster.start_all()
-    seen, _ = cluster.wait_quorate(voters=5, alive=5)
+    seen = hosts_that_vote(story, 5)
     leader = int(seen[1]["leader"][1:])
     stays, dead, live, last = [host for host in cluster.all() if host != leader]
     writer = Writer(cluster, stays, "w")

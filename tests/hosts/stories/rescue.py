@@ -1,34 +1,22 @@
 """What is done when hosts are lost for good: the cluster is founded anew from what is left, or from a backup."""
 import time
 
-from cluster import Failed, Writer, member
-from stories.faults import nothing_is_lost, three_hosts
+from cluster import Writer, member
+from stories.faults import hosts_that_vote, nothing_is_lost, three_hosts
 
 
 def ended(story, host, limit=60):
     """The exit code with which the daemon of a host ended, and that systemd leaves it so."""
-    cluster, began = story.cluster, time.monotonic()
-    while cluster.run(host, "systemctl show -P ActiveState quorate").stdout.strip() != "failed":
-        if time.monotonic() - began > limit:
-            raise Failed("the daemon of h%d has not ended after %d s" % (host, limit))
-        time.sleep(0.2)
-    return cluster.run(host, "systemctl show -P ExecMainStatus quorate").stdout.strip()
-
-
-def five_hosts(story):
     cluster = story.cluster
-    cluster.configure([1, 2, 3, 4, 5])
-    cluster.up(5)
-    cluster.install(cluster.all())
-    cluster.start_all()
-    cluster.wait_quorate(voters=5, alive=5)
+    cluster.wait_ended(host, ("failed",), limit)
+    return cluster.run(host, "systemctl show -P ExecMainStatus quorate").stdout.strip()
 
 
 def of_five_hosts_three_are_lost_for_good(story):
     """One command on one that is left; nobody has to touch the other. Then a host of before comes back."""
     cluster = story.cluster
     story.restarts_expected = True
-    five_hosts(story)
+    hosts_that_vote(story, 5)
     writer = Writer(cluster, 1, "w")
     writer.wait_for_more(20)
     writer.stop()
@@ -69,7 +57,7 @@ def a_majority_that_was_only_cut_off_goes_on(story):
     """The operator is wrong: what he takes for lost comes back. Nobody ends the side that has the majority, also not by starting again."""
     cluster = story.cluster
     story.restarts_expected = True
-    five_hosts(story)
+    hosts_that_vote(story, 5)
     old = cluster.status(3)["cluster_id"]
     cluster.hosts("cut", "1-2", "3-5")
     cluster.wait("h1 and h2 see no quorum", lambda status: status["state"] == "no-quorum", 30, [1, 2])

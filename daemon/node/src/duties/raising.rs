@@ -59,8 +59,8 @@ mod tests {
     use crate::event::Input;
     use crate::event::Output;
     use crate::told::Event;
-    use crate::trial::{Trial, life, reply};
-    use quorate_proto::{Act, Admit, DrainHost, ForwardRequest, Levels, act, forward_request};
+    use crate::trial::{Trial, reply};
+    use quorate_proto::{Act, DrainHost, Levels, act};
 
     const A_SECOND: Duration = Duration::from_secs(1);
 
@@ -99,12 +99,7 @@ mod tests {
     /// A leader that was born a moment ago, and has let somebody's wish to come in be proposed: its next durable write decides on it.
     fn letting_in() -> Trial {
         let mut trial = Trial::leading_alone_with(Levels::BASE);
-        trial.turn([Input::SessionUp(trial.session(2))]);
-        let admit = Admit { name: "n2".to_owned(), instance: life(2), ..Admit::default() };
-        let body = Some(forward_request::Body::Admit(admit));
-        let (cluster_id, remaining_ms) = (trial.cluster_id(), 9_000);
-        let request = ForwardRequest { cluster_id, remaining_ms, body, ..Default::default() };
-        trial.turn([Input::Forwarded { from: life(2), ticket: 1, request }]);
+        trial.asks_to_come_in(2);
         assert!(trial.node.requests.is_admitting());
         trial.node.config.levels = Levels::HERE;
         trial

@@ -4,11 +4,10 @@ use super::facts::{Candidate, DeadVoter, Facts};
 use super::plan::{Could, Why, next_change};
 use super::words::rule;
 use crate::boot::Promotion;
-use crate::event::Input;
 use crate::trial::{Trial, address, life};
 use quorate_proto::{
-    Admit, ConfChangeKind, EnvelopeBody, ForwardRequest, Lane, Moment, Ping, RaftId, ReasonCode,
-    Warning, WarningKind, Warnings, forward_request,
+    ConfChangeKind, EnvelopeBody, Lane, Moment, Ping, RaftId, ReasonCode, Warning, WarningKind,
+    Warnings,
 };
 use std::time::Duration;
 
@@ -313,12 +312,7 @@ fn the_number_of_voters_is_told_for_the_hosts_that_are_not_lost() {
 fn beside_a_host_that_waits() -> Trial {
     let mut trial = Trial::leading_alone();
     trial.node.config.settings.promotion = Promotion::Approve;
-    trial.turn([Input::SessionUp(trial.session(2))]);
-    let admit = Admit { name: "n2".to_owned(), instance: life(2), ..Admit::default() };
-    let body = Some(forward_request::Body::Admit(admit));
-    let (cluster_id, remaining_ms) = (trial.cluster_id(), 9_000);
-    let request = ForwardRequest { cluster_id, remaining_ms, body, ..Default::default() };
-    trial.turn([Input::Forwarded { from: life(2), ticket: 1, request }]);
+    trial.asks_to_come_in(2);
     beside_2(&mut trial, Duration::from_secs(1));
     trial
 }
