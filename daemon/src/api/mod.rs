@@ -34,7 +34,7 @@ pub(crate) use bodies::PATIENCE as BODY_PATIENCE;
 pub(crate) use parameters::TIMEOUT_HEADER;
 pub(crate) use request_id::REQUEST_ID_HEADER;
 pub(crate) use serve::{serve_monitor, serve_tcp, serve_unix};
-pub(crate) use sockets::{OpenError, UnixDoor, open_monitor, open_tcp, open_unix};
+pub(crate) use sockets::{OpenError, UnixDoor, open_monitor, open_unix};
 
 /// Path of the keyspace. The command line posts a `KvRequest` and gets a `KvResponse`, both as protobuf; all other methods
 /// take and give JSON.

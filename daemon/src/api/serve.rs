@@ -10,7 +10,7 @@ use super::holdings::Connection;
 use super::stalls::Stalls;
 use super::{UnixDoor, door};
 use crate::clock;
-use crate::doors::crowds::{DoorCrowds, Shared};
+use crate::doors::crowds::{Door, DoorCrowds, Shared};
 use crate::doors::{Closing, Doors};
 use axum::Router;
 use hyper::service::{Service as _, service_fn};
@@ -68,19 +68,20 @@ struct Patience {
 
 /// Serves the unix socket until it is asked to close or the future is dropped. Everything is open there.
 pub(crate) async fn serve_unix(door: UnixDoor, doors: Doors) {
-    let doors = Doors { keyspace: true, unix: true, ..doors };
+    let doors = Doors { keyspace: true, door: Door::Unix, ..doors };
     accept(Listener::Unix(door), doors, Guard { names: None }).await;
 }
 
 /// The same of the TCP address. `names` are this host's names, which `Host` may show.
 pub(crate) async fn serve_tcp(listener: TcpListener, doors: Doors, names: Vec<String>) {
+    let doors = Doors { door: Door::Tcp, ..doors };
     accept(Listener::Tcp(listener), doors, Guard { names: Some(names.into()) }).await;
 }
 
-/// Serves the socket of monitors: nothing there shows or changes a key, or makes the node act. They share the places of the TCP address,
-/// and have room for bodies and answers apart from the keyspace's: nothing that they do takes a place from programs that use it.
+/// Serves the socket of monitors: nothing there shows or changes a key, or makes the node act. They have places
+/// of their own: nothing that they do takes one from programs that use the keyspace, and nothing that comes over TCP takes one of theirs.
 pub(crate) async fn serve_monitor(door: UnixDoor, doors: Doors) {
-    let doors = Doors { keyspace: false, unix: false, ..doors };
+    let doors = Doors { keyspace: false, door: Door::Monitor, ..doors };
     accept(Listener::Unix(door), doors, Guard { names: None }).await;
 }
 

@@ -3,11 +3,10 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 
 /// The group that may use the socket with the keyspace.
 const GROUP: &str = "quorate";
@@ -25,10 +24,6 @@ pub(crate) enum OpenError {
     NotASocket { path: PathBuf, key: &'static str },
     #[error("cannot {what} {path}: {error}{}", socket_remedy(error, key))]
     Socket { what: &'static str, path: PathBuf, error: io::Error, key: &'static str },
-    #[error(
-        "cannot listen on {address} for the API: {error}; {}", tcp_remedy(*address, error)
-    )]
-    Tcp { address: SocketAddr, error: io::Error },
 }
 
 fn socket_remedy(error: &io::Error, key: &str) -> String {
@@ -40,18 +35,6 @@ fn socket_remedy(error: &io::Error, key: &str) -> String {
             "; the daemon's user must be able to write its directory".to_owned()
         }
         _ => String::new(),
-    }
-}
-
-fn tcp_remedy(address: SocketAddr, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            "the unit lets quorate listen at port 4748 only: `systemctl edit quorate`, and there `SocketBindAllow=tcp:{}` under [Service]",
-            address.port()
-        ),
-        _ => {
-            "set another `tcp` under [client], or stop what holds the port (`ss -ltnp`)".to_owned()
-        }
     }
 }
 
@@ -135,11 +118,6 @@ fn group_id(name: &str) -> Option<u32> {
         let mut fields = line.split(':');
         (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
     })
-}
-
-/// Listens on a TCP address.
-pub(crate) async fn open_tcp(address: SocketAddr) -> Result<TcpListener, OpenError> {
-    TcpListener::bind(address).await.map_err(|error| OpenError::Tcp { address, error })
 }
 
 #[cfg(test)]

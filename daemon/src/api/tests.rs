@@ -4,11 +4,13 @@ mod closing;
 
 use super::pages::feature::sample_programs;
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
-use super::{open_tcp, open_unix, serve_tcp, serve_unix};
+use super::{open_unix, serve_tcp, serve_unix};
 use crate::clock::Started;
-use crate::doors::crowds::Crowds;
+use crate::doors::crowds::{Crowds, Door};
 use crate::doors::feed::Feeds;
-use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, TurnedAway};
+use crate::doors::{
+    CALLS, Call, ClosedDoor, Closing, Doors, PingFailure, Pings, SharedLinks, TurnedAway,
+};
 use crate::links::line::LinkLine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -27,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 /// Three voters, `a` leading.
@@ -127,13 +129,14 @@ impl Stage {
             status: seen,
             feeds: Feeds::new(77),
             keyspace: false,
-            unix: false,
+            door: Door::Tcp,
             started: Started { wall_unix_ms: 1_795_000_000_000, moment: Moment::ZERO },
             turned_away: TurnedAway(Arc::new(Vec::new)),
             places: Default::default(),
             closing,
             links: SharedLinks::default(),
             crowds: Crowds::default(),
+            closed: ClosedDoor::default(),
             body_patience: super::BODY_PATIENCE,
         };
         tokio::spawn(async move {
@@ -339,7 +342,7 @@ async fn pings_and_events_are_served() {
 #[tokio::test]
 async fn a_web_page_gets_nothing_and_tcp_serves_no_keyspace() {
     let stage = Stage::new(State::Quorate, no_keyspace);
-    let listener = open_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve_tcp(listener, stage.doors.clone(), vec!["b".to_owned()]));
     let get = async |path: &str, name: &str, value: &str| {

@@ -2,7 +2,7 @@
 //! once or is refused, and a refusal is counted, and told for a minute.
 //!
 //! What stays true: places come back when what holds them is dropped, whatever the way there. Who may only look takes no place that a
-//! program with a right to the keyspace could need.
+//! program with a right to the keyspace could need, and who comes over TCP, as everybody on this host may, none of the monitors' socket.
 //! Pure: reads no clock, waits for nobody, knows nothing of HTTP.
 
 use quorate_node::Refusals;
@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const BODIES: usize = 64 * MIB;
 /// Bytes of all answers that are being sent, but for small ones: two of everything that fits into half a full keyspace.
 const ANSWERS: usize = 256 * MIB;
-/// The same at doors without the keyspace: 64 of the largest bodies that are read there.
+/// The same at each door without the keyspace: 64 of the largest bodies that are read there.
 const MONITOR_BODIES: usize = 4 * MIB;
 /// A few dozen of the largest pages that a cluster of hundreds of hosts has.
 const MONITOR_ANSWERS: usize = 32 * MIB;
@@ -29,11 +29,11 @@ const SNAPSHOTS: usize = 2;
 const CONNECTIONS: usize = 1024;
 /// Streams of lines of one door: fewer than connections, so that watching alone never fills a door.
 const WATCHES: usize = 512;
-/// Waits (`/v1/wait`) at the unix socket, and at the others. Together they are as many as the node takes of those for an epoch, so that
-/// neither keeps out the other there.
+/// Waits (`/v1/wait`) at the unix socket, and at each of the others. Together they are as many as the node takes of those for an epoch,
+/// so that none keeps out the others there.
 const UNIX_WAITS: usize = 768;
-const TCP_WAITS: usize = 256;
-const _: () = assert!(UNIX_WAITS + TCP_WAITS <= quorate_node::LOCAL_WAITS);
+const OTHER_WAITS: usize = 128;
+const _: () = assert!(UNIX_WAITS + 2 * OTHER_WAITS <= quorate_node::LOCAL_WAITS);
 
 /// Places that somebody holds, until this is dropped. More of the same kind can be merged into it.
 pub(crate) type Held = OwnedSemaphorePermit;
@@ -73,22 +73,31 @@ impl Shared {
     }
 }
 
+/// Which door it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The unix socket with the keyspace.
+    Unix,
+    /// The unix socket of monitors, for those whom its group lets in.
+    Monitor,
+    /// The TCP address, for everybody on this host.
+    Tcp,
+}
+
 /// Everything of which the doors hold only so much.
 #[derive(Debug, Clone)]
 pub(crate) struct Crowds {
-    /// At the doors that serve the keyspace.
-    pub(crate) keyspace: Room,
-    /// At the doors that do not.
-    pub(crate) monitors: Room,
     /// Large reads of programs on this host that run or wait.
     pub(crate) large_reads: Places,
     /// The same of other nodes, so that neither crowd keeps out the other.
     pub(crate) peer_large_reads: Places,
     /// Snapshots that are being sent to programs on this host.
     pub(crate) snapshots: Places,
-    /// At the unix socket.
+    /// At the unix socket. Its room is that of every door that serves the keyspace.
     pub(crate) unix: DoorCrowds,
-    /// At the TCP address, and at the socket of monitors.
+    /// At the socket of monitors.
+    pub(crate) monitor: DoorCrowds,
+    /// At the TCP address. Its room is used while it does not serve the keyspace.
     pub(crate) tcp: DoorCrowds,
 }
 
@@ -112,13 +121,13 @@ pub(crate) struct DoorCrowds {
     pub(crate) watches: Places,
     /// Waits for a quorum, for voters, or for an epoch.
     pub(crate) waits: Places,
+    /// What its requests and their answers hold.
+    pub(crate) room: Room,
 }
 
 impl Default for Crowds {
     fn default() -> Self {
         Self {
-            keyspace: Room::of_keyspace(),
-            monitors: Room::of_monitors(),
             large_reads: Places::new(
                 "large-reads",
                 LARGE_READS,
@@ -138,6 +147,7 @@ impl Default for Crowds {
                 "snapshots are being sent to programs on this host",
             ),
             unix: DoorCrowds::of_unix(),
+            monitor: DoorCrowds::of_monitor(),
             tcp: DoorCrowds::of_tcp(),
         }
     }
@@ -153,12 +163,22 @@ impl Room {
         }
     }
 
-    fn of_monitors() -> Self {
-        let bodies = "MiB of the bodies of requests are held at the doors without the keyspace";
-        let answers = "MiB of answers of the doors without the keyspace wait for clients that have not taken them";
+    fn of_monitor() -> Self {
+        let bodies = "MiB of the bodies of requests are held at the monitors' socket";
+        let answers =
+            "MiB of answers of the monitors' socket wait for clients that have not taken them";
         Self {
             bodies: Places::new("monitor-body-bytes", MONITOR_BODIES, MIB, bodies),
             answers: Places::new("monitor-answer-bytes", MONITOR_ANSWERS, MIB, answers),
+        }
+    }
+
+    fn of_tcp() -> Self {
+        let bodies = "MiB of the bodies of requests are held at the TCP address";
+        let answers = "MiB of answers of the TCP address wait for clients that have not taken them";
+        Self {
+            bodies: Places::new("tcp-body-bytes", MONITOR_BODIES, MIB, bodies),
+            answers: Places::new("tcp-answer-bytes", MONITOR_ANSWERS, MIB, answers),
         }
     }
 }
@@ -173,61 +193,69 @@ impl DoorCrowds {
             users: Users::default(),
             watches: Places::new("unix-watches", WATCHES, 1, watches),
             waits: Places::new("unix-waits", UNIX_WAITS, 1, waits),
+            room: Room::of_keyspace(),
+        }
+    }
+
+    fn of_monitor() -> Self {
+        let connections = "connections to the monitors' socket are open";
+        let watches = "watches of health or events are open at the monitors' socket";
+        let waits = "programs wait at the monitors' socket for a quorum, voters or an epoch";
+        Self {
+            connections: Places::new("monitor-connections", CONNECTIONS, 1, connections),
+            users: Users::default(),
+            watches: Places::new("monitor-watches", WATCHES, 1, watches),
+            waits: Places::new("monitor-waits", OTHER_WAITS, 1, waits),
+            room: Room::of_monitor(),
         }
     }
 
     fn of_tcp() -> Self {
-        let connections = "connections to the TCP address and the monitors' socket are open";
-        let watches =
-            "watches of health or events are open at the TCP address and the monitors' socket";
-        let waits = "programs wait at the TCP address and the monitors' socket for a quorum, voters or an epoch";
+        let connections = "connections to the TCP address are open";
+        let watches = "watches of health or events are open at the TCP address";
+        let waits = "programs wait at the TCP address for a quorum, voters or an epoch";
         Self {
             connections: Places::new("tcp-connections", CONNECTIONS, 1, connections),
             users: Users::default(),
             watches: Places::new("tcp-watches", WATCHES, 1, watches),
-            waits: Places::new("tcp-waits", TCP_WAITS, 1, waits),
+            waits: Places::new("tcp-waits", OTHER_WAITS, 1, waits),
+            room: Room::of_tcp(),
         }
     }
 }
 
 impl Crowds {
-    fn all(&self) -> [&Places; 13] {
-        let Self { keyspace, monitors, large_reads, peer_large_reads, snapshots, unix, tcp } = self;
-        [
-            &keyspace.bodies,
-            &keyspace.answers,
-            &monitors.bodies,
-            &monitors.answers,
-            large_reads,
-            peer_large_reads,
-            snapshots,
-            &unix.connections,
-            &unix.watches,
-            &unix.waits,
-            &tcp.connections,
-            &tcp.watches,
-            &tcp.waits,
-        ]
+    fn all(&self) -> impl Iterator<Item = &Places> {
+        let Self { large_reads, peer_large_reads, snapshots, unix, monitor, tcp } = self;
+        let of_doors = [unix, monitor, tcp].into_iter().flat_map(|door| {
+            let DoorCrowds { connections, users: _, watches, waits, room } = door;
+            [&room.bodies, &room.answers, connections, watches, waits]
+        });
+        [large_reads, peer_large_reads, snapshots].into_iter().chain(of_doors)
     }
 
     /// Those of one door.
-    pub(crate) fn at(&self, unix: bool) -> &DoorCrowds {
-        if unix { &self.unix } else { &self.tcp }
+    pub(crate) fn at(&self, door: Door) -> &DoorCrowds {
+        match door {
+            Door::Unix => &self.unix,
+            Door::Monitor => &self.monitor,
+            Door::Tcp => &self.tcp,
+        }
     }
 
-    /// Of the doors that do, or do not, serve the keyspace.
-    pub(crate) fn room(&self, keyspace: bool) -> &Room {
-        if keyspace { &self.keyspace } else { &self.monitors }
+    /// Of a door that does, or does not, serve the keyspace. Those that do share one room, so that a body finds the same places at each.
+    pub(crate) fn room(&self, door: Door, keyspace: bool) -> &Room {
+        &(if keyspace { &self.unix } else { self.at(door) }).room
     }
 
     /// How full each is.
     pub(crate) fn bounds(&self) -> impl Iterator<Item = Bound> {
-        self.all().into_iter().map(Places::bound)
+        self.all().map(Places::bound)
     }
 
     /// Of which somebody was refused within the last minute.
     pub(crate) fn reasons(&self, now: Moment) -> impl Iterator<Item = Reason> {
-        self.all().into_iter().filter_map(move |places| places.reason(now))
+        self.all().filter_map(move |places| places.reason(now))
     }
 }
 
@@ -336,6 +364,23 @@ mod tests {
         drop(one);
         assert!(places.clone().take(10, START).is_some());
         assert!(places.take(usize::MAX, START).is_none(), "no number is too large to be refused");
+    }
+
+    #[test]
+    fn who_comes_over_tcp_can_take_no_place_of_monitors_nor_of_programs_at_the_unix_socket() {
+        let crowds = Crowds::default();
+        let DoorCrowds { connections, watches, waits, room, .. } = crowds.at(Door::Tcp);
+        let all = [connections, watches, waits, &room.bodies, &room.answers];
+        let fill = |places: &&Places| places.take(places.bound().limit as usize, START).unwrap();
+        let held: Vec<Held> = all.iter().map(fill).collect();
+        for door in [Door::Unix, Door::Monitor] {
+            let DoorCrowds { connections, watches, waits, .. } = crowds.at(door);
+            let Room { bodies, answers } = crowds.room(door, door == Door::Unix);
+            for places in [connections, watches, waits, bodies, answers] {
+                assert_eq!(places.bound().used, 0, "{door:?}: {places:?}");
+            }
+        }
+        assert_eq!(crowds.bounds().filter(|bound| bound.used > 0).count(), held.len());
     }
 
     #[test]

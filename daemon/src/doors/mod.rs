@@ -12,12 +12,13 @@ pub(crate) use call::{CALLS, Call, CallFailure, PINGS, PingFailure, Pings};
 use crate::clock::{self, Started};
 use crate::links::interfaces;
 use crate::links::line::LinkLine;
-use crowds::{Crowds, DoorCrowds, Room};
+use crowds::{Crowds, Door, DoorCrowds, Room};
 use feed::Feeds;
 use quorate_node::Status;
+use quorate_proto::Reason;
 use quorate_transport::Transport;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -40,8 +41,8 @@ pub(crate) struct Doors {
     pub(crate) feeds: Feeds,
     /// Whether this door serves the keyspace and whatever else makes the node act.
     pub(crate) keyspace: bool,
-    /// Whether this door is the unix socket with the keyspace.
-    pub(crate) unix: bool,
+    /// Which door this is.
+    pub(crate) door: Door,
     /// For showing moments as times.
     pub(crate) started: Started,
     /// Connections of other hosts that were turned away, by reason.
@@ -54,6 +55,8 @@ pub(crate) struct Doors {
     pub(crate) links: SharedLinks,
     /// Of what the doors hold only so much.
     pub(crate) crowds: Crowds,
+    /// Whether the TCP address could not be opened.
+    pub(crate) closed: ClosedDoor,
     /// How long a body may take to come.
     pub(crate) body_patience: Duration,
 }
@@ -93,6 +96,24 @@ impl Closing {
     }
 }
 
+/// Why the TCP address is not served, while it is not; clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClosedDoor(Arc<std::sync::Mutex<Option<Reason>>>);
+
+impl ClosedDoor {
+    /// Keeps what stands now; whether that is another thing than stood.
+    pub(crate) fn note(&self, reason: Option<Reason>) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = *known != reason;
+        *known = reason;
+        changed
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// The links to all peers, asked of the loop by one at a time: however many pages show them, the loop looks a few times a second.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SharedLinks(Arc<Mutex<Option<ToldLinks>>>);
@@ -103,12 +124,12 @@ type ToldLinks = (Instant, Vec<LinkLine>);
 impl Doors {
     /// The connections, watches and waits of this door.
     pub(crate) fn crowd(&self) -> &DoorCrowds {
-        self.crowds.at(self.unix)
+        self.crowds.at(self.door)
     }
 
     /// Where bodies and answers of this door have their places.
     pub(crate) fn room(&self) -> &Room {
-        self.crowds.room(self.keyspace)
+        self.crowds.room(self.door, self.keyspace)
     }
 
     /// What the node knows of itself, and what the doors know of themselves.
@@ -116,6 +137,7 @@ impl Doors {
         let mut status = Status::clone(&self.status.borrow());
         status.bounds.extend(self.crowds.bounds());
         status.reasons.extend(self.crowds.reasons(clock::now()));
+        status.reasons.extend(self.closed.reason());
         status
     }
 

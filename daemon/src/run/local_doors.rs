@@ -1,12 +1,18 @@
 //! The doors of this host at a start and at a stop: opened before anything is said, served on threads of their own, and closed once
 //! their clients have the last answers.
 //!
-//! Invariant: a stop waits for no client longer than `LAST_ANSWERS`. Knows nothing of what is served.
+//! Invariant: a stop waits for no client longer than `LAST_ANSWERS`. A TCP address that is taken keeps no daemon down, for every program of
+//! this host could take it: the door stays closed, `why` says so, and it opens by itself. Knows nothing of what is served.
 
 use super::error::StartError;
 use crate::api;
+use crate::clock;
 use crate::config::Config;
 use crate::doors::Doors;
+use crate::journal::NOTICE;
+use quorate_proto::{MemberCause, Reason};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -14,12 +20,14 @@ use tokio::task::JoinHandle;
 
 /// How long the clients of the doors may take their last answers at a stop.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// Between two tries to open a TCP address that is taken; the reason names it.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// The doors, open; nobody is served yet.
 pub(super) struct OpenDoors {
     unix: api::UnixDoor,
     monitor: Option<api::UnixDoor>,
-    tcp: Option<TcpListener>,
+    tcp: Option<SocketAddr>,
 }
 
 /// Opens the doors on the threads that will serve them.
@@ -31,12 +39,7 @@ pub(super) async fn open_doors(config: &Config, threads: &Handle) -> Result<Open
         let unix = api::open_unix(&config.client.socket).map_err(closed)?;
         (unix, monitor.map(api::open_monitor).transpose().map_err(closed)?)
     };
-    let Some(address) = config.client.tcp else {
-        return Ok(OpenDoors { unix, monitor, tcp: None });
-    };
-    let opened = threads.spawn(async move { api::open_tcp(address).await }).await;
-    let opened = opened.map_err(|error| StartError::Door(error.to_string()))?;
-    Ok(OpenDoors { unix, monitor, tcp: Some(opened.map_err(closed)?) })
+    Ok(OpenDoors { unix, monitor, tcp: config.client.tcp })
 }
 
 /// Everybody who comes to a door is served on its threads. `names` are this host's.
@@ -49,11 +52,44 @@ pub(super) fn serve_doors(
     let OpenDoors { unix, monitor, tcp } = open;
     let unix = threads.spawn(api::serve_unix(unix, doors.clone()));
     let monitor = monitor.map(|door| threads.spawn(api::serve_monitor(door, doors.clone())));
-    let tcp = tcp.map(|listener| {
+    let tcp = tcp.map(|address| {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        threads.spawn(api::serve_tcp(listener, doors.clone(), names))
+        threads.spawn(serve_tcp(address, doors.clone(), names))
     });
     [Some(unix), monitor, tcp].into_iter().flatten().collect()
+}
+
+/// Opens the TCP address, as soon as it is free, and serves it.
+async fn serve_tcp(address: SocketAddr, doors: Doors, names: Vec<String>) {
+    let opening = open_tcp(address, &doors);
+    let listener = tokio::select! {
+        listener = opening => listener,
+        () = doors.closing.clone().asked() => return,
+    };
+    api::serve_tcp(listener, doors, names).await;
+}
+
+async fn open_tcp(address: SocketAddr, doors: &Doors) -> TcpListener {
+    let mut since = None;
+    loop {
+        let error = match TcpListener::bind(address).await {
+            Ok(listener) => {
+                if since.is_some() {
+                    tracing::info!(target: NOTICE, "{address} is free now, and served");
+                }
+                doors.closed.note(None);
+                return listener;
+            }
+            Err(error) => error,
+        };
+        let forbidden = error.kind() == ErrorKind::PermissionDenied;
+        let cause = MemberCause::DoorClosed { address, error: error.to_string(), forbidden };
+        let reason = Reason::of(&cause, *since.get_or_insert_with(clock::now));
+        if doors.closed.note(Some(reason.clone())) {
+            tracing::warn!("{}; {}", reason.text, reason.remedy);
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// Waits until the clients of the doors have the answers that are being given, not for long.

@@ -17,10 +17,10 @@ use crate::api;
 use crate::clock::{self, Started};
 use crate::config::{Config, Environment};
 use crate::disk::{self, Completed, DataDir, LineFile, SnapshotKeeper, Writer};
-use crate::doors::crowds::Crowds;
+use crate::doors::crowds::{Crowds, Door};
 use crate::doors::feed::Feeds;
 use crate::doors::feed::kept::Kept;
-use crate::doors::{Closing, Doors, SharedLinks, TurnedAway};
+use crate::doors::{ClosedDoor, Closing, Doors, SharedLinks, TurnedAway};
 use crate::journal::NOTICE;
 use crate::shell::ended::Ended;
 use crate::shell::executor::{Executor, Means};
@@ -91,13 +91,14 @@ pub(super) async fn serve(
         status,
         feeds,
         keyspace: config.client.keyspace_on_tcp,
-        unix: false,
+        door: Door::Tcp,
         started,
         turned_away: TurnedAway::of(&transport),
         places: [config.data_dir.clone(), disk::snapshots_of(&dir)],
         closing,
         links: SharedLinks::default(),
         crowds,
+        closed: ClosedDoor::default(),
         body_patience: api::BODY_PATIENCE,
     };
     let open = serve_doors(opened, &doors, names, &threads);

@@ -88,6 +88,7 @@ codes! {
     DiskSlow "disk-slow" "that host works, but acknowledges late: every write that needs it waits for its disk"
     // Bounds.
     Bound "bound" "who asks more is refused at once, and told so; what is under way goes on"
+    DoorClosed "door-closed" "programs that ask at that address find nobody there, or somebody else; the cluster and the other doors of this host work"
     KeyspaceFull "keyspace-full" "nothing is put, in no program of any host, until keys are deleted; reads, deletions and health go on"
     StopWaits "stop-waits" "this host was asked to stop, and with one voter less nothing could be written: it stops as soon as another one is back"
     // Without a daemon.
@@ -115,6 +116,7 @@ impl ReasonCode {
             | Self::NameHeld
             | Self::SecretLacking
             | Self::StopWaits
+            | Self::DoorClosed
             | Self::NoSuccessor => 1,
             _ => 0,
         }

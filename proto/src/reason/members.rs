@@ -83,6 +83,8 @@ pub enum MemberCause {
     Joining { refused: Option<String>, members: Vec<String>, cluster: String },
     /// A bound of this node was reached: `limit` of the `crowd`. `refused`: how many were since its start.
     Crowd { limit: usize, crowd: String, refused: u64 },
+    /// The TCP address of this node's doors cannot be opened; `forbidden`: its unit does not let it.
+    DoorClosed { address: SocketAddr, error: String, forbidden: bool },
     /// The users' keyspace has as many MiB as it may.
     KeyspaceFull { limit: u64 },
     /// A host's disk: of the named host, or of this one (`here`).
@@ -109,6 +111,7 @@ impl Cause for MemberCause {
             Self::SecretLacking { .. } => ReasonCode::SecretLacking,
             Self::Joining { .. } => ReasonCode::Joining,
             Self::Crowd { .. } => ReasonCode::Bound,
+            Self::DoorClosed { .. } => ReasonCode::DoorClosed,
             Self::KeyspaceFull { .. } => ReasonCode::KeyspaceFull,
             Self::Disk { trouble: Trouble::DiskFull, .. } => ReasonCode::DiskFull,
             Self::Disk { trouble: Trouble::DiskStalled, .. } => ReasonCode::DiskStalled,
@@ -123,6 +126,7 @@ impl Cause for MemberCause {
             Self::NoLeader { .. } | Self::NoNetwork { .. } | Self::NoSpare { .. } => None,
             Self::Joining { .. } | Self::Crowd { .. } | Self::Disk { here: true, .. } => None,
             Self::KeyspaceFull { .. } | Self::StopWaits { .. } | Self::LeftBehind { .. } => None,
+            Self::DoorClosed { address, .. } => Some(address.to_string()),
             Self::Missing { name, .. }
             | Self::Down { name, .. }
             | Self::Left { name, .. }
@@ -188,6 +192,9 @@ impl Cause for MemberCause {
             }
             Self::Crowd { limit, crowd, refused } => format!(
                 "{limit} {crowd}, which is the most: further ones are refused as \"busy\", {refused} so far"
+            ),
+            Self::DoorClosed { address, error, .. } => format!(
+                "nothing is served at {address} (`tcp` under [client]): {error}; it is tried again every 5 s"
             ),
             Self::KeyspaceFull { limit } => format!(
                 "the keyspace takes {limit} MiB of memory, which is the most: puts and transactions that put are refused with \"database space exceeded\""
@@ -261,6 +268,7 @@ impl Cause for MemberCause {
                  a restart"
                     .to_owned()
             }
+            Self::DoorClosed { address, forbidden, .. } => door_remedy(*address, *forbidden),
             Self::KeyspaceFull { .. } => {
                 "delete what nobody needs, on any host, such as all keys that begin with /old/: `quorate delete --prefix /old/` \
                  (`quorate get --prefix --limit 20 /` shows some); there is room at once"
@@ -438,4 +446,18 @@ impl Trouble {
             ),
         }
     }
+}
+
+fn door_remedy(address: SocketAddr, forbidden: bool) -> String {
+    let port = address.port();
+    if forbidden {
+        return format!(
+            "the unit lets quorate listen at port 4748 only: on this host `systemctl edit quorate`, there `SocketBindAllow=tcp:{port}` under \
+             [Service], then `systemctl restart quorate`"
+        );
+    }
+    format!(
+        "on this host, stop what holds the port (`ss -ltnp sport = :{port}` names it); or set another `tcp` under [client], or `off`, and then \
+         `systemctl restart quorate`"
+    )
 }

@@ -114,11 +114,20 @@ fn a_udp_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn a_tcp_port_that_is_taken_is_named() {
-    let cluster = Cluster::of(1);
-    let host = &cluster.hosts[0];
-    let _holder = std::net::TcpListener::bind(host.listen).unwrap();
-    host.refuses().names(&[&host.listen.to_string(), "`tcp` under [client]", "ss -ltnp"]);
+fn a_tcp_port_that_is_taken_is_named_keeps_no_host_down_and_is_opened_when_it_is_free() {
+    let mut cluster = Cluster::of(1);
+    let host = &mut cluster.hosts[0];
+    let holder = std::net::TcpListener::bind(host.listen).unwrap();
+    host.start();
+    let address = host.listen.to_string();
+    host.waits_for("door-closed", &[&address, "`tcp` under [client]", "ss -ltnp sport = :"]);
+    host.put("who", "writes through the other door");
+    drop(holder);
+    host.status_when("the door is open", |status| {
+        let reasons = status["waiting_for"].as_array().unwrap();
+        reasons.iter().all(|reason| reason["code"] != "door-closed")
+    });
+    std::net::TcpStream::connect(host.listen).unwrap();
 }
 
 #[test]

@@ -4,9 +4,9 @@ use crate::api::bodies::{MESSAGE, QUESTION};
 use crate::api::etcd::words::{AlarmRequest, AlarmResponse};
 use crate::api::pages::RefusalPage;
 use crate::api::tests::{Channel, Stage, ask_over_grpc, refuse};
-use crate::api::{open_monitor, open_tcp, open_unix, serve_monitor, serve_tcp, serve_unix};
+use crate::api::{open_monitor, open_unix, serve_monitor, serve_tcp, serve_unix};
 use crate::clock;
-use crate::doors::crowds::{Crowds, Places, Room};
+use crate::doors::crowds::{Crowds, DoorCrowds, Places, Room};
 use crate::doors::{Call, Doors};
 use axum::body::Body;
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 const KIB: usize = 1024;
 const PUT: &str = "/etcdserverpb.KV/Put";
@@ -34,7 +34,8 @@ const ALARM: &str = "/etcdserverpb.Maintenance/Alarm";
 fn small(bytes: usize) -> Crowds {
     let bodies = Places::new("body-bytes", bytes, 1, "bytes of bodies are held");
     let standard = Crowds::default();
-    Crowds { keyspace: Room { bodies, ..standard.keyspace.clone() }, ..standard }
+    let room = Room { bodies, ..standard.unix.room.clone() };
+    Crowds { unix: DoorCrowds { room, ..standard.unix.clone() }, ..standard }
 }
 
 /// A second unix door of the stage, with other bounds.
@@ -96,7 +97,7 @@ async fn until(mut so: impl FnMut() -> bool) {
 #[tokio::test]
 async fn a_door_without_the_keyspace_refuses_a_call_before_its_body_has_come() {
     let stage = Stage::new(State::Quorate, |_| done());
-    let listener = open_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve_tcp(listener, stage.doors.clone(), Vec::new()));
     let mut client = http2(TcpStream::connect(address).await.unwrap()).await;
@@ -135,7 +136,7 @@ async fn bodies_that_would_hold_more_than_their_bound_are_refused_as_busy() {
     let crowds = small(12 * KIB);
     let path = open(&stage, &crowds, Duration::from_secs(60));
     let connect = async || http2(UnixStream::connect(&path).await.unwrap()).await;
-    let used = || crowds.keyspace.bodies.bound().used;
+    let used = || crowds.unix.room.bodies.bound().used;
     let mut unfinished = Vec::new();
     for (size, sum) in [(6, 6), (4, 10)] {
         let mut client = connect().await;
@@ -183,10 +184,10 @@ async fn a_monitor_that_fills_its_room_stops_no_write() {
     let monitor = path.with_extension("monitor");
     let doors = Doors { crowds: crowds.clone(), ..stage.doors.clone() };
     tokio::spawn(serve_monitor(open_monitor(&monitor).unwrap(), doors));
-    let answers = crowds.monitors.answers.bound();
+    let answers = crowds.monitor.room.answers.bound();
     let _answers =
-        crowds.monitors.answers.take(usize::try_from(answers.limit).unwrap(), clock::now());
-    let most = crowds.monitors.bodies.bound().limit;
+        crowds.monitor.room.answers.take(usize::try_from(answers.limit).unwrap(), clock::now());
+    let most = crowds.monitor.room.bodies.bound().limit;
     let (mut unfinished, mut sent) = (Vec::new(), 0);
     while sent < most {
         let mut client = http2(UnixStream::connect(&monitor).await.unwrap()).await;
@@ -194,7 +195,7 @@ async fn a_monitor_that_fills_its_room_stops_no_write() {
             let question = post(ALARM, "application/grpc", endless(vec![0; QUESTION]));
             unfinished.push(tokio::spawn(client.send_request(question)));
             sent += QUESTION as u64;
-            until(|| crowds.monitors.bodies.bound().used >= sent.min(most)).await;
+            until(|| crowds.monitor.room.bodies.bound().used >= sent.min(most)).await;
         }
     }
     let refused = ask_over_grpc::<_, AlarmResponse>(
@@ -204,7 +205,7 @@ async fn a_monitor_that_fills_its_room_stops_no_write() {
     );
     assert_eq!(refused.await.unwrap_err().code(), tonic::Code::ResourceExhausted);
     ask_over_grpc::<_, PutResponse>(Channel::Unix(&path), PUT, put(MESSAGE / 2)).await.unwrap();
-    assert_eq!(crowds.keyspace.bodies.bound().refused, 0);
+    assert_eq!(crowds.unix.room.bodies.bound().refused, 0);
     unfinished.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -223,14 +224,14 @@ async fn of_a_method_that_every_door_serves_a_small_body_is_read_at_most() {
 #[tokio::test]
 async fn a_body_holds_its_places_until_the_request_is_answered() {
     let crowds = small(64 * KIB);
-    let places = crowds.keyspace.bodies.clone();
+    let places = crowds.unix.room.bodies.clone();
     let stage = Stage::new(State::Quorate, move |_| {
         assert!(places.bound().used >= 5 * KIB as u64, "{:?}", places.bound());
         done()
     });
     let path = open(&stage, &crowds, Duration::from_secs(60));
     ask_over_grpc::<_, PutResponse>(Channel::Unix(&path), PUT, put(5 * KIB)).await.unwrap();
-    until(|| crowds.keyspace.bodies.bound().used == 0).await;
+    until(|| crowds.unix.room.bodies.bound().used == 0).await;
 }
 
 #[tokio::test]
@@ -250,12 +251,12 @@ async fn a_client_that_goes_leaves_its_places_with_the_loop_until_that_lets_go()
     drop(client);
     reply.closed().await;
     assert!(
-        crowds.keyspace.bodies.bound().used >= 5 * KIB as u64,
+        crowds.unix.room.bodies.bound().used >= 5 * KIB as u64,
         "{:?}",
-        crowds.keyspace.bodies.bound()
+        crowds.unix.room.bodies.bound()
     );
     drop(body);
-    until(|| crowds.keyspace.bodies.bound().used == 0).await;
+    until(|| crowds.unix.room.bodies.bound().used == 0).await;
 }
 
 #[tokio::test]
@@ -270,7 +271,7 @@ async fn a_body_that_does_not_come_in_time_is_answered() {
     let late = client.send_request(post(PUT, "application/grpc", endless("\0"))).await.unwrap();
     let code = (tonic::Code::DeadlineExceeded as i32).to_string();
     assert_eq!(late.headers()["grpc-status"], code);
-    until(|| crowds.keyspace.bodies.bound().used == 0).await;
+    until(|| crowds.unix.room.bodies.bound().used == 0).await;
 }
 
 #[tokio::test]

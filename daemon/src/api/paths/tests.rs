@@ -7,7 +7,7 @@ use crate::api::etcd::words::{
 };
 use crate::api::pages::RefusalPage;
 use crate::api::tests::{Channel, Stage, ask_over_grpc, refuse, send, send_to};
-use crate::api::{open_monitor, open_tcp, serve_monitor, serve_tcp};
+use crate::api::{open_monitor, serve_monitor, serve_tcp};
 use crate::doors::Doors;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -23,7 +23,7 @@ use quorate_proto::{
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 const API: &str = include_str!("../../../../docs/API.md");
 
@@ -41,7 +41,7 @@ fn documented() -> BTreeSet<(String, String, String)> {
 
 /// The same over a TCP door without the keyspace, without a body.
 async fn get_over_tcp(stage: &Stage, method: Method, path: &str) -> (StatusCode, Bytes) {
-    let listener = open_tcp(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve_tcp(listener, stage.doors.clone(), Vec::new()));
     let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");

@@ -136,6 +136,7 @@ fn open(stage: &Stage, connections: usize, watches: usize) -> (PathBuf, Crowds) 
         connections: places("unix-connections", connections),
         watches: places("unix-watches", watches),
         waits: places("unix-waits", 1),
+        room: Crowds::default().unix.room,
     };
     let crowds = Crowds { unix: door, ..Crowds::default() };
     let path = stage.socket().with_extension("few");

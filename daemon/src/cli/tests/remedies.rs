@@ -188,6 +188,8 @@ fn members() -> Vec<MemberCause> {
             by: vec![name()],
             seconds: 30,
         },
+        MemberCause::DoorClosed { address: at(1), error: "in use".to_owned(), forbidden: true },
+        MemberCause::DoorClosed { address: at(1), error: "in use".to_owned(), forbidden: false },
         MemberCause::Crowd { limit: 8, crowd: "waits are under way".to_owned(), refused: 3 },
         no_leader(vec![(true, false), (false, false), (false, true)], false, None),
         no_leader(vec![(false, true), (false, true)], false, None),
