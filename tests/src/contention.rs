@@ -146,6 +146,11 @@ impl Contention {
                 ClientReply::Refused(refusal) if refusal.code() == RefusalCode::FateUnknown => {
                     Answer::Unknown
                 }
+                // Ids do not count there yet, for how long nobody knows: whether the lost ask was done stays open.
+                ClientReply::Refused(refusal) if refusal.code() == RefusalCode::Level => {
+                    call.id = 0;
+                    if call.lost { Answer::Unknown } else { Answer::NotDone }
+                }
                 _ if call.lost => Answer::Unknown,
                 _ => Answer::NotDone,
             };
