@@ -38,16 +38,13 @@ impl Reload {
         Self { level: started.log.level.clone(), started, host_file, environment, secrets }
     }
 
-    /// The secrets of this host, as the file has them now and whenever it is read again.
-    pub(crate) fn secrets(&self) -> watch::Receiver<Vec<Secret>> {
-        self.secrets.subscribe()
-    }
-
-    /// Takes up what it can at each `SIGHUP`; a second one that comes meanwhile is one more reading at most.
+    /// Takes up what it can at each `SIGHUP`; a second one that comes meanwhile is one more reading at most. Gives the secrets of this host,
+    /// as the file has them now and whenever it is read again.
     ///
     /// # Errors
     /// When the signal cannot be waited for.
-    pub(crate) fn spawn(mut self) -> std::io::Result<()> {
+    pub(crate) fn spawn(mut self) -> std::io::Result<watch::Receiver<Vec<Secret>>> {
+        let secrets = self.secrets.subscribe();
         let mut asked = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
             while asked.recv().await.is_some() {
@@ -62,7 +59,7 @@ impl Reload {
                 }
             }
         });
-        Ok(())
+        Ok(secrets)
     }
 
     fn reload(&mut self) {

@@ -44,9 +44,8 @@ pub(super) async fn serve(
     reload: Reload,
     threads: Handle,
 ) -> Result<Ended, StartError> {
-    let file = reload.secrets();
     // First of all: from here on a SIGHUP ends nothing.
-    reload.spawn()?;
+    let file = reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_in_time(config.clone()).await?;
     late_address::wait_for(config.listen, &config.client.socket).await;
     let opened = open_doors(&config, &threads).await?;
