@@ -88,6 +88,16 @@ fn a_host_stays_drained_through_a_restart_a_new_disk_and_a_snapshot() {
 }
 
 #[test]
+fn who_drains_the_last_voter_hears_that_one_of_them_leads_all_the_same() {
+    let mut replica = Replica::new();
+    let mut drained = |number| drain(&mut replica, number, true, 5).unwrap();
+    assert_eq!([drained(1), drained(2)], ["drained at epoch 2", "drained at epoch 3"]);
+    assert!(
+        drained(3).ends_with("; every voter is drained now, so one of them leads all the same")
+    );
+}
+
+#[test]
 fn a_word_that_a_host_may_vote_is_kept_for_its_disk_life() {
     let mut replica = Replica::new();
     let approve =

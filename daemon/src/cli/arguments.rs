@@ -398,9 +398,12 @@ pub(crate) struct GetOptions {
 #[derive(Debug, Args)]
 pub(crate) struct DeleteOptions {
     pub(crate) key: OsString,
-    /// All keys that begin so
+    /// All keys that begin so; with an empty one all that there are, which it asks about first
     #[arg(long)]
     pub(crate) prefix: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// Give up after this long; until then a daemon that is away is waited for
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
     pub(crate) timeout: Duration,

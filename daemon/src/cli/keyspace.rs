@@ -9,7 +9,7 @@ use super::arguments::{DeleteOptions, Format, PutOptions};
 use super::client::{Changes, Client};
 use super::exit::{Exit, Failure};
 use super::output;
-use super::stdin;
+use super::stdin::{self, must_be_meant};
 use crate::api::keyspace::pages::range;
 use crate::api::pages::StatusPage;
 use crate::api::{KV_PATH, PROTOBUF, REQUEST_ID_HEADER, TIMEOUT_HEADER};
@@ -72,7 +72,11 @@ pub(super) async fn delete(
     format: Format,
     options: DeleteOptions,
 ) -> Result<ExitCode, Failure> {
-    let (key, range_end) = range(&typed(options.key), options.prefix, None);
+    let key = typed(options.key);
+    if options.prefix && key.is_empty() {
+        must_be_meant(options.yes, "Every key of every program begins so. Delete all of them?")?;
+    }
+    let (key, range_end) = range(&key, options.prefix, None);
     let request = Request::DeleteRange(DeleteRangeRequest {
         key,
         range_end,

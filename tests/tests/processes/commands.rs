@@ -144,9 +144,10 @@ fn a_refusal_is_a_sentence_of_our_own_said_once() {
     let cluster = Cluster::running(1);
     let host = &cluster.hosts[0];
     let empty = "the key is empty: name one, or ask for a prefix";
-    let refused: [(&[&str], i32, &str); 5] = [
+    let refused: [(&[&str], i32, &str); 6] = [
         (&["put", "", "value"], 1, empty),
         (&["delete", ""], 1, empty),
+        (&["delete", "--prefix", ""], 2, "nobody said yes; nothing was changed"),
         (
             &["put", "__meta/x", "value"],
             1,

@@ -9,7 +9,7 @@ use crate::snapshot::fields::{bounded, content, flag, string, take, word};
 use crate::snapshot::record::{Records, RestoreError, put_bytes};
 use quorate_proto::{
     Admit, Approve, ConfState, Drain, Forget, FoundingCertificate, HealthDelta, HealthEpoch,
-    HealthProposal, HealthView, Instance, Member, Message as _, Remove, limits,
+    HealthProposal, HealthView, Instance, Member, Message as _, Remove, Role, limits,
 };
 use std::sync::Arc;
 
@@ -84,11 +84,19 @@ impl Section for Roster {
             Change::Drain(drain) => {
                 let word = if drain.drained { "drained" } else { "no longer drained" };
                 let said = self.drain(drain);
-                self.noted(word, said, publish)
+                let votes = |it: &&Member| it.role() == Role::Voter;
+                let mut voters = self.view.members.iter().filter(votes);
+                let none = drain.drained && voters.all(Member::is_drained);
+                let tail = if none {
+                    "; every voter is drained now, so one of them leads all the same"
+                } else {
+                    ""
+                };
+                self.noted(word, tail, said, publish)
             }
             Change::Approve(approve) => {
                 let said = self.approve(approve);
-                self.noted("may become a voter", said, publish)
+                self.noted("may become a voter", "", said, publish)
             }
             Change::Forget(forget) => {
                 let health = self.forget(forget);
@@ -165,15 +173,15 @@ impl Roster {
         Effects { result, health }
     }
 
-    /// What came of an operator's word about a member.
-    fn noted(&self, word: &str, said: Said, publish: &mut Publish<'_>) -> Effects {
+    /// What came of an operator's word about a member; `tail` is what else is to be said.
+    fn noted(&self, word: &str, tail: &str, said: Said, publish: &mut Publish<'_>) -> Effects {
         let (result, health) = match said {
             Ok((epoch, health)) => {
                 let when = match &health {
                     Some(_) => format!("at epoch {epoch}"),
                     None => "already".to_owned(),
                 };
-                (Ok(Noted { epoch, text: format!("{word} {when}") }), health)
+                (Ok(Noted { epoch, text: format!("{word} {when}{tail}") }), health)
             }
             Err(refusal) => (Err(refusal), None),
         };
