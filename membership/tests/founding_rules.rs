@@ -7,7 +7,7 @@ use founding_world::{cluster, life};
 use quorate_membership::{FoundingInput as Input, FoundingOutput as Output, Mode, Outcome};
 use quorate_proto::{
     Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, ClusterId, Confirm, Confirmed, Exists,
-    FoundingState, Nack, Prepare, Promise, founding_message::Body,
+    FeatureLevel, FoundingState, Levels, Nack, Prepare, Promise, Session, founding_message::Body,
 };
 use std::time::Duration;
 
@@ -168,9 +168,17 @@ fn rule_10_a_promise_leaves_only_when_durable_and_binds_across_a_restart() {
 
 /// The lowest of three opens its ballot; both others promise, with what they accepted before, and confirm. What it proposes.
 fn proposed_after(accepted: impl Fn(usize) -> Option<AcceptedRecord>) -> Accept {
+    proposed_among(Levels::HERE, accepted)
+}
+
+/// The same where the last of the three runs a program of these levels.
+fn proposed_among(levels: Levels, accepted: impl Fn(usize) -> Option<AcceptedRecord>) -> Accept {
     let mut one = One::fresh();
     one.hear(1, 3, Mode::Majority);
     one.hear(2, 3, Mode::Majority);
+    one.up(Session { levels, ..session(2, 9, 3, Mode::Majority) });
+    let nonce = one.asked_nonce(2);
+    one.say(2, Body::Answer(Answer { nonce, slot: Some(2), round: 0 }));
     one.flush();
     let open = Ballot { round: 1, instance: one.me() };
     for host in [1, 2] {
@@ -185,6 +193,13 @@ fn proposed_after(accepted: impl Fn(usize) -> Option<AcceptedRecord>) -> Accept 
     let mut sent = one.said(1);
     let Some(Body::Accept(accept)) = sent.pop() else { panic!("no record at the end of {sent:?}") };
     accept
+}
+
+#[test]
+fn a_cluster_begins_at_the_highest_level_that_all_can_run_who_promised() {
+    let level = |levels| proposed_among(levels, |_| None).record.level();
+    assert_eq!(level(Levels::HERE), FeatureLevel::HIGHEST);
+    assert_eq!(level(Levels::BASE), FeatureLevel::BASE);
 }
 
 #[test]

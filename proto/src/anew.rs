@@ -22,6 +22,8 @@ impl FoundingCertificate {
             voters: vec![founder],
             ballot,
             slots: 1,
+            // The state that is taken along has its own.
+            level: 0,
         };
         Self { record, proof: FoundingProof { ballot, votes }, lineage: Some(lineage) }
     }

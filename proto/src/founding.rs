@@ -4,8 +4,8 @@
 //! lives never share one. The state file is small, checksummed and replaced whole.
 
 use crate::{
-    Address, ClusterId, ClusterName, Digest, Instance, Lineage, NodeKey, RaftId, hash::sha256,
-    raft_id,
+    Address, ClusterId, ClusterName, Digest, FeatureLevel, Instance, Lineage, NodeKey, RaftId,
+    hash::sha256, raft_id,
 };
 use prost::Message as _;
 
@@ -58,9 +58,18 @@ pub struct FoundingRecord {
     /// Number of founder slots in the list.
     #[prost(uint32, tag = "5")]
     pub slots: u32,
+    /// The feature level at which the cluster begins: the highest that the programs of all voters could run; 0 = the first.
+    #[prost(uint32, tag = "6")]
+    pub level: u32,
 }
 
 impl FoundingRecord {
+    /// The feature level at which the cluster begins.
+    #[must_use]
+    pub const fn level(&self) -> FeatureLevel {
+        FeatureLevel::new(self.level)
+    }
+
     /// The cluster id: a hash of this record.
     #[must_use]
     pub fn cluster_id(&self) -> ClusterId {

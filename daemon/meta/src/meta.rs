@@ -20,7 +20,7 @@ use bytes::Bytes;
 use quorate_proto::{
     ClusterId, Command, CommandBody, ConfState, FeatureLevel, FoundingCertificate, HealthDelta,
     HealthEpoch, HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member,
-    Message as _, NamedWrite, RaftId, Revision, SecretChange, Steer, WriteName,
+    Message as _, NamedWrite, RaftId, RaiseLevel, Revision, SecretChange, Steer, WriteName,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -57,6 +57,12 @@ impl Meta {
         let mut meta = Self::empty();
         meta.applied = GENESIS_INDEX;
         meta.carry_out(|sections| &mut sections.roster, Change::Founded(founded));
+        let level = founded.record.level();
+        if level > FeatureLevel::BASE {
+            // No clock is read at a birth.
+            let raise = RaiseLevel { level: level.get(), at_unix_ms: 0 };
+            meta.carry_out(|sections| &mut sections.level, &raise);
+        }
         meta
     }
 

@@ -30,6 +30,7 @@ pub(crate) fn founding_config(config: &NodeConfig, marker: Option<ClusterId>) ->
             name: config.name.clone(),
             key: config.key,
             address: config.settings.advertise,
+            levels: config.levels,
         },
         seed: config.seed,
         nonce_key: config.boot_nonce,

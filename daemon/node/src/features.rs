@@ -5,14 +5,10 @@
 
 use crate::boot::NodeConfig;
 use quorate_proto::{
-    FeatureLevel, Generation, HealthView, Instance, Levels, Member, MemberState, Moment, Session,
-    limits,
+    FeatureLevel, Generation, HealthView, Instance, Levels, Member, MemberState, Session, limits,
 };
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// For so long behind its birth a cluster takes the highest level that its founders can run: there is no version yet to go back to.
-const BIRTH: Duration = Duration::from_mins(1);
 /// Programs remembered: those of all members and of as many strangers.
 const MAX_PROGRAMS: usize = 2 * limits::MEMBERS;
 /// Members that a sentence names.
@@ -37,8 +33,6 @@ pub(crate) struct Features {
     told_first: Option<FeatureLevel>,
     /// The level that was noticed here last.
     noticed: Option<FeatureLevel>,
-    /// When the log was begun here from the founding record, in this run.
-    born: Option<Moment>,
 }
 
 /// How far the level can rise, and who is in its way.
@@ -104,22 +98,6 @@ impl Features {
     /// The level that a leader told last.
     pub(crate) fn told(&self) -> Option<FeatureLevel> {
         self.told
-    }
-
-    /// The log begins here, from the founding record.
-    pub(crate) fn is_born(&mut self, now: Moment) {
-        self.born = Some(now);
-    }
-
-    /// Another run saw the birth.
-    #[cfg(test)]
-    pub(crate) fn was_not_born_here(&mut self) {
-        self.born = None;
-    }
-
-    /// Whether this run saw the birth, a moment ago.
-    pub(crate) fn is_new(&self, now: Moment) -> bool {
-        self.born.is_some_and(|born| now.since(born) < BIRTH)
     }
 
     /// The level here is this: what it was before, if it is another.

@@ -96,11 +96,6 @@ impl<'a> Sight<'a> {
         self.features.reach(self.config, self.health.view())
     }
 
-    /// Whether the cluster was just born, and its leader is about to raise the level so far.
-    pub(crate) fn rises_to(&self, level: FeatureLevel) -> bool {
-        self.features.is_new(self.now) && self.reach().level >= level
-    }
-
     /// A host, for people.
     pub(crate) fn host(&self, instance: Instance) -> Host {
         (instance, self.health.name(instance))

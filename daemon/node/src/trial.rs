@@ -39,7 +39,7 @@ fn cluster() -> ClusterName {
     ClusterName::new("trial").expect("a valid name")
 }
 
-fn founded(voters: u8) -> FoundingCertificate {
+fn founded(voters: u8, levels: Levels) -> FoundingCertificate {
     let ballot = Ballot { round: 1, instance: life(1) };
     let voter = |number: u8| FounderVoter {
         slot: u32::from(number - 1),
@@ -54,6 +54,7 @@ fn founded(voters: u8) -> FoundingCertificate {
         voters: (1..=voters).map(voter).collect(),
         ballot,
         slots: u32::from(voters),
+        level: levels.highest().get(),
     };
     let vote = |number: u8| ProofVote { slot: u32::from(number - 1), instance: life(number) };
     FoundingCertificate {
@@ -126,7 +127,7 @@ impl Trial {
     }
 
     fn with(voters: u8, replica: bool, levels: Levels) -> Self {
-        let founded = founded(voters);
+        let founded = founded(voters, levels);
         let mut founding = FoundingState::fresh(life(1), &cluster());
         if replica {
             founding.founded = Some(founded.clone());

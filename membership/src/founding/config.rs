@@ -1,6 +1,8 @@
 //! What a founding is started with, and the founding quorum of each mode.
 
-use quorate_proto::{ClusterId, ClusterName, Digest, Generation, Instance, NodeKey, NodeName};
+use quorate_proto::{
+    ClusterId, ClusterName, Digest, Generation, Instance, Levels, NodeKey, NodeName,
+};
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -103,6 +105,8 @@ pub struct FounderSelf {
     pub key: NodeKey,
     /// Where it wants to be reached, when the config says so.
     pub address: Option<SocketAddr>,
+    /// The feature levels that its program can run.
+    pub levels: Levels,
 }
 
 #[cfg(test)]

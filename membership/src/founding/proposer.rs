@@ -6,8 +6,8 @@
 
 use super::{After, Founding, FoundingOutput as Output, PATIENCE, STAGGER};
 use quorate_proto::{
-    Accept, Ballot, Confirm, FoundingRecord, Instance, Moment, Nack, Prepare, Promise,
-    founding_message::Body,
+    Accept, Ballot, Confirm, FeatureLevel, FoundingRecord, Instance, Moment, Nack, Prepare,
+    Promise, founding_message::Body,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -200,6 +200,15 @@ impl Founding {
         if proposal.phase != Phase::Preparing || !enough {
             return;
         }
+        let me = &self.config.me;
+        // Of who has just gone nothing is assumed but the first level.
+        let highest = |life: &Instance| match *life == me.instance {
+            true => me.levels.highest(),
+            false => {
+                self.peers.get(life).map_or(FeatureLevel::BASE, |it| it.session.levels.highest())
+            }
+        };
+        let level = promisers.iter().map(highest).min().unwrap_or(FeatureLevel::BASE);
         let reports = proposal.promises.values().filter_map(|promise| promise.accepted.as_ref());
         let highest = reports.max_by_key(|accepted| accepted.ballot);
         let record = highest.map_or_else(
@@ -209,6 +218,7 @@ impl Founding {
                 voters: proposal.promises.values().map(|p| p.voter.clone()).collect(),
                 ballot: proposal.ballot,
                 slots: self.slots as u32,
+                level: level.get(),
             },
             |accepted| accepted.record.clone(),
         );

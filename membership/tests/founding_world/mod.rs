@@ -180,6 +180,7 @@ impl World {
                 name: NodeName::new(&host.name).expect("valid"),
                 key: key_of(host.instance),
                 address: Some(host.address),
+                levels: quorate_proto::Levels::HERE,
             },
             seed: nonce_key,
             nonce_key,

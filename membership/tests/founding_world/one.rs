@@ -39,6 +39,7 @@ pub fn config(n: usize, mode: Mode) -> FoundingConfig {
             name: NodeName::new("f1").expect("valid"),
             key: key_of(life(0, 0)),
             address: Some(address_of(0)),
+            levels: quorate_proto::Levels::HERE,
         },
         seed: 1,
         nonce_key: 2,
@@ -84,6 +85,7 @@ pub fn record(hosts: &[usize], slots: usize, mode: Mode, ballot: Ballot) -> Foun
         voters: hosts.iter().map(voter).collect(),
         ballot,
         slots: slots as u32,
+        level: quorate_proto::FeatureLevel::HIGHEST.get(),
     }
 }
 

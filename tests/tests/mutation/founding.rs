@@ -67,6 +67,7 @@ fn founder(number: u8) -> Founding {
         name: node_name(number),
         key: key(number),
         address: Some(address(number)),
+        levels: quorate_proto::Levels::HERE,
     };
     let config = FoundingConfig {
         cluster: cluster(),

@@ -100,6 +100,7 @@ pub(crate) fn founded() -> FoundingCertificate {
         voters: [1, 2, 3].map(voter).to_vec(),
         ballot,
         slots: 3,
+        level: 2,
     };
     let vote = |number: u8| ProofVote { slot: u32::from(number - 1), instance: life(number) };
     FoundingCertificate {

@@ -1,7 +1,7 @@
 //! The leader raises the feature level once every member could run a higher one for a day.
 //!
-//! A day in which a new version can be taken back: as long as the level stands, a downgrade is a plain restart. A cluster that was just
-//! born has nothing to go back to, and takes the highest level of its founders at once. Who is away counts: what it runs must be known.
+//! A day in which a new version can be taken back: as long as the level stands, a downgrade is a plain restart. A cluster is born at the
+//! highest level of its founders, as it has nothing to go back to. Who is away counts: what it runs must be known.
 //! Whoever can run a level can run those below it: a reach that falls keeps its day, one that rises begins it anew.
 
 use super::duty::{Duty, Will};
@@ -40,11 +40,7 @@ impl Duty for Raising {
         }
         let known = self.able.filter(|(level, _)| *level >= reach);
         let (_, since) = *self.able.insert((reach, known.map_or(sight.now, |(_, since)| since)));
-        let waits = match sight.features.is_new(sight.now) {
-            true => Duration::ZERO,
-            false => PROVED,
-        };
-        if sight.now.since(since) < waits {
+        if sight.now.since(since) < PROVED {
             return;
         }
         let raise = RaiseLevel { level: reach.get(), at_unix_ms: sight.wall_ms };
@@ -55,12 +51,10 @@ impl Duty for Raising {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{ClientReply, ClientRequest};
-    use crate::event::Input;
     use crate::event::Output;
     use crate::told::Event;
-    use crate::trial::{Trial, reply};
-    use quorate_proto::{Act, DrainHost, Levels, act};
+    use crate::trial::Trial;
+    use quorate_proto::Levels;
 
     const A_SECOND: Duration = Duration::from_secs(1);
 
@@ -71,7 +65,6 @@ mod tests {
     /// A leader that was born with a program of the first level, and runs the one of today from now on.
     fn upgraded() -> Trial {
         let mut trial = Trial::leading_alone_with(Levels::BASE);
-        trial.node.features.was_not_born_here();
         trial.node.config.levels = Levels::HERE;
         trial
     }
@@ -96,42 +89,14 @@ mod tests {
         assert!(!out.iter().any(told), "{out:?}");
     }
 
-    /// A leader that was born a moment ago, and has let somebody's wish to come in be proposed: its next durable write decides on it.
-    fn letting_in() -> Trial {
-        let mut trial = Trial::leading_alone_with(Levels::BASE);
+    #[test]
+    fn nothing_is_raised_while_somebody_comes_in_who_may_run_another_program() {
+        let mut trial = upgraded();
+        pass(&mut trial, PROVED - Duration::from_secs(10));
         trial.asks_to_come_in(2);
         assert!(trial.node.requests.is_admitting());
-        trial.node.config.levels = Levels::HERE;
-        trial
-    }
-
-    #[test]
-    fn a_cluster_into_which_somebody_comes_at_its_birth_rises_as_soon_as_that_is_decided() {
-        let mut trial = letting_in();
-        trial.pass(A_SECOND);
-        assert_eq!(level(&trial), 1, "who comes in may run another program");
-        trial.durable();
-        assert!(!trial.node.requests.is_admitting());
-        trial.pass(A_SECOND);
-        trial.durable();
-        assert_eq!(level(&trial), FeatureLevel::HIGHEST.get());
-    }
-
-    #[test]
-    fn what_needs_the_level_waits_at_a_birth_until_the_level_is_there() {
-        let mut trial = letting_in();
-        let drain = DrainHost { name: "n1".to_owned(), drained: true, ..DrainHost::default() };
-        let request = ClientRequest::Act(Act { body: Some(act::Body::Drain(drain)) });
-        let deadline = trial.now + Duration::from_secs(9);
-        let mut out = trial.turn([Input::Client { ticket: 7, deadline, request }]);
-        while level(&trial) == 1 {
-            assert!(reply(&out, 7).is_none(), "answered at the first level");
-            out.extend(trial.pass(A_SECOND));
-            out.extend(trial.durable());
-        }
-        out.extend(trial.pass(A_SECOND));
-        out.extend(trial.durable());
-        assert!(matches!(reply(&out, 7), Some(ClientReply::Acted(_))), "{:?}", reply(&out, 7));
+        trial.pass(Duration::from_secs(20));
+        assert_eq!(level(&trial), 1, "its admission is not decided");
     }
 
     #[test]

@@ -27,8 +27,8 @@ impl Node {
             return self.turn.out.push(Output::Unfit { reason });
         }
         self.turn.duties_due = true;
-        // Nobody need hear of it at a birth, nor when a start reads again what it had applied before.
-        let risen = self.features.has_risen_to(level) && !self.features.is_new(self.turn.now);
+        // Nobody need hear of it when a start reads again what it had applied before.
+        let risen = self.features.has_risen_to(level);
         if let Some(before) = before.filter(|_| risen) {
             self.turn.event(Event::Level { before, level });
         }
@@ -56,8 +56,8 @@ impl Node {
                 continue;
             };
             let needed = held.needs;
-            // What the leader before this one left in the log may raise the level; a cluster that was just born is about to.
-            if !settled || sight!(self).rises_to(needed) {
+            // What the leader before this one left in the log may raise the level.
+            if !settled {
                 self.requests.set_stage(request, Stage::Waiting { tried: None });
                 self.turn.timers.arm_if_idle(Timer::Retry, self.turn.now + RETRY);
                 continue;

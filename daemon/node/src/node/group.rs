@@ -18,7 +18,6 @@ use quorate_proto::{
 impl Node {
     /// Starts the group from the founding record: this life is one of its voters.
     pub(super) fn found_group(&mut self, founded: &FoundingCertificate) {
-        self.features.is_born(self.turn.now);
         let recovered = Recovered::from_founding(&founded.record.raft_ids());
         self.write_log(Owner::Nobody, recovered.founding_records());
         self.start_group(recovered, Meta::from_founding(founded), None);

@@ -49,7 +49,7 @@ impl Requests {
             .collect()
     }
 
-    /// Whether a write must wait for the level at which its client's id counts, or was refused, as the cluster does not come to that level.
+    /// Whether a write must wait until it is known whether its client's id counts, or was refused, as the cluster is below that level.
     pub(super) fn is_held_up_by_its_id(
         &mut self,
         ways: &Ways<'_>,
@@ -73,7 +73,7 @@ impl Requests {
             true => sight.level().filter(|_| self.is_settled(sight.own_term())),
             false => sight.features.told(),
         };
-        match level.filter(|_| !sight.rises_to(needed)) {
+        match level {
             None => turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY),
             Some(level) => {
                 let text = format!(
