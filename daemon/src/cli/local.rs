@@ -5,6 +5,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::{self, Config, ConfigError, Environment, Places};
 use crate::disk;
+use crate::regular;
 use crate::shell::own_slot::{OwnHost, ResolvedSeed};
 use crate::shell::resolve;
 use quorate_transport::Secret;
@@ -144,7 +145,7 @@ fn read_secret(file: &Path) -> Result<String, Failure> {
     let read = if file == Path::new("-") {
         std::io::stdin().lock().take(SECRET_FILE).read_to_string(&mut text)
     } else {
-        std::fs::File::open(file)
+        regular::open_or_pipe(file)
             .and_then(|opened| opened.take(SECRET_FILE).read_to_string(&mut text))
     };
     let name = file.display();

@@ -1,5 +1,6 @@
 //! Why a data directory cannot be used. Each error names the thing and the way out.
 
+use crate::regular::NoFile;
 use quorate_proto::GroupId;
 use rustix::io::Errno;
 use std::io;
@@ -223,7 +224,8 @@ impl DiskError {
     /// Whether it stays so until somebody has looked: no other start goes better.
     pub(crate) fn needs_operator(&self) -> bool {
         match self {
-            Self::Locked { .. } | Self::Io { .. } | Self::Full { .. } => false,
+            Self::Io { error, .. } => NoFile::is_in(error),
+            Self::Locked { .. } | Self::Full { .. } => false,
             Self::NotOurs { .. }
             | Self::Damaged { .. }
             | Self::Corrupt { .. }
@@ -254,6 +256,9 @@ impl DiskError {
 
 /// What helps against an error of the system.
 pub(super) fn remedy(error: &io::Error) -> &'static str {
+    if NoFile::is_in(error) {
+        return "find out what put it there, and remove it";
+    }
     // They have no kind of their own, and say nothing about the disk.
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::MFILE) => {

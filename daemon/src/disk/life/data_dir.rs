@@ -19,6 +19,7 @@ use crate::disk::formats::refuse_newer;
 use crate::disk::log::segments::STORE;
 use crate::disk::log::spare::is_full;
 use crate::disk::presence::exists;
+use crate::regular::{self, SMALL};
 use quorate_node::MadeOn;
 use quorate_proto::{ClusterId, ClusterName, FoundingState, Generation, Instance, NodeName};
 use std::fs::File;
@@ -294,7 +295,7 @@ pub(crate) fn read_ended(root: &Path, running: &Path) -> Result<EndedLife, DiskE
     let life = root.join(LIFE);
     let founding = founding_file::read(&life, &identity)?;
     let is_file = std::fs::symlink_metadata(running).is_ok_and(|found| found.is_file());
-    let note = is_file.then(|| std::fs::read(running).ok()).flatten();
+    let note = is_file.then(|| regular::read(running, SMALL).ok()).flatten();
     let started = note.and_then(|note| running_from_file(&note).ok());
     let last =
         started.filter(|(whose, which, _)| (*whose, *which) == (identity.instance, generation));

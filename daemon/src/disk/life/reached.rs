@@ -8,6 +8,7 @@
 use crate::disk::durable;
 use crate::disk::error::DiskError;
 use crate::disk::files::Files;
+use crate::regular::{self, NoFile, SMALL};
 use quorate_proto::{ClusterName, Generation, Instance};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,18 +51,17 @@ pub(crate) fn read(
     instance: Instance,
 ) -> Result<Option<Reached>, DiskError> {
     let file = path(birth_dir, cluster);
-    match std::fs::read(&file) {
-        Ok(content) => {
-            let noted = decode(&content);
-            if noted.is_none() {
-                let file = file.display();
-                tracing::warn!(%file, "what this host had reached cannot be read: that its data are not older than that is not checked at this start");
-            }
-            Ok(noted.filter(|reached| reached.instance == instance))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(DiskError::io("read", &file, error)),
+    let noted = match regular::read(&file, SMALL) {
+        Ok(content) => decode(&content),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if NoFile::is_in(&error) => None,
+        Err(error) => return Err(DiskError::io("read", &file, error)),
+    };
+    if noted.is_none() {
+        let file = file.display();
+        tracing::warn!(%file, "what this host had reached cannot be read: that its data are not older than that is not checked at this start");
     }
+    Ok(noted.filter(|reached| reached.instance == instance))
 }
 
 /// Replaces the note durably.

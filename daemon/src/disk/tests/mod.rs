@@ -6,6 +6,7 @@ mod golden;
 mod life;
 mod log;
 mod next_life;
+mod no_files;
 mod power;
 mod recorded;
 mod rollback;
