@@ -426,6 +426,12 @@ pub(crate) struct ResetOptions {
     /// Keep the data, beside those that the next start makes
     #[arg(long)]
     pub(crate) set_aside: bool,
+    /// Only give up the data that `recover` or `snapshot restore` has prepared for the next start, and go on with those that are here
+    #[arg(long, conflicts_with_all = ["set_aside", "bring_back"])]
+    pub(crate) prepared: bool,
+    /// Put these data back in place at the next start, and set aside those that are here: a `life.set-aside-...` of the data directory
+    #[arg(long, value_name = "NAME", conflicts_with = "set_aside")]
+    pub(crate) bring_back: Option<String>,
 }
 
 /// See [`LocalCommand::CheckConfig`].

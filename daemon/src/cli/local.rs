@@ -23,8 +23,13 @@ pub(super) fn reset(options: &ResetOptions, format: Format) -> Result<ExitCode, 
     let places = Places::load(&options.config.config, &Environment::of_process());
     let Places { cluster, data_dir, birth_dir } = places.map_err(|error| bad_config(&error))?;
     become_owner(&data_dir, &birth_dir)?;
-    let cleared = disk::reset(&data_dir, &birth_dir, &cluster, &options.cluster, options.set_aside)
-        .map_err(|error| Failure::other(error.to_string()))?;
+    let (root, birth, wanted) = (&data_dir, &birth_dir, &options.cluster);
+    let done = match &options.bring_back {
+        Some(kept) => disk::bring_back(root, birth, &cluster, wanted, kept),
+        None if options.prepared => disk::give_up_prepared(root, birth, &cluster, wanted),
+        None => disk::reset(root, birth, &cluster, wanted, options.set_aside),
+    };
+    let cleared = done.map_err(|error| Failure::other(error.to_string()))?;
     match format {
         Format::Json => output::json(&json!({ "done": cleared }))?,
         Format::Table => output::text(&format!("{cleared}\n"))?,

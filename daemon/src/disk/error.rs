@@ -186,7 +186,7 @@ pub(crate) enum DiskError {
     },
     /// A life waits for the next start.
     #[error(
-        "in {} data are prepared that the next start of the daemon puts in place: `systemctl start quorate`; or give up what is prepared, and keep the data that were here beside it, with `quorate reset --set-aside --cluster {cluster}`",
+        "in {} data are prepared that the next start of the daemon puts in place: `systemctl start quorate`; or give up what is prepared, and keep the data that are here, with `quorate reset --prepared --cluster {cluster}`",
         dir.display()
     )]
     Prepared {
@@ -194,6 +194,19 @@ pub(crate) enum DiskError {
         dir: PathBuf,
         /// For the command.
         cluster: String,
+    },
+    /// A life that waits for the next start is damaged.
+    #[error(
+        "{what}. So the data in {}, which were prepared to take the place of those that were here, are damaged; they were not put in place, and nothing was changed. {remedy}",
+        next.display()
+    )]
+    NextNotWhole {
+        /// File, place and reason.
+        what: String,
+        /// The directory of that life.
+        next: PathBuf,
+        /// The way back, with its command.
+        remedy: String,
     },
     /// The data are another user's.
     #[error(
@@ -238,6 +251,7 @@ impl DiskError {
             | Self::OtherName { .. }
             | Self::MarkerConflict { .. }
             | Self::Prepared { .. }
+            | Self::NextNotWhole { .. }
             | Self::OtherOwner { .. }
             | Self::Exposed { .. } => true,
         }

@@ -13,8 +13,7 @@ use super::reached::{self, Reached};
 use super::{founding_file, made_on, marker, next};
 use crate::disk::durable;
 use crate::disk::error::DiskError;
-use crate::disk::files::Machine;
-use crate::disk::files::sync_directory;
+use crate::disk::files::{Files, Machine, sync_directory};
 use crate::disk::formats::refuse_newer;
 use crate::disk::log::segments::STORE;
 use crate::disk::log::spare::is_full;
@@ -26,6 +25,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A life that is being created and does not count yet.
 const LIFE_ASIDE: &str = "life.new";
@@ -74,7 +74,8 @@ pub(crate) fn open(
     make_directory(root)?;
     make_directory(birth_dir)?;
     let lock = lock(root)?;
-    if let Some(before) = next::put_in_place(root, birth_dir, cluster)? {
+    let machine: Arc<dyn Files> = Arc::new(Machine);
+    if let Some(before) = next::put_in_place(&machine, root, birth_dir, cluster)? {
         tracing::warn!(
             before = %before.display(),
             "a new disk life is put in place; the data of the one before are kept beside it"

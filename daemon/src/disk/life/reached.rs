@@ -14,6 +14,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const MARK: &[u8; 8] = b"qreach01";
+/// In the directory of a life that is not in place.
+const CARRIED: &str = "reached";
 
 /// One note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,16 @@ pub(crate) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
     birth_dir.join(format!("{cluster}.reached"))
 }
 
+/// What a life is known to have reached that is not in place: it has the note with it, since the one beside the marker is about another.
+pub(super) fn carried(life: &Path, instance: Instance) -> Result<Option<Reached>, DiskError> {
+    read_from(&life.join(CARRIED), instance)
+}
+
+/// Gives a life the note that goes with it, durably.
+pub(crate) fn carry(files: &dyn Files, life: &Path, reached: &Reached) -> io::Result<()> {
+    write_to(files, &life.join(CARRIED), reached)
+}
+
 /// Reads the note about this life. None: there is none, it is about another life, or it is not as it was written (then
 /// this host only knows less).
 ///
@@ -50,12 +62,15 @@ pub(crate) fn read(
     cluster: &ClusterName,
     instance: Instance,
 ) -> Result<Option<Reached>, DiskError> {
-    let file = path(birth_dir, cluster);
-    let noted = match regular::read(&file, SMALL) {
+    read_from(&path(birth_dir, cluster), instance)
+}
+
+fn read_from(file: &Path, instance: Instance) -> Result<Option<Reached>, DiskError> {
+    let noted = match regular::read(file, SMALL) {
         Ok(content) => decode(&content),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) if NoFile::is_in(&error) => None,
-        Err(error) => return Err(DiskError::io("read", &file, error)),
+        Err(error) => return Err(DiskError::io("read", file, error)),
     };
     if noted.is_none() {
         let file = file.display();
@@ -71,11 +86,15 @@ pub(crate) fn write(
     cluster: &ClusterName,
     reached: &Reached,
 ) -> io::Result<()> {
+    write_to(files, &path(birth_dir, cluster), reached)
+}
+
+fn write_to(files: &dyn Files, file: &Path, reached: &Reached) -> io::Result<()> {
     let mut body = reached.instance.to_bytes().to_vec();
     for number in [reached.generation.get(), reached.end.segment, reached.end.offset] {
         body.extend_from_slice(&number.to_be_bytes());
     }
-    durable::replace(files, &path(birth_dir, cluster), &durable::seal(MARK, &body))
+    durable::replace(files, file, &durable::seal(MARK, &body))
 }
 
 fn decode(content: &[u8]) -> Option<Reached> {

@@ -11,11 +11,13 @@ mod power;
 mod recorded;
 mod rollback;
 mod snapshot;
+mod way_back;
 
 use super::files::{Files, Machine};
 use super::life::data_dir::{Opened, open};
 use super::log::segments::SegmentSizes;
-use super::recovery::{Recovered, recover_with};
+use super::recovery::Recovered;
+use super::replica::recover_with;
 use super::*;
 use quorate_consensus::LogRecord;
 use quorate_node::Write;
