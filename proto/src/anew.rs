@@ -23,7 +23,11 @@ impl FoundingCertificate {
             ballot,
             slots: 1,
         };
-        Self { record, proof: FoundingProof { ballot, votes }, lineage: Some(lineage) }
+        Self {
+            record,
+            proof: FoundingProof { ballot, votes, waiver: None },
+            lineage: Some(lineage),
+        }
     }
 
     /// The cluster that this one was founded anew from; none when it was born of its seeds.

@@ -123,7 +123,7 @@ async fn founded(
 }
 
 /// The status once it is so; else, in the end, the newest that was had.
-async fn status_when(
+pub(super) async fn status_when(
     client: &Client,
     begun: Instant,
     timeout: Duration,
