@@ -19,6 +19,7 @@ mod journal;
 mod links;
 mod machine;
 mod metrics;
+mod regular;
 mod run;
 mod shell;
 mod words;

@@ -4,8 +4,8 @@
 //! hand in `Persisted` when a write is durable. A ballot, promise or acceptance leaves only after its write. Always
 //! true: a life that knows a cluster never founds another; a restart keeps every promise and forgets every ballot.
 //!
-//! Knows nothing of sockets, files, Raft, or members beyond their addresses. GENESIS rules 19, 21 and 23 (restored
-//! disks, leaving, the operator's word) have no code here yet.
+//! Knows nothing of sockets, files, Raft, or members beyond their addresses. GENESIS rules 19 and 21 (restored disks,
+//! leaving) have no code here yet, and of rule 23 the waiver only.
 
 mod acceptor;
 mod config;
@@ -16,19 +16,21 @@ mod margin;
 mod proof;
 mod proposer;
 mod reasons;
+mod waiver;
 
 pub use config::{
     DURABLE_WORD, FounderSelf, FoundingConfig, MAJORITY_WORD, Mode, ModeError, quorum,
 };
 pub use event::{FoundingInput, FoundingOutput, Margin, Outcome, OwnSlot};
 pub use proof::{ProofError, check_founded};
+pub use waiver::{Waived, WaiverRefused};
 
 use crate::seeds::{Seed, SeedBook};
 use acceptor::Tally;
 use hearing::{Hearing, Peer};
 use proposer::Proposal;
 use quorate_proto::{
-    Ballot, ClusterId, FoundingMessage, FoundingState, Instance, Moment, ReasonCode,
+    Ballot, ClusterId, FoundingMessage, FoundingState, Instance, Moment, ReasonCode, Waiver,
     founding_message::Body,
     limits::{MEMBERS, NUMBER_STEP},
 };
@@ -117,6 +119,10 @@ pub struct Founding {
     round_seen: u64,
     proposal: Option<Proposal>,
     tally: Tally,
+    /// The operator's word, from when it was given, while it stands.
+    waiver: Option<(Moment, Waiver)>,
+    /// That of ballots whose record is out.
+    waivers: BTreeMap<Ballot, Waiver>,
     /// No ballot of our own before this.
     not_before: Moment,
     attempts: u32,
@@ -163,6 +169,8 @@ impl Founding {
             round_seen: accepted.max(state.promised.map_or(0, |promised| promised.round)),
             proposal: None,
             tally: Tally::new(),
+            waiver: None,
+            waivers: BTreeMap::new(),
             not_before: now,
             attempts: 0,
             jitter,

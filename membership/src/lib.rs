@@ -27,7 +27,8 @@ pub use detector::Detector;
 pub use event::{DetectorInput, DetectorOutput};
 pub use founding::{
     DURABLE_WORD, FounderSelf, Founding, FoundingConfig, FoundingInput, FoundingOutput,
-    MAJORITY_WORD, Margin, Mode, ModeError, Outcome, OwnSlot, ProofError, check_founded, quorum,
+    MAJORITY_WORD, Margin, Mode, ModeError, Outcome, OwnSlot, ProofError, Waived, WaiverRefused,
+    check_founded, quorum,
 };
 pub use seeds::{SeedsError, check_seeds};
 pub use verdicts::Opinion;

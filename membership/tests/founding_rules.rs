@@ -17,7 +17,12 @@ fn prepare(ballot: Ballot) -> Body {
 
 fn accept(ballot: Ballot, hosts: &[usize]) -> Body {
     let record = record(hosts, 3, Mode::Majority, ballot);
-    Body::Accept(Accept { ballot, record, lives: hosts.iter().map(|h| life(*h, 0)).collect() })
+    Body::Accept(Accept {
+        ballot,
+        record,
+        lives: hosts.iter().map(|h| life(*h, 0)).collect(),
+        waiver: None,
+    })
 }
 
 fn is_promise(body: &Body, of: Ballot) -> bool {

@@ -25,7 +25,11 @@ impl FoundingCertificate {
             // The state that is taken along has its own.
             level: 0,
         };
-        Self { record, proof: FoundingProof { ballot, votes }, lineage: Some(lineage) }
+        Self {
+            record,
+            proof: FoundingProof { ballot, votes, waiver: None },
+            lineage: Some(lineage),
+        }
     }
 
     /// The cluster that this one was founded anew from; none when it was born of its seeds.

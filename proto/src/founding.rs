@@ -106,6 +106,23 @@ pub struct FoundingProof {
     /// Who accepted.
     #[prost(message, repeated, tag = "2")]
     pub votes: Vec<ProofVote>,
+    /// The operator's word with which this ballot did without some slots.
+    #[prost(message, optional, tag = "110")]
+    pub waiver: Option<Waiver>,
+}
+
+/// An operator's word that some founders will never come (GENESIS rule 23). It belongs to one ballot.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct Waiver {
+    /// The list that it is about.
+    #[prost(message, required, tag = "1")]
+    pub digest: Digest,
+    /// The slots that are done without, in order.
+    #[prost(uint32, repeated, tag = "2")]
+    pub slots: Vec<u32>,
+    /// The fresh lives that were there when it was given: nobody else takes part.
+    #[prost(message, repeated, tag = "3")]
+    pub lives: Vec<Instance>,
 }
 
 /// "Are you fresh?" Freshness counts only in answer to a nonce of this session (GENESIS rule 5).
@@ -202,6 +219,9 @@ pub struct Accept {
     /// The lives that confirmed; only they may accept (rule 12).
     #[prost(message, repeated, tag = "3")]
     pub lives: Vec<Instance>,
+    /// The operator's word with which this ballot does without some slots.
+    #[prost(message, optional, tag = "110")]
+    pub waiver: Option<Waiver>,
 }
 
 /// A durable acceptance, told to all slots (rule 12).

@@ -56,7 +56,7 @@ pub use envelope::{Envelope, EnvelopeBody, EnvelopeError, RaftFrame};
 pub use founding::{
     Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists,
     FounderVoter, FoundingCertificate, FoundingMessage, FoundingProof, FoundingRecord,
-    FoundingState, Nack, Prepare, Promise, ProofVote, StateError, founding_message,
+    FoundingState, Nack, Prepare, Promise, ProofVote, StateError, Waiver, founding_message,
 };
 pub use hash::{Digest, founders_digest, raft_id, sha256, short_hash};
 pub use health::{

@@ -130,6 +130,7 @@ impl Player {
             ("remove" | "transfer" | "drain" | "undrain" | "promote" | "autopilot", [..]) => {
                 said = self.operator(first, rest)
             }
+            ("found", [at, "without", names @ ..]) => said = self.found_without(at, names),
             ("secrets", [at, secrets @ ..]) => {
                 let secrets: Vec<u64> =
                     secrets.iter().map(|secret| secret.parse().expect("a number")).collect();
@@ -360,15 +361,29 @@ impl Player {
     }
 
     fn answer_to(&mut self, at: usize, request: ClientRequest) -> String {
-        let Some(ticket) = self.world.ask(at, request, PATIENCE) else {
-            return "nobody listens\n".to_owned();
-        };
+        self.reply_to(at, request).map_or_else(str::to_owned, |reply| reply_text(&reply))
+    }
+
+    fn reply_to(&mut self, at: usize, request: ClientRequest) -> Result<ClientReply, &'static str> {
+        let ticket = self.world.ask(at, request, PATIENCE).ok_or("nobody listens\n")?;
         let mut reply = None;
         self.world.run_until_true(PATIENCE * 2, |world| {
             reply = world.take_reply(ticket);
             reply.is_some()
         });
-        reply.as_ref().map_or_else(|| "no reply\n".to_owned(), reply_text)
+        reply.ok_or("no reply\n")
+    }
+
+    /// An operator is shown what it means that the founding does without these, and says that it is meant.
+    fn found_without(&mut self, at: &str, names: &[&str]) -> String {
+        let (at, without) = (self.host(at), names.iter().map(ToString::to_string));
+        let without: Vec<String> = without.collect();
+        let ask = |shown| ClientRequest::Waive { without: without.clone(), shown };
+        match self.reply_to(at, ask(None)) {
+            Ok(ClientReply::Waived(waived)) => self.answer_to(at, ask(Some(waived.lives))),
+            Ok(other) => reply_text(&other),
+            Err(none) => none.to_owned(),
+        }
     }
 
     fn replies(&mut self) -> String {
@@ -462,6 +477,10 @@ fn reply_text(reply: &ClientReply) -> String {
         }
         ClientReply::Acted(acted) => format!("{}\n", acted.text),
         ClientReply::Recovering(answer) => format!("{answer:?}\n"),
+        ClientReply::Waived(waived) => {
+            let (there, without) = (waived.there.join(" "), waived.without.join(" "));
+            format!("{there} found without {without}\n")
+        }
         ClientReply::Refused(refusal) => format!("refused: {}\n", refusal.text),
     }
 }

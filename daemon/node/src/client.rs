@@ -1,7 +1,9 @@
 //! What local clients ask a node, and what they are told; and why a question to another node has no answer.
 
+use quorate_membership::Waived;
 use quorate_proto::{
-    Act, Acted, HealthEpoch, KvRequest, KvResponse, RecoveryAnswer, RecoveryAsk, Refusal, WriteName,
+    Act, Acted, HealthEpoch, Instance, KvRequest, KvResponse, RecoveryAnswer, RecoveryAsk, Refusal,
+    WriteName,
 };
 
 /// What a local client can ask a node.
@@ -20,6 +22,9 @@ pub enum ClientRequest {
     Act(Act),
     /// This node's part of a plan to found the cluster anew.
     Recover(RecoveryAsk),
+    /// Have the founding do without these seeds, as long as the disk lives that are there are those that were shown; without these only
+    /// show what it would mean.
+    Waive { without: Vec<String>, shown: Option<Vec<Instance>> },
 }
 
 /// What a local client is told.
@@ -33,6 +38,8 @@ pub enum ClientReply {
     Acted(Acted),
     /// What this node holds, and whether it carries out its part.
     Recovering(RecoveryAnswer),
+    /// What the founding does without, or would.
+    Waived(Waived),
     /// No.
     Refused(Refusal),
 }

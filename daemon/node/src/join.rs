@@ -30,6 +30,10 @@ const FOUNDERS_FIRST: Duration = Duration::from_secs(2);
 /// may be a connection with one only.
 const SECOND_WORD: Duration = Duration::from_secs(10);
 
+/// How long a node with a view has no leader before it asks hosts at the founders' places that it does not know: behind a start, and in an
+/// election, there is one sooner.
+const AMONG_STRANGERS: Duration = Duration::from_secs(5);
+
 /// See the head of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Join {
@@ -44,6 +48,11 @@ pub(crate) struct Join {
     refused: Option<String>,
     /// The replica that was first to say that this disk life was replaced by another, and when.
     superseded_by: Option<(Instance, Moment)>,
+    /// Since when this node has no leader, and hosts of its cluster that its view does not have are at the founders' places: every disk
+    /// that it knew may have been replaced.
+    among_strangers: Option<Moment>,
+    /// Whom one of those named as leader meanwhile.
+    named: Option<Instance>,
     /// The epoch at which it was let in.
     let_in: Option<HealthEpoch>,
 }
@@ -83,8 +92,12 @@ impl Join {
         doubted: Option<Instance>,
         new_ticket: impl FnOnce() -> u64,
     ) {
-        if !Self::wants_in(sight, doubted) {
-            turn.timers.disarm(Timer::Join);
+        let strangers = self.watch_for_strangers(sight);
+        if !Self::wants_in(sight, doubted) && !strangers {
+            match self.among_strangers {
+                Some(since) => turn.timers.arm(Timer::Join, since + AMONG_STRANGERS),
+                None => turn.timers.disarm(Timer::Join),
+            }
             return;
         }
         turn.timers.arm(Timer::Join, turn.now + ASK_AGAIN);
@@ -116,6 +129,32 @@ impl Join {
         turn.out.push(Output::Forward { ticket, to, address, deadline, request });
     }
 
+    /// Whether this node has had no leader for a while, though others of its cluster are there whom it does not know.
+    fn watch_for_strangers(&mut self, sight: &Sight<'_>) -> bool {
+        let has_view = sight.health.view().epoch > HealthEpoch::ZERO;
+        let lost = has_view && !sight.stops && sight.leadership.leader().is_none();
+        if lost && at_founders_places(sight).next().is_some() {
+            self.among_strangers.get_or_insert(sight.now);
+            return self.knows_nobody(sight.now);
+        }
+        self.among_strangers = None;
+        self.named = None;
+        false
+    }
+
+    fn knows_nobody(&self, now: Moment) -> bool {
+        self.among_strangers.is_some_and(|since| now.since(since) >= AMONG_STRANGERS)
+    }
+
+    /// Whether a host may say that this life is over: a replica that is known here; where none of those is there, who is at a founder's
+    /// place, and whom that one names as leader. Both hold the secret, and the own file or the founding record names the place.
+    fn may_tell_of_the_end(&self, sight: &Sight<'_>, asked: Instance) -> bool {
+        sight.is_known_replica(asked)
+            || self.knows_nobody(sight.now)
+                && (self.named == Some(asked)
+                    || at_founders_places(sight).any(|session| session.instance == asked))
+    }
+
     fn whom_to_ask(
         &mut self,
         sight: &Sight<'_>,
@@ -126,7 +165,7 @@ impl Join {
         self.next_via = self.next_via.wrapping_add(1);
         let next = self.next_via;
         let unhelped = *self.unhelped.get_or_insert(sight.now);
-        if let Some((first, _)) = self.superseded_by {
+        if let Some((first, _)) = self.superseded_by.filter(|_| !self.knows_nobody(sight.now)) {
             let others: Vec<_> = sight.other_replicas(first).collect();
             if let Some(session) = others.get(next % others.len().max(1)) {
                 return Some((session.instance, session.address));
@@ -161,6 +200,9 @@ impl Join {
         if !has_view && sight.now.since(unhelped) < FOUNDERS_FIRST {
             some.retain(first);
         }
+        if self.knows_nobody(sight.now) {
+            some.extend(at_founders_places(sight));
+        }
         let session = some.get(next % some.len().max(1))?;
         Some((session.instance, session.address))
     }
@@ -179,7 +221,8 @@ impl Join {
         match answer.as_ref().ok().and_then(|answer| answer.outcome.as_ref()) {
             Some(Outcome::Admitted(admitted)) => {
                 self.unhelped = None;
-                turn.tell(News::LeaderByAnswer(Some(admitted.leader.unwrap_or(asked))));
+                let leader = admitted.leader.unwrap_or(asked);
+                turn.tell(News::LeaderByAnswer(self.believed(sight, asked, Some(leader))));
                 self.let_in(turn, admitted);
             }
             Some(Outcome::NotLeader(hint)) => self.hinted(sight, turn, asked, hint),
@@ -194,7 +237,10 @@ impl Join {
             // It would say if this life was replaced.
             self.superseded_by = None;
         }
-        turn.tell(News::LeaderByAnswer(hint.leader));
+        turn.tell(News::LeaderByAnswer(self.believed(sight, asked, hint.leader)));
+        if self.may_tell_of_the_end(sight, asked) {
+            self.named = hint.leader;
+        }
         if let Some(leader) = hint.leader.filter(|leader| *leader != sight.config.instance) {
             self.unhelped = None;
             if let Some(address) = hint.address.as_ref().and_then(|address| address.socket()) {
@@ -206,6 +252,18 @@ impl Join {
             // No leader yet: at a birth there is one within milliseconds.
             turn.timers.arm(Timer::Join, turn.now + ASK_SOON);
         }
+    }
+
+    /// Whom an answer names as leader. For who has a view a stranger that names itself is asked about elsewhere.
+    fn believed(
+        &self,
+        sight: &Sight<'_>,
+        asked: Instance,
+        leader: Option<Instance>,
+    ) -> Option<Instance> {
+        let has_view = sight.health.view().epoch > HealthEpoch::ZERO;
+        let stranger = has_view && self.knows_nobody(sight.now);
+        leader.filter(|leader| !stranger || *leader != asked)
     }
 
     fn let_in(&mut self, turn: &mut Turn, admitted: &Admitted) {
@@ -228,7 +286,7 @@ impl Join {
         refusal: &Refusal,
     ) {
         // From anybody else it is a refusal like others: the next one is asked.
-        if refusal.code() == RefusalCode::Superseded && sight.is_known_replica(asked) {
+        if refusal.code() == RefusalCode::Superseded && self.may_tell_of_the_end(sight, asked) {
             return self.superseded(sight, turn, asked, &refusal.text);
         }
         if refusal.code() == RefusalCode::Level && Self::may_judge(sight, asked) {
@@ -254,13 +312,31 @@ impl Join {
     /// A replica says that this life was replaced. A node does not end on one word where there is another to ask.
     fn superseded(&mut self, sight: &Sight<'_>, turn: &mut Turn, by: Instance, text: &str) {
         let (first, since) = *self.superseded_by.get_or_insert((by, turn.now));
-        let alone = sight.other_replicas(by).next().is_none();
+        // Who knows nobody that is there may hear it twice from one: not each of the others has a copy to look into.
+        let alone = self.knows_nobody(turn.now) || sight.other_replicas(by).next().is_none();
         if first != by || (alone && turn.now.since(since) >= SECOND_WORD) {
             turn.out.push(Output::Halt { reason: text.to_owned(), again: false });
         } else if !alone {
             turn.timers.arm(Timer::Join, turn.now + ASK_SOON);
         }
     }
+}
+
+/// Hosts of this cluster, none of the view here, that were met where the own file has a seed, or the founding record a founder.
+fn at_founders_places<'a>(sight: &Sight<'a>) -> impl Iterator<Item = &'a Session> {
+    let sight = *sight;
+    let founded = sight.founding.state().founded.as_ref();
+    let founders = founded.into_iter().flat_map(|founded| &founded.record.voters);
+    let places: Vec<SocketAddr> =
+        founders.filter_map(|voter| voter.address.as_ref()?.socket()).collect();
+    sight.peers.sessions().filter(move |session| {
+        let ours = session.cluster_id.is_none_or(|theirs| Some(theirs) == sight.cluster_id);
+        // Whichever side dialled: its packets come from there, whatever it says of itself.
+        let source = session.source.unwrap_or(session.address);
+        let met = session.dialled.into_iter().chain([source]);
+        let mut met = met.filter(|at| places.contains(at) || sight.founding.is_a_seeds(*at));
+        ours && sight.health.member(session.instance).is_none() && met.next().is_some()
+    })
 }
 
 /// Whether a host was met where the own file has a seed.

@@ -40,6 +40,8 @@ pub(crate) enum News {
     /// Somebody asks what this node holds, or has it carry out its part of a plan to found the cluster anew: another node, or a
     /// program on this host.
     AskedToRecover { by_node: bool, ticket: u64, ask: RecoveryAsk },
+    /// A program on this host asks what it would mean that the founding does without some seeds, or has it do so.
+    AskedToWaive { ticket: u64, without: Vec<String>, shown: Option<Vec<Instance>> },
     /// A request to be let in has its place here, and this node leads.
     JoinerWaits { request: u64, admit: Box<Admit> },
     /// This node's own request to be let in has its answer, from this node.

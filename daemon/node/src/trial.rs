@@ -59,7 +59,11 @@ fn founded(voters: u8, levels: Levels) -> FoundingCertificate {
     let vote = |number: u8| ProofVote { slot: u32::from(number - 1), instance: life(number) };
     FoundingCertificate {
         record,
-        proof: FoundingProof { ballot, votes: (1..=voters).map(vote).collect() },
+        proof: FoundingProof {
+            ballot,
+            votes: (1..=voters).map(vote).collect(),
+            ..FoundingProof::default()
+        },
         lineage: None,
     }
 }

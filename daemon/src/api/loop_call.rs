@@ -4,10 +4,11 @@ use super::failure::Failure;
 use super::holdings;
 use super::request_id::RequestId;
 use crate::doors::{Call, Doors};
+use quorate_membership::Waived;
 use quorate_meta::Meta;
 use quorate_node::{ClientReply, ClientRequest};
 use quorate_proto::{
-    Act, Acted, HealthEpoch, KvError, KvRequest, KvResponse, Message as _, RecoveryAsk,
+    Act, Acted, HealthEpoch, Instance, KvError, KvRequest, KvResponse, Message as _, RecoveryAsk,
     RecoveryOrder, Refusal, RefusalCode, WriteName, act, limits, recovery_ask,
 };
 use std::time::Duration;
@@ -86,6 +87,20 @@ pub(super) async fn recover(
     }
 }
 
+/// Has the founding do without some seeds, or only says what it would mean.
+pub(super) async fn waive(
+    doors: &Doors,
+    without: Vec<String>,
+    shown: Option<Vec<Instance>>,
+    deadline: Duration,
+) -> Result<Waived, Failure> {
+    match client(doors, ClientRequest::Waive { without, shown }, deadline).await? {
+        ClientReply::Waived(waived) => Ok(waived),
+        ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
+        _ => Err(wrong_kind()),
+    }
+}
+
 async fn client(
     doors: &Doors,
     request: ClientRequest,
@@ -94,6 +109,7 @@ async fn client(
     let deadline = deadline.min(LONGEST);
     let writes = match &request {
         ClientRequest::Recover(_) => true,
+        ClientRequest::Waive { shown, .. } => shown.is_some(),
         ClientRequest::Act(act) => !act.only_asks(),
         ClientRequest::Kv(request) | ClientRequest::Named { request, .. } => {
             !Meta::is_read_only(request)

@@ -10,6 +10,7 @@ mod bodies;
 mod door;
 mod etcd;
 mod failure;
+mod founding;
 mod guard;
 mod holdings;
 pub(crate) mod keyspace;

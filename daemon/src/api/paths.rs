@@ -7,7 +7,7 @@
 use super::etcd::{first_calls, kv};
 use super::failure::{Failure, failed, refusal};
 use super::keyspace::json;
-use super::{KV_PATH, acts, bodies, recovery, routes, snapshot, streams, wait};
+use super::{KV_PATH, acts, bodies, founding, recovery, routes, snapshot, streams, wait};
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -137,6 +137,15 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     act(Method::POST, "/v1/recover", "Has a plan carried out: founds the cluster anew.", || {
         post(recovery::carry_out)
+    }),
+    act(
+        Method::GET,
+        "/v1/found",
+        "What it would mean that the founding does without some seeds.",
+        || get(founding::show),
+    ),
+    act(Method::POST, "/v1/found", "Has the founding do without some seeds.", || {
+        post(founding::carry_out)
     }),
     act(Method::POST, "/v1/feature/raise", "Raises the feature level of the cluster.", || {
         post(acts::raise_features)

@@ -6,8 +6,8 @@ mod backups;
 mod standing;
 
 pub(crate) use acts::{
-    BundleOptions, DebugCommand, FeatureCommand, LeaderCommand, RecoverOptions, RemoveOptions,
-    RotateOptions, SecretCommand,
+    BundleOptions, DebugCommand, FeatureCommand, FoundOptions, LeaderCommand, RecoverOptions,
+    RemoveOptions, RotateOptions, SecretCommand,
 };
 pub(crate) use backups::{
     ExportOptions, ImportOptions, RestoreOptions, SaveOptions, SnapshotCommand,
@@ -15,7 +15,7 @@ pub(crate) use backups::{
 pub(crate) use standing::{AutopilotCommand, AutopilotOptions, DrainOptions, HostOptions};
 
 use crate::words::time;
-use acts::{LEADING, RAISING, RECOVERING, REMOVING, SECRETS};
+use acts::{FOUNDING, LEADING, RAISING, RECOVERING, REMOVING, SECRETS};
 use backups::{EXPORTING, IMPORTING};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -197,6 +197,12 @@ pub(crate) enum Question {
     /// keep theirs. Refused while a majority is there.
     #[command(after_help = RECOVERING)]
     Recover(RecoverOptions),
+    /// Seeds will never come: have those that are here found the cluster without them
+    ///
+    /// For `founding = "durable"`, which waits for more seeds than a majority. On a seed that waits. More than half of all seeds must be here
+    /// all the same. Says what it means and what is lost if it is wrong, and asks.
+    #[command(after_help = FOUNDING)]
+    Found(FoundOptions),
     /// Show the feature level of the cluster and who keeps it down, or raise it
     ///
     /// While it stands, every member can be started with the version before. It rises by itself once every member could for a day.
@@ -429,6 +435,12 @@ pub(crate) struct ResetOptions {
     /// Keep the data, beside those that the next start makes
     #[arg(long)]
     pub(crate) set_aside: bool,
+    /// Only give up the data that `recover` or `snapshot restore` has prepared for the next start, and go on with those that are here
+    #[arg(long, conflicts_with_all = ["set_aside", "bring_back"])]
+    pub(crate) prepared: bool,
+    /// Put these data back in place at the next start, and set aside those that are here: a `life.set-aside-...` of the data directory
+    #[arg(long, value_name = "NAME", conflicts_with = "set_aside")]
+    pub(crate) bring_back: Option<String>,
 }
 
 /// See [`LocalCommand::CheckConfig`].

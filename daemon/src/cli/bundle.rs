@@ -10,6 +10,7 @@ use super::output;
 use super::stderr::complain;
 use crate::clock::wall_unix_ms;
 use crate::config::{Environment, host_file};
+use crate::regular;
 use crate::words::time::{in_a_name, rfc3339};
 use serde_json::json;
 use std::fs::{self, File, OpenOptions};
@@ -156,7 +157,7 @@ fn of_this_host(options: &BundleOptions, bundle: &mut Bundle) {
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(PIECE as u64).read_to_string(&mut text)?;
+    regular::open(path)?.take(PIECE as u64).read_to_string(&mut text)?;
     Ok(text)
 }
 

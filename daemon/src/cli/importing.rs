@@ -11,13 +11,13 @@ use super::keyspace::{ask, other_kind};
 use super::output;
 use super::reading::quoted;
 use super::stdin;
+use crate::regular;
 use quorate_proto::{
     Compare, CompareResult, CompareTarget, PutRequest, RequestOp, TxnRequest, TxnResponse, compare,
     kv_request::Request, kv_response::Response, request_op, response_op,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Seek as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -83,7 +83,7 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
         return Ok(Box::new(std::io::stdin().lock()));
     }
     let failed = |error| Failure::other(format!("cannot read {}: {error}", path.display()));
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = regular::open_or_pipe(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.is_file() {
         let mut pairs = Pairs::new(BufReader::new(&file));
         while pairs.next().map_err(|failure| nothing_done(failure, path))?.is_some() {}

@@ -5,6 +5,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::{self, Config, ConfigError, Environment, Places};
 use crate::disk;
+use crate::regular;
 use crate::shell::own_slot::{OwnHost, ResolvedSeed};
 use crate::shell::resolve;
 use quorate_transport::Secret;
@@ -22,8 +23,13 @@ pub(super) fn reset(options: &ResetOptions, format: Format) -> Result<ExitCode, 
     let places = Places::load(&options.config.config, &Environment::of_process());
     let Places { cluster, data_dir, birth_dir } = places.map_err(|error| bad_config(&error))?;
     become_owner(&data_dir, &birth_dir)?;
-    let cleared = disk::reset(&data_dir, &birth_dir, &cluster, &options.cluster, options.set_aside)
-        .map_err(|error| Failure::other(error.to_string()))?;
+    let (root, birth, wanted) = (&data_dir, &birth_dir, &options.cluster);
+    let done = match &options.bring_back {
+        Some(kept) => disk::bring_back(root, birth, &cluster, wanted, kept),
+        None if options.prepared => disk::give_up_prepared(root, birth, &cluster, wanted),
+        None => disk::reset(root, birth, &cluster, wanted, options.set_aside),
+    };
+    let cleared = done.map_err(|error| Failure::other(error.to_string()))?;
     match format {
         Format::Json => output::json(&json!({ "done": cleared }))?,
         Format::Table => output::text(&format!("{cleared}\n"))?,
@@ -144,7 +150,7 @@ fn read_secret(file: &Path) -> Result<String, Failure> {
     let read = if file == Path::new("-") {
         std::io::stdin().lock().take(SECRET_FILE).read_to_string(&mut text)
     } else {
-        std::fs::File::open(file)
+        regular::open_or_pipe(file)
             .and_then(|opened| opened.take(SECRET_FILE).read_to_string(&mut text))
     };
     let name = file.display();

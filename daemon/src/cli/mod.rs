@@ -11,6 +11,7 @@ mod exit;
 mod exporting;
 mod feature;
 pub(crate) mod format;
+mod found;
 mod importing;
 mod key_lines;
 mod keyspace;
@@ -93,6 +94,7 @@ pub(crate) fn ask(
                 acts::transfer(client, format, host.as_deref(), timeout).await
             }
             Question::Recover(options) => recover::recover(client, format, &options).await,
+            Question::Found(options) => found::found(client, format, &options).await,
             Question::Feature { command: None, ask } => feature::show(&within(ask), format).await,
             Question::Feature {
                 command: Some(FeatureCommand::Raise { level, timeout }), ..

@@ -7,10 +7,11 @@ use super::output;
 use super::stderr::complain;
 use super::stdin::must_be_meant;
 use crate::api::pages::{RecoveryPage, StatusPage};
+use crate::regular;
 use rustix::fs::OFlags;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,6 +23,9 @@ const LOOK: Duration = Duration::from_millis(200);
 const OTHERS: Duration = Duration::from_secs(20);
 /// The hosts are asked for no longer.
 const ASKING: Duration = Duration::from_secs(10);
+
+/// Bytes of a plan that are read: a few hundred for each host.
+const LONGEST_PLAN: u64 = 16 * 1024 * 1024;
 
 /// `quorate recover`.
 pub(super) async fn recover(
@@ -77,7 +81,9 @@ pub(super) async fn recover(
 }
 
 fn read(file: &Path) -> Result<RecoveryPage, Failure> {
-    let text = std::fs::read(file)
+    let mut text = Vec::new();
+    regular::open_or_pipe(file)
+        .and_then(|opened| opened.take(LONGEST_PLAN).read_to_end(&mut text))
         .map_err(|error| Failure::other(format!("cannot read {}: {error}", file.display())))?;
     serde_json::from_slice(&text)
         .map_err(|error| Failure::other(format!("{} is no plan: {error}", file.display())))
@@ -89,13 +95,9 @@ fn write(file: &Path, plan: &RecoveryPage) -> Result<(), Failure> {
     text.push('\n');
     let failed = |error| Failure::other(format!("cannot write {}: {error}", file.display()));
     // As root, in whichever directory: of what somebody else has laid there no link is followed, and no pipe waited for.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut options = OpenOptions::new();
-    options.write(true).create(true).mode(0o600).custom_flags(flags);
-    let mut opened = options.open(file).map_err(failed)?;
-    if !opened.metadata().map_err(failed)?.is_file() {
-        return Err(Failure::other(format!("{} is no file", file.display())));
-    }
+    options.write(true).create(true).mode(0o600);
+    let mut opened = regular::open_as(file, &mut options, OFlags::NOFOLLOW).map_err(failed)?;
     opened.set_len(0).and_then(|()| opened.write_all(text.as_bytes())).map_err(failed)
 }
 
@@ -121,7 +123,7 @@ async fn founded(
 }
 
 /// The status once it is so; else, in the end, the newest that was had.
-async fn status_when(
+pub(super) async fn status_when(
     client: &Client,
     begun: Instant,
     timeout: Duration,

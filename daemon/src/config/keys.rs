@@ -1,19 +1,14 @@
 //! Reads typed values out of a TOML file and makes the errors. A key is written with its table: `client.tcp`.
 
 use super::error::ConfigError;
+use crate::regular::{self, SMALL};
 use crate::words::time;
 use quorate_proto::NameError;
-use rustix::fs::OFlags;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::{Table, Value};
-
-/// Far above any real file; keeps a wrong path (a disk image, a pipe) from filling the memory.
-const MAX_FILE: u64 = 1024 * 1024;
 
 /// A TOML file whose keys are all known.
 #[derive(Debug)]
@@ -27,26 +22,14 @@ pub(super) fn read_text(
     file: &Path,
     remedy: impl Fn(io::ErrorKind) -> &'static str,
 ) -> Result<String, ConfigError> {
-    read_regular(file).map_err(|error| ConfigError::Unreadable {
+    let read = regular::read(file, SMALL).and_then(|text| {
+        String::from_utf8(text).map_err(|_| io::Error::other("it is not valid UTF-8"))
+    });
+    read.map_err(|error| ConfigError::Unreadable {
         file: file.to_owned(),
         reason: error.to_string(),
         remedy: remedy(error.kind()).to_owned(),
     })
-}
-
-/// Whoever opens a pipe waits for its other end; this does not, and looks at what it opened.
-fn read_regular(file: &Path) -> io::Result<String> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let open = File::options().read(true).custom_flags(flags).open(file)?;
-    if !open.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut text = String::new();
-    open.take(MAX_FILE + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(io::Error::other(format!("it is larger than {MAX_FILE} bytes")));
-    }
-    Ok(text)
 }
 
 impl Keys {

@@ -1,5 +1,6 @@
 //! Why a data directory cannot be used. Each error names the thing and the way out.
 
+use crate::regular::NoFile;
 use quorate_proto::GroupId;
 use rustix::io::Errno;
 use std::io;
@@ -185,7 +186,7 @@ pub(crate) enum DiskError {
     },
     /// A life waits for the next start.
     #[error(
-        "in {} data are prepared that the next start of the daemon puts in place: `systemctl start quorate`; or give up what is prepared, and keep the data that were here beside it, with `quorate reset --set-aside --cluster {cluster}`",
+        "in {} data are prepared that the next start of the daemon puts in place: `systemctl start quorate`; or give up what is prepared, and keep the data that are here, with `quorate reset --prepared --cluster {cluster}`",
         dir.display()
     )]
     Prepared {
@@ -193,6 +194,19 @@ pub(crate) enum DiskError {
         dir: PathBuf,
         /// For the command.
         cluster: String,
+    },
+    /// A life that waits for the next start is damaged.
+    #[error(
+        "{what}. So the data in {}, which were prepared to take the place of those that were here, are damaged; they were not put in place, and nothing was changed. {remedy}",
+        next.display()
+    )]
+    NextNotWhole {
+        /// File, place and reason.
+        what: String,
+        /// The directory of that life.
+        next: PathBuf,
+        /// The way back, with its command.
+        remedy: String,
     },
     /// The data are another user's.
     #[error(
@@ -223,7 +237,8 @@ impl DiskError {
     /// Whether it stays so until somebody has looked: no other start goes better.
     pub(crate) fn needs_operator(&self) -> bool {
         match self {
-            Self::Locked { .. } | Self::Io { .. } | Self::Full { .. } => false,
+            Self::Io { error, .. } => NoFile::is_in(error),
+            Self::Locked { .. } | Self::Full { .. } => false,
             Self::NotOurs { .. }
             | Self::Damaged { .. }
             | Self::Corrupt { .. }
@@ -236,6 +251,7 @@ impl DiskError {
             | Self::OtherName { .. }
             | Self::MarkerConflict { .. }
             | Self::Prepared { .. }
+            | Self::NextNotWhole { .. }
             | Self::OtherOwner { .. }
             | Self::Exposed { .. } => true,
         }
@@ -254,6 +270,9 @@ impl DiskError {
 
 /// What helps against an error of the system.
 pub(super) fn remedy(error: &io::Error) -> &'static str {
+    if NoFile::is_in(error) {
+        return "find out what put it there, and remove it";
+    }
     // They have no kind of their own, and say nothing about the disk.
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::MFILE) => {

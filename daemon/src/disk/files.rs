@@ -5,6 +5,8 @@
 //! What a start makes good before it builds on what it read goes through here too; the reading itself does not.
 //! Knows nothing of what the files hold.
 
+use crate::regular;
+use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -54,7 +56,9 @@ impl Files for Machine {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
-        Ok(Box::new(File::options().read(true).write(true).open(path)?))
+        let mut options = OpenOptions::new();
+        let opened = regular::open_as(path, options.read(true).write(true), OFlags::empty())?;
+        Ok(Box::new(opened))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -95,10 +99,14 @@ impl WritableFile for File {
 
 /// Creates (or empties) a file that only its owner can read.
 pub(super) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true).mode(FILE_MODE);
+    regular::open_as(path, &mut options, OFlags::empty())
 }
 
 /// Makes a rename, creation or removal in `directory` durable.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    // Where something else was put in its place, nobody waits for that.
+    let flags = OFlags::DIRECTORY.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(directory)?.sync_all()
 }

@@ -6,7 +6,7 @@
 //! one will do (`recovery.rs`).
 
 use super::error::DiskError;
-use std::fs::File;
+use crate::regular;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -61,7 +61,7 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>, DiskError> {
 
 fn refuse(file: PathBuf, cluster: &str) -> Result<(), DiskError> {
     let mut front = Vec::with_capacity(NEWER_MARKER.len());
-    let read = File::open(&file)
+    let read = regular::open(&file)
         .and_then(|open| open.take(NEWER_MARKER.len() as u64).read_to_end(&mut front));
     // Whoever needs the file says what is wrong with it, and what helps.
     if read.is_err() {

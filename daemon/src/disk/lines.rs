@@ -4,6 +4,8 @@
 //! line and no other. Nothing is synced and nothing depends on it: what cannot be written is lost, and the caller is told.
 //! Knows nothing of what the lines say.
 
+use crate::regular;
+use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -78,7 +80,8 @@ impl LineFile {
 /// The file to write on, with its length. A line that was torn ends there.
 fn open(path: &Path) -> io::Result<(File, u64)> {
     let mut options = OpenOptions::new();
-    let mut file = options.read(true).append(true).create(true).mode(0o600).open(path)?;
+    let options = options.read(true).append(true).create(true).mode(0o600);
+    let mut file = regular::open_as(path, options, OFlags::empty())?;
     let length = file.metadata()?.len();
     let mut last = [b'\n'];
     if length > 0 {
@@ -95,7 +98,7 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
 /// A file is never longer than its bound and the last line; another one was not written here.
 fn read_bounded(path: &Path, bound: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    File::open(path)?.take(bound + LINE as u64).read_to_end(&mut content)?;
+    regular::open(path)?.take(bound + LINE as u64).read_to_end(&mut content)?;
     Ok(content)
 }
 
@@ -108,6 +111,7 @@ fn line_in(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::regular::tests::put_a_pipe;
 
     fn lines_in(dir: &Path) -> LineFile {
         LineFile { bound: 200, ..LineFile::of(dir) }
@@ -161,11 +165,24 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_in_place_of_the_file_costs_lines_and_nobody_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        put_a_pipe(&dir.path().join(FILE));
+        let mut lines = lines_in(dir.path());
+        assert!(lines.read().is_empty());
+        let refused = lines.append("lost").unwrap_err().to_string();
+        assert_eq!(refused, "it is a named pipe, not a regular file");
+        fs::remove_file(dir.path().join(FILE)).unwrap();
+        lines.append("kept").unwrap();
+        assert_eq!(lines.read(), ["kept"]);
+    }
+
+    #[test]
     fn a_full_disk_costs_lines_and_what_comes_behind_it_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let mut lines = LineFile { file: "/dev/full".into(), ..lines_in(dir.path()) };
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut lines = LineFile { open: Some((full, 0)), ..lines_in(dir.path()) };
         assert_eq!(lines.append("lost").unwrap_err().kind(), io::ErrorKind::StorageFull);
-        lines.file = dir.path().join(FILE);
         lines.append("kept").unwrap();
         assert_eq!(lines.read(), ["kept"]);
         assert!(lines.append(&"x".repeat(LINE + 1)).is_err());

@@ -14,6 +14,7 @@
 //!     events  events.before          the newest events, for people; nothing depends on them
 //! DATA_DIR/life.next/                a life that is to come; the next start puts it in place
 //! DATA_DIR/life.set-aside-INSTANCE/  one that was here before, kept
+//!     reached                         in both: what it is known to have reached
 //! BIRTH_DIR/CLUSTER                  the marker
 //! BIRTH_DIR/CLUSTER.reached          generation and end of the log, as of the last start or stop
 //! SOCKET.running                     which start runs, or ended without a goodbye
@@ -35,6 +36,7 @@ mod log;
 mod next_life;
 mod presence;
 mod recovery;
+mod replica;
 mod snapshots;
 #[cfg(test)]
 mod tests;
@@ -46,12 +48,14 @@ pub(crate) use life::known_name::KnownName;
 pub(crate) use life::owner::become_owner;
 pub(crate) use life::reset::reset;
 pub(crate) use life::vacant::{Vacant, hold};
+pub(crate) use life::way_back::{bring_back, give_up_prepared};
 pub(crate) use lines::LineFile;
 pub(crate) use log::report::Completed;
 pub(crate) use log::times::{SYNCS, Times, WRITES};
 pub(crate) use log::writer::Writer;
 pub(crate) use next_life::{FirstState, NextLife, prepare_life};
-pub(crate) use recovery::{Recovered, RecoveredGroup, recover};
+pub(crate) use recovery::{Recovered, RecoveredGroup};
+pub(crate) use replica::recover;
 pub(crate) use snapshots::arrivals::{Announced, Incoming, Received, Refused};
 pub(crate) use snapshots::file::Pieces;
 pub(crate) use snapshots::keeper::{

@@ -9,6 +9,7 @@ use super::files::{Machine, sync_directory};
 use super::life::identity::Identity;
 use super::life::next::{NEXT, NEXT_ASIDE, clear_unfinished};
 use super::life::parts::write_life;
+use super::life::reached::{self, Reached};
 use super::log::segments::{Layout, SegmentSizes, Segments};
 use super::snapshots::file::{self, Owner};
 use super::snapshots::names;
@@ -85,6 +86,9 @@ fn write(aside: &Path, next: NextLife<'_>) -> io::Result<()> {
             (GroupId::META, LogRecord::Reset { index, term }),
             (GroupId::META, LogRecord::HardState(hard_state)),
         ])?;
+        // So that the start that puts it in place misses each byte of it that is lost until then.
+        let (instance, generation) = (identity.instance, Generation::new(0));
+        reached::carry(&Machine, aside, &Reached { instance, generation, end: log.end() })?;
     }
     sync_directory(&aside.join("log"))?;
     sync_directory(&names::directory(aside))?;

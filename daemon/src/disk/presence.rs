@@ -1,6 +1,9 @@
-//! Whether a file or directory is there.
+//! Whether a file or directory is there, and what a file holds that a life needs.
+//!
+//! Invariant: a file that is there and is no file, or far too large, is a damaged one: it is not missing, and nobody waits for it.
 
 use super::error::DiskError;
+use crate::regular::{self, NoFile, SMALL};
 use std::io;
 use std::path::Path;
 
@@ -11,4 +14,32 @@ pub(super) fn exists(path: &Path) -> Result<bool, DiskError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(DiskError::io("look at", path, error)),
     }
+}
+
+/// All of a small file, if it is there. `cluster` is for the command that an error prints.
+pub(super) fn read_if_there(path: &Path, cluster: &str) -> Result<Option<Vec<u8>>, DiskError> {
+    match regular::read(path, SMALL) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, cluster, error)),
+    }
+}
+
+/// All of a small file that a life always has.
+pub(super) fn read_needed(path: &Path, cluster: &str) -> Result<Vec<u8>, DiskError> {
+    let missing = || DiskError::Damaged {
+        file: path.to_owned(),
+        reason: "it is missing".to_owned(),
+        cluster: cluster.to_owned(),
+    };
+    read_if_there(path, cluster)?.ok_or_else(missing)
+}
+
+/// Why a file that is there cannot be read.
+pub(super) fn unreadable(path: &Path, cluster: &str, error: io::Error) -> DiskError {
+    if !NoFile::is_in(&error) {
+        return DiskError::io("read", path, error);
+    }
+    let (file, reason) = (path.to_owned(), error.to_string());
+    DiskError::Damaged { file, reason, cluster: cluster.to_owned() }
 }

@@ -5,9 +5,9 @@
 //! rests on it. Knows nothing of what a snapshot means: `restore` is the caller's.
 
 use super::error::DiskError;
-use super::files::{Files, Machine};
-use super::life::data_dir::DataDir;
+use super::files::Files;
 use super::life::identity::Identity;
+use super::life::reached::LogPlace;
 use super::log::log_files::{self, LogFiles};
 use super::log::segments::{OpenLog, SegmentSizes, Segments};
 use super::snapshots::file::{Pieces, SnapshotReader};
@@ -43,30 +43,30 @@ pub(crate) struct RecoveredGroup<M> {
     pub(crate) reset: (u64, u64),
 }
 
-/// Recovers the replica of this life. `restore` makes a state of a snapshot's chunks, or says why not.
+/// A life whose replica is recovered, wherever its directory is.
+pub(super) struct Standing<'a> {
+    /// Its directory.
+    pub(super) life: &'a Path,
+    /// Who it is.
+    pub(super) identity: &'a Identity,
+    /// Where its log must reach to.
+    pub(super) reached: LogPlace,
+}
+
+/// Recovers the replica of a life. `restore` makes a state of a snapshot's chunks, or says why not.
 ///
 /// # Errors
 /// When anything is damaged that had been written safely, belongs to another life or cluster, or cannot be read.
-pub(crate) fn recover<M>(
-    dir: &DataDir,
-    founding: &FoundingState,
-    restore: impl Fn(Pieces<'_>) -> Result<M, String>,
-) -> Result<Recovered<M>, DiskError> {
-    recover_with(dir, founding, SegmentSizes::SHIPPED, Arc::new(Machine), restore)
-}
-
-pub(super) fn recover_with<M>(
-    dir: &DataDir,
+pub(super) fn recover_life<M>(
+    standing: &Standing<'_>,
     founding: &FoundingState,
     sizes: SegmentSizes,
     files: Arc<dyn Files>,
     restore: impl Fn(Pieces<'_>) -> Result<M, String>,
 ) -> Result<Recovered<M>, DiskError> {
-    let life = dir.life();
-    let identity = dir.identity();
+    let Standing { life, identity, reached } = *standing;
     let cluster_id = founding.known_cluster();
-    let reached = dir.reached().map(|reached| reached.end).unwrap_or_default();
-    let log = log_files::read(&*files, &life, identity, cluster_id, reached)?;
+    let log = log_files::read(&*files, life, identity, cluster_id, reached)?;
     let LogFiles { mut folds, layout, cut } = log;
     let mut notes = Vec::new();
     if let Some((file, range)) = cut {
@@ -84,10 +84,10 @@ pub(super) fn recover_with<M>(
     }
     let stamp = cluster_id.unwrap_or_default();
     // The log is reset below because of a received snapshot: the name of that file must outlive the power.
-    let names = names::directory(&life);
+    let names = names::directory(life);
     files.sync_directory(&names).map_err(|error| DiskError::io("sync", &names, error))?;
-    let mut segments = Segments::new(&life, identity.instance, stamp, sizes, layout, files);
-    let chosen = choose(&life, identity, cluster_id, fold, &restore, &mut notes)?;
+    let mut segments = Segments::new(life, identity.instance, stamp, sizes, layout, files);
+    let chosen = choose(life, identity, cluster_id, fold, &restore, &mut notes)?;
     let group = chosen.map(|(snapshot, state, reset)| {
         if state.overruled {
             note_overruled(&mut segments, &state)?;

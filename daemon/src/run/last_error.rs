@@ -4,6 +4,7 @@
 //! Written when the daemon ends by itself, removed when one serves again or stops in order. Never more than `LONGEST` bytes of it are
 //! read. Not being able to write it changes nothing: the journal has the same words.
 
+use crate::regular;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ pub(crate) fn read(socket: &Path) -> Option<String> {
 }
 
 fn read_from(file: &Path) -> Option<String> {
-    let opened = std::fs::File::open(file).ok()?;
+    let opened = regular::open(file).ok()?;
     let mut bytes = Vec::new();
     opened.take(LONGEST as u64).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();

@@ -3,6 +3,7 @@
 //! A promise or an acceptance leaves only when it is durable. A promise binds this life for ever, across restarts
 //! and edited lists; an acceptance needs the promise of exactly its ballot (GENESIS rules 10 to 13).
 
+use super::config::quorum_without;
 use super::proof::check_record;
 use super::{After, Founding, FoundingOutput as Output, MAX_ROUND, PATIENCE};
 use quorate_proto::{
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 /// Most (ballot, record) pairs whose acceptances are counted; the lowest ballot goes first. Each live proposer
 /// has one ballot at a time.
-const MAX_TALLIES: usize = 16;
+pub(super) const MAX_TALLIES: usize = 16;
 
 /// Acceptances heard: which lives accepted which record in which ballot, by slot.
 pub(super) type Tally = BTreeMap<(Ballot, ClusterId), BTreeMap<usize, Instance>>;
@@ -135,7 +136,7 @@ impl Founding {
         accept: &Accept,
         out: &mut Vec<Output>,
     ) {
-        let Accept { ballot, record, lives } = accept;
+        let Accept { ballot, record, lives, waiver } = accept;
         if ballot.instance != from || check_record(record, &self.config.cluster).is_err() {
             return;
         }
@@ -146,6 +147,9 @@ impl Founding {
             self.veto(now, from, 0, out);
             return;
         }
+        if waiver.as_ref().is_some_and(|waiver| !self.may_do_without(waiver, lives)) {
+            return;
+        }
         let listed = lives.contains(&self.config.me.instance);
         if self.state.promised != Some(*ballot) || !listed || self.slot().is_none() || self.unfit {
             if let Some(promised) = self.state.promised.filter(|promised| promised > ballot) {
@@ -154,6 +158,7 @@ impl Founding {
             return;
         }
         self.yield_to_others(now);
+        self.note_waiver(*ballot, waiver.as_ref());
         if let Some(own) = &self.state.accepted
             && own.ballot == *ballot
         {
@@ -226,7 +231,10 @@ impl Founding {
     }
 
     fn look_for_proof(&mut self, now: Moment, key: (Ballot, ClusterId), out: &mut Vec<Output>) {
-        let Some(votes) = self.tally.get(&key).filter(|votes| votes.len() >= self.quorum) else {
+        let waiver = self.waivers.get(&key.0).cloned();
+        let waived = waiver.as_ref().map_or(0, |waiver| waiver.slots.len());
+        let needed = quorum_without(self.quorum, self.slots, waived);
+        let Some(votes) = self.tally.get(&key).filter(|votes| votes.len() >= needed) else {
             return;
         };
         let own = self.state.accepted.as_ref().map(|own| &own.record);
@@ -240,7 +248,7 @@ impl Founding {
             .iter()
             .map(|(slot, instance)| ProofVote { slot: *slot as u32, instance: *instance })
             .collect();
-        let proof = FoundingProof { ballot: key.0, votes };
+        let proof = FoundingProof { ballot: key.0, votes, waiver };
         let founded = FoundingCertificate { record: record.clone(), proof, lineage: None };
         self.learn_record(now, self.config.me.instance, founded, out);
     }

@@ -65,6 +65,12 @@ pub fn quorum(mode: Mode, slots: usize) -> usize {
     }
 }
 
+/// The founding quorum of a ballot for which an operator has given so many slots up: never less than more than half of all.
+#[must_use]
+pub(super) fn quorum_without(quorum: usize, slots: usize, waived: usize) -> usize {
+    quorum.saturating_sub(waived).max(slots / 2 + 1)
+}
+
 /// Everything a founding is told once.
 #[derive(Debug, Clone)]
 pub struct FoundingConfig {

@@ -287,6 +287,7 @@ impl Founding {
         }
         self.hearing.contested = contested;
         self.count(now);
+        self.void_waiver(now);
     }
 
     fn count(&mut self, now: Moment) {

@@ -89,6 +89,7 @@ impl Founding {
         }
         self.proposal = None;
         self.tally.clear();
+        self.waivers.clear();
         self.known_since.get_or_insert(now);
         self.state.founded = Some(founded);
         self.saved.founded = self.persist(Some(cluster_id), After::Founded, out);

@@ -3,8 +3,10 @@
 //! Proofs are plain statements of holders of the secret; what is checked here finds damage and mistakes, not lies.
 //! Votes need not be voters of the record: a later ballot may have carried an earlier record to other lives.
 
+use super::config::quorum_without;
 use quorate_proto::{
-    ClusterName, Digest, FoundingCertificate, FoundingProof, FoundingRecord, limits::MAX_SEEDS,
+    ClusterName, Digest, FoundingCertificate, FoundingProof, FoundingRecord, Waiver,
+    limits::MAX_SEEDS,
 };
 use std::collections::BTreeSet;
 
@@ -33,6 +35,9 @@ pub enum ProofError {
         /// The founding quorum.
         needed: usize,
     },
+    /// The operator's word in it is none that could have been given.
+    #[error("the waiver in the proof does not hold together")]
+    Waiver,
     /// The proof's ballot is below the one that first proposed the record.
     #[error("the proof is of an earlier ballot than the record")]
     Ballot,
@@ -89,9 +94,27 @@ pub fn check_founded(
     if proof.ballot < record.ballot {
         return Err(ProofError::Ballot);
     }
-    let needed = if record.digest == digest { needed } else { 1 };
+    let waiver = proof.waiver.as_ref();
+    let slots = record.slots as usize;
+    if waiver.is_some_and(|waiver| !is_sound(waiver, record.digest, slots)) {
+        return Err(ProofError::Waiver);
+    }
+    let waived = waiver.map_or(0, |waiver| waiver.slots.len());
+    let needed = if record.digest == digest { quorum_without(needed, slots, waived) } else { 1 };
     let found = valid_votes(record, proof);
     if found < needed { Err(ProofError::Votes { found, needed }) } else { Ok(()) }
+}
+
+/// Whether a waiver could have been given for this list.
+pub(super) fn is_sound(waiver: &Waiver, digest: Digest, slots: usize) -> bool {
+    let Waiver { digest: of, slots: waived, lives } = waiver;
+    let distinct: BTreeSet<_> = lives.iter().collect();
+    *of == digest
+        && slots <= MAX_SEEDS
+        && waived.windows(2).all(|pair| pair[0] < pair[1])
+        && waived.iter().all(|slot| (*slot as usize) < slots)
+        && distinct.len() == lives.len()
+        && waived.len() + lives.len() <= slots
 }
 
 /// Distinct slots with distinct lives; in the record's own ballot only its voters can have accepted.
@@ -104,8 +127,12 @@ fn valid_votes(record: &FoundingRecord, proof: &FoundingProof) -> usize {
             .iter()
             .any(|voter| voter.instance == vote.instance && voter.slot == vote.slot);
         let own_ballot = proof.ballot == record.ballot;
+        let left_out = proof.waiver.as_ref().is_some_and(|waiver| {
+            waiver.slots.contains(&vote.slot) || !waiver.lives.contains(&vote.instance)
+        });
         if (vote.slot as usize) < MAX_SEEDS
             && !vote.instance.is_nobody()
+            && !left_out
             && (voter || !own_ballot)
             && !lives.contains(&vote.instance)
             && slots.insert(vote.slot)

@@ -4,10 +4,11 @@
 //! forgets the ballot, opens a higher one. The record goes out only after every promiser has confirmed
 //! (GENESIS rules 8 to 11 and 14).
 
+use super::config::quorum_without;
 use super::{After, Founding, FoundingOutput as Output, PATIENCE, STAGGER};
 use quorate_proto::{
     Accept, Ballot, Confirm, FeatureLevel, FoundingRecord, Instance, Moment, Nack, Prepare,
-    Promise, founding_message::Body,
+    Promise, Waiver, founding_message::Body,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub(super) struct Proposal {
     promises: BTreeMap<u32, Promise>,
     confirmed: BTreeSet<Instance>,
     pub(super) record: Option<FoundingRecord>,
+    /// The operator's word with which it was opened.
+    pub(super) waiver: Option<Waiver>,
     pub(super) deadline: Moment,
 }
 
@@ -59,6 +62,9 @@ impl Founding {
             return None;
         }
         let grace = self.hearing.enough_since.map(|since| since + self.config.grace);
+        if let Some(given) = self.waived_since() {
+            return Some(given.max(self.started + self.config.quiet).max(self.not_before));
+        }
         let heard = match (self.hearing.all_since, grace) {
             (Some(all), Some(grace)) => all.min(grace),
             (all, grace) => all.or(grace)?,
@@ -88,6 +94,7 @@ impl Founding {
             promises: BTreeMap::new(),
             confirmed: BTreeSet::new(),
             record: None,
+            waiver: self.standing_waiver(),
             deadline: now + PATIENCE,
         });
         self.state.promised = Some(ballot);
@@ -132,7 +139,8 @@ impl Founding {
             Phase::Accepting if proposal.confirmed.contains(&to) && !self.has_accepted(to) => {
                 let Some(record) = proposal.record.clone() else { return };
                 let lives = proposal.confirmed.iter().copied().collect();
-                Body::Accept(Accept { ballot, record, lives })
+                let waiver = proposal.waiver.clone();
+                Body::Accept(Accept { ballot, record, lives, waiver })
             }
             _ => return,
         };
@@ -167,6 +175,9 @@ impl Founding {
         if proposal.ballot != promise.ballot || proposal.phase != Phase::Preparing {
             return;
         }
+        if proposal.waiver.as_ref().is_some_and(|waiver| !waiver.lives.contains(&from)) {
+            return;
+        }
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.missed = false;
         }
@@ -194,9 +205,11 @@ impl Founding {
     /// With enough promises: choose the record and ask for confirmation (rule 11).
     fn go_on_from_promises(&mut self, now: Moment, late: bool, out: &mut Vec<Output>) {
         let Some(proposal) = self.proposal.as_mut() else { return };
+        let waived = proposal.waiver.as_ref().map_or(0, |waiver| waiver.slots.len());
+        let needed = quorum_without(self.quorum, self.slots, waived);
         let promisers = proposal.promisers();
         let everyone = proposal.wanted.is_subset(&promisers);
-        let enough = promisers.len() >= self.quorum && (everyone || (late && !proposal.all));
+        let enough = promisers.len() >= needed && (everyone || (late && !proposal.all));
         if proposal.phase != Phase::Preparing || !enough {
             return;
         }
@@ -253,9 +266,10 @@ impl Founding {
             return;
         }
         let Some(record) = proposal.record.clone() else { return };
-        let ballot = proposal.ballot;
+        let (ballot, waiver) = (proposal.ballot, proposal.waiver.clone());
         proposal.phase = Phase::Accepting;
         proposal.deadline = now + PATIENCE;
+        self.note_waiver(ballot, waiver.as_ref());
         self.repeat_ballot(out);
         self.take_record(ballot, record, out);
     }
@@ -290,7 +304,7 @@ impl Founding {
         self.give_up(now);
     }
 
-    fn give_up(&mut self, now: Moment) {
+    pub(super) fn give_up(&mut self, now: Moment) {
         self.proposal = None;
         self.attempts = self.attempts.saturating_add(1);
         let longest = STAGGER * self.attempts.min(MAX_BACKOFF_STEPS);

@@ -181,13 +181,13 @@ impl Founding {
         self.seeds.iter().all(|(slot, seed)| !self.is_reached(slot, seed))
     }
 
-    fn is_reached(&self, slot: usize, seed: &Seed) -> bool {
+    pub(super) fn is_reached(&self, slot: usize, seed: &Seed) -> bool {
         self.hearing.fresh.contains_key(&slot)
             || self.hearing.contested.contains_key(&slot)
             || seed.addresses.iter().any(|address| self.stands_at(*address))
     }
 
-    fn unreached(&self, seed: &Seed) -> Option<Reason> {
+    pub(super) fn unreached(&self, seed: &Seed) -> Option<Reason> {
         let (trouble, since) = if let Some((problem, since)) = &seed.unresolved {
             (SeedTrouble::Unresolved { problem: problem.clone() }, *since)
         } else {
@@ -309,8 +309,12 @@ impl Founding {
             let seconds = now.since(seed.missing_since).as_secs();
             MissingSeed { seconds, ..self.missing_seed(slot, seed) }
         });
-        let missing = missing.collect();
-        let cause = FoundingCause::TooFew { heard, seeds, needed: self.quorum, missing };
+        let missing: Vec<MissingSeed> = missing.collect();
+        let without: Vec<String> = missing.iter().map(|seed| seed.host.clone()).collect();
+        let may = self.may_waive(&without).is_ok();
+        let without = if may { without } else { Vec::new() };
+        let needed = self.quorum;
+        let cause = FoundingCause::TooFew { heard, seeds, needed, missing, without };
         reasons.push(Reason::of(&cause, since));
     }
 
@@ -383,7 +387,7 @@ fn is_alike(one: &DialFailure, other: &DialFailure) -> bool {
 }
 
 /// The host in `host[:port]`, for commands.
-fn host_of(seed: &str) -> &str {
+pub(super) fn host_of(seed: &str) -> &str {
     match seed.rsplit_once(':') {
         Some((host, port)) if port.parse::<u16>().is_ok() && !host.ends_with(':') => {
             host.trim_start_matches('[').trim_end_matches(']')

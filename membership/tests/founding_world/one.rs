@@ -92,7 +92,7 @@ pub fn record(hosts: &[usize], slots: usize, mode: Mode, ballot: Ballot) -> Foun
 pub fn founded(record: FoundingRecord) -> FoundingCertificate {
     let vote = |voter: &FounderVoter| ProofVote { slot: voter.slot, instance: voter.instance };
     let votes = record.voters.iter().map(vote).collect();
-    let proof = FoundingProof { ballot: record.ballot, votes };
+    let proof = FoundingProof { ballot: record.ballot, votes, waiver: None };
     FoundingCertificate { record, proof, lineage: None }
 }
 

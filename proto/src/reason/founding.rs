@@ -75,8 +75,15 @@ pub enum FoundingCause {
     Stuck { heard: usize, seeds: usize, rounds: u32, there: Vec<String> },
     /// The founding is under way.
     UnderWay { heard: usize, seeds: usize, grace_seconds: u64 },
-    /// A majority is not there.
-    TooFew { heard: usize, seeds: usize, needed: usize, missing: Vec<MissingSeed> },
+    /// Too few seeds are there.
+    TooFew {
+        heard: usize,
+        seeds: usize,
+        needed: usize,
+        missing: Vec<MissingSeed>,
+        /// Those that the founding would do without on an operator's word; empty where it would not.
+        without: Vec<String>,
+    },
     /// No founder disk may be lost.
     Margin { known: u32, seeds: u32, missing: Vec<MissingSeed> },
 }
@@ -160,7 +167,7 @@ impl Cause for FoundingCause {
             Self::UnderWay { heard, seeds, .. } => {
                 format!("{heard} of {seeds} seeds are here; the founding is under way")
             }
-            Self::TooFew { heard, seeds, needed, missing } => {
+            Self::TooFew { heard, seeds, needed, missing, .. } => {
                 let who: Vec<String> = missing
                     .iter()
                     .map(|seed| format!("{} (for {} s)", seed.host, seed.seconds))
@@ -218,8 +225,8 @@ impl Cause for FoundingCause {
             Self::UnderWay { grace_seconds, .. } => {
                 format!("none needed; a seed that is missing is waited for {grace_seconds} s")
             }
-            Self::TooFew { heard, needed, missing, .. } => {
-                too_few_remedy(needed.saturating_sub(*heard), missing)
+            Self::TooFew { heard, needed, missing, without, .. } => {
+                too_few_remedy(needed.saturating_sub(*heard), missing, without)
             }
             Self::Margin { missing, .. } if missing.is_empty() => {
                 "start the seeds that are missing and keep their disks, or take those that will never come off `seeds` on every host"
@@ -234,9 +241,15 @@ impl Cause for FoundingCause {
 }
 
 /// `needed`: how many of the missing ones are enough.
-fn too_few_remedy(needed: usize, missing: &[MissingSeed]) -> String {
+fn too_few_remedy(needed: usize, missing: &[MissingSeed], without: &[String]) -> String {
     let some = if needed < missing.len() { format!("{needed} of ") } else { String::new() };
-    bring(missing, &some).join("; ")
+    let mut remedy = bring(missing, &some).join("; ");
+    if !without.is_empty() {
+        let hosts: Vec<String> = without.iter().map(|host| format!("--without {host}")).collect();
+        let hosts = hosts.join(" ");
+        remedy.push_str(&format!("; where none will ever come: `quorate found {hosts}` here, which says what that means, and asks"));
+    }
+    remedy
 }
 
 /// How missing seeds come: what is told of those of which something is known, and a start of the others, of which `some` are enough.

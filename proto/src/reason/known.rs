@@ -57,7 +57,8 @@ mod tests {
             known: *known,
         };
         let missing = known.iter().enumerate().map(seed).collect();
-        FoundingCause::TooFew { heard: 1, seeds: known.len() + 1, needed, missing }.remedy()
+        let (seeds, without) = (known.len() + 1, Vec::new());
+        FoundingCause::TooFew { heard: 1, seeds, needed, missing, without }.remedy()
     }
 
     #[test]

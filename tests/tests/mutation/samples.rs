@@ -105,7 +105,11 @@ pub(crate) fn founded() -> FoundingCertificate {
     let vote = |number: u8| ProofVote { slot: u32::from(number - 1), instance: life(number) };
     FoundingCertificate {
         record,
-        proof: FoundingProof { ballot, votes: [1, 2, 3].map(vote).to_vec() },
+        proof: FoundingProof {
+            ballot,
+            votes: [1, 2, 3].map(vote).to_vec(),
+            ..FoundingProof::default()
+        },
         lineage: Some(Lineage { from: ClusterId::from_bytes([8; 16]), plan: 8 }),
     }
 }

@@ -1,11 +1,12 @@
 //! From the founding to the first leader: what follows in this node when a cluster is founded, or is heard of.
 
+use crate::client::ClientReply;
 use crate::event::Output;
 use crate::node::Node;
 use crate::timers::Timer;
 use crate::told::Event;
-use quorate_membership::Founding;
-use quorate_proto::{ClusterId, FoundingCertificate};
+use quorate_membership::{Founding, FoundingInput};
+use quorate_proto::{ClusterId, FoundingCertificate, Instance, Refusal, RefusalCode};
 use std::time::Duration;
 
 /// How long the founder that is to campaign waits for all others to have accepted the birth.
@@ -27,6 +28,31 @@ impl Node {
             self.turn.event(Event::Founded { cluster: cluster_id, hosts });
             self.found_group(&founded);
             self.turn.timers.arm(Timer::FounderPatience, self.turn.now + FOUNDER_PATIENCE);
+        }
+    }
+
+    /// Somebody asks what it means that the founding does without these seeds, or, with the lives that were shown, has it do so.
+    pub(super) fn asked_to_waive(
+        &mut self,
+        ticket: u64,
+        without: &[String],
+        shown: Option<&[Instance]>,
+    ) {
+        let waived = match shown {
+            Some(shown) => self.founding.waive(self.turn.now, without, shown),
+            None => self.founding.may_waive(without),
+        };
+        let done = waived.is_ok() && shown.is_some();
+        let reply = match waived {
+            Ok(waived) => ClientReply::Waived(waived),
+            Err(refused) => {
+                let (code, text) = (RefusalCode::NotNow.into(), refused.to_string());
+                ClientReply::Refused(Refusal { code, detail: 0, text })
+            }
+        };
+        self.turn.out.push(Output::Reply { ticket, reply });
+        if done {
+            self.step_founding(FoundingInput::Wake);
         }
     }
 

@@ -46,6 +46,9 @@ impl Node {
                     let asker = if by_node { Origin::Forwarded } else { Origin::Client };
                     self.asked_to_recover(asker(ticket), &ask);
                 }
+                News::AskedToWaive { ticket, without, shown } => {
+                    self.asked_to_waive(ticket, &without, shown.as_deref());
+                }
                 News::JoinerWaits { request, admit } => self.look_at_asker(request, *admit),
                 News::JoinAnswered { ticket, answer } => {
                     self.admission_answered(ticket, &Ok(answer));

@@ -75,6 +75,9 @@ impl Requests {
             ClientRequest::WaitEpoch { epoch, all_live: true } => Work::WaitAll(epoch),
             ClientRequest::WaitEpoch { epoch, all_live: false } => Work::WaitHere(epoch),
             ClientRequest::Act(act) => Work::Act(act),
+            ClientRequest::Waive { without, shown } => {
+                return turn.tell(News::AskedToWaive { ticket, without, shown });
+            }
             ClientRequest::Recover(ask) => {
                 return turn.tell(News::AskedToRecover { by_node: false, ticket, ask });
             }

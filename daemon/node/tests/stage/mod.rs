@@ -67,7 +67,11 @@ pub(crate) fn founded() -> FoundingCertificate {
     let votes = (1..=FOUNDERS)
         .map(|host| ProofVote { slot: u32::from(host) - 1, instance: life(host) })
         .collect();
-    FoundingCertificate { record, proof: FoundingProof { ballot, votes }, lineage: None }
+    FoundingCertificate {
+        record,
+        proof: FoundingProof { ballot, votes, waiver: None },
+        lineage: None,
+    }
 }
 
 pub(crate) fn cluster_id() -> ClusterId {

@@ -27,6 +27,7 @@ pub(crate) use status::{GivenUpPage, OpinionPage, ReasonPage, StatusPage};
 
 use crate::doors::Pings;
 use crate::words::time::micros;
+use quorate_membership::Waived;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -58,6 +59,24 @@ pub(crate) struct ActPage {
     /// The term in which the leader did it; 0 from a leader of a version that does not say.
     #[serde(default)]
     pub(crate) term: u64,
+}
+
+/// The answer of `/v1/found`: what the founding does without, or would.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WaivedPage {
+    /// The seeds that found the cluster.
+    pub(crate) there: Vec<String>,
+    /// Their disk lives, which the word is bound to.
+    pub(crate) lives: Vec<String>,
+    pub(crate) without: Vec<String>,
+}
+
+impl WaivedPage {
+    pub(crate) fn of(waived: &Waived) -> Self {
+        let Waived { there, lives, without } = waived;
+        let lives = lives.iter().map(ToString::to_string).collect();
+        Self { there: there.clone(), lives, without: without.clone() }
+    }
 }
 
 /// The answer of `/v1/ping`.

@@ -32,6 +32,14 @@ pub(super) const RECOVERING: &str = "Exit codes:
   5  begun, but this host was not in the new cluster within --timeout
   7  it is not known whether it was begun: `quorate status` shows the cluster's id";
 
+pub(super) const FOUNDING: &str = "Exit codes:
+  0  the cluster is founded
+  1  refused, nothing was changed; the text says why
+  2  the command line is wrong, or nobody said yes
+  3  the daemon of this host is not reachable
+  5  said, but the cluster was not founded within --timeout
+  7  it is not known whether it was said: `quorate status` shows whether a cluster is founded";
+
 pub(super) const RAISING: &str = "Exit codes:
   0  done
   1  refused, nothing was changed; the text says what is in its way
@@ -78,6 +86,19 @@ pub(crate) struct RecoverOptions {
     pub(crate) apply: Option<PathBuf>,
     /// Give up waiting for the new cluster after this long; what was begun goes on
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "60s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FoundOptions {
+    /// A seed that will never come; once for each
+    #[arg(long, value_name = "SEED", required = true)]
+    pub(crate) without: Vec<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Give up waiting for the founding after this long
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "10s")]
     pub(crate) timeout: Duration,
 }
 

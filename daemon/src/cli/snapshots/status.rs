@@ -5,6 +5,7 @@ use crate::cli::arguments::Format;
 use crate::cli::exit::Failure;
 use crate::cli::output;
 use crate::disk::backups::{BackupHead, BackupReader};
+use crate::regular;
 use quorate_meta::Meta;
 use serde_json::json;
 use std::fs::File;
@@ -27,7 +28,7 @@ pub(super) fn status(file: &Path, format: Format) -> Result<ExitCode, Failure> {
 /// # Errors
 /// When the system refuses, with the file's name.
 pub(super) fn open(path: &Path) -> Result<File, Failure> {
-    File::open(path).map_err(|error| failed(path, &error))
+    regular::open_or_pipe(path).map_err(|error| failed(path, &error))
 }
 
 fn failed(path: &Path, why: &dyn std::fmt::Display) -> Failure {

@@ -76,6 +76,7 @@ fn missing(known: Known) -> MissingSeed {
 }
 
 fn founding() -> Vec<FoundingCause> {
+    let several = [Known::Nothing, Known::Told(ReasonCode::OtherSecret), Known::Runs];
     let id = |byte| ClusterId::from_bytes([byte; 16]);
     let one = || "db1".to_owned();
     let clusters = |hosts: &[&str]| {
@@ -124,16 +125,14 @@ fn founding() -> Vec<FoundingCause> {
             seeds: 3,
             needed: 2,
             missing: vec![missing(Known::Nothing), missing(Known::Nothing)],
+            without: list("db2"),
         },
         FoundingCause::TooFew {
             heard: 1,
             seeds: 4,
             needed: 3,
-            missing: vec![
-                missing(Known::Nothing),
-                missing(Known::Told(ReasonCode::OtherSecret)),
-                missing(Known::Runs),
-            ],
+            missing: several.iter().map(|known| missing(*known)).collect(),
+            without: Vec::new(),
         },
         FoundingCause::Margin { known: 2, seeds: 3, missing: vec![missing(Known::Nothing)] },
         FoundingCause::Margin {

@@ -1,6 +1,7 @@
 //! The format of a backup: the pieces of a snapshot behind a head that people can read. It is the same on a disk and over HTTP.
 
 use crate::disk::snapshots::pieces::{PieceReader, PieceWriter};
+use crate::regular;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -81,7 +82,7 @@ impl BackupReader {
     /// # Errors
     /// The reason, when that cannot be done, or a newer version wrote it.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
-        Self::of(File::open(path).map_err(|error| error.to_string())?)
+        Self::of(regular::open(path).map_err(|error| error.to_string())?)
     }
 
     /// Reads the head of a file that is open.

@@ -13,18 +13,19 @@ use super::reached::{self, Reached};
 use super::{founding_file, made_on, marker, next};
 use crate::disk::durable;
 use crate::disk::error::DiskError;
-use crate::disk::files::Machine;
-use crate::disk::files::sync_directory;
+use crate::disk::files::{Files, Machine, sync_directory};
 use crate::disk::formats::refuse_newer;
 use crate::disk::log::segments::STORE;
 use crate::disk::log::spare::is_full;
 use crate::disk::presence::exists;
+use crate::regular::{self, SMALL};
 use quorate_node::MadeOn;
 use quorate_proto::{ClusterId, ClusterName, FoundingState, Generation, Instance, NodeName};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A life that is being created and does not count yet.
 const LIFE_ASIDE: &str = "life.new";
@@ -73,7 +74,8 @@ pub(crate) fn open(
     make_directory(root)?;
     make_directory(birth_dir)?;
     let lock = lock(root)?;
-    if let Some(before) = next::put_in_place(root, birth_dir, cluster)? {
+    let machine: Arc<dyn Files> = Arc::new(Machine);
+    if let Some(before) = next::put_in_place(&machine, root, birth_dir, cluster)? {
         tracing::warn!(
             before = %before.display(),
             "a new disk life is put in place; the data of the one before are kept beside it"
@@ -294,7 +296,7 @@ pub(crate) fn read_ended(root: &Path, running: &Path) -> Result<EndedLife, DiskE
     let life = root.join(LIFE);
     let founding = founding_file::read(&life, &identity)?;
     let is_file = std::fs::symlink_metadata(running).is_ok_and(|found| found.is_file());
-    let note = is_file.then(|| std::fs::read(running).ok()).flatten();
+    let note = is_file.then(|| regular::read(running, SMALL).ok()).flatten();
     let started = note.and_then(|note| running_from_file(&note).ok());
     let last =
         started.filter(|(whose, which, _)| (*whose, *which) == (identity.instance, generation));

@@ -4,6 +4,7 @@ use super::identity::Identity;
 use crate::disk::durable;
 use crate::disk::error::DiskError;
 use crate::disk::files::Files;
+use crate::disk::presence::read_needed;
 use quorate_proto::FoundingState;
 use std::io;
 use std::path::Path;
@@ -23,10 +24,7 @@ pub(crate) fn read(life: &Path, identity: &Identity) -> Result<FoundingState, Di
         reason,
         cluster: cluster.clone(),
     };
-    let content = std::fs::read(&file).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => damaged("it is missing".into()),
-        _ => DiskError::io("read", &file, error),
-    })?;
+    let content = read_needed(&file, &cluster)?;
     let state = FoundingState::from_file(&content).map_err(|error| damaged(error.to_string()))?;
     if state.instance != identity.instance || state.cluster != cluster {
         return Err(DiskError::Mixed {

@@ -6,6 +6,7 @@
 
 use crate::disk::durable::{self, seal, unseal};
 use crate::disk::files::Machine;
+use crate::regular::{self, SMALL};
 use quorate_proto::{Instance, NodeName};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ impl KnownName {
 
     /// The name, if it is known.
     pub(super) fn read(&self) -> Option<NodeName> {
-        let content = std::fs::read(&self.file).ok()?;
+        let content = regular::read(&self.file, SMALL).ok()?;
         let (instance, name) = unseal(MARK, &content).ok()?.split_first_chunk::<16>()?;
         let name = NodeName::new(std::str::from_utf8(name).ok()?).ok()?;
         (*instance == self.instance.to_bytes()).then_some(name)

@@ -4,6 +4,7 @@
 //! else. Knows nothing of what is locked.
 
 use crate::disk::error::DiskError;
+use crate::regular;
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -33,13 +34,7 @@ pub(super) fn lock_to_read(root: &Path) -> Result<File, DiskError> {
 
 fn take(root: &Path, options: &mut OpenOptions) -> Result<File, DiskError> {
     let path = root.join(LOCK);
-    // Without waiting, should a pipe be in its place.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut file = options
-        .read(true)
-        .mode(0o600)
-        .custom_flags(flags.bits().cast_signed())
-        .open(&path)
+    let mut file = regular::open_as(&path, options.read(true).mode(0o600), OFlags::NOFOLLOW)
         .map_err(|error| DiskError::io("open the lock file", &path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -6,6 +6,7 @@
 //! earlier version, takes the number of the machine on which it starts. A copy of a whole machine has the number too.
 
 use crate::disk::durable::{seal, unseal, write_unsynced};
+use crate::regular::{self, SMALL};
 use quorate_node::MadeOn;
 use quorate_proto::ClusterName;
 use std::io;
@@ -40,7 +41,7 @@ fn random() -> io::Result<[u8; 16]> {
 
 /// The number in a file; where there is no file, one is drawn and kept.
 fn remembered(file: &Path, draw: impl FnOnce() -> io::Result<[u8; 16]>) -> io::Result<[u8; 16]> {
-    match std::fs::read(file) {
+    match regular::read(file, SMALL) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let number = draw()?;
             write_unsynced(file, &seal(MARK, &number))?;

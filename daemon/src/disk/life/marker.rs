@@ -6,6 +6,7 @@
 use crate::disk::durable;
 use crate::disk::error::DiskError;
 use crate::disk::files::Files;
+use crate::disk::presence::read_if_there;
 use quorate_proto::{ClusterId, ClusterName};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,11 +25,7 @@ pub(crate) fn read(
     cluster: &ClusterName,
 ) -> Result<Option<ClusterId>, DiskError> {
     let file = path(birth_dir, cluster);
-    let content = match std::fs::read(&file) {
-        Ok(content) => content,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(DiskError::io("read the marker", &file, error)),
-    };
+    let Some(content) = read_if_there(&file, cluster.as_str())? else { return Ok(None) };
     decode(&content).map(Some).ok_or_else(|| DiskError::Damaged {
         file,
         reason: "the marker is not as it was written".into(),

@@ -17,3 +17,4 @@ pub(super) mod reached;
 
 pub(super) mod reset;
 pub(super) mod vacant;
+pub(super) mod way_back;

@@ -8,6 +8,7 @@ use super::owner::refuse_open_to_others;
 use crate::disk::durable;
 use crate::disk::error::DiskError;
 use crate::disk::files::Machine;
+use crate::disk::presence::read_needed;
 use quorate_proto::{FoundingState, Generation};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -48,7 +49,7 @@ pub(super) fn read_life_in(
     cluster: &str,
 ) -> Result<(Identity, Generation), DiskError> {
     let path = life.join(IDENTITY);
-    let content = read_part(&path, cluster)?;
+    let content = read_needed(&path, cluster)?;
     refuse_open_to_others(&path, 0o077, "600")?;
     let identity = Identity::from_file(&content).map_err(|reason| DiskError::Damaged {
         file: path,
@@ -57,7 +58,7 @@ pub(super) fn read_life_in(
     })?;
     let cluster = identity.cluster.to_string();
     let path = life.join(GENERATION);
-    let content = read_part(&path, &cluster)?;
+    let content = read_needed(&path, &cluster)?;
     let (instance, generation) = generation_from_file(&content).map_err(|reason| {
         DiskError::Damaged { file: path.clone(), reason, cluster: cluster.clone() }
     })?;
@@ -67,15 +68,4 @@ pub(super) fn read_life_in(
         return Err(DiskError::Mixed { file: path, found, wanted, cluster });
     }
     Ok((identity, generation))
-}
-
-fn read_part(path: &Path, cluster: &str) -> Result<Vec<u8>, DiskError> {
-    std::fs::read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => DiskError::Damaged {
-            file: path.to_owned(),
-            reason: "it is missing".into(),
-            cluster: cluster.to_owned(),
-        },
-        _ => DiskError::io("read", path, error),
-    })
 }

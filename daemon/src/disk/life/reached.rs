@@ -8,11 +8,14 @@
 use crate::disk::durable;
 use crate::disk::error::DiskError;
 use crate::disk::files::Files;
+use crate::regular::{self, NoFile, SMALL};
 use quorate_proto::{ClusterName, Generation, Instance};
 use std::io;
 use std::path::{Path, PathBuf};
 
 const MARK: &[u8; 8] = b"qreach01";
+/// In the directory of a life that is not in place.
+const CARRIED: &str = "reached";
 
 /// One note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,16 @@ pub(crate) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
     birth_dir.join(format!("{cluster}.reached"))
 }
 
+/// What a life is known to have reached that is not in place: it has the note with it, since the one beside the marker is about another.
+pub(super) fn carried(life: &Path, instance: Instance) -> Result<Option<Reached>, DiskError> {
+    read_from(&life.join(CARRIED), instance)
+}
+
+/// Gives a life the note that goes with it, durably.
+pub(crate) fn carry(files: &dyn Files, life: &Path, reached: &Reached) -> io::Result<()> {
+    write_to(files, &life.join(CARRIED), reached)
+}
+
 /// Reads the note about this life. None: there is none, it is about another life, or it is not as it was written (then
 /// this host only knows less).
 ///
@@ -49,19 +62,21 @@ pub(crate) fn read(
     cluster: &ClusterName,
     instance: Instance,
 ) -> Result<Option<Reached>, DiskError> {
-    let file = path(birth_dir, cluster);
-    match std::fs::read(&file) {
-        Ok(content) => {
-            let noted = decode(&content);
-            if noted.is_none() {
-                let file = file.display();
-                tracing::warn!(%file, "what this host had reached cannot be read: that its data are not older than that is not checked at this start");
-            }
-            Ok(noted.filter(|reached| reached.instance == instance))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(DiskError::io("read", &file, error)),
+    read_from(&path(birth_dir, cluster), instance)
+}
+
+fn read_from(file: &Path, instance: Instance) -> Result<Option<Reached>, DiskError> {
+    let noted = match regular::read(file, SMALL) {
+        Ok(content) => decode(&content),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if NoFile::is_in(&error) => None,
+        Err(error) => return Err(DiskError::io("read", file, error)),
+    };
+    if noted.is_none() {
+        let file = file.display();
+        tracing::warn!(%file, "what this host had reached cannot be read: that its data are not older than that is not checked at this start");
     }
+    Ok(noted.filter(|reached| reached.instance == instance))
 }
 
 /// Replaces the note durably.
@@ -71,11 +86,15 @@ pub(crate) fn write(
     cluster: &ClusterName,
     reached: &Reached,
 ) -> io::Result<()> {
+    write_to(files, &path(birth_dir, cluster), reached)
+}
+
+fn write_to(files: &dyn Files, file: &Path, reached: &Reached) -> io::Result<()> {
     let mut body = reached.instance.to_bytes().to_vec();
     for number in [reached.generation.get(), reached.end.segment, reached.end.offset] {
         body.extend_from_slice(&number.to_be_bytes());
     }
-    durable::replace(files, &path(birth_dir, cluster), &durable::seal(MARK, &body))
+    durable::replace(files, file, &durable::seal(MARK, &body))
 }
 
 fn decode(content: &[u8]) -> Option<Reached> {

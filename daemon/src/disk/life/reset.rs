@@ -8,10 +8,10 @@ use super::next::{NEXT, NEXT_ASIDE, set_aside};
 use super::parts::read_life;
 use super::{founding_file, marker, owner, reached};
 use crate::disk::error::DiskError;
-use crate::disk::files::sync_directory;
+use crate::disk::files::{Machine, sync_directory};
 use crate::disk::presence::exists;
 use quorate_proto::{ClusterId, ClusterName};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why nothing was cleared.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,21 @@ pub(crate) enum ResetError {
         ours: String,
         /// For the command.
         name: String,
+    },
+    /// No life waits for the next start.
+    #[error("no data are prepared in {}: nothing was changed", .0.display())]
+    NothingPrepared(PathBuf),
+    /// No life of that name is kept, or it is of no use.
+    #[error("`{wanted}` in {} {why}: nothing was changed. {kept}", dir.display())]
+    NotKept {
+        /// What the operator wrote.
+        wanted: String,
+        /// The data directory.
+        dir: PathBuf,
+        /// Why not.
+        why: &'static str,
+        /// Those that are kept there.
+        kept: String,
     },
     /// The daemon runs, or the disk refuses.
     #[error(transparent)]
@@ -47,21 +62,10 @@ pub(crate) fn reset(
 ) -> Result<String, ResetError> {
     owner::check(root, birth_dir)?;
     let lock = if exists(root)? { Some(lock(root)?) } else { None };
+    let cluster = named(root, birth_dir, configured, wanted)?;
     let life = root.join("life");
-    let has_life = exists(&life)?;
-    let identity = if has_life {
-        read_life(root, configured.as_str()).ok().map(|(identity, _)| identity)
-    } else {
-        None
-    };
-    let cluster = identity.as_ref().map_or(configured, |identity| &identity.cluster).clone();
-    let known = identity
-        .and_then(|identity| founding_file::read(&life, &identity).ok())
-        .and_then(|founding| founding.known_cluster())
-        .or_else(|| marker::read(birth_dir, &cluster).ok().flatten());
-    check_named(&cluster, known, wanted)?;
     let mut cleared = Vec::new();
-    let kept = if keep { set_aside(root)? } else { None };
+    let kept = if keep { set_aside(&Machine, root, birth_dir)? } else { None };
     for directory in [root.join("life.new"), root.join(NEXT_ASIDE), root.join(NEXT), life] {
         if exists(&directory)? {
             std::fs::remove_dir_all(&directory)
@@ -95,6 +99,28 @@ fn said(cleared: &[String], kept: Option<&Path>) -> String {
             paths.join(" and ")
         ),
     }
+}
+
+/// The name of this host's cluster, if `wanted` is its name or id.
+pub(super) fn named(
+    root: &Path,
+    birth_dir: &Path,
+    configured: &ClusterName,
+    wanted: &str,
+) -> Result<ClusterName, ResetError> {
+    let life = root.join("life");
+    let identity = if exists(&life)? {
+        read_life(root, configured.as_str()).ok().map(|(identity, _)| identity)
+    } else {
+        None
+    };
+    let cluster = identity.as_ref().map_or(configured, |identity| &identity.cluster).clone();
+    let known = identity
+        .and_then(|identity| founding_file::read(&life, &identity).ok())
+        .and_then(|founding| founding.known_cluster())
+        .or_else(|| marker::read(birth_dir, &cluster).ok().flatten());
+    check_named(&cluster, known, wanted)?;
+    Ok(cluster)
 }
 
 fn check_named(

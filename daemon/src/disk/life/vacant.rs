@@ -82,6 +82,6 @@ mod tests {
         assert_eq!(look().expect("held").used_by.as_deref(), Some("which cannot be read"));
         std::fs::create_dir(root.join(next::NEXT)).expect("made");
         let refused = look().expect_err("one waits").to_string();
-        assert!(refused.contains("quorate reset --set-aside --cluster prod"), "{refused}");
+        assert!(refused.contains("quorate reset --prepared --cluster prod"), "{refused}");
     }
 }

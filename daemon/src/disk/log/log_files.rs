@@ -4,13 +4,14 @@
 //! Invariant: what is handed on is durable. A process that was killed leaves writes and names that this one reads and that the
 //! next power cut would take away.
 
-use super::segments::{Current, Layout, STORE, STORE_MARK, file_name, number_of};
+use super::segments::{Current, Layout, STORE, STORE_MARK, SegmentSizes, file_name, number_of};
 use crate::disk::durable::unseal;
 use crate::disk::error::DiskError;
 use crate::disk::files::{Files, WritableFile};
 use crate::disk::life::identity::Identity;
 use crate::disk::life::reached::LogPlace;
-use crate::disk::presence::exists;
+use crate::disk::presence::{read_if_there, unreadable};
+use crate::regular;
 use quorate_consensus::log_codec::fold::LogFold;
 use quorate_consensus::log_codec::{Contents, Corruption, SegmentHead, read_last, read_sealed};
 use quorate_proto::{ClusterId, GroupId};
@@ -18,6 +19,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+/// Bytes of any segment, with much room: one is as large as others, or as one batch.
+const LARGEST: u64 = 1024 * 1024 * 1024;
+const _: () = assert!(SegmentSizes::SHIPPED.next * 16 < LARGEST);
 
 /// A log as its files have it.
 #[derive(Debug, Default)]
@@ -146,10 +151,7 @@ impl Reader<'_> {
     fn check_store_mark(&self, life: &Path, empty: bool) -> Result<(), DiskError> {
         let file = life.join(STORE);
         let cluster = self.identity.cluster.to_string();
-        if !exists(&file)? {
-            return Ok(());
-        }
-        let content = std::fs::read(&file).map_err(|error| DiskError::io("read", &file, error))?;
+        let Some(content) = read_if_there(&file, &cluster)? else { return Ok(()) };
         let bytes = unseal(STORE_MARK, &content).ok().and_then(|body| body.try_into().ok());
         let Some(bytes) = bytes else {
             let reason = "it is not as it was written".into();
@@ -177,8 +179,9 @@ impl Reader<'_> {
 
     fn open(&self, number: u64) -> Result<Segment, DiskError> {
         let path = self.path(number);
+        let failed = |error| unreadable(&path, self.identity.cluster.as_str(), error);
+        let bytes = regular::read(&path, LARGEST).map_err(failed)?;
         let file = self.files.open(&path).map_err(|error| DiskError::io("open", &path, error))?;
-        let bytes = std::fs::read(&path).map_err(|error| DiskError::io("read", &path, error))?;
         let head = SegmentHead::decode(&bytes).filter(|head| head.number == number);
         let Some(head) = head else {
             let reason = "the segment's head is not as it was written".into();

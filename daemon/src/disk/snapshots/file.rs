@@ -4,6 +4,7 @@
 use super::pieces::{PieceReader, PieceWriter, Unreadable};
 use crate::disk::durable;
 use crate::disk::files::create;
+use crate::regular;
 use bytes::Bytes;
 use quorate_proto::{ClusterId, Instance, Message as _, SnapshotMetadata};
 use std::fs::File;
@@ -148,7 +149,7 @@ impl SnapshotReader {
     /// # Errors
     /// The reason, when the head cannot be read.
     pub(crate) fn open(path: &Path) -> Result<Self, Unreadable> {
-        let file = File::open(path).map_err(|error| Unreadable::from(error.to_string()))?;
+        let file = regular::open(path).map_err(|error| Unreadable::from(error.to_string()))?;
         Self::of(Arc::new(file))
     }
 

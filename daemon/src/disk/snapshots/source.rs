@@ -5,6 +5,7 @@
 
 use super::file::{Owner, SnapshotReader};
 use super::pieces::chained;
+use crate::regular;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use quorate_proto::SnapshotMetadata;
 use quorate_transport::{SnapshotPart, SnapshotPosition};
@@ -24,7 +25,7 @@ impl SnapshotSource {
         owner: Owner,
         metadata: &SnapshotMetadata,
     ) -> Result<Self, String> {
-        let file = Arc::new(File::open(path).map_err(|error| error.to_string())?);
+        let file = Arc::new(regular::open(path).map_err(|error| error.to_string())?);
         let reader = SnapshotReader::of(Arc::clone(&file))?;
         if reader.owner != owner || reader.metadata != *metadata {
             return Err("its head is that of another snapshot".into());

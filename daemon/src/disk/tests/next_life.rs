@@ -11,12 +11,16 @@ fn certificate(identity: &Identity) -> FoundingCertificate {
     FoundingCertificate::anew(&cluster("prod"), Lineage { from: cluster_id(3), plan: 7 }, founder)
 }
 
-fn identity() -> Identity {
+pub(super) fn identity() -> Identity {
     Identity::random(&cluster("prod")).expect("random")
 }
 
 /// Prepares a founder with this state.
-fn prepare(host: &Host, identity: &Identity, state: &'static [u8]) -> Result<(), DiskError> {
+pub(super) fn prepare(
+    host: &Host,
+    identity: &Identity,
+    state: &'static [u8],
+) -> Result<(), DiskError> {
     let founded = certificate(identity);
     let state = FirstState {
         metadata: at(40, 1),
@@ -27,7 +31,7 @@ fn prepare(host: &Host, identity: &Identity, state: &'static [u8]) -> Result<(),
 }
 
 /// A host that was in the cluster with the id of threes, and has a log.
-fn member() -> Host {
+pub(super) fn member() -> Host {
     let host = Host::new();
     let mut log = host.recover().expect("empty");
     append(&mut log, &[birth(), vec![entries(2, 9, 1)]]);
@@ -41,14 +45,14 @@ fn member() -> Host {
     host
 }
 
-fn kept(host: &Host) -> Vec<PathBuf> {
+pub(super) fn kept(host: &Host) -> Vec<PathBuf> {
     let listed = std::fs::read_dir(host.root()).expect("listed");
     let paths = listed.map(|entry| entry.expect("listed").path());
     paths.filter(|path| path.to_string_lossy().contains("life.set-aside-")).collect()
 }
 
 /// The host is the founder now, and has all that it had before beside that.
-fn check_founder(host: &Host, identity: &Identity, what: &str) {
+pub(super) fn check_founder(host: &Host, identity: &Identity, what: &str) {
     let opened = host.open().expect(what);
     assert_eq!(opened.dir.identity().instance, identity.instance, "{what}");
     let id = certificate(identity).record.cluster_id();
@@ -110,6 +114,7 @@ fn a_next_life_that_was_damaged_is_refused_by_name_and_the_one_that_is_here_stay
     std::fs::write(host.root().join("life.next/founding"), b"x").expect("damaged");
     let refusal = host.open().expect_err("damaged").to_string();
     assert!(refusal.contains("life.next/founding"), "{refusal}");
+    assert!(refusal.contains("`quorate reset --prepared --cluster prod`"), "{refusal}");
     assert!(host.life().join("identity").exists() && kept(&host).is_empty());
     let prepared = prepare(&host, &identity, b"state").expect_err("one waits").to_string();
     assert!(prepared.contains("prepare a new disk life"), "{prepared}");
