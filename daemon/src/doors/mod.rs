@@ -15,6 +15,7 @@ use crate::links::line::LinkLine;
 use crowds::{Crowds, DoorCrowds, Room};
 use feed::Feeds;
 use quorate_node::Status;
+use quorate_proto::Reason;
 use quorate_transport::Transport;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub(crate) struct Doors {
     pub(crate) links: SharedLinks,
     /// Of what the doors hold only so much.
     pub(crate) crowds: Crowds,
+    /// Why the last reload took nothing up; none when it did.
+    pub(crate) reload: watch::Receiver<Option<Reason>>,
     /// How long a body may take to come.
     pub(crate) body_patience: Duration,
 }
@@ -116,6 +119,7 @@ impl Doors {
         let mut status = Status::clone(&self.status.borrow());
         status.bounds.extend(self.crowds.bounds());
         status.reasons.extend(self.crowds.reasons(clock::now()));
+        status.reasons.extend(self.reload.borrow().clone());
         status
     }
 

@@ -44,7 +44,7 @@ pub(super) async fn serve(
     reload: Reload,
     threads: Handle,
 ) -> Result<Ended, StartError> {
-    let file = reload.secrets();
+    let (file, refused_reload) = (reload.secrets(), reload.refused());
     // First of all: from here on a SIGHUP ends nothing.
     reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_in_time(config.clone()).await?;
@@ -87,6 +87,7 @@ pub(super) async fn serve(
     threads.spawn(note_name(status.clone(), dir.known_name()));
     let (keep_open, closing) = Closing::new();
     let doors = Doors {
+        reload: refused_reload,
         calls: channels.calls,
         status,
         feeds,
