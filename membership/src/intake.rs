@@ -205,7 +205,8 @@ impl Detector {
             SessionEnd::TimedOut
             | SessionEnd::Replaced
             | SessionEnd::Protocol
-            | SessionEnd::Twice => return,
+            | SessionEnd::Twice
+            | SessionEnd::Revoked => return,
         };
         let opinion = self.verdicts.get(instance).map(|opinion| opinion.verdict);
         if matches!(opinion, Some(Verdict::Alive | Verdict::Suspect)) {

@@ -6,7 +6,7 @@ use crate::{HealthEpoch, Instance};
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Act {
     /// Which. Absent: of a later version.
-    #[prost(oneof = "act::Body", tags = "1, 2, 70, 71, 72, 73, 90, 95")]
+    #[prost(oneof = "act::Body", tags = "1, 2, 70, 71, 72, 73, 90, 95, 100")]
     pub body: Option<act::Body>,
 }
 
@@ -39,6 +39,9 @@ pub mod act {
         /// Asks what the autopilot does and why; changes nothing.
         #[prost(message, tag = "73")]
         Autopilot(super::AskAutopilot),
+        /// Takes a host out for good, and has its key refused.
+        #[prost(message, tag = "100")]
+        Revoke(super::RevokeHost),
     }
 }
 
@@ -50,6 +53,17 @@ pub struct RemoveHost {
     pub name: String,
     /// The disk life that is meant. Where the name has come to another one, nothing is removed. Absent: whichever has the name.
     #[prost(message, optional, tag = "85")]
+    pub instance: Option<Instance>,
+}
+
+/// See [`act::Body::Revoke`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct RevokeHost {
+    /// The name of the member.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// The disk life that is meant. Where the name has come to another one, nothing is revoked. Absent: whichever has the name.
+    #[prost(message, optional, tag = "2")]
     pub instance: Option<Instance>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Address, FeatureLevel, Generation, HealthEpoch, Instance, KvRequest, Label, NamedWrite,
-    NodeKey, TakeSecretStep,
+    NodeKey, Revoke, TakeSecretStep,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -165,7 +165,7 @@ pub struct Command {
     #[prost(fixed64, tag = "1")]
     pub ticket: u64,
     /// What to do.
-    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95")]
+    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100")]
     pub body: Option<CommandBody>,
 }
 
@@ -205,6 +205,9 @@ pub enum CommandBody {
     /// The change of the secret takes a step.
     #[prost(message, tag = "95")]
     Secret(TakeSecretStep),
+    /// A node is taken out, and its key is refused for good.
+    #[prost(message, tag = "100")]
+    Revoke(Revoke),
 }
 
 impl CommandBody {
@@ -220,7 +223,8 @@ impl CommandBody {
             | Self::Steer(_)
             | Self::Approve(_)
             | Self::Forget(_)
-            | Self::Secret(_) => FeatureLevel::new(2),
+            | Self::Secret(_)
+            | Self::Revoke(_) => FeatureLevel::new(2),
             Self::Write(_) => NamedWrite::LEVEL,
         }
     }

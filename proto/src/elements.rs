@@ -20,10 +20,10 @@ pub(crate) static REQUEST: Shape = Shape(&[(3, &KV), (4, &ADMIT)]);
 static ADMIT: Shape = Shape(&[(7, &PLAIN)]);
 
 static MEMBER: Shape = Shape(&[(11, &PLAIN)]);
-static VIEW: Shape = Shape(&[(2, &MEMBER)]);
-static DELTA: Shape = Shape(&[(2, &MEMBER), (3, &PLAIN), (4, &PLAIN)]);
+static VIEW: Shape = Shape(&[(2, &MEMBER), (100, &PLAIN)]);
+static DELTA: Shape = Shape(&[(2, &MEMBER), (3, &PLAIN), (4, &PLAIN), (100, &PLAIN)]);
 static UPDATE: Shape = Shape(&[(1, &VIEW), (2, &DELTA)]);
-static SECRETS: Shape = Shape(&[(2, &PLAIN)]);
+static SECRETS: Shape = Shape(&[(2, &PLAIN), (100, &PLAIN), (101, &PLAIN)]);
 static PING: Shape = Shape(&[(6, &UPDATE), (13, &PLAIN), (95, &SECRETS)]);
 static RELAYED: Shape = Shape(&[(3, &UPDATE), (4, &PLAIN), (5, &PLAIN)]);
 static PONG: Shape = Shape(&[(8, &RELAYED), (9, &PLAIN)]);
@@ -129,9 +129,13 @@ mod tests {
             (Lane::Control, &[1, 6, 2, 2]),
             (Lane::Control, &[1, 6, 2]),
             (Lane::Control, &[1, 6, 1, 2, 11]),
+            (Lane::Control, &[1, 6, 1, 100]),
+            (Lane::Control, &[1, 6, 2, 100]),
             (Lane::Control, &[2, 8, 3, 1, 2]),
             (Lane::Control, &[1, 13]),
             (Lane::Control, &[1, 95, 2]),
+            (Lane::Control, &[1, 95, 100]),
+            (Lane::Control, &[1, 95, 101]),
             (Lane::Control, &[2, 8, 4]),
             (Lane::Control, &[2, 8, 5]),
             (Lane::Control, &[2, 9]),

@@ -3,7 +3,7 @@
 //! Invariants: `apply` takes a view to exactly the next epoch; what `since` finds between two views takes the earlier to the
 //! later; what it says in words is a function of the two views, so that everybody tells an epoch alike.
 
-use crate::{HealthChange, HealthDelta, HealthView, Instance, Member};
+use crate::{HealthChange, HealthDelta, HealthView, Instance, Member, NodeKey, Revocation};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl HealthView {
@@ -14,7 +14,9 @@ impl HealthView {
             return None;
         }
         let members = self.with(&delta.members, &delta.removed);
-        Some(Self { epoch: delta.epoch, members, at_unix_ms: delta.at_unix_ms })
+        let mut revoked = self.revoked.clone();
+        revoked.extend(delta.revoked.iter().cloned());
+        Some(Self { epoch: delta.epoch, members, at_unix_ms: delta.at_unix_ms, revoked })
     }
 
     /// The members when some came or changed, each in place of the one with its name or its disk life, and some left.
@@ -45,15 +47,24 @@ impl HealthView {
         let names: BTreeSet<&str> = self.members.iter().map(|m| m.name.as_str()).collect();
         let gone = |member: &&Member| !lives.contains(&member.instance);
         let removed = before.members.iter().filter(gone).map(|member| member.instance).collect();
+        let revoked: Vec<Revocation> = self.newly_revoked(before).cloned().collect();
+        let was_revoked = |old: &Member| revoked.iter().any(|one| one.instance == old.instance);
         changed.extend(before.members.iter().filter(|old| !names.contains(old.name.as_str())).map(
             |old| HealthChange {
                 name: old.name.clone(),
                 from: old.state().word().to_owned(),
                 to: String::new(),
-                reason: "removed".to_owned(),
+                reason: if was_revoked(old) { "revoked" } else { "removed" }.to_owned(),
             },
         ));
-        HealthDelta { epoch: self.epoch, members, removed, changed, at_unix_ms: self.at_unix_ms }
+        let (epoch, at_unix_ms) = (self.epoch, self.at_unix_ms);
+        HealthDelta { epoch, members, removed, changed, at_unix_ms, revoked }
+    }
+
+    /// Whose keys are refused now, and were not before.
+    fn newly_revoked<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a Revocation> {
+        let known: BTreeSet<NodeKey> = before.revoked.iter().map(|one| one.key).collect();
+        self.revoked.iter().filter(move |one| !known.contains(&one.key))
     }
 }
 
@@ -115,7 +126,8 @@ mod tests {
     fn view(epoch: u64, members: &[Member]) -> HealthView {
         let (epoch, mut members) = (HealthEpoch::new(epoch), members.to_vec());
         members.sort_by(|a, b| a.name.cmp(&b.name));
-        HealthView { epoch, members, at_unix_ms: epoch.get() * 100 }
+        let at_unix_ms = epoch.get() * 100;
+        HealthView { epoch, members, at_unix_ms, ..HealthView::default() }
     }
 
     /// The words between two views, after the round trip through the difference.
@@ -173,6 +185,27 @@ mod tests {
         assert_eq!(words(&pair, std::slice::from_ref(&a)), ["b alive>: removed"]);
         assert_eq!(words(std::slice::from_ref(&a), &pair), ["b >alive: why 2"]);
         assert_eq!(words(&pair, &[a, member("c", 2)]), ["c >alive: why 2", "b alive>: removed"]);
+    }
+
+    #[test]
+    fn a_host_that_was_revoked_is_told_as_such_once_and_stays_in_every_later_view() {
+        let (a, b, c) = (member("a", 1), member("b", 2), member("c", 3));
+        let key = |life: u8| NodeKey::from_bytes([life; 32]);
+        let revoked = |gone: &Member, life| {
+            let (instance, name) = (gone.instance, gone.name.clone());
+            Revocation { key: key(life), instance, name, ..Revocation::default() }
+        };
+        let before = view(4, &[a.clone(), b.clone(), c.clone()]);
+        let mut after = view(5, &[a.clone(), c.clone()]);
+        after.revoked.push(revoked(&b, 2));
+        let delta = after.since(&before);
+        assert_eq!(before.apply(&delta).as_ref(), Some(&after));
+        assert_eq!((delta.changed[0].reason.as_str(), delta.revoked.len()), ("revoked", 1));
+        let mut last = view(6, std::slice::from_ref(&a));
+        last.revoked = vec![revoked(&b, 2), revoked(&c, 3)];
+        let delta = last.since(&after);
+        assert_eq!(after.apply(&delta).as_ref(), Some(&last));
+        assert_eq!(delta.revoked, [revoked(&c, 3)], "the first one was told");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The committed view of all nodes, and what is pushed when it changes.
 
-use crate::{Address, Generation, HealthEpoch, Instance, NodeKey};
+use crate::{Address, Generation, HealthEpoch, Instance, NodeKey, Revocation};
 
 /// What a node is to `__meta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -179,6 +179,9 @@ pub struct HealthView {
     /// Wall clock of the epoch at the leader, in milliseconds since 1970; for display only.
     #[prost(uint64, tag = "3")]
     pub at_unix_ms: u64,
+    /// Whose keys are refused, in the order in which they were revoked. At most `limits::REVOKED`; none is ever taken back.
+    #[prost(message, repeated, tag = "100")]
+    pub revoked: Vec<Revocation>,
 }
 
 /// What changed for one node, in words.
@@ -216,6 +219,9 @@ pub struct HealthDelta {
     /// Wall clock at the leader, in milliseconds since 1970; for display only.
     #[prost(uint64, tag = "5")]
     pub at_unix_ms: u64,
+    /// Whose keys are refused from this epoch on.
+    #[prost(message, repeated, tag = "100")]
+    pub revoked: Vec<Revocation>,
 }
 
 /// What a node is sent until it has acknowledged the newest epoch: the whole view, or the differences from

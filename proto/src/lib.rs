@@ -34,13 +34,14 @@ mod raft;
 mod reason;
 mod recovery;
 mod request;
+mod revoked;
 mod secrets;
 mod session;
 mod warnings;
 
 pub use acts::{
     Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, ChangeSecret, DrainHost, PromoteHost,
-    RaiseFeatures, RemoveHost, SteerAutopilot, TransferLeadership, act, nobody_named,
+    RaiseFeatures, RemoveHost, RevokeHost, SteerAutopilot, TransferLeadership, act, nobody_named,
 };
 pub use address::Address;
 pub use card::Card;
@@ -96,6 +97,7 @@ pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,
 };
+pub use revoked::{Revocation, Revoke, change_the_secret, revoked_text};
 pub use secrets::{
     ChosenSecrets, Fingerprint, SecretChange, SecretLack, SecretLackKind, SecretNews, SecretStep,
     SecretsHeld, TakeSecretStep,

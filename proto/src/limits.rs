@@ -61,6 +61,8 @@ pub const SECRETS: usize = 2;
 pub const DROPPED_SECRETS: usize = 16;
 /// Most hosts that are named at a time as not ready for a step of a change of the secret; the others follow them.
 pub const SECRET_LACKS: usize = 64;
+/// Hosts that are revoked. None is ever forgotten, so no more than that are revoked.
+pub const REVOKED: usize = 256;
 
 /// Raft frames for a group that is not started yet, held until the founding is durable (GENESIS rule 13).
 pub const HELD_RAFT_FRAMES: usize = 64;

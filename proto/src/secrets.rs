@@ -85,6 +85,9 @@ pub struct SecretChange {
     /// The fingerprints of the secrets that were dropped last, the newest one last. At most `limits::DROPPED_SECRETS`.
     #[prost(fixed64, repeated, tag = "6")]
     pub dropped: Vec<u64>,
+    /// The newest health epoch at the leader when it took that step; 0 where it did not say. Who was alive then was ready for the step.
+    #[prost(uint64, tag = "100")]
+    pub epoch: u64,
 }
 
 impl SecretChange {
@@ -144,6 +147,9 @@ pub struct SecretsHeld {
     /// That of the one which it uses; 0 while links stand under one that is to be given up.
     #[prost(fixed64, tag = "3")]
     pub uses: u64,
+    /// Its secret file has one that was dropped: it does not count, and is to be removed.
+    #[prost(bool, tag = "100")]
+    pub has_dropped: bool,
 }
 
 impl SecretsHeld {
@@ -186,6 +192,12 @@ pub struct SecretNews {
     /// Who is not ready, those that are away included. At most `limits::SECRET_LACKS`.
     #[prost(message, repeated, tag = "2")]
     pub lacking: Vec<SecretLack>,
+    /// Who is away and has said before that it accepts the new secret, for the next leader. At most `limits::SECRET_LACKS`.
+    #[prost(message, repeated, tag = "100")]
+    pub prepared: Vec<Instance>,
+    /// Whose secret file has one that was dropped. At most `limits::SECRET_LACKS`.
+    #[prost(message, repeated, tag = "101")]
+    pub leftover: Vec<Instance>,
 }
 
 /// A step of a change, proposed by the leader.
@@ -203,6 +215,9 @@ pub struct TakeSecretStep {
     /// Wall clock of the leader, milliseconds since 1970; for display only.
     #[prost(uint64, tag = "4")]
     pub at_unix_ms: u64,
+    /// The newest health epoch at the leader.
+    #[prost(uint64, tag = "100")]
+    pub epoch: u64,
 }
 
 #[cfg(test)]
@@ -211,7 +226,8 @@ mod tests {
 
     fn change(step: SecretStep) -> SecretChange {
         let dropped = if step == SecretStep::Drop { vec![1] } else { vec![] };
-        SecretChange { version: 1, from: 1, to: 2, step: step.into(), at_unix_ms: 0, dropped }
+        let step = step.into();
+        SecretChange { version: 1, from: 1, to: 2, step, dropped, ..SecretChange::default() }
     }
 
     /// What is accepted, the one in use first; and what is given up.

@@ -125,6 +125,9 @@ pub enum DialFailure {
     /// The other side does not listen to this host, for its disk life runs elsewhere too.
     #[error("another host runs the same disk, or a later start of it")]
     Twice,
+    /// The other side refuses this host's key, for this host was revoked.
+    #[error("this host was revoked: its key is refused there for good")]
+    Revoked,
     /// This host does not listen to the other side, which came with a disk life that runs elsewhere too, or ran later.
     #[error("not listened to: {reason}")]
     Copy {
@@ -214,4 +217,6 @@ pub enum SessionEnd {
     Protocol,
     /// The peer turned this host away, for its disk life runs elsewhere too.
     Twice,
+    /// The peer refuses this host's key, for this host was revoked.
+    Revoked,
 }

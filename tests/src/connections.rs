@@ -106,6 +106,10 @@ impl World {
             self.give(host, Input::DialFailed { address, failure });
             return;
         }
+        if let Some(failure) = self.revoked_dial(host, peer) {
+            self.give(host, Input::DialFailed { address, failure });
+            return;
+        }
         if let Some(failure) = self.other_secret(host, peer) {
             self.give(host, Input::DialFailed { address, failure });
             return;

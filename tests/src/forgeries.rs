@@ -188,6 +188,7 @@ impl Forger {
                 version: near(random, 1),
                 accepts: vec![random.draw(); usize::from(random.percent(90)) * 2],
                 uses: random.draw(),
+                has_dropped: random.percent(50),
             }),
         }))
     }
@@ -200,11 +201,14 @@ impl Forger {
             to: random.draw(),
             step,
             at_unix_ms: random.draw(),
+            epoch: near(random, 9),
             dropped: vec![random.draw(); usize::from(random.percent(50))],
         };
         let instance = self.somebody(random).unwrap_or(self.liar);
         let lack = SecretLack { instance, kind: i32::from(random.percent(50)) };
-        SecretNews { change, lacking: vec![lack; usize::from(random.percent(50))] }
+        let lacking = vec![lack; usize::from(random.percent(50))];
+        let prepared = vec![instance; usize::from(random.percent(50))];
+        SecretNews { change, lacking, leftover: prepared.clone(), prepared }
     }
 
     fn copies(&self, random: &mut Random) -> Vec<CopyNotice> {

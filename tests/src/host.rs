@@ -76,6 +76,8 @@ pub struct Process {
     pub dialling: BTreeMap<usize, (SocketAddr, bool)>,
     /// Instances that are not spoken with.
     pub banned: Vec<Instance>,
+    /// Keys that are refused.
+    pub revoked: Vec<NodeKey>,
     /// Hosts that came with a copy of a disk whose original was connected.
     pub copies: BTreeSet<usize>,
     /// The change of the secret, as its node knows it.

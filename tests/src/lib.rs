@@ -29,6 +29,7 @@ pub mod outside;
 pub mod random;
 pub mod registers;
 pub mod restored;
+mod revoking;
 pub mod runs;
 pub mod script;
 mod second_copies;

@@ -12,8 +12,8 @@ use quorate_membership::Mode;
 use quorate_node::{ClientReply, ClientRequest, Promotion};
 use quorate_proto::{
     Act, Acted, AskAutopilot, ChangeSecret, DrainHost, FeatureLevel, HealthEpoch, KvResponse,
-    Levels, PromoteHost, RaiseFeatures, RemoveHost, SteerAutopilot, TransferLeadership, act,
-    kv_response,
+    Levels, PromoteHost, RaiseFeatures, RemoveHost, RevokeHost, SteerAutopilot, TransferLeadership,
+    act, kv_response,
 };
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -127,10 +127,11 @@ impl Player {
                 let request = ClientRequest::WaitEpoch { epoch, all_live: true };
                 said = self.answer_to(self.host(at), request);
             }
-            ("remove" | "transfer" | "drain" | "undrain" | "promote" | "autopilot", [..]) => {
-                said = self.operator(first, rest)
-            }
             ("found", [at, "without", names @ ..]) => said = self.found_without(at, names),
+            (
+                "remove" | "revoke" | "transfer" | "drain" | "undrain" | "promote" | "autopilot",
+                [..],
+            ) => said = self.operator(first, rest),
             ("secrets", [at, secrets @ ..]) => {
                 let secrets: Vec<u64> =
                     secrets.iter().map(|secret| secret.parse().expect("a number")).collect();
@@ -166,12 +167,12 @@ impl Player {
     /// What an operator says at a host.
     fn operator(&mut self, verb: &str, words: &[&str]) -> String {
         let (body, at) = match (verb, words) {
-            ("remove", [name, "at", at]) => {
+            ("remove" | "revoke", [name, "at", at]) => {
                 let name = match *name {
                     "leader" => self.world.hosts[self.host(name)].name.clone(),
                     name => name.to_owned(),
                 };
-                (removal(&name), at)
+                (if verb == "remove" { removal(&name) } else { revocation(&name) }, at)
             }
             ("transfer", [to, "at", at]) => {
                 (act::Body::Transfer(TransferLeadership { to: (*to).to_owned() }), at)
@@ -455,6 +456,10 @@ fn request(verb: &str, key: &str, value: Option<&&str>) -> ClientRequest {
 
 fn removal(name: &str) -> act::Body {
     act::Body::Remove(RemoveHost { name: name.to_owned(), instance: None })
+}
+
+fn revocation(name: &str) -> act::Body {
+    act::Body::Revoke(RevokeHost { name: name.to_owned(), instance: None })
 }
 
 fn reply_text(reply: &ClientReply) -> String {

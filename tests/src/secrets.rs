@@ -34,7 +34,9 @@ impl World {
         let chosen = process.change.chosen(&place.secrets);
         process.secrets.clone_from(&chosen.accepted);
         let accepts: Vec<u64> = chosen.accepted.iter().map(|secret| secret.get()).collect();
-        let held = SecretsHeld { version: process.change.version, uses: accepts[0], accepts };
+        let has_dropped = process.secrets.iter().any(|secret| process.change.is_dropped(*secret));
+        let version = process.change.version;
+        let held = SecretsHeld { version, uses: accepts[0], accepts, has_dropped };
         let (run, at) = (place.run, self.now + RENEWAL);
         let input = Box::new(Input::SecretsHeld(held));
         self.schedule(at, SimEvent::Arrive { host, run, input });

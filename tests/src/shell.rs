@@ -33,6 +33,7 @@ impl World {
             Output::RefuseKey { instance, reason, .. } => {
                 panic!("n{} refuses a key of {instance:?}: {reason}", host + 1)
             }
+            Output::Revoke { key, name } => self.revoke(host, key, &name),
             Output::TurnAway { instance, number } => self.turn_away(host, instance, number),
             Output::Secrets(change) => self.secrets_change(host, &change),
             Output::KnowsCluster(cluster_id) => {

@@ -125,6 +125,7 @@ impl World {
             && self.network.connects(transfer.host, peer, doors)
             && awake(peer)
             && awake(transfer.host)
+            && self.revoked_dial(transfer.host, peer).is_none()
             && !process.banned.contains(&sender.instance)
             && !sender.banned.contains(&transfer.to);
         stands.then_some((peer, self.hosts[peer].run))

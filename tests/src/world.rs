@@ -333,6 +333,7 @@ impl World {
             sessions: BTreeMap::new(),
             dialling: BTreeMap::new(),
             banned: Vec::new(),
+            revoked: Vec::new(),
             copies: BTreeSet::new(),
             change: Arc::default(),
             secrets: Vec::new(),

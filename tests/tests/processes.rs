@@ -34,6 +34,7 @@ mod processes {
     mod recoveries;
     mod renames;
     mod restores;
+    mod revocations;
     mod rotation;
     mod rules;
     mod stops;

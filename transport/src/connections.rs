@@ -96,6 +96,9 @@ impl Shared {
     /// What the owner does not want to hear of again: an instance, or a key that speaks for one.
     fn check_owner(&self, greeted: &Greeted) -> Result<(), Refusal> {
         let instance = greeted.hello.instance;
+        if self.is_revoked(greeted.key) {
+            return Err(Refusal::Revoked);
+        }
         if self.is_banned(instance) {
             return Err(Refusal::TurnedAway(BANNED));
         }

@@ -19,6 +19,10 @@ const TURNED_AWAY: u32 = 19;
 const BROKEN: u32 = 20;
 /// The other side's disk life runs elsewhere too.
 pub(crate) const TWICE: u32 = 21;
+/// The other side's key is refused for good.
+pub(crate) const REVOKED: u32 = 22;
+/// The text to a host that was revoked.
+pub(crate) const REVOKED_TEXT: &str = "this host was revoked: its key is refused here for good";
 /// The text to a copy that the owner found out.
 pub(crate) const COPY: &str =
     "this is a copy of a data directory that runs elsewhere, or that was started later";
@@ -49,6 +53,8 @@ pub(crate) enum Refusal {
     Twice(&'static str),
     /// Alike, and the owner has just said so itself.
     Copy,
+    /// Its key is refused for good.
+    Revoked,
     /// It broke the protocol.
     Broken(String),
 }
@@ -90,6 +96,7 @@ impl Refusal {
             Self::TurnedAway(text) => (TURNED_AWAY, (*text).to_owned()),
             Self::Twice(text) => (TWICE, (*text).to_owned()),
             Self::Copy => (TWICE, COPY.to_owned()),
+            Self::Revoked => (REVOKED, REVOKED_TEXT.to_owned()),
             Self::Broken(text) => (BROKEN, text.clone()),
         };
         close_open(connection, code, cut(&text).as_bytes());
@@ -106,6 +113,9 @@ impl Refusal {
             Self::TurnedAway(text) => DialFailure::Handshake { reason: (*text).to_owned() },
             Self::Twice(text) => DialFailure::Copy { reason: (*text).to_owned() },
             Self::Copy => DialFailure::Copy { reason: COPY.to_owned() },
+            Self::Revoked => {
+                DialFailure::Handshake { reason: "its key was revoked in this cluster".to_owned() }
+            }
             Self::Broken(text) => DialFailure::Handshake { reason: text.clone() },
         }
     }
@@ -163,6 +173,7 @@ fn closed_with(code: u32, text: &str, ours: &OurSide) -> DialFailure {
         }
         MYSELF => DialFailure::Myself,
         TWICE => DialFailure::Twice,
+        REVOKED => DialFailure::Revoked,
         _ if text.is_empty() => {
             DialFailure::Handshake { reason: "closed by the other side".to_owned() }
         }
@@ -180,6 +191,7 @@ pub(crate) fn end_of(error: &ConnectionError) -> Option<SessionEnd> {
             REPLACED => Some(SessionEnd::Replaced),
             BROKEN => Some(SessionEnd::Protocol),
             TWICE => Some(SessionEnd::Twice),
+            REVOKED => Some(SessionEnd::Revoked),
             _ => Some(SessionEnd::Closed),
         },
         _ => Some(SessionEnd::Protocol),

@@ -69,6 +69,8 @@ pub(crate) struct Shared {
     banned: Mutex<BTreeSet<Instance>>,
     /// Instances with a key that does not speak for them; their owners come with another.
     refused_keys: Mutex<BTreeSet<(Instance, [u8; 32])>>,
+    /// Keys that are refused for good, whoever comes with them.
+    revoked: Mutex<BTreeSet<[u8; 32]>>,
     /// Starts that the owner took for copies, and when.
     copies: Mutex<BTreeMap<(Instance, u64), Instant>>,
     /// Whether there is any, so that the usual case asks no lock.
@@ -113,6 +115,7 @@ impl Shared {
             peers: Mutex::default(),
             banned: Mutex::default(),
             refused_keys: Mutex::default(),
+            revoked: Mutex::default(),
             copies: Mutex::default(),
             bans: AtomicBool::new(false),
             started: Instant::now(),
@@ -253,6 +256,27 @@ impl Shared {
             refused.insert((instance, key.to_bytes()));
             self.bans.store(true, Ordering::Release);
         }
+    }
+
+    /// Whether this key is refused for good.
+    pub(crate) fn is_revoked(&self, key: NodeKey) -> bool {
+        self.bans.load(Ordering::Acquire) && lock(&self.revoked).contains(&key.to_bytes())
+    }
+
+    /// Refuses a key from now on, and gives the peers that have it, which are forgotten.
+    pub(crate) fn revoke(&self, key: NodeKey) -> Vec<Arc<Peer>> {
+        let mut revoked = lock(&self.revoked);
+        if revoked.len() < limits::REVOKED {
+            revoked.insert(key.to_bytes());
+            self.bans.store(true, Ordering::Release);
+        } else {
+            tracing::warn!(%key, "no room for another revoked key");
+        }
+        drop(revoked);
+        let has_it = |_: &Instance, peer: &mut Arc<Peer>| {
+            peer.state().record.running().any(|link| link.session.key == key)
+        };
+        lock(&self.peers).extract_if(.., has_it).map(|(_, peer)| peer).collect()
     }
 
     /// The owner takes this start of an instance for a copy. When there is no room, it says so anew whenever that comes.

@@ -10,7 +10,7 @@ use crate::heartbeat_copies::GOSSIP;
 use crate::identity::Identity;
 use crate::links::LinkReport;
 use crate::lock::lock;
-use crate::refusal::{CLOSED, COPY, TWICE, close_open};
+use crate::refusal::{CLOSED, COPY, REVOKED, REVOKED_TEXT, TWICE, close_open};
 use crate::requests::{self, RequestFailure};
 use crate::secret::Secret;
 use crate::shared::{Parts, Shared, WRITERS};
@@ -235,6 +235,18 @@ impl Transport {
                     close_open(&link.connection, CLOSED, OTHER_KEY.as_bytes());
                 }
             }
+        }
+    }
+
+    /// Closes every session with this key, whichever instance it speaks for, says why, and takes in no new one.
+    pub fn revoke(&self, key: NodeKey) {
+        let shared = &self.open.shared;
+        for peer in shared.revoke(key) {
+            for link in peer.state().record.running().filter(|link| link.session.key == key) {
+                close_open(&link.connection, REVOKED, REVOKED_TEXT.as_bytes());
+            }
+            shared.snapshots_out.close(peer.instance);
+            shared.snapshots_in.close(peer.instance);
         }
     }
 

@@ -77,10 +77,10 @@ impl Meta {
         let change = SecretChange::clone(self.secret_change());
         if change.is_under_way() {
             let step = SecretStep::GivenUp.into();
-            let SecretChange { from, to, at_unix_ms, .. } = change;
+            let SecretChange { from, to, at_unix_ms, epoch, .. } = change;
             self.carry_out(
                 |sections| &mut sections.secrets,
-                &TakeSecretStep { from, to, step, at_unix_ms },
+                &TakeSecretStep { from, to, step, at_unix_ms, epoch },
             );
         }
     }

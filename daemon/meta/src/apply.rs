@@ -1,6 +1,8 @@
 //! What applying an entry gives back.
 
-use crate::{AdmitRefusal, FirstAnswer, KeyChange, NotMember, RemoveRefusal, SecretRefusal};
+use crate::{
+    AdmitRefusal, FirstAnswer, KeyChange, NotMember, RemoveRefusal, RevokeRefusal, SecretRefusal,
+};
 use quorate_proto::{FeatureLevel, HealthDelta, HealthEpoch, KvError, KvResponse, Steer};
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ pub enum AppliedResult {
     Admitted(Result<HealthEpoch, AdmitRefusal>),
     /// Whether a node was taken out, and the epoch that shows it.
     Removed(Result<HealthEpoch, RemoveRefusal>),
+    /// Whether a node was revoked, and the epoch that shows it.
+    Revoked(Result<HealthEpoch, RevokeRefusal>),
     /// The feature level that stands now.
     Level(FeatureLevel),
     /// Whether a change of the secret took a step.

@@ -23,7 +23,7 @@ mod state_hash;
 pub use anew::AnewError;
 pub use apply::{Applied, AppliedResult, Noted, UnknownCommand};
 pub use meta::Meta;
-pub use sections::roster::{AdmitRefusal, Ended, NotMember, RemoveRefusal};
+pub use sections::roster::{AdmitRefusal, Ended, NotMember, RemoveRefusal, RevokeRefusal};
 pub use sections::secrets::SecretRefusal;
 pub use sections::sessions::FirstAnswer;
 pub use snapshot::record::RestoreError;

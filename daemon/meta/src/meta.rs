@@ -20,7 +20,8 @@ use bytes::Bytes;
 use quorate_proto::{
     ClusterId, Command, CommandBody, ConfState, FeatureLevel, FoundingCertificate, HealthDelta,
     HealthEpoch, HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member,
-    Message as _, NamedWrite, RaftId, RaiseLevel, Revision, SecretChange, Steer, WriteName,
+    Message as _, NamedWrite, NodeKey, RaftId, RaiseLevel, Revision, Revocation, SecretChange,
+    Steer, WriteName,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -105,6 +106,9 @@ impl Meta {
             }
             CommandBody::Remove(remove) => {
                 self.carry_out(|sections| &mut sections.roster, Change::Remove(remove))
+            }
+            CommandBody::Revoke(revoke) => {
+                self.carry_out(|sections| &mut sections.roster, Change::Revoke(revoke))
             }
             CommandBody::RaiseLevel(raise) => self.carry_out(|sections| &mut sections.level, raise),
             CommandBody::Secret(step) => self.carry_out(|sections| &mut sections.secrets, step),
@@ -461,6 +465,12 @@ impl Meta {
     #[must_use]
     pub fn was_removed(&self, id: RaftId) -> bool {
         self.sections.roster.was_removed(id)
+    }
+
+    /// What keeps a life out that is revoked, or that comes with a key that is.
+    #[must_use]
+    pub fn revocation(&self, instance: Instance, key: NodeKey) -> Option<&Revocation> {
+        self.sections.roster.revocation(instance, key)
     }
 
     /// How this disk life ended; none when it did not.

@@ -111,7 +111,8 @@ fn a_change_of_the_secret_that_was_under_way_is_given_up() {
     for steps in [&[SecretStep::Accept][..], &[SecretStep::Accept, SecretStep::Use]] {
         let mut earlier = earlier();
         for step in steps {
-            let step = TakeSecretStep { from: 1, to: 2, step: (*step).into(), at_unix_ms: 5 };
+            let step =
+                TakeSecretStep { from: 1, to: 2, step: (*step).into(), at_unix_ms: 5, epoch: 1 };
             earlier.apply(CommandBody::Secret(step));
         }
         assert!(earlier.meta.secret_change().is_under_way(), "{steps:?}");

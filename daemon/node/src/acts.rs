@@ -3,6 +3,7 @@
 //! Invariant: nothing is done that would leave the cluster without a majority of living voters. Knows nothing of who asks, nor of how an
 //! answer travels.
 
+mod revoking;
 mod standing;
 
 use crate::groups::Group;
@@ -11,8 +12,8 @@ use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
 use quorate_proto::{
-    Act, CommandBody, FeatureLevel, Member, MemberState, RaftId, RaiseLevel, RefusalCode, Remove,
-    RemoveHost, Role, act, nobody_named, raft_id,
+    Act, CommandBody, FeatureLevel, Instance, Member, MemberState, RaftId, RaiseLevel, RefusalCode,
+    Remove, RemoveHost, Role, act, nobody_named, raft_id,
 };
 
 /// What becomes of an act.
@@ -41,6 +42,7 @@ pub(crate) fn judge(
 ) -> Judged {
     match &act.body {
         Some(act::Body::Remove(remove)) => judge_removal(sight, warnings, remove),
+        Some(act::Body::Revoke(revoke)) => revoking::judge(sight, warnings, secrets, revoke),
         Some(act::Body::Transfer(transfer)) => judge_transfer(sight, warnings, &transfer.to),
         Some(act::Body::RaiseFeatures(raise)) => judge_raise(sight, raise.level),
         Some(act::Body::Secret(change)) => match secrets.judge(sight, change) {
@@ -61,30 +63,42 @@ pub(crate) fn judge(
 }
 
 fn judge_removal(sight: &Sight<'_>, warnings: &Warnings, asked: &RemoveHost) -> Judged {
-    let name = &asked.name;
-    let member = match member(sight, name) {
-        Ok(member) => member,
-        Err(text) => return Judged::Refused(RefusalCode::NotFound, text),
-    };
-    if asked.instance.is_some_and(|meant| meant != member.instance) {
-        return not_now(format!(
+    match departing(sight, warnings, &asked.name, asked.instance) {
+        Ok(member) => {
+            let (instance, at_unix_ms) = (member.instance, sight.wall_ms);
+            Judged::Propose(CommandBody::Remove(Remove { instance, at_unix_ms }))
+        }
+        Err(judged) => *judged,
+    }
+}
+
+/// The member that may go for good now, or what is to be done instead. `meant`: the disk life that was shown to who asks.
+fn departing<'a>(
+    sight: &Sight<'a>,
+    warnings: &Warnings,
+    name: &str,
+    meant: Option<Instance>,
+) -> Result<&'a Member, Box<Judged>> {
+    let member =
+        member(sight, name).map_err(|text| Judged::Refused(RefusalCode::NotFound, text))?;
+    if meant.is_some_and(|meant| meant != member.instance) {
+        return Err(Box::new(not_now(format!(
             "the name {name} has come to another disk life since it was shown, so another host than the one that was meant would go. \
              Look at `quorate members` and ask again"
-        ));
+        ))));
     }
     if member.role() == Role::Voter
         && let Some(judged) = judge_lost_vote(sight, member)
     {
-        return judged;
+        return Err(Box::new(judged));
     }
     if member.instance == sight.config.instance {
-        return match stop::successor(sight, warnings) {
+        return Err(Box::new(match stop::successor(sight, warnings) {
             Some(successor) => Judged::HandOverFirst(successor),
             None => not_now(format!("{name} leads, and no other voter can take that over now")),
-        };
+        }));
     }
-    let (instance, at_unix_ms) = (member.instance, sight.wall_ms);
-    Judged::Propose(CommandBody::Remove(Remove { instance, at_unix_ms }))
+    Ok(member)
 }
 
 /// What keeps a voter in the cluster for now, if anything does.

@@ -135,6 +135,8 @@ pub enum Output {
     Ban { instance: Instance, reason: String },
     /// The same for whoever speaks for this instance with this key; with another key it goes on.
     RefuseKey { instance: Instance, key: NodeKey, reason: String },
+    /// Close every connection with whoever has this key, and accept none from now on: the host of this name had it, and is revoked.
+    Revoke { key: NodeKey, name: String },
     /// Close the session of this number: its peer is a copy of a disk life that runs elsewhere, and is to hear that.
     TurnAway { instance: Instance, number: u64 },
     /// The change of the secret is here: accept and use what it says of the secrets of this host, and say so (`SecretsHeld`).

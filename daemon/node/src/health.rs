@@ -49,6 +49,12 @@ impl Health {
         }
     }
 
+    /// One that shows this view.
+    #[cfg(test)]
+    pub(crate) fn showing(view: HealthView) -> Self {
+        Self { view: Arc::new(view), ..Self::new() }
+    }
+
     /// The newest view.
     pub(crate) fn view(&self) -> &Arc<HealthView> {
         &self.view

@@ -34,6 +34,7 @@ mod peers;
 mod pings;
 mod recovery;
 mod requests;
+mod revoked;
 mod secrets;
 mod sessions;
 mod sight;

@@ -23,6 +23,7 @@ mod recovery;
 mod relay;
 mod report;
 mod requests;
+mod revoked;
 mod secrets;
 mod sessions;
 mod stop;
@@ -55,6 +56,7 @@ use crate::pings::health::Push;
 use crate::pings::relay::Relay;
 use crate::recovery::Recovery;
 use crate::requests::{Origin, Requests};
+use crate::revoked::Revoked;
 use crate::secrets::Secrets;
 use crate::sight::{Sight, sight};
 use crate::stop::Stopping;
@@ -105,6 +107,7 @@ pub struct Node {
     pub(crate) warnings: Warnings,
     pub(crate) clones: Clones,
     pub(crate) turned_away: TurnedAway,
+    pub(crate) revoked: Revoked,
     version: u64,
 }
 
@@ -147,6 +150,7 @@ impl Node {
             warnings: Warnings::default(),
             clones: Clones::default(),
             turned_away: TurnedAway::default(),
+            revoked: Revoked::default(),
             version: 0,
             founding,
             config,
@@ -391,6 +395,7 @@ impl Node {
         self.notice_leader();
         self.stop_serving_if_deposed();
         self.catch_up_with_view();
+        self.refuse_the_revoked();
         self.publish_health();
         self.requests.quota_mut().watch(&sight!(self), &mut self.turn);
         self.continue_stop();

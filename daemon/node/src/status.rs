@@ -58,6 +58,8 @@ pub struct SecretStatus {
     pub change: Option<Arc<SecretChange>>,
     /// Who is not ready for its next step, or for its return: its name, its committed state, and what it lacks.
     pub lacking: Vec<(String, MemberState, SecretLackKind)>,
+    /// Live hosts whose secret file has a secret that was dropped.
+    pub leftover: Vec<String>,
 }
 
 /// How full a bounded thing is, for `/metrics` and `quorate why`.

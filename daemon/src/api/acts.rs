@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use quorate_node::SecretStatus;
 use quorate_proto::{
     Acted, AskAutopilot, ChangeSecret, DrainHost, Fingerprint, Instance, PromoteHost,
-    RaiseFeatures, RemoveHost, SteerAutopilot, TransferLeadership, act,
+    RaiseFeatures, RemoveHost, RevokeHost, SteerAutopilot, TransferLeadership, act,
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -29,11 +29,30 @@ pub(super) async fn remove(
     Parameters(RemoveQuery { name, instance }): Parameters<RemoveQuery>,
     patience: Patience,
 ) -> Response {
-    let instance = match instance.map(|text| text.parse::<Instance>()).transpose() {
-        Ok(instance) => instance,
-        Err(error) => return usage(&format!("instance: {error}")),
-    };
-    done(&doors, act::Body::Remove(RemoveHost { name, instance }), patience).await
+    match instance_of(instance) {
+        Ok(instance) => {
+            done(&doors, act::Body::Remove(RemoveHost { name, instance }), patience).await
+        }
+        Err(refusal) => *refusal,
+    }
+}
+
+pub(super) async fn revoke(
+    State(doors): State<Arc<Doors>>,
+    Parameters(RemoveQuery { name, instance }): Parameters<RemoveQuery>,
+    patience: Patience,
+) -> Response {
+    match instance_of(instance) {
+        Ok(instance) => {
+            done(&doors, act::Body::Revoke(RevokeHost { name, instance }), patience).await
+        }
+        Err(refusal) => *refusal,
+    }
+}
+
+fn instance_of(text: Option<String>) -> Result<Option<Instance>, Box<Response>> {
+    let instance = text.map(|text| text.parse::<Instance>()).transpose();
+    instance.map_err(|error| Box::new(usage(&format!("instance: {error}"))))
 }
 
 #[derive(Debug, Default, Deserialize)]

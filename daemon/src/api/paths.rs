@@ -128,6 +128,12 @@ pub(super) const ROUTES: &[Route] = &[
     act(Method::POST, "/v1/remove", "Takes a host out of the cluster for good.", || {
         post(acts::remove)
     }),
+    act(
+        Method::POST,
+        "/v1/revoke",
+        "Takes a host out for good, and has its key refused by all.",
+        || post(acts::revoke),
+    ),
     act(Method::POST, "/v1/leader/transfer", "Has another voter lead.", || post(acts::transfer)),
     act(
         Method::GET,

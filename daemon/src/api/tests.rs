@@ -58,6 +58,7 @@ pub(crate) fn view(epoch: u64, c: MemberState) -> HealthView {
             member(3, "c", c),
         ],
         at_unix_ms: 1_795_000_000_000 + epoch,
+        ..HealthView::default()
     }
 }
 
@@ -125,6 +126,7 @@ impl Stage {
         let (status, seen) = watch::channel(Arc::new(said));
         let (open, closing) = Closing::new();
         let doors = Doors {
+            reload: watch::channel(None).1,
             calls,
             status: seen,
             feeds: Feeds::new(77),

@@ -15,7 +15,7 @@ pub(crate) use backups::{
 pub(crate) use standing::{AutopilotCommand, AutopilotOptions, DrainOptions, HostOptions};
 
 use crate::words::time;
-use acts::{FOUNDING, LEADING, RAISING, RECOVERING, REMOVING, SECRETS};
+use acts::{FOUNDING, LEADING, RAISING, RECOVERING, REMOVING, REVOKING, SECRETS};
 use backups::{EXPORTING, IMPORTING};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -187,6 +187,13 @@ pub(crate) enum Question {
     /// there.
     #[command(after_help = REMOVING)]
     Remove(RemoveOptions),
+    /// A host was stolen, or its node key is in strange hands: take it out, and have every host refuse its key for good
+    ///
+    /// It is removed as by `quorate remove`. Its connections are cut, it ends, and it comes back under no name, address or disk with that key.
+    /// Whoever has it has the cluster's secret too: change that at once, `quorate secret rotate`. To let the host in again: `quorate reset` there,
+    /// which makes a new key.
+    #[command(after_help = REVOKING)]
+    Revoke(RemoveOptions),
     /// Have another voter lead, as before work on the host that does
     #[command(subcommand, after_help = LEADING)]
     Leader(LeaderCommand),

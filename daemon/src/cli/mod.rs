@@ -21,6 +21,7 @@ mod output;
 mod ping;
 mod reading;
 mod recover;
+mod revoke;
 mod secrets;
 mod show;
 mod snapshots;
@@ -90,6 +91,7 @@ pub(crate) fn ask(
             Question::Delete(options) => keyspace::delete(client, format, options).await,
             Question::Why(ask) => why::why(&within(ask), format).await,
             Question::Remove(options) => acts::remove(client, format, &options).await,
+            Question::Revoke(options) => revoke::revoke(client, format, &options).await,
             Question::Leader(LeaderCommand::Transfer { host, timeout }) => {
                 acts::transfer(client, format, host.as_deref(), timeout).await
             }

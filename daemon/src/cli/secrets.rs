@@ -60,7 +60,7 @@ async fn follow(
         if step == Some(wanted) && page.change != before && page.uses.is_some() {
             match format {
                 Format::Json => output::json(&page)?,
-                Format::Table => output::text(&draw(&page))?,
+                Format::Table => output::text(&drawn_at_the_end(&page))?,
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -144,16 +144,40 @@ pub(super) fn draw(page: &SecretPage) -> String {
     for lack in &page.lacking {
         let what = match lack.state.as_str() {
             "alive" => lacks(&lack.lacks),
-            _ => {
-                "away, and not known to have the new secret: it needs the file before it comes back"
-            }
+            _ => lacks_away(&lack.lacks),
         };
         line("waits for", format!("{}: {what}", lack.name));
     }
-    if change.step == "dropped" && page.lacking.is_empty() {
-        line("left", "remove the old line from the secret file on every host".to_owned());
+    if !page.leftover.is_empty() {
+        let hosts = page.leftover.join(", ");
+        let text = format!(
+            "remove the old line from the secret file, then `systemctl reload quorate`, on: {hosts}"
+        );
+        line("left", text);
     }
     out
+}
+
+/// The end of a change: which hosts have the old line yet is told a moment later.
+fn drawn_at_the_end(page: &SecretPage) -> String {
+    let mut out = draw(page);
+    let dropped = page.change.as_ref().is_some_and(|change| change.step == "dropped");
+    if dropped && page.leftover.is_empty() {
+        out.push_str(
+            "left      remove the old line from the secret file on every host; `quorate secret rotate --status` shows who has it yet\n",
+        );
+    }
+    out
+}
+
+/// What is said of a host that is not waited for.
+fn lacks_away(what: &str) -> &'static str {
+    match what {
+        "silent" => {
+            "away, and not heard since the leader of now leads: unless it has the new secret already, it needs the file before it comes back"
+        }
+        _ => "away, and went with the old secret alone: it needs the file before it comes back",
+    }
 }
 
 fn here(page: &SecretPage) -> String {
@@ -182,6 +206,7 @@ mod tests {
                 since: "2026-01-01T00:00:00Z".to_owned(),
             }),
             lacking: lacking.iter().map(lack).collect(),
+            leftover: Vec::new(),
         }
     }
 
@@ -194,14 +219,16 @@ mod tests {
         );
         let drawn = draw(&page);
         assert!(drawn.contains("waits for n2: does not accept the new secret\n"), "{drawn}");
-        assert!(drawn.contains("waits for n3: away, and not known"), "{drawn}");
+        assert!(drawn.contains("waits for n3: away, and not heard since"), "{drawn}");
         assert_eq!(in_status(&page), Some(progress(&page)));
     }
 
     #[test]
     fn a_change_that_is_over_says_what_is_left_to_do_and_none_says_so() {
-        assert!(draw(&page("dropped", &[])).contains("remove the old line"));
-        assert!(!draw(&page("use", &[])).contains("remove the old line"));
+        assert!(!draw(&page("dropped", &[])).contains("remove the old line"), "all have done it");
+        let leftover = vec!["n2".to_owned(), "n4".to_owned()];
+        let drawn = draw(&SecretPage { leftover, ..page("dropped", &[]) });
+        assert!(drawn.contains("remove the old line") && drawn.contains("on: n2, n4\n"), "{drawn}");
         assert_eq!(in_status(&page("dropped", &[])), None);
         let away = in_status(&page("dropped", &[("n3", "down", "silent")])).expect("told");
         assert!(away.ends_with("not known to have the new one: n3"), "{away}");

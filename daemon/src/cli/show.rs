@@ -7,6 +7,7 @@ use super::exit::{Exit, Failure};
 use super::feature;
 use super::format::{Paint, Pen, paint_of, table};
 use super::output;
+use super::revoke::in_a_line;
 use super::secrets::in_status;
 use crate::api::pages::{GivenUpPage, MemberPage, StatusPage};
 use crate::clock::wall_unix_ms;
@@ -59,7 +60,11 @@ pub(super) async fn members(
             let pen = Pen { colour: output::colour() };
             let now = rfc3339(wall_unix_ms());
             let draw = if wide { draw_members_wide } else { draw_members };
-            output::text(&draw(&page.members, pen, &now))?;
+            let mut text = draw(&page.members, pen, &now);
+            if let Some(revoked) = in_a_line(&page.revoked) {
+                let _ = writeln!(text, "revoked: {revoked}");
+            }
+            output::text(&text)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -100,6 +105,9 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
             page.revision, page.health_epoch, page.commit, page.applied, page.state_hash
         ),
     );
+    if let Some(text) = in_a_line(&page.revoked) {
+        line("revoked", text);
+    }
     if let Some(text) = page.secret.as_ref().and_then(in_status) {
         line("secret", text);
     }

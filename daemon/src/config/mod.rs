@@ -19,7 +19,7 @@ mod tests;
 pub(crate) use error::ConfigError;
 pub(crate) use host_file::{HostConfig, HostRole, host_file};
 pub(crate) use report::check_config;
-pub(crate) use secret_file::parse as parse_secrets;
+pub(crate) use secret_file::{parse as parse_secrets, secret_source_is_there};
 
 use keys::Keys;
 use quorate_membership::Mode;

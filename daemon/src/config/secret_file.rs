@@ -2,15 +2,16 @@
 //!
 //! Invariant: whoever reads it, the daemon under systemd, by hand, or a command, has one opinion of its mode.
 
-use super::Environment;
 use super::error::ConfigError;
 use super::keys::{Keys, read_text};
+use super::{Config, Environment};
 use quorate_transport::Secret;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 pub(super) const DEFAULT: &str = "/etc/quorate/secret";
+const MAKE_AGAIN: &str = "copy it from another host of the cluster, mode 0600";
 const MAKE: &str = "make one on one host with `(umask 077; quorate secret new > /etc/quorate/secret)` and copy it to every host, mode 0600";
 
 pub(super) fn read(
@@ -29,6 +30,34 @@ pub(super) fn read(
     }
     let secrets = parse(&file, &text)?;
     Ok((file, secrets))
+}
+
+/// At a reload: the file of which the secret was handed over as a copy must be there. The copy of before is, when it could not be made anew.
+///
+/// # Errors
+/// When it is gone.
+pub(crate) fn secret_source_is_there(
+    config: &Config,
+    environment: &Environment,
+) -> Result<(), ConfigError> {
+    let copied =
+        environment.credentials.as_ref().is_some_and(|it| config.secret_file.starts_with(it));
+    let Some(source) = environment.secret_source.as_deref().filter(|_| copied) else {
+        return Ok(());
+    };
+    let looked = std::fs::metadata(source).and_then(|found| match found.is_file() {
+        true => Ok(()),
+        false => Err(std::io::Error::other("it is not a regular file")),
+    });
+    match looked {
+        // A directory that is closed to this user says nothing of the file.
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => Err(ConfigError::Unreadable {
+            file: source.to_owned(),
+            reason: error.to_string(),
+            remedy: MAKE_AGAIN.into(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// A secret that is there but closed to this user needs another owner, not another secret.

@@ -270,6 +270,28 @@ fn a_reload_reads_the_newer_copy_of_the_secret_that_the_unit_made_where_there_is
 }
 
 #[test]
+fn a_reload_is_refused_when_the_file_of_which_it_has_a_copy_is_gone() {
+    let files = Files::new();
+    let file = files.write("quorate.toml", GOOD, 0o644);
+    files.write("secret", &Secret::generate([7; 32]).to_text(), 0o400);
+    files.write("source", "not read", 0o600);
+    let environment = Environment {
+        credentials: Some(files.dir.path().to_owned()),
+        secret_source: Some(files.path("source")),
+        ..surroundings()
+    };
+    let config = Config::load(&file, None, &environment).expect("valid");
+    let looked = || secret_source_is_there(&config, &environment);
+    looked().expect("it is there");
+    std::fs::remove_file(files.path("source")).expect("it was there");
+    Config::load(&file, None, &environment).expect("a start goes by the copy");
+    let refusal = looked().expect_err("a copy of before is no news").to_string();
+    assert!(refusal.contains("/source: ") && refusal.contains("copy it from"), "{refusal}");
+    std::fs::create_dir(files.path("source")).expect("a directory");
+    looked().expect_err("it is no file");
+}
+
+#[test]
 fn host_toml_is_checked_like_the_main_file() {
     let files = Files::new();
     let good = "name = \"n1\"\nadvertise = \"10.0.0.1\"\nzone = \"a\"\nweight = 3\nrole = \"witness\"\n[labels]\nrack = \"r1\"\n";

@@ -57,6 +57,8 @@ pub(crate) struct Doors {
     pub(crate) crowds: Crowds,
     /// Whether the TCP address could not be opened.
     pub(crate) closed: ClosedDoor,
+    /// Why the last reload took nothing up; none when it did.
+    pub(crate) reload: watch::Receiver<Option<Reason>>,
     /// How long a body may take to come.
     pub(crate) body_patience: Duration,
 }
@@ -138,6 +140,7 @@ impl Doors {
         status.bounds.extend(self.crowds.bounds());
         status.reasons.extend(self.crowds.reasons(clock::now()));
         status.reasons.extend(self.closed.reason());
+        status.reasons.extend(self.reload.borrow().clone());
         status
     }
 

@@ -160,6 +160,7 @@ fn dials(report: &DialReport) -> DialLine {
         DialFailure::Protocol { .. } => "protocol",
         DialFailure::Myself => "myself",
         DialFailure::Twice => "twice",
+        DialFailure::Revoked => "revoked",
         DialFailure::Copy { .. } => "clone",
         DialFailure::CannotSend(CannotSend::Family { .. }) => "other-family",
         DialFailure::CannotSend(CannotSend::NoRoute { .. }) => "no-route",
@@ -182,6 +183,7 @@ fn in_words(end: SessionEnd) -> &'static str {
         SessionEnd::Replaced => "replaced by another connection",
         SessionEnd::Protocol => "the peer broke the protocol",
         SessionEnd::Twice => "the peer takes this host for a copy",
+        SessionEnd::Revoked => "the peer refuses this host, which was revoked",
     }
 }
 

@@ -4,8 +4,10 @@
 //! Invariant: a configuration that is refused changes nothing, and the daemon goes on. Only the level of the log and the secrets can
 //! change: all else is a promise to other nodes, or is open already.
 
-use crate::config::{Config, ConfigError, Environment};
+use crate::clock;
+use crate::config::{Config, ConfigError, Environment, secret_source_is_there};
 use crate::journal::{self, NOTICE};
+use quorate_proto::{DaemonCause, Reason};
 use quorate_transport::Secret;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +27,14 @@ pub(crate) struct Reload {
     environment: Environment,
     /// What the secret file has, for who follows it.
     secrets: watch::Sender<Vec<Secret>>,
+    /// Why the last reading took nothing up; none when it did.
+    refused: watch::Sender<Option<Reason>>,
 }
+
+/// The secrets of this host, as the file has them now and whenever it is read again.
+type Secrets = watch::Receiver<Vec<Secret>>;
+/// Why the last reading took nothing up; none when it did.
+type Refused = watch::Receiver<Option<Reason>>;
 
 impl Reload {
     /// A daemon that was started with this. `host_file` is that of the command line, where it was given.
@@ -35,16 +44,17 @@ impl Reload {
         environment: Environment,
     ) -> Self {
         let secrets = watch::Sender::new(started.secrets.clone());
-        Self { level: started.log.level.clone(), started, host_file, environment, secrets }
+        let (level, refused) = (started.log.level.clone(), watch::Sender::new(None));
+        Self { level, started, host_file, environment, secrets, refused }
     }
 
     /// Takes up what it can at each `SIGHUP`; a second one that comes meanwhile is one more reading at most. Gives the secrets of this host,
-    /// as the file has them now and whenever it is read again.
+    /// as the file has them now and whenever it is read again, and why the last reading took nothing up, for who shows it.
     ///
     /// # Errors
     /// When the signal cannot be waited for.
-    pub(crate) fn spawn(mut self) -> std::io::Result<watch::Receiver<Vec<Secret>>> {
-        let secrets = self.secrets.subscribe();
+    pub(crate) fn spawn(mut self) -> std::io::Result<(Secrets, Refused)> {
+        let told = (self.secrets.subscribe(), self.refused.subscribe());
         let mut asked = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
             while asked.recv().await.is_some() {
@@ -59,20 +69,25 @@ impl Reload {
                 }
             }
         });
-        Ok(secrets)
+        Ok(told)
     }
 
     fn reload(&mut self) {
         let host_file = self.host_file.as_deref();
         let environment = self.environment.of_reload();
         let read = Config::load(&self.started.file, host_file, &environment);
+        // A copy of a file that is gone is no news: what it was made of is looked at, too.
+        let read = read.and_then(|new| secret_source_is_there(&new, &environment).map(|()| new));
+        let problem = read.as_ref().err().map(ToString::to_string);
+        let cause = problem.map(|problem| DaemonCause::ReloadRefused { problem });
+        self.refused.send_replace(cause.map(|cause| Reason::of(&cause, clock::now())));
         match read {
             Ok(new) => {
                 let line = self.take(&new, &environment);
                 journal::set_level(&self.level);
                 tracing::info!(target: NOTICE, "{line}");
             }
-            Err(error) => tracing::warn!("{}", refused(&error)),
+            Err(error) => tracing::error!("{}", refused(&error)),
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) async fn serve(
     threads: Handle,
 ) -> Result<Ended, StartError> {
     // First of all: from here on a SIGHUP ends nothing.
-    let file = reload.spawn()?;
+    let (file, refused_reload) = reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_in_time(config.clone()).await?;
     late_address::wait_for(config.listen, &config.client.socket).await;
     let opened = open_doors(&config, &threads).await?;
@@ -63,9 +63,7 @@ pub(super) async fn serve(
     let started = Started::now(clock::now());
     let (feeds, keeping) = feeds_that_are_kept(&dir, started, &threads);
     let crowds = Crowds::default();
-    let (secrets, change) = watch::channel(Arc::default());
-    let results = channels.results.clone();
-    tokio::spawn(Keeper { file, change, transport: transport.clone(), results }.keep());
+    let secrets = Keeper::spawn(file, transport.clone(), channels.results.clone());
     let means = Means {
         transport: transport.clone(),
         hello,
@@ -86,6 +84,7 @@ pub(super) async fn serve(
     threads.spawn(note_name(status.clone(), dir.known_name()));
     let (keep_open, closing) = Closing::new();
     let doors = Doors {
+        reload: refused_reload,
         calls: channels.calls,
         status,
         feeds,

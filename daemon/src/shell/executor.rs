@@ -100,6 +100,10 @@ impl Executor {
                 tracing::warn!(%instance, %reason, "key refused");
                 self.means.transport.refuse_key(instance, key);
             }
+            Output::Revoke { key, name } => {
+                tracing::warn!(%key, "the key of {name} is refused: it was revoked");
+                self.means.transport.revoke(key);
+            }
             Output::TurnAway { instance, number } => {
                 self.means.transport.turn_away(instance, number);
             }

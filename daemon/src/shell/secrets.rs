@@ -12,16 +12,35 @@ use tokio::sync::{mpsc, watch};
 /// What the task works with.
 pub(crate) struct Keeper {
     /// What the file has, as it was read last.
-    pub(crate) file: watch::Receiver<Vec<Secret>>,
+    file: watch::Receiver<Vec<Secret>>,
     /// What is agreed on, as the node knows it.
-    pub(crate) change: watch::Receiver<Arc<SecretChange>>,
-    pub(crate) transport: Transport,
-    pub(crate) results: mpsc::Sender<Input>,
+    change: watch::Receiver<Arc<SecretChange>>,
+    transport: Transport,
+    results: mpsc::Sender<Input>,
+}
+
+/// What is carried out of a change.
+struct Held<'a> {
+    change: &'a SecretChange,
+    accepted: &'a [Fingerprint],
+    /// The file has one that was dropped.
+    has_dropped: bool,
 }
 
 impl Keeper {
+    /// Begins to keep what the file has, and what is told through what this gives.
+    pub(crate) fn spawn(
+        file: watch::Receiver<Vec<Secret>>,
+        transport: Transport,
+        results: mpsc::Sender<Input>,
+    ) -> watch::Sender<Arc<SecretChange>> {
+        let (told, change) = watch::channel(Arc::default());
+        tokio::spawn(Self { file, change, transport, results }.keep());
+        told
+    }
+
     /// Follows both until the daemon ends.
-    pub(crate) async fn keep(mut self) {
+    async fn keep(mut self) {
         let mut taken = false;
         loop {
             let file = self.file.borrow_and_update().clone();
@@ -49,10 +68,12 @@ impl Keeper {
             } else {
                 let given_up: Vec<String> =
                     chosen.given_up.iter().map(ToString::to_string).collect();
-                self.say(&change, &chosen.accepted, false).await;
+                let has_dropped = prints.iter().any(|print| change.is_dropped(*print));
+                let held = Held { change: &change, accepted: &chosen.accepted, has_dropped };
+                self.say(&held, false).await;
                 tokio::select! {
                     () = self.transport.given_up(&given_up) => {
-                        self.say(&change, &chosen.accepted, true).await;
+                        self.say(&held, true).await;
                     }
                     _ = self.file.changed() => continue,
                     _ = self.change.changed() => continue,
@@ -74,10 +95,11 @@ impl Keeper {
     }
 
     /// Tells the node what is accepted; and, once no link stands under another, which is used.
-    async fn say(&self, change: &SecretChange, accepted: &[Fingerprint], on_all_links: bool) {
-        let uses = accepted.first().filter(|_| on_all_links).map_or(0, |first| first.get());
-        let accepts = accepted.iter().map(|print| print.get()).collect();
-        let held = SecretsHeld { version: change.version, accepts, uses };
+    async fn say(&self, held: &Held<'_>, on_all_links: bool) {
+        let uses = held.accepted.first().filter(|_| on_all_links).map_or(0, |first| first.get());
+        let accepts = held.accepted.iter().map(|print| print.get()).collect();
+        let (version, has_dropped) = (held.change.version, held.has_dropped);
+        let held = SecretsHeld { version, accepts, uses, has_dropped };
         let _ = self.results.send(Input::SecretsHeld(held)).await;
     }
 }

@@ -366,6 +366,7 @@ fn telling(failure: &DialFailure) -> u8 {
         DialFailure::Protocol { .. } => 8,
         DialFailure::OtherCluster { .. } => 9,
         DialFailure::OtherSecret { .. } => 10,
+        DialFailure::Revoked => 11,
     }
 }
 

@@ -73,6 +73,8 @@ codes! {
     AutopilotPaused "autopilot-paused" "no host gets a vote and none loses one by itself, also when a voter is gone for good"
     NoSuccessor "no-successor" "a voter is gone for long and counts on: the cluster bears one loss less than it could"
     Unapproved "unapproved" "there are fewer voters than there could be"
+    Revoked "revoked" "an operator had the cluster refuse this host's key for good; it ends by itself"
+    RevokedSecret "revoked-secret" "who has the secret can make a new key and come in as a new host: until the secret is another one, that host is not shut out"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
     OneWay "one-way" "packets pass in one direction only"
@@ -91,6 +93,7 @@ codes! {
     DoorClosed "door-closed" "programs that ask at that address find nobody there, or somebody else; the cluster and the other doors of this host work"
     KeyspaceFull "keyspace-full" "nothing is put, in no program of any host, until keys are deleted; reads, deletions and health go on"
     StopWaits "stop-waits" "this host was asked to stop, and with one voter less nothing could be written: it stops as soon as another one is back"
+    ReloadRefused "reload-refused" "what was changed in the files does not count yet, and the next start of this host may fail on it"
     // Without a daemon.
     Ended "ended" "the others count this host as gone, and its applications have no door"
     Config "config" "quorate cannot start on this host before that is mended"
@@ -117,7 +120,9 @@ impl ReasonCode {
             | Self::SecretLacking
             | Self::StopWaits
             | Self::DoorClosed
-            | Self::NoSuccessor => 1,
+            | Self::NoSuccessor
+            | Self::RevokedSecret
+            | Self::ReloadRefused => 1,
             _ => 0,
         }
     }

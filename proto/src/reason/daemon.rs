@@ -10,6 +10,8 @@ pub enum DaemonCause {
     Config { file: String, problem: String },
     /// No daemon. `unit`: what systemd says of it, `last`: the error with which it ended last; each where it is known.
     Ended { socket: String, unit: Option<String>, last: Option<String> },
+    /// The last reload took nothing up: what was wrong with the files.
+    ReloadRefused { problem: String },
     /// One starts, and does not serve yet. `waits`: in a sentence, for what.
     Waits { socket: String, unit: Option<String>, waits: String },
 }
@@ -18,6 +20,7 @@ impl Cause for DaemonCause {
     fn code(&self) -> ReasonCode {
         match self {
             Self::Config { .. } => ReasonCode::Config,
+            Self::ReloadRefused { .. } => ReasonCode::ReloadRefused,
             Self::Ended { .. } | Self::Waits { .. } => ReasonCode::Ended,
         }
     }
@@ -31,6 +34,9 @@ impl Cause for DaemonCause {
             Self::Config { problem, .. } => {
                 format!("the configuration of this host is not valid: {problem}")
             }
+            Self::ReloadRefused { problem } => format!(
+                "the last reload took nothing up, and this host goes on with what it had: {problem}"
+            ),
             Self::Waits { socket, unit, waits } => {
                 format!("no daemon answers at {socket} yet{}; it waits: {waits}", of_systemd(unit))
             }
@@ -49,6 +55,9 @@ impl Cause for DaemonCause {
             Self::Config { file, .. } => format!(
                 "mend it ({file}), check it with `quorate check-config`, then on this host: `systemctl restart quorate`"
             ),
+            Self::ReloadRefused { .. } => {
+                "mend it, check it as root with `quorate check-config`, then on this host: `systemctl reload quorate`".to_owned()
+            }
             Self::Waits { .. } => {
                 "give this host that address (`ip address`), or change `listen` in quorate.toml and then on this host: `systemctl restart quorate`".to_owned()
             }

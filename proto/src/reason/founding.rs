@@ -274,6 +274,7 @@ pub(super) fn of_dial(failure: &DialFailure) -> ReasonCode {
         DialFailure::OtherCluster { .. } => ReasonCode::OtherCluster,
         DialFailure::Protocol { .. } => ReasonCode::Protocol,
         DialFailure::Twice => ReasonCode::Twice,
+        DialFailure::Revoked => ReasonCode::Revoked,
         DialFailure::Copy { .. } => ReasonCode::Clone,
         DialFailure::Handshake { .. } => ReasonCode::Handshake,
         DialFailure::CannotSend(CannotSend::Family { .. }) => ReasonCode::OtherFamily,
@@ -313,6 +314,7 @@ fn seed_remedy(host: &str, cluster: &str, trouble: &SeedTrouble) -> String {
             "`quorate why` on {host} says where; stop quorate on the host that has the copy, and run `quorate reset --cluster \
              {cluster}` there"
         ),
+        DialFailure::Revoked => crate::revoked_text(cluster),
         DialFailure::Handshake { .. } => format!("see `journalctl -u quorate` here and on {host}"),
         DialFailure::CannotSend(why) => {
             let unspecified = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0));

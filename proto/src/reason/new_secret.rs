@@ -5,8 +5,11 @@ use crate::{Fingerprint, SecretLackKind};
 /// What it lacks.
 pub(super) fn lacking(name: &str, away: bool, kind: SecretLackKind, to: Fingerprint) -> String {
     match (away, kind) {
+        (true, SecretLackKind::Silent) => format!(
+            "{name} is away, and was not heard since the leader of now leads: unless it has the new secret {to} already, it will be refused"
+        ),
         (true, _) => format!(
-            "{name} is away, and it is not known to have the new secret {to}: with the old one alone it will be refused"
+            "{name} is away, and went with the old secret alone, without the new one {to}: with that it will be refused"
         ),
         (false, SecretLackKind::Silent) => format!(
             "{name} has not said that it accepts the new secret {to}; the change of the secret waits for that"

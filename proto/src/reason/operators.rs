@@ -1,6 +1,6 @@
 //! What operators have said and what lasts until they take it back, and what the autopilot cannot do without them: in words.
 
-use super::{Cause, ReasonCode};
+use super::{Cause, ReasonCode, list};
 
 /// See the head of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,10 @@ pub enum OperatorCause {
     Drained { name: String, reason: String },
     /// An operator paused the autopilot.
     AutopilotPaused { reason: String },
+    /// This host is refused by others, as one that was revoked.
+    RevokedHere { cluster: String },
+    /// Hosts that were revoked, the newest one at this epoch, and know a secret that this host accepts.
+    RevokedSecret { names: Vec<String>, epoch: u64 },
     /// A voter is lost, and nobody can get its vote. `waits`: who could, and waits for an operator's word.
     NoSuccessor { name: String, text: String, waits: Option<String> },
     /// A host could get a vote, and waits for an operator's word.
@@ -21,6 +25,8 @@ impl Cause for OperatorCause {
         match self {
             Self::Drained { .. } => ReasonCode::Drained,
             Self::AutopilotPaused { .. } => ReasonCode::AutopilotPaused,
+            Self::RevokedHere { .. } => ReasonCode::Revoked,
+            Self::RevokedSecret { .. } => ReasonCode::RevokedSecret,
             Self::NoSuccessor { .. } => ReasonCode::NoSuccessor,
             Self::Unapproved { .. } => ReasonCode::Unapproved,
         }
@@ -28,7 +34,11 @@ impl Cause for OperatorCause {
 
     fn subject(&self) -> Option<String> {
         match self {
-            Self::AutopilotPaused { .. } => None,
+            Self::AutopilotPaused { .. } | Self::RevokedHere { .. } => None,
+            Self::RevokedSecret { names, .. } => match names.as_slice() {
+                [name] => Some(name.clone()),
+                _ => None,
+            },
             Self::Drained { name, .. }
             | Self::NoSuccessor { name, .. }
             | Self::Unapproved { name, .. } => Some(name.clone()),
@@ -39,6 +49,14 @@ impl Cause for OperatorCause {
         match self {
             Self::Drained { name, reason } => told(&format!("{name} is drained"), reason),
             Self::AutopilotPaused { reason } => told("the autopilot is paused", reason),
+            Self::RevokedHere { .. } => {
+                "other hosts refuse this one: it was revoked in their cluster".to_owned()
+            }
+            Self::RevokedSecret { names, epoch } => format!(
+                "{} {} revoked, last at epoch {epoch}, and this host accepts a secret that is known there: whoever has it can come in with a new key",
+                list(names),
+                if names.len() == 1 { "was" } else { "were" }
+            ),
             Self::NoSuccessor { text, .. } | Self::Unapproved { text, .. } => text.clone(),
         }
     }
@@ -51,6 +69,8 @@ impl Cause for OperatorCause {
             Self::AutopilotPaused { .. } => {
                 "when the work is done: `quorate autopilot resume`".to_owned()
             }
+            Self::RevokedHere { cluster } => crate::revoked_text(cluster),
+            Self::RevokedSecret { .. } => crate::change_the_secret(),
             Self::NoSuccessor { waits: Some(waits), .. } => {
                 format!("give its vote to a host that waits: `quorate promote {waits}`")
             }

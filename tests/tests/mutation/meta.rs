@@ -15,7 +15,7 @@ use quorate_meta::{KeyRange, Meta, Watch, WatchOptions};
 use quorate_proto::{
     Command, CommandBody, ConfState, DeleteRangeRequest, Drain, Generation, HealthEpoch,
     HealthProposal, KvRequest, Message as _, NamedWrite, PutRequest, RaiseLevel, RangeRequest,
-    Remove, StateChange, Steer, TakeSecretStep, kv_request,
+    Remove, Revoke, StateChange, Steer, TakeSecretStep, kv_request,
 };
 use quorate_tests::random::Random;
 
@@ -41,9 +41,11 @@ impl Word for Command {
         bodies.push(("admit".to_owned(), CommandBody::Admit(admit())));
         let (instance, at_unix_ms) = (life(9), 5);
         bodies.push(("remove".to_owned(), CommandBody::Remove(Remove { instance, at_unix_ms })));
+        let revoke = Revoke { instance, at_unix_ms, secrets: vec![1, 2] };
+        bodies.push(("revoke".to_owned(), CommandBody::Revoke(revoke)));
         let raise = RaiseLevel { level: 2, at_unix_ms };
         bodies.push(("raise-level".to_owned(), CommandBody::RaiseLevel(raise)));
-        let step = TakeSecretStep { from: 1, to: 2, step: 1, at_unix_ms: 5 };
+        let step = TakeSecretStep { from: 1, to: 2, step: 1, at_unix_ms: 5, epoch: 1 };
         bodies.push(("secret".to_owned(), CommandBody::Secret(step)));
         let (instance, reason) = (admit().instance, "a new disk".to_owned());
         let drain = Drain { instance, drained: true, reason: reason.clone(), at_unix_ms: 5 };

@@ -12,11 +12,11 @@ use quorate_proto::{
     HealthUpdate, HealthView, Hello, Instance, KeyValue, KvRequest, KvResponse, Label, LifeAnswer,
     LifeProbe, Lineage, Member, MessageKind, Nack, NodeKey, NotLeader, Numbered, Ping, Pong,
     ProofVote, PutRequest, RaftFrame, RaftMessage, RangeRequest, RangeResponse, Refusal, Relayed,
-    RelayedAcknowledgement, RequestOp, ResponseHeader, SecretChange, SecretLack, SecretLackKind,
-    SecretNews, SecretStep, SecretsHeld, SnapshotAnnouncement, SnapshotMetadata, TxnRequest,
-    VerdictReport, WaitEpoch, Waited, Warning, WarningKind, Warnings, WriteName, compare,
-    detector_message, forward_answer, forward_request, founding_message, kv_request, kv_response,
-    request_op,
+    RelayedAcknowledgement, RequestOp, ResponseHeader, Revocation, SecretChange, SecretLack,
+    SecretLackKind, SecretNews, SecretStep, SecretsHeld, SnapshotAnnouncement, SnapshotMetadata,
+    TxnRequest, VerdictReport, WaitEpoch, Waited, Warning, WarningKind, Warnings, WriteName,
+    compare, detector_message, forward_answer, forward_request, founding_message, kv_request,
+    kv_response, request_op,
 };
 
 /// A disk life.
@@ -67,9 +67,26 @@ fn member(number: u8) -> Member {
     }
 }
 
+fn revocation(number: u8) -> Revocation {
+    Revocation {
+        key: key(number),
+        instance: life(number),
+        name: format!("n{number}"),
+        epoch: HealthEpoch::new(9),
+        at_unix_ms: 1_700_000_000_000,
+        secrets: vec![1, 2],
+    }
+}
+
 fn update() -> HealthUpdate {
     let members = vec![member(1), member(2), member(3)];
-    let view = HealthView { epoch: HealthEpoch::new(9), members, at_unix_ms: 1_700_000_000_000 };
+    let revoked = vec![revocation(9)];
+    let view = HealthView {
+        epoch: HealthEpoch::new(9),
+        members,
+        at_unix_ms: 1_700_000_000_000,
+        revoked: revoked.clone(),
+    };
     let delta = HealthDelta {
         epoch: HealthEpoch::new(10),
         members: vec![member(2)],
@@ -81,6 +98,7 @@ fn update() -> HealthUpdate {
             reason: "silent".to_owned(),
         }],
         at_unix_ms: 1_700_000_000_500,
+        revoked: vec![revocation(3)],
     };
     HealthUpdate { full: Some(view), deltas: vec![delta] }
 }
@@ -277,8 +295,11 @@ fn ping_and_pong() -> (Ping, Pong) {
                 step: SecretStep::Use.into(),
                 at_unix_ms: 5,
                 dropped: vec![3],
+                epoch: 4,
             },
             lacking: vec![SecretLack { instance: life(3), kind: SecretLackKind::Accept.into() }],
+            prepared: vec![life(4)],
+            leftover: vec![life(2)],
         }),
     };
     let pong = Pong {
@@ -289,7 +310,7 @@ fn ping_and_pong() -> (Ping, Pong) {
         state_hash,
         leader: Some(life(1)),
         contradicted: 7,
-        secrets: Some(SecretsHeld { version: 2, accepts: vec![1, 2], uses: 1 }),
+        secrets: Some(SecretsHeld { version: 2, accepts: vec![1, 2], uses: 1, has_dropped: true }),
         relayed: Some(Relayed {
             leader: life(1),
             term,

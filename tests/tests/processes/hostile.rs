@@ -221,7 +221,7 @@ impl Hostile {
             ..Member::default()
         };
         let epoch = HealthEpoch::new(epoch);
-        let full = Some(HealthView { epoch, members: vec![forged], at_unix_ms: 0 });
+        let full = Some(HealthView { epoch, members: vec![forged], ..HealthView::default() });
         EnvelopeBody::Ping(Ping {
             number: 1,
             cluster_id: self.cluster_id,

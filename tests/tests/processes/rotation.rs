@@ -173,3 +173,24 @@ fn the_fingerprints_of_a_file_of_two_lines_say_which_is_in_use() {
     assert_eq!(said.code, Some(1));
     said.names(&["3 secrets", "rotation"]);
 }
+
+#[test]
+fn a_reload_whose_secret_file_is_gone_is_told_until_it_is_there_again() {
+    let mut cluster = Cluster::of(1);
+    let secret = fs::read_to_string(&cluster.secret).unwrap();
+    cluster.start_all();
+    cluster.is_whole();
+    let host = &cluster.hosts[0];
+    fs::remove_file(&cluster.secret).unwrap();
+    host.signal(Signal::HUP);
+    host.waits_for("reload-refused", &["took nothing up", "systemctl reload quorate"]);
+    names(&host.log(), &["nothing was taken up"]);
+    host.put("a", "1");
+    new_secret(&cluster.secret);
+    fs::write(&cluster.secret, secret).unwrap();
+    host.signal(Signal::HUP);
+    until("it is mended", || {
+        let text = host.cli(&["why"]).text();
+        if text.contains("reload-refused") { Err(text) } else { Ok(()) }
+    });
+}

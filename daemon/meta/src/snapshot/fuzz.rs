@@ -61,7 +61,8 @@ fn small() -> Meta {
         Meta::from_founding(&FoundingCertificate { record, ..FoundingCertificate::default() });
     let raise =
         Command::to_entry(3, CommandBody::RaiseLevel(RaiseLevel { level: 2, at_unix_ms: 1 }));
-    let step = TakeSecretStep { from: 1, to: 2, step: SecretStep::Accept.into(), at_unix_ms: 1 };
+    let step =
+        TakeSecretStep { from: 1, to: 2, step: SecretStep::Accept.into(), at_unix_ms: 1, epoch: 1 };
     let step = Command::to_entry(4, CommandBody::Secret(step));
     let entries =
         [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2), raise, step];

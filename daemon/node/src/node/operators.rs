@@ -23,6 +23,7 @@ impl Node {
             let cause = OperatorCause::AutopilotPaused { reason: pause.reason.clone() };
             Reason::of(&cause, since(pause.at_unix_ms))
         });
-        drained.chain(paused).collect()
+        let known = self.secret_in_strange_hands(since);
+        drained.chain(paused).chain(known).collect()
     }
 }

@@ -37,6 +37,11 @@ impl Node {
             }
             reasons.insert(0, reason);
         }
+        if let Some(reason) = self.revoked.reason(&sight, now) {
+            // What else is missing is missing because of that.
+            reasons.clear();
+            reasons.push(reason);
+        }
         if let Some(reason) = self.recovery.reason() {
             // What else would help on this side would make a cluster more.
             reasons.clear();

@@ -73,6 +73,9 @@ impl Node {
     /// A connection is gone for good.
     pub(super) fn session_down(&mut self, instance: Instance, number: u64, end: SessionEnd) {
         // Raft is not told: what was on its way goes again on the next connection, or comes back as undelivered.
+        if end == SessionEnd::Revoked {
+            self.revoked.cut_off_by(&sight!(self), &mut self.turn, instance);
+        }
         self.peers.down(instance, number);
         if end == SessionEnd::Twice {
             let quorate = self.state() == State::Quorate;
@@ -120,6 +123,9 @@ impl Node {
             let quorate = self.state() == State::Quorate;
             let (sight, turn) = (sight!(self), &mut self.turn);
             self.turned_away.taken_for_a_copy_at(&sight, turn, quorate, address);
+        }
+        if failure == DialFailure::Revoked {
+            self.revoked.refused_at(&sight!(self), &mut self.turn, address);
         }
         if failure == DialFailure::OneWay {
             self.warnings.not_heard_at(&sight!(self), &mut self.turn, address);

@@ -24,6 +24,7 @@ pub(crate) mod large_reads;
 mod leaders_clock;
 mod levels;
 mod numbers;
+mod outcomes;
 mod quota;
 mod refusals;
 mod request;

@@ -8,17 +8,16 @@ use crate::event::Output;
 use crate::groups::Group;
 use crate::news::News;
 use crate::requests::first_answers::{is_clients, outcome_of};
+use crate::requests::outcomes::outcome_of_result;
 use crate::requests::{RETRY, Request, Requests, Stage, Ways, Work};
 use crate::sight::Sight;
 use crate::timers::Timer;
-use crate::told::words_of;
 use crate::turn::Turn;
 use bytes::Bytes;
 use quorate_consensus::ProposeError;
-use quorate_meta::{AdmitRefusal, AppliedResult, Noted, RemoveRefusal};
+use quorate_meta::AppliedResult;
 use quorate_proto::{
-    Acted, Admitted, Command, CommandBody, HealthEpoch, KvRequest, NamedWrite, Refusal,
-    RefusalCode, ResponseHeader, forward_answer,
+    Command, CommandBody, KvRequest, NamedWrite, RefusalCode, ResponseHeader, forward_answer,
 };
 use std::time::Duration;
 
@@ -97,7 +96,7 @@ impl Requests {
     pub(crate) fn propose_for(&mut self, id: u64, body: CommandBody) {
         let ticket = self.new_ticket();
         self.serving.proposed.insert(ticket, id);
-        if matches!(body, CommandBody::Remove(_)) {
+        if matches!(body, CommandBody::Remove(_) | CommandBody::Revoke(_)) {
             self.serving.removal = Some(ticket);
         }
         self.set_stage(id, Stage::Serving);
@@ -245,62 +244,12 @@ impl Requests {
         result: AppliedResult,
     ) {
         let Some(id) = self.serving.proposed.remove(&ticket) else { return };
-        let outcome = match result {
-            AppliedResult::Kv(Ok(response)) => forward_answer::Outcome::Kv(response),
-            AppliedResult::Kv(Err(error)) => forward_answer::Outcome::Refused(kv_refusal(error)),
-            AppliedResult::Before(first) => {
-                turn.counters.first_answers += 1;
-                outcome_of(first)
-            }
-            AppliedResult::Admitted(Ok(epoch)) => {
-                forward_answer::Outcome::Admitted(admitted(sight, epoch))
-            }
-            AppliedResult::Admitted(Err(refusal)) => {
-                forward_answer::Outcome::Refused(admit_refusal(&refusal))
-            }
-            AppliedResult::Removed(Ok(epoch)) => {
-                let text = format!("removed at epoch {epoch}");
-                forward_answer::Outcome::Acted(acted(sight, epoch, text))
-            }
-            AppliedResult::Removed(Err(refusal)) => {
-                let code = match refusal {
-                    RemoveRefusal::NotMember => RefusalCode::NotFound.into(),
-                    RemoveRefusal::Last => RefusalCode::NotNow.into(),
-                };
-                let text = refusal.to_string();
-                forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
-            }
-            AppliedResult::Level(level) => {
-                let text = format!("the cluster runs feature level {level}");
-                let epoch = sight.health.view().epoch;
-                forward_answer::Outcome::Acted(acted(sight, epoch, text))
-            }
-            AppliedResult::Secret(Ok(())) => {
-                let epoch = sight.health.view().epoch;
-                let change = sight.group.map(|group| group.meta().secret_change().clone());
-                let text = change.map(|change| words_of(&change)).unwrap_or_default();
-                forward_answer::Outcome::Acted(acted(sight, epoch, text))
-            }
-            AppliedResult::Secret(Err(refusal)) => {
-                let (code, text) = (RefusalCode::NotNow.into(), refusal.to_string());
-                forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
-            }
-            AppliedResult::Noted(Ok(Noted { epoch, text })) => {
-                forward_answer::Outcome::Acted(acted(sight, epoch, text))
-            }
-            AppliedResult::Steered { steer, changed } => {
-                let word = if steer.paused { "paused" } else { "goes on" };
-                let already = if changed { "" } else { " already" };
-                let (epoch, text) = (sight.health.view().epoch, format!("{word}{already}"));
-                forward_answer::Outcome::Acted(acted(sight, epoch, text))
-            }
-            AppliedResult::Noted(Err(refusal)) => {
-                let (code, text) = (RefusalCode::NotFound.into(), refusal.to_string());
-                forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
-            }
-            AppliedResult::Health { .. } | AppliedResult::Void => return,
-        };
-        self.finish_with(sight, turn, id, outcome);
+        if matches!(result, AppliedResult::Before(_)) {
+            turn.counters.first_answers += 1;
+        }
+        if let Some(outcome) = outcome_of_result(sight, result) {
+            self.finish_with(sight, turn, id, outcome);
+        }
     }
 
     /// An entry of a newer term was applied: proposals of older terms that were not applied by now never will
@@ -411,26 +360,6 @@ impl Requests {
             raft_term: sight.leadership.leader().map_or(0, |leader| leader.term),
         }
     }
-}
-
-/// What an admitted node is told.
-fn admitted(sight: &Sight<'_>, epoch: HealthEpoch) -> Admitted {
-    let leader = Some(sight.config.instance);
-    Admitted { founded: sight.founding.state().founded.clone(), epoch, leader }
-}
-
-fn admit_refusal(refusal: &AdmitRefusal) -> Refusal {
-    let code = match refusal {
-        AdmitRefusal::NameTaken { .. } => RefusalCode::NameTaken,
-        AdmitRefusal::Superseded { .. } | AdmitRefusal::Removed { .. } => RefusalCode::Superseded,
-        _ => RefusalCode::Other,
-    };
-    Refusal { code: code.into(), detail: 0, text: refusal.to_string() }
-}
-
-/// An act that the leader did.
-fn acted(sight: &Sight<'_>, epoch: HealthEpoch, text: String) -> Acted {
-    Acted { epoch, text, term: sight.own_term(), autopilot: None }
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ use crate::status::SecretStatus;
 use crate::told::Event;
 use crate::turn::Turn;
 use quorate_proto::{
-    ChangeSecret, CommandBody, Fingerprint, Instance, MemberCause, MemberState, Moment, Ping, Pong,
-    Reason, SecretChange, SecretLack, SecretNews, SecretStep, SecretsHeld, TakeSecretStep, limits,
+    ChangeSecret, CommandBody, Fingerprint, Instance, Member, MemberCause, MemberState, Moment,
+    Ping, Pong, Reason, SecretChange, SecretLack, SecretNews, SecretStep, SecretsHeld,
+    TakeSecretStep, limits,
 };
 use ready::{LACK_SHOWN, lack_of};
 use std::collections::BTreeMap;
@@ -43,6 +44,10 @@ pub(crate) struct Secrets {
     held: SecretsHeld,
     /// Who is not ready, as the leader told last.
     lacking: Vec<SecretLack>,
+    /// Who has a secret that was dropped in its file; the same.
+    leftover: Vec<Instance>,
+    /// Who is away and accepted the new secret by its own word, as the leader told last: the next one goes on with that.
+    prepared: Vec<Instance>,
     /// As leader: what each host said last, and with the answer to which ping.
     said: BTreeMap<Instance, (u64, SecretsHeld)>,
     /// As leader: the step that was proposed, behind which version, and when.
@@ -69,6 +74,9 @@ impl Secrets {
         self.since = turn.now;
         // Who was waited for was so in the step before.
         self.lacking.clear();
+        if change.to != self.change.to {
+            self.prepared.clear();
+        }
         turn.duties_due = true;
         turn.out.push(Output::Secrets(change.clone()));
         if !quietly {
@@ -86,9 +94,41 @@ impl Secrets {
         members.filter_map(move |member| {
             let said = self.said.get(&member.instance).map(|(_, held)| held);
             let held = if member.instance == me { Some(&self.held) } else { said };
+            if held.is_none() && self.is_known_to_be_prepared(member) {
+                return None;
+            }
             let kind = lack_of(&self.change, member.state(), held)?;
             let lack = SecretLack { instance: member.instance, kind: kind.into() };
             Some((lack, member.state()))
+        })
+    }
+
+    /// Whether a member that is away had the new secret when it went, also where it told that to an earlier leader only.
+    fn is_known_to_be_prepared(&self, member: &Member) -> bool {
+        let change = &self.change;
+        // With the old one alone nobody was alive when it was dropped, or came since.
+        let dropped_before = change.step() == SecretStep::Drop
+            && (1..member.since_epoch.get()).contains(&change.epoch);
+        member.state() != MemberState::Alive
+            && (dropped_before || self.prepared.contains(&member.instance))
+    }
+
+    /// As leader: who is away and has the new secret.
+    fn prepared<'a>(&'a self, sight: &Sight<'a>) -> impl Iterator<Item = Instance> + use<'a> {
+        let away = sight.other_members().filter(|member| member.state() != MemberState::Alive);
+        away.map(|member| member.instance).filter(|life| match self.said.get(life) {
+            Some((_, held)) => held.accepts.contains(&self.change.to),
+            None => self.prepared.contains(life),
+        })
+    }
+
+    /// As leader: whose file has a secret that was dropped.
+    fn leftover<'a>(&'a self, sight: &Sight<'a>) -> impl Iterator<Item = Instance> + use<'a> {
+        let me = sight.config.instance;
+        sight.health.alive().map(|member| member.instance).filter(move |life| {
+            let said = self.said.get(life).map(|(_, held)| held);
+            let held = if *life == me { Some(&self.held) } else { said };
+            held.is_some_and(|held| held.has_dropped)
         })
     }
 
@@ -111,6 +151,17 @@ impl Secrets {
         let body = take_step(sight, change.from, change.to, step);
         self.asked = Some((change.version, sight.now));
         Some(body)
+    }
+
+    /// The secrets that a member knows: by its own word, or else those that this host accepts.
+    pub(crate) fn known_to(&self, member: Instance) -> Vec<u64> {
+        let said = self.said.get(&member).map_or(&self.held, |(_, held)| held);
+        said.accepts.clone()
+    }
+
+    /// Those that are accepted here.
+    pub(crate) fn accepted(&self) -> &[u64] {
+        &self.held.accepts
     }
 
     /// An operator has the secret changed, or gives a change up: judged as leader.
@@ -185,11 +236,13 @@ impl Secrets {
             let member = sight.health.member(lack.instance)?;
             Some((member.name.clone(), member.state(), lack.kind()))
         };
+        let leftover = self.leftover.iter().filter_map(|life| sight.health.member(*life));
         SecretStatus {
             accepts: self.held.accepts.iter().copied().map(Fingerprint::new).collect(),
             uses: (self.held.uses != 0).then(|| Fingerprint::new(self.held.uses)),
             change: (self.change.version > 0).then(|| self.change.clone()),
             lacking: self.lacking.iter().filter_map(name).collect(),
+            leftover: leftover.map(|member| member.name.clone()).collect(),
         }
     }
 }
@@ -201,9 +254,16 @@ impl Rider for Secrets {
         }
         let lacking = self.lacks(sight).map(|(lack, _)| lack).take(limits::SECRET_LACKS).collect();
         self.lacking = lacking;
-        let news =
-            SecretNews { change: SecretChange::clone(&self.change), lacking: self.lacking.clone() };
-        let all = !news.lacking.is_empty();
+        self.prepared = self.prepared(sight).take(limits::SECRET_LACKS).collect();
+        self.leftover = self.leftover(sight).take(limits::SECRET_LACKS).collect();
+        let news = SecretNews {
+            change: SecretChange::clone(&self.change),
+            lacking: self.lacking.clone(),
+            prepared: self.prepared.clone(),
+            leftover: self.leftover.clone(),
+        };
+        let told = [news.lacking.is_empty(), news.prepared.is_empty(), news.leftover.is_empty()];
+        let all = told.contains(&false);
         Box::new(move |to, ping| {
             let has = self.said.get(&to).map(|(_, held)| held.version);
             if all || has != Some(news.change.version) {
@@ -213,7 +273,11 @@ impl Rider for Secrets {
     }
 
     fn take(&mut self, sight: &Sight<'_>, turn: &mut Turn, ping: &mut Ping) {
-        let Some(mut news) = ping.secrets.take() else { return self.lacking.clear() };
+        let Some(mut news) = ping.secrets.take() else {
+            self.lacking.clear();
+            self.leftover.clear();
+            return self.prepared.clear();
+        };
         news.change.dropped.truncate(limits::DROPPED_SECRETS);
         // Not only what is newer: a number that was made up is not to stand in the way of the true one.
         if sight.group.is_none() && news.change != *self.change {
@@ -221,6 +285,10 @@ impl Rider for Secrets {
         }
         news.lacking.truncate(limits::SECRET_LACKS);
         self.lacking = news.lacking;
+        news.leftover.truncate(limits::SECRET_LACKS);
+        self.leftover = news.leftover;
+        news.prepared.truncate(limits::SECRET_LACKS);
+        self.prepared = news.prepared;
     }
 
     fn answer(&mut self, _: &Sight<'_>, _: Instance, pong: &mut Pong) {
@@ -252,7 +320,8 @@ impl Rider for Secrets {
 }
 
 fn take_step(sight: &Sight<'_>, from: u64, to: u64, step: SecretStep) -> CommandBody {
-    CommandBody::Secret(TakeSecretStep { from, to, step: step.into(), at_unix_ms: sight.wall_ms })
+    let (at_unix_ms, epoch) = (sight.wall_ms, sight.health.view().epoch.get());
+    CommandBody::Secret(TakeSecretStep { from, to, step: step.into(), at_unix_ms, epoch })
 }
 
 fn not_now(text: &str) -> Wish {

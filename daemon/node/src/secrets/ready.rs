@@ -58,7 +58,7 @@ mod tests {
     }
 
     fn held(version: u64, accepts: &[u64], uses: u64) -> Option<SecretsHeld> {
-        Some(SecretsHeld { version, accepts: accepts.to_vec(), uses })
+        Some(SecretsHeld { version, accepts: accepts.to_vec(), uses, has_dropped: false })
     }
 
     #[test]

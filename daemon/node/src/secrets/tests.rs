@@ -3,14 +3,14 @@
 use super::*;
 use crate::event::Input;
 use crate::trial::{Trial, life};
-use quorate_proto::{ClusterId, EnvelopeBody, HealthEpoch, Lane, SecretLackKind};
+use quorate_proto::{ClusterId, EnvelopeBody, HealthEpoch, HealthView, Lane, SecretLackKind};
 
 fn held(version: u64, accepts: &[u64], uses: u64) -> SecretsHeld {
-    SecretsHeld { version, accepts: accepts.to_vec(), uses }
+    SecretsHeld { version, accepts: accepts.to_vec(), uses, has_dropped: false }
 }
 
 fn change(version: u64, step: SecretStep) -> SecretChange {
-    SecretChange { version, from: 1, to: 2, step: step.into(), at_unix_ms: 0, dropped: Vec::new() }
+    SecretChange { version, from: 1, to: 2, step: step.into(), ..SecretChange::default() }
 }
 
 fn ping(trial: &Trial, term: u64, secrets: Option<SecretNews>) -> EnvelopeBody {
@@ -31,7 +31,7 @@ fn ping(trial: &Trial, term: u64, secrets: Option<SecretNews>) -> EnvelopeBody {
 fn a_member_carries_out_what_its_leader_tells_and_takes_a_made_up_number_back() {
     let mut trial = Trial::member_under_2(5);
     let mut told = |version, step| {
-        let news = SecretNews { change: change(version, step), lacking: Vec::new() };
+        let news = SecretNews { change: change(version, step), ..SecretNews::default() };
         let body = ping(&trial, 5, Some(news));
         let out = trial.hears(2, Lane::Control, body);
         let steps: Vec<u64> = out
@@ -49,7 +49,8 @@ fn a_member_carries_out_what_its_leader_tells_and_takes_a_made_up_number_back() 
 fn who_is_not_ready_is_named_after_a_while_and_no_more_when_the_leader_is_silent_about_it() {
     let mut trial = Trial::member_under_2(5);
     let lacking = vec![SecretLack { instance: life(3), kind: SecretLackKind::Accept.into() }];
-    let news = SecretNews { change: change(1, SecretStep::Accept), lacking };
+    let change = change(1, SecretStep::Accept);
+    let news = SecretNews { change, lacking, ..SecretNews::default() };
     let body = ping(&trial, 5, Some(news.clone()));
     trial.hears(2, Lane::Control, body);
     let named = |trial: &Trial| {
@@ -125,4 +126,60 @@ fn a_leader_alone_takes_its_steps_as_its_own_shell_follows() {
     assert_eq!(settled(&mut trial), SecretStep::Use, "links stand under the old one");
     trial.turn([Input::SecretsHeld(held(2, &[2, 1], 2))]);
     assert_eq!(settled(&mut trial), SecretStep::Drop);
+}
+
+/// A leader of three, of whom the third is gone since an epoch; what it names as lacking after a round of pings.
+fn named(secrets: &mut Secrets, gone_since: u64) -> Vec<Instance> {
+    let trial = Trial::leading_alone();
+    let mut view = HealthView::clone(trial.node.health.view());
+    let gone = Member {
+        name: "n3".to_owned(),
+        instance: life(3),
+        state: MemberState::Down.into(),
+        since_epoch: HealthEpoch::new(gone_since),
+        ..Member::default()
+    };
+    view.members.push(gone);
+    let health = crate::health::Health::showing(view);
+    let sight = Sight { health: &health, ..trial.node.sight() };
+    let mut turn = Turn::new(trial.now, 0);
+    drop(secrets.load(&sight, &mut turn));
+    secrets.lacking.iter().map(|lack| lack.instance).filter(|it| *it == life(3)).collect()
+}
+
+fn over(epoch: u64) -> Secrets {
+    let change = SecretChange { epoch, ..change(3, SecretStep::Drop) };
+    Secrets { change: Arc::new(change), held: held(3, &[2], 2), ..Secrets::default() }
+}
+
+#[test]
+fn the_next_leader_goes_on_with_what_the_one_before_knew_of_who_is_away() {
+    let mut secrets = over(0);
+    assert_eq!(named(&mut secrets, 7), [life(3)], "nobody knows what it has");
+    secrets.prepared = vec![life(3)];
+    secrets.begin();
+    assert_eq!(named(&mut secrets, 7), []);
+    assert_eq!(secrets.prepared, [life(3)], "and tells the one behind it");
+    secrets.said.insert(life(3), (1, held(3, &[1], 1)));
+    assert_eq!(named(&mut secrets, 7), [life(3)], "its own word counts more");
+}
+
+#[test]
+fn who_went_after_the_old_secret_was_dropped_had_the_new_one() {
+    assert_eq!(named(&mut over(5), 7), []);
+    assert_eq!(named(&mut over(7), 7), [life(3)], "it went before");
+    assert_eq!(named(&mut over(9), 7), [life(3)]);
+}
+
+#[test]
+fn hosts_with_a_dropped_secret_in_their_files_are_told_until_it_is_removed() {
+    let trial = Trial::leading_alone();
+    let mut secrets = over(0);
+    secrets.held.has_dropped = true;
+    let mut turn = Turn::new(trial.now, 0);
+    drop(secrets.load(&trial.node.sight(), &mut turn));
+    assert_eq!(secrets.status(&trial.node.sight()).leftover, ["n1"]);
+    secrets.held.has_dropped = false;
+    drop(secrets.load(&trial.node.sight(), &mut turn));
+    assert!(secrets.status(&trial.node.sight()).leftover.is_empty());
 }

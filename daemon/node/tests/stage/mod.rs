@@ -98,7 +98,7 @@ pub(crate) fn member(host: u8, key: NodeKey, role: Role) -> Member {
 
 /// A whole view of these members, as a push brings it.
 pub(crate) fn whole(epoch: u64, members: Vec<Member>) -> HealthUpdate {
-    let full = HealthView { epoch: HealthEpoch::new(epoch), members, at_unix_ms: 0 };
+    let full = HealthView { epoch: HealthEpoch::new(epoch), members, ..HealthView::default() };
     HealthUpdate { full: Some(full), deltas: Vec::new() }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod feature;
 pub(crate) mod findings;
 pub(crate) mod members;
 mod recovery;
+mod revoked;
 mod secrets;
 pub(crate) mod status;
 
@@ -20,6 +21,7 @@ pub(crate) use members::{HealthPage, MemberPage};
 #[cfg(test)]
 pub(crate) use recovery::{HoldingPage, LossPage};
 pub(crate) use recovery::{Planned, RecoveryPage};
+pub(crate) use revoked::RevokedPage;
 #[cfg(test)]
 pub(crate) use secrets::SecretLackPage;
 pub(crate) use secrets::{SecretChangePage, SecretPage};

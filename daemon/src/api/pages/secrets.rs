@@ -16,6 +16,9 @@ pub(crate) struct SecretPage {
     pub(crate) change: Option<SecretChangePage>,
     /// Who is not ready for the next step, or for its return.
     pub(crate) lacking: Vec<SecretLackPage>,
+    /// Live hosts whose secret file has a secret that was dropped: it is to be removed from there.
+    #[serde(default)]
+    pub(crate) leftover: Vec<String>,
 }
 
 /// A change of the secret.
@@ -62,6 +65,7 @@ impl SecretPage {
             accepts: status.accepts.iter().map(ToString::to_string).collect(),
             change,
             lacking: lacking.collect(),
+            leftover: status.leftover.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::AutopilotPage;
 use super::feature::{FeatureLevelsPage, FeaturePage};
 use super::members::{MemberPage, member_page};
+use super::revoked::RevokedPage;
 use super::secrets::SecretPage;
 use crate::clock::Started;
 use crate::links::line::{DroppedLine, LinkLine};
@@ -66,6 +67,9 @@ pub(crate) struct StatusPage {
     /// Which secrets this host has, and how far a change of the cluster's has come; none from an older daemon.
     #[serde(default)]
     pub(crate) secret: Option<SecretPage>,
+    /// Hosts that are revoked, in the order in which they were.
+    #[serde(default)]
+    pub(crate) revoked: Vec<RevokedPage>,
     /// With `--links`: every link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) links: Option<Vec<LinkLine>>,
@@ -192,6 +196,7 @@ impl StatusPage {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             given_up: None,
             secret: Some(SecretPage::of(&status.secrets)),
+            revoked: RevokedPage::all(status),
             links: None,
         }
     }

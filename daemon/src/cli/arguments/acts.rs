@@ -15,6 +15,16 @@ pub(super) const REMOVING: &str = "Exit codes:
   6  there is no such host
   7  it is not known whether it happened: `quorate members` shows it";
 
+pub(super) const REVOKING: &str = "Exit codes:
+  0  it is revoked, or was already
+  1  refused, nothing was changed; the text says what is in its way
+  2  the command line is wrong, or nobody said yes
+  3  the daemon of this host is not reachable
+  4  no leader was found within --timeout; nothing was changed
+  5  not done within --timeout; nothing was changed
+  6  there is no such host
+  7  it is not known whether it happened: `quorate members` shows it";
+
 pub(super) const LEADING: &str = "Exit codes:
   0  another host leads
   1  refused, nothing was changed; the text says what is in its way

@@ -54,6 +54,7 @@ fn dials() -> Vec<FoundingCause> {
             OddSecret::Unclear,
         ),
         dial(DialFailure::Twice, OddSecret::Unclear),
+        dial(DialFailure::Revoked, OddSecret::Unclear),
         dial(DialFailure::Copy { reason: "older".to_owned() }, OddSecret::Unclear),
         dial(DialFailure::Handshake { reason: "odd".to_owned() }, OddSecret::Unclear),
         dial(
@@ -336,6 +337,7 @@ fn daemon() -> Vec<DaemonCause> {
             file: "/etc/quorate/quorate.toml".to_owned(),
             problem: "no".to_owned(),
         },
+        DaemonCause::ReloadRefused { problem: "no".to_owned() },
         ended(Some("failed, restarted 14 times"), Some("the disk")),
         ended(None, None),
         DaemonCause::Waits {

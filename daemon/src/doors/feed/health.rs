@@ -135,7 +135,12 @@ mod tests {
     use quorate_proto::Member;
 
     fn view(epoch: u64) -> Arc<HealthView> {
-        Arc::new(HealthView { epoch: HealthEpoch::new(epoch), members: Vec::new(), at_unix_ms: 1 })
+        Arc::new(HealthView {
+            epoch: HealthEpoch::new(epoch),
+            members: Vec::new(),
+            at_unix_ms: 1,
+            ..HealthView::default()
+        })
     }
 
     #[tokio::test]
@@ -196,7 +201,12 @@ mod tests {
         let member = |name: &str| Member { name: name.to_owned(), ..Member::default() };
         let of = |epoch, names: &[&str]| {
             let members = names.iter().map(|name| member(name)).collect();
-            Arc::new(HealthView { epoch: HealthEpoch::new(epoch), members, at_unix_ms: 1 })
+            Arc::new(HealthView {
+                epoch: HealthEpoch::new(epoch),
+                members,
+                at_unix_ms: 1,
+                ..HealthView::default()
+            })
         };
         let feed = Feed::new(2);
         feed.publish(of(4, &["a", "b"]), None, true);

@@ -45,6 +45,9 @@ pub enum AdmitRefusal {
         /// The cluster, for the command.
         cluster: ClusterId,
     },
+    /// An operator revoked it, or the key that it comes with.
+    #[error("the key of this host was revoked in this cluster")]
+    Revoked,
     /// The disk life is in the cluster under another name.
     #[error(
         "this instance is `{held}` in the cluster; set `name = \"{held}\"`, or, to join under another name, on this host: stop quorate, run `quorate reset --cluster {cluster}`, start it"
@@ -135,6 +138,9 @@ impl Roster {
         let labels = admit.labels.iter().map(|label| label.name.len() + label.value.len() + 8);
         if labels.sum::<usize>() > limits::CARD {
             return invalid("the labels are too long");
+        }
+        if self.revocation(admit.instance, admit.key).is_some() {
+            return Err(AdmitRefusal::Revoked);
         }
         if let Some(tombstone) = self.tombstones.get(&admit.instance) {
             let (name, epoch) = (tombstone.name.clone(), tombstone.epoch);

@@ -18,7 +18,10 @@ impl Roster {
         let epoch = HealthEpoch::new((earlier.epoch().get() / EPOCHS + 2).saturating_mul(EPOCHS));
         // One below, because the first view is the next one.
         let before = HealthEpoch::new(epoch.get() - 1);
-        self.view = Arc::new(HealthView { epoch: before, ..HealthView::default() });
+        let mut revoked = earlier.view.revoked.clone();
+        // Who founds is trusted by the operator whose word this is.
+        revoked.retain(|one| founded.record.voters.iter().all(|voter| voter.key != one.key));
+        self.view = Arc::new(HealthView { epoch: before, revoked, ..HealthView::default() });
         let first = self.found_as(founded, FOUNDED_ANEW);
         for (instance, tombstone) in earlier.tombstones {
             self.add_tombstone(instance, tombstone);

@@ -1,4 +1,5 @@
-//! quorate's own records as keys and JSON values: `__meta/cluster`, `__meta/health`, `__meta/nodes/NAME`.
+//! quorate's own records as keys and JSON values: `__meta/cluster`, `__meta/health`, `__meta/nodes/NAME`,
+//! `__meta/revoked/INSTANCE`.
 //!
 //! The values are a view for clients, written whenever the typed record changes; nothing is read back from
 //! them. Equal records give equal bytes: fields come in a fixed order, and numbers above 2^53 as text.
@@ -6,7 +7,7 @@
 use super::{Roster, state_word};
 use crate::section::Publish;
 use crate::sections::json::Json;
-use quorate_proto::{Address, FoundingCertificate, HealthDelta, Member, Role};
+use quorate_proto::{Address, FoundingCertificate, HealthDelta, Member, Revocation, Role};
 
 /// Writes the founding record.
 pub(super) fn put_cluster(founded: &FoundingCertificate, publish: &mut Publish<'_>) {
@@ -18,7 +19,21 @@ pub(super) fn put_epoch(roster: &Roster, delta: &HealthDelta, publish: &mut Publ
     for member in &delta.members {
         publish.put(&format!("nodes/{}", member.name), &member_json(member));
     }
+    for revoked in &delta.revoked {
+        publish.put(&format!("revoked/{}", revoked.instance), &revoked_json(revoked));
+    }
     publish.put("health", &health_json(roster));
+}
+
+/// A host that is revoked. It never changes.
+fn revoked_json(revoked: &Revocation) -> String {
+    let mut json = Json::object();
+    json.text("name", &revoked.name);
+    json.text("instance", &revoked.instance.to_string());
+    json.text("key", &revoked.key.to_string());
+    json.number("epoch", revoked.epoch.get());
+    json.number("at_unix_ms", revoked.at_unix_ms);
+    json.finish()
 }
 
 /// The founding record, which never changes.

@@ -9,18 +9,20 @@ mod forget;
 mod health;
 mod keys;
 mod remove;
+mod revoke;
 mod section;
 mod standing;
 
 pub use admit::AdmitRefusal;
 pub use remove::{Ended, RemoveRefusal};
+pub use revoke::RevokeRefusal;
 pub(crate) use section::Change;
 pub use standing::NotMember;
 
 use imbl::{OrdMap, Vector};
 use quorate_proto::{
     ClusterId, ConfState, FoundingCertificate, HealthDelta, HealthEpoch, HealthUpdate, HealthView,
-    Instance, Member, MemberState, RaftId, Role, limits, raft_id,
+    Instance, Member, MemberState, RaftId, Revocation, Role, limits, raft_id,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,6 +72,7 @@ struct Draft<'a> {
     at_unix_ms: u64,
     members: BTreeMap<String, Member>,
     removed: Vec<Instance>,
+    revoked: Vec<Revocation>,
 }
 
 /// What a draft leads to; holds no borrow.
@@ -142,6 +145,7 @@ impl Roster {
             at_unix_ms,
             members: BTreeMap::new(),
             removed: Vec::new(),
+            revoked: Vec::new(),
         }
     }
 
@@ -309,6 +313,7 @@ impl Draft<'_> {
             epoch: self.epoch,
             members: self.members.into_values().collect(),
             removed: self.removed,
+            revoked: self.revoked,
             at_unix_ms: self.at_unix_ms,
             ..HealthDelta::default()
         };

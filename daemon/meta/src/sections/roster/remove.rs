@@ -4,7 +4,7 @@
 //! the leader's decision; the vote of a life that is no member any more is taken by the autopilot.
 
 use super::{Roster, Step};
-use quorate_proto::{HealthDelta, HealthEpoch, Instance, RaftId, Remove};
+use quorate_proto::{HealthDelta, HealthEpoch, Instance, Member, RaftId, Remove};
 use std::sync::Arc;
 
 /// Why a member was not taken out.
@@ -35,17 +35,21 @@ impl Roster {
         &mut self,
         remove: &Remove,
     ) -> Result<(HealthEpoch, Option<Arc<HealthDelta>>), RemoveRefusal> {
-        if self.by_instance(remove.instance).is_none() {
-            return Err(RemoveRefusal::NotMember);
-        }
-        if self.view.members.len() < 2 {
-            return Err(RemoveRefusal::Last);
-        }
+        self.removable(remove.instance)?;
         let mut draft = self.draft(remove.at_unix_ms);
         draft.end(remove.instance);
         let step = Step { removed: true, ..draft.finish() };
         let delta = self.apply_step(step);
         Ok((self.epoch(), delta))
+    }
+
+    /// A member that is not the last one.
+    pub(super) fn removable(&self, instance: Instance) -> Result<&Member, RemoveRefusal> {
+        let member = self.by_instance(instance).ok_or(RemoveRefusal::NotMember)?;
+        if self.view.members.len() < 2 {
+            return Err(RemoveRefusal::Last);
+        }
+        Ok(member)
     }
 
     /// The name of the life with this Raft id, also of one that is over and not forgotten.

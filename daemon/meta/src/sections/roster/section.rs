@@ -9,7 +9,8 @@ use crate::snapshot::fields::{bounded, content, flag, string, take, word};
 use crate::snapshot::record::{Records, RestoreError, put_bytes};
 use quorate_proto::{
     Admit, Approve, ConfState, Drain, Forget, FoundingCertificate, HealthDelta, HealthEpoch,
-    HealthProposal, HealthView, Instance, Member, Message as _, Remove, Role, limits,
+    HealthProposal, HealthView, Instance, Member, Message as _, Remove, Revocation, Revoke, Role,
+    limits,
 };
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ const TOMBSTONE: u8 = 3;
 const DELTA: u8 = 4;
 /// A tombstone of a life that an operator took out, in the form of the others.
 const REMOVED: u8 = 10;
+/// A key that is refused for good.
+const REVOKED: u8 = 100;
 
 /// What can happen to the roster.
 pub(crate) enum Change<'a> {
@@ -31,6 +34,8 @@ pub(crate) enum Change<'a> {
     Admit(&'a Admit),
     /// A node is taken out.
     Remove(&'a Remove),
+    /// A node is taken out, and its key refused for good.
+    Revoke(&'a Revoke),
     /// A node is drained, or no longer.
     Drain(&'a Drain),
     /// A node may vote.
@@ -49,7 +54,7 @@ impl Section for Roster {
     type Command<'a> = Change<'a>;
 
     fn tags(&self) -> &'static [u8] {
-        &[MEMBER, TOMBSTONE, DELTA, REMOVED]
+        &[MEMBER, TOMBSTONE, DELTA, REMOVED, REVOKED]
     }
 
     fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
@@ -80,6 +85,13 @@ impl Section for Roster {
                     Err(refusal) => (Err(refusal), None),
                 };
                 self.effects(AppliedResult::Removed(result), health, publish)
+            }
+            Change::Revoke(revoke) => {
+                let (result, health) = match self.revoke(revoke) {
+                    Ok((epoch, delta)) => (Ok(epoch), delta),
+                    Err(refusal) => (Err(refusal), None),
+                };
+                self.effects(AppliedResult::Revoked(result), health, publish)
             }
             Change::Drain(drain) => {
                 let word = if drain.drained { "drained" } else { "no longer drained" };
@@ -119,6 +131,9 @@ impl Section for Roster {
             records.add(DELTA, |out| out.extend(delta.encode_to_vec()));
         }
         self.save_tombstones(REMOVED, records);
+        for revoked in &self.view.revoked {
+            records.add(REVOKED, |out| out.extend(revoked.encode_to_vec()));
+        }
     }
 
     fn load(&mut self, tag: u8, body: &mut &[u8]) -> Result<(), RestoreError> {
@@ -126,6 +141,7 @@ impl Section for Roster {
             MEMBER => self.load_member(body),
             TOMBSTONE | REMOVED => self.load_tombstone(tag, body),
             DELTA => self.load_delta(body),
+            REVOKED => self.load_revoked(body),
             kind => Err(RestoreError::Unknown { kind }),
         }
     }
@@ -138,6 +154,14 @@ impl Section for Roster {
         let over = |member: &Member| self.is_tombstone(member.instance);
         if self.names.len() != self.view.members.len() || self.view.members.iter().any(over) {
             return Err(content("an instance occurs twice"));
+        }
+        if self
+            .view
+            .members
+            .iter()
+            .any(|member| self.revocation(member.instance, member.key).is_some())
+        {
+            return Err(content("a member that is revoked"));
         }
         Ok(())
     }
@@ -259,6 +283,20 @@ impl Roster {
             Instance::from_bytes(bytes),
             Tombstone { name, epoch, removed: tag == REMOVED },
         );
+        Ok(())
+    }
+
+    fn load_revoked(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
+        let revoked =
+            Revocation::decode(std::mem::take(body)).map_err(|_| content("a revoked host"))?;
+        let known = self.revocation(revoked.instance, revoked.key).is_some();
+        if known
+            || revoked.secrets.len() > limits::SECRETS
+            || self.view.revoked.len() >= limits::REVOKED
+        {
+            return Err(content("a host is revoked twice, or too many are"));
+        }
+        self.view_to_load().revoked.push(revoked);
         Ok(())
     }
 

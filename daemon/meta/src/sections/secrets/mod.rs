@@ -57,6 +57,7 @@ impl Secrets {
             to: step.to,
             step: step.step,
             at_unix_ms: step.at_unix_ms,
+            epoch: step.epoch,
             dropped,
         });
         Ok(())
@@ -118,7 +119,7 @@ mod tests {
     use quorate_proto::FoundingCertificate;
 
     fn step(meta: &mut Meta, from: u64, to: u64, step: SecretStep) -> Result<(), SecretRefusal> {
-        let step = TakeSecretStep { from, to, step: step.into(), at_unix_ms: 7 };
+        let step = TakeSecretStep { from, to, step: step.into(), at_unix_ms: 7, epoch: 3 };
         match meta.carry_out(|sections| &mut sections.secrets, &step).0.result {
             AppliedResult::Secret(result) => result,
             other => panic!("{other:?}"),

@@ -8,6 +8,9 @@ pub(super) fn causes() -> Vec<OperatorCause> {
     vec![
         OperatorCause::Drained { name: name(), reason: "a new disk".to_owned() },
         OperatorCause::AutopilotPaused { reason: String::new() },
+        OperatorCause::RevokedHere { cluster: "prod".to_owned() },
+        OperatorCause::RevokedSecret { names: vec![name()], epoch: 9 },
+        OperatorCause::RevokedSecret { names: vec![name(), "db3".to_owned()], epoch: 9 },
         OperatorCause::NoSuccessor { name: name(), text: text(), waits: None },
         OperatorCause::NoSuccessor { name: name(), text: text(), waits: Some("db4".to_owned()) },
         OperatorCause::Unapproved { name: name(), text: text() },

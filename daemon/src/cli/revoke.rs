@@ -1,0 +1,116 @@
+//! `quorate revoke`: a host is in strange hands. What it means is said and asked as for a removal; what it does not do, shut out who has the
+//! secret, is said with the commands that do.
+//!
+//! A second word about a host that is revoked asks nothing and changes nothing.
+
+use super::acts::{ask, tell, what_it_means};
+use super::arguments::{Format, RemoveOptions};
+use super::client::Client;
+use super::exit::{Exit, Failure};
+use super::show::query_value;
+use super::stderr::complain;
+use super::stdin::must_be_meant;
+use crate::api::pages::{RevokedPage, StatusPage};
+use quorate_proto::{change_the_secret, nobody_named};
+use std::process::ExitCode;
+
+/// `quorate revoke`.
+pub(super) async fn revoke(
+    client: &Client,
+    format: Format,
+    options: &RemoveOptions,
+) -> Result<ExitCode, Failure> {
+    let host = &options.host;
+    let status: StatusPage = client.get("/v1/status").await?;
+    let shown = status.members.iter().find(|member| member.name == *host);
+    let instance = match (what_it_means(&status.members, host), shown) {
+        (Some(means), Some(shown)) => {
+            complain(&format!("{means} {}", what_is_more(host)));
+            must_be_meant(options.yes, &format!("Revoke {host} for good?"))?;
+            &shown.instance
+        }
+        _ => match status.revoked.iter().rfind(|one| one.name == *host) {
+            Some(revoked) => &revoked.instance,
+            None => return Err(unknown(&status, host)),
+        },
+    };
+    let path = format!("/v1/revoke?name={}&instance={instance}", query_value(host));
+    let page = ask(client, &path, options.timeout).await?;
+    // One of long ago may be behind a change of the secret.
+    let over = status.revoked.iter().any(|one| one.instance == *instance && !one.secret_known);
+    let code = tell(format, &page, &format!("{host} is {}", page.text))?;
+    if !over {
+        complain(&what_is_left(host));
+    }
+    Ok(code)
+}
+
+fn unknown(status: &StatusPage, host: &str) -> Failure {
+    let members = status.members.iter().map(|member| member.name.as_str());
+    let text = format!(
+        "{}. A host that was removed has no name any more; who has it may have the secret: {}",
+        nobody_named(host, members),
+        change_the_secret()
+    );
+    Failure::new(Exit::NotFound, "not-found", text)
+}
+
+/// What a revocation does beyond a removal.
+fn what_is_more(host: &str) -> String {
+    format!(
+        "Every host refuses its key from then on, under whatever name, address or disk it comes; that is not taken back. It does not shut out who \
+         has the cluster's secret, and {host} has it."
+    )
+}
+
+/// What is to be done at once behind a revocation.
+fn what_is_left(host: &str) -> String {
+    format!(
+        "Whoever has {host} has the secret, and can come in with a new key. Change it now: {}. `quorate why` reminds of it until then.",
+        change_the_secret()
+    )
+}
+
+/// Who is revoked, for `quorate status` and below the table of members; none when nobody is.
+pub(super) fn in_a_line(revoked: &[RevokedPage]) -> Option<String> {
+    const SHOWN: usize = 8;
+    let name = |one: &RevokedPage| {
+        let known = if one.secret_known { ", and it has the secret" } else { "" };
+        format!("{} (epoch {}{known})", one.name, one.epoch)
+    };
+    let newest: Vec<String> = revoked.iter().rev().take(SHOWN).map(name).collect();
+    let more = revoked.len().saturating_sub(SHOWN);
+    let rest = if more > 0 { format!(", and {more} before") } else { String::new() };
+    (!newest.is_empty()).then(|| format!("{}{rest}", newest.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_revoked_is_said_newest_first_with_whether_it_has_the_secret_and_within_bounds() {
+        let page = |number: u64| RevokedPage {
+            name: format!("n{number}"),
+            epoch: number,
+            secret_known: number == 2,
+            ..RevokedPage::default()
+        };
+        assert_eq!(in_a_line(&[]), None);
+        let line = in_a_line(&[page(1), page(2)]).expect("two");
+        assert_eq!(line, "n2 (epoch 2, and it has the secret), n1 (epoch 1)");
+        let many: Vec<RevokedPage> = (1..=20).map(page).collect();
+        let line = in_a_line(&many).expect("many");
+        assert!(line.starts_with("n20 (") && line.ends_with(", and 12 before"), "{line}");
+    }
+
+    #[test]
+    fn a_revocation_says_what_it_does_not_do_and_what_does() {
+        let (more, left) = (what_is_more("n3"), what_is_left("n3"));
+        assert!(more.contains("does not shut out who has the cluster's secret"), "{more}");
+        for command in ["quorate secret new", "systemctl reload quorate", "`quorate secret rotate`"]
+        {
+            assert!(left.contains(command), "{left}");
+        }
+    }
+}
