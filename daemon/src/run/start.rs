@@ -45,8 +45,7 @@ pub(super) async fn serve(
     threads: Handle,
 ) -> Result<Ended, StartError> {
     let (file, refused_reload) = (reload.secrets(), reload.refused());
-    // First of all: from here on a SIGHUP ends nothing.
-    reload.spawn()?;
+    reload.spawn()?; // First of all: from here on a SIGHUP ends nothing.
     let OpenedDisk { dir, founding, marker, recovered } = open_in_time(config.clone()).await?;
     late_address::wait_for(config.listen, &config.client.socket).await;
     let opened = open_doors(&config, &threads).await?;
