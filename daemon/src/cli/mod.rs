@@ -22,6 +22,7 @@ mod ping;
 mod reading;
 mod recover;
 mod revoke;
+mod revoked;
 mod secrets;
 mod show;
 mod snapshots;

@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::feature;
 use super::format::{Paint, Pen, paint_of, table};
 use super::output;
-use super::revoke::in_a_line;
+use super::revoked::in_a_line;
 use super::secrets::in_status;
 use crate::api::pages::{GivenUpPage, MemberPage, StatusPage};
 use crate::clock::wall_unix_ms;
@@ -105,11 +105,10 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
             page.revision, page.health_epoch, page.commit, page.applied, page.state_hash
         ),
     );
-    if let Some(text) = in_a_line(&page.revoked) {
-        line("revoked", text);
-    }
-    if let Some(text) = page.secret.as_ref().and_then(in_status) {
-        line("secret", text);
+    let revoked = in_a_line(&page.revoked).map(|text| ("revoked", text));
+    let secret = page.secret.as_ref().and_then(in_status).map(|text| ("secret", text));
+    for (name, text) in revoked.into_iter().chain(secret) {
+        line(name, text);
     }
     if let Some(margin) = &page.margin {
         let paint = if margin.alarm { Paint::Bad } else { Paint::Plain };
