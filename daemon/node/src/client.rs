@@ -20,6 +20,19 @@ pub enum ClientRequest {
     Act(Act),
     /// This node's part of a plan to found the cluster anew.
     Recover(RecoveryAsk),
+    /// An application on this host says what it uses of its share.
+    Acknowledge(Acknowledgement),
+}
+
+/// What an application uses of its share of a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Of which budget.
+    pub budget: String,
+    /// It follows the grant with this number.
+    pub number: u64,
+    /// So much is in use.
+    pub in_use: u64,
 }
 
 /// What a local client is told.

@@ -73,6 +73,7 @@ codes! {
     AutopilotPaused "autopilot-paused" "no host gets a vote and none loses one by itself, also when a voter is gone for good"
     NoSuccessor "no-successor" "a voter is gone for long and counts on: the cluster bears one loss less than it could"
     Unapproved "unapproved" "there are fewer voters than there could be"
+    ShareUnacknowledged "share-unacknowledged" "a share of a budget shrinks, and nobody else grows into what the host's application may still use"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
     OneWay "one-way" "packets pass in one direction only"
@@ -108,6 +109,7 @@ impl ReasonCode {
         match self {
             Self::Margin | Self::NoSpare | Self::OtherVoters | Self::TwoAddresses => 2,
             Self::Drained | Self::AutopilotPaused | Self::Unapproved => 2,
+            Self::ShareUnacknowledged => 2,
             Self::Opinion | Self::Loss | Self::Slow | Self::Behind | Self::Mtu => 2,
             Self::Missing | Self::Down | Self::Left | Self::NoLink | Self::OneWay => 1,
             Self::Refused

@@ -1,5 +1,6 @@
 //! Messages with every field filled in, and what decoding each kind may cost.
 
+use crate::mutation::budgets;
 use crate::mutation::memory::Bound;
 use crate::mutation::words::Word;
 use bytes::Bytes;
@@ -275,6 +276,7 @@ fn ping_and_pong() -> (Ping, Pong) {
             },
             lacking: vec![SecretLack { instance: life(3), kind: SecretLackKind::Accept.into() }],
         }),
+        shares: 7,
     };
     let pong = Pong {
         number: 1,
@@ -432,6 +434,7 @@ impl Word for ForwardRequest {
         bodies.push(("admit".to_owned(), forward_request::Body::Admit(admit())));
         bodies.push(("wait".to_owned(), forward_request::Body::Wait(wait)));
         bodies.push(("echo".to_owned(), forward_request::Body::Echo(true)));
+        bodies.extend(budgets::requests());
         let request = |body| Self {
             cluster_id: cluster_id(),
             remaining_ms: 900,
@@ -472,6 +475,7 @@ impl Word for ForwardAnswer {
             ("waited", forward_answer::Outcome::Waited(Waited { epoch })),
             ("not-leader", forward_answer::Outcome::NotLeader(not_leader)),
             ("refused", forward_answer::Outcome::Refused(refusal)),
+            ("renewed", budgets::renewed()),
         ]
         .into_iter()
         .map(|(name, outcome)| (name.to_owned(), Self { outcome: Some(outcome) }))

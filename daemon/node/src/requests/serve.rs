@@ -3,11 +3,12 @@
 //! A read is served from the own state once a majority has confirmed the leadership after the read came in
 //! (ReadIndex); reads of one turn share one round. raft may drop a read round silently, so it is repeated.
 
-use crate::answers::kv_refusal;
+use crate::answers::{acted, kv_refusal};
 use crate::event::Output;
 use crate::groups::Group;
 use crate::news::News;
 use crate::requests::first_answers::{is_clients, outcome_of};
+use crate::requests::renewals::{changed, confirmed};
 use crate::requests::{RETRY, Request, Requests, Stage, Ways, Work};
 use crate::sight::Sight;
 use crate::timers::Timer;
@@ -17,8 +18,8 @@ use bytes::Bytes;
 use quorate_consensus::ProposeError;
 use quorate_meta::{AdmitRefusal, AppliedResult, Noted, RemoveRefusal};
 use quorate_proto::{
-    Acted, Admitted, Command, CommandBody, HealthEpoch, KvRequest, NamedWrite, Refusal,
-    RefusalCode, ResponseHeader, forward_answer,
+    Admitted, Command, CommandBody, HealthEpoch, KvRequest, NamedWrite, Refusal, RefusalCode,
+    ResponseHeader, forward_answer,
 };
 use std::time::Duration;
 
@@ -51,6 +52,10 @@ impl Requests {
                 turn.tell(News::JoinerWaits { request: id, admit: admit.clone() });
             }
             Work::Act(act) => turn.tell(News::ActAsked { request: id, act: act.clone() }),
+            Work::Renew(ask, _) => {
+                let ask = ask.clone();
+                self.serve_renewal(turn, id, ask);
+            }
             Work::WaitHere(_) => {}
         }
     }
@@ -220,6 +225,9 @@ impl Requests {
 
     fn serve_read(&mut self, sight: &Sight<'_>, turn: &mut Turn, id: u64) {
         let Some(request) = self.table.get(&id) else { return };
+        if let Some(news) = confirmed(id, &request.work) {
+            return turn.tell(news);
+        }
         let Work::Read(kv) = &request.work else { return };
         let Some(group) = sight.group else { return };
         if group.meta().reads_many(kv) {
@@ -260,7 +268,7 @@ impl Requests {
             }
             AppliedResult::Removed(Ok(epoch)) => {
                 let text = format!("removed at epoch {epoch}");
-                forward_answer::Outcome::Acted(acted(sight, epoch, text))
+                forward_answer::Outcome::Acted(acted(sight.own_term(), epoch, text))
             }
             AppliedResult::Removed(Err(refusal)) => {
                 let code = match refusal {
@@ -273,27 +281,28 @@ impl Requests {
             AppliedResult::Level(level) => {
                 let text = format!("the cluster runs feature level {level}");
                 let epoch = sight.health.view().epoch;
-                forward_answer::Outcome::Acted(acted(sight, epoch, text))
+                forward_answer::Outcome::Acted(acted(sight.own_term(), epoch, text))
             }
             AppliedResult::Secret(Ok(())) => {
                 let epoch = sight.health.view().epoch;
                 let change = sight.group.map(|group| group.meta().secret_change().clone());
                 let text = change.map(|change| words_of(&change)).unwrap_or_default();
-                forward_answer::Outcome::Acted(acted(sight, epoch, text))
+                forward_answer::Outcome::Acted(acted(sight.own_term(), epoch, text))
             }
             AppliedResult::Secret(Err(refusal)) => {
                 let (code, text) = (RefusalCode::NotNow.into(), refusal.to_string());
                 forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
             }
             AppliedResult::Noted(Ok(Noted { epoch, text })) => {
-                forward_answer::Outcome::Acted(acted(sight, epoch, text))
+                forward_answer::Outcome::Acted(acted(sight.own_term(), epoch, text))
             }
             AppliedResult::Steered { steer, changed } => {
                 let word = if steer.paused { "paused" } else { "goes on" };
                 let already = if changed { "" } else { " already" };
                 let (epoch, text) = (sight.health.view().epoch, format!("{word}{already}"));
-                forward_answer::Outcome::Acted(acted(sight, epoch, text))
+                forward_answer::Outcome::Acted(acted(sight.own_term(), epoch, text))
             }
+            AppliedResult::Budget(result) => changed(sight, result),
             AppliedResult::Noted(Err(refusal)) => {
                 let (code, text) = (RefusalCode::NotFound.into(), refusal.to_string());
                 forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
@@ -426,11 +435,6 @@ fn admit_refusal(refusal: &AdmitRefusal) -> Refusal {
         _ => RefusalCode::Other,
     };
     Refusal { code: code.into(), detail: 0, text: refusal.to_string() }
-}
-
-/// An act that the leader did.
-fn acted(sight: &Sight<'_>, epoch: HealthEpoch, text: String) -> Acted {
-    Acted { epoch, text, term: sight.own_term(), autopilot: None }
 }
 
 #[cfg(test)]
