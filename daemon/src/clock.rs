@@ -18,6 +18,11 @@ pub(crate) fn until(at: Moment) -> Duration {
     at.since(now())
 }
 
+/// A moment as milliseconds of `CLOCK_BOOTTIME`, which every program on this host can read.
+pub(crate) fn boottime_ms(at: Moment) -> u64 {
+    at.as_micros() / 1_000
+}
+
 /// The wall clock in milliseconds since 1970; for display only.
 pub(crate) fn wall_unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

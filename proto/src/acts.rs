@@ -1,12 +1,12 @@
 //! What an operator asks of the cluster as a whole. Any node takes it; the leader does it.
 
-use crate::{HealthEpoch, Instance};
+use crate::{Budget, HealthEpoch, Instance};
 
 /// One act.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Act {
     /// Which. Absent: of a later version.
-    #[prost(oneof = "act::Body", tags = "1, 2, 70, 71, 72, 73, 90, 95, 100")]
+    #[prost(oneof = "act::Body", tags = "1, 2, 70, 71, 72, 73, 90, 95, 100, 115, 116")]
     pub body: Option<act::Body>,
 }
 
@@ -42,7 +42,29 @@ pub mod act {
         /// Takes a host out for good, and has its key refused.
         #[prost(message, tag = "100")]
         Revoke(super::RevokeHost),
+        /// Defines a budget, or defines it otherwise.
+        #[prost(message, tag = "115")]
+        SetBudget(super::SetBudget),
+        /// Has a budget go.
+        #[prost(message, tag = "116")]
+        DropBudget(super::DropBudget),
     }
+}
+
+/// See [`act::Body::SetBudget`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct SetBudget {
+    /// As it is to be.
+    #[prost(message, required, tag = "1")]
+    pub budget: Budget,
+}
+
+/// See [`act::Body::DropBudget`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct DropBudget {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: String,
 }
 
 /// See [`act::Body::Remove`].

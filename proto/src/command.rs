@@ -1,8 +1,8 @@
 //! What the log of `__meta` holds: the commands that every replica applies alike.
 
 use crate::{
-    Address, FeatureLevel, Generation, HealthEpoch, Instance, KvRequest, Label, NamedWrite,
-    NodeKey, Revoke, TakeSecretStep,
+    Address, ChangeGrants, DefineBudget, FeatureLevel, Generation, HealthEpoch, Instance,
+    KvRequest, Label, NamedWrite, NodeKey, RemoveBudget, Revoke, TakeSecretStep,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -165,7 +165,10 @@ pub struct Command {
     #[prost(fixed64, tag = "1")]
     pub ticket: u64,
     /// What to do.
-    #[prost(oneof = "CommandBody", tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100")]
+    #[prost(
+        oneof = "CommandBody",
+        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117"
+    )]
     pub body: Option<CommandBody>,
 }
 
@@ -208,6 +211,15 @@ pub enum CommandBody {
     /// A node is taken out, and its key is refused for good.
     #[prost(message, tag = "100")]
     Revoke(Revoke),
+    /// A budget is defined, or defined otherwise.
+    #[prost(message, tag = "115")]
+    DefineBudget(DefineBudget),
+    /// A budget is to go.
+    #[prost(message, tag = "116")]
+    RemoveBudget(RemoveBudget),
+    /// Grants of a budget change.
+    #[prost(message, tag = "117")]
+    ChangeGrants(ChangeGrants),
 }
 
 impl CommandBody {
@@ -224,7 +236,10 @@ impl CommandBody {
             | Self::Approve(_)
             | Self::Forget(_)
             | Self::Secret(_)
-            | Self::Revoke(_) => FeatureLevel::new(2),
+            | Self::Revoke(_)
+            | Self::DefineBudget(_)
+            | Self::RemoveBudget(_)
+            | Self::ChangeGrants(_) => FeatureLevel::new(2),
             Self::Write(_) => NamedWrite::LEVEL,
         }
     }

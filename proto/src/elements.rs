@@ -15,8 +15,11 @@ pub(crate) static PLAIN: Shape = Shape(&[]);
 static TXN: Shape = Shape(&[(1, &PLAIN), (2, &OPERATION), (3, &OPERATION)]);
 static OPERATION: Shape = Shape(&[(4, &TXN)]);
 static KV: Shape = Shape(&[(4, &TXN)]);
-/// [`crate::ForwardRequest`]: operations and compares of a transaction, labels of an admission.
-pub(crate) static REQUEST: Shape = Shape(&[(3, &KV), (4, &ADMIT)]);
+/// [`crate::ForwardRequest`]: operations and compares of a transaction, labels of an admission and of a
+/// budget, uses of shares.
+pub(crate) static REQUEST: Shape = Shape(&[(3, &KV), (4, &ADMIT), (8, &ACT), (115, &RENEW)]);
+static ACT: Shape = Shape(&[(115, &Shape(&[(1, &Shape(&[(7, &PLAIN)]))]))]);
+static RENEW: Shape = Shape(&[(3, &PLAIN)]);
 static ADMIT: Shape = Shape(&[(7, &PLAIN)]);
 
 static MEMBER: Shape = Shape(&[(11, &PLAIN)]);
@@ -116,7 +119,15 @@ mod tests {
 
     #[test]
     fn a_request_of_empty_operations_is_refused_before_it_is_decoded() {
-        for path in [&[3, 4, 1][..], &[3, 4, 2], &[3, 4, 3], &[3, 4, 2, 4, 3], &[4, 7]] {
+        for path in [
+            &[3, 4, 1][..],
+            &[3, 4, 2],
+            &[3, 4, 3],
+            &[3, 4, 2, 4, 3],
+            &[4, 7],
+            &[8, 115, 1, 7],
+            &[115, 3],
+        ] {
             assert!(request(shortest(path, limits::LIST_ELEMENTS + 1)).is_none(), "{path:?}");
         }
         assert!(request(shortest(&[3, 4, 2], 1_000)).is_some(), "few are the keyspace's to refuse");

@@ -9,6 +9,7 @@
 mod acts;
 mod address;
 mod anew;
+mod budgets;
 mod card;
 mod command;
 mod dissent;
@@ -40,10 +41,15 @@ mod session;
 mod warnings;
 
 pub use acts::{
-    Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, ChangeSecret, DrainHost, PromoteHost,
-    RaiseFeatures, RemoveHost, RevokeHost, SteerAutopilot, TransferLeadership, act, nobody_named,
+    Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, ChangeSecret, DrainHost, DropBudget,
+    PromoteHost, RaiseFeatures, RemoveHost, RevokeHost, SetBudget, SteerAutopilot,
+    TransferLeadership, act, nobody_named,
 };
 pub use address::Address;
+pub use budgets::{
+    Budget, BudgetMode, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget, RenewShares,
+    ShareRenewed, ShareUse, SharesRenewed,
+};
 pub use card::Card;
 pub use command::{
     Admit, Approve, Command, CommandBody, Drain, Forget, HealthProposal, RaiseLevel, Remove,
@@ -88,9 +94,9 @@ pub use raft::{
     RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 pub use reason::{
-    Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known, LinkCause, MemberCause,
-    MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence, Reason,
-    ReasonCode, SeedTrouble, Trouble,
+    BudgetCause, Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known, LinkCause,
+    MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence,
+    Reason, ReasonCode, SeedTrouble, Trouble,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use request::{

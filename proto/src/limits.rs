@@ -1,5 +1,6 @@
 //! Bounds that both ends of a wire must agree on. Each says why it is what it is.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Oldest protocol version that this build speaks.
@@ -63,6 +64,19 @@ pub const DROPPED_SECRETS: usize = 16;
 pub const SECRET_LACKS: usize = 64;
 /// Hosts that are revoked. None is ever forgotten, so no more than that are revoked.
 pub const REVOKED: usize = 256;
+
+/// Most budgets of one cluster; each has a grant for each host in its scope.
+pub const BUDGETS: usize = 64;
+/// Longest name of a budget: it is a part of keys and of file names.
+pub const BUDGET_NAME: usize = 64;
+/// Largest budget: what a thousand hosts hold of it adds up without overflow, and JSON numbers stay exact.
+pub const BUDGET_MOST: u64 = 1_000_000_000_000;
+/// Milliseconds that a share may be used behind a renewal. Below a second a slow disk would end it, and nobody waits for an hour.
+pub const BUDGET_TTL_MS: RangeInclusive<u64> = 1_000..=3_600_000;
+/// Most labels that a host must have to share a budget.
+pub const BUDGET_SCOPE: usize = 8;
+/// Longest name, and longest value, of such a label: as in `host.toml`.
+pub const BUDGET_LABEL: usize = 63;
 
 /// Raft frames for a group that is not started yet, held until the founding is durable (GENESIS rule 13).
 pub const HELD_RAFT_FRAMES: usize = 64;

@@ -47,6 +47,9 @@ pub struct Ping {
     /// The change of the secret, to who has not carried out its newest step, and to all while somebody is not ready; only from the leader.
     #[prost(message, optional, tag = "95")]
     pub secrets: Option<SecretNews>,
+    /// The newest number among the grants of budgets that the receiver holds; 0 = it holds none. From the leader alone.
+    #[prost(uint64, tag = "115")]
+    pub shares: u64,
 }
 
 /// What is wrong with a replica's copy of the log.

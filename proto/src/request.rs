@@ -3,7 +3,7 @@
 
 use crate::{
     Act, Acted, Address, Admit, ClusterId, HealthEpoch, Instance, KvRequest, KvResponse,
-    RecoveryAnswer, RecoveryAsk, WriteName, elements, limits,
+    RecoveryAnswer, RecoveryAsk, RenewShares, SharesRenewed, WriteName, elements, limits,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -18,7 +18,7 @@ pub struct ForwardRequest {
     #[prost(uint64, tag = "2")]
     pub remaining_ms: u64,
     /// What is asked.
-    #[prost(oneof = "forward_request::Body", tags = "3, 4, 5, 6, 8, 60")]
+    #[prost(oneof = "forward_request::Body", tags = "3, 4, 5, 6, 8, 60, 115")]
     pub body: Option<forward_request::Body>,
     /// The origin has no link to the leader: a voter that has one hands it on, once.
     #[prost(bool, tag = "7")]
@@ -63,6 +63,9 @@ pub mod forward_request {
         /// Answered at once by any node: what it holds, when a majority is lost, and its part of a plan.
         #[prost(message, tag = "60")]
         Recover(super::RecoveryAsk),
+        /// "Renew my shares of the budgets."
+        #[prost(message, tag = "115")]
+        Renew(super::RenewShares),
     }
 }
 
@@ -169,7 +172,7 @@ pub struct Admitted {
 pub struct ForwardAnswer {
     // Tag 1 was the term of the answering node; where it counts, the outcome has it.
     /// What came of it.
-    #[prost(oneof = "forward_answer::Outcome", tags = "2, 3, 4, 5, 6, 7, 60")]
+    #[prost(oneof = "forward_answer::Outcome", tags = "2, 3, 4, 5, 6, 7, 60, 115")]
     pub outcome: Option<forward_answer::Outcome>,
 }
 
@@ -199,5 +202,8 @@ pub mod forward_answer {
         /// What the node holds, and whether it carries out its part.
         #[prost(message, tag = "60")]
         Recovering(super::RecoveryAnswer),
+        /// The shares are renewed.
+        #[prost(message, tag = "115")]
+        Renewed(super::SharesRenewed),
     }
 }

@@ -23,7 +23,8 @@ NOT_MADE = """Not made, and why: `protocol` needs two versions of the program; `
 disk that lies in one moment of a run, which the simulator makes (`tests/scenarios`) and hosts cannot; `founding` and `twice` pass within seconds;
 `stop-waits` lasts for half a minute at most (`tests/tests/processes/stops.rs` makes it), `door-closed` needs another program on a port (`damaged_disks.rs` there);
 `founding-stuck`, `two-addresses`, `behind`, `copy-stands-still` and `timed-out` depend on timing that hosts do not hit each time;
-`drained`, `autopilot-paused`, `no-successor` and `unapproved` are words of operators and what waits for them, told in `tests/scenarios`.
+`drained`, `autopilot-paused`, `no-successor` and `unapproved` are words of operators and what waits for them, told in `tests/scenarios`;
+`share-unacknowledged` needs an application that follows a budget, which `tests/scenarios` has.
 """
 CODES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "proto", "src", "reason", "code.rs")
 

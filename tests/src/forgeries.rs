@@ -158,6 +158,7 @@ impl Forger {
             copies: self.copies(random),
             level: u32::try_from(random.below(9)).unwrap_or(0),
             secrets: random.percent(20).then(|| self.secrets(random)),
+            shares: self.term,
         }))
     }
 

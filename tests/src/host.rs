@@ -183,4 +183,6 @@ pub struct Host {
     pub secrets: Vec<Fingerprint>,
     /// Why it refuses to go on, if it does.
     pub halted: Option<String>,
+    /// Its clock is fast by so many parts in a million, or slow.
+    pub clock_ppm: i64,
 }

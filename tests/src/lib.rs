@@ -6,6 +6,7 @@
 //! `outside`, is what the bench and the chaos runner share: the shipped program seen from outside, in real time.
 
 pub mod addresses;
+pub mod budgets;
 pub mod checks;
 pub mod churn;
 mod connections;
@@ -34,6 +35,7 @@ pub mod runs;
 pub mod script;
 mod second_copies;
 mod secrets;
+pub mod shares;
 pub mod shell;
 pub mod slow_links;
 mod tolerance;

@@ -11,9 +11,9 @@ use crate::world::{Setup, World};
 use quorate_membership::Mode;
 use quorate_node::{ClientReply, ClientRequest, Promotion};
 use quorate_proto::{
-    Act, Acted, AskAutopilot, ChangeSecret, DrainHost, FeatureLevel, HealthEpoch, KvResponse,
-    Levels, PromoteHost, RaiseFeatures, RemoveHost, RevokeHost, SteerAutopilot, TransferLeadership,
-    act, kv_response,
+    Act, Acted, AskAutopilot, Budget, ChangeSecret, DrainHost, DropBudget, FeatureLevel,
+    HealthEpoch, KvResponse, Levels, PromoteHost, RaiseFeatures, RemoveHost, RevokeHost, SetBudget,
+    SteerAutopilot, TransferLeadership, act, kv_response,
 };
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -162,6 +162,23 @@ impl Player {
         let mut out = lines.concat();
         out.push_str(&masked(&said));
         out
+    }
+
+    /// Divides a number, of which applications may never believe more.
+    fn budget(&mut self, name: &str, max: &str, reserve: &str, at: &str) -> String {
+        let number = |text: &str| text.parse().expect("a number");
+        let (max, reserve) = (number(max), number(reserve));
+        self.world.applications_share(max, reserve, Duration::from_millis(200));
+        let name = name.to_owned();
+        let budget = Budget { name, max, reserve, ttl_ms: 3_000, ..Budget::default() };
+        self.act_at(at, act::Body::SetBudget(SetBudget { budget }))
+    }
+
+    /// What the application of each host believes that it may use.
+    fn shares(&self) -> String {
+        let hosts = 0..self.world.hosts.len();
+        let shares = hosts.map(|host| format!("n{} {}", host + 1, self.world.believed(host)));
+        shares.collect::<Vec<_>>().join(", ") + "\n"
     }
 
     /// What an operator says at a host.
@@ -316,6 +333,15 @@ impl Player {
     /// Which programs hosts run, and the feature level; any other word is a fault.
     fn versions_or_fault(&mut self, first: &str, rest: &[&str]) -> String {
         match (first, rest) {
+            ("budget", [name, max, reserve, "at", at]) => {
+                return self.budget(name, max, reserve, at);
+            }
+            ("budget", ["remove", name, "at", at]) => {
+                let name = (*name).to_owned();
+                return self.act_at(at, act::Body::DropBudget(DropBudget { name }));
+            }
+            ("silent", [at]) => self.world.application_is_silent(self.host(at)),
+            ("shares", []) => return self.shares(),
             ("raise", [level @ .., "at", at]) => {
                 let level = level.first().map_or(0, |it| it.parse().expect("a level"));
                 return self.act_at(at, act::Body::RaiseFeatures(RaiseFeatures { level }));

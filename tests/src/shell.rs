@@ -43,6 +43,7 @@ impl World {
                 }
             }
             Output::Forward { ticket, to, address, deadline, request } => {
+                let deadline = self.true_time(host, deadline);
                 self.forward(host, ticket, to, address, deadline, request);
             }
             Output::Withdraw { ticket } => self.withdraw(host, run, ticket),
@@ -66,6 +67,7 @@ impl World {
                 let level = process.map_or(0, |process| process.node.vitals().level);
                 self.checks.shown(host, (&view, delta.as_deref()), level, self.now);
             }
+            Output::Share(share) => self.share_told(host, &share),
             Output::Event(event) => {
                 self.note(|| format!("n{} {}: {event}", host + 1, event.kind()));
                 if event.kind() == "alarm" || event.warning() {

@@ -3,6 +3,7 @@
 //! A run is a function of its seed and of what its story asks for. Each event and each output goes into the
 //! trace hash, so two runs that differ anywhere differ there.
 
+use crate::budgets::Apps;
 use crate::checks::Checks;
 use crate::disk::Disk;
 use crate::errands::Errand;
@@ -53,6 +54,8 @@ pub(crate) enum SimEvent {
     Closed { host: usize, from: usize, connection: u64, end: SessionEnd },
     /// A host owes a peer an acknowledgement.
     Acknowledge { host: usize, connection: u64 },
+    /// The application of a host follows what it was told of its share.
+    Application { host: usize, number: u64 },
     /// Both ends of a connection are looked at: has it been silent for too long?
     Idle { host: usize, run: u64, connection: u64 },
 }
@@ -83,6 +86,8 @@ impl Ord for Due {
     }
 }
 
+/// Virtual time begins here, in microseconds.
+pub(crate) const START: u64 = 1_000_000;
 /// How exactly [`World::run_until_true`] finds the moment at which a condition comes true.
 pub const CONDITION_STEP: Duration = Duration::from_millis(1);
 
@@ -180,6 +185,8 @@ pub struct World {
     /// Whether `log` is written.
     pub verbose: bool,
     pub(crate) told: BTreeSet<String>,
+    /// The applications that share a budget.
+    pub(crate) apps: Apps,
 }
 
 pub(crate) fn address(host: usize) -> SocketAddr {
@@ -210,12 +217,13 @@ impl World {
                 slot: (host < setup.seeds).then_some(host),
                 secrets: Vec::new(),
                 halted: None,
+                clock_ppm: 0,
             })
             .collect();
         let two_addresses = setup.two_addresses;
         let mut world = Self {
             setup,
-            now: Moment::from_micros(1_000_000),
+            now: Moment::from_micros(START),
             random: Random::new(seed),
             network: Network::new(),
             hosts,
@@ -238,6 +246,7 @@ impl World {
             log: Vec::new(),
             verbose: false,
             told: BTreeSet::new(),
+            apps: Apps::default(),
         };
         two_addresses.into_iter().for_each(|host| world.leave_from_elsewhere(host));
         world
@@ -246,7 +255,7 @@ impl World {
     /// Virtual time since the beginning.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.now.since(Moment::from_micros(1_000_000))
+        self.now.since(Moment::from_micros(START))
     }
 
     /// A hash over everything that happened.
@@ -285,6 +294,7 @@ impl World {
         }
         self.note(|| format!("n{} starts", host + 1));
         let cluster = ClusterName::new("sim").expect("a valid name");
+        let clock = self.clock(host);
         let place = &mut self.hosts[host];
         place.run += 1;
         place.inbox.clear();
@@ -319,7 +329,7 @@ impl World {
         let founding = life.founding.clone();
         let boot = Boot { config, founding, marker: place.disk.marker, log };
         let cluster_id = life.founding.known_cluster();
-        let (node, out) = Node::start(self.now, 0, boot);
+        let (node, out) = Node::start(clock, 0, boot);
         place.process = Some(Process {
             node,
             instance: life.instance,
@@ -352,7 +362,7 @@ impl World {
         self.hosts[host].process.as_ref()?;
         self.next_client += 1;
         let ticket = self.next_client;
-        let deadline = self.now + patience;
+        let deadline = self.clock(host) + patience;
         self.give(host, Input::Client { ticket, deadline, request });
         Some(ticket)
     }
@@ -400,12 +410,13 @@ impl World {
     }
 
     fn turn(&mut self, host: usize, inputs: Vec<Input>) {
+        let clock = self.clock(host);
         let Some(process) = &mut self.hosts[host].process else { return };
         if process.stopped {
             return;
         }
         let mut out = Vec::new();
-        process.node.turn(self.now, self.now.as_micros() / 1000, inputs, &mut out);
+        process.node.turn(clock, self.now.as_micros() / 1000, inputs, &mut out);
         if self.hosts[host].slow > Duration::ZERO {
             let most = u64::try_from(self.hosts[host].slow.as_micros()).unwrap_or(0);
             let took = Duration::from_micros(self.random.below(most + 1));
@@ -420,6 +431,8 @@ impl World {
         let Some(process) = &mut self.hosts[host].process else { return };
         let vitals = process.node.vitals();
         let wake = process.node.next_wake();
+        let wake = wake.map(|at| self.true_time(host, at));
+        let Some(process) = &mut self.hosts[host].process else { return };
         if let Some(at) = wake
             && process.wake.is_none_or(|scheduled| at < scheduled || scheduled <= self.now)
         {
@@ -527,6 +540,7 @@ impl World {
             }
             SimEvent::Transfer(transfer) => self.transfer(transfer),
             SimEvent::Errand(errand) => self.hand_over(*errand),
+            SimEvent::Application { host, number } => self.application_acts(host, number),
             SimEvent::Dialled { host, run, peer } => self.dialled(host, run, peer),
             SimEvent::Idle { host, run, connection } => self.idle(host, run, connection),
         }

@@ -9,6 +9,7 @@ mod processes {
     mod addresses;
     mod backups;
     mod births;
+    mod budgets;
     mod checks;
     mod cluster;
     mod commands;

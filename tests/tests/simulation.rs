@@ -22,6 +22,7 @@ use quorate_tests::names::{
     Kept, name_of_a_living_voter, name_of_a_stopped_voter, name_of_a_wiped_voter,
 };
 use quorate_tests::runs::{Outcome, draw_setup, run_seed, run_seed_in};
+use quorate_tests::shares::{renewed_by_a_leader_that_is_cut_off, shared};
 use quorate_tests::slow_links::{Writes, replacement_over_a_slow_link, return_over_a_slow_link};
 use quorate_tests::world::World;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -113,6 +114,25 @@ fn every_seed_keeps_the_promises_and_heals() {
         met > 0,
         "no lost write was asked for again after it was done: nothing was tried of that"
     );
+}
+
+#[test]
+fn whatever_happens_applications_never_believe_more_than_there_is_and_share_all_of_it_in_the_end() {
+    if let Some(seed) = number("QUORATE_SEED") {
+        eprintln!("{:?}", shared(seed, true));
+        return;
+    }
+    run_many(100, |seed| {
+        let shared = shared(seed, false);
+        assert_eq!((shared.most, shared.in_the_end), (30, 30), "all of it is used");
+    });
+}
+
+#[test]
+fn a_leader_that_is_cut_off_renews_no_share() {
+    for seed in 1..=12 {
+        assert!(!renewed_by_a_leader_that_is_cut_off(seed), "seed {seed}");
+    }
 }
 
 #[test]

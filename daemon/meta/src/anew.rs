@@ -7,6 +7,7 @@
 
 use crate::Meta;
 use crate::SYSTEM_PREFIX;
+use crate::sections::budgets;
 use crate::sections::roster::Change;
 use crate::space::keyspace::Keyspace;
 use quorate_proto::{FoundingCertificate, Instance, SecretChange, SecretStep, TakeSecretStep};
@@ -65,6 +66,7 @@ impl Meta {
         }
         forget_nodes(&mut meta.system);
         meta.give_up_the_change_of_the_secret();
+        meta.change_budgets(budgets::Change::Anew);
         meta.carry_out(|sections| &mut sections.roster, Change::FoundedAnew(founded));
         Ok(meta)
     }

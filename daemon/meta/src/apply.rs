@@ -1,7 +1,8 @@
 //! What applying an entry gives back.
 
 use crate::{
-    AdmitRefusal, FirstAnswer, KeyChange, NotMember, RemoveRefusal, RevokeRefusal, SecretRefusal,
+    AdmitRefusal, BudgetRefusal, FirstAnswer, KeyChange, NotMember, RemoveRefusal, RevokeRefusal,
+    SecretRefusal,
 };
 use quorate_proto::{FeatureLevel, HealthDelta, HealthEpoch, KvError, KvResponse, Steer};
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub enum AppliedResult {
         /// It was not so already.
         changed: bool,
     },
+    /// What came of a change of a budget, for people; of a change of its grants nothing is to be told.
+    Budget(Result<String, BudgetRefusal>),
     /// Nobody waits for what came of it.
     Void,
 }

@@ -13,6 +13,7 @@
 mod anew;
 mod apply;
 mod meta;
+mod meta_budgets;
 mod request;
 mod section;
 mod sections;
@@ -23,6 +24,7 @@ mod state_hash;
 pub use anew::AnewError;
 pub use apply::{Applied, AppliedResult, Noted, UnknownCommand};
 pub use meta::Meta;
+pub use sections::budgets::BudgetRefusal;
 pub use sections::roster::{AdmitRefusal, Ended, NotMember, RemoveRefusal, RevokeRefusal};
 pub use sections::secrets::SecretRefusal;
 pub use sections::sessions::FirstAnswer;

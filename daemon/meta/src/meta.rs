@@ -10,6 +10,7 @@ use crate::request::execute::execute;
 use crate::request::operations::{Operation, operations};
 use crate::section::Section;
 use crate::sections::Sections;
+use crate::sections::budgets;
 use crate::sections::roster::Change;
 use crate::sections::sessions::Done;
 use crate::space::edit::Edit;
@@ -122,6 +123,15 @@ impl Meta {
                 self.carry_out(|sections| &mut sections.roster, Change::Forget(forget))
             }
             CommandBody::Steer(steer) => self.carry_out(|sections| &mut sections.steering, steer),
+            CommandBody::DefineBudget(define) => {
+                self.change_budgets(budgets::Change::Define(define))
+            }
+            CommandBody::RemoveBudget(remove) => {
+                self.change_budgets(budgets::Change::Remove(remove))
+            }
+            CommandBody::ChangeGrants(change) => {
+                self.change_budgets(budgets::Change::Grants(change))
+            }
         };
         Ok(Applied::of(ticket, effects, changes))
     }

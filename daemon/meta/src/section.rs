@@ -21,7 +21,8 @@ use crate::space::changes::KeyChange;
 use crate::space::edit::{Edit, Keep};
 use crate::space::keyspace::Keyspace;
 use crate::state_hash::StateHash;
-use crate::{SYSTEM_PREFIX, Space};
+use crate::{KeyRange, SYSTEM_PREFIX, Space};
+use bytes::Bytes;
 
 /// Revisions of the system space that are kept: as many as there are kept epochs.
 const HISTORY: i64 = 256;
@@ -74,6 +75,20 @@ impl Publish<'_> {
     pub(crate) fn put(&mut self, name: &str, value: &str) {
         let key = [SYSTEM_PREFIX, name.as_bytes()].concat();
         self.edit.put(&key, value.as_bytes(), Keep::default());
+    }
+
+    /// Deletes a key, and makes that part of the hash.
+    pub(crate) fn delete(&mut self, name: &str) {
+        let key = Bytes::from([SYSTEM_PREFIX, name.as_bytes()].concat());
+        self.edit.delete(&KeyRange::single(&key));
+    }
+
+    /// Deletes all keys that begin with this, which ends with a `/`.
+    pub(crate) fn delete_below(&mut self, name: &str) {
+        let key = Bytes::from([SYSTEM_PREFIX, name.as_bytes()].concat());
+        // Behind `/` comes `0`.
+        let end = Bytes::from([&key[..key.len() - 1], b"0"].concat());
+        self.edit.delete(&KeyRange::new(&key, &end));
     }
 }
 

@@ -12,8 +12,8 @@ use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
 use quorate_proto::{
-    Act, CommandBody, FeatureLevel, Instance, Member, MemberState, RaftId, RaiseLevel, RefusalCode,
-    Remove, RemoveHost, Role, act, nobody_named, raft_id,
+    Act, CommandBody, DefineBudget, FeatureLevel, Instance, Member, MemberState, RaftId,
+    RaiseLevel, RefusalCode, Remove, RemoveBudget, RemoveHost, Role, act, nobody_named, raft_id,
 };
 
 /// What becomes of an act.
@@ -53,6 +53,18 @@ pub(crate) fn judge(
         Some(act::Body::Drain(drain)) => standing::drain(sight, drain),
         Some(act::Body::Promote(promote)) => standing::promote(sight, &promote.name),
         Some(act::Body::Steer(steer)) => standing::steer(sight, steer),
+        Some(act::Body::SetBudget(set)) => {
+            Judged::Propose(CommandBody::DefineBudget(DefineBudget {
+                budget: set.budget.clone(),
+                at_unix_ms: sight.wall_ms,
+            }))
+        }
+        Some(act::Body::DropBudget(drop)) => {
+            Judged::Propose(CommandBody::RemoveBudget(RemoveBudget {
+                name: drop.name.clone(),
+                at_unix_ms: sight.wall_ms,
+            }))
+        }
         // Answered before anything is judged.
         Some(act::Body::Autopilot(_)) => Judged::Done(String::new()),
         None => {

@@ -1,8 +1,11 @@
-//! Answers as they travel: an error of the keyspace as a refusal, and the header of an answer.
+//! Answers as they travel: an error of the keyspace as a refusal, an act that was done, and the header of an answer.
 //!
 //! Knows nothing of who asked.
 
-use quorate_proto::{KvError, KvResponse, Refusal, RefusalCode, ResponseHeader, kv_response};
+use crate::sight::Sight;
+use quorate_proto::{
+    Acted, HealthEpoch, KvError, KvResponse, Refusal, RefusalCode, ResponseHeader, kv_response,
+};
 
 /// A keyspace error as it travels.
 pub(crate) fn kv_refusal(error: KvError) -> Refusal {
@@ -49,4 +52,9 @@ pub(crate) fn put_header(mut response: KvResponse, of: ResponseHeader) -> KvResp
     let revision = header.map_or(0, |header| header.revision);
     *header = Some(ResponseHeader { revision, ..of });
     response
+}
+
+/// An act that the leader did.
+pub(crate) fn acted(sight: &Sight<'_>, epoch: HealthEpoch, text: String) -> Acted {
+    Acted { epoch, text, term: sight.own_term(), autopilot: None }
 }

@@ -25,6 +25,19 @@ pub enum ClientRequest {
     /// Have the founding do without these seeds, as long as the disk lives that are there are those that were shown; without these only
     /// show what it would mean.
     Waive { without: Vec<String>, shown: Option<Vec<Instance>> },
+    /// An application on this host says what it uses of its share.
+    Acknowledge(Acknowledgement),
+}
+
+/// What an application uses of its share of a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Of which budget.
+    pub budget: String,
+    /// It follows the grant with this number.
+    pub number: u64,
+    /// So much is in use.
+    pub in_use: u64,
 }
 
 /// What a local client is told.

@@ -7,6 +7,7 @@
 
 use crate::client::{ClientReply, ClientRequest, ForwardFailure};
 use crate::large_read::LargeRead;
+use crate::shares::Share;
 use crate::told::Event;
 use bytes::Bytes;
 use quorate_consensus::LogRecord;
@@ -167,6 +168,8 @@ pub enum Output {
     DropSnapshot { file: u64 },
     /// A new view of health, for every local subscriber. `delta` is absent when epochs were skipped.
     Health { view: Arc<HealthView>, delta: Option<Arc<HealthDelta>>, quorate: bool },
+    /// What this host's applications may use of a budget is another than before, or may be used for longer.
+    Share(Share),
     /// Something that an operator may want to read: one journal line and one line of `quorate events`.
     Event(Event),
     /// The founding record is durable (for the shell's own files and the journal).

@@ -3,10 +3,11 @@
 //!
 //! Handed on as soon as the room that spoke is done, before anything else happens in the turn. Knows nothing of who listens.
 
+use crate::client::Acknowledgement;
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{
     Act, Admit, Choice, CopyNotice, ForwardAnswer, HealthEpoch, HealthUpdate, Instance, Moment,
-    RecoveryAsk, Relayed, Warning, WarningKind,
+    RecoveryAsk, Relayed, RenewShares, SharesRenewed, Warning, WarningKind,
 };
 use std::net::SocketAddr;
 
@@ -72,6 +73,21 @@ pub(crate) enum News {
     Condemned { instance: Instance, was_heard: bool },
     /// A start of a host is over: it answers nothing any more.
     Silenced(Instance),
+    /// Of shares of budgets.
+    Shares(ShareNews),
     /// A host that was alive was committed as gone, or as another start of itself.
     HostGone(Instance),
+}
+
+/// What is told of shares of budgets.
+#[derive(Debug)]
+pub(crate) enum ShareNews {
+    /// A majority has confirmed this leader since a host asked for its shares to be renewed.
+    RenewalConfirmed { request: u64, ask: RenewShares, came: Moment },
+    /// This node asks for its shares to be renewed.
+    Asked { ticket: u64, ask: RenewShares, deadline: Moment },
+    /// What came of that.
+    Answered { ticket: u64, answer: Option<SharesRenewed> },
+    /// An application on this host says what it uses of its share.
+    Acknowledged { ticket: u64, use_of: Acknowledgement },
 }

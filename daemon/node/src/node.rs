@@ -26,6 +26,7 @@ mod requests;
 mod revoked;
 mod secrets;
 mod sessions;
+mod shares;
 mod stop;
 mod trust;
 mod view;
@@ -58,6 +59,7 @@ use crate::recovery::Recovery;
 use crate::requests::{Origin, Requests};
 use crate::revoked::Revoked;
 use crate::secrets::Secrets;
+use crate::shares::Shares;
 use crate::sight::{Sight, sight};
 use crate::stop::Stopping;
 use crate::timers::Timer;
@@ -100,6 +102,7 @@ pub struct Node {
     pub(crate) recovery: Recovery,
     pub(crate) features: Features,
     pub(crate) secrets: Secrets,
+    pub(crate) shares: Shares,
     malformed: Malformed,
     pub(crate) disk: Disk,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -144,6 +147,7 @@ impl Node {
             recovery: Recovery::default(),
             features: Features::default(),
             secrets: Secrets::default(),
+            shares: Shares::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
             cluster_id: founding.state().known_cluster(),
@@ -367,6 +371,8 @@ impl Node {
             Timer::Join => self.ask_to_join(),
             Timer::FounderPatience => self.campaign_as_founder(),
             Timer::LeftBehind => self.look_for_a_majority(),
+            // What is due is looked at in the settle.
+            Timer::Budgets | Timer::Shares => {}
             Timer::Stop => self.stop_is_due(),
         }
     }
@@ -391,6 +397,7 @@ impl Node {
         self.catch_up_with_view();
         self.catch_up_with_secrets();
         self.do_duties();
+        self.renew_shares();
         self.settle_group();
         self.notice_leader();
         self.stop_serving_if_deposed();

@@ -34,6 +34,10 @@ pub(crate) enum Timer {
     FounderPatience,
     /// A host whose cluster was founded anew without it looks again for a majority on its own side.
     LeftBehind,
+    /// A grant of a budget lapses at its leader, which looks in each turn.
+    Budgets,
+    /// A share lapses here, or is to be renewed.
+    Shares,
     /// The stop goes on although leadership was not taken over.
     Stop,
 }

@@ -7,6 +7,7 @@
 
 mod acts;
 mod bodies;
+mod budgets;
 mod door;
 mod etcd;
 mod failure;

@@ -7,7 +7,7 @@
 use super::etcd::{first_calls, kv};
 use super::failure::{Failure, failed, refusal};
 use super::keyspace::json;
-use super::{KV_PATH, acts, bodies, founding, recovery, routes, snapshot, streams, wait};
+use super::{KV_PATH, acts, bodies, budgets, founding, recovery, routes, snapshot, streams, wait};
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -177,6 +177,30 @@ pub(super) const ROUTES: &[Route] = &[
     act(Method::POST, "/v1/promote", "Lets a host vote, with `promote = \"approve\"`.", || {
         post(acts::promote)
     }),
+    act(Method::GET, "/v1/budgets", "All budgets, and what each host is granted of them.", || {
+        get(budgets::list)
+    }),
+    act(Method::POST, "/v1/budgets", "Defines a budget, or defines it otherwise.", || {
+        post(budgets::set)
+    }),
+    act(Method::POST, "/v1/budgets/remove", "Has a budget go once all of it is freed.", || {
+        post(budgets::remove)
+    }),
+    act(Method::GET, "/v1/budgets/ledger", "The newest changes of a budget's grants.", || {
+        get(budgets::ledger)
+    }),
+    act(
+        Method::POST,
+        "/v1/budgets/acknowledge",
+        "An application on this host says what it uses of its share.",
+        || post(budgets::acknowledge),
+    ),
+    act(
+        Method::GET,
+        "/v1/budgets/watch",
+        "What this host's application may use of a budget, as a stream.",
+        || get(streams::share),
+    ),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)
     }),

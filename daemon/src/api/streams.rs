@@ -10,9 +10,11 @@
 
 mod events;
 mod health;
+mod shares;
 
 pub(super) use events::events;
 pub(super) use health::health;
+pub(super) use shares::share;
 
 use super::failure::{Failure, failed};
 use crate::clock;

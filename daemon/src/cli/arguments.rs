@@ -3,6 +3,7 @@
 
 mod acts;
 mod backups;
+mod budgets;
 mod standing;
 
 pub(crate) use acts::{
@@ -11,6 +12,9 @@ pub(crate) use acts::{
 };
 pub(crate) use backups::{
     ExportOptions, ImportOptions, RestoreOptions, SaveOptions, SnapshotCommand,
+};
+pub(crate) use budgets::{
+    AskingOptions, BudgetCommand, Mode as BudgetMode, NamedOptions, SetOptions,
 };
 pub(crate) use standing::{AutopilotCommand, AutopilotOptions, DrainOptions, HostOptions};
 
@@ -237,6 +241,12 @@ pub(crate) enum Question {
     /// Let a host vote, where quorate.toml says `promote = "approve"`
     #[command(after_help = standing::TELLING)]
     Promote(HostOptions),
+    /// Divide a number among the hosts that are there: connections, licences, workers
+    ///
+    /// Each host's application reads its share, and until when it may use it (`quorate budget watch NAME` there). When a host dies, the others
+    /// get its share once nobody can be using it; all shares together are never more than there are (docs/SHARES.md).
+    #[command(subcommand, after_help = budgets::BUDGETS)]
+    Budget(BudgetCommand),
     /// Measure round trips to another node, through its network and its loop
     ///
     /// A ping is lost after a second.

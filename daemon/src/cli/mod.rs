@@ -5,6 +5,7 @@ mod absent;
 mod acts;
 mod arguments;
 mod autopilot;
+mod budgets;
 mod bundle;
 mod client;
 mod exit;
@@ -115,6 +116,7 @@ pub(crate) fn ask(
             Question::Undrain(options) => standing::undrain(client, format, &options).await,
             Question::Promote(options) => standing::promote(client, format, &options).await,
             Question::Autopilot(options) => autopilot::autopilot(client, format, &options).await,
+            Question::Budget(command) => budgets::budget(client, format, &command).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
             Question::Debug(DebugCommand::Bundle(options)) => {
                 bundle::bundle(&client.with_patience(options.timeout), format, &options).await

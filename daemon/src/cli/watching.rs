@@ -105,7 +105,7 @@ fn show_event(page: &EventPage, format: Format) -> Result<(), Failure> {
 }
 
 /// Follows a feed for ever. The first connection must succeed; later ones are tried until they do.
-async fn follow(
+pub(super) async fn follow(
     client: &Client,
     path: &str,
     show: impl Fn(&Line) -> Result<(), Failure>,
@@ -143,7 +143,7 @@ async fn reconnect(
     }
 }
 
-fn understand<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+pub(super) fn understand<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     serde_json::from_str(text)
         .map_err(|error| Failure::other(format!("the daemon's line is not understood: {error}")))
 }

@@ -23,7 +23,7 @@ pub(crate) struct HostConfig {
     pub(crate) name: NodeName,
     /// The address that others should use; none = where packets come from.
     pub(crate) advertise: Option<SocketAddr>,
-    /// Labels, with `zone` among them when it is set.
+    /// Labels, with `zone` among them when it is set, and `weight` when it is not 1.
     pub(crate) labels: Vec<Label>,
     /// Shown like a label; nothing hangs on it yet.
     pub(crate) zone: Option<String>,
@@ -74,6 +74,11 @@ impl HostConfig {
             }
             labels.push(Label { name: "zone".into(), value: zone.clone() });
         }
+        let weight = read_weight(&keys)?;
+        if weight != 1 {
+            // The leader divides by it, wherever it is.
+            labels.push(Label { name: "weight".into(), value: weight.to_string() });
+        }
         let advertise = match keys.text("advertise")? {
             Some(text) => Some(read_advertise(&keys, &text, listen)?),
             None => None,
@@ -83,7 +88,7 @@ impl HostConfig {
             advertise,
             labels,
             zone,
-            weight: read_weight(&keys)?,
+            weight,
             role: read_role(&keys)?,
         })
     }
@@ -157,12 +162,15 @@ fn read_labels(keys: &Keys) -> Result<Vec<Label>, ConfigError> {
         let name = format!("labels.{key}");
         let text = value.as_str().filter(|text| is_label(text));
         match text {
-            Some(text) if is_label(key) && key != "zone" => {
+            Some(text) if is_label(key) && !matches!(key.as_str(), "zone" | "weight") => {
                 labels.push(Label { name: key.clone(), value: text.to_owned() });
             }
-            Some(text) if key == "zone" => {
-                let remedy = "write `zone` above the tables";
-                return Err(keys.wrong(&name, text, "the zone is a key of its own", remedy));
+            Some(text) if matches!(key.as_str(), "zone" | "weight") => {
+                let (rule, remedy) = (
+                    format!("{key} is a key of its own"),
+                    format!("write `{key}` above the tables"),
+                );
+                return Err(keys.wrong(&name, text, &rule, &remedy));
             }
             _ => {
                 let rule =

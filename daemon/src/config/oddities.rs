@@ -17,12 +17,6 @@ impl Config {
                     .to_owned(),
             );
         }
-        if self.host.weight != 1 {
-            let weight = self.host.weight;
-            notes.push(format!(
-                "`weight = {weight}` (host.toml) has no effect in this version: there are no budgets yet"
-            ));
-        }
         let durable = self.founding == Mode::Durable;
         if durable && self.founding_grace != super::GRACE {
             notes.push(

@@ -301,7 +301,7 @@ fn host_toml_is_checked_like_the_main_file() {
     assert_eq!(host.advertise, Some("10.0.0.1:4747".parse().expect("valid")));
     assert_eq!((host.weight, host.role), (3, HostRole::Witness));
     let labels: Vec<_> = host.labels.iter().map(|label| (&*label.name, &*label.value)).collect();
-    assert_eq!(labels, [("rack", "r1"), ("zone", "a")]);
+    assert_eq!(labels, [("rack", "r1"), ("zone", "a"), ("weight", "3")]);
     let table: &[(&str, &[&str])] = &[
         ("nam = \"x\"", &["`nam`", "did you mean `name`?"]),
         ("name = \"X Y\"", &["`name = X Y`", "1 to 63"]),
@@ -311,6 +311,7 @@ fn host_toml_is_checked_like_the_main_file() {
         ("labels = 3", &["must be a table"]),
         ("[labels]\na = 1", &["labels.a"]),
         ("[labels]\nzone = \"a\"", &["labels.zone", "key of its own"]),
+        ("[labels]\nweight = \"2\"", &["labels.weight", "key of its own"]),
     ];
     for (text, expected) in table {
         files.write("host.toml", text, 0o644);

@@ -6,12 +6,14 @@ pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod kept;
 mod ring;
+pub(crate) mod shares;
 
 pub(crate) use ring::Subscription;
 
 use events::EventRing;
 use health::Feed;
 use kept::Kept;
+use shares::Shares;
 
 /// All feeds, for the loop that publishes into them and for the doors; cheap to clone.
 #[derive(Debug, Clone)]
@@ -22,11 +24,18 @@ pub(crate) struct Feeds {
     pub(crate) events: EventRing,
     /// Those of earlier runs.
     pub(crate) kept: Kept,
+    /// The shares of this host's applications.
+    pub(crate) shares: Shares,
 }
 
 impl Feeds {
     /// Empty feeds of the run that is named by its start time.
     pub(crate) fn new(run: u64) -> Self {
-        Self { health: Feed::new(run), events: EventRing::new(), kept: Kept::default() }
+        Self {
+            health: Feed::new(run),
+            events: EventRing::new(),
+            kept: Kept::default(),
+            shares: Shares::new(),
+        }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod last_error;
 mod late_address;
 mod local_doors;
 mod reload;
+mod share_files;
 mod start;
 
 pub(crate) use farewell::farewell;

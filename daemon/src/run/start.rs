@@ -11,6 +11,7 @@ use super::identity::{
 use super::kept_events::Keeping;
 use super::local_doors::{close_doors, open_doors, serve_doors};
 use super::reload::Reload;
+use super::share_files;
 use super::{last_error, late_address};
 use crate::anew;
 use crate::api;
@@ -61,7 +62,7 @@ pub(super) async fn serve(
     let names = [environment.hostname.as_str(), config.host.name.as_str()];
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
     let started = Started::now(clock::now());
-    let (feeds, keeping) = feeds_that_are_kept(&dir, started, &threads);
+    let (feeds, keeping) = feeds_that_are_kept(&dir, &config, started, &threads);
     let crowds = Crowds::default();
     let secrets = Keeper::spawn(file, transport.clone(), channels.results.clone());
     let means = Means {
@@ -134,10 +135,17 @@ async fn begin_anew(dir: DataDir, name: NodeName, anew: BeginAnew) {
 }
 
 /// The feeds of this run, with the events of earlier ones, and what keeps those of this one.
-fn feeds_that_are_kept(dir: &DataDir, started: Started, threads: &Handle) -> (Feeds, Keeping) {
+fn feeds_that_are_kept(
+    dir: &DataDir,
+    config: &Config,
+    started: Started,
+    threads: &Handle,
+) -> (Feeds, Keeping) {
     let events = LineFile::of(&dir.life());
     let kept = Kept::of(events.read());
     let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
+    let socket = config.client.socket.clone();
+    threads.spawn(share_files::keep(feeds.shares.follow_all(), socket, started));
     let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, threads);
     (feeds, keeping)
 }

@@ -75,6 +75,7 @@ codes! {
     Unapproved "unapproved" "there are fewer voters than there could be"
     Revoked "revoked" "an operator had the cluster refuse this host's key for good; it ends by itself"
     RevokedSecret "revoked-secret" "who has the secret can make a new key and come in as a new host: until the secret is another one, that host is not shut out"
+    ShareUnacknowledged "share-unacknowledged" "a share of a budget shrinks, and nobody else grows into what the host's application may still use"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
     OneWay "one-way" "packets pass in one direction only"
@@ -112,6 +113,7 @@ impl ReasonCode {
         match self {
             Self::Margin | Self::NoSpare | Self::OtherVoters | Self::TwoAddresses => 2,
             Self::Drained | Self::AutopilotPaused | Self::Unapproved => 2,
+            Self::ShareUnacknowledged => 2,
             Self::Opinion | Self::Loss | Self::Slow | Self::Behind | Self::Mtu => 2,
             Self::Missing | Self::Down | Self::Left | Self::NoLink | Self::OneWay => 1,
             Self::Refused

@@ -3,6 +3,7 @@
 //! A command is applied to a state that has a bit of everything. A snapshot is restored, half of the time with its
 //! checksums made right again, and what was restored must go on working and give the same snapshot again.
 
+use crate::mutation::budgets;
 use crate::mutation::harness::Target;
 use crate::mutation::memory::{Bound, within};
 use crate::mutation::mutate::mutated;
@@ -52,6 +53,7 @@ impl Word for Command {
         bodies.push(("drain".to_owned(), CommandBody::Drain(drain)));
         let steer = Steer { paused: true, reason, at_unix_ms: 5 };
         bodies.push(("steer".to_owned(), CommandBody::Steer(steer)));
+        bodies.extend(budgets::commands());
         for name in write_names() {
             let request = kv_requests().remove(0).1;
             let write = NamedWrite { name, clock_ms: 9, request };

@@ -1,5 +1,6 @@
 //! Messages with every field filled in, and what decoding each kind may cost.
 
+use crate::mutation::budgets;
 use crate::mutation::memory::Bound;
 use crate::mutation::words::Word;
 use bytes::Bytes;
@@ -301,6 +302,7 @@ fn ping_and_pong() -> (Ping, Pong) {
             prepared: vec![life(4)],
             leftover: vec![life(2)],
         }),
+        shares: 7,
     };
     let pong = Pong {
         number: 1,
@@ -458,6 +460,7 @@ impl Word for ForwardRequest {
         bodies.push(("admit".to_owned(), forward_request::Body::Admit(admit())));
         bodies.push(("wait".to_owned(), forward_request::Body::Wait(wait)));
         bodies.push(("echo".to_owned(), forward_request::Body::Echo(true)));
+        bodies.extend(budgets::requests());
         let request = |body| Self {
             cluster_id: cluster_id(),
             remaining_ms: 900,
@@ -498,6 +501,7 @@ impl Word for ForwardAnswer {
             ("waited", forward_answer::Outcome::Waited(Waited { epoch })),
             ("not-leader", forward_answer::Outcome::NotLeader(not_leader)),
             ("refused", forward_answer::Outcome::Refused(refusal)),
+            ("renewed", budgets::renewed()),
         ]
         .into_iter()
         .map(|(name, outcome)| (name.to_owned(), Self { outcome: Some(outcome) }))

@@ -54,7 +54,6 @@ fn what_is_most_likely_not_meant_is_a_warning_and_no_error() {
         "warning: seed `typo.invalid:4747` does not resolve",
         "warning: seed `[fd00::7]:4747`: ",
         "warning: `role = \"witness\"`",
-        "warning: `weight = 3`",
         "warning: `founding_grace`",
     ]);
     said.ok();

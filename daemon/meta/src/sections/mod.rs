@@ -2,6 +2,7 @@
 //!
 //! The order of the sections is that of their records in a snapshot, and never changes; a new one comes last.
 
+pub(crate) mod budgets;
 mod json;
 pub(crate) mod level;
 pub(crate) mod roster;
@@ -13,6 +14,7 @@ pub(crate) mod trial;
 
 use crate::section::Section;
 use crate::snapshot::record::{Records, RestoreError};
+use budgets::Budgets;
 use level::Level;
 use roster::Roster;
 use secrets::Secrets;
@@ -27,6 +29,7 @@ pub(crate) struct Sections {
     pub(crate) secrets: Secrets,
     pub(crate) steering: Steering,
     pub(crate) sessions: Sessions,
+    pub(crate) budgets: Budgets,
     #[cfg(test)]
     pub(crate) trial: trial::Trial,
 }
@@ -39,6 +42,7 @@ impl Sections {
             secrets: Secrets::default(),
             steering: Steering::default(),
             sessions: Sessions::empty(),
+            budgets: Budgets::default(),
             #[cfg(test)]
             trial: trial::Trial::empty(),
         }
@@ -51,6 +55,7 @@ impl Sections {
             &self.secrets,
             &self.steering,
             &self.sessions,
+            &self.budgets,
             #[cfg(test)]
             &self.trial,
         ];
@@ -64,6 +69,7 @@ impl Sections {
             &mut self.secrets,
             &mut self.steering,
             &mut self.sessions,
+            &mut self.budgets,
             #[cfg(test)]
             &mut self.trial,
         ];

@@ -1,14 +1,16 @@
 //! Snapshots whose checksums are right and whose content was changed: refused, or harmless for ever after.
 
+use crate::sections::budgets;
 use crate::snapshot::frame::Chain;
 use crate::snapshot::record;
 use crate::{KeyRange, Meta, Watch, WatchOptions};
 use bytes::Bytes;
 use quorate_proto::{
-    Admit, Command, CommandBody, CompactionRequest, ConfState, DeleteRangeRequest, FounderVoter,
-    FoundingCertificate, FoundingRecord, Generation, HealthEpoch, HealthProposal, Instance,
-    KvRequest, NamedWrite, NodeKey, Numbered, PutRequest, RaiseLevel, RangeRequest, SecretStep,
-    StateChange, TakeSecretStep, WriteName, kv_request::Request,
+    Admit, Budget, ChangeGrants, Command, CommandBody, CompactionRequest, ConfState, DefineBudget,
+    DeleteRangeRequest, FounderVoter, FoundingCertificate, FoundingRecord, Generation, Grant,
+    HealthEpoch, HealthProposal, Instance, KvRequest, NamedWrite, NodeKey, Numbered, PutRequest,
+    RaiseLevel, RangeRequest, RemoveBudget, SecretStep, StateChange, TakeSecretStep, WriteName,
+    kv_request::Request,
 };
 
 fn kv(request: Request) -> Bytes {
@@ -66,11 +68,26 @@ fn small() -> Meta {
     let step = Command::to_entry(4, CommandBody::Secret(step));
     let entries =
         [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2), raise, step];
-    for entry in entries.into_iter().chain(named()) {
+    for entry in entries.into_iter().chain(named()).chain(budget()) {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
     meta.carry_out(|sections| &mut sections.trial, "word");
     meta
+}
+
+/// A budget is defined, granted, and has to go.
+fn budget() -> [Bytes; 3] {
+    let name = || "pg".to_owned();
+    let budget = Budget { name: name(), max: 30, ttl_ms: 3_000, ..Budget::default() };
+    let grant = Grant { instance: Instance::from_bytes([2; 16]), ..Grant::default() };
+    let grants = vec![Grant { told: 10, counted: 15, ..grant }];
+    let change = ChangeGrants { budget: name(), if_version: 1, grants, ..ChangeGrants::default() };
+    [
+        CommandBody::DefineBudget(DefineBudget { budget, at_unix_ms: 1 }),
+        CommandBody::ChangeGrants(change),
+        CommandBody::RemoveBudget(RemoveBudget { name: name(), at_unix_ms: 1 }),
+    ]
+    .map(|body| Command::to_entry(5, body))
 }
 
 /// Does a bit of everything with a state.
@@ -97,10 +114,11 @@ fn exercise(mut meta: Meta) {
     let compaction = compact(meta.users.revision);
     let deletion = delete("\0", "\0");
     let entries = [put("a"), put("c"), health, admit(3), compaction, deletion, put("a")];
-    for entry in entries.into_iter().chain(named()) {
+    for entry in entries.into_iter().chain(named()).chain(budget()) {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
     meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0, "");
+    meta.change_budgets(budgets::Change::Anew);
     let _ = meta.update_since(HealthEpoch::new(1));
     assert!(Meta::restore(meta.chunks()).is_ok(), "what it became can be restored");
 }

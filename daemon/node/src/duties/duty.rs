@@ -22,6 +22,9 @@ pub(crate) trait Duty {
     /// What is to be done. Only while this node leads this group safely.
     fn look(&mut self, sight: &Sight<'_>, group: &Group, warnings: &Warnings, will: &mut Will);
 
+    /// What it wanted proposed in its last look was queued under these tickets, in their order; fewer where some were left out.
+    fn proposed(&mut self, _tickets: &[u64]) {}
+
     /// What it wanted of the voters was handed to raft, in this term and behind this index; or raft refused it (none).
     fn voters_proposed(&mut self, _at: Option<(u64, u64)>, _now: Moment) {}
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod autopilot;
+mod budgets;
 pub(crate) mod damping;
 mod drained;
 mod duty;
@@ -23,7 +24,10 @@ pub(crate) use autopilot::{describe, has_all_voters, has_caught_up};
 
 pub(crate) use duty::Will;
 
+pub(crate) use budgets::Waiting;
+
 use autopilot::Autopilot;
+use budgets::Budgets;
 use damping::Damping;
 use drained::Drained;
 use duty::Duty;
@@ -44,6 +48,7 @@ pub(crate) struct Duties {
     voters: Autopilot,
     raising: Raising,
     drained: Drained,
+    budgets: Budgets,
     reconciler: Reconciler,
     damping: Damping,
 }
@@ -51,8 +56,14 @@ pub(crate) struct Duties {
 impl Duties {
     /// Those behind the seam, in the order in which they are looked at. The reconciler and the admissions weigh what half of the node
     /// knows, and are looked at by name.
-    fn each(&mut self) -> [&mut dyn Duty; 4] {
-        [&mut self.history, &mut self.voters, &mut self.raising, &mut self.drained]
+    fn each(&mut self) -> [&mut dyn Duty; 5] {
+        [
+            &mut self.history,
+            &mut self.voters,
+            &mut self.raising,
+            &mut self.drained,
+            &mut self.budgets,
+        ]
     }
 
     /// The leader is another one, or in another term.
@@ -63,7 +74,23 @@ impl Duties {
 
     /// A command with this ticket was applied or came to nothing. Whether a duty waited for it.
     pub(crate) fn settled(&mut self, ticket: u64) -> bool {
+        self.budgets.settled(ticket);
         self.reconciler.applied(ticket)
+    }
+
+    /// The budgets, as the leader divides them.
+    pub(crate) fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// The same, to answer renewals.
+    pub(crate) fn budgets_mut(&mut self) -> &mut Budgets {
+        &mut self.budgets
+    }
+
+    /// What a duty wanted proposed was queued under these tickets.
+    pub(crate) fn proposed(&mut self, place: usize, tickets: &[u64]) {
+        self.each()[place].proposed(tickets);
     }
 
     /// This leader found a host gone: silent, or heard by some and answering nobody.
@@ -113,7 +140,7 @@ impl Duties {
         group: &Group,
         warnings: &Warnings,
         in_each_turn: bool,
-    ) -> [Will; 4] {
+    ) -> [Will; 5] {
         self.each().map(|duty| {
             let mut will = Will::default();
             if duty.is_in_each_turn() == in_each_turn {

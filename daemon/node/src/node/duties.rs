@@ -15,6 +15,9 @@ impl Node {
         }
         self.push_news();
         self.look_at_duties(true);
+        if let Some(at) = self.duties.budgets().next_look() {
+            self.turn.timers.arm(Timer::Budgets, at);
+        }
         if std::mem::take(&mut self.turn.duties_due) {
             self.turn.timers.arm(Timer::Duties, self.turn.now + DUTIES);
             self.reconcile();
@@ -56,13 +59,16 @@ impl Node {
         for event in will.tell {
             self.turn.event(event);
         }
+        let mut tickets = Vec::new();
         for body in will.propose {
             if matches!(body, CommandBody::RaiseLevel(_)) && !self.may_raise_now() {
                 continue;
             }
             let ticket = self.requests.new_ticket();
             self.requests.enqueue_proposal(ticket, body);
+            tickets.push(ticket);
         }
+        self.duties.proposed(duty, &tickets);
         if will.another_leads
             && let Some(to) = stop::successor(&self.sight(), &self.warnings)
         {

@@ -76,6 +76,7 @@ impl Node {
                 News::Condemned { instance, was_heard } => {
                     self.duties.condemned(instance, was_heard);
                 }
+                News::Shares(news) => self.hear_of_shares(news),
                 News::Silenced(instance) => self.fail_requests_at(instance),
                 News::HostGone(instance) => self.duties.gone(self.turn.now, instance),
             }

@@ -9,7 +9,13 @@ use quorate_proto::{EnvelopeBody, FrameKind, Instance, Ping, Pong};
 /// What rides on pings, in the order in which it is taken.
 macro_rules! riders {
     ($node:expr) => {
-        [&mut $node.push as &mut dyn Rider, &mut $node.relay, &mut $node.copies, &mut $node.secrets]
+        [
+            &mut $node.push as &mut dyn Rider,
+            &mut $node.relay,
+            &mut $node.copies,
+            &mut $node.secrets,
+            &mut $node.shares,
+        ]
     };
 }
 

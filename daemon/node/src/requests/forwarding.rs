@@ -14,7 +14,7 @@ use crate::timers::Timer;
 use crate::turn::Turn;
 use quorate_proto::{
     ForwardAnswer, ForwardRequest, Instance, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
-    WriteName, forward_answer, forward_request, write_name,
+    WriteName, forward_answer, forward_request, limits, write_name,
 };
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ impl Requests {
         // A stranger's number must not keep a request for ever.
         let deadline = turn.now + Duration::from_millis(request.remaining_ms.min(600_000));
         let sound = request.name.as_ref().is_none_or(|name| may_name(sight, from, name));
+        let sound = sound && request.body.as_ref().is_none_or(|body| may_renew(sight, from, body));
         let work = request.body.filter(|_| sound).and_then(work_of_body);
         let Some(work) = work else {
             let text = "a request of a kind that this version does not know".to_owned();
@@ -111,6 +112,7 @@ impl Requests {
             Work::Write(kv) | Work::Read(kv) => forward_request::Body::Kv(kv.clone()),
             Work::WaitAll(epoch) => forward_request::Body::Wait(WaitEpoch { epoch: *epoch }),
             Work::Act(act) => forward_request::Body::Act(act.clone()),
+            Work::Renew(ask, _) => forward_request::Body::Renew(ask.clone()),
             Work::Admit(_) | Work::WaitHere(_) => return,
         };
         let (deadline, leader) = (request.deadline, leader.instance);
@@ -284,6 +286,12 @@ fn may_name(sight: &Sight<'_>, from: Instance, name: &WriteName) -> bool {
     name.is_sound() && (own || sight.is_known_replica(from))
 }
 
+/// Whether a node may ask for these shares: its own alone, unless it may hand on what others ask.
+fn may_renew(sight: &Sight<'_>, from: Instance, body: &forward_request::Body) -> bool {
+    let forward_request::Body::Renew(ask) = body else { return true };
+    ask.instance == from || sight.is_known_replica(from)
+}
+
 /// Whether the fate of a write is open behind this answer: the leader lost it, or only this ask was refused, and an earlier one was lost.
 fn leaves_open(outcome: &forward_answer::Outcome, lost: bool) -> bool {
     let forward_answer::Outcome::Refused(refusal) = outcome else { return false };
@@ -309,6 +317,9 @@ fn work_of_body(body: forward_request::Body) -> Option<Work> {
         forward_request::Body::Admit(admit) => Some(Work::Admit(Box::new(admit))),
         forward_request::Body::Wait(wait) => Some(Work::WaitAll(wait.epoch)),
         forward_request::Body::Act(act) => Some(Work::Act(act)),
+        forward_request::Body::Renew(ask) => {
+            (ask.uses.len() <= limits::BUDGETS).then_some(Work::Renew(ask, None))
+        }
         forward_request::Body::Echo(_) | forward_request::Body::Recover(_) => None,
     }
 }

@@ -18,7 +18,7 @@ impl Requests {
         let asker = match origin {
             Origin::Client(ticket) => Asker::Client(ticket),
             Origin::Forwarded(ticket) | Origin::Relayed(ticket) => Asker::Node(ticket),
-            Origin::Own(_) => return None,
+            Origin::Own(_) | Origin::Holder(_) => return None,
         };
         let header = self.header(sight);
         Some(Box::new(LargeRead { asker, state, request, header, deadline }))

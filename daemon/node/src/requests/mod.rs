@@ -9,7 +9,7 @@ use crate::answers::{kv_refusal, put_header, too_large};
 use crate::client::{ClientReply, ClientRequest};
 use crate::event::Output;
 use crate::groups::Group;
-use crate::news::News;
+use crate::news::{News, ShareNews};
 use crate::sight::Sight;
 use crate::turn::Turn;
 use quorate_meta::Meta;
@@ -27,6 +27,7 @@ mod numbers;
 mod outcomes;
 mod quota;
 mod refusals;
+mod renewals;
 mod request;
 pub(crate) mod serve;
 mod serving;
@@ -78,6 +79,9 @@ impl Requests {
             ClientRequest::Act(act) => Work::Act(act),
             ClientRequest::Waive { without, shown } => {
                 return turn.tell(News::AskedToWaive { ticket, without, shown });
+            }
+            ClientRequest::Acknowledge(use_of) => {
+                return turn.tell(News::Shares(ShareNews::Acknowledged { ticket, use_of }));
             }
             ClientRequest::Recover(ask) => {
                 return turn.tell(News::AskedToRecover { by_node: false, ticket, ask });
@@ -154,7 +158,7 @@ impl Requests {
         // This node led when the request came, or hears the leader no more: it may not go over one node more.
         let origin = request.origin;
         let turned_away = match origin {
-            Origin::Client(_) => false,
+            Origin::Client(_) | Origin::Holder(_) => false,
             Origin::Forwarded(_) | Origin::Own(_) => true,
             Origin::Relayed(_) => ways.is_cut_off(),
         };
@@ -267,6 +271,13 @@ impl Requests {
                 let reply = self.reply(sight, answer);
                 turn.out.push(Output::Reply { ticket, reply });
                 return;
+            }
+            Origin::Holder(ticket) => {
+                let answer = match answer {
+                    Ok(forward_answer::Outcome::Renewed(renewed)) => Some(renewed),
+                    _ => None,
+                };
+                return turn.tell(News::Shares(ShareNews::Answered { ticket, answer }));
             }
             Origin::Forwarded(ticket) | Origin::Relayed(ticket) | Origin::Own(ticket) => ticket,
         };

@@ -2,12 +2,13 @@
 //!
 //! A function of the result and of what the leader knows now. Knows nothing of requests, nor of who waits.
 
-use crate::answers::kv_refusal;
+use crate::answers::{acted, kv_refusal};
 use crate::requests::first_answers::outcome_of;
+use crate::requests::renewals::changed;
 use crate::sight::Sight;
 use crate::told::words_of;
 use quorate_meta::{AdmitRefusal, AppliedResult, Noted, RemoveRefusal, RevokeRefusal};
-use quorate_proto::{Acted, Admitted, HealthEpoch, Refusal, RefusalCode, forward_answer};
+use quorate_proto::{Admitted, HealthEpoch, Refusal, RefusalCode, forward_answer};
 
 /// None for what nobody waits for.
 pub(super) fn outcome_of_result(
@@ -56,6 +57,7 @@ pub(super) fn outcome_of_result(
             let (code, text) = (RefusalCode::NotFound.into(), refusal.to_string());
             forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
         }
+        AppliedResult::Budget(result) => changed(sight, result),
         AppliedResult::Health { .. } | AppliedResult::Void => return None,
     })
 }
@@ -96,9 +98,4 @@ fn departed(
     };
     let text = refusal.to_string();
     forward_answer::Outcome::Refused(Refusal { code: code.into(), detail: 0, text })
-}
-
-/// An act that the leader did.
-fn acted(sight: &Sight<'_>, epoch: HealthEpoch, text: String) -> Acted {
-    Acted { epoch, text, term: sight.own_term(), autopilot: None }
 }

@@ -4,7 +4,7 @@
 //! of other nodes. Knows nothing of the others, nor of how a request is moved on.
 
 use quorate_meta::Meta;
-use quorate_proto::{Act, Admit, HealthEpoch, Instance, KvRequest, Moment, WriteName};
+use quorate_proto::{Act, Admit, HealthEpoch, Instance, KvRequest, Moment, RenewShares, WriteName};
 
 /// Local reads and writes under way at a time. A fleet's own programs need tens; a thousand clients with several each fit.
 const LOCAL_REQUESTS: usize = 8_192;
@@ -28,7 +28,7 @@ impl Place {
         match (origin, work) {
             (Origin::Client(_), Work::WaitAll(_) | Work::WaitHere(_)) => Self::LocalWait,
             (Origin::Client(_), _) => Self::Local,
-            (Origin::Forwarded(_) | Origin::Relayed(_) | Origin::Own(_), _) => Self::Peer,
+            (_, _) => Self::Peer,
         }
     }
 
@@ -71,6 +71,8 @@ pub(crate) enum Work {
     WaitHere(HealthEpoch),
     /// What an operator asks of the cluster.
     Act(Act),
+    /// A host asks for its shares to be renewed: a read of its grants, and when it came to the leader.
+    Renew(RenewShares, Option<Moment>),
 }
 
 /// Who gets the answer.
@@ -83,6 +85,8 @@ pub(crate) enum Origin {
     Relayed(u64),
     /// This node's own half that asks to be let in: it leads, and admits itself.
     Own(u64),
+    /// This node's own half that holds shares of budgets.
+    Holder(u64),
 }
 
 /// How far a request is.

@@ -9,6 +9,7 @@ use crate::groups::Group;
 use crate::news::News;
 use crate::requests::first_answers::{is_clients, outcome_of};
 use crate::requests::outcomes::outcome_of_result;
+use crate::requests::renewals::confirmed;
 use crate::requests::{RETRY, Request, Requests, Stage, Ways, Work};
 use crate::sight::Sight;
 use crate::timers::Timer;
@@ -50,6 +51,10 @@ impl Requests {
                 turn.tell(News::JoinerWaits { request: id, admit: admit.clone() });
             }
             Work::Act(act) => turn.tell(News::ActAsked { request: id, act: act.clone() }),
+            Work::Renew(ask, _) => {
+                let ask = ask.clone();
+                self.serve_renewal(turn, id, ask);
+            }
             Work::WaitHere(_) => {}
         }
     }
@@ -219,6 +224,9 @@ impl Requests {
 
     fn serve_read(&mut self, sight: &Sight<'_>, turn: &mut Turn, id: u64) {
         let Some(request) = self.table.get(&id) else { return };
+        if let Some(news) = confirmed(id, &request.work) {
+            return turn.tell(news);
+        }
         let Work::Read(kv) = &request.work else { return };
         let Some(group) = sight.group else { return };
         if group.meta().reads_many(kv) {

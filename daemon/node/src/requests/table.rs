@@ -143,6 +143,13 @@ impl Requests {
         self.deadlines.insert((at, id));
     }
 
+    /// What is asked is noted more exactly.
+    pub(super) fn reword(&mut self, id: u64, work: Work) {
+        if let Some(request) = self.table.get_mut(&id) {
+            request.work = work;
+        }
+    }
+
     /// An act cannot be done yet, for this. Another node hears that before its own patience ends: it could only say that it knows nothing.
     pub(crate) fn waits_for(&mut self, id: u64, now: Moment, what: &str) {
         let Some(request) = self.table.get_mut(&id) else { return };

@@ -35,7 +35,7 @@ impl Ways<'_> {
 
     /// Whom a request is asked of: the leader, or, at its origin and without a link to the leader, the voter in between.
     pub(super) fn whom_to_ask(&self, leader: Instance, origin: Origin) -> Instance {
-        let at_origin = matches!(origin, Origin::Client(_));
+        let at_origin = matches!(origin, Origin::Client(_) | Origin::Holder(_));
         at_origin.then(|| self.relay.relay(&self.sight)).flatten().unwrap_or(leader)
     }
 

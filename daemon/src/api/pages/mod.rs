@@ -5,6 +5,7 @@
 //! UTC.
 
 pub(crate) mod autopilot;
+mod budgets;
 mod event;
 pub(crate) mod feature;
 pub(crate) mod findings;
@@ -15,6 +16,7 @@ mod secrets;
 pub(crate) mod status;
 
 pub(crate) use autopilot::AutopilotPage;
+pub(crate) use budgets::{BudgetPage, GrantPage, LedgerPage, SharePage};
 pub(crate) use event::EventPage;
 pub(crate) use feature::FeaturePage;
 pub(crate) use members::{HealthPage, MemberPage};

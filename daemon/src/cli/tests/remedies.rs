@@ -358,6 +358,7 @@ fn catalogue() -> Vec<Reason> {
         told(&founding()),
         told(&members()),
         told(&operators::causes()),
+        told(&operators::budget_causes()),
         told(&links()),
         told(&copies()),
         told(&daemon()),

@@ -1,6 +1,6 @@
 //! What operators have said, and what the autopilot cannot do without them, with sample data.
 
-use quorate_proto::OperatorCause;
+use quorate_proto::{BudgetCause, OperatorCause};
 
 pub(super) fn causes() -> Vec<OperatorCause> {
     let name = || "db2".to_owned();
@@ -15,4 +15,9 @@ pub(super) fn causes() -> Vec<OperatorCause> {
         OperatorCause::NoSuccessor { name: name(), text: text(), waits: Some("db4".to_owned()) },
         OperatorCause::Unapproved { name: name(), text: text() },
     ]
+}
+
+pub(super) fn budget_causes() -> Vec<BudgetCause> {
+    let (budget, host) = ("pg".to_owned(), "db2".to_owned());
+    vec![BudgetCause::Unacknowledged { budget, host, share: 15, counted: 30, number: 7 }]
 }

@@ -1,0 +1,138 @@
+//! The budgets as a section: what can happen to them, and their records in a snapshot.
+
+use super::{BudgetRefusal, Budgets, ChangeGrants, DefineBudget, RemoveBudget, keys};
+use crate::apply::{AppliedResult, Effects};
+use crate::section::{Publish, Section};
+use crate::snapshot::fields::{bounded, content, word};
+use crate::snapshot::record::{Records, RestoreError};
+use quorate_proto::{BudgetRecord, Message as _, limits};
+use std::sync::Arc;
+
+const BUDGET: u8 = 115;
+const NUMBERS: u8 = 116;
+
+/// What can happen to the budgets.
+pub(crate) enum Change<'a> {
+    Define(&'a DefineBudget),
+    Remove(&'a RemoveBudget),
+    Grants(&'a ChangeGrants),
+    /// The cluster is founded anew.
+    Anew,
+}
+
+impl Section for Budgets {
+    type Command<'a> = Change<'a>;
+
+    fn tags(&self) -> &'static [u8] {
+        &[BUDGET, NUMBERS]
+    }
+
+    fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
+        let result = match change {
+            Change::Define(define) => {
+                let defined = self.define(&define.budget);
+                defined.map(|changed| self.defined(changed.as_deref(), publish))
+            }
+            Change::Remove(remove) => {
+                self.remove(&remove.name).map(|()| self.removed(&remove.name, publish))
+            }
+            Change::Grants(change) => self.carry_out(change, publish).map(|()| String::new()),
+            Change::Anew => {
+                self.begin_anew();
+                publish.number(self.last);
+                self.all.values().for_each(|record| keys::put_budget(record, publish));
+                Ok(String::new())
+            }
+        };
+        Effects { result: AppliedResult::Budget(result), health: None }
+    }
+
+    fn save(&self, records: &mut Records<'_>) {
+        for record in self.all.values() {
+            records.add(BUDGET, |out| out.extend(record.encode_to_vec()));
+        }
+        if self.last > 0 {
+            records.add(NUMBERS, |out| out.extend(self.last.to_le_bytes()));
+        }
+    }
+
+    fn load(&mut self, tag: u8, body: &mut &[u8]) -> Result<(), RestoreError> {
+        if tag == NUMBERS {
+            let last = bounded(word(body)?)?;
+            let first = std::mem::replace(&mut self.last, last) == 0 && last > 0;
+            return first.then_some(()).ok_or(content("the numbers of budgets"));
+        }
+        let wrong = || content("a budget");
+        let record = BudgetRecord::decode(std::mem::take(body)).map_err(|_| wrong())?;
+        let within = record.grants.len() <= limits::MEMBERS && self.all.len() < limits::BUDGETS;
+        let sorted = record.grants.is_sorted_by(|one, next| one.instance < next.instance);
+        let sound = record.grants.iter().all(|grant| {
+            (1..=limits::BUDGET_MOST).contains(&grant.counted) && grant.told <= grant.counted
+        });
+        let fits = record.budget.fault().is_none() && bounded(record.changes).is_ok();
+        if !(within && sorted && sound && fits) {
+            return Err(wrong());
+        }
+        let before = self.all.insert(record.budget.name.clone(), Arc::new(record));
+        before.map_or(Ok(()), |_| Err(wrong()))
+    }
+
+    fn check(&self) -> Result<(), RestoreError> {
+        let numbers = |record: &Arc<BudgetRecord>| {
+            let grants = record.grants.iter().map(|grant| grant.number);
+            grants.chain([record.version]).all(|number| number <= self.last)
+        };
+        let known = self.all.values().all(numbers);
+        known.then_some(()).ok_or(content("a budget has a number that was not given"))
+    }
+}
+
+impl Budgets {
+    fn defined(&self, changed: Option<&str>, publish: &mut Publish<'_>) -> String {
+        let Some(record) = changed.and_then(|name| self.all.get(name)) else {
+            return "so already".to_owned();
+        };
+        publish.number(self.last);
+        keys::put_budget(record, publish);
+        let (granted, max) = (record.granted(), record.budget.max);
+        match granted > max {
+            true => format!(
+                "defined; {granted} are granted, and that shrinks to {max} as its holders let go"
+            ),
+            false => "defined".to_owned(),
+        }
+    }
+
+    fn removed(&self, name: &str, publish: &mut Publish<'_>) -> String {
+        publish.number(self.last);
+        match self.all.get(name) {
+            Some(record) => {
+                keys::put_budget(record, publish);
+                let granted = record.granted();
+                format!(
+                    "nothing of it is granted any more; it is gone once the {granted} that are granted are freed"
+                )
+            }
+            None => {
+                keys::forget(name, publish);
+                "removed".to_owned()
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        change: &ChangeGrants,
+        publish: &mut Publish<'_>,
+    ) -> Result<(), BudgetRefusal> {
+        let changed = self.change(change)?;
+        publish.number(self.last);
+        let Some(record) = self.all.get(&change.budget) else {
+            keys::forget(&change.budget, publish);
+            return Ok(());
+        };
+        keys::put_grants(record, &changed, change.at_unix_ms, publish);
+        keys::put_budget(record, publish);
+        Ok(())
+    }
+}

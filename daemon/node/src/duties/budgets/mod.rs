@@ -1,0 +1,369 @@
+//! The leader divides the budgets among the hosts that are there, and answers for how long each may use its share.
+//!
+//! Invariants: a renewal is answered behind a round in which a majority confirmed this leader after the renewal came, and never while a
+//! change of that budget is under way; what a host that is gone may use is freed no sooner than it lapsed there by any clock within its
+//! tolerance; a new leader counts each grant from its own first look, for it knows of no renewal that an earlier one answered. What is
+//! granted is at most what there is: that the state itself sees to. Knows nothing of how a renewal travels.
+
+mod divide;
+mod lapse;
+mod plan;
+
+use super::duty::{Duty, Will};
+use crate::groups::Group;
+use crate::sight::Sight;
+use crate::warnings::Warnings;
+use plan::{Host, Use, plan};
+use quorate_meta::Meta;
+use quorate_proto::{
+    BudgetCause, BudgetMode, BudgetRecord, ChangeGrants, CommandBody, Generation, Grant,
+    HealthEpoch, Instance, MemberState, Moment, Reason, RenewShares, ShareRenewed, SharesRenewed,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Name of the label by which a host says its weight.
+const WEIGHT: &str = "weight";
+/// Who has not let go of the rest of its share by then is named.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+
+/// The grant of one host: of which budget, and whose.
+type Place = (String, Instance);
+
+/// What this leader knows of one grant beyond what is committed.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// The grant that this is about.
+    number: u64,
+    generation: Generation,
+    /// When the newest renewal came that it answered; or its first look at the grant.
+    renewed: Moment,
+    /// Since when it counts more than the holder's share; or when its application said last that it uses more.
+    above: Option<Moment>,
+    /// Since when it has counted more, for people.
+    shrinks: Option<Moment>,
+    /// The number of the grant of which the application said that it uses no more than its share.
+    within: u64,
+    /// The start of the holder that may take the grant with this number over.
+    taken_over: Option<(u64, Generation)>,
+}
+
+impl Known {
+    /// Nothing but that it is there now.
+    fn new(grant: &Grant, now: Moment) -> Self {
+        let Grant { number, generation, .. } = *grant;
+        let (above, shrinks, taken_over) = (None, None, None);
+        Self { number, generation, renewed: now, above, shrinks, within: 0, taken_over }
+    }
+}
+
+/// A renewal that a majority has confirmed this leader for, and that waits for a change under way.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) request: u64,
+    pub(crate) ask: RenewShares,
+    /// When it came.
+    pub(crate) came: Moment,
+}
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub(crate) struct Budgets {
+    known: BTreeMap<Place, Known>,
+    /// Changes that were proposed and not settled: budget -> its version then, and the proposal once it has a ticket.
+    under_way: BTreeMap<String, (u64, Option<u64>)>,
+    /// In the order in which the last look put them into its will.
+    proposing: Vec<String>,
+    /// Hosts that were counted as there and did not renew, and which start: nothing is given to that before it asks.
+    unheard: BTreeMap<Place, Generation>,
+    /// When this leader looked for the first time.
+    since: Option<Moment>,
+    /// What the last look saw.
+    seen: Option<(HealthEpoch, u64)>,
+    /// A holder said something that the next look should know of.
+    stirred: bool,
+    next: Option<Moment>,
+    waiting: Vec<Waiting>,
+}
+
+impl Duty for Budgets {
+    fn begin(&mut self) {
+        *self = Self::default();
+    }
+
+    fn is_in_each_turn(&self) -> bool {
+        true
+    }
+
+    fn look(&mut self, sight: &Sight<'_>, group: &Group, _warnings: &Warnings, will: &mut Will) {
+        let meta = group.meta();
+        let now = (sight.health.view().epoch, meta.system_revision().get());
+        let due = self.next.is_some_and(|at| at <= sight.now);
+        if !due && !std::mem::take(&mut self.stirred) && self.seen == Some(now) {
+            return;
+        }
+        self.seen = Some(now);
+        self.next = None;
+        let since = *self.since.get_or_insert(sight.now);
+        self.note(meta, sight.now);
+        for record in meta.budgets() {
+            if self.is_under_way(record) {
+                continue;
+            }
+            let waited = sight.now.since(since) >= lapse::span(record.budget.ttl_ms);
+            if record.waits && !waited {
+                self.wake_at(since + lapse::span(record.budget.ttl_ms), sight.now);
+            }
+            self.look_at(sight, meta, record, waited, will);
+        }
+    }
+
+    fn proposed(&mut self, tickets: &[u64]) {
+        for (name, ticket) in std::mem::take(&mut self.proposing).into_iter().zip(tickets) {
+            if let Some((_, proposal)) = self.under_way.get_mut(&name) {
+                *proposal = Some(*ticket);
+            }
+        }
+    }
+}
+
+impl Budgets {
+    /// A renewal waits for a change that is under way.
+    pub(crate) fn hold(&mut self, waiting: Waiting) {
+        self.waiting.push(waiting);
+    }
+
+    /// Those that wait, to be looked at again.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Waiting> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Whether a change of a budget is proposed, and nobody knows yet what comes of it.
+    fn is_under_way(&self, record: &BudgetRecord) -> bool {
+        let of = self.under_way.get(&record.budget.name);
+        of.is_some_and(|(version, _)| *version == record.version)
+    }
+
+    /// A command was applied, or came to nothing.
+    pub(crate) fn settled(&mut self, ticket: u64) {
+        let before = self.under_way.len();
+        self.under_way.retain(|_, (_, proposal)| *proposal != Some(ticket));
+        self.stirred |= self.under_way.len() < before;
+    }
+
+    /// When it wants to look again although nothing happens.
+    pub(crate) fn next_look(&self) -> Option<Moment> {
+        self.next
+    }
+
+    fn wake_at(&mut self, at: Moment, now: Moment) {
+        if at > now {
+            self.next = Some(self.next.map_or(at, |next| next.min(at)));
+        }
+    }
+
+    /// Takes up the grants that are committed, each from now on where nothing is known of it.
+    fn note(&mut self, meta: &Meta, now: Moment) {
+        let mut all = BTreeMap::new();
+        for record in meta.budgets() {
+            for grant in &record.grants {
+                let place = (record.budget.name.clone(), grant.instance);
+                let same = |it: &&Known| it.generation == grant.generation;
+                let known = self.known.get(&place).filter(same).copied();
+                let mut one = known.unwrap_or_else(|| Known::new(grant, now));
+                if one.number != grant.number {
+                    // What was answered before may have told of another share.
+                    (one.number, one.above) = (grant.number, None);
+                }
+                if grant.counted > grant.told {
+                    one.above.get_or_insert(now);
+                    one.shrinks.get_or_insert(now);
+                } else {
+                    (one.above, one.shrinks) = (None, None);
+                }
+                all.insert(place, one);
+            }
+        }
+        self.known = all;
+    }
+
+    fn look_at(
+        &mut self,
+        sight: &Sight<'_>,
+        meta: &Meta,
+        record: &BudgetRecord,
+        waited: bool,
+        will: &mut Will,
+    ) {
+        let name = &record.budget.name;
+        for grant in &record.grants {
+            let at = self.lapses_at(record, grant);
+            self.wake_at(at, sight.now);
+            let is_there = is_there(sight, grant.instance, Some(grant.generation));
+            if at <= sight.now && is_there {
+                self.unheard.insert((name.clone(), grant.instance), grant.generation);
+            }
+            if let Some(above) = self.above(record, grant) {
+                self.wake_at(above + lapse::span(record.budget.ttl_ms), sight.now);
+            }
+        }
+        let hosts = self.hosts(sight, record);
+        let grants = plan(record, &hosts, |grant| self.use_of(sight, meta, record, grant));
+        let grows = |grant: &Grant| {
+            grant.counted > record.grant(grant.instance).map_or(0, |before| before.counted)
+        };
+        let mut grants = grants;
+        if record.waits && !waited {
+            grants.retain(|grant| !grows(grant));
+        }
+        if grants.is_empty() {
+            return;
+        }
+        self.under_way.insert(name.clone(), (record.version, None));
+        self.proposing.push(name.clone());
+        will.propose.push(CommandBody::ChangeGrants(ChangeGrants {
+            budget: name.clone(),
+            if_version: record.version,
+            grants,
+            waited,
+            at_unix_ms: sight.wall_ms,
+        }));
+    }
+
+    /// Who may be told of a share: all that are there, those who get none without weight.
+    fn hosts(&self, sight: &Sight<'_>, record: &BudgetRecord) -> Vec<Host> {
+        let there = sight.health.alive().filter(|member| {
+            let place = (record.budget.name.clone(), member.instance);
+            self.unheard.get(&place) != Some(&member.generation)
+        });
+        let host = |member: &quorate_proto::Member| {
+            let shares = record.budget.is_for(&member.labels) && !member.is_drained();
+            let said = member.labels.iter().find(|label| label.name == WEIGHT);
+            let weight = said.map_or(Some(1), |label| label.value.parse::<u32>().ok());
+            Host {
+                instance: member.instance,
+                generation: member.generation,
+                name: member.name.clone(),
+                weight: if shares { u64::from(weight.unwrap_or(1)) } else { 0 },
+            }
+        };
+        there.map(host).collect()
+    }
+
+    fn lapses_at(&self, record: &BudgetRecord, grant: &Grant) -> Moment {
+        let place = (record.budget.name.clone(), grant.instance);
+        let renewed = self.known.get(&place).map_or(Moment::ZERO, |known| known.renewed);
+        renewed + lapse::span(record.budget.ttl_ms)
+    }
+
+    fn above(&self, record: &BudgetRecord, grant: &Grant) -> Option<Moment> {
+        self.known.get(&(record.budget.name.clone(), grant.instance))?.above
+    }
+
+    fn use_of(&self, sight: &Sight<'_>, meta: &Meta, record: &BudgetRecord, grant: &Grant) -> Use {
+        let place = (record.budget.name.clone(), grant.instance);
+        let Some(known) = self.known.get(&place) else { return Use::Stands };
+        let gone = !is_there(sight, grant.instance, None);
+        let eager = record.budget.mode() == BudgetMode::Eager && gone;
+        if eager || self.lapses_at(record, grant) <= sight.now {
+            // Who is no member any more was taken out, or has another disk: nobody will ever say what becomes of its reserve.
+            let member = meta.member(grant.instance).is_some();
+            return Use::Lapsed { keeps: if member { record.budget.reserve } else { 0 } };
+        }
+        if let Some((number, generation)) = known.taken_over
+            && number == grant.number
+        {
+            return Use::TakenOver(generation);
+        }
+        let lapsed = |above: Moment| above + lapse::span(record.budget.ttl_ms) <= sight.now;
+        if grant.counted > grant.told
+            && (known.within == grant.number || known.above.is_some_and(lapsed))
+        {
+            return Use::WithinShare;
+        }
+        Use::Stands
+    }
+
+    /// Answers a renewal for which a majority has confirmed this leader since it came. None while a change is under way that the holder
+    /// must hear of first.
+    pub(crate) fn renew(
+        &mut self,
+        meta: &Meta,
+        ask: &RenewShares,
+        came: Moment,
+    ) -> Option<SharesRenewed> {
+        let held = || meta.budgets().filter(|record| record.grant(ask.instance).is_some());
+        if held().any(|record| self.is_under_way(record)) {
+            return None;
+        }
+        let heard = self.unheard.len();
+        self.unheard.retain(|(_, instance), _| *instance != ask.instance);
+        self.stirred |= self.unheard.len() < heard;
+        let mut shares = Vec::new();
+        for record in held() {
+            let Some(grant) = record.grant(ask.instance) else { continue };
+            self.note_use(record, grant, ask, came);
+            shares.push(ShareRenewed {
+                budget: record.budget.name.clone(),
+                grant: grant.clone(),
+                ttl_ms: record.budget.ttl_ms,
+                reserve: record.budget.reserve,
+            });
+        }
+        Some(SharesRenewed { shares })
+    }
+
+    fn note_use(&mut self, record: &BudgetRecord, grant: &Grant, ask: &RenewShares, came: Moment) {
+        let place = (record.budget.name.clone(), grant.instance);
+        let Some(known) = self.known.get_mut(&place) else { return };
+        let said = ask.uses.iter().find(|it| it.budget == record.budget.name);
+        let said = said.filter(|it| it.number == grant.number).map(|it| it.in_use);
+        if ask.generation == grant.generation {
+            known.renewed = known.renewed.max(came);
+            match said {
+                Some(in_use) if in_use <= grant.told => {
+                    self.stirred |= known.within != grant.number && grant.counted > grant.told;
+                    known.within = grant.number;
+                }
+                // It works on it, and says so: it is waited for.
+                Some(_) if known.above.is_some() => known.above = Some(came),
+                _ => {}
+            }
+        } else if ask.generation > grant.generation && said.is_some_and(|it| it <= grant.counted) {
+            known.taken_over = Some((grant.number, ask.generation));
+            self.stirred = true;
+        }
+    }
+
+    /// Who has not let go of what it was told to, for long enough to be spoken of.
+    pub(crate) fn reasons<'a>(
+        &'a self,
+        sight: &Sight<'a>,
+        now: Moment,
+    ) -> impl Iterator<Item = Reason> + use<'a> {
+        let records = sight.group.filter(|group| group.leads()).into_iter();
+        let records = records.flat_map(|group| group.meta().budgets());
+        let grants = records.flat_map(|record| record.grants.iter().map(move |it| (record, it)));
+        grants.filter_map(move |(record, grant)| {
+            let budget = record.budget.name.clone();
+            let since = self.known.get(&(budget.clone(), grant.instance))?.shrinks?;
+            let cause = BudgetCause::Unacknowledged {
+                budget,
+                host: grant.host.clone(),
+                share: grant.told,
+                counted: grant.counted,
+                number: grant.number,
+            };
+            (now.since(since) >= UNACKNOWLEDGED).then(|| Reason::of(&cause, since))
+        })
+    }
+}
+
+/// Whether a host is committed as alive, with this start if one is named.
+fn is_there(sight: &Sight<'_>, instance: Instance, generation: Option<Generation>) -> bool {
+    let member = sight.health.member(instance).filter(|it| it.state() == MemberState::Alive);
+    member.is_some_and(|member| generation.is_none_or(|it| it == member.generation))
+}
+
+#[cfg(test)]
+mod tests;

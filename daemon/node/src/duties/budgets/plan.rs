@@ -1,0 +1,215 @@
+//! What changes of a budget's grants are due: facts in, changes out. Pure.
+//!
+//! Shrink, acknowledge, then grow: nobody grows into what another's application may still use. What is counted falls only where it was
+//! acknowledged or has lapsed, and it rises only as far as there is room.
+
+use super::divide::{Claim, divide};
+use quorate_proto::{BudgetRecord, Generation, Grant, Instance};
+
+/// A host that hears of its share: it is alive. One that is drained or out of scope has no weight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Host {
+    pub(super) instance: Instance,
+    pub(super) generation: Generation,
+    pub(super) name: String,
+    pub(super) weight: u64,
+}
+
+/// What became of a grant since it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It counts as it stands.
+    Stands,
+    /// Its application uses no more than its share, or may use no more.
+    WithinShare,
+    /// Nobody uses more of it than the reserve, which is so much.
+    Lapsed { keeps: u64 },
+    /// The next start of the holder takes it over: its application knows of that.
+    TakenOver(Generation),
+}
+
+/// The changes that are due now; the grant of each holder occurs once at most.
+pub(super) fn plan(
+    record: &BudgetRecord,
+    hosts: &[Host],
+    use_of: impl Fn(&Grant) -> Use,
+) -> Vec<Grant> {
+    let used = |grant: &Grant| (as_used(grant, use_of(grant)), use_of(grant));
+    let mut grants: Vec<(Grant, Use)> = record.grants.iter().map(used).collect();
+    for host in hosts.iter().filter(|host| record.grant(host.instance).is_none()) {
+        let none = Grant { instance: host.instance, host: host.name.clone(), ..Grant::default() };
+        grants.push((none, Use::Lapsed { keeps: 0 }));
+    }
+    let place_of = |grant: &Grant| hosts.iter().position(|it| it.instance == grant.instance);
+    // What stays with those who are gone is not divided.
+    let gone = grants.iter().filter(|(grant, _)| place_of(grant).is_none());
+    let elsewhere: u64 = gone.map(|(grant, _)| grant.counted.min(record.budget.reserve)).sum();
+    let claim = |host: &Host| Claim {
+        instance: host.instance,
+        weight: host.weight,
+        holds: record.grant(host.instance).map_or(0, |grant| grant.told),
+    };
+    let claims: Vec<Claim> = hosts.iter().map(claim).collect();
+    let shares = divide(record.limit().saturating_sub(elsewhere), record.budget.min, &claims);
+    let share_of = |grant: &Grant| place_of(grant).map(|at| (&hosts[at], shares[at]));
+    for (grant, _) in &mut grants {
+        shrink(grant, share_of(grant));
+    }
+    let counted: u64 = grants.iter().map(|(grant, _)| grant.counted).sum();
+    let mut room = record.limit().saturating_sub(counted);
+    for (grant, used) in &mut grants {
+        let Some((host, share)) = share_of(grant) else { continue };
+        // What an earlier start of the host may use is taken over, or lapses, before it is another's.
+        let known = grant.generation == host.generation || matches!(used, Use::Lapsed { .. });
+        if known {
+            room -= grow(grant, host, share, room, record.budget.min);
+        }
+    }
+    let changed = |grant: &Grant| {
+        let same = |it: &Grant| {
+            (it.told, it.counted, it.generation) == (grant.told, grant.counted, grant.generation)
+        };
+        record.grant(grant.instance).map_or(grant.counted > 0, |before| !same(before))
+    };
+    grants.into_iter().map(|(grant, _)| grant).filter(changed).collect()
+}
+
+fn as_used(grant: &Grant, used: Use) -> Grant {
+    let mut grant = grant.clone();
+    match used {
+        Use::Stands => {}
+        Use::WithinShare => grant.counted = grant.told,
+        Use::Lapsed { keeps } => {
+            grant.counted = grant.counted.min(keeps);
+            grant.told = grant.counted;
+        }
+        Use::TakenOver(generation) => grant.generation = generation,
+    }
+    grant
+}
+
+/// Tells a holder that its share is smaller. Of those who are gone nobody hears it: their grants lapse.
+fn shrink(grant: &mut Grant, share: Option<(&Host, u64)>) {
+    let Some((host, share)) = share else { return };
+    if grant.generation == host.generation {
+        grant.told = grant.told.min(share);
+    }
+    // Nothing is counted where nothing was granted.
+    grant.told = grant.told.min(grant.counted);
+}
+
+/// Raises a share, and what counts as far as there is room. Gives how much of it that takes.
+fn grow(grant: &mut Grant, host: &Host, share: u64, room: u64, min: u64) -> u64 {
+    let takes = share.saturating_sub(grant.counted).min(room);
+    let now = share.min(grant.counted + takes);
+    if now <= grant.told || now < min {
+        return 0;
+    }
+    grant.counted += takes;
+    grant.told = now;
+    grant.host.clone_from(&host.name);
+    grant.generation = host.generation;
+    takes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_proto::Budget;
+
+    fn life(number: u8) -> Instance {
+        Instance::from_bytes([number; 16])
+    }
+
+    fn host(number: u8, generation: u64, weight: u64) -> Host {
+        let generation = Generation::new(generation);
+        Host { instance: life(number), generation, name: format!("n{number}"), weight }
+    }
+
+    fn record(grants: &[(u8, u64, u64)]) -> BudgetRecord {
+        let budget = Budget { max: 30, ..Budget::default() };
+        let grant = |(number, told, counted): &(u8, u64, u64)| Grant {
+            instance: life(*number),
+            generation: Generation::new(1),
+            told: *told,
+            counted: *counted,
+            ..Grant::default()
+        };
+        let grants = grants.iter().map(grant).collect();
+        BudgetRecord { budget, grants, ..BudgetRecord::default() }
+    }
+
+    /// Who is told what, and what counts.
+    fn planned(
+        record: &BudgetRecord,
+        hosts: &[Host],
+        use_of: impl Fn(u8) -> Use,
+    ) -> Vec<(u8, u64, u64)> {
+        let number = |grant: &Grant| grant.instance.to_bytes()[0];
+        let changes = plan(record, hosts, |grant| use_of(number(grant)));
+        changes.iter().map(|it| (number(it), it.told, it.counted)).collect()
+    }
+
+    const STANDS: fn(u8) -> Use = |_| Use::Stands;
+
+    #[test]
+    fn a_share_grows_only_once_the_other_has_let_go() {
+        let two = [host(1, 1, 1), host(2, 1, 1)];
+        let mut now = record(&[(1, 30, 30)]);
+        assert_eq!(planned(&now, &two, STANDS), [(1, 15, 30)], "told, and counted as before");
+        now.grants[0].told = 15;
+        assert!(planned(&now, &two, STANDS).is_empty(), "it has not let go");
+        let acknowledged = |_| Use::WithinShare;
+        assert_eq!(planned(&now, &two, acknowledged), [(1, 15, 15), (2, 15, 15)]);
+    }
+
+    #[test]
+    fn what_a_dead_host_may_use_is_nobodys_until_it_has_lapsed() {
+        let now = record(&[(1, 15, 15), (2, 15, 15)]);
+        let left = [host(1, 1, 1)];
+        assert!(planned(&now, &left, STANDS).is_empty());
+        let lapsed = |number| if number == 2 { Use::Lapsed { keeps: 0 } } else { Use::Stands };
+        assert_eq!(planned(&now, &left, lapsed), [(1, 30, 30), (2, 0, 0)]);
+    }
+
+    #[test]
+    fn a_reserve_stays_with_the_host_that_is_gone_and_is_divided_no_more() {
+        let mut now = record(&[(1, 15, 15), (2, 15, 15)]);
+        now.budget.reserve = 4;
+        let keeps = now.budget.reserve;
+        let lapsed = |number| if number == 2 { Use::Lapsed { keeps } } else { Use::Stands };
+        assert_eq!(planned(&now, &[host(1, 1, 1)], lapsed), [(1, 26, 26), (2, 4, 4)]);
+    }
+
+    #[test]
+    fn the_next_start_of_a_host_gets_its_grant_once_that_is_taken_over_or_lapsed() {
+        let now = record(&[(1, 15, 15), (2, 15, 15)]);
+        let hosts = [host(1, 1, 1), host(2, 2, 1)];
+        assert!(planned(&now, &hosts, STANDS).is_empty());
+        let then = |used: Use| move |number| if number == 2 { used } else { Use::Stands };
+        let next = Generation::new(2);
+        assert_eq!(planned(&now, &hosts, then(Use::TakenOver(next))), [(2, 15, 15)]);
+        assert_eq!(planned(&now, &hosts, then(Use::Lapsed { keeps: 0 })), [(2, 15, 15)]);
+    }
+
+    #[test]
+    fn a_host_without_weight_is_told_to_let_go_and_keeps_nothing() {
+        let mut now = record(&[(1, 15, 15), (2, 15, 15)]);
+        let hosts = [host(1, 1, 1), host(2, 1, 0)];
+        assert_eq!(planned(&now, &hosts, STANDS), [(2, 0, 15)]);
+        now.grants[1].told = 0;
+        assert!(planned(&now, &hosts, STANDS).is_empty());
+        assert_eq!(planned(&now, &hosts, |_| Use::WithinShare), [(1, 30, 30), (2, 0, 0)]);
+    }
+
+    #[test]
+    fn a_budget_that_goes_is_taken_from_all_and_a_lower_one_grows_nobody() {
+        let mut now = record(&[(1, 15, 15), (2, 15, 15)]);
+        now.budget.max = 20;
+        let hosts = [host(1, 1, 1), host(2, 1, 1), host(3, 1, 1)];
+        let changes = planned(&now, &hosts, STANDS);
+        assert_eq!(changes, [(1, 7, 15), (2, 7, 15)], "nobody grows");
+        now.removing = true;
+        assert_eq!(planned(&now, &hosts, STANDS), [(1, 0, 15), (2, 0, 15)]);
+    }
+}

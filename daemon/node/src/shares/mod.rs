@@ -1,0 +1,199 @@
+//! What this host's applications may use of the budgets, and until when.
+//!
+//! Invariants: a share may be used until its time is over, counted by this host's clock from when the renewal was *sent* that was answered;
+//! then what is left is the reserve, without anybody's word. A start of this node goes by no grant of an earlier one: its application is
+//! told so, and what it says of that lets this start take the grant over. Knows nothing of how shares are divided.
+
+mod rider;
+mod share;
+
+pub use share::{Share, ShareState};
+
+use crate::client::{Acknowledgement, ClientReply};
+use crate::event::Output;
+use crate::news::{News, ShareNews};
+use crate::requests::RETRY;
+use crate::sight::Sight;
+use crate::timers::Timer;
+use crate::turn::Turn;
+use quorate_proto::{
+    Acted, BudgetCause, Moment, Reason, Refusal, RefusalCode, RenewShares, ShareRenewed, ShareUse,
+    SharesRenewed,
+};
+use share::Held;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A host that was told of a grant asks so often, until it knows of how long it is good for.
+const ASK: Duration = Duration::from_millis(300);
+/// An ask that has no answer by then is asked anew.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub(crate) struct Shares {
+    held: BTreeMap<String, Held>,
+    /// The newest number among the grants of this host, as the leader or the own copy says.
+    newest: u64,
+    /// Up to which number the last answer knew.
+    seen: u64,
+    /// The renewal that is asked for: its ticket, when it was sent, and the newest number then.
+    asked: Option<(u64, Moment, u64)>,
+    tickets: u64,
+    next: Option<Moment>,
+    /// Nothing is asked before: the last ask came to nothing.
+    rests: Option<Moment>,
+}
+
+impl Shares {
+    /// Somebody who knows says which number the newest grant of this host has.
+    fn hear(&mut self, newest: u64) {
+        self.newest = self.newest.max(newest);
+    }
+
+    /// In each turn: what lapses ends, and what is to be renewed is asked for.
+    pub(crate) fn look(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+        if let Some(group) = sight.group {
+            self.hear(group.meta().newest_grant(sight.config.instance));
+        }
+        for (budget, held) in &mut self.held {
+            if held.lapse(turn.now) {
+                turn.out.push(Output::Share(held.share(budget)));
+            }
+        }
+        self.rests = self.rests.filter(|until| *until > turn.now);
+        let due = self.newest > self.seen || self.next.is_some_and(|at| at <= turn.now);
+        if due && self.rests.is_none() && self.asked.is_none() && !sight.stops {
+            self.ask(sight, turn);
+        }
+        self.wake(sight, turn);
+    }
+
+    /// Has a turn when a share lapses, or when something is to be asked.
+    fn wake(&self, sight: &Sight<'_>, turn: &mut Turn) {
+        let deadlines = self.held.values().filter_map(|held| held.deadline);
+        let next = self.rests.or(self.next).filter(|_| self.asked.is_none() && !sight.stops);
+        if let Some(at) = deadlines.chain(next).min() {
+            turn.timers.arm(Timer::Shares, at);
+        }
+    }
+
+    fn ask(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
+        self.tickets += 1;
+        let (ticket, now) = (self.tickets, turn.now);
+        self.asked = Some((ticket, now, self.newest));
+        let said = |(budget, held): (&String, &Held)| {
+            let in_use = held.said(now)?;
+            Some(ShareUse { budget: budget.clone(), number: held.number, in_use })
+        };
+        let uses = self.held.iter().filter_map(said).collect();
+        self.held.values_mut().for_each(Held::is_told);
+        let (instance, generation) = (sight.config.instance, sight.config.generation);
+        let ask = RenewShares { instance, generation, uses };
+        let deadline = now + self.pace().min(PATIENCE);
+        turn.tell(News::Shares(ShareNews::Asked { ticket, ask, deadline }));
+    }
+
+    /// Three renewals fit into the shortest time.
+    fn pace(&self) -> Duration {
+        self.held.values().map(|held| held.ttl / 3).min().unwrap_or(ASK)
+    }
+
+    /// The leader's answer, or none.
+    pub(crate) fn answered(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        ticket: u64,
+        answer: Option<SharesRenewed>,
+    ) {
+        let Some((_, sent, newest)) = self.asked.filter(|(asked, ..)| *asked == ticket) else {
+            return;
+        };
+        self.asked = None;
+        let Some(answer) = answer else {
+            self.rests = Some(turn.now + RETRY);
+            return self.wake(sight, turn);
+        };
+        self.seen = newest;
+        let gone = |budget: &String| !answer.shares.iter().any(|share| share.budget == *budget);
+        let over = self.held.extract_if(.., |budget, _| gone(budget));
+        turn.out.extend(over.map(|(budget, held)| Output::Share(held.gone(&budget))));
+        for share in answer.shares {
+            self.seen = self.seen.max(share.grant.number);
+            self.take(sight, turn, sent, share);
+        }
+        let urgent = self.held.values().any(Held::has_news);
+        self.next = match self.held.is_empty() {
+            true => None,
+            false if urgent => Some(turn.now),
+            false => Some(sent + self.pace()),
+        };
+        self.wake(sight, turn);
+    }
+
+    fn take(&mut self, sight: &Sight<'_>, turn: &mut Turn, sent: Moment, share: ShareRenewed) {
+        let own = share.grant.generation == sight.config.generation;
+        let held = self.held.entry(share.budget.clone()).or_default();
+        if held.renew(turn.now, sent, &share, own) {
+            turn.out.push(Output::Share(held.share(&share.budget)));
+        }
+    }
+
+    /// An application says what it uses.
+    pub(crate) fn acknowledge(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        ticket: u64,
+        said: &Acknowledgement,
+    ) {
+        let outcome = match self.held.get_mut(&said.budget) {
+            Some(held) => held.hear(turn.now, said),
+            None => Err((
+                RefusalCode::NotFound,
+                format!(
+                    "this host has no share of a budget `{}`; `quorate budget list`",
+                    said.budget
+                ),
+            )),
+        };
+        if self.held.values().any(Held::has_news) {
+            self.next = Some(turn.now);
+            self.wake(sight, turn);
+        }
+        let reply = match outcome {
+            Ok(text) => {
+                let (epoch, term) = (sight.health.view().epoch, sight.own_term());
+                ClientReply::Acted(Acted { epoch, text, term, autopilot: None })
+            }
+            Err((code, text)) => {
+                ClientReply::Refused(Refusal { code: code.into(), detail: 0, text })
+            }
+        };
+        turn.out.push(Output::Reply { ticket, reply });
+    }
+
+    /// What the application on this host has not acknowledged; a leader tells it of all hosts.
+    pub(crate) fn reasons<'a>(
+        &'a self,
+        sight: &Sight<'a>,
+        now: Moment,
+    ) -> impl Iterator<Item = Reason> + use<'a> {
+        let (leads, host) = (sight.leads(), sight.config.name.to_string());
+        self.held.iter().filter(move |_| !leads).filter_map(move |(budget, held)| {
+            let since = held.shrinks_since(now)?;
+            let cause = BudgetCause::Unacknowledged {
+                budget: budget.clone(),
+                host: host.clone(),
+                share: held.told,
+                counted: held.counted,
+                number: held.number,
+            };
+            Some(Reason::of(&cause, since))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! The leader's pings tell each holder the number of its newest grant, so that it asks for what is new within a round.
+//!
+//! Nothing is acknowledged: what the holder asks for says what it has. Knows nothing of what is granted.
+
+use super::Shares;
+use crate::pings::rider::{Answer, Load, Rider};
+use crate::sight::Sight;
+use crate::turn::Turn;
+use quorate_proto::{Instance, Ping, Pong};
+
+impl Rider for Shares {
+    fn load<'a>(&'a mut self, sight: &Sight<'a>, _: &mut Turn) -> Load<'a> {
+        let meta = sight.group.filter(|group| group.leads()).map(|group| group.meta());
+        Box::new(move |to, ping| ping.shares = meta.map_or(0, |meta| meta.newest_grant(to)))
+    }
+
+    fn take(&mut self, _: &Sight<'_>, _: &mut Turn, ping: &mut Ping) {
+        self.hear(ping.shares);
+    }
+
+    fn answer(&mut self, _: &Sight<'_>, _: Instance, _: &mut Pong) {}
+
+    fn acknowledged(&mut self, _: &Sight<'_>, _: &mut Turn, _: &mut Answer) {}
+
+    fn begin(&mut self) {}
+
+    fn retain(&mut self, _: &dyn Fn(Instance) -> bool) {}
+}

@@ -1,0 +1,244 @@
+//! Budgets at the doors: what an operator defines, what is granted, and what an application says of its share.
+//!
+//! What is granted is read from quorate's own keys, through the leader, as any client could. Knows nothing of how it is divided.
+
+use super::failure::{Failure, failed, usage};
+use super::keyspace;
+use super::loop_call;
+use super::pages::{ActPage, BudgetPage, GrantPage, LedgerPage};
+use super::parameters::{Parameters, Patience};
+use super::request_id::RequestId;
+use crate::doors::Doors;
+use crate::words::time;
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use quorate_node::Acknowledgement;
+use quorate_proto::{
+    Acted, Budget, BudgetMode, DropBudget, Label, RangeRequest, SetBudget, act, kv_request,
+    kv_response,
+};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What stands where nothing is said: a dead host is replaced within five seconds.
+const TTL: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetQuery {
+    name: String,
+    max: u64,
+    #[serde(default)]
+    min: u64,
+    /// `strict` without it.
+    mode: Option<String>,
+    /// As in the configuration.
+    ttl: Option<String>,
+    #[serde(default)]
+    reserve: u64,
+    /// `NAME=VALUE`, several divided by commas.
+    #[serde(default)]
+    scope: String,
+}
+
+pub(super) async fn set(
+    State(doors): State<Arc<Doors>>,
+    Parameters(query): Parameters<SetQuery>,
+    patience: Patience,
+) -> Response {
+    match budget_of(query) {
+        Ok(budget) => done(&doors, act::Body::SetBudget(SetBudget { budget }), patience).await,
+        Err(text) => usage(&text),
+    }
+}
+
+fn budget_of(query: SetQuery) -> Result<Budget, String> {
+    let SetQuery { name, max, min, mode, ttl, reserve, scope } = query;
+    let mode = match mode.as_deref() {
+        None | Some("strict") => BudgetMode::Strict,
+        Some("eager") => BudgetMode::Eager,
+        Some(other) => return Err(format!("mode is strict or eager, not `{other}`")),
+    };
+    let ttl = match ttl {
+        Some(text) => time::duration(&text).map_err(|error| format!("ttl: {error}"))?,
+        None => TTL,
+    };
+    let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+    let labels = scope.split(',').filter(|label| !label.is_empty());
+    let label = |text: &str| {
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            format!("a scope is NAME=VALUE, as in `[labels]` of host.toml, not `{text}`")
+        })?;
+        Ok(Label { name: name.to_owned(), value: value.to_owned() })
+    };
+    let scope = labels.map(label).collect::<Result<Vec<_>, String>>()?;
+    let budget = Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope };
+    budget.fault().map_or(Ok(budget), Err)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NameQuery {
+    name: String,
+}
+
+pub(super) async fn remove(
+    State(doors): State<Arc<Doors>>,
+    Parameters(NameQuery { name }): Parameters<NameQuery>,
+    patience: Patience,
+) -> Response {
+    done(&doors, act::Body::DropBudget(DropBudget { name }), patience).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AcknowledgeQuery {
+    name: String,
+    number: u64,
+    in_use: u64,
+}
+
+/// Answered by this node alone: the leader hears of it with the next renewal, which follows at once.
+pub(super) async fn acknowledge(
+    State(doors): State<Arc<Doors>>,
+    Parameters(AcknowledgeQuery { name, number, in_use }): Parameters<AcknowledgeQuery>,
+    patience: Patience,
+) -> Response {
+    let use_of = Acknowledgement { budget: name, number, in_use };
+    said(loop_call::acknowledge(&doors, use_of, patience.0).await)
+}
+
+async fn done(doors: &Doors, act: act::Body, patience: Patience) -> Response {
+    said(loop_call::act(doors, act, patience.0).await)
+}
+
+fn said(acted: Result<Acted, Failure>) -> Response {
+    match acted {
+        Ok(Acted { epoch, text, term, .. }) => {
+            Json(ActPage { epoch: epoch.get(), text, term }).into_response()
+        }
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// All budgets, with what is granted of them.
+pub(super) async fn list(State(doors): State<Arc<Doors>>, patience: Patience) -> Response {
+    match below(&doors, "", patience).await {
+        Ok(keys) => Json(budgets_of(&keys)).into_response(),
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// The newest changes of a budget's grants, oldest first.
+pub(super) async fn ledger(
+    State(doors): State<Arc<Doors>>,
+    Parameters(NameQuery { name }): Parameters<NameQuery>,
+    patience: Patience,
+) -> Response {
+    match below(&doors, &format!("{name}/ledger/"), patience).await {
+        Ok(keys) => {
+            let lines = keys.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok());
+            let mut lines: Vec<LedgerPage> = lines.collect();
+            lines.sort_by_key(|line| line.grant.number);
+            Json(lines).into_response()
+        }
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// Keys below `__meta/budgets/` that begin so, without that, and their values.
+async fn below(
+    doors: &Doors,
+    begin: &str,
+    patience: Patience,
+) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    const PREFIX: &str = "__meta/budgets/";
+    let key = format!("{PREFIX}{begin}");
+    let mut end = key.clone().into_bytes();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    let range = RangeRequest { key: key.into(), range_end: end.into(), ..RangeRequest::default() };
+    let request = kv_request::Request::Range(range);
+    let answer = keyspace::ask(doors, request, RequestId::default(), patience.0).await?;
+    let Some(kv_response::Response::Range(found)) = answer.response else {
+        return Err(loop_call::wrong_kind());
+    };
+    let keys = found.kvs.into_iter().map(|kv| {
+        let key = String::from_utf8_lossy(&kv.key).trim_start_matches(PREFIX).to_owned();
+        (key, kv.value.to_vec())
+    });
+    Ok(keys.collect())
+}
+
+fn budgets_of(keys: &[(String, Vec<u8>)]) -> Vec<BudgetPage> {
+    let mut pages: Vec<BudgetPage> = Vec::new();
+    for (key, value) in keys {
+        let parts: Vec<&str> = key.split('/').collect();
+        match parts.as_slice() {
+            [_] => pages.extend(serde_json::from_slice::<BudgetPage>(value).ok()),
+            [name, "grants", _] => {
+                let grant = serde_json::from_slice::<GrantPage>(value).ok();
+                let page = pages.iter_mut().find(|page| page.name == *name);
+                page.into_iter().for_each(|page| page.grants.extend(grant.clone()));
+            }
+            _ => {}
+        }
+    }
+    for page in &mut pages {
+        page.grants.sort_by(|one, other| one.host.cmp(&other.host));
+    }
+    pages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(name: &str, ttl: Option<&str>, scope: &str) -> SetQuery {
+        let (name, ttl, scope) = (name.to_owned(), ttl.map(str::to_owned), scope.to_owned());
+        SetQuery { name, max: 30, min: 0, mode: None, ttl, reserve: 0, scope }
+    }
+
+    #[test]
+    fn a_budget_is_read_with_its_defaults_and_refused_with_what_is_wrong() {
+        let budget = budget_of(query("pg", None, "role=proxy,zone=a")).expect("a sound one");
+        assert_eq!(
+            (budget.ttl_ms, budget.mode(), budget.scope.len()),
+            (3_000, BudgetMode::Strict, 2)
+        );
+        for (wrong, says) in [
+            (query("a/b", None, ""), "name"),
+            (query("pg", Some("3"), ""), "ttl"),
+            (query("pg", Some("1ms"), ""), "ttl"),
+            (query("pg", None, "role"), "NAME=VALUE"),
+        ] {
+            let text = budget_of(wrong).expect_err("it is refused");
+            assert!(text.contains(says), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_budget_has_its_own_grants_whatever_the_names_of_others() {
+        let budget = |name: &str| {
+            let page = BudgetPage { name: name.to_owned(), ..BudgetPage::default() };
+            (name.to_owned(), serde_json::to_vec(&page).expect("a page"))
+        };
+        let grant = |name: &str, host: &str| {
+            let page = GrantPage { host: host.to_owned(), ..GrantPage::default() };
+            (format!("{name}/grants/{host}"), serde_json::to_vec(&page).expect("a page"))
+        };
+        let keys =
+            [budget("a"), budget("a-b"), grant("a", "n2"), grant("a", "n1"), grant("a-b", "n3")];
+        let pages = budgets_of(&keys);
+        let hosts = |page: &BudgetPage| -> Vec<String> {
+            page.grants.iter().map(|it| it.host.clone()).collect()
+        };
+        assert_eq!(
+            (hosts(&pages[0]), hosts(&pages[1])),
+            (vec!["n1".to_owned(), "n2".to_owned()], vec!["n3".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! Budgets as pages: what an operator defined and who is granted what, from quorate's own keys; and the share of one host.
+
+use crate::clock::{self, Started};
+use crate::words::time::rfc3339;
+use quorate_node::{Share, ShareState};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A budget, as its key has it, with its grants.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BudgetPage {
+    pub(crate) name: String,
+    pub(crate) max: u64,
+    pub(crate) min: u64,
+    /// `strict` or `eager`.
+    pub(crate) mode: String,
+    pub(crate) ttl_ms: u64,
+    pub(crate) reserve: u64,
+    pub(crate) scope: BTreeMap<String, String>,
+    /// What all grants add up to.
+    pub(crate) granted: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) version: u64,
+    /// It goes once all is freed.
+    pub(crate) removing: bool,
+    /// The cluster was founded anew, and nothing grows before all that was granted before has lapsed.
+    pub(crate) waits: bool,
+    #[serde(default)]
+    pub(crate) grants: Vec<GrantPage>,
+}
+
+/// What one host is granted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GrantPage {
+    pub(crate) host: String,
+    pub(crate) instance: String,
+    pub(crate) generation: u64,
+    /// Its share.
+    pub(crate) share: u64,
+    /// What its application may still use: more than its share while that shrinks.
+    pub(crate) counted: u64,
+    #[serde(deserialize_with = "number")]
+    pub(crate) number: u64,
+}
+
+/// A change of a grant, as the ledger has it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LedgerPage {
+    #[serde(flatten)]
+    pub(crate) grant: GrantPage,
+    /// What all grants added up to with it, ...
+    pub(crate) granted: u64,
+    /// ... of so much.
+    pub(crate) max: u64,
+    pub(crate) at_unix_ms: u64,
+}
+
+/// Numbers above 2^53 are text in quorate's keys.
+fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Plain(u64),
+        Text(String),
+    }
+    match Number::deserialize(from)? {
+        Number::Plain(number) => Ok(number),
+        Number::Text(text) => text.parse().map_err(serde::de::Error::custom),
+    }
+}
+
+/// What the application of a host may use of a budget.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SharePage {
+    pub(crate) budget: String,
+    /// `held`, `lapsed`, `restarted` or `none`.
+    pub(crate) state: String,
+    /// So much may be used, ...
+    pub(crate) amount: u64,
+    /// ... under the grant with this number, which only grows, ...
+    pub(crate) number: u64,
+    /// ... until `CLOCK_BOOTTIME` of this host shows so many milliseconds; null: it needs no renewal.
+    pub(crate) deadline_boottime_ms: Option<u64>,
+    /// The same by the wall clock, for people.
+    pub(crate) deadline: Option<String>,
+    /// The application is to acknowledge this number.
+    pub(crate) acknowledge: bool,
+}
+
+impl SharePage {
+    /// The page of a share, or of none.
+    pub(crate) fn of(budget: &str, share: Option<&Share>, started: Started) -> Self {
+        let Some(share) = share else {
+            let state = ShareState::None.word().to_owned();
+            return Self { budget: budget.to_owned(), state, ..Self::default() };
+        };
+        Self {
+            budget: share.budget.clone(),
+            state: share.state.word().to_owned(),
+            amount: share.amount,
+            number: share.number,
+            deadline_boottime_ms: share.deadline.map(clock::boottime_ms),
+            deadline: share.deadline.map(|at| rfc3339(started.unix_ms(at))),
+            acknowledge: share.acknowledge,
+        }
+    }
+}

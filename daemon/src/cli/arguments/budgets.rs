@@ -1,0 +1,104 @@
+//! What can be typed of budgets: `quorate budget`.
+
+use super::parse_time;
+use clap::{Args, Subcommand, ValueEnum};
+use std::time::Duration;
+
+/// Of all that is asked of budgets.
+pub(super) const BUDGETS: &str = "Exit codes:
+  0  done, or so already
+  1  refused, nothing was changed; the text says why
+  3  the daemon of this host is not reachable
+  4  no leader was found within --timeout; nothing was changed
+  5  not done within --timeout; nothing was changed
+  6  there is no such budget
+  7  it is not known whether it happened: ask again, it does no harm twice";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BudgetCommand {
+    /// Define a budget, or define it otherwise
+    #[command(after_help = BUDGETS)]
+    Set(SetOptions),
+    /// Show all budgets, and what each host has of them
+    #[command(after_help = BUDGETS)]
+    List {
+        #[command(flatten)]
+        ask: AskingOptions,
+    },
+    /// Show one budget, and what each host has of it
+    #[command(after_help = BUDGETS)]
+    Show(NamedOptions),
+    /// Print what this host's application may use, and each change of it: amount, number, deadline
+    #[command(after_help = BUDGETS)]
+    Watch {
+        /// Name of the budget
+        name: String,
+    },
+    /// Say what this host's application uses of its share; a share that shrinks is another's only once it uses no more than that
+    #[command(after_help = BUDGETS)]
+    Ack {
+        /// The grant that the application follows, as `quorate budget watch` shows it
+        #[arg(long, value_name = "N")]
+        number: u64,
+        /// So much is in use
+        #[arg(long, value_name = "U")]
+        in_use: u64,
+        #[command(flatten)]
+        budget: NamedOptions,
+    },
+    /// Have a budget go: its shares shrink to nothing, and then it is forgotten
+    #[command(after_help = BUDGETS)]
+    Remove(NamedOptions),
+    /// Prove from the ledger that no change granted more than there was, and show the tightest one
+    #[command(after_help = BUDGETS)]
+    Audit(NamedOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetOptions {
+    /// All shares together, at most
+    #[arg(long, value_name = "N")]
+    pub(crate) max: u64,
+    /// The least share that is of use: who would get less gets nothing
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub(crate) min: u64,
+    /// For so long a share may be used without the cluster's word; others get it a little later
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "3s")]
+    pub(crate) ttl: Duration,
+    /// When the share of a dead host is free: once it lapsed, or as soon as the cluster says that the host is gone
+    #[arg(long, value_enum, default_value = "strict")]
+    pub(crate) mode: Mode,
+    /// So much of its share a host keeps when that lapses
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub(crate) reserve: u64,
+    /// Hosts with this label share it (`[labels]` of host.toml); may be given several times, and all must fit
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) scope: Vec<String>,
+    #[command(flatten)]
+    pub(crate) budget: NamedOptions,
+}
+
+/// See [`SetOptions::mode`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// All shares together are never more than there are
+    Strict,
+    /// Quicker; a host that is cut off and not dead may use its share at the same time as others
+    Eager,
+}
+
+/// A budget that something is asked of.
+#[derive(Debug, Args)]
+pub(crate) struct NamedOptions {
+    /// Name of the budget
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) ask: AskingOptions,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct AskingOptions {
+    /// Give up after this long
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
+    pub(crate) timeout: Duration,
+}

@@ -1,0 +1,271 @@
+//! `quorate budget`: a number that hosts divide among themselves. Asks the daemon's JSON, draws tables, follows a share.
+
+use super::acts::{ask, tell};
+use super::arguments::{
+    AskingOptions, BudgetCommand, BudgetMode, Format, NamedOptions, SetOptions,
+};
+use super::client::{Client, Line};
+use super::exit::{Exit, Failure};
+use super::format::{Pen, table};
+use super::output;
+use super::show::query_value;
+use super::watching::{follow, understand};
+use crate::api::pages::{BudgetPage, GrantPage, LedgerPage, SharePage};
+use crate::words::time::rfc3339;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+pub(super) async fn budget(
+    client: &Client,
+    format: Format,
+    command: &BudgetCommand,
+) -> Result<ExitCode, Failure> {
+    match command {
+        BudgetCommand::Set(options) => set(client, format, options).await,
+        BudgetCommand::List { ask: options } => {
+            let pages = all(client, *options).await?;
+            match format {
+                Format::Json => output::json(&pages)?,
+                Format::Table if pages.is_empty() => {
+                    output::text("no budgets; `quorate budget set NAME --max N` defines one\n")?;
+                }
+                Format::Table => {
+                    output::text(&pages.iter().map(draw).collect::<Vec<_>>().join("\n"))?
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        BudgetCommand::Show(budget) => {
+            let page = one(client, budget).await?;
+            match format {
+                Format::Json => output::json(&page)?,
+                Format::Table => output::text(&draw(&page))?,
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        BudgetCommand::Watch { name } => watch(client, format, name).await,
+        BudgetCommand::Ack { number, in_use, budget } => {
+            let path = format!(
+                "/v1/budgets/acknowledge?name={}&number={number}&in_use={in_use}",
+                query_value(&budget.name)
+            );
+            let page = ask(client, &path, budget.ask.timeout).await?;
+            tell(format, &page, &format!("{}: {}", budget.name, page.text))
+        }
+        BudgetCommand::Remove(budget) => {
+            let path = format!("/v1/budgets/remove?name={}", query_value(&budget.name));
+            let page = ask(client, &path, budget.ask.timeout).await?;
+            tell(format, &page, &format!("{}: {}", budget.name, page.text))
+        }
+        BudgetCommand::Audit(budget) => audit(client, format, budget).await,
+    }
+}
+
+async fn set(client: &Client, format: Format, options: &SetOptions) -> Result<ExitCode, Failure> {
+    let SetOptions { max, min, ttl, mode, reserve, scope, budget } = options;
+    let mode = match mode {
+        BudgetMode::Strict => "strict",
+        BudgetMode::Eager => "eager",
+    };
+    let path = format!(
+        "/v1/budgets?name={}&max={max}&min={min}&ttl={}ms&mode={mode}&reserve={reserve}&scope={}",
+        query_value(&budget.name),
+        ttl.as_millis(),
+        query_value(&scope.join(","))
+    );
+    let page = ask(client, &path, budget.ask.timeout).await?;
+    tell(format, &page, &format!("{}: {}", budget.name, page.text))
+}
+
+async fn all(client: &Client, ask: AskingOptions) -> Result<Vec<BudgetPage>, Failure> {
+    client.with_patience(ask.timeout).get("/v1/budgets").await
+}
+
+async fn one(client: &Client, budget: &NamedOptions) -> Result<BudgetPage, Failure> {
+    let mut pages = all(client, budget.ask).await?;
+    let place = pages.iter().position(|page| page.name == budget.name);
+    place.map(|at| pages.swap_remove(at)).ok_or_else(|| unknown(&budget.name))
+}
+
+fn unknown(name: &str) -> Failure {
+    let text =
+        format!("no budget is named `{name}`; `quorate budget list` shows those that there are");
+    Failure::new(Exit::NotFound, "not-found", text)
+}
+
+fn draw(page: &BudgetPage) -> String {
+    let mut out = format!("{}: {} of {} granted, {}", page.name, page.granted, page.max, page.mode);
+    let _ = write!(out, ", ttl {} ms", page.ttl_ms);
+    for (word, number) in [("min", page.min), ("reserve", page.reserve)] {
+        if number > 0 {
+            let _ = write!(out, ", {word} {number}");
+        }
+    }
+    let scope: Vec<String> =
+        page.scope.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if !scope.is_empty() {
+        let _ = write!(out, ", for {}", scope.join(" and "));
+    }
+    if page.removing {
+        out.push_str(", is being removed");
+    }
+    out.push('\n');
+    if page.grants.is_empty() {
+        return out;
+    }
+    let row = |grant: &GrantPage| {
+        let numbers = [grant.share, grant.counted, grant.number].map(|it| it.to_string());
+        [vec![grant.host.clone()], numbers.to_vec()].concat()
+    };
+    let rows: Vec<Vec<String>> = page.grants.iter().map(row).collect();
+    let pen = Pen { colour: output::colour() };
+    out + &table(pen, &["HOST", "SHARE", "COUNTED", "NUMBER"], &rows)
+}
+
+async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
+    let show = |line: &Line| match format {
+        Format::Json => output::text(&format!("{}\n", line.text)),
+        Format::Table => output::text(&draw_share(&understand(&line.text)?)),
+    };
+    // A share may be used until its deadline, also while the daemon is away.
+    follow(client, &format!("/v1/budgets/watch?name={}", query_value(name)), show, || Ok(())).await
+}
+
+pub(super) fn draw_share(page: &SharePage) -> String {
+    let mut out = format!("{}: {}", page.budget, page.amount);
+    match page.state.as_str() {
+        "none" => out.push_str(", no share"),
+        state => {
+            let _ = write!(out, ", number {}, {state}", page.number);
+        }
+    }
+    if let Some(deadline) = &page.deadline {
+        let _ = write!(out, " until {deadline}");
+    }
+    if page.acknowledge {
+        out.push_str("; acknowledge it");
+    }
+    out.push('\n');
+    out
+}
+
+/// What the ledger proves.
+#[derive(Debug, PartialEq, serde::Serialize)]
+pub(super) struct Audit {
+    pub(super) budget: String,
+    /// Changes that were looked at, from the first to the last.
+    pub(super) changes: usize,
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    /// Changes that granted more than there was, other than what was granted before `max` was lowered.
+    pub(super) exceeded: Vec<u64>,
+    /// The change with which most was granted of what there was.
+    pub(super) tightest: Option<LedgerPage>,
+}
+
+async fn audit(
+    client: &Client,
+    format: Format,
+    budget: &NamedOptions,
+) -> Result<ExitCode, Failure> {
+    // A budget that is not there has no ledger, which would prove everything.
+    one(client, budget).await?;
+    let path = format!("/v1/budgets/ledger?name={}", query_value(&budget.name));
+    let lines: Vec<LedgerPage> = client.with_patience(budget.ask.timeout).get(&path).await?;
+    let audit = judged(&budget.name, &lines);
+    match format {
+        Format::Json => output::json(&audit)?,
+        Format::Table => output::text(&draw_audit(&audit))?,
+    }
+    match audit.exceeded.is_empty() {
+        true => Ok(ExitCode::SUCCESS),
+        false => {
+            let text = format!("more was granted of {} than there was", budget.name);
+            Err(Failure::new(Exit::Error, "exceeded", text))
+        }
+    }
+}
+
+/// Judges a ledger, oldest change first. What a change finds granted above `max`, because that was lowered, may only fall.
+pub(super) fn judged(budget: &str, lines: &[LedgerPage]) -> Audit {
+    let mut exceeded = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let before = at.checked_sub(1).map(|before| lines[before].granted);
+        let falls = before.is_none_or(|before| line.granted <= before);
+        if line.granted > line.max && !falls {
+            exceeded.push(line.grant.number);
+        }
+    }
+    let slack = |line: &&LedgerPage| line.max.saturating_sub(line.granted);
+    let time = |line: Option<&LedgerPage>| line.map(|line| rfc3339(line.at_unix_ms));
+    Audit {
+        budget: budget.to_owned(),
+        changes: lines.len(),
+        from: time(lines.first()),
+        to: time(lines.last()),
+        exceeded,
+        tightest: lines.iter().min_by_key(slack).cloned(),
+    }
+}
+
+fn draw_audit(audit: &Audit) -> String {
+    let (Some(from), Some(to), Some(tightest)) = (&audit.from, &audit.to, &audit.tightest) else {
+        return format!("{}: nothing was granted yet\n", audit.budget);
+    };
+    let verdict = match audit.exceeded.is_empty() {
+        true => "none granted more than there was".to_owned(),
+        false => format!("MORE THAN THERE WAS was granted by {:?}", audit.exceeded),
+    };
+    let LedgerPage { grant, granted, max, at_unix_ms } = tightest;
+    format!(
+        "{}: {} changes from {from} to {to}: {verdict}\ntightest: {granted} of {max} at {}, with grant {} of {}\n",
+        audit.budget,
+        audit.changes,
+        rfc3339(*at_unix_ms),
+        grant.number,
+        grant.host
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(number: u64, granted: u64, max: u64) -> LedgerPage {
+        let mut line = LedgerPage { granted, max, ..LedgerPage::default() };
+        line.grant.number = number;
+        line
+    }
+
+    #[test]
+    fn an_audit_names_what_exceeded_and_the_tightest_change() {
+        let sound = [line(1, 15, 30), line(2, 30, 30), line(3, 29, 30)];
+        let audit = judged("pg", &sound);
+        assert!(audit.exceeded.is_empty());
+        assert_eq!(audit.tightest.map(|line| line.grant.number), Some(2));
+        let lowered = [line(1, 30, 30), line(2, 25, 20), line(3, 20, 20)];
+        assert!(judged("pg", &lowered).exceeded.is_empty(), "it only fell");
+        let over = [line(1, 30, 30), line(2, 31, 30)];
+        assert_eq!(judged("pg", &over).exceeded, [2]);
+    }
+
+    #[test]
+    fn a_share_is_told_with_its_number_and_until_when() {
+        let page = SharePage {
+            budget: "pg".to_owned(),
+            state: "held".to_owned(),
+            amount: 15,
+            number: 7,
+            deadline_boottime_ms: Some(5),
+            deadline: Some("2026-11-29T22:00:00Z".to_owned()),
+            acknowledge: true,
+        };
+        assert_eq!(
+            draw_share(&page),
+            "pg: 15, number 7, held until 2026-11-29T22:00:00Z; acknowledge it\n"
+        );
+        let none =
+            SharePage { budget: "pg".to_owned(), state: "none".to_owned(), ..SharePage::default() };
+        assert_eq!(draw_share(&none), "pg: 0, no share\n");
+    }
+}

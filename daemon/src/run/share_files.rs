@@ -1,0 +1,93 @@
+//! The shares of this host's applications as files beside the socket, `shares/NAME.json`, for programs that read files.
+//!
+//! Invariant: a file is whole at each moment, for it is written aside and renamed. It stays when the daemon ends: its deadline says until
+//! when it counts. The loop never waits for it. Nothing is synced, for nothing of it outlives the machine. Knows nothing of how a share
+//! came about.
+
+use crate::api::pages::SharePage;
+use crate::clock::Started;
+use crate::doors::feed::shares::FollowingAll;
+use quorate_node::Share;
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The directory of the files, beside the socket.
+fn directory(socket: &Path) -> PathBuf {
+    socket.with_file_name("shares")
+}
+
+/// Writes each share that is another than before, until nobody publishes any more.
+pub(super) async fn keep(mut all: FollowingAll, socket: PathBuf, started: Started) {
+    let directory = directory(&socket);
+    let (mut written, mut fails) = (BTreeMap::new(), false);
+    while let Some(now) = all.next().await {
+        let changed: Vec<Arc<Share>> = now
+            .values()
+            .filter(|share| written.get(&share.budget) != Some(*share))
+            .cloned()
+            .collect();
+        let place = directory.clone();
+        let done = tokio::task::spawn_blocking(move || write_all(&place, &changed, started)).await;
+        match done {
+            Ok(Ok(())) => {
+                if fails {
+                    tracing::info!("shares are written as files again");
+                }
+                (written, fails) = (now, false);
+            }
+            Ok(Err(error)) if !fails => {
+                let directory = directory.display();
+                tracing::warn!(%error, %directory, "shares cannot be written as files");
+                fails = true;
+            }
+            Ok(Err(_)) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn write_all(directory: &Path, shares: &[Arc<Share>], started: Started) -> io::Result<()> {
+    match DirBuilder::new().mode(0o750).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    for share in shares {
+        let page = SharePage::of(&share.budget, Some(share), started);
+        let text = serde_json::to_string(&page).expect("a page has text keys only");
+        let aside = directory.join(format!(".{}.new", share.budget));
+        // What a killed daemon left; new, so that it is no link to somewhere else.
+        let _ = std::fs::remove_file(&aside);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&aside)?;
+        writeln!(file, "{text}")?;
+        std::fs::rename(&aside, directory.join(format!("{}.json", share.budget)))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_node::ShareState;
+
+    #[test]
+    fn a_share_is_a_file_that_is_replaced_whole() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let place = directory(&dir.path().join("quorate.sock"));
+        let started = Started::now(crate::clock::now());
+        for amount in [30, 15] {
+            let (budget, state) = ("pg".to_owned(), ShareState::Held);
+            let (deadline, acknowledge) = (Some(crate::clock::now()), amount < 30);
+            let share = Share { budget, state, amount, number: 7, deadline, acknowledge };
+            write_all(&place, &[Arc::new(share)], started).expect("it is written");
+            let text = std::fs::read_to_string(place.join("pg.json")).expect("it is there");
+            let page: SharePage = serde_json::from_str(&text).expect("a page");
+            assert_eq!((page.amount, page.number, page.state.as_str()), (amount, 7, "held"));
+        }
+        let names = std::fs::read_dir(&place).expect("it is there").count();
+        assert_eq!(names, 1, "nothing is left aside");
+    }
+}

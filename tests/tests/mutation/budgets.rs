@@ -1,0 +1,51 @@
+//! What hosts say of budgets, with every field filled in.
+
+use crate::mutation::samples::life;
+use quorate_proto::{
+    Act, Budget, BudgetMode, ChangeGrants, CommandBody, DefineBudget, Generation, Grant, Label,
+    RemoveBudget, RenewShares, SetBudget, ShareRenewed, ShareUse, SharesRenewed, act,
+    forward_answer, forward_request,
+};
+
+fn budget() -> Budget {
+    let scope = vec![Label { name: "role".to_owned(), value: "proxy".to_owned() }];
+    let (name, mode) = ("pg".to_owned(), BudgetMode::Eager.into());
+    Budget { name, max: 30, min: 2, mode, ttl_ms: 3_000, reserve: 1, scope }
+}
+
+fn grant() -> Grant {
+    let (instance, generation, host) = (life(2), Generation::new(1), "n2".to_owned());
+    Grant { instance, generation, host, counted: 15, told: 10, number: 7 }
+}
+
+/// Commands of the log.
+pub(super) fn commands() -> [(String, CommandBody); 3] {
+    let name = || "pg".to_owned();
+    let define = DefineBudget { budget: budget(), at_unix_ms: 5 };
+    let (budget, grants, if_version, waited) = (name(), vec![grant()], 1, true);
+    let change = ChangeGrants { budget, if_version, grants, waited, at_unix_ms: 5 };
+    let remove = RemoveBudget { name: name(), at_unix_ms: 5 };
+    [
+        ("define-budget".to_owned(), CommandBody::DefineBudget(define)),
+        ("change-grants".to_owned(), CommandBody::ChangeGrants(change)),
+        ("remove-budget".to_owned(), CommandBody::RemoveBudget(remove)),
+    ]
+}
+
+/// What one node asks of the leader.
+pub(super) fn requests() -> [(String, forward_request::Body); 2] {
+    let set = Act { body: Some(act::Body::SetBudget(SetBudget { budget: budget() })) };
+    let uses = vec![ShareUse { budget: "pg".to_owned(), number: 7, in_use: 9 }];
+    let renew = RenewShares { instance: life(2), generation: Generation::new(1), uses };
+    [
+        ("budget".to_owned(), forward_request::Body::Act(set)),
+        ("renew".to_owned(), forward_request::Body::Renew(renew)),
+    ]
+}
+
+/// The leader's answer to that.
+pub(super) fn renewed() -> forward_answer::Outcome {
+    let (budget, ttl_ms, reserve) = ("pg".to_owned(), 3_000, 1);
+    let shares = vec![ShareRenewed { budget, grant: grant(), ttl_ms, reserve }];
+    forward_answer::Outcome::Renewed(SharesRenewed { shares })
+}

@@ -1,0 +1,184 @@
+//! Two applications on real daemons share 30 connections, while a sampler adds up what they believe every two milliseconds.
+//!
+//! An application here is a thread that follows `quorate budget watch` on its host, goes by `CLOCK_BOOTTIME` and its deadlines whatever
+//! becomes of the daemon, and acknowledges what it is asked to.
+
+use super::cluster::Cluster;
+use super::host::{Host, quorate};
+use super::place::until;
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Between two looks of the sampler.
+const LOOK: Duration = Duration::from_millis(2);
+
+fn boottime_ms() -> u64 {
+    let time = clock_gettime(ClockId::Boottime);
+    let millis = time.tv_sec * 1_000 + time.tv_nsec / 1_000_000;
+    u64::try_from(millis).expect("the clock is past its zero")
+}
+
+/// What an application may use, and until when; none: it has nothing with an end.
+#[derive(Debug, Default, Clone, Copy)]
+struct Believed {
+    amount: u64,
+    until: Option<u64>,
+}
+
+impl Believed {
+    fn now(self) -> u64 {
+        match self.until {
+            Some(until) if boottime_ms() >= until => 0,
+            _ => self.amount,
+        }
+    }
+}
+
+/// An application on one host.
+struct App {
+    believed: Arc<Mutex<Believed>>,
+    watch: Child,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl App {
+    fn on(host: &Host) -> Self {
+        let socket = host.socket();
+        let path = socket.display().to_string();
+        let mut watch = quorate(&["--socket", &path, "budget", "watch", "pg", "-o", "json"]);
+        watch.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut watch = watch.spawn().expect("the command line runs");
+        let lines = BufReader::new(watch.stdout.take().expect("it was piped"));
+        let believed = Arc::new(Mutex::new(Believed::default()));
+        let own = believed.clone();
+        let reader = std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                follow(&own, &socket, &serde_json::from_str(&line).expect("a line is JSON"));
+            }
+        });
+        Self { believed, watch, reader: Some(reader) }
+    }
+
+    fn believes(&self) -> u64 {
+        self.believed.lock().expect("no holder panics").now()
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.watch.kill();
+        let _ = self.watch.wait();
+        self.reader.take().map(JoinHandle::join);
+    }
+}
+
+fn follow(believed: &Mutex<Believed>, socket: &Path, line: &Value) {
+    let number = |key: &str| line[key].as_u64();
+    let in_use = {
+        let mut now = believed.lock().expect("no holder panics");
+        match line["state"].as_str() {
+            Some("held") => {
+                let amount = number("amount").expect("an amount");
+                *now = Believed { amount, until: number("deadline_boottime_ms") };
+            }
+            // It keeps what it was told, until that ends.
+            Some("restarted") => {}
+            _ => *now = Believed::default(),
+        }
+        now.now()
+    };
+    if line["acknowledge"] == true {
+        let (socket, number) = (socket.display().to_string(), number("number").expect("a number"));
+        let (number, in_use) = (number.to_string(), in_use.to_string());
+        let arguments = ["budget", "ack", "pg", "--number", &number, "--in-use", &in_use];
+        // One that is too late is refused.
+        let _ = quorate(&["--socket", &socket]).args(arguments).output();
+    }
+}
+
+/// Adds up until it is told to stop; the most that it saw.
+fn sampler(
+    apps: Vec<Arc<Mutex<Believed>>>,
+    stop: Arc<AtomicBool>,
+    most: Arc<AtomicU64>,
+) -> JoinHandle<u64> {
+    std::thread::spawn(move || {
+        let mut looks = 0;
+        while !stop.load(Ordering::Relaxed) {
+            // All of them are held while they are added up: an instant is one.
+            let held: Vec<_> =
+                apps.iter().map(|app| app.lock().expect("no holder panics")).collect();
+            most.fetch_max(held.iter().map(|app| app.now()).sum(), Ordering::Relaxed);
+            drop(held);
+            looks += 1;
+            std::thread::sleep(LOOK);
+        }
+        looks
+    })
+}
+
+#[track_caller]
+fn believe(apps: &[App; 2], wanted: [u64; 2]) {
+    until(&format!("the applications believe {wanted:?}"), || {
+        let believed = [apps[0].believes(), apps[1].believes()];
+        if believed == wanted { Ok(()) } else { Err(format!("{believed:?}")) }
+    });
+}
+
+#[test]
+fn two_proxies_share_thirty_connections_and_the_database_never_sees_thirty_one() {
+    let mut cluster = Cluster::of(3);
+    for host in &cluster.hosts[..2] {
+        host.write("host.toml", &format!("name = \"{}\"\n[labels]\nrole = \"proxy\"\n", host.name));
+    }
+    cluster.start_all();
+    cluster.is_whole();
+    let apps = [App::on(&cluster.hosts[0]), App::on(&cluster.hosts[1])];
+    let (stop, most) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let all = apps.iter().map(|app| app.believed.clone()).collect();
+    let sampler = sampler(all, stop.clone(), most.clone());
+    let defined =
+        cluster.hosts[2].cli(&["budget", "set", "pg", "--max", "30", "--scope", "role=proxy"]);
+    assert_eq!(defined.ok(), "pg: defined\n");
+    believe(&apps, [15, 15]);
+    for (dies, alone) in [(0, [0, 30]), (1, [30, 0])] {
+        cluster.hosts[dies].kill();
+        believe(&apps, alone);
+        cluster.hosts[dies].start();
+        cluster.hosts[dies].is_up();
+        believe(&apps, [15, 15]);
+    }
+    // In order, and at once back: nothing is anybody else's in between.
+    cluster.hosts[0].stop(rustix::process::Signal::TERM);
+    cluster.hosts[0].start();
+    cluster.is_whole();
+    believe(&apps, [15, 15]);
+    let file = std::fs::read_to_string(cluster.hosts[0].file("shares/pg.json")).expect("a file");
+    let file: Value = serde_json::from_str(&file).expect("it is whole");
+    assert_eq!((file["amount"].as_u64(), file["state"].as_str()), (Some(15), Some("held")));
+    let shown = cluster.hosts[2].cli(&["budget", "show", "pg"]).ok();
+    for part in ["pg: 30 of 30 granted, strict", "for role=proxy", "n1", "n2"] {
+        assert!(shown.contains(part), "no `{part}` in:\n{shown}");
+    }
+    let audit = cluster.hosts[2].cli(&["budget", "audit", "pg"]).ok();
+    assert!(audit.contains("none granted more than there was"), "{audit}");
+    let removed = cluster.hosts[2].cli(&["budget", "remove", "pg"]).ok();
+    assert!(removed.contains("30 that are granted"), "{removed}");
+    believe(&apps, [0, 0]);
+    until("it is gone", || match cluster.hosts[2].cli(&["budget", "list"]).ok() {
+        list if list.starts_with("no budgets") => Ok(()),
+        list => Err(list),
+    });
+    stop.store(true, Ordering::Relaxed);
+    let looks = sampler.join().expect("it does not panic");
+    let most = most.load(Ordering::Relaxed);
+    assert!(most == 30 && looks > 100, "{most} at one time, in {looks} looks");
+}
