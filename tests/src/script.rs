@@ -146,8 +146,7 @@ impl Player {
             ("why", hosts) => said = hosts.iter().map(|at| self.why(at)).collect(),
             ("links", [at]) => said = self.links(at),
             ("births", []) => {
-                let births = self.world.checks.births();
-                said = format!("clusters founded so far: {births}\n");
+                said = format!("clusters founded so far: {}\n", self.world.checks.births());
             }
             ("beyond-margin", [disks]) => self.beyond_margin(disks.parse().expect("a number")),
             // Lists that share no host: two births are what the configs ask for (GENESIS H2).

@@ -14,6 +14,7 @@ mod anew;
 mod apply;
 mod meta;
 mod meta_budgets;
+mod meta_members;
 mod request;
 mod section;
 mod sections;

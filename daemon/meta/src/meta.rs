@@ -16,13 +16,12 @@ use crate::sections::sessions::Done;
 use crate::space::edit::Edit;
 use crate::space::keyspace::Keyspace;
 use crate::state_hash::StateHash;
-use crate::{Ended, FirstAnswer, KeyChange, Space, section};
+use crate::{FirstAnswer, KeyChange, Space, section};
 use bytes::Bytes;
 use quorate_proto::{
     ClusterId, Command, CommandBody, ConfState, FeatureLevel, FoundingCertificate, HealthDelta,
-    HealthEpoch, HealthUpdate, HealthView, Instance, KvError, KvRequest, KvResponse, Member,
-    Message as _, NamedWrite, NodeKey, RaftId, RaiseLevel, Revision, Revocation, SecretChange,
-    Steer, WriteName,
+    HealthEpoch, HealthUpdate, HealthView, KvError, KvRequest, KvResponse, Message as _,
+    NamedWrite, RaiseLevel, Revision, SecretChange, Steer, WriteName,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -439,60 +438,6 @@ impl Meta {
     #[must_use]
     pub fn cluster_id(&self) -> Option<ClusterId> {
         self.sections.roster.cluster_id()
-    }
-
-    /// Voters and learners as of the last change that was applied.
-    #[must_use]
-    pub fn conf(&self) -> &ConfState {
-        self.sections.roster.conf()
-    }
-
-    /// The member with this disk life.
-    #[must_use]
-    pub fn member(&self, instance: Instance) -> Option<&Member> {
-        self.sections.roster.by_instance(instance)
-    }
-
-    /// The member with this name.
-    #[must_use]
-    pub fn member_by_name(&self, name: &str) -> Option<&Member> {
-        self.sections.roster.by_name(name)
-    }
-
-    /// The member with this Raft id; none for a disk life that is over, though raft may still know it.
-    #[must_use]
-    pub fn member_by_raft(&self, id: RaftId) -> Option<&Member> {
-        self.sections.roster.by_raft(id)
-    }
-
-    /// The name of the life with this Raft id, also of one that is over and not forgotten.
-    #[must_use]
-    pub fn name_by_raft(&self, id: RaftId) -> Option<&str> {
-        self.sections.roster.name_by_raft(id)
-    }
-
-    /// Whether the life with this Raft id is over because an operator took it out.
-    #[must_use]
-    pub fn was_removed(&self, id: RaftId) -> bool {
-        self.sections.roster.was_removed(id)
-    }
-
-    /// What keeps a life out that is revoked, or that comes with a key that is.
-    #[must_use]
-    pub fn revocation(&self, instance: Instance, key: NodeKey) -> Option<&Revocation> {
-        self.sections.roster.revocation(instance, key)
-    }
-
-    /// How this disk life ended; none when it did not.
-    #[must_use]
-    pub fn ended(&self, instance: Instance) -> Option<Ended> {
-        self.sections.roster.ended(instance)
-    }
-
-    /// Whether this disk life is over: replaced by a later one, or taken out.
-    #[must_use]
-    pub fn is_tombstone(&self, instance: Instance) -> bool {
-        self.sections.roster.is_tombstone(instance)
     }
 }
 

@@ -23,9 +23,7 @@ impl Node {
                     self.copies.heard(&sight!(self), &mut self.turn, notices);
                 }
                 News::QuorateAgain => self.health.touch(),
-                News::AcknowledgedThrough { member, epoch } => {
-                    self.push.acknowledge(member, epoch);
-                }
+                News::AcknowledgedThrough { member: by, epoch } => self.push.acknowledge(by, epoch),
                 News::AskToJoin => self.ask_to_join(),
                 News::AsksItself { ticket, admit, deadline } => {
                     self.accept(Origin::Own(ticket), Work::Admit(admit), deadline);
