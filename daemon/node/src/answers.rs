@@ -2,7 +2,6 @@
 //!
 //! Knows nothing of who asked.
 
-use crate::sight::Sight;
 use quorate_proto::{
     Acted, HealthEpoch, KvError, KvResponse, Refusal, RefusalCode, ResponseHeader, kv_response,
 };
@@ -54,7 +53,7 @@ pub(crate) fn put_header(mut response: KvResponse, of: ResponseHeader) -> KvResp
     response
 }
 
-/// An act that the leader did.
-pub(crate) fn acted(sight: &Sight<'_>, epoch: HealthEpoch, text: String) -> Acted {
-    Acted { epoch, text, term: sight.own_term(), autopilot: None }
+/// An act that the leader did in this term.
+pub(crate) fn acted(term: u64, epoch: HealthEpoch, text: String) -> Acted {
+    Acted { epoch, text, term, autopilot: None }
 }

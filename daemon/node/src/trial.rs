@@ -107,6 +107,13 @@ impl Trial {
         Self::new(3, true)
     }
 
+    /// The same of a cluster of the first level, with a program of today.
+    pub(crate) fn voter_at_the_first_level() -> Self {
+        let mut trial = Self::with(3, true, Levels::BASE);
+        trial.node.config.levels = Levels::HERE;
+        trial
+    }
+
     /// No replica: it has heard of the cluster of 2, 3 and a third, which runs the highest level, and follows 2 in a term.
     pub(crate) fn member_under_2(term: u64) -> Self {
         let mut trial = Self::member_before_levels(term);

@@ -27,7 +27,9 @@ pub(super) async fn budget(
             match format {
                 Format::Json => output::json(&pages)?,
                 Format::Table if pages.is_empty() => {
-                    output::text("no budgets; `quorate budget set NAME --max N` defines one\n")?;
+                    output::text(
+                        "no budgets; `quorate budget set connections --max 30` defines one\n",
+                    )?;
                 }
                 Format::Table => {
                     output::text(&pages.iter().map(draw).collect::<Vec<_>>().join("\n"))?

@@ -245,9 +245,8 @@ fn too_few_remedy(needed: usize, missing: &[MissingSeed], without: &[String]) ->
     let some = if needed < missing.len() { format!("{needed} of ") } else { String::new() };
     let mut remedy = bring(missing, &some).join("; ");
     if !without.is_empty() {
-        let hosts: Vec<String> = without.iter().map(|host| format!("--without {host}")).collect();
-        let hosts = hosts.join(" ");
-        remedy.push_str(&format!("; where none will ever come: `quorate found {hosts}` here, which says what that means, and asks"));
+        let hosts = without.join(" --without ");
+        remedy.push_str(&format!("; where none will ever come: `quorate found --without {hosts}` here, which says what that means, and asks"));
     }
     remedy
 }

@@ -147,7 +147,11 @@ fn a_refusal_is_a_sentence_of_our_own_said_once() {
     let refused: [(&[&str], i32, &str); 6] = [
         (&["put", "", "value"], 1, empty),
         (&["delete", ""], 1, empty),
-        (&["delete", "--prefix", ""], 2, "nobody said yes; nothing was changed"),
+        (
+            &["delete", "--prefix", ""],
+            2,
+            "nobody said yes; nothing was changed. `--yes` says it in a script",
+        ),
         (
             &["put", "__meta/x", "value"],
             1,

@@ -100,7 +100,7 @@ fn a_start_that_needs_an_operator_has_an_exit_code_of_its_own() {
     std::fs::rename(&identity, cluster.hosts[0].file("aside")).unwrap();
     assert_eq!(cluster.hosts[0].refuses().code, Some(10), "no other start goes better");
     std::fs::rename(cluster.hosts[0].file("aside"), &identity).unwrap();
-    let listening = std::net::TcpListener::bind(cluster.hosts[0].listen).unwrap();
+    let listening = std::net::UdpSocket::bind(cluster.hosts[0].listen).unwrap();
     assert_eq!(cluster.hosts[0].refuses().code, Some(1), "the port may be free next time");
     drop(listening);
     cluster.hosts[0].start();

@@ -130,7 +130,7 @@ fn a_frame_of_a_kind_that_is_not_known_is_passed_over_and_not_called_malformed()
 
 /// What node 1 tells of the level: voter of three, whose second leads and names these levels in turn before it appends a raise.
 fn told_of_a_raise(words: &[u32]) -> usize {
-    let mut trial = Trial::voter();
+    let mut trial = Trial::voter_at_the_first_level();
     let (cluster_id, leader, term) = (trial.cluster_id(), Some(life(2)), 2);
     let mut out = Vec::new();
     for level in words {

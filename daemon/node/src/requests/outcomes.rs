@@ -32,26 +32,26 @@ pub(super) fn outcome_of_result(
         AppliedResult::Level(level) => {
             let text = format!("the cluster runs feature level {level}");
             let epoch = sight.health.view().epoch;
-            forward_answer::Outcome::Acted(acted(sight, epoch, text))
+            forward_answer::Outcome::Acted(acted(sight.own_term(), epoch, text))
         }
         AppliedResult::Secret(Ok(())) => {
             let epoch = sight.health.view().epoch;
             let change = sight.group.map(|group| group.meta().secret_change().clone());
             let text = change.map(|change| words_of(&change)).unwrap_or_default();
-            forward_answer::Outcome::Acted(acted(sight, epoch, text))
+            forward_answer::Outcome::Acted(acted(sight.own_term(), epoch, text))
         }
         AppliedResult::Secret(Err(refusal)) => {
             let (code, text) = (RefusalCode::NotNow.into(), refusal.to_string());
             forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
         }
         AppliedResult::Noted(Ok(Noted { epoch, text })) => {
-            forward_answer::Outcome::Acted(acted(sight, epoch, text))
+            forward_answer::Outcome::Acted(acted(sight.own_term(), epoch, text))
         }
         AppliedResult::Steered { steer, changed } => {
             let word = if steer.paused { "paused" } else { "goes on" };
             let already = if changed { "" } else { " already" };
             let (epoch, text) = (sight.health.view().epoch, format!("{word}{already}"));
-            forward_answer::Outcome::Acted(acted(sight, epoch, text))
+            forward_answer::Outcome::Acted(acted(sight.own_term(), epoch, text))
         }
         AppliedResult::Noted(Err(refusal)) => {
             let (code, text) = (RefusalCode::NotFound.into(), refusal.to_string());
@@ -88,7 +88,7 @@ fn departed(
     let refusal = match result {
         Ok(epoch) => {
             let text = format!("{how} at epoch {epoch}");
-            return forward_answer::Outcome::Acted(acted(sight, epoch, text));
+            return forward_answer::Outcome::Acted(acted(sight.own_term(), epoch, text));
         }
         Err(refusal) => refusal,
     };

@@ -33,7 +33,9 @@ pub(super) fn changed(
     result: Result<String, BudgetRefusal>,
 ) -> forward_answer::Outcome {
     match result {
-        Ok(text) => forward_answer::Outcome::Acted(acted(sight, sight.health.view().epoch, text)),
+        Ok(text) => {
+            forward_answer::Outcome::Acted(acted(sight.own_term(), sight.health.view().epoch, text))
+        }
         Err(refusal) => {
             let code = match refusal {
                 BudgetRefusal::Unknown(_) => RefusalCode::NotFound.into(),

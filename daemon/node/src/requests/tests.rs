@@ -198,9 +198,9 @@ fn passed_over(named: bool) -> (Trial, u64, Vec<Output>) {
     let term = trial.node.vitals().leads_in.expect("it leads");
     let (client, out) = trial.put("a");
     assert!(reply(&out, client).is_none(), "nobody has acknowledged it: {out:?}");
-    for request in trial.node.requests.table.values_mut().filter(|_| named) {
+    for request in trial.node.requests.table.values_mut() {
         let numbered = Numbered { origin: life(1), run: 1, number: 1, settled: 0 };
-        (request.once, request.name) = (true, Some(WriteName::numbered(numbered)));
+        (request.once, request.name) = (named, named.then(|| WriteName::numbered(numbered)));
     }
     let voters = [1, 2, 3].map(|number| raft_id(trial.cluster_id(), life(number)).get()).to_vec();
     let conf_state = quorate_proto::ConfState { voters, ..quorate_proto::ConfState::default() };

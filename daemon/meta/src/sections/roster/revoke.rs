@@ -15,7 +15,7 @@ pub enum RevokeRefusal {
     Remove(#[from] RemoveRefusal),
     /// As many are revoked as may be.
     #[error(
-        "{} hosts are revoked, which is the most there can be, for none is ever forgotten; remove the host (`quorate remove`), then change the secret \
+        "{} hosts are revoked, which is the most there can be, for none is ever forgotten; remove the host instead, then change the secret \
          (`quorate secret rotate`): without the new secret nobody gets in",
         limits::REVOKED
     )]
