@@ -9,9 +9,9 @@ use crate::clock::Started;
 use crate::doors::feed::shares::FollowingAll;
 use quorate_node::Share;
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,17 +53,19 @@ pub(super) async fn keep(mut all: FollowingAll, socket: PathBuf, started: Starte
 fn write_all(directory: &Path, shares: &[Arc<Share>], started: Started) -> io::Result<()> {
     match DirBuilder::new().mode(0o750).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+        // The unit's umask takes the group's rights away, and applications are in the group.
+        _ => fs::set_permissions(directory, Permissions::from_mode(0o750))?,
     }
     for share in shares {
         let page = SharePage::of(&share.budget, Some(share), started);
         let text = serde_json::to_string(&page).expect("a page has text keys only");
         let aside = directory.join(format!(".{}.new", share.budget));
         // What a killed daemon left; new, so that it is no link to somewhere else.
-        let _ = std::fs::remove_file(&aside);
+        let _ = fs::remove_file(&aside);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&aside)?;
+        file.set_permissions(Permissions::from_mode(0o640))?;
         writeln!(file, "{text}")?;
-        std::fs::rename(&aside, directory.join(format!("{}.json", share.budget)))?;
+        fs::rename(&aside, directory.join(format!("{}.json", share.budget)))?;
     }
     Ok(())
 }
@@ -77,6 +79,8 @@ mod tests {
     fn a_share_is_a_file_that_is_replaced_whole() {
         let dir = tempfile::tempdir().expect("a directory");
         let place = directory(&dir.path().join("quorate.sock"));
+        // As a unit with `UMask=0077` leaves it behind.
+        DirBuilder::new().mode(0o700).create(&place).expect("a directory");
         let started = Started::now(crate::clock::now());
         for amount in [30, 15] {
             let (budget, state) = ("pg".to_owned(), ShareState::Held);
@@ -87,6 +91,9 @@ mod tests {
             let page: SharePage = serde_json::from_str(&text).expect("a page");
             assert_eq!((page.amount, page.number, page.state.as_str()), (amount, 7, "held"));
         }
+        let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode();
+        assert_eq!(mode(&place) & 0o777, 0o750, "the group of the socket may look");
+        assert_eq!(mode(&place.join("pg.json")) & 0o777, 0o640, "and read");
         let names = std::fs::read_dir(&place).expect("it is there").count();
         assert_eq!(names, 1, "nothing is left aside");
     }
