@@ -8,9 +8,7 @@ use super::{open_unix, serve_tcp, serve_unix};
 use crate::clock::Started;
 use crate::doors::crowds::{Crowds, Door};
 use crate::doors::feed::Feeds;
-use crate::doors::{
-    CALLS, Call, ClosedDoor, Closing, Doors, PingFailure, Pings, SharedLinks, TurnedAway,
-};
+use crate::doors::{CALLS, Call, Closing, Doors, PingFailure, Pings, SharedLinks, TurnedAway};
 use crate::links::line::LinkLine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -138,7 +136,7 @@ impl Stage {
             closing,
             links: SharedLinks::default(),
             crowds: Crowds::default(),
-            closed: ClosedDoor::default(),
+            closed: watch::Sender::new(None),
             body_patience: super::BODY_PATIENCE,
         };
         tokio::spawn(async move {

@@ -18,7 +18,7 @@ use quorate_node::Status;
 use quorate_proto::Reason;
 use quorate_transport::Transport;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -55,8 +55,8 @@ pub(crate) struct Doors {
     pub(crate) links: SharedLinks,
     /// Of what the doors hold only so much.
     pub(crate) crowds: Crowds,
-    /// Whether the TCP address could not be opened.
-    pub(crate) closed: ClosedDoor,
+    /// Why the TCP address is not served; none when it is.
+    pub(crate) closed: watch::Sender<Option<Reason>>,
     /// Why the last reload took nothing up; none when it did.
     pub(crate) reload: watch::Receiver<Option<Reason>>,
     /// How long a body may take to come.
@@ -98,24 +98,6 @@ impl Closing {
     }
 }
 
-/// Why the TCP address is not served, while it is not; clones share it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ClosedDoor(Arc<std::sync::Mutex<Option<Reason>>>);
-
-impl ClosedDoor {
-    /// Keeps what stands now; whether that is another thing than stood.
-    pub(crate) fn note(&self, reason: Option<Reason>) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = *known != reason;
-        *known = reason;
-        changed
-    }
-
-    fn reason(&self) -> Option<Reason> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 /// The links to all peers, asked of the loop by one at a time: however many pages show them, the loop looks a few times a second.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SharedLinks(Arc<Mutex<Option<ToldLinks>>>);
@@ -139,7 +121,7 @@ impl Doors {
         let mut status = Status::clone(&self.status.borrow());
         status.bounds.extend(self.crowds.bounds());
         status.reasons.extend(self.crowds.reasons(clock::now()));
-        status.reasons.extend(self.closed.reason());
+        status.reasons.extend(self.closed.borrow().clone());
         status.reasons.extend(self.reload.borrow().clone());
         status
     }

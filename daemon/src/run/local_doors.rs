@@ -77,7 +77,7 @@ async fn open_tcp(address: SocketAddr, doors: &Doors) -> TcpListener {
                 if since.is_some() {
                     tracing::info!(target: NOTICE, "{address} is free now, and served");
                 }
-                doors.closed.note(None);
+                doors.closed.send_replace(None);
                 return listener;
             }
             Err(error) => error,
@@ -85,7 +85,8 @@ async fn open_tcp(address: SocketAddr, doors: &Doors) -> TcpListener {
         let forbidden = error.kind() == ErrorKind::PermissionDenied;
         let cause = MemberCause::DoorClosed { address, error: error.to_string(), forbidden };
         let reason = Reason::of(&cause, *since.get_or_insert_with(clock::now));
-        if doors.closed.note(Some(reason.clone())) {
+        let before = doors.closed.send_replace(Some(reason.clone()));
+        if before.as_ref() != Some(&reason) {
             tracing::warn!("{}; {}", reason.text, reason.remedy);
         }
         tokio::time::sleep(AGAIN).await;

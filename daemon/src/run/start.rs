@@ -21,7 +21,7 @@ use crate::disk::{self, Completed, DataDir, LineFile, SnapshotKeeper, Writer};
 use crate::doors::crowds::{Crowds, Door};
 use crate::doors::feed::Feeds;
 use crate::doors::feed::kept::Kept;
-use crate::doors::{ClosedDoor, Closing, Doors, SharedLinks, TurnedAway};
+use crate::doors::{Closing, Doors, SharedLinks, TurnedAway};
 use crate::journal::NOTICE;
 use crate::shell::ended::Ended;
 use crate::shell::executor::{Executor, Means};
@@ -97,7 +97,7 @@ pub(super) async fn serve(
         closing,
         links: SharedLinks::default(),
         crowds,
-        closed: ClosedDoor::default(),
+        closed: watch::Sender::new(None),
         body_patience: api::BODY_PATIENCE,
     };
     let open = serve_doors(opened, &doors, names, &threads);
