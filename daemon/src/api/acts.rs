@@ -26,33 +26,33 @@ pub(super) struct RemoveQuery {
 
 pub(super) async fn remove(
     State(doors): State<Arc<Doors>>,
-    Parameters(RemoveQuery { name, instance }): Parameters<RemoveQuery>,
+    Parameters(query): Parameters<RemoveQuery>,
     patience: Patience,
 ) -> Response {
-    match instance_of(instance) {
-        Ok(instance) => {
-            done(&doors, act::Body::Remove(RemoveHost { name, instance }), patience).await
-        }
-        Err(refusal) => *refusal,
-    }
+    let act = |name, instance| act::Body::Remove(RemoveHost { name, instance });
+    goes(&doors, query, act, patience).await
 }
 
 pub(super) async fn revoke(
     State(doors): State<Arc<Doors>>,
-    Parameters(RemoveQuery { name, instance }): Parameters<RemoveQuery>,
+    Parameters(query): Parameters<RemoveQuery>,
     patience: Patience,
 ) -> Response {
-    match instance_of(instance) {
-        Ok(instance) => {
-            done(&doors, act::Body::Revoke(RevokeHost { name, instance }), patience).await
-        }
-        Err(refusal) => *refusal,
-    }
+    let act = |name, instance| act::Body::Revoke(RevokeHost { name, instance });
+    goes(&doors, query, act, patience).await
 }
 
-fn instance_of(text: Option<String>) -> Result<Option<Instance>, Box<Response>> {
-    let instance = text.map(|text| text.parse::<Instance>()).transpose();
-    instance.map_err(|error| Box::new(usage(&format!("instance: {error}"))))
+/// A host goes for good, by whichever act.
+async fn goes(
+    doors: &Doors,
+    RemoveQuery { name, instance }: RemoveQuery,
+    act: impl FnOnce(String, Option<Instance>) -> act::Body,
+    patience: Patience,
+) -> Response {
+    match instance.map(|text| text.parse::<Instance>()).transpose() {
+        Ok(instance) => done(doors, act(name, instance), patience).await,
+        Err(error) => usage(&format!("instance: {error}")),
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -207,8 +207,14 @@ pub(super) async fn autopilot(State(doors): State<Arc<Doors>>, patience: Patienc
     }
 }
 
-async fn done(doors: &Doors, act: act::Body, patience: Patience) -> Response {
-    match loop_call::act(doors, act, patience.0).await {
+/// Asks the leader for an act; the page of what came of it.
+pub(super) async fn done(doors: &Doors, act: act::Body, patience: Patience) -> Response {
+    said(loop_call::act(doors, act, patience.0).await)
+}
+
+/// The page of what was done, or why not.
+pub(super) fn said(acted: Result<Acted, Failure>) -> Response {
+    match acted {
         Ok(Acted { epoch, text, term, .. }) => {
             Json(ActPage { epoch: epoch.get(), text, term }).into_response()
         }

@@ -2,10 +2,11 @@
 //!
 //! What is granted is read from quorate's own keys, through the leader, as any client could. Knows nothing of how it is divided.
 
+use super::acts::{done, said};
 use super::failure::{Failure, failed, usage};
-use super::keyspace;
+use super::keyspace::{self, pages::range};
 use super::loop_call;
-use super::pages::{ActPage, BudgetPage, GrantPage, LedgerPage};
+use super::pages::{BudgetPage, GrantPage, LedgerPage};
 use super::parameters::{Parameters, Patience};
 use super::request_id::RequestId;
 use crate::doors::Doors;
@@ -15,8 +16,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::Acknowledgement;
 use quorate_proto::{
-    Acted, Budget, BudgetMode, DropBudget, Label, RangeRequest, SetBudget, act, kv_request,
-    kv_response,
+    Budget, BudgetMode, DropBudget, Label, RangeRequest, SetBudget, act, kv_request, kv_response,
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -110,19 +110,6 @@ pub(super) async fn acknowledge(
     said(loop_call::acknowledge(&doors, use_of, patience.0).await)
 }
 
-async fn done(doors: &Doors, act: act::Body, patience: Patience) -> Response {
-    said(loop_call::act(doors, act, patience.0).await)
-}
-
-fn said(acted: Result<Acted, Failure>) -> Response {
-    match acted {
-        Ok(Acted { epoch, text, term, .. }) => {
-            Json(ActPage { epoch: epoch.get(), text, term }).into_response()
-        }
-        Err(failure) => failed(&failure),
-    }
-}
-
 /// All budgets, with what is granted of them.
 pub(super) async fn list(State(doors): State<Arc<Doors>>, patience: Patience) -> Response {
     match below(&doors, "", patience).await {
@@ -155,12 +142,8 @@ async fn below(
     patience: Patience,
 ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     const PREFIX: &str = "__meta/budgets/";
-    let key = format!("{PREFIX}{begin}");
-    let mut end = key.clone().into_bytes();
-    if let Some(last) = end.last_mut() {
-        *last += 1;
-    }
-    let range = RangeRequest { key: key.into(), range_end: end.into(), ..RangeRequest::default() };
+    let (key, range_end) = range(&format!("{PREFIX}{begin}").into(), true, None);
+    let range = RangeRequest { key, range_end, ..RangeRequest::default() };
     let request = kv_request::Request::Range(range);
     let answer = keyspace::ask(doors, request, RequestId::default(), patience.0).await?;
     let Some(kv_response::Response::Range(found)) = answer.response else {

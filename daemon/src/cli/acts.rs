@@ -27,8 +27,7 @@ pub(super) async fn remove(
 ) -> Result<ExitCode, Failure> {
     let host = &options.host;
     let status: StatusPage = client.get("/v1/status").await?;
-    let shown = status.members.iter().find(|member| member.name == *host);
-    let (Some(means), Some(shown)) = (what_it_means(&status.members, host), shown) else {
+    let Some((means, shown)) = shown(&status.members, host) else {
         let members = status.members.iter().map(|member| member.name.as_str());
         return Err(Failure::new(Exit::NotFound, "not-found", nobody_named(host, members)));
     };
@@ -49,8 +48,14 @@ pub(super) fn tell(format: Format, page: &ActPage, sentence: &str) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
+/// The host of this name as it is asked about, and what it means that it goes; none when there is no such host.
+pub(super) fn shown<'a>(members: &'a [MemberPage], host: &str) -> Option<(String, &'a MemberPage)> {
+    let shown = members.iter().find(|member| member.name == host)?;
+    Some((what_it_means(members, host)?, shown))
+}
+
 /// What a removal does to the voters, and to how many of them may be lost; none when there is no such host.
-pub(super) fn what_it_means(members: &[MemberPage], host: &str) -> Option<String> {
+fn what_it_means(members: &[MemberPage], host: &str) -> Option<String> {
     let member = members.iter().find(|member| member.name == host)?;
     let (role, state) = (&member.role, &member.state);
     let mut out = format!("{host} is a {role}, and {state}.");

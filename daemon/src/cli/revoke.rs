@@ -3,7 +3,7 @@
 //!
 //! A second word about a host that is revoked asks nothing and changes nothing.
 
-use super::acts::{ask, tell, what_it_means};
+use super::acts::{ask, shown, tell};
 use super::arguments::{Format, RemoveOptions};
 use super::client::Client;
 use super::exit::{Exit, Failure};
@@ -22,14 +22,13 @@ pub(super) async fn revoke(
 ) -> Result<ExitCode, Failure> {
     let host = &options.host;
     let status: StatusPage = client.get("/v1/status").await?;
-    let shown = status.members.iter().find(|member| member.name == *host);
-    let instance = match (what_it_means(&status.members, host), shown) {
-        (Some(means), Some(shown)) => {
+    let instance = match shown(&status.members, host) {
+        Some((means, shown)) => {
             complain(&format!("{means} {}", what_is_more(host)));
             must_be_meant(options.yes, &format!("Revoke {host} for good?"))?;
             &shown.instance
         }
-        _ => match status.revoked.iter().rfind(|one| one.name == *host) {
+        None => match status.revoked.iter().rfind(|one| one.name == *host) {
             Some(revoked) => &revoked.instance,
             None => return Err(unknown(&status, host)),
         },

@@ -215,13 +215,13 @@ impl Founding {
         }
         let me = &self.config.me;
         // Of who has just gone nothing is assumed but the first level.
-        let highest = |life: &Instance| match *life == me.instance {
+        let can_run = |life: &Instance| match *life == me.instance {
             true => me.levels.highest(),
             false => {
                 self.peers.get(life).map_or(FeatureLevel::BASE, |it| it.session.levels.highest())
             }
         };
-        let level = promisers.iter().map(highest).min().unwrap_or(FeatureLevel::BASE);
+        let level = promisers.iter().map(can_run).min().unwrap_or(FeatureLevel::BASE);
         let reports = proposal.promises.values().filter_map(|promise| promise.accepted.as_ref());
         let highest = reports.max_by_key(|accepted| accepted.ballot);
         let record = highest.map_or_else(

@@ -5,25 +5,27 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(super) const REMOVING: &str = "Exit codes:
-  0  it is removed
+/// How a command ends that takes a host out for good, with what its success is.
+macro_rules! departing {
+    ($done:literal) => {
+        concat!(
+            "Exit codes:\n  0  ",
+            $done,
+            "
   1  refused, nothing was changed; the text says what is in its way
   2  the command line is wrong, or nobody said yes
   3  the daemon of this host is not reachable
   4  no leader was found within --timeout; nothing was changed
   5  not done within --timeout; nothing was changed
   6  there is no such host
-  7  it is not known whether it happened: `quorate members` shows it";
+  7  it is not known whether it happened: `quorate members` shows it"
+        )
+    };
+}
 
-pub(super) const REVOKING: &str = "Exit codes:
-  0  it is revoked, or was already
-  1  refused, nothing was changed; the text says what is in its way
-  2  the command line is wrong, or nobody said yes
-  3  the daemon of this host is not reachable
-  4  no leader was found within --timeout; nothing was changed
-  5  not done within --timeout; nothing was changed
-  6  there is no such host
-  7  it is not known whether it happened: `quorate members` shows it";
+pub(super) const REMOVING: &str = departing!("it is removed");
+
+pub(super) const REVOKING: &str = departing!("it is revoked, or was already");
 
 pub(super) const LEADING: &str = "Exit codes:
   0  another host leads
