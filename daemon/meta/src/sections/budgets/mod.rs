@@ -11,6 +11,7 @@ mod section;
 pub use refusal::BudgetRefusal;
 pub(crate) use section::Change;
 
+use crate::anew::behind;
 use quorate_proto::{
     Budget, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget, limits,
 };
@@ -19,6 +20,8 @@ use std::sync::Arc;
 
 /// By how much numbers jump when a cluster is founded anew: more than were given behind the state that is left.
 const JUMP: u64 = 1_000_000_000;
+/// Numbers a second by the clock: more than a cluster gives for long.
+const NUMBERS_A_SECOND: u64 = 1_000;
 
 /// See the head of this file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -138,11 +141,11 @@ impl Budgets {
 
     /// The cluster is founded anew: what it granted behind this state may be in use, so nothing grows before all of that has lapsed, and
     /// no number is given twice.
-    fn begin_anew(&mut self) {
+    fn begin_anew(&mut self, at_unix_ms: u64) {
         if self.last == 0 {
             return;
         }
-        self.last = (self.last / JUMP + 2) * JUMP;
+        self.last = behind(self.last, JUMP, NUMBERS_A_SECOND, at_unix_ms);
         for record in self.all.values_mut() {
             let record = Arc::make_mut(record);
             record.waits = true;

@@ -17,7 +17,9 @@ pub(crate) enum Change<'a> {
     Remove(&'a RemoveBudget),
     Grants(&'a ChangeGrants),
     /// The cluster is founded anew.
-    Anew,
+    Anew {
+        at_unix_ms: u64,
+    },
 }
 
 impl Section for Budgets {
@@ -37,8 +39,8 @@ impl Section for Budgets {
                 self.remove(&remove.name).map(|()| self.removed(&remove.name, publish))
             }
             Change::Grants(change) => self.carry_out(change, publish).map(|()| String::new()),
-            Change::Anew => {
-                self.begin_anew();
+            Change::Anew { at_unix_ms } => {
+                self.begin_anew(at_unix_ms);
                 publish.number(self.last);
                 self.all.values().for_each(|record| keys::put_budget(record, publish));
                 Ok(String::new())

@@ -188,7 +188,7 @@ fn a_cluster_that_is_founded_anew_grants_nothing_before_its_leader_has_waited() 
     let mut meta = born(30);
     grants(&mut meta, &[grant(1, 15, 15)]).expect("it fits");
     let number = meta.newest_grant(grant(1, 0, 0).instance);
-    meta.change_budgets(Change::Anew);
+    meta.change_budgets(Change::Anew { at_unix_ms: 0 });
     assert_eq!(grants(&mut meta, &[grant(2, 15, 15)]), Err(BudgetRefusal::Waits));
     grants(&mut meta, &[grant(1, 0, 0)]).expect("what is freed needs no wait");
     let now = version(&meta);
