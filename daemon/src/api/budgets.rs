@@ -3,27 +3,22 @@
 //! What is granted is read from quorate's own keys, through the leader, as any client could. Knows nothing of how it is divided.
 
 use super::acts::{done, said};
-use super::failure::{Failure, failed, usage};
-use super::keyspace::{self, pages::range};
+use super::committed::{below, scope_of, ttl_of};
+use super::failure::{failed, usage};
 use super::loop_call;
 use super::pages::{BudgetPage, GrantPage, LedgerPage};
 use super::parameters::{Parameters, Patience};
-use super::request_id::RequestId;
 use crate::doors::Doors;
-use crate::words::time;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::Acknowledgement;
-use quorate_proto::{
-    Budget, BudgetMode, DropBudget, Label, RangeRequest, SetBudget, act, kv_request, kv_response,
-};
+use quorate_proto::{Budget, BudgetMode, DropBudget, SetBudget, act};
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// What stands where nothing is said: a dead host is replaced within five seconds.
-const TTL: Duration = Duration::from_secs(3);
+/// Where budgets stand among the keys.
+const PREFIX: &str = "__meta/budgets/";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,19 +56,7 @@ fn budget_of(query: SetQuery) -> Result<Budget, String> {
         Some("eager") => BudgetMode::Eager,
         Some(other) => return Err(format!("mode is strict or eager, not `{other}`")),
     };
-    let ttl = match ttl {
-        Some(text) => time::duration(&text).map_err(|error| format!("ttl: {error}"))?,
-        None => TTL,
-    };
-    let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-    let labels = scope.split(',').filter(|label| !label.is_empty());
-    let label = |text: &str| {
-        let (name, value) = text.split_once('=').ok_or_else(|| {
-            format!("a scope is NAME=VALUE, as in `[labels]` of host.toml, not `{text}`")
-        })?;
-        Ok(Label { name: name.to_owned(), value: value.to_owned() })
-    };
-    let scope = labels.map(label).collect::<Result<Vec<_>, String>>()?;
+    let (ttl_ms, scope) = (ttl_of(ttl)?, scope_of(&scope)?);
     let budget = Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope };
     budget.fault().map_or(Ok(budget), Err)
 }
@@ -112,7 +95,7 @@ pub(super) async fn acknowledge(
 
 /// All budgets, with what is granted of them.
 pub(super) async fn list(State(doors): State<Arc<Doors>>, patience: Patience) -> Response {
-    match below(&doors, "", patience).await {
+    match below(&doors, PREFIX, "", patience).await {
         Ok(keys) => Json(budgets_of(&keys)).into_response(),
         Err(failure) => failed(&failure),
     }
@@ -124,7 +107,7 @@ pub(super) async fn ledger(
     Parameters(NameQuery { name }): Parameters<NameQuery>,
     patience: Patience,
 ) -> Response {
-    match below(&doors, &format!("{name}/ledger/"), patience).await {
+    match below(&doors, PREFIX, &format!("{name}/ledger/"), patience).await {
         Ok(keys) => {
             let lines = keys.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok());
             let mut lines: Vec<LedgerPage> = lines.collect();
@@ -133,27 +116,6 @@ pub(super) async fn ledger(
         }
         Err(failure) => failed(&failure),
     }
-}
-
-/// Keys below `__meta/budgets/` that begin so, without that, and their values.
-async fn below(
-    doors: &Doors,
-    begin: &str,
-    patience: Patience,
-) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    const PREFIX: &str = "__meta/budgets/";
-    let (key, range_end) = range(&format!("{PREFIX}{begin}").into(), true, None);
-    let range = RangeRequest { key, range_end, ..RangeRequest::default() };
-    let request = kv_request::Request::Range(range);
-    let answer = keyspace::ask(doors, request, RequestId::default(), patience.0).await?;
-    let Some(kv_response::Response::Range(found)) = answer.response else {
-        return Err(loop_call::wrong_kind());
-    };
-    let keys = found.kvs.into_iter().map(|kv| {
-        let key = String::from_utf8_lossy(&kv.key).trim_start_matches(PREFIX).to_owned();
-        (key, kv.value.to_vec())
-    });
-    Ok(keys.collect())
 }
 
 fn budgets_of(keys: &[(String, Vec<u8>)]) -> Vec<BudgetPage> {

@@ -145,7 +145,8 @@ fn feeds_that_are_kept(
     let kept = Kept::of(events.read());
     let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
     let socket = config.client.socket.clone();
-    threads.spawn(share_files::keep(feeds.shares.follow_all(), socket, started));
+    let shares = socket.with_file_name(share_files::SHARES);
+    threads.spawn(share_files::keep(feeds.shares.follow_all(), shares, started));
     let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, threads);
     (feeds, keeping)
 }

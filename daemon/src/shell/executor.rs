@@ -135,7 +135,7 @@ impl Executor {
             Output::Health { view, delta, quorate } => {
                 self.means.feeds.health.publish(view, delta, quorate)
             }
-            Output::Share(share) => self.means.feeds.shares.publish(share),
+            Output::Share(share) => self.means.feeds.shares.publish(&share.budget.clone(), share),
             Output::Event(event) => {
                 journal(&event);
                 self.means.feeds.events.push(event);

@@ -1,5 +1,6 @@
 //! Budgets as pages: what an operator defined and who is granted what, from quorate's own keys; and the share of one host.
 
+use super::numbers::number;
 use crate::clock::{self, Started};
 use crate::words::time::rfc3339;
 use quorate_node::{Share, ShareState};
@@ -53,20 +54,6 @@ pub(crate) struct LedgerPage {
     /// ... of so much.
     pub(crate) max: u64,
     pub(crate) at_unix_ms: u64,
-}
-
-/// Numbers above 2^53 are text in quorate's keys.
-fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Number {
-        Plain(u64),
-        Text(String),
-    }
-    match Number::deserialize(from)? {
-        Number::Plain(number) => Ok(number),
-        Number::Text(text) => text.parse().map_err(serde::de::Error::custom),
-    }
 }
 
 /// What the application of a host may use of a budget.

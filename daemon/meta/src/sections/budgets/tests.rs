@@ -1,6 +1,7 @@
 //! What an entry of the log does to budgets, and what it cannot do.
 
 use super::*;
+use crate::sections::numbers::JUMP;
 use crate::{AppliedResult, Meta};
 use quorate_proto::{
     Command, CommandBody, FoundingCertificate, Generation, Instance, KvRequest, RangeRequest,

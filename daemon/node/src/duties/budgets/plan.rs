@@ -3,17 +3,9 @@
 //! Shrink, acknowledge, then grow: nobody grows into what another's application may still use. What is counted falls only where it was
 //! acknowledged or has lapsed, and it rises only as far as there is room.
 
-use super::divide::{Claim, divide};
-use quorate_proto::{BudgetRecord, Generation, Grant, Instance};
-
-/// A host that hears of its share: it is alive. One that is drained or out of scope has no weight.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Host {
-    pub(super) instance: Instance,
-    pub(super) generation: Generation,
-    pub(super) name: String,
-    pub(super) weight: u64,
-}
+use crate::duties::shared::divide::{Claim, divide};
+use crate::duties::shared::hosts::Host;
+use quorate_proto::{BudgetRecord, Generation, Grant};
 
 /// What became of a grant since it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +107,7 @@ fn grow(grant: &mut Grant, host: &Host, share: u64, room: u64, min: u64) -> u64 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_proto::Budget;
+    use quorate_proto::{Budget, Instance};
 
     fn life(number: u8) -> Instance {
         Instance::from_bytes([number; 16])

@@ -1,73 +1,73 @@
-//! The shares of this host's applications, each as it is now: who follows one sees the newest, and skips what came between.
+//! What this host's applications may use of one kind of thing, each as it is now: who follows one sees the newest, and skips what came
+//! between.
 //!
-//! Unlike the other feeds this keeps no history: of a share only the last word counts. Knows nothing of how it came about.
+//! Unlike the other feeds this keeps no history: only the last word counts. Knows nothing of what it is, nor of how it came about.
 
-use quorate_node::Share;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// See the head of this file.
 #[derive(Debug, Clone)]
-pub(crate) struct Shares {
-    newest: watch::Sender<BTreeMap<String, Arc<Share>>>,
+pub(crate) struct Newest<T> {
+    newest: watch::Sender<BTreeMap<String, Arc<T>>>,
 }
 
-impl Shares {
+impl<T: PartialEq> Newest<T> {
     /// None yet.
     pub(crate) fn new() -> Self {
         Self { newest: watch::channel(BTreeMap::new()).0 }
     }
 
-    /// A share is another than before.
-    pub(crate) fn publish(&self, share: Share) {
+    /// What has this name is another than before.
+    pub(crate) fn publish(&self, name: &str, now: T) {
         self.newest.send_modify(|all| {
-            all.insert(share.budget.clone(), Arc::new(share));
+            all.insert(name.to_owned(), Arc::new(now));
         });
     }
 
     /// Follows all of them, from the first that there is.
-    pub(crate) fn follow_all(&self) -> FollowingAll {
+    pub(crate) fn follow_all(&self) -> FollowingAll<T> {
         let mut bell = self.newest.subscribe();
         bell.mark_changed();
         FollowingAll { bell }
     }
 
     /// Follows one of them, from what it is now.
-    pub(crate) fn follow(&self, budget: &str) -> Following {
-        Following { bell: self.newest.subscribe(), budget: budget.to_owned(), shown: None }
+    pub(crate) fn follow(&self, name: &str) -> Following<T> {
+        Following { bell: self.newest.subscribe(), name: name.to_owned(), shown: None }
     }
 }
 
 /// Follows all of them.
 #[derive(Debug)]
-pub(crate) struct FollowingAll {
-    bell: watch::Receiver<BTreeMap<String, Arc<Share>>>,
+pub(crate) struct FollowingAll<T> {
+    bell: watch::Receiver<BTreeMap<String, Arc<T>>>,
 }
 
-impl FollowingAll {
+impl<T> FollowingAll<T> {
     /// All as they are, once one is another than at the last look. None when the daemon stops.
-    pub(crate) async fn next(&mut self) -> Option<BTreeMap<String, Arc<Share>>> {
+    pub(crate) async fn next(&mut self) -> Option<BTreeMap<String, Arc<T>>> {
         self.bell.changed().await.ok()?;
         Some(self.bell.borrow_and_update().clone())
     }
 }
 
-/// Follows one share.
+/// Follows one of them.
 #[derive(Debug)]
-pub(crate) struct Following {
-    bell: watch::Receiver<BTreeMap<String, Arc<Share>>>,
-    budget: String,
+pub(crate) struct Following<T> {
+    bell: watch::Receiver<BTreeMap<String, Arc<T>>>,
+    name: String,
     /// What was shown last; the outer one is none before anything was.
-    shown: Option<Option<Arc<Share>>>,
+    shown: Option<Option<Arc<T>>>,
 }
 
-impl Following {
-    /// What it is now, if that was not shown yet, else what it is next; an inner none: there is no share. None when the daemon stops. May be
+impl<T: PartialEq> Following<T> {
+    /// What it is now, if that was not shown yet, else what it is next; an inner none: there is none. None when the daemon stops. May be
     /// dropped while it waits, without losing a line.
-    pub(crate) async fn next(&mut self) -> Option<Option<Arc<Share>>> {
+    pub(crate) async fn next(&mut self) -> Option<Option<Arc<T>>> {
         loop {
-            let now = self.bell.borrow_and_update().get(&self.budget).cloned();
+            let now = self.bell.borrow_and_update().get(&self.name).cloned();
             if self.shown.as_ref() != Some(&now) {
                 self.shown = Some(now.clone());
                 return Some(now);
@@ -80,7 +80,7 @@ impl Following {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_node::ShareState;
+    use quorate_node::{Share, ShareState};
 
     fn share(budget: &str, number: u64) -> Share {
         let (budget, state) = (budget.to_owned(), ShareState::Held);
@@ -89,12 +89,12 @@ mod tests {
 
     #[tokio::test]
     async fn who_follows_a_share_sees_what_it_is_and_then_the_newest_alone() {
-        let shares = Shares::new();
+        let shares = Newest::new();
         let mut following = shares.follow("pg");
         assert_eq!(following.next().await, Some(None));
-        shares.publish(share("other", 9));
-        shares.publish(share("pg", 1));
-        shares.publish(share("pg", 2));
+        shares.publish("other", share("other", 9));
+        shares.publish("pg", share("pg", 1));
+        shares.publish("pg", share("pg", 2));
         let line = following.next().await.flatten().expect("there is one");
         assert_eq!(line.number, 2);
         drop(shares);

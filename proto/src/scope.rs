@@ -1,0 +1,33 @@
+//! What the definitions of all that hosts share have in common: the name, for how long a renewal counts, and which hosts are meant.
+
+use crate::{Label, limits};
+
+/// What is wrong with the name of such a thing, if anything is.
+pub(crate) fn name_fault(what: &str, name: &str, most: usize) -> Option<String> {
+    let named = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-');
+    let fits = !name.is_empty() && name.len() <= most && name.chars().all(named);
+    (!fits).then(|| format!("the name of {what} is 1 to {most} of a-z, 0-9, `.`, `_` and `-`"))
+}
+
+/// What is wrong with the time that a renewal counts, if anything is.
+pub(crate) fn ttl_fault(ttl_ms: u64) -> Option<String> {
+    let (least, most) = (limits::BUDGET_TTL_MS.start(), limits::BUDGET_TTL_MS.end());
+    let fits = limits::BUDGET_TTL_MS.contains(&ttl_ms);
+    (!fits).then(|| format!("ttl is {ttl_ms} ms, and must be {least} ms to {most} ms"))
+}
+
+/// What is wrong with a scope, if anything is.
+pub(crate) fn fault(scope: &[Label]) -> Option<String> {
+    let (labels, bytes) = (limits::BUDGET_SCOPE, limits::BUDGET_LABEL);
+    let long =
+        |label: &Label| label.name.is_empty() || label.name.len().max(label.value.len()) > bytes;
+    let fits = scope.len() <= labels && !scope.iter().any(long);
+    (!fits).then(|| {
+        format!("a scope has at most {labels} labels, each name and value at most {bytes} bytes")
+    })
+}
+
+/// Whether a host with these labels is meant.
+pub(crate) fn holds(scope: &[Label], labels: &[Label]) -> bool {
+    scope.iter().all(|label| labels.contains(label))
+}
