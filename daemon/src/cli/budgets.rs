@@ -91,7 +91,7 @@ async fn set(client: &Client, format: Format, options: &SetOptions) -> Result<Ex
 }
 
 async fn all(client: &Client, ask: AskingOptions) -> Result<Vec<BudgetPage>, Failure> {
-    client.with_patience(ask.timeout).get("/v1/budgets").await
+    client.get_in("/v1/budgets", ask.timeout).await
 }
 
 async fn one(client: &Client, budget: &NamedOptions) -> Result<BudgetPage, Failure> {
@@ -137,7 +137,7 @@ fn draw(page: &BudgetPage) -> String {
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
     // Without a majority nobody can say what there is, and a share goes on to be told.
-    let ask = client.with_patience(LOOK).get::<Vec<BudgetPage>>("/v1/budgets").await;
+    let ask = client.get_in::<Vec<BudgetPage>>("/v1/budgets", LOOK).await;
     if ask.is_ok_and(|pages| pages.iter().all(|page| page.name != name)) {
         return Err(unknown(name));
     }
@@ -191,7 +191,7 @@ async fn audit(
     // A budget that is not there has no ledger, which would prove everything.
     one(client, budget).await?;
     let path = format!("/v1/budgets/ledger?name={}", query_value(&budget.name));
-    let lines: Vec<LedgerPage> = client.with_patience(budget.ask.timeout).get(&path).await?;
+    let lines: Vec<LedgerPage> = client.get_in(&path, budget.ask.timeout).await?;
     let audit = judged(&budget.name, &lines);
     match format {
         Format::Json => output::json(&audit)?,
