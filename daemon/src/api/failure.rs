@@ -165,7 +165,7 @@ const BUSY: &str = "too many requests are in flight; nothing was changed. Try ag
 const STOPPING: &str = "the daemon is stopping; nothing was changed. Ask another node";
 const DONE_TOO_LARGE: &str = "the write was done, and only its answer cannot be had: it is too large, or too many large answers wait for their clients. Do not repeat the write; read what it read with a limit, or in pages";
 const UNDONE_TOO_LARGE: &str = "it was decided and changed nothing; its answer was too large to be kept. Ask under a new id to have it decided anew";
-const CLOSED: &str = "neither the keyspace nor what makes the node act is served here; use the unix socket (the keyspace is served here, too, with `keyspace_on_tcp = true` under [client])";
+const CLOSED: &str = "neither the keyspace nor what makes the node act is served here; use the unix socket (with `keyspace_on_tcp = true` under [client] the TCP door serves the keyspace, too)";
 
 /// Marks a sentence as ours, beside those of etcd.
 fn ours(text: &str) -> String {

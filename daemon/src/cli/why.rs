@@ -109,7 +109,9 @@ fn summary(page: &StatusPage, pen: Pen) -> String {
 
 fn begins_with_a_name(text: &str, page: &StatusPage) -> bool {
     let word = text.split([' ', ',', ':']).next().unwrap_or_default();
-    page.node.name == word || page.members.iter().any(|member| member.name == word)
+    let members = page.members.iter().map(|member| &member.name);
+    let mut names = members.chain(page.revoked.iter().map(|revoked| &revoked.name));
+    page.node.name == word || names.any(|name| name == word)
 }
 
 /// With a capital and a full stop.

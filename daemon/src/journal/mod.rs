@@ -40,7 +40,7 @@ struct Journal {
 pub(crate) fn start(config: &LogConfig) -> io::Result<()> {
     let (filter, handle) = reload::Layer::new(filter(&config.level));
     let queue = Queue::spawn(standard_error()?)?;
-    let journald = is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref());
+    let journald = journald();
     let lines = Lines { queue: queue.clone(), priorities: journald };
     let layer = fmt::layer().with_writer(lines).with_ansi(io::stderr().is_terminal());
     let layer = match (config.format, journald) {
@@ -82,7 +82,9 @@ pub(crate) fn last_words(text: &str) {
         tracing::error!("{text}");
         flush();
     } else {
-        crate::cli::complain(&format!("quorate: {text}"));
+        // An error by the journal's priorities, as all last words are.
+        let priority = if journald() { "<3>" } else { "" };
+        crate::cli::complain(&format!("{priority}quorate: {text}"));
     }
 }
 
@@ -95,6 +97,11 @@ fn filter(level: &str) -> EnvFilter {
 fn standard_error() -> io::Result<std::fs::File> {
     use std::os::fd::AsFd as _;
     Ok(io::stderr().as_fd().try_clone_to_owned()?.into())
+}
+
+/// Whether standard error of this process goes to systemd's journal.
+fn journald() -> bool {
+    is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref())
 }
 
 /// Whether standard error goes to systemd's journal, as systemd.exec(5) says to find out: the variable is inherited, also by

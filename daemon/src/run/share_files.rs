@@ -103,15 +103,15 @@ impl<T: Written> Files<T> {
     /// Makes the files as the shares are now; what fails is tried again with the next change, and keeps nothing else back.
     fn follow(&mut self, now: &All<T>) -> io::Result<()> {
         open_directory(&self.directory)?;
+        let mut failed = Ok(());
         if !self.looked {
             // Their deadlines are by a clock that has begun anew.
             let old = |path: &Path| boot_of(path).is_none_or(|it| it != boot_id());
             for (path, _) in json_files(&self.directory).iter().filter(|(path, _)| old(path)) {
-                remove(path)?;
+                failed = remove(path).and(failed);
             }
             self.looked = true;
         }
-        let mut failed = Ok(());
         for (name, it) in &now.by_name {
             if self.written.get(name) != Some(it) {
                 match self.write(name, it) {
@@ -123,13 +123,15 @@ impl<T: Written> Files<T> {
         let gone: Vec<String> =
             self.written.keys().filter(|name| !now.by_name.contains_key(*name)).cloned().collect();
         for name in gone {
-            remove(&self.path(&name))?;
-            self.written.remove(&name);
+            match remove(&self.path(&name)) {
+                Ok(()) => _ = self.written.remove(&name),
+                Err(error) => failed = Err(error),
+            }
         }
         if now.known && !self.tidied {
             for (path, name) in json_files(&self.directory) {
                 if !now.by_name.contains_key(&name) {
-                    remove(&path)?;
+                    failed = remove(&path).and(failed);
                 }
             }
             self.tidied = true;

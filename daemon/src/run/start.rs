@@ -21,6 +21,7 @@ use crate::disk::{self, Completed, DataDir, LineFile, SnapshotKeeper, Writer};
 use crate::doors::crowds::{Crowds, Door};
 use crate::doors::feed::Feeds;
 use crate::doors::feed::kept::Kept;
+use crate::doors::feed::newest::Newest;
 use crate::doors::{Closing, Doors, SharedLinks, TurnedAway};
 use crate::journal::NOTICE;
 use crate::shell::ended::Ended;
@@ -30,7 +31,7 @@ use crate::shell::secrets::Keeper;
 use crate::shell::service::{self, Service};
 use crate::shell::turns::{Loop, Sources};
 use quorate_meta::Meta;
-use quorate_node::{BeginAnew, Boot, Node, Output, RecoveredLog, Status};
+use quorate_node::{BeginAnew, Boot, Node, Output, RecoveredLog, Share, Status};
 use quorate_proto::{ClusterId, FoundingState, NodeName};
 use quorate_transport::Transport;
 use std::path::Path;
@@ -103,15 +104,19 @@ pub(super) async fn serve(
     let open = serve_doors(opened, &doors, names, &threads);
     last_error::forget(&config.client.socket);
     let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
-    if let Ended::Halted { again: false, .. } = ended {
-        // This host is none of the cluster any more, so what it was granted is others'.
-        shares.withdraw();
-        share_files::withdraw(&share_files::directory(&config.client.socket, share_files::SHARES));
-    }
+    withdraw_shares(&ended, &shares, &config.client.socket);
     drop(keep_open);
     tokio::join!(transport.close("stopping"), close_doors(open), keeping.end());
     prepare_the_next_start(dir, &config.host.name, &ended, &note).await;
     Ok(ended)
+}
+
+/// A host that is none of the cluster any more has no share: what it was granted is others'.
+fn withdraw_shares(ended: &Ended, shares: &Newest<Share>, socket: &Path) {
+    if let Ended::Halted { again: false, .. } = ended {
+        shares.withdraw();
+        share_files::withdraw(&share_files::directory(socket, share_files::SHARES));
+    }
 }
 
 /// What is left to do when all is closed, for the start that comes.

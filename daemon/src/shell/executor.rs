@@ -18,7 +18,9 @@ use crate::links::line::LinkLine;
 use crate::links::ping;
 use bytes::Bytes;
 use quorate_meta::Meta;
-use quorate_node::{BeginAnew, Event, ForwardFailure, Input, Node, Output, ShareState, Status};
+use quorate_node::{
+    BeginAnew, Event, ForwardFailure, Input, Node, Output, Share, ShareState, Status,
+};
 use quorate_proto::{
     ClusterId, ForwardAnswer, ForwardRequest, GroupId, HealthEpoch, Hello, Holding, Instance,
     Message as _, Moment, RecoveryOrder, SecretChange, SnapshotMetadata,
@@ -135,11 +137,7 @@ impl Executor {
             Output::Health { view, delta, quorate } => {
                 self.means.feeds.health.publish(view, delta, quorate)
             }
-            Output::Share(share) => {
-                let name = share.budget.clone();
-                let there = share.state != ShareState::None;
-                self.means.feeds.shares.publish(name, there.then_some(share));
-            }
+            Output::Share(share) => self.publish_share(share),
             Output::SharesKnown => self.means.feeds.shares.is_known(),
             Output::Event(event) => {
                 journal(&event);
@@ -152,6 +150,11 @@ impl Executor {
             Output::BeginAnew(anew) => self.anew = Some(anew),
             Output::Stopped | Output::Halt { .. } | Output::Unfit { .. } => {}
         }
+    }
+
+    fn publish_share(&self, share: Share) {
+        let (name, there) = (share.budget.clone(), share.state != ShareState::None);
+        self.means.feeds.shares.publish(name, there.then_some(share));
     }
 
     fn knows(&mut self, cluster_id: ClusterId) {

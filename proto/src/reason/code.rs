@@ -96,7 +96,7 @@ codes! {
     StopWaits "stop-waits" "this host was asked to stop, and with one voter less nothing could be written: it stops as soon as another one is back"
     ReloadRefused "reload-refused" "what was changed in the files does not count yet, and the next start of this host may fail on it"
     // Without a daemon.
-    Ended "ended" "the others count this host as gone, and its applications have no door"
+    Ended "ended" "its applications have no door, and where no daemon runs, the others count this host as gone"
     Config "config" "quorate cannot start on this host before that is mended"
 }
 

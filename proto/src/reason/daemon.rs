@@ -65,7 +65,7 @@ impl Cause for DaemonCause {
                 "do what the last error says, then on this host: `systemctl restart quorate`".to_owned()
             }
             Self::Ended { .. } => {
-                "on this host: `systemctl start quorate`; if it ends again, `journalctl -u quorate -e` says why".to_owned()
+                "on this host: `systemctl restart quorate`; if it ends again, `journalctl -u quorate -e` says why".to_owned()
             }
         }
     }

@@ -161,7 +161,8 @@ fn two_proxies_share_thirty_connections_and_the_database_never_sees_thirty_one()
     cluster.hosts[0].start();
     cluster.is_whole();
     believe(&apps, [15, 15]);
-    let file = std::fs::read_to_string(cluster.hosts[0].file("shares/pg.json")).expect("a file");
+    let file =
+        std::fs::read_to_string(cluster.hosts[0].file("sock.shares/pg.json")).expect("a file");
     let file: Value = serde_json::from_str(&file).expect("it is whole");
     assert_eq!((file["amount"].as_u64(), file["state"].as_str()), (Some(15), Some("held")));
     let shown = cluster.hosts[2].cli(&["budget", "show", "pg"]).ok();

@@ -129,7 +129,9 @@ fn of_reason(reason: &ReasonPage, page: &StatusPage) -> Finding {
 /// A reason that explains why a voter is gone is told in place of that.
 fn is_about_a_gone_voter(reason: &ReasonPage, page: &StatusPage) -> bool {
     let mut gone = page.members.iter().filter(|member| is_gone(member, page));
-    gone.any(|member| member.role == "voter" && reason.subject.as_ref() == Some(&member.name))
+    // Another disk life had that name when it was revoked.
+    let earlier = reason.code == ReasonCode::RevokedSecret.word();
+    !earlier && gone.any(|it| it.role == "voter" && reason.subject.as_ref() == Some(&it.name))
 }
 
 fn of_opinion(opinion: &OpinionPage) -> Finding {

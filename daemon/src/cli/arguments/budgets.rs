@@ -8,6 +8,7 @@ use std::time::Duration;
 pub(super) const BUDGETS: &str = "Exit codes:
   0  done, or so already
   1  refused, nothing was changed; the text says why
+  2  the command line is wrong
   3  the daemon of this host is not reachable
   4  no leader was found within --timeout; nothing was changed
   5  not done within --timeout; nothing was changed

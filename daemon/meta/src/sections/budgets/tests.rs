@@ -60,7 +60,7 @@ fn born(max: u64) -> Meta {
 }
 
 fn keys(meta: &Meta) -> Vec<String> {
-    let (key, range_end) = ("__meta/budgets".into(), "__meta/budgett".into());
+    let (key, range_end) = ("__meta/budgets".into(), "__meta/ledgert".into());
     let range = RangeRequest { key, range_end, ..RangeRequest::default() };
     let request = KvRequest { request: Some(kv_request::Request::Range(range)) };
     match meta.read(&request).expect("a range").response {
