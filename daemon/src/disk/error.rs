@@ -91,6 +91,17 @@ pub(crate) enum DiskError {
         /// For the command.
         cluster: String,
     },
+    /// A life that is not in place is the one that is in place.
+    #[error(
+        "{} and the data that are in place are copies of one disk life, and each may have promised and acknowledged what the other does not know; nothing was changed. Go on with those that are in place: if the copy waits for the next start, give it up with `quorate reset --prepared --cluster {cluster}`; then `systemctl start quorate`",
+        copy.display()
+    )]
+    SecondCopy {
+        /// Where the copy is.
+        copy: PathBuf,
+        /// For the command.
+        cluster: String,
+    },
     /// The log, or a snapshot beside it, is of a group that this version does not know.
     #[error(
         "{} holds group {group}, which this version of quorate does not know: a newer version wrote it. Nothing was changed; start that version again",
@@ -243,6 +254,7 @@ impl DiskError {
             | Self::Damaged { .. }
             | Self::Corrupt { .. }
             | Self::OlderCopy { .. }
+            | Self::SecondCopy { .. }
             | Self::UnknownGroup { .. }
             | Self::Newer { .. }
             | Self::NotUnderstood { .. }

@@ -8,6 +8,7 @@ mod log;
 mod next_life;
 mod no_files;
 mod power;
+mod put_back;
 mod recorded;
 mod rollback;
 mod snapshot;
