@@ -15,11 +15,10 @@ use crate::disk::error::DiskError;
 use crate::disk::files::Files;
 use crate::disk::formats::refuse_newer;
 use crate::disk::log::segments::SegmentSizes;
-use crate::disk::presence::exists;
+use crate::disk::presence::{exists, need_directory, other_than_directory, remove_unfinished};
 use crate::disk::recovery::{Standing, recover_life};
 use crate::disk::snapshots::file::Pieces;
 use quorate_proto::{ClusterName, FoundingState, Generation};
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,6 +67,27 @@ pub(crate) fn put_in_place(
     Ok(before)
 }
 
+/// Looks at what waits as the next start would, but for its log, and changes nothing; false when nothing waits.
+///
+/// # Errors
+/// What would end that start.
+pub(super) fn inspect(
+    root: &Path,
+    birth_dir: &Path,
+    cluster: &ClusterName,
+) -> Result<bool, DiskError> {
+    let aside = root.join(NEXT_ASIDE);
+    if let Some(what) = other_than_directory(&aside)? {
+        return Err(DiskError::InTheWay { path: aside, what });
+    }
+    let next = root.join(NEXT);
+    if !exists(&next)? {
+        return Ok(false);
+    }
+    look(&next, birth_dir, cluster).map_err(|error| not_whole(root, cluster, error))?;
+    Ok(true)
+}
+
 /// Reads a life that is not in place from its first byte to its last, as the start behind it would.
 ///
 /// # Errors
@@ -111,6 +131,7 @@ struct Waiting {
 
 /// Reads who a life is, and what it has promised and reached, and changes nothing.
 fn look(life: &Path, birth_dir: &Path, cluster: &ClusterName) -> Result<Waiting, DiskError> {
+    need_directory(life, cluster.as_str())?;
     refuse_newer(life, birth_dir, cluster.as_str())?;
     let (identity, generation) = read_life_in(life, cluster.as_str())?;
     if identity.cluster != *cluster {
@@ -209,10 +230,5 @@ pub(super) fn rename(
 
 /// Removes what a preparation left that was killed: the life that is here counts.
 pub(crate) fn clear_unfinished(root: &Path) -> Result<(), DiskError> {
-    let aside = root.join(NEXT_ASIDE);
-    if !exists(&aside)? {
-        return Ok(());
-    }
-    let removed: io::Result<()> = std::fs::remove_dir_all(&aside);
-    removed.map_err(|error| DiskError::io("remove", &aside, error))
+    remove_unfinished(&root.join(NEXT_ASIDE))
 }

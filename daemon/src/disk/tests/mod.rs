@@ -3,6 +3,7 @@
 mod arrival;
 mod formats;
 mod golden;
+mod in_the_way;
 mod life;
 mod log;
 mod next_life;
