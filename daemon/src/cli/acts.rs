@@ -78,7 +78,7 @@ fn what_it_means(members: &[MemberPage], host: &str) -> Option<String> {
         }
     }
     if state == "alive" {
-        out.push_str(" It stops when it hears of this.");
+        out.push_str(" It stops when it hears of this. Applications there keep what they were told, a budget's reserve without an end, until they are stopped.");
     }
     Some(out)
 }
