@@ -8,20 +8,20 @@
 
 use crate::Meta;
 use crate::SYSTEM_PREFIX;
+use crate::jump::{MOST, behind};
 use crate::sections::budgets;
 use crate::sections::roster::Change;
 use crate::space::keyspace::Keyspace;
-use quorate_proto::{FoundingCertificate, Instance, SecretChange, SecretStep, TakeSecretStep};
+use quorate_proto::{
+    ChangeGrants, CommandBody, FoundingCertificate, Instance, SecretChange, SecretStep,
+    TakeSecretStep,
+};
 use std::ops::Bound;
 
 /// By how much revisions jump, at least: what a cluster writes within a day at ten thousand a second.
 const REVISIONS: u64 = 1_000_000_000;
 /// Revisions a second by the clock: more than a cluster writes for long.
 const REVISIONS_A_SECOND: u64 = 10_000;
-/// From when on the clock counts, in milliseconds since 1970: the beginning of 2026. Later than 1970, so that numbers stay shorter.
-const BEGINNING_MS: u64 = 1_767_225_600_000;
-/// Numbers above this do not jump any more: the next ones could not be counted.
-const MOST: u64 = 1 << 61;
 
 /// Why a cluster cannot be founded anew from a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +70,10 @@ impl Meta {
         }
         forget_nodes(&mut meta.system);
         meta.give_up_the_change_of_the_secret();
-        meta.change_budgets(budgets::Change::Anew { at_unix_ms });
+        // Below that level there is no budget, nor may there be a record of their numbers.
+        if meta.level() >= CommandBody::ChangeGrants(ChangeGrants::default()).least_level() {
+            meta.change_budgets(budgets::Change::Anew { at_unix_ms });
+        }
         meta.carry_out(|sections| &mut sections.roster, Change::FoundedAnew(founded, at_unix_ms));
         Ok(meta)
     }
@@ -90,15 +93,6 @@ impl Meta {
             );
         }
     }
-}
-
-/// Where a number goes on that was counted up to here: behind all that was counted since by a cluster that had this state, or was founded
-/// anew from it before, if it counts at most `a_second`. Where the clock does not lead further, that is a multiple of `step` at least that
-/// much ahead, so that a person sees at once that it was a jump.
-pub(crate) fn behind(number: u64, step: u64, a_second: u64, at_unix_ms: u64) -> u64 {
-    let by_the_clock =
-        at_unix_ms.saturating_sub(BEGINNING_MS).min(MOST / a_second) / 1_000 * a_second;
-    number.saturating_add(step).div_ceil(step).saturating_mul(step).max(by_the_clock)
 }
 
 /// Keeps the keys as they are, forgets what they were, and counts on behind the jump.
@@ -126,35 +120,6 @@ fn forget_nodes(system: &mut Keyspace) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_jump_leads_to_a_round_number_far_behind_what_was_counted() {
-        for (was, is) in [
-            (1, 2_000_000_000),
-            (8_811, 2_000_000_000),
-            (999_999_999, 2_000_000_000),
-            (1_000_000_000, 2_000_000_000),
-            (2_000_000_017, 4_000_000_000),
-        ] {
-            assert_eq!(behind(was, REVISIONS, REVISIONS_A_SECOND, 0), is, "{was}");
-        }
-    }
-
-    #[test]
-    fn a_second_jump_from_the_same_number_leads_behind_what_was_counted_since_the_first() {
-        let jump = |seconds: u64| {
-            let at = BEGINNING_MS + 20_000_000_000 + seconds * 1_000;
-            behind(8_811, REVISIONS, REVISIONS_A_SECOND, at)
-        };
-        for seconds in [1, 60, 86_400] {
-            let counted = jump(0) + (seconds - 1) * REVISIONS_A_SECOND;
-            assert!(jump(seconds) > counted, "{seconds} s later");
-        }
-        assert!(
-            behind(8_811, REVISIONS, REVISIONS_A_SECOND, u64::MAX) <= MOST,
-            "whatever the clock says"
-        );
-    }
 
     #[test]
     fn a_number_at_the_end_of_all_numbers_does_not_jump() {

@@ -3,7 +3,7 @@
 //! Invariant: every disk life that the earlier cluster knew is over, and the epoch counts on far behind all that anybody has seen.
 
 use super::{Roster, Tombstone};
-use crate::anew::behind;
+use crate::jump::behind;
 use quorate_proto::{FoundingCertificate, HealthDelta, HealthEpoch, HealthView};
 use std::sync::Arc;
 
