@@ -1,6 +1,7 @@
 //! Data that are put back with a life in them that waits for the next start: one that was begun since never begins again.
 
 use super::super::life::next::NEXT;
+use super::super::life::reached;
 use super::next_life::{certificate, check_founder, identity, kept, member, prepare};
 use super::*;
 
@@ -125,9 +126,10 @@ fn an_old_copy_of_a_life_that_was_brought_back_is_not_brought_back_again() {
     put_back(&host, &copy);
     let told = bring().expect_err("an old copy").to_string();
     assert!(told.contains(&name) && told.contains("is an older copy"), "{told}");
-    let founder = host.open().expect("the founder goes on").dir;
-    assert_eq!(founder.identity().instance, identity.instance);
-    assert!(founder.reached().is_some(), "its note was kept beside the other's");
+    let founder = reached::read(&birth, &prod, identity.instance).expect("read");
+    assert!(founder.is_some(), "its note is kept beside the other's");
+    let refused = refused(&host, "the founder was left for the other since the copy");
+    assert!(refused.contains("the marker"), "{refused}");
 }
 
 #[test]
