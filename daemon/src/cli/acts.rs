@@ -197,7 +197,8 @@ mod tests {
         );
         assert_eq!(
             means("n4").expect("a member"),
-            "n4 is a member, and alive. It stops when it hears of this."
+            "n4 is a member, and alive. It stops when it hears of this. Applications there keep what they were told, a budget's reserve \
+             without an end, until they are stopped."
         );
         assert_eq!(means("n5"), None);
         let three = [
