@@ -87,13 +87,19 @@ pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 }
 
 fn refuse_other(found: FileType) -> Result<(), NoFile> {
-    Err(NoFile::Other(match found {
-        kind if kind.is_file() => return Ok(()),
+    if found.is_file() { Ok(()) } else { Err(NoFile::Other(kind(found))) }
+}
+
+/// What something is, for people.
+pub(crate) fn kind(found: FileType) -> &'static str {
+    match found {
+        kind if kind.is_file() => "a regular file",
         kind if kind.is_dir() => "a directory",
+        kind if kind.is_symlink() => "a link",
         kind if kind.is_fifo() => "a named pipe",
         kind if kind.is_socket() => "a socket",
         _ => "a device",
-    }))
+    }
 }
 
 #[cfg(test)]

@@ -439,6 +439,12 @@ impl Founding {
         self.seeds.iter().any(|(_, seed)| seed.addresses.contains(&address))
     }
 
+    /// The places in the list of seeds whose names lead to this address.
+    pub fn slots_at(&self, address: SocketAddr) -> impl Iterator<Item = usize> {
+        let seeds = self.seeds.iter().filter(move |(_, seed)| seed.addresses.contains(&address));
+        seeds.map(|(slot, _)| slot)
+    }
+
     /// Whether one name in the list of seeds leads to both addresses: a host with an address of each family, for one.
     #[must_use]
     pub fn share_a_name(&self, one: SocketAddr, other: SocketAddr) -> bool {

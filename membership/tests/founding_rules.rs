@@ -7,7 +7,8 @@ use founding_world::{cluster, life};
 use quorate_membership::{FoundingInput as Input, FoundingOutput as Output, Mode, Outcome};
 use quorate_proto::{
     Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, ClusterId, Confirm, Confirmed, Exists,
-    FeatureLevel, FoundingState, Levels, Nack, Prepare, Promise, Session, founding_message::Body,
+    FeatureLevel, FoundingRecord, FoundingState, Levels, Message as _, Nack, Prepare, Promise,
+    Session, founding_message::Body,
 };
 use std::time::Duration;
 
@@ -205,6 +206,15 @@ fn a_cluster_begins_at_the_highest_level_that_all_can_run_who_promised() {
     let level = |levels| proposed_among(levels, |_| None).record.level();
     assert_eq!(level(Levels::HERE), FeatureLevel::HIGHEST);
     assert_eq!(level(Levels::BASE), FeatureLevel::BASE);
+}
+
+#[test]
+fn a_record_at_the_first_level_has_the_bytes_of_a_program_that_does_not_speak_of_levels() {
+    let record = proposed_among(Levels::BASE, |_| None).record;
+    assert_eq!(record.level(), FeatureLevel::BASE);
+    let without = FoundingRecord { level: 0, ..record.clone() };
+    assert_eq!(record.encode_to_vec(), without.encode_to_vec());
+    assert_eq!(record.cluster_id(), without.cluster_id());
 }
 
 #[test]

@@ -3,9 +3,12 @@
 mod founding_world;
 
 use founding_world::one::{One, ballot, founded, record, session};
-use founding_world::{Random, SECOND, World, cluster, life};
-use quorate_membership::{Mode, ProofError, WaiverRefused, check_founded, quorum};
-use quorate_proto::{Accept, Moment, Prepare, Waiver, founding_message::Body};
+use founding_world::{Random, SECOND, World, address_of, cluster, life};
+use quorate_membership::{FoundingInput, Mode, ProofError, WaiverRefused, check_founded, quorum};
+use quorate_proto::{
+    Accept, CannotSend, DialFailure, Moment, Prepare, Waiver, founding_message::Body,
+};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 fn names(hosts: &[usize]) -> Vec<String> {
@@ -18,7 +21,7 @@ fn waive(world: &mut World, at: usize, without: &[usize]) -> Result<(), WaiverRe
     let run = world.hosts[at].run.as_mut().expect("running");
     let shown = run.may_waive(&names(without))?.lives;
     run.waive(now, &names(without), &shown)?;
-    world.step(at, quorate_membership::FoundingInput::Wake);
+    world.step(at, FoundingInput::Wake);
     Ok(())
 }
 
@@ -79,6 +82,35 @@ fn what_is_there_unknown_or_not_waited_for_is_not_waived_and_the_reason_is_named
     world.run_for(5 * SECOND);
     let knows = waive(&mut world, 0, &[2]).expect_err("it is founded");
     assert!(matches!(knows, WaiverRefused::Knows(_)));
+}
+
+#[test]
+fn of_a_seed_that_is_not_silent_it_is_said_what_is_there() {
+    let to = address_of(2);
+    let listen: SocketAddr = "[2001:db8::1]:4747".parse().expect("valid");
+    let no_route = CannotSend::NoRoute { error: "Network is unreachable".to_owned() };
+    for (failure, says) in [
+        (no_route.into(), "this host cannot ask it: this host has no way there"),
+        (CannotSend::Family { listen, to }.into(), "which is IPv6 only"),
+        (DialFailure::Myself, "f3 leads to this host itself"),
+        (DialFailure::Copy { reason: "it runs twice".to_owned() }, "that is not listened to"),
+        (DialFailure::OneWay, "f3 answers"),
+    ] {
+        let mut world = durable(3, 2);
+        world.step(0, FoundingInput::DialFailed { address: to, failure });
+        let refused = waive(&mut world, 0, &[2]).expect_err(says).to_string();
+        assert!(refused.contains(says), "{says}: {refused}");
+    }
+}
+
+#[test]
+fn a_founder_that_cannot_ask_a_seed_does_not_hold_the_others_back() {
+    let mut world = durable(3, 2);
+    let no_route = CannotSend::NoRoute { error: "Network is unreachable".to_owned() };
+    waive(&mut world, 0, &[2]).expect("it is silent");
+    let failed = FoundingInput::DialFailed { address: address_of(2), failure: no_route.into() };
+    world.step(1, failed);
+    assert!(world.run_until(2 * SECOND, |world| world.all_founded(&[0, 1])).is_some());
 }
 
 #[test]

@@ -31,6 +31,13 @@ impl FeatureLevel {
     pub const fn get(self) -> u32 {
         self.0
     }
+
+    /// As a founding record has it, whose bytes make the cluster's id: the first level is not said, for programs that do not speak of levels
+    /// read and write the record without it.
+    #[must_use]
+    pub const fn in_record(self) -> u32 {
+        if self.0 == Self::BASE.0 { 0 } else { self.0 }
+    }
 }
 
 impl fmt::Display for FeatureLevel {

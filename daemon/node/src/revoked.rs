@@ -2,13 +2,14 @@
 //!
 //! Invariants: a key is refused from the moment on when this node knows of it, but for a voter's, whose word is needed until its vote is
 //! gone; nothing takes that back. This host ends when its own view says it too, or on the word of two, or of one when nobody else listens to
-//! it: not on one word of many. Knows nothing of how a key is refused.
+//! it: not on one word of many. A host has one word, whatever addresses it has and whichever way it is met: where two words may be one
+//! host's they are one. Knows nothing of how a key is refused.
 
 use crate::event::Output;
 use crate::sight::Sight;
 use crate::turn::Turn;
 use quorate_proto::{
-    Instance, Moment, NodeKey, OperatorCause, Reason, Revocation, Role, revoked_text,
+    Address, Instance, Moment, NodeKey, OperatorCause, Reason, Revocation, Role, revoked_text,
 };
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -19,17 +20,32 @@ const ALONE: Duration = Duration::from_secs(10);
 /// A word that was not said again for so long counts no more: who refuses this host is dialled every few seconds.
 const TOLD: Duration = Duration::from_secs(60);
 
-/// Who refused this host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
-    /// A replica that is known.
-    Replica(Instance),
-    /// Whoever is where the own file has a seed.
-    Seed(SocketAddr),
+/// So many that refused this host are kept apart.
+const WORDS: usize = 16;
+
+/// Who refused this host: a replica that is known, or whoever is where the own file has a seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct By {
+    replica: Option<Instance>,
+    /// The places in the list of seeds whose names lead there.
+    slots: BTreeSet<usize>,
 }
 
-/// The first that refused this host, when it did so first, and when anybody did last.
-#[derive(Debug, Clone, Copy)]
+impl By {
+    /// Whether these are surely two hosts. Replicas are told apart by themselves, all others by the names that lead to them.
+    fn is_another_host_than(&self, other: &Self) -> bool {
+        match (self.replica, other.replica) {
+            (Some(one), Some(other)) => one != other,
+            _ => {
+                let named = !self.slots.is_empty() && !other.slots.is_empty();
+                named && self.slots.is_disjoint(&other.slots)
+            }
+        }
+    }
+}
+
+/// One that refused this host, when it did so first, and when last.
+#[derive(Debug, Clone)]
 struct Word {
     by: By,
     first: Moment,
@@ -41,7 +57,8 @@ struct Word {
 pub(crate) struct Revoked {
     /// Keys that the shell refuses. As many as views have named: at most `limits::REVOKED` but for a leader that lies.
     refused: BTreeSet<NodeKey>,
-    word: Option<Word>,
+    /// At most [`WORDS`].
+    words: Vec<Word>,
 }
 
 impl Revoked {
@@ -62,11 +79,11 @@ impl Revoked {
 
     /// A session of this host was cut because it is revoked.
     pub(crate) fn cut_off_by(&mut self, sight: &Sight<'_>, turn: &mut Turn, by: Instance) {
-        let seed = sight.peers.session(by).and_then(|session| session.dialled);
-        match seed.filter(|address| sight.founding.is_a_seeds(*address)) {
-            _ if sight.is_known_replica(by) => self.heard(sight, turn, By::Replica(by)),
-            Some(address) => self.heard(sight, turn, By::Seed(address)),
-            None => {}
+        let dialled = sight.peers.session(by).and_then(|session| session.dialled);
+        if sight.is_known_replica(by) {
+            self.heard(sight, turn, replica(sight, by, dialled));
+        } else if let Some(address) = dialled.filter(|it| sight.founding.is_a_seeds(*it)) {
+            self.heard(sight, turn, seed(sight, address));
         }
     }
 
@@ -75,27 +92,26 @@ impl Revoked {
         let members = sight.health.view().members.iter();
         let replicas = members.filter(|member| member.role() != Role::Member);
         let there = |life: &Instance| sight.peers.address(*life) == Some(address);
-        let replica = replicas.map(|member| member.instance).find(there);
-        match replica {
-            Some(replica) => self.heard(sight, turn, By::Replica(replica)),
-            None if sight.founding.is_a_seeds(address) => {
-                self.heard(sight, turn, By::Seed(address));
-            }
-            None => {}
+        let known = replicas.map(|member| member.instance).find(there);
+        if let Some(known) = known {
+            self.heard(sight, turn, replica(sight, known, Some(address)));
+        } else if sight.founding.is_a_seeds(address) {
+            self.heard(sight, turn, seed(sight, address));
         }
     }
 
     fn heard(&mut self, sight: &Sight<'_>, turn: &mut Turn, by: By) {
-        let fresh = self.word.filter(|word| turn.now.since(word.last) < TOLD);
-        let word = fresh.unwrap_or(Word { by, first: turn.now, last: turn.now });
-        self.word = Some(Word { last: turn.now, ..word });
-        let asked = match by {
-            By::Replica(replica) => replica,
-            By::Seed(_) => Instance::default(),
-        };
-        let alone = sight.other_replicas(asked).next().is_none();
-        let second = word.by != by || (alone && turn.now.since(word.first) >= ALONE);
-        if is_listed(sight) || second {
+        let now = turn.now;
+        self.words.retain(|word| now.since(word.last) < TOLD);
+        let second = self.words.iter().any(|word| by.is_another_host_than(&word.by));
+        let alone = sight.other_replicas(by.replica.unwrap_or_default()).next().is_none();
+        if let Some(word) = self.words.iter_mut().find(|word| word.by == by) {
+            word.last = now;
+        } else if self.words.len() < WORDS {
+            self.words.push(Word { by, first: now, last: now });
+        }
+        let long = self.first().is_some_and(|first| now.since(first) >= ALONE);
+        if is_listed(sight) || second || (alone && long) {
             let reason = revoked_text(sight.config.cluster.as_str());
             turn.out.push(Output::Halt { reason, again: false });
         }
@@ -103,10 +119,31 @@ impl Revoked {
 
     /// For the operator of this host, while it waits for a second word.
     pub(crate) fn reason(&self, sight: &Sight<'_>, now: Moment) -> Option<Reason> {
-        let word = self.word.filter(|word| now.since(word.last) < TOLD)?;
+        self.words.iter().find(|word| now.since(word.last) < TOLD)?;
         let cluster = sight.config.cluster.to_string();
-        Some(Reason::of(&OperatorCause::RevokedHere { cluster }, word.first))
+        Some(Reason::of(&OperatorCause::RevokedHere { cluster }, self.first()?))
     }
+
+    /// Since when this host is refused.
+    fn first(&self) -> Option<Moment> {
+        self.words.iter().map(|word| word.first).min()
+    }
+}
+
+/// A replica, which may be a seed under any of its addresses.
+fn replica(sight: &Sight<'_>, life: Instance, met_at: Option<SocketAddr>) -> By {
+    let session = sight.peers.session(life);
+    let met = session.into_iter().flat_map(|session| [Some(session.address), session.dialled]);
+    let member = sight.health.member(life);
+    let committed = member.into_iter().flat_map(|it| [&it.address, &it.also_at]);
+    let committed = committed.map(|address| address.as_ref().and_then(Address::socket));
+    let all = met.chain(committed).chain([met_at, sight.peers.address(life)]).flatten();
+    let slots = all.flat_map(|address| sight.founding.slots_at(address)).collect();
+    By { replica: Some(life), slots }
+}
+
+fn seed(sight: &Sight<'_>, address: SocketAddr) -> By {
+    By { replica: None, slots: sight.founding.slots_at(address).collect() }
 }
 
 /// Whether the view here names this host among the revoked.

@@ -54,7 +54,7 @@ fn founded(voters: u8, levels: Levels) -> FoundingCertificate {
         voters: (1..=voters).map(voter).collect(),
         ballot,
         slots: u32::from(voters),
-        level: levels.highest().get(),
+        level: levels.highest().in_record(),
     };
     let vote = |number: u8| ProofVote { slot: u32::from(number - 1), instance: life(number) };
     FoundingCertificate {

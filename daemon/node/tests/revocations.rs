@@ -9,6 +9,7 @@ use quorate_proto::{
     SessionEnd,
 };
 use stage::{Stage, address, id, key, life, member, view};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Host 4, which has a view and no replica.
@@ -102,4 +103,49 @@ fn a_host_whose_own_view_has_it_as_revoked_ends_when_the_first_one_cuts_it_off()
     let (instance, number) = (life(2), 2);
     let said = stage.give(Input::SessionDown { instance, number, end: SessionEnd::Revoked });
     assert!(halts(&said));
+}
+
+/// Another address of the host that is seed 2, which its name leads to as well.
+fn second_address() -> SocketAddr {
+    "[fd00::2]:4747".parse().expect("an address")
+}
+
+fn refuse_at(stage: &mut Stage, address: SocketAddr) -> bool {
+    halts(&stage.give(Input::DialFailed { address, failure: DialFailure::Revoked }))
+}
+
+#[test]
+fn a_host_with_two_addresses_has_one_word() {
+    // Whether it is known as a replica, or as no more than a seed, by who was just let in.
+    for knows_it in [true, false] {
+        let mut stage = Stage::new(4);
+        if knows_it {
+            stage = joined(Vec::new());
+        }
+        stage.resolves_seeds();
+        let addresses = vec![address(2), second_address()];
+        stage.give(Input::Resolved { slot: 1, addresses, problem: None });
+        stage.meet(3, key(3));
+        for at in [address(2), second_address(), address(2), second_address()] {
+            assert!(!refuse_at(&mut stage, at), "{at}, known: {knows_it}");
+        }
+        assert!(refuse_at(&mut stage, address(1)), "that is another host, known: {knows_it}");
+    }
+}
+
+#[test]
+fn a_host_that_cuts_its_session_and_refuses_at_its_second_address_has_one_word() {
+    let mut stage = joined(Vec::new());
+    stage.resolves_seeds();
+    let addresses = vec![address(2), second_address()];
+    stage.give(Input::Resolved { slot: 1, addresses, problem: None });
+    stage.meet(3, key(3));
+    let (instance, number) = (life(2), 2);
+    let said = stage.give(Input::SessionDown { instance, number, end: SessionEnd::Revoked });
+    assert!(!halts(&said));
+    assert!(!refuse_at(&mut stage, second_address()));
+    // Its name may lead elsewhere by now.
+    stage.give(Input::Resolved { slot: 1, addresses: vec![second_address()], problem: None });
+    assert!(!refuse_at(&mut stage, second_address()));
+    assert!(refuse_at(&mut stage, address(3)), "that is another host");
 }

@@ -6,7 +6,9 @@ use super::guard::{self, Guard};
 use super::{bodies, paths, routes};
 use crate::doors::Doors;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode, Version};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -34,5 +36,16 @@ pub(super) fn full(doors: Arc<Doors>, guard: Guard) -> Router {
         .route("/v1/why", get(routes::why))
         .fallback(busy)
         .layer(middleware::from_fn_with_state(guard, guard::check))
+        .layer(middleware::from_fn(last_word))
         .with_state(doors)
+}
+
+/// Nothing more is answered on this connection, which others wait for. HTTP/2 has its own word for it.
+async fn last_word(request: Request, next: Next) -> Response {
+    let says_so = request.version() <= Version::HTTP_11;
+    let mut response = next.run(request).await;
+    if says_so {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

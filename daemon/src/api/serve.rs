@@ -23,14 +23,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Connections that a full door keeps beside its places, to tell each that it is full. Beyond them the kernel's backlog holds the rest.
-const TURNED_AWAY: usize = 64;
-/// How long each of them may take to ask and to hear it.
+const TURNED_AWAY: usize = 128;
+/// How long each of the first half of them may take to ask, and who has asked to hear it.
 const TURNED_AWAY_FOR: Duration = Duration::from_secs(1);
+/// How long all others may take to ask: who asks nothing keeps nobody waiting behind it.
+const IN_A_CROWD: Duration = Duration::from_millis(50);
 /// Streams of one HTTP/2 connection at a time; etcd clients multiplex everything on one, and wait with what is more.
 const STREAMS: u32 = 100;
 /// What a client may send on one stream of HTTP/2, and on all of one connection, before the daemon has looked at it. That much is
@@ -154,8 +156,10 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
     let doors = Arc::new(doors);
     let full = door::full(Arc::clone(&doors), guard.clone());
     let router = door::router(doors, guard);
-    let mut connections = JoinSet::new();
+    let unhurried = Arc::new(Semaphore::new(TURNED_AWAY / 2));
     let asked = closing.clone().asked();
+    let entrance = Entrance { crowd, router, full, closing, unhurried };
+    let mut connections = JoinSet::new();
     tokio::pin!(asked);
     loop {
         tokio::select! {
@@ -163,9 +167,9 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.next(), if connections.len() < most => match accepted {
                 Ok(stream) => {
-                    let entered = full_or(&crowd, &stream, &router, &full);
                     let client = Connection::new(&room);
-                    connections.spawn(enter(stream, entered, client, closing.clone()));
+                    let entry = entrance.for_client(&stream);
+                    connections.spawn(enter(stream, entry, client));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a client");
@@ -180,49 +184,83 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
         && let Ok(stream) = listener.waiting()
     {
         let client = Connection::new(&room);
-        let entered = full_or(&crowd, &stream, &router, &full);
-        connections.spawn(enter(stream, entered, client, closing.clone()));
+        let entry = entrance.for_client(&stream);
+        connections.spawn(enter(stream, entry, client));
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
-/// What serves a client, with its place; what tells that the door is full where there is none.
-fn full_or(
-    crowd: &DoorCrowds,
-    stream: &Stream,
-    router: &Router,
-    full: &Router,
-) -> (Router, Option<Shared>) {
-    let place = crowd.users.enter(&crowd.connections, stream.user(), clock::now());
-    (if place.is_some() { router } else { full }.clone(), place)
+/// What a client has of a door.
+enum Entry {
+    /// All paths, for as long as it holds its place and the door is not closing.
+    Place(Router, Shared, Closing),
+    /// One answer, if it asks in this time: others want to be told too.
+    Word(Router, Duration, Option<OwnedSemaphorePermit>),
 }
 
-/// Serves a client; one without a place not for long.
-async fn enter(
-    stream: Stream,
-    (router, place): (Router, Option<Shared>),
-    client: Arc<Connection>,
+/// What a door gives to those who come.
+struct Entrance {
+    crowd: DoorCrowds,
+    router: Router,
+    full: Router,
     closing: Closing,
-) {
-    let stays = place.is_some();
-    let serving = async {
-        match stream {
-            Stream::Unix(stream) => {
-                connection(Lenient::new(stream), router, client, closing, PATIENCE).await;
-            }
-            Stream::Tcp(stream) => {
-                connection(Lenient::new(stream), router, client, closing, PATIENCE).await;
+    /// For those who are turned away and may take their time.
+    unhurried: Arc<Semaphore>,
+}
+
+impl Entrance {
+    /// What serves a client, with its place; what tells that the door is full where there is none.
+    fn for_client(&self, stream: &Stream) -> Entry {
+        let users = &self.crowd.users;
+        match users.enter(&self.crowd.connections, stream.user(), clock::now()) {
+            Some(place) => Entry::Place(self.router.clone(), place, self.closing.clone()),
+            None => {
+                let unhurried = Arc::clone(&self.unhurried).try_acquire_owned().ok();
+                let time = if unhurried.is_some() { TURNED_AWAY_FOR } else { IN_A_CROWD };
+                Entry::Word(self.full.clone(), time, unhurried)
             }
         }
-    };
-    if stays {
-        serving.await;
-    } else {
-        // What it does not hear in time it does not hear: others want to be told too.
-        let _ = tokio::time::timeout(TURNED_AWAY_FOR, serving).await;
     }
-    drop(place);
+}
+
+/// Serves a client; one without a place is told so once, and not for long.
+async fn enter(stream: Stream, entry: Entry, client: Arc<Connection>) {
+    match entry {
+        Entry::Place(router, place, closing) => {
+            serve(stream, router, client, closing, PATIENCE).await;
+            drop(place);
+        }
+        Entry::Word(router, time, unhurried) => {
+            // As at a door that closes: the first request is answered, and the connection ends.
+            let (_, closing) = Closing::new();
+            let patience = Patience { last: time, ..PATIENCE };
+            let serving = serve(stream, router, Arc::clone(&client), closing, patience);
+            tokio::pin!(serving);
+            let ended = tokio::time::timeout(time, &mut serving).await.is_ok();
+            if !ended && client.begun() > 0 {
+                let _ = tokio::time::timeout(TURNED_AWAY_FOR, serving).await;
+            }
+            drop(unhurried);
+        }
+    }
+}
+
+async fn serve(
+    stream: Stream,
+    router: Router,
+    client: Arc<Connection>,
+    closing: Closing,
+    patience: Patience,
+) {
+    match stream {
+        Stream::Unix(stream) => {
+            connection(Lenient::new(stream), router, client, closing, patience).await;
+        }
+        Stream::Tcp(stream) => {
+            connection(Lenient::new(stream), router, client, closing, patience).await;
+        }
+    }
 }
 
 /// Why a connection ends that its client keeps.

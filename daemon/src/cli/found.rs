@@ -31,7 +31,7 @@ pub(super) async fn found(
     client.post(&path, &[], Bytes::new(), Changes::Something, options.timeout).await?;
     let is_in = |status: &StatusPage| status.cluster_id.is_some();
     let status = status_when(client, begun, options.timeout, is_in).await.map_err(|_| {
-        let text = "the cluster is not founded yet. The word stands as long as the same seeds are here; `quorate why` says what is in the way";
+        let text = "the cluster is not founded yet. The word stands as long as the same seeds are here and this host's daemon runs; `quorate why` says what is in the way";
         Failure::new(Exit::Timeout, "timeout", text)
     })?;
     let cluster_id = status.cluster_id.unwrap_or_default();

@@ -211,13 +211,53 @@ fn stopped(failure: Failure, done: &Done, options: &ImportOptions) -> Failure {
         return failure;
     }
     let text = format!(
-        "{}. Before that: {}, from all lines up to {}. `quorate import --from-line {} {}{}` goes on",
+        "{}. Before that: {}, from all lines up to {}. {}",
         failure.text.trim_end_matches('.'),
         in_words(done),
         done.through_line,
-        done.through_line + 1,
-        quoted(&options.file.to_string_lossy()),
-        if options.create_only { " --create-only" } else { "" }
+        how_to_go_on(done.through_line + 1, options)
     );
     Failure { text, ..failure }
+}
+
+/// What came through a pipe is not there a second time, under whatever name it came.
+fn how_to_go_on(line: u64, options: &ImportOptions) -> String {
+    let only = if options.create_only { " --create-only" } else { "" };
+    let of_this_process = ["/dev/", "/proc/"].iter().any(|it| options.file.starts_with(it));
+    if options.file == Path::new("-") || of_this_process || !options.file.is_file() {
+        return format!(
+            "The whole of it, from its first line on and piped into `quorate import --from-line {line}{only}`, goes on there"
+        );
+    }
+    let file = quoted(&options.file.to_string_lossy());
+    format!("`quorate import --from-line {line} {file}{only}` goes on")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::arguments::{Arguments, Command, Question};
+    use super::*;
+    use clap::Parser as _;
+
+    fn goes_on(line: &str) -> String {
+        match Arguments::parse_from(line.split_whitespace()).command {
+            Command::Ask(Question::Import(options)) => how_to_go_on(3, &options),
+            other => panic!("another command: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn how_a_pipe_goes_on_is_said_without_its_name() {
+        for file in ["-", "/dev/stdin", "/dev/fd/63", "/proc/self/fd/0", "/nowhere"] {
+            let said = goes_on(&format!("quorate import --create-only {file}"));
+            let command = "piped into `quorate import --from-line 3 --create-only`, goes on there";
+            assert!(said.ends_with(command), "{said}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("keys");
+        std::fs::write(&file, "").unwrap();
+        let said = goes_on(&format!("quorate import {}", file.display()));
+        let command = format!("`quorate import --from-line 3 {}`", quoted(&file.to_string_lossy()));
+        assert!(said.contains(&command), "{said}");
+    }
 }

@@ -67,11 +67,13 @@ pub(super) struct Pairs<R> {
     line: u64,
     /// Keys since the first line of an export whose last one has not come.
     open: Option<u64>,
+    /// The line in which an export ended; behind it no key stands before another one begins.
+    ended: Option<u64>,
 }
 
 impl<R: BufRead> Pairs<R> {
     pub(super) fn new(file: R) -> Self {
-        Self { file, line: 0, open: None }
+        Self { file, line: 0, open: None, ended: None }
     }
 
     /// The next pair; none at the end of a file that is whole.
@@ -109,6 +111,7 @@ impl<R: BufRead> Pairs<R> {
     fn take(&mut self, line: Line) -> Result<Option<Pair>, Failure> {
         let Line { export, end, key, key_base64, value, value_base64 } = line;
         if export.is_some() {
+            self.ended = None;
             return match self.open.replace(0) {
                 None => Ok(None),
                 Some(_) => {
@@ -117,6 +120,7 @@ impl<R: BufRead> Pairs<R> {
             };
         }
         if let Some(End { keys }) = end {
+            self.ended = Some(self.line);
             return match self.open.take() {
                 Some(found) if found == keys => Ok(None),
                 Some(found) => Err(self.wrong(&format!(
@@ -124,6 +128,11 @@ impl<R: BufRead> Pairs<R> {
                 ))),
                 None => Err(self.wrong("an export ends that did not begin: its first line is missing")),
             };
+        }
+        if let Some(line) = self.ended {
+            return Err(self.wrong(&format!(
+                "it stands behind the end of an export (line {line}), which does not count it: two files may have been mixed"
+            )));
         }
         let key = given("key", key, key_base64).map_err(|why| self.wrong(&why))?;
         let value = given("value", value, value_base64).map_err(|why| self.wrong(&why))?;
@@ -183,6 +192,17 @@ mod tests {
         }
         let missing = read(&format!("{HEAD}{ONE}{{\"end\":{{\"keys\":2}}}}\n")).unwrap_err();
         assert!(missing.starts_with("line 3: the export had 2 keys"), "{missing}");
+    }
+
+    #[test]
+    fn no_key_stands_behind_the_end_of_an_export_that_does_not_count_it() {
+        let end = "{\"end\":{\"keys\":0}}\n";
+        let told = read(&format!("{HEAD}{end}{ONE}")).unwrap_err();
+        assert!(
+            told.starts_with("line 3: it stands behind the end of an export (line 2)"),
+            "{told}"
+        );
+        assert_eq!(read(&format!("{HEAD}{end}{HEAD}{end}")), Ok(Vec::new()));
     }
 
     #[test]

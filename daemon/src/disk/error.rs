@@ -37,6 +37,18 @@ pub(crate) enum DiskError {
         /// Where.
         path: PathBuf,
     },
+    /// Something is where a directory is made that does not count yet.
+    #[error(
+        "{} is {what}, and quorate makes a directory there while it prepares data. Nothing in that place counts: find out what put it there, and remove it (`rm {}`); the data stay as they are",
+        path.display(),
+        path.display()
+    )]
+    InTheWay {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// Something else lives there.
     #[error("{} holds `{found}` but no quorate data; set `data_dir` to an empty directory of its own", dir.display())]
     NotOurs {
@@ -88,6 +100,17 @@ pub(crate) enum DiskError {
         noted: u64,
         /// Where that is noted.
         note: PathBuf,
+        /// For the command.
+        cluster: String,
+    },
+    /// A life that is not in place is the one that is in place.
+    #[error(
+        "{} and the data that are in place are copies of one disk life, and each may have promised and acknowledged what the other does not know; nothing was changed. Go on with those that are in place: if the copy waits for the next start, give it up with `quorate reset --prepared --cluster {cluster}`; then `systemctl start quorate`",
+        copy.display()
+    )]
+    SecondCopy {
+        /// Where the copy is.
+        copy: PathBuf,
         /// For the command.
         cluster: String,
     },
@@ -237,12 +260,16 @@ impl DiskError {
     /// Whether it stays so until somebody has looked: no other start goes better.
     pub(crate) fn needs_operator(&self) -> bool {
         match self {
-            Self::Io { error, .. } => NoFile::is_in(error),
+            Self::Io { error, .. } => {
+                NoFile::is_in(error) || error.kind() == io::ErrorKind::NotADirectory
+            }
             Self::Locked { .. } | Self::Full { .. } => false,
-            Self::NotOurs { .. }
+            Self::InTheWay { .. }
+            | Self::NotOurs { .. }
             | Self::Damaged { .. }
             | Self::Corrupt { .. }
             | Self::OlderCopy { .. }
+            | Self::SecondCopy { .. }
             | Self::UnknownGroup { .. }
             | Self::Newer { .. }
             | Self::NotUnderstood { .. }
@@ -292,7 +319,9 @@ pub(super) fn remedy(error: &io::Error) -> &'static str {
             "mount the file system for writing, or set another `data_dir`"
         }
         io::ErrorKind::NotFound => "create the directory above it, or set another `data_dir`",
-        io::ErrorKind::NotADirectory => "a file is in the way: set another `data_dir`",
+        io::ErrorKind::NotADirectory => {
+            "a file is where a directory should be: find out what put it there, and remove it, or set another `data_dir`"
+        }
         _ => "check the disk (`journalctl -k`, `smartctl`)",
     }
 }

@@ -231,7 +231,7 @@ impl Founding {
                 voters: proposal.promises.values().map(|p| p.voter.clone()).collect(),
                 ballot: proposal.ballot,
                 slots: self.slots as u32,
-                level: level.get(),
+                level: level.in_record(),
             },
             |accepted| accepted.record.clone(),
         );

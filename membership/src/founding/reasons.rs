@@ -191,9 +191,7 @@ impl Founding {
         let (trouble, since) = if let Some((problem, since)) = &seed.unresolved {
             (SeedTrouble::Unresolved { problem: problem.clone() }, *since)
         } else {
-            let most = seed.failures.values().map(|(failure, _)| telling(failure)).max()?;
-            let (failure, _) =
-                seed.failures.values().find(|(failure, _)| telling(failure) == most)?;
+            let failure = most_telling(seed)?;
             // Of copies more is told by those that watch for them.
             if matches!(failure, DialFailure::Myself | DialFailure::Copy { .. }) {
                 return None;
@@ -349,6 +347,12 @@ impl Founding {
         }
         self.alarms = standing;
     }
+}
+
+/// The failure that tells most of the host that a seed names.
+pub(super) fn most_telling(seed: &Seed) -> Option<&DialFailure> {
+    let most = seed.failures.values().map(|(failure, _)| telling(failure)).max()?;
+    seed.failures.values().map(|(failure, _)| failure).find(|failure| telling(failure) == most)
 }
 
 /// How much a failure tells of the host that a seed names, where its addresses failed in different ways: what the host said

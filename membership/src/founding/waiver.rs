@@ -8,9 +8,9 @@ use super::acceptor::MAX_TALLIES;
 use super::config::quorum_without;
 use super::proof::is_sound;
 use super::proposer::Phase;
-use super::reasons::host_of;
+use super::reasons::{host_of, most_telling};
 use super::{Founding, OwnSlot};
-use quorate_proto::{Ballot, ClusterId, Instance, Moment, ReasonCode, Waiver};
+use quorate_proto::{Ballot, CannotSend, ClusterId, DialFailure, Instance, Moment, Waiver};
 use std::collections::BTreeSet;
 
 /// What a waiver does, for who is to say whether it is meant.
@@ -52,6 +52,26 @@ pub enum WaiverRefused {
     /// Somebody is there.
     #[error("{0} answers, so it is not done without: `quorate why` says what it is waited for")]
     Alive(String),
+    /// A copy of a disk is there.
+    #[error(
+        "a host answers at {0} that is not listened to, for its disk runs elsewhere too, or ran later: `quorate why` names it; stop quorate there first"
+    )]
+    Copy(String),
+    /// The name is wrong.
+    #[error(
+        "{0} leads to this host itself, so nobody knows whether the host that is meant is there: mend its address first (`getent ahosts {0}`, DNS or /etc/hosts on this host)"
+    )]
+    Myself(String),
+    /// The own network.
+    #[error(
+        "whether {name} is there is not known, for this host cannot ask it: {why}. `quorate why` says what to mend first"
+    )]
+    NotAsked {
+        /// Which seed.
+        name: String,
+        /// Why not.
+        why: CannotSend,
+    },
     /// Less than more than half.
     #[error(
         "{there} of {slots} seeds are here, and {majority} must be whoever is done without: a cluster that fewer found could be founded twice"
@@ -158,24 +178,38 @@ impl Founding {
     fn slot_to_waive(&self, name: &str) -> Result<usize, WaiverRefused> {
         let mut seeds = self.seeds.iter();
         let found = seeds.find(|(_, seed)| seed.name == name || host_of(&seed.name) == name);
-        let Some((slot, _)) = found else {
+        let Some((slot, seed)) = found else {
             let seeds: Vec<&str> = self.seeds.iter().map(|(_, seed)| host_of(&seed.name)).collect();
             let (name, seeds) = (name.chars().take(253).collect(), seeds.join(", "));
             return Err(WaiverRefused::NoSeed { name, seeds });
         };
-        if self.slot() == Some(slot) || self.is_alive(slot) {
-            return Err(WaiverRefused::Alive(name.to_owned()));
+        let (is_own, name) = (self.slot() == Some(slot), name.to_owned());
+        if is_own || self.is_reached(slot, seed) {
+            return Err(WaiverRefused::Alive(name));
         }
-        Ok(slot)
+        // A name that leads nowhere now is that of nobody who can be asked.
+        let asked = seed.unresolved.is_none();
+        match most_telling(seed).filter(|_| asked) {
+            Some(DialFailure::CannotSend(why)) => {
+                Err(WaiverRefused::NotAsked { name, why: why.clone() })
+            }
+            Some(DialFailure::Myself) => Err(WaiverRefused::Myself(name)),
+            Some(DialFailure::Copy { .. }) => Err(WaiverRefused::Copy(name)),
+            _ if self.is_alive(slot) => Err(WaiverRefused::Alive(name)),
+            _ => Ok(slot),
+        }
     }
 
-    /// Whether somebody answers where a seed is, as what it may.
+    /// Whether somebody answers where a seed is, as what it may. Whom this host cannot ask it does not know to be there.
     fn is_alive(&self, slot: usize) -> bool {
         self.seeds.get(slot).is_some_and(|seed| {
-            let silent = [ReasonCode::NoAnswer, ReasonCode::Unresolved];
-            let trouble = self.unreached(seed);
-            self.is_reached(slot, seed)
-                || trouble.is_some_and(|reason| !silent.contains(&reason.code))
+            let silent = |failure: &DialFailure| {
+                use DialFailure::{CannotSend, Myself, NoAnswer};
+                matches!(failure, NoAnswer | Myself | CannotSend(_))
+            };
+            let asked = seed.unresolved.is_none();
+            let answer = most_telling(seed).filter(|_| asked);
+            self.is_reached(slot, seed) || answer.is_some_and(|failure| !silent(failure))
         })
     }
 

@@ -85,7 +85,7 @@ pub fn record(hosts: &[usize], slots: usize, mode: Mode, ballot: Ballot) -> Foun
         voters: hosts.iter().map(voter).collect(),
         ballot,
         slots: slots as u32,
-        level: quorate_proto::FeatureLevel::HIGHEST.get(),
+        level: quorate_proto::FeatureLevel::HIGHEST.in_record(),
     }
 }
 

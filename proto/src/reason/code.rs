@@ -41,7 +41,7 @@ codes! {
     Handshake "handshake" "something answers there, but the two cannot agree to speak"
     OtherSeeds "other-seeds" "hosts with different seeds lists could found two clusters: before the first birth they found none together, later a new host could"
     OwnSlot "own-slot" "this host must know which of the seeds it is, or whether it is none, before it may vote on founding"
-    TooFew "too-few" "a cluster is founded when a majority of the seeds are there, so that there can never be two"
+    TooFew "too-few" "a cluster is founded when more than half of the seeds are there, or as many as `founding = \"durable\"` needs, so that there can never be two"
     Founding "founding" "the seeds are agreeing on the founding record; this ends within seconds"
     FoundingStuck "founding-stuck" "enough seeds are here, but they come to no agreement: one of them does not answer in time"
     Marker "marker" "this host was in a cluster before and lost its data; it waits for that cluster instead of founding another"

@@ -172,8 +172,10 @@ impl Cause for FoundingCause {
                     .iter()
                     .map(|seed| format!("{} (for {} s)", seed.host, seed.seconds))
                     .collect();
+                // More than a majority is needed in that mode alone.
+                let mode = if *needed > seeds / 2 + 1 { " (`founding = \"durable\"`)" } else { "" };
                 format!(
-                    "{heard} of {seeds} seeds are here, {needed} are needed; missing: {}",
+                    "{heard} of {seeds} seeds are here, {needed} are needed{mode}; missing: {}",
                     list(&who)
                 )
             }

@@ -62,7 +62,7 @@ pub(crate) fn founded() -> FoundingCertificate {
         voters: voters.collect(),
         ballot,
         slots: u32::from(FOUNDERS),
-        level: quorate_proto::FeatureLevel::HIGHEST.get(),
+        level: quorate_proto::FeatureLevel::HIGHEST.in_record(),
     };
     let votes = (1..=FOUNDERS)
         .map(|host| ProofVote { slot: u32::from(host) - 1, instance: life(host) })

@@ -1,6 +1,6 @@
 //! What a connection is told and what it may cost.
 
-use super::{Overstay, Patience, connection, overstays};
+use super::{Overstay, Patience, TURNED_AWAY, connection, overstays};
 use crate::api::guard::Guard;
 use crate::api::holdings::{Connection, take_answer};
 use crate::api::pages::RefusalPage;
@@ -171,6 +171,30 @@ async fn a_door_that_is_full_says_so_and_why_and_that_the_daemon_lives() {
         tokio::task::yield_now().await;
     }
     assert_eq!(get_at(path, "/v1/health").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn at_a_full_door_nobody_who_keeps_a_connection_or_asks_nothing_keeps_others_from_being_told()
+{
+    let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
+    let (path, crowds) = open(&stage, 1, 9);
+    let _holds_the_place = UnixStream::connect(&path).await.unwrap();
+    while crowds.unix.connections.bound().used == 0 {
+        tokio::task::yield_now().await;
+    }
+    // They are told that the door is full, once, and lose the connection at once, though they keep their end.
+    let mut told = UnixStream::connect(&path).await.unwrap();
+    told.write_all(b"GET /v1/health/watch HTTP/1.1\r\nhost: quorate\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    told.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer:?}");
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer:?}");
+    // More silent ones than are told at a time.
+    let mut silent = Vec::new();
+    for _ in 0..3 * TURNED_AWAY {
+        silent.push(UnixStream::connect(&path).await.unwrap());
+    }
+    assert_eq!(get_at(path, "/v1/status").await.0, StatusCode::OK);
 }
 
 #[tokio::test]

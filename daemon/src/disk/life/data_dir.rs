@@ -17,7 +17,7 @@ use crate::disk::files::{Files, Machine, sync_directory};
 use crate::disk::formats::refuse_newer;
 use crate::disk::log::segments::STORE;
 use crate::disk::log::spare::is_full;
-use crate::disk::presence::exists;
+use crate::disk::presence::{exists, need_directory, remove_unfinished};
 use crate::regular::{self, SMALL};
 use quorate_node::MadeOn;
 use quorate_proto::{ClusterId, ClusterName, FoundingState, Generation, Instance, NodeName};
@@ -81,6 +81,7 @@ pub(crate) fn open(
             "a new disk life is put in place; the data of the one before are kept beside it"
         );
     }
+    refuse_other_life(&root.join(LIFE), cluster)?;
     refuse_newer(&root.join(LIFE), birth_dir, cluster.as_str())?;
     let fresh = !exists(&root.join(LIFE))? || give_up_unused(root, birth_dir, cluster)?;
     if fresh {
@@ -136,9 +137,10 @@ pub(crate) fn inspect(
 ) -> Result<String, DiskError> {
     owner::check(root, birth_dir)?;
     let life = root.join(LIFE);
-    if exists(&root.join(next::NEXT))? {
-        return Ok("a new disk life is prepared: the next start puts it in place, and sets aside what is here".to_owned());
+    if next::inspect(root, birth_dir, cluster)? {
+        return Ok("a new disk life is prepared: the next start puts it in place, if its log is whole, and sets aside what is here".to_owned());
     }
+    refuse_other_life(&life, cluster)?;
     refuse_newer(&life, birth_dir, cluster.as_str())?;
     if !exists(&life)? {
         if exists(root)? {
@@ -168,6 +170,11 @@ pub(crate) fn inspect(
         Some(cluster_id) => format!("the data are of cluster {cluster_id}"),
         None => "the data are in no cluster yet".to_owned(),
     })
+}
+
+/// A link that leads to a directory is somebody's wish; anything else is damage.
+fn refuse_other_life(life: &Path, cluster: &ClusterName) -> Result<(), DiskError> {
+    if life.is_dir() { Ok(()) } else { need_directory(life, cluster.as_str()) }
 }
 
 fn of_another_cluster(root: &Path, identity: &Identity, wanted: &ClusterName) -> DiskError {
@@ -323,10 +330,8 @@ fn give_up_unused(root: &Path, birth_dir: &Path, cluster: &ClusterName) -> Resul
     if identity.cluster == *cluster || !is_unused(&life, birth_dir, &identity)? {
         return Ok(false);
     }
+    remove_unfinished(&aside)?;
     let give_up = || -> io::Result<()> {
-        if aside.exists() {
-            std::fs::remove_dir_all(&aside)?;
-        }
         std::fs::rename(&life, &aside)?;
         sync_directory(root)
     };
@@ -341,11 +346,9 @@ fn give_up_unused(root: &Path, birth_dir: &Path, cluster: &ClusterName) -> Resul
 /// Creates a life aside and puts it in place by one rename.
 fn create_life(root: &Path, cluster: &ClusterName) -> Result<(), DiskError> {
     let aside = root.join(LIFE_ASIDE);
+    // Left by a creation that was killed: it never sent a packet.
+    remove_unfinished(&aside)?;
     let write = || -> io::Result<()> {
-        if aside.exists() {
-            // Left by a creation that was killed: it never sent a packet.
-            std::fs::remove_dir_all(&aside)?;
-        }
         let identity = Identity::random(cluster)?;
         let founding = FoundingState::fresh(identity.instance, cluster);
         write_life(&aside, &identity, Generation::new(1), &founding)?;

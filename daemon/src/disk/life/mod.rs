@@ -16,5 +16,6 @@ pub(super) mod parts;
 pub(super) mod reached;
 
 pub(super) mod reset;
+mod standing;
 pub(super) mod vacant;
 pub(super) mod way_back;

@@ -4,20 +4,21 @@
 //! whole before anything is changed for it, and one that is damaged ends the start. The start does not go on with the life that is here by
 //! itself: what waits could be readable at a later start, and would take the place of all that was written meanwhile. A start that was killed
 //! while putting it in place is finished by the next one. The life that was here is set aside beside it under a
-//! name that says whose it was, and is never removed. The marker is that of the next life before it runs.
+//! name that says whose it was, and is never removed. The marker is that of the next life before it runs, and so is the note of what this
+//! host has reached: a copy of what waited, put back later, is older than that and does not run.
 
+use super::identity::Identity;
 use super::parts::{LIFE, read_life_in};
 use super::reached::{self, Reached};
-use super::{founding_file, marker};
+use super::{founding_file, marker, standing};
 use crate::disk::error::DiskError;
 use crate::disk::files::Files;
 use crate::disk::formats::refuse_newer;
 use crate::disk::log::segments::SegmentSizes;
-use crate::disk::presence::exists;
+use crate::disk::presence::{exists, need_directory, other_than_directory, remove_unfinished};
 use crate::disk::recovery::{Standing, recover_life};
 use crate::disk::snapshots::file::Pieces;
 use quorate_proto::{ClusterName, FoundingState, Generation};
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,7 +39,8 @@ pub(super) fn is_beside(name: &str) -> bool {
 /// before.
 ///
 /// # Errors
-/// When it is of another cluster, or not whole, or the disk refuses: then nothing is lost, and the next start tries again.
+/// When it is of another cluster, not whole, or older than this host knows it to be, or the disk refuses: then nothing is lost, and the
+/// next start tries again.
 pub(crate) fn put_in_place(
     files: &Arc<dyn Files>,
     root: &Path,
@@ -53,11 +55,9 @@ pub(crate) fn put_in_place(
     let checked = check(files, &next, birth_dir, cluster);
     let (founding, reached) = checked.map_err(|error| not_whole(root, cluster, error))?;
     let before = set_aside(&**files, root, birth_dir)?;
-    if let Some(reached) = reached {
-        let file = reached::path(birth_dir, cluster);
-        reached::write(&**files, birth_dir, cluster, &reached)
-            .map_err(|error| DiskError::io("note what the data have reached in", &file, error))?;
-    }
+    let file = reached::path(birth_dir, cluster);
+    reached::write(&**files, birth_dir, cluster, &reached)
+        .map_err(|error| DiskError::io("note what the data have reached in", &file, error))?;
     if let Some(cluster_id) = founding.known_cluster() {
         let file = marker::path(birth_dir, cluster);
         marker::write(&**files, birth_dir, cluster, cluster_id)
@@ -65,6 +65,27 @@ pub(crate) fn put_in_place(
     }
     rename(&**files, root, &next, &root.join(LIFE))?;
     Ok(before)
+}
+
+/// Looks at what waits as the next start would, but for its log, and changes nothing; false when nothing waits.
+///
+/// # Errors
+/// What would end that start.
+pub(super) fn inspect(
+    root: &Path,
+    birth_dir: &Path,
+    cluster: &ClusterName,
+) -> Result<bool, DiskError> {
+    let aside = root.join(NEXT_ASIDE);
+    if let Some(what) = other_than_directory(&aside)? {
+        return Err(DiskError::InTheWay { path: aside, what });
+    }
+    let next = root.join(NEXT);
+    if !exists(&next)? {
+        return Ok(false);
+    }
+    look(&next, birth_dir, cluster).map_err(|error| not_whole(root, cluster, error))?;
+    Ok(true)
 }
 
 /// Reads a life that is not in place from its first byte to its last, as the start behind it would.
@@ -76,17 +97,9 @@ pub(super) fn check(
     life: &Path,
     birth_dir: &Path,
     cluster: &ClusterName,
-) -> Result<(FoundingState, Option<Reached>), DiskError> {
-    refuse_newer(life, birth_dir, cluster.as_str())?;
-    let (identity, generation) = read_life_in(life, cluster.as_str())?;
-    if identity.cluster != *cluster {
-        let (found, wanted) = (identity.cluster.to_string(), cluster.to_string());
-        return Err(DiskError::OtherCluster { dir: life.to_owned(), found, wanted });
-    }
-    let founding = founding_file::read(life, &identity)?;
-    let reached = reached::carried(life, identity.instance)?;
-    let end = reached.map(|reached| reached.end).unwrap_or_default();
-    let standing = Standing { life, identity: &identity, reached: end };
+) -> Result<(FoundingState, Reached), DiskError> {
+    let Waiting { identity, generation, founding, reached } = look(life, birth_dir, cluster)?;
+    let standing = Standing { life, identity: &identity, reached: reached.end };
     let restore = |pieces: Pieces<'_>| {
         pieces.for_each(drop);
         Ok(())
@@ -106,6 +119,29 @@ pub(super) fn check(
         });
     }
     Ok((founding, reached))
+}
+
+/// A life that is not in place.
+struct Waiting {
+    identity: Identity,
+    generation: Generation,
+    founding: FoundingState,
+    reached: Reached,
+}
+
+/// Reads who a life is, and what it has promised and reached, and changes nothing.
+fn look(life: &Path, birth_dir: &Path, cluster: &ClusterName) -> Result<Waiting, DiskError> {
+    need_directory(life, cluster.as_str())?;
+    refuse_newer(life, birth_dir, cluster.as_str())?;
+    let (identity, generation) = read_life_in(life, cluster.as_str())?;
+    if identity.cluster != *cluster {
+        let (found, wanted) = (identity.cluster.to_string(), cluster.to_string());
+        return Err(DiskError::OtherCluster { dir: life.to_owned(), found, wanted });
+    }
+    let founding = founding_file::read(life, &identity)?;
+    let start = (identity.instance, generation);
+    let reached = standing::reached_by(life, birth_dir, cluster, start)?;
+    Ok(Waiting { identity, generation, founding, reached })
 }
 
 /// What is wrong with a life that waits, and the way back to the one that was here.
@@ -194,10 +230,5 @@ pub(super) fn rename(
 
 /// Removes what a preparation left that was killed: the life that is here counts.
 pub(crate) fn clear_unfinished(root: &Path) -> Result<(), DiskError> {
-    let aside = root.join(NEXT_ASIDE);
-    if !exists(&aside)? {
-        return Ok(());
-    }
-    let removed: io::Result<()> = std::fs::remove_dir_all(&aside);
-    removed.map_err(|error| DiskError::io("remove", &aside, error))
+    remove_unfinished(&root.join(NEXT_ASIDE))
 }

@@ -2,7 +2,9 @@
 //! outside of the data directory at each start and orderly stop, so that data which are older than that are noticed:
 //! a restored copy, or a log that the disk has shortened (GENESIS rule 19, the part that a host sees alone).
 //!
-//! Invariant: it is written behind what it tells of, so that it never says too much; it may say too little.
+//! Invariants: it is written behind what it tells of, so that it never says too much; it may say too little. The note about a life that
+//! another one takes the place of is kept beside the new one: that life may come back, from a copy. There are as many as an operator had
+//! lives put in place of others, and the host keeps the data of these too.
 //! Damage beyond the place may be a write that a crash cut short; damage before it is not.
 
 use crate::disk::durable;
@@ -42,6 +44,11 @@ pub(crate) fn path(birth_dir: &Path, cluster: &ClusterName) -> PathBuf {
     birth_dir.join(format!("{cluster}.reached"))
 }
 
+/// Where the note about a life lies that is not in place any more.
+fn path_of(birth_dir: &Path, cluster: &ClusterName, instance: Instance) -> PathBuf {
+    birth_dir.join(format!("{cluster}.reached-{instance}"))
+}
+
 /// What a life is known to have reached that is not in place: it has the note with it, since the one beside the marker is about another.
 pub(super) fn carried(life: &Path, instance: Instance) -> Result<Option<Reached>, DiskError> {
     read_from(&life.join(CARRIED), instance)
@@ -62,10 +69,18 @@ pub(crate) fn read(
     cluster: &ClusterName,
     instance: Instance,
 ) -> Result<Option<Reached>, DiskError> {
-    read_from(&path(birth_dir, cluster), instance)
+    match read_from(&path(birth_dir, cluster), instance)? {
+        None => read_from(&path_of(birth_dir, cluster, instance), instance),
+        noted => Ok(noted),
+    }
 }
 
 fn read_from(file: &Path, instance: Instance) -> Result<Option<Reached>, DiskError> {
+    Ok(read_any(file)?.filter(|reached| reached.instance == instance))
+}
+
+/// A note, whatever life it is about.
+fn read_any(file: &Path) -> Result<Option<Reached>, DiskError> {
     let noted = match regular::read(file, SMALL) {
         Ok(content) => decode(&content),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -76,17 +91,23 @@ fn read_from(file: &Path, instance: Instance) -> Result<Option<Reached>, DiskErr
         let file = file.display();
         tracing::warn!(%file, "what this host had reached cannot be read: that its data are not older than that is not checked at this start");
     }
-    Ok(noted.filter(|reached| reached.instance == instance))
+    Ok(noted)
 }
 
-/// Replaces the note durably.
+/// Replaces the note durably, and keeps one about another life beside it.
 pub(crate) fn write(
     files: &dyn Files,
     birth_dir: &Path,
     cluster: &ClusterName,
     reached: &Reached,
 ) -> io::Result<()> {
-    write_to(files, &path(birth_dir, cluster), reached)
+    let file = path(birth_dir, cluster);
+    if let Ok(Some(before)) = read_any(&file)
+        && before.instance != reached.instance
+    {
+        write_to(files, &path_of(birth_dir, cluster, before.instance), &before)?;
+    }
+    write_to(files, &file, reached)
 }
 
 fn write_to(files: &dyn Files, file: &Path, reached: &Reached) -> io::Result<()> {

@@ -1,15 +1,16 @@
 //! `quorate reset --cluster NAME-or-ID`: the plain way to begin anew on a host. Clears marker and data.
 //!
-//! Invariant: the marker goes last, so a reset that was killed half-way leaves a host that is still not fresh. Only with the rights of
+//! Invariant: what waits for the next start goes first, and the marker last, so a reset that was killed half-way leaves a host that is still
+//! not fresh, and does not run what was given up. Only with the rights of
 //! the data's owner (`owner`).
 
 use super::lock::lock;
-use super::next::{NEXT, NEXT_ASIDE, set_aside};
+use super::next::{NEXT, NEXT_ASIDE, rename, set_aside};
 use super::parts::read_life;
 use super::{founding_file, marker, owner, reached};
 use crate::disk::error::DiskError;
 use crate::disk::files::{Machine, sync_directory};
-use crate::disk::presence::exists;
+use crate::disk::presence::{exists, other_than_directory};
 use quorate_proto::{ClusterId, ClusterName};
 use std::path::{Path, PathBuf};
 
@@ -65,14 +66,14 @@ pub(crate) fn reset(
     let cluster = named(root, birth_dir, configured, wanted)?;
     let life = root.join("life");
     let mut cleared = Vec::new();
-    let kept = if keep { set_aside(&Machine, root, birth_dir)? } else { None };
-    for directory in [root.join("life.new"), root.join(NEXT_ASIDE), root.join(NEXT), life] {
-        if exists(&directory)? {
-            std::fs::remove_dir_all(&directory)
-                .map_err(|error| DiskError::io("remove", &directory, error))?;
-            cleared.push(directory.display().to_string());
-        }
+    for unfinished in [root.join("life.new"), root.join(NEXT_ASIDE)] {
+        cleared.extend(remove(&unfinished)?);
     }
+    if give_up_next(root)? {
+        cleared.push(root.join(NEXT).display().to_string());
+    }
+    let kept = if keep { set_aside(&Machine, root, birth_dir)? } else { None };
+    cleared.extend(remove(&life)?);
     if lock.is_some() {
         sync_directory(root).map_err(|error| DiskError::io("sync", root, error))?;
     }
@@ -85,6 +86,30 @@ pub(crate) fn reset(
         }
     }
     Ok(said(&cleared, kept.as_deref()))
+}
+
+/// Removes what waits for the next start, whole or not at all: while it has its name, that start puts it in place. Gives whether any did.
+fn give_up_next(root: &Path) -> Result<bool, DiskError> {
+    let (next, unfinished) = (root.join(NEXT), root.join(NEXT_ASIDE));
+    if !exists(&next)? {
+        return Ok(false);
+    }
+    rename(&Machine, root, &next, &unfinished)?;
+    remove(&unfinished)?;
+    Ok(true)
+}
+
+/// Removes whatever is there, and gives its path.
+fn remove(path: &Path) -> Result<Option<String>, DiskError> {
+    if !exists(path)? {
+        return Ok(None);
+    }
+    let removed = match other_than_directory(path)? {
+        None => std::fs::remove_dir_all(path),
+        Some(_) => std::fs::remove_file(path),
+    };
+    removed.map_err(|error| DiskError::io("remove", path, error))?;
+    Ok(Some(path.display().to_string()))
 }
 
 fn said(cleared: &[String], kept: Option<&Path>) -> String {

@@ -58,6 +58,7 @@ impl Writer {
             birth_dir: dir.birth_dir().to_owned(),
             cluster: dir.identity().cluster.clone(),
             start: (dir.identity().instance, dir.generation()),
+            noted: dir.reached().is_some(),
             segments,
             report,
             full: false,
@@ -94,6 +95,8 @@ pub(crate) struct WriteLoop {
     pub(crate) cluster: ClusterName,
     /// Whose log it is, and which start of it this is.
     pub(crate) start: (Instance, Generation),
+    /// Whether a note about this life is there.
+    pub(crate) noted: bool,
     pub(crate) segments: Segments,
     pub(crate) report: Report,
     /// No room was found for the write that is being tried.
@@ -127,10 +130,11 @@ impl WriteLoop {
     }
 
     /// Notes outside of the data directory how far this log is durable, so that it can never be shorter unnoticed. Nothing is
-    /// noted of a log that was not begun: a birth does not wait for it.
+    /// noted of a log that was not begun, since a birth does not wait for it, but where a note is there already: that life came in place
+    /// of another, from data that can be put back.
     pub(crate) fn note_reached(&self) {
         let end = self.segments.end();
-        if end == LogPlace::default() {
+        if end == LogPlace::default() && !self.noted {
             return;
         }
         let (instance, generation) = self.start;

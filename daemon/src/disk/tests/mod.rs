@@ -3,11 +3,13 @@
 mod arrival;
 mod formats;
 mod golden;
+mod in_the_way;
 mod life;
 mod log;
 mod next_life;
 mod no_files;
 mod power;
+mod put_back;
 mod recorded;
 mod rollback;
 mod snapshot;

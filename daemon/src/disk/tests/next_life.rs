@@ -5,7 +5,7 @@ use super::*;
 use bytes::Bytes;
 use quorate_proto::{FounderVoter, FoundingCertificate, FoundingState, Lineage};
 
-fn certificate(identity: &Identity) -> FoundingCertificate {
+pub(super) fn certificate(identity: &Identity) -> FoundingCertificate {
     let founder =
         FounderVoter { instance: identity.instance, name: "n1".into(), ..FounderVoter::default() };
     FoundingCertificate::anew(&cluster("prod"), Lineage { from: cluster_id(3), plan: 7 }, founder)

@@ -81,6 +81,7 @@ impl Story {
             birth_dir: self.host.birth(),
             cluster: cluster("prod"),
             start: (opened.dir.identity().instance, opened.dir.generation()),
+            noted: opened.dir.reached().is_some(),
             segments: recovered.log.segments,
             report: Report::new(Box::new(move |completed| teller.tell(completed))),
             full: false,

@@ -95,7 +95,7 @@ fn damage_the_log_that_waits(host: &Host) -> PathBuf {
 }
 
 /// Does what a refusal prints, and gives what that says.
-fn follow(host: &Host, refusal: &str) -> String {
+pub(super) fn follow(host: &Host, refusal: &str) -> String {
     let (root, birth, prod) = (host.root(), host.birth(), cluster("prod"));
     let command = refusal.split("`quorate reset ").nth(1).expect("a command");
     let words: Vec<&str> = command.split('`').next().expect("its end").split(' ').collect();
