@@ -143,7 +143,7 @@ fn feeds_that_are_kept(
 ) -> (Feeds, Keeping) {
     let events = LineFile::of(&dir.life());
     let kept = Kept::of(events.read());
-    let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
+    let feeds = Feeds { kept, ..Feeds::new() };
     let socket = config.client.socket.clone();
     threads.spawn(share_files::keep(feeds.shares.follow_all(), socket, started));
     let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, threads);
