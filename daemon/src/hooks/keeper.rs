@@ -10,7 +10,7 @@ use crate::cli::Failure;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, kill_process_group,
-    set_child_subreaper, set_parent_process_death_signal, waitpid,
+    set_child_subreaper, set_parent_process_death_signal, wait,
 };
 use std::io;
 use std::os::fd::OwnedFd;
@@ -50,6 +50,8 @@ pub(super) fn keep(
 async fn run(timeout: Duration, command: &[String]) -> io::Result<Report> {
     // Before the first child, so that the end of none is missed.
     let (mut ends, mut stop) = (signal(SignalKind::child())?, signal(SignalKind::terminate())?);
+    // A terminal sends it to whoever asked for this run too, whose end the kernel tells of: to die of it would leave the run behind.
+    let _passed_over = signal(SignalKind::interrupt())?;
     let began = Instant::now();
     let mut run = Run { main: None, ended: None };
     let (how, out, err, left, unkilled) = match spawn(command) {
@@ -135,7 +137,7 @@ impl Run {
     /// Takes note of all that have ended. True while there is any child.
     fn reap(&mut self) -> bool {
         loop {
-            match waitpid(None, WaitOptions::NOHANG) {
+            match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if Some(pid) == self.main => self.ended = Some(status),
                 Ok(Some(_)) | Err(Errno::INTR) => {}
                 Ok(None) => return true,

@@ -50,7 +50,7 @@ pub(super) fn draw(page: &StatePage) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = page.hooks.iter().map(row).collect();
-    let head = ["HOOK", "ON", "STATE", "SUCCEEDED", "LAST RUN", "LAST SUCCESS", "LAST RUN"];
+    let head = ["HOOK", "ON", "STATE", "SUCCEEDED", "LAST RUN", "LAST SUCCESS", "ENDED"];
     out.push('\n');
     out.push_str(&table(Pen { colour: colour() }, &head, &rows));
     for hook in page.hooks.iter().filter(|hook| !hook.last_error.is_empty()) {

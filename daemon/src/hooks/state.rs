@@ -109,8 +109,9 @@ impl Shown {
             return;
         }
         let text = serde_json::to_vec(&page).expect("pages have text keys only");
-        let done = replace(&self.place.join(STATE), &text)
-            .and_then(|()| replace(&self.place.join(FIGURES), figures(&page).as_bytes()));
+        // What a hook said when it failed is not for everybody; figures are.
+        let done = replace(&self.place.join(STATE), &text, 0o640)
+            .and_then(|()| replace(&self.place.join(FIGURES), figures(&page).as_bytes(), 0o644));
         match done {
             Ok(()) => (self.written, self.fails) = (Some(page), false),
             Err(error) if !self.fails => {
@@ -123,11 +124,11 @@ impl Shown {
     }
 }
 
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let aside = path.with_extension("new");
     // What a killed runner left; new, so that it is no link to somewhere else.
     let _ = fs::remove_file(&aside);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&aside)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&aside)?;
     file.write_all(content)?;
     fs::rename(&aside, path)
 }
@@ -141,6 +142,7 @@ pub(super) fn look(place: &Path) -> Result<StatePage, String> {
     let text = crate::regular::read(&path, 4 * crate::regular::SMALL).map_err(|error| {
         let help = match error.kind() {
             io::ErrorKind::NotFound => "no runner has run here: `systemctl enable --now quorate-hooks`, or name its directory with --state",
+            io::ErrorKind::PermissionDenied => "run this as root",
             _ => "name the runner's directory with --state",
         };
         format!("{}: {error}; {help}", path.display())
