@@ -85,16 +85,14 @@ impl Runner {
             refused = self.page.refused.len(),
             "hooks are run"
         );
-        // Where no service manager listens, nobody has to hear it.
+        self.show();
+        // Its state can be read from now on. Where no service manager listens, nobody has to hear it.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        loop {
+        while !self.news(&mut stop, &mut interrupt).await? {
             self.look();
             self.show();
-            let asked = self.news(&mut stop, &mut interrupt).await?;
-            if asked {
-                return self.stop().await;
-            }
         }
+        self.stop().await
     }
 
     fn follow(&self, known: watch::Sender<Known>) {
