@@ -22,7 +22,7 @@ async fn who_polls_is_answered_by_news_alone_and_at_the_end_of_the_wait() {
     assert_eq!((&idle["id"], &idle["epoch"]), (&first["id"], &4.into()));
     let query = format!("?after={id}&wait=10m");
     let publish = async {
-        while stage.doors.crowd().waits.bound().used == 0 {
+        while stage.doors.crowds.at(Door::Unix).waits.bound().used == 0 {
             tokio::task::yield_now().await;
         }
         feed.publish(Arc::new(view(5, MemberState::Down)), None, true);
@@ -44,7 +44,7 @@ async fn a_poll_that_is_not_understood_or_has_no_place_is_refused() {
         let (code, body) = stage.get(&format!("/v1/health{query}")).await;
         assert_eq!(code, StatusCode::BAD_REQUEST, "{query}: {body:?}");
     }
-    let waits = &stage.doors.crowd().waits;
+    let waits = &stage.doors.crowds.at(Door::Unix).waits;
     let _all = waits.take(waits.bound().limit as usize, crate::clock::now()).expect("all are free");
     assert_eq!(stage.get("/v1/health?after=3&wait=3s").await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
