@@ -34,8 +34,10 @@ mod ping;
 mod raft;
 mod reason;
 mod recovery;
+mod renewals;
 mod request;
 mod revoked;
+mod scope;
 mod secrets;
 mod session;
 mod warnings;
@@ -47,8 +49,7 @@ pub use acts::{
 };
 pub use address::Address;
 pub use budgets::{
-    Budget, BudgetMode, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget, RenewShares,
-    ShareRenewed, ShareUse, SharesRenewed,
+    Budget, BudgetMode, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget,
 };
 pub use card::Card;
 pub use command::{
@@ -99,6 +100,7 @@ pub use reason::{
     Reason, ReasonCode, SeedTrouble, Trouble,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
+pub use renewals::{RenewShares, ShareRenewed, ShareUse, SharesRenewed};
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,

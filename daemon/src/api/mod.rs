@@ -8,6 +8,7 @@
 mod acts;
 mod bodies;
 mod budgets;
+mod committed;
 mod door;
 mod etcd;
 mod failure;

@@ -10,6 +10,7 @@ mod event;
 pub(crate) mod feature;
 pub(crate) mod findings;
 pub(crate) mod members;
+mod numbers;
 mod recovery;
 mod revoked;
 mod secrets;
