@@ -27,17 +27,9 @@ pub(super) struct Known {
     /// The newest line of health.
     pub(super) health: Option<Arc<Value>>,
     /// The shares, by budget.
-    pub(super) shares: BTreeMap<String, Share>,
+    pub(super) shares: BTreeMap<String, SharePage>,
     /// Why the daemon cannot be reached; none while it is.
     pub(super) away: Option<String>,
-}
-
-/// A share of this host.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Share {
-    told: SharePage,
-    /// So much may be used without a deadline, as far as the daemon said.
-    reserve: u64,
 }
 
 impl Known {
@@ -55,11 +47,11 @@ impl Known {
 
     /// A share as it counts now: beyond its deadline the reserve alone.
     pub(super) fn share(&self, budget: &str, now_ms: u64) -> Option<SharePage> {
-        let Share { told, reserve } = self.shares.get(budget)?;
+        let told = self.shares.get(budget)?;
         Some(match self.lapses_at(budget) {
             Some(at) if at <= now_ms => SharePage {
                 state: "lapsed".to_owned(),
-                amount: (*reserve).min(told.amount),
+                amount: told.reserve.min(told.amount),
                 deadline_boottime_ms: None,
                 deadline: None,
                 acknowledge: false,
@@ -71,27 +63,24 @@ impl Known {
 
     /// When a share ends though nobody says so.
     pub(super) fn lapses_at(&self, budget: &str) -> Option<u64> {
-        let at = self.shares.get(budget)?.told.deadline_boottime_ms?;
+        let at = self.shares.get(budget)?.deadline_boottime_ms?;
         let grace = if self.away.is_some() { 0 } else { WORD_OF_A_LAPSE.as_millis() as u64 };
         Some(at + grace)
     }
 
     fn take_share(&mut self, page: SharePage, now_ms: u64) {
         let before = self.share(&page.budget, now_ms);
-        let share = self.shares.entry(page.budget.clone()).or_default();
-        if matches!(page.state.as_str(), "lapsed" | "restarted") {
-            share.reserve = page.amount;
-        }
         // A daemon that was started anew has no grant of its own yet: what was told before counts until its deadline.
         let kept = before.filter(|before| {
             page.state == "restarted" && before.deadline_boottime_ms.is_some_and(|at| at > now_ms)
         });
-        share.told = match kept {
+        let page = match kept {
             Some(SharePage { amount, deadline_boottime_ms, deadline, .. }) => {
                 SharePage { amount, deadline_boottime_ms, deadline, ..page }
             }
             None => page,
         };
+        self.shares.insert(page.budget.clone(), page);
     }
 }
 
@@ -195,6 +184,7 @@ mod tests {
             amount,
             number,
             deadline_boottime_ms: deadline,
+            reserve: 2,
             ..SharePage::default()
         }
     }
@@ -209,12 +199,12 @@ mod tests {
         let mut known = Known { away: Some("away".to_owned()), ..Known::default() };
         known.take_share(page("held", 15, 7, Some(3_000)), 0);
         assert_eq!(amount(&known, 2_999), ("held".to_owned(), 15));
-        assert_eq!(amount(&known, 3_000), ("lapsed".to_owned(), 0));
+        assert_eq!(amount(&known, 3_000), ("lapsed".to_owned(), 2), "the reserve stays");
         let mut told = known.told_of_share("pg", 3_000).expect("it is followed").1;
-        assert_eq!(told["amount"].take(), 0);
+        assert_eq!(told["amount"].take(), 2);
         known.away = None;
         assert_eq!(amount(&known, 3_000), ("held".to_owned(), 15), "the daemon is about to say so");
-        assert_eq!(amount(&known, 3_100), ("lapsed".to_owned(), 0), "and it did not");
+        assert_eq!(amount(&known, 3_100), ("lapsed".to_owned(), 2), "and it did not");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the command line shows of hooks: their state, what is wrong with their files, and one run by hand.
 
-use super::follow::{Known, Share};
+use super::follow::Known;
 use super::launch;
 use super::one;
 use super::report::Report;
@@ -159,12 +159,7 @@ async fn ask(
         shares.insert(budget.clone(), page);
     }
     let host = status["node"]["name"].as_str().unwrap_or_default().to_owned();
-    let known = Known {
-        host,
-        health: Some(Arc::new(health)),
-        shares: BTreeMap::<String, Share>::new(),
-        away: None,
-    };
+    let known = Known { host, health: Some(Arc::new(health)), ..Known::default() };
     Ok((known, shares))
 }
 
