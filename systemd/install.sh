@@ -53,12 +53,13 @@ remove() {
         rm -f /etc/systemd/system/multi-user.target.wants/quorate.service
         rm -f /etc/systemd/system/quorate-online.target.wants/quorate-wait-online.service
         rm -f /etc/systemd/system/timers.target.wants/quorate-snapshot.timer
+        rm -f /etc/systemd/system/multi-user.target.wants/quorate-hooks.service
     fi
     layout | while read -r mode file place _; do
         # Not quoted: a name may stand for several.
         [ "$mode" = once ] || rm -f "${place%/*}"/$(basename "$(place_of "$file" "$place")")
     done
-    rm -rf /run/quorate /run/quorate-monitor
+    rm -rf /run/quorate /run/quorate-monitor /run/quorate-hooks
     rmdir /usr/local/share/doc/quorate 2>/dev/null || true
     if booted; then
         systemctl daemon-reload
@@ -115,7 +116,7 @@ if booted; then
     systemctl daemon-reload
     systemctl enable --quiet quorate.service quorate-wait-online.service
     if [ $changed = yes ]; then
-        systemctl try-restart quorate.service
+        systemctl try-restart quorate.service quorate-hooks.service
     fi
 else
     systemctl --root=/ enable --quiet quorate.service quorate-wait-online.service

@@ -8,6 +8,7 @@ layout() {
 644  quorate-online.target        /etc/systemd/system/quorate-online.target                /usr/lib/systemd/system/quorate-online.target
 644  quorate-snapshot.service     /etc/systemd/system/quorate-snapshot.service             /usr/lib/systemd/system/quorate-snapshot.service
 644  quorate-snapshot.timer       /etc/systemd/system/quorate-snapshot.timer               /usr/lib/systemd/system/quorate-snapshot.timer
+644  quorate-hooks.service        /etc/systemd/system/quorate-hooks.service                /usr/lib/systemd/system/quorate-hooks.service
 644  quorate.conf                 /etc/sysusers.d/quorate.conf                             /usr/lib/sysusers.d/quorate.conf
 644  quorate-monitor.conf         /etc/tmpfiles.d/quorate-monitor.conf                    /usr/lib/tmpfiles.d/quorate-monitor.conf
 644  README.md                    /usr/local/share/doc/quorate/README.md                   /usr/share/doc/quorate/README.md

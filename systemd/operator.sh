@@ -44,7 +44,9 @@ say_what_is_left() {
     echo "  /var/lib/quorate             data"
     echo "  /var/lib/quorate.birth       the memory of which cluster this host belongs to"
     echo "  /var/lib/quorate.snapshots   snapshots, where some were saved"
+    echo "  /var/lib/quorate-hooks       what hooks wrote there, where some did"
     echo "  user and group quorate       who own the data"
+    echo "  user quorate-hooks           as whom hooks ran"
     echo "  group quorate-monitor        who may read its state"
     echo "A host that comes back with its data is the same node; one whose data was erased comes back as a new instance."
 }

@@ -15,6 +15,7 @@ mod config;
 mod demo;
 mod disk;
 mod doors;
+mod hooks;
 mod journal;
 mod links;
 mod machine;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => Ok(demo::demo(&options)),
         Command::Local(command) => cli::locally(command, output),
         Command::Snapshot(command) => cli::snapshot(command, socket, output),
+        Command::Hooks(command) => hooks::hooks(command, socket, output),
         Command::Ask(question) => cli::ask(question, socket, output),
     };
     done.unwrap_or_else(|failure| failure.report(output))

@@ -21,6 +21,7 @@ mod processes {
     mod families;
     mod full_disks;
     mod ground;
+    mod hooks;
     mod host;
     mod hostile;
     mod joins;

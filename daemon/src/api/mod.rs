@@ -14,6 +14,8 @@ mod etcd;
 mod failure;
 mod founding;
 mod guard;
+mod health_id;
+mod health_now;
 mod holdings;
 pub(crate) mod keyspace;
 mod loop_call;

@@ -7,7 +7,9 @@
 use super::etcd::{first_calls, kv};
 use super::failure::{Failure, failed, refusal};
 use super::keyspace::json;
-use super::{KV_PATH, acts, bodies, budgets, founding, recovery, routes, snapshot, streams, wait};
+use super::{
+    KV_PATH, acts, bodies, budgets, founding, health_now, recovery, routes, snapshot, streams, wait,
+};
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -116,7 +118,7 @@ pub(super) const ROUTES: &[Route] = &[
     }),
     read("/v1/why", "What is wrong here, what it means and what helps.", || get(routes::why)),
     read("/v1/health", "Who is alive, as committed, and this node's own verdicts.", || {
-        get(routes::health)
+        get(health_now::health)
     }),
     read("/v1/health/watch", "The same as a stream: a line for each epoch.", || {
         get(streams::health)

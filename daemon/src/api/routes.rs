@@ -2,9 +2,7 @@
 
 use super::etcd::words::ETCD_VERSION;
 use super::failure::{failed, refusal, usage};
-use super::pages::{
-    EventPage, GivenUpPage, HealthPage, MemberPage, OpinionPage, PingPage, StatusPage,
-};
+use super::pages::{EventPage, GivenUpPage, MemberPage, PingPage, StatusPage};
 use super::parameters::{Flag, Parameters, Patience, Whole};
 use super::request_id::RequestId;
 use super::since::Since;
@@ -58,28 +56,6 @@ pub(super) async fn why(State(doors): State<Arc<Doors>>) -> Json<serde_json::Val
     page.links = doors.links(PATIENCE).await.ok();
     let findings = super::pages::findings::findings(&page);
     Json(serde_json::json!({ "state": page.state, "findings": findings }))
-}
-
-#[derive(Debug, serde::Serialize)]
-struct HealthNow {
-    #[serde(flatten)]
-    line: HealthPage,
-    /// This node's own verdicts where they differ.
-    opinions: Vec<OpinionPage>,
-}
-
-pub(super) async fn health(State(doors): State<Arc<Doors>>) -> Response {
-    let status = StatusPage::of(&doors.status.borrow(), doors.started);
-    let line = doors.feeds.health.newest().map_or_else(
-        || HealthPage {
-            epoch: status.health_epoch,
-            quorate: status.state == NodeState::Quorate.word(),
-            members: status.members.clone(),
-            ..HealthPage::default()
-        },
-        |line| HealthPage::of(&line),
-    );
-    Json(HealthNow { line, opinions: status.opinions }).into_response()
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! The doors over real sockets, in front of a loop that is played by the test.
 
 mod closing;
+mod polling;
 
 use super::pages::feature::sample_programs;
 use super::pages::{HealthPage, PingPage, RefusalPage, StatusPage};
@@ -18,8 +19,8 @@ use quorate_meta::Meta;
 use quorate_node::status::{Bound, Margin, Reason, SecretStatus, State};
 use quorate_node::{ClientReply, ClientRequest, Event, Feature, Status};
 use quorate_proto::{
-    FeatureLevel, Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse, Label,
-    Member, MemberState, Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode,
+    ClusterId, FeatureLevel, Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse,
+    Label, Member, MemberState, Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode,
     ResponseHeader, Role, kv_request, kv_response,
 };
 use std::net::SocketAddr;
@@ -127,7 +128,7 @@ impl Stage {
             reload: watch::channel(None).1,
             calls,
             status: seen,
-            feeds: Feeds::new(77),
+            feeds: Feeds::new(),
             keyspace: false,
             door: Door::Tcp,
             started: Started { wall_unix_ms: 1_795_000_000_000, moment: Moment::ZERO },
@@ -169,6 +170,11 @@ impl Stage {
 
     pub(crate) fn socket(&self) -> PathBuf {
         socket_in(&self.dir)
+    }
+
+    /// From now on it is a host of this cluster.
+    pub(crate) fn is_of(&self, cluster: ClusterId) {
+        self.status.send_modify(|status| Arc::make_mut(status).cluster_id = Some(cluster));
     }
 
     /// From now on the cluster runs this feature level.

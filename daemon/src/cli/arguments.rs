@@ -4,6 +4,8 @@
 mod acts;
 mod backups;
 mod budgets;
+mod hooks;
+mod local;
 mod standing;
 
 pub(crate) use acts::{
@@ -16,6 +18,8 @@ pub(crate) use backups::{
 pub(crate) use budgets::{
     AskingOptions, BudgetCommand, Mode as BudgetMode, NamedOptions, SetOptions,
 };
+pub(crate) use hooks::HooksCommand;
+pub(crate) use local::{CheckConfigOptions, ManOptions, ResetOptions, Shell};
 pub(crate) use standing::{AutopilotCommand, AutopilotOptions, DrainOptions, HostOptions};
 
 use crate::words::time;
@@ -145,6 +149,11 @@ pub(crate) enum Command {
     /// Save all that the cluster has agreed on in one file, and look at such a file
     #[command(subcommand, after_help = LOCAL)]
     Snapshot(SnapshotCommand),
+    /// Run programs and write files on this host when the view of health, or its share of a budget, changes
+    ///
+    /// They are described in files (docs/HOOKS.md), and run by a unit of their own: `systemctl enable --now quorate-hooks`.
+    #[command(subcommand, after_help = hooks::HOOKS)]
+    Hooks(HooksCommand),
     /// Show it all on this machine: three daemons, a write, a crash
     #[command(after_help = SHOWING)]
     Demo(DemoOptions),
@@ -439,48 +448,6 @@ pub(crate) struct PingOptions {
     /// How often
     #[arg(short, long, default_value = "3", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) count: u32,
-}
-
-/// See [`LocalCommand::Reset`].
-#[derive(Debug, Args)]
-pub(crate) struct ResetOptions {
-    #[command(flatten)]
-    pub(crate) config: RunOptions,
-    /// Name or id of the cluster to forget, so that no other host's is forgotten by mistake
-    #[arg(long, value_name = "NAME-OR-ID")]
-    pub(crate) cluster: String,
-    /// Keep the data, beside those that the next start makes
-    #[arg(long)]
-    pub(crate) set_aside: bool,
-    /// Only give up the data that `recover` or `snapshot restore` has prepared for the next start, and go on with those that are here
-    #[arg(long, conflicts_with_all = ["set_aside", "bring_back"])]
-    pub(crate) prepared: bool,
-    /// Put these data back in place at the next start, and set aside those that are here: a `life.set-aside-...` of the data directory
-    #[arg(long, value_name = "NAME", conflicts_with = "set_aside")]
-    pub(crate) bring_back: Option<String>,
-}
-
-/// See [`LocalCommand::CheckConfig`].
-#[derive(Debug, Args)]
-pub(crate) struct CheckConfigOptions {
-    #[command(flatten)]
-    pub(crate) config: RunOptions,
-}
-
-/// Whose command line is completed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-}
-
-/// See [`LocalCommand::Man`].
-#[derive(Debug, Args)]
-pub(crate) struct ManOptions {
-    /// Write the pages of all commands into this directory, which is made where it is missing
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
 }
 
 /// See [`Command::Demo`].

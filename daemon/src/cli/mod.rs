@@ -18,7 +18,7 @@ mod key_lines;
 mod keyspace;
 mod local;
 mod manual;
-mod output;
+pub(crate) mod output;
 mod ping;
 mod reading;
 mod recover;
@@ -37,13 +37,14 @@ mod watching;
 mod why;
 
 pub(crate) use arguments::{
-    Arguments, Command, DemoOptions, Format, LocalCommand, Question, RunOptions,
+    Arguments, Command, DemoOptions, Format, HooksCommand, LocalCommand, Question, RunOptions,
 };
-pub(crate) use client::Client;
-pub(crate) use exit::Failure;
+pub(crate) use client::{Changes, Client};
+pub(crate) use exit::{Exit, Failure};
 pub(crate) use keyspace::ask_once as ask_keyspace;
 pub(crate) use local::end_with;
 pub(crate) use output::colour;
+pub(crate) use show::query_value;
 pub(crate) use snapshots::snapshot;
 pub(crate) use stderr::complain;
 

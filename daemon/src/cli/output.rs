@@ -16,12 +16,12 @@ pub(super) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Prints a text that ends its own lines.
-pub(super) fn text(text: &str) -> Result<(), Failure> {
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
     bytes(text.as_bytes())
 }
 
 /// Prints one object on one line.
-pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let mut line = serde_json::to_string(value)
         .map_err(|error| Failure::other(format!("cannot write the answer as JSON: {error}")))?;
     line.push('\n');

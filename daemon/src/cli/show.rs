@@ -71,7 +71,7 @@ pub(super) async fn members(
 }
 
 /// A value inside a query: all but letters, digits and a few marks as %XX.
-pub(super) fn query_value(text: &str) -> String {
+pub(crate) fn query_value(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {

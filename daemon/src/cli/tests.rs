@@ -22,7 +22,7 @@ use crate::links::line::{LinkFinding, LinkLine};
 use bytes::BytesMut;
 use clap::Parser;
 use quorate_node::status::State;
-use quorate_proto::{MemberState, Moment, RefusalCode};
+use quorate_proto::{ClusterId, MemberState, Moment, RefusalCode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -387,6 +387,7 @@ async fn a_write_whose_daemon_dies_is_of_unknown_fate_and_a_read_is_not() {
 #[tokio::test]
 async fn a_watcher_that_keeps_up_sees_every_epoch_and_resumes_behind_the_last() {
     let stage = Stage::new(State::Quorate, |_| refuse(RefusalCode::Other, 0));
+    stage.is_of(ClusterId::from_bytes([7; 16]));
     let client = Client::new(stage.socket());
     let feed = &stage.doors.feeds.health;
     feed.publish(Arc::new(view(4, MemberState::Alive)), None, true);
@@ -406,7 +407,7 @@ async fn a_watcher_that_keeps_up_sees_every_epoch_and_resumes_behind_the_last() 
     assert_eq!((pages[2].changed[0].name.as_str(), pages[2].changed[0].to.as_str()), ("c", "down"));
     let mut again = client.follow("/v1/health/watch", Some(&seen[1].id)).await.unwrap();
     assert_eq!(again.next().await.unwrap(), seen[2]);
-    let of_another_run = seen[1].id.replace("77", "78");
-    let mut again = client.follow("/v1/health/watch", Some(&of_another_run)).await.unwrap();
-    assert_eq!(again.next().await.unwrap(), seen[2]);
+    let mut again = client.follow("/v1/health/watch", Some("5-q-another")).await.unwrap();
+    let page: HealthPage = serde_json::from_str(&again.next().await.unwrap().text).unwrap();
+    assert_eq!((page.epoch, page.reset), (7, true), "an id of another cluster says nothing");
 }

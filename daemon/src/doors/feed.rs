@@ -30,10 +30,10 @@ pub(crate) struct Feeds {
 }
 
 impl Feeds {
-    /// Empty feeds of the run that is named by its start time.
-    pub(crate) fn new(run: u64) -> Self {
+    /// Empty feeds.
+    pub(crate) fn new() -> Self {
         Self {
-            health: Feed::new(run),
+            health: Feed::new(),
             events: EventRing::new(),
             kept: Kept::default(),
             shares: Newest::new(),

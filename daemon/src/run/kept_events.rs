@@ -96,7 +96,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_run_told_is_there_for_the_next_one() {
         let dir = tempfile::tempdir().unwrap();
-        let (feeds, threads) = (Feeds::new(7), Handle::current());
+        let (feeds, threads) = (Feeds::new(), Handle::current());
         let file = || LineFile::of(dir.path());
         let keeping = Keeping::begin(&feeds, file(), 7, &threads);
         feeds.events.push(Event::Quorate);
@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_disk_refuses_is_counted_and_ends_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let feeds = Feeds::new(7);
+        let feeds = Feeds::new();
         // No directory, no file.
         let file = LineFile::of(&dir.path().join("gone"));
         let keeping = Keeping::begin(&feeds, file, 7, &Handle::current());

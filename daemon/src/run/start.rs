@@ -153,7 +153,7 @@ fn feeds_that_are_kept(
 ) -> (Feeds, Keeping) {
     let events = LineFile::of(&dir.life());
     let kept = Kept::of(events.read());
-    let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
+    let feeds = Feeds { kept, ..Feeds::new() };
     let socket = config.client.socket.clone();
     let shares = share_files::directory(&socket, share_files::SHARES);
     threads.spawn(share_files::keep(feeds.shares.follow_all(), shares, started));

@@ -30,7 +30,7 @@ def contents(story, package):
     files = {line.split()[-1][1:]: line.split()[:2] for line in shown("dpkg-deb", "-c", package).splitlines()}
     wanted = ["/usr/bin/quorate", "/usr/lib/systemd/system/quorate.service", "/usr/lib/systemd/system/quorate-wait-online.service",
               "/usr/lib/systemd/system/quorate-online.target", "/usr/lib/systemd/system/quorate-snapshot.service",
-              "/usr/lib/systemd/system/quorate-snapshot.timer", "/usr/lib/sysusers.d/quorate.conf", "/usr/lib/tmpfiles.d/quorate-monitor.conf",
+              "/usr/lib/systemd/system/quorate-snapshot.timer", "/usr/lib/systemd/system/quorate-hooks.service", "/usr/lib/sysusers.d/quorate.conf", "/usr/lib/tmpfiles.d/quorate-monitor.conf",
               "/etc/quorate/quorate.toml", "/etc/quorate/host.toml", "/usr/share/man/man1/quorate.1.gz", "/usr/share/man/man1/quorate-secret-new.1.gz",
               "/usr/share/bash-completion/completions/quorate", "/usr/share/zsh/vendor-completions/_quorate",
               "/usr/share/fish/vendor_completions.d/quorate.fish", "/usr/share/doc/quorate/copyright",
@@ -86,7 +86,7 @@ def install_and_configure(story, package):
     active = cluster.run(1, "systemctl is-active quorate; systemctl is-enabled quorate quorate-wait-online; id -un quorate").stdout.split()
     story.check("it starts nothing, and is enabled for the next boot", active == ["inactive", "enabled", "enabled", "quorate"], active)
     verify = cluster.run(1, "systemd-analyze verify quorate.service quorate-wait-online.service quorate-online.target quorate-snapshot.service "
-                            "quorate-snapshot.timer")
+                            "quorate-snapshot.timer quorate-hooks.service")
     story.check("systemd-analyze verify finds nothing", not (verify.stdout + verify.stderr).strip(), verify.stdout + verify.stderr)
     cluster.each(cluster.all(), cluster.copy_files)
     cluster.start_all()

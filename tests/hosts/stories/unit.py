@@ -27,7 +27,7 @@ def installer_and_units(story):
                 again.returncode == 0 and "installed /" not in again.stdout
                 and cluster.run(1, "cat /etc/quorate/quorate.toml").stdout == before, again.stdout + again.stderr)
     verify = cluster.run(1, "systemd-analyze verify quorate.service quorate-wait-online.service quorate-online.target quorate-snapshot.service "
-                            "quorate-snapshot.timer")
+                            "quorate-snapshot.timer quorate-hooks.service")
     story.check("systemd-analyze verify finds nothing", not (verify.stdout + verify.stderr).strip(),
                 verify.stdout + verify.stderr)
     security = cluster.run(1, "systemd-analyze security --no-pager --threshold=19 quorate.service")

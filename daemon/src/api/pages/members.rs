@@ -63,6 +63,12 @@ pub(crate) struct HealthPage {
     pub(crate) epoch: u64,
     pub(crate) quorate: bool,
     pub(crate) at: String,
+    /// The epoch that `changed` counts from; 0 where that is not known.
+    #[serde(default)]
+    pub(crate) after: u64,
+    /// What changed since the epoch that the reader saw is not known: `members` count alone.
+    #[serde(default)]
+    pub(crate) reset: bool,
     pub(crate) changed: Vec<ChangePage>,
     pub(crate) members: Vec<MemberPage>,
 }
@@ -85,6 +91,8 @@ impl HealthPage {
             epoch: line.view.epoch.get(),
             quorate: line.quorate,
             at: rfc3339(line.at_unix_ms),
+            after: line.after.get(),
+            reset: line.reset,
             changed: line.changed.iter().map(change_page).collect(),
             members: member_pages(&line.view),
         }

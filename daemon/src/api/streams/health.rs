@@ -1,9 +1,10 @@
-//! The feed of health as a stream. An id is understood by the feed, also in another run of the daemon.
+//! The feed of health as a stream, which goes on behind the line with an id, whichever host told that one.
 
 use super::{Lines, event, last_event_id, tell};
+use crate::api::health_id::{cluster, id, seen};
 use crate::api::pages::HealthPage;
 use crate::doors::Doors;
-use crate::doors::feed::health::{Feed, HealthSubscription};
+use crate::doors::feed::health::HealthSubscription;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -12,21 +13,25 @@ use std::sync::Arc;
 
 /// `/v1/health/watch`: the newest view, then one line an epoch; a line too when quorum is lost or back.
 pub(crate) async fn health(State(doors): State<Arc<Doors>>, headers: HeaderMap) -> Response {
+    let feed = &doors.feeds.health;
     let subscription = match last_event_id(&headers) {
-        Some(id) => doors.feeds.health.resume(id),
-        None => doors.feeds.health.subscribe(),
+        None => feed.subscribe(),
+        Some(id) => match seen(id, cluster(&doors)) {
+            Some(seen) => feed.resume(seen.epoch),
+            None => feed.begin_anew(),
+        },
     };
-    tell(&doors, Views { subscription, feed: doors.feeds.health.clone() })
+    tell(&doors, Views { subscription, doors: Arc::clone(&doors) })
 }
 
 struct Views {
     subscription: HealthSubscription,
-    feed: Feed,
+    doors: Arc<Doors>,
 }
 
 impl Lines for Views {
     async fn next(&mut self) -> Option<Event> {
         let line = self.subscription.next().await?;
-        Some(event(self.feed.id(&line), &HealthPage::of(&line)))
+        Some(event(id(&line, cluster(&self.doors)), &HealthPage::of(&line)))
     }
 }

@@ -9,7 +9,7 @@ fn commands() -> Vec<String> {
     let mut found = vec!["quorate".to_owned()];
     for command in Arguments::command().get_subcommands().filter(|it| !it.is_hide_set()) {
         found.push(format!("quorate-{}", command.get_name()));
-        let inner = command.get_subcommands();
+        let inner = command.get_subcommands().filter(|it| !it.is_hide_set());
         found.extend(inner.map(|it| format!("quorate-{}-{}", command.get_name(), it.get_name())));
     }
     found

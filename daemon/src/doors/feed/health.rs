@@ -1,6 +1,8 @@
 //! The feed of health: views as they were committed, and whether there is a quorum.
 //!
-//! No subscriber is shown an epoch below one that it saw, in this run of the daemon or another. Knows nothing of how a view is shown.
+//! No subscriber is shown an epoch below one that it saw, on this host or another, in this run of the daemon or another. Nor does one miss
+//! an epoch unsaid: each line says from which epoch its changes count, and one whose changes cannot count from what its subscriber saw says
+//! that it stands for itself. Knows nothing of how a view is shown.
 
 use super::ring::{Ring, Subscription};
 use crate::clock::wall_unix_ms;
@@ -19,18 +21,34 @@ pub(crate) struct HealthLine {
     pub(crate) view: Arc<HealthView>,
     /// Whether a leader with a majority is known.
     pub(crate) quorate: bool,
-    /// What is different from the line before; nothing in the first line of a run, before which nothing was shown.
+    /// The epoch that the changes count from; zero in the first line of a run, before which nothing was shown.
+    pub(crate) after: HealthEpoch,
+    /// What is different from then.
     pub(crate) changed: Vec<HealthChange>,
+    /// Its subscriber saw an earlier epoch, and what changed since is not known: the view counts alone.
+    pub(crate) reset: bool,
     /// When, in milliseconds since 1970: the leader's clock for an epoch, this host's for a loss of quorum.
     pub(crate) at_unix_ms: u64,
+}
+
+/// What a subscriber has seen of this cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) epoch: HealthEpoch,
+    /// Whether there was a quorum; none: it does not say.
+    pub(crate) quorate: Option<bool>,
 }
 
 /// Follows the health feed, and never shows an epoch below one that its subscriber has seen.
 #[derive(Debug)]
 pub(crate) struct HealthSubscription {
     lines: Subscription<HealthLine>,
-    /// The epoch that the subscriber saw last, in this run of the daemon or another.
+    /// The epoch that the subscriber saw last, wherever it did; zero of one that has seen none.
     seen: HealthEpoch,
+    /// The view of that epoch, where this run has it.
+    view: Option<Arc<HealthView>>,
+    /// It has seen something that is of no use here, and was not told so yet.
+    lost: bool,
 }
 
 impl HealthSubscription {
@@ -38,14 +56,34 @@ impl HealthSubscription {
     pub(crate) async fn next(&mut self) -> Option<Arc<HealthLine>> {
         loop {
             let line = self.lines.next().await?;
-            if line.view.epoch > self.seen {
-                self.seen = line.view.epoch;
-                return Some(line);
+            if line.view.epoch < self.seen {
+                continue;
             }
-            if line.view.epoch == self.seen {
-                return Some(Arc::new(HealthLine { changed: Vec::new(), ..(*line).clone() }));
-            }
+            let told = self.retold(&line);
+            self.seen = line.view.epoch;
+            self.view = Some(Arc::clone(&line.view));
+            self.lost = false;
+            return Some(told);
         }
+    }
+
+    /// The line as it is for who has seen what this subscriber has.
+    fn retold(&self, line: &Arc<HealthLine>) -> Arc<HealthLine> {
+        let seen = self.seen;
+        let changed = match &self.view {
+            _ if self.lost => None,
+            _ if seen == HealthEpoch::ZERO || line.after == seen => return Arc::clone(line),
+            _ if line.view.epoch == seen => Some(Vec::new()),
+            Some(view) => Some(line.view.since(view).changed),
+            None => None,
+        };
+        let line = (**line).clone();
+        Arc::new(match changed {
+            Some(changed) => HealthLine { after: seen, changed, ..line },
+            None => {
+                HealthLine { after: HealthEpoch::ZERO, changed: Vec::new(), reset: true, ..line }
+            }
+        })
     }
 }
 
@@ -53,14 +91,12 @@ impl HealthSubscription {
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
     ring: Arc<Ring<HealthLine>>,
-    /// Names this run of the daemon, so that line numbers of another run are not taken for this one's.
-    run: u64,
 }
 
 impl Feed {
-    /// An empty feed of the run that is named by its start time.
-    pub(crate) fn new(run: u64) -> Self {
-        Self { ring: Ring::new(HEALTH_LINES), run }
+    /// An empty feed.
+    pub(crate) fn new() -> Self {
+        Self { ring: Ring::new(HEALTH_LINES) }
     }
 
     /// Shows a view to all subscribers. The same view with the same word on quorum is not shown twice.
@@ -77,17 +113,20 @@ impl Feed {
             }
             let same_epoch = before.is_some_and(|before| before.view.epoch == view.epoch);
             // Exactly what the epoch's own difference says, if none was skipped.
-            let changed = match (before, delta) {
-                (Some(before), _) => view.since(&before.view).changed,
-                (None, Some(delta)) => delta.changed.clone(),
-                (None, None) => Vec::new(),
+            let (after, changed) = match (before, delta) {
+                (Some(before), _) => (before.view.epoch, view.since(&before.view).changed),
+                (None, Some(delta)) => {
+                    let before = delta.epoch.get().saturating_sub(1);
+                    (HealthEpoch::new(before), delta.changed.clone())
+                }
+                (None, None) => (HealthEpoch::ZERO, Vec::new()),
             };
             let at_unix_ms = match view.at_unix_ms {
                 0 => wall_unix_ms(),
                 _ if same_epoch => wall_unix_ms(),
                 at => at,
             };
-            Some(HealthLine { number, view, quorate, changed, at_unix_ms })
+            Some(HealthLine { number, view, quorate, after, changed, reset: false, at_unix_ms })
         });
     }
 
@@ -98,33 +137,50 @@ impl Feed {
 
     /// The newest line and all that follow.
     pub(crate) fn subscribe(&self) -> HealthSubscription {
+        self.newest_on(HealthEpoch::ZERO, false)
+    }
+
+    /// The same for who has seen something that says nothing here: the first line says so.
+    pub(crate) fn begin_anew(&self) -> HealthSubscription {
+        self.newest_on(HealthEpoch::ZERO, true)
+    }
+
+    fn newest_on(&self, seen: HealthEpoch, lost: bool) -> HealthSubscription {
         let newest = self.ring.newest().map_or(0, |line| line.number);
         let lines = Subscription::new(&self.ring, newest.saturating_sub(1));
-        HealthSubscription { lines, seen: HealthEpoch::ZERO }
+        HealthSubscription { lines, seen, view: None, lost }
     }
 
-    /// What follows the line with this id, as far as it is kept. The id of another run counts by its epoch: no epoch below
-    /// it is shown, though this run may have begun with an older one, and the epoch itself is shown without its changes.
-    pub(crate) fn resume(&self, id: &str) -> HealthSubscription {
-        let mut parts = id.split('-').map(|part| part.parse::<u64>().ok());
-        let (Some(Some(epoch)), Some(Some(number)), Some(Some(run)), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+    /// Each epoch behind the one that was seen, as far as they are kept; where there is none yet, first the newest line of that
+    /// epoch, without its changes. No epoch below it is shown, though this run may have begun with an older one.
+    pub(crate) fn resume(&self, seen: HealthEpoch) -> HealthSubscription {
+        if seen == HealthEpoch::ZERO {
             return self.subscribe();
-        };
-        let seen = HealthEpoch::new(epoch);
-        if run == self.run {
-            return HealthSubscription { lines: Subscription::new(&self.ring, number), seen };
         }
-        let newest = self.ring.newest().map_or(0, |line| line.number);
-        let missed = self.ring.all().into_iter().find(|line| line.view.epoch > seen);
-        let from = missed.map_or(newest, |line| line.number).saturating_sub(1);
-        HealthSubscription { lines: Subscription::new(&self.ring, from), seen }
+        let all = self.ring.all();
+        let view = all.iter().find(|line| line.view.epoch == seen);
+        let view = view.map(|line| Arc::clone(&line.view));
+        match all.iter().find(|line| line.view.epoch > seen) {
+            None => HealthSubscription { view, ..self.newest_on(seen, false) },
+            Some(missed) => {
+                let lines = Subscription::new(&self.ring, missed.number - 1);
+                HealthSubscription { lines, seen, view, lost: false }
+            }
+        }
     }
 
-    /// The id of a line, for [`Self::resume`].
-    pub(crate) fn id(&self, line: &HealthLine) -> String {
-        format!("{}-{}-{}", line.view.epoch, line.number, self.run)
+    /// The first line that says something to who has seen this; none when the daemon stops.
+    pub(crate) async fn news(&self, seen: Seen) -> Option<Arc<HealthLine>> {
+        let mut quorate = seen.quorate;
+        let mut lines = self.resume(seen.epoch);
+        loop {
+            let line = lines.next().await?;
+            // Who names an epoch alone has the word on the quorum that stands now.
+            if line.view.epoch > seen.epoch || line.quorate != *quorate.get_or_insert(line.quorate)
+            {
+                return Some(line);
+            }
+        }
     }
 }
 
@@ -145,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_subscriber_skips_to_what_is_kept_and_ends_at_the_newest() {
-        let feed = Feed::new(1);
+        let feed = Feed::new();
         let mut slow = feed.subscribe();
         let last = 3 * HEALTH_LINES as u64;
         for epoch in 1..=last {
@@ -160,7 +216,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_same_news_is_told_once_and_a_loss_of_quorum_is_news() {
-        let feed = Feed::new(1);
+        let feed = Feed::new();
         let mut all = feed.subscribe();
         for quorate in [true, true, false, false, true] {
             feed.publish(view(4), None, quorate);
@@ -175,13 +231,13 @@ mod tests {
 
     #[tokio::test]
     async fn no_subscriber_sees_an_epoch_below_one_that_it_saw_in_another_run() {
-        let before = Feed::new(1);
+        let before = Feed::new();
         before.publish(view(7), None, true);
-        let id = before.id(&before.newest().unwrap());
+        let last = before.newest().unwrap().view.epoch;
         // The daemon starts again from an older snapshot and catches up.
-        let after = Feed::new(2);
+        let after = Feed::new();
         after.publish(view(4), None, false);
-        let (mut resumed, mut fresh) = (after.resume(&id), after.subscribe());
+        let (mut resumed, mut fresh) = (after.resume(last), after.subscribe());
         for epoch in 5..=8 {
             after.publish(view(epoch), None, true);
         }
@@ -192,32 +248,86 @@ mod tests {
         assert_eq!(seen, [7, 8]);
         assert_eq!(fresh.next().await.unwrap().view.epoch.get(), 4);
         // Nor when it resumes once everything is there.
-        assert_eq!(after.resume(&id).next().await.unwrap().view.epoch.get(), 8);
-        assert_eq!(after.resume("9-1-1").next().now_or_never(), None);
+        assert_eq!(after.resume(last).next().await.unwrap().view.epoch.get(), 8);
+        assert_eq!(after.resume(HealthEpoch::new(9)).next().now_or_never(), None);
+    }
+
+    fn of(epoch: u64, names: &[&str]) -> Arc<HealthView> {
+        let member = |name: &&str| Member { name: (*name).to_owned(), ..Member::default() };
+        let members = names.iter().map(member).collect();
+        Arc::new(HealthView { members, ..(*view(epoch)).clone() })
+    }
+
+    async fn told(lines: &mut HealthSubscription) -> (u64, u64, bool, Vec<String>) {
+        let line = lines.next().await.unwrap();
+        let names = line.changed.iter().map(|change| change.name.clone()).collect();
+        (line.after.get(), line.view.epoch.get(), line.reset, names)
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     #[tokio::test]
     async fn a_run_begins_without_changes_and_an_epoch_seen_before_has_none() {
-        let member = |name: &str| Member { name: name.to_owned(), ..Member::default() };
-        let of = |epoch, names: &[&str]| {
-            let members = names.iter().map(|name| member(name)).collect();
-            Arc::new(HealthView {
-                epoch: HealthEpoch::new(epoch),
-                members,
-                at_unix_ms: 1,
-                ..HealthView::default()
-            })
-        };
-        let feed = Feed::new(2);
+        let feed = Feed::new();
         feed.publish(of(4, &["a", "b"]), None, true);
+        let mut all = feed.subscribe();
+        assert_eq!(told(&mut all).await, (0, 4, false, vec![]));
         feed.publish(of(5, &["a", "b", "c"]), None, true);
-        let mut all = feed.resume("3-1-1");
-        let mut told: Vec<Vec<String>> = Vec::new();
-        for _ in 0..2 {
-            let line = all.next().await.unwrap();
-            told.push(line.changed.iter().map(|change| change.name.clone()).collect());
+        assert_eq!(told(&mut all).await, (4, 5, false, names(&["c"])));
+        let mut again = feed.resume(HealthEpoch::new(5));
+        assert_eq!(told(&mut again).await, (5, 5, false, vec![]));
+    }
+
+    #[tokio::test]
+    async fn who_resumes_is_told_all_that_changed_since_or_that_it_is_not_known() {
+        let feed = Feed::new();
+        feed.publish(of(4, &["a"]), None, true);
+        feed.publish(of(5, &["a", "b"]), None, true);
+        // The node got there without the epochs between.
+        feed.publish(of(9, &["a", "b", "c"]), None, true);
+        let mut kept = feed.resume(HealthEpoch::new(4));
+        assert_eq!(told(&mut kept).await, (4, 5, false, names(&["b"])));
+        assert_eq!(told(&mut kept).await, (5, 9, false, names(&["c"])));
+        for unknown in [3, 7] {
+            let mut lines = feed.resume(HealthEpoch::new(unknown));
+            assert!(told(&mut lines).await.2, "epoch {unknown} was not kept");
+            if unknown == 3 {
+                assert_eq!(told(&mut lines).await, (4, 5, false, names(&["b"])));
+            }
         }
-        assert_eq!(told, [vec![], vec!["c".to_owned()]]);
-        assert!(feed.resume("5-9-1").next().await.unwrap().changed.is_empty());
+        assert!(told(&mut feed.begin_anew()).await.2);
+    }
+
+    #[tokio::test]
+    async fn a_slow_subscriber_is_told_what_changed_in_all_that_it_skipped() {
+        let feed = Feed::new();
+        feed.publish(of(1, &["a"]), None, true);
+        let mut slow = feed.subscribe();
+        assert_eq!(told(&mut slow).await.1, 1);
+        for epoch in 2..=2 * HEALTH_LINES as u64 {
+            feed.publish(of(epoch, &["a", &format!("host-{}", epoch.min(3))]), None, true);
+        }
+        let oldest = HEALTH_LINES as u64 + 1;
+        assert_eq!(told(&mut slow).await, (1, oldest, false, names(&["host-3"])));
+        assert_eq!(told(&mut slow).await.0, oldest);
+    }
+
+    #[tokio::test]
+    async fn who_polls_waits_for_an_epoch_or_another_word_on_the_quorum() {
+        let feed = Feed::new();
+        feed.publish(view(4), None, true);
+        let seen = |epoch, quorate| Seen { epoch: HealthEpoch::new(epoch), quorate };
+        let at_once = |seen| feed.news(seen).now_or_never().flatten().map(|line| line.quorate);
+        assert_eq!(at_once(seen(3, None)), Some(true));
+        assert_eq!(at_once(seen(4, None)), None);
+        assert_eq!(at_once(seen(4, Some(true))), None);
+        assert_eq!(at_once(seen(4, Some(false))), Some(true));
+        assert_eq!(at_once(seen(5, None)), None, "this node is behind what was seen elsewhere");
+        let mut waits = std::pin::pin!(feed.news(seen(4, None)));
+        assert!(waits.as_mut().now_or_never().is_none());
+        feed.publish(view(4), None, false);
+        assert_eq!(waits.await.map(|line| line.quorate), Some(false));
     }
 }
