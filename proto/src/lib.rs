@@ -9,6 +9,7 @@
 mod acts;
 mod address;
 mod anew;
+mod applications;
 mod budgets;
 mod card;
 mod command;
@@ -46,6 +47,10 @@ pub use acts::{
     TransferLeadership, act, nobody_named,
 };
 pub use address::Address;
+pub use applications::{
+    Application, ApplicationChange, ApplicationGone, ApplicationReport, ApplicationState,
+    HostApplications, ReportApplications,
+};
 pub use budgets::{
     Budget, BudgetMode, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget, RenewShares,
     ShareRenewed, ShareUse, SharesRenewed,
@@ -94,9 +99,9 @@ pub use raft::{
     RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 pub use reason::{
-    BudgetCause, Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known, LinkCause,
-    MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence,
-    Reason, ReasonCode, SeedTrouble, Trouble,
+    ApplicationCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known,
+    LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble,
+    Presence, Reason, ReasonCode, SeedTrouble, Trouble,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use request::{

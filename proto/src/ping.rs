@@ -4,7 +4,10 @@
 //! A ping carries what the receiver has not acknowledged; the answer is the acknowledgement. Pings repeat, so
 //! nothing in them needs to be retransmitted.
 
-use crate::{ClusterId, HealthEpoch, HealthUpdate, Instance, SecretNews, SecretsHeld, Warning};
+use crate::{
+    ClusterId, HealthEpoch, HealthUpdate, HostApplications, Instance, SecretNews, SecretsHeld,
+    Warning,
+};
 
 /// "Are you there? This is what I know."
 #[derive(Clone, PartialEq, prost::Message)]
@@ -118,6 +121,9 @@ pub struct Pong {
     /// Which secrets the answering node has.
     #[prost(message, optional, tag = "95")]
     pub secrets: Option<SecretsHeld>,
+    /// To the leader: the applications of the answering node, while the view that it has says something else of them.
+    #[prost(message, optional, tag = "130")]
+    pub applications: Option<HostApplications>,
 }
 
 /// What a voter knows of the leader that it hears, for a node that does not.

@@ -15,6 +15,7 @@ macro_rules! riders {
             &mut $node.copies,
             &mut $node.secrets,
             &mut $node.shares,
+            &mut $node.applications,
         ]
     };
 }
