@@ -159,6 +159,7 @@ impl Forger {
             level: u32::try_from(random.below(9)).unwrap_or(0),
             secrets: random.percent(20).then(|| self.secrets(random)),
             shares: self.term,
+            applications: random.percent(20).then(|| self.applications(random)),
         }))
     }
 
@@ -192,6 +193,7 @@ impl Forger {
                 has_dropped: random.percent(50),
             }),
             applications: random.percent(20).then(|| self.applications(random)),
+            passed_applications: vec![self.applications(random); usize::from(random.percent(20))],
         }))
     }
 

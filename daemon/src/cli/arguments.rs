@@ -2,6 +2,7 @@
 //! means.
 
 mod acts;
+mod applications;
 mod backups;
 mod budgets;
 mod standing;
@@ -10,6 +11,7 @@ pub(crate) use acts::{
     BundleOptions, DebugCommand, FeatureCommand, FoundOptions, LeaderCommand, RecoverOptions,
     RemoveOptions, RotateOptions, SecretCommand,
 };
+pub(crate) use applications::{AppCommand, AppOptions, AppsOptions, Said as AppSaid};
 pub(crate) use backups::{
     ExportOptions, ImportOptions, RestoreOptions, SaveOptions, SnapshotCommand,
 };
@@ -241,6 +243,16 @@ pub(crate) enum Question {
     /// Let a host vote, where quorate.toml says `promote = "approve"`
     #[command(after_help = standing::TELLING)]
     Promote(HostOptions),
+    /// Show the applications of all hosts and whether each works, as committed by the cluster
+    ///
+    /// Each host checks its own (files in apps.d, or `quorate app`); a host that is gone or drained takes its applications down with it.
+    #[command(after_help = applications::SHOWN)]
+    Apps(AppsOptions),
+    /// Register, list and remove applications of this host that say by themselves that they work
+    ///
+    /// What is to outlast the daemon is a file in apps.d (docs/APPLICATIONS.md).
+    #[command(subcommand, after_help = applications::OWN)]
+    App(AppCommand),
     /// Divide a number among the hosts that are there: connections, licences, workers
     ///
     /// Each host's application reads its share, and until when it may use it (`quorate budget watch NAME` there). When a host dies, the others

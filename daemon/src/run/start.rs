@@ -15,6 +15,7 @@ use super::share_files;
 use super::{last_error, late_address};
 use crate::anew;
 use crate::api;
+use crate::applications::Applications;
 use crate::clock::{self, Started};
 use crate::config::{Config, Environment};
 use crate::disk::{self, Completed, DataDir, LineFile, SnapshotKeeper, Writer};
@@ -46,7 +47,7 @@ pub(super) async fn serve(
     threads: Handle,
 ) -> Result<Ended, StartError> {
     // First of all: from here on a SIGHUP ends nothing.
-    let (file, refused_reload) = reload.spawn()?;
+    let (file, refused_reload, drop_ins) = reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_in_time(config.clone()).await?;
     late_address::wait_for(config.listen, &config.client.socket).await;
     let opened = open_doors(&config, &threads).await?;
@@ -65,6 +66,7 @@ pub(super) async fn serve(
     let (feeds, keeping) = feeds_that_are_kept(&dir, &config, started, &threads);
     let crowds = Crowds::default();
     let secrets = Keeper::spawn(file, transport.clone(), channels.results.clone());
+    let applications = Applications::begin(drop_ins, channels.results.clone(), &threads);
     let means = Means {
         transport: transport.clone(),
         hello,
@@ -86,6 +88,7 @@ pub(super) async fn serve(
     let (keep_open, closing) = Closing::new();
     let doors = Doors {
         reload: refused_reload,
+        applications,
         calls: channels.calls,
         status,
         feeds,

@@ -307,6 +307,7 @@ fn ping_and_pong() -> (Ping, Pong) {
             leftover: vec![life(2)],
         }),
         shares: 7,
+        applications: Some(applications::reported()),
     };
     let pong = Pong {
         number: 1,
@@ -334,6 +335,7 @@ fn ping_and_pong() -> (Ping, Pong) {
             epoch: HealthEpoch::new(9),
         }],
         applications: Some(applications::reported()),
+        passed_applications: vec![applications::reported()],
     };
     (ping, pong)
 }

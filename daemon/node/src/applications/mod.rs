@@ -17,6 +17,13 @@ use quorate_proto::{
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// What a node that does not reach the leader reports is passed on for so long: it asks again long before.
+const KEPT: Duration = Duration::from_secs(1);
+/// Whoever answered the leader itself within this needs nobody to speak for it, and what comes around may be older.
+const ITSELF: Duration = Duration::from_secs(2);
+
+const _: () = assert!(KEPT.as_millis() < ITSELF.as_millis());
+
 /// A proposal whose fate is not seen after this long is made again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -29,6 +36,10 @@ pub(crate) struct Applications {
     down_since: BTreeMap<String, Moment>,
     /// As leader: the newest report of each member whose view says something else. At most one for each member.
     reports: BTreeMap<Instance, HostApplications>,
+    /// As leader: when each member last answered it itself.
+    answered: BTreeMap<Instance, Moment>,
+    /// As a voter: what those report that do not reach the leader. At most `limits::RELAYED`.
+    passed: BTreeMap<Instance, (Moment, HostApplications)>,
     /// As leader: the proposal under way.
     in_flight: Option<(u64, Moment)>,
 }
@@ -49,7 +60,7 @@ impl Applications {
     }
 
     /// What this host is to report; none while the view that it has says all of it.
-    fn report(&self, sight: &Sight<'_>) -> Option<HostApplications> {
+    pub(crate) fn report(&self, sight: &Sight<'_>) -> Option<HostApplications> {
         let (own, me) = (self.own.as_ref()?, sight.health.member(sight.config.instance)?);
         let (instance, generation) = (me.instance, sight.config.generation);
         if me.generation != generation {

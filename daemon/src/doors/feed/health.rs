@@ -4,7 +4,7 @@
 
 use super::ring::{Ring, Subscription};
 use crate::clock::wall_unix_ms;
-use quorate_proto::{HealthChange, HealthDelta, HealthEpoch, HealthView};
+use quorate_proto::{ApplicationChange, HealthChange, HealthDelta, HealthEpoch, HealthView};
 use std::sync::Arc;
 
 /// Lines kept: enough for a subscriber that reconnects after a bad minute.
@@ -21,6 +21,8 @@ pub(crate) struct HealthLine {
     pub(crate) quorate: bool,
     /// What is different from the line before; nothing in the first line of a run, before which nothing was shown.
     pub(crate) changed: Vec<HealthChange>,
+    /// The same for applications.
+    pub(crate) changed_applications: Vec<ApplicationChange>,
     /// When, in milliseconds since 1970: the leader's clock for an epoch, this host's for a loss of quorum.
     pub(crate) at_unix_ms: u64,
 }
@@ -43,7 +45,9 @@ impl HealthSubscription {
                 return Some(line);
             }
             if line.view.epoch == self.seen {
-                return Some(Arc::new(HealthLine { changed: Vec::new(), ..(*line).clone() }));
+                let (changed, changed_applications) = (Vec::new(), Vec::new());
+                let line = (*line).clone();
+                return Some(Arc::new(HealthLine { changed, changed_applications, ..line }));
             }
         }
     }
@@ -77,17 +81,18 @@ impl Feed {
             }
             let same_epoch = before.is_some_and(|before| before.view.epoch == view.epoch);
             // Exactly what the epoch's own difference says, if none was skipped.
-            let changed = match (before, delta) {
-                (Some(before), _) => view.since(&before.view).changed,
-                (None, Some(delta)) => delta.changed.clone(),
-                (None, None) => Vec::new(),
+            let delta = match (before, delta) {
+                (Some(before), _) => view.since(&before.view),
+                (None, Some(delta)) => (*delta).clone(),
+                (None, None) => HealthDelta::default(),
             };
+            let HealthDelta { changed, changed_applications, .. } = delta;
             let at_unix_ms = match view.at_unix_ms {
                 0 => wall_unix_ms(),
                 _ if same_epoch => wall_unix_ms(),
                 at => at,
             };
-            Some(HealthLine { number, view, quorate, changed, at_unix_ms })
+            Some(HealthLine { number, view, quorate, changed, changed_applications, at_unix_ms })
         });
     }
 
