@@ -1,10 +1,10 @@
 //! Applications: what hosts say of the programs that run on them, and what is committed of that as a part of the view of health.
 //!
-//! A host reports all of its applications at once, so a report says also which ones are gone. Two rules are here because a host, the
-//! leader and every replica must agree on them: when a committed record says what a host reports, and what the state of a host does to its
-//! applications. Knows nothing of how an application is checked.
+//! A host reports all of its applications at once, so a report says also which ones are gone. When a committed record says what a host
+//! reports is decided here, because a host, the leader and every replica must agree on it. Knows nothing of how an application is checked, and of
+//! what the state of a host does to its applications (`epochs.rs`).
 
-use crate::{Generation, HealthEpoch, Instance, Label, Member, MemberState, limits};
+use crate::{Generation, HealthEpoch, Instance, Label, limits};
 use prost::Message as _;
 use std::collections::BTreeSet;
 
@@ -180,9 +180,6 @@ pub struct Application {
     pub since_unix_ms: u64,
 }
 
-/// Why an application is not known to work, although its host is alive again.
-const NOT_REPORTED: &str = "its host has not reported it yet";
-
 impl Application {
     /// The name and the host, by which a view is ordered: no two have the same.
     #[must_use]
@@ -203,36 +200,6 @@ impl Application {
         let same = mine.endpoints == told.endpoints && mine.labels == told.labels;
         let state = self.by_host || mine.state == told.state;
         same && mine.name == told.name && state && self.generation == generation
-    }
-
-    /// What becomes of it by the state of its host. One that is gone or drained keeps all of its applications down; one that came back, or
-    /// started again, has to report them anew.
-    #[must_use]
-    pub fn under(mut self, member: &Member) -> Self {
-        match keeps_down(member) {
-            Some(why) => {
-                self.told.state = ApplicationState::Down.into();
-                why.clone_into(&mut self.told.reason);
-                self.by_host = true;
-            }
-            None if self.by_host || self.generation != member.generation => {
-                self.told.state = ApplicationState::Unknown.into();
-                NOT_REPORTED.clone_into(&mut self.told.reason);
-                self.by_host = false;
-                self.generation = member.generation;
-            }
-            None => {}
-        }
-        self
-    }
-}
-
-/// Why a host keeps its applications down, if it does.
-fn keeps_down(member: &Member) -> Option<&'static str> {
-    match member.state() {
-        MemberState::Down => Some("its host is down"),
-        MemberState::Left => Some("its host has left"),
-        MemberState::Alive => member.is_drained().then_some("its host is drained"),
     }
 }
 

@@ -4,8 +4,8 @@
 //! later; what it says in words is a function of the two views, so that everybody tells an epoch alike.
 
 use crate::{
-    Application, ApplicationChange, ApplicationGone, HealthChange, HealthDelta, HealthView,
-    Instance, Member, NodeKey, Revocation, limits,
+    Application, ApplicationChange, ApplicationGone, ApplicationState, HealthChange, HealthDelta,
+    HealthView, Instance, Member, MemberState, NodeKey, Revocation, limits,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,6 +125,41 @@ impl HealthView {
     }
 }
 
+/// Why an application is not known to work, although its host is alive again.
+const NOT_REPORTED: &str = "its host has not reported it yet";
+
+impl Application {
+    /// What becomes of it by the state of its host. One that is gone or drained keeps all of its applications down; one that came back, or
+    /// started again, has to report them anew.
+    #[must_use]
+    pub fn under(mut self, member: &Member) -> Self {
+        match keeps_down(member) {
+            Some(why) => {
+                self.told.state = ApplicationState::Down.into();
+                why.clone_into(&mut self.told.reason);
+                self.by_host = true;
+            }
+            None if self.by_host || self.generation != member.generation => {
+                self.told.state = ApplicationState::Unknown.into();
+                NOT_REPORTED.clone_into(&mut self.told.reason);
+                self.by_host = false;
+                self.generation = member.generation;
+            }
+            None => {}
+        }
+        self
+    }
+}
+
+/// Why a host keeps its applications down, if it does.
+fn keeps_down(member: &Member) -> Option<&'static str> {
+    match member.state() {
+        MemberState::Down => Some("its host is down"),
+        MemberState::Left => Some("its host has left"),
+        MemberState::Alive => member.is_drained().then_some("its host is drained"),
+    }
+}
+
 /// What changed for one node, in words; none for what says nothing to people.
 fn change(before: Option<&Member>, now: &Member) -> Option<HealthChange> {
     let turn = |one: &Member| (one.instance, one.generation, one.state);
@@ -173,7 +208,7 @@ fn because(what: String, why: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Drained, Generation, HealthEpoch, Label, MemberState, Role};
+    use crate::{Drained, Generation, HealthEpoch, Label, Role};
 
     fn member(name: &str, life: u8) -> Member {
         let (instance, reason) = (Instance::from_bytes([life; 16]), format!("why {life}"));

@@ -2,7 +2,7 @@
 
 use crate::{
     Address, Application, ApplicationChange, ApplicationGone, Generation, HealthEpoch, Instance,
-    NodeKey, Revocation,
+    Label, NodeKey, Revocation,
 };
 
 /// What a node is to `__meta`.
@@ -51,17 +51,6 @@ impl MemberState {
             Self::Left => "left",
         }
     }
-}
-
-/// A label of a node, from its `host.toml`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Message)]
-pub struct Label {
-    /// Name of the label.
-    #[prost(string, tag = "1")]
-    pub name: String,
-    /// Its value.
-    #[prost(string, tag = "2")]
-    pub value: String,
 }
 
 /// Who said that a start of a node has ended.

@@ -24,6 +24,7 @@ mod hello;
 mod id;
 mod kv;
 mod kv_error;
+mod label;
 mod lane;
 mod level;
 pub mod limits;
@@ -72,8 +73,8 @@ pub use founding::{
 };
 pub use hash::{Digest, founders_digest, raft_id, sha256, short_hash};
 pub use health::{
-    Drained, Goodbye, HealthChange, HealthDelta, HealthUpdate, HealthView, Label, Member,
-    MemberState, Role,
+    Drained, Goodbye, HealthChange, HealthDelta, HealthUpdate, HealthView, Member, MemberState,
+    Role,
 };
 pub use hello::{Hello, HelloKind};
 pub use id::{
@@ -86,6 +87,7 @@ pub use kv::{
     SortTarget, TxnRequest, TxnResponse, compare, kv_request, kv_response, request_op, response_op,
 };
 pub use kv_error::KvError;
+pub use label::Label;
 pub use lane::{Frame, FrameKind, Lane, Supersede};
 pub use level::{FeatureLevel, LEVELS, Levels};
 pub use lineage::Lineage;

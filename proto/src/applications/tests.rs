@@ -1,7 +1,7 @@
 //! What a host does to its applications, which reports are sound, and what is said of a change.
 
 use super::*;
-use crate::{Drained, HealthDelta, HealthView};
+use crate::{Drained, HealthDelta, HealthView, Member, MemberState};
 
 fn told(name: &str, state: ApplicationState) -> ApplicationReport {
     let endpoints = vec!["10.0.0.5:6432".to_owned()];
@@ -42,7 +42,10 @@ fn a_host_that_is_gone_or_drained_keeps_its_applications_down_and_one_that_is_ba
     let kept = up.clone().under(&drained);
     assert_eq!((kept.state(), kept.by_host), (ApplicationState::Down, true));
     assert!(kept.says(&up.told, up.generation), "nothing is to be reported while it is drained");
-    assert_eq!(under(&kept, &here), (ApplicationState::Unknown, NOT_REPORTED.to_owned()));
+    assert_eq!(
+        under(&kept, &here),
+        (ApplicationState::Unknown, "its host has not reported it yet".to_owned())
+    );
     let again = up.under(&member(MemberState::Alive, 2));
     assert_eq!((again.state(), again.generation), (ApplicationState::Unknown, Generation::new(2)));
 }

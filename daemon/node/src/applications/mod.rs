@@ -8,11 +8,13 @@
 mod rider;
 
 use crate::groups::Group;
+use crate::pings::rhythm::ping_interval;
 use crate::sight::Sight;
+use crate::timers::Timer;
 use crate::turn::Turn;
 use quorate_proto::{
-    Application, ApplicationCause, ApplicationReport, ApplicationState, CommandBody,
-    HostApplications, Instance, Moment, Reason, ReportApplications, limits,
+    Application, ApplicationCause, ApplicationReport, ApplicationState, CommandBody, Generation,
+    HealthView, HostApplications, Instance, Moment, Reason, ReportApplications, limits,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,6 +42,11 @@ pub(crate) struct Applications {
     answered: BTreeMap<Instance, Moment>,
     /// As a voter: what those report that do not reach the leader. At most `limits::RELAYED`.
     passed: BTreeMap<Instance, (Moment, HostApplications)>,
+    /// As leader: when the newest proposal was made. Each leads to a round of pings to all, so the next one waits as long as a round:
+    /// however many applications flap, they cost no more.
+    proposed: Option<Moment>,
+    /// As leader: the last host in the newest proposal; the next one begins behind it, so that nobody is served first each time.
+    served: Option<Instance>,
     /// As leader: the proposal under way.
     in_flight: Option<(u64, Moment)>,
 }
@@ -68,44 +75,64 @@ impl Applications {
             return None;
         }
         let is_mine = |one: &&Application| one.instance == instance;
-        let mut committed: Vec<&Application> =
+        let committed: Vec<&Application> =
             sight.health.view().applications.iter().filter(is_mine).collect();
-        committed.sort_by(|a, b| a.told.name.cmp(&b.told.name));
-        let mut pairs = committed.iter().zip(own);
-        let same =
-            committed.len() == own.len() && pairs.all(|(one, told)| one.says(told, generation));
+        let same = is_said(&committed, own, generation);
         (!same).then(|| HostApplications { instance, generation, applications: own.clone() })
     }
 
     /// As leader: what is to be proposed, if anything is and nothing is under way.
-    pub(crate) fn look(&self, sight: &Sight<'_>, group: &Group) -> Option<CommandBody> {
+    pub(crate) fn look(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        group: &Group,
+    ) -> Option<CommandBody> {
+        let apart = ping_interval(sight.health.view().members.len());
+        if let Some(next) = self.proposed.map(|last| last + apart).filter(|at| *at > sight.now) {
+            turn.timers.arm(Timer::Duties, next);
+            return None;
+        }
         if self.in_flight.is_some_and(|(_, since)| sight.now.since(since) < PATIENCE) {
             return None;
         }
-        let own = self.report(sight);
-        let mut room = limits::REPORTED_COST;
-        let news =
-            own.iter().chain(self.reports.values()).filter(|host| group.meta().is_news(host));
-        let hosts: Vec<HostApplications> = news
-            .take_while(|host| {
-                let fits = host.cost() <= room;
-                room = room.saturating_sub(host.cost());
-                fits
-            })
-            .cloned()
-            .collect();
-        if hosts.is_empty() {
+        let hosts = self.different(sight, &group.meta().view());
+        // What there is no room for in the view would be proposed for ever.
+        if !hosts.iter().any(|host| group.meta().is_news(host)) {
             return None;
         }
+        self.served = hosts.last().map(|host| host.instance);
         let report = ReportApplications { hosts, at_unix_ms: sight.wall_ms };
         let body = CommandBody::Applications(report);
         // Below that level there may be a replica that would stop at it.
         (sight.level() >= Some(body.least_level())).then_some(body)
     }
 
+    /// The reports that say something else than the view: as many as one entry takes, from behind the one that was served last.
+    fn different(&self, sight: &Sight<'_>, view: &HealthView) -> Vec<HostApplications> {
+        let mut committed: BTreeMap<Instance, Vec<&Application>> = BTreeMap::new();
+        for one in &view.applications {
+            committed.entry(one.instance).or_default().push(one);
+        }
+        let own = self.report(sight);
+        let mut waiting: Vec<&HostApplications> = own.iter().chain(self.reports.values()).collect();
+        waiting.retain(|host| {
+            let mine = committed.get(&host.instance).map_or(&[][..], Vec::as_slice);
+            !is_said(mine, &host.applications, host.generation)
+        });
+        waiting.sort_by_key(|host| (Some(host.instance) <= self.served, host.instance));
+        let mut room = limits::REPORTED_COST;
+        let fits = |host: &&&HostApplications| {
+            let fits = host.cost() <= room;
+            room = room.saturating_sub(host.cost());
+            fits
+        };
+        waiting.iter().take_while(fits).map(|host| (*host).clone()).collect()
+    }
+
     /// That was proposed under this ticket.
     pub(crate) fn proposed(&mut self, now: Moment, ticket: u64) {
-        self.in_flight = Some((ticket, now));
+        (self.proposed, self.in_flight) = (Some(now), Some((ticket, now)));
     }
 
     /// A command with this ticket was applied or came to nothing. Whether it was the proposal under way.
@@ -122,6 +149,12 @@ impl Applications {
             Some(Reason::of(&ApplicationCause::Down { name, word }, since))
         })
     }
+}
+
+/// Whether what is committed of a host, in the order of names, says what it reports in that order.
+fn is_said(committed: &[&Application], told: &[ApplicationReport], generation: Generation) -> bool {
+    let mut pairs = committed.iter().zip(told);
+    committed.len() == told.len() && pairs.all(|(one, told)| one.says(told, generation))
 }
 
 #[cfg(test)]

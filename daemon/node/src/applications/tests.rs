@@ -17,6 +17,7 @@ fn says(trial: &mut Trial, all: &[ApplicationReport]) {
     trial.turn([Input::Applications(all.to_vec())]);
     for _ in 0..3 {
         trial.durable();
+        trial.pass(Duration::from_millis(200));
     }
 }
 
@@ -85,16 +86,23 @@ fn a_member_reports_all_of_its_applications_until_the_view_says_the_same() {
 #[test]
 fn nobody_reports_for_another_and_no_report_is_out_of_bounds() {
     let mut trial = Trial::leading_alone();
-    let own = trial.node.health.view().members[0].instance;
+    trial.asks_to_come_in(2);
+    for _ in 0..3 {
+        trial.pass(Duration::from_secs(1));
+        trial.durable();
+    }
+    assert!(trial.node.health.member(life(2)).is_some(), "it was let in");
+    let own = life(1);
     let report = |instance, applications| HostApplications {
         instance,
         generation: Generation::new(1),
         applications,
     };
     let twice = vec![told("a", ApplicationState::Up); 2];
-    for (from, wrong) in
-        [(life(2), report(own, vec![told("a", ApplicationState::Up)])), (own, report(own, twice))]
-    {
+    for (from, wrong) in [
+        (life(2), report(own, vec![told("a", ApplicationState::Up)])),
+        (life(2), report(life(2), twice)),
+    ] {
         let pong = Pong { number: 1, applications: Some(wrong), ..Pong::default() };
         let mut answer = crate::pings::rider::Answer { from, pong, newest: 9 };
         let mut room = super::Applications::default();

@@ -44,7 +44,9 @@ impl Node {
     /// reported here.
     fn propose_applications(&mut self) {
         let Some(group) = &self.group else { return };
-        let Some(body) = self.applications.look(&sight!(self), group) else { return };
+        let Some(body) = self.applications.look(&sight!(self), &mut self.turn, group) else {
+            return;
+        };
         let ticket = self.requests.new_ticket();
         self.applications.proposed(self.turn.now, ticket);
         self.requests.enqueue_proposal(ticket, body);
