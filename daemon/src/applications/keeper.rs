@@ -11,6 +11,7 @@ use super::rise_fall::RiseFall;
 use quorate_node::Input;
 use quorate_proto::{ApplicationCause, ApplicationReport, limits};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -227,10 +228,20 @@ impl Keeper {
         }
     }
 
-    /// What the files define is what there is, beside what registered itself.
+    /// What the files define is what there is, beside what registered itself. What a file defined that cannot be used any more stays as it was:
+    /// a slip of the pen takes no application down.
     fn take_files(&mut self, files: &DropIns) {
         let defined = |name: &String| files.definitions.iter().any(|one| one.name == *name);
-        self.all.retain(|name, kept| kept.definition.source == Source::Registered || defined(name));
+        let slipped = |path: &Path| {
+            files.problems.iter().any(|cause| match cause {
+                ApplicationCause::DropIn { file, .. } => path.starts_with(file),
+                ApplicationCause::Down { .. } => false,
+            })
+        };
+        self.all.retain(|name, kept| match &kept.definition.source {
+            Source::Registered => true,
+            Source::DropIn(path) => defined(name) || slipped(path),
+        });
         for definition in &files.definitions {
             self.define(definition.clone());
         }

@@ -132,9 +132,7 @@ fn durable_quorum(slots: usize) -> usize {
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = config.without_effect();
     let problems = DropIns::read(&config.apps_dir).problems;
-    warnings.extend(
-        problems.iter().map(|cause| format!("{}; the application is left out", cause.text())),
-    );
+    warnings.extend(problems.iter().map(|cause| format!("{}; the file is not used", cause.text())));
     let slots = config.seeds.len();
     if slots == 1 {
         warnings.push(format!(

@@ -150,7 +150,7 @@ impl Reload {
 fn read_applications(config: &Config) -> Arc<DropIns> {
     let read = DropIns::read(&config.apps_dir);
     for problem in &read.problems {
-        tracing::error!("the application is left out: {}", problem.text());
+        tracing::error!("a file of an application is not used: {}", problem.text());
     }
     Arc::new(read)
 }

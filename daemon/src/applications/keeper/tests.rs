@@ -81,6 +81,20 @@ async fn what_a_file_defines_is_changed_by_the_file_alone() {
 }
 
 #[tokio::test]
+async fn what_a_file_defined_that_cannot_be_used_any_more_stays_as_it_was() {
+    let (file, watched) = watch::channel(files(&[("a", Kind::None), ("b", Kind::None)]));
+    let (node, mut told) = mpsc::channel(8);
+    let _all = Applications::begin(watched, node, &Handle::current());
+    let up = |name: &str| one(name, ApplicationState::Up, "is not checked");
+    assert_eq!(heard(&mut told).await, [up("a"), up("b")]);
+    let path = "/etc/quorate/apps.d/a.toml".to_owned();
+    let problems = vec![ApplicationCause::DropIn { file: path.clone(), problem: path }];
+    let definitions = files(&[("c", Kind::None)]).definitions.clone();
+    file.send_replace(Arc::new(DropIns { definitions, problems }));
+    assert_eq!(heard(&mut told).await, [up("a"), up("c")]);
+}
+
+#[tokio::test]
 async fn a_check_that_fails_is_told_and_another_check_of_it_decides_at_once() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a socket");
     let there = Kind::Tcp { address: listener.local_addr().expect("it has one").to_string() };
