@@ -5,6 +5,7 @@ mod acts;
 mod applications;
 mod backups;
 mod budgets;
+mod exit_codes;
 mod standing;
 
 pub(crate) use acts::{
@@ -24,6 +25,7 @@ use crate::words::time;
 use acts::{FOUNDING, LEADING, RAISING, RECOVERING, REMOVING, REVOKING, SECRETS};
 use backups::{EXPORTING, IMPORTING};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use exit_codes::{CHECKING, LOCAL, RUNNING, SHOWING};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -83,26 +85,6 @@ const PINGING: &str = "Exit codes:
   3  the daemon of this host is not reachable
   5  no ping was answered
   6  no node of that name is known";
-
-const RUNNING: &str = "Exit codes:
-  0   stopped as asked
-  1   an error that may be gone at the next start: systemd starts it again
-  10  an operator is needed; the text says for what: systemd leaves it failed
-  11  this version cannot run the cluster's feature level: systemd leaves it failed";
-
-/// Of commands that need no daemon.
-const LOCAL: &str = "Exit codes:
-  0  done
-  1  an error; the text says which";
-
-const CHECKING: &str = "Exit codes:
-  0  the daemon would start; there may be warnings
-  1  it would not; the text says why";
-
-const SHOWING: &str = "Exit codes:
-  0           all of it was shown
-  1           a part of it failed; the text says which
-  130 or 143  ended by a signal";
 
 /// Hosts that become a cluster by themselves.
 #[derive(Debug, Parser)]

@@ -66,13 +66,12 @@ pub(super) async fn serve(
     let (feeds, keeping) = feeds_that_are_kept(&dir, &config, started, &threads);
     let crowds = Crowds::default();
     let secrets = Keeper::spawn(file, transport.clone(), channels.results.clone());
-    let applications = Applications::begin(drop_ins, channels.results.clone(), &threads);
     let means = Means {
         transport: transport.clone(),
         hello,
         writer,
         snapshots,
-        results: channels.results,
+        results: channels.results.clone(),
         feeds: feeds.clone(),
         seeds: config.seeds.clone(),
         own,
@@ -88,7 +87,7 @@ pub(super) async fn serve(
     let (keep_open, closing) = Closing::new();
     let doors = Doors {
         reload: refused_reload,
-        applications,
+        applications: Applications::begin(drop_ins, channels.results, &threads),
         calls: channels.calls,
         status,
         feeds,
