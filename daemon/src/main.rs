@@ -9,6 +9,7 @@
 
 mod anew;
 mod api;
+mod applications;
 mod cli;
 mod clock;
 mod config;

@@ -2,7 +2,8 @@
 
 use crate::{
     Address, ChangeGrants, DefineBudget, FeatureLevel, Generation, HealthEpoch, Instance,
-    KvRequest, Label, NamedWrite, NodeKey, RemoveBudget, Revoke, TakeSecretStep,
+    KvRequest, Label, NamedWrite, NodeKey, RemoveBudget, ReportApplications, Revoke,
+    TakeSecretStep,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -167,7 +168,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "CommandBody",
-        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117"
+        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117, 130"
     )]
     pub body: Option<CommandBody>,
 }
@@ -220,6 +221,9 @@ pub enum CommandBody {
     /// Grants of a budget change.
     #[prost(message, tag = "117")]
     ChangeGrants(ChangeGrants),
+    /// What hosts report of their applications.
+    #[prost(message, tag = "130")]
+    Applications(ReportApplications),
 }
 
 impl CommandBody {
@@ -239,7 +243,8 @@ impl CommandBody {
             | Self::Revoke(_)
             | Self::DefineBudget(_)
             | Self::RemoveBudget(_)
-            | Self::ChangeGrants(_) => FeatureLevel::new(2),
+            | Self::ChangeGrants(_)
+            | Self::Applications(_) => FeatureLevel::new(2),
             Self::Write(_) => NamedWrite::LEVEL,
         }
     }

@@ -23,13 +23,24 @@ static RENEW: Shape = Shape(&[(3, &PLAIN)]);
 static ADMIT: Shape = Shape(&[(7, &PLAIN)]);
 
 static MEMBER: Shape = Shape(&[(11, &PLAIN)]);
-static VIEW: Shape = Shape(&[(2, &MEMBER), (100, &PLAIN)]);
-static DELTA: Shape = Shape(&[(2, &MEMBER), (3, &PLAIN), (4, &PLAIN), (100, &PLAIN)]);
+static REPORTED: Shape = Shape(&[(2, &PLAIN), (3, &PLAIN)]);
+static APPLICATION: Shape = Shape(&[(1, &REPORTED)]);
+static VIEW: Shape = Shape(&[(2, &MEMBER), (100, &PLAIN), (130, &APPLICATION)]);
+static DELTA: Shape = Shape(&[
+    (2, &MEMBER),
+    (3, &PLAIN),
+    (4, &PLAIN),
+    (100, &PLAIN),
+    (130, &APPLICATION),
+    (131, &PLAIN),
+    (132, &PLAIN),
+]);
 static UPDATE: Shape = Shape(&[(1, &VIEW), (2, &DELTA)]);
 static SECRETS: Shape = Shape(&[(2, &PLAIN), (100, &PLAIN), (101, &PLAIN)]);
-static PING: Shape = Shape(&[(6, &UPDATE), (13, &PLAIN), (95, &SECRETS)]);
+static HOST: Shape = Shape(&[(3, &REPORTED)]);
+static PING: Shape = Shape(&[(6, &UPDATE), (13, &PLAIN), (95, &SECRETS), (130, &HOST)]);
 static RELAYED: Shape = Shape(&[(3, &UPDATE), (4, &PLAIN), (5, &PLAIN)]);
-static PONG: Shape = Shape(&[(8, &RELAYED), (9, &PLAIN)]);
+static PONG: Shape = Shape(&[(8, &RELAYED), (9, &PLAIN), (130, &HOST), (131, &HOST)]);
 static DISSENT: Shape = Shape(&[(2, &PLAIN)]);
 static WARNINGS: Shape = Shape(&[(1, &PLAIN), (2, &PLAIN)]);
 static RAFT: Shape = Shape(&[(3, &Shape(&[(7, &PLAIN)]))]);
@@ -142,6 +153,14 @@ mod tests {
             (Lane::Control, &[1, 6, 1, 2, 11]),
             (Lane::Control, &[1, 6, 1, 100]),
             (Lane::Control, &[1, 6, 2, 100]),
+            (Lane::Control, &[1, 6, 1, 130]),
+            (Lane::Control, &[1, 6, 2, 130, 1, 2]),
+            (Lane::Control, &[1, 6, 2, 131]),
+            (Lane::Control, &[1, 6, 2, 132]),
+            (Lane::Control, &[1, 130, 3]),
+            (Lane::Control, &[2, 131]),
+            (Lane::Control, &[2, 130, 3]),
+            (Lane::Control, &[2, 130, 3, 3]),
             (Lane::Control, &[2, 8, 3, 1, 2]),
             (Lane::Control, &[1, 13]),
             (Lane::Control, &[1, 95, 2]),

@@ -3,7 +3,10 @@
 //! Invariants: `apply` takes a view to exactly the next epoch; what `since` finds between two views takes the earlier to the
 //! later; what it says in words is a function of the two views, so that everybody tells an epoch alike.
 
-use crate::{HealthChange, HealthDelta, HealthView, Instance, Member, NodeKey, Revocation};
+use crate::{
+    Application, ApplicationChange, ApplicationGone, ApplicationState, HealthChange, HealthDelta,
+    HealthView, Instance, Member, MemberState, NodeKey, Revocation, limits,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl HealthView {
@@ -16,7 +19,30 @@ impl HealthView {
         let members = self.with(&delta.members, &delta.removed);
         let mut revoked = self.revoked.clone();
         revoked.extend(delta.revoked.iter().cloned());
-        Some(Self { epoch: delta.epoch, members, at_unix_ms: delta.at_unix_ms, revoked })
+        let applications = self.applications_with(&delta.applications, &delta.gone_applications);
+        let (epoch, at_unix_ms) = (delta.epoch, delta.at_unix_ms);
+        Some(Self { epoch, members, at_unix_ms, revoked, applications })
+    }
+
+    /// Whether a cluster may have so many members and applications.
+    #[must_use]
+    pub fn is_in_bounds(&self) -> bool {
+        self.members.len() <= limits::MEMBERS && self.applications.len() <= limits::APPLICATIONS
+    }
+
+    /// The applications when some came or changed, and some went.
+    fn applications_with(&self, new: &[Application], gone: &[ApplicationGone]) -> Vec<Application> {
+        if new.is_empty() && gone.is_empty() {
+            return self.applications.clone();
+        }
+        let gone = gone.iter().map(|one| (one.name.as_str(), one.host.as_str()));
+        let replaced: BTreeSet<(&str, &str)> =
+            new.iter().map(Application::place).chain(gone).collect();
+        let stays = |one: &&Application| !replaced.contains(&one.place());
+        let mut all: Vec<Application> = self.applications.iter().filter(stays).cloned().collect();
+        all.extend(new.iter().cloned());
+        all.sort_by(|a, b| a.place().cmp(&b.place()));
+        all
     }
 
     /// The members when some came or changed, each in place of the one with its name or its disk life, and some left.
@@ -58,13 +84,79 @@ impl HealthView {
             },
         ));
         let (epoch, at_unix_ms) = (self.epoch, self.at_unix_ms);
-        HealthDelta { epoch, members, removed, changed, at_unix_ms, revoked }
+        let delta = HealthDelta {
+            epoch,
+            members,
+            removed,
+            changed,
+            at_unix_ms,
+            revoked,
+            ..HealthDelta::default()
+        };
+        self.with_applications_since(before, delta)
+    }
+
+    /// Adds to a difference what differs in the applications.
+    fn with_applications_since(&self, before: &Self, mut delta: HealthDelta) -> HealthDelta {
+        let place = |of: &'_ [Application], one: &Application| {
+            of.binary_search_by(|other| other.place().cmp(&one.place())).ok()
+        };
+        for now in &self.applications {
+            let old = place(&before.applications, now).map(|at| &before.applications[at]);
+            if old != Some(now) {
+                delta.applications.push(now.clone());
+                delta.changed_applications.extend(ApplicationChange::between(old, now));
+            }
+        }
+        for old in &before.applications {
+            if place(&self.applications, old).is_none() {
+                let (name, host) = (old.told.name.clone(), old.host.clone());
+                delta.gone_applications.push(ApplicationGone { name, host });
+                delta.changed_applications.push(ApplicationChange::gone(old));
+            }
+        }
+        delta
     }
 
     /// Whose keys are refused now, and were not before.
     fn newly_revoked<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a Revocation> {
         let known: BTreeSet<NodeKey> = before.revoked.iter().map(|one| one.key).collect();
         self.revoked.iter().filter(move |one| !known.contains(&one.key))
+    }
+}
+
+/// Why an application is not known to work, although its host is alive again.
+const NOT_REPORTED: &str = "its host has not reported it yet";
+
+impl Application {
+    /// What becomes of it by the state of its host. One that is gone or drained keeps all of its applications down; one that came back, or
+    /// started again, has to report them anew.
+    #[must_use]
+    pub fn under(mut self, member: &Member) -> Self {
+        match keeps_down(member) {
+            Some(why) => {
+                self.told.state = ApplicationState::Down.into();
+                why.clone_into(&mut self.told.reason);
+                self.by_host = true;
+            }
+            None if self.by_host || self.generation != member.generation => {
+                self.told.state = ApplicationState::Unknown.into();
+                NOT_REPORTED.clone_into(&mut self.told.reason);
+                self.by_host = false;
+                self.generation = member.generation;
+            }
+            None => {}
+        }
+        self
+    }
+}
+
+/// Why a host keeps its applications down, if it does.
+fn keeps_down(member: &Member) -> Option<&'static str> {
+    match member.state() {
+        MemberState::Down => Some("its host is down"),
+        MemberState::Left => Some("its host has left"),
+        MemberState::Alive => member.is_drained().then_some("its host is drained"),
     }
 }
 
@@ -116,7 +208,7 @@ fn because(what: String, why: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Drained, Generation, HealthEpoch, Label, MemberState, Role};
+    use crate::{Drained, Generation, HealthEpoch, Label, Role};
 
     fn member(name: &str, life: u8) -> Member {
         let (instance, reason) = (Instance::from_bytes([life; 16]), format!("why {life}"));

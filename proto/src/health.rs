@@ -1,6 +1,9 @@
 //! The committed view of all nodes, and what is pushed when it changes.
 
-use crate::{Address, Generation, HealthEpoch, Instance, NodeKey, Revocation};
+use crate::{
+    Address, Application, ApplicationChange, ApplicationGone, Generation, HealthEpoch, Instance,
+    Label, NodeKey, Revocation,
+};
 
 /// What a node is to `__meta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -48,17 +51,6 @@ impl MemberState {
             Self::Left => "left",
         }
     }
-}
-
-/// A label of a node, from its `host.toml`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Message)]
-pub struct Label {
-    /// Name of the label.
-    #[prost(string, tag = "1")]
-    pub name: String,
-    /// Its value.
-    #[prost(string, tag = "2")]
-    pub value: String,
 }
 
 /// Who said that a start of a node has ended.
@@ -182,6 +174,9 @@ pub struct HealthView {
     /// Whose keys are refused, in the order in which they were revoked. At most `limits::REVOKED`; none is ever taken back.
     #[prost(message, repeated, tag = "100")]
     pub revoked: Vec<Revocation>,
+    /// The applications of all hosts, ordered by name and then by host. At most `limits::APPLICATIONS`.
+    #[prost(message, repeated, tag = "130")]
+    pub applications: Vec<Application>,
 }
 
 /// What changed for one node, in words.
@@ -222,6 +217,23 @@ pub struct HealthDelta {
     /// Whose keys are refused from this epoch on.
     #[prost(message, repeated, tag = "100")]
     pub revoked: Vec<Revocation>,
+    /// Applications that are new or different, whole.
+    #[prost(message, repeated, tag = "130")]
+    pub applications: Vec<Application>,
+    /// Applications that are no longer in the view.
+    #[prost(message, repeated, tag = "131")]
+    pub gone_applications: Vec<ApplicationGone>,
+    /// The same in words.
+    #[prost(message, repeated, tag = "132")]
+    pub changed_applications: Vec<ApplicationChange>,
+}
+
+impl HealthDelta {
+    /// How many records it carries: what bounds how many differences are kept, and sent at once.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        self.members.len() + self.applications.len()
+    }
 }
 
 /// What a node is sent until it has acknowledged the newest epoch: the whole view, or the differences from

@@ -9,6 +9,7 @@
 mod acts;
 mod address;
 mod anew;
+mod applications;
 mod budgets;
 mod card;
 mod command;
@@ -23,6 +24,7 @@ mod hello;
 mod id;
 mod kv;
 mod kv_error;
+mod label;
 mod lane;
 mod level;
 pub mod limits;
@@ -48,6 +50,10 @@ pub use acts::{
     TransferLeadership, act, nobody_named,
 };
 pub use address::Address;
+pub use applications::{
+    Application, ApplicationChange, ApplicationGone, ApplicationReport, ApplicationState,
+    HostApplications, ReportApplications,
+};
 pub use budgets::{
     Budget, BudgetMode, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget,
 };
@@ -68,8 +74,8 @@ pub use founding::{
 };
 pub use hash::{Digest, founders_digest, raft_id, sha256, short_hash};
 pub use health::{
-    Drained, Goodbye, HealthChange, HealthDelta, HealthUpdate, HealthView, Label, Member,
-    MemberState, Role,
+    Drained, Goodbye, HealthChange, HealthDelta, HealthUpdate, HealthView, Member, MemberState,
+    Role,
 };
 pub use hello::{Hello, HelloKind};
 pub use id::{
@@ -82,6 +88,7 @@ pub use kv::{
     SortTarget, TxnRequest, TxnResponse, compare, kv_request, kv_response, request_op, response_op,
 };
 pub use kv_error::KvError;
+pub use label::Label;
 pub use lane::{Frame, FrameKind, Lane, Supersede};
 pub use level::{FeatureLevel, LEVELS, Levels};
 pub use lineage::Lineage;
@@ -95,9 +102,9 @@ pub use raft::{
     RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 pub use reason::{
-    BudgetCause, Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known, LinkCause,
-    MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence,
-    Reason, ReasonCode, SeedTrouble, Trouble,
+    ApplicationCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known,
+    LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble,
+    Presence, Reason, ReasonCode, SeedTrouble, Trouble,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use renewals::{RenewShares, ShareRenewed, ShareUse, SharesRenewed};

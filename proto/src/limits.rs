@@ -78,6 +78,32 @@ pub const BUDGET_SCOPE: usize = 8;
 /// Longest name, and longest value, of such a label: as in `host.toml`.
 pub const BUDGET_LABEL: usize = 63;
 
+/// Most applications of one host.
+pub const HOST_APPLICATIONS: usize = 64;
+/// Longest name of an application: it is a part of keys.
+pub const APPLICATION_NAME: usize = 63;
+/// Most endpoints of an application on one host, ...
+pub const ENDPOINTS: usize = 8;
+/// ... and the longest of them: a long name of a host, and a port.
+pub const ENDPOINT: usize = 128;
+/// Most labels of an application on one host, ...
+pub const APPLICATION_LABELS: usize = 8;
+/// ... and the longest name, and longest value, of one: as in `host.toml`.
+pub const APPLICATION_LABEL: usize = 63;
+/// Most bytes of an application without the reason of its state. Every host keeps it, and it travels with each of its changes.
+pub const APPLICATION: usize = 384;
+/// Longest reason of an application's state that travels: the beginning of a check's last word.
+pub const APPLICATION_REASON: usize = 120;
+/// What each element in the lists of an application counts at least, in bytes: it takes as much memory.
+pub const APPLICATION_ELEMENT: usize = 64;
+/// All applications of a cluster together, by that count: with a full view of `MEMBERS` they fit into a frame of the control lane, and their
+/// elements into those that one may have.
+pub const APPLICATIONS_COST: usize = 384 * 1024;
+/// Most applications of all hosts together.
+pub const APPLICATIONS: usize = APPLICATIONS_COST / APPLICATION_ELEMENT;
+/// What the reports in one entry of the log count together, at most: the epoch that they lead to fits into a frame. A full host has as much.
+pub const REPORTED_COST: usize = 96 * 1024;
+
 /// Raft frames for a group that is not started yet, held until the founding is durable (GENESIS rule 13).
 pub const HELD_RAFT_FRAMES: usize = 64;
 /// How long a client's request may wait when it does not say.
@@ -87,3 +113,8 @@ pub const REASON: usize = 200;
 
 const _: () = assert!(CLIENT_REQUEST * 2 < REQUEST_FRAME);
 const _: () = assert!(CARD * 2 < GOSSIP_PACKET);
+const _: () = assert!(APPLICATIONS_COST + REPORTED_COST < CONTROL_FRAME / 2 + CONTROL_FRAME / 8);
+const _: () = assert!(APPLICATIONS < LIST_ELEMENTS / 2);
+const _: () = assert!(
+    HOST_APPLICATIONS * (1 + ENDPOINTS + APPLICATION_LABELS) * APPLICATION_ELEMENT <= REPORTED_COST
+);

@@ -4,7 +4,10 @@
 //! A ping carries what the receiver has not acknowledged; the answer is the acknowledgement. Pings repeat, so
 //! nothing in them needs to be retransmitted.
 
-use crate::{ClusterId, HealthEpoch, HealthUpdate, Instance, SecretNews, SecretsHeld, Warning};
+use crate::{
+    ClusterId, HealthEpoch, HealthUpdate, HostApplications, Instance, SecretNews, SecretsHeld,
+    Warning,
+};
 
 /// "Are you there? This is what I know."
 #[derive(Clone, PartialEq, prost::Message)]
@@ -50,6 +53,9 @@ pub struct Ping {
     /// The newest number among the grants of budgets that the receiver holds; 0 = it holds none. From the leader alone.
     #[prost(uint64, tag = "115")]
     pub shares: u64,
+    /// From a node that asks: its applications, while the view that it has says something else of them; for the leader.
+    #[prost(message, optional, tag = "130")]
+    pub applications: Option<HostApplications>,
 }
 
 /// What is wrong with a replica's copy of the log.
@@ -118,6 +124,12 @@ pub struct Pong {
     /// Which secrets the answering node has.
     #[prost(message, optional, tag = "95")]
     pub secrets: Option<SecretsHeld>,
+    /// To the leader: the applications of the answering node, while the view that it has says something else of them.
+    #[prost(message, optional, tag = "130")]
+    pub applications: Option<HostApplications>,
+    /// To the leader, from a voter: what those report who cannot tell it themselves. At most `limits::RELAYED`.
+    #[prost(message, repeated, tag = "131")]
+    pub passed_applications: Vec<HostApplications>,
 }
 
 /// What a voter knows of the leader that it hears, for a node that does not.

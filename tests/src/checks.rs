@@ -5,8 +5,8 @@ use crate::tolerance::Voters;
 use bytes::Bytes;
 use quorate_node::Vitals;
 use quorate_proto::{
-    ClusterId, FoundingCertificate, Generation, HealthDelta, HealthEpoch, HealthView, Instance,
-    MemberState, Message as _, Moment, short_hash,
+    ApplicationState, ClusterId, FoundingCertificate, Generation, HealthDelta, HealthEpoch,
+    HealthView, Instance, MemberState, Message as _, Moment, short_hash,
 };
 use quorate_transport::outbox::GivenUp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,6 +105,7 @@ impl Checks {
             return;
         }
         self.newest = view.epoch;
+        applications_follow_their_hosts(view);
         self.voters.shown(view, level, now);
         for member in &view.members {
             let stands = (member.state() == MemberState::Alive, member.generation);
@@ -230,5 +231,21 @@ impl Checks {
             vitals.epoch
         );
         *epoch = vitals.epoch;
+    }
+}
+
+/// No application is shown as up whose host is gone or drained, and none without a host.
+fn applications_follow_their_hosts(view: &HealthView) {
+    for one in &view.applications {
+        let member = view.members.iter().find(|member| member.instance == one.instance);
+        let there = member.is_some_and(|it| it.state() == MemberState::Alive && !it.is_drained());
+        assert!(
+            member.is_some() && (there || one.state() == ApplicationState::Down),
+            "applications follow their hosts: {} on {} is {} at epoch {}",
+            one.told.name,
+            one.host,
+            one.state().word(),
+            view.epoch
+        );
     }
 }

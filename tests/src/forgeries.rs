@@ -7,10 +7,10 @@ use crate::random::Random;
 use bytes::Bytes;
 use quorate_node::Input;
 use quorate_proto::{
-    ClusterId, CopyNotice, Envelope, EnvelopeBody, Generation, GroupId, HealthDelta, HealthEpoch,
-    HealthUpdate, HealthView, Instance, Lane, MemberState, MessageKind, NodeKey, Ping, Pong,
-    RaftFrame, RaftMessage, Relayed, RelayedAcknowledgement, Role, SecretChange, SecretLack,
-    SecretNews, SecretsHeld, raft_id,
+    ApplicationReport, ClusterId, CopyNotice, Envelope, EnvelopeBody, Generation, GroupId,
+    HealthDelta, HealthEpoch, HealthUpdate, HealthView, HostApplications, Instance, Lane,
+    MemberState, MessageKind, NodeKey, Ping, Pong, RaftFrame, RaftMessage, Relayed,
+    RelayedAcknowledgement, Role, SecretChange, SecretLack, SecretNews, SecretsHeld, raft_id,
 };
 use std::sync::Arc;
 
@@ -159,6 +159,7 @@ impl Forger {
             level: u32::try_from(random.below(9)).unwrap_or(0),
             secrets: random.percent(20).then(|| self.secrets(random)),
             shares: self.term,
+            applications: random.percent(20).then(|| self.applications(random)),
         }))
     }
 
@@ -191,7 +192,26 @@ impl Forger {
                 uses: random.draw(),
                 has_dropped: random.percent(50),
             }),
+            applications: random.percent(20).then(|| self.applications(random)),
+            passed_applications: vec![self.applications(random); usize::from(random.percent(20))],
         }))
+    }
+
+    /// Of the liar's own host, or in the name of another; of any start, and not always as a host makes it.
+    fn applications(&self, random: &mut Random) -> HostApplications {
+        let instance = self.somebody(random).unwrap_or(self.liar);
+        let generation = match random.percent(80) {
+            true => self.generation,
+            false => Generation::new(random.draw()),
+        };
+        let told = |random: &mut Random| ApplicationReport {
+            name: format!("forged-{}", random.below(3)),
+            endpoints: vec!["10.9.9.9:1".to_owned(); usize::from(random.percent(50))],
+            state: i32::try_from(random.below(4)).unwrap_or_default(),
+            ..ApplicationReport::default()
+        };
+        let applications = (0..random.below(3)).map(|_| told(random)).collect();
+        HostApplications { instance, generation, applications }
     }
 
     fn secrets(&self, random: &mut Random) -> SecretNews {

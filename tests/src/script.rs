@@ -4,6 +4,7 @@
 //! masked, so a transcript tells what happened
 //! to each host and in which order, and stays the same when a delay changes a little.
 
+use crate::applications::Scripted;
 use crate::host::Host;
 use crate::runs::settled_text;
 use crate::workload::{get, put, range_all};
@@ -27,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// When a command cannot be read, or a promise is broken.
 #[must_use]
 pub fn play(script: &str) -> String {
-    let mut player = Player { world: World::new(1, Setup::default()), asked: Vec::new() };
+    let world = World::new(1, Setup::default());
+    let mut player = Player { world, asked: Vec::new(), applications: Scripted::default() };
     player.world.verbose = true;
     let mut out = String::new();
     for block in script.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
@@ -53,6 +55,7 @@ pub fn play(script: &str) -> String {
 struct Player {
     world: World,
     asked: Vec<(String, u64)>,
+    applications: Scripted,
 }
 
 fn span(text: &str) -> Duration {
@@ -339,6 +342,11 @@ impl Player {
                 let name = (*name).to_owned();
                 return self.act_at(at, act::Body::DropBudget(DropBudget { name }));
             }
+            ("app", [name, state, "at", at]) => {
+                let host = self.host(at);
+                self.applications.say(&mut self.world, host, name, state);
+            }
+            ("apps", []) => return Scripted::shown(&self.world),
             ("silent", [at]) => self.world.application_is_silent(self.host(at)),
             ("shares", []) => return self.shares(),
             ("raise", [level @ .., "at", at]) => {

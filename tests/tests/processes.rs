@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod processes {
     mod addresses;
+    mod applications;
     mod backups;
     mod births;
     mod budgets;

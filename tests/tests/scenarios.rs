@@ -103,6 +103,7 @@ scripts! {
     the_deposed_leader_renews,
     two_clusters_of_one_name_meet,
     two_hosts_share_a_budget,
+    an_application_is_told_to_every_host,
     two_of_five_voters_die,
     two_removals_at_once_leave_a_majority,
     two_sides_of_a_cut_waive_each_other,

@@ -5,6 +5,7 @@
 
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
+use quorate_tests::applications::told_of_applications;
 use quorate_tests::checks::TURNS;
 use quorate_tests::churn::churn;
 use quorate_tests::copies::{
@@ -126,6 +127,15 @@ fn whatever_happens_applications_never_believe_more_than_there_is_and_share_all_
         let shared = shared(seed, false);
         assert_eq!((shared.most, shared.in_the_end), (30, 30), "all of it is used");
     });
+}
+
+#[test]
+fn whatever_happens_every_host_comes_to_tell_of_each_application_what_its_host_said_last() {
+    if let Some(seed) = number("QUORATE_SEED") {
+        eprintln!("{:?}", told_of_applications(seed, true));
+        return;
+    }
+    run_many(100, |seed| _ = told_of_applications(seed, false));
 }
 
 #[test]

@@ -68,7 +68,8 @@ impl Meta {
             jump(keyspace, at_unix_ms)?;
             meta.hash.signed(keyspace.revision);
         }
-        forget_nodes(&mut meta.system);
+        forget_below(&mut meta.system, b"nodes/");
+        forget_below(&mut meta.system, b"apps/");
         meta.give_up_the_change_of_the_secret();
         // Below that level there is no budget, nor may there be a record of their numbers.
         if meta.level() >= CommandBody::ChangeGrants(ChangeGrants::default()).least_level() {
@@ -106,9 +107,9 @@ fn jump(keyspace: &mut Keyspace, at_unix_ms: u64) -> Result<(), AnewError> {
     Ok(())
 }
 
-/// The records of the earlier cluster's nodes go: whoever lists them sees only who is here.
-fn forget_nodes(system: &mut Keyspace) {
-    let prefix = [SYSTEM_PREFIX, b"nodes/"].concat();
+/// The records of the earlier cluster's nodes go, and those of what ran there: whoever lists them sees only who is here.
+fn forget_below(system: &mut Keyspace, prefix: &[u8]) {
+    let prefix = [SYSTEM_PREFIX, prefix].concat();
     let from = (Bound::Included(&prefix[..]), Bound::Unbounded);
     let keys = system.present.range::<_, [u8]>(from).map(|(key, _)| key.clone());
     let keys: Vec<_> = keys.take_while(|key| key.starts_with(&prefix)).collect();

@@ -121,6 +121,9 @@ impl Meta {
             CommandBody::Forget(forget) => {
                 self.carry_out(|sections| &mut sections.roster, Change::Forget(forget))
             }
+            CommandBody::Applications(report) => {
+                self.carry_out(|sections| &mut sections.roster, Change::Applications(report))
+            }
             CommandBody::Steer(steer) => self.carry_out(|sections| &mut sections.steering, steer),
             CommandBody::DefineBudget(define) => {
                 self.change_budgets(budgets::Change::Define(define))

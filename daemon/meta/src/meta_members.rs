@@ -2,7 +2,7 @@
 
 use crate::Meta;
 use crate::sections::roster::Ended;
-use quorate_proto::{ConfState, Instance, Member, NodeKey, RaftId, Revocation};
+use quorate_proto::{ConfState, HostApplications, Instance, Member, NodeKey, RaftId, Revocation};
 
 impl Meta {
     /// Voters and learners as of the last change that was applied.
@@ -15,6 +15,12 @@ impl Meta {
     #[must_use]
     pub fn member(&self, instance: Instance) -> Option<&Member> {
         self.sections.roster.by_instance(instance)
+    }
+
+    /// Whether what a host reports of its applications would change anything.
+    #[must_use]
+    pub fn is_news(&self, report: &HostApplications) -> bool {
+        self.sections.roster.is_news(report)
     }
 
     /// The member with this name.

@@ -14,9 +14,9 @@ use quorate_consensus::LogRecord;
 pub use quorate_membership::OwnSlot;
 use quorate_meta::Meta;
 use quorate_proto::{
-    ClusterId, DialFailure, ForwardAnswer, ForwardRequest, FoundingCertificate, FoundingState,
-    Frame, Generation, GroupId, HealthDelta, HealthView, Instance, Lane, Moment, NodeKey,
-    RaftMessage, SecretChange, SecretsHeld, Session, SessionEnd, SnapshotMetadata,
+    ApplicationReport, ClusterId, DialFailure, ForwardAnswer, ForwardRequest, FoundingCertificate,
+    FoundingState, Frame, Generation, GroupId, HealthDelta, HealthView, Instance, Lane, Moment,
+    NodeKey, RaftMessage, SecretChange, SecretsHeld, Session, SessionEnd, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -79,6 +79,8 @@ pub enum Input {
     ForwardAnswered { ticket: u64, answer: Result<ForwardAnswer, ForwardFailure> },
     /// Which secrets this host has, and how far it carries out what `Output::Secrets` said last.
     SecretsHeld(SecretsHeld),
+    /// What runs on this host, all of it, and how it is.
+    Applications(Vec<ApplicationReport>),
     /// The disk is (no longer) too full for new proposals.
     DiskFull(bool),
     /// The process is asked to stop: hand over leadership, say goodbye, then `Output::Stopped`.

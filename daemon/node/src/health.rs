@@ -86,8 +86,7 @@ impl Health {
     }
 
     fn take_delta(&mut self, delta: Arc<HealthDelta>) {
-        let Some(next) = self.view.apply(&delta).filter(|it| it.members.len() <= limits::MEMBERS)
-        else {
+        let Some(next) = self.view.apply(&delta).filter(HealthView::is_in_bounds) else {
             return;
         };
         self.view = Arc::new(next);
@@ -134,7 +133,7 @@ impl Health {
         let steps = have > HealthEpoch::ZERO && update.deltas.first().is_some_and(follows);
         if !steps
             && let Some(full) = update.full
-            && full.members.len() <= limits::MEMBERS
+            && full.is_in_bounds()
             && is_near(have.get(), full.epoch.get())
         {
             self.take_view(Arc::new(full));

@@ -9,6 +9,7 @@
 
 mod acts;
 mod answers;
+mod applications;
 mod boot;
 mod campaign;
 mod client;

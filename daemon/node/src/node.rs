@@ -33,6 +33,7 @@ mod view;
 
 pub use report::Vitals;
 
+use crate::applications::Applications;
 use crate::boot::{Boot, NodeConfig, RecoveredLog};
 use crate::campaign::Campaign;
 use crate::clones::Clones;
@@ -103,6 +104,7 @@ pub struct Node {
     pub(crate) features: Features,
     pub(crate) secrets: Secrets,
     pub(crate) shares: Shares,
+    pub(crate) applications: Applications,
     malformed: Malformed,
     pub(crate) disk: Disk,
     /// The cluster id, once known; never another afterwards. Kept here because it is a hash over the record.
@@ -148,6 +150,7 @@ impl Node {
             features: Features::default(),
             secrets: Secrets::default(),
             shares: Shares::default(),
+            applications: Applications::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),
             cluster_id: founding.state().known_cluster(),
@@ -292,6 +295,7 @@ impl Node {
             Input::ForwardAnswered { ticket, answer } => self.forward_answered(ticket, answer),
             Input::DiskFull(full) => self.disk_filled(full),
             Input::SecretsHeld(held) => self.secrets.hold(&mut self.turn, held),
+            Input::Applications(all) => self.applications.take(&mut self.turn, all),
             Input::Stop => self.begin_stop(),
             Input::StopInTurn => self.stop_in_turn(),
         }

@@ -5,9 +5,9 @@
 
 use crate::status::Opinion;
 use quorate_proto::{
-    Cause as _, ClusterId, ClusterName, CopyCause, FeatureLevel, Fingerprint, HealthChange,
-    HealthDelta, HealthEpoch, Instance, MemberState, NodeName, Reason, ReasonCode, SecretChange,
-    SecretStep,
+    ApplicationChange, ApplicationState, Cause as _, ClusterId, ClusterName, CopyCause,
+    FeatureLevel, Fingerprint, HealthChange, HealthDelta, HealthEpoch, Instance, MemberState,
+    NodeName, Reason, ReasonCode, SecretChange, SecretStep,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -85,6 +85,8 @@ pub struct About {
     pub epoch: Option<HealthEpoch>,
     /// What that epoch changed.
     pub changes: Vec<HealthChange>,
+    /// What it changed for applications.
+    pub applications: Vec<ApplicationChange>,
     /// The word of the reason that `quorate why` tells too.
     pub code: Option<&'static str>,
 }
@@ -136,7 +138,9 @@ impl Event {
             | Self::Autopilot { .. } => false,
             Self::LeadsNoMore { handed_over, .. } => !handed_over,
             Self::Epoch(delta) => {
+                let down = |change: &ApplicationChange| change.to == ApplicationState::Down.word();
                 delta.changed.iter().any(|change| change.to == MemberState::Down.word())
+                    || delta.changed_applications.iter().any(|it| down(it) && it.from != it.to)
             }
             Self::DiskFull(bad)
             | Self::DiskSlow(bad)
@@ -165,7 +169,9 @@ impl Event {
                 About { host: Some(host.clone()), term: Some(*term), ..none }
             }
             Self::Epoch(delta) => {
-                About { epoch: Some(delta.epoch), changes: delta.changed.clone(), ..none }
+                let applications = delta.changed_applications.clone();
+                let (epoch, changes) = (Some(delta.epoch), delta.changed.clone());
+                About { epoch, changes, applications, ..none }
             }
             Self::Epochs { newest, .. } => About { epoch: Some(*newest), ..none },
             Self::Contradicted { leader: host, .. }
@@ -295,6 +301,9 @@ fn quorum_lost(f: &mut fmt::Formatter<'_>, missing: &[Opinion]) -> fmt::Result {
     write!(f, "no leader with a majority: {who}; run `quorate why`")
 }
 
+/// So many applications are named in the sentence of an epoch; its fields have all of them. The loss of a host takes many down at once.
+const NAMED: usize = 8;
+
 fn epoch(f: &mut fmt::Formatter<'_>, delta: &HealthDelta) -> fmt::Result {
     let words = |change: &HealthChange| match (change.from.as_str(), change.to.as_str()) {
         (_, "") => format!("{} is no longer a member ({})", change.name, change.reason),
@@ -302,7 +311,20 @@ fn epoch(f: &mut fmt::Formatter<'_>, delta: &HealthDelta) -> fmt::Result {
         (_, "left") => format!("{} left ({})", change.name, change.reason),
         (_, to) => format!("{} is {to} ({})", change.name, change.reason),
     };
-    let changes: Vec<String> = delta.changed.iter().map(words).collect();
+    let application = |change: &ApplicationChange| {
+        let ApplicationChange { name, host, from, to, reason } = change;
+        match to.as_str() {
+            "" => format!("{name} on {host} is gone ({reason})"),
+            to if from == to => format!("{name} on {host}: {reason}"),
+            to => format!("{name} on {host} is {to} ({reason})"),
+        }
+    };
+    let applications = delta.changed_applications.iter().take(NAMED).map(application);
+    let mut changes: Vec<String> = delta.changed.iter().map(words).chain(applications).collect();
+    match delta.changed_applications.len().saturating_sub(NAMED) {
+        0 => {}
+        more => changes.push(format!("and {more} more changes of applications")),
+    }
     write!(f, "epoch {}: {}", delta.epoch, changes.join("; "))
 }
 

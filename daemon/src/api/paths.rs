@@ -8,7 +8,8 @@ use super::etcd::{first_calls, kv};
 use super::failure::{Failure, failed, refusal};
 use super::keyspace::json;
 use super::{
-    KV_PATH, acts, bodies, budgets, founding, health_now, recovery, routes, snapshot, streams, wait,
+    KV_PATH, acts, applications, bodies, budgets, founding, health_now, recovery, routes, snapshot,
+    streams, wait,
 };
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -123,6 +124,7 @@ pub(super) const ROUTES: &[Route] = &[
     read("/v1/health/watch", "The same as a stream: a line for each epoch.", || {
         get(streams::health)
     }),
+    read("/v1/apps", "The applications of all hosts, as committed.", || get(applications::show)),
     read("/v1/events", "The newest events of this node.", || get(routes::events)),
     read("/v1/events/watch", "Those, and each as it comes, as a stream.", || get(streams::events)),
     read("/v1/wait", "Answers when the cluster or this node is as asked.", || get(wait::wait)),
@@ -203,6 +205,24 @@ pub(super) const ROUTES: &[Route] = &[
         "What this host's application may use of a budget, as a stream.",
         || get(streams::share),
     ),
+    act(Method::GET, "/v1/apps/local", "The applications of this host, and their checks.", || {
+        get(applications::list)
+    }),
+    act(
+        Method::POST,
+        "/v1/apps",
+        "Registers an application of this host that says by itself that it works.",
+        || post(applications::register),
+    ),
+    act(
+        Method::POST,
+        "/v1/apps/heartbeat",
+        "An application of this host says that it works, or does not.",
+        || post(applications::heartbeat),
+    ),
+    act(Method::POST, "/v1/apps/remove", "Forgets one that was registered so.", || {
+        post(applications::remove)
+    }),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)
     }),

@@ -126,6 +126,7 @@ impl Stage {
         let (open, closing) = Closing::new();
         let doors = Doors {
             reload: watch::channel(None).1,
+            applications: crate::applications::Applications::none(),
             calls,
             status: seen,
             feeds: Feeds::new(),

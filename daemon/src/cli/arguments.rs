@@ -2,8 +2,10 @@
 //! means.
 
 mod acts;
+mod applications;
 mod backups;
 mod budgets;
+mod exit_codes;
 mod hooks;
 mod local;
 mod standing;
@@ -12,6 +14,7 @@ pub(crate) use acts::{
     BundleOptions, DebugCommand, FeatureCommand, FoundOptions, LeaderCommand, RecoverOptions,
     RemoveOptions, RotateOptions, SecretCommand,
 };
+pub(crate) use applications::{AppCommand, AppOptions, AppsOptions, Said as AppSaid};
 pub(crate) use backups::{
     ExportOptions, ImportOptions, RestoreOptions, SaveOptions, SnapshotCommand,
 };
@@ -26,6 +29,7 @@ use crate::words::time;
 use acts::{FOUNDING, LEADING, RAISING, RECOVERING, REMOVING, REVOKING, SECRETS};
 use backups::{EXPORTING, IMPORTING};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use exit_codes::{CHECKING, LOCAL, RUNNING, SHOWING};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -85,26 +89,6 @@ const PINGING: &str = "Exit codes:
   3  the daemon of this host is not reachable
   5  no ping was answered
   6  no node of that name is known";
-
-const RUNNING: &str = "Exit codes:
-  0   stopped as asked
-  1   an error that may be gone at the next start: systemd starts it again
-  10  an operator is needed; the text says for what: systemd leaves it failed
-  11  this version cannot run the cluster's feature level: systemd leaves it failed";
-
-/// Of commands that need no daemon.
-const LOCAL: &str = "Exit codes:
-  0  done
-  1  an error; the text says which";
-
-const CHECKING: &str = "Exit codes:
-  0  the daemon would start; there may be warnings
-  1  it would not; the text says why";
-
-const SHOWING: &str = "Exit codes:
-  0           all of it was shown
-  1           a part of it failed; the text says which
-  130 or 143  ended by a signal";
 
 /// Hosts that become a cluster by themselves.
 #[derive(Debug, Parser)]
@@ -250,6 +234,16 @@ pub(crate) enum Question {
     /// Let a host vote, where quorate.toml says `promote = "approve"`
     #[command(after_help = standing::TELLING)]
     Promote(HostOptions),
+    /// Show the applications of all hosts and whether each works, as committed by the cluster
+    ///
+    /// Each host checks its own (files in apps.d, or `quorate app`); a host that is gone or drained takes its applications down with it.
+    #[command(after_help = applications::SHOWN)]
+    Apps(AppsOptions),
+    /// Register, list and remove applications of this host that say by themselves that they work
+    ///
+    /// What is to outlast the daemon is a file in apps.d (docs/APPLICATIONS.md).
+    #[command(subcommand, after_help = applications::OWN)]
+    App(AppCommand),
     /// Divide a number among the hosts that are there: connections, licences, workers
     ///
     /// Each host's application reads its share, and until when it may use it (`quorate budget watch NAME` there). When a host dies, the others

@@ -32,9 +32,9 @@ impl Pen {
 /// What the word of a state or verdict looks like.
 pub(super) fn paint_of(state: &str) -> Paint {
     match state {
-        "alive" | "quorate" => Paint::Good,
+        "alive" | "quorate" | "up" => Paint::Good,
         "down" | "no-quorum" => Paint::Bad,
-        "waiting" | "joining" | "left" | "suspect" => Paint::Middling,
+        "waiting" | "joining" | "left" | "suspect" | "unknown" => Paint::Middling,
         _ => Paint::Plain,
     }
 }

@@ -3,6 +3,7 @@
 
 mod absent;
 mod acts;
+mod applications;
 mod arguments;
 mod autopilot;
 mod budgets;
@@ -117,6 +118,10 @@ pub(crate) fn ask(
             Question::Undrain(options) => standing::undrain(client, format, &options).await,
             Question::Promote(options) => standing::promote(client, format, &options).await,
             Question::Autopilot(options) => autopilot::autopilot(client, format, &options).await,
+            Question::Apps(options) => {
+                applications::apps(&within(options.ask), format, &options).await
+            }
+            Question::App(command) => applications::app(client, format, &command).await,
             Question::Budget(command) => budgets::budget(client, format, &command).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
             Question::Debug(DebugCommand::Bundle(options)) => {

@@ -172,6 +172,11 @@ pub(super) fn draw_line(page: &HealthPage, pen: Pen) -> String {
         let to = pen.paint(paint_of(to), to);
         let _ = write!(out, "; {} is {to} ({})", change.name, change.reason);
     }
+    for change in &page.changed_applications {
+        let to = if change.to.is_empty() { "gone" } else { &change.to };
+        let to = pen.paint(paint_of(to), to);
+        let _ = write!(out, "; {} on {} is {to} ({})", change.name, change.host, change.reason);
+    }
     out.push('\n');
     out
 }

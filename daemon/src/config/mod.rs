@@ -34,6 +34,8 @@ use std::time::Duration;
 pub(crate) const PORT: u16 = 4747;
 /// Where the config is looked for.
 pub(crate) const DEFAULT_PATH: &str = "/etc/quorate/quorate.toml";
+/// Where the applications of this host are defined.
+const APPS: &str = "/etc/quorate/apps.d";
 /// Twice the interval at which members probe seeds (GENESIS rules 7 and 20): a living cluster can veto in time.
 const QUIET: Duration = Duration::from_secs(1);
 /// GENESIS rule 8: long enough for hosts that are started together, short enough to wait for.
@@ -54,6 +56,7 @@ pub(crate) const KEYS: &[&str] = &[
     "secret_file",
     "data_dir",
     "birth_dir",
+    "apps_dir",
     "listen",
     "founding",
     "founding_grace",
@@ -87,6 +90,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// The directory of the marker.
     pub(crate) birth_dir: PathBuf,
+    /// The directory of the applications' files.
+    pub(crate) apps_dir: PathBuf,
     /// The UDP address between nodes.
     pub(crate) listen: SocketAddr,
     /// Founding mode.
@@ -219,6 +224,7 @@ impl Config {
             secrets,
             data_dir,
             birth_dir,
+            apps_dir: keys.path("apps_dir", None, APPS)?,
             listen,
             founding: read_mode(&keys)?,
             founding_grace: keys.duration("founding_grace", GRACE, MAX_GRACE)?,

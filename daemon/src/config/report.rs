@@ -1,8 +1,10 @@
 //! `quorate check-config`: what a config means, in words, with what one should think about before the first start.
 
 use super::{Config, ConfigError, Environment, HostRole, oddities};
+use crate::applications::DropIns;
 use crate::shell::own_slot::{OwnHost, ResolvedSeed, SlotMatch, match_slot};
 use quorate_membership::Mode;
+use quorate_proto::Cause as _;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -87,6 +89,8 @@ fn describe(config: &Config) -> String {
     line("listen", format!("{} (UDP)", config.listen));
     line("data", config.data_dir.display().to_string());
     line("marker", config.birth_dir.join(config.cluster.as_str()).display().to_string());
+    let apps = DropIns::read(&config.apps_dir).definitions.len();
+    line("apps", format!("{}, {apps} defined", config.apps_dir.display()));
     let tcp = config.client.tcp.map_or("off".into(), |tcp| tcp.to_string());
     line("client", format!("{} and TCP {tcp}", config.client.socket.display()));
     if let Some(socket) = &config.client.monitor_socket {
@@ -127,6 +131,8 @@ fn durable_quorum(slots: usize) -> usize {
 
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = config.without_effect();
+    let problems = DropIns::read(&config.apps_dir).problems;
+    warnings.extend(problems.iter().map(|cause| format!("{}; the file is not used", cause.text())));
     let slots = config.seeds.len();
     if slots == 1 {
         warnings.push(format!(

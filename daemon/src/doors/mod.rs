@@ -9,6 +9,7 @@ pub(crate) mod feed;
 
 pub(crate) use call::{CALLS, Call, CallFailure, PINGS, PingFailure, Pings};
 
+use crate::applications::Applications;
 use crate::clock::{self, Started};
 use crate::links::interfaces;
 use crate::links::line::LinkLine;
@@ -59,6 +60,8 @@ pub(crate) struct Doors {
     pub(crate) closed: watch::Sender<Option<Reason>>,
     /// Why the last reload took nothing up; none when it did.
     pub(crate) reload: watch::Receiver<Option<Reason>>,
+    /// The applications of this host.
+    pub(crate) applications: Applications,
     /// How long a body may take to come.
     pub(crate) body_patience: Duration,
 }
@@ -123,6 +126,8 @@ impl Doors {
         status.reasons.extend(self.crowds.reasons(clock::now()));
         status.reasons.extend(self.closed.borrow().clone());
         status.reasons.extend(self.reload.borrow().clone());
+        let problems = self.applications.problems();
+        status.reasons.extend(problems.iter().map(|cause| Reason::of(cause, self.started.moment)));
         status
     }
 

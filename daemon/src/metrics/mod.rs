@@ -1,5 +1,6 @@
 //! `/metrics`: a status as Prometheus text. Pure: status, links and machine in, text out.
 
+mod applications;
 #[cfg(test)]
 mod lint;
 mod machine;
@@ -61,6 +62,7 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
         let _ = writeln!(out, "quorate_members{{state=\"{}\"}} {}", state.word(), in_state(state));
     }
     members::render(&mut out, status);
+    applications::render(&mut out, status);
     let sessions = status.sessions.len() as u64;
     gauge(&mut out, "quorate_sessions", "Peers with a connection that is up.", "", sessions);
     waiting(&mut out, status);

@@ -2,14 +2,17 @@
 //! was and what waits for a restart.
 //!
 //! Invariant: a configuration that is refused changes nothing, and the daemon goes on. Only the level of the log and the secrets can
-//! change: all else is a promise to other nodes, or is open already.
+//! change: all else is a promise to other nodes, or is open already. The applications' files are read again whatever the configuration says:
+//! one that is wrong concerns that application alone.
 
+use crate::applications::DropIns;
 use crate::clock;
 use crate::config::{Config, ConfigError, Environment, secret_source_is_there};
 use crate::journal::{self, NOTICE};
-use quorate_proto::{DaemonCause, Reason};
+use quorate_proto::{Cause as _, DaemonCause, Reason};
 use quorate_transport::Secret;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -29,12 +32,16 @@ pub(crate) struct Reload {
     secrets: watch::Sender<Vec<Secret>>,
     /// Why the last reading took nothing up; none when it did.
     refused: watch::Sender<Option<Reason>>,
+    /// What the applications' files say, for who checks them.
+    applications: watch::Sender<Arc<DropIns>>,
 }
 
 /// The secrets of this host, as the file has them now and whenever it is read again.
 type Secrets = watch::Receiver<Vec<Secret>>;
 /// Why the last reading took nothing up; none when it did.
 type Refused = watch::Receiver<Option<Reason>>;
+/// What the applications' files say, as they were read last.
+type Applications = watch::Receiver<Arc<DropIns>>;
 
 impl Reload {
     /// A daemon that was started with this. `host_file` is that of the command line, where it was given.
@@ -45,16 +52,18 @@ impl Reload {
     ) -> Self {
         let secrets = watch::Sender::new(started.secrets.clone());
         let (level, refused) = (started.log.level.clone(), watch::Sender::new(None));
-        Self { level, started, host_file, environment, secrets, refused }
+        let applications = watch::Sender::new(read_applications(&started));
+        Self { level, started, host_file, environment, secrets, refused, applications }
     }
 
     /// Takes up what it can at each `SIGHUP`; a second one that comes meanwhile is one more reading at most. Gives the secrets of this host,
-    /// as the file has them now and whenever it is read again, and why the last reading took nothing up, for who shows it.
+    /// as the file has them now and whenever it is read again, why the last reading took nothing up, for who shows it, and the applications.
     ///
     /// # Errors
     /// When the signal cannot be waited for.
-    pub(crate) fn spawn(mut self) -> std::io::Result<(Secrets, Refused)> {
-        let told = (self.secrets.subscribe(), self.refused.subscribe());
+    pub(crate) fn spawn(mut self) -> std::io::Result<(Secrets, Refused, Applications)> {
+        let told =
+            (self.secrets.subscribe(), self.refused.subscribe(), self.applications.subscribe());
         let mut asked = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
             while asked.recv().await.is_some() {
@@ -73,6 +82,7 @@ impl Reload {
     }
 
     fn reload(&mut self) {
+        self.reload_applications();
         let host_file = self.host_file.as_deref();
         let environment = self.environment.of_reload();
         let read = Config::load(&self.started.file, host_file, &environment);
@@ -89,6 +99,16 @@ impl Reload {
             }
             Err(error) => tracing::error!("{}", refused(&error)),
         }
+    }
+
+    fn reload_applications(&mut self) {
+        let read = read_applications(&self.started);
+        if **self.applications.borrow() == *read {
+            return;
+        }
+        let (defined, wrong) = (read.definitions.len(), read.problems.len());
+        tracing::info!(target: NOTICE, "{} was read again: {defined} applications, {wrong} files that cannot be used", self.started.apps_dir.display());
+        self.applications.send_replace(read);
     }
 
     /// Takes up what can be, and gives the line that says so.
@@ -124,6 +144,15 @@ impl Reload {
         }
         line
     }
+}
+
+/// What the applications' files say now; those that cannot be used are told in the journal.
+fn read_applications(config: &Config) -> Arc<DropIns> {
+    let read = DropIns::read(&config.apps_dir);
+    for problem in &read.problems {
+        tracing::error!("a file of an application is not used: {}", problem.text());
+    }
+    Arc::new(read)
 }
 
 fn refused(error: &ConfigError) -> String {

@@ -15,6 +15,7 @@ use super::share_files;
 use super::{last_error, late_address};
 use crate::anew;
 use crate::api;
+use crate::applications::Applications;
 use crate::clock::{self, Started};
 use crate::config::{Config, Environment};
 use crate::disk::{self, Completed, DataDir, LineFile, SnapshotKeeper, Writer};
@@ -47,7 +48,7 @@ pub(super) async fn serve(
     threads: Handle,
 ) -> Result<Ended, StartError> {
     // First of all: from here on a SIGHUP ends nothing.
-    let (file, refused_reload) = reload.spawn()?;
+    let (file, refused_reload, drop_ins) = reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_in_time(config.clone()).await?;
     late_address::wait_for(config.listen, &config.client.socket).await;
     let opened = open_doors(&config, &threads).await?;
@@ -71,7 +72,7 @@ pub(super) async fn serve(
         hello,
         writer,
         snapshots,
-        results: channels.results,
+        results: channels.results.clone(),
         feeds: feeds.clone(),
         seeds: config.seeds.clone(),
         own,
@@ -87,6 +88,7 @@ pub(super) async fn serve(
     let (keep_open, closing) = Closing::new();
     let doors = Doors {
         reload: refused_reload,
+        applications: Applications::begin(drop_ins, channels.results, &threads),
         calls: channels.calls,
         status,
         feeds,

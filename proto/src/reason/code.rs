@@ -76,6 +76,8 @@ codes! {
     Revoked "revoked" "an operator had the cluster refuse this host's key for good; it ends by itself"
     RevokedSecret "revoked-secret" "who has the secret can make a new key and come in as a new host: until the secret is another one, that host is not shut out"
     ShareUnacknowledged "share-unacknowledged" "a share of a budget shrinks, and nobody else grows into what the host's application may still use"
+    ApplicationDown "application-down" "the cluster tells every host that the application is down on this one"
+    ApplicationFile "application-file" "the application of that file is checked as it was before, or not at all; all others are"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
     OneWay "one-way" "packets pass in one direction only"
@@ -125,6 +127,7 @@ impl ReasonCode {
             | Self::NoSuccessor
             | Self::RevokedSecret
             | Self::ReloadRefused => 1,
+            Self::ApplicationDown | Self::ApplicationFile => 1,
             _ => 0,
         }
     }

@@ -1,8 +1,8 @@
 //! Messages with every field filled in, and what decoding each kind may cost.
 
-use crate::mutation::budgets;
 use crate::mutation::memory::Bound;
 use crate::mutation::words::Word;
+use crate::mutation::{applications, budgets};
 use bytes::Bytes;
 use quorate_proto::{
     Address, Admit, Admitted, Ballot, Card, Choice, ClusterId, CompactionRequest, Compare,
@@ -87,6 +87,7 @@ fn update() -> HealthUpdate {
         members,
         at_unix_ms: 1_700_000_000_000,
         revoked: revoked.clone(),
+        applications: vec![applications::committed()],
     };
     let delta = HealthDelta {
         epoch: HealthEpoch::new(10),
@@ -100,6 +101,9 @@ fn update() -> HealthUpdate {
         }],
         at_unix_ms: 1_700_000_000_500,
         revoked: vec![revocation(3)],
+        applications: vec![applications::committed()],
+        gone_applications: vec![applications::gone()],
+        changed_applications: vec![applications::changed()],
     };
     HealthUpdate { full: Some(view), deltas: vec![delta] }
 }
@@ -303,6 +307,7 @@ fn ping_and_pong() -> (Ping, Pong) {
             leftover: vec![life(2)],
         }),
         shares: 7,
+        applications: Some(applications::reported()),
     };
     let pong = Pong {
         number: 1,
@@ -329,6 +334,8 @@ fn ping_and_pong() -> (Ping, Pong) {
             instance: life(3),
             epoch: HealthEpoch::new(9),
         }],
+        applications: Some(applications::reported()),
+        passed_applications: vec![applications::reported()],
     };
     (ping, pong)
 }

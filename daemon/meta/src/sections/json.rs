@@ -62,6 +62,11 @@ impl Json {
         self.first = true;
     }
 
+    pub(crate) fn item_text(&mut self, value: &str) {
+        self.separate();
+        self.string(value);
+    }
+
     pub(crate) fn end(&mut self, bracket: char) {
         self.out.push(bracket);
         self.first = false;

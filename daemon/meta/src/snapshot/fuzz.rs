@@ -6,11 +6,11 @@ use crate::snapshot::record;
 use crate::{KeyRange, Meta, Watch, WatchOptions};
 use bytes::Bytes;
 use quorate_proto::{
-    Admit, Budget, ChangeGrants, Command, CommandBody, CompactionRequest, ConfState, DefineBudget,
-    DeleteRangeRequest, FounderVoter, FoundingCertificate, FoundingRecord, Generation, Grant,
-    HealthEpoch, HealthProposal, Instance, KvRequest, NamedWrite, NodeKey, Numbered, PutRequest,
-    RaiseLevel, RangeRequest, RemoveBudget, SecretStep, StateChange, TakeSecretStep, WriteName,
-    kv_request::Request,
+    Admit, ApplicationReport, Budget, ChangeGrants, Command, CommandBody, CompactionRequest,
+    ConfState, DefineBudget, DeleteRangeRequest, FounderVoter, FoundingCertificate, FoundingRecord,
+    Generation, Grant, HealthEpoch, HealthProposal, HostApplications, Instance, KvRequest,
+    NamedWrite, NodeKey, Numbered, PutRequest, RaiseLevel, RangeRequest, RemoveBudget,
+    ReportApplications, SecretStep, StateChange, TakeSecretStep, WriteName, kv_request::Request,
 };
 
 fn kv(request: Request) -> Bytes {
@@ -68,9 +68,10 @@ fn small() -> Meta {
     let step = Command::to_entry(4, CommandBody::Secret(step));
     let entries =
         [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2), raise, step];
-    for entry in entries.into_iter().chain(named()).chain(budget()) {
+    for entry in entries.into_iter().chain(named()).chain(budget()).chain([application()]) {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
+    assert_eq!(meta.view().applications.len(), 1);
     meta.carry_out(|sections| &mut sections.trial, "word");
     meta
 }
@@ -88,6 +89,16 @@ fn budget() -> [Bytes; 3] {
         CommandBody::RemoveBudget(RemoveBudget { name: name(), at_unix_ms: 1 }),
     ]
     .map(|body| Command::to_entry(5, body))
+}
+
+/// The second member reports an application.
+fn application() -> Bytes {
+    let report = ApplicationReport { name: "w".into(), ..ApplicationReport::default() };
+    let instance = Instance::from_bytes([2; 16]);
+    let applications = vec![report];
+    let host = HostApplications { instance, applications, ..HostApplications::default() };
+    let report = ReportApplications { hosts: vec![host], at_unix_ms: 1 };
+    Command::to_entry(6, CommandBody::Applications(report))
 }
 
 /// Does a bit of everything with a state.
@@ -114,7 +125,7 @@ fn exercise(mut meta: Meta) {
     let compaction = compact(meta.users.revision);
     let deletion = delete("\0", "\0");
     let entries = [put("a"), put("c"), health, admit(3), compaction, deletion, put("a")];
-    for entry in entries.into_iter().chain(named()).chain(budget()) {
+    for entry in entries.into_iter().chain([application()]).chain(named()).chain(budget()) {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
     meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0, "");

@@ -21,6 +21,7 @@ impl Node {
         if std::mem::take(&mut self.turn.duties_due) {
             self.turn.timers.arm(Timer::Duties, self.turn.now + DUTIES);
             self.reconcile();
+            self.propose_applications();
             self.copies.watch(&sight!(self));
             self.settle_admissions();
             self.change_secret();
@@ -37,6 +38,18 @@ impl Node {
         let ticket = self.requests.new_ticket();
         self.duties.reconciliation_proposed(self.turn.now, ticket);
         self.requests.enqueue_proposal(ticket, CommandBody::Health(difference.proposal));
+    }
+
+    /// What hosts report of their applications shares an epoch with nothing else, and is no duty behind the seam: half of it is what is
+    /// reported here.
+    fn propose_applications(&mut self) {
+        let Some(group) = &self.group else { return };
+        let Some(body) = self.applications.look(&sight!(self), &mut self.turn, group) else {
+            return;
+        };
+        let ticket = self.requests.new_ticket();
+        self.applications.proposed(self.turn.now, ticket);
+        self.requests.enqueue_proposal(ticket, body);
     }
 
     /// Looks at those of each turn, or at the others, and carries out what they want.

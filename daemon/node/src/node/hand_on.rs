@@ -59,6 +59,7 @@ impl Node {
                 }
                 News::NotProposed { ticket } => {
                     self.duties.settled(ticket);
+                    self.applications.settled(ticket);
                 }
                 News::LeaderGone(leader) => self.end_lease_of(leader),
                 News::ElectionDue => {

@@ -15,6 +15,7 @@ macro_rules! riders {
             &mut $node.copies,
             &mut $node.secrets,
             &mut $node.shares,
+            &mut $node.applications,
         ]
     };
 }
@@ -47,7 +48,8 @@ impl Node {
     /// It may be time to ask a voter about the leader.
     pub(super) fn ask_around(&mut self) {
         if let Some(voter) = self.relay.whom_to_ask(&sight!(self), &mut self.turn) {
-            let number = self.pings.ask(&sight!(self), &mut self.turn, voter);
+            let report = self.applications.report(&self.sight());
+            let number = self.pings.ask(&sight!(self), &mut self.turn, voter, report);
             self.relay.has_asked(voter, number);
         }
     }
@@ -63,6 +65,9 @@ impl Node {
         // By what this node knew of the leader when it was asked.
         let relayed =
             self.relay.vouch_for_leader(&sight!(self), &self.copies, &self.warnings, from, &ping);
+        if let (Some(_), Some(report)) = (&relayed, ping.applications.take()) {
+            self.applications.pass_on(&sight!(self), &mut self.turn, from, report);
+        }
         if ping.leader == Some(from) && self.leader_pinged(from, ping.term) {
             self.evidence.leaders_ping(&mut self.turn, from, ping.number);
             self.leadership.has_applied(ping.applied);

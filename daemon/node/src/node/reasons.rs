@@ -66,6 +66,7 @@ impl Node {
         reasons.extend(self.operators_words(now));
         reasons.extend(self.duties.budgets().reasons(&sight, now));
         reasons.extend(self.shares.reasons(&sight, now));
+        reasons.extend(self.applications.reasons());
         reasons.extend(in_its_way);
         reasons.extend(self.stopping.and_then(|stop| stop.reason(&sight, &self.warnings)));
         without_what_is_explained(&mut reasons);

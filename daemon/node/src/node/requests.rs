@@ -132,7 +132,7 @@ impl Node {
 
     /// A command was applied: the duty or the request that waits for it hears.
     pub(super) fn proposal_applied(&mut self, ticket: u64, result: AppliedResult) {
-        self.turn.duties_due |= self.duties.settled(ticket);
+        self.turn.duties_due |= self.duties.settled(ticket) | self.applications.settled(ticket);
         self.requests.proposal_applied(&sight!(self), &mut self.turn, ticket, result);
         self.hand_on();
     }

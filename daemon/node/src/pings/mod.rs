@@ -20,7 +20,9 @@ use crate::pings::times::PingClock;
 use crate::sight::Sight;
 use crate::timers::Timer;
 use crate::turn::Turn;
-use quorate_proto::{EnvelopeBody, FrameKind, Instance, MemberState, Moment, Ping, Pong, Role};
+use quorate_proto::{
+    EnvelopeBody, FrameKind, HostApplications, Instance, MemberState, Moment, Ping, Pong, Role,
+};
 
 /// The rounds of pings that this node sends.
 #[derive(Debug, Default)]
@@ -93,10 +95,16 @@ impl Pings {
         }
     }
 
-    /// Asks a voter about the leader; the number of the question.
-    pub(crate) fn ask(&mut self, sight: &Sight<'_>, turn: &mut Turn, voter: Instance) -> u64 {
+    /// Asks a voter about the leader, and tells it what that is to hear of the applications here; the number of the question.
+    pub(crate) fn ask(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        voter: Instance,
+        applications: Option<HostApplications>,
+    ) -> u64 {
         let number = self.next(turn);
-        send(sight, turn, voter, Ping { asks: true, ..ping(sight, number) });
+        send(sight, turn, voter, Ping { asks: true, applications, ..ping(sight, number) });
         number
     }
 

@@ -1,5 +1,6 @@
 //! The lines of `quorate events`.
 
+use super::applications::{self, ApplicationChangePage};
 use super::members::{ChangePage, change_page};
 use crate::doors::feed::events::EventLine;
 use crate::words::time::rfc3339;
@@ -33,6 +34,9 @@ pub(crate) struct EventPage {
     /// What the epoch changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) changed: Vec<ChangePage>,
+    /// What it changed for applications.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changed_applications: Vec<ApplicationChangePage>,
     /// The word of the reason that `why` tells too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
@@ -61,6 +65,11 @@ impl EventPage {
             term: about.term,
             epoch: about.epoch.map(HealthEpoch::get),
             changed: about.changes.iter().map(change_page).collect(),
+            changed_applications: about
+                .applications
+                .iter()
+                .map(applications::change_page)
+                .collect(),
             code: about.code.map(str::to_owned),
         }
     }

@@ -1,5 +1,6 @@
 //! The members of a committed view, and the lines of the health feed.
 
+use super::applications::{self, ApplicationChangePage, ApplicationPage, application_page};
 use super::feature::FeatureLevelsPage;
 use crate::doors::feed::health::HealthLine;
 use crate::words::time::rfc3339;
@@ -71,6 +72,12 @@ pub(crate) struct HealthPage {
     pub(crate) reset: bool,
     pub(crate) changed: Vec<ChangePage>,
     pub(crate) members: Vec<MemberPage>,
+    /// What changed for applications; nothing where none did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changed_applications: Vec<ApplicationChangePage>,
+    /// Those of all hosts; nothing where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) applications: Vec<ApplicationPage>,
 }
 
 /// What changed for one member.
@@ -95,6 +102,12 @@ impl HealthPage {
             reset: line.reset,
             changed: line.changed.iter().map(change_page).collect(),
             members: member_pages(&line.view),
+            changed_applications: line
+                .changed_applications
+                .iter()
+                .map(applications::change_page)
+                .collect(),
+            applications: line.view.applications.iter().map(application_page).collect(),
         }
     }
 }

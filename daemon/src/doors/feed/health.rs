@@ -6,7 +6,7 @@
 
 use super::ring::{Ring, Subscription};
 use crate::clock::wall_unix_ms;
-use quorate_proto::{HealthChange, HealthDelta, HealthEpoch, HealthView};
+use quorate_proto::{ApplicationChange, HealthChange, HealthDelta, HealthEpoch, HealthView};
 use std::sync::Arc;
 
 /// Lines kept: enough for a subscriber that reconnects after a bad minute.
@@ -27,6 +27,8 @@ pub(crate) struct HealthLine {
     pub(crate) changed: Vec<HealthChange>,
     /// Its subscriber saw an earlier epoch, and what changed since is not known: the view counts alone.
     pub(crate) reset: bool,
+    /// The same for applications.
+    pub(crate) changed_applications: Vec<ApplicationChange>,
     /// When, in milliseconds since 1970: the leader's clock for an epoch, this host's for a loss of quorum.
     pub(crate) at_unix_ms: u64,
 }
@@ -70,20 +72,18 @@ impl HealthSubscription {
     /// The line as it is for who has seen what this subscriber has.
     fn retold(&self, line: &Arc<HealthLine>) -> Arc<HealthLine> {
         let seen = self.seen;
-        let changed = match &self.view {
+        let delta = match &self.view {
             _ if self.lost => None,
             _ if seen == HealthEpoch::ZERO || line.after == seen => return Arc::clone(line),
-            _ if line.view.epoch == seen => Some(Vec::new()),
-            Some(view) => Some(line.view.since(view).changed),
+            _ if line.view.epoch == seen => Some(HealthDelta::default()),
+            Some(view) => Some(line.view.since(view)),
             None => None,
         };
+        let (after, reset) =
+            if delta.is_some() { (seen, false) } else { (HealthEpoch::ZERO, true) };
+        let HealthDelta { changed, changed_applications, .. } = delta.unwrap_or_default();
         let line = (**line).clone();
-        Arc::new(match changed {
-            Some(changed) => HealthLine { after: seen, changed, ..line },
-            None => {
-                HealthLine { after: HealthEpoch::ZERO, changed: Vec::new(), reset: true, ..line }
-            }
-        })
+        Arc::new(HealthLine { after, changed, changed_applications, reset, ..line })
     }
 }
 
@@ -113,20 +113,31 @@ impl Feed {
             }
             let same_epoch = before.is_some_and(|before| before.view.epoch == view.epoch);
             // Exactly what the epoch's own difference says, if none was skipped.
-            let (after, changed) = match (before, delta) {
-                (Some(before), _) => (before.view.epoch, view.since(&before.view).changed),
+            let (after, delta) = match (before, delta) {
+                (Some(before), _) => (before.view.epoch, view.since(&before.view)),
                 (None, Some(delta)) => {
                     let before = delta.epoch.get().saturating_sub(1);
-                    (HealthEpoch::new(before), delta.changed.clone())
+                    (HealthEpoch::new(before), (*delta).clone())
                 }
-                (None, None) => (HealthEpoch::ZERO, Vec::new()),
+                (None, None) => (HealthEpoch::ZERO, HealthDelta::default()),
             };
+            let HealthDelta { changed, changed_applications, .. } = delta;
             let at_unix_ms = match view.at_unix_ms {
                 0 => wall_unix_ms(),
                 _ if same_epoch => wall_unix_ms(),
                 at => at,
             };
-            Some(HealthLine { number, view, quorate, after, changed, reset: false, at_unix_ms })
+            let reset = false;
+            Some(HealthLine {
+                number,
+                view,
+                quorate,
+                after,
+                changed,
+                changed_applications,
+                reset,
+                at_unix_ms,
+            })
         });
     }
 

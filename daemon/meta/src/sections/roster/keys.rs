@@ -1,5 +1,5 @@
 //! quorate's own records as keys and JSON values: `__meta/cluster`, `__meta/health`, `__meta/nodes/NAME`,
-//! `__meta/revoked/INSTANCE`.
+//! `__meta/revoked/INSTANCE`, `__meta/apps/NAME/HOST`.
 //!
 //! The values are a view for clients, written whenever the typed record changes; nothing is read back from
 //! them. Equal records give equal bytes: fields come in a fixed order, and numbers above 2^53 as text.
@@ -7,7 +7,9 @@
 use super::{Roster, state_word};
 use crate::section::Publish;
 use crate::sections::json::Json;
-use quorate_proto::{Address, FoundingCertificate, HealthDelta, Member, Revocation, Role};
+use quorate_proto::{
+    Address, Application, FoundingCertificate, HealthDelta, Member, Revocation, Role,
+};
 
 /// Writes the founding record.
 pub(super) fn put_cluster(founded: &FoundingCertificate, publish: &mut Publish<'_>) {
@@ -22,7 +24,37 @@ pub(super) fn put_epoch(roster: &Roster, delta: &HealthDelta, publish: &mut Publ
     for revoked in &delta.revoked {
         publish.put(&format!("revoked/{}", revoked.instance), &revoked_json(revoked));
     }
+    for gone in &delta.gone_applications {
+        publish.delete(&format!("apps/{}/{}", gone.name, gone.host));
+    }
+    for one in &delta.applications {
+        publish.put(&format!("apps/{}/{}", one.told.name, one.host), &application_json(one));
+    }
     publish.put("health", &health_json(roster));
+}
+
+/// An application on one host.
+fn application_json(one: &Application) -> String {
+    let mut json = Json::object();
+    json.text("name", &one.told.name);
+    json.text("host", &one.host);
+    json.text("instance", &one.instance.to_string());
+    json.number("generation", one.generation.get());
+    json.text("state", one.state().word());
+    json.text("reason", &one.told.reason);
+    json.number("since_epoch", one.since_epoch.get());
+    json.number("since_unix_ms", one.since_unix_ms);
+    json.begin("endpoints", '[');
+    for endpoint in &one.told.endpoints {
+        json.item_text(endpoint);
+    }
+    json.end(']');
+    json.begin("labels", '{');
+    for label in &one.told.labels {
+        json.text(&label.name, &label.value);
+    }
+    json.end('}');
+    json.finish()
 }
 
 /// A host that is revoked. It never changes.

@@ -5,6 +5,7 @@
 
 mod admit;
 mod anew;
+mod applications;
 mod forget;
 mod health;
 mod keys;
@@ -21,19 +22,19 @@ pub use standing::NotMember;
 
 use imbl::{OrdMap, Vector};
 use quorate_proto::{
-    ClusterId, ConfState, FoundingCertificate, HealthDelta, HealthEpoch, HealthUpdate, HealthView,
-    Instance, Member, MemberState, RaftId, Revocation, Role, limits, raft_id,
+    Application, ClusterId, ConfState, FoundingCertificate, HealthDelta, HealthEpoch, HealthUpdate,
+    HealthView, Instance, Member, MemberState, RaftId, Revocation, Role, limits, raft_id,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Differences kept for nodes that lag; who lags further gets the whole view.
 const DELTAS: usize = 256;
-/// Who lags is sent the differences, so that it tells each epoch as all others do, unless they name so many members more
-/// than the whole view has.
-const MORE_MEMBERS: usize = 64;
-/// Members in all kept differences together: a differences' history never weighs more than some dozen views.
-const DELTA_MEMBERS: usize = 16 * limits::MEMBERS;
+/// Who lags is sent the differences, so that it tells each epoch as all others do, unless they name so many members and
+/// applications more than the whole view has members.
+const MORE_RECORDS: usize = 64;
+/// Members and applications in all kept differences together: a differences' history never weighs more than some dozen views.
+const DELTA_RECORDS: usize = 16 * limits::MEMBERS;
 /// Disk lives remembered as over. Beyond it the oldest is forgotten. A life whose name a later one holds is still refused for that; one that
 /// was removed by an operator, four full clusters of lives ago, would be let in again as a member.
 const TOMBSTONES: usize = 4 * limits::MEMBERS;
@@ -60,7 +61,7 @@ pub(crate) struct Roster {
     conf: Arc<ConfState>,
     tombstones: OrdMap<Instance, Tombstone>,
     deltas: Vector<Arc<HealthDelta>>,
-    delta_members: usize,
+    delta_records: usize,
     names: OrdMap<Instance, String>,
     raft_ids: OrdMap<u64, Instance>,
 }
@@ -73,6 +74,8 @@ struct Draft<'a> {
     members: BTreeMap<String, Member>,
     removed: Vec<Instance>,
     revoked: Vec<Revocation>,
+    /// As they are to be, before the next view's members decide on them.
+    applications: Vec<Application>,
 }
 
 /// What a draft leads to; holds no borrow.
@@ -96,7 +99,7 @@ impl Roster {
             conf: Arc::default(),
             tombstones: OrdMap::new(),
             deltas: Vector::new(),
-            delta_members: 0,
+            delta_records: 0,
             names: OrdMap::new(),
             raft_ids: OrdMap::new(),
         }
@@ -146,6 +149,7 @@ impl Roster {
             members: BTreeMap::new(),
             removed: Vec::new(),
             revoked: Vec::new(),
+            applications: self.view.applications.clone(),
         }
     }
 
@@ -173,7 +177,8 @@ impl Roster {
     /// Applies a step: the next epoch, if anything changed.
     fn apply_step(&mut self, step: Step) -> Option<Arc<HealthDelta>> {
         let Step { view, delta, removed, forgotten, ended } = step;
-        if delta.members.is_empty() && delta.removed.is_empty() {
+        let applications = delta.applications.is_empty() && delta.gone_applications.is_empty();
+        if delta.members.is_empty() && delta.removed.is_empty() && applications {
             return None;
         }
         for (instance, name) in ended {
@@ -223,11 +228,11 @@ impl Roster {
     }
 
     fn push_delta(&mut self, delta: Arc<HealthDelta>) {
-        self.delta_members += delta.members.len();
+        self.delta_records += delta.records();
         self.deltas.push_back(delta);
-        while self.deltas.len() > DELTAS || self.delta_members > DELTA_MEMBERS {
+        while self.deltas.len() > DELTAS || self.delta_records > DELTA_RECORDS {
             let Some(oldest) = self.deltas.pop_front() else { return };
-            self.delta_members -= oldest.members.len();
+            self.delta_records -= oldest.records();
         }
     }
 
@@ -241,10 +246,10 @@ impl Roster {
 
     /// The newest differences, as many as are small.
     fn newest(&self) -> Vec<HealthDelta> {
-        let mut members = 0;
+        let mut records = 0;
         let small = |delta: &&Arc<HealthDelta>| {
-            members += delta.members.len();
-            members <= MORE_MEMBERS
+            records += delta.records();
+            records <= MORE_RECORDS
         };
         let mut newest: Vec<HealthDelta> = self
             .deltas
@@ -272,8 +277,8 @@ impl Roster {
             });
         }
         if let Some(deltas) = self.deltas_since(epoch) {
-            let members: usize = deltas.iter().map(|delta| delta.members.len()).sum();
-            if members <= self.view.members.len() + MORE_MEMBERS {
+            let records: usize = deltas.iter().map(|delta| delta.records()).sum();
+            if records <= self.view.members.len() + MORE_RECORDS {
                 let deltas = deltas.iter().map(|delta| HealthDelta::clone(delta)).collect();
                 return Some(HealthUpdate { full: None, deltas });
             }
@@ -317,7 +322,9 @@ impl Draft<'_> {
             at_unix_ms: self.at_unix_ms,
             ..HealthDelta::default()
         };
-        let view = self.roster.view.apply(&step).expect("a draft is of the next epoch");
+        let mut view = self.roster.view.apply(&step).expect("a draft is of the next epoch");
+        view.applications =
+            Self::applications_under(self.applications, &view.members, self.epoch, self.at_unix_ms);
         let delta = view.since(&self.roster.view);
         Step { view, delta, removed: false, forgotten: false, ended }
     }

@@ -8,9 +8,9 @@ use crate::section::{Publish, Section};
 use crate::snapshot::fields::{bounded, content, flag, string, take, word};
 use crate::snapshot::record::{Records, RestoreError, put_bytes};
 use quorate_proto::{
-    Admit, Approve, ConfState, Drain, Forget, FoundingCertificate, HealthDelta, HealthEpoch,
-    HealthProposal, HealthView, Instance, Member, Message as _, Remove, Revocation, Revoke, Role,
-    limits,
+    Admit, Application, Approve, ConfState, Drain, Forget, FoundingCertificate, HealthDelta,
+    HealthEpoch, HealthProposal, HealthView, Instance, Member, Message as _, Remove,
+    ReportApplications, Revocation, Revoke, Role, limits,
 };
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ const DELTA: u8 = 4;
 const REMOVED: u8 = 10;
 /// A key that is refused for good.
 const REVOKED: u8 = 100;
+/// An application of a host.
+const APPLICATION: u8 = 130;
 
 /// What can happen to the roster.
 pub(crate) enum Change<'a> {
@@ -42,6 +44,8 @@ pub(crate) enum Change<'a> {
     Approve(&'a Approve),
     /// A node is forgotten.
     Forget(&'a Forget),
+    /// What hosts report of their applications.
+    Applications(&'a ReportApplications),
     /// Raft's voters and learners are others, since the leader's time; 0 when the entry carries none. `why`: in the leader's words;
     /// empty when the entry carries none.
     Voters { conf: &'a ConfState, at_unix_ms: u64, why: &'a str },
@@ -54,7 +58,7 @@ impl Section for Roster {
     type Command<'a> = Change<'a>;
 
     fn tags(&self) -> &'static [u8] {
-        &[MEMBER, TOMBSTONE, DELTA, REMOVED, REVOKED]
+        &[MEMBER, TOMBSTONE, DELTA, REMOVED, REVOKED, APPLICATION]
     }
 
     fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
@@ -114,6 +118,10 @@ impl Section for Roster {
                 let health = self.forget(forget);
                 self.effects(AppliedResult::Void, health, publish)
             }
+            Change::Applications(report) => {
+                let health = self.report(report);
+                self.effects(AppliedResult::Void, health, publish)
+            }
             Change::Voters { conf, at_unix_ms, why } => {
                 publish.hash(&conf.encode_to_vec());
                 let health = self.follow(conf, at_unix_ms, why);
@@ -134,6 +142,9 @@ impl Section for Roster {
         for revoked in &self.view.revoked {
             records.add(REVOKED, |out| out.extend(revoked.encode_to_vec()));
         }
+        for application in &self.view.applications {
+            records.add(APPLICATION, |out| out.extend(application.encode_to_vec()));
+        }
     }
 
     fn load(&mut self, tag: u8, body: &mut &[u8]) -> Result<(), RestoreError> {
@@ -142,6 +153,7 @@ impl Section for Roster {
             TOMBSTONE | REMOVED => self.load_tombstone(tag, body),
             DELTA => self.load_delta(body),
             REVOKED => self.load_revoked(body),
+            APPLICATION => self.load_application(body),
             kind => Err(RestoreError::Unknown { kind }),
         }
     }
@@ -162,6 +174,10 @@ impl Section for Roster {
             .any(|member| self.revocation(member.instance, member.key).is_some())
         {
             return Err(content("a member that is revoked"));
+        }
+        let of_nobody = |one: &Application| self.by_instance(one.instance).is_none();
+        if self.view.applications.iter().any(of_nobody) {
+            return Err(content("an application of no member"));
         }
         Ok(())
     }
@@ -297,6 +313,18 @@ impl Roster {
             return Err(content("a host is revoked twice, or too many are"));
         }
         self.view_to_load().revoked.push(revoked);
+        Ok(())
+    }
+
+    fn load_application(&mut self, body: &mut &[u8]) -> Result<(), RestoreError> {
+        let one =
+            Application::decode(std::mem::take(body)).map_err(|_| content("an application"))?;
+        let all = &mut self.view_to_load().applications;
+        let ordered = all.last().is_none_or(|last| last.place() < one.place());
+        if !ordered || one.told.fault().is_some() || all.len() >= limits::APPLICATIONS {
+            return Err(content("applications out of order or bounds, or too many"));
+        }
+        all.push(one);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What operators have said, and what the autopilot cannot do without them, with sample data.
 
-use quorate_proto::{BudgetCause, OperatorCause};
+use quorate_proto::{ApplicationCause, BudgetCause, OperatorCause};
 
 pub(super) fn causes() -> Vec<OperatorCause> {
     let name = || "db2".to_owned();
@@ -15,6 +15,13 @@ pub(super) fn causes() -> Vec<OperatorCause> {
         OperatorCause::NoSuccessor { name: name(), text: text(), waits: Some("db4".to_owned()) },
         OperatorCause::Unapproved { name: name(), text: text() },
     ]
+}
+
+pub(super) fn application_causes() -> Vec<ApplicationCause> {
+    let file = "/etc/quorate/apps.d/web.toml".to_owned();
+    let (name, word) = ("web".to_owned(), "503 Service Unavailable".to_owned());
+    let problem = format!("{file}: is not valid TOML");
+    vec![ApplicationCause::Down { name, word }, ApplicationCause::DropIn { file, problem }]
 }
 
 pub(super) fn budget_causes() -> Vec<BudgetCause> {
