@@ -3,6 +3,7 @@
 
 use quorate_proto::Moment;
 use rustix::time::{ClockId, clock_gettime};
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now, on the boot-time clock.
@@ -21,6 +22,15 @@ pub(crate) fn until(at: Moment) -> Duration {
 /// A moment as milliseconds of `CLOCK_BOOTTIME`, which every program on this host can read.
 pub(crate) fn boottime_ms(at: Moment) -> u64 {
     at.as_micros() / 1_000
+}
+
+/// The name of this start of the machine, in whose time [`boottime_ms`] counts; empty where the kernel does not say.
+pub(crate) fn boot_id() -> &'static str {
+    static BOOT_ID: LazyLock<String> = LazyLock::new(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        text.map(|text| text.trim().to_owned()).unwrap_or_default()
+    });
+    &BOOT_ID
 }
 
 /// The wall clock in milliseconds since 1970; for display only.

@@ -1,10 +1,10 @@
-//! Budgets: numbers that live hosts divide among themselves, what each holder is granted, and how it renews that.
+//! Budgets: numbers that live hosts divide among themselves, and what each holder is granted.
 //!
 //! A grant has two amounts. *Counted* is what the holder's application may still use, and what counts against the budget; *told* is its
 //! share. They differ while a share shrinks: until the application says that it uses no more than its share, or the earlier share has
 //! lapsed. Knows nothing of who divides.
 
-use crate::{Generation, Instance, Label, limits};
+use crate::{Generation, Instance, Label, limits, scope};
 
 /// When the grant of a host that is gone is free for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -57,12 +57,8 @@ impl Budget {
     /// What is wrong with it, if anything is.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        let named = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-');
-        let (name, most) = (&self.name, limits::BUDGET_NAME);
-        if name.is_empty() || name.len() > most || !name.chars().all(named) {
-            return Some(format!(
-                "the name of a budget is 1 to {most} of a-z, 0-9, `.`, `_` and `-`"
-            ));
+        if let Some(fault) = scope::name_fault("a budget", &self.name, limits::BUDGET_NAME) {
+            return Some(fault);
         }
         let Self { max, min, reserve, ttl_ms, .. } = self;
         if !(1..=limits::BUDGET_MOST).contains(max) {
@@ -71,18 +67,8 @@ impl Budget {
         if min > max || reserve > max {
             return Some(format!("min ({min}) and reserve ({reserve}) are at most max ({max})"));
         }
-        if !limits::BUDGET_TTL_MS.contains(ttl_ms) {
-            let (least, most) = (limits::BUDGET_TTL_MS.start(), limits::BUDGET_TTL_MS.end());
-            return Some(format!("ttl is {ttl_ms} ms, and must be {least} ms to {most} ms"));
-        }
-        let long = |label: &Label| {
-            label.name.is_empty() || label.name.len().max(label.value.len()) > limits::BUDGET_LABEL
-        };
-        if self.scope.len() > limits::BUDGET_SCOPE || self.scope.iter().any(long) {
-            let (labels, bytes) = (limits::BUDGET_SCOPE, limits::BUDGET_LABEL);
-            return Some(format!(
-                "a scope has at most {labels} labels, each name and value at most {bytes} bytes"
-            ));
+        if let Some(fault) = scope::ttl_fault(*ttl_ms).or_else(|| scope::fault(&self.scope)) {
+            return Some(fault);
         }
         BudgetMode::try_from(self.mode).is_err().then(|| "mode is strict or eager".to_owned())
     }
@@ -90,7 +76,7 @@ impl Budget {
     /// Whether a host with these labels shares it.
     #[must_use]
     pub fn is_for(&self, labels: &[Label]) -> bool {
-        self.scope.iter().all(|label| labels.contains(label))
+        scope::holds(&self.scope, labels)
     }
 }
 
@@ -201,59 +187,6 @@ pub struct ChangeGrants {
     /// Wall clock of the leader, milliseconds since 1970; for display only.
     #[prost(uint64, tag = "5")]
     pub at_unix_ms: u64,
-}
-
-/// A host asks for its shares to be renewed, all of them in one.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct RenewShares {
-    /// The holder.
-    #[prost(message, required, tag = "1")]
-    pub instance: Instance,
-    /// Which start of it.
-    #[prost(message, required, tag = "2")]
-    pub generation: Generation,
-    /// What its applications said of late. At most `limits::BUDGETS`.
-    #[prost(message, repeated, tag = "3")]
-    pub uses: Vec<ShareUse>,
-}
-
-/// What an application said of its share.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct ShareUse {
-    /// Of which budget.
-    #[prost(string, tag = "1")]
-    pub budget: String,
-    /// It has heard of the grant with this number.
-    #[prost(uint64, tag = "2")]
-    pub number: u64,
-    /// So much is in use.
-    #[prost(uint64, tag = "3")]
-    pub in_use: u64,
-}
-
-/// The shares of a host as they are committed: each may be used for its time, counted from when the renewal was sent.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct SharesRenewed {
-    /// All of them; a share that is not here is none any more.
-    #[prost(message, repeated, tag = "1")]
-    pub shares: Vec<ShareRenewed>,
-}
-
-/// One of them.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct ShareRenewed {
-    /// Of which budget.
-    #[prost(string, tag = "1")]
-    pub budget: String,
-    /// The grant.
-    #[prost(message, required, tag = "2")]
-    pub grant: Grant,
-    /// For so long it may be used.
-    #[prost(uint64, tag = "3")]
-    pub ttl_ms: u64,
-    /// What is left of it then.
-    #[prost(uint64, tag = "4")]
-    pub reserve: u64,
 }
 
 #[cfg(test)]

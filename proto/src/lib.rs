@@ -36,8 +36,10 @@ mod ping;
 mod raft;
 mod reason;
 mod recovery;
+mod renewals;
 mod request;
 mod revoked;
+mod scope;
 mod secrets;
 mod session;
 mod warnings;
@@ -53,8 +55,7 @@ pub use applications::{
     HostApplications, ReportApplications,
 };
 pub use budgets::{
-    Budget, BudgetMode, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget, RenewShares,
-    ShareRenewed, ShareUse, SharesRenewed,
+    Budget, BudgetMode, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget,
 };
 pub use card::Card;
 pub use command::{
@@ -106,6 +107,7 @@ pub use reason::{
     Presence, Reason, ReasonCode, SeedTrouble, Trouble,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
+pub use renewals::{RenewShares, ShareRenewed, ShareUse, SharesRenewed};
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,

@@ -4,7 +4,7 @@
 //! it lets go of a share that shrinks a while after it hears of it, and says so, unless it is one that never says anything. What it
 //! believes rises only when it is told something: so the sum is looked at then.
 
-use crate::world::{START, SimEvent, World};
+use crate::world::{SimEvent, World};
 use quorate_node::{Acknowledgement, ClientRequest, Share, ShareState};
 use quorate_proto::Moment;
 use std::collections::BTreeMap;
@@ -86,26 +86,6 @@ impl World {
     #[must_use]
     pub fn believed_until(&self, host: usize) -> Option<Moment> {
         self.apps.all.get(&host)?.until
-    }
-
-    /// The clock of a host, which may be fast or slow.
-    pub(crate) fn clock(&self, host: usize) -> Moment {
-        let passed = i128::from(self.now.as_micros()) - i128::from(START);
-        let off = passed * i128::from(self.hosts[host].clock_ppm) / 1_000_000;
-        Moment::from_micros(u64::try_from(i128::from(START) + passed + off).unwrap_or(START))
-    }
-
-    /// When the clock of a host shows this, at the earliest.
-    pub(crate) fn true_time(&self, host: usize, shown: Moment) -> Moment {
-        let ppm = i128::from(self.hosts[host].clock_ppm);
-        let passed = i128::from(shown.as_micros()) - i128::from(START);
-        if ppm == 0 {
-            return shown;
-        }
-        let scaled = passed * 1_000_000;
-        let rate = 1_000_000 + ppm;
-        let exact = scaled.div_euclid(rate) + i128::from(scaled.rem_euclid(rate) > 0);
-        Moment::from_micros(u64::try_from(i128::from(START) + exact).unwrap_or(START))
     }
 
     /// A daemon tells its application.

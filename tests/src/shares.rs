@@ -1,18 +1,15 @@
 //! Random stories of a budget: hosts whose clocks run fast or slow come, go, are cut off, frozen, drained and wiped, and leaders are deposed,
 //! while applications follow their shares. Whatever happens, they never believe more than there is; and in the end all of it is shared.
 
-use crate::host::Host;
+use crate::disturbances::{act, disturb};
 use crate::world::{Setup, World};
-use quorate_node::ClientRequest;
-use quorate_proto::{Act, Budget, DrainHost, SetBudget, TransferLeadership, act};
+use quorate_proto::{Budget, DrainHost, SetBudget, act};
 use std::time::Duration;
 
 /// The number that is divided.
 const MAX: u64 = 30;
 /// For so long a share may be used.
 const TTL: Duration = Duration::from_secs(3);
-/// By so many parts in a million a clock may be off.
-const WORST_PPM: u64 = 10_000;
 
 /// What a story came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +22,6 @@ pub struct Shared {
     pub trace: u64,
 }
 
-fn act(world: &mut World, host: usize, body: act::Body) {
-    world.ask(host, ClientRequest::Act(Act { body: Some(body) }), Duration::from_secs(5));
-}
-
 /// A cluster with a budget and with clocks that are off.
 ///
 /// # Panics
@@ -38,7 +31,7 @@ pub fn sharing(seed: u64, hosts: usize, reserve: u64) -> World {
     let seeds = hosts.min(3);
     let mut world =
         World::new(seed, Setup { hosts, seeds, quiet: Duration::ZERO, ..Setup::default() });
-    clocks_are_off(&mut world);
+    world.clocks_are_off();
     world.start_all();
     assert!(
         world.run_until_true(Duration::from_secs(60), |world| world.is_settled()),
@@ -56,19 +49,6 @@ pub fn sharing(seed: u64, hosts: usize, reserve: u64) -> World {
     let all = |world: &mut World| (0..hosts).map(|host| world.believed(host)).sum::<u64>() == MAX;
     assert!(world.run_until_true(Duration::from_secs(20), all), "all of it is shared at first");
     world
-}
-
-/// The clocks of all hosts are off from the beginning of time on: before anybody starts.
-fn clocks_are_off(world: &mut World) {
-    for host in 0..world.hosts.len() {
-        let off = match world.random.below(3) {
-            0 => WORST_PPM,
-            1 => world.random.below(2 * WORST_PPM + 1),
-            _ => 2 * WORST_PPM,
-        };
-        let worst = i64::try_from(WORST_PPM).unwrap_or(0);
-        world.hosts[host].clock_ppm = i64::try_from(off).unwrap_or(0) - worst;
-    }
 }
 
 /// Plays a story.
@@ -112,42 +92,6 @@ pub fn shared(seed: u64, verbose: bool) -> Shared {
     let believed: Vec<u64> = (0..hosts).map(|host| world.believed(host)).collect();
     assert!(done, "all of it is shared in the end: {believed:?}\n{}", world.describe());
     Shared { most: world.apps.most(), in_the_end: believed.iter().sum(), trace: world.trace() }
-}
-
-fn disturb(world: &mut World, hosts: usize) {
-    world.disturbances += 1;
-    world.checks.disturbed();
-    let [host, other] =
-        [0, 1].map(|_| usize::try_from(world.random.below(hosts as u64)).unwrap_or(0));
-    let name = |host: &Host| host.name.clone();
-    match world.random.below(14) {
-        0 | 1 => world.crash(host),
-        2 => world.stop(host),
-        3 | 4 => world.start_all(),
-        5 => {
-            let span = Duration::from_millis(world.random.between(50, 5_000));
-            world.pause(host, span);
-        }
-        6 => world.isolate(host),
-        7 if host != other => world.network.cut_both(host, other),
-        8 if host != other => world.network.set_cut(host, other, true),
-        9 | 10 => world.network.heal(),
-        11 => {
-            let drained = world.random.percent(50);
-            let drain =
-                DrainHost { name: name(&world.hosts[other]), drained, reason: String::new() };
-            act(world, host, act::Body::Drain(drain));
-        }
-        12 => {
-            let to = name(&world.hosts[other]);
-            act(world, host, act::Body::Transfer(TransferLeadership { to }));
-        }
-        _ => {
-            if let Some(leader) = world.leader() {
-                world.isolate(leader);
-            }
-        }
-    }
 }
 
 /// The leader loses both ways to the other voters while a host without a vote hears it: whether it renews that host's share in the time in

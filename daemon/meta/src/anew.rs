@@ -3,21 +3,25 @@
 //! Invariants: the users' keys are those of the earlier cluster, each with the revisions that it had there. All numbers that anybody may
 //! have seen (revisions of both spaces, health epochs) jump further than the earlier cluster can have counted behind this state, and
 //! all before that is compacted: who follows them, or has them cached, is told to look anew and never sees time run back.
+//! They jump by the clock too, so that a second cluster from the same state is ahead of what the first one counted since.
 //! Every disk life of the earlier cluster is over.
 
 use crate::Meta;
 use crate::SYSTEM_PREFIX;
+use crate::jump::{MOST, behind};
 use crate::sections::budgets;
 use crate::sections::roster::Change;
 use crate::space::keyspace::Keyspace;
-use quorate_proto::{FoundingCertificate, Instance, SecretChange, SecretStep, TakeSecretStep};
+use quorate_proto::{
+    ChangeGrants, CommandBody, FoundingCertificate, Instance, SecretChange, SecretStep,
+    TakeSecretStep,
+};
 use std::ops::Bound;
 
-/// By how much revisions jump, at least: what a cluster writes within a day at ten thousand a second. They jump to a multiple of it, so
-/// that a person sees at once that it was a jump, hence by less than twice as much.
-const REVISIONS: i64 = 1_000_000_000;
-/// Numbers above this do not jump any more: the next ones could not be counted.
-const MOST: i64 = 1 << 61;
+/// By how much revisions jump, at least: what a cluster writes within a day at ten thousand a second.
+const REVISIONS: u64 = 1_000_000_000;
+/// Revisions a second by the clock: more than a cluster writes for long.
+const REVISIONS_A_SECOND: u64 = 10_000;
 
 /// Why a cluster cannot be founded anew from a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,11 +47,11 @@ pub enum AnewError {
 
 impl Meta {
     /// The state with which the cluster of `founded` begins, whose only voter is that of the record. Its index is one above that of
-    /// this state, and above that of any birth.
+    /// this state, and above that of any birth. `at_unix_ms`: the time at which it is founded.
     ///
     /// # Errors
     /// When the record does not found another cluster, by another disk, than those that this state knows.
-    pub fn anew(&self, founded: &FoundingCertificate) -> Result<Self, AnewError> {
+    pub fn anew(&self, founded: &FoundingCertificate, at_unix_ms: u64) -> Result<Self, AnewError> {
         let Some(earlier) = self.cluster_id() else { return Err(AnewError::Empty) };
         if founded.record.cluster_id() == earlier {
             return Err(AnewError::SameCluster);
@@ -61,14 +65,17 @@ impl Meta {
         meta.applied += 1;
         meta.hash.word(meta.applied);
         for keyspace in [&mut meta.users, &mut meta.system] {
-            jump(keyspace)?;
+            jump(keyspace, at_unix_ms)?;
             meta.hash.signed(keyspace.revision);
         }
         forget_below(&mut meta.system, b"nodes/");
         forget_below(&mut meta.system, b"apps/");
         meta.give_up_the_change_of_the_secret();
-        meta.change_budgets(budgets::Change::Anew);
-        meta.carry_out(|sections| &mut sections.roster, Change::FoundedAnew(founded));
+        // Below that level there is no budget, nor may there be a record of their numbers.
+        if meta.level() >= CommandBody::ChangeGrants(ChangeGrants::default()).least_level() {
+            meta.change_budgets(budgets::Change::Anew { at_unix_ms });
+        }
+        meta.carry_out(|sections| &mut sections.roster, Change::FoundedAnew(founded, at_unix_ms));
         Ok(meta)
     }
 }
@@ -89,18 +96,11 @@ impl Meta {
     }
 }
 
-/// The first multiple of [`REVISIONS`] that is at least that much above a number.
-fn behind(revision: i64) -> Result<i64, AnewError> {
-    if revision > MOST {
-        return Err(AnewError::Numbers);
-    }
-    let least = revision + REVISIONS;
-    Ok(least + (REVISIONS - least % REVISIONS) % REVISIONS)
-}
-
 /// Keeps the keys as they are, forgets what they were, and counts on behind the jump.
-fn jump(keyspace: &mut Keyspace) -> Result<(), AnewError> {
-    let revision = behind(keyspace.revision)?;
+fn jump(keyspace: &mut Keyspace, at_unix_ms: u64) -> Result<(), AnewError> {
+    let was = u64::try_from(keyspace.revision).ok().filter(|was| *was <= MOST);
+    let was = was.ok_or(AnewError::Numbers)?;
+    let revision = behind(was, REVISIONS, REVISIONS_A_SECOND, at_unix_ms).cast_signed();
     let present = keyspace.present.clone();
     let (compacted, scrubbed) = (revision, revision);
     *keyspace = Keyspace { revision, compacted, scrubbed, present, ..Keyspace::new() };
@@ -123,16 +123,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_jump_leads_to_a_round_number_far_behind_what_was_counted() {
-        for (was, is) in [
-            (1, 2_000_000_000),
-            (8_811, 2_000_000_000),
-            (999_999_999, 2_000_000_000),
-            (1_000_000_000, 2_000_000_000),
-            (2_000_000_017, 4_000_000_000),
-        ] {
-            assert_eq!(behind(was), Ok(is), "{was}");
-        }
-        assert_eq!(behind(i64::MAX), Err(AnewError::Numbers));
+    fn a_number_at_the_end_of_all_numbers_does_not_jump() {
+        let mut keyspace = Keyspace { revision: i64::MAX, ..Keyspace::new() };
+        assert_eq!(jump(&mut keyspace, 0), Err(AnewError::Numbers));
     }
 }

@@ -12,6 +12,7 @@
 
 mod anew;
 mod apply;
+mod jump;
 mod meta;
 mod meta_budgets;
 mod meta_members;

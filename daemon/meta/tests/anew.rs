@@ -37,7 +37,7 @@ fn earlier() -> Replica {
 
 fn anew(replica: &Replica) -> Replica {
     let mut later = Replica::new();
-    later.meta = replica.meta.anew(&certificate(9)).unwrap();
+    later.meta = replica.meta.anew(&certificate(9), 0).unwrap();
     later
 }
 
@@ -98,12 +98,12 @@ fn a_state_that_was_founded_anew_goes_through_a_snapshot_and_is_the_same_each_ti
 #[test]
 fn a_cluster_is_founded_anew_only_by_a_new_disk_from_the_state_of_another_cluster() {
     let earlier = earlier();
-    let known = |life| earlier.meta.anew(&certificate(life)).unwrap_err();
+    let known = |life| earlier.meta.anew(&certificate(life), 0).unwrap_err();
     for life in 1..=3 {
         assert_eq!(known(life), AnewError::SameLife { instance: instance(life) });
     }
-    assert_eq!(earlier.meta.anew(&founded()).unwrap_err(), AnewError::SameCluster);
-    assert_eq!(Meta::empty().anew(&certificate(9)).unwrap_err(), AnewError::Empty);
+    assert_eq!(earlier.meta.anew(&founded(), 0).unwrap_err(), AnewError::SameCluster);
+    assert_eq!(Meta::empty().anew(&certificate(9), 0).unwrap_err(), AnewError::Empty);
 }
 
 #[test]

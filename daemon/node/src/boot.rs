@@ -3,11 +3,12 @@
 //! The founding state decides what kind of start it is: fresh, founded (a voter of the record starts from the
 //! record itself), or a member that is let in later. A log that is there is continued, never begun anew.
 
+use quorate_consensus::Recovered;
 use quorate_membership::Mode;
 use quorate_meta::Meta;
 use quorate_proto::{
-    ClusterId, ClusterName, Entry, FoundingState, Generation, HardState, Instance, Label, Levels,
-    NodeKey, NodeName, SnapshotMetadata,
+    ClusterId, ClusterName, Entry, FoundingCertificate, FoundingState, Generation, HardState,
+    Instance, Label, Levels, NodeKey, NodeName, SnapshotMetadata,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -128,6 +129,21 @@ pub struct RecoveredLog {
     pub entries: Vec<Entry>,
     /// Index and term of the position that the log begins behind.
     pub reset: (u64, u64),
+}
+
+impl RecoveredLog {
+    /// The log, and the state with which it begins: the snapshot, or the birth of the cluster, or nothing yet.
+    pub(crate) fn begun(self, founded: Option<&FoundingCertificate>) -> (Recovered, Meta) {
+        let (snapshot, meta) = match (self.snapshot, founded) {
+            (Some((metadata, meta)), _) => (metadata, meta),
+            (None, Some(founded)) if self.reset == (1, 1) => (
+                Recovered::from_founding(&founded.record.raft_ids()).snapshot,
+                Meta::from_founding(founded),
+            ),
+            _ => (SnapshotMetadata::default(), Meta::empty()),
+        };
+        (Recovered { hard_state: self.hard_state, snapshot, entries: self.entries }, meta)
+    }
 }
 
 /// Everything a node starts from.

@@ -172,6 +172,8 @@ pub enum Output {
     Health { view: Arc<HealthView>, delta: Option<Arc<HealthDelta>>, quorate: bool },
     /// What this host's applications may use of a budget is another than before, or may be used for longer.
     Share(Share),
+    /// This host knows what it is granted: of what no share was told, there is none.
+    SharesKnown,
     /// Something that an operator may want to read: one journal line and one line of `quorate events`.
     Event(Event),
     /// The founding record is durable (for the shell's own files and the journal).

@@ -48,12 +48,9 @@ impl Revoked {
     /// Has every key refused that the view has as revoked, once.
     pub(crate) fn refuse(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
         let revoked = &sight.health.view().revoked;
-        if revoked.len() == self.refused.len() {
-            return;
-        }
         let due = |one: &&Revocation| {
-            one.key != sight.config.key
-                && !self.refused.contains(&one.key)
+            !self.refused.contains(&one.key)
+                && one.key != sight.config.key
                 && !sight.votes_yet(one.instance)
         };
         let due: Vec<&Revocation> = revoked.iter().filter(due).collect();

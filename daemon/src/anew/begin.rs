@@ -5,9 +5,9 @@
 
 use super::{FoundAnewError, Founder, certificate, prepare_founder};
 use crate::disk::{self, DataDir, DiskError, Identity, NextLife, RecoveredGroup};
-use quorate_meta::{Meta, UnknownCommand};
-use quorate_node::BeginAnew;
-use quorate_proto::{EntryKind, FoundingState, Lineage, NodeName};
+use quorate_meta::Meta;
+use quorate_node::{BeginAnew, RecoveredLog, ReplayError, replay};
+use quorate_proto::{FoundingState, Instance, Lineage, NodeName, raft_id};
 use std::io;
 
 /// Why a daemon does not begin anew.
@@ -26,7 +26,7 @@ pub(crate) enum BeginError {
     )]
     Moved { found: (u64, u64), planned: (u64, u64) },
     #[error(transparent)]
-    Unknown(#[from] UnknownCommand),
+    Replay(#[from] ReplayError),
 }
 
 /// Prepares the next life. The next start puts it in place.
@@ -46,7 +46,7 @@ pub(crate) fn begin(dir: &DataDir, name: &NodeName, anew: BeginAnew) -> Result<(
     let restore =
         |pieces: disk::Pieces<'_>| Meta::restore(pieces).map_err(|error| error.to_string());
     let group = disk::recover(dir, &founding, restore)?.group.ok_or(BeginError::NoReplica)?;
-    let (state, found) = whole(group, &founding)?;
+    let (state, found) = whole(group, &founding, dir.identity().instance)?;
     if found != planned {
         return Err(BeginError::Moved { found, planned });
     }
@@ -63,21 +63,15 @@ pub(crate) fn begin(dir: &DataDir, name: &NodeName, anew: BeginAnew) -> Result<(
 fn whole(
     group: RecoveredGroup<Meta>,
     founding: &FoundingState,
+    instance: Instance,
 ) -> Result<(Meta, (u64, u64)), BeginError> {
-    let RecoveredGroup { snapshot, entries, reset, .. } = group;
-    let (mut meta, mut end) = match (snapshot, &founding.founded) {
-        (Some((metadata, meta)), _) => (meta, (metadata.index, metadata.term)),
-        (None, Some(founded)) if reset == (1, 1) => (Meta::from_founding(founded), reset),
-        _ => return Err(BeginError::NoReplica),
-    };
-    for entry in entries {
-        end = (entry.index, entry.term);
-        // The voters are replaced anyway.
-        if entry.kind == EntryKind::Normal as i32 && !entry.data.is_empty() {
-            meta.apply(entry.index, &entry.data)?;
-        } else {
-            meta.apply_nothing(entry.index);
-        }
+    let RecoveredGroup { snapshot, hard_state, entries, reset } = group;
+    let founded = founding.founded.as_ref();
+    if snapshot.is_none() && (founded.is_none() || reset != (1, 1)) {
+        return Err(BeginError::NoReplica);
     }
-    Ok((meta, end))
+    let of = snapshot.as_ref().and_then(|(_, meta)| meta.cluster_id());
+    let cluster_id = of.or(founding.known_cluster()).ok_or(BeginError::NoReplica)?;
+    let log = RecoveredLog { hard_state, snapshot, entries, reset };
+    Ok(replay(log, founded, raft_id(cluster_id, instance))?)
 }

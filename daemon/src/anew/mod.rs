@@ -7,6 +7,7 @@ mod begin;
 
 pub(crate) use begin::begin;
 
+use crate::clock::wall_unix_ms;
 use crate::disk::{self, DiskError, FirstState, Identity, NextLife};
 use quorate_meta::{AnewError, Meta};
 use quorate_proto::{
@@ -63,7 +64,7 @@ pub(crate) fn prepare_founder(
     founded: &FoundingCertificate,
     state: &Meta,
 ) -> Result<(), FoundAnewError> {
-    let state = state.anew(founded)?;
+    let state = state.anew(founded, wall_unix_ms())?;
     let metadata = SnapshotMetadata {
         conf_state: state.conf().clone(),
         index: state.applied(),

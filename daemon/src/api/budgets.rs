@@ -3,44 +3,37 @@
 //! What is granted is read from quorate's own keys, through the leader, as any client could. Knows nothing of how it is divided.
 
 use super::acts::{done, said};
+use super::committed::{below, scope_of, ttl_of};
 use super::failure::{Failure, failed, usage};
-use super::keyspace::{self, pages::range};
 use super::loop_call;
 use super::pages::{BudgetPage, GrantPage, LedgerPage};
 use super::parameters::{Parameters, Patience};
-use super::request_id::RequestId;
 use crate::doors::Doors;
-use crate::words::time;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::Acknowledgement;
-use quorate_proto::{
-    Budget, BudgetMode, DropBudget, Label, RangeRequest, SetBudget, act, kv_request, kv_response,
-};
+use quorate_proto::{Budget, BudgetMode, DropBudget, Label, SetBudget, act};
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// What stands where nothing is said: a dead host is replaced within five seconds.
-const TTL: Duration = Duration::from_secs(3);
+/// Where budgets stand among the keys.
+const PREFIX: &str = "__meta/budgets/";
+/// And the changes of their grants.
+const LEDGERS: &str = "__meta/ledgers/budgets/";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetQuery {
     name: String,
     max: u64,
-    #[serde(default)]
-    min: u64,
-    /// `strict` without it.
+    min: Option<u64>,
     mode: Option<String>,
     /// As in the configuration.
     ttl: Option<String>,
-    #[serde(default)]
-    reserve: u64,
-    /// `NAME=VALUE`, several divided by commas.
-    #[serde(default)]
-    scope: String,
+    reserve: Option<u64>,
+    /// `NAME=VALUE`, several divided by commas; empty: all hosts.
+    scope: Option<String>,
 }
 
 pub(super) async fn set(
@@ -48,32 +41,31 @@ pub(super) async fn set(
     Parameters(query): Parameters<SetQuery>,
     patience: Patience,
 ) -> Response {
-    match budget_of(query) {
+    let now = match budgets(&doors, &query.name, patience).await {
+        Ok(pages) => pages.into_iter().find(|page| page.name == query.name).unwrap_or_default(),
+        Err(failure) => return failed(&failure),
+    };
+    match budget_of(query, now) {
         Ok(budget) => done(&doors, act::Body::SetBudget(SetBudget { budget }), patience).await,
         Err(text) => usage(&text),
     }
 }
 
-fn budget_of(query: SetQuery) -> Result<Budget, String> {
+/// The definition that is asked for. What is not said is as it is now, or as by default where there is no such budget.
+fn budget_of(query: SetQuery, now: BudgetPage) -> Result<Budget, String> {
     let SetQuery { name, max, min, mode, ttl, reserve, scope } = query;
-    let mode = match mode.as_deref() {
-        None | Some("strict") => BudgetMode::Strict,
-        Some("eager") => BudgetMode::Eager,
-        Some(other) => return Err(format!("mode is strict or eager, not `{other}`")),
+    let mode = match mode.unwrap_or(now.mode).as_str() {
+        "" | "strict" => BudgetMode::Strict,
+        "eager" => BudgetMode::Eager,
+        other => return Err(format!("mode is strict or eager, not `{other}`")),
     };
-    let ttl = match ttl {
-        Some(text) => time::duration(&text).map_err(|error| format!("ttl: {error}"))?,
-        None => TTL,
+    let ttl_ms = if ttl.is_none() && now.ttl_ms > 0 { now.ttl_ms } else { ttl_of(ttl)? };
+    let label = |(name, value)| Label { name, value };
+    let scope = match scope {
+        Some(scope) => scope_of(&scope)?,
+        None => now.scope.into_iter().map(label).collect(),
     };
-    let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-    let labels = scope.split(',').filter(|label| !label.is_empty());
-    let label = |text: &str| {
-        let (name, value) = text.split_once('=').ok_or_else(|| {
-            format!("a scope is NAME=VALUE, as in `[labels]` of host.toml, not `{text}`")
-        })?;
-        Ok(Label { name: name.to_owned(), value: value.to_owned() })
-    };
-    let scope = labels.map(label).collect::<Result<Vec<_>, String>>()?;
+    let (min, reserve) = (min.unwrap_or(now.min), reserve.unwrap_or(now.reserve));
     let budget = Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope };
     budget.fault().map_or(Ok(budget), Err)
 }
@@ -112,10 +104,19 @@ pub(super) async fn acknowledge(
 
 /// All budgets, with what is granted of them.
 pub(super) async fn list(State(doors): State<Arc<Doors>>, patience: Patience) -> Response {
-    match below(&doors, "", patience).await {
-        Ok(keys) => Json(budgets_of(&keys)).into_response(),
+    match budgets(&doors, "", patience).await {
+        Ok(pages) => Json(pages).into_response(),
         Err(failure) => failed(&failure),
     }
+}
+
+/// The budgets whose names begin so.
+async fn budgets(
+    doors: &Doors,
+    begin: &str,
+    patience: Patience,
+) -> Result<Vec<BudgetPage>, Failure> {
+    Ok(budgets_of(&below(doors, PREFIX, begin, patience).await?))
 }
 
 /// The newest changes of a budget's grants, oldest first.
@@ -124,36 +125,18 @@ pub(super) async fn ledger(
     Parameters(NameQuery { name }): Parameters<NameQuery>,
     patience: Patience,
 ) -> Response {
-    match below(&doors, &format!("{name}/ledger/"), patience).await {
+    match below(&doors, LEDGERS, &format!("{name}/"), patience).await {
         Ok(keys) => {
-            let lines = keys.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok());
-            let mut lines: Vec<LedgerPage> = lines.collect();
+            // A ledger of which a line were left out would prove nothing.
+            let lines = keys.iter().map(|(_, value)| serde_json::from_slice(value));
+            let Ok(mut lines) = lines.collect::<Result<Vec<LedgerPage>, _>>() else {
+                return failed(&loop_call::wrong_kind());
+            };
             lines.sort_by_key(|line| line.grant.number);
             Json(lines).into_response()
         }
         Err(failure) => failed(&failure),
     }
-}
-
-/// Keys below `__meta/budgets/` that begin so, without that, and their values.
-async fn below(
-    doors: &Doors,
-    begin: &str,
-    patience: Patience,
-) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    const PREFIX: &str = "__meta/budgets/";
-    let (key, range_end) = range(&format!("{PREFIX}{begin}").into(), true, None);
-    let range = RangeRequest { key, range_end, ..RangeRequest::default() };
-    let request = kv_request::Request::Range(range);
-    let answer = keyspace::ask(doors, request, RequestId::default(), patience.0).await?;
-    let Some(kv_response::Response::Range(found)) = answer.response else {
-        return Err(loop_call::wrong_kind());
-    };
-    let keys = found.kvs.into_iter().map(|kv| {
-        let key = String::from_utf8_lossy(&kv.key).trim_start_matches(PREFIX).to_owned();
-        (key, kv.value.to_vec())
-    });
-    Ok(keys.collect())
 }
 
 fn budgets_of(keys: &[(String, Vec<u8>)]) -> Vec<BudgetPage> {
@@ -181,13 +164,14 @@ mod tests {
     use super::*;
 
     fn query(name: &str, ttl: Option<&str>, scope: &str) -> SetQuery {
-        let (name, ttl, scope) = (name.to_owned(), ttl.map(str::to_owned), scope.to_owned());
-        SetQuery { name, max: 30, min: 0, mode: None, ttl, reserve: 0, scope }
+        let (name, ttl, scope) = (name.to_owned(), ttl.map(str::to_owned), Some(scope.to_owned()));
+        SetQuery { name, max: 30, min: None, mode: None, ttl, reserve: None, scope }
     }
 
     #[test]
     fn a_budget_is_read_with_its_defaults_and_refused_with_what_is_wrong() {
-        let budget = budget_of(query("pg", None, "role=proxy,zone=a")).expect("a sound one");
+        let read = |query| budget_of(query, BudgetPage::default());
+        let budget = read(query("pg", None, "role=proxy,zone=a")).expect("a sound one");
         assert_eq!(
             (budget.ttl_ms, budget.mode(), budget.scope.len()),
             (3_000, BudgetMode::Strict, 2)
@@ -198,9 +182,23 @@ mod tests {
             (query("pg", Some("1ms"), ""), "ttl"),
             (query("pg", None, "role"), "NAME=VALUE"),
         ] {
-            let text = budget_of(wrong).expect_err("it is refused");
+            let text = read(wrong).expect_err("it is refused");
             assert!(text.contains(says), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_not_said_of_a_budget_that_is_there_stays_as_it_is() {
+        let scope = [("role".to_owned(), "proxy".to_owned())].into();
+        let (mode, ttl_ms) = ("eager".to_owned(), 9_000);
+        let now = BudgetPage { min: 5, mode, ttl_ms, reserve: 2, scope, ..BudgetPage::default() };
+        let asked = SetQuery { scope: None, ..query("pg", None, "") };
+        let budget = budget_of(asked, now.clone()).expect("a sound one");
+        assert_eq!((budget.max, budget.min, budget.reserve), (30, 5, 2));
+        assert_eq!((budget.ttl_ms, budget.mode()), (9_000, BudgetMode::Eager));
+        assert_eq!(budget.scope.len(), 1);
+        let budget = budget_of(query("pg", Some("4s"), ""), now).expect("a sound one");
+        assert_eq!((budget.ttl_ms, budget.scope.len()), (4_000, 0), "what is said is done");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod acts;
 mod applications;
 mod bodies;
 mod budgets;
+mod committed;
 mod door;
 mod etcd;
 mod failure;

@@ -38,7 +38,7 @@ async fn show(
     format: Format,
     options: &AutopilotOptions,
 ) -> Result<ExitCode, Failure> {
-    let page: AutopilotPage = client.get_within("/v1/autopilot", options.timeout).await?;
+    let page: AutopilotPage = client.get_in("/v1/autopilot", options.timeout).await?;
     match format {
         Format::Json => output::json(&page)?,
         Format::Table => output::text(&draw(&page, Pen { colour: output::colour() }))?,

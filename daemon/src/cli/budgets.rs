@@ -12,8 +12,13 @@ use super::show::query_value;
 use super::watching::{follow, understand};
 use crate::api::pages::{BudgetPage, GrantPage, LedgerPage, SharePage};
 use crate::words::time::rfc3339;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// For so long `watch` asks whether there is such a budget, before it follows the name anyway.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) async fn budget(
     client: &Client,
@@ -65,22 +70,28 @@ pub(super) async fn budget(
 
 async fn set(client: &Client, format: Format, options: &SetOptions) -> Result<ExitCode, Failure> {
     let SetOptions { max, min, ttl, mode, reserve, scope, budget } = options;
-    let mode = match mode {
-        BudgetMode::Strict => "strict",
-        BudgetMode::Eager => "eager",
-    };
-    let path = format!(
-        "/v1/budgets?name={}&max={max}&min={min}&ttl={}ms&mode={mode}&reserve={reserve}&scope={}",
-        query_value(&budget.name),
-        ttl.as_millis(),
-        query_value(&scope.join(","))
-    );
+    let mode = mode.map(|mode| match mode {
+        BudgetMode::Strict => "strict".to_owned(),
+        BudgetMode::Eager => "eager".to_owned(),
+    });
+    let mut path = format!("/v1/budgets?name={}&max={max}", query_value(&budget.name));
+    // What is not said stays as it is.
+    let said = [
+        ("min", min.map(|min| min.to_string())),
+        ("ttl", ttl.map(|ttl| format!("{}ms", ttl.as_millis()))),
+        ("mode", mode),
+        ("reserve", reserve.map(|reserve| reserve.to_string())),
+        ("scope", (!scope.is_empty()).then(|| query_value(&scope.join(",")))),
+    ];
+    for (name, value) in said.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        let _ = write!(path, "&{name}={value}");
+    }
     let page = ask(client, &path, budget.ask.timeout).await?;
     tell(format, &page, &format!("{}: {}", budget.name, page.text))
 }
 
 async fn all(client: &Client, ask: AskingOptions) -> Result<Vec<BudgetPage>, Failure> {
-    client.with_patience(ask.timeout).get("/v1/budgets").await
+    client.get_in("/v1/budgets", ask.timeout).await
 }
 
 async fn one(client: &Client, budget: &NamedOptions) -> Result<BudgetPage, Failure> {
@@ -125,6 +136,11 @@ fn draw(page: &BudgetPage) -> String {
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
+    // Without a majority nobody can say what there is, and a share goes on to be told.
+    let ask = client.get_in::<Vec<BudgetPage>>("/v1/budgets", LOOK).await;
+    if ask.is_ok_and(|pages| pages.iter().all(|page| page.name != name)) {
+        return Err(unknown(name));
+    }
     let show = |line: &Line| match format {
         Format::Json => output::text(&format!("{}\n", line.text)),
         Format::Table => output::text(&draw_share(&understand(&line.text)?)),
@@ -161,6 +177,8 @@ pub(super) struct Audit {
     pub(super) to: Option<String>,
     /// Changes that granted more than there was, other than what was granted before `max` was lowered.
     pub(super) exceeded: Vec<u64>,
+    /// Changes whose grants do not add up to what they say was granted in all.
+    pub(super) differing: Vec<u64>,
     /// The change with which most was granted of what there was.
     pub(super) tightest: Option<LedgerPage>,
 }
@@ -173,19 +191,35 @@ async fn audit(
     // A budget that is not there has no ledger, which would prove everything.
     one(client, budget).await?;
     let path = format!("/v1/budgets/ledger?name={}", query_value(&budget.name));
-    let lines: Vec<LedgerPage> = client.with_patience(budget.ask.timeout).get(&path).await?;
+    let lines: Vec<LedgerPage> = client.get_in(&path, budget.ask.timeout).await?;
     let audit = judged(&budget.name, &lines);
     match format {
         Format::Json => output::json(&audit)?,
         Format::Table => output::text(&draw_audit(&audit))?,
     }
-    match audit.exceeded.is_empty() {
-        true => Ok(ExitCode::SUCCESS),
-        false => {
-            let text = format!("more was granted of {} than there was", budget.name);
-            Err(Failure::new(Exit::Error, "exceeded", text))
-        }
+    if audit.exceeded.is_empty() && audit.differing.is_empty() {
+        return Ok(ExitCode::SUCCESS);
     }
+    let text = match audit.exceeded.is_empty() {
+        true => format!("the ledger of {} does not add up", budget.name),
+        false => format!("more was granted of {} than there was", budget.name),
+    };
+    Err(Failure::new(Exit::Error, "exceeded", text))
+}
+
+/// The changes whose grants add up to more than they say. A command's changes stand side by side with one sum, that of all of them; of a
+/// holder whose last change is older than the ledger nothing is known, so the grants that are known may add up to less.
+fn differing(lines: &[LedgerPage]) -> Vec<u64> {
+    let mut counted: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut differing = Vec::new();
+    for command in
+        lines.chunk_by(|one, next| (one.granted, one.at_unix_ms) == (next.granted, next.at_unix_ms))
+    {
+        counted.extend(command.iter().map(|it| (it.grant.instance.as_str(), it.grant.counted)));
+        let sum: u64 = counted.values().sum();
+        differing.extend(command.last().filter(|it| sum > it.granted).map(|it| it.grant.number));
+    }
+    differing
 }
 
 /// Judges a ledger, oldest change first. What a change finds granted above `max`, because that was lowered, may only fall.
@@ -206,6 +240,7 @@ pub(super) fn judged(budget: &str, lines: &[LedgerPage]) -> Audit {
         from: time(lines.first()),
         to: time(lines.last()),
         exceeded,
+        differing: differing(lines),
         tightest: lines.iter().min_by_key(slack).cloned(),
     }
 }
@@ -215,6 +250,9 @@ fn draw_audit(audit: &Audit) -> String {
         return format!("{}: nothing was granted yet\n", audit.budget);
     };
     let verdict = match audit.exceeded.is_empty() {
+        true if !audit.differing.is_empty() => {
+            format!("the grants do not add up to what is said of {:?}", audit.differing)
+        }
         true => "none granted more than there was".to_owned(),
         false => format!("MORE THAN THERE WAS was granted by {:?}", audit.exceeded),
     };
@@ -252,8 +290,30 @@ mod tests {
     }
 
     #[test]
+    fn an_audit_adds_up_the_grants_itself() {
+        let grant = |number, host: &str, counted, granted, at_unix_ms| {
+            let mut line = LedgerPage { granted, max: 30, at_unix_ms, ..LedgerPage::default() };
+            (line.grant.number, line.grant.counted) = (number, counted);
+            line.grant.instance = host.to_owned();
+            line
+        };
+        // The second command shrinks one and grows the other.
+        let mut lines = vec![
+            grant(1, "a", 30, 30, 1),
+            grant(2, "a", 15, 30, 2),
+            grant(3, "b", 15, 30, 2),
+            grant(4, "b", 0, 15, 3),
+        ];
+        assert!(judged("pg", &lines).differing.is_empty());
+        lines.push(grant(5, "b", 15, 16, 4));
+        assert_eq!(judged("pg", &lines).differing, [5], "15 and 15 are no 16");
+    }
+
+    #[test]
     fn a_share_is_told_with_its_number_and_until_when() {
         let page = SharePage {
+            reserve: 0,
+            boot_id: String::new(),
             budget: "pg".to_owned(),
             state: "held".to_owned(),
             amount: 15,

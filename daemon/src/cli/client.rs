@@ -4,6 +4,7 @@
 //! What stays true: no question waits for ever. A daemon that is stopped or stuck takes connections and answers nothing.
 
 use super::exit::{Exit, Failure};
+use crate::api::TIMEOUT_HEADER;
 use crate::api::pages::RefusalPage;
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
@@ -43,6 +44,14 @@ pub(crate) struct Client {
     ids_count: AtomicBool,
 }
 
+fn understood<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
+        Failure::other(format!(
+            "the daemon's answer is not understood ({error}); is it of another version? `quorate --version`"
+        ))
+    })
+}
+
 impl Client {
     pub(crate) fn new(socket: PathBuf) -> Self {
         Self { socket, patience: PATIENCE, ids_count: AtomicBool::new(false) }
@@ -79,12 +88,19 @@ impl Client {
         path: &str,
         wait: Duration,
     ) -> Result<T, Failure> {
-        let body = self.bytes(path, wait).await?;
-        serde_json::from_slice(&body).map_err(|error| {
-            Failure::other(format!(
-                "the daemon's answer is not understood ({error}); is it of another version? `quorate --version`"
-            ))
-        })
+        understood(&self.bytes(path, wait).await?)
+    }
+
+    /// Asks for a page that the daemon gives within this time, or says why not.
+    pub(crate) async fn get_in<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        time: Duration,
+    ) -> Result<T, Failure> {
+        let millis = time.as_millis().max(1).to_string();
+        let headers = [(TIMEOUT_HEADER, millis.as_str())];
+        let body = self.body(Method::GET, path, &headers, Bytes::new(), Changes::Nothing);
+        understood(&self.in_time(time, Changes::Nothing, body).await?)
     }
 
     /// The same as it comes.

@@ -194,7 +194,8 @@ pub(super) fn drawn(plan: &RecoveryPage) -> String {
         let _ = writeln!(
             out,
             "If one of the missing can come back with its disk, start it first, and nothing of this may be needed. After this they cannot \
-             come back with what they have: they stop and keep it."
+             come back with what they have: each stops when it hears of the new cluster, and keeps it. Start them one at a time, while this \
+             one runs: as many as were a majority, started together out of its sight, go on as the old cluster."
         );
     }
     out

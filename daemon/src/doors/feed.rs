@@ -5,15 +5,16 @@
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod kept;
+pub(crate) mod newest;
 mod ring;
-pub(crate) mod shares;
 
 pub(crate) use ring::Subscription;
 
 use events::EventRing;
 use health::Feed;
 use kept::Kept;
-use shares::Shares;
+use newest::Newest;
+use quorate_node::Share;
 
 /// All feeds, for the loop that publishes into them and for the doors; cheap to clone.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ pub(crate) struct Feeds {
     /// Those of earlier runs.
     pub(crate) kept: Kept,
     /// The shares of this host's applications.
-    pub(crate) shares: Shares,
+    pub(crate) shares: Newest<Share>,
 }
 
 impl Feeds {
@@ -35,7 +36,7 @@ impl Feeds {
             health: Feed::new(run),
             events: EventRing::new(),
             kept: Kept::default(),
-            shares: Shares::new(),
+            shares: Newest::new(),
         }
     }
 }

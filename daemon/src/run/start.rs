@@ -64,7 +64,7 @@ pub(super) async fn serve(
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
     let started = Started::now(clock::now());
     let (feeds, keeping) = feeds_that_are_kept(&dir, &config, started, &threads);
-    let crowds = Crowds::default();
+    let (crowds, shares) = (Crowds::default(), feeds.shares.clone());
     let secrets = Keeper::spawn(file, transport.clone(), channels.results.clone());
     let means = Means {
         transport: transport.clone(),
@@ -105,6 +105,11 @@ pub(super) async fn serve(
     let open = serve_doors(opened, &doors, names, &threads);
     last_error::forget(&config.client.socket);
     let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
+    if let Ended::Halted { again: false, .. } = ended {
+        // This host is none of the cluster any more, so what it was granted is others'.
+        shares.withdraw();
+        share_files::withdraw(&share_files::directory(&config.client.socket, share_files::SHARES));
+    }
     drop(keep_open);
     tokio::join!(transport.close("stopping"), close_doors(open), keeping.end());
     prepare_the_next_start(dir, &config.host.name, &ended, &note).await;
@@ -147,7 +152,8 @@ fn feeds_that_are_kept(
     let kept = Kept::of(events.read());
     let feeds = Feeds { kept, ..Feeds::new(started.wall_unix_ms) };
     let socket = config.client.socket.clone();
-    threads.spawn(share_files::keep(feeds.shares.follow_all(), socket, started));
+    let shares = share_files::directory(&socket, share_files::SHARES);
+    threads.spawn(share_files::keep(feeds.shares.follow_all(), shares, started));
     let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, threads);
     (feeds, keeping)
 }

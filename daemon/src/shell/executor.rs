@@ -18,7 +18,7 @@ use crate::links::line::LinkLine;
 use crate::links::ping;
 use bytes::Bytes;
 use quorate_meta::Meta;
-use quorate_node::{BeginAnew, Event, ForwardFailure, Input, Node, Output, Status};
+use quorate_node::{BeginAnew, Event, ForwardFailure, Input, Node, Output, ShareState, Status};
 use quorate_proto::{
     ClusterId, ForwardAnswer, ForwardRequest, GroupId, HealthEpoch, Hello, Holding, Instance,
     Message as _, Moment, RecoveryOrder, SecretChange, SnapshotMetadata,
@@ -135,7 +135,12 @@ impl Executor {
             Output::Health { view, delta, quorate } => {
                 self.means.feeds.health.publish(view, delta, quorate)
             }
-            Output::Share(share) => self.means.feeds.shares.publish(share),
+            Output::Share(share) => {
+                let name = share.budget.clone();
+                let there = share.state != ShareState::None;
+                self.means.feeds.shares.publish(name, there.then_some(share));
+            }
+            Output::SharesKnown => self.means.feeds.shares.is_known(),
             Output::Event(event) => {
                 journal(&event);
                 self.means.feeds.events.push(event);

@@ -34,9 +34,9 @@ impl Cause for BudgetCause {
 
     fn remedy(&self) -> String {
         match self {
-            Self::Unacknowledged { budget, host, number, .. } => format!(
-                "have the application on {host} follow its share; once it does, on {host}: `quorate budget ack {budget} --number {number} --in-use 0` \
-                 (with what is in use there)"
+            Self::Unacknowledged { budget, host, share, number, .. } => format!(
+                "have the application on {host} follow its share; once it uses no more than {share}, on {host}: `quorate budget ack {budget} --number \
+                 {number} --in-use {share}`"
             ),
         }
     }

@@ -51,6 +51,22 @@ fn read_page(page: &str, into: &mut Series) {
     }
 }
 
+/// A host for whose peer, which was killed, entries of the log wait. It is the one that leads.
+fn with_frames_waiting(cluster: &Cluster) -> usize {
+    until("a written key waits for the host that was killed", || {
+        let up = |host: &usize| cluster.hosts[*host].child.is_some();
+        let hosts: Vec<usize> = (0..cluster.hosts.len()).filter(up).collect();
+        cluster.hosts[hosts[0]].put("k", "v");
+        let waits = |host: &usize| {
+            let page = metrics(&cluster.hosts[*host]);
+            page.lines().filter(|line| line.contains("lane=\"log\"")).any(|line| {
+                line.starts_with("quorate_link_frames_waiting{") && !line.ends_with(" 0")
+            })
+        };
+        hosts.into_iter().find(waits).ok_or_else(|| "nothing waits".to_owned())
+    })
+}
+
 /// What real daemons show: at work, after two of three were killed, and when these started again and what waited for them was given up.
 fn real_series() -> Series {
     let mut cluster = Cluster::running(3);
@@ -59,16 +75,18 @@ fn real_series() -> Series {
     for host in &cluster.hosts {
         read_page(&metrics(host), &mut series);
     }
-    for host in [1, 2] {
-        cluster.hosts[host].kill();
-    }
-    cluster.hosts[0].waits_for("no-leader", &[]);
-    read_page(&metrics(&cluster.hosts[0]), &mut series);
-    for host in [1, 2] {
+    let first = (cluster.leader() + 1) % 3;
+    cluster.hosts[first].kill();
+    let left = with_frames_waiting(&cluster);
+    let second = 3 - first - left;
+    cluster.hosts[second].kill();
+    cluster.hosts[left].waits_for("no-leader", &[]);
+    read_page(&metrics(&cluster.hosts[left]), &mut series);
+    for host in [first, second] {
         cluster.hosts[host].start();
     }
     until("what waited for an earlier start is given up", || {
-        let page = metrics(&cluster.hosts[0]);
+        let page = metrics(&cluster.hosts[left]);
         read_page(&page, &mut series);
         if page.contains("quorate_link_frames_given_up_total{") { Ok(()) } else { Err(page) }
     });

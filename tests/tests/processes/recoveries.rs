@@ -1,6 +1,7 @@
 //! A majority is lost for good: the cluster is founded anew from what is left, and what comes back later keeps out of its way.
 
 use super::cluster::{Cluster, names_in_state};
+use super::host::Host;
 use super::place::until;
 use serde_json::Value;
 
@@ -15,6 +16,33 @@ fn is_anew(cluster: &Cluster, before: &str) {
 #[track_caller]
 fn has_lost_its_majority(cluster: &Cluster, host: usize) {
     cluster.hosts[host].status_when("lost the quorum", |status| status["state"] == "no-quorum");
+}
+
+#[test]
+fn what_was_agreed_on_behind_a_change_of_voters_is_kept_by_a_recovery() {
+    let mut cluster = Cluster::running(3);
+    cluster.add("n4").start();
+    let before = cluster.is_whole();
+    // It gets a copy, by a change of voters and learners, and the epochs go on behind that.
+    cluster.sees(0, "n4", "role", "standby");
+    cluster.hosts[0].put("kept", "from before");
+    let revoked = cluster.hosts[0].cli(&["revoke", "n4", "--yes"]).ok();
+    assert!(revoked.contains("n4"), "{revoked}");
+    cluster.hosts[3].ended("n4 ends, as it is revoked");
+    let revocations = |host: &Host| host.cli(&["get", "--prefix", "__meta/revoked/"]).ok();
+    let said = revocations(&cluster.hosts[0]);
+    assert!(said.contains("n4"), "{said}");
+    cluster.hosts[1].kill();
+    cluster.hosts[2].kill();
+    has_lost_its_majority(&cluster, 0);
+    let host = &cluster.hosts[0];
+    let plan = host.cli(&["recover"]);
+    plan.names(&["Everything up to revision 2 is kept"]);
+    host.cli(&["recover", "--yes"]).ok();
+    is_anew(&cluster, &before);
+    let host = &cluster.hosts[0];
+    assert_eq!(host.get("kept"), "from before");
+    assert_eq!(revocations(host), said, "with the epoch in which it was revoked");
 }
 
 #[test]

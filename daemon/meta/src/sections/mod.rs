@@ -5,6 +5,7 @@
 pub(crate) mod budgets;
 mod json;
 pub(crate) mod level;
+mod numbers;
 pub(crate) mod roster;
 pub(crate) mod secrets;
 pub(crate) mod sessions;

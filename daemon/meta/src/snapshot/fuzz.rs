@@ -129,7 +129,7 @@ fn exercise(mut meta: Meta) {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
     meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0, "");
-    meta.change_budgets(budgets::Change::Anew);
+    meta.change_budgets(budgets::Change::Anew { at_unix_ms: 0 });
     let _ = meta.update_since(HealthEpoch::new(1));
     assert!(Meta::restore(meta.chunks()).is_ok(), "what it became can be restored");
 }

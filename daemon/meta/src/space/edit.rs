@@ -10,6 +10,7 @@ use crate::space::keyspace::{Keyspace, Version};
 use crate::state_hash::StateHash;
 use bytes::Bytes;
 use quorate_proto::{KeyValue, KvError};
+use std::mem;
 
 /// What a put leaves as it was.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,30 +46,24 @@ impl<'a> Edit<'a> {
         let revision = self.keyspace.revision + 1;
         // Copied, never sliced: the entry may be a slice of a receive buffer of megabytes, which a small
         // value would keep alive for as long as the key lives. Copying the largest value takes 0.1 ms.
-        let copied = if keep.value { Bytes::new() } else { Bytes::copy_from_slice(value) };
-        let mut new =
-            Version { created: revision, modified: revision, number: 1, lease: 0, value: copied };
-        let Some((known, old)) = self.keyspace.present.get_key_value(key) else {
+        let mut value = if keep.value { Bytes::new() } else { Bytes::copy_from_slice(value) };
+        let replaced = self.keyspace.present.replace(key, |old| Version {
+            created: old.created,
+            modified: revision,
+            number: old.number + 1,
+            lease: if keep.lease { old.lease } else { 0 },
+            value: if keep.value { old.value.clone() } else { mem::take(&mut value) },
+        });
+        let Some((key, new, old)) = replaced else {
             let key = Bytes::copy_from_slice(key);
+            let new = Version { created: revision, modified: revision, number: 1, lease: 0, value };
             self.record(false, new.key_value(&key), None);
             self.keyspace.present.insert(key, new);
             return None;
         };
-        let key = known.clone();
-        new.created = old.created;
-        new.number = old.number + 1;
-        if keep.value {
-            new.value = old.value.clone();
-        }
-        if keep.lease {
-            new.lease = old.lease;
-        }
-        let now = new.key_value(&key);
+        let (key, now) = (key.clone(), new.key_value(key));
         let before = old.key_value(&key);
-        let old = self.keyspace.present.insert(key.clone(), new);
-        if let Some(old) = old
-            && old.modified != revision
-        {
+        if old.modified != revision {
             self.keyspace.past.insert((key, old.modified), Some(old));
         }
         self.record(false, now, Some(before.clone()));

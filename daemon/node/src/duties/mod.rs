@@ -12,6 +12,7 @@ mod duty;
 pub(crate) mod history;
 mod raising;
 pub(crate) mod reconcile;
+mod shared;
 pub(crate) mod weighing;
 
 use crate::evidence::Evidence;
@@ -24,7 +25,7 @@ pub(crate) use autopilot::{describe, has_all_voters, has_caught_up};
 
 pub(crate) use duty::Will;
 
-pub(crate) use budgets::Waiting;
+pub(crate) use shared::Waiting;
 
 use autopilot::Autopilot;
 use budgets::Budgets;
@@ -32,7 +33,10 @@ use damping::Damping;
 use drained::Drained;
 use duty::Duty;
 use history::History;
-use quorate_proto::{AutopilotReport, FeatureLevel, HealthView, Instance, Moment, Reason};
+use quorate_meta::Meta;
+use quorate_proto::{
+    AutopilotReport, FeatureLevel, HealthView, Instance, Moment, Reason, RenewShares, SharesRenewed,
+};
 use raising::Raising;
 use reconcile::{Difference, Reconciler};
 
@@ -49,6 +53,7 @@ pub(crate) struct Duties {
     raising: Raising,
     drained: Drained,
     budgets: Budgets,
+    waiting: Vec<Waiting>,
     reconciler: Reconciler,
     damping: Damping,
 }
@@ -69,6 +74,7 @@ impl Duties {
     /// The leader is another one, or in another term.
     pub(crate) fn begin(&mut self) {
         self.reconciler.reset();
+        self.waiting.clear();
         self.each().into_iter().for_each(Duty::begin);
     }
 
@@ -83,9 +89,31 @@ impl Duties {
         &self.budgets
     }
 
-    /// The same, to answer renewals.
-    pub(crate) fn budgets_mut(&mut self) -> &mut Budgets {
-        &mut self.budgets
+    /// Answers a renewal for which a majority has confirmed this leader since it came: all that the host holds, or nothing yet while a change
+    /// is under way that it must hear of first.
+    pub(crate) fn renew(
+        &mut self,
+        meta: &Meta,
+        ask: &RenewShares,
+        came: Moment,
+    ) -> Option<SharesRenewed> {
+        let shares = self.budgets.renew(meta, ask, came)?;
+        Some(SharesRenewed { shares })
+    }
+
+    /// A renewal waits for a change that is under way.
+    pub(crate) fn hold(&mut self, waiting: Waiting) {
+        self.waiting.push(waiting);
+    }
+
+    /// Those that wait, to be looked at again.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Waiting> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// When one of those of each turn wants to look again although nothing happens.
+    pub(crate) fn next_look(&self) -> Option<Moment> {
+        self.budgets.next_look()
     }
 
     /// What a duty wanted proposed was queued under these tickets.

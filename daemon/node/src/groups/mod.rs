@@ -198,6 +198,27 @@ impl Said {
     }
 }
 
+/// The term of an applied entry, the epoch that it made, and its ticket and result where it was a command.
+type Outcome = (u64, Option<Arc<HealthDelta>>, Option<(u64, AppliedResult)>);
+
+/// Applies an entry to a state.
+pub(crate) fn apply_to(meta: &mut Meta, entry: Committed) -> Result<Outcome, UnknownCommand> {
+    Ok(match entry {
+        Committed::Command { index, term, data } => {
+            let applied = meta.apply(index, &data)?;
+            (term, applied.health, Some((applied.ticket, applied.result)))
+        }
+        Committed::Nothing { index, term } => {
+            meta.apply_nothing(index);
+            (term, None, None)
+        }
+        Committed::Voters { index, term, conf, context } => {
+            let Said { at_unix_ms, why } = Said::read(&context);
+            (term, meta.apply_voters(index, &conf, at_unix_ms, &why), None)
+        }
+    })
+}
+
 /// What an applied entry means to others.
 #[derive(Debug)]
 pub(crate) struct Applied {
@@ -258,22 +279,12 @@ impl Group {
         entry: Committed,
         turn: &mut Turn,
     ) -> Result<Applied, UnknownCommand> {
-        let (term, epoch, outcome) = match entry {
-            Committed::Command { index, term, data } => {
-                self.snapshots.applied(data.len());
-                let applied = self.meta.apply(index, &data)?;
-                (term, applied.health, Some((applied.ticket, applied.result)))
-            }
-            Committed::Nothing { index, term } => {
-                self.meta.apply_nothing(index);
-                (term, None, None)
-            }
-            Committed::Voters { index, term, conf, context } => {
-                turn.duties_due = true;
-                let Said { at_unix_ms, why } = Said::read(&context);
-                (term, self.meta.apply_voters(index, &conf, at_unix_ms, &why), None)
-            }
-        };
+        match &entry {
+            Committed::Command { data, .. } => self.snapshots.applied(data.len()),
+            Committed::Voters { .. } => turn.duties_due = true,
+            Committed::Nothing { .. } => {}
+        }
+        let (term, epoch, outcome) = apply_to(&mut self.meta, entry)?;
         let new_term = (term != self.applied_term).then_some(term);
         self.applied_term = term;
         Ok(Applied { new_term, epoch, outcome })

@@ -15,7 +15,7 @@ impl Node {
         }
         self.push_news();
         self.look_at_duties(true);
-        if let Some(at) = self.duties.budgets().next_look() {
+        if let Some(at) = self.duties.next_look() {
             self.turn.timers.arm(Timer::Budgets, at);
         }
         if std::mem::take(&mut self.turn.duties_due) {

@@ -34,15 +34,7 @@ impl Node {
     pub(super) fn continue_group(&mut self, log: RecoveredLog) {
         let founded = self.founding.state().founded.clone();
         let durable = log.snapshot.as_ref().map(|(metadata, _)| metadata.clone());
-        let (snapshot, meta) = match (log.snapshot, &founded) {
-            (Some((metadata, meta)), _) => (metadata, meta),
-            (None, Some(founded)) if log.reset == (1, 1) => (
-                Recovered::from_founding(&founded.record.raft_ids()).snapshot,
-                Meta::from_founding(founded),
-            ),
-            _ => (SnapshotMetadata::default(), Meta::empty()),
-        };
-        let recovered = Recovered { hard_state: log.hard_state, snapshot, entries: log.entries };
+        let (recovered, meta) = log.begun(founded.as_ref());
         self.start_group(recovered, meta, durable);
         self.campaign_if_alone();
     }

@@ -12,7 +12,7 @@ impl Node {
     pub(super) fn renew_shares(&mut self) {
         self.shares.look(&sight!(self), &mut self.turn);
         self.hand_on();
-        for Waiting { request, ask, came } in self.duties.budgets_mut().take_waiting() {
+        for Waiting { request, ask, came } in self.duties.take_waiting() {
             self.renewal_confirmed(request, ask, came);
         }
     }
@@ -39,12 +39,12 @@ impl Node {
         let Some(group) = self.group.as_ref().filter(|group| group.replica().leads_safely()) else {
             return;
         };
-        match self.duties.budgets_mut().renew(group.meta(), &ask, came) {
+        match self.duties.renew(group.meta(), &ask, came) {
             Some(renewed) => {
                 self.finish_request(request, forward_answer::Outcome::Renewed(renewed));
             }
             None if self.requests.contains(request) => {
-                self.duties.budgets_mut().hold(Waiting { request, ask, came });
+                self.duties.hold(Waiting { request, ask, came });
             }
             None => {}
         }

@@ -245,6 +245,12 @@ impl Requests {
             return;
         }
         let Some(request) = self.remove(id) else { return };
+        if let (Origin::Client(_), forward_answer::Outcome::Kv(response)) =
+            (request.origin, &outcome)
+            && !request.work.reads_own_keys()
+        {
+            self.acknowledges(response);
+        }
         let answer = match outcome {
             forward_answer::Outcome::Refused(refusal) => Err(refusal),
             // Alike whoever asked: what fits must not hang on which node leads.
@@ -304,7 +310,6 @@ impl Requests {
     ) -> ClientReply {
         match answer {
             Ok(forward_answer::Outcome::Kv(response)) => {
-                self.acknowledges(&response);
                 ClientReply::Kv(put_header(response, self.header(sight)))
             }
             Ok(forward_answer::Outcome::Waited(waited)) => ClientReply::Epoch(waited.epoch),

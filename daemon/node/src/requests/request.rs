@@ -3,8 +3,10 @@
 //! A request is in exactly one stage. Each kind of asker has places of its own, so that neither local waits nor local requests take those
 //! of other nodes. Knows nothing of the others, nor of how a request is moved on.
 
-use quorate_meta::Meta;
-use quorate_proto::{Act, Admit, HealthEpoch, Instance, KvRequest, Moment, RenewShares, WriteName};
+use quorate_meta::{KeyRange, Meta, Space};
+use quorate_proto::{
+    Act, Admit, HealthEpoch, Instance, KvRequest, Moment, RenewShares, WriteName, kv_request,
+};
 
 /// Local reads and writes under way at a time. A fleet's own programs need tens; a thousand clients with several each fit.
 const LOCAL_REQUESTS: usize = 8_192;
@@ -73,6 +75,17 @@ pub(crate) enum Work {
     Act(Act),
     /// A host asks for its shares to be renewed: a read of its grants, and when it came to the leader.
     Renew(RenewShares, Option<Moment>),
+}
+
+impl Work {
+    /// Whether it reads quorate's own keys, whose revisions are counted apart: no client's key is lost with them.
+    pub(crate) fn reads_own_keys(&self) -> bool {
+        let Self::Read(KvRequest { request: Some(kv_request::Request::Range(range)) }) = self
+        else {
+            return false;
+        };
+        KeyRange::new(&range.key, &range.range_end).space() == Space::System
+    }
 }
 
 /// Who gets the answer.

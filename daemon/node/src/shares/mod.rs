@@ -43,6 +43,8 @@ pub(crate) struct Shares {
     next: Option<Moment>,
     /// Nothing is asked before: the last ask came to nothing.
     rests: Option<Moment>,
+    /// Whether this start has heard from who leads what this host is granted. Before, an application keeps what it was told.
+    known: bool,
 }
 
 impl Shares {
@@ -51,10 +53,20 @@ impl Shares {
         self.newest = self.newest.max(newest);
     }
 
+    /// Who leads has said what this host is granted, or that it is nothing.
+    fn know(&mut self, turn: &mut Turn) {
+        if !std::mem::replace(&mut self.known, true) {
+            turn.out.push(Output::SharesKnown);
+        }
+    }
+
     /// In each turn: what lapses ends, and what is to be renewed is asked for.
     pub(crate) fn look(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
         if let Some(group) = sight.group {
             self.hear(group.meta().newest_grant(sight.config.instance));
+            if self.newest == 0 && group.replica().leads_safely() {
+                self.know(turn);
+            }
         }
         for (budget, held) in &mut self.held {
             if held.lapse(turn.now) {
@@ -116,6 +128,7 @@ impl Shares {
             return self.wake(sight, turn);
         };
         self.seen = newest;
+        self.know(turn);
         let gone = |budget: &String| !answer.shares.iter().any(|share| share.budget == *budget);
         let over = self.held.extract_if(.., |budget, _| gone(budget));
         turn.out.extend(over.map(|(budget, held)| Output::Share(held.gone(&budget))));

@@ -14,8 +14,11 @@ impl Rider for Shares {
         Box::new(move |to, ping| ping.shares = meta.map_or(0, |meta| meta.newest_grant(to)))
     }
 
-    fn take(&mut self, _: &Sight<'_>, _: &mut Turn, ping: &mut Ping) {
+    fn take(&mut self, _: &Sight<'_>, turn: &mut Turn, ping: &mut Ping) {
         self.hear(ping.shares);
+        if ping.shares == 0 {
+            self.know(turn);
+        }
     }
 
     fn answer(&mut self, _: &Sight<'_>, _: Instance, _: &mut Pong) {}

@@ -50,6 +50,8 @@ pub struct Share {
     pub number: u64,
     /// Until then, on this host's clock; none for what needs no renewal.
     pub deadline: Option<Moment>,
+    /// So much of it stays behind the deadline.
+    pub reserve: u64,
     /// It is less than before, and the application is to say when it uses no more.
     pub acknowledge: bool,
 }
@@ -119,6 +121,7 @@ impl Held {
             amount,
             number: self.number,
             deadline: self.deadline,
+            reserve: self.told.min(self.reserve),
             acknowledge: self.counted > self.told || self.state == ShareState::Restarted,
         }
     }
@@ -126,7 +129,14 @@ impl Held {
     /// What the application is told when there is none any more.
     pub(super) fn gone(&self, budget: &str) -> Share {
         let state = ShareState::None;
-        Share { amount: 0, deadline: None, acknowledge: false, state, ..self.share(budget) }
+        Share {
+            amount: 0,
+            deadline: None,
+            reserve: 0,
+            acknowledge: false,
+            state,
+            ..self.share(budget)
+        }
     }
 
     /// What the application says it uses, if it said so of this grant within its time.

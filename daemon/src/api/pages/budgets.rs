@@ -1,5 +1,6 @@
 //! Budgets as pages: what an operator defined and who is granted what, from quorate's own keys; and the share of one host.
 
+use super::numbers::number;
 use crate::clock::{self, Started};
 use crate::words::time::rfc3339;
 use quorate_node::{Share, ShareState};
@@ -55,20 +56,6 @@ pub(crate) struct LedgerPage {
     pub(crate) at_unix_ms: u64,
 }
 
-/// Numbers above 2^53 are text in quorate's keys.
-fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Number {
-        Plain(u64),
-        Text(String),
-    }
-    match Number::deserialize(from)? {
-        Number::Plain(number) => Ok(number),
-        Number::Text(text) => text.parse().map_err(serde::de::Error::custom),
-    }
-}
-
 /// What the application of a host may use of a budget.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SharePage {
@@ -83,6 +70,10 @@ pub(crate) struct SharePage {
     pub(crate) deadline_boottime_ms: Option<u64>,
     /// The same by the wall clock, for people.
     pub(crate) deadline: Option<String>,
+    /// So much of it stays behind the deadline.
+    pub(crate) reserve: u64,
+    /// The start of this machine whose clock that is; `/proc/sys/kernel/random/boot_id` has it.
+    pub(crate) boot_id: String,
     /// The application is to acknowledge this number.
     pub(crate) acknowledge: bool,
 }
@@ -92,7 +83,8 @@ impl SharePage {
     pub(crate) fn of(budget: &str, share: Option<&Share>, started: Started) -> Self {
         let Some(share) = share else {
             let state = ShareState::None.word().to_owned();
-            return Self { budget: budget.to_owned(), state, ..Self::default() };
+            let boot_id = clock::boot_id().to_owned();
+            return Self { budget: budget.to_owned(), state, boot_id, ..Self::default() };
         };
         Self {
             budget: share.budget.clone(),
@@ -101,6 +93,8 @@ impl SharePage {
             number: share.number,
             deadline_boottime_ms: share.deadline.map(clock::boottime_ms),
             deadline: share.deadline.map(|at| rfc3339(started.unix_ms(at))),
+            reserve: share.reserve,
+            boot_id: clock::boot_id().to_owned(),
             acknowledge: share.acknowledge,
         }
     }

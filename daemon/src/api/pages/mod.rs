@@ -11,6 +11,7 @@ mod event;
 pub(crate) mod feature;
 pub(crate) mod findings;
 pub(crate) mod members;
+mod numbers;
 mod recovery;
 mod revoked;
 mod secrets;

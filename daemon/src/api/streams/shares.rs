@@ -5,10 +5,11 @@ use crate::api::failure::usage;
 use crate::api::pages::SharePage;
 use crate::api::parameters::Parameters;
 use crate::doors::Doors;
-use crate::doors::feed::shares::Following;
+use crate::doors::feed::newest::Following;
 use axum::extract::State;
 use axum::response::Response;
 use axum::response::sse::Event;
+use quorate_node::Share;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub(crate) async fn share(
 }
 
 struct Shares {
-    following: Following,
+    following: Following<Share>,
     name: String,
     started: crate::clock::Started,
     lines: u64,

@@ -59,19 +59,21 @@ pub(crate) struct SetOptions {
     /// All shares together, at most
     #[arg(long, value_name = "N")]
     pub(crate) max: u64,
-    /// The least share that is of use: who would get less gets nothing
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
-    pub(crate) min: u64,
-    /// For so long a share may be used without the cluster's word; others get it a little later
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "3s")]
-    pub(crate) ttl: Duration,
-    /// When the share of a dead host is free: once it lapsed, or as soon as the cluster says that the host is gone
-    #[arg(long, value_enum, default_value = "strict")]
-    pub(crate) mode: Mode,
-    /// So much of its share a host keeps when that lapses
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
-    pub(crate) reserve: u64,
-    /// Hosts with this label share it (`[labels]` of host.toml); may be given several times, and all must fit
+    /// The least share that is of use: who would get less gets nothing [default: as it is; of a new budget 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) min: Option<u64>,
+    /// For so long a share may be used without the cluster's word; others get it a little later [default: as it is; of a new budget 3s]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) ttl: Option<Duration>,
+    /// When the share of a dead host is free: once it lapsed, or as soon as the cluster says that the host is down [default: as it is; of a
+    /// new budget strict]
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<Mode>,
+    /// So much of its share a host keeps when that lapses [default: as it is; of a new budget 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) reserve: Option<u64>,
+    /// Hosts with this label share it (`[labels]` of host.toml); may be given several times, and all must fit; `--scope ''` for all hosts
+    /// [default: as it is; of a new budget all hosts]
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) scope: Vec<String>,
     #[command(flatten)]

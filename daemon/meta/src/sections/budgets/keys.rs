@@ -1,4 +1,5 @@
-//! Budgets as keys and JSON values: `__meta/budgets/NAME`, below it `grants/INSTANCE`, and `ledger/NNN`, a ring of the newest changes.
+//! Budgets as keys and JSON values: `__meta/budgets/NAME`, below it `grants/INSTANCE`; and `__meta/ledgers/budgets/NAME/NNN`, a ring of the newest
+//! changes. The ledgers stand apart, because they are many times what all budgets are.
 //!
 //! The values are a view for clients; nothing is read back from them. A budget that is gone takes its keys along.
 
@@ -29,7 +30,7 @@ pub(super) fn put_grants(
             _ => publish.put(&key, &grant_json(grant, None)),
         }
         let line = Line { sum: record.granted(), max: record.limit(), at_unix_ms };
-        let key = format!("budgets/{name}/ledger/{:03}", place % LEDGER);
+        let key = format!("ledgers/budgets/{name}/{:03}", place % LEDGER);
         publish.put(&key, &grant_json(grant, Some(line)));
     }
 }
@@ -37,6 +38,7 @@ pub(super) fn put_grants(
 pub(super) fn forget(name: &str, publish: &mut Publish<'_>) {
     publish.delete(&format!("budgets/{name}"));
     publish.delete_below(&format!("budgets/{name}/"));
+    publish.delete_below(&format!("ledgers/budgets/{name}/"));
 }
 
 fn budget_json(record: &BudgetRecord) -> String {

@@ -11,32 +11,24 @@ mod section;
 pub use refusal::BudgetRefusal;
 pub(crate) use section::Change;
 
+use super::numbers::Numbers;
 use quorate_proto::{
     Budget, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget, limits,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// By how much numbers jump when a cluster is founded anew: more than were given behind the state that is left.
-const JUMP: u64 = 1_000_000_000;
-
 /// See the head of this file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Budgets {
     all: BTreeMap<String, Arc<BudgetRecord>>,
-    /// The newest number that was given.
-    last: u64,
+    numbers: Numbers,
 }
 
 impl Budgets {
     /// All of them, in the order of names.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<BudgetRecord>> {
         self.all.values()
-    }
-
-    fn next(&mut self) -> u64 {
-        self.last += 1;
-        self.last
     }
 
     /// What changed, if anything did.
@@ -62,8 +54,11 @@ impl Budgets {
         } else if self.all.len() >= limits::BUDGETS {
             return Err(BudgetRefusal::TooMany);
         }
-        let version = self.next();
-        let record = Arc::make_mut(self.all.entry(name.clone()).or_default());
+        let version = self.numbers.next();
+        // In a cluster that was founded anew a budget of this name may have been granted behind the state that was left.
+        let waits = self.numbers.have_jumped();
+        let fresh = || Arc::new(BudgetRecord { waits, ..BudgetRecord::default() });
+        let record = Arc::make_mut(self.all.entry(name.clone()).or_insert_with(fresh));
         record.budget = budget.clone();
         record.version = version;
         Ok(Some(name))
@@ -74,7 +69,7 @@ impl Budgets {
         if !self.all.contains_key(name) {
             return Err(BudgetRefusal::Unknown(name.to_owned()));
         }
-        let version = self.next();
+        let version = self.numbers.next();
         let Some(record) = self.all.get_mut(name) else { return Ok(()) };
         let record = Arc::make_mut(record);
         record.removing = true;
@@ -99,14 +94,13 @@ impl Budgets {
         }
         let mut grants: BTreeMap<_, _> =
             record.grants.iter().map(|grant| (grant.instance, grant.clone())).collect();
-        let mut last = self.last;
+        let mut numbers = self.numbers;
         let (mut grows, mut changed) = (false, Vec::new());
         for grant in &change.grants {
             if grant.told > grant.counted || grant.counted > limits::BUDGET_MOST {
                 return Err(BudgetRefusal::Unsound(format!("a grant of {}", grant.host)));
             }
-            last += 1;
-            let grant = Grant { number: last, ..grant.clone() };
+            let grant = Grant { number: numbers.next(), ..grant.clone() };
             let before = match grant.counted {
                 0 => grants.remove(&grant.instance),
                 _ => grants.insert(grant.instance, grant.clone()),
@@ -124,8 +118,8 @@ impl Budgets {
         if grants.len() > limits::MEMBERS {
             return Err(BudgetRefusal::TooMany);
         }
-        self.last = last;
-        let version = self.next();
+        self.numbers = numbers;
+        let version = self.numbers.next();
         let record = self.all.entry(name.clone()).or_default();
         let record = Arc::make_mut(record);
         record.version = version;
@@ -138,16 +132,12 @@ impl Budgets {
 
     /// The cluster is founded anew: what it granted behind this state may be in use, so nothing grows before all of that has lapsed, and
     /// no number is given twice.
-    fn begin_anew(&mut self) {
-        if self.last == 0 {
-            return;
-        }
-        self.last = (self.last / JUMP + 2) * JUMP;
+    fn begin_anew(&mut self, at_unix_ms: u64) {
+        self.numbers.jump(at_unix_ms);
         for record in self.all.values_mut() {
             let record = Arc::make_mut(record);
             record.waits = true;
-            self.last += 1;
-            record.version = self.last;
+            record.version = self.numbers.next();
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{BudgetRefusal, Budgets, ChangeGrants, DefineBudget, RemoveBudget, keys};
 use crate::apply::{AppliedResult, Effects};
 use crate::section::{Publish, Section};
-use crate::snapshot::fields::{bounded, content, word};
+use crate::snapshot::fields::{bounded, content};
 use crate::snapshot::record::{Records, RestoreError};
 use quorate_proto::{BudgetRecord, Message as _, limits};
 use std::sync::Arc;
@@ -17,7 +17,9 @@ pub(crate) enum Change<'a> {
     Remove(&'a RemoveBudget),
     Grants(&'a ChangeGrants),
     /// The cluster is founded anew.
-    Anew,
+    Anew {
+        at_unix_ms: u64,
+    },
 }
 
 impl Section for Budgets {
@@ -37,9 +39,9 @@ impl Section for Budgets {
                 self.remove(&remove.name).map(|()| self.removed(&remove.name, publish))
             }
             Change::Grants(change) => self.carry_out(change, publish).map(|()| String::new()),
-            Change::Anew => {
-                self.begin_anew();
-                publish.number(self.last);
+            Change::Anew { at_unix_ms } => {
+                self.begin_anew(at_unix_ms);
+                publish.number(self.numbers.last());
                 self.all.values().for_each(|record| keys::put_budget(record, publish));
                 Ok(String::new())
             }
@@ -51,16 +53,12 @@ impl Section for Budgets {
         for record in self.all.values() {
             records.add(BUDGET, |out| out.extend(record.encode_to_vec()));
         }
-        if self.last > 0 {
-            records.add(NUMBERS, |out| out.extend(self.last.to_le_bytes()));
-        }
+        self.numbers.save(NUMBERS, records);
     }
 
     fn load(&mut self, tag: u8, body: &mut &[u8]) -> Result<(), RestoreError> {
         if tag == NUMBERS {
-            let last = bounded(word(body)?)?;
-            let first = std::mem::replace(&mut self.last, last) == 0 && last > 0;
-            return first.then_some(()).ok_or(content("the numbers of budgets"));
+            return self.numbers.load(body, "the numbers of budgets");
         }
         let wrong = || content("a budget");
         let record = BudgetRecord::decode(std::mem::take(body)).map_err(|_| wrong())?;
@@ -80,7 +78,7 @@ impl Section for Budgets {
     fn check(&self) -> Result<(), RestoreError> {
         let numbers = |record: &Arc<BudgetRecord>| {
             let grants = record.grants.iter().map(|grant| grant.number);
-            grants.chain([record.version]).all(|number| number <= self.last)
+            grants.chain([record.version]).all(|number| number <= self.numbers.last())
         };
         let known = self.all.values().all(numbers);
         known.then_some(()).ok_or(content("a budget has a number that was not given"))
@@ -92,7 +90,7 @@ impl Budgets {
         let Some(record) = changed.and_then(|name| self.all.get(name)) else {
             return "so already".to_owned();
         };
-        publish.number(self.last);
+        publish.number(self.numbers.last());
         keys::put_budget(record, publish);
         let (granted, max) = (record.granted(), record.budget.max);
         match granted > max {
@@ -104,7 +102,7 @@ impl Budgets {
     }
 
     fn removed(&self, name: &str, publish: &mut Publish<'_>) -> String {
-        publish.number(self.last);
+        publish.number(self.numbers.last());
         match self.all.get(name) {
             Some(record) => {
                 keys::put_budget(record, publish);
@@ -126,7 +124,7 @@ impl Budgets {
         publish: &mut Publish<'_>,
     ) -> Result<(), BudgetRefusal> {
         let changed = self.change(change)?;
-        publish.number(self.last);
+        publish.number(self.numbers.last());
         let Some(record) = self.all.get(&change.budget) else {
             keys::forget(&change.budget, publish);
             return Ok(());

@@ -1,6 +1,7 @@
 //! What an entry of the log does to budgets, and what it cannot do.
 
 use super::*;
+use crate::sections::numbers::JUMP;
 use crate::{AppliedResult, Meta};
 use quorate_proto::{
     Command, CommandBody, FoundingCertificate, Generation, Instance, KvRequest, RangeRequest,
@@ -168,7 +169,7 @@ fn budgets_and_their_numbers_come_back_from_a_snapshot() {
     let shown = keys(&meta);
     assert!(shown[0].starts_with("__meta/budgets/pg {\"name\":\"pg\",\"max\":30"), "{shown:?}");
     assert_eq!(shown.iter().filter(|it| it.contains("/pg/grants/")).count(), 3);
-    assert_eq!(shown.iter().filter(|it| it.contains("/pg/ledger/")).count(), 4);
+    assert_eq!(shown.iter().filter(|it| it.contains("ledgers/budgets/pg/")).count(), 4);
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn the_ledger_keeps_the_newest_changes() {
         grants(&mut meta, &[grant(1, told, told), grant(2, told, told)]).expect("it fits");
     }
     let shown = keys(&meta);
-    let ledger: Vec<_> = shown.iter().filter(|it| it.contains("/pg/ledger/")).collect();
+    let ledger: Vec<_> = shown.iter().filter(|it| it.contains("ledgers/budgets/pg/")).collect();
     assert_eq!(ledger.len() as u64, keys::LEDGER);
 }
 
@@ -188,7 +189,7 @@ fn a_cluster_that_is_founded_anew_grants_nothing_before_its_leader_has_waited() 
     let mut meta = born(30);
     grants(&mut meta, &[grant(1, 15, 15)]).expect("it fits");
     let number = meta.newest_grant(grant(1, 0, 0).instance);
-    meta.change_budgets(Change::Anew);
+    meta.change_budgets(Change::Anew { at_unix_ms: 0 });
     assert_eq!(grants(&mut meta, &[grant(2, 15, 15)]), Err(BudgetRefusal::Waits));
     grants(&mut meta, &[grant(1, 0, 0)]).expect("what is freed needs no wait");
     let now = version(&meta);

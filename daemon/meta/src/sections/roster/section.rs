@@ -28,8 +28,8 @@ const APPLICATION: u8 = 130;
 pub(crate) enum Change<'a> {
     /// The birth of the cluster, before all else.
     Founded(&'a FoundingCertificate),
-    /// The birth of a cluster from the state of an earlier one.
-    FoundedAnew(&'a FoundingCertificate),
+    /// The birth of a cluster from the state of an earlier one, at this Unix time in milliseconds.
+    FoundedAnew(&'a FoundingCertificate, u64),
     /// The leader proposes a change of health.
     Health(&'a HealthProposal),
     /// A node comes in.
@@ -67,8 +67,8 @@ impl Section for Roster {
                 let health = self.found(founded);
                 self.born(founded, health, publish)
             }
-            Change::FoundedAnew(founded) => {
-                let health = self.found_anew(founded);
+            Change::FoundedAnew(founded, at_unix_ms) => {
+                let health = self.found_anew(founded, at_unix_ms);
                 self.born(founded, health, publish)
             }
             Change::Health(proposal) => {

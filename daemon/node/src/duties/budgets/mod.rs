@@ -5,27 +5,29 @@
 //! tolerance; a new leader counts each grant from its own first look, for it knows of no renewal that an earlier one answered. What is
 //! granted is at most what there is: that the state itself sees to. Knows nothing of how a renewal travels.
 
-mod divide;
-mod lapse;
 mod plan;
 
 use super::duty::{Duty, Will};
+use super::shared::hosts::{Host, is_there};
+use super::shared::lapse;
+use super::shared::looks::Looks;
+use super::shared::under_way::UnderWay;
 use crate::groups::Group;
 use crate::sight::Sight;
 use crate::warnings::Warnings;
-use plan::{Host, Use, plan};
+use plan::{Use, plan};
 use quorate_meta::Meta;
 use quorate_proto::{
-    BudgetCause, BudgetMode, BudgetRecord, ChangeGrants, CommandBody, Generation, Grant,
-    HealthEpoch, Instance, MemberState, Moment, Reason, RenewShares, ShareRenewed, SharesRenewed,
+    BudgetCause, BudgetMode, BudgetRecord, ChangeGrants, CommandBody, Generation, Grant, Instance,
+    MemberState, Moment, Reason, RenewShares, ShareRenewed,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Name of the label by which a host says its weight.
-const WEIGHT: &str = "weight";
 /// Who has not let go of the rest of its share by then is named.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+/// So often a leader looks whether it hears a host again that was cut off from it.
+const LISTEN: Duration = Duration::from_secs(1);
 
 /// The grant of one host: of which budget, and whose.
 type Place = (String, Instance);
@@ -57,33 +59,22 @@ impl Known {
     }
 }
 
-/// A renewal that a majority has confirmed this leader for, and that waits for a change under way.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    pub(crate) request: u64,
-    pub(crate) ask: RenewShares,
-    /// When it came.
-    pub(crate) came: Moment,
+/// A host that was counted as there and did not renew, until that start asks. Of one that this leader did not hear then, it is enough that it
+/// hears it again: a host that is not granted anything has nothing to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unheard {
+    generation: Generation,
+    cut_off: bool,
 }
 
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub(crate) struct Budgets {
     known: BTreeMap<Place, Known>,
-    /// Changes that were proposed and not settled: budget -> its version then, and the proposal once it has a ticket.
-    under_way: BTreeMap<String, (u64, Option<u64>)>,
-    /// In the order in which the last look put them into its will.
-    proposing: Vec<String>,
-    /// Hosts that were counted as there and did not renew, and which start: nothing is given to that before it asks.
-    unheard: BTreeMap<Place, Generation>,
-    /// When this leader looked for the first time.
-    since: Option<Moment>,
-    /// What the last look saw.
-    seen: Option<(HealthEpoch, u64)>,
-    /// A holder said something that the next look should know of.
-    stirred: bool,
-    next: Option<Moment>,
-    waiting: Vec<Waiting>,
+    under_way: UnderWay,
+    /// Hosts that were counted as there and did not renew: nothing is given to them.
+    unheard: BTreeMap<Place, Unheard>,
+    looks: Looks,
 }
 
 impl Duty for Budgets {
@@ -97,69 +88,43 @@ impl Duty for Budgets {
 
     fn look(&mut self, sight: &Sight<'_>, group: &Group, _warnings: &Warnings, will: &mut Will) {
         let meta = group.meta();
-        let now = (sight.health.view().epoch, meta.system_revision().get());
-        let due = self.next.is_some_and(|at| at <= sight.now);
-        if !due && !std::mem::take(&mut self.stirred) && self.seen == Some(now) {
+        if !self.looks.are_due(sight, meta) {
             return;
         }
-        self.seen = Some(now);
-        self.next = None;
-        let since = *self.since.get_or_insert(sight.now);
         self.note(meta, sight.now);
+        self.hear_again(sight);
         for record in meta.budgets() {
             if self.is_under_way(record) {
                 continue;
             }
-            let waited = sight.now.since(since) >= lapse::span(record.budget.ttl_ms);
+            let waited = self.looks.waited(record.budget.ttl_ms, sight.now);
             if record.waits && !waited {
-                self.wake_at(since + lapse::span(record.budget.ttl_ms), sight.now);
+                self.looks.wake_when_waited(record.budget.ttl_ms, sight.now);
             }
             self.look_at(sight, meta, record, waited, will);
         }
     }
 
     fn proposed(&mut self, tickets: &[u64]) {
-        for (name, ticket) in std::mem::take(&mut self.proposing).into_iter().zip(tickets) {
-            if let Some((_, proposal)) = self.under_way.get_mut(&name) {
-                *proposal = Some(*ticket);
-            }
-        }
+        self.under_way.proposed(tickets);
     }
 }
 
 impl Budgets {
-    /// A renewal waits for a change that is under way.
-    pub(crate) fn hold(&mut self, waiting: Waiting) {
-        self.waiting.push(waiting);
-    }
-
-    /// Those that wait, to be looked at again.
-    pub(crate) fn take_waiting(&mut self) -> Vec<Waiting> {
-        std::mem::take(&mut self.waiting)
-    }
-
     /// Whether a change of a budget is proposed, and nobody knows yet what comes of it.
     fn is_under_way(&self, record: &BudgetRecord) -> bool {
-        let of = self.under_way.get(&record.budget.name);
-        of.is_some_and(|(version, _)| *version == record.version)
+        self.under_way.has(&record.budget.name, record.version)
     }
 
     /// A command was applied, or came to nothing.
     pub(crate) fn settled(&mut self, ticket: u64) {
-        let before = self.under_way.len();
-        self.under_way.retain(|_, (_, proposal)| *proposal != Some(ticket));
-        self.stirred |= self.under_way.len() < before;
+        let news = self.under_way.settled(ticket);
+        self.looks.stir(news);
     }
 
     /// When it wants to look again although nothing happens.
     pub(crate) fn next_look(&self) -> Option<Moment> {
-        self.next
-    }
-
-    fn wake_at(&mut self, at: Moment, now: Moment) {
-        if at > now {
-            self.next = Some(self.next.map_or(at, |next| next.min(at)));
-        }
+        self.looks.next()
     }
 
     /// Takes up the grants that are committed, each from now on where nothing is known of it.
@@ -187,6 +152,15 @@ impl Budgets {
         self.known = all;
     }
 
+    /// Those that were cut off from this leader and are heard again may be given a share; the others it listens for.
+    fn hear_again(&mut self, sight: &Sight<'_>) {
+        self.unheard.retain(|(_, instance), it| !(it.cut_off && sight.heard_of_late(*instance)));
+        let (now, cut_off) = (sight.now, self.unheard.values().any(|it| it.cut_off));
+        if cut_off {
+            self.looks.wake_at(now + LISTEN, now);
+        }
+    }
+
     fn look_at(
         &mut self,
         sight: &Sight<'_>,
@@ -198,13 +172,15 @@ impl Budgets {
         let name = &record.budget.name;
         for grant in &record.grants {
             let at = self.lapses_at(record, grant);
-            self.wake_at(at, sight.now);
+            self.looks.wake_at(at, sight.now);
             let is_there = is_there(sight, grant.instance, Some(grant.generation));
             if at <= sight.now && is_there {
-                self.unheard.insert((name.clone(), grant.instance), grant.generation);
+                let cut_off = !sight.heard_of_late(grant.instance);
+                let unheard = Unheard { generation: grant.generation, cut_off };
+                self.unheard.insert((name.clone(), grant.instance), unheard);
             }
             if let Some(above) = self.above(record, grant) {
-                self.wake_at(above + lapse::span(record.budget.ttl_ms), sight.now);
+                self.looks.wake_at(above + lapse::span(record.budget.ttl_ms), sight.now);
             }
         }
         let hosts = self.hosts(sight, record);
@@ -219,8 +195,7 @@ impl Budgets {
         if grants.is_empty() {
             return;
         }
-        self.under_way.insert(name.clone(), (record.version, None));
-        self.proposing.push(name.clone());
+        self.under_way.begin(name, record.version);
         will.propose.push(CommandBody::ChangeGrants(ChangeGrants {
             budget: name.clone(),
             if_version: record.version,
@@ -234,20 +209,9 @@ impl Budgets {
     fn hosts(&self, sight: &Sight<'_>, record: &BudgetRecord) -> Vec<Host> {
         let there = sight.health.alive().filter(|member| {
             let place = (record.budget.name.clone(), member.instance);
-            self.unheard.get(&place) != Some(&member.generation)
+            self.unheard.get(&place).is_none_or(|it| it.generation != member.generation)
         });
-        let host = |member: &quorate_proto::Member| {
-            let shares = record.budget.is_for(&member.labels) && !member.is_drained();
-            let said = member.labels.iter().find(|label| label.name == WEIGHT);
-            let weight = said.map_or(Some(1), |label| label.value.parse::<u32>().ok());
-            Host {
-                instance: member.instance,
-                generation: member.generation,
-                name: member.name.clone(),
-                weight: if shares { u64::from(weight.unwrap_or(1)) } else { 0 },
-            }
-        };
-        there.map(host).collect()
+        there.map(|member| Host::of(member, record.budget.is_for(&member.labels))).collect()
     }
 
     fn lapses_at(&self, record: &BudgetRecord, grant: &Grant) -> Moment {
@@ -263,8 +227,10 @@ impl Budgets {
     fn use_of(&self, sight: &Sight<'_>, meta: &Meta, record: &BudgetRecord, grant: &Grant) -> Use {
         let place = (record.budget.name.clone(), grant.instance);
         let Some(known) = self.known.get(&place) else { return Use::Stands };
-        let gone = !is_there(sight, grant.instance, None);
-        let eager = record.budget.mode() == BudgetMode::Eager && gone;
+        // A farewell is that of the daemon: its application may go on.
+        let down = sight.health.member(grant.instance);
+        let down = down.is_some_and(|member| member.state() == MemberState::Down);
+        let eager = record.budget.mode() == BudgetMode::Eager && down;
         if eager || self.lapses_at(record, grant) <= sight.now {
             // Who is no member any more was taken out, or has another disk: nobody will ever say what becomes of its reserve.
             let member = meta.member(grant.instance).is_some();
@@ -276,12 +242,13 @@ impl Budgets {
             return Use::TakenOver(generation);
         }
         let lapsed = |above: Moment| above + lapse::span(record.budget.ttl_ms) <= sight.now;
-        if grant.counted > grant.told
-            && (known.within == grant.number || known.above.is_some_and(lapsed))
-        {
-            return Use::WithinShare;
+        match grant.counted > grant.told {
+            true if known.within == grant.number => Use::WithinShare,
+            true if known.above.is_some_and(lapsed) => {
+                Use::WithinTime { reserve: record.budget.reserve }
+            }
+            _ => Use::Stands,
         }
-        Use::Stands
     }
 
     /// Answers a renewal for which a majority has confirmed this leader since it came. None while a change is under way that the holder
@@ -291,14 +258,14 @@ impl Budgets {
         meta: &Meta,
         ask: &RenewShares,
         came: Moment,
-    ) -> Option<SharesRenewed> {
+    ) -> Option<Vec<ShareRenewed>> {
         let held = || meta.budgets().filter(|record| record.grant(ask.instance).is_some());
         if held().any(|record| self.is_under_way(record)) {
             return None;
         }
         let heard = self.unheard.len();
         self.unheard.retain(|(_, instance), _| *instance != ask.instance);
-        self.stirred |= self.unheard.len() < heard;
+        self.looks.stir(self.unheard.len() < heard);
         let mut shares = Vec::new();
         for record in held() {
             let Some(grant) = record.grant(ask.instance) else { continue };
@@ -310,7 +277,7 @@ impl Budgets {
                 reserve: record.budget.reserve,
             });
         }
-        Some(SharesRenewed { shares })
+        Some(shares)
     }
 
     fn note_use(&mut self, record: &BudgetRecord, grant: &Grant, ask: &RenewShares, came: Moment) {
@@ -322,7 +289,7 @@ impl Budgets {
             known.renewed = known.renewed.max(came);
             match said {
                 Some(in_use) if in_use <= grant.told => {
-                    self.stirred |= known.within != grant.number && grant.counted > grant.told;
+                    self.looks.stir(known.within != grant.number && grant.counted > grant.told);
                     known.within = grant.number;
                 }
                 // It works on it, and says so: it is waited for.
@@ -331,7 +298,7 @@ impl Budgets {
             }
         } else if ask.generation > grant.generation && said.is_some_and(|it| it <= grant.counted) {
             known.taken_over = Some((grant.number, ask.generation));
-            self.stirred = true;
+            self.looks.stir(true);
         }
     }
 
@@ -344,9 +311,12 @@ impl Budgets {
         let records = sight.group.filter(|group| group.leads()).into_iter();
         let records = records.flat_map(|group| group.meta().budgets());
         let grants = records.flat_map(|record| record.grants.iter().map(move |it| (record, it)));
+        let alive: BTreeSet<Instance> = sight.health.alive().map(|it| it.instance).collect();
         grants.filter_map(move |(record, grant)| {
             let budget = record.budget.name.clone();
             let since = self.known.get(&(budget.clone(), grant.instance))?.shrinks?;
+            // Where nobody is there to acknowledge anything, the time alone counts.
+            alive.contains(&grant.instance).then_some(())?;
             let cause = BudgetCause::Unacknowledged {
                 budget,
                 host: grant.host.clone(),
@@ -357,12 +327,6 @@ impl Budgets {
             (now.since(since) >= UNACKNOWLEDGED).then(|| Reason::of(&cause, since))
         })
     }
-}
-
-/// Whether a host is committed as alive, with this start if one is named.
-fn is_there(sight: &Sight<'_>, instance: Instance, generation: Option<Generation>) -> bool {
-    let member = sight.health.member(instance).filter(|it| it.state() == MemberState::Alive);
-    member.is_some_and(|member| generation.is_none_or(|it| it == member.generation))
 }
 
 #[cfg(test)]

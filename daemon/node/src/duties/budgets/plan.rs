@@ -3,25 +3,21 @@
 //! Shrink, acknowledge, then grow: nobody grows into what another's application may still use. What is counted falls only where it was
 //! acknowledged or has lapsed, and it rises only as far as there is room.
 
-use super::divide::{Claim, divide};
+use crate::duties::shared::divide::{Claim, divide};
+use crate::duties::shared::hosts::Host;
 use quorate_proto::{BudgetRecord, Generation, Grant, Instance};
-
-/// A host that hears of its share: it is alive. One that is drained or out of scope has no weight.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Host {
-    pub(super) instance: Instance,
-    pub(super) generation: Generation,
-    pub(super) name: String,
-    pub(super) weight: u64,
-}
+use std::collections::BTreeMap;
 
 /// What became of a grant since it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     /// It counts as it stands.
     Stands,
-    /// Its application uses no more than its share, or may use no more.
+    /// Its application says that it uses no more than its share.
     WithinShare,
+    /// The deadlines are over that its application was told before its share shrank: it may use no more than the share, or the reserve, which
+    /// is so much and has no deadline.
+    WithinTime { reserve: u64 },
     /// Nobody uses more of it than the reserve, which is so much.
     Lapsed { keeps: u64 },
     /// The next start of the holder takes it over: its application knows of that.
@@ -40,7 +36,9 @@ pub(super) fn plan(
         let none = Grant { instance: host.instance, host: host.name.clone(), ..Grant::default() };
         grants.push((none, Use::Lapsed { keeps: 0 }));
     }
-    let place_of = |grant: &Grant| hosts.iter().position(|it| it.instance == grant.instance);
+    let places = hosts.iter().enumerate().map(|(at, host)| (host.instance, at));
+    let places: BTreeMap<Instance, usize> = places.collect();
+    let place_of = |grant: &Grant| places.get(&grant.instance).copied();
     // What stays with those who are gone is not divided.
     let gone = grants.iter().filter(|(grant, _)| place_of(grant).is_none());
     let elsewhere: u64 = gone.map(|(grant, _)| grant.counted.min(record.budget.reserve)).sum();
@@ -60,8 +58,12 @@ pub(super) fn plan(
     for (grant, used) in &mut grants {
         let Some((host, share)) = share_of(grant) else { continue };
         // What an earlier start of the host may use is taken over, or lapses, before it is another's.
-        let known = grant.generation == host.generation || matches!(used, Use::Lapsed { .. });
-        if known {
+        let lapsed = matches!(used, Use::Lapsed { .. });
+        if lapsed && grant.counted > 0 {
+            // All that its application keeps is the reserve, which it has from the host and not from one start of the daemon.
+            grant.generation = host.generation;
+        }
+        if lapsed || grant.generation == host.generation {
             room -= grow(grant, host, share, room, record.budget.min);
         }
     }
@@ -79,6 +81,7 @@ fn as_used(grant: &Grant, used: Use) -> Grant {
     match used {
         Use::Stands => {}
         Use::WithinShare => grant.counted = grant.told,
+        Use::WithinTime { reserve } => grant.counted = grant.told.max(grant.counted.min(reserve)),
         Use::Lapsed { keeps } => {
             grant.counted = grant.counted.min(keeps);
             grant.told = grant.counted;
@@ -179,6 +182,34 @@ mod tests {
         let keeps = now.budget.reserve;
         let lapsed = |number| if number == 2 { Use::Lapsed { keeps } } else { Use::Stands };
         assert_eq!(planned(&now, &[host(1, 1, 1)], lapsed), [(1, 26, 26), (2, 4, 4)]);
+    }
+
+    #[test]
+    fn time_alone_takes_no_reserve_from_who_is_told_of_less() {
+        let mut now = record(&[(1, 15, 15), (2, 2, 15)]);
+        now.budget.reserve = 4;
+        let hosts = [host(1, 1, 1), host(2, 1, 0)];
+        let then = |used: Use| move |number| if number == 2 { used } else { Use::Stands };
+        let in_time = then(Use::WithinTime { reserve: 4 });
+        assert_eq!(planned(&now, &hosts, in_time), [(1, 26, 26), (2, 0, 4)]);
+        assert_eq!(planned(&now, &hosts, then(Use::WithinShare)), [(1, 28, 28), (2, 0, 2)]);
+    }
+
+    #[test]
+    fn the_next_start_of_a_host_keeps_the_reserve_of_the_one_before_whatever_its_share() {
+        let mut now = record(&[(1, 15, 15), (2, 15, 15)]);
+        now.budget.reserve = 4;
+        let hosts = [host(1, 1, 9), host(2, 2, 1)];
+        let keeps = now.budget.reserve;
+        let lapsed = |number| if number == 2 { Use::Lapsed { keeps } } else { Use::Stands };
+        let changes = plan(&now, &hosts, |grant| lapsed(grant.instance.to_bytes()[0]));
+        let second = changes.iter().find(|grant| grant.instance == life(2)).expect("it changed");
+        assert_eq!(
+            second.generation,
+            Generation::new(2),
+            "it is no longer told that it was restarted"
+        );
+        assert_eq!((second.told, second.counted), (4, 4), "and is told of less next");
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn what_an_earlier_start_holds_is_renewed_by_no_later_one() {
     budgets.note(&meta, at(5_000));
     for generation in [1, 3] {
         let answer = budgets.renew(&meta, &ask(generation, Vec::new()), at(7_000));
-        assert_eq!(answer.expect("nothing is under way").shares.len(), 1, "it hears of it");
+        assert_eq!(answer.expect("nothing is under way").len(), 1, "it hears of it");
     }
     assert_eq!(lapses_at(&budgets, &meta), at(5_000) + lapse::span(TTL_MS));
     let known = budgets.known.values().next().expect("there is one");
@@ -96,7 +96,8 @@ fn no_renewal_is_answered_while_a_change_of_its_budget_is_under_way() {
     let meta = granted(&[grant(1, 15, 15)]);
     let mut budgets = Budgets::default();
     budgets.note(&meta, at(5_000));
-    budgets.under_way.insert("pg".to_owned(), (record(&meta).version, Some(9)));
+    budgets.under_way.begin("pg", record(&meta).version);
+    budgets.proposed(&[9]);
     assert_eq!(budgets.renew(&meta, &ask(2, Vec::new()), at(6_000)), None);
     budgets.settled(8);
     assert_eq!(budgets.renew(&meta, &ask(2, Vec::new()), at(6_000)), None);

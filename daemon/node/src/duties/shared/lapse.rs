@@ -10,7 +10,7 @@ const TOLERANCE: u64 = 1;
 
 /// For so long the leader waits behind a renewal: the holder's time on the slowest clock, counted on the fastest. A factor of 1.01 would
 /// cover one of the two alone.
-pub(super) fn span(ttl_ms: u64) -> Duration {
+pub(crate) fn span(ttl_ms: u64) -> Duration {
     let micros = ttl_ms.saturating_mul(1_000);
     Duration::from_micros(micros.saturating_mul(100 + TOLERANCE).div_ceil(100 - TOLERANCE))
 }

@@ -8,17 +8,17 @@ use std::cmp::Reverse;
 
 /// One who shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Claim {
-    pub(super) instance: Instance,
+pub(crate) struct Claim {
+    pub(crate) instance: Instance,
     /// Its part in relation to the others; 0: none.
-    pub(super) weight: u64,
+    pub(crate) weight: u64,
     /// Its share as it is.
-    pub(super) holds: u64,
+    pub(crate) holds: u64,
 }
 
 /// The share of each, in the order of the claims. Where a share would be below `min`, fewer share: the heavier ones, and of equals those who
 /// hold something.
-pub(super) fn divide(max: u64, min: u64, claims: &[Claim]) -> Vec<u64> {
+pub(crate) fn divide(max: u64, min: u64, claims: &[Claim]) -> Vec<u64> {
     let mut order: Vec<usize> = (0..claims.len()).filter(|at| claims[*at].weight > 0).collect();
     order.sort_by_key(|at| {
         let claim = &claims[*at];

@@ -1,0 +1,17 @@
+//! Numbers in quorate's own keys. Knows nothing of what they number.
+
+use serde::Deserialize;
+
+/// Numbers above 2^53 are text in quorate's keys.
+pub(super) fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Plain(u64),
+        Text(String),
+    }
+    match Number::deserialize(from)? {
+        Number::Plain(number) => Ok(number),
+        Number::Text(text) => text.parse().map_err(serde::de::Error::custom),
+    }
+}
