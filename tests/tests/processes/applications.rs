@@ -117,7 +117,8 @@ fn a_check_that_fails_is_told_by_all_hosts_in_one_epoch_and_a_killed_host_takes_
         .iter()
         .map(|host| {
             let events = host.cli(&["events", "-o", "json"]).ok();
-            let events: Vec<Value> = serde_json::from_str(&events).expect("JSON");
+            let line = |line: &str| -> Value { serde_json::from_str(line).expect("JSON") };
+            let events: Vec<Value> = events.lines().map(line).collect();
             let of = |event: &&Value| event["epoch"] == epoch && event["kind"] == "epoch";
             let event = events.iter().find(of).expect("the event of that epoch");
             format!("{} {}", event["text"], event["changed_applications"])
@@ -130,6 +131,7 @@ fn a_check_that_fails_is_told_by_all_hosts_in_one_epoch_and_a_killed_host_takes_
     assert_eq!(member["since_epoch"].as_u64(), Some(since(&page, "n3")), "in the same epoch");
     webs[1].works.store(true, Ordering::Relaxed);
     cluster.hosts[2].start();
+    cluster.hosts[2].is_up();
     all_tell(&cluster, &["web@n1 up", "web@n2 up", "web@n3 up"]);
 }
 
