@@ -9,6 +9,7 @@
 mod acts;
 mod address;
 mod anew;
+mod assignments;
 mod budgets;
 mod card;
 mod command;
@@ -43,11 +44,15 @@ mod session;
 mod warnings;
 
 pub use acts::{
-    Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, ChangeSecret, DrainHost, DropBudget,
-    PromoteHost, RaiseFeatures, RemoveHost, RevokeHost, SetBudget, SteerAutopilot,
-    TransferLeadership, act, nobody_named,
+    Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, ChangeSecret, DrainHost,
+    DropAssignment, DropBudget, PromoteHost, RaiseFeatures, RemoveHost, RevokeHost, SetAssignment,
+    SetBudget, SteerAutopilot, TransferLeadership, act, nobody_named,
 };
 pub use address::Address;
+pub use assignments::{
+    Assignment, AssignmentRecord, ChangeItems, DefineAssignment, ItemChange, ItemGrant, ItemHolder,
+    ItemState, ItemStep, Rebalance, RemoveAssignment,
+};
 pub use budgets::{
     Budget, BudgetMode, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget,
 };
@@ -95,12 +100,14 @@ pub use raft::{
     RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 pub use reason::{
-    BudgetCause, Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known, LinkCause,
-    MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence,
-    Reason, ReasonCode, SeedTrouble, Trouble,
+    AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known,
+    LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble,
+    Presence, Reason, ReasonCode, SeedTrouble, Trouble,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
-pub use renewals::{RenewShares, ShareRenewed, ShareUse, SharesRenewed};
+pub use renewals::{
+    ItemRenewed, ItemsKnown, ItemsRenewed, RenewShares, ShareRenewed, ShareUse, SharesRenewed,
+};
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,

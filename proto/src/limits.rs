@@ -78,6 +78,16 @@ pub const BUDGET_SCOPE: usize = 8;
 /// Longest name, and longest value, of such a label: as in `host.toml`.
 pub const BUDGET_LABEL: usize = 63;
 
+/// Most assignments of one cluster.
+pub const ASSIGNMENTS: usize = 64;
+/// Most items of one assignment: a host that is left alone holds all items of all of them, and hears of them in one answer
+/// (`REQUEST_FRAME`).
+pub const ITEMS: usize = 1_024;
+/// Longest name of an item, for the same reason.
+pub const ITEM_NAME: usize = 32;
+/// What an item takes in such an answer at most, beside its name.
+const ITEM_BYTES: usize = 24;
+
 /// Raft frames for a group that is not started yet, held until the founding is durable (GENESIS rule 13).
 pub const HELD_RAFT_FRAMES: usize = 64;
 /// How long a client's request may wait when it does not say.
@@ -86,4 +96,6 @@ pub const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 pub const REASON: usize = 200;
 
 const _: () = assert!(CLIENT_REQUEST * 2 < REQUEST_FRAME);
+const _: () =
+    assert!(ASSIGNMENTS * (ITEMS * (ITEM_NAME + ITEM_BYTES) + 2 * BUDGET_NAME) < REQUEST_FRAME);
 const _: () = assert!(CARD * 2 < GOSSIP_PACKET);

@@ -50,6 +50,9 @@ pub struct Ping {
     /// The newest number among the grants of budgets that the receiver holds; 0 = it holds none. From the leader alone.
     #[prost(uint64, tag = "115")]
     pub shares: u64,
+    /// The same of items of assignments: the newest change that the receiver has to hear of.
+    #[prost(uint64, tag = "140")]
+    pub items: u64,
 }
 
 /// What is wrong with a replica's copy of the log.

@@ -4,6 +4,7 @@
 //! the causes in the files below. What stays true: each sentence has one author; a remedy names the host to act on; a command
 //! in it stands in backticks and works when it is pasted. Whoever finds a cause knows nothing of its words.
 
+mod assignments;
 mod budgets;
 mod code;
 mod copies;
@@ -16,6 +17,7 @@ mod new_secret;
 mod odd_secret;
 mod operators;
 
+pub use assignments::AssignmentCause;
 pub use budgets::BudgetCause;
 pub use code::ReasonCode;
 pub use copies::{Copied, CopyCause};

@@ -6,6 +6,7 @@
 //! `outside`, is what the bench and the chaos runner share: the shipped program seen from outside, in real time.
 
 pub mod addresses;
+pub mod assignments;
 pub mod budgets;
 pub mod checks;
 pub mod churn;
@@ -23,6 +24,7 @@ mod forgeries;
 pub mod history;
 pub mod host;
 pub mod interventions;
+pub mod items;
 mod lanes;
 pub mod lasting;
 pub mod lies;

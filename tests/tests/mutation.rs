@@ -10,6 +10,7 @@
 //! - `REWRITE=1` writes the corpus anew. A failing input belongs there, under a name that says what it broke.
 
 mod mutation {
+    mod assignments;
     mod budgets;
     pub(crate) mod cluster;
     pub(crate) mod detector;

@@ -140,7 +140,15 @@ impl Executor {
                 let there = share.state != ShareState::None;
                 self.means.feeds.shares.publish(name, there.then_some(share));
             }
-            Output::SharesKnown => self.means.feeds.shares.is_known(),
+            Output::Items(items) => {
+                let name = items.assignment.clone();
+                let there = !items.items.is_empty();
+                self.means.feeds.items.publish(name, there.then_some(items));
+            }
+            Output::SharesKnown => {
+                self.means.feeds.shares.is_known();
+                self.means.feeds.items.is_known();
+            }
             Output::Event(event) => {
                 journal(&event);
                 self.means.feeds.events.push(event);

@@ -76,6 +76,8 @@ codes! {
     Revoked "revoked" "an operator had the cluster refuse this host's key for good; it ends by itself"
     RevokedSecret "revoked-secret" "who has the secret can make a new key and come in as a new host: until the secret is another one, that host is not shut out"
     ShareUnacknowledged "share-unacknowledged" "a share of a budget shrinks, and nobody else grows into what the host's application may still use"
+    ItemUnheld "item-unheld" "items of an assignment are held by nobody, or by a host that has not told its application: what depends on them stands still"
+    ItemUnreleased "item-unreleased" "an item is to move, and nobody else gets it while the host's application may still use it"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
     OneWay "one-way" "packets pass in one direction only"

@@ -3,7 +3,6 @@
 //! A command is applied to a state that has a bit of everything. A snapshot is restored, half of the time with its
 //! checksums made right again, and what was restored must go on working and give the same snapshot again.
 
-use crate::mutation::budgets;
 use crate::mutation::harness::Target;
 use crate::mutation::memory::{Bound, within};
 use crate::mutation::mutate::mutated;
@@ -11,6 +10,7 @@ use crate::mutation::samples::{admit, founded, kv_requests, life, write_names};
 use crate::mutation::stream::{change_records, kinds_of_records, payload_of, stream_of};
 use crate::mutation::wire::mix;
 use crate::mutation::words::{Word, decoded, name};
+use crate::mutation::{assignments, budgets};
 use bytes::Bytes;
 use quorate_meta::{KeyRange, Meta, Watch, WatchOptions};
 use quorate_proto::{
@@ -54,6 +54,7 @@ impl Word for Command {
         let steer = Steer { paused: true, reason, at_unix_ms: 5 };
         bodies.push(("steer".to_owned(), CommandBody::Steer(steer)));
         bodies.extend(budgets::commands());
+        bodies.extend(assignments::commands());
         for name in write_names() {
             let request = kv_requests().remove(0).1;
             let write = NamedWrite { name, clock_ms: 9, request };

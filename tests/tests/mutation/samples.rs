@@ -1,8 +1,8 @@
 //! Messages with every field filled in, and what decoding each kind may cost.
 
-use crate::mutation::budgets;
 use crate::mutation::memory::Bound;
 use crate::mutation::words::Word;
+use crate::mutation::{assignments, budgets};
 use bytes::Bytes;
 use quorate_proto::{
     Address, Admit, Admitted, Ballot, Card, Choice, ClusterId, CompactionRequest, Compare,
@@ -303,6 +303,7 @@ fn ping_and_pong() -> (Ping, Pong) {
             leftover: vec![life(2)],
         }),
         shares: 7,
+        items: 8,
     };
     let pong = Pong {
         number: 1,
@@ -461,6 +462,7 @@ impl Word for ForwardRequest {
         bodies.push(("wait".to_owned(), forward_request::Body::Wait(wait)));
         bodies.push(("echo".to_owned(), forward_request::Body::Echo(true)));
         bodies.extend(budgets::requests());
+        bodies.extend(assignments::requests());
         let request = |body| Self {
             cluster_id: cluster_id(),
             remaining_ms: 900,
@@ -502,6 +504,7 @@ impl Word for ForwardAnswer {
             ("not-leader", forward_answer::Outcome::NotLeader(not_leader)),
             ("refused", forward_answer::Outcome::Refused(refusal)),
             ("renewed", budgets::renewed()),
+            ("items-renewed", assignments::renewed()),
         ]
         .into_iter()
         .map(|(name, outcome)| (name.to_owned(), Self { outcome: Some(outcome) }))

@@ -62,6 +62,12 @@ impl Json {
         self.first = true;
     }
 
+    /// One text of a list.
+    pub(crate) fn word(&mut self, value: &str) {
+        self.separate();
+        self.string(value);
+    }
+
     pub(crate) fn end(&mut self, bracket: char) {
         self.out.push(bracket);
         self.first = false;

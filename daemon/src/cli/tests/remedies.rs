@@ -359,6 +359,7 @@ fn catalogue() -> Vec<Reason> {
         told(&members()),
         told(&operators::causes()),
         told(&operators::budget_causes()),
+        told(&operators::assignment_causes()),
         told(&links()),
         told(&copies()),
         told(&daemon()),
