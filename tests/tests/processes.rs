@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod processes {
     mod addresses;
+    mod assignments;
     mod backups;
     mod births;
     mod budgets;

@@ -6,6 +6,7 @@
 //! Knows nothing of the node's insides: all goes through [`crate::doors::Doors`].
 
 mod acts;
+mod assignments;
 mod bodies;
 mod budgets;
 mod committed;

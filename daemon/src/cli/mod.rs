@@ -4,6 +4,7 @@
 mod absent;
 mod acts;
 mod arguments;
+mod assignments;
 mod autopilot;
 mod budgets;
 mod bundle;
@@ -117,6 +118,7 @@ pub(crate) fn ask(
             Question::Promote(options) => standing::promote(client, format, &options).await,
             Question::Autopilot(options) => autopilot::autopilot(client, format, &options).await,
             Question::Budget(command) => budgets::budget(client, format, &command).await,
+            Question::Assign(command) => assignments::assign(client, format, &command).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
             Question::Debug(DebugCommand::Bundle(options)) => {
                 bundle::bundle(&client.with_patience(options.timeout), format, &options).await

@@ -63,7 +63,8 @@ pub(super) async fn serve(
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
     let started = Started::now(clock::now());
     let (feeds, keeping) = feeds_that_are_kept(&dir, &config, started, &threads);
-    let (crowds, shares) = (Crowds::default(), feeds.shares.clone());
+    let crowds = Crowds::default();
+    let (shares, items) = (feeds.shares.clone(), feeds.items.clone());
     let secrets = Keeper::spawn(file, transport.clone(), channels.results.clone());
     let means = Means {
         transport: transport.clone(),
@@ -106,7 +107,10 @@ pub(super) async fn serve(
     if let Ended::Halted { again: false, .. } = ended {
         // This host is none of the cluster any more, so what it was granted is others'.
         shares.withdraw();
-        share_files::withdraw(&share_files::directory(&config.client.socket, share_files::SHARES));
+        items.withdraw();
+        for kind in [share_files::SHARES, share_files::ITEMS] {
+            share_files::withdraw(&share_files::directory(&config.client.socket, kind));
+        }
     }
     drop(keep_open);
     tokio::join!(transport.close("stopping"), close_doors(open), keeping.end());
@@ -152,6 +156,8 @@ fn feeds_that_are_kept(
     let socket = config.client.socket.clone();
     let shares = share_files::directory(&socket, share_files::SHARES);
     threads.spawn(share_files::keep(feeds.shares.follow_all(), shares, started));
+    let items = share_files::directory(&socket, share_files::ITEMS);
+    threads.spawn(share_files::keep(feeds.items.follow_all(), items, started));
     let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, threads);
     (feeds, keeping)
 }

@@ -5,8 +5,7 @@
 
 use super::cluster::Cluster;
 use super::host::{Host, quorate};
-use super::place::until;
-use rustix::time::{ClockId, clock_gettime};
+use super::place::{boottime_ms, until};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -18,12 +17,6 @@ use std::time::Duration;
 
 /// Between two looks of the sampler.
 const LOOK: Duration = Duration::from_millis(2);
-
-fn boottime_ms() -> u64 {
-    let time = clock_gettime(ClockId::Boottime);
-    let millis = time.tv_sec * 1_000 + time.tv_nsec / 1_000_000;
-    u64::try_from(millis).expect("the clock is past its zero")
-}
 
 /// What an application may use, and until when; none: it has nothing with an end.
 #[derive(Debug, Default, Clone, Copy)]
@@ -161,7 +154,8 @@ fn two_proxies_share_thirty_connections_and_the_database_never_sees_thirty_one()
     cluster.hosts[0].start();
     cluster.is_whole();
     believe(&apps, [15, 15]);
-    let file = std::fs::read_to_string(cluster.hosts[0].file("shares/pg.json")).expect("a file");
+    let file =
+        std::fs::read_to_string(cluster.hosts[0].file("sock.shares/pg.json")).expect("a file");
     let file: Value = serde_json::from_str(&file).expect("it is whole");
     assert_eq!((file["amount"].as_u64(), file["state"].as_str()), (Some(15), Some("held")));
     let shown = cluster.hosts[2].cli(&["budget", "show", "pg"]).ok();

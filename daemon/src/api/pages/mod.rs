@@ -4,6 +4,7 @@
 //! Fields may be added, never renamed or removed. Numbers that may pass 2^53 are text. Every time is RFC 3339 in
 //! UTC.
 
+mod assignments;
 pub(crate) mod autopilot;
 mod budgets;
 mod event;
@@ -16,6 +17,9 @@ mod revoked;
 mod secrets;
 pub(crate) mod status;
 
+pub(crate) use assignments::{
+    AssignmentPage, CreatedPage, HeldItemPage, HeldPage, ItemLedgerPage, ItemPage,
+};
 pub(crate) use autopilot::AutopilotPage;
 pub(crate) use budgets::{BudgetPage, GrantPage, LedgerPage, SharePage};
 pub(crate) use event::EventPage;
