@@ -1,12 +1,12 @@
 //! What an operator asks of the cluster as a whole. Any node takes it; the leader does it.
 
-use crate::{Budget, HealthEpoch, Instance};
+use crate::{Assignment, Budget, HealthEpoch, Instance};
 
 /// One act.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Act {
     /// Which. Absent: of a later version.
-    #[prost(oneof = "act::Body", tags = "1, 2, 70, 71, 72, 73, 90, 95, 100, 115, 116")]
+    #[prost(oneof = "act::Body", tags = "1, 2, 70, 71, 72, 73, 90, 95, 100, 115, 116, 140, 141")]
     pub body: Option<act::Body>,
 }
 
@@ -48,7 +48,29 @@ pub mod act {
         /// Has a budget go.
         #[prost(message, tag = "116")]
         DropBudget(super::DropBudget),
+        /// Defines an assignment, or defines it otherwise.
+        #[prost(message, tag = "140")]
+        SetAssignment(super::SetAssignment),
+        /// Has an assignment go.
+        #[prost(message, tag = "141")]
+        DropAssignment(super::DropAssignment),
     }
+}
+
+/// See [`act::Body::SetAssignment`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct SetAssignment {
+    /// As it is to be.
+    #[prost(message, required, tag = "1")]
+    pub assignment: Assignment,
+}
+
+/// See [`act::Body::DropAssignment`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct DropAssignment {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: String,
 }
 
 /// See [`act::Body::SetBudget`].

@@ -1,9 +1,9 @@
 //! What the log of `__meta` holds: the commands that every replica applies alike.
 
 use crate::{
-    Address, ChangeGrants, DefineBudget, FeatureLevel, Generation, HealthEpoch, Instance,
-    KvRequest, Label, NamedWrite, NodeKey, RemoveBudget, ReportApplications, Revoke,
-    TakeSecretStep,
+    Address, ChangeGrants, ChangeItems, DefineAssignment, DefineBudget, FeatureLevel, Generation,
+    HealthEpoch, Instance, KvRequest, Label, NamedWrite, NodeKey, RemoveAssignment, RemoveBudget,
+    ReportApplications, Revoke, TakeSecretStep,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -168,7 +168,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "CommandBody",
-        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117, 130"
+        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117, 130, 140, 141, 142"
     )]
     pub body: Option<CommandBody>,
 }
@@ -224,6 +224,15 @@ pub enum CommandBody {
     /// What hosts report of their applications.
     #[prost(message, tag = "130")]
     Applications(ReportApplications),
+    /// An assignment is defined, or defined otherwise.
+    #[prost(message, tag = "140")]
+    DefineAssignment(DefineAssignment),
+    /// An assignment is to go.
+    #[prost(message, tag = "141")]
+    RemoveAssignment(RemoveAssignment),
+    /// Items of an assignment change their holders.
+    #[prost(message, tag = "142")]
+    ChangeItems(ChangeItems),
 }
 
 impl CommandBody {
@@ -244,7 +253,10 @@ impl CommandBody {
             | Self::DefineBudget(_)
             | Self::RemoveBudget(_)
             | Self::ChangeGrants(_)
-            | Self::Applications(_) => FeatureLevel::new(2),
+            | Self::Applications(_)
+            | Self::DefineAssignment(_)
+            | Self::RemoveAssignment(_)
+            | Self::ChangeItems(_) => FeatureLevel::new(2),
             Self::Write(_) => NamedWrite::LEVEL,
         }
     }

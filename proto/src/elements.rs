@@ -16,10 +16,13 @@ static TXN: Shape = Shape(&[(1, &PLAIN), (2, &OPERATION), (3, &OPERATION)]);
 static OPERATION: Shape = Shape(&[(4, &TXN)]);
 static KV: Shape = Shape(&[(4, &TXN)]);
 /// [`crate::ForwardRequest`]: operations and compares of a transaction, labels of an admission and of a
-/// budget, uses of shares.
+/// budget or an assignment, names of items, uses of shares, assignments that a holder knows.
 pub(crate) static REQUEST: Shape = Shape(&[(3, &KV), (4, &ADMIT), (8, &ACT), (115, &RENEW)]);
-static ACT: Shape = Shape(&[(115, &Shape(&[(1, &Shape(&[(7, &PLAIN)]))]))]);
-static RENEW: Shape = Shape(&[(3, &PLAIN)]);
+static ACT: Shape = Shape(&[
+    (115, &Shape(&[(1, &Shape(&[(7, &PLAIN)]))])),
+    (140, &Shape(&[(1, &Shape(&[(3, &PLAIN), (4, &PLAIN)]))])),
+]);
+static RENEW: Shape = Shape(&[(3, &PLAIN), (142, &PLAIN)]);
 static ADMIT: Shape = Shape(&[(7, &PLAIN)]);
 
 static MEMBER: Shape = Shape(&[(11, &PLAIN)]);
@@ -138,6 +141,9 @@ mod tests {
             &[4, 7],
             &[8, 115, 1, 7],
             &[115, 3],
+            &[8, 140, 1, 3],
+            &[8, 140, 1, 4],
+            &[115, 142],
         ] {
             assert!(request(shortest(path, limits::LIST_ELEMENTS + 1)).is_none(), "{path:?}");
         }

@@ -51,7 +51,7 @@ pub const LEVELS: &[(FeatureLevel, &str)] = &[
     (FeatureLevel(1), "the keyspace, health, members that come, go and are removed"),
     (
         FeatureLevel(2),
-        "feature levels themselves, the change of the secret, drained hosts, the autopilot's pause, why hosts vote, revoked hosts, writes that happen once under their names, budgets, and applications",
+        "feature levels themselves, the change of the secret, drained hosts, the autopilot's pause, why hosts vote, revoked hosts, writes that happen once under their names, budgets, assignments, and applications",
     ),
 ];
 

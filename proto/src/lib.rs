@@ -10,6 +10,7 @@ mod acts;
 mod address;
 mod anew;
 mod applications;
+mod assignments;
 mod budgets;
 mod card;
 mod command;
@@ -45,14 +46,18 @@ mod session;
 mod warnings;
 
 pub use acts::{
-    Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, ChangeSecret, DrainHost, DropBudget,
-    PromoteHost, RaiseFeatures, RemoveHost, RevokeHost, SetBudget, SteerAutopilot,
-    TransferLeadership, act, nobody_named,
+    Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, ChangeSecret, DrainHost,
+    DropAssignment, DropBudget, PromoteHost, RaiseFeatures, RemoveHost, RevokeHost, SetAssignment,
+    SetBudget, SteerAutopilot, TransferLeadership, act, nobody_named,
 };
 pub use address::Address;
 pub use applications::{
     Application, ApplicationChange, ApplicationGone, ApplicationReport, ApplicationState,
     HostApplications, ReportApplications,
+};
+pub use assignments::{
+    Assignment, AssignmentRecord, ChangeItems, DefineAssignment, ItemChange, ItemGrant, ItemHolder,
+    ItemState, ItemStep, Rebalance, RemoveAssignment,
 };
 pub use budgets::{
     Budget, BudgetMode, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget,
@@ -102,12 +107,14 @@ pub use raft::{
     RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 pub use reason::{
-    ApplicationCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause, FoundingCause, Known,
-    LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble,
-    Presence, Reason, ReasonCode, SeedTrouble, Trouble,
+    ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause,
+    FoundingCause, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
+    OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble, Trouble,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
-pub use renewals::{RenewShares, ShareRenewed, ShareUse, SharesRenewed};
+pub use renewals::{
+    ItemRenewed, ItemsKnown, ItemsRenewed, RenewShares, ShareRenewed, ShareUse, SharesRenewed,
+};
 pub use request::{
     Admitted, ForwardAnswer, ForwardRequest, NotLeader, Refusal, RefusalCode, WaitEpoch, Waited,
     forward_answer, forward_request,

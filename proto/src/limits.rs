@@ -103,6 +103,15 @@ pub const APPLICATIONS_COST: usize = 384 * 1024;
 pub const APPLICATIONS: usize = APPLICATIONS_COST / APPLICATION_ELEMENT;
 /// What the reports in one entry of the log count together, at most: the epoch that they lead to fits into a frame. A full host has as much.
 pub const REPORTED_COST: usize = 96 * 1024;
+/// Most assignments of one cluster.
+pub const ASSIGNMENTS: usize = 64;
+/// Most items of one assignment: a host that is left alone holds all items of all of them, and hears of them in one answer
+/// (`REQUEST_FRAME`).
+pub const ITEMS: usize = 1_024;
+/// Longest name of an item, for the same reason.
+pub const ITEM_NAME: usize = 32;
+/// What an item takes in such an answer at most, beside its name.
+const ITEM_BYTES: usize = 24;
 
 /// Raft frames for a group that is not started yet, held until the founding is durable (GENESIS rule 13).
 pub const HELD_RAFT_FRAMES: usize = 64;
@@ -112,6 +121,8 @@ pub const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 pub const REASON: usize = 200;
 
 const _: () = assert!(CLIENT_REQUEST * 2 < REQUEST_FRAME);
+const _: () =
+    assert!(ASSIGNMENTS * (ITEMS * (ITEM_NAME + ITEM_BYTES) + 2 * BUDGET_NAME) < REQUEST_FRAME);
 const _: () = assert!(CARD * 2 < GOSSIP_PACKET);
 const _: () = assert!(APPLICATIONS_COST + REPORTED_COST < CONTROL_FRAME / 2 + CONTROL_FRAME / 8);
 const _: () = assert!(APPLICATIONS < LIST_ELEMENTS / 2);

@@ -56,6 +56,9 @@ pub struct Ping {
     /// From a node that asks: its applications, while the view that it has says something else of them; for the leader.
     #[prost(message, optional, tag = "130")]
     pub applications: Option<HostApplications>,
+    /// The same of items of assignments: the newest change that the receiver has to hear of.
+    #[prost(uint64, tag = "140")]
+    pub items: u64,
 }
 
 /// What is wrong with a replica's copy of the log.

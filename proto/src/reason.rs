@@ -5,6 +5,7 @@
 //! in it stands in backticks and works when it is pasted. Whoever finds a cause knows nothing of its words.
 
 mod applications;
+mod assignments;
 mod budgets;
 mod code;
 mod copies;
@@ -18,6 +19,7 @@ mod odd_secret;
 mod operators;
 
 pub use applications::ApplicationCause;
+pub use assignments::AssignmentCause;
 pub use budgets::BudgetCause;
 pub use code::ReasonCode;
 pub use copies::{Copied, CopyCause};

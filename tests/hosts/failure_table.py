@@ -24,8 +24,9 @@ disk that lies in one moment of a run, which the simulator makes (`tests/scenari
 `stop-waits` lasts for half a minute at most (`tests/tests/processes/stops.rs` makes it), `door-closed` needs another program on a port (`damaged_disks.rs` there);
 `founding-stuck`, `two-addresses`, `behind`, `copy-stands-still` and `timed-out` depend on timing that hosts do not hit each time;
 `drained`, `autopilot-paused`, `no-successor` and `unapproved` are words of operators and what waits for them, told in `tests/scenarios`;
-`share-unacknowledged` needs an application that follows a budget, which `tests/scenarios` has; `application-down` and `application-file` need
-an application with a check (`tests/tests/processes/applications.rs`).
+`share-unacknowledged` and `item-unreleased` need an application that follows what it is told, which `tests/scenarios` has; `item-unheld` is an assignment for
+hosts that are not there (`tests/tests/processes/assignments.rs`); `application-down` and `application-file` need an application with a check
+(`tests/tests/processes/applications.rs`).
 """
 CODES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "proto", "src", "reason", "code.rs")
 

@@ -160,6 +160,7 @@ impl Forger {
             secrets: random.percent(20).then(|| self.secrets(random)),
             shares: self.term,
             applications: random.percent(20).then(|| self.applications(random)),
+            items: near(random, self.term),
         }))
     }
 

@@ -7,6 +7,7 @@
 
 pub mod addresses;
 pub mod applications;
+pub mod assignments;
 pub mod budgets;
 pub mod checks;
 pub mod churn;
@@ -24,6 +25,7 @@ mod forgeries;
 pub mod history;
 pub mod host;
 pub mod interventions;
+pub mod items;
 mod lanes;
 pub mod lasting;
 pub mod lies;

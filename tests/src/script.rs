@@ -12,9 +12,10 @@ use crate::world::{Setup, World};
 use quorate_membership::Mode;
 use quorate_node::{ClientReply, ClientRequest, Promotion};
 use quorate_proto::{
-    Act, Acted, AskAutopilot, Budget, ChangeSecret, DrainHost, DropBudget, FeatureLevel,
-    HealthEpoch, KvResponse, Levels, PromoteHost, RaiseFeatures, RemoveHost, RevokeHost, SetBudget,
-    SteerAutopilot, TransferLeadership, act, kv_response,
+    Act, Acted, AskAutopilot, Assignment, Budget, ChangeSecret, DrainHost, DropAssignment,
+    DropBudget, FeatureLevel, HealthEpoch, KvResponse, Levels, PromoteHost, RaiseFeatures,
+    Rebalance, RemoveHost, RevokeHost, SetAssignment, SetBudget, SteerAutopilot,
+    TransferLeadership, act, kv_response,
 };
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -183,6 +184,35 @@ impl Player {
         shares.collect::<Vec<_>>().join(", ") + "\n"
     }
 
+    /// Gives items to hosts, of which none may have two believers.
+    fn assign(&mut self, name: &str, count: &str, rebalance: &str, at: &str) -> String {
+        self.world.applications_let_go_within(Duration::from_millis(200));
+        let rebalance = match rebalance {
+            "eager" => Rebalance::Eager,
+            "never" => Rebalance::Never,
+            _ => Rebalance::Lazy,
+        };
+        let (name, count) = (name.to_owned(), count.parse().expect("a number"));
+        let (ttl_ms, rebalance) = (3_000, rebalance.into());
+        let assignment = Assignment { name, count, ttl_ms, rebalance, ..Assignment::default() };
+        self.act_at(at, act::Body::SetAssignment(SetAssignment { assignment }))
+    }
+
+    /// Which items the application of each host believes to hold, with their numbers.
+    fn items(&self) -> String {
+        let of = |host: usize| {
+            let items = self.world.items_of(host).into_iter();
+            let items: Vec<String> =
+                items.map(|(item, number)| format!("{item} ({number})")).collect();
+            format!(
+                "n{} {}",
+                host + 1,
+                if items.is_empty() { "-".to_owned() } else { items.join(" ") }
+            )
+        };
+        (0..self.world.hosts.len()).map(of).collect::<Vec<_>>().join("; ") + "\n"
+    }
+
     /// What an operator says at a host.
     fn operator(&mut self, verb: &str, words: &[&str]) -> String {
         let (body, at) = match (verb, words) {
@@ -349,6 +379,15 @@ impl Player {
             ("apps", []) => return Scripted::shown(&self.world),
             ("silent", [at]) => self.world.application_is_silent(self.host(at)),
             ("shares", []) => return self.shares(),
+            ("assign", [name, count, rebalance, "at", at]) => {
+                return self.assign(name, count, rebalance, at);
+            }
+            ("assign", ["remove", name, "at", at]) => {
+                let name = (*name).to_owned();
+                return self.act_at(at, act::Body::DropAssignment(DropAssignment { name }));
+            }
+            ("keeps", [at]) => self.world.application_keeps_silent(self.host(at)),
+            ("items", []) => return self.items(),
             ("raise", [level @ .., "at", at]) => {
                 let level = level.first().map_or(0, |it| it.parse().expect("a level"));
                 return self.act_at(at, act::Body::RaiseFeatures(RaiseFeatures { level }));

@@ -68,6 +68,7 @@ impl World {
                 self.checks.shown(host, (&view, delta.as_deref()), level, self.now);
             }
             Output::Share(share) => self.share_told(host, &share),
+            Output::Items(items) => self.items_told(host, &items),
             Output::SharesKnown => {}
             Output::Event(event) => {
                 self.note(|| format!("n{} {}: {event}", host + 1, event.kind()));

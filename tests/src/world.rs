@@ -8,6 +8,7 @@ use crate::checks::Checks;
 use crate::disk::Disk;
 use crate::errands::Errand;
 use crate::host::{Host, Process};
+use crate::items::Holders;
 use crate::lanes::Shipment;
 use crate::lies::Overheard;
 use crate::network::Network;
@@ -15,8 +16,8 @@ use crate::random::Random;
 use crate::transfers::Transfer;
 use quorate_membership::Mode;
 use quorate_node::{
-    Boot, ClientReply, ClientRequest, FoundingSettings, Input, MadeOn, Node, NodeConfig, Output,
-    OwnSlot, Settings,
+    Boot, ClientReply, ClientRequest, FoundingSettings, Input, ItemRelease, MadeOn, Node,
+    NodeConfig, Output, OwnSlot, Settings,
 };
 use quorate_proto::{ClusterName, Instance, Label, Levels, Moment, NodeName, SessionEnd};
 use std::cmp::Ordering;
@@ -56,6 +57,8 @@ pub(crate) enum SimEvent {
     Acknowledge { host: usize, connection: u64 },
     /// The application of a host follows what it was told of its share.
     Application { host: usize, number: u64 },
+    /// The application of a host lets an item go.
+    LetGo { host: usize, release: ItemRelease },
     /// Both ends of a connection are looked at: has it been silent for too long?
     Idle { host: usize, run: u64, connection: u64 },
 }
@@ -187,6 +190,8 @@ pub struct World {
     pub(crate) told: BTreeSet<String>,
     /// The applications that share a budget.
     pub(crate) apps: Apps,
+    /// Those that hold items.
+    pub(crate) holders: Holders,
 }
 
 pub(crate) fn address(host: usize) -> SocketAddr {
@@ -247,6 +252,7 @@ impl World {
             verbose: false,
             told: BTreeSet::new(),
             apps: Apps::default(),
+            holders: Holders::default(),
         };
         two_addresses.into_iter().for_each(|host| world.leave_from_elsewhere(host));
         world
@@ -541,6 +547,7 @@ impl World {
             SimEvent::Transfer(transfer) => self.transfer(transfer),
             SimEvent::Errand(errand) => self.hand_over(*errand),
             SimEvent::Application { host, number } => self.application_acts(host, number),
+            SimEvent::LetGo { host, release } => self.lets_go(host, release),
             SimEvent::Dialled { host, run, peer } => self.dialled(host, run, peer),
             SimEvent::Idle { host, run, connection } => self.idle(host, run, connection),
         }

@@ -11,6 +11,7 @@
 
 mod mutation {
     mod applications;
+    mod assignments;
     mod budgets;
     pub(crate) mod cluster;
     pub(crate) mod detector;

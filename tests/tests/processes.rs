@@ -8,6 +8,7 @@
 mod processes {
     mod addresses;
     mod applications;
+    mod assignments;
     mod backups;
     mod births;
     mod budgets;

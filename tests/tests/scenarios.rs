@@ -85,6 +85,7 @@ scripts! {
     first_append_lost,
     health_is_told_to_every_live_node,
     hosts_are_removed_from_five_to_one,
+    hosts_hold_items_of_an_assignment,
     leadership_is_handed_to_a_named_voter,
     levels_rise_when_every_member_can_and_never_fall,
     one_link_cut_of_five,

@@ -6,6 +6,7 @@
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
 use quorate_tests::applications::told_of_applications;
+use quorate_tests::assignments::{assigned, item_renewed_by_a_leader_that_is_cut_off};
 use quorate_tests::checks::TURNS;
 use quorate_tests::churn::churn;
 use quorate_tests::copies::{
@@ -136,6 +137,25 @@ fn whatever_happens_every_host_comes_to_tell_of_each_application_what_its_host_s
         return;
     }
     run_many(100, |seed| _ = told_of_applications(seed, false));
+}
+
+#[test]
+fn in_every_seed_no_item_of_an_assignment_has_two_believers() {
+    if let Some(seed) = number("QUORATE_SEED") {
+        eprintln!("{:?}", assigned(seed, true));
+        return;
+    }
+    run_many(100, |seed| {
+        let assigned = assigned(seed, false);
+        assert!(assigned.in_the_end == 6 && assigned.moves > 0, "{assigned:?}");
+    });
+}
+
+#[test]
+fn a_leader_that_is_cut_off_renews_no_item() {
+    for seed in 1..=12 {
+        assert!(!item_renewed_by_a_leader_that_is_cut_off(seed), "seed {seed}");
+    }
 }
 
 #[test]

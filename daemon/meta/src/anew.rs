@@ -9,8 +9,8 @@
 use crate::Meta;
 use crate::SYSTEM_PREFIX;
 use crate::jump::{MOST, behind};
-use crate::sections::budgets;
 use crate::sections::roster::Change;
+use crate::sections::{assignments, budgets};
 use crate::space::keyspace::Keyspace;
 use quorate_proto::{
     ChangeGrants, CommandBody, FoundingCertificate, Instance, SecretChange, SecretStep,
@@ -71,9 +71,10 @@ impl Meta {
         forget_below(&mut meta.system, b"nodes/");
         forget_below(&mut meta.system, b"apps/");
         meta.give_up_the_change_of_the_secret();
-        // Below that level there is no budget, nor may there be a record of their numbers.
+        // Below that level there is no budget and no assignment, nor may there be a record of their numbers.
         if meta.level() >= CommandBody::ChangeGrants(ChangeGrants::default()).least_level() {
             meta.change_budgets(budgets::Change::Anew { at_unix_ms });
+            meta.change_assignments(assignments::Change::Anew { at_unix_ms });
         }
         meta.carry_out(|sections| &mut sections.roster, Change::FoundedAnew(founded, at_unix_ms));
         Ok(meta)

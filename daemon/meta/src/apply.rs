@@ -1,8 +1,8 @@
 //! What applying an entry gives back.
 
 use crate::{
-    AdmitRefusal, BudgetRefusal, FirstAnswer, KeyChange, NotMember, RemoveRefusal, RevokeRefusal,
-    SecretRefusal,
+    AdmitRefusal, AssignmentRefusal, BudgetRefusal, FirstAnswer, KeyChange, NotMember,
+    RemoveRefusal, RevokeRefusal, SecretRefusal,
 };
 use quorate_proto::{FeatureLevel, HealthDelta, HealthEpoch, KvError, KvResponse, Steer};
 use std::sync::Arc;
@@ -53,6 +53,8 @@ pub enum AppliedResult {
     },
     /// What came of a change of a budget, for people; of a change of its grants nothing is to be told.
     Budget(Result<String, BudgetRefusal>),
+    /// The same of an assignment and its items.
+    Assignment(Result<String, AssignmentRefusal>),
     /// Nobody waits for what came of it.
     Void,
 }

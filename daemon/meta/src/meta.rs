@@ -10,9 +10,9 @@ use crate::request::execute::execute;
 use crate::request::operations::{Operation, operations};
 use crate::section::Section;
 use crate::sections::Sections;
-use crate::sections::budgets;
 use crate::sections::roster::Change;
 use crate::sections::sessions::Done;
+use crate::sections::{assignments, budgets};
 use crate::space::edit::Edit;
 use crate::space::keyspace::Keyspace;
 use crate::state_hash::StateHash;
@@ -133,6 +133,15 @@ impl Meta {
             }
             CommandBody::ChangeGrants(change) => {
                 self.change_budgets(budgets::Change::Grants(change))
+            }
+            CommandBody::DefineAssignment(define) => {
+                self.change_assignments(assignments::Change::Define(define))
+            }
+            CommandBody::RemoveAssignment(remove) => {
+                self.change_assignments(assignments::Change::Remove(remove))
+            }
+            CommandBody::ChangeItems(change) => {
+                self.change_assignments(assignments::Change::Items(change))
             }
         };
         Ok(Applied::of(ticket, effects, changes))

@@ -12,8 +12,9 @@ use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
 use quorate_proto::{
-    Act, CommandBody, DefineBudget, FeatureLevel, Instance, Member, MemberState, RaftId,
-    RaiseLevel, RefusalCode, Remove, RemoveBudget, RemoveHost, Role, act, nobody_named, raft_id,
+    Act, CommandBody, DefineAssignment, DefineBudget, FeatureLevel, Instance, Member, MemberState,
+    RaftId, RaiseLevel, RefusalCode, Remove, RemoveAssignment, RemoveBudget, RemoveHost, Role, act,
+    nobody_named, raft_id,
 };
 
 /// What becomes of an act.
@@ -61,6 +62,18 @@ pub(crate) fn judge(
         }
         Some(act::Body::DropBudget(drop)) => {
             Judged::Propose(CommandBody::RemoveBudget(RemoveBudget {
+                name: drop.name.clone(),
+                at_unix_ms: sight.wall_ms,
+            }))
+        }
+        Some(act::Body::SetAssignment(set)) => {
+            Judged::Propose(CommandBody::DefineAssignment(DefineAssignment {
+                assignment: set.assignment.clone(),
+                at_unix_ms: sight.wall_ms,
+            }))
+        }
+        Some(act::Body::DropAssignment(drop)) => {
+            Judged::Propose(CommandBody::RemoveAssignment(RemoveAssignment {
                 name: drop.name.clone(),
                 at_unix_ms: sight.wall_ms,
             }))

@@ -27,6 +27,8 @@ pub enum ClientRequest {
     Waive { without: Vec<String>, shown: Option<Vec<Instance>> },
     /// An application on this host says what it uses of its share.
     Acknowledge(Acknowledgement),
+    /// An application on this host says that it has let an item go.
+    Release(ItemRelease),
 }
 
 /// What an application uses of its share of a budget.
@@ -38,6 +40,17 @@ pub struct Acknowledgement {
     pub number: u64,
     /// So much is in use.
     pub in_use: u64,
+}
+
+/// An application has let go of an item that was asked back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemRelease {
+    /// Of which assignment.
+    pub assignment: String,
+    /// Its name.
+    pub item: String,
+    /// The number of the grant under which it was held.
+    pub number: u64,
 }
 
 /// What a local client is told.

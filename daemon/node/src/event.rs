@@ -7,7 +7,7 @@
 
 use crate::client::{ClientReply, ClientRequest, ForwardFailure};
 use crate::large_read::LargeRead;
-use crate::shares::Share;
+use crate::shares::{Items, Share};
 use crate::told::Event;
 use bytes::Bytes;
 use quorate_consensus::LogRecord;
@@ -172,6 +172,8 @@ pub enum Output {
     Health { view: Arc<HealthView>, delta: Option<Arc<HealthDelta>>, quorate: bool },
     /// What this host's applications may use of a budget is another than before, or may be used for longer.
     Share(Share),
+    /// The same of the items of an assignment that this host holds.
+    Items(Items),
     /// This host knows what it is granted: of what no share was told, there is none.
     SharesKnown,
     /// Something that an operator may want to read: one journal line and one line of `quorate events`.

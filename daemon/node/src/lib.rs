@@ -54,7 +54,7 @@ mod warnings;
 mod whereabouts;
 
 pub use boot::{Boot, FoundingSettings, MadeOn, NodeConfig, Promotion, RecoveredLog, Settings};
-pub use client::{Acknowledgement, ClientReply, ClientRequest, ForwardFailure};
+pub use client::{Acknowledgement, ClientReply, ClientRequest, ForwardFailure, ItemRelease};
 pub use disk::{DiskStep, disk_steps};
 pub use event::{BeginAnew, Input, Output, OwnSlot, Write};
 pub use large_read::{Answered, Asker, LargeRead};
@@ -62,6 +62,6 @@ pub use node::{Node, Vitals};
 pub use pings::{PING_CLASSES, PingTimes};
 pub use replay::{ReplayError, replay};
 pub use requests::{LOCAL_WAITS, Refusals};
-pub use shares::{Share, ShareState};
+pub use shares::{Item, ItemStanding, Items, Share, ShareState};
 pub use status::{Feature, Margin, Opinion, Program, Reason, SecretStatus, State, Status};
 pub use told::{About, Event, Host};

@@ -6,7 +6,7 @@ use super::request_id::RequestId;
 use crate::doors::{Call, Doors};
 use quorate_membership::Waived;
 use quorate_meta::Meta;
-use quorate_node::{Acknowledgement, ClientReply, ClientRequest};
+use quorate_node::{Acknowledgement, ClientReply, ClientRequest, ItemRelease};
 use quorate_proto::{
     Act, Acted, HealthEpoch, Instance, KvError, KvRequest, KvResponse, Message as _, RecoveryAsk,
     RecoveryOrder, Refusal, RefusalCode, WriteName, act, limits, recovery_ask,
@@ -101,13 +101,30 @@ pub(super) async fn waive(
     }
 }
 
+/// Tells this node that an application has let an item go.
+pub(super) async fn release(
+    doors: &Doors,
+    release: ItemRelease,
+    deadline: Duration,
+) -> Result<Acted, Failure> {
+    acted(doors, ClientRequest::Release(release), deadline).await
+}
+
 /// Tells this node what an application uses of its share.
 pub(super) async fn acknowledge(
     doors: &Doors,
     use_of: Acknowledgement,
     deadline: Duration,
 ) -> Result<Acted, Failure> {
-    match client(doors, ClientRequest::Acknowledge(use_of), deadline).await? {
+    acted(doors, ClientRequest::Acknowledge(use_of), deadline).await
+}
+
+async fn acted(
+    doors: &Doors,
+    request: ClientRequest,
+    deadline: Duration,
+) -> Result<Acted, Failure> {
+    match client(doors, request, deadline).await? {
         ClientReply::Acted(acted) => Ok(acted),
         ClientReply::Refused(refusal) => Err(refused(doors, refusal)),
         _ => Err(wrong_kind()),
@@ -121,7 +138,9 @@ async fn client(
 ) -> Result<ClientReply, Failure> {
     let deadline = deadline.min(LONGEST);
     let writes = match &request {
-        ClientRequest::Recover(_) | ClientRequest::Acknowledge(_) => true,
+        ClientRequest::Recover(_) | ClientRequest::Acknowledge(_) | ClientRequest::Release(_) => {
+            true
+        }
         ClientRequest::Waive { shown, .. } => shown.is_some(),
         ClientRequest::Act(act) => !act.only_asks(),
         ClientRequest::Kv(request) | ClientRequest::Named { request, .. } => {

@@ -7,6 +7,7 @@
 
 mod acts;
 mod applications;
+mod assignments;
 mod bodies;
 mod budgets;
 mod committed;

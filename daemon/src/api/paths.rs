@@ -8,8 +8,8 @@ use super::etcd::{first_calls, kv};
 use super::failure::{Failure, failed, refusal};
 use super::keyspace::json;
 use super::{
-    KV_PATH, acts, applications, bodies, budgets, founding, health_now, recovery, routes, snapshot,
-    streams, wait,
+    KV_PATH, acts, applications, assignments, bodies, budgets, founding, health_now, recovery,
+    routes, snapshot, streams, wait,
 };
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -223,6 +223,39 @@ pub(super) const ROUTES: &[Route] = &[
     act(Method::POST, "/v1/apps/remove", "Forgets one that was registered so.", || {
         post(applications::remove)
     }),
+    act(Method::GET, "/v1/assignments", "All assignments, and who holds each item.", || {
+        get(assignments::list)
+    }),
+    act(
+        Method::POST,
+        "/v1/assignments",
+        "Defines an assignment, and waits until its items are held.",
+        || post(assignments::set),
+    ),
+    act(
+        Method::POST,
+        "/v1/assignments/remove",
+        "Has an assignment go once all items are freed.",
+        || post(assignments::remove),
+    ),
+    act(
+        Method::GET,
+        "/v1/assignments/ledger",
+        "The newest changes of an assignment's items.",
+        || get(assignments::ledger),
+    ),
+    act(
+        Method::POST,
+        "/v1/assignments/release",
+        "An application on this host has let an item go that was asked back.",
+        || post(assignments::release),
+    ),
+    act(
+        Method::GET,
+        "/v1/assignments/watch",
+        "What this host's application holds of an assignment, as a stream.",
+        || get(streams::items),
+    ),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)
     }),

@@ -10,10 +10,12 @@
 
 mod events;
 mod health;
+mod items;
 mod shares;
 
 pub(super) use events::events;
 pub(super) use health::health;
+pub(super) use items::items;
 pub(super) use shares::share;
 
 use super::failure::{Failure, failed};

@@ -3,10 +3,12 @@
 
 mod acts;
 mod applications;
+mod assignments;
 mod backups;
 mod budgets;
 mod exit_codes;
 mod hooks;
+mod keyspace;
 mod local;
 mod standing;
 
@@ -15,6 +17,9 @@ pub(crate) use acts::{
     RemoveOptions, RotateOptions, SecretCommand,
 };
 pub(crate) use applications::{AppCommand, AppOptions, AppsOptions, Said as AppSaid};
+pub(crate) use assignments::{
+    AssignCommand, AssignmentOptions, CreateOptions, Rebalance as AssignRebalance,
+};
 pub(crate) use backups::{
     ExportOptions, ImportOptions, RestoreOptions, SaveOptions, SnapshotCommand,
 };
@@ -22,6 +27,7 @@ pub(crate) use budgets::{
     AskingOptions, BudgetCommand, Mode as BudgetMode, NamedOptions, SetOptions,
 };
 pub(crate) use hooks::HooksCommand;
+pub(crate) use keyspace::{DeleteOptions, GetOptions, PutOptions};
 pub(crate) use local::{CheckConfigOptions, ManOptions, ResetOptions, Shell};
 pub(crate) use standing::{AutopilotCommand, AutopilotOptions, DrainOptions, HostOptions};
 
@@ -30,7 +36,6 @@ use acts::{FOUNDING, LEADING, RAISING, RECOVERING, REMOVING, REVOKING, SECRETS};
 use backups::{EXPORTING, IMPORTING};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use exit_codes::{CHECKING, LOCAL, RUNNING, SHOWING};
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -250,6 +255,12 @@ pub(crate) enum Question {
     /// get its share once nobody can be using it; all shares together are never more than there are (docs/SHARES.md).
     #[command(subcommand, after_help = budgets::BUDGETS)]
     Budget(BudgetCommand),
+    /// Give items to the hosts that are there, each to one: partitions, a virtual address, a job that runs once
+    ///
+    /// Each host's application reads which items it holds, and until when (`quorate assign watch NAME` there). When a host dies, others get its
+    /// items once nobody can be using them; no item is ever held by two (docs/SHARES.md).
+    #[command(subcommand, after_help = assignments::ASSIGNMENTS)]
+    Assign(AssignCommand),
     /// Measure round trips to another node, through its network and its loop
     ///
     /// A ping is lost after a second.
@@ -381,58 +392,6 @@ pub(crate) struct WaitOptions {
     /// Give up after this long, such as 30s or 500ms; without it never
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) timeout: Option<Duration>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PutOptions {
-    pub(crate) key: OsString,
-    /// The value, byte for byte; `-` reads it from standard input, `KEY -- -` writes a dash
-    #[arg(allow_hyphen_values = true)]
-    pub(crate) value: OsString,
-    /// Give up after this long; until then a daemon that is away is waited for
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
-    pub(crate) timeout: Duration,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct GetOptions {
-    pub(crate) key: OsString,
-    /// All keys that begin so, as they were at one revision
-    #[arg(long)]
-    pub(crate) prefix: bool,
-    /// Only those behind this one
-    #[arg(long, value_name = "KEY", requires = "prefix")]
-    pub(crate) after: Option<OsString>,
-    /// The value alone, without a newline behind it
-    #[arg(long, conflicts_with = "prefix")]
-    pub(crate) raw: bool,
-    /// As it was at this revision
-    #[arg(long, value_name = "REVISION")]
-    pub(crate) rev: Option<i64>,
-    /// From this node's own copy, which may be old but needs no leader
-    #[arg(long)]
-    pub(crate) serializable: bool,
-    /// Most keys to show; what is left out is said, with the command that goes on
-    #[arg(long, value_name = "COUNT", default_value = "0", hide_default_value = true)]
-    #[arg(value_parser = clap::value_parser!(i64).range(0..))]
-    pub(crate) limit: i64,
-    /// Give up after this long, with --prefix for each 1000 keys; until then a daemon that is away is waited for
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
-    pub(crate) timeout: Duration,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DeleteOptions {
-    pub(crate) key: OsString,
-    /// All keys that begin so; with an empty one all that there are, which it asks about first
-    #[arg(long)]
-    pub(crate) prefix: bool,
-    /// Do not ask
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Give up after this long; until then a daemon that is away is waited for
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5s")]
-    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod absent;
 mod acts;
 mod applications;
 mod arguments;
+mod assignments;
 mod autopilot;
 mod budgets;
 mod bundle;
@@ -123,6 +124,7 @@ pub(crate) fn ask(
             }
             Question::App(command) => applications::app(client, format, &command).await,
             Question::Budget(command) => budgets::budget(client, format, &command).await,
+            Question::Assign(command) => assignments::assign(client, format, &command).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
             Question::Debug(DebugCommand::Bundle(options)) => {
                 bundle::bundle(&client.with_patience(options.timeout), format, &options).await

@@ -14,7 +14,7 @@ use events::EventRing;
 use health::Feed;
 use kept::Kept;
 use newest::Newest;
-use quorate_node::Share;
+use quorate_node::{Items, Share};
 
 /// All feeds, for the loop that publishes into them and for the doors; cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub(crate) struct Feeds {
     pub(crate) kept: Kept,
     /// The shares of this host's applications.
     pub(crate) shares: Newest<Share>,
+    /// The items that they hold.
+    pub(crate) items: Newest<Items>,
 }
 
 impl Feeds {
@@ -37,6 +39,7 @@ impl Feeds {
             events: EventRing::new(),
             kept: Kept::default(),
             shares: Newest::new(),
+            items: Newest::new(),
         }
     }
 }

@@ -1,13 +1,14 @@
-//! What this host's applications may use as files beside the socket, `shares/NAME.json` for budgets, for programs that read files.
+//! What this host's applications may use as files beside the socket, `shares/NAME.json` for budgets and `assignments/NAME.json` for
+//! items, for programs that read files.
 //!
 //! Invariants: a file is whole at each moment, for it is written aside and renamed. It stays when the daemon ends: its deadline says until
-//! when it counts. What there is no share of, there is no file of, once that is known. The loop never waits for it. Nothing is synced, for nothing of it outlives the machine. Knows nothing of how it
-//! came about.
+//! when it counts. What there is no share of, there is no file of, once that is known. The loop never waits for it. Nothing is synced, for
+//! nothing of it outlives the machine. Knows nothing of how it came about.
 
-use crate::api::pages::SharePage;
+use crate::api::pages::{HeldItemPage, HeldPage, SharePage};
 use crate::clock::{Started, boot_id};
 use crate::doors::feed::newest::{All, FollowingAll};
-use quorate_node::{Share, ShareState};
+use quorate_node::{Items, Share, ShareState};
 use rustix::fs::OFlags;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -29,6 +30,8 @@ pub(super) fn directory(socket: &Path, kind: &str) -> PathBuf {
 
 /// Files of budgets.
 pub(super) const SHARES: &str = "shares";
+/// Of those of assignments.
+pub(super) const ITEMS: &str = "assignments";
 
 /// A kind of thing of which there are files.
 pub(super) trait Written: PartialEq + Send + Sync + 'static {
@@ -47,6 +50,25 @@ impl Written for Share {
             // The application keeps what an earlier start of the daemon told it, until then.
             (page.amount, page.deadline) = (before.amount, before.deadline);
             page.deadline_boottime_ms = before.deadline_boottime_ms;
+        }
+        serde_json::to_string(&page).expect("a page has text keys only")
+    }
+}
+
+impl Written for Items {
+    fn text(&self, started: Started, before: Option<&str>) -> String {
+        let mut page = HeldPage::of(&self.assignment, Some(self), started);
+        let before = before.and_then(|text| serde_json::from_str::<HeldPage>(text).ok());
+        let before = before.filter(|before| before.boot_id == page.boot_id);
+        let restarted = page.items.iter_mut().filter(|item| item.deadline.is_none());
+        for item in restarted {
+            let same = |it: &&HeldItemPage| (&it.item, it.number) == (&item.item, item.number);
+            let told = before.as_ref().and_then(|before| before.items.iter().find(same));
+            // The application keeps what an earlier start of the daemon told it, until then.
+            if let Some(told) = told {
+                item.deadline.clone_from(&told.deadline);
+                item.deadline_boottime_ms = told.deadline_boottime_ms;
+            }
         }
         serde_json::to_string(&page).expect("a page has text keys only")
     }

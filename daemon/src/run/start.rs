@@ -32,7 +32,7 @@ use crate::shell::secrets::Keeper;
 use crate::shell::service::{self, Service};
 use crate::shell::turns::{Loop, Sources};
 use quorate_meta::Meta;
-use quorate_node::{BeginAnew, Boot, Node, Output, RecoveredLog, Share, Status};
+use quorate_node::{BeginAnew, Boot, Items, Node, Output, RecoveredLog, Share, Status};
 use quorate_proto::{ClusterId, FoundingState, NodeName};
 use quorate_transport::Transport;
 use std::path::Path;
@@ -65,7 +65,8 @@ pub(super) async fn serve(
     let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
     let started = Started::now(clock::now());
     let (feeds, keeping) = feeds_that_are_kept(&dir, &config, started, &threads);
-    let (crowds, shares) = (Crowds::default(), feeds.shares.clone());
+    let crowds = Crowds::default();
+    let (shares, items) = (feeds.shares.clone(), feeds.items.clone());
     let secrets = Keeper::spawn(file, transport.clone(), channels.results.clone());
     let means = Means {
         transport: transport.clone(),
@@ -106,7 +107,7 @@ pub(super) async fn serve(
     let open = serve_doors(opened, &doors, names, &threads);
     last_error::forget(&config.client.socket);
     let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
-    withdraw_shares(&ended, &shares, &config.client.socket);
+    withdraw_shares(&ended, &shares, &items, &config.client.socket);
     drop(keep_open);
     tokio::join!(transport.close("stopping"), close_doors(open), keeping.end());
     prepare_the_next_start(dir, &config.host.name, &ended, &note).await;
@@ -114,10 +115,13 @@ pub(super) async fn serve(
 }
 
 /// A host that is none of the cluster any more has no share: what it was granted is others'.
-fn withdraw_shares(ended: &Ended, shares: &Newest<Share>, socket: &Path) {
+fn withdraw_shares(ended: &Ended, shares: &Newest<Share>, items: &Newest<Items>, socket: &Path) {
     if let Ended::Halted { again: false, .. } = ended {
         shares.withdraw();
-        share_files::withdraw(&share_files::directory(socket, share_files::SHARES));
+        items.withdraw();
+        for kind in [share_files::SHARES, share_files::ITEMS] {
+            share_files::withdraw(&share_files::directory(socket, kind));
+        }
     }
 }
 
@@ -159,6 +163,8 @@ fn feeds_that_are_kept(
     let socket = config.client.socket.clone();
     let shares = share_files::directory(&socket, share_files::SHARES);
     threads.spawn(share_files::keep(feeds.shares.follow_all(), shares, started));
+    let items = share_files::directory(&socket, share_files::ITEMS);
+    threads.spawn(share_files::keep(feeds.items.follow_all(), items, started));
     let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, threads);
     (feeds, keeping)
 }

@@ -19,7 +19,7 @@ use crate::links::ping;
 use bytes::Bytes;
 use quorate_meta::Meta;
 use quorate_node::{
-    BeginAnew, Event, ForwardFailure, Input, Node, Output, Share, ShareState, Status,
+    BeginAnew, Event, ForwardFailure, Input, Items, Node, Output, Share, ShareState, Status,
 };
 use quorate_proto::{
     ClusterId, ForwardAnswer, ForwardRequest, GroupId, HealthEpoch, Hello, Holding, Instance,
@@ -138,7 +138,11 @@ impl Executor {
                 self.means.feeds.health.publish(view, delta, quorate)
             }
             Output::Share(share) => self.publish_share(share),
-            Output::SharesKnown => self.means.feeds.shares.is_known(),
+            Output::Items(items) => self.publish_items(items),
+            Output::SharesKnown => {
+                self.means.feeds.shares.is_known();
+                self.means.feeds.items.is_known();
+            }
             Output::Event(event) => {
                 journal(&event);
                 self.means.feeds.events.push(event);
@@ -155,6 +159,11 @@ impl Executor {
     fn publish_share(&self, share: Share) {
         let (name, there) = (share.budget.clone(), share.state != ShareState::None);
         self.means.feeds.shares.publish(name, there.then_some(share));
+    }
+
+    fn publish_items(&self, items: Items) {
+        let (name, there) = (items.assignment.clone(), !items.items.is_empty());
+        self.means.feeds.items.publish(name, there.then_some(items));
     }
 
     fn knows(&mut self, cluster_id: ClusterId) {

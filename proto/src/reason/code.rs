@@ -78,6 +78,8 @@ codes! {
     ShareUnacknowledged "share-unacknowledged" "a share of a budget shrinks, and nobody else grows into what the host's application may still use"
     ApplicationDown "application-down" "the cluster tells every host that the application is down on this one"
     ApplicationFile "application-file" "the application of that file is checked as it was before, or not at all; all others are"
+    ItemUnheld "item-unheld" "items of an assignment are held by nobody, or by a host that has not told its application: what depends on them stands still"
+    ItemUnreleased "item-unreleased" "an item is to move, and nobody else gets it while the host's application may still use it"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
     OneWay "one-way" "packets pass in one direction only"

@@ -2,9 +2,9 @@
 
 use crate::mutation::samples::life;
 use quorate_proto::{
-    Act, Budget, BudgetMode, ChangeGrants, CommandBody, DefineBudget, Generation, Grant, Label,
-    RemoveBudget, RenewShares, SetBudget, ShareRenewed, ShareUse, SharesRenewed, act,
-    forward_answer, forward_request,
+    Act, Budget, BudgetMode, ChangeGrants, CommandBody, DefineBudget, Generation, Grant,
+    ItemsKnown, Label, RemoveBudget, RenewShares, SetBudget, ShareRenewed, ShareUse, SharesRenewed,
+    act, forward_answer, forward_request,
 };
 
 fn budget() -> Budget {
@@ -36,7 +36,10 @@ pub(super) fn commands() -> [(String, CommandBody); 3] {
 pub(super) fn requests() -> [(String, forward_request::Body); 2] {
     let set = Act { body: Some(act::Body::SetBudget(SetBudget { budget: budget() })) };
     let uses = vec![ShareUse { budget: "pg".to_owned(), number: 7, in_use: 9 }];
-    let renew = RenewShares { instance: life(2), generation: Generation::new(1), uses };
+    let known = vec![ItemsKnown { assignment: "p".to_owned(), version: 9 }];
+    let (taken, released) = (vec![4, 5], vec![6]);
+    let (instance, generation) = (life(2), Generation::new(1));
+    let renew = RenewShares { instance, generation, uses, taken, released, known };
     [
         ("budget".to_owned(), forward_request::Body::Act(set)),
         ("renew".to_owned(), forward_request::Body::Renew(renew)),
@@ -47,5 +50,5 @@ pub(super) fn requests() -> [(String, forward_request::Body); 2] {
 pub(super) fn renewed() -> forward_answer::Outcome {
     let (budget, ttl_ms, reserve) = ("pg".to_owned(), 3_000, 1);
     let shares = vec![ShareRenewed { budget, grant: grant(), ttl_ms, reserve }];
-    forward_answer::Outcome::Renewed(SharesRenewed { shares })
+    forward_answer::Outcome::Renewed(SharesRenewed { shares, items: Vec::new() })
 }

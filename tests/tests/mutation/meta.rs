@@ -10,7 +10,7 @@ use crate::mutation::samples::{admit, founded, kv_requests, life, write_names};
 use crate::mutation::stream::{change_records, kinds_of_records, payload_of, stream_of};
 use crate::mutation::wire::mix;
 use crate::mutation::words::{Word, decoded, name};
-use crate::mutation::{applications, budgets};
+use crate::mutation::{applications, assignments, budgets};
 use bytes::Bytes;
 use quorate_meta::{KeyRange, Meta, Watch, WatchOptions};
 use quorate_proto::{
@@ -55,6 +55,7 @@ impl Word for Command {
         bodies.push(("steer".to_owned(), CommandBody::Steer(steer)));
         bodies.extend(budgets::commands());
         bodies.push(applications::command());
+        bodies.extend(assignments::commands());
         for name in write_names() {
             let request = kv_requests().remove(0).1;
             let write = NamedWrite { name, clock_ms: 9, request };

@@ -2,7 +2,7 @@
 
 use crate::mutation::memory::Bound;
 use crate::mutation::words::Word;
-use crate::mutation::{applications, budgets};
+use crate::mutation::{applications, assignments, budgets};
 use bytes::Bytes;
 use quorate_proto::{
     Address, Admit, Admitted, Ballot, Card, Choice, ClusterId, CompactionRequest, Compare,
@@ -308,6 +308,7 @@ fn ping_and_pong() -> (Ping, Pong) {
         }),
         shares: 7,
         applications: Some(applications::reported()),
+        items: 8,
     };
     let pong = Pong {
         number: 1,
@@ -468,6 +469,7 @@ impl Word for ForwardRequest {
         bodies.push(("wait".to_owned(), forward_request::Body::Wait(wait)));
         bodies.push(("echo".to_owned(), forward_request::Body::Echo(true)));
         bodies.extend(budgets::requests());
+        bodies.extend(assignments::requests());
         let request = |body| Self {
             cluster_id: cluster_id(),
             remaining_ms: 900,
@@ -509,6 +511,7 @@ impl Word for ForwardAnswer {
             ("not-leader", forward_answer::Outcome::NotLeader(not_leader)),
             ("refused", forward_answer::Outcome::Refused(refusal)),
             ("renewed", budgets::renewed()),
+            ("items-renewed", assignments::renewed()),
         ]
         .into_iter()
         .map(|(name, outcome)| (name.to_owned(), Self { outcome: Some(outcome) }))

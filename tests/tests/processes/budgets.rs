@@ -5,8 +5,7 @@
 
 use super::cluster::Cluster;
 use super::host::{Host, quorate};
-use super::place::until;
-use rustix::time::{ClockId, clock_gettime};
+use super::place::{boottime_ms, until};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -18,12 +17,6 @@ use std::time::Duration;
 
 /// Between two looks of the sampler.
 const LOOK: Duration = Duration::from_millis(2);
-
-fn boottime_ms() -> u64 {
-    let time = clock_gettime(ClockId::Boottime);
-    let millis = time.tv_sec * 1_000 + time.tv_nsec / 1_000_000;
-    u64::try_from(millis).expect("the clock is past its zero")
-}
 
 /// What an application may use, and until when; none: it has nothing with an end.
 #[derive(Debug, Default, Clone, Copy)]

@@ -3,6 +3,7 @@
 //! All of 127.0.0.0/8 is this machine, so every test process takes a loopback address made from its process id, and
 //! ports count up from there: nothing that runs at the same time can take them, not even between two starts of a host.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -66,6 +67,13 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -
             Err(_) => std::thread::sleep(ASK),
         }
     }
+}
+
+/// What `CLOCK_BOOTTIME` shows, in milliseconds: deadlines are told by it.
+pub(crate) fn boottime_ms() -> u64 {
+    let time = clock_gettime(ClockId::Boottime);
+    let millis = time.tv_sec * 1_000 + time.tv_nsec / 1_000_000;
+    u64::try_from(millis).expect("the clock is past its zero")
 }
 
 /// Some mounts and `unshare` need root; a test that cannot run is a failure, not a pass.

@@ -62,7 +62,8 @@ impl Json {
         self.first = true;
     }
 
-    pub(crate) fn item_text(&mut self, value: &str) {
+    /// One text of a list.
+    pub(crate) fn word(&mut self, value: &str) {
         self.separate();
         self.string(value);
     }

@@ -2,6 +2,7 @@
 //!
 //! The order of the sections is that of their records in a snapshot, and never changes; a new one comes last.
 
+pub(crate) mod assignments;
 pub(crate) mod budgets;
 mod json;
 pub(crate) mod level;
@@ -15,6 +16,7 @@ pub(crate) mod trial;
 
 use crate::section::Section;
 use crate::snapshot::record::{Records, RestoreError};
+use assignments::Assignments;
 use budgets::Budgets;
 use level::Level;
 use roster::Roster;
@@ -31,6 +33,7 @@ pub(crate) struct Sections {
     pub(crate) steering: Steering,
     pub(crate) sessions: Sessions,
     pub(crate) budgets: Budgets,
+    pub(crate) assignments: Assignments,
     #[cfg(test)]
     pub(crate) trial: trial::Trial,
 }
@@ -44,6 +47,7 @@ impl Sections {
             steering: Steering::default(),
             sessions: Sessions::empty(),
             budgets: Budgets::default(),
+            assignments: Assignments::default(),
             #[cfg(test)]
             trial: trial::Trial::empty(),
         }
@@ -57,6 +61,7 @@ impl Sections {
             &self.steering,
             &self.sessions,
             &self.budgets,
+            &self.assignments,
             #[cfg(test)]
             &self.trial,
         ];
@@ -71,6 +76,7 @@ impl Sections {
             &mut self.steering,
             &mut self.sessions,
             &mut self.budgets,
+            &mut self.assignments,
             #[cfg(test)]
             &mut self.trial,
         ];

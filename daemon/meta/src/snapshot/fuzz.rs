@@ -1,15 +1,16 @@
 //! Snapshots whose checksums are right and whose content was changed: refused, or harmless for ever after.
 
-use crate::sections::budgets;
+use crate::sections::{assignments, budgets};
 use crate::snapshot::frame::Chain;
 use crate::snapshot::record;
 use crate::{KeyRange, Meta, Watch, WatchOptions};
 use bytes::Bytes;
 use quorate_proto::{
-    Admit, ApplicationReport, Budget, ChangeGrants, Command, CommandBody, CompactionRequest,
-    ConfState, DefineBudget, DeleteRangeRequest, FounderVoter, FoundingCertificate, FoundingRecord,
-    Generation, Grant, HealthEpoch, HealthProposal, HostApplications, Instance, KvRequest,
-    NamedWrite, NodeKey, Numbered, PutRequest, RaiseLevel, RangeRequest, RemoveBudget,
+    Admit, ApplicationReport, Assignment, Budget, ChangeGrants, ChangeItems, Command, CommandBody,
+    CompactionRequest, ConfState, DefineAssignment, DefineBudget, DeleteRangeRequest, FounderVoter,
+    FoundingCertificate, FoundingRecord, Generation, Grant, HealthEpoch, HealthProposal,
+    HostApplications, Instance, ItemChange, ItemHolder, ItemStep, KvRequest, NamedWrite, NodeKey,
+    Numbered, PutRequest, RaiseLevel, RangeRequest, RemoveAssignment, RemoveBudget,
     ReportApplications, SecretStep, StateChange, TakeSecretStep, WriteName, kv_request::Request,
 };
 
@@ -68,7 +69,8 @@ fn small() -> Meta {
     let step = Command::to_entry(4, CommandBody::Secret(step));
     let entries =
         [put("a"), put("b"), put("a"), delete("b", ""), compact(3), admit(2), raise, step];
-    for entry in entries.into_iter().chain(named()).chain(budget()).chain([application()]) {
+    let entries = entries.into_iter().chain(named()).chain(budget()).chain(assignment());
+    for entry in entries.chain([application()]) {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
     assert_eq!(meta.view().applications.len(), 1);
@@ -101,6 +103,30 @@ fn application() -> Bytes {
     Command::to_entry(6, CommandBody::Applications(report))
 }
 
+/// An assignment is defined, its items given and one let go, and has to go.
+fn assignment() -> [Bytes; 4] {
+    let name = || "p".to_owned();
+    let names = vec!["vip".to_owned(), "cron".to_owned()];
+    let assignment = Assignment { name: name(), names, ttl_ms: 3_000, ..Assignment::default() };
+    let to = ItemHolder { instance: Instance::from_bytes([2; 16]), ..ItemHolder::default() };
+    let give = |item| {
+        let (step, to) = (ItemStep::Give.into(), Some(to.clone()));
+        ItemChange { item, step, to, ..ItemChange::default() }
+    };
+    let items = |if_version, changes| {
+        let (assignment, at_unix_ms) = (name(), 1);
+        ChangeItems { assignment, if_version, changes, waited: true, at_unix_ms }
+    };
+    let free = ItemChange { number: 2, step: ItemStep::Lapse.into(), ..ItemChange::default() };
+    [
+        CommandBody::DefineAssignment(DefineAssignment { assignment, at_unix_ms: 1 }),
+        CommandBody::ChangeItems(items(1, vec![give(0), give(1)])),
+        CommandBody::ChangeItems(items(4, vec![free])),
+        CommandBody::RemoveAssignment(RemoveAssignment { name: name(), at_unix_ms: 1 }),
+    ]
+    .map(|body| Command::to_entry(5, body))
+}
+
 /// Does a bit of everything with a state.
 fn exercise(mut meta: Meta) {
     let everything = KeyRange::new(&"\0".into(), &"\0".into());
@@ -125,11 +151,13 @@ fn exercise(mut meta: Meta) {
     let compaction = compact(meta.users.revision);
     let deletion = delete("\0", "\0");
     let entries = [put("a"), put("c"), health, admit(3), compaction, deletion, put("a")];
-    for entry in entries.into_iter().chain([application()]).chain(named()).chain(budget()) {
+    let entries = entries.into_iter().chain([application()]).chain(named()).chain(budget());
+    for entry in entries.chain(assignment()) {
         meta.apply(meta.applied() + 1, &entry).expect("a command");
     }
     meta.apply_voters(meta.applied() + 1, &ConfState::default(), 0, "");
     meta.change_budgets(budgets::Change::Anew { at_unix_ms: 0 });
+    meta.change_assignments(assignments::Change::Anew { at_unix_ms: 0 });
     let _ = meta.update_since(HealthEpoch::new(1));
     assert!(Meta::restore(meta.chunks()).is_ok(), "what it became can be restored");
 }

@@ -4,6 +4,7 @@
 //! how a proposal is carried out.
 
 pub(crate) mod admission;
+mod assignments;
 pub(crate) mod autopilot;
 mod budgets;
 pub(crate) mod damping;
@@ -27,6 +28,7 @@ pub(crate) use duty::Will;
 
 pub(crate) use shared::Waiting;
 
+use assignments::Assignments;
 use autopilot::Autopilot;
 use budgets::Budgets;
 use damping::Damping;
@@ -53,6 +55,7 @@ pub(crate) struct Duties {
     raising: Raising,
     drained: Drained,
     budgets: Budgets,
+    assignments: Assignments,
     waiting: Vec<Waiting>,
     reconciler: Reconciler,
     damping: Damping,
@@ -61,13 +64,14 @@ pub(crate) struct Duties {
 impl Duties {
     /// Those behind the seam, in the order in which they are looked at. The reconciler and the admissions weigh what half of the node
     /// knows, and are looked at by name.
-    fn each(&mut self) -> [&mut dyn Duty; 5] {
+    fn each(&mut self) -> [&mut dyn Duty; 6] {
         [
             &mut self.history,
             &mut self.voters,
             &mut self.raising,
             &mut self.drained,
             &mut self.budgets,
+            &mut self.assignments,
         ]
     }
 
@@ -81,12 +85,15 @@ impl Duties {
     /// A command with this ticket was applied or came to nothing. Whether a duty waited for it.
     pub(crate) fn settled(&mut self, ticket: u64) -> bool {
         self.budgets.settled(ticket);
+        self.assignments.settled(ticket);
         self.reconciler.applied(ticket)
     }
 
-    /// The budgets, as the leader divides them.
-    pub(crate) fn budgets(&self) -> &Budgets {
-        &self.budgets
+    /// What keeps what hosts share from being as it should be, as the leader sees it.
+    pub(crate) fn reasons_of_shares(&self, sight: &Sight<'_>, now: Moment) -> Vec<Reason> {
+        let mut reasons: Vec<Reason> = self.budgets.reasons(sight, now).collect();
+        reasons.extend(self.assignments.reasons(sight, now));
+        reasons
     }
 
     /// Answers a renewal for which a majority has confirmed this leader since it came: all that the host holds, or nothing yet while a change
@@ -98,7 +105,8 @@ impl Duties {
         came: Moment,
     ) -> Option<SharesRenewed> {
         let shares = self.budgets.renew(meta, ask, came)?;
-        Some(SharesRenewed { shares })
+        let items = self.assignments.renew(meta, ask, came)?;
+        Some(SharesRenewed { shares, items })
     }
 
     /// A renewal waits for a change that is under way.
@@ -113,7 +121,8 @@ impl Duties {
 
     /// When one of those of each turn wants to look again although nothing happens.
     pub(crate) fn next_look(&self) -> Option<Moment> {
-        self.budgets.next_look()
+        let next = [self.budgets.next_look(), self.assignments.next_look()];
+        next.into_iter().flatten().min()
     }
 
     /// What a duty wanted proposed was queued under these tickets.
@@ -168,7 +177,7 @@ impl Duties {
         group: &Group,
         warnings: &Warnings,
         in_each_turn: bool,
-    ) -> [Will; 5] {
+    ) -> [Will; 6] {
         self.each().map(|duty| {
             let mut will = Will::default();
             if duty.is_in_each_turn() == in_each_turn {

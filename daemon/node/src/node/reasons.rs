@@ -64,7 +64,7 @@ impl Node {
         reasons.extend(self.copies.reasons(&self.sight(), now));
         reasons.extend(self.secrets.reasons(&sight, now));
         reasons.extend(self.operators_words(now));
-        reasons.extend(self.duties.budgets().reasons(&sight, now));
+        reasons.extend(self.duties.reasons_of_shares(&sight, now));
         reasons.extend(self.shares.reasons(&sight, now));
         reasons.extend(self.applications.reasons());
         reasons.extend(in_its_way);

@@ -1,4 +1,4 @@
-//! Shares of budgets: when the holder's room is looked at, and how the leader answers its renewals.
+//! What this host holds of budgets and assignments: when the holder's room is looked at, and how the leader answers its renewals.
 
 use crate::duties::Waiting;
 use crate::news::ShareNews;
@@ -30,6 +30,9 @@ impl Node {
             }
             ShareNews::Acknowledged { ticket, use_of } => {
                 self.shares.acknowledge(&sight!(self), &mut self.turn, ticket, &use_of);
+            }
+            ShareNews::Released { ticket, release } => {
+                self.shares.release(&sight!(self), &mut self.turn, ticket, &release);
             }
         }
     }

@@ -318,7 +318,11 @@ fn work_of_body(body: forward_request::Body) -> Option<Work> {
         forward_request::Body::Wait(wait) => Some(Work::WaitAll(wait.epoch)),
         forward_request::Body::Act(act) => Some(Work::Act(act)),
         forward_request::Body::Renew(ask) => {
-            (ask.uses.len() <= limits::BUDGETS).then_some(Work::Renew(ask, None))
+            let said = ask.taken.len() + ask.released.len();
+            let few = ask.uses.len() <= limits::BUDGETS
+                && ask.known.len() <= limits::ASSIGNMENTS
+                && said <= limits::ASSIGNMENTS * limits::ITEMS;
+            few.then_some(Work::Renew(ask, None))
         }
         forward_request::Body::Echo(_) | forward_request::Body::Recover(_) => None,
     }

@@ -80,6 +80,9 @@ impl Requests {
             ClientRequest::Waive { without, shown } => {
                 return turn.tell(News::AskedToWaive { ticket, without, shown });
             }
+            ClientRequest::Release(release) => {
+                return turn.tell(News::Shares(ShareNews::Released { ticket, release }));
+            }
             ClientRequest::Acknowledge(use_of) => {
                 return turn.tell(News::Shares(ShareNews::Acknowledged { ticket, use_of }));
             }

@@ -4,7 +4,7 @@
 
 use crate::answers::{acted, kv_refusal};
 use crate::requests::first_answers::outcome_of;
-use crate::requests::renewals::changed;
+use crate::requests::renewals::{assignment_refused, budget_refused, changed};
 use crate::sight::Sight;
 use crate::told::words_of;
 use quorate_meta::{AdmitRefusal, AppliedResult, Noted, RemoveRefusal, RevokeRefusal};
@@ -57,7 +57,10 @@ pub(super) fn outcome_of_result(
             let (code, text) = (RefusalCode::NotFound.into(), refusal.to_string());
             forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
         }
-        AppliedResult::Budget(result) => changed(sight, result),
+        AppliedResult::Budget(result) => changed(sight, result.map_err(|no| budget_refused(&no))),
+        AppliedResult::Assignment(result) => {
+            changed(sight, result.map_err(|no| assignment_refused(&no)))
+        }
         AppliedResult::Health { .. } | AppliedResult::Void => return None,
     })
 }

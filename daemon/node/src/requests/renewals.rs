@@ -1,5 +1,5 @@
 //! Renewals of shares at the leader: reads of the grants of one host, behind the round of all reads of their turn; and what is told of a
-//! budget that was changed.
+//! budget or an assignment that was changed.
 //!
 //! Knows nothing of what is granted, nor of when a renewal is answered once it is confirmed.
 
@@ -8,7 +8,7 @@ use crate::news::{News, ShareNews};
 use crate::requests::{Requests, Stage, Work};
 use crate::sight::Sight;
 use crate::turn::Turn;
-use quorate_meta::BudgetRefusal;
+use quorate_meta::{AssignmentRefusal, BudgetRefusal};
 use quorate_proto::{Refusal, RefusalCode, RenewShares, forward_answer};
 
 impl Requests {
@@ -27,22 +27,28 @@ pub(super) fn confirmed(request: u64, work: &Work) -> Option<News> {
     Some(News::Shares(ShareNews::RenewalConfirmed { request, ask, came }))
 }
 
-/// What is told of a change of a budget.
+/// What is told of a change of a budget, or of an assignment.
 pub(super) fn changed(
     sight: &Sight<'_>,
-    result: Result<String, BudgetRefusal>,
+    result: Result<String, Refusal>,
 ) -> forward_answer::Outcome {
     match result {
         Ok(text) => {
             forward_answer::Outcome::Acted(acted(sight.own_term(), sight.health.view().epoch, text))
         }
-        Err(refusal) => {
-            let code = match refusal {
-                BudgetRefusal::Unknown(_) => RefusalCode::NotFound.into(),
-                _ => RefusalCode::NotNow.into(),
-            };
-            let text = refusal.to_string();
-            forward_answer::Outcome::Refused(Refusal { code, detail: 0, text })
-        }
+        Err(refusal) => forward_answer::Outcome::Refused(refusal),
     }
+}
+
+pub(super) fn budget_refused(refusal: &BudgetRefusal) -> Refusal {
+    refused(matches!(refusal, BudgetRefusal::Unknown(_)), refusal.to_string())
+}
+
+pub(super) fn assignment_refused(refusal: &AssignmentRefusal) -> Refusal {
+    refused(matches!(refusal, AssignmentRefusal::Unknown(_)), refusal.to_string())
+}
+
+fn refused(unknown: bool, text: String) -> Refusal {
+    let code = if unknown { RefusalCode::NotFound } else { RefusalCode::NotNow };
+    Refusal { code: code.into(), detail: 0, text }
 }

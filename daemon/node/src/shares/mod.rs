@@ -1,24 +1,28 @@
-//! What this host's applications may use of the budgets, and until when.
+//! What this host's applications may use of the budgets, which items of assignments they hold, and until when.
 //!
 //! Invariants: a share may be used until its time is over, counted by this host's clock from when the renewal was *sent* that was answered;
 //! then what is left is the reserve, without anybody's word. A start of this node goes by no grant of an earlier one: its application is
-//! told so, and what it says of that lets this start take the grant over. Knows nothing of how shares are divided.
+//! told so, and what it says of that lets this start take the grant over. One renewal is of all that this host
+//! holds. Knows nothing of how shares are divided.
 
+mod items;
 mod rider;
 mod share;
 
+pub use items::{Item, ItemStanding, Items};
 pub use share::{Share, ShareState};
 
-use crate::client::{Acknowledgement, ClientReply};
+use crate::client::{Acknowledgement, ClientReply, ItemRelease};
 use crate::event::Output;
 use crate::news::{News, ShareNews};
 use crate::requests::RETRY;
 use crate::sight::Sight;
 use crate::timers::Timer;
 use crate::turn::Turn;
+use items::Holding;
 use quorate_proto::{
-    Acted, BudgetCause, Moment, Reason, Refusal, RefusalCode, RenewShares, ShareRenewed, ShareUse,
-    SharesRenewed,
+    Acted, BudgetCause, ItemsKnown, ItemsRenewed, Moment, Reason, Refusal, RefusalCode,
+    RenewShares, ShareRenewed, ShareUse, SharesRenewed,
 };
 use share::Held;
 use std::collections::BTreeMap;
@@ -29,16 +33,41 @@ const ASK: Duration = Duration::from_millis(300);
 /// An ask that has no answer by then is asked anew.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The newest numbers of what this host has to hear of: of budgets, and of items.
+#[derive(Debug, Clone, Copy, Default)]
+struct Newest {
+    budgets: u64,
+    items: u64,
+}
+
+impl Newest {
+    fn raise(&mut self, other: Self) {
+        self.budgets = self.budgets.max(other.budgets);
+        self.items = self.items.max(other.items);
+    }
+
+    /// Whether there is nothing to hear of.
+    fn are_none(self) -> bool {
+        self.budgets == 0 && self.items == 0
+    }
+
+    /// Whether it is above another one in either.
+    fn is_above(self, other: Self) -> bool {
+        self.budgets > other.budgets || self.items > other.items
+    }
+}
+
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub(crate) struct Shares {
     held: BTreeMap<String, Held>,
-    /// The newest number among the grants of this host, as the leader or the own copy says.
-    newest: u64,
-    /// Up to which number the last answer knew.
-    seen: u64,
-    /// The renewal that is asked for: its ticket, when it was sent, and the newest number then.
-    asked: Option<(u64, Moment, u64)>,
+    items: BTreeMap<String, Holding>,
+    /// The newest numbers among the grants of this host, as the leader or the own copy says.
+    newest: Newest,
+    /// Up to which numbers the last answer knew.
+    seen: Newest,
+    /// The renewal that is asked for: its ticket, when it was sent, and the newest numbers then.
+    asked: Option<(u64, Moment, Newest)>,
     tickets: u64,
     next: Option<Moment>,
     /// Nothing is asked before: the last ask came to nothing.
@@ -48,11 +77,6 @@ pub(crate) struct Shares {
 }
 
 impl Shares {
-    /// Somebody who knows says which number the newest grant of this host has.
-    fn hear(&mut self, newest: u64) {
-        self.newest = self.newest.max(newest);
-    }
-
     /// Who leads has said what this host is granted, or that it is nothing.
     fn know(&mut self, turn: &mut Turn) {
         if !std::mem::replace(&mut self.known, true) {
@@ -63,8 +87,10 @@ impl Shares {
     /// In each turn: what lapses ends, and what is to be renewed is asked for.
     pub(crate) fn look(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
         if let Some(group) = sight.group {
-            self.hear(group.meta().newest_grant(sight.config.instance));
-            if self.newest == 0 && group.replica().leads_safely() {
+            let (meta, me) = (group.meta(), sight.config.instance);
+            let (budgets, items) = (meta.newest_grant(me), meta.newest_item(me));
+            self.newest.raise(Newest { budgets, items });
+            if self.newest.are_none() && group.replica().leads_safely() {
                 self.know(turn);
             }
         }
@@ -73,8 +99,14 @@ impl Shares {
                 turn.out.push(Output::Share(held.share(budget)));
             }
         }
+        for (assignment, holding) in &mut self.items {
+            if holding.lapse(turn.now) {
+                turn.out.push(Output::Items(holding.items(assignment)));
+            }
+        }
+        self.hurry(turn.now);
         self.rests = self.rests.filter(|until| *until > turn.now);
-        let due = self.newest > self.seen || self.next.is_some_and(|at| at <= turn.now);
+        let due = self.newest.is_above(self.seen) || self.next.is_some_and(|at| at <= turn.now);
         if due && self.rests.is_none() && self.asked.is_none() && !sight.stops {
             self.ask(sight, turn);
         }
@@ -84,6 +116,7 @@ impl Shares {
     /// Has a turn when a share lapses, or when something is to be asked.
     fn wake(&self, sight: &Sight<'_>, turn: &mut Turn) {
         let deadlines = self.held.values().filter_map(|held| held.deadline);
+        let deadlines = deadlines.chain(self.items.values().filter_map(Holding::next));
         let next = self.rests.or(self.next).filter(|_| self.asked.is_none() && !sight.stops);
         if let Some(at) = deadlines.chain(next).min() {
             turn.timers.arm(Timer::Shares, at);
@@ -101,14 +134,26 @@ impl Shares {
         let uses = self.held.iter().filter_map(said).collect();
         self.held.values_mut().for_each(Held::is_told);
         let (instance, generation) = (sight.config.instance, sight.config.generation);
-        let ask = RenewShares { instance, generation, uses };
+        let (mut taken, mut released) = (Vec::new(), Vec::new());
+        self.items.values_mut().for_each(|holding| holding.say(&mut taken, &mut released));
+        // The leader looks each of them up.
+        taken.sort_unstable();
+        released.sort_unstable();
+        let known = |(assignment, holding): (&String, &Holding)| ItemsKnown {
+            assignment: assignment.clone(),
+            version: holding.version(),
+        };
+        let known = self.items.iter().map(known).collect();
+        let ask = RenewShares { instance, generation, uses, taken, released, known };
         let deadline = now + self.pace().min(PATIENCE);
         turn.tell(News::Shares(ShareNews::Asked { ticket, ask, deadline }));
     }
 
     /// Three renewals fit into the shortest time.
     fn pace(&self) -> Duration {
-        self.held.values().map(|held| held.ttl / 3).min().unwrap_or(ASK)
+        let shares = self.held.values().map(|held| held.ttl);
+        let all = shares.chain(self.items.values().map(|holding| holding.ttl));
+        all.min().map_or(ASK, |ttl| ttl / 3)
     }
 
     /// The leader's answer, or none.
@@ -133,15 +178,13 @@ impl Shares {
         let over = self.held.extract_if(.., |budget, _| gone(budget));
         turn.out.extend(over.map(|(budget, held)| Output::Share(held.gone(&budget))));
         for share in answer.shares {
-            self.seen = self.seen.max(share.grant.number);
+            self.seen.budgets = self.seen.budgets.max(share.grant.number);
             self.take(sight, turn, sent, share);
         }
-        let urgent = self.held.values().any(Held::has_news);
-        self.next = match self.held.is_empty() {
-            true => None,
-            false if urgent => Some(turn.now),
-            false => Some(sent + self.pace()),
-        };
+        self.take_items(turn, sent, &answer.items);
+        let holds = !self.held.is_empty() || !self.items.is_empty();
+        self.next = holds.then(|| sent + self.pace());
+        self.hurry(turn.now);
         self.wake(sight, turn);
     }
 
@@ -151,6 +194,55 @@ impl Shares {
         if held.renew(turn.now, sent, &share, own) {
             turn.out.push(Output::Share(held.share(&share.budget)));
         }
+    }
+
+    fn take_items(&mut self, turn: &mut Turn, sent: Moment, renewed: &[ItemsRenewed]) {
+        let gone = |name: &String| !renewed.iter().any(|items| items.assignment == *name);
+        for (assignment, _) in self.items.extract_if(.., |name, _| gone(name)) {
+            turn.out.push(Output::Items(Items { assignment, items: Vec::new() }));
+        }
+        for items in renewed {
+            self.seen.items = self.seen.items.max(items.version);
+            let holding = self.items.entry(items.assignment.clone()).or_default();
+            if holding.renew(turn.now, sent, items) {
+                turn.out.push(Output::Items(holding.items(&items.assignment)));
+            }
+        }
+    }
+
+    /// What the leader waits for is said at once.
+    fn hurry(&mut self, now: Moment) {
+        let items = self.items.values().any(Holding::has_news);
+        if items || self.held.values().any(Held::has_news) {
+            self.next = Some(now);
+        }
+    }
+
+    /// An application says that it has let an item go.
+    pub(crate) fn release(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        ticket: u64,
+        release: &ItemRelease,
+    ) {
+        let ItemRelease { assignment, item, number } = release;
+        let outcome = match self.items.get_mut(assignment) {
+            Some(holding) => {
+                let outcome = holding.release(assignment, item, *number);
+                if outcome.is_ok() && holding.is_other() {
+                    turn.out.push(Output::Items(holding.items(assignment)));
+                }
+                outcome
+            }
+            None => Err((
+                RefusalCode::NotFound,
+                format!(
+                    "this host holds no item of an assignment `{assignment}`; `quorate assign list`"
+                ),
+            )),
+        };
+        self.answer(sight, turn, ticket, outcome);
     }
 
     /// An application says what it uses.
@@ -171,10 +263,18 @@ impl Shares {
                 ),
             )),
         };
-        if self.held.values().any(Held::has_news) {
-            self.next = Some(turn.now);
-            self.wake(sight, turn);
-        }
+        self.answer(sight, turn, ticket, outcome);
+    }
+
+    fn answer(
+        &mut self,
+        sight: &Sight<'_>,
+        turn: &mut Turn,
+        ticket: u64,
+        outcome: Result<String, (RefusalCode, String)>,
+    ) {
+        self.hurry(turn.now);
+        self.wake(sight, turn);
         let reply = match outcome {
             Ok(text) => {
                 let (epoch, term) = (sight.health.view().epoch, sight.own_term());

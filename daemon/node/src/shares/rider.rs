@@ -1,8 +1,8 @@
-//! The leader's pings tell each holder the number of its newest grant, so that it asks for what is new within a round.
+//! The leader's pings tell each holder the numbers of its newest grants, so that it asks for what is new within a round.
 //!
 //! Nothing is acknowledged: what the holder asks for says what it has. Knows nothing of what is granted.
 
-use super::Shares;
+use super::{Newest, Shares};
 use crate::pings::rider::{Answer, Load, Rider};
 use crate::sight::Sight;
 use crate::turn::Turn;
@@ -11,12 +11,16 @@ use quorate_proto::{Instance, Ping, Pong};
 impl Rider for Shares {
     fn load<'a>(&'a mut self, sight: &Sight<'a>, _: &mut Turn) -> Load<'a> {
         let meta = sight.group.filter(|group| group.leads()).map(|group| group.meta());
-        Box::new(move |to, ping| ping.shares = meta.map_or(0, |meta| meta.newest_grant(to)))
+        Box::new(move |to, ping| {
+            ping.shares = meta.map_or(0, |meta| meta.newest_grant(to));
+            ping.items = meta.map_or(0, |meta| meta.newest_item(to));
+        })
     }
 
     fn take(&mut self, _: &Sight<'_>, turn: &mut Turn, ping: &mut Ping) {
-        self.hear(ping.shares);
-        if ping.shares == 0 {
+        let said = Newest { budgets: ping.shares, items: ping.items };
+        self.newest.raise(said);
+        if said.are_none() {
             self.know(turn);
         }
     }

@@ -5,6 +5,7 @@
 //! UTC.
 
 mod applications;
+mod assignments;
 pub(crate) mod autopilot;
 mod budgets;
 mod event;
@@ -18,6 +19,9 @@ mod secrets;
 pub(crate) mod status;
 
 pub(crate) use applications::{ApplicationPage, ApplicationsPage, LocalPage};
+pub(crate) use assignments::{
+    AssignmentPage, CreatedPage, HeldItemPage, HeldPage, ItemLedgerPage, ItemPage,
+};
 pub(crate) use autopilot::AutopilotPage;
 pub(crate) use budgets::{BudgetPage, GrantPage, LedgerPage, SharePage};
 pub(crate) use event::EventPage;

@@ -46,7 +46,7 @@ fn application_json(one: &Application) -> String {
     json.number("since_unix_ms", one.since_unix_ms);
     json.begin("endpoints", '[');
     for endpoint in &one.told.endpoints {
-        json.item_text(endpoint);
+        json.word(endpoint);
     }
     json.end(']');
     json.begin("labels", '{');

@@ -8,7 +8,7 @@
 mod plan;
 
 use super::duty::{Duty, Will};
-use super::shared::hosts::{Host, is_there};
+use super::shared::hosts::{Host, LISTEN, Unheard, is_there};
 use super::shared::lapse;
 use super::shared::looks::Looks;
 use super::shared::under_way::UnderWay;
@@ -26,8 +26,6 @@ use std::time::Duration;
 
 /// Who has not let go of the rest of its share by then is named.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
-/// So often a leader looks whether it hears a host again that was cut off from it.
-const LISTEN: Duration = Duration::from_secs(1);
 
 /// The grant of one host: of which budget, and whose.
 type Place = (String, Instance);
@@ -57,14 +55,6 @@ impl Known {
         let (above, shrinks, taken_over) = (None, None, None);
         Self { number, generation, renewed: now, above, shrinks, within: 0, taken_over }
     }
-}
-
-/// A host that was counted as there and did not renew, until that start asks. Of one that this leader did not hear then, it is enough that it
-/// hears it again: a host that is not granted anything has nothing to ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Unheard {
-    generation: Generation,
-    cut_off: bool,
 }
 
 /// See the head of this file.

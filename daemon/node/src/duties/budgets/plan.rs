@@ -126,7 +126,15 @@ mod tests {
 
     fn host(number: u8, generation: u64, weight: u64) -> Host {
         let generation = Generation::new(generation);
-        Host { instance: life(number), generation, name: format!("n{number}"), weight }
+        let (zone, address) = (String::new(), String::new());
+        Host {
+            instance: life(number),
+            generation,
+            name: format!("n{number}"),
+            weight,
+            zone,
+            address,
+        }
     }
 
     fn record(grants: &[(u8, u64, u64)]) -> BudgetRecord {

@@ -51,7 +51,8 @@ fn lapses_at(budgets: &Budgets, meta: &Meta) -> Moment {
 }
 
 fn ask(generation: u64, uses: Vec<ShareUse>) -> RenewShares {
-    RenewShares { instance: life(1), generation: Generation::new(generation), uses }
+    let generation = Generation::new(generation);
+    RenewShares { instance: life(1), generation, uses, ..RenewShares::default() }
 }
 
 fn uses(meta: &Meta, in_use: u64) -> Vec<ShareUse> {

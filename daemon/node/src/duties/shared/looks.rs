@@ -43,6 +43,11 @@ impl Looks {
         self.wake_at(until, now);
     }
 
+    /// When this leader looked for the first time.
+    pub(crate) fn since(&self) -> Option<Moment> {
+        self.since
+    }
+
     /// The next turn has something to look at.
     pub(crate) fn stir(&mut self, news: bool) {
         self.stirred |= news;

@@ -1,6 +1,6 @@
 //! What operators have said, and what the autopilot cannot do without them, with sample data.
 
-use quorate_proto::{ApplicationCause, BudgetCause, OperatorCause};
+use quorate_proto::{ApplicationCause, AssignmentCause, BudgetCause, OperatorCause};
 
 pub(super) fn causes() -> Vec<OperatorCause> {
     let name = || "db2".to_owned();
@@ -27,4 +27,20 @@ pub(super) fn application_causes() -> Vec<ApplicationCause> {
 pub(super) fn budget_causes() -> Vec<BudgetCause> {
     let (budget, host) = ("pg".to_owned(), "db2".to_owned());
     vec![BudgetCause::Unacknowledged { budget, host, share: 15, counted: 30, number: 7 }]
+}
+
+pub(super) fn assignment_causes() -> Vec<AssignmentCause> {
+    let [assignment, host, item] = ["p", "db2", "3"].map(str::to_owned);
+    let items = || "items 0, 3".to_owned();
+    let scope = "with role=broker ".to_owned();
+    vec![
+        AssignmentCause::NoHost { assignment: assignment.clone(), items: items(), scope },
+        AssignmentCause::Waits { assignment: assignment.clone(), items: items() },
+        AssignmentCause::Untaken {
+            assignment: assignment.clone(),
+            items: items(),
+            host: host.clone(),
+        },
+        AssignmentCause::Unreleased { assignment, item, host, number: 7 },
+    ]
 }

@@ -1,0 +1,44 @@
+//! Why a change of an assignment, or of who holds its items, is not carried out. Knows nothing of the assignments.
+
+use quorate_proto::limits;
+
+/// See the head of this file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AssignmentRefusal {
+    /// It is out of its bounds.
+    #[error("{0}; nothing was changed")]
+    Unsound(String),
+    /// There is none of that name.
+    #[error("no assignment is named `{0}`; `quorate assign list` shows those that there are")]
+    Unknown(String),
+    /// It goes, and some of its items are held yet.
+    #[error(
+        "the assignment {0} is being removed, and waits for who holds its items; ask again once `quorate assign list` shows it no more"
+    )]
+    Removing(String),
+    /// Its holders go by what they were told.
+    #[error(
+        "items of {0} may be added behind those that there are, not taken away or renamed, and its ttl cannot change while one is held. Remove it \
+         (`quorate assign remove {0}`) and create it anew"
+    )]
+    Fixed(String),
+    /// At the bound.
+    #[error("there are as many as there may be: {assignments} assignments", assignments = limits::ASSIGNMENTS)]
+    TooMany,
+    /// Another change came first.
+    #[error("the assignment has changed meanwhile")]
+    Overtaken,
+    /// The item would have a second holder.
+    #[error("item {item} is held by {host} (grant {number}), and was not freed")]
+    Taken {
+        /// Its name.
+        item: String,
+        /// Who holds it.
+        host: String,
+        /// The number of that grant.
+        number: u64,
+    },
+    /// The cluster was founded anew, and its leader has not waited yet.
+    #[error("the cluster was founded anew: what was held before must lapse first")]
+    Waits,
+}

@@ -1,0 +1,133 @@
+//! Random stories of an assignment: hosts whose clocks run fast or slow come, go, are cut off, frozen, drained and wiped, leaders are
+//! deposed, and the rule by which items move is changed, while applications hold their items. Whatever happens, no item has two believers;
+//! and in the end each has one.
+
+use crate::disturbances::{act, disturb};
+use crate::world::{Setup, World};
+use quorate_proto::{Assignment, DrainHost, Rebalance, SetAssignment, act};
+use std::time::Duration;
+
+/// So many items there are.
+const ITEMS: u32 = 6;
+/// For so long an item may be held.
+const TTL: Duration = Duration::from_secs(3);
+
+/// What a story came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assigned {
+    /// Items that are held at the end.
+    pub in_the_end: usize,
+    /// How often one came to another host.
+    pub moves: u64,
+    /// Hash over everything that happened.
+    pub trace: u64,
+}
+
+fn assign(world: &mut World, host: usize, rebalance: Rebalance) {
+    let assignment = Assignment {
+        name: "p".to_owned(),
+        count: ITEMS,
+        ttl_ms: u64::try_from(TTL.as_millis()).unwrap_or(0),
+        rebalance: rebalance.into(),
+        ..Assignment::default()
+    };
+    act(world, host, act::Body::SetAssignment(SetAssignment { assignment }));
+}
+
+fn held(world: &World) -> Vec<usize> {
+    (0..world.hosts.len()).map(|host| world.items_of(host).len()).collect()
+}
+
+/// A cluster with an assignment and with clocks that are off.
+///
+/// # Panics
+/// When its items do not come to be held.
+#[must_use]
+pub fn assigning(seed: u64, hosts: usize) -> World {
+    let seeds = hosts.min(3);
+    let mut world =
+        World::new(seed, Setup { hosts, seeds, quiet: Duration::ZERO, ..Setup::default() });
+    world.clocks_are_off();
+    world.start_all();
+    assert!(
+        world.run_until_true(Duration::from_secs(60), |world| world.is_settled()),
+        "it is born"
+    );
+    world.applications_let_go_within(Duration::from_millis(800));
+    assign(&mut world, 0, Rebalance::Lazy);
+    let all = |world: &mut World| held(world).iter().sum::<usize>() == ITEMS as usize;
+    assert!(world.run_until_true(Duration::from_secs(20), all), "all items are held at first");
+    world
+}
+
+/// Plays a story.
+///
+/// # Panics
+/// When an item has two believers, or none in the end.
+#[must_use]
+pub fn assigned(seed: u64, verbose: bool) -> Assigned {
+    let hosts = 3 + usize::try_from(seed % 3).unwrap_or(0);
+    let mut world = assigning(seed, hosts);
+    world.verbose = verbose;
+    if seed.is_multiple_of(2) {
+        world.application_keeps_silent(usize::try_from(seed).unwrap_or(0) % hosts);
+    }
+    for step in 0..40 {
+        match step % 8 {
+            // The last host founded nothing, so its disk may go.
+            4 if step == 20 && hosts > 3 && seed.is_multiple_of(4) => world.wipe(hosts - 1),
+            0 => {
+                let rules = [Rebalance::Lazy, Rebalance::Eager, Rebalance::Never];
+                let rule = rules[usize::try_from(world.random.below(3)).unwrap_or(0)];
+                assign(&mut world, usize::try_from(seed).unwrap_or(0) % hosts, rule);
+            }
+            _ => disturb(&mut world, hosts),
+        }
+        let wait = world.random.between(10, 3_500);
+        world.run_for(Duration::from_millis(wait));
+    }
+    world.heal();
+    world.checks.disturbed();
+    world.start_all();
+    world.run_for(Duration::from_secs(8));
+    for host in 0..hosts {
+        let name = world.hosts[host].name.clone();
+        let undrain = DrainHost { name, drained: false, reason: String::new() };
+        act(&mut world, host, act::Body::Drain(undrain));
+    }
+    assign(&mut world, 0, Rebalance::Eager);
+    let all = |world: &mut World| {
+        world.start_all();
+        let held = held(world);
+        let spread = held.iter().max().zip(held.iter().min()).map(|(most, least)| most - least);
+        held.iter().sum::<usize>() == ITEMS as usize && spread <= Some(1)
+    };
+    let done = world.run_until_true(Duration::from_secs(90), all);
+    if verbose {
+        world.log.iter().for_each(|line| eprintln!("{line}"));
+    }
+    let held = held(&world);
+    assert!(done, "each item is held in the end, evenly: {held:?}\n{}", world.describe());
+    Assigned { in_the_end: held.iter().sum(), moves: world.moves(), trace: world.trace() }
+}
+
+/// The leader loses both ways to the other voters while a host without a vote hears it: whether it renews that host's items in the time in
+/// which it takes itself for the leader yet.
+///
+/// # Panics
+/// When there is no leader, or no item to renew.
+#[must_use]
+pub fn item_renewed_by_a_leader_that_is_cut_off(seed: u64) -> bool {
+    let mut world = assigning(seed, 4);
+    let wait = world.random.between(0, 1_000);
+    world.run_for(Duration::from_millis(wait));
+    let leader = world.leader().expect("somebody leads");
+    for other in (0..3).filter(|other| *other != leader) {
+        world.network.cut_both(leader, other);
+    }
+    // What was answered before the cut is on its way.
+    world.run_for(Duration::from_millis(20));
+    let until = world.item_until(3).expect("it has an item");
+    world.run_for(Duration::from_millis(450));
+    world.item_until(3) != Some(until)
+}
