@@ -60,9 +60,7 @@ pub(super) async fn serve(
     let transport = Transport::bind(binding, hello.clone(), channels.transport)?;
     say_where(&transport, &environment);
     let writer = Writer::spawn(&dir, recovered.log, report_to(channels.disk))?;
-    let snapshots = Arc::new(SnapshotKeeper::spawn(&dir)?);
     let names = [environment.hostname.as_str(), config.host.name.as_str()];
-    let own = OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?;
     let started = Started::now(clock::now());
     let (feeds, keeping) = feeds_that_are_kept(&dir, &config, started, &threads);
     let crowds = Crowds::default();
@@ -72,11 +70,11 @@ pub(super) async fn serve(
         transport: transport.clone(),
         hello,
         writer,
-        snapshots,
+        snapshots: Arc::new(SnapshotKeeper::spawn(&dir)?),
         results: channels.results.clone(),
         feeds: feeds.clone(),
         seeds: config.seeds.clone(),
-        own,
+        own: OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?,
         cluster_id: founding.known_cluster().or(marker),
         crowds: crowds.clone(),
         secrets,
