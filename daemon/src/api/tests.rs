@@ -122,8 +122,7 @@ impl Stage {
         let (calls, mut inbox) = mpsc::channel(CALLS);
         let mut said = sample(state);
         said.feature.level = Some(FeatureLevel::HIGHEST);
-        let (status, seen) = watch::channel(Arc::new(said));
-        let (open, closing) = Closing::new();
+        let ((status, seen), (open, closing)) = (watch::channel(Arc::new(said)), Closing::new());
         let doors = Doors {
             reload: watch::channel(None).1,
             applications: crate::applications::Applications::none(),

@@ -139,10 +139,7 @@ impl Executor {
             }
             Output::Share(share) => self.publish_share(share),
             Output::Items(items) => self.publish_items(items),
-            Output::SharesKnown => {
-                self.means.feeds.shares.is_known();
-                self.means.feeds.items.is_known();
-            }
+            Output::SharesKnown => self.shares_are_known(),
             Output::Event(event) => {
                 journal(&event);
                 self.means.feeds.events.push(event);
@@ -154,6 +151,11 @@ impl Executor {
             Output::BeginAnew(anew) => self.anew = Some(anew),
             Output::Stopped | Output::Halt { .. } | Output::Unfit { .. } => {}
         }
+    }
+
+    fn shares_are_known(&self) {
+        self.means.feeds.shares.is_known();
+        self.means.feeds.items.is_known();
     }
 
     fn publish_share(&self, share: Share) {
