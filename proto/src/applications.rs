@@ -82,6 +82,11 @@ impl ApplicationReport {
                 "an application has at most {count} labels, each name and value at most {bytes} bytes without control characters"
             ));
         }
+        if self.reason.contains(char::is_control) {
+            return Some(
+                "the reason of an application's state has no control characters".to_owned(),
+            );
+        }
         let (bytes, most) = (self.encoded_len() - self.reason.len(), limits::APPLICATION);
         if bytes > most {
             return Some(format!(

@@ -103,11 +103,12 @@ pub const APPLICATIONS_COST: usize = 384 * 1024;
 pub const APPLICATIONS: usize = APPLICATIONS_COST / APPLICATION_ELEMENT;
 /// What the reports in one entry of the log count together, at most: the epoch that they lead to fits into a frame. A full host has as much.
 pub const REPORTED_COST: usize = 96 * 1024;
-/// Most assignments of one cluster.
-pub const ASSIGNMENTS: usize = 64;
-/// Most items of one assignment: a host that is left alone holds all items of all of them, and hears of them in one answer
+/// Most assignments of one cluster. A leader looks at all items of all of them in one turn of its loop, also when a host that held many comes
+/// back: with 63,000 items such turns took up to a second, and hosts that lived counted as down.
+pub const ASSIGNMENTS: usize = 32;
+/// Most items of one assignment. A host that is left alone holds all items of all of them, and hears of them in one answer
 /// (`REQUEST_FRAME`).
-pub const ITEMS: usize = 1_024;
+pub const ITEMS: usize = 128;
 /// Longest name of an item, for the same reason.
 pub const ITEM_NAME: usize = 32;
 /// What an item takes in such an answer at most, beside its name.

@@ -53,6 +53,9 @@ pub struct Ping {
     /// The newest number among the grants of budgets that the receiver holds; 0 = it holds none. From the leader alone.
     #[prost(uint64, tag = "115")]
     pub shares: u64,
+    /// From a leader that a majority has confirmed: what it says of grants and items counts also where it is 0.
+    #[prost(bool, tag = "118")]
+    pub says_shares: bool,
     /// From a node that asks: its applications, while the view that it has says something else of them; for the leader.
     #[prost(message, optional, tag = "130")]
     pub applications: Option<HostApplications>,

@@ -159,6 +159,7 @@ impl Forger {
             level: u32::try_from(random.below(9)).unwrap_or(0),
             secrets: random.percent(20).then(|| self.secrets(random)),
             shares: self.term,
+            says_shares: random.percent(50),
             applications: random.percent(20).then(|| self.applications(random)),
             items: near(random, self.term),
         }))

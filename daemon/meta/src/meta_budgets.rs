@@ -16,6 +16,13 @@ impl Meta {
         self.sections.budgets.all()
     }
 
+    /// For so long what waits since the cluster was founded anew waits at least, in milliseconds: what was granted before may have been granted
+    /// under another definition of the same name. 0 where nothing waits.
+    #[must_use]
+    pub fn longest_ttl_ms(&self) -> u64 {
+        self.sections.budgets.longest_ttl_ms().max(self.sections.assignments.longest_ttl_ms())
+    }
+
     /// The newest number among the grants of a disk life; 0 when it has none.
     #[must_use]
     pub fn newest_grant(&self, instance: Instance) -> u64 {

@@ -15,7 +15,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::ItemRelease;
-use quorate_proto::{Acted, Assignment, DropAssignment, Rebalance, SetAssignment, act};
+use quorate_proto::{Acted, Assignment, DropAssignment, Label, Rebalance, SetAssignment, act};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,12 +42,10 @@ pub(super) struct SetQuery {
     /// Or their names, divided by commas.
     #[serde(default)]
     items: String,
-    /// `NAME=VALUE`, several divided by commas.
-    #[serde(default)]
-    scope: String,
+    /// `NAME=VALUE`, several divided by commas; empty: all hosts.
+    scope: Option<String>,
     /// As in the configuration.
     ttl: Option<String>,
-    /// `lazy` without it.
     rebalance: Option<String>,
     /// So long the answer waits for the holders; 10 s without it.
     wait: Option<String>,
@@ -59,7 +57,11 @@ pub(super) async fn set(
     Parameters(query): Parameters<SetQuery>,
     patience: Patience,
 ) -> Response {
-    let (assignment, wait) = match defined(query) {
+    let now = match one(&doors, &query.name, patience).await {
+        Ok(page) => page.unwrap_or_default(),
+        Err(failure) => return failed(&failure),
+    };
+    let (assignment, wait) = match defined(query, now) {
         Ok(defined) => defined,
         Err(text) => return usage(&text),
     };
@@ -75,18 +77,24 @@ pub(super) async fn set(
     }
 }
 
-fn defined(query: SetQuery) -> Result<(Assignment, Duration), String> {
+/// The definition that is asked for. What is not said is as it is now, or as by default where there is no such assignment.
+fn defined(query: SetQuery, now: AssignmentPage) -> Result<(Assignment, Duration), String> {
     let SetQuery { name, count, items, scope, ttl, rebalance, wait } = query;
-    let rebalance = match rebalance.as_deref() {
-        None | Some("lazy") => Rebalance::Lazy,
-        Some("eager") => Rebalance::Eager,
-        Some("never") => Rebalance::Never,
-        Some(other) => return Err(format!("rebalance is lazy, eager or never, not `{other}`")),
+    let rebalance = match rebalance.unwrap_or(now.rebalance).as_str() {
+        "" | "lazy" => Rebalance::Lazy,
+        "eager" => Rebalance::Eager,
+        "never" => Rebalance::Never,
+        other => return Err(format!("rebalance is lazy, eager or never, not `{other}`")),
     };
     let wait = wait.map_or(Ok(WAIT), |text| time::duration(&text));
     let wait = wait.map_err(|error| format!("wait: {error}"))?.min(LONGEST_WAIT);
     let names = items.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    let (ttl_ms, scope) = (ttl_of(ttl)?, scope_of(&scope)?);
+    let ttl_ms = if ttl.is_none() && now.ttl_ms > 0 { now.ttl_ms } else { ttl_of(ttl)? };
+    let label = |(name, value)| Label { name, value };
+    let scope = match scope {
+        Some(scope) => scope_of(&scope)?,
+        None => now.scope.into_iter().map(label).collect(),
+    };
     let rebalance = rebalance.into();
     let assignment = Assignment { name, count, names, scope, ttl_ms, rebalance };
     assignment.fault().map_or(Ok((assignment, wait)), Err)
@@ -216,15 +224,34 @@ mod tests {
 
     fn query(name: &str, count: u32, items: &str) -> SetQuery {
         let (name, items, scope) = (name.to_owned(), items.to_owned(), String::new());
-        SetQuery { name, count, items, scope, ttl: None, rebalance: None, wait: None }
+        SetQuery { name, count, items, scope: Some(scope), ttl: None, rebalance: None, wait: None }
+    }
+
+    #[test]
+    fn what_is_not_said_of_an_assignment_that_is_there_stays_as_it_is() {
+        let scope = [("role".to_owned(), "broker".to_owned())].into();
+        let (ttl_ms, rebalance) = (9_000, "eager".to_owned());
+        let now = AssignmentPage { ttl_ms, rebalance, scope, ..AssignmentPage::default() };
+        let asked = SetQuery { scope: None, ..query("p", 6, "") };
+        let (kept, _) = defined(asked, now.clone()).expect("a sound one");
+        assert_eq!((kept.ttl_ms, kept.rebalance(), kept.scope.len()), (9_000, Rebalance::Eager, 1));
+        let asked = SetQuery { rebalance: Some("never".to_owned()), ..query("p", 6, "") };
+        let (said, _) = defined(asked, now).expect("a sound one");
+        assert_eq!(
+            (said.rebalance(), said.scope.len()),
+            (Rebalance::Never, 0),
+            "what is said is done"
+        );
     }
 
     #[test]
     fn an_assignment_is_read_with_its_defaults_and_refused_with_what_is_wrong() {
-        let (assignment, wait) = defined(query("p", 6, "")).expect("a sound one");
+        let (assignment, wait) =
+            defined(query("p", 6, ""), AssignmentPage::default()).expect("a sound one");
         assert_eq!((assignment.items(), assignment.ttl_ms), (6, 3_000));
         assert_eq!((assignment.rebalance(), wait), (Rebalance::Lazy, WAIT));
-        let (named, _) = defined(query("p", 0, "vip,cron")).expect("a sound one");
+        let (named, _) =
+            defined(query("p", 0, "vip,cron"), AssignmentPage::default()).expect("a sound one");
         assert_eq!(named.names, ["vip", "cron"]);
         let with = |ttl: &str, rebalance: &str, wait: &str| {
             let [ttl, rebalance, wait] = [ttl, rebalance, wait].map(|it| Some(it.to_owned()));
@@ -238,7 +265,7 @@ mod tests {
             (with("3s", "soon", "1s"), "rebalance"),
             (with("3s", "lazy", "later"), "wait"),
         ] {
-            let text = defined(wrong).expect_err("it is refused");
+            let text = defined(wrong, AssignmentPage::default()).expect_err("it is refused");
             assert!(text.contains(says), "{text}");
         }
     }

@@ -83,20 +83,27 @@ async fn create(
     options: &CreateOptions,
 ) -> Result<ExitCode, Failure> {
     let CreateOptions { items, item, scope, ttl, rebalance, wait, assignment } = options;
-    let rebalance = match rebalance {
-        AssignRebalance::Lazy => "lazy",
-        AssignRebalance::Eager => "eager",
-        AssignRebalance::Never => "never",
-    };
-    let path = format!(
-        "/v1/assignments?name={}&count={}&items={}&scope={}&ttl={}ms&rebalance={rebalance}&wait={}ms",
+    let rebalance = rebalance.map(|rebalance| match rebalance {
+        AssignRebalance::Lazy => "lazy".to_owned(),
+        AssignRebalance::Eager => "eager".to_owned(),
+        AssignRebalance::Never => "never".to_owned(),
+    });
+    let mut path = format!(
+        "/v1/assignments?name={}&count={}&items={}&wait={}ms",
         query_value(&assignment.name),
         items.unwrap_or(0),
         query_value(&item.join(",")),
-        query_value(&scope.join(",")),
-        ttl.as_millis(),
         wait.as_millis()
     );
+    // What is not said stays as it is.
+    let said = [
+        ("ttl", ttl.map(|ttl| format!("{}ms", ttl.as_millis()))),
+        ("rebalance", rebalance),
+        ("scope", (!scope.is_empty()).then(|| query_value(&scope.join(",")))),
+    ];
+    for (name, value) in said.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        let _ = write!(path, "&{name}={value}");
+    }
     let timeout = assignment.ask.timeout;
     let millis = timeout.as_millis().max(1).to_string();
     let headers = [(TIMEOUT_HEADER, millis.as_str())];
@@ -143,7 +150,7 @@ fn why(page: &AssignmentPage, item: &ItemPage) -> String {
 }
 
 async fn all(client: &Client, ask: AskingOptions) -> Result<Vec<AssignmentPage>, Failure> {
-    client.with_patience(ask.timeout).get("/v1/assignments").await
+    client.get_in("/v1/assignments", ask.timeout).await
 }
 
 async fn one(client: &Client, assignment: &AssignmentOptions) -> Result<AssignmentPage, Failure> {
@@ -233,8 +240,7 @@ async fn audit(
     // An assignment that is not there has no ledger, which would prove everything.
     one(client, assignment).await?;
     let path = format!("/v1/assignments/ledger?name={}", query_value(&assignment.name));
-    let lines: Vec<ItemLedgerPage> =
-        client.with_patience(assignment.ask.timeout).get(&path).await?;
+    let lines: Vec<ItemLedgerPage> = client.get_in(&path, assignment.ask.timeout).await?;
     let audit = judged(&assignment.name, &lines);
     match format {
         Format::Json => output::json(&audit)?,

@@ -32,6 +32,8 @@ pub(super) struct One {
     /// The epoch and the shares that the run under way was handed.
     epoch: u64,
     shares: BTreeMap<String, SharePage>,
+    /// What a run said of a share was not taken, because the daemon is away: it is run again once that is back.
+    unheard: bool,
     page: HookPage,
 }
 
@@ -51,13 +53,17 @@ impl One {
         });
         let page = HookPage { name: hook.name.clone(), on: on.collect(), ..HookPage::default() };
         let schedule = Schedule::new(hook.debounce, hook.retry);
-        Self { hook, schedule, keeper: None, epoch: 0, shares: BTreeMap::new(), page }
+        let shares = BTreeMap::new();
+        Self { hook, schedule, keeper: None, epoch: 0, shares, unheard: false, page }
     }
 
     /// Something is known anew.
     pub(super) fn see(&mut self, now: Moment, known: &Known) {
         if let Some(told) = self.told(known) {
             self.schedule.see(now, Arc::new(told));
+        }
+        if known.away.is_none() && std::mem::take(&mut self.unheard) {
+            self.was_not_heard(now, known);
         }
     }
 
@@ -158,8 +164,9 @@ impl One {
     }
 
     /// What the run said of a share was not taken: it is run again, with what is then.
-    pub(super) fn was_not_heard(&mut self, now: Moment) {
-        if !self.schedule.is_running() {
+    pub(super) fn was_not_heard(&mut self, now: Moment, known: &Known) {
+        self.unheard = known.away.is_some();
+        if !self.unheard && !self.schedule.is_running() {
             self.schedule.run_again(now + RECHECK);
         }
     }

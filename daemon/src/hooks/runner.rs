@@ -144,7 +144,8 @@ impl Runner {
             }
             Some(said) = self.words.join_next() => {
                 if let Ok((number, false)) = said {
-                    self.hooks[number].was_not_heard(clock::now());
+                    let known = self.known.borrow();
+                    self.hooks[number].was_not_heard(clock::now(), &known);
                 }
             }
             changed = self.known.changed() => {

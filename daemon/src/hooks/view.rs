@@ -21,7 +21,8 @@ const WORDS: [&str; 9] = [
     "feature_levels",
 ];
 /// What belongs to a line of the stream, and not to the view.
-const OF_A_LINE: [&str; 6] = ["epoch", "at", "after", "reset", "changed", "id"];
+const OF_A_LINE: [&str; 7] =
+    ["epoch", "at", "after", "reset", "changed", "changed_applications", "id"];
 
 /// Whom something is told of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -307,6 +307,7 @@ fn ping_and_pong() -> (Ping, Pong) {
             leftover: vec![life(2)],
         }),
         shares: 7,
+        says_shares: true,
         applications: Some(applications::reported()),
         items: 8,
     };

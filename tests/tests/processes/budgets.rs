@@ -134,13 +134,13 @@ fn two_proxies_share_thirty_connections_and_the_database_never_sees_thirty_one()
     }
     cluster.start_all();
     cluster.is_whole();
+    let defined =
+        cluster.hosts[2].cli(&["budget", "set", "pg", "--max", "30", "--scope", "role=proxy"]);
+    assert_eq!(defined.ok(), "pg: defined\n");
     let apps = [App::on(&cluster.hosts[0]), App::on(&cluster.hosts[1])];
     let (stop, most) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let all = apps.iter().map(|app| app.believed.clone()).collect();
     let sampler = sampler(all, stop.clone(), most.clone());
-    let defined =
-        cluster.hosts[2].cli(&["budget", "set", "pg", "--max", "30", "--scope", "role=proxy"]);
-    assert_eq!(defined.ok(), "pg: defined\n");
     believe(&apps, [15, 15]);
     for (dies, alone) in [(0, [0, 30]), (1, [30, 0])] {
         cluster.hosts[dies].kill();

@@ -137,7 +137,7 @@ fn where_no_daemon_answers_why_and_status_say_with_what_it_ended() {
     assert_eq!(host.stop(Signal::TERM).code(), Some(0));
     let why = alone(host, &["why"]);
     assert_eq!(why.code, Some(3), "{}", why.text());
-    why.names(&["No daemon answers on this host", "`systemctl start quorate`"]);
+    why.names(&["No daemon answers on this host", "`systemctl restart quorate`"]);
     assert!(!why.out.contains("ended last because"), "it stopped in order: {}", why.out);
     let kept = std::fs::read_to_string(host.file("host.toml")).expect("written");
     host.write("host.toml", "name = \"n9\"\n");

@@ -5,6 +5,7 @@
 use crate::jump::behind;
 use crate::snapshot::fields::{bounded, content, word};
 use crate::snapshot::record::{Records, RestoreError};
+use quorate_proto::limits;
 
 /// By how much numbers jump when a cluster is founded anew: more than were given behind the state that is left.
 pub(super) const JUMP: u64 = 1_000_000_000;
@@ -16,6 +17,8 @@ const A_SECOND: u64 = 1_000;
 pub(super) struct Numbers {
     /// The newest that was given.
     last: u64,
+    /// The longest time for which anything may have been granted behind the state from which the cluster was founded anew, in milliseconds.
+    longest_ttl_ms: u64,
 }
 
 impl Numbers {
@@ -31,8 +34,14 @@ impl Numbers {
     }
 
     /// What was given behind this state is not given again.
-    pub(super) fn jump(&mut self, at_unix_ms: u64) {
+    pub(super) fn jump(&mut self, at_unix_ms: u64, ttls_ms: impl Iterator<Item = u64>) {
         self.last = behind(self.last, JUMP, A_SECOND, at_unix_ms);
+        self.longest_ttl_ms = ttls_ms.fold(self.longest_ttl_ms, u64::max);
+    }
+
+    /// For so long whatever waits behind a founding waits at least: another definition may have been there then. 0 where none was.
+    pub(super) fn longest_ttl_ms(self) -> u64 {
+        self.longest_ttl_ms
     }
 
     /// Whether they jumped ever: nobody counts so far.
@@ -42,7 +51,10 @@ impl Numbers {
 
     pub(super) fn save(self, tag: u8, records: &mut Records<'_>) {
         if self.last > 0 {
-            records.add(tag, |out| out.extend(self.last.to_le_bytes()));
+            records.add(tag, |out| {
+                out.extend(self.last.to_le_bytes());
+                out.extend(self.longest_ttl_ms.to_le_bytes());
+            });
         }
     }
 
@@ -52,7 +64,11 @@ impl Numbers {
         body: &mut &[u8],
         what: &'static str,
     ) -> Result<(), RestoreError> {
-        let last = bounded(word(body)?)?;
+        let (last, longest) = (bounded(word(body)?)?, word(body)?);
+        if longest > *limits::BUDGET_TTL_MS.end() {
+            return Err(content(what));
+        }
+        self.longest_ttl_ms = longest;
         let first = std::mem::replace(&mut self.last, last) == 0 && last > 0;
         first.then_some(()).ok_or(content(what))
     }

@@ -97,11 +97,12 @@ impl Applications {
             return None;
         }
         let hosts = self.different(sight, &group.meta().view());
-        // What there is no room for in the view would be proposed for ever.
+        // Also of those that there is no room for in the view: else they would keep the others back for ever.
+        self.served = hosts.last().map(|host| host.instance);
+        // They would be proposed for ever.
         if !hosts.iter().any(|host| group.meta().is_news(host)) {
             return None;
         }
-        self.served = hosts.last().map(|host| host.instance);
         let report = ReportApplications { hosts, at_unix_ms: sight.wall_ms };
         let body = CommandBody::Applications(report);
         // Below that level there may be a replica that would stop at it.

@@ -60,6 +60,8 @@ struct Held {
     state: ItemState,
     earlier: bool,
     deadline: Option<Moment>,
+    /// The time that this start told of is over. What an earlier start told has a deadline that nobody here knows.
+    over: bool,
     /// Its application has let go.
     let_go: bool,
     /// What this host has to say of it was sent to the leader.
@@ -90,7 +92,7 @@ impl Holding {
         let deadline = sent + self.ttl;
         for held in &mut self.items {
             if held.state != ItemState::Leaving && !held.earlier {
-                held.deadline = held.deadline.max(Some(deadline));
+                (held.deadline, held.over) = (held.deadline.max(Some(deadline)), false);
             }
         }
         self.lapse(now);
@@ -103,7 +105,7 @@ impl Holding {
         for held in &mut self.items {
             let is_over = held.deadline.is_some_and(|at| at <= now);
             if is_over {
-                held.deadline = None;
+                (held.deadline, held.over) = (None, true);
                 // One that is asked back is free with that, and the leader may hear of it.
                 held.said &= held.state != ItemState::Leaving;
             }
@@ -188,6 +190,7 @@ impl Holding {
 impl Held {
     fn item(&self) -> Option<Item> {
         let standing = match (self.earlier, self.state, self.deadline) {
+            (true, ItemState::Leaving, _) => ItemStanding::Leaving,
             (true, ..) => ItemStanding::Restarted,
             (_, ItemState::Leaving, Some(_)) => ItemStanding::Leaving,
             (_, _, Some(_)) => ItemStanding::Held,
@@ -205,8 +208,7 @@ impl Held {
 
     /// It was asked back, and its application may use it no more.
     fn is_released(&self) -> bool {
-        let over = !self.earlier && self.deadline.is_none();
-        self.state == ItemState::Leaving && (self.let_go || over)
+        self.state == ItemState::Leaving && (self.let_go || self.over)
     }
 }
 
@@ -221,6 +223,7 @@ fn held(before: Option<&Held>, item: &ItemRenewed) -> Held {
         state,
         earlier: *earlier,
         deadline: before.and_then(|held| held.deadline),
+        over: before.is_some_and(|held| held.over),
         let_go: before.is_some_and(|held| held.let_go),
         said: same.is_some_and(|held| held.said),
     }
@@ -322,6 +325,17 @@ mod tests {
         let mut back = Holding::default();
         back.renew(at(10_100), at(10_000), &renewed(5, &[item(1, ItemState::Leaving, true)]));
         assert_eq!(said(&mut back), (vec![], vec![]), "until when it is in use nobody here knows");
+    }
+
+    #[test]
+    fn what_this_start_never_told_of_is_not_let_go_by_its_own_clock() {
+        let mut holding = Holding::default();
+        // It was taken over and asked back before this start heard of either.
+        holding.renew(at(10_100), at(10_000), &renewed(5, &[item(4, ItemState::Leaving, false)]));
+        assert!(!holding.has_news());
+        assert_eq!(said(&mut holding), (vec![], vec![]), "its application may hold it yet");
+        holding.release("p", "4", 4).expect("its application knows");
+        assert_eq!(said(&mut holding), (vec![], vec![4]));
     }
 
     #[test]

@@ -173,7 +173,6 @@ impl Shares {
             return self.wake(sight, turn);
         };
         self.seen = newest;
-        self.know(turn);
         let gone = |budget: &String| !answer.shares.iter().any(|share| share.budget == *budget);
         let over = self.held.extract_if(.., |budget, _| gone(budget));
         turn.out.extend(over.map(|(budget, held)| Output::Share(held.gone(&budget))));
@@ -182,6 +181,8 @@ impl Shares {
             self.take(sight, turn, sent, share);
         }
         self.take_items(turn, sent, &answer.items);
+        // Behind all that there is: what is known to be all is all.
+        self.know(turn);
         let holds = !self.held.is_empty() || !self.items.is_empty();
         self.next = holds.then(|| sent + self.pace());
         self.hurry(turn.now);

@@ -10,8 +10,10 @@ use quorate_proto::{Instance, Ping, Pong};
 
 impl Rider for Shares {
     fn load<'a>(&'a mut self, sight: &Sight<'a>, _: &mut Turn) -> Load<'a> {
-        let meta = sight.group.filter(|group| group.leads()).map(|group| group.meta());
+        let meta = sight.group.filter(|group| group.replica().leads_safely());
+        let meta = meta.map(|group| group.meta());
         Box::new(move |to, ping| {
+            ping.says_shares = meta.is_some();
             ping.shares = meta.map_or(0, |meta| meta.newest_grant(to));
             ping.items = meta.map_or(0, |meta| meta.newest_item(to));
         })
@@ -20,7 +22,7 @@ impl Rider for Shares {
     fn take(&mut self, _: &Sight<'_>, turn: &mut Turn, ping: &mut Ping) {
         let said = Newest { budgets: ping.shares, items: ping.items };
         self.newest.raise(said);
-        if said.are_none() {
+        if ping.says_shares && said.are_none() {
             self.know(turn);
         }
     }

@@ -130,8 +130,12 @@ impl Running {
                 },
                 status = &mut self.exit => {
                     // What it printed before it ended is here by now.
-                    while open && let Ok(count @ 1..) = output.try_read(&mut bytes) && !said.is_full() {
-                        said.take(&bytes[..count]);
+                    // Asked of the system itself: the runtime may not have heard of it yet.
+                    while open && !said.is_full() {
+                        match rustix::io::read(&output, &mut bytes[..]) {
+                            Ok(count @ 1..) => said.take(&bytes[..count]),
+                            Ok(0) | Err(_) => break,
+                        }
                     }
                     return status.unwrap_or_else(|_| Err(io::Error::other("nobody waited for it")));
                 }

@@ -65,15 +65,16 @@ pub(crate) struct CreateOptions {
     /// An item of that name; may be given several times
     #[arg(long, value_name = "NAME", conflicts_with = "items")]
     pub(crate) item: Vec<String>,
-    /// Hosts with this label hold them (`[labels]` of host.toml); may be given several times, and all must fit
+    /// Hosts with this label hold them (`[labels]` of host.toml); may be given several times, and all must fit; `--scope ''` for all hosts
+    /// [default: as it is; of a new assignment all hosts]
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) scope: Vec<String>,
-    /// For so long an item may be held without the cluster's word; others get it a little later
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "3s")]
-    pub(crate) ttl: Duration,
-    /// Which items move by themselves that somebody holds
-    #[arg(long, value_enum, default_value = "lazy")]
-    pub(crate) rebalance: Rebalance,
+    /// For so long an item may be held without the cluster's word; others get it a little later [default: as it is; of a new one 3s]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) ttl: Option<Duration>,
+    /// Which items move by themselves that somebody holds [default: as it is; of a new assignment lazy]
+    #[arg(long, value_enum)]
+    pub(crate) rebalance: Option<Rebalance>,
     /// Wait so long until all items are held
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "10s")]
     pub(crate) wait: Duration,

@@ -6,10 +6,10 @@
 use super::Done;
 use crate::section::Publish;
 use crate::sections::json::Json;
-use quorate_proto::{Assignment, AssignmentRecord, ItemGrant, ItemStep, limits};
+use quorate_proto::{Assignment, AssignmentRecord, ItemGrant, ItemStep};
 
 /// Changes that are kept for each assignment: as many as one may have items, so that a death of any host is in it whole.
-pub(super) const LEDGER: u64 = limits::ITEMS as u64;
+pub(super) const LEDGER: u64 = 1_024;
 
 pub(super) fn put_assignment(record: &AssignmentRecord, publish: &mut Publish<'_>) {
     publish.put(&format!("assignments/{}", record.assignment.name), &assignment_json(record));

@@ -70,6 +70,11 @@ impl Assignments {
         self.all.values()
     }
 
+    /// For so long what waits behind a founding anew waits at least, in milliseconds.
+    pub(crate) fn longest_ttl_ms(&self) -> u64 {
+        self.numbers.longest_ttl_ms()
+    }
+
     fn record(&self, name: &str) -> Result<&AssignmentRecord, AssignmentRefusal> {
         let known = self.all.get(name).map(|assigned| &assigned.record);
         known.ok_or_else(|| AssignmentRefusal::Unknown(name.to_owned()))
@@ -159,7 +164,8 @@ impl Assignments {
     /// The cluster is founded anew: others may hold behind this state what it says that somebody holds. So nobody holds anything, nothing is
     /// given before all of that has lapsed, and no number is given twice.
     fn begin_anew(&mut self, at_unix_ms: u64) {
-        self.numbers.jump(at_unix_ms);
+        let ttls = self.all.values().map(|assigned| assigned.record.assignment.ttl_ms);
+        self.numbers.jump(at_unix_ms, ttls);
         for assigned in std::mem::take(&mut self.all).into_values() {
             let mut record = assigned.record.clone();
             record.waits = true;

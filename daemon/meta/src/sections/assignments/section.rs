@@ -44,7 +44,11 @@ impl Section for Assignments {
             }
             Change::Items(change) => self.carry_out(change, publish).map(|()| String::new()),
             Change::Anew { at_unix_ms } => {
+                let before: Vec<String> = self.all.keys().cloned().collect();
                 self.begin_anew(at_unix_ms);
+                for name in before.iter().filter(|name| !self.all.contains_key(*name)) {
+                    keys::forget(name, publish);
+                }
                 publish.number(self.numbers.last());
                 for assigned in self.all() {
                     keys::forget_items(&assigned.record, publish);

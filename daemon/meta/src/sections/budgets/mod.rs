@@ -31,6 +31,11 @@ impl Budgets {
         self.all.values()
     }
 
+    /// For so long what waits behind a founding anew waits at least, in milliseconds.
+    pub(crate) fn longest_ttl_ms(&self) -> u64 {
+        self.numbers.longest_ttl_ms()
+    }
+
     /// What changed, if anything did.
     fn define(&mut self, budget: &Budget) -> Result<Option<String>, BudgetRefusal> {
         if let Some(fault) = budget.fault() {
@@ -133,7 +138,8 @@ impl Budgets {
     /// The cluster is founded anew: what it granted behind this state may be in use, so nothing grows before all of that has lapsed, and
     /// no number is given twice.
     fn begin_anew(&mut self, at_unix_ms: u64) {
-        self.numbers.jump(at_unix_ms);
+        let ttls = self.all.values().map(|record| record.budget.ttl_ms);
+        self.numbers.jump(at_unix_ms, ttls);
         for record in self.all.values_mut() {
             let record = Arc::make_mut(record);
             record.waits = true;

@@ -82,7 +82,7 @@ impl Duty for Assignments {
             if self.under_way.has(&record.assignment.name, record.version) {
                 continue;
             }
-            let ttl_ms = record.assignment.ttl_ms;
+            let ttl_ms = record.assignment.ttl_ms.max(meta.longest_ttl_ms());
             let waited = self.looks.waited(ttl_ms, sight.now);
             if record.waits && !waited {
                 self.looks.wake_when_waited(ttl_ms, sight.now);

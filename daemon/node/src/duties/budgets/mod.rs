@@ -87,9 +87,10 @@ impl Duty for Budgets {
             if self.is_under_way(record) {
                 continue;
             }
-            let waited = self.looks.waited(record.budget.ttl_ms, sight.now);
+            let ttl_ms = record.budget.ttl_ms.max(meta.longest_ttl_ms());
+            let waited = self.looks.waited(ttl_ms, sight.now);
             if record.waits && !waited {
-                self.looks.wake_when_waited(record.budget.ttl_ms, sight.now);
+                self.looks.wake_when_waited(ttl_ms, sight.now);
             }
             self.look_at(sight, meta, record, waited, will);
         }
