@@ -64,11 +64,16 @@ impl ApplicationReport {
             ));
         }
         let long = |text: &String| text.is_empty() || text.len() > limits::ENDPOINT;
-        let odd = |text: &String| long(text) || !text.bytes().all(|byte| byte.is_ascii_graphic());
+        let with_port = |text: &String| {
+            let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+            port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
+        };
+        let graphic = |text: &String| text.bytes().all(|byte| byte.is_ascii_graphic());
+        let odd = |text: &String| long(text) || !graphic(text) || !with_port(text);
         if self.endpoints.len() > limits::ENDPOINTS || self.endpoints.iter().any(odd) {
             let (count, bytes) = (limits::ENDPOINTS, limits::ENDPOINT);
             return Some(format!(
-                "an application has at most {count} endpoints, each 1 to {bytes} bytes without blanks, as `10.0.0.5:6432`"
+                "an application has at most {count} endpoints, each HOST:PORT in at most {bytes} bytes without blanks, as `10.0.0.5:6432`"
             ));
         }
         let odd = |label: &Label| {

@@ -84,6 +84,7 @@ impl Applications {
         let (show, all) = watch::channel(Arc::default());
         let keeper = Keeper {
             all: BTreeMap::new(),
+            has_told: false,
             runs: 0,
             places: Arc::new(Places::new()),
             results: asks.downgrade(),
@@ -171,6 +172,8 @@ impl Kept {
 
 struct Keeper {
     all: BTreeMap<String, Kept>,
+    /// Whether the node was told of them since the daemon started.
+    has_told: bool,
     runs: u64,
     places: Arc<Places>,
     results: mpsc::WeakSender<Ask>,
@@ -215,12 +218,14 @@ impl Keeper {
             |kept: &Kept| Local { definition: kept.definition.clone(), report: kept.report() };
         let all: Vec<Local> = self.all.values().map(local).collect();
         let before = self.show.borrow().clone();
-        if *before == all {
+        // An earlier start may have left something behind of which this one has nothing: the node says so, too.
+        let first = !std::mem::replace(&mut self.has_told, true);
+        if *before == all && !first {
             return Ok(());
         }
         let reports = |all: &[Local]| all.iter().map(|one| one.report.clone()).collect::<Vec<_>>();
         let told = reports(&all);
-        let news = told != reports(&before);
+        let news = first || told != reports(&before);
         self.show.send_replace(Arc::new(all));
         match news {
             true => self.node.send(Input::Applications(told)).await,

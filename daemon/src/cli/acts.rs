@@ -78,7 +78,7 @@ fn what_it_means(members: &[MemberPage], host: &str) -> Option<String> {
         }
     }
     if state == "alive" {
-        out.push_str(" It stops when it hears of this. Applications there keep what they were told, a budget's reserve without an end, until they are stopped.");
+        out.push_str(" It stops when it hears of this, and its applications are told then that they have nothing. Where it does not hear, they keep what they were told, a budget's reserve without an end, until they are stopped.");
     }
     Some(out)
 }
@@ -197,8 +197,8 @@ mod tests {
         );
         assert_eq!(
             means("n4").expect("a member"),
-            "n4 is a member, and alive. It stops when it hears of this. Applications there keep what they were told, a budget's reserve \
-             without an end, until they are stopped."
+            "n4 is a member, and alive. It stops when it hears of this, and its applications are told then that they have nothing. Where it \
+             does not hear, they keep what they were told, a budget's reserve without an end, until they are stopped."
         );
         assert_eq!(means("n5"), None);
         let three = [

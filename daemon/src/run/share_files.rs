@@ -18,6 +18,7 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// The directory of the files of one kind, beside the socket: `shares`; beside a socket that is not called as by default, it has that name
 /// in front, for another daemon may have its own in the same place.
@@ -74,22 +75,28 @@ impl Written for Items {
     }
 }
 
-/// Writes into a directory each that is another than before, and removes what there is no more, until nobody publishes any more.
-pub(super) async fn keep<T: Written>(
-    mut all: FollowingAll<T>,
+/// Writes into a directory each that is another than before, and removes what there is no more, until nobody publishes any more. It has a
+/// thread of its own from the start: where the host has none left, a daemon that is up must not need another one.
+pub(super) fn keep<T: Written>(
+    all: FollowingAll<T>,
     directory: PathBuf,
     started: Started,
+    threads: &Handle,
 ) {
-    let mut files =
+    let files =
         Files { directory, started, written: BTreeMap::new(), looked: false, tidied: false };
+    let runtime = threads.clone();
+    let thread = std::thread::Builder::new().name("share-files".to_owned());
+    let begun = thread.spawn(move || runtime.block_on(follow(all, files)));
+    if let Err(error) = begun {
+        tracing::warn!(%error, "shares are not written as files: there is no thread for it");
+    }
+}
+
+async fn follow<T: Written>(mut all: FollowingAll<T>, mut files: Files<T>) {
     let mut fails = false;
     while let Some(now) = all.next().await {
-        let done = tokio::task::spawn_blocking(move || {
-            let done = files.follow(&now);
-            (files, done)
-        });
-        let Ok((back, done)) = done.await else { return };
-        files = back;
+        let done = files.follow(&now);
         let place = files.directory.display();
         match &done {
             Ok(()) if fails => {

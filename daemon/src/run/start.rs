@@ -160,9 +160,9 @@ fn feeds_that_are_kept(
     let feeds = Feeds { kept, ..Feeds::new() };
     let socket = config.client.socket.clone();
     let shares = share_files::directory(&socket, share_files::SHARES);
-    threads.spawn(share_files::keep(feeds.shares.follow_all(), shares, started));
+    share_files::keep(feeds.shares.follow_all(), shares, started, threads);
     let items = share_files::directory(&socket, share_files::ITEMS);
-    threads.spawn(share_files::keep(feeds.items.follow_all(), items, started));
+    share_files::keep(feeds.items.follow_all(), items, started, threads);
     let keeping = Keeping::begin(&feeds, events, started.wall_unix_ms, threads);
     (feeds, keeping)
 }

@@ -72,11 +72,11 @@ pub(crate) struct HealthPage {
     pub(crate) reset: bool,
     pub(crate) changed: Vec<ChangePage>,
     pub(crate) members: Vec<MemberPage>,
-    /// What changed for applications; nothing where none did.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// What changed for applications.
+    #[serde(default)]
     pub(crate) changed_applications: Vec<ApplicationChangePage>,
-    /// Those of all hosts; nothing where there are none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Those of all hosts.
+    #[serde(default)]
     pub(crate) applications: Vec<ApplicationPage>,
 }
 
