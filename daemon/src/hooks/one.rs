@@ -124,7 +124,7 @@ impl One {
         self.fail(now, format!("cannot be run: {error}"), String::new());
     }
 
-    /// It has ended. Gives what is to be said of its shares; [`Self::said`] is told what came of that.
+    /// It has ended. Gives what is to be said of its shares; [`Self::was_not_heard`] is told where that came to nothing.
     pub(super) fn ended(&mut self, now: Moment, report: &Report) -> Vec<InUse> {
         self.keeper = None;
         self.page.took_ms = report.took_ms;

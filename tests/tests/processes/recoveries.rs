@@ -26,9 +26,9 @@ fn what_was_agreed_on_behind_a_change_of_voters_is_kept_by_a_recovery() {
     cluster.is_whole();
     // It gets its vote behind the founding, and the epochs go on behind that.
     cluster.hosts[2].start();
+    cluster.sees(0, "n3", "role", "voter");
     cluster.add("n4").start();
     let before = cluster.is_whole();
-    cluster.sees(0, "n3", "role", "voter");
     cluster.hosts[0].put("kept", "from before");
     let revoked = cluster.hosts[0].cli(&["revoke", "n4", "--yes"]).ok();
     assert!(revoked.contains("n4"), "{revoked}");

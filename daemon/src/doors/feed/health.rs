@@ -172,8 +172,6 @@ impl Feed {
         let view = all.iter().find(|line| line.view.epoch == seen);
         let view = view.map(|line| Arc::clone(&line.view));
         match all.iter().find(|line| line.view.epoch > seen) {
-            // Of what is not known to follow what was seen, only the newest is of use.
-            Some(missed) if view.is_none() && missed.after != seen => self.newest_on(seen, true),
             None => HealthSubscription { view, ..self.newest_on(seen, false) },
             Some(missed) => {
                 let lines = Subscription::new(&self.ring, missed.number - 1);
