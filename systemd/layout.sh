@@ -12,7 +12,7 @@ layout() {
 644  quorate.conf                 /etc/sysusers.d/quorate.conf                             /usr/lib/sysusers.d/quorate.conf
 644  quorate-monitor.conf         /etc/tmpfiles.d/quorate-monitor.conf                    /usr/lib/tmpfiles.d/quorate-monitor.conf
 644  README.md                    /usr/local/share/doc/quorate/README.md                   /usr/share/doc/quorate/README.md
-644  apps.d/example.toml          /usr/local/share/doc/quorate/app.example.toml            /usr/share/doc/quorate/app.example.toml
+644  app.example.toml             /usr/local/share/doc/quorate/app.example.toml            /usr/share/doc/quorate/app.example.toml
 644  quorate*.1                   /usr/local/share/man/man1/                               /usr/share/man/man1/
 644  quorate.bash                 /usr/local/share/bash-completion/completions/quorate     /usr/share/bash-completion/completions/quorate
 644  _quorate                     /usr/local/share/zsh/site-functions/_quorate             /usr/share/zsh/vendor-completions/_quorate
@@ -31,7 +31,6 @@ gather() {
     "$1" completions zsh >"$2/_quorate"
     "$1" completions fish >"$2/quorate.fish"
     layout | while read -r _ file _; do
-        mkdir -p "$(dirname "$2/$file")"
         [ ! -f "$here/$file" ] || [ -e "$2/$file" ] || ln -s "$here/$file" "$2/$file"
     done
 }

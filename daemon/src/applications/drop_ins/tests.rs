@@ -75,7 +75,7 @@ fn a_file_that_is_wrong_keeps_no_other_out_and_a_directory_that_is_not_there_has
 
 #[test]
 fn the_shipped_example_is_taken() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../systemd/apps.d/example.toml");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../systemd/app.example.toml");
     let text = std::fs::read_to_string(file).expect("it is there");
     let one = read(&text).expect("it is sound");
     assert_eq!(one.check.kind.to_string(), "http://127.0.0.1:8080/health");
