@@ -16,6 +16,7 @@ mod config;
 mod demo;
 mod disk;
 mod doors;
+mod drop_in;
 mod hooks;
 mod journal;
 mod links;

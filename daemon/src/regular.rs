@@ -86,6 +86,15 @@ pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// The same of a file of text.
+///
+/// # Errors
+/// As [`read`], and when it is not valid UTF-8.
+pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    let text = read(path, most)?;
+    String::from_utf8(text).map_err(|_| io::Error::other("it is not valid UTF-8"))
+}
+
 fn refuse_other(found: FileType) -> Result<(), NoFile> {
     if found.is_file() { Ok(()) } else { Err(NoFile::Other(kind(found))) }
 }

@@ -4,7 +4,7 @@
 //! reports is decided here, because a host, the leader and every replica must agree on it. Knows nothing of how an application is checked, and of
 //! what the state of a host does to its applications (`epochs.rs`).
 
-use crate::{Generation, HealthEpoch, Instance, Label, limits};
+use crate::{Generation, HealthEpoch, Instance, Label, limits, scope};
 use prost::Message as _;
 use std::collections::BTreeSet;
 
@@ -56,31 +56,20 @@ impl ApplicationReport {
     /// What is wrong with it, if anything is.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        let named = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-');
-        let (name, most) = (&self.name, limits::APPLICATION_NAME);
-        if name.is_empty() || name.len() > most || !name.chars().all(named) {
-            return Some(format!(
-                "the name of an application is 1 to {most} of a-z, 0-9, `.`, `_` and `-`"
-            ));
+        let most = limits::APPLICATION_NAME;
+        if let Some(fault) = scope::name_fault("an application", &self.name, most) {
+            return Some(fault);
         }
         let long = |text: &String| text.is_empty() || text.len() > limits::ENDPOINT;
-        let with_port = |text: &String| {
-            let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
-            port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
-        };
         let graphic = |text: &String| text.bytes().all(|byte| byte.is_ascii_graphic());
-        let odd = |text: &String| long(text) || !graphic(text) || !with_port(text);
+        let odd = |text: &String| long(text) || !graphic(text) || !is_host_port(text);
         if self.endpoints.len() > limits::ENDPOINTS || self.endpoints.iter().any(odd) {
             let (count, bytes) = (limits::ENDPOINTS, limits::ENDPOINT);
             return Some(format!(
                 "an application has at most {count} endpoints, each HOST:PORT in at most {bytes} bytes without blanks, as `10.0.0.5:6432`"
             ));
         }
-        let odd = |label: &Label| {
-            label.name.is_empty()
-                || label.name.len().max(label.value.len()) > limits::APPLICATION_LABEL
-                || (label.name.contains(char::is_control) || label.value.contains(char::is_control))
-        };
+        let odd = |label: &Label| !scope::is_label(label, limits::APPLICATION_LABEL);
         if self.labels.len() > limits::APPLICATION_LABELS || self.labels.iter().any(odd) {
             let (count, bytes) = (limits::APPLICATION_LABELS, limits::APPLICATION_LABEL);
             return Some(format!(
@@ -277,6 +266,13 @@ impl ApplicationChange {
             reason: "no longer registered there".to_owned(),
         }
     }
+}
+
+/// Whether a text is `HOST:PORT`, with a port that can be reached.
+#[must_use]
+pub fn is_host_port(text: &str) -> bool {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub use acts::{
 pub use address::Address;
 pub use applications::{
     Application, ApplicationChange, ApplicationGone, ApplicationReport, ApplicationState,
-    HostApplications, ReportApplications,
+    HostApplications, ReportApplications, is_host_port,
 };
 pub use assignments::{
     Assignment, AssignmentRecord, ChangeItems, DefineAssignment, ItemChange, ItemGrant, ItemHolder,

@@ -20,9 +20,7 @@ pub(crate) fn ttl_fault(ttl_ms: u64) -> Option<String> {
 /// What is wrong with a scope, if anything is.
 pub(crate) fn fault(scope: &[Label]) -> Option<String> {
     let (labels, bytes) = (limits::BUDGET_SCOPE, limits::BUDGET_LABEL);
-    let odd = |text: &str| text.len() > bytes || text.contains(char::is_control);
-    let no_label = |label: &Label| label.name.is_empty() || odd(&label.name) || odd(&label.value);
-    if scope.len() > labels || scope.iter().any(no_label) {
+    if scope.len() > labels || !scope.iter().all(|label| is_label(label, bytes)) {
         return Some(format!(
             "a scope has at most {labels} labels, each name and value at most {bytes} bytes without control characters"
         ));
@@ -30,6 +28,12 @@ pub(crate) fn fault(scope: &[Label]) -> Option<String> {
     let names: BTreeSet<&str> = scope.iter().map(|label| label.name.as_str()).collect();
     let twice = names.len() < scope.len();
     twice.then(|| "a scope names a label twice, and no host has two values of one label".to_owned())
+}
+
+/// Whether a label has a name, and name and value are no longer than so many bytes and can be shown.
+pub(crate) fn is_label(label: &Label, bytes: usize) -> bool {
+    let fits = |text: &str| text.len() <= bytes && !text.contains(char::is_control);
+    !label.name.is_empty() && fits(&label.name) && fits(&label.value)
 }
 
 /// Whether a host with these labels is meant.

@@ -3,7 +3,7 @@
 use super::failure::{Failure, failed, usage};
 use super::loop_call;
 use super::pages::{ActPage, AutopilotPage};
-use super::parameters::{Parameters, Patience};
+use super::parameters::{NameQuery, Parameters, Patience};
 use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
@@ -83,12 +83,6 @@ pub(super) async fn raise_features(
     patience: Patience,
 ) -> Response {
     done(&doors, act::Body::RaiseFeatures(RaiseFeatures { level }), patience).await
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NameQuery {
-    name: String,
 }
 
 /// A host, and what an operator says of it.

@@ -5,7 +5,7 @@
 
 use super::failure::{Failure, failed, usage};
 use super::pages::{ActPage, ApplicationsPage, LocalPage};
-use super::parameters::Parameters;
+use super::parameters::{NameQuery, Parameters};
 use crate::applications::{Check, Definition, Kind, Refused, Source};
 use crate::doors::Doors;
 use crate::words::time;
@@ -96,12 +96,6 @@ fn definition_of(query: RegisterQuery) -> Result<Definition, String> {
     };
     let (endpoints, check) = (parts(endpoints), Check::of(Kind::Heartbeat { ttl }));
     Ok(Definition { name, endpoints, labels, check, source: Source::Registered })
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NameQuery {
-    name: String,
 }
 
 pub(super) async fn remove(

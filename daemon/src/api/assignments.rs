@@ -4,18 +4,18 @@
 //! held by hosts that know it, or the time for that is over. Knows nothing of how items are given.
 
 use super::acts::{done, said};
-use super::committed::{below, scope_of, ttl_of};
+use super::committed::{self, below, scope_of, ttl_of};
 use super::failure::{Failure, failed, usage};
 use super::loop_call;
 use super::pages::{AssignmentPage, CreatedPage, ItemLedgerPage, ItemPage};
-use super::parameters::{Parameters, Patience};
+use super::parameters::{NameQuery, Parameters, Patience};
 use crate::doors::Doors;
 use crate::words::time;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::ItemRelease;
-use quorate_proto::{Acted, Assignment, DropAssignment, Label, Rebalance, SetAssignment, act};
+use quorate_proto::{Acted, Assignment, DropAssignment, Rebalance, SetAssignment, act};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -89,12 +89,7 @@ fn defined(query: SetQuery, now: AssignmentPage) -> Result<(Assignment, Duration
     let wait = wait.map_or(Ok(WAIT), |text| time::duration(&text));
     let wait = wait.map_err(|error| format!("wait: {error}"))?.min(LONGEST_WAIT);
     let names = items.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    let ttl_ms = if ttl.is_none() && now.ttl_ms > 0 { now.ttl_ms } else { ttl_of(ttl)? };
-    let label = |(name, value)| Label { name, value };
-    let scope = match scope {
-        Some(scope) => scope_of(&scope)?,
-        None => now.scope.into_iter().map(label).collect(),
-    };
+    let (ttl_ms, scope) = (ttl_of(ttl, now.ttl_ms)?, scope_of(scope, now.scope)?);
     let rebalance = rebalance.into();
     let assignment = Assignment { name, count, names, scope, ttl_ms, rebalance };
     assignment.fault().map_or(Ok((assignment, wait)), Err)
@@ -127,12 +122,6 @@ async fn held_within(
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NameQuery {
-    name: String,
 }
 
 pub(super) async fn remove(
@@ -185,15 +174,7 @@ pub(super) async fn ledger(
     Parameters(NameQuery { name }): Parameters<NameQuery>,
     patience: Patience,
 ) -> Response {
-    match below(&doors, LEDGERS, &format!("{name}/"), patience).await {
-        Ok(keys) => {
-            let lines = keys.iter().filter_map(|(_, value)| serde_json::from_slice(value).ok());
-            let mut lines: Vec<ItemLedgerPage> = lines.collect();
-            lines.sort_by_key(|line| line.change);
-            Json(lines).into_response()
-        }
-        Err(failure) => failed(&failure),
-    }
+    committed::ledger(&doors, LEDGERS, &name, patience, |line: &ItemLedgerPage| line.change).await
 }
 
 fn assignments_of(keys: &[(String, Vec<u8>)]) -> Vec<AssignmentPage> {

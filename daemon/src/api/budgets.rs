@@ -3,17 +3,17 @@
 //! What is granted is read from quorate's own keys, through the leader, as any client could. Knows nothing of how it is divided.
 
 use super::acts::{done, said};
-use super::committed::{below, scope_of, ttl_of};
+use super::committed::{self, below, scope_of, ttl_of};
 use super::failure::{Failure, failed, usage};
 use super::loop_call;
 use super::pages::{BudgetPage, GrantPage, LedgerPage};
-use super::parameters::{Parameters, Patience};
+use super::parameters::{NameQuery, Parameters, Patience};
 use crate::doors::Doors;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::Acknowledgement;
-use quorate_proto::{Budget, BudgetMode, DropBudget, Label, SetBudget, act};
+use quorate_proto::{Budget, BudgetMode, DropBudget, SetBudget, act};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -59,21 +59,10 @@ fn budget_of(query: SetQuery, now: BudgetPage) -> Result<Budget, String> {
         "eager" => BudgetMode::Eager,
         other => return Err(format!("mode is strict or eager, not `{other}`")),
     };
-    let ttl_ms = if ttl.is_none() && now.ttl_ms > 0 { now.ttl_ms } else { ttl_of(ttl)? };
-    let label = |(name, value)| Label { name, value };
-    let scope = match scope {
-        Some(scope) => scope_of(&scope)?,
-        None => now.scope.into_iter().map(label).collect(),
-    };
+    let (ttl_ms, scope) = (ttl_of(ttl, now.ttl_ms)?, scope_of(scope, now.scope)?);
     let (min, reserve) = (min.unwrap_or(now.min), reserve.unwrap_or(now.reserve));
     let budget = Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope };
     budget.fault().map_or(Ok(budget), Err)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NameQuery {
-    name: String,
 }
 
 pub(super) async fn remove(
@@ -125,18 +114,7 @@ pub(super) async fn ledger(
     Parameters(NameQuery { name }): Parameters<NameQuery>,
     patience: Patience,
 ) -> Response {
-    match below(&doors, LEDGERS, &format!("{name}/"), patience).await {
-        Ok(keys) => {
-            // A ledger of which a line were left out would prove nothing.
-            let lines = keys.iter().map(|(_, value)| serde_json::from_slice(value));
-            let Ok(mut lines) = lines.collect::<Result<Vec<LedgerPage>, _>>() else {
-                return failed(&loop_call::wrong_kind());
-            };
-            lines.sort_by_key(|line| line.grant.number);
-            Json(lines).into_response()
-        }
-        Err(failure) => failed(&failure),
-    }
+    committed::ledger(&doors, LEDGERS, &name, patience, |line: &LedgerPage| line.grant.number).await
 }
 
 fn budgets_of(keys: &[(String, Vec<u8>)]) -> Vec<BudgetPage> {

@@ -1,16 +1,21 @@
-//! What the doors of all that hosts share have in common: reading quorate's own keys through the leader, as any client could, and reading
-//! the scope and the time of a definition.
+//! What the doors of all that hosts share have in common: reading quorate's own keys and ledgers through the leader, as any client could,
+//! and reading the scope and the time of a definition, which stay as they are where nothing is said.
 //!
 //! Knows nothing of what the keys say.
 
-use super::failure::Failure;
+use super::failure::{Failure, failed};
 use super::keyspace::{self, pages::range};
 use super::loop_call;
 use super::parameters::Patience;
 use super::request_id::RequestId;
 use crate::doors::Doors;
 use crate::words::time;
+use axum::Json;
+use axum::response::{IntoResponse as _, Response};
 use quorate_proto::{Label, RangeRequest, kv_request, kv_response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What stands where nothing is said: a dead host is replaced within five seconds.
@@ -37,17 +42,44 @@ pub(super) async fn below(
     Ok(keys.collect())
 }
 
-/// For how long a renewal counts, in milliseconds.
-pub(super) fn ttl_of(ttl: Option<String>) -> Result<u64, String> {
+/// A ledger below a prefix, in the order of `place`. One of which a line cannot be read is refused: without that line it would prove nothing.
+pub(super) async fn ledger<T: DeserializeOwned + Serialize>(
+    doors: &Doors,
+    prefix: &str,
+    name: &str,
+    patience: Patience,
+    place: impl Fn(&T) -> u64,
+) -> Response {
+    let keys = match below(doors, prefix, &format!("{name}/"), patience).await {
+        Ok(keys) => keys,
+        Err(failure) => return failed(&failure),
+    };
+    let lines = keys.iter().map(|(_, value)| serde_json::from_slice(value));
+    let Ok(mut lines) = lines.collect::<Result<Vec<T>, _>>() else {
+        return failed(&loop_call::wrong_kind());
+    };
+    lines.sort_by_key(place);
+    Json(lines).into_response()
+}
+
+/// For how long a renewal counts, in milliseconds; `now`: as it is, 0 where there is no definition yet.
+pub(super) fn ttl_of(ttl: Option<String>, now: u64) -> Result<u64, String> {
     let ttl = match ttl {
         Some(text) => time::duration(&text).map_err(|error| format!("ttl: {error}"))?,
+        None if now > 0 => return Ok(now),
         None => TTL,
     };
     Ok(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Labels as `NAME=VALUE`, several divided by commas.
-pub(super) fn scope_of(text: &str) -> Result<Vec<Label>, String> {
+/// Labels as `NAME=VALUE`, several divided by commas; `now`: as they are.
+pub(super) fn scope_of(
+    text: Option<String>,
+    now: BTreeMap<String, String>,
+) -> Result<Vec<Label>, String> {
+    let Some(text) = text else {
+        return Ok(now.into_iter().map(|(name, value)| Label { name, value }).collect());
+    };
     let label = |text: &str| {
         let (name, value) = text.split_once('=').ok_or_else(|| {
             format!("a scope is NAME=VALUE, as in `[labels]` of host.toml, not `{text}`")

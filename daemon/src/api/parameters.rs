@@ -32,6 +32,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
     }
 }
 
+/// Whom or what is meant, where that is all there is to say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NameQuery {
+    pub(super) name: String,
+}
+
 /// How long a client waits, by [`TIMEOUT_HEADER`]; without the header for [`limits::REQUEST_DEADLINE`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience(pub(super) Duration);

@@ -8,10 +8,11 @@ use super::definition::{
     TTL, TTLS, spoken,
 };
 use super::definition::{FALL, RISE};
+use crate::drop_in::{line_of, toml_files};
 use crate::regular;
 use crate::words::time;
 use axum::http::Uri;
-use quorate_proto::{ApplicationCause, Label, limits};
+use quorate_proto::{ApplicationCause, Label, is_host_port, limits};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io;
@@ -22,8 +23,6 @@ use toml::Spanned;
 
 /// A file that is larger is no definition.
 const FILE: u64 = 64 * 1024;
-/// Files of the directory that are looked at: with more, something else is kept there.
-const FILES: usize = 1024;
 
 /// What the directory held when it was read last.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,7 +36,7 @@ pub(crate) struct DropIns {
 impl DropIns {
     /// Reads a directory; one that is not there has no files.
     pub(crate) fn read(directory: &Path) -> Self {
-        let files = match toml_files(directory) {
+        let files = match files_of(directory) {
             Ok(files) => files,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::default(),
             Err(error) => {
@@ -60,17 +59,12 @@ impl DropIns {
     }
 }
 
-/// The files of a directory, in the order of their names.
-fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory)?.take(FILES) {
-        let path = entry?.path();
-        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        if path.extension().is_some_and(|end| end == "toml") && !hidden {
-            files.push(path);
-        }
-    }
-    files.sort();
+/// Those of the directory that are not hidden: an editor keeps its own there.
+fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = toml_files(directory)?;
+    files.retain(|path| {
+        path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
+    });
     Ok(files)
 }
 
@@ -88,8 +82,7 @@ fn put(all: &mut BTreeMap<String, Definition>, one: Definition) -> Result<(), St
 }
 
 fn read_one(path: &Path) -> Result<Definition, String> {
-    let text = regular::read(path, FILE)
-        .and_then(|text| String::from_utf8(text).map_err(|_| io::Error::other("it is not UTF-8")))
+    let text = regular::read_text(path, FILE)
         .map_err(|error| format!("cannot be read: {error}; let the daemon's user read it"))?;
     parse(path, &text)
 }
@@ -126,17 +119,14 @@ struct Text<'a>(&'a str);
 
 impl Text<'_> {
     fn at(&self, span: &Range<usize>, wrong: &str) -> String {
-        let before = self.0.get(..span.start).unwrap_or(self.0);
-        format!("line {}: {wrong}", before.matches('\n').count() + 1)
+        format!("line {}: {wrong}", line_of(self.0, span.start))
     }
 }
 
 pub(super) fn parse(path: &Path, text: &str) -> Result<Definition, String> {
     let written: Written = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or_else(String::new, |span| {
-            format!("line {}: ", text[..span.start.min(text.len())].matches('\n').count() + 1)
-        });
-        format!("{line}{}", error.message().trim())
+        let wrong = error.message().trim();
+        error.span().map_or_else(|| wrong.to_owned(), |span| Text(text).at(&span, wrong))
     })?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = written.name.or(stem).unwrap_or_default();
@@ -230,12 +220,7 @@ fn http(url: &str) -> Result<Kind, String> {
 }
 
 fn host_port(text: &str) -> Result<String, String> {
-    let sound = text.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty()
-            && text.len() <= limits::ENDPOINT
-            && port.parse::<u16>().is_ok_and(|it| it > 0)
-    });
-    match sound {
+    match text.len() <= limits::ENDPOINT && is_host_port(text) {
         true => Ok(text.to_owned()),
         false => Err(format!("`{text}` is no HOST:PORT; write for example `127.0.0.1:5432`")),
     }

@@ -22,10 +22,7 @@ pub(super) fn read_text(
     file: &Path,
     remedy: impl Fn(io::ErrorKind) -> &'static str,
 ) -> Result<String, ConfigError> {
-    let read = regular::read(file, SMALL).and_then(|text| {
-        String::from_utf8(text).map_err(|_| io::Error::other("it is not valid UTF-8"))
-    });
-    read.map_err(|error| ConfigError::Unreadable {
+    regular::read_text(file, SMALL).map_err(|error| ConfigError::Unreadable {
         file: file.to_owned(),
         reason: error.to_string(),
         remedy: remedy(error.kind()).to_owned(),

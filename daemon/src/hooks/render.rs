@@ -71,10 +71,7 @@ pub(super) fn write(written: &Written, view: &Value) -> Result<Done, String> {
 
 fn template(path: &Path, view: &Value) -> Result<String, String> {
     let name = path.display().to_string();
-    let text = crate::regular::read(path, LARGEST as u64)
-        .and_then(|text| {
-            String::from_utf8(text).map_err(|_| io::Error::other("it is not valid UTF-8"))
-        })
+    let text = crate::regular::read_text(path, LARGEST as u64)
         .map_err(|error| format!("{name}: cannot be read: {error}; the old file stays"))?;
     let mut environment = Environment::new();
     // A field that is misspelt must not become an empty place in somebody's configuration.

@@ -3,6 +3,7 @@
 //! Invariant: nothing is taken from a file, and nothing is run, that somebody else than its owner may write. Knows nothing of runs.
 
 use super::schedule::{Debounce, Retry};
+use crate::drop_in::{line_of, toml_files};
 use crate::regular;
 use crate::words::time;
 use serde::Deserialize;
@@ -117,8 +118,7 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn refuse(&self, at: Option<usize>, what: impl Display) -> Refused {
-        let before = at.and_then(|at| self.text.get(..at));
-        let line = before.map(|before| before.matches('\n').count() + 1);
+        let line = at.map(|at| line_of(&self.text, at));
         Refused { file: self.file.to_owned(), line, what: what.to_string() }
     }
 
@@ -291,10 +291,7 @@ fn closed(path: &Path) -> Result<(), String> {
 fn read(file: &Path) -> Result<(Page<'_>, Raw), Refused> {
     let refuse = |what: String| Refused { file: file.to_owned(), line: None, what };
     closed(file).map_err(refuse)?;
-    let text = regular::read(file, LARGEST)
-        .and_then(|text| {
-            String::from_utf8(text).map_err(|_| io::Error::other("it is not valid UTF-8"))
-        })
+    let text = regular::read_text(file, LARGEST)
         .map_err(|error| refuse(format!("cannot be read: {error}")))?;
     let page = Page { file, text };
     let raw = toml::from_str(&page.text).map_err(|error| {
@@ -351,10 +348,10 @@ fn name_of(file: &Path) -> Result<String, Refused> {
 /// All hooks under a directory, and what is refused of them. A directory that is not there has none.
 pub(super) fn all(under: &Path) -> (Vec<Hook>, Vec<Refused>) {
     let (mut hooks, mut refused) = (Vec::new(), Vec::new());
-    for file in toml_files(&under.join("hooks.d"), &mut refused) {
+    for file in files_of(&under.join("hooks.d"), &mut refused) {
         hook(&file).map_or_else(|no| refused.push(no), |hook| hooks.push(hook));
     }
-    for file in toml_files(&under.join("files.d"), &mut refused) {
+    for file in files_of(&under.join("files.d"), &mut refused) {
         written(&file).map_or_else(|no| refused.push(no), |(_, hook)| hooks.push(hook));
     }
     if hooks.len() > MOST {
@@ -366,23 +363,16 @@ pub(super) fn all(under: &Path) -> (Vec<Hook>, Vec<Refused>) {
     (hooks, refused)
 }
 
-/// The files of a directory that end with `.toml`, in the order of their names. Others, as those that a package sets aside, are passed over.
-fn toml_files(directory: &Path, refused: &mut Vec<Refused>) -> Vec<PathBuf> {
-    let read = std::fs::read_dir(directory).and_then(|all| {
-        all.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<PathBuf>>>()
-    });
-    let mut files = match read {
-        Ok(files) => files,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => {
+/// The files of a directory; one that is not there has none.
+fn files_of(directory: &Path, refused: &mut Vec<Refused>) -> Vec<PathBuf> {
+    match toml_files(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
             let what = format!("cannot be read: {error}");
             refused.push(Refused { file: directory.to_owned(), line: None, what });
             Vec::new()
         }
-    };
-    files.retain(|file| file.extension().is_some_and(|end| end == "toml"));
-    files.sort();
-    files
+        files => files.unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]

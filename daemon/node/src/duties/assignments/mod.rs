@@ -83,10 +83,7 @@ impl Duty for Assignments {
                 continue;
             }
             let ttl_ms = record.assignment.ttl_ms.max(meta.longest_ttl_ms());
-            let waited = self.looks.waited(ttl_ms, sight.now);
-            if record.waits && !waited {
-                self.looks.wake_when_waited(ttl_ms, sight.now);
-            }
+            let waited = self.looks.waited(record.waits, ttl_ms, sight.now);
             self.look_at(sight, record, waited, will);
         }
     }

@@ -88,10 +88,7 @@ impl Duty for Budgets {
                 continue;
             }
             let ttl_ms = record.budget.ttl_ms.max(meta.longest_ttl_ms());
-            let waited = self.looks.waited(ttl_ms, sight.now);
-            if record.waits && !waited {
-                self.looks.wake_when_waited(ttl_ms, sight.now);
-            }
+            let waited = self.looks.waited(record.waits, ttl_ms, sight.now);
             self.look_at(sight, meta, record, waited, will);
         }
     }

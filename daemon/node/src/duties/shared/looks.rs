@@ -31,16 +31,13 @@ impl Looks {
         true
     }
 
-    /// Whether this leader has waited for one full lapse since it looked first; if not, it looks again then.
-    pub(crate) fn waited(&mut self, ttl_ms: u64, now: Moment) -> bool {
+    /// Whether this leader has waited for one full lapse since it looked first. If not, and something `waits` for that, it looks again then.
+    pub(crate) fn waited(&mut self, waits: bool, ttl_ms: u64, now: Moment) -> bool {
         let until = *self.since.get_or_insert(now) + lapse::span(ttl_ms);
+        if waits {
+            self.wake_at(until, now);
+        }
         until <= now
-    }
-
-    /// It looks again when one full lapse is over.
-    pub(crate) fn wake_when_waited(&mut self, ttl_ms: u64, now: Moment) {
-        let until = *self.since.get_or_insert(now) + lapse::span(ttl_ms);
-        self.wake_at(until, now);
     }
 
     /// When this leader looked for the first time.

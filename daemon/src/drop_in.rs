@@ -1,0 +1,30 @@
+//! What the directories of drop-ins have in common: which files count, and the line in one where something stands.
+//!
+//! Knows nothing of what the files say.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Files of a directory that are looked at: with more, something else is kept there.
+const FILES: usize = 1024;
+
+/// The files of a directory that end with `.toml`, in the order of their names. Others, as those that a package sets aside, are passed over.
+///
+/// # Errors
+/// What the system says, also when there is no such directory.
+pub(crate) fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)?.take(FILES) {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The number of the line in which a byte stands; of the last one for a byte behind the end.
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or(text).matches('\n').count() + 1
+}
