@@ -1,15 +1,15 @@
 //! `quorate assign`: items that hosts hold, one each. Asks the daemon's JSON, draws tables, follows what a host holds.
 
-use super::acts::{ask, tell};
 use super::arguments::{
     AskingOptions, AssignCommand, AssignRebalance, AssignmentOptions, CreateOptions, Format,
 };
 use super::client::{Changes, Client, Line};
+use super::definitions::{act, end_of_line, list, show, show_line, with_what_is_said};
 use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
 use super::output;
 use super::show::query_value;
-use super::watching::{follow, understand};
+use super::watching::follow;
 use crate::api::TIMEOUT_HEADER;
 use crate::api::pages::{
     AssignmentPage, CreatedPage, HeldItemPage, HeldPage, ItemLedgerPage, ItemPage,
@@ -28,28 +28,10 @@ pub(super) async fn assign(
     match command {
         AssignCommand::Create(options) => create(client, format, options).await,
         AssignCommand::List { ask: options } => {
-            let pages = all(client, *options).await?;
-            match format {
-                Format::Json => output::json(&pages)?,
-                Format::Table if pages.is_empty() => {
-                    output::text(
-                        "no assignments; `quorate assign create parts --items 3` defines one\n",
-                    )?;
-                }
-                Format::Table => {
-                    output::text(&pages.iter().map(draw).collect::<Vec<_>>().join("\n"))?
-                }
-            }
-            Ok(ExitCode::SUCCESS)
+            let none = "no assignments; `quorate assign create parts --items 3` defines one\n";
+            list(format, &all(client, *options).await?, none, draw)
         }
-        AssignCommand::Show(assignment) => {
-            let page = one(client, assignment).await?;
-            match format {
-                Format::Json => output::json(&page)?,
-                Format::Table => output::text(&draw(&page))?,
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+        AssignCommand::Show(assignment) => show(format, &one(client, assignment).await?, draw),
         AssignCommand::Watch { name } => watch(client, format, name).await,
         AssignCommand::Release { item, number, assignment } => {
             let path = format!(
@@ -57,24 +39,14 @@ pub(super) async fn assign(
                 query_value(&assignment.name),
                 query_value(item)
             );
-            said(client, format, assignment, &path).await
+            act(client, format, (&assignment.name, assignment.ask), &path).await
         }
         AssignCommand::Remove(assignment) => {
             let path = format!("/v1/assignments/remove?name={}", query_value(&assignment.name));
-            said(client, format, assignment, &path).await
+            act(client, format, (&assignment.name, assignment.ask), &path).await
         }
         AssignCommand::Audit(assignment) => audit(client, format, assignment).await,
     }
-}
-
-async fn said(
-    client: &Client,
-    format: Format,
-    assignment: &AssignmentOptions,
-    path: &str,
-) -> Result<ExitCode, Failure> {
-    let page = ask(client, path, assignment.ask.timeout).await?;
-    tell(format, &page, &format!("{}: {}", assignment.name, page.text))
 }
 
 async fn create(
@@ -88,22 +60,19 @@ async fn create(
         AssignRebalance::Eager => "eager".to_owned(),
         AssignRebalance::Never => "never".to_owned(),
     });
-    let mut path = format!(
+    let path = format!(
         "/v1/assignments?name={}&count={}&items={}&wait={}ms",
         query_value(&assignment.name),
         items.unwrap_or(0),
         query_value(&item.join(",")),
         wait.as_millis()
     );
-    // What is not said stays as it is.
     let said = [
         ("ttl", ttl.map(|ttl| format!("{}ms", ttl.as_millis()))),
         ("rebalance", rebalance),
         ("scope", (!scope.is_empty()).then(|| query_value(&scope.join(",")))),
     ];
-    for (name, value) in said.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-        let _ = write!(path, "&{name}={value}");
-    }
+    let path = with_what_is_said(path, &said);
     let timeout = assignment.ask.timeout;
     let millis = timeout.as_millis().max(1).to_string();
     let headers = [(TIMEOUT_HEADER, millis.as_str())];
@@ -112,10 +81,7 @@ async fn create(
     let page: CreatedPage = serde_json::from_slice(&body).map_err(|error| {
         Failure::other(format!("the daemon's answer is not understood: {error}"))
     })?;
-    match format {
-        Format::Json => output::json(&page)?,
-        Format::Table => output::text(&draw(&page.assignment))?,
-    }
+    show(format, &page, |page: &CreatedPage| draw(&page.assignment))?;
     match page.held {
         true => Ok(ExitCode::SUCCESS),
         false => Err(Failure::new(Exit::Timeout, "not-held", unheld(&page.assignment))),
@@ -170,15 +136,7 @@ fn draw(page: &AssignmentPage) -> String {
     let held = page.items.iter().filter(|item| item.is_held()).count();
     let mut out = format!("{}: {held} of {} items held", page.name, page.items.len());
     let _ = write!(out, ", {}, ttl {} ms", page.rebalance, page.ttl_ms);
-    let scope: Vec<String> =
-        page.scope.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    if !scope.is_empty() {
-        let _ = write!(out, ", for {}", scope.join(" and "));
-    }
-    if page.removing {
-        out.push_str(", is being removed");
-    }
-    out.push('\n');
+    out.push_str(&end_of_line(&page.scope, page.removing));
     let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     let row = |item: &ItemPage| {
         let number = if item.number == 0 { "-".to_owned() } else { item.number.to_string() };
@@ -191,10 +149,7 @@ fn draw(page: &AssignmentPage) -> String {
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
-    let show = |line: &Line| match format {
-        Format::Json => output::text(&format!("{}\n", line.text)),
-        Format::Table => output::text(&draw_held(&understand(&line.text)?)),
-    };
+    let show = |line: &Line| show_line(format, line, draw_held);
     // An item may be used until its deadline, also while the daemon is away.
     let path = format!("/v1/assignments/watch?name={}", query_value(name));
     follow(client, &path, show, || Ok(())).await
@@ -242,10 +197,7 @@ async fn audit(
     let path = format!("/v1/assignments/ledger?name={}", query_value(&assignment.name));
     let lines: Vec<ItemLedgerPage> = client.get_in(&path, assignment.ask.timeout).await?;
     let audit = judged(&assignment.name, &lines);
-    match format {
-        Format::Json => output::json(&audit)?,
-        Format::Table => output::text(&draw_audit(&audit))?,
-    }
+    show(format, &audit, draw_audit)?;
     match audit.doubled.is_empty() {
         true => Ok(ExitCode::SUCCESS),
         false => {

@@ -1,15 +1,15 @@
 //! `quorate budget`: a number that hosts divide among themselves. Asks the daemon's JSON, draws tables, follows a share.
 
-use super::acts::{ask, tell};
 use super::arguments::{
     AskingOptions, BudgetCommand, BudgetMode, Format, NamedOptions, SetOptions,
 };
 use super::client::{Client, Line};
+use super::definitions::{act, end_of_line, list, show, show_line, with_what_is_said};
 use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
 use super::output;
 use super::show::query_value;
-use super::watching::{follow, understand};
+use super::watching::follow;
 use crate::api::pages::{BudgetPage, GrantPage, LedgerPage, SharePage};
 use crate::words::time::rfc3339;
 use std::collections::BTreeMap;
@@ -28,41 +28,21 @@ pub(super) async fn budget(
     match command {
         BudgetCommand::Set(options) => set(client, format, options).await,
         BudgetCommand::List { ask: options } => {
-            let pages = all(client, *options).await?;
-            match format {
-                Format::Json => output::json(&pages)?,
-                Format::Table if pages.is_empty() => {
-                    output::text(
-                        "no budgets; `quorate budget set connections --max 30` defines one\n",
-                    )?;
-                }
-                Format::Table => {
-                    output::text(&pages.iter().map(draw).collect::<Vec<_>>().join("\n"))?
-                }
-            }
-            Ok(ExitCode::SUCCESS)
+            let none = "no budgets; `quorate budget set connections --max 30` defines one\n";
+            list(format, &all(client, *options).await?, none, draw)
         }
-        BudgetCommand::Show(budget) => {
-            let page = one(client, budget).await?;
-            match format {
-                Format::Json => output::json(&page)?,
-                Format::Table => output::text(&draw(&page))?,
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+        BudgetCommand::Show(budget) => show(format, &one(client, budget).await?, draw),
         BudgetCommand::Watch { name } => watch(client, format, name).await,
         BudgetCommand::Ack { number, in_use, budget } => {
             let path = format!(
                 "/v1/budgets/acknowledge?name={}&number={number}&in_use={in_use}",
                 query_value(&budget.name)
             );
-            let page = ask(client, &path, budget.ask.timeout).await?;
-            tell(format, &page, &format!("{}: {}", budget.name, page.text))
+            act(client, format, (&budget.name, budget.ask), &path).await
         }
         BudgetCommand::Remove(budget) => {
             let path = format!("/v1/budgets/remove?name={}", query_value(&budget.name));
-            let page = ask(client, &path, budget.ask.timeout).await?;
-            tell(format, &page, &format!("{}: {}", budget.name, page.text))
+            act(client, format, (&budget.name, budget.ask), &path).await
         }
         BudgetCommand::Audit(budget) => audit(client, format, budget).await,
     }
@@ -74,8 +54,7 @@ async fn set(client: &Client, format: Format, options: &SetOptions) -> Result<Ex
         BudgetMode::Strict => "strict".to_owned(),
         BudgetMode::Eager => "eager".to_owned(),
     });
-    let mut path = format!("/v1/budgets?name={}&max={max}", query_value(&budget.name));
-    // What is not said stays as it is.
+    let path = format!("/v1/budgets?name={}&max={max}", query_value(&budget.name));
     let said = [
         ("min", min.map(|min| min.to_string())),
         ("ttl", ttl.map(|ttl| format!("{}ms", ttl.as_millis()))),
@@ -83,11 +62,7 @@ async fn set(client: &Client, format: Format, options: &SetOptions) -> Result<Ex
         ("reserve", reserve.map(|reserve| reserve.to_string())),
         ("scope", (!scope.is_empty()).then(|| query_value(&scope.join(",")))),
     ];
-    for (name, value) in said.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-        let _ = write!(path, "&{name}={value}");
-    }
-    let page = ask(client, &path, budget.ask.timeout).await?;
-    tell(format, &page, &format!("{}: {}", budget.name, page.text))
+    act(client, format, (&budget.name, budget.ask), &with_what_is_said(path, &said)).await
 }
 
 async fn all(client: &Client, ask: AskingOptions) -> Result<Vec<BudgetPage>, Failure> {
@@ -114,15 +89,7 @@ fn draw(page: &BudgetPage) -> String {
             let _ = write!(out, ", {word} {number}");
         }
     }
-    let scope: Vec<String> =
-        page.scope.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    if !scope.is_empty() {
-        let _ = write!(out, ", for {}", scope.join(" and "));
-    }
-    if page.removing {
-        out.push_str(", is being removed");
-    }
-    out.push('\n');
+    out.push_str(&end_of_line(&page.scope, page.removing));
     if page.grants.is_empty() {
         return out;
     }
@@ -141,10 +108,7 @@ async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, 
     if ask.is_ok_and(|pages| pages.iter().all(|page| page.name != name)) {
         return Err(unknown(name));
     }
-    let show = |line: &Line| match format {
-        Format::Json => output::text(&format!("{}\n", line.text)),
-        Format::Table => output::text(&draw_share(&understand(&line.text)?)),
-    };
+    let show = |line: &Line| show_line(format, line, draw_share);
     // A share may be used until its deadline, also while the daemon is away.
     follow(client, &format!("/v1/budgets/watch?name={}", query_value(name)), show, || Ok(())).await
 }
@@ -193,10 +157,7 @@ async fn audit(
     let path = format!("/v1/budgets/ledger?name={}", query_value(&budget.name));
     let lines: Vec<LedgerPage> = client.get_in(&path, budget.ask.timeout).await?;
     let audit = judged(&budget.name, &lines);
-    match format {
-        Format::Json => output::json(&audit)?,
-        Format::Table => output::text(&draw_audit(&audit))?,
-    }
+    show(format, &audit, draw_audit)?;
     if audit.exceeded.is_empty() && audit.differing.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }

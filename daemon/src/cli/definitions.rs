@@ -1,0 +1,91 @@
+//! What `quorate budget` and `quorate assign` have in common: definitions are listed, shown and found by their names, and are asked for with
+//! what is said of them alone.
+//!
+//! Knows nothing of what is defined.
+
+use super::acts::{ask, tell};
+use super::arguments::{AskingOptions, Format};
+use super::client::{Client, Line};
+use super::exit::Failure;
+use super::output;
+use super::watching::understand;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// Lists definitions; `none`: what is told where there are none.
+pub(super) fn list<T: Serialize>(
+    format: Format,
+    pages: &[T],
+    none: &str,
+    draw: impl Fn(&T) -> String,
+) -> Result<ExitCode, Failure> {
+    match format {
+        Format::Json => output::json(&pages)?,
+        Format::Table if pages.is_empty() => output::text(none)?,
+        Format::Table => output::text(&pages.iter().map(draw).collect::<Vec<_>>().join("\n"))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows one page.
+pub(super) fn show<T: Serialize>(
+    format: Format,
+    page: &T,
+    draw: impl Fn(&T) -> String,
+) -> Result<ExitCode, Failure> {
+    match format {
+        Format::Json => output::json(page)?,
+        Format::Table => output::text(&draw(page))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows a line of a stream.
+pub(super) fn show_line<T: DeserializeOwned>(
+    format: Format,
+    line: &Line,
+    draw: impl Fn(&T) -> String,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::text(&format!("{}\n", line.text)),
+        Format::Table => output::text(&draw(&understand(&line.text)?)),
+    }
+}
+
+/// Asks for something to be done with what has this name, and says what came of it.
+pub(super) async fn act(
+    client: &Client,
+    format: Format,
+    (name, options): (&str, AskingOptions),
+    path: &str,
+) -> Result<ExitCode, Failure> {
+    let page = ask(client, path, options.timeout).await?;
+    tell(format, &page, &format!("{name}: {}", page.text))
+}
+
+/// A path with what is said behind it; what is not said stays as it is.
+pub(super) fn with_what_is_said(mut path: String, said: &[(&str, Option<String>)]) -> String {
+    for (name, value) in said {
+        if let Some(value) = value {
+            let _ = write!(path, "&{name}={value}");
+        }
+    }
+    path
+}
+
+/// For which hosts it is, and whether it is being removed: the end of a line about it.
+pub(super) fn end_of_line(scope: &BTreeMap<String, String>, removing: bool) -> String {
+    let mut out = String::new();
+    let scope: Vec<String> = scope.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if !scope.is_empty() {
+        let _ = write!(out, ", for {}", scope.join(" and "));
+    }
+    if removing {
+        out.push_str(", is being removed");
+    }
+    out.push('\n');
+    out
+}
