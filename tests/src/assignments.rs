@@ -2,9 +2,9 @@
 //! deposed, and the rule by which items move is changed, while applications hold their items. Whatever happens, no item has two believers;
 //! and in the end each has one.
 
-use crate::disturbances::{act, disturb};
-use crate::world::{Setup, World};
-use quorate_proto::{Assignment, DrainHost, Rebalance, SetAssignment, act};
+use crate::disturbances::{act, born, calm_down, disturb, renews_while_cut_off};
+use crate::world::World;
+use quorate_proto::{Assignment, Rebalance, SetAssignment, act};
 use std::time::Duration;
 
 /// So many items there are.
@@ -44,15 +44,7 @@ fn held(world: &World) -> Vec<usize> {
 /// When its items do not come to be held.
 #[must_use]
 pub fn assigning(seed: u64, hosts: usize) -> World {
-    let seeds = hosts.min(3);
-    let mut world =
-        World::new(seed, Setup { hosts, seeds, quiet: Duration::ZERO, ..Setup::default() });
-    world.clocks_are_off();
-    world.start_all();
-    assert!(
-        world.run_until_true(Duration::from_secs(60), |world| world.is_settled()),
-        "it is born"
-    );
+    let mut world = born(seed, hosts);
     world.applications_let_go_within(Duration::from_millis(800));
     assign(&mut world, 0, Rebalance::Lazy);
     let all = |world: &mut World| held(world).iter().sum::<usize>() == ITEMS as usize;
@@ -86,15 +78,7 @@ pub fn assigned(seed: u64, verbose: bool) -> Assigned {
         let wait = world.random.between(10, 3_500);
         world.run_for(Duration::from_millis(wait));
     }
-    world.heal();
-    world.checks.disturbed();
-    world.start_all();
-    world.run_for(Duration::from_secs(8));
-    for host in 0..hosts {
-        let name = world.hosts[host].name.clone();
-        let undrain = DrainHost { name, drained: false, reason: String::new() };
-        act(&mut world, host, act::Body::Drain(undrain));
-    }
+    calm_down(&mut world, hosts);
     assign(&mut world, 0, Rebalance::Eager);
     let all = |world: &mut World| {
         world.start_all();
@@ -119,15 +103,5 @@ pub fn assigned(seed: u64, verbose: bool) -> Assigned {
 #[must_use]
 pub fn item_renewed_by_a_leader_that_is_cut_off(seed: u64) -> bool {
     let mut world = assigning(seed, 4);
-    let wait = world.random.between(0, 1_000);
-    world.run_for(Duration::from_millis(wait));
-    let leader = world.leader().expect("somebody leads");
-    for other in (0..3).filter(|other| *other != leader) {
-        world.network.cut_both(leader, other);
-    }
-    // What was answered before the cut is on its way.
-    world.run_for(Duration::from_millis(20));
-    let until = world.item_until(3).expect("it has an item");
-    world.run_for(Duration::from_millis(450));
-    world.item_until(3) != Some(until)
+    renews_while_cut_off(&mut world, World::item_until)
 }

@@ -1,9 +1,9 @@
 //! Random stories of a budget: hosts whose clocks run fast or slow come, go, are cut off, frozen, drained and wiped, and leaders are deposed,
 //! while applications follow their shares. Whatever happens, they never believe more than there is; and in the end all of it is shared.
 
-use crate::disturbances::{act, disturb};
-use crate::world::{Setup, World};
-use quorate_proto::{Budget, DrainHost, SetBudget, act};
+use crate::disturbances::{act, born, calm_down, disturb, renews_while_cut_off};
+use crate::world::World;
+use quorate_proto::{Budget, SetBudget, act};
 use std::time::Duration;
 
 /// The number that is divided.
@@ -28,15 +28,7 @@ pub struct Shared {
 /// When it does not come to share it.
 #[must_use]
 pub fn sharing(seed: u64, hosts: usize, reserve: u64) -> World {
-    let seeds = hosts.min(3);
-    let mut world =
-        World::new(seed, Setup { hosts, seeds, quiet: Duration::ZERO, ..Setup::default() });
-    world.clocks_are_off();
-    world.start_all();
-    assert!(
-        world.run_until_true(Duration::from_secs(60), |world| world.is_settled()),
-        "it is born"
-    );
+    let mut world = born(seed, hosts);
     world.applications_share(MAX, reserve, Duration::from_millis(800));
     let budget = Budget {
         name: "pg".to_owned(),
@@ -69,15 +61,7 @@ pub fn shared(seed: u64, verbose: bool) -> Shared {
         let wait = world.random.between(10, 3_500);
         world.run_for(Duration::from_millis(wait));
     }
-    world.heal();
-    world.checks.disturbed();
-    world.start_all();
-    world.run_for(Duration::from_secs(8));
-    for host in 0..hosts {
-        let name = world.hosts[host].name.clone();
-        let undrain = DrainHost { name, drained: false, reason: String::new() };
-        act(&mut world, host, act::Body::Drain(undrain));
-    }
+    calm_down(&mut world, hosts);
     let all = |world: &mut World| {
         world.start_all();
         let believed: Vec<u64> = (0..hosts).map(|host| world.believed(host)).collect();
@@ -102,15 +86,5 @@ pub fn shared(seed: u64, verbose: bool) -> Shared {
 #[must_use]
 pub fn renewed_by_a_leader_that_is_cut_off(seed: u64) -> bool {
     let mut world = sharing(seed, 4, 0);
-    let wait = world.random.between(0, 1_000);
-    world.run_for(Duration::from_millis(wait));
-    let leader = world.leader().expect("somebody leads");
-    for other in (0..3).filter(|other| *other != leader) {
-        world.network.cut_both(leader, other);
-    }
-    // What was answered before the cut is on its way.
-    world.run_for(Duration::from_millis(20));
-    let until = world.believed_until(3).expect("it has a share");
-    world.run_for(Duration::from_millis(450));
-    world.believed_until(3) != Some(until)
+    renews_while_cut_off(&mut world, World::believed_until)
 }

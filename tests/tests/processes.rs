@@ -21,6 +21,7 @@ mod processes {
     mod damaged_disks;
     mod etcdctl;
     mod families;
+    mod followers;
     mod full_disks;
     mod ground;
     mod hooks;

@@ -4,13 +4,12 @@
 //! told whatever becomes of the daemon, and lets go of what is asked back.
 
 use super::cluster::Cluster;
+use super::followers::Follower;
 use super::host::{Host, Said, quorate};
 use super::place::{boottime_ms, until};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -23,42 +22,16 @@ const LOOK: Duration = Duration::from_millis(2);
 type Beliefs = BTreeMap<String, (u64, u64)>;
 
 /// An application on one host.
-struct App {
-    believed: Arc<Mutex<Beliefs>>,
-    watch: Child,
-    reader: Option<JoinHandle<()>>,
+type App = Follower<Beliefs>;
+
+fn app(host: &Host) -> App {
+    Follower::on(host, &["assign", "watch", "p"], follow)
 }
 
 impl App {
-    fn on(host: &Host) -> Self {
-        let socket = host.socket();
-        let path = socket.display().to_string();
-        let mut watch = quorate(&["--socket", &path, "assign", "watch", "p", "-o", "json"]);
-        watch.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut watch = watch.spawn().expect("the command line runs");
-        let lines = BufReader::new(watch.stdout.take().expect("it was piped"));
-        let believed = Arc::new(Mutex::new(Beliefs::default()));
-        let own = believed.clone();
-        let reader = std::thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok) {
-                follow(&own, &socket, &serde_json::from_str(&line).expect("a line is JSON"));
-            }
-        });
-        Self { believed, watch, reader: Some(reader) }
-    }
-
     fn holds(&self) -> usize {
         let (believed, now) = (self.believed.lock().expect("no holder panics"), boottime_ms());
         believed.values().filter(|(_, until)| *until > now).count()
-    }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.watch.kill();
-        let _ = self.watch.wait();
-        self.reader.take().map(JoinHandle::join);
     }
 }
 
@@ -144,7 +117,7 @@ fn by_host(items: &BTreeMap<String, (String, u64, String)>) -> Vec<usize> {
 #[test]
 fn six_items_of_three_hosts_are_never_held_by_two_whoever_dies_and_comes_back() {
     let mut cluster = Cluster::running(3);
-    let apps: Vec<App> = cluster.hosts.iter().map(App::on).collect();
+    let apps: Vec<App> = cluster.hosts.iter().map(app).collect();
     let stop = Arc::new(AtomicBool::new(false));
     let sampler = sampler(apps.iter().map(|app| app.believed.clone()).collect(), stop.clone());
     let created = cluster.hosts[2].cli(&["assign", "create", "p", "--items", "6"]).ok();

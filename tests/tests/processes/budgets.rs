@@ -4,12 +4,11 @@
 //! becomes of the daemon, and acknowledges what it is asked to.
 
 use super::cluster::Cluster;
+use super::followers::Follower;
 use super::host::{Host, quorate};
 use super::place::{boottime_ms, until};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -35,41 +34,15 @@ impl Believed {
 }
 
 /// An application on one host.
-struct App {
-    believed: Arc<Mutex<Believed>>,
-    watch: Child,
-    reader: Option<JoinHandle<()>>,
+type App = Follower<Believed>;
+
+fn app(host: &Host) -> App {
+    Follower::on(host, &["budget", "watch", "pg"], follow)
 }
 
 impl App {
-    fn on(host: &Host) -> Self {
-        let socket = host.socket();
-        let path = socket.display().to_string();
-        let mut watch = quorate(&["--socket", &path, "budget", "watch", "pg", "-o", "json"]);
-        watch.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut watch = watch.spawn().expect("the command line runs");
-        let lines = BufReader::new(watch.stdout.take().expect("it was piped"));
-        let believed = Arc::new(Mutex::new(Believed::default()));
-        let own = believed.clone();
-        let reader = std::thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok) {
-                follow(&own, &socket, &serde_json::from_str(&line).expect("a line is JSON"));
-            }
-        });
-        Self { believed, watch, reader: Some(reader) }
-    }
-
     fn believes(&self) -> u64 {
         self.believed.lock().expect("no holder panics").now()
-    }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.watch.kill();
-        let _ = self.watch.wait();
-        self.reader.take().map(JoinHandle::join);
     }
 }
 
@@ -137,7 +110,7 @@ fn two_proxies_share_thirty_connections_and_the_database_never_sees_thirty_one()
     let defined =
         cluster.hosts[2].cli(&["budget", "set", "pg", "--max", "30", "--scope", "role=proxy"]);
     assert_eq!(defined.ok(), "pg: defined\n");
-    let apps = [App::on(&cluster.hosts[0]), App::on(&cluster.hosts[1])];
+    let apps = [app(&cluster.hosts[0]), app(&cluster.hosts[1])];
     let (stop, most) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let all = apps.iter().map(|app| app.believed.clone()).collect();
     let sampler = sampler(all, stop.clone(), most.clone());
