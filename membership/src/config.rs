@@ -1,7 +1,9 @@
-//! The detector's settings: who it is, and every time span it judges by, with the reason for each.
+//! The detector's settings: who it is, and the time spans that it judges by, with the reason for each.
 //!
-//! The relations that the protocol needs between the spans are checked at compile time for the default.
+//! The relations that the protocol needs between the spans are checked at compile time for the default; those of the spans that follow
+//! the silence are kept in `patience.rs`.
 
+use crate::patience::{SILENCE_LEAST, SILENCE_MOST, SILENCE_START};
 use quorate_proto::{Generation, Instance};
 use std::time::Duration;
 
@@ -21,29 +23,16 @@ pub struct DetectorConfig {
 /// Every time span of the detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Profile {
-    /// Silence of a directly pinged peer that is a suspicion: three pings of 150 ms in a row are lost.
+    /// Silence of a directly pinged peer that is a suspicion, until [`crate::DetectorInput::Patience`] says another. What hangs on it
+    /// is in [`crate::Spans`].
     pub silence: Duration,
-    /// Silence that is a verdict where nobody can be asked: longer, as one pair of eyes sees less than two.
-    pub silence_alone: Duration,
-    /// How long a round of questions to confirmers lasts: their own probing plus two ways on the network.
-    pub confirm_wait: Duration,
     /// After a confirmer did hear the suspect, how long until it is asked about again.
     pub ask_again: Duration,
     /// Whom another heard for us within this is not given up on the word of gossip: we ask again, and once more when an
     /// answer was lost.
     pub vouched: Duration,
-    /// How long a confirmer probes the suspect before it says "not heard".
-    pub probe_wait: Duration,
-    /// Probes and questions are repeated this often within their time, as frames get lost.
-    pub repeat: Duration,
-    /// Evidence younger than this answers a confirmer's question without a new probe.
-    pub fresh: Duration,
-    /// A confirmer that pings the suspect itself and has waited this long says "not heard" at once.
-    pub standing: Duration,
     /// The detector wants to run at least this often, so that it notices when it was not let.
     pub pulse: Duration,
-    /// A step this much later than wanted means that the process or host stood still.
-    pub late: Duration,
     /// Shortest self-doubt after a late turn: the inbox has to be drained first.
     pub doubt_least: Duration,
     /// Longest self-doubt after a late turn in which nobody was heard: then the others' silence is real.
@@ -85,17 +74,10 @@ impl Profile {
 }
 
 const DEFAULT: Profile = Profile {
-    silence: Duration::from_millis(500),
-    silence_alone: Duration::from_millis(800),
-    confirm_wait: Duration::from_millis(250),
+    silence: SILENCE_START,
     ask_again: Duration::from_secs(1),
     vouched: Duration::from_millis(2_500),
-    probe_wait: Duration::from_millis(200),
-    repeat: Duration::from_millis(70),
-    fresh: Duration::from_millis(200),
-    standing: Duration::from_millis(400),
     pulse: Duration::from_millis(100),
-    late: Duration::from_millis(100),
     doubt_least: Duration::from_millis(200),
     doubt_most: Duration::from_secs(1),
     ease: Duration::from_secs(5),
@@ -114,11 +96,9 @@ const DEFAULT: Profile = Profile {
 };
 
 const _: () = {
-    assert!(DEFAULT.silence.as_millis() < DEFAULT.silence_alone.as_millis());
-    assert!(DEFAULT.probe_wait.as_millis() < DEFAULT.confirm_wait.as_millis());
-    assert!(DEFAULT.repeat.as_millis() * 2 < DEFAULT.probe_wait.as_millis());
     assert!(DEFAULT.ask_again.as_millis() * 2 < DEFAULT.vouched.as_millis());
-    assert!(DEFAULT.standing.as_millis() < DEFAULT.silence.as_millis());
+    assert!(SILENCE_LEAST.as_millis() < SILENCE_START.as_millis());
+    assert!(SILENCE_START.as_millis() < SILENCE_MOST.as_millis());
     assert!(DEFAULT.doubt_least.as_millis() < DEFAULT.doubt_most.as_millis());
     assert!(DEFAULT.swim.probe_rtt.as_millis() * 2 < DEFAULT.swim.probe_period.as_millis());
 };

@@ -1,7 +1,7 @@
 //! Who is alive, as this node sees it: direct pings, gossip and goodbyes merged into one verdict per peer.
 //!
 //! The caller's duties: feed every session's begin and end, every authentic frame (`Heard`), every gossip
-//! datagram and detector message; ping the peers of `Expect` every 150 ms by itself; call `step` with `Wake`
+//! datagram and detector message; ping the peers of `Expect` three times and more within their silence by itself; call `step` with `Wake`
 //! no later than `next_wake` says (a late call is taken for a pause of the process); carry out the outputs.
 //! Invariant: a verdict is put out exactly when it changed. Reads no clock; knows nothing of consensus.
 
@@ -17,6 +17,7 @@ use quorate_proto::{Card, Generation, Instance, Moment, limits};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// A node's opinion of all others.
 pub struct Detector {
@@ -48,7 +49,7 @@ impl Detector {
         Self {
             swim: Swim::new(&config),
             pings: Pings::new(config.me, profile),
-            indirect_probes: IndirectProbes::new(profile),
+            indirect_probes: IndirectProbes::default(),
             verdicts: Verdicts::default(),
             awareness: SelfAwareness::new(now + profile.pulse, profile),
             contacts: Contacts::default(),
@@ -126,6 +127,11 @@ impl Detector {
         self.pings.last_heard(instance)
     }
 
+    /// The longest silence of each expected peer that a sign of life ended since this was asked last.
+    pub fn longest_silences(&mut self) -> Vec<(Instance, Duration)> {
+        self.pings.longest_silences()
+    }
+
     /// What a node last said of itself in gossip: a hint.
     #[must_use]
     pub fn card(&self, instance: Instance) -> Option<&Card> {
@@ -163,6 +169,10 @@ impl Detector {
             DetectorInput::Confirmers(mut confirmers) => {
                 confirmers.truncate(limits::MEMBERS);
                 self.confirmers = confirmers;
+            }
+            DetectorInput::Patience { others, of } => {
+                self.pings.patience.set(others, of);
+                self.awareness.late = self.pings.patience.own().late;
             }
             DetectorInput::Vouched { subject, by } => {
                 if self.contacts.get(subject).is_some() {

@@ -3,7 +3,9 @@
 use crate::verdicts::Opinion;
 use bytes::Bytes;
 use quorate_proto::{Card, DetectorMessage, Generation, Goodbye, Instance, Session, SessionEnd};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// What a detector is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +46,13 @@ pub enum DetectorInput {
     Expect(Vec<Instance>),
     /// Who may be asked to confirm a suspicion, the leader first; replaces the earlier list.
     Confirmers(Vec<Instance>),
+    /// How long a directly pinged peer may be silent before it is a suspicion; replaces what was said before.
+    Patience {
+        /// All that are not named, and those whom others ask about.
+        others: Duration,
+        /// By peer.
+        of: BTreeMap<Instance, Duration>,
+    },
     /// This node says of another that it hears it: it is asked first when we do not.
     Vouched {
         /// Of whom.

@@ -3,7 +3,7 @@
 //! What stays true: "not heard" is said only after this node waited for a sign of life itself, and never out
 //! of a pause of its own. A question that cannot be worked on stays unanswered, which proves nothing to the asker.
 
-use crate::config::Profile;
+use crate::patience::Spans;
 use crate::ping::{Outgoing, message_to};
 use quorate_proto::detector_message::Body;
 use quorate_proto::{ConfirmAnswer, ConfirmAsk, Generation, Instance, LifeProbe, Moment, limits};
@@ -20,6 +20,7 @@ const REMEMBERED: Duration = Duration::from_secs(1);
 struct IndirectProbe {
     number: u64,
     generation: Generation,
+    repeat: Duration,
     repeat_at: Moment,
     deadline: Moment,
     /// Found silent, at this moment.
@@ -27,23 +28,19 @@ struct IndirectProbe {
 }
 
 /// The questions being worked on, by asker and subject.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct IndirectProbes {
-    profile: Profile,
     open: BTreeMap<(Instance, Instance), IndirectProbe>,
 }
 
 impl IndirectProbes {
-    pub(crate) fn new(profile: Profile) -> Self {
-        Self { profile, open: BTreeMap::new() }
-    }
-
-    /// Takes a question on which there is no evidence yet.
+    /// Takes a question on which there is no evidence yet, and works on it for as long as these spans allow.
     pub(crate) fn take(
         &mut self,
         now: Moment,
         asker: Instance,
         ask: &ConfirmAsk,
+        spans: Spans,
         outgoing: &mut Vec<Outgoing>,
     ) {
         let key = (asker, ask.subject);
@@ -53,8 +50,9 @@ impl IndirectProbes {
         let probe = self.open.entry(key).or_insert_with(|| IndirectProbe {
             number: ask.number,
             generation: ask.generation,
+            repeat: spans.repeat,
             repeat_at: now,
-            deadline: now + self.profile.probe_wait,
+            deadline: now + spans.probe_wait,
             silent: None,
         });
         // The asker may have begun again: what was found meanwhile answers the newer question.
@@ -94,7 +92,6 @@ impl IndirectProbes {
 
     /// Probes, repeats, and answers what has waited long enough; a node in doubt of itself does not answer.
     pub(crate) fn fire(&mut self, now: Moment, doubts: bool, outgoing: &mut Vec<Outgoing>) {
-        let repeat = self.profile.repeat;
         self.open.retain(|(asker, subject), probe| {
             if let Some(silent) = probe.silent {
                 return now.since(silent) < REMEMBERED;
@@ -106,7 +103,7 @@ impl IndirectProbes {
                 }
                 outgoing.push(answer(*asker, *subject, probe, probe.generation, false));
             } else if now >= probe.repeat_at {
-                probe.repeat_at = now + repeat;
+                probe.repeat_at = now + probe.repeat;
                 outgoing
                     .push(message_to(*subject, Body::Probe(LifeProbe { number: probe.number })));
             }

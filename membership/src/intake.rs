@@ -3,6 +3,7 @@
 use crate::codec::PacketError;
 use crate::detector::{Detector, send};
 use crate::event::DetectorOutput;
+use crate::patience::{SILENCE_START, Spans};
 use crate::ping::message_to;
 use crate::swim::Effects;
 use quorate_proto::detector_message::Body;
@@ -11,6 +12,7 @@ use quorate_proto::{
     Moment, Session, SessionEnd, Verdict, limits,
 };
 use std::net::SocketAddr;
+use std::time::Duration;
 
 impl Detector {
     /// A sign of life on the session that stands with this peer.
@@ -126,8 +128,11 @@ impl Detector {
         ask: &ConfirmAsk,
         out: &mut Vec<DetectorOutput>,
     ) {
-        let profile = &self.config.profile;
         let subject = ask.subject;
+        let asker_waits = match ask.patience_ms {
+            0 => SILENCE_START,
+            told => Duration::from_millis(told.into()),
+        };
         let mut say = |generation, heard| {
             let number = ask.number;
             let answer = ConfirmAnswer { number, subject, generation, heard };
@@ -144,11 +149,16 @@ impl Detector {
         }
         let speaking = self.contacts.speaking(subject).unwrap_or_default();
         let heard = self.pings.last_heard(subject).map(|at| now.since(at));
-        if heard.is_some_and(|ago| ago <= profile.fresh) && speaking >= ask.generation {
+        // What is fresh to one that bears with less is older than the silence that made it ask.
+        if heard.is_some_and(|ago| ago <= Spans::of(asker_waits).fresh)
+            && speaking >= ask.generation
+        {
             return say(speaking, true);
         }
         let silence = self.pings.silence(now, subject);
-        if silence.is_some_and(|span| span >= profile.standing) && !self.awareness.doubts() {
+        // Whichever of both bears with the subject longer knows better how slow it can be.
+        let spans = Spans::of(asker_waits.max(self.pings.patience.with(subject).silence));
+        if silence.is_some_and(|span| span >= spans.standing) && !self.awareness.doubts() {
             return say(ask.generation, false);
         }
         let contact = self.contacts.get(subject);
@@ -160,7 +170,7 @@ impl Detector {
             out.push(DetectorOutput::Dial { address });
         }
         let mut outgoing = Vec::new();
-        self.indirect_probes.take(now, asker, ask, &mut outgoing);
+        self.indirect_probes.take(now, asker, ask, spans, &mut outgoing);
         send(outgoing, out);
     }
 
@@ -176,6 +186,9 @@ impl Detector {
             return;
         }
         let before = self.contacts.proven(instance);
+        if self.contacts.speaking(instance).is_some_and(|spoke| spoke != session.generation) {
+            self.pings.starts_anew(now, instance);
+        }
         if let Some(contact) = self.contacts.get_mut(instance) {
             contact.learn_session(session);
         }

@@ -12,6 +12,7 @@ mod event;
 mod founding;
 mod indirect_probes;
 mod intake;
+mod patience;
 mod ping;
 mod rejoins;
 mod seeds;
@@ -30,5 +31,6 @@ pub use founding::{
     MAJORITY_WORD, Margin, Mode, ModeError, Outcome, OwnSlot, ProofError, Waived, WaiverRefused,
     check_founded, quorum,
 };
+pub use patience::{SILENCE_LEAST, SILENCE_MOST, SILENCE_START, Spans};
 pub use seeds::{SeedsError, check_seeds};
 pub use verdicts::Opinion;

@@ -5,6 +5,7 @@
 //! suspect. Knows nothing of gossip, and not what its findings do to the verdicts.
 
 use crate::config::Profile;
+use crate::patience::{Patience, Spans};
 use quorate_proto::detector_message::Body;
 use quorate_proto::{
     ConfirmAnswer, ConfirmAsk, DetectorMessage, Generation, Instance, LifeProbe, Moment,
@@ -79,6 +80,8 @@ struct Watch {
     /// The node pings it; else only the hint is followed up.
     expected: bool,
     ended: Option<&'static str>,
+    /// The longest silence that a sign of life ended, and that was not asked for yet.
+    longest: Duration,
     inquiry: Option<Inquiry>,
     again: Option<Moment>,
     refuted: bool,
@@ -93,6 +96,7 @@ impl Watch {
             since,
             expected,
             ended: None,
+            longest: Duration::ZERO,
             inquiry: None,
             again: None,
             refuted: false,
@@ -111,6 +115,7 @@ impl Watch {
 pub(crate) struct Pings {
     me: Instance,
     profile: Profile,
+    pub(crate) patience: Patience,
     heard: BTreeMap<Instance, Moment>,
     watches: BTreeMap<Instance, Watch>,
     /// Who said last, by its own will or asked, that it hears this one: asked first when we do not.
@@ -123,6 +128,7 @@ impl Pings {
         Self {
             me,
             profile,
+            patience: Patience::new(profile.silence),
             heard: BTreeMap::new(),
             watches: BTreeMap::new(),
             witnesses: BTreeMap::new(),
@@ -157,11 +163,27 @@ impl Pings {
         let Some(watch) = self.watches.get_mut(&instance) else { return false };
         let troubled = watch.inquiry.is_some() || watch.condemned || watch.again.is_some();
         let expected = watch.expected;
-        *watch = Watch::new(now, expected);
+        // Whoever was gone was not slow.
+        let silent = if watch.condemned { Duration::ZERO } else { now.since(watch.since) };
+        let longest = watch.longest.max(silent);
+        *watch = Watch { longest, ..Watch::new(now, expected) };
         if !expected {
             self.watches.remove(&instance);
         }
         troubled || !expected
+    }
+
+    /// The longest silence of each expected peer that a sign of life ended since this was asked last.
+    pub(crate) fn longest_silences(&mut self) -> Vec<(Instance, Duration)> {
+        let expected = self.watches.iter_mut().filter(|(_, watch)| watch.expected);
+        expected.map(|(peer, watch)| (*peer, std::mem::take(&mut watch.longest))).collect()
+    }
+
+    /// Another start of it speaks: what the one before did not say is no silence of this one.
+    pub(crate) fn starts_anew(&mut self, now: Moment, instance: Instance) {
+        if let Some(watch) = self.watches.get_mut(&instance) {
+            watch.since = now;
+        }
     }
 
     pub(crate) fn forget(&mut self, instance: Instance) {
@@ -248,11 +270,17 @@ impl Pings {
         if watch.condemned || watch.inquiry.is_some() {
             return false;
         }
-        self.opens_at(watch, world.patience).is_some_and(|at| at <= world.now)
+        self.opens_at(subject, watch, world.patience).is_some_and(|at| at <= world.now)
     }
 
-    fn opens_at(&self, watch: &Watch, patience: &dyn Fn(Duration) -> Duration) -> Option<Moment> {
-        let silent = watch.expected.then(|| watch.since + patience(self.profile.silence));
+    fn opens_at(
+        &self,
+        subject: Instance,
+        watch: &Watch,
+        patience: &dyn Fn(Duration) -> Duration,
+    ) -> Option<Moment> {
+        let silence = || patience(self.patience.with(subject).silence);
+        let silent = watch.expected.then(|| watch.since + silence());
         watch.again.or(silent)
     }
 
@@ -263,7 +291,7 @@ impl Pings {
         ranked.retain(|one| seen.insert(*one));
         ranked.sort_by_cached_key(|one| {
             let heard = self.last_heard(*one).map(|at| world.now.since(at));
-            let silent = heard.is_none_or(|ago| ago > self.profile.fresh);
+            let silent = heard.is_none_or(|ago| ago > self.patience.with(*one).fresh);
             (!(world.trusted)(*one), silent)
         });
         ranked
@@ -291,9 +319,10 @@ impl Pings {
         self.numbers += 1;
         let number = self.numbers;
         let alone = asked.is_empty();
+        let spans = self.patience.with(subject);
         let Some(watch) = self.watches.get_mut(&subject) else { return };
-        let soonest = world.now + self.profile.confirm_wait;
-        let alone_at = watch.since + (world.patience)(self.profile.silence_alone);
+        let soonest = world.now + spans.confirm_wait;
+        let alone_at = watch.since + (world.patience)(spans.alone);
         let deadline = if alone { alone_at.max(soonest) } else { soonest };
         findings.push(Finding::Suspect { subject, why: watch.why(world.now) });
         watch.again = None;
@@ -310,27 +339,30 @@ impl Pings {
 
     /// Sends the questions, again and again until answered: frames get lost.
     fn repeat(&mut self, world: &World<'_>, subject: Instance, outgoing: &mut Vec<Outgoing>) {
+        let Spans { silence, repeat, .. } = self.patience.with(subject);
         let Some(inquiry) = self.watches.get_mut(&subject).and_then(|w| w.inquiry.as_mut()) else {
             return;
         };
         if world.now < inquiry.repeat_at {
             return;
         }
-        inquiry.repeat_at = world.now + self.profile.repeat;
+        inquiry.repeat_at = world.now + repeat;
         let number = inquiry.number;
         outgoing.push(message_to(subject, Body::Probe(LifeProbe { number })));
         let (generation, address) = (world.subject)(subject);
+        let patience_ms = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
         for one in inquiry.asked.iter().filter(|one| !inquiry.not_heard.contains(one)) {
             let address = address.clone();
             outgoing.push(message_to(
                 *one,
-                Body::Ask(ConfirmAsk { number, subject, generation, address }),
+                Body::Ask(ConfirmAsk { number, subject, generation, address, patience_ms }),
             ));
         }
     }
 
     fn conclude(&mut self, world: &World<'_>, subject: Instance, findings: &mut Vec<Finding>) {
         let now = world.now;
+        let spans = self.patience.with(subject);
         let Some(watch) = self.watches.get_mut(&subject) else { return };
         let Some(inquiry) = &watch.inquiry else { return };
         let alone = inquiry.asked.is_empty();
@@ -339,7 +371,7 @@ impl Pings {
         if let Some((by, generation)) = inquiry.heard_by {
             let first = !watch.refuted;
             // What was heard a moment before the question answers it too.
-            let fresh = self.profile.fresh.as_micros().try_into().unwrap_or(u64::MAX);
+            let fresh = spans.fresh.as_micros().try_into().unwrap_or(u64::MAX);
             let heard = Moment::from_micros(inquiry.opened.as_micros().saturating_sub(fresh));
             findings.push(Finding::Refuted { subject, by, generation, heard, first, expected });
             watch.inquiry = None;
@@ -357,7 +389,7 @@ impl Pings {
             findings.push(Finding::Mute { subject });
             // The second round soon, with others; then slowly, as we may be the one that is cut off.
             let first = watch.mute.is_empty();
-            let pause = if first { self.profile.confirm_wait } else { self.profile.ask_again };
+            let pause = if first { spans.confirm_wait } else { self.profile.ask_again };
             if inquiry.asked.iter().all(|one| watch.mute.contains(one)) {
                 watch.mute.clear();
             } else {
@@ -373,12 +405,12 @@ impl Pings {
     }
 
     pub(crate) fn next_wake(&self, patience: &dyn Fn(Duration) -> Duration) -> Option<Moment> {
-        let wake = |watch: &Watch| match &watch.inquiry {
+        let wake = |(subject, watch): (&Instance, &Watch)| match &watch.inquiry {
             _ if watch.condemned => None,
             Some(inquiry) => Some(inquiry.repeat_at.min(inquiry.deadline)),
-            None => self.opens_at(watch, patience),
+            None => self.opens_at(*subject, watch, patience),
         };
-        self.watches.values().filter_map(wake).min()
+        self.watches.iter().filter_map(wake).min()
     }
 }
 

@@ -5,6 +5,7 @@
 //! wait longer before the next suspicion). While in doubt, no "not heard" and no campaign comes from here.
 
 use crate::config::Profile;
+use crate::patience::Spans;
 use quorate_proto::Moment;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ const MOST_STRAIN: u32 = 4;
 #[derive(Debug)]
 pub(crate) struct SelfAwareness {
     profile: Profile,
+    /// A turn that is later than this counts.
+    pub(crate) late: Duration,
     wanted: Moment,
     late_since: Option<Moment>,
     heard_since_late: bool,
@@ -26,6 +29,7 @@ impl SelfAwareness {
     pub(crate) fn new(now: Moment, profile: Profile) -> Self {
         Self {
             profile,
+            late: Spans::of(profile.silence).late,
             wanted: now,
             late_since: None,
             heard_since_late: false,
@@ -38,7 +42,7 @@ impl SelfAwareness {
     /// Called first in each step: by how much this turn is late, if it matters.
     pub(crate) fn turn(&mut self, now: Moment) -> Option<Duration> {
         let late_by = now.since(self.wanted);
-        if late_by <= self.profile.late {
+        if late_by <= self.late {
             return None;
         }
         self.late_since = Some(now);

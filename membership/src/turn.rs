@@ -150,7 +150,7 @@ impl Detector {
         generation: Generation,
         out: &mut Vec<DetectorOutput>,
     ) {
-        let silence = self.config.profile.silence;
+        let silence = self.pings.patience.with(instance).silence;
         let speaking = self.contacts.speaking(instance).unwrap_or_default();
         let heard = self.pings.last_heard(instance).filter(|_| speaking >= generation);
         let opinion = self.verdicts.get(instance).filter(|one| one.generation >= generation);

@@ -94,11 +94,16 @@ impl Node {
     }
 
     fn ask(&mut self, from: u64, subject: u64) -> Vec<DetectorOutput> {
+        self.ask_with(from, subject, 0)
+    }
+
+    fn ask_with(&mut self, from: u64, subject: u64, patience_ms: u32) -> Vec<DetectorOutput> {
         let ask = ConfirmAsk {
             number: 77,
             subject: instance(subject),
             generation: Generation::new(1),
             address: Some(Address::from(address(subject))),
+            patience_ms,
         };
         self.message(from, Body::Ask(ask))
     }
@@ -254,6 +259,78 @@ fn without_evidence_the_subject_is_probed_and_the_answer_waits_for_it() {
             assert_eq!(answers(&node.ask(2, 3)), [(instance(2), false)]);
         }
     }
+}
+
+fn bears(node: &mut Node, with: u64, millis: u64) {
+    let of = [(instance(with), Duration::from_millis(millis))].into();
+    node.feed(DetectorInput::Patience { others: Duration::from_millis(500), of });
+}
+
+#[test]
+fn who_is_asked_looks_for_as_long_as_the_more_patient_of_both() {
+    for (own, asker, wait) in [(500, 0, 200), (500, 1_500, 600), (1_500, 500, 600), (500, 150, 200)]
+    {
+        let mut node = Node::new(ME);
+        (2..=3).for_each(|peer| drop(node.meet(peer, 1)));
+        bears(&mut node, 3, own);
+        node.run(1_000);
+        assert!(answers(&node.ask_with(2, 3, asker)).is_empty());
+        assert!(answers(&node.run(wait - 10)).is_empty(), "{own} {asker}");
+        assert_eq!(answers(&node.run(20)), [(instance(2), false)], "{own} {asker}");
+    }
+}
+
+#[test]
+fn what_is_fresh_follows_from_how_long_the_asker_waited() {
+    for (asker, heard) in [(0, true), (500, true), (150, false), (1_500, true)] {
+        let mut node = Node::new(ME);
+        (2..=3).for_each(|peer| drop(node.meet(peer, 1)));
+        node.run(190);
+        let said = answers(&node.ask_with(2, 3, asker));
+        assert_eq!(said.contains(&(instance(2), true)), heard, "{asker}");
+    }
+}
+
+#[test]
+fn a_peer_is_borne_with_for_as_long_as_was_said_of_it() {
+    let mut node = Node::new(ME);
+    (2..=3).for_each(|peer| drop(node.meet(peer, 1)));
+    node.feed(DetectorInput::Expect(vec![instance(2), instance(3)]));
+    bears(&mut node, 3, 1_500);
+    node.run(490);
+    assert_eq!([2, 3].map(|peer| node.verdict(peer)), [Some(Verdict::Alive); 2]);
+    node.run(20);
+    let suspect = [Some(Verdict::Suspect), Some(Verdict::Alive)];
+    assert_eq!([2, 3].map(|peer| node.verdict(peer)), suspect);
+    node.run(980);
+    assert_eq!(node.verdict(3), Some(Verdict::Alive));
+    node.run(20);
+    assert_eq!(node.verdict(3), Some(Verdict::Suspect));
+}
+
+#[test]
+fn a_silence_that_ended_is_told_once_and_none_of_who_was_gone_or_began_anew() {
+    let mut node = Node::new(ME);
+    node.meet(2, 1);
+    node.feed(DetectorInput::Expect(vec![instance(2)]));
+    let silence = |node: &mut Node| {
+        let all = node.detector.longest_silences();
+        assert_eq!(all.len(), 1);
+        all[0].1.as_millis()
+    };
+    node.run(300);
+    assert_eq!(silence(&mut node), 0, "it has not ended");
+    node.feed(DetectorInput::Heard { instance: instance(2) });
+    node.run(40);
+    node.feed(DetectorInput::Heard { instance: instance(2) });
+    assert_eq!([silence(&mut node), silence(&mut node)], [300, 0]);
+    node.run(2_000);
+    assert_eq!(node.verdict(2), Some(Verdict::Down));
+    node.feed(DetectorInput::Heard { instance: instance(2) });
+    assert_eq!(silence(&mut node), 0, "it was gone");
+    node.run(300);
+    node.meet(2, 2);
+    assert_eq!(silence(&mut node), 0, "another start of it");
 }
 
 #[test]

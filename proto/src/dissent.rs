@@ -91,6 +91,10 @@ pub struct ConfirmAsk {
     /// Where it was last reached, for an asked node that does not know.
     #[prost(message, optional, tag = "4")]
     pub address: Option<Address>,
+    /// The silence in milliseconds after which the asker suspects it: how long the asked node may take follows from that. 0 when it
+    /// does not say.
+    #[prost(uint32, tag = "105")]
+    pub patience_ms: u32,
 }
 
 /// The answer to a [`ConfirmAsk`], given after the asked node tried by itself.

@@ -109,7 +109,8 @@ pub use raft::{
 pub use reason::{
     ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause,
     FoundingCause, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
-    OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble, Trouble,
+    OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble, SlowPart, SlowlyJudged,
+    Trouble,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use renewals::{

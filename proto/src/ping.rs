@@ -62,6 +62,13 @@ pub struct Ping {
     /// The same of items of assignments: the newest change that the receiver has to hear of.
     #[prost(uint64, tag = "140")]
     pub items: u64,
+    /// How often the sender pings the receiver, in milliseconds; 0 when it does not say. Only from the leader, and so is the next one.
+    #[prost(uint32, tag = "105")]
+    pub interval_ms: u32,
+    /// How long the sender bears with the receiver's silence, in milliseconds: the receiver bears with the leader's for as long at
+    /// least. 0 when it does not say.
+    #[prost(uint32, tag = "106")]
+    pub patience_ms: u32,
 }
 
 /// What is wrong with a replica's copy of the log.
@@ -136,6 +143,9 @@ pub struct Pong {
     /// To the leader, from a voter: what those report who cannot tell it themselves. At most `limits::RELAYED`.
     #[prost(message, repeated, tag = "131")]
     pub passed_applications: Vec<HostApplications>,
+    /// How late the answering node's own turns were at worst in the last minutes, in milliseconds.
+    #[prost(uint32, tag = "105")]
+    pub late_ms: u32,
 }
 
 /// What a voter knows of the leader that it hears, for a node that does not.

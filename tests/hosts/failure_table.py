@@ -22,7 +22,7 @@ Hosts are h1, h2, ... at 10.77.0.1, 10.77.0.2, ...; the cluster is called `t`. W
 NOT_MADE = """Not made, and why: `protocol` needs two versions of the program; `copy-lost`, `copy-contradicts` and `copy-state-differs` need a
 disk that lies in one moment of a run, which the simulator makes (`tests/scenarios`) and hosts cannot; `founding` and `twice` pass within seconds;
 `stop-waits` lasts for half a minute at most (`tests/tests/processes/stops.rs` makes it), `door-closed` needs another program on a port (`damaged_disks.rs` there);
-`founding-stuck`, `two-addresses`, `behind`, `copy-stands-still` and `timed-out` depend on timing that hosts do not hit each time;
+`founding-stuck`, `two-addresses`, `behind`, `copy-stands-still`, `judged-slowly` and `timed-out` depend on timing that hosts do not hit each time;
 `drained`, `autopilot-paused`, `no-successor` and `unapproved` are words of operators and what waits for them, told in `tests/scenarios`;
 `share-unacknowledged` and `item-unreleased` need an application that follows what it is told, which `tests/scenarios` has; `item-unheld` is an assignment for
 hosts that are not there (`tests/tests/processes/assignments.rs`); `application-down` and `application-file` need an application with a check

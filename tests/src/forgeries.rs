@@ -162,6 +162,8 @@ impl Forger {
             says_shares: random.percent(50),
             applications: random.percent(20).then(|| self.applications(random)),
             items: near(random, self.term),
+            interval_ms: u32::try_from(random.below(3_000)).unwrap_or(0),
+            patience_ms: u32::try_from(random.below(3_000)).unwrap_or(0),
         }))
     }
 
@@ -196,6 +198,7 @@ impl Forger {
             }),
             applications: random.percent(20).then(|| self.applications(random)),
             passed_applications: vec![self.applications(random); usize::from(random.percent(20))],
+            late_ms: u32::try_from(random.below(3_000)).unwrap_or(0),
         }))
     }
 

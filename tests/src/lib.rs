@@ -32,6 +32,7 @@ pub mod lies;
 pub mod names;
 pub mod network;
 pub mod outside;
+pub mod paces;
 pub mod random;
 pub mod registers;
 pub mod restored;

@@ -23,6 +23,8 @@ use quorate_tests::lasting::{Lasting, turns_in_a_crash_loop, turns_under};
 use quorate_tests::names::{
     Kept, name_of_a_living_voter, name_of_a_stopped_voter, name_of_a_wiped_voter,
 };
+use quorate_tests::network::Weather;
+use quorate_tests::paces::{Restless, around_a_burst, in_weather, with_late_turns};
 use quorate_tests::runs::{Outcome, draw_setup, run_seed, run_seed_in};
 use quorate_tests::shares::{renewed_by_a_leader_that_is_cut_off, shared};
 use quorate_tests::slow_links::{Writes, replacement_over_a_slow_link, return_over_a_slow_link};
@@ -423,4 +425,27 @@ fn no_lasting_fault_makes_a_host_turn_again_and_again() {
         }
     }
     assert!(many.is_empty(), "turns of one host under one fault:\n{}", many.join("\n"));
+}
+
+#[test]
+fn a_host_that_stands_still_again_and_again_is_judged_slowly_for_some_minutes() {
+    for seed in 1..=3 {
+        let (pause, later) = (Duration::from_millis(300), Duration::from_secs(600));
+        let [before, behind, after] = around_a_burst(seed, pause, later).map(|it| it.as_millis());
+        assert!(behind > 1_000, "seed {seed}: {behind} ms");
+        assert_eq!([before, after], [500, 500], "seed {seed}");
+    }
+}
+
+#[test]
+fn hosts_on_a_slow_network_and_hosts_whose_turns_are_late_are_not_told_as_gone() {
+    let ms = Duration::from_millis;
+    let (before, span) = (Duration::from_secs(10), Duration::from_secs(60));
+    for seed in 1..=2 {
+        let late = with_late_turns(seed, ms(800), before, span);
+        assert_eq!(late, Restless { epochs: 0, leaders: 0 }, "seed {seed}: late turns");
+        let slow = Weather { delay: ms(150), jitter: ms(100), loss: 5, ..Weather::CALM };
+        let slow = in_weather(seed, slow, before, span);
+        assert_eq!(slow, Restless { epochs: 0, leaders: 0 }, "seed {seed}: a slow network");
+    }
 }

@@ -206,7 +206,7 @@ pub(crate) fn resign_if_unheard(sight: &Sight<'_>, turn: &mut Turn) {
     let Some(group) = sight.group.filter(|group| group.leads()) else { return };
     let led_for = sight.now.since(sight.leadership.heard());
     // After a pause the answers of the others are still in the queue.
-    if led_for < UNHEARD || sight.detector.stood_still() {
+    if led_for < UNHEARD.max(sight.pace.longest().silence) || sight.detector.stood_still() {
         return;
     }
     let founded = sight.founding.state().founded.as_ref();

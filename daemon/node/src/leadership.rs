@@ -8,7 +8,8 @@ use crate::turn::Turn;
 use quorate_proto::{Instance, Moment};
 use std::time::Duration;
 
-/// The leader pings every 150 ms; after this much silence a node no longer says that there is a quorum.
+/// After this much silence of the leader, which pings every 150 ms, a node no longer says that there is a quorum, unless it bears with the
+/// leader for long: then three times of that.
 pub(crate) const LEADER_SILENCE: Duration = Duration::from_millis(1_500);
 
 /// A leader as far as this node knows.
@@ -95,10 +96,10 @@ impl Leadership {
         }
     }
 
-    /// The leader was heard now.
-    pub(crate) fn is_heard(&mut self, turn: &mut Turn) {
+    /// The leader was heard now, and may be silent for so long.
+    pub(crate) fn is_heard(&mut self, turn: &mut Turn, silence: Duration) {
         self.heard = turn.now;
-        turn.timers.arm(Timer::LeaderSilence, turn.now + LEADER_SILENCE);
+        turn.timers.arm(Timer::LeaderSilence, turn.now + silence);
     }
 
     /// Another leads, or nobody is known to. The one before.
@@ -107,7 +108,7 @@ impl Leadership {
         self.applied = None;
         if leader.is_some() {
             turn.counters.elections += 1;
-            self.is_heard(turn);
+            self.is_heard(turn, LEADER_SILENCE);
         }
         old
     }

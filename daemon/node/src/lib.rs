@@ -31,6 +31,7 @@ mod malformed;
 mod names;
 mod news;
 mod node;
+mod pace;
 mod peers;
 mod pings;
 mod recovery;
@@ -59,9 +60,12 @@ pub use disk::{DiskStep, disk_steps};
 pub use event::{BeginAnew, Input, Output, OwnSlot, Write};
 pub use large_read::{Answered, Asker, LargeRead};
 pub use node::{Node, Vitals};
+pub use pace::Ground;
 pub use pings::{PING_CLASSES, PingTimes};
 pub use replay::{ReplayError, replay};
 pub use requests::{LOCAL_WAITS, Refusals};
 pub use shares::{Item, ItemStanding, Items, Share, ShareState};
-pub use status::{Feature, Margin, Opinion, Program, Reason, SecretStatus, State, Status};
+pub use status::{
+    Feature, Margin, Opinion, PaceStatus, Program, Reason, SecretStatus, State, Status,
+};
 pub use told::{About, Event, Host};

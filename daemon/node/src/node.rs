@@ -52,6 +52,7 @@ use crate::join::Join;
 use crate::leadership::Leadership;
 use crate::malformed::Malformed;
 use crate::names::Names;
+use crate::pace::{LOOK, Pace};
 use crate::peers::Peers;
 use crate::pings::Pings;
 use crate::pings::health::Push;
@@ -73,6 +74,7 @@ use quorate_membership::{Detector, DetectorInput, Founding, FoundingInput};
 use quorate_proto::{
     ClusterId, Envelope, EnvelopeBody, EnvelopeError, Generation, Goodbye, Instance, Moment,
 };
+use std::time::Duration;
 
 /// One node, whole.
 pub struct Node {
@@ -91,6 +93,7 @@ pub struct Node {
     pub(crate) duties: Duties,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) names: Names,
+    pub(crate) pace: Pace,
     pub(crate) pings: Pings,
     pub(crate) push: Push,
     pub(crate) relay: Relay,
@@ -137,6 +140,7 @@ impl Node {
             duties: Duties::default(),
             whereabouts: Whereabouts::default(),
             names: Names::default(),
+            pace: Pace::new(now),
             pings: Pings::default(),
             push: Push::default(),
             relay: Relay::default(),
@@ -184,6 +188,7 @@ impl Node {
         self.turn.out.push(Output::ResolveSeeds);
         self.step_founding(FoundingInput::Wake);
         self.step_detector(DetectorInput::Wake);
+        self.turn.timers.arm(Timer::Pace, self.turn.now + LOOK);
     }
 
     /// One turn: every input that is ready, what is due, then everything that follows from it.
@@ -195,6 +200,8 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         std::mem::swap(out, &mut self.turn.out);
+        let late = self.next_wake().map_or(Duration::ZERO, |wanted| now.since(wanted));
+        self.pace.turn_is_late(now, late);
         self.disk.forgive(now.since(self.turn.now));
         self.turn.now = self.turn.now.max(now);
         self.turn.wall_ms = wall_ms;
@@ -364,6 +371,7 @@ impl Node {
             Timer::Tick => self.tick(),
             Timer::Disk => self.watch_disk(),
             Timer::Ping => self.ping_round(),
+            Timer::Pace => self.look_at_pace(),
             Timer::Relay => self.ask_around(),
             Timer::Dissent => self.send_dissent(),
             Timer::Warnings => self.warnings.tell_others(&sight!(self), &mut self.turn),

@@ -10,6 +10,7 @@ use crate::groups::Group;
 use crate::handover::Handover;
 use crate::health::Health;
 use crate::leadership::{LEADER_SILENCE, Leader, Leadership};
+use crate::pace::Pace;
 use crate::peers::Peers;
 use crate::told::Host;
 use quorate_membership::{Detector, Founding, Profile};
@@ -22,7 +23,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A leader that a majority of the voters has not answered for so long no longer leads, and a voter that gave no sign of life for so long
-/// is no successor: as long as a silence that makes a suspicion, which is also the least time after which voters look for another leader.
+/// is no successor, unless more silence than that is borne with: as long as a silence that makes a suspicion at the start, which is also
+/// the least time after which voters look for another leader.
 pub(crate) const UNHEARD: Duration = Profile::DEFAULT.silence;
 
 /// See the head of the file.
@@ -43,6 +45,8 @@ pub(crate) struct Sight<'a> {
     /// The newest committed view.
     pub(crate) health: &'a Health,
     pub(crate) leadership: &'a Leadership,
+    /// How long the silence of others is borne with.
+    pub(crate) pace: &'a Pace,
     pub(crate) handover: &'a Handover,
     pub(crate) features: &'a Features,
     pub(crate) disk: &'a Disk,
@@ -64,6 +68,7 @@ macro_rules! sight {
             group: $node.group.as_ref(),
             health: &$node.health,
             leadership: &$node.leadership,
+            pace: &$node.pace,
             handover: &$node.handover,
             features: &$node.features,
             disk: &$node.disk,
@@ -139,7 +144,7 @@ impl<'a> Sight<'a> {
     /// Whether a node gave a sign of life a moment ago. raft-rs' own note of it begins anew every half a second.
     pub(crate) fn heard_of_late(&self, instance: Instance) -> bool {
         let heard = self.detector.last_heard(instance);
-        heard.is_some_and(|at| self.now.since(at) < UNHEARD)
+        heard.is_some_and(|at| self.now.since(at) < UNHEARD.max(self.pace.silence_of(instance)))
     }
 
     /// Whether an operator drained this node.
@@ -198,11 +203,18 @@ impl<'a> Sight<'a> {
         Some(Leader { instance, term: group.replica().term() })
     }
 
+    /// After so much silence of the leader a node no longer says that there is a quorum.
+    pub(crate) fn leader_silence(&self) -> Duration {
+        let leader = self.leadership.leader();
+        let silence = leader.map_or(Duration::ZERO, |it| self.pace.silence_of(it.instance));
+        LEADER_SILENCE.max(silence * 3)
+    }
+
     /// The leader that the own replica follows or is, unless its pings have stopped.
     pub(crate) fn followed(&self) -> Option<Leader> {
         let leader = self.replicas_leader()?;
         let silent = self.leadership.leader() == Some(leader)
-            && self.now.since(self.leadership.heard()) >= LEADER_SILENCE;
+            && self.now.since(self.leadership.heard()) >= self.leader_silence();
         // The log here may be behind: a standby never campaigns, and keeps whom it followed.
         let over = self.leadership.leader().is_some_and(|known| known.term > leader.term);
         let me = self.config.instance;

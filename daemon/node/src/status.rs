@@ -1,5 +1,6 @@
 //! What a node knows of itself, for `quorate status`, `/v1/status`, `/metrics` and `quorate why`.
 
+use crate::pace::Ground;
 use crate::pings::times::PingTimes;
 pub use quorate_membership::Margin;
 pub use quorate_proto::Reason;
@@ -9,6 +10,7 @@ use quorate_proto::{
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The state of a node in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,19 @@ pub struct Bound {
     pub limit: u64,
     /// How often somebody was refused for want of room, since the start.
     pub refused: u64,
+}
+
+/// How fast this node judges others, and why not faster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaceStatus {
+    /// The longest silence before a suspicion, of all that are in force here.
+    pub silence: Duration,
+    /// Of whom that is borne with; none when of all.
+    pub of: Option<String>,
+    /// Why it is so long.
+    pub ground: Ground,
+    /// How often the leader of so many members pings each.
+    pub interval: Duration,
 }
 
 /// What a member runs.
@@ -154,6 +169,8 @@ pub struct Status {
     pub feature: Feature,
     /// How long the pings of this node took: to everybody while it leads, to the leader while it votes.
     pub pings: Vec<(Instance, PingTimes)>,
+    /// How fast this node judges others.
+    pub pace: PaceStatus,
     /// Which secrets this host has, and how far a change of the cluster's has come.
     pub secrets: SecretStatus,
     /// Newest durable snapshot.

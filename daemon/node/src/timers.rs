@@ -12,6 +12,8 @@ pub(crate) enum Timer {
     Disk,
     /// A round of direct pings.
     Ping,
+    /// What was measured of others, and of this node, is looked at.
+    Pace,
     /// A node that does not hear the leader asks another voter.
     Relay,
     /// The dissent is sent again while it is not empty.

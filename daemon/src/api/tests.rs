@@ -17,7 +17,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use quorate_meta::Meta;
 use quorate_node::status::{Bound, Margin, Reason, SecretStatus, State};
-use quorate_node::{ClientReply, ClientRequest, Event, Feature, Status};
+use quorate_node::{ClientReply, ClientRequest, Event, Feature, Ground, PaceStatus, Status};
 use quorate_proto::{
     ClusterId, FeatureLevel, Generation, HealthEpoch, HealthView, Instance, KvError, KvResponse,
     Label, Member, MemberState, Moment, NodeName, PutRequest, PutResponse, Refusal, RefusalCode,
@@ -99,6 +99,12 @@ pub(crate) fn sample(state: State) -> Status {
         caught_up: quorate,
         pings: Vec::new(),
         secrets: SecretStatus::default(),
+        pace: PaceStatus {
+            silence: Duration::from_millis(700),
+            of: Some("b".to_owned()),
+            ground: Ground::Trip(Duration::from_millis(100)),
+            interval: Duration::from_millis(150),
+        },
         snapshot: None,
         counters: vec![("quorate_pings_total", "Pings sent.", 7)],
         bounds: vec![Bound { word: "waits", used: 3, limit: 1_024, refused: 2 }],

@@ -9,7 +9,7 @@ use super::format::{Paint, Pen, paint_of, table};
 use super::output;
 use super::revoked::in_a_line;
 use super::secrets::in_status;
-use crate::api::pages::{GivenUpPage, MemberPage, StatusPage};
+use crate::api::pages::{GivenUpPage, MarginPage, MemberPage, StatusPage};
 use crate::clock::wall_unix_ms;
 use crate::links::table::draw_links;
 use crate::words::time::{rfc3339, short_time};
@@ -105,6 +105,9 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
             page.revision, page.health_epoch, page.commit, page.applied, page.state_hash
         ),
     );
+    if let Some(pace) = &page.pace {
+        line("pace", pace.in_words());
+    }
     let revoked = in_a_line(&page.revoked).map(|text| ("revoked", text));
     let secret = page.secret.as_ref().and_then(in_status).map(|text| ("secret", text));
     for (name, text) in revoked.into_iter().chain(secret) {
@@ -112,19 +115,7 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
     }
     if let Some(margin) = &page.margin {
         let paint = if margin.alarm { Paint::Bad } else { Paint::Plain };
-        let may = match margin.disks {
-            0 => "keep every founder disk: were one lost, a second cluster could be founded"
-                .to_owned(),
-            1 => "1 founder disk may be lost, and no second cluster can be founded".to_owned(),
-            disks => {
-                format!(
-                    "{disks} founder disks may be lost at once, and no second cluster can be founded"
-                )
-            }
-        };
-        let (known, slots) = (margin.known, margin.slots);
-        let text = format!("{may} ({known} of {slots} seeds know this one)");
-        line("margin", pen.paint(paint, &text));
+        line("margin", pen.paint(paint, &margin_in_words(margin)));
     }
     if let Some(autopilot) = &page.autopilot {
         let text = match autopilot.does.as_str() {
@@ -153,6 +144,18 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
         let _ = write!(out, "\n{}", draw_links(links, pen));
     }
     out
+}
+
+fn margin_in_words(margin: &MarginPage) -> String {
+    let MarginPage { disks, known, slots, .. } = margin;
+    let may = match disks {
+        0 => "keep every founder disk: were one lost, a second cluster could be founded".to_owned(),
+        1 => "1 founder disk may be lost, and no second cluster can be founded".to_owned(),
+        disks => format!(
+            "{disks} founder disks may be lost at once, and no second cluster can be founded"
+        ),
+    };
+    format!("{may} ({known} of {slots} seeds know this one)")
 }
 
 /// The table of `members`.

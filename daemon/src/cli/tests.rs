@@ -86,9 +86,16 @@ fn tables_are_as_wide_as_their_cells_and_never_steer_the_terminal() {
 #[test]
 fn the_status_table_shows_state_node_leader_and_members() {
     let text = show::draw_status(&page(State::Quorate), PLAIN, NOW);
-    for part in
-        ["demo", "quorate", "b, voter", "a, term 3", "epoch 4", "10.0.0.3:4747", "2 founder"]
-    {
+    for part in [
+        "demo",
+        "quorate",
+        "b, voter",
+        "a, term 3",
+        "epoch 4",
+        "10.0.0.3:4747",
+        "2 founder",
+        "after 700 ms",
+    ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
 }

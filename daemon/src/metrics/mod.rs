@@ -11,11 +11,12 @@ pub(crate) mod text;
 
 use crate::links::line::LinkLine;
 use crate::machine::Machine;
-use quorate_node::Status;
 use quorate_node::status::{Bound, State};
+use quorate_node::{PaceStatus, Status};
 use quorate_proto::MemberState;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::time::Duration;
 use text::{counter, escape, gauge, head};
 
 /// Content type of the text format.
@@ -55,6 +56,7 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
     gauge(&mut out, "quorate_commit_index", "Committed entries here.", "", status.commit);
     gauge(&mut out, "quorate_applied_index", "Applied entries here.", "", status.applied);
     gauge(&mut out, "quorate_revision", "Revision of the keyspace here.", "", status.revision);
+    pace(&mut out, &status.pace);
     let epoch = status.view.epoch.get();
     gauge(&mut out, "quorate_health_epoch", "Number of the newest health view here.", "", epoch);
     head(&mut out, "quorate_members", "Members by committed state.", "gauge");
@@ -120,6 +122,16 @@ fn waiting(out: &mut String, status: &Status) {
         let (code, subject) = (escape(code), escape(subject));
         let _ = writeln!(out, "quorate_waiting{{code=\"{code}\",subject=\"{subject}\"}} 1");
     }
+}
+
+fn pace(out: &mut String, pace: &PaceStatus) {
+    let mut one = |name: &str, help: &str, span: Duration| {
+        head(out, name, help, "gauge");
+        let _ = writeln!(out, "{name} {}", span.as_secs_f64());
+    };
+    let help = "Silence after which this node suspects another: the longest of those that are in force here.";
+    one("quorate_silence_limit_seconds", help, pace.silence);
+    one("quorate_ping_interval_seconds", "How often a leader pings each member.", pace.interval);
 }
 
 fn bounds(out: &mut String, bounds: &[Bound]) {

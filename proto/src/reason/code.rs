@@ -88,6 +88,7 @@ codes! {
     Loss "loss" "what is lost is sent again and comes late; with much loss writes and health become slow"
     Behind "behind" "that copy of the log is late: as a voter it makes writes slow as soon as it is needed"
     Slow "slow" "pings that come late bring elections and false alarms nearer"
+    JudgedSlowly "judged-slowly" "the death of a host that falls silent is told late, because what was slow of late must not be taken for a death"
     Mtu "mtu" "large packets are lost or cut up on the way; everything takes more of them"
     // Disks.
     DiskFull "disk-full" "nothing new is accepted there until there is room; votes and reads go on"
@@ -118,7 +119,12 @@ impl ReasonCode {
             Self::Margin | Self::NoSpare | Self::OtherVoters | Self::TwoAddresses => 2,
             Self::Drained | Self::AutopilotPaused | Self::Unapproved => 2,
             Self::ShareUnacknowledged => 2,
-            Self::Opinion | Self::Loss | Self::Slow | Self::Behind | Self::Mtu => 2,
+            Self::Opinion
+            | Self::Loss
+            | Self::Slow
+            | Self::JudgedSlowly
+            | Self::Behind
+            | Self::Mtu => 2,
             Self::Missing | Self::Down | Self::Left | Self::NoLink | Self::OneWay => 1,
             Self::Refused
             | Self::TimedOut

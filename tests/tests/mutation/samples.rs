@@ -219,6 +219,7 @@ pub(crate) fn detector_messages() -> Vec<(String, DetectorMessage)> {
         subject: life(3),
         generation: Generation::new(1),
         address: wire_address(3),
+        patience_ms: 750,
     };
     let answer =
         ConfirmAnswer { number: 3, subject: life(3), generation: Generation::new(1), heard: true };
@@ -310,6 +311,8 @@ fn ping_and_pong() -> (Ping, Pong) {
         says_shares: true,
         applications: Some(applications::reported()),
         items: 8,
+        interval_ms: 150,
+        patience_ms: 500,
     };
     let pong = Pong {
         number: 1,
@@ -320,6 +323,7 @@ fn ping_and_pong() -> (Ping, Pong) {
         leader: Some(life(1)),
         contradicted: 7,
         secrets: Some(SecretsHeld { version: 2, accepts: vec![1, 2], uses: 1, has_dropped: true }),
+        late_ms: 40,
         relayed: Some(Relayed {
             leader: life(1),
             term,

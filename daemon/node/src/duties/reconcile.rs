@@ -25,13 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Starts of a host beyond the committed one that a leader takes from the word of another replica. With more, one that lies could
 /// shut a host out: the next start of the host counts one up.
 const RESTARTS: u64 = 64;
-/// What a leader hears itself within this is there, whatever others say.
-const SILENCE: Duration = Profile::DEFAULT.silence;
-/// So is one that another hears for it: it asks again each second, and once more when an answer was lost.
+/// What another hears for a leader is there, whatever others say: it asks again each second, and once more when an answer was lost.
 const VOUCHED: Duration = Profile::DEFAULT.vouched;
 
-/// Whether a member is there by this node's own evidence, which is renewed all the time while it is.
-fn is_there(now: Moment, own: &Opinion) -> bool {
+/// Whether a member is there by this node's own evidence, which is renewed all the time while it is: heard within the silence that is borne
+/// with, or by another for it.
+fn is_there(now: Moment, own: &Opinion, silence: Duration) -> bool {
     let within = |at: Option<Moment>, span| at.is_some_and(|at| now.since(at) < span);
     let gone = match own.verdict {
         Verdict::Left => return false,
@@ -39,7 +38,7 @@ fn is_there(now: Moment, own: &Opinion) -> bool {
         Verdict::Alive | Verdict::Suspect => None,
     };
     own.heard.max(own.vouched) > gone
-        && (within(own.heard, SILENCE) || within(own.vouched, VOUCHED))
+        && (within(own.heard, silence) || within(own.vouched, VOUCHED))
 }
 
 /// The proposal in flight.
@@ -138,7 +137,8 @@ impl Judge<'_, '_> {
                 && voice.generation.get().saturating_sub(member.generation.get()) <= RESTARTS
         });
         if let Some(own) = &own {
-            if is_there(self.turn.now, own) {
+            let silence = self.sight.pace.silence_of(member.instance);
+            if is_there(self.turn.now, own, silence) {
                 // Whom this node hears, or has heard for it, is not there for some of the others, or was started again as a copy
                 // before their eyes; that is no death, and no restart as long as it goes on.
                 reported.retain(|voice| {

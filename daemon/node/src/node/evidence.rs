@@ -33,5 +33,6 @@ impl Node {
         let is_member = |instance| view.members.iter().any(|member| member.instance == instance);
         self.duties.retain(is_member);
         self.riders_retain(&is_member);
+        self.pace.retain(&is_member);
     }
 }

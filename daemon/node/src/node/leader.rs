@@ -36,7 +36,8 @@ impl Node {
             Pinged::Another => self.leader_changed(Some(leader)),
             Pinged::Same => {}
         }
-        self.leadership.is_heard(&mut self.turn);
+        let silence = self.sight().leader_silence();
+        self.leadership.is_heard(&mut self.turn, silence);
         self.turn.timers.arm_if_idle(Timer::Relay, self.turn.now);
         if !self.leadership.is_told_quorate() {
             self.health.touch();

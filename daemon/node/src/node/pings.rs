@@ -1,9 +1,11 @@
 //! Pings and their answers: which rooms hear of each, in which order; and the table of what rides on them.
 
 use crate::node::Node;
+use crate::pace::LOOK;
 use crate::pings::bare::pong;
 use crate::pings::rider::Rider;
 use crate::sight::sight;
+use crate::timers::Timer;
 use quorate_proto::{EnvelopeBody, FrameKind, Instance, Ping, Pong};
 
 /// What rides on pings, in the order in which it is taken.
@@ -25,6 +27,17 @@ impl Node {
     pub(super) fn ping_round(&mut self) {
         let resigned = self.campaign.resigned_in(&self.sight());
         self.pings.due(&sight!(self), &mut self.turn, resigned, &mut riders!(self));
+    }
+
+    /// What was measured is looked at: how long the silence of others is borne with from now on.
+    pub(super) fn look_at_pace(&mut self) {
+        let now = self.turn.now;
+        self.turn.timers.arm(Timer::Pace, now + LOOK);
+        let (members, leads) = (self.health.view().members.len(), self.sight().leads());
+        let silences = self.detector.longest_silences();
+        if let Some(patience) = self.pace.look(now, members, leads, silences) {
+            self.step_detector(patience);
+        }
     }
 
     /// The leader tells everybody who lacks the newest epoch, at once.
@@ -70,6 +83,7 @@ impl Node {
         }
         if ping.leader == Some(from) && self.leader_pinged(from, ping.term) {
             self.evidence.leaders_ping(&mut self.turn, from, ping.number);
+            self.pace.told(from, ping.interval_ms, ping.patience_ms);
             self.leadership.has_applied(ping.applied);
             self.level_told(from, ping.level);
             for at in 0..riders!(self).len() {
@@ -91,6 +105,9 @@ impl Node {
             return;
         }
         let mut answer = self.pings.answered(&sight!(self), from, pong);
+        if let Some(took) = answer.took {
+            self.pace.answered(self.turn.now, from, took, answer.pong.late_ms);
+        }
         for at in 0..riders!(self).len() {
             riders!(self)[at].acknowledged(&sight!(self), &mut self.turn, &mut answer);
             self.hand_on();

@@ -58,6 +58,8 @@ impl Node {
         reasons.extend(self.link_reason());
         let is_copied = |life| self.warnings.runs_twice_somewhere(self.turn.now, life);
         reasons.extend(self.relay.cut_link_reasons(self.sight(), now, is_copied));
+        let name = |instance| self.health.name(instance);
+        reasons.extend(self.pace.longest().reason(self.config.name.as_str(), name));
         reasons.extend(self.own_disk_reasons());
         reasons.extend(self.requests.quota().reason());
         reasons.extend(self.crowd_reasons(now));

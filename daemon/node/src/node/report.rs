@@ -5,7 +5,7 @@ use crate::features::Reach;
 use crate::groups::Group;
 use crate::node::Node;
 use crate::sight::Sight;
-use crate::status::{Feature, Program, State, Status};
+use crate::status::{Feature, PaceStatus, Program, State, Status};
 use quorate_meta::Meta;
 use quorate_proto::{FeatureLevel, Instance, Levels, Moment};
 use std::sync::Arc;
@@ -100,6 +100,7 @@ impl Node {
             programs: self.programs(),
             feature: self.feature(&reach),
             pings: self.pings.times(),
+            pace: self.pace_status(),
             secrets: self.secrets.status(&self.sight()),
             snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
             counters: [
@@ -113,6 +114,16 @@ impl Node {
                 .bounds()
                 .chain(self.requests.quota().bounds(self.group.as_ref()))
                 .collect(),
+        }
+    }
+
+    fn pace_status(&self) -> PaceStatus {
+        let longest = self.pace.longest();
+        PaceStatus {
+            silence: longest.silence,
+            of: longest.of.map(|instance| self.health.name(instance)),
+            ground: longest.ground,
+            interval: self.pace.interval(),
         }
     }
 

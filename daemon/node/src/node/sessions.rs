@@ -42,6 +42,7 @@ impl Node {
                 if restarted {
                     self.undelivered(session.instance);
                     self.whereabouts.forget(session.instance);
+                    self.pace.forget(session.instance);
                     self.leader_restarted(session.instance, session.generation);
                 }
                 self.welcome(session, known);

@@ -54,7 +54,7 @@ mod tests {
         let mut acknowledged = Acknowledged::default();
         for (number, has) in answers.iter().copied() {
             let pong = Pong { number, ..Pong::default() };
-            acknowledged.note(&Answer { from: life(2), pong, newest: 5 }, has, 1);
+            acknowledged.note(&Answer { from: life(2), pong, took: None, newest: 5 }, has, 1);
         }
         acknowledged.by(life(2))
     }

@@ -115,7 +115,11 @@ mod tests {
         let committed = sight.health.view().epoch;
         for (number, epoch) in [(1, committed), (2, HealthEpoch::new(u64::MAX))] {
             let pong = Pong { number, epoch, ..Pong::default() };
-            push.acknowledged(&sight, &mut turn, &mut Answer { from: life(2), pong, newest: 2 });
+            push.acknowledged(
+                &sight,
+                &mut turn,
+                &mut Answer { from: life(2), pong, took: None, newest: 2 },
+            );
             assert_eq!(push.acknowledged.by(life(2)), committed);
         }
     }

@@ -13,8 +13,8 @@ pub(crate) mod times;
 
 pub use times::{PING_CLASSES, PingTimes};
 
-use crate::pings::bare::ping;
-use crate::pings::rhythm::{DOWN_EVERY, PING_INTERVAL, ping_interval};
+use crate::pings::bare::{pace_said, ping};
+use crate::pings::rhythm::{DOWN_EVERY, PING_INTERVAL};
 use crate::pings::rider::{Answer, Load, Rider};
 use crate::pings::times::PingClock;
 use crate::sight::Sight;
@@ -59,8 +59,7 @@ impl Pings {
         };
         let me = sight.config.instance;
         if leader.instance == me && sight.leads() {
-            let interval = ping_interval(sight.health.view().members.len());
-            turn.timers.arm(Timer::Ping, turn.now + interval);
+            turn.timers.arm(Timer::Ping, turn.now + sight.pace.interval());
             let down_too = (self.round + 1).is_multiple_of(DOWN_EVERY);
             let members = sight.other_members().map(|member| (member.instance, member.state()));
             let wanted = members.filter(|(_, state)| *state == MemberState::Alive || down_too);
@@ -89,7 +88,7 @@ impl Pings {
             if state != MemberState::Alive {
                 self.clock.pinged_while_down(member, number);
             }
-            let mut ping = ping(sight, number);
+            let mut ping = pace_said(sight, member, ping(sight, number));
             loads.iter_mut().for_each(|load| load(member, &mut ping));
             send(sight, turn, member, ping);
         }
@@ -111,8 +110,8 @@ impl Pings {
     /// A member's answer came in.
     pub(crate) fn answered(&mut self, sight: &Sight<'_>, from: Instance, pong: Pong) -> Answer {
         let is_member = |instance: Instance| sight.health.member(instance).is_some();
-        self.clock.answered(sight.now, from, pong.number, is_member);
-        Answer { from, pong, newest: self.round }
+        let took = self.clock.answered(sight.now, from, pong.number, is_member);
+        Answer { from, pong, took, newest: self.round }
     }
 
     fn tell_resignation(&mut self, sight: &Sight<'_>, turn: &mut Turn, term: u64) {

@@ -10,7 +10,7 @@
 use crate::copies::Copies;
 use crate::leadership::{LEADER_SILENCE, Leader};
 use crate::news::News;
-use crate::pings::rhythm::{PING_INTERVAL, ping_interval};
+use crate::pings::rhythm::PING_INTERVAL;
 use crate::pings::rider::{Answer, Load, Rider};
 use crate::sight::Sight;
 use crate::timers::Timer;
@@ -70,7 +70,8 @@ impl Relay {
     /// Whether this node and the leader do not hear each other, or no leader is known.
     pub(crate) fn is_cut_off(&self, sight: &Sight<'_>) -> bool {
         let Some(leader) = sight.leadership.leader() else { return true };
-        let unheard = self.unheard.is_some_and(|at| sight.now.since(at) < patience(sight));
+        let patience = patience(sight, leader.instance);
+        let unheard = self.unheard.is_some_and(|at| sight.now.since(at) < patience);
         leader.instance != sight.config.instance && (!hears_leader(sight) || unheard)
     }
 
@@ -78,7 +79,7 @@ impl Relay {
     pub(crate) fn relay(&self, sight: &Sight<'_>) -> Option<Instance> {
         let vouch = self.vouch.filter(|_| self.is_cut_off(sight))?;
         let stands = Some(vouch.leader) == sight.leadership.leader()
-            && sight.now.since(vouch.at) < LEADER_SILENCE;
+            && sight.now.since(vouch.at) < sight.leader_silence();
         stands.then_some(vouch.by)
     }
 
@@ -92,7 +93,8 @@ impl Relay {
         }
         let candidate =
             sight.group.is_some_and(|group| group.replica().role() == RaftRole::Candidate);
-        let heard = !candidate && sight.now.since(sight.leadership.heard()) < LEADER_SILENCE;
+        let heard =
+            !candidate && sight.now.since(sight.leadership.heard()) < sight.leader_silence();
         heard || self.relay(sight).is_some()
     }
 
@@ -102,7 +104,8 @@ impl Relay {
             return None;
         }
         if !self.is_cut_off(sight) {
-            let silent_at = sight.leadership.heard() + patience(sight);
+            let leader = sight.leadership.leader().map_or(sight.config.instance, |it| it.instance);
+            let silent_at = sight.leadership.heard() + patience(sight, leader);
             turn.timers.arm(Timer::Relay, silent_at.max(turn.now + PING_INTERVAL / 10));
             return None;
         }
@@ -183,7 +186,7 @@ impl Relay {
         copies: Vec<CopyNotice>,
     ) {
         self.vouch = sight.leadership.leader().map(|leader| Vouch { by, leader, at: turn.now });
-        turn.timers.arm(Timer::LeaderSilence, turn.now + LEADER_SILENCE);
+        turn.timers.arm(Timer::LeaderSilence, turn.now + sight.leader_silence());
         if !sight.leadership.is_told_quorate() {
             turn.tell(News::QuorateAgain);
         }
@@ -295,20 +298,22 @@ impl Rider for Relay {
     fn retain(&mut self, _: &dyn Fn(Instance) -> bool) {}
 }
 
-/// After so much silence of the leader a node looks for another way: two rounds of its pings.
-fn patience(sight: &Sight<'_>) -> Duration {
-    ping_interval(sight.health.view().members.len()) * 2
+/// After so much silence between a node and the leader another way is looked for: two rounds of pings, or the better part of the silence
+/// that is borne with. `of`: the other one.
+fn patience(sight: &Sight<'_>, of: Instance) -> Duration {
+    (sight.pace.interval() * 2).max(sight.pace.silence_of(of) * 3 / 5)
 }
 
-/// Whether the leader was heard within two rounds of its pings.
+/// Whether the leader was heard of late.
 fn hears_leader(sight: &Sight<'_>) -> bool {
-    sight.now.since(sight.leadership.heard()) < patience(sight)
+    let leader = sight.leadership.leader().map_or(sight.config.instance, |it| it.instance);
+    sight.now.since(sight.leadership.heard()) < patience(sight, leader)
 }
 
-/// Whether a leader of some standing has not heard a node for two rounds.
+/// Whether a leader of some standing has not heard a node of late.
 fn does_not_hear(sight: &Sight<'_>, instance: Instance) -> bool {
     let since = sight.detector.last_heard(instance).unwrap_or_default();
-    sight.now.since(since.max(sight.leadership.heard())) >= patience(sight)
+    sight.now.since(since.max(sight.leadership.heard())) >= patience(sight, instance)
 }
 
 fn is_voter(sight: &Sight<'_>, instance: Instance) -> bool {

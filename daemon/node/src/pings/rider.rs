@@ -12,6 +12,7 @@
 use crate::sight::Sight;
 use crate::turn::Turn;
 use quorate_proto::{Instance, Ping, Pong};
+use std::time::Duration;
 
 /// Loads the pings of one round, one by one.
 pub(crate) type Load<'a> = Box<dyn FnMut(Instance, &mut Ping) + 'a>;
@@ -20,6 +21,8 @@ pub(crate) type Load<'a> = Box<dyn FnMut(Instance, &mut Ping) + 'a>;
 pub(crate) struct Answer {
     pub(crate) from: Instance,
     pub(crate) pong: Pong,
+    /// How long it took; none when that is not known, or says nothing.
+    pub(crate) took: Option<Duration>,
     /// The number of the newest ping that this node has sent to anybody: an answer to a later one is made up.
     pub(crate) newest: u64,
 }

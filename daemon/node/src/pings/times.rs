@@ -66,22 +66,24 @@ impl PingClock {
         self.pinged_while_down.insert(at, round);
     }
 
-    /// A member answered the ping of this round. One of long ago, or that was never sent, is not counted.
+    /// A member answered the ping of this round: how long that took. One of long ago, or that was never sent, is not counted.
     pub(crate) fn answered(
         &mut self,
         now: Moment,
         from: Instance,
         round: u64,
         is_member: impl Fn(Instance) -> bool,
-    ) {
-        let Some(sent) = self.sent_at(round) else { return };
+    ) -> Option<Duration> {
+        let sent = self.sent_at(round)?;
         if self.pinged_while_down.get(&from).is_some_and(|pinged| round <= *pinged) {
-            return;
+            return None;
         }
         if self.times.len() >= limits::MEMBERS && !self.times.contains_key(&from) {
             self.times.retain(|instance, _| is_member(*instance));
         }
-        self.times.entry(from).or_default().add(now.since(sent));
+        let took = now.since(sent);
+        self.times.entry(from).or_default().add(took);
+        Some(took)
     }
 
     /// All that were ever counted.

@@ -13,6 +13,7 @@ pub(crate) mod feature;
 pub(crate) mod findings;
 pub(crate) mod members;
 mod numbers;
+mod pace;
 mod recovery;
 mod revoked;
 mod secrets;
@@ -34,7 +35,7 @@ pub(crate) use revoked::RevokedPage;
 #[cfg(test)]
 pub(crate) use secrets::SecretLackPage;
 pub(crate) use secrets::{SecretChangePage, SecretPage};
-pub(crate) use status::{GivenUpPage, OpinionPage, ReasonPage, StatusPage};
+pub(crate) use status::{GivenUpPage, MarginPage, OpinionPage, ReasonPage, StatusPage};
 
 use crate::doors::Pings;
 use crate::words::time::micros;

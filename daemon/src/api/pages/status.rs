@@ -3,6 +3,7 @@
 use super::AutopilotPage;
 use super::feature::{FeatureLevelsPage, FeaturePage};
 use super::members::{MemberPage, member_page};
+use super::pace::PacePage;
 use super::revoked::RevokedPage;
 use super::secrets::SecretPage;
 use crate::clock::Started;
@@ -70,6 +71,9 @@ pub(crate) struct StatusPage {
     /// Hosts that are revoked, in the order in which they were.
     #[serde(default)]
     pub(crate) revoked: Vec<RevokedPage>,
+    /// How fast this node judges others; none from an older daemon.
+    #[serde(default)]
+    pub(crate) pace: Option<PacePage>,
     /// With `--links`: every link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) links: Option<Vec<LinkLine>>,
@@ -197,6 +201,7 @@ impl StatusPage {
             given_up: None,
             secret: Some(SecretPage::of(&status.secrets)),
             revoked: RevokedPage::all(status),
+            pace: Some(PacePage::of(&status.pace)),
             links: None,
         }
     }

@@ -1,6 +1,7 @@
 //! Every reason of the catalogue with sample data, and every command that the shipped texts print: each must work when it is pasted.
 
 mod operators;
+mod pace;
 
 use super::super::arguments::Arguments;
 use clap::Parser;
@@ -362,6 +363,7 @@ fn catalogue() -> Vec<Reason> {
         told(&operators::application_causes()),
         told(&operators::assignment_causes()),
         told(&links()),
+        told(&pace::causes()),
         told(&copies()),
         told(&daemon()),
     ]

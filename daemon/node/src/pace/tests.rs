@@ -1,0 +1,95 @@
+//! What is measured of others, of this node and by what the leader says, and how long silence is borne with for it.
+
+use super::*;
+use crate::trial::life;
+use quorate_proto::ReasonCode;
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn at(millis: u64) -> Moment {
+    Moment::ZERO + ms(millis)
+}
+
+fn quiet() -> Vec<(Instance, Duration)> {
+    vec![(life(2), ms(101)), (life(3), ms(101))]
+}
+
+#[test]
+fn a_slow_way_to_one_peer_slows_the_judgement_of_that_peer_alone() {
+    let mut pace = Pace::new(at(0));
+    assert_eq!(
+        pace.look(at(250), 3, true, quiet()),
+        Some(DetectorInput::Patience {
+            others: ms(500),
+            of: [(life(2), ms(500)), (life(3), ms(500))].into(),
+        })
+    );
+    assert_eq!(pace.look(at(500), 3, true, quiet()), None, "nothing new");
+    pace.answered(at(600), life(2), ms(300), 0);
+    assert!(pace.look(at(750), 3, true, quiet()).is_some());
+    assert_eq!([life(2), life(3)].map(|one| pace.silence_of(one)), [1_500, 500].map(ms));
+    let (silence, ground, since) = (ms(1_500), Ground::Trip(ms(300)), at(750));
+    assert_eq!(pace.longest(), Longest { silence, of: Some(life(2)), ground, since });
+    assert_eq!(pace.longest().reason("n1", |_| "n2".to_owned()), None, "it could be more");
+    pace.answered(at(800), life(2), ms(450), 0);
+    pace.look(at(1_000), 3, true, quiet());
+    let reason = pace.longest().reason("n1", |_| "n2".to_owned()).expect("it is the most");
+    assert_eq!((reason.code, reason.subject.as_deref()), (ReasonCode::JudgedSlowly, Some("n2")));
+    assert!(reason.text.contains("an answer took 450 ms"), "{}", reason.text);
+}
+
+#[test]
+fn a_host_whose_turns_are_late_bears_with_all_for_longer_and_is_borne_with() {
+    let mut pace = Pace::new(at(0));
+    pace.turn_is_late(at(100), ms(80));
+    pace.look(at(250), 3, true, quiet());
+    assert_eq!([life(2), life(3)].map(|one| pace.silence_of(one)), [700, 700].map(ms));
+    assert_eq!(pace.late_ms(at(250)), 80);
+    let mut leader = Pace::new(at(0));
+    leader.answered(at(100), life(2), ms(1), pace.late_ms(at(250)));
+    leader.look(at(250), 3, true, quiet());
+    assert_eq!([life(2), life(3)].map(|one| leader.silence_of(one)), [700, 500].map(ms));
+}
+
+#[test]
+fn who_follows_bears_with_the_leader_for_as_long_as_it_is_told_and_with_no_other() {
+    let mut pace = Pace::new(at(0));
+    pace.told(life(2), 600, 1_200);
+    pace.look(at(250), 3, false, vec![(life(2), ms(151))]);
+    assert_eq!(pace.silence_of(life(2)), ms(2_000), "three of its pings and more");
+    pace.told(life(3), 0, 0);
+    pace.look(at(500), 3, false, vec![(life(3), ms(151))]);
+    assert_eq!(pace.silence_of(life(3)), ms(500), "one that does not say");
+    pace.told(life(3), u32::MAX, u32::MAX);
+    pace.look(at(750), 3, false, vec![(life(3), ms(151))]);
+    assert_eq!(pace.silence_of(life(3)), SILENCE_MOST, "whatever is told");
+}
+
+#[test]
+fn in_a_large_cluster_more_than_three_pings_fit_into_the_silence() {
+    let mut pace = Pace::new(at(0));
+    pace.look(at(250), limits::MEMBERS, true, quiet());
+    assert_eq!(pace.interval(), ms(500));
+    assert!(pace.silence_of(life(2)) > pace.interval() * 3);
+}
+
+#[test]
+fn what_the_leader_bears_with_is_borne_with_on_the_other_side() {
+    let mut pace = Pace::new(at(0));
+    pace.told(life(2), 150, 1_600);
+    pace.look(at(250), 3, false, vec![(life(2), ms(151))]);
+    assert_eq!(pace.silence_of(life(2)), ms(1_600));
+    assert_eq!(pace.longest().ground, Ground::Told);
+}
+
+#[test]
+fn a_later_start_of_a_host_begins_anew() {
+    let mut pace = Pace::new(at(0));
+    pace.answered(at(100), life(2), ms(300), 0);
+    pace.look(at(250), 3, true, quiet());
+    pace.forget(life(2));
+    pace.look(at(500), 3, true, quiet());
+    assert_eq!(pace.silence_of(life(2)), SILENCE_START);
+}
