@@ -104,7 +104,7 @@ fn nobody_reports_for_another_and_no_report_is_out_of_bounds() {
         (life(2), report(life(2), twice)),
     ] {
         let pong = Pong { number: 1, applications: Some(wrong), ..Pong::default() };
-        let mut answer = crate::pings::rider::Answer { from, pong, newest: 9 };
+        let mut answer = crate::pings::rider::Answer { from, pong, newest: 9, took: None };
         let mut room = super::Applications::default();
         let mut turn = crate::turn::Turn::new(trial.now, 0);
         use crate::pings::rider::Rider as _;
