@@ -44,6 +44,7 @@ mod scope;
 mod secrets;
 mod session;
 mod warnings;
+mod witness;
 
 pub use acts::{
     Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, ChangeSecret, DrainHost,
@@ -108,8 +109,8 @@ pub use raft::{
 };
 pub use reason::{
     ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause,
-    FoundingCause, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
-    OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble, Trouble,
+    FoundingCause, Hindrance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
+    OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble, Trouble, WitnessCause,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use renewals::{
@@ -126,3 +127,4 @@ pub use secrets::{
 };
 pub use session::{CannotSend, DialFailure, Session, SessionEnd};
 pub use warnings::{Choice, CopyGuess, Warning, WarningKind, Warnings};
+pub use witness::{WITNESS, is_witness, witness_label};

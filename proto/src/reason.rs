@@ -17,6 +17,7 @@ mod members;
 mod new_secret;
 mod odd_secret;
 mod operators;
+mod witness;
 
 pub use applications::ApplicationCause;
 pub use assignments::AssignmentCause;
@@ -30,6 +31,7 @@ pub use links::LinkCause;
 pub use members::{MemberCause, MissingVoter, Presence, Trouble};
 pub use odd_secret::OddSecret;
 pub use operators::OperatorCause;
+pub use witness::{Hindrance, WitnessCause};
 
 use crate::Moment;
 

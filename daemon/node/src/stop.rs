@@ -92,20 +92,28 @@ pub(crate) fn missing_voters<'a>(sight: &Sight<'a>, warnings: &Warnings) -> Vec<
 }
 
 /// Whether another voter has about all of the log: only the leader can tell.
-fn has_caught_up(sight: &Sight<'_>, voter: &Member) -> bool {
+pub(crate) fn has_caught_up(sight: &Sight<'_>, voter: &Member) -> bool {
     let Some(group) = sight.group.filter(|group| group.leads()) else { return true };
     let progress = group.replica().progress(raft_id(group.cluster_id(), voter.instance));
     progress.is_some_and(|it| is_close(it.matched, group.replica().status().last))
 }
 
-/// The voter that is most up to date and alive, of those with a disk that works if there are any, and of those that are not drained.
+/// The voter that is most up to date and alive, of those with a disk that works if there are any, and of those that lead readily.
 pub(crate) fn successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
     successors(sight, warnings).max().map(|(.., id)| id)
 }
 
-/// The same, of those that are not drained, with a disk that works, alone: for a leader that is.
-pub(crate) fn undrained_successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    let could = successors(sight, warnings).filter(|(works, undrained, ..)| *works && *undrained);
+/// The same, of those alone that lead readily.
+pub(crate) fn willing_successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
+    successors(sight, warnings).filter(|(_, readily, ..)| *readily).max().map(|(.., id)| id)
+}
+
+/// And of those that have a disk that works and about all of the log: for a leader that does not. It
+/// proposes nothing while it hands over, so it does not begin that with one that has to catch up first.
+pub(crate) fn ready_successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
+    let last = sight.group?.replica().status().last;
+    let could = successors(sight, warnings)
+        .filter(|(works, readily, matched, _)| *works && *readily && is_close(*matched, last));
     could.max().map(|(.., id)| id)
 }
 
@@ -114,7 +122,7 @@ pub(crate) fn successor_with_disk(sight: &Sight<'_>, warnings: &Warnings) -> Opt
     successors(sight, warnings).filter(|(works, ..)| *works).max().map(|(.., id)| id)
 }
 
-/// Each with whether its disk works, whether it is not drained, and how far it is.
+/// Each with whether its disk works, whether it leads readily, and how far it is.
 fn successors(
     sight: &Sight<'_>,
     warnings: &Warnings,
@@ -128,7 +136,7 @@ fn successors(
             let id = raft_id(group.cluster_id(), member.instance);
             let matched = group.replica().progress(id).filter(|_| voters.contains(&id.get()));
             let works = warnings.has_working_disk(sight, member.instance);
-            Some((works, !member.is_drained(), matched?.matched, id))
+            Some((works, member.leads_readily(), matched?.matched, id))
         })
     })
 }

@@ -301,16 +301,18 @@ fn host_toml_is_checked_like_the_main_file() {
     assert_eq!(host.advertise, Some("10.0.0.1:4747".parse().expect("valid")));
     assert_eq!((host.weight, host.role), (3, HostRole::Witness));
     let labels: Vec<_> = host.labels.iter().map(|label| (&*label.name, &*label.value)).collect();
-    assert_eq!(labels, [("rack", "r1"), ("zone", "a"), ("weight", "3")]);
+    assert_eq!(labels, [("rack", "r1"), ("zone", "a"), ("weight", "3"), ("witness", "yes")]);
     let table: &[(&str, &[&str])] = &[
         ("nam = \"x\"", &["`nam`", "did you mean `name`?"]),
         ("name = \"X Y\"", &["`name = X Y`", "1 to 63"]),
         ("advertise = \"0.0.0.0\"", &["another host can reach"]),
         ("weight = -1", &["0 to 1000"]),
-        ("role = \"king\"", &["`node` or `witness`"]),
+        ("role = \"king\"", &["line 1", "`role = king`", "`node` or `witness`"]),
+        ("zone = \"a\"\n\n role=\"king\"\n[labels]\nrole = \"proxy\"", &["line 3"]),
+        ("[labels]\nwitness = \"yes\"", &["labels.witness", "`role = \"witness\"` above"]),
         ("labels = 3", &["must be a table"]),
         ("[labels]\na = 1", &["labels.a"]),
-        ("[labels]\nzone = \"a\"", &["labels.zone", "key of its own"]),
+        ("[labels]\nzone = \"a\"", &["line 2", "labels.zone", "key of its own"]),
         ("[labels]\nweight = \"2\"", &["labels.weight", "key of its own"]),
     ];
     for (text, expected) in table {
