@@ -98,35 +98,41 @@ pub(crate) fn has_caught_up(sight: &Sight<'_>, voter: &Member) -> bool {
     progress.is_some_and(|it| is_close(it.matched, group.replica().status().last))
 }
 
+/// Who could take leadership over: whether its disk works, whether it leads readily, how far it is, and who it is.
+type Successor = (bool, bool, u64, RaftId);
+
 /// The voter that is most up to date and alive, of those with a disk that works if there are any, and of those that lead readily.
 pub(crate) fn successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    successors(sight, warnings).max().map(|(.., id)| id)
+    best(successors(sight, warnings))
 }
 
 /// The same, of those alone that lead readily.
 pub(crate) fn willing_successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    successors(sight, warnings).filter(|(_, readily, ..)| *readily).max().map(|(.., id)| id)
+    best(successors(sight, warnings).filter(|(_, readily, ..)| *readily))
 }
 
-/// And of those that have a disk that works and about all of the log: for a leader that does not. It
-/// proposes nothing while it hands over, so it does not begin that with one that has to catch up first.
+/// The same, of those alone that could lead at once: for a leader that is to lead only where nobody else can.
 pub(crate) fn ready_successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    let last = sight.group?.replica().status().last;
-    let could = successors(sight, warnings)
-        .filter(|(works, readily, matched, _)| *works && *readily && is_close(*matched, last));
-    could.max().map(|(.., id)| id)
+    let last = sight.group?.replica().last();
+    best(successors(sight, warnings).filter(|one| could_at_once(*one, last)))
 }
 
 /// The same, of those with a disk that works alone.
 pub(crate) fn successor_with_disk(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    successors(sight, warnings).filter(|(works, ..)| *works).max().map(|(.., id)| id)
+    best(successors(sight, warnings).filter(|(works, ..)| *works))
 }
 
-/// Each with whether its disk works, whether it leads readily, and how far it is.
-fn successors(
-    sight: &Sight<'_>,
-    warnings: &Warnings,
-) -> impl Iterator<Item = (bool, bool, u64, RaftId)> {
+fn best(could: impl Iterator<Item = Successor>) -> Option<RaftId> {
+    could.max().map(|(.., id)| id)
+}
+
+/// It leads readily, its disk works, and it has about all of the log: a leader that hands over proposes nothing until that is over, so it does
+/// not begin it with one that has to catch up first.
+fn could_at_once((works, readily, matched, _): Successor, last: u64) -> bool {
+    works && readily && is_close(matched, last)
+}
+
+fn successors(sight: &Sight<'_>, warnings: &Warnings) -> impl Iterator<Item = Successor> {
     sight.group.into_iter().flat_map(move |group| {
         let voters = group.replica().status().conf.voters;
         let others = sight.health.alive().filter(|member| {

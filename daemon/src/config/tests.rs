@@ -362,3 +362,17 @@ fn the_report_says_what_one_seed_for_several_hosts_means() {
     assert!(report.contains("as soon as 3 of 3 seeds"), "{report}");
     assert!(!report.contains("warning"), "{report}");
 }
+
+#[test]
+fn a_witness_uses_no_file_of_an_application() {
+    let files = Files::new();
+    let apps = files.path("apps.d");
+    std::fs::create_dir(&apps).expect("a directory");
+    std::fs::write(apps.join("web.toml"), "[check]\nkind = \"none\"\n").expect("written");
+    let text = format!("{GOOD}apps_dir = \"{}\"\n", apps.display());
+    assert_eq!(files.load(&text).expect("valid").drop_ins().definitions.len(), 1);
+    files.write("host.toml", "role = \"witness\"\n", 0o644);
+    let witness = files.load(&text).expect("valid").drop_ins();
+    assert!(witness.definitions.is_empty() && witness.takes_none.is_some());
+    assert_eq!(witness.problems.len(), 1, "it is named");
+}
