@@ -44,6 +44,7 @@ mod scope;
 mod secrets;
 mod session;
 mod warnings;
+mod witness;
 
 pub use acts::{
     Act, Acted, AskAutopilot, AutopilotHost, AutopilotReport, ChangeSecret, DrainHost,
@@ -108,9 +109,9 @@ pub use raft::{
 };
 pub use reason::{
     ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause,
-    FoundingCause, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
+    FoundingCause, Hindrance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
     OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble, SlowPart, SlowlyJudged,
-    Trouble,
+    Trouble, WitnessCause,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use renewals::{
@@ -127,3 +128,4 @@ pub use secrets::{
 };
 pub use session::{CannotSend, DialFailure, Session, SessionEnd};
 pub use warnings::{Choice, CopyGuess, Warning, WarningKind, Warnings};
+pub use witness::{WITNESS, is_witness, witness_label};

@@ -18,6 +18,7 @@ mod new_secret;
 mod odd_secret;
 mod operators;
 mod pace;
+mod witness;
 
 pub use applications::ApplicationCause;
 pub use assignments::AssignmentCause;
@@ -32,6 +33,7 @@ pub use members::{MemberCause, MissingVoter, Presence, Trouble};
 pub use odd_secret::OddSecret;
 pub use operators::OperatorCause;
 pub use pace::{SlowPart, SlowlyJudged};
+pub use witness::{Hindrance, WitnessCause};
 
 use crate::Moment;
 

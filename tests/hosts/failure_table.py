@@ -23,7 +23,7 @@ NOT_MADE = """Not made, and why: `protocol` needs two versions of the program; `
 disk that lies in one moment of a run, which the simulator makes (`tests/scenarios`) and hosts cannot; `founding` and `twice` pass within seconds;
 `stop-waits` lasts for half a minute at most (`tests/tests/processes/stops.rs` makes it), `door-closed` needs another program on a port (`damaged_disks.rs` there);
 `founding-stuck`, `two-addresses`, `behind`, `copy-stands-still`, `judged-slowly` and `timed-out` depend on timing that hosts do not hit each time;
-`drained`, `autopilot-paused`, `no-successor` and `unapproved` are words of operators and what waits for them, told in `tests/scenarios`;
+`drained`, `autopilot-paused`, `no-successor` and `unapproved` are words of operators and what waits for them, told in `tests/scenarios`, as `witness-leads` is;
 `share-unacknowledged` and `item-unreleased` need an application that follows what it is told, which `tests/scenarios` has; `item-unheld` is an assignment for
 hosts that are not there (`tests/tests/processes/assignments.rs`); `application-down` and `application-file` need an application with a check
 (`tests/tests/processes/applications.rs`).

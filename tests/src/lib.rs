@@ -47,5 +47,6 @@ pub mod slow_links;
 mod tolerance;
 mod transfers;
 mod ways;
+pub mod witness;
 pub mod workload;
 pub mod world;

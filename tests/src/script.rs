@@ -267,6 +267,7 @@ impl Player {
                     setup.settings.promotion = Promotion::Approve;
                 }
                 "zones" => setup.zones = value.split(',').map(str::to_owned).collect(),
+                "witness" => setup.witness = Some(number() - 1),
                 "snapshots" => setup.snapshot_every = number() as u64,
                 other => panic!("`{other}` is no option of a cluster"),
             }

@@ -19,7 +19,9 @@ use quorate_node::{
     Boot, ClientReply, ClientRequest, FoundingSettings, Input, ItemRelease, MadeOn, Node,
     NodeConfig, Output, OwnSlot, Settings,
 };
-use quorate_proto::{ClusterName, Instance, Label, Levels, Moment, NodeName, SessionEnd};
+use quorate_proto::{
+    ClusterName, Instance, Label, Levels, Moment, NodeName, SessionEnd, witness_label,
+};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
@@ -113,6 +115,8 @@ pub struct Setup {
     pub two_addresses: Option<usize>,
     /// The zone of each host, as far as the list goes.
     pub zones: Vec<String>,
+    /// A host that votes and does nothing else.
+    pub witness: Option<usize>,
     /// What an operator has set beside that.
     pub settings: Settings,
 }
@@ -128,16 +132,18 @@ impl Default for Setup {
             fsync_micros: 800,
             two_addresses: None,
             zones: Vec::new(),
+            witness: None,
             settings: Settings::default(),
         }
     }
 }
 
 impl Setup {
-    /// The zone of a host, as its `host.toml` would say it.
-    fn zone(&self, host: usize) -> Vec<Label> {
+    /// Zone and role of a host, as its `host.toml` would say them.
+    fn labels(&self, host: usize) -> Vec<Label> {
         let label = |zone: &String| Label { name: "zone".to_owned(), value: zone.clone() };
-        self.zones.get(host).map(label).into_iter().collect()
+        let witness = (self.witness == Some(host)).then(witness_label);
+        self.zones.get(host).map(label).into_iter().chain(witness).collect()
     }
 
     /// What this host's files would say.
@@ -145,7 +151,7 @@ impl Setup {
         Settings {
             advertise: host.leaves_from.is_none().then_some(host.address),
             snapshot_every: self.snapshot_every,
-            labels: self.zone(number),
+            labels: self.labels(number),
             ..self.settings.clone()
         }
     }

@@ -48,6 +48,7 @@ mod processes {
     mod watching;
     mod whys;
     mod wipes;
+    mod witnesses;
     mod writer;
     mod wrong_cluster;
     mod wrong_config;

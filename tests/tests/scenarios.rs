@@ -107,6 +107,7 @@ scripts! {
     an_application_is_told_to_every_host,
     two_of_five_voters_die,
     two_removals_at_once_leave_a_majority,
+    two_servers_and_a_witness,
     two_sides_of_a_cut_waive_each_other,
     voters_that_are_lost_shrink_to_three_and_removed_ones_to_one,
     why_a_disk_that_hangs_is_known_to_all,

@@ -3,6 +3,7 @@
 //! Invariant: nothing is done that would leave the cluster without a majority of living voters. Knows nothing of who asks, nor of how an
 //! answer travels.
 
+mod leading;
 mod revoking;
 mod standing;
 
@@ -14,7 +15,7 @@ use crate::warnings::Warnings;
 use quorate_proto::{
     Act, CommandBody, DefineAssignment, DefineBudget, FeatureLevel, Instance, Member, MemberState,
     RaftId, RaiseLevel, RefusalCode, Remove, RemoveAssignment, RemoveBudget, RemoveHost, Role, act,
-    nobody_named, raft_id,
+    nobody_named,
 };
 
 /// What becomes of an act.
@@ -44,7 +45,7 @@ pub(crate) fn judge(
     match &act.body {
         Some(act::Body::Remove(remove)) => judge_removal(sight, warnings, remove),
         Some(act::Body::Revoke(revoke)) => revoking::judge(sight, warnings, secrets, revoke),
-        Some(act::Body::Transfer(transfer)) => judge_transfer(sight, warnings, &transfer.to),
+        Some(act::Body::Transfer(transfer)) => leading::judge(sight, warnings, &transfer.to),
         Some(act::Body::RaiseFeatures(raise)) => judge_raise(sight, raise.level),
         Some(act::Body::Secret(change)) => match secrets.judge(sight, change) {
             Wish::Propose(body) => Judged::Propose(body),
@@ -155,41 +156,6 @@ fn judge_lost_vote(sight: &Sight<'_>, voter: &Member) -> Option<Judged> {
             names(left.iter().filter(|it| it.state() != MemberState::Alive))
         ),
     }))
-}
-
-fn judge_transfer(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged {
-    if to.is_empty() {
-        let successor = stop::successor(sight, warnings);
-        let name = successor.and_then(|id| sight.group?.meta().member_by_raft(id));
-        return match successor.zip(name) {
-            Some((to, member)) => Judged::HandOver { to, name: member.name.clone() },
-            None => not_now("no other voter is alive and heard".to_owned()),
-        };
-    }
-    let (member, group) = match (member(sight, to), sight.group) {
-        (Ok(member), Some(group)) => (member, group),
-        (Err(text), _) => return Judged::Refused(RefusalCode::NotFound, text),
-        (_, None) => return not_now("the leader has changed; ask again".to_owned()),
-    };
-    if member.instance == sight.config.instance {
-        return not_now(format!("{to} leads already"));
-    }
-    if member.role() != Role::Voter {
-        let voters = sight.health.view().members.iter().filter(|it| it.role() == Role::Voter);
-        return not_now(format!(
-            "{to} has no vote, so it cannot lead; these have: {}",
-            names(voters)
-        ));
-    }
-    if member.is_drained() {
-        return not_now(format!(
-            "{to} is drained, so it leads nothing; run `quorate undrain {to}` first"
-        ));
-    }
-    if member.state() != MemberState::Alive || !sight.heard_of_late(member.instance) {
-        return not_now(format!("{to} is not heard, so it cannot lead now"));
-    }
-    Judged::HandOver { to: raft_id(group.cluster_id(), member.instance), name: to.to_owned() }
 }
 
 fn judge_raise(sight: &Sight<'_>, asked: u32) -> Judged {

@@ -22,8 +22,9 @@ const CAMPAIGN_DOUBLINGS: u32 = 5;
 /// The lowest may be unable to win, because its log is behind; pre-votes keep a collision harmless.
 const CAMPAIGN_STAGGER: Duration = Duration::from_millis(60);
 
-/// A drained voter lets all others try three times before it does.
-const CAMPAIGN_OF_DRAINED: Duration = Duration::from_millis(700);
+/// A voter that leads only where nobody else can lets all others try three times before it does. They may be unable to win, where it alone
+/// has the newest entry.
+const CAMPAIGN_OF_RELUCTANT: Duration = Duration::from_millis(700);
 
 /// Why a leader counts as gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,8 +164,8 @@ impl Campaign {
             return None;
         }
         let members = sight.health.view().members.iter();
-        let drained = sight.is_drained();
-        let goes = |member: &&Member| drained || !member.is_drained();
+        let reluctant = sight.is_reluctant();
+        let goes = |member: &&Member| reluctant || member.leads_readily();
         let mut live: Vec<RaftId> = members
             .filter(goes)
             .map(|member| member.instance)
@@ -176,7 +177,7 @@ impl Campaign {
         // Who led before goes last: it lost its voters, or its memory.
         let last = (lost == sight.config.instance).then_some(live.len());
         let place = live.iter().position(|id| *id == group.me()).or(last)?;
-        let behind = if sight.yields_to_another() { CAMPAIGN_OF_DRAINED } else { Duration::ZERO };
+        let behind = if sight.yields_to_another() { CAMPAIGN_OF_RELUCTANT } else { Duration::ZERO };
         Some(CAMPAIGN_STAGGER * u32::try_from(place).unwrap_or(u32::MAX) + behind)
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Leader {
 pub(crate) struct Leadership {
     leader: Option<Leader>,
     heard: Moment,
+    /// Since when this one leads, as seen here.
+    since: Moment,
     applied: Option<u64>,
     /// What the local feed was told last.
     quorate: bool,
@@ -32,7 +34,14 @@ pub(crate) struct Leadership {
 
 impl Leadership {
     pub(crate) fn new(now: Moment) -> Self {
-        Self { leader: None, heard: now, applied: None, quorate: false, quorum_lost: None }
+        Self {
+            leader: None,
+            heard: now,
+            since: now,
+            applied: None,
+            quorate: false,
+            quorum_lost: None,
+        }
     }
 
     /// Who leads; none when nobody is known to.
@@ -43,6 +52,11 @@ impl Leadership {
     /// When the leader was heard last; without one, when the last of them was.
     pub(crate) fn heard(&self) -> Moment {
         self.heard
+    }
+
+    /// Since when the leader leads, as seen here; without one, since when nobody does.
+    pub(crate) fn since(&self) -> Moment {
+        self.since
     }
 
     /// How far the leader had applied, by its last ping.
@@ -106,6 +120,7 @@ impl Leadership {
     pub(crate) fn change(&mut self, turn: &mut Turn, leader: Option<Leader>) -> Option<Leader> {
         let old = std::mem::replace(&mut self.leader, leader);
         self.applied = None;
+        self.since = turn.now;
         if leader.is_some() {
             turn.counters.elections += 1;
             self.is_heard(turn, LEADER_SILENCE);

@@ -53,6 +53,7 @@ mod turn;
 mod turned_away;
 mod warnings;
 mod whereabouts;
+mod witness;
 
 pub use boot::{Boot, FoundingSettings, MadeOn, NodeConfig, Promotion, RecoveredLog, Settings};
 pub use client::{Acknowledgement, ClientReply, ClientRequest, ForwardFailure, ItemRelease};

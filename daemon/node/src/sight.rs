@@ -17,7 +17,7 @@ use quorate_membership::{Detector, Founding, Profile};
 use quorate_meta::{Ended, Meta};
 use quorate_proto::{
     ClusterId, FeatureLevel, HealthEpoch, Instance, Member, Moment, NotLeader, Refusal,
-    RefusalCode, Role, Session, Verdict,
+    RefusalCode, Role, Session, Verdict, is_witness,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -152,15 +152,21 @@ impl<'a> Sight<'a> {
         self.health.member(self.config.instance).is_some_and(Member::is_drained)
     }
 
-    /// The voters but this node that are not drained: they lead rather than one that is.
-    pub(crate) fn other_undrained_voters(&self) -> impl Iterator<Item = Instance> + use<'a> {
-        let could = |it: &&Member| it.role() == Role::Voter && !it.is_drained();
+    /// Whether this node leads only where nobody else can: it is drained, or a witness by its own file, which counts before a leader has heard
+    /// of it.
+    pub(crate) fn is_reluctant(&self) -> bool {
+        self.is_drained() || is_witness(&self.config.settings.labels)
+    }
+
+    /// The voters but this node that lead readily: they lead rather than one that does not.
+    pub(crate) fn other_ready_voters(&self) -> impl Iterator<Item = Instance> + use<'a> {
+        let could = |it: &&Member| it.role() == Role::Voter && it.leads_readily();
         self.other_members().filter(could).map(|it| it.instance)
     }
 
-    /// Whether this node is drained, and another voter is not that seems alive.
+    /// Whether this node leads only where nobody else can, and another voter seems alive that leads readily.
     pub(crate) fn yields_to_another(&self) -> bool {
-        self.is_drained() && self.other_undrained_voters().any(|it| self.seems_alive(it))
+        self.is_reluctant() && self.other_ready_voters().any(|it| self.seems_alive(it))
     }
 
     /// Whether this node itself has no reason to think another is gone.

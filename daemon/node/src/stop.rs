@@ -92,33 +92,47 @@ pub(crate) fn missing_voters<'a>(sight: &Sight<'a>, warnings: &Warnings) -> Vec<
 }
 
 /// Whether another voter has about all of the log: only the leader can tell.
-fn has_caught_up(sight: &Sight<'_>, voter: &Member) -> bool {
+pub(crate) fn has_caught_up(sight: &Sight<'_>, voter: &Member) -> bool {
     let Some(group) = sight.group.filter(|group| group.leads()) else { return true };
     let progress = group.replica().progress(raft_id(group.cluster_id(), voter.instance));
     progress.is_some_and(|it| is_close(it.matched, group.replica().status().last))
 }
 
-/// The voter that is most up to date and alive, of those with a disk that works if there are any, and of those that are not drained.
+/// Who could take leadership over: whether its disk works, whether it leads readily, how far it is, and who it is.
+type Successor = (bool, bool, u64, RaftId);
+
+/// The voter that is most up to date and alive, of those with a disk that works if there are any, and of those that lead readily.
 pub(crate) fn successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    successors(sight, warnings).max().map(|(.., id)| id)
+    best(successors(sight, warnings))
 }
 
-/// The same, of those that are not drained, with a disk that works, alone: for a leader that is.
-pub(crate) fn undrained_successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    let could = successors(sight, warnings).filter(|(works, undrained, ..)| *works && *undrained);
-    could.max().map(|(.., id)| id)
+/// The same, of those alone that lead readily.
+pub(crate) fn willing_successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
+    best(successors(sight, warnings).filter(|(_, readily, ..)| *readily))
+}
+
+/// The same, of those alone that could lead at once: for a leader that is to lead only where nobody else can.
+pub(crate) fn ready_successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
+    let last = sight.group?.replica().last();
+    best(successors(sight, warnings).filter(|one| could_at_once(*one, last)))
 }
 
 /// The same, of those with a disk that works alone.
 pub(crate) fn successor_with_disk(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    successors(sight, warnings).filter(|(works, ..)| *works).max().map(|(.., id)| id)
+    best(successors(sight, warnings).filter(|(works, ..)| *works))
 }
 
-/// Each with whether its disk works, whether it is not drained, and how far it is.
-fn successors(
-    sight: &Sight<'_>,
-    warnings: &Warnings,
-) -> impl Iterator<Item = (bool, bool, u64, RaftId)> {
+fn best(could: impl Iterator<Item = Successor>) -> Option<RaftId> {
+    could.max().map(|(.., id)| id)
+}
+
+/// It leads readily, its disk works, and it has about all of the log: a leader that hands over proposes nothing until that is over, so it does
+/// not begin it with one that has to catch up first.
+fn could_at_once((works, readily, matched, _): Successor, last: u64) -> bool {
+    works && readily && is_close(matched, last)
+}
+
+fn successors(sight: &Sight<'_>, warnings: &Warnings) -> impl Iterator<Item = Successor> {
     sight.group.into_iter().flat_map(move |group| {
         let voters = group.replica().status().conf.voters;
         let others = sight.health.alive().filter(|member| {
@@ -128,7 +142,7 @@ fn successors(
             let id = raft_id(group.cluster_id(), member.instance);
             let matched = group.replica().progress(id).filter(|_| voters.contains(&id.get()));
             let works = warnings.has_working_disk(sight, member.instance);
-            Some((works, !member.is_drained(), matched?.matched, id))
+            Some((works, member.leads_readily(), matched?.matched, id))
         })
     })
 }

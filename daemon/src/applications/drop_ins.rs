@@ -31,7 +31,12 @@ pub(crate) struct DropIns {
     pub(crate) definitions: Vec<Definition>,
     /// What could not be used.
     pub(crate) problems: Vec<ApplicationCause>,
+    /// Why this host takes no application at all, neither of a file nor one that registers; none: it takes them.
+    pub(crate) takes_none: Option<&'static str>,
 }
+
+/// A host that carries an application is not small any more, and its loss is more than that of a vote; who put the file there is to hear of it.
+const A_WITNESS: &str = "this host is a witness (`role = \"witness\"` in host.toml), which carries no application; have it run on another host";
 
 impl DropIns {
     /// Reads a directory; one that is not there has no files.
@@ -43,7 +48,7 @@ impl DropIns {
                 let file = directory.display().to_string();
                 let problem = format!("{file}: cannot be read: {error}");
                 let problems = vec![ApplicationCause::DropIn { file, problem }];
-                return Self { definitions: Vec::new(), problems };
+                return Self { problems, ..Self::default() };
             }
         };
         let mut all = BTreeMap::new();
@@ -55,7 +60,19 @@ impl DropIns {
                 problems.push(ApplicationCause::DropIn { file, problem });
             }
         }
-        Self { definitions: all.into_values().collect(), problems }
+        Self { definitions: all.into_values().collect(), problems, takes_none: None }
+    }
+
+    /// The same for a witness: no file is used, and each is named.
+    pub(crate) fn of_a_witness(directory: &Path) -> Self {
+        let Self { definitions, mut problems, .. } = Self::read(directory);
+        for one in definitions {
+            let Source::DropIn(path) = &one.source else { continue };
+            let file = path.display().to_string();
+            let problem = format!("{file}: {A_WITNESS}");
+            problems.push(ApplicationCause::DropIn { file, problem });
+        }
+        Self { definitions: Vec::new(), problems, takes_none: Some(A_WITNESS) }
     }
 }
 

@@ -115,6 +115,9 @@ impl Applications {
 
     /// Registers an application, or anew, which is a heartbeat too.
     pub(crate) async fn register(&self, definition: Definition) -> Result<(), Refused> {
+        if let Some(why) = self.files.borrow().takes_none {
+            return Err(Refused::Wrong(format!("{why}; nothing was registered")));
+        }
         self.ask(|reply| Ask::Register(definition, reply)).await
     }
 

@@ -94,7 +94,8 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
     line("state", pen.paint(paint_of(&page.state), &page.state));
     let role = page.node.role.as_deref().unwrap_or("not let in yet");
     let node = &page.node;
-    line("node", format!("{}, {role}, {}/{}", node.name, node.instance, node.generation));
+    let witness = if node.witness { ", witness" } else { "" };
+    line("node", format!("{}, {role}{witness}, {}/{}", node.name, node.instance, node.generation));
     line("feature", feature::in_words(&page.feature));
     let leader = page.leader.as_deref().unwrap_or("none");
     line("leader", format!("{leader}, term {}, {} seen elected", page.term, page.elections));
@@ -165,7 +166,10 @@ pub(super) fn draw_members(members: &[MemberPage], pen: Pen, now: &str) -> Strin
 }
 
 fn member_row(member: &MemberPage, now: &str) -> Vec<String> {
-    let role = if member.leader { format!("{}, leads", member.role) } else { member.role.clone() };
+    let mut role = member.role.clone();
+    for (is, word) in [(member.witness, ", witness"), (member.leader, ", leads")] {
+        role.push_str(if is { word } else { "" });
+    }
     let state = match &member.drained {
         Some(_) => format!("{}, drained", member.state),
         None => member.state.clone(),

@@ -46,10 +46,10 @@ pub(crate) enum ConfigError {
         remedy: &'static str,
     },
     /// A value breaks its rule.
-    #[error("{}: `{key} = {value}`: {rule}; {remedy}", file.display())]
+    #[error("{place}: `{key} = {value}`: {rule}; {remedy}")]
     Value {
-        /// Which file.
-        file: PathBuf,
+        /// Which file, and in which line, where that is found: a default stands in none.
+        place: String,
         /// Which key.
         key: String,
         /// The value as written.

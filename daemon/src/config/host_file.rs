@@ -3,13 +3,15 @@
 use super::Environment;
 use super::error::ConfigError;
 use super::keys::Keys;
-use quorate_proto::{Label, NodeName};
+use quorate_proto::{Label, NodeName, WITNESS, witness_label};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use toml::Value;
 
 /// Every key of `host.toml`. `labels` is a table with names of the operator's own.
 pub(crate) const KEYS: &[&str] = &["name", "advertise", "zone", "weight", "role", "labels"];
+/// Labels that keys of their own say.
+const OF_ITS_OWN: [&str; 3] = ["zone", "weight", WITNESS];
 /// A card in gossip has room for these.
 const MAX_LABELS: usize = 16;
 const MAX_LABEL: usize = 63;
@@ -23,7 +25,7 @@ pub(crate) struct HostConfig {
     pub(crate) name: NodeName,
     /// The address that others should use; none = where packets come from.
     pub(crate) advertise: Option<SocketAddr>,
-    /// Labels, with `zone` among them when it is set, and `weight` when it is not 1.
+    /// Labels, with `zone` among them when it is set, `weight` when it is not 1, and that of a witness when it is one.
     pub(crate) labels: Vec<Label>,
     /// Shown like a label; nothing hangs on it yet.
     pub(crate) zone: Option<String>,
@@ -43,7 +45,7 @@ pub(crate) fn host_file(config: &Path, named: Option<&Path>) -> PathBuf {
 pub(crate) enum HostRole {
     /// Everything.
     Node,
-    /// It votes, but carries no budget and no application.
+    /// It votes and keeps the log. It has no share of budgets, no item and no application, and leads only where nobody else can.
     Witness,
 }
 
@@ -79,18 +81,16 @@ impl HostConfig {
             // The leader divides by it, wherever it is.
             labels.push(Label { name: "weight".into(), value: weight.to_string() });
         }
+        let role = read_role(&keys)?;
+        if role == HostRole::Witness {
+            // All hosts go by it.
+            labels.push(witness_label());
+        }
         let advertise = match keys.text("advertise")? {
             Some(text) => Some(read_advertise(&keys, &text, listen)?),
             None => None,
         };
-        Ok(Self {
-            name: read_name(&keys, environment)?,
-            advertise,
-            labels,
-            zone,
-            weight,
-            role: read_role(&keys)?,
-        })
+        Ok(Self { name: read_name(&keys, environment)?, advertise, labels, zone, weight, role })
     }
 }
 
@@ -134,7 +134,7 @@ fn read_role(keys: &Keys) -> Result<HostRole, ConfigError> {
             "role",
             other,
             "must be `node` or `witness`",
-            "a witness votes, but carries no application",
+            "a witness votes and keeps the log, and has no share, no item and no application",
         )),
     }
 }
@@ -162,13 +162,14 @@ fn read_labels(keys: &Keys) -> Result<Vec<Label>, ConfigError> {
         let name = format!("labels.{key}");
         let text = value.as_str().filter(|text| is_label(text));
         match text {
-            Some(text) if is_label(key) && !matches!(key.as_str(), "zone" | "weight") => {
+            Some(text) if is_label(key) && !OF_ITS_OWN.contains(&key.as_str()) => {
                 labels.push(Label { name: key.clone(), value: text.to_owned() });
             }
-            Some(text) if matches!(key.as_str(), "zone" | "weight") => {
+            Some(text) if OF_ITS_OWN.contains(&key.as_str()) => {
+                let written = if key == WITNESS { "role = \"witness\"" } else { key };
                 let (rule, remedy) = (
-                    format!("{key} is a key of its own"),
-                    format!("write `{key}` above the tables"),
+                    format!("{key} is said by a key of its own"),
+                    format!("write `{written}` above the tables"),
                 );
                 return Err(keys.wrong(&name, text, &rule, &remedy));
             }

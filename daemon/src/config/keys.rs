@@ -15,6 +15,8 @@ use toml::{Table, Value};
 pub(super) struct Keys {
     pub(super) file: PathBuf,
     table: Table,
+    /// As it is written, for the line of what is wrong.
+    text: String,
 }
 
 /// Reads a text file of a sane size. The remedy may hang on what kept it from being read.
@@ -56,12 +58,12 @@ impl Keys {
                 return Err(ConfigError::Unknown { file: file.to_owned(), key, hint });
             }
         }
-        Ok(Self { file: file.to_owned(), table })
+        Ok(Self { file: file.to_owned(), table, text: text.to_owned() })
     }
 
     /// A file without a key.
     pub(super) fn empty(file: &Path) -> Self {
-        Self { file: file.to_owned(), table: Table::new() }
+        Self { file: file.to_owned(), table: Table::new(), text: String::new() }
     }
 
     pub(super) fn value(&self, key: &str) -> Option<&Value> {
@@ -72,8 +74,10 @@ impl Keys {
     }
 
     pub(super) fn wrong(&self, key: &str, value: &str, rule: &str, remedy: &str) -> ConfigError {
+        let file = self.file.display();
+        let line = line_of_key(&self.text, key);
         ConfigError::Value {
-            file: self.file.clone(),
+            place: line.map_or_else(|| file.to_string(), |line| format!("{file}: line {line}")),
             key: key.to_owned(),
             value: value.to_owned(),
             rule: rule.to_owned(),
@@ -259,4 +263,19 @@ fn hint(key: &str, known: &[&'static str]) -> String {
 fn distance(a: &str, b: &str) -> usize {
     let same_end = a.rsplit('.').next() == b.rsplit('.').next();
     if same_end && a != b { 1 } else { strsim::levenshtein(a, b) }
+}
+/// The number of the line that gives a key its value, where that is written in the usual way: `key = value` below its table's head.
+fn line_of_key(text: &str, key: &str) -> Option<usize> {
+    let (table, key) = key.split_once('.').unwrap_or(("", key));
+    let mut within = "";
+    text.lines()
+        .position(|line| {
+            let line = line.trim();
+            if let Some(head) = line.strip_prefix('[') {
+                within = head.split(']').next().unwrap_or(head).trim();
+            }
+            let written = line.split_once('=').map(|(name, _)| name.trim().trim_matches('"'));
+            within == table && written == Some(key)
+        })
+        .map(|line| line + 1)
 }

@@ -3,6 +3,7 @@
 //! Invariant: a [`Config`] that exists is valid: every key was known, of its type, and within its rule. Every refusal names
 //! file, key, value, rule and remedy. Reads no clock and no network; the environment is an argument.
 
+mod applications;
 mod autopilot;
 mod changes;
 mod error;

@@ -11,9 +11,9 @@ impl Config {
     /// What is written and changes nothing, one sentence each.
     pub(crate) fn without_effect(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.host.role == HostRole::Witness {
+        if self.host.role == HostRole::Witness && self.host.weight != 1 {
             notes.push(
-                "`role = \"witness\"` (host.toml) has no effect in this version: this host is one like all others"
+                "`weight` has no effect with `role = \"witness\"` (host.toml): a witness has no share of anything"
                     .to_owned(),
             );
         }

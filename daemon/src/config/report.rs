@@ -1,7 +1,6 @@
 //! `quorate check-config`: what a config means, in words, with what one should think about before the first start.
 
 use super::{Config, ConfigError, Environment, HostRole, oddities};
-use crate::applications::DropIns;
 use crate::shell::own_slot::{OwnHost, ResolvedSeed, SlotMatch, match_slot};
 use quorate_membership::Mode;
 use quorate_proto::Cause as _;
@@ -89,7 +88,7 @@ fn describe(config: &Config) -> String {
     line("listen", format!("{} (UDP)", config.listen));
     line("data", config.data_dir.display().to_string());
     line("marker", config.birth_dir.join(config.cluster.as_str()).display().to_string());
-    let apps = DropIns::read(&config.apps_dir).definitions.len();
+    let apps = config.drop_ins().definitions.len();
     line("apps", format!("{}, {apps} defined", config.apps_dir.display()));
     let tcp = config.client.tcp.map_or("off".into(), |tcp| tcp.to_string());
     line("client", format!("{} and TCP {tcp}", config.client.socket.display()));
@@ -99,7 +98,7 @@ fn describe(config: &Config) -> String {
     let host = &config.host;
     let role = match host.role {
         HostRole::Node => "",
-        HostRole::Witness => ", witness",
+        HostRole::Witness => ", witness: votes, and carries no share, no item and no application",
     };
     line("host", format!("{}, weight {}{role}", host.name, host.weight));
     if let Some(advertise) = host.advertise {
@@ -123,6 +122,18 @@ fn founding_words(config: &Config) -> String {
     }
 }
 
+/// What two servers without a third host mean.
+const TWO_SEEDS: &str = "two seeds: as long as no third host votes, neither of the two may fail. With one of them gone nothing can be written, \
+     shares of budgets lapse and items are held by nobody. A small third host ends that: name it in `seeds`, with `role = \"witness\"` in its \
+     host.toml (docs/WITNESS.md)";
+
+impl Config {
+    /// What a cluster of two seeds is to know at its start.
+    pub(crate) fn two_seeds(&self) -> Option<&'static str> {
+        (self.seeds.len() == 2).then_some(TWO_SEEDS)
+    }
+}
+
 /// GENESIS section 0, item 4: survives a minority of forgetful disks.
 fn durable_quorum(slots: usize) -> usize {
     let forgetful = (slots - 1) / 2;
@@ -131,7 +142,7 @@ fn durable_quorum(slots: usize) -> usize {
 
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = config.without_effect();
-    let problems = DropIns::read(&config.apps_dir).problems;
+    let problems = config.drop_ins().problems;
     warnings.extend(problems.iter().map(|cause| format!("{}; the file is not used", cause.text())));
     let slots = config.seeds.len();
     if slots == 1 {
@@ -147,6 +158,7 @@ fn warnings(config: &Config) -> Vec<String> {
             slots / 2
         ));
     }
+    warnings.extend(config.two_seeds().map(str::to_owned));
     if config.dev {
         warnings.push(
             "`dev = true`: no quiet time before founding; a living cluster may not be heard in time. Never on real hosts".into(),

@@ -301,16 +301,18 @@ fn host_toml_is_checked_like_the_main_file() {
     assert_eq!(host.advertise, Some("10.0.0.1:4747".parse().expect("valid")));
     assert_eq!((host.weight, host.role), (3, HostRole::Witness));
     let labels: Vec<_> = host.labels.iter().map(|label| (&*label.name, &*label.value)).collect();
-    assert_eq!(labels, [("rack", "r1"), ("zone", "a"), ("weight", "3")]);
+    assert_eq!(labels, [("rack", "r1"), ("zone", "a"), ("weight", "3"), ("witness", "yes")]);
     let table: &[(&str, &[&str])] = &[
         ("nam = \"x\"", &["`nam`", "did you mean `name`?"]),
         ("name = \"X Y\"", &["`name = X Y`", "1 to 63"]),
         ("advertise = \"0.0.0.0\"", &["another host can reach"]),
         ("weight = -1", &["0 to 1000"]),
-        ("role = \"king\"", &["`node` or `witness`"]),
+        ("role = \"king\"", &["line 1", "`role = king`", "`node` or `witness`"]),
+        ("zone = \"a\"\n\n role=\"king\"\n[labels]\nrole = \"proxy\"", &["line 3"]),
+        ("[labels]\nwitness = \"yes\"", &["labels.witness", "`role = \"witness\"` above"]),
         ("labels = 3", &["must be a table"]),
         ("[labels]\na = 1", &["labels.a"]),
-        ("[labels]\nzone = \"a\"", &["labels.zone", "key of its own"]),
+        ("[labels]\nzone = \"a\"", &["line 2", "labels.zone", "key of its own"]),
         ("[labels]\nweight = \"2\"", &["labels.weight", "key of its own"]),
     ];
     for (text, expected) in table {
@@ -359,4 +361,18 @@ fn the_report_says_what_one_seed_for_several_hosts_means() {
         .to_string();
     assert!(report.contains("as soon as 3 of 3 seeds"), "{report}");
     assert!(!report.contains("warning"), "{report}");
+}
+
+#[test]
+fn a_witness_uses_no_file_of_an_application() {
+    let files = Files::new();
+    let apps = files.path("apps.d");
+    std::fs::create_dir(&apps).expect("a directory");
+    std::fs::write(apps.join("web.toml"), "[check]\nkind = \"none\"\n").expect("written");
+    let text = format!("{GOOD}apps_dir = \"{}\"\n", apps.display());
+    assert_eq!(files.load(&text).expect("valid").drop_ins().definitions.len(), 1);
+    files.write("host.toml", "role = \"witness\"\n", 0o644);
+    let witness = files.load(&text).expect("valid").drop_ins();
+    assert!(witness.definitions.is_empty() && witness.takes_none.is_some());
+    assert_eq!(witness.problems.len(), 1, "it is named");
 }

@@ -33,6 +33,8 @@ pub(super) fn render(out: &mut String, status: &Status) {
     let help =
         "1 for a member that has left because its daemon crashed or was killed, as its unit said.";
     flag("quorate_member_crashed", help, &|member| member.goodbye() == Goodbye::Crashed);
+    let help = "1 for a member that is a witness: it votes, carries nothing, and leads only where nobody else can.";
+    flag("quorate_member_witness", help, &Member::is_witness);
     let help = "Always 1; role, and version as far as this node has met it.";
     head(out, "quorate_member_info", help, "gauge");
     for member in &shown {

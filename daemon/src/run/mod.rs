@@ -48,6 +48,9 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
     for note in config.without_effect() {
         tracing::warn!("{note}");
     }
+    if let Some(note) = config.two_seeds() {
+        tracing::warn!("{note}");
+    }
     let socket = config.client.socket.clone();
     // One thread for loop and network, so that a frame goes through without waking anybody; the doors have their
     // own, so that no client's answer, however large, delays a heartbeat.

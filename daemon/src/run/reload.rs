@@ -148,7 +148,7 @@ impl Reload {
 
 /// What the applications' files say now; those that cannot be used are told in the journal.
 fn read_applications(config: &Config) -> Arc<DropIns> {
-    let read = DropIns::read(&config.apps_dir);
+    let read = config.drop_ins();
     for problem in &read.problems {
         tracing::error!("a file of an application is not used: {}", problem.text());
     }

@@ -75,6 +75,7 @@ codes! {
     Unapproved "unapproved" "there are fewer voters than there could be"
     Revoked "revoked" "an operator had the cluster refuse this host's key for good; it ends by itself"
     RevokedSecret "revoked-secret" "who has the secret can make a new key and come in as a new host: until the secret is another one, that host is not shut out"
+    WitnessLeads "witness-leads" "the cluster works; a witness leads only while no other voter can, and hands over as soon as one can"
     ShareUnacknowledged "share-unacknowledged" "a share of a budget shrinks, and nobody else grows into what the host's application may still use"
     ApplicationDown "application-down" "the cluster tells every host that the application is down on this one"
     ApplicationFile "application-file" "the application of that file is checked as it was before, or not at all; all others are"
@@ -118,6 +119,7 @@ impl ReasonCode {
         match self {
             Self::Margin | Self::NoSpare | Self::OtherVoters | Self::TwoAddresses => 2,
             Self::Drained | Self::AutopilotPaused | Self::Unapproved => 2,
+            Self::WitnessLeads => 2,
             Self::ShareUnacknowledged => 2,
             Self::Opinion
             | Self::Loss

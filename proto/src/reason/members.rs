@@ -235,7 +235,8 @@ impl Cause for MemberCause {
             Self::Down { name, .. } => start_it(name, false),
             Self::Left { name, .. } => start_it(name, true),
             Self::NoSpare { hosts, .. } => format!(
-                "none needed while all run; to be able to lose one, add a host: the same quorate.toml and secret on a new host beside {}",
+                "none needed while all run; to be able to lose one, add a host: the same quorate.toml and secret on a new host beside {}. A small \
+                 one is enough, with `role = \"witness\"` in its host.toml",
                 list(hosts)
             ),
             Self::Opinion { name, .. } => format!("`quorate ping {name}`"),

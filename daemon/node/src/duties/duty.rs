@@ -38,8 +38,8 @@ pub(crate) struct Will {
     pub(crate) change_voters: Option<(ConfChangeSet, String)>,
     /// Leadership is to go to another voter.
     pub(crate) another_leads: bool,
-    /// Leadership is to go to another voter that is not drained.
-    pub(crate) undrained_leads: bool,
+    /// Leadership is to go to another voter that leads readily and has caught up.
+    pub(crate) ready_one_leads: bool,
     /// What is told, as events of this node.
     pub(crate) tell: Vec<Event>,
     /// When all duties are to be looked at again, although nothing happens.

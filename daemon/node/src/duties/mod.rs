@@ -8,11 +8,11 @@ mod assignments;
 pub(crate) mod autopilot;
 mod budgets;
 pub(crate) mod damping;
-mod drained;
 mod duty;
 pub(crate) mod history;
 mod raising;
 pub(crate) mod reconcile;
+mod reluctant;
 mod shared;
 pub(crate) mod weighing;
 
@@ -32,7 +32,6 @@ use assignments::Assignments;
 use autopilot::Autopilot;
 use budgets::Budgets;
 use damping::Damping;
-use drained::Drained;
 use duty::Duty;
 use history::History;
 use quorate_meta::Meta;
@@ -41,6 +40,7 @@ use quorate_proto::{
 };
 use raising::Raising;
 use reconcile::{Difference, Reconciler};
+use reluctant::Reluctant;
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(crate) struct Duties {
     history: History,
     voters: Autopilot,
     raising: Raising,
-    drained: Drained,
+    reluctant: Reluctant,
     budgets: Budgets,
     assignments: Assignments,
     waiting: Vec<Waiting>,
@@ -69,7 +69,7 @@ impl Duties {
             &mut self.history,
             &mut self.voters,
             &mut self.raising,
-            &mut self.drained,
+            &mut self.reluctant,
             &mut self.budgets,
             &mut self.assignments,
         ]

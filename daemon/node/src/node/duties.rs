@@ -87,8 +87,8 @@ impl Node {
         {
             self.hand_over_once(to);
         }
-        if will.undrained_leads
-            && let Some(to) = stop::undrained_successor(&self.sight(), &self.warnings)
+        if will.ready_one_leads
+            && let Some(to) = stop::ready_successor(&self.sight(), &self.warnings)
         {
             self.hand_over_once(to);
         }

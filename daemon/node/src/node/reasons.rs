@@ -8,6 +8,7 @@ use crate::pings::relay::no_link;
 use crate::sight::Sight;
 use crate::status::State;
 use crate::warnings;
+use crate::witness;
 use quorate_proto::{
     Address, Hello, Known, Member, MemberCause, MemberState, MissingVoter, Moment, Reason,
     ReasonCode, Role, Session, Verdict,
@@ -66,6 +67,7 @@ impl Node {
         reasons.extend(self.copies.reasons(&self.sight(), now));
         reasons.extend(self.secrets.reasons(&sight, now));
         reasons.extend(self.operators_words(now));
+        reasons.extend(witness::reason(&sight, &self.warnings));
         reasons.extend(self.duties.reasons_of_shares(&sight, now));
         reasons.extend(self.shares.reasons(&sight, now));
         reasons.extend(self.applications.reasons());

@@ -56,7 +56,7 @@ impl Node {
         self.names.note_who_is_gone(self.turn.now, &view);
         self.duties.note_who_is_gone(self.turn.now, &view);
         let sight = self.sight();
-        let reluctant = sight.is_drained() && sight.other_undrained_voters().next().is_some();
+        let reluctant = sight.is_reluctant() && sight.other_ready_voters().next().is_some();
         if let Some(group) = &mut self.group {
             group.set_reluctant(reluctant);
         }

@@ -114,3 +114,12 @@ fn a_stop_waits_half_a_minute_at_most() {
     led(&mut trial, LED_BY_2, Duration::from_secs(2));
     assert!(!waits(&trial));
 }
+
+#[test]
+fn who_leads_reluctantly_hands_over_to_who_has_the_log_and_to_nobody_else() {
+    let id = RaftId::new(2).expect("not zero");
+    assert!(could_at_once((true, true, 1_000, id), 1_010));
+    assert!(!could_at_once((true, true, 10, id), 1_010), "it has to catch up first");
+    assert!(!could_at_once((true, false, 1_010, id), 1_010), "it would hand back");
+    assert!(!could_at_once((false, true, 1_010, id), 1_010), "it acknowledges nothing");
+}

@@ -4,7 +4,7 @@ use super::applications::{self, ApplicationChangePage, ApplicationPage, applicat
 use super::feature::FeatureLevelsPage;
 use crate::doors::feed::health::HealthLine;
 use crate::words::time::rfc3339;
-use quorate_proto::{Address, HealthChange, HealthView, Member};
+use quorate_proto::{Address, HealthChange, HealthView, Member, WITNESS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -46,6 +46,9 @@ pub(crate) struct MemberPage {
     /// From its `host.toml`, as it was when it was let in; none when that names none.
     #[serde(default)]
     pub(crate) zone: Option<String>,
+    /// Its `host.toml` says `role = "witness"`: it votes, carries nothing, and leads only where nobody else can.
+    #[serde(default)]
+    pub(crate) witness: bool,
     /// All its other labels.
     #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
@@ -138,6 +141,7 @@ pub(super) fn member_page(member: &Member) -> MemberPage {
         version: None,
         feature_levels: None,
         zone: labels.remove(ZONE),
+        witness: labels.remove(WITNESS).is_some() && member.is_witness(),
         labels,
     }
 }

@@ -110,6 +110,9 @@ pub(crate) struct NodePage {
     pub(crate) generation: u64,
     /// None before it is let in.
     pub(crate) role: Option<String>,
+    /// It is a witness, as the cluster knows it.
+    #[serde(default)]
+    pub(crate) witness: bool,
 }
 
 /// A verdict of this node that differs from the committed state.
@@ -173,6 +176,11 @@ impl StatusPage {
                 instance: status.instance.to_string(),
                 generation: status.generation.get(),
                 role: status.role.map(|role| role.word().to_owned()),
+                witness: status
+                    .view
+                    .members
+                    .iter()
+                    .any(|it| it.instance == status.instance && it.is_witness()),
             },
             autopilot: status.autopilot.as_ref().map(AutopilotPage::of),
             leader: status.leader.as_ref().map(|(_, name)| name.clone()),

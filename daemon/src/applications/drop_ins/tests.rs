@@ -80,3 +80,16 @@ fn the_shipped_example_is_taken() {
     let one = read(&text).expect("it is sound");
     assert_eq!(one.check.kind.to_string(), "http://127.0.0.1:8080/health");
 }
+
+#[test]
+fn on_a_witness_no_file_is_used_and_each_says_why() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("web.toml"), "[check]\nkind = \"none\"\n").expect("written");
+    let read = DropIns::of_a_witness(dir.path());
+    assert_eq!(read.definitions, []);
+    let [ApplicationCause::DropIn { file, problem }] = &read.problems[..] else {
+        panic!("{:?}", read.problems)
+    };
+    assert!(file.ends_with("web.toml") && problem.contains("is a witness"), "{problem}");
+    assert!(read.takes_none.is_some(), "nor does one register");
+}

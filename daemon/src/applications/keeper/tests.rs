@@ -15,7 +15,7 @@ fn files(kinds: &[(&str, Kind)]) -> Arc<DropIns> {
         defined(name, kind.clone(), source)
     };
     let definitions = kinds.iter().map(of_file).collect();
-    Arc::new(DropIns { definitions, problems: Vec::new() })
+    Arc::new(DropIns { definitions, ..DropIns::default() })
 }
 
 fn heartbeat(name: &str) -> Definition {
@@ -90,7 +90,7 @@ async fn what_a_file_defined_that_cannot_be_used_any_more_stays_as_it_was() {
     let path = "/etc/quorate/apps.d/a.toml".to_owned();
     let problems = vec![ApplicationCause::DropIn { file: path.clone(), problem: path }];
     let definitions = files(&[("c", Kind::None)]).definitions.clone();
-    file.send_replace(Arc::new(DropIns { definitions, problems }));
+    file.send_replace(Arc::new(DropIns { definitions, problems, takes_none: None }));
     assert_eq!(heard(&mut told).await, [up("a"), up("c")]);
 }
 

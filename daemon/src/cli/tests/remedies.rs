@@ -362,6 +362,7 @@ fn catalogue() -> Vec<Reason> {
         told(&operators::budget_causes()),
         told(&operators::application_causes()),
         told(&operators::assignment_causes()),
+        told(&operators::witness_causes()),
         told(&links()),
         told(&pace::causes()),
         told(&copies()),

@@ -20,7 +20,7 @@ pub(crate) struct Unheard {
     pub(crate) cut_off: bool,
 }
 
-/// A host that hears of what it is granted: it is alive. One that is drained or out of scope has no weight.
+/// A host that hears of what it is granted: it is alive. One that is drained, a witness or out of scope has no weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Host {
     pub(crate) instance: Instance,
@@ -40,7 +40,7 @@ impl Host {
         let weight = label(WEIGHT).map_or(Some(1), |label| label.value.parse::<u32>().ok());
         let zone = label(ZONE).map(|label| label.value.clone());
         let address = member.address.as_ref().and_then(quorate_proto::Address::socket);
-        let shares = in_scope && !member.is_drained();
+        let shares = in_scope && !member.is_drained() && !member.is_witness();
         Self {
             instance: member.instance,
             generation: member.generation,

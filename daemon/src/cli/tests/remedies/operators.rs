@@ -1,6 +1,8 @@
 //! What operators have said, and what the autopilot cannot do without them, with sample data.
 
-use quorate_proto::{ApplicationCause, AssignmentCause, BudgetCause, OperatorCause};
+use quorate_proto::{
+    ApplicationCause, AssignmentCause, BudgetCause, Hindrance, OperatorCause, WitnessCause,
+};
 
 pub(super) fn causes() -> Vec<OperatorCause> {
     let name = || "db2".to_owned();
@@ -43,4 +45,18 @@ pub(super) fn assignment_causes() -> Vec<AssignmentCause> {
         },
         AssignmentCause::Unreleased { assignment, item, host, number: 7 },
     ]
+}
+
+pub(super) fn witness_causes() -> Vec<WitnessCause> {
+    let others = [
+        Hindrance::Gone,
+        Hindrance::Unheard,
+        Hindrance::Drained,
+        Hindrance::Disk,
+        Hindrance::Behind,
+        Hindrance::Unknown,
+    ];
+    let others = others.map(|it| ("db2".to_owned(), it)).to_vec();
+    let leads = |others| WitnessCause::Leads { name: "w1".to_owned(), others };
+    vec![leads(Vec::new()), leads(others)]
 }
