@@ -83,8 +83,8 @@ for unit in quorate pgbouncer; do
     printf '[Service]\nRestart=no\n' >/run/systemd/system/$unit.service.d/dead.conf
 done
 systemctl daemon-reload
-date +%s.%N
-systemctl kill --kill-whom=all -s KILL quorate pgbouncer
+date +%%s.%%N
+systemctl kill --kill-whom=all -s KILL %(units)s
 """
 ALIVE = r"""
 rm -f /run/systemd/system/quorate.service.d/dead.conf /run/systemd/system/pgbouncer.service.d/dead.conf
@@ -154,11 +154,27 @@ class Stage:
         ends = self.cluster.run(DATABASE, "cat /root/ended.%d 2>/dev/null" % host).stdout.split("\n")
         return not any(float(line.split()[0]) > since for line in ends if line)
 
+    def end_sessions(self, host):
+        self.sql("SELECT quorate.end_sessions('h%d');" % host)
+
+    def guards(self, there):
+        """With or without the database's word before growth, and the watchdog of who keeps the share."""
+        how = "s/^#FENCE_DSN/FENCE_DSN/" if there else "s/^FENCE_DSN/#FENCE_DSN/"
+        drop_in = "/etc/systemd/system/pgbouncer.service.d/watchdog.conf"
+        watchdog = "rm -f " + drop_in if there else "printf '[Service]\\nWatchdogSec=0\\n' >" + drop_in
+        command = "sed -i '%s' /etc/quorate-proxy.env && %s && systemctl daemon-reload && systemctl restart pgbouncer && sync" % (how, watchdog)
+        self.cluster.each(list(PROXIES), lambda host: self.cluster.run(host, command, check=True))
+        self.both_full(self.now())
+
+    def signal(self, host, unit, name):
+        """To the main process of the unit, and to nothing that it has started."""
+        self.cluster.run(host, "systemctl kill --kill-whom=main -s %s %s" % (name, unit), check=True)
+
     # --- deaths and returns --------------------------------------------------------------------------------------
 
-    def crash(self, host):
-        """kill -9 of the daemon, of PgBouncer and of its keeper; when, as that host's clock had it."""
-        return float(self.cluster.run(host, DEAD, check=True).stdout)
+    def crash(self, host, units="quorate pgbouncer"):
+        """kill -9 of the daemon, of PgBouncer and of who keeps its share; when, as that host's clock had it."""
+        return float(self.cluster.run(host, DEAD % {"units": units}, check=True).stdout)
 
     def lead(self, host):
         done = self.cluster.quorate(WITNESS, "leader transfer h%d" % host)
@@ -174,6 +190,8 @@ class Stage:
             return self.crash(host)
         at = time.time()
         if kind == "power":
+            # The link goes first: the kernel of these hosts is one, and would say goodbye for connections of processes that were killed.
+            self.cluster.hosts("unplug", host)
             self.cluster.hosts("kill", host)
         else:
             self.cluster.hosts("cut", host, others + (",4" if kind == "island" else ""))
@@ -183,6 +201,7 @@ class Stage:
         if kind in ("crash", "leader"):
             self.cluster.run(host, ALIVE, check=True)
         elif kind == "power":
+            self.cluster.hosts("plug", host)
             self.cluster.hosts("boot", host)
         else:
             self.cluster.hosts("heal")

@@ -43,4 +43,42 @@ def two_proxies_share_a_database(story):
         stage.dump(story)
 
 
-STORIES = [two_proxies_share_a_database]
+def what_guards_the_database(story):
+    """Each guard of two proxies is taken away: what is stopped then keeps no deadline, a dead host's sessions stay, and the database sees more than 30."""
+    stage = Stage(story)
+    stage.both_full(0)
+
+    def sees(what, more, act, mend):
+        """h1 dies so; does the database see more than it may, in the 8 s behind that?"""
+        began = stage.now()
+        act()
+        stage.wait("h2 at %d" % MAX, "h2 = %d" % MAX, began)
+        stage.wait("three seconds more", "at > to_timestamp(%f)" % (stage.now() + 3), began)
+        most, samples, _ = stage.most(began)
+        story.check("%s: the database sees %s than %d, %d at most in %d samples" % (what, "more" if more else "no more", MAX, most, samples),
+                    (most > MAX) == more and samples > 100, stage.shown())
+        mend()
+        stage.end_sessions(1)
+        stage.both_full(stage.now())
+
+    def stopped_and_dead():
+        stage.signal(1, "pgbouncer", "STOP")
+        stage.crash(1, "quorate")
+
+    def alive():
+        # The one that was stopped goes on, if it is still there.
+        stage.signal(1, "pgbouncer", "CONT")
+        stage.back("crash", 1)
+
+    sees("the daemon of h1 is stopped", False, lambda: stage.signal(1, "quorate", "STOP"), lambda: stage.signal(1, "quorate", "CONT"))
+    sees("who keeps the share is stopped, the daemon dead, and the watchdog there", False, stopped_and_dead, lambda: stage.back("crash", 1))
+    stage.guards(False)
+    sees("who keeps the share is stopped, the daemon dead, and no guard there", True, stopped_and_dead, alive)
+    sees("h1 has lost its power, and no guard is there", True, lambda: stage.kill("power", 1), lambda: stage.back("power", 1))
+    stage.guards(True)
+    sees("h1 has lost its power, with the guards there again", False, lambda: stage.kill("power", 1), lambda: stage.back("power", 1))
+    if story.failed:
+        stage.dump(story)
+
+
+STORIES = [two_proxies_share_a_database, what_guards_the_database]
