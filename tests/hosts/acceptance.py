@@ -25,13 +25,13 @@ import traceback
 sys.dont_write_bytecode = True
 from cluster import Cluster, Failed, HERE                                     # noqa: E402
 from stories import (faults, founding, hooks, identity, life, links, mistakes, package,  # noqa: E402
-                     removal, rescue, rotation, rough, two_proxies, unit)
+                     removal, rescue, rotation, rough, two_proxies, unit, vip)
 
 SUMMARY = re.compile(r"\nhosts: (\d+) passed, (\d+) failed, in ")
 ROOT = os.path.dirname(os.path.dirname(HERE))
 QUICK = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES \
     + package.STORIES + removal.STORIES + identity.STORIES + links.QUICK + rotation.STORIES + hooks.STORIES \
-    + two_proxies.STORIES
+    + two_proxies.STORIES + vip.STORIES
 STORIES = QUICK + links.STORIES + rough.STORIES + rescue.STORIES
 
 

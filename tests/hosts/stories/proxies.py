@@ -125,7 +125,7 @@ class Stage:
     def now(self):
         return float(self.sql("SELECT extract(epoch FROM clock_timestamp());")[0][0])
 
-    def wait(self, what, test, since, limit=40.0):
+    def wait(self, what, test, since, limit=60.0):
         """Until a sample behind `since` fits; when that was, by the database's clock."""
         end = time.monotonic() + limit
         while True:
