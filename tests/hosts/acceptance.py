@@ -45,7 +45,7 @@ class Tier:
         self.loss = {"quick": 60, "default": 300, "long": 300}[name]
         self.delay = {"quick": 15, "default": 30, "long": 60}[name]
         # Both proxies die once in each.
-        self.rounds = {"quick": 4, "default": 10, "long": 100}[name]
+        self.rounds = {"quick": 5, "default": 10, "long": 100}[name]
         # A node takes a snapshot each 64 MiB; what is written after the last one comes as log, and slowly on a bad link.
         self.snapshot = {"quick": 72, "default": 1024, "long": 1024}[name] << 20
 

@@ -49,6 +49,7 @@ cat >/root/query.sql <<'END'
 \set ms random(20, 300)
 SELECT pg_sleep(:ms / 1000.0);
 END
+echo 'SELECT pg_sleep(8);' >/root/long.sql
 cat >/root/clients <<'END'
 #!/bin/sh
 # Client connections stay open as long as their proxy is there, and run queries.
@@ -153,6 +154,18 @@ class Stage:
         """Whether no client of this proxy was ever disconnected since then: they run queries, and connect no more."""
         ends = self.cluster.run(DATABASE, "cat /root/ended.%d 2>/dev/null" % host).stdout.split("\n")
         return not any(float(line.split()[0]) > since for line in ends if line)
+
+    def long_queries(self, host, number):
+        """So many queries of 8 s through this proxy; the process, once all of them run."""
+        there = "host=10.77.0.%d port=6432 user=app password=secret dbname=app" % host
+        command = "/usr/lib/postgresql/15/bin/pgbench -n -c %d -t 1 -f /root/long.sql '%s'" % (number, there)
+        process = subprocess.Popen([HOSTS, "-n", self.cluster.name, "exec", str(DATABASE), "--", "sh", "-c", command],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        end = time.monotonic() + 20
+        while int(self.sql("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(8);' AND state = 'active';")[0][0]) < number:
+            if time.monotonic() > end:
+                raise Failed("%d long queries do not run" % number)
+        return process
 
     def end_sessions(self, host):
         self.sql("SELECT quorate.end_sessions('h%d');" % host)

@@ -32,6 +32,8 @@ def two_proxies_share_a_database(story):
                         % (number + 1, kind, host, survivor, MAX, grown - died, HALF, HALF, back - grown, MAX, samples),
                         most <= MAX and stayed and samples > 20 * (back - before),
                         "most %d, clients of the survivor stayed: %s, longest gap between samples %.2f s\n%s" % (most, stayed, gap, stage.shown()))
+    queries_are_let_end(story, stage)
+    a_drain(story, stage)
     most, samples, gap = stage.most(began)
     story.check("the database never saw more than %d: at most %d in %d samples, %.2f s between two at most" % (MAX, most, samples, gap), most <= MAX)
     audit = story.cluster.quorate(3, "budget audit pg")
@@ -41,6 +43,32 @@ def two_proxies_share_a_database(story):
             story.note("from %-7s to %d connections: %.1f s median, %.1f s worst of %d" % (kind, MAX, statistics.median(taken), max(taken), len(taken)))
     if story.failed:
         stage.dump(story)
+
+
+def queries_are_let_end(story, stage):
+    """More queries than the survivor's coming share need longer than a share lasts: all end well, and only then the other has its part."""
+    before = stage.now()
+    died = stage.kill("crash", 2)
+    stage.wait("h1 at %d" % MAX, "h1 = %d" % MAX, died)
+    long = stage.long_queries(1, HALF + 5)
+    stage.back("crash", 2)
+    said = long.communicate()[0]
+    back = stage.both_full(stage.now())
+    most, _, _ = stage.most(before)
+    story.check("%d queries of 8 s end well while their proxy is asked for half of its connections" % (HALF + 5),
+                "processed: %d/%d" % (HALF + 5, HALF + 5) in said and most <= MAX, "most %d\n%s" % (most, said))
+    story.note("%d and %d come back %.1f s after the other host's death" % (HALF, HALF, back - died))
+
+
+def a_drain(story, stage):
+    """A drained host lets go by itself, without its time being over."""
+    before = stage.now()
+    story.cluster.quorate(3, "drain h1", check=True)
+    at = stage.wait("h2 at %d" % MAX, "h1 = 0 AND h2 = %d" % MAX, before)
+    story.cluster.quorate(3, "undrain h1", check=True)
+    stage.both_full(stage.now())
+    most, _, _ = stage.most(before)
+    story.check("h1 is drained: h2 has %d connections %.1f s after that, and %d and %d come back" % (MAX, at - before, HALF, HALF), most <= MAX, most)
 
 
 def what_guards_the_database(story):
