@@ -141,6 +141,15 @@ class Stage:
     def shown(self):
         return self.cluster.quorate(WITNESS, "budget show pg").stdout
 
+    def budget(self):
+        done = self.cluster.quorate(WITNESS, "budget show pg -o json", check=True)
+        return json.loads(done.stdout)
+
+    def fence(self, where, host, number):
+        """fence-proxy, as the user and with the words that quorate's hooks have."""
+        return self.cluster.run(where, "exec runuser -u quorate-hooks -- env QUORATE_FENCE_HOST=h%d QUORATE_FENCE_NUMBER=%s "
+                                "/usr/local/lib/quorate-proxy/fence-proxy" % (host, number))
+
     def both_full(self, since):
         return self.wait("both proxies at %d" % HALF, "h1 = %d AND h2 = %d" % (HALF, HALF), since)
 
@@ -182,6 +191,10 @@ class Stage:
     def signal(self, host, unit, name):
         """To the main process of the unit, and to nothing that it has started."""
         self.cluster.run(host, "systemctl kill --kill-whom=main -s %s %s" % (name, unit), check=True)
+
+    def go_on(self, unit):
+        """What was stopped on h1 goes on, if its watchdog has not ended it."""
+        self.cluster.run(1, "systemctl kill --kill-whom=main -s CONT %s" % unit)
 
     # --- deaths and returns --------------------------------------------------------------------------------------
 

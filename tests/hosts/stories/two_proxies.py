@@ -71,6 +71,22 @@ def a_drain(story, stage):
     story.check("h1 is drained: h2 has %d connections %.1f s after that, and %d and %d come back" % (MAX, at - before, HALF, HALF), most <= MAX, most)
 
 
+def a_fence(story, stage):
+    """A proxy that is cut off from the cluster, and not from the database, is fenced: it may not log in with its grant, and does with the next."""
+    before = stage.now()
+    number = next(grant["number"] for grant in stage.budget()["grants"] if grant["host"] == "h1")
+    stage.kill("cut", 1)
+    done = stage.fence(2, 1, number)
+    fenced = stage.now()
+    stage.wait("h2 at %d" % MAX, "h2 = %d" % MAX, fenced)
+    seen = stage.sql("SELECT max(h1) FROM samples WHERE at > to_timestamp(%f);" % fenced)
+    stage.back("cut", 1)
+    stage.both_full(stage.now())
+    most, _, _ = stage.most(before)
+    story.check("h1 is cut off and fenced: it has no session from then on, though it is alive, and has its share again when it is back",
+                done.returncode == 0 and seen == [["0"]] and most <= MAX, "%s%s; %s sessions of h1, %d in all" % (done.stdout, done.stderr, seen, most))
+
+
 def what_guards_the_database(story):
     """Each guard of two proxies is taken away: what is stopped then keeps no deadline, a dead host's sessions stay, and the database sees more than 30."""
     stage = Stage(story)
@@ -89,16 +105,17 @@ def what_guards_the_database(story):
         stage.end_sessions(1)
         stage.both_full(stage.now())
 
+    a_fence(story, stage)
+
     def stopped_and_dead():
         stage.signal(1, "pgbouncer", "STOP")
         stage.crash(1, "quorate")
 
     def alive():
-        # The one that was stopped goes on, if it is still there.
-        stage.signal(1, "pgbouncer", "CONT")
+        stage.go_on("pgbouncer")
         stage.back("crash", 1)
 
-    sees("the daemon of h1 is stopped", False, lambda: stage.signal(1, "quorate", "STOP"), lambda: stage.signal(1, "quorate", "CONT"))
+    sees("the daemon of h1 is stopped", False, lambda: stage.signal(1, "quorate", "STOP"), lambda: stage.go_on("quorate"))
     sees("who keeps the share is stopped, the daemon dead, and the watchdog there", False, stopped_and_dead, lambda: stage.back("crash", 1))
     stage.guards(False)
     sees("who keeps the share is stopped, the daemon dead, and no guard there", True, stopped_and_dead, alive)
