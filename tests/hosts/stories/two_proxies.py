@@ -11,16 +11,33 @@ def two_proxies_share_a_database(story):
     stage = Stage(story)
     began = stage.both_full(0)
     story.check("both proxies have %d connections" % HALF, True)
-    times = {kind: [] for kind in KINDS}
-    deck = []
-    for number in range(story.tier.rounds):
+    checked = story.cluster.run(1, "set -a; . /etc/quorate-proxy.env; /usr/local/lib/quorate-proxy/pgbouncer-share --check")
+    story.check("an operator's check finds that nothing is missing", checked.returncode == 0, checked.stdout + checked.stderr)
+    times = deaths(story, stage, story.tier.rounds)
+    restarts(story, stage)
+    queries_are_let_end(story, stage)
+    a_drain(story, stage)
+    ends(story, stage, began, times)
+
+
+def two_proxies_with_a_fence(story):
+    """The same with a fence: what a dead proxy has at the database is ended by its survivor, which grows before the share has lapsed."""
+    stage = Stage(story, fence=True)
+    began = stage.both_full(0)
+    ends(story, stage, began, deaths(story, stage, (story.tier.rounds + 1) // 2))
+    shown = story.cluster.quorate(3, "budget audit pg").stdout
+    story.check("grants were freed by the fence", "fence" in shown, shown)
+
+
+def deaths(story, stage, rounds):
+    """In each round both proxies die once, in the ways of a shuffled deck; how long each survivor took."""
+    times, deck = {kind: [] for kind in KINDS}, []
+    for number in range(rounds):
         first = story.random.choice(PROXIES)
         for host in (first, 3 - first):
             if not deck:
                 deck = story.random.sample(KINDS, len(KINDS))
-            kind = deck.pop()
-            survivor = 3 - host
-            before = stage.now()
+            kind, survivor, before = deck.pop(), 3 - host, stage.now()
             died = stage.kill(kind, host)
             grown = stage.wait("h%d at %d" % (survivor, MAX), "h%d = %d" % (survivor, MAX), died)
             times[kind].append(grown - died)
@@ -32,8 +49,11 @@ def two_proxies_share_a_database(story):
                         % (number + 1, kind, host, survivor, MAX, grown - died, HALF, HALF, back - grown, MAX, samples),
                         most <= MAX and stayed and samples > 20 * (back - before),
                         "most %d, clients of the survivor stayed: %s, longest gap between samples %.2f s\n%s" % (most, stayed, gap, stage.shown()))
-    queries_are_let_end(story, stage)
-    a_drain(story, stage)
+    return times
+
+
+def ends(story, stage, began, times):
+    """What all samples say, and the ledger."""
     most, samples, gap = stage.most(began)
     story.check("the database never saw more than %d: at most %d in %d samples, %.2f s between two at most" % (MAX, most, samples, gap), most <= MAX)
     audit = story.cluster.quorate(3, "budget audit pg")
@@ -43,6 +63,23 @@ def two_proxies_share_a_database(story):
             story.note("from %-7s to %d connections: %.1f s median, %.1f s worst of %d" % (kind, MAX, statistics.median(taken), max(taken), len(taken)))
     if story.failed:
         stage.dump(story)
+
+
+def restarts(story, stage):
+    """A daemon that starts anew takes its share over, and no client notices; who keeps the share takes PgBouncer with it, and both come back."""
+    before = stage.now()
+    for host in PROXIES:
+        story.cluster.run(host, "systemctl restart quorate", check=True)
+    stage.wait("six seconds more", "at > to_timestamp(%f)" % (stage.now() + 6), before)
+    seen = stage.sql("SELECT min(h1), min(h2), max(h1 + h2) FROM samples WHERE at > to_timestamp(%f);" % before)
+    stayed = all(stage.clients_stayed(host, before) for host in PROXIES)
+    story.check("both daemons are restarted: no proxy loses a connection, and no client", seen == [["15", "15", "30"]] and stayed, (seen, stayed))
+    before = stage.now()
+    stage.signal(1, "pgbouncer", "KILL")
+    gone = stage.wait("h1 at 0", "h1 = 0", before)
+    back = stage.both_full(gone)
+    most, _, _ = stage.most(before)
+    story.check("who keeps the share of h1 is killed: PgBouncer ends with it, and both are back %.1f s later" % (back - gone), most <= MAX, most)
 
 
 def queries_are_let_end(story, stage):
@@ -126,4 +163,4 @@ def what_guards_the_database(story):
         stage.dump(story)
 
 
-STORIES = [two_proxies_share_a_database, what_guards_the_database]
+STORIES = [two_proxies_share_a_database, two_proxies_with_a_fence, what_guards_the_database]

@@ -66,6 +66,7 @@ def one_virtual_address(story):
     cluster.install([1, 2, 3])
     for host in (1, 2):
         cluster.run(host, SETUP % (STAGED, ADDRESS), check=True)
+    cluster.run(3, "echo 'role = \"witness\"' >/etc/quorate/host.toml && sync", check=True)
     cluster.start_all()
     cluster.wait_quorate(voters=3, alive=3)
     macs = {host: json.loads(cluster.run(host, "ip -j link show eth0", check=True).stdout)[0]["address"].replace(":", "") for host in (1, 2)}
