@@ -1,6 +1,7 @@
 -- The database's part: an application, a role for each of its proxies, and what quorate's programs may do about those.
--- As a superuser, in the database `app`:  psql -d app -v proxies=a,b -f database.sql
--- with the names of the proxy hosts as `quorate members` shows them. Passwords are set after it (README.md). It may be run again.
+-- As a superuser:  psql -d postgres -v proxies=a,b -f database.sql
+-- with the names of the proxy hosts as `quorate members` shows them. Passwords are set after it (README.md). It may be run again. The functions
+-- are not in the application's database, so that a limit of that one's connections counts the proxies alone.
 \set ON_ERROR_STOP on
 SELECT 'CREATE ROLE app NOLOGIN' WHERE to_regrole('app') IS NULL \gexec
 SELECT 'CREATE ROLE quorate_fence LOGIN' WHERE to_regrole('quorate_fence') IS NULL \gexec

@@ -22,13 +22,13 @@ listen_addresses = '*'
 max_connections = 200
 fsync = off
 END
-echo 'host app all 10.77.0.0/16 scram-sha-256' >>/etc/postgresql/15/main/pg_hba.conf
+echo 'host app,postgres all 10.77.0.0/16 scram-sha-256' >>/etc/postgresql/15/main/pg_hba.conf
 systemctl start postgresql
 cd /
 sql() { runuser -u postgres -- psql -q -v ON_ERROR_STOP=1 "$@"; }
 for try in $(seq 100); do sql -c 'select 1' >/dev/null 2>&1 && break; sleep 0.1; done
-sql -c 'CREATE DATABASE app'
-sql -d app -v proxies=h1,h2 -f %(staged)s/two-proxies/database.sql
+sql -d postgres -v proxies=h1,h2 -f %(staged)s/two-proxies/database.sql
+runuser -u postgres -- createdb -O app app
 for role in app_h1 app_h2 quorate_fence; do sql -c "ALTER ROLE $role PASSWORD 'secret'"; done
 sql -d app <<'END'
 CREATE UNLOGGED TABLE samples (at timestamptz, h1 int, h2 int);
@@ -181,7 +181,7 @@ class Stage:
         return process
 
     def end_sessions(self, host):
-        self.sql("SELECT quorate.end_sessions('h%d');" % host)
+        self.sql("\\c postgres\nSELECT quorate.end_sessions('h%d');" % host)
 
     def guards(self, there):
         """With or without the database's word before growth, and the watchdog of who keeps the share."""
