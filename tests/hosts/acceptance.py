@@ -25,12 +25,13 @@ import traceback
 sys.dont_write_bytecode = True
 from cluster import Cluster, Failed, HERE                                     # noqa: E402
 from stories import (faults, founding, hooks, identity, life, links, mistakes, package,  # noqa: E402
-                     removal, rescue, rotation, rough, unit, witness)
+                     removal, rescue, rotation, rough, two_proxies, unit, vip, witness)
 
 SUMMARY = re.compile(r"\nhosts: (\d+) passed, (\d+) failed, in ")
 ROOT = os.path.dirname(os.path.dirname(HERE))
 QUICK = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES \
-    + package.STORIES + removal.STORIES + identity.STORIES + links.QUICK + rotation.STORIES + hooks.STORIES + witness.STORIES
+    + package.STORIES + removal.STORIES + identity.STORIES + links.QUICK + rotation.STORIES + hooks.STORIES \
+    + two_proxies.STORIES + vip.STORIES + witness.STORIES
 STORIES = QUICK + links.STORIES + rough.STORIES + rescue.STORIES
 
 
@@ -43,6 +44,8 @@ class Tier:
         self.idle = {"quick": 60, "default": 300, "long": 1800}[name]
         self.loss = {"quick": 60, "default": 300, "long": 300}[name]
         self.delay = {"quick": 15, "default": 30, "long": 60}[name]
+        # Both proxies die once in each.
+        self.rounds = {"quick": 5, "default": 10, "long": 100}[name]
         # A node takes a snapshot each 64 MiB; what is written after the last one comes as log, and slowly on a bad link.
         self.snapshot = {"quick": 72, "default": 1024, "long": 1024}[name] << 20
 

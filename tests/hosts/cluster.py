@@ -56,9 +56,11 @@ class Cluster:
             raise Failed("hosts %s: %s" % (" ".join(map(str, argv)), (done.stderr + done.stdout).strip()))
         return done
 
-    def up(self, count, *options):
+    def up(self, count, *options, packages=""):
+        """Boots so many hosts; with more Debian packages on a root filesystem of their own, which is made once."""
         self.count = count
-        self.hosts("up", count, "--bind", self.stage + ":" + STAGED, *options, timeout=600)
+        environment = dict(os.environ, HOSTS_PACKAGES=packages) if packages else None
+        self.hosts("up", count, "--bind", self.stage + ":" + STAGED, *options, timeout=900, env=environment)
 
     def add(self):
         self.hosts("add", 1)
