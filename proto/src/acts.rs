@@ -6,7 +6,10 @@ use crate::{Assignment, Budget, HealthEpoch, Instance};
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Act {
     /// Which. Absent: of a later version.
-    #[prost(oneof = "act::Body", tags = "1, 2, 70, 71, 72, 73, 90, 95, 100, 115, 116, 140, 141")]
+    #[prost(
+        oneof = "act::Body",
+        tags = "1, 2, 70, 71, 72, 73, 90, 95, 100, 115, 116, 140, 141, 150, 151"
+    )]
     pub body: Option<act::Body>,
 }
 
@@ -54,6 +57,12 @@ pub mod act {
         /// Has an assignment go.
         #[prost(message, tag = "141")]
         DropAssignment(super::DropAssignment),
+        /// Frees a grant whose use was ended from outside.
+        #[prost(message, tag = "150")]
+        FreeGrant(crate::FreeGrant),
+        /// Frees an item whose use was ended from outside.
+        #[prost(message, tag = "151")]
+        FreeItem(crate::FreeItem),
     }
 }
 

@@ -1,9 +1,9 @@
 //! What the log of `__meta` holds: the commands that every replica applies alike.
 
 use crate::{
-    Address, ChangeGrants, ChangeItems, DefineAssignment, DefineBudget, FeatureLevel, Generation,
-    HealthEpoch, Instance, KvRequest, Label, NamedWrite, NodeKey, RemoveAssignment, RemoveBudget,
-    ReportApplications, Revoke, TakeSecretStep,
+    Address, ChangeGrants, ChangeItems, DefineAssignment, DefineBudget, FeatureLevel, FreeGrant,
+    FreeItem, Generation, HealthEpoch, Instance, KvRequest, Label, NamedWrite, NodeKey,
+    RemoveAssignment, RemoveBudget, ReportApplications, Revoke, TakeSecretStep,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -168,7 +168,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "CommandBody",
-        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117, 130, 140, 141, 142"
+        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117, 130, 140, 141, 142, 150, 151"
     )]
     pub body: Option<CommandBody>,
 }
@@ -233,6 +233,12 @@ pub enum CommandBody {
     /// Items of an assignment change their holders.
     #[prost(message, tag = "142")]
     ChangeItems(ChangeItems),
+    /// The use of a grant was ended from outside.
+    #[prost(message, tag = "150")]
+    FreeGrant(FreeGrant),
+    /// The use of an item was ended from outside.
+    #[prost(message, tag = "151")]
+    FreeItem(FreeItem),
 }
 
 impl CommandBody {
@@ -256,7 +262,9 @@ impl CommandBody {
             | Self::Applications(_)
             | Self::DefineAssignment(_)
             | Self::RemoveAssignment(_)
-            | Self::ChangeItems(_) => FeatureLevel::new(2),
+            | Self::ChangeItems(_)
+            | Self::FreeGrant(_)
+            | Self::FreeItem(_) => FeatureLevel::new(2),
             Self::Write(_) => NamedWrite::LEVEL,
         }
     }

@@ -18,6 +18,7 @@ mod dissent;
 mod elements;
 mod envelope;
 mod epochs;
+mod fences;
 mod founding;
 mod hash;
 mod health;
@@ -72,6 +73,7 @@ pub use dissent::{
     VerdictReport, detector_message,
 };
 pub use envelope::{Envelope, EnvelopeBody, EnvelopeError, RaftFrame};
+pub use fences::{FreeGrant, FreeItem};
 pub use founding::{
     Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists,
     FounderVoter, FoundingCertificate, FoundingMessage, FoundingProof, FoundingRecord,

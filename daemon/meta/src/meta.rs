@@ -143,6 +143,8 @@ impl Meta {
             CommandBody::ChangeItems(change) => {
                 self.change_assignments(assignments::Change::Items(change))
             }
+            CommandBody::FreeGrant(free) => self.free_grant(free),
+            CommandBody::FreeItem(free) => self.free_item(free),
         };
         Ok(Applied::of(ticket, effects, changes))
     }

@@ -12,9 +12,9 @@ use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
 use quorate_proto::{
-    Act, CommandBody, DefineAssignment, DefineBudget, FeatureLevel, Instance, Member, MemberState,
-    RaftId, RaiseLevel, RefusalCode, Remove, RemoveAssignment, RemoveBudget, RemoveHost, Role, act,
-    nobody_named, raft_id,
+    Act, CommandBody, DefineAssignment, DefineBudget, FeatureLevel, FreeGrant, FreeItem, Instance,
+    Member, MemberState, RaftId, RaiseLevel, RefusalCode, Remove, RemoveAssignment, RemoveBudget,
+    RemoveHost, Role, act, nobody_named, raft_id,
 };
 
 /// What becomes of an act.
@@ -77,6 +77,14 @@ pub(crate) fn judge(
                 name: drop.name.clone(),
                 at_unix_ms: sight.wall_ms,
             }))
+        }
+        Some(act::Body::FreeGrant(free)) => {
+            let at_unix_ms = sight.wall_ms;
+            Judged::Propose(CommandBody::FreeGrant(FreeGrant { at_unix_ms, ..free.clone() }))
+        }
+        Some(act::Body::FreeItem(free)) => {
+            let at_unix_ms = sight.wall_ms;
+            Judged::Propose(CommandBody::FreeItem(FreeItem { at_unix_ms, ..free.clone() }))
         }
         // Answered before anything is judged.
         Some(act::Body::Autopilot(_)) => Judged::Done(String::new()),

@@ -153,7 +153,13 @@ pub(super) async fn release(
 /// All assignments, with who holds each item.
 pub(super) async fn list(State(doors): State<Arc<Doors>>, patience: Patience) -> Response {
     match below(&doors, PREFIX, "", patience).await {
-        Ok(keys) => Json(assignments_of(&keys)).into_response(),
+        Ok(keys) => {
+            let mut pages = assignments_of(&keys);
+            if let Some(line) = doors.feeds.health.newest() {
+                pages.iter_mut().for_each(|page| page.note_lapsing(&line.view));
+            }
+            Json(pages).into_response()
+        }
         Err(failure) => failed(&failure),
     }
 }

@@ -94,7 +94,12 @@ pub(super) async fn acknowledge(
 /// All budgets, with what is granted of them.
 pub(super) async fn list(State(doors): State<Arc<Doors>>, patience: Patience) -> Response {
     match budgets(&doors, "", patience).await {
-        Ok(pages) => Json(pages).into_response(),
+        Ok(mut pages) => {
+            if let Some(line) = doors.feeds.health.newest() {
+                pages.iter_mut().for_each(|page| page.note_lapsing(&line.view));
+            }
+            Json(pages).into_response()
+        }
         Err(failure) => failed(&failure),
     }
 }

@@ -14,6 +14,7 @@ mod committed;
 mod door;
 mod etcd;
 mod failure;
+mod fences;
 mod founding;
 mod guard;
 mod health_id;
