@@ -21,9 +21,11 @@ mod processes {
     mod damaged_disks;
     mod etcdctl;
     mod families;
+    mod fences;
     mod followers;
     mod full_disks;
     mod ground;
+    mod hook_runner;
     mod hooks;
     mod host;
     mod hostile;

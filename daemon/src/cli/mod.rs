@@ -39,6 +39,7 @@ mod wait;
 mod watching;
 mod why;
 
+pub(crate) use acts::ask as ask_act;
 pub(crate) use arguments::{
     Arguments, Command, DemoOptions, Format, HooksCommand, LocalCommand, Question, RunOptions,
 };
