@@ -44,6 +44,7 @@ mod processes {
     mod revocations;
     mod rotation;
     mod rules;
+    mod run_with;
     mod stops;
     mod surroundings;
     mod versions;
