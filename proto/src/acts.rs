@@ -8,7 +8,7 @@ pub struct Act {
     /// Which. Absent: of a later version.
     #[prost(
         oneof = "act::Body",
-        tags = "1, 2, 70, 71, 72, 73, 90, 95, 100, 115, 116, 140, 141, 150, 151"
+        tags = "1, 2, 70, 71, 72, 73, 90, 95, 100, 115, 116, 140, 141, 150, 151, 152, 153"
     )]
     pub body: Option<act::Body>,
 }
@@ -63,6 +63,12 @@ pub mod act {
         /// Frees an item whose use was ended from outside.
         #[prost(message, tag = "151")]
         FreeItem(crate::FreeItem),
+        /// Defines a budget if there is none of its name.
+        #[prost(message, tag = "152")]
+        OfferBudget(super::SetBudget),
+        /// Defines an assignment if there is none of its name.
+        #[prost(message, tag = "153")]
+        OfferAssignment(super::SetAssignment),
     }
 }
 

@@ -168,7 +168,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "CommandBody",
-        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117, 130, 140, 141, 142, 150, 151"
+        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117, 130, 140, 141, 142, 150, 151, 152, 153"
     )]
     pub body: Option<CommandBody>,
 }
@@ -239,6 +239,12 @@ pub enum CommandBody {
     /// The use of an item was ended from outside.
     #[prost(message, tag = "151")]
     FreeItem(FreeItem),
+    /// A budget is defined if there is none of its name.
+    #[prost(message, tag = "152")]
+    OfferBudget(DefineBudget),
+    /// An assignment is defined if there is none of its name.
+    #[prost(message, tag = "153")]
+    OfferAssignment(DefineAssignment),
 }
 
 impl CommandBody {
@@ -264,7 +270,9 @@ impl CommandBody {
             | Self::RemoveAssignment(_)
             | Self::ChangeItems(_)
             | Self::FreeGrant(_)
-            | Self::FreeItem(_) => FeatureLevel::new(2),
+            | Self::FreeItem(_)
+            | Self::OfferBudget(_)
+            | Self::OfferAssignment(_) => FeatureLevel::new(2),
             Self::Write(_) => NamedWrite::LEVEL,
         }
     }

@@ -109,7 +109,7 @@ pub use raft::{
     RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 pub use reason::{
-    ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause,
+    ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause, DefinitionCause,
     FoundingCause, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
     OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble, Trouble,
 };

@@ -23,6 +23,7 @@ mod holdings;
 pub(crate) mod keyspace;
 mod loop_call;
 pub(crate) mod pages;
+mod offers;
 mod parameters;
 mod paths;
 mod recovery;
@@ -39,6 +40,7 @@ pub(crate) mod tests;
 mod wait;
 
 pub(crate) use bodies::PATIENCE as BODY_PATIENCE;
+pub(crate) use offers::keep as offer_definitions;
 pub(crate) use parameters::TIMEOUT_HEADER;
 pub(crate) use request_id::REQUEST_ID_HEADER;
 pub(crate) use serve::{serve_monitor, serve_tcp, serve_unix};

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Of a command that is wrapped.
-pub(super) const WRAPPING: &str = "Exit codes:
-  that of CMD, or 128 and the number of the signal that ended it
+pub(super) const WRAPPING: &str = "Examples:
+  quorate run-with budget=pg -- pgpool --max-pool={}
+  quorate run-with budget=pg --on-change HUP --file /run/pool.size -- poold
+  quorate run-with assignment=edge/vip -- hold-address 10.0.0.100
+
+Exit codes:
+  0    CMD ended with 0; any other code is that of CMD too, above 128 that of the signal that ended it
   1    an error; the text says which
   2    the command line is wrong
   126  CMD cannot be run
-  127  there is no such program
-
-Examples:
-  quorate run-with budget=pg -- pgpool --max-pool={}
-  quorate run-with budget=pg --on-change HUP --file /run/pool.size -- poold -c /etc/poold.conf
-  quorate run-with assignment=edge/vip -- /usr/local/bin/hold-address 10.0.0.100";
+  127  there is no such program";
 
 /// What `quorate run-with` does.
 #[derive(Debug, Args)]

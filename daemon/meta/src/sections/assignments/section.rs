@@ -2,6 +2,7 @@
 
 use super::{Assigned, AssignmentRefusal, Assignments, Done, keys};
 use crate::apply::{AppliedResult, Effects};
+use crate::sections::THERE;
 use crate::section::{Publish, Section};
 use crate::snapshot::fields::{bounded, content};
 use crate::snapshot::record::{Records, RestoreError};
@@ -17,6 +18,8 @@ const NUMBERS: u8 = 141;
 /// What can happen to the assignments.
 pub(crate) enum Change<'a> {
     Define(&'a DefineAssignment),
+    /// Defined if there is none of its name.
+    Offer(&'a DefineAssignment),
     Remove(&'a RemoveAssignment),
     Items(&'a ChangeItems),
     Free {
@@ -40,7 +43,10 @@ impl Section for Assignments {
 
     fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
         let result = match change {
-            Change::Define(define) => {
+            Change::Offer(offer) if self.all.contains_key(&offer.assignment.name) => {
+                Ok(THERE.to_owned())
+            }
+            Change::Define(define) | Change::Offer(define) => {
                 let defined = self.define(&define.assignment);
                 defined.map(|changed| self.defined(changed.as_deref(), publish))
             }

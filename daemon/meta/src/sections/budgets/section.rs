@@ -2,6 +2,7 @@
 
 use super::{BudgetRefusal, Budgets, ChangeGrants, DefineBudget, RemoveBudget, keys};
 use crate::apply::{AppliedResult, Effects};
+use crate::sections::THERE;
 use crate::section::{Publish, Section};
 use crate::snapshot::fields::{bounded, content};
 use crate::snapshot::record::{Records, RestoreError};
@@ -14,6 +15,8 @@ const NUMBERS: u8 = 116;
 /// What can happen to the budgets.
 pub(crate) enum Change<'a> {
     Define(&'a DefineBudget),
+    /// Defined if there is none of its name.
+    Offer(&'a DefineBudget),
     Remove(&'a RemoveBudget),
     Grants(&'a ChangeGrants),
     Free {
@@ -36,7 +39,10 @@ impl Section for Budgets {
 
     fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
         let result = match change {
-            Change::Define(define) => {
+            Change::Offer(offer) if self.all.contains_key(&offer.budget.name) => {
+                Ok(THERE.to_owned())
+            }
+            Change::Define(define) | Change::Offer(define) => {
                 let defined = self.define(&define.budget);
                 defined.map(|changed| self.defined(changed.as_deref(), publish))
             }
