@@ -13,6 +13,8 @@ layout() {
 644  quorate-monitor.conf         /etc/tmpfiles.d/quorate-monitor.conf                    /usr/lib/tmpfiles.d/quorate-monitor.conf
 644  README.md                    /usr/local/share/doc/quorate/README.md                   /usr/share/doc/quorate/README.md
 644  app.example.toml             /usr/local/share/doc/quorate/app.example.toml            /usr/share/doc/quorate/app.example.toml
+644  budget.example.toml          /usr/local/share/doc/quorate/budget.example.toml         /usr/share/doc/quorate/budget.example.toml
+644  assignment.example.toml      /usr/local/share/doc/quorate/assignment.example.toml     /usr/share/doc/quorate/assignment.example.toml
 644  quorate*.1                   /usr/local/share/man/man1/                               /usr/share/man/man1/
 644  quorate.bash                 /usr/local/share/bash-completion/completions/quorate     /usr/share/bash-completion/completions/quorate
 644  _quorate                     /usr/local/share/zsh/site-functions/_quorate             /usr/share/zsh/vendor-completions/_quorate

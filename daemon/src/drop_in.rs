@@ -24,6 +24,18 @@ pub(crate) fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Those that are not hidden: an editor keeps its own there.
+///
+/// # Errors
+/// As [`toml_files`].
+pub(crate) fn visible_toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = toml_files(directory)?;
+    files.retain(|path| {
+        path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
+    });
+    Ok(files)
+}
+
 /// The number of the line in which a byte stands; of the last one for a byte behind the end.
 pub(crate) fn line_of(text: &str, at: usize) -> usize {
     text.get(..at).unwrap_or(text).matches('\n').count() + 1

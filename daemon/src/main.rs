@@ -13,6 +13,7 @@ mod applications;
 mod cli;
 mod clock;
 mod config;
+mod definitions;
 mod demo;
 mod disk;
 mod doors;

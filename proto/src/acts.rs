@@ -6,7 +6,10 @@ use crate::{Assignment, Budget, HealthEpoch, Instance};
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Act {
     /// Which. Absent: of a later version.
-    #[prost(oneof = "act::Body", tags = "1, 2, 70, 71, 72, 73, 90, 95, 100, 115, 116, 140, 141")]
+    #[prost(
+        oneof = "act::Body",
+        tags = "1, 2, 70, 71, 72, 73, 90, 95, 100, 115, 116, 140, 141, 150, 151, 152, 153"
+    )]
     pub body: Option<act::Body>,
 }
 
@@ -54,6 +57,18 @@ pub mod act {
         /// Has an assignment go.
         #[prost(message, tag = "141")]
         DropAssignment(super::DropAssignment),
+        /// Frees a grant whose use was ended from outside.
+        #[prost(message, tag = "150")]
+        FreeGrant(crate::FreeGrant),
+        /// Frees an item whose use was ended from outside.
+        #[prost(message, tag = "151")]
+        FreeItem(crate::FreeItem),
+        /// Defines a budget if there is none of its name.
+        #[prost(message, tag = "152")]
+        OfferBudget(super::SetBudget),
+        /// Defines an assignment if there is none of its name.
+        #[prost(message, tag = "153")]
+        OfferAssignment(super::SetAssignment),
     }
 }
 

@@ -273,6 +273,8 @@ pub enum ItemStep {
     Lapse = 5,
     /// The next start of its holder takes it over.
     TakeOver = 6,
+    /// It is free: what its holder did with it was ended from outside. No leader decides that.
+    Fenced = 7,
 }
 
 impl ItemStep {
@@ -287,6 +289,7 @@ impl ItemStep {
             Self::Release => "release",
             Self::Lapse => "lapse",
             Self::TakeOver => "take-over",
+            Self::Fenced => "fenced",
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What the log of `__meta` holds: the commands that every replica applies alike.
 
 use crate::{
-    Address, ChangeGrants, ChangeItems, DefineAssignment, DefineBudget, FeatureLevel, Generation,
-    HealthEpoch, Instance, KvRequest, Label, NamedWrite, NodeKey, RemoveAssignment, RemoveBudget,
-    ReportApplications, Revoke, TakeSecretStep,
+    Address, ChangeGrants, ChangeItems, DefineAssignment, DefineBudget, FeatureLevel, FreeGrant,
+    FreeItem, Generation, HealthEpoch, Instance, KvRequest, Label, NamedWrite, NodeKey,
+    RemoveAssignment, RemoveBudget, ReportApplications, Revoke, TakeSecretStep,
 };
 use bytes::Bytes;
 use prost::Message as _;
@@ -168,7 +168,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "CommandBody",
-        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117, 130, 140, 141, 142"
+        tags = "2, 3, 4, 5, 70, 71, 72, 73, 80, 90, 95, 100, 115, 116, 117, 130, 140, 141, 142, 150, 151, 152, 153"
     )]
     pub body: Option<CommandBody>,
 }
@@ -233,6 +233,18 @@ pub enum CommandBody {
     /// Items of an assignment change their holders.
     #[prost(message, tag = "142")]
     ChangeItems(ChangeItems),
+    /// The use of a grant was ended from outside.
+    #[prost(message, tag = "150")]
+    FreeGrant(FreeGrant),
+    /// The use of an item was ended from outside.
+    #[prost(message, tag = "151")]
+    FreeItem(FreeItem),
+    /// A budget is defined if there is none of its name.
+    #[prost(message, tag = "152")]
+    OfferBudget(DefineBudget),
+    /// An assignment is defined if there is none of its name.
+    #[prost(message, tag = "153")]
+    OfferAssignment(DefineAssignment),
 }
 
 impl CommandBody {
@@ -256,7 +268,11 @@ impl CommandBody {
             | Self::Applications(_)
             | Self::DefineAssignment(_)
             | Self::RemoveAssignment(_)
-            | Self::ChangeItems(_) => FeatureLevel::new(2),
+            | Self::ChangeItems(_)
+            | Self::FreeGrant(_)
+            | Self::FreeItem(_)
+            | Self::OfferBudget(_)
+            | Self::OfferAssignment(_) => FeatureLevel::new(2),
             Self::Write(_) => NamedWrite::LEVEL,
         }
     }

@@ -18,6 +18,7 @@ mod dissent;
 mod elements;
 mod envelope;
 mod epochs;
+mod fences;
 mod founding;
 mod hash;
 mod health;
@@ -73,6 +74,7 @@ pub use dissent::{
     VerdictReport, detector_message,
 };
 pub use envelope::{Envelope, EnvelopeBody, EnvelopeError, RaftFrame};
+pub use fences::{FreeGrant, FreeItem};
 pub use founding::{
     Accept, Accepted, AcceptedRecord, Answer, Ask, Ballot, Confirm, Confirmed, Exists,
     FounderVoter, FoundingCertificate, FoundingMessage, FoundingProof, FoundingRecord,
@@ -109,9 +111,9 @@ pub use raft::{
 };
 pub use reason::{
     ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause,
-    FoundingCause, Hindrance, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
-    OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble, SlowPart, SlowlyJudged,
-    Trouble, WitnessCause,
+    DefinitionCause, FoundingCause, Hindrance, Known, LinkCause, MemberCause, MissingSeed,
+    MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode,
+    SeedTrouble, SlowPart, SlowlyJudged, Trouble, WitnessCause,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use renewals::{

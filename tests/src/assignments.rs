@@ -1,8 +1,9 @@
-//! Random stories of an assignment: hosts whose clocks run fast or slow come, go, are cut off, frozen, drained and wiped, leaders are
+//! Random stories of an assignment: hosts whose clocks run fast or slow come, go, are cut off, frozen, drained, wiped and fenced, leaders are
 //! deposed, and the rule by which items move is changed, while applications hold their items. Whatever happens, no item has two believers;
 //! and in the end each has one.
 
 use crate::disturbances::{act, born, calm_down, disturb, renews_while_cut_off};
+use crate::fences::freed;
 use crate::world::World;
 use quorate_proto::{Assignment, Rebalance, SetAssignment, act};
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub struct Assigned {
     pub in_the_end: usize,
     /// How often one came to another host.
     pub moves: u64,
+    /// Items that were freed because of a fence, of those changes that are remembered.
+    pub fenced: usize,
     /// Hash over everything that happened.
     pub trace: u64,
 }
@@ -75,10 +78,13 @@ pub fn assigned(seed: u64, verbose: bool) -> Assigned {
             }
             _ => disturb(&mut world, hosts),
         }
+        let at = usize::try_from(world.random.below(hosts as u64)).unwrap_or(0);
+        world.fences_run(at);
         let wait = world.random.between(10, 3_500);
         world.run_for(Duration::from_millis(wait));
     }
     calm_down(&mut world, hosts);
+    world.fences_are_lifted();
     assign(&mut world, 0, Rebalance::Eager);
     let all = |world: &mut World| {
         world.start_all();
@@ -92,7 +98,8 @@ pub fn assigned(seed: u64, verbose: bool) -> Assigned {
     }
     let held = held(&world);
     assert!(done, "each item is held in the end, evenly: {held:?}\n{}", world.describe());
-    Assigned { in_the_end: held.iter().sum(), moves: world.moves(), trace: world.trace() }
+    let (in_the_end, moves) = (held.iter().sum(), world.moves());
+    Assigned { in_the_end, moves, fenced: freed(&world, 0), trace: world.trace() }
 }
 
 /// The leader loses both ways to the other voters while a host without a vote hears it: whether it renews that host's items in the time in

@@ -24,6 +24,8 @@ struct App {
     pending: Option<(u64, u64, Option<Moment>)>,
     /// How often it was told something.
     told: u64,
+    /// The newest number that it was told.
+    number: u64,
 }
 
 impl App {
@@ -97,10 +99,15 @@ impl World {
             let asks = if *acknowledge { ", to be acknowledged" } else { "" };
             format!("n{} share: {} of {}, {}{asks}", host + 1, amount, share.budget, state.word())
         });
+        let fenced = self.fences.has_share(host, share.number);
         let app = self.apps.all.entry(host).or_default();
         app.reserve = reserve;
         app.told += 1;
         app.settle(now);
+        if fenced {
+            return;
+        }
+        app.number = app.number.max(share.number);
         let mut acts = false;
         match share.state {
             ShareState::Held if share.amount >= app.using => {
@@ -147,6 +154,14 @@ impl World {
         let use_of = Acknowledgement { budget: "pg".to_owned(), number, in_use };
         if !silent {
             self.ask(host, ClientRequest::Acknowledge(use_of), Duration::from_secs(1));
+        }
+    }
+
+    /// What the application of a host was told under this number, or an earlier one, counts for nothing any more.
+    pub(crate) fn application_is_fenced(&mut self, host: usize, number: u64) {
+        let Some(app) = self.apps.all.get_mut(&host) else { return };
+        if app.number <= number {
+            (app.using, app.until, app.pending) = (0, None, None);
         }
     }
 

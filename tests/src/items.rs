@@ -91,7 +91,18 @@ impl World {
         self.count();
     }
 
+    /// What the application of a host does with an item under this number, or an earlier one, is ended.
+    pub(crate) fn holder_is_fenced(&mut self, host: usize, place: &Place, number: u64) {
+        let Some(all) = self.holders.all.get_mut(&host) else { return };
+        if all.get(place).is_some_and(|belief| belief.number <= number) {
+            all.remove(place);
+        }
+    }
+
     fn takes(&mut self, host: usize, place: Place, number: u64, until: Moment) {
+        if self.fences.has_item(host, &place, number) {
+            return;
+        }
         let newest = self.holders.newest.entry(place.clone()).or_default();
         assert!(number >= *newest, "{place:?} is held under {number}, and was under {newest}");
         *newest = number;

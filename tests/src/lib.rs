@@ -20,6 +20,7 @@ pub mod disk;
 mod disturbances;
 pub mod errands;
 pub mod faults;
+pub mod fences;
 pub mod figures;
 mod forgeries;
 pub mod history;

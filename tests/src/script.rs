@@ -177,6 +177,12 @@ impl Player {
         self.act_at(at, act::Body::SetBudget(SetBudget { budget }))
     }
 
+    /// Ends from outside what a host may use that is down, by the copy of another, and says so there.
+    fn fence(&mut self, host: &str, at: &str) -> String {
+        let frees = self.world.fenced_by_hand(self.host(host), self.host(at));
+        frees.into_iter().map(|free| self.act_at(at, free)).collect()
+    }
+
     /// What the application of each host believes that it may use.
     fn shares(&self) -> String {
         let hosts = 0..self.world.hosts.len();
@@ -380,6 +386,7 @@ impl Player {
             ("apps", []) => return Scripted::shown(&self.world),
             ("silent", [at]) => self.world.application_is_silent(self.host(at)),
             ("shares", []) => return self.shares(),
+            ("fence", [host, "at", at]) => return self.fence(host, at),
             ("assign", [name, count, rebalance, "at", at]) => {
                 return self.assign(name, count, rebalance, at);
             }

@@ -1,7 +1,8 @@
-//! Random stories of a budget: hosts whose clocks run fast or slow come, go, are cut off, frozen, drained and wiped, and leaders are deposed,
+//! Random stories of a budget: hosts whose clocks run fast or slow come, go, are cut off, frozen, drained, wiped and fenced, and leaders are deposed,
 //! while applications follow their shares. Whatever happens, they never believe more than there is; and in the end all of it is shared.
 
 use crate::disturbances::{act, born, calm_down, disturb, renews_while_cut_off};
+use crate::fences::freed;
 use crate::world::World;
 use quorate_proto::{Budget, SetBudget, act};
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub struct Shared {
     pub most: u64,
     /// What was believed at the end.
     pub in_the_end: u64,
+    /// Grants that were freed because of a fence, of those that are remembered.
+    pub fenced: usize,
     /// Hash over everything that happened.
     pub trace: u64,
 }
@@ -58,10 +61,13 @@ pub fn shared(seed: u64, verbose: bool) -> Shared {
     }
     for _ in 0..40 {
         disturb(&mut world, hosts);
+        let at = usize::try_from(world.random.below(hosts as u64)).unwrap_or(0);
+        world.fences_run(at);
         let wait = world.random.between(10, 3_500);
         world.run_for(Duration::from_millis(wait));
     }
     calm_down(&mut world, hosts);
+    world.fences_are_lifted();
     let all = |world: &mut World| {
         world.start_all();
         let believed: Vec<u64> = (0..hosts).map(|host| world.believed(host)).collect();
@@ -75,7 +81,8 @@ pub fn shared(seed: u64, verbose: bool) -> Shared {
     }
     let believed: Vec<u64> = (0..hosts).map(|host| world.believed(host)).collect();
     assert!(done, "all of it is shared in the end: {believed:?}\n{}", world.describe());
-    Shared { most: world.apps.most(), in_the_end: believed.iter().sum(), trace: world.trace() }
+    let (most, in_the_end) = (world.apps.most(), believed.iter().sum());
+    Shared { most, in_the_end, fenced: freed(&world, 0), trace: world.trace() }
 }
 
 /// The leader loses both ways to the other voters while a host without a vote hears it: whether it renews that host's share in the time in

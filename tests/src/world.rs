@@ -7,6 +7,7 @@ use crate::budgets::Apps;
 use crate::checks::Checks;
 use crate::disk::Disk;
 use crate::errands::Errand;
+use crate::fences::Fences;
 use crate::host::{Host, Process};
 use crate::items::Holders;
 use crate::lanes::Shipment;
@@ -198,6 +199,8 @@ pub struct World {
     pub(crate) apps: Apps,
     /// Those that hold items.
     pub(crate) holders: Holders,
+    /// What was ended from outside.
+    pub(crate) fences: Fences,
 }
 
 pub(crate) fn address(host: usize) -> SocketAddr {
@@ -259,6 +262,7 @@ impl World {
             told: BTreeSet::new(),
             apps: Apps::default(),
             holders: Holders::default(),
+            fences: Fences::default(),
         };
         two_addresses.into_iter().for_each(|host| world.leave_from_elsewhere(host));
         world

@@ -21,9 +21,11 @@ mod processes {
     mod damaged_disks;
     mod etcdctl;
     mod families;
+    mod fences;
     mod followers;
     mod full_disks;
     mod ground;
+    mod hook_runner;
     mod hooks;
     mod host;
     mod hostile;
@@ -42,6 +44,7 @@ mod processes {
     mod revocations;
     mod rotation;
     mod rules;
+    mod run_with;
     mod stops;
     mod surroundings;
     mod versions;

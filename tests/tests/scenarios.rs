@@ -54,6 +54,7 @@ scripts! {
     a_clone_is_refused,
     a_cluster_begins_at_the_highest_level_of_its_founders,
     a_disk_that_hangs_before_the_birth,
+    a_fence_frees_the_share_of_a_dead_host_at_once,
     a_drained_host_leads_nothing_and_keeps_its_vote,
     a_host_that_never_comes,
     a_late_vote_is_skipped,

@@ -122,6 +122,7 @@ fn every_seed_keeps_the_promises_and_heals() {
 
 #[test]
 fn whatever_happens_applications_never_believe_more_than_there_is_and_share_all_of_it_in_the_end() {
+    static FREED: AtomicU64 = AtomicU64::new(0);
     if let Some(seed) = number("QUORATE_SEED") {
         eprintln!("{:?}", shared(seed, true));
         return;
@@ -129,7 +130,12 @@ fn whatever_happens_applications_never_believe_more_than_there_is_and_share_all_
     run_many(100, |seed| {
         let shared = shared(seed, false);
         assert_eq!((shared.most, shared.in_the_end), (30, 30), "all of it is used");
+        FREED.fetch_add(shared.fenced as u64, Ordering::Relaxed);
     });
+    assert!(
+        FREED.load(Ordering::Relaxed) > 0,
+        "no fence freed anything: nothing was tried of that"
+    );
 }
 
 #[test]
@@ -143,6 +149,7 @@ fn whatever_happens_every_host_comes_to_tell_of_each_application_what_its_host_s
 
 #[test]
 fn in_every_seed_no_item_of_an_assignment_has_two_believers() {
+    static FREED: AtomicU64 = AtomicU64::new(0);
     if let Some(seed) = number("QUORATE_SEED") {
         eprintln!("{:?}", assigned(seed, true));
         return;
@@ -150,7 +157,12 @@ fn in_every_seed_no_item_of_an_assignment_has_two_believers() {
     run_many(100, |seed| {
         let assigned = assigned(seed, false);
         assert!(assigned.in_the_end == 6 && assigned.moves > 0, "{assigned:?}");
+        FREED.fetch_add(assigned.fenced as u64, Ordering::Relaxed);
     });
+    assert!(
+        FREED.load(Ordering::Relaxed) > 0,
+        "no fence freed anything: nothing was tried of that"
+    );
 }
 
 #[test]

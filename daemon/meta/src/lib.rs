@@ -16,6 +16,7 @@ mod jump;
 mod meta;
 mod meta_assignments;
 mod meta_budgets;
+mod meta_fences;
 mod meta_members;
 mod request;
 mod section;

@@ -143,6 +143,12 @@ impl Meta {
             CommandBody::ChangeItems(change) => {
                 self.change_assignments(assignments::Change::Items(change))
             }
+            CommandBody::OfferBudget(offer) => self.change_budgets(budgets::Change::Offer(offer)),
+            CommandBody::OfferAssignment(offer) => {
+                self.change_assignments(assignments::Change::Offer(offer))
+            }
+            CommandBody::FreeGrant(free) => self.free_grant(free),
+            CommandBody::FreeItem(free) => self.free_item(free),
         };
         Ok(Applied::of(ticket, effects, changes))
     }

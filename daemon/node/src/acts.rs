@@ -5,6 +5,7 @@
 
 mod leading;
 mod revoking;
+mod shared;
 mod standing;
 
 use crate::groups::Group;
@@ -13,9 +14,8 @@ use crate::sight::Sight;
 use crate::stop;
 use crate::warnings::Warnings;
 use quorate_proto::{
-    Act, CommandBody, DefineAssignment, DefineBudget, FeatureLevel, Instance, Member, MemberState,
-    RaftId, RaiseLevel, RefusalCode, Remove, RemoveAssignment, RemoveBudget, RemoveHost, Role, act,
-    nobody_named,
+    Act, CommandBody, FeatureLevel, Instance, Member, MemberState, RaftId, RaiseLevel, RefusalCode,
+    Remove, RemoveHost, Role, act, nobody_named, raft_id,
 };
 
 /// What becomes of an act.
@@ -55,32 +55,9 @@ pub(crate) fn judge(
         Some(act::Body::Drain(drain)) => standing::drain(sight, drain),
         Some(act::Body::Promote(promote)) => standing::promote(sight, &promote.name),
         Some(act::Body::Steer(steer)) => standing::steer(sight, steer),
-        Some(act::Body::SetBudget(set)) => {
-            Judged::Propose(CommandBody::DefineBudget(DefineBudget {
-                budget: set.budget.clone(),
-                at_unix_ms: sight.wall_ms,
-            }))
-        }
-        Some(act::Body::DropBudget(drop)) => {
-            Judged::Propose(CommandBody::RemoveBudget(RemoveBudget {
-                name: drop.name.clone(),
-                at_unix_ms: sight.wall_ms,
-            }))
-        }
-        Some(act::Body::SetAssignment(set)) => {
-            Judged::Propose(CommandBody::DefineAssignment(DefineAssignment {
-                assignment: set.assignment.clone(),
-                at_unix_ms: sight.wall_ms,
-            }))
-        }
-        Some(act::Body::DropAssignment(drop)) => {
-            Judged::Propose(CommandBody::RemoveAssignment(RemoveAssignment {
-                name: drop.name.clone(),
-                at_unix_ms: sight.wall_ms,
-            }))
-        }
-        // Answered before anything is judged.
-        Some(act::Body::Autopilot(_)) => Judged::Done(String::new()),
+        // The autopilot's report is given before anything is judged.
+        Some(body) => shared::command(body, sight.wall_ms)
+            .map_or_else(|| Judged::Done(String::new()), Judged::Propose),
         None => {
             let text = "the leader's version does not know what is asked; nothing was done. Upgrade the hosts";
             Judged::Refused(RefusalCode::Other, text.to_owned())

@@ -15,14 +15,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::ItemRelease;
-use quorate_proto::{Acted, Assignment, DropAssignment, Rebalance, SetAssignment, act};
+use quorate_proto::{Acted, Assignment, DropAssignment, Label, Rebalance, SetAssignment, act};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Where assignments stand among the keys.
-const PREFIX: &str = "__meta/assignments/";
+pub(super) const PREFIX: &str = "__meta/assignments/";
 /// Where their changes stand, one prefix each.
 const LEDGERS: &str = "__meta/ledgers/assignments/";
 /// So long a definition waits for the holders where nothing is said.
@@ -153,7 +153,13 @@ pub(super) async fn release(
 /// All assignments, with who holds each item.
 pub(super) async fn list(State(doors): State<Arc<Doors>>, patience: Patience) -> Response {
     match below(&doors, PREFIX, "", patience).await {
-        Ok(keys) => Json(assignments_of(&keys)).into_response(),
+        Ok(keys) => {
+            let mut pages = assignments_of(&keys);
+            if let Some(line) = doors.feeds.health.newest() {
+                pages.iter_mut().for_each(|page| page.note_lapsing(&line.view));
+            }
+            Json(pages).into_response()
+        }
         Err(failure) => failed(&failure),
     }
 }
@@ -177,7 +183,23 @@ pub(super) async fn ledger(
     committed::ledger(&doors, LEDGERS, &name, patience, |line: &ItemLedgerPage| line.change).await
 }
 
-fn assignments_of(keys: &[(String, Vec<u8>)]) -> Vec<AssignmentPage> {
+/// The definition that a page shows.
+pub(super) fn assignment_of(page: &AssignmentPage) -> Assignment {
+    let label =
+        |(name, value): (&String, &String)| Label { name: name.clone(), value: value.clone() };
+    let rules = [Rebalance::Lazy, Rebalance::Eager, Rebalance::Never];
+    let rebalance = rules.into_iter().find(|rule| rule.word() == page.rebalance);
+    Assignment {
+        name: page.name.clone(),
+        count: u32::try_from(page.count).unwrap_or(u32::MAX),
+        names: page.names.clone(),
+        scope: page.scope.iter().map(label).collect(),
+        ttl_ms: page.ttl_ms,
+        rebalance: rebalance.unwrap_or(Rebalance::Lazy).into(),
+    }
+}
+
+pub(super) fn assignments_of(keys: &[(String, Vec<u8>)]) -> Vec<AssignmentPage> {
     let mut pages: Vec<AssignmentPage> = Vec::new();
     let mut held: BTreeMap<&str, BTreeMap<String, ItemPage>> = BTreeMap::new();
     for (key, value) in keys {

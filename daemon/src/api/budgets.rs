@@ -13,12 +13,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::Acknowledgement;
-use quorate_proto::{Budget, BudgetMode, DropBudget, SetBudget, act};
+use quorate_proto::{Budget, BudgetMode, DropBudget, Label, SetBudget, act};
 use serde::Deserialize;
 use std::sync::Arc;
 
 /// Where budgets stand among the keys.
-const PREFIX: &str = "__meta/budgets/";
+pub(super) const PREFIX: &str = "__meta/budgets/";
 /// And the changes of their grants.
 const LEDGERS: &str = "__meta/ledgers/budgets/";
 
@@ -94,7 +94,12 @@ pub(super) async fn acknowledge(
 /// All budgets, with what is granted of them.
 pub(super) async fn list(State(doors): State<Arc<Doors>>, patience: Patience) -> Response {
     match budgets(&doors, "", patience).await {
-        Ok(pages) => Json(pages).into_response(),
+        Ok(mut pages) => {
+            if let Some(line) = doors.feeds.health.newest() {
+                pages.iter_mut().for_each(|page| page.note_lapsing(&line.view));
+            }
+            Json(pages).into_response()
+        }
         Err(failure) => failed(&failure),
     }
 }
@@ -117,7 +122,18 @@ pub(super) async fn ledger(
     committed::ledger(&doors, LEDGERS, &name, patience, |line: &LedgerPage| line.grant.number).await
 }
 
-fn budgets_of(keys: &[(String, Vec<u8>)]) -> Vec<BudgetPage> {
+/// The definition that a page shows.
+pub(super) fn definition_of(page: &BudgetPage) -> Budget {
+    let label =
+        |(name, value): (&String, &String)| Label { name: name.clone(), value: value.clone() };
+    let eager = page.mode == BudgetMode::Eager.word();
+    let mode = if eager { BudgetMode::Eager } else { BudgetMode::Strict };
+    let BudgetPage { max, min, ttl_ms, reserve, .. } = *page;
+    let (name, scope) = (page.name.clone(), page.scope.iter().map(label).collect());
+    Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope }
+}
+
+pub(super) fn budgets_of(keys: &[(String, Vec<u8>)]) -> Vec<BudgetPage> {
     let mut pages: Vec<BudgetPage> = Vec::new();
     for (key, value) in keys {
         let parts: Vec<&str> = key.split('/').collect();

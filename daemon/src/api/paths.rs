@@ -8,8 +8,8 @@ use super::etcd::{first_calls, kv};
 use super::failure::{Failure, failed, refusal};
 use super::keyspace::json;
 use super::{
-    KV_PATH, acts, applications, assignments, bodies, budgets, founding, health_now, recovery,
-    routes, snapshot, streams, wait,
+    KV_PATH, acts, applications, assignments, bodies, budgets, fences, founding, health_now,
+    recovery, routes, snapshot, streams, wait,
 };
 use crate::doors::Doors;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -205,6 +205,12 @@ pub(super) const ROUTES: &[Route] = &[
         "What this host's application may use of a budget, as a stream.",
         || get(streams::share),
     ),
+    act(
+        Method::POST,
+        "/v1/budgets/free",
+        "Frees a grant of a host that is gone, whose use was ended from outside.",
+        || post(fences::free_grant),
+    ),
     act(Method::GET, "/v1/apps/local", "The applications of this host, and their checks.", || {
         get(applications::list)
     }),
@@ -255,6 +261,12 @@ pub(super) const ROUTES: &[Route] = &[
         "/v1/assignments/watch",
         "What this host's application holds of an assignment, as a stream.",
         || get(streams::items),
+    ),
+    act(
+        Method::POST,
+        "/v1/assignments/free",
+        "Frees an item of a host that is gone, whose use was ended from outside.",
+        || post(fences::free_item),
     ),
     act(Method::GET, KV_PATH, "Reads a key, or the keys with a prefix, as JSON.", || {
         get(json::read)

@@ -132,6 +132,7 @@ impl Stage {
         let doors = Doors {
             reload: watch::channel(None).1,
             applications: crate::applications::Applications::none(),
+            definitions: watch::channel(Vec::new()).1,
             calls,
             status: seen,
             feeds: Feeds::new(),
@@ -152,8 +153,8 @@ impl Stage {
                     Call::Client { request, reply, .. } => drop(reply.send(answer(request))),
                     Call::Ping { name, count, reply } if name == "a" => {
                         let trips = vec![Duration::from_micros(64); count as usize];
-                        let address = SocketAddr::from(([10, 0, 0, 1], 4747));
-                        let instance = Instance::default();
+                        let (instance, address) =
+                            (Instance::default(), ([10, 0, 0, 1], 4747).into());
                         let pings = Pings { instance, address, trips, lost: 0, why: None };
                         drop(reply.send(Ok(pings)));
                     }

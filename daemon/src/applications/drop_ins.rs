@@ -8,7 +8,7 @@ use super::definition::{
     TTL, TTLS, spoken,
 };
 use super::definition::{FALL, RISE};
-use crate::drop_in::{line_of, toml_files};
+use crate::drop_in::{line_of, visible_toml_files};
 use crate::regular;
 use crate::words::time;
 use axum::http::Uri;
@@ -41,7 +41,7 @@ const A_WITNESS: &str = "this host is a witness (`role = \"witness\"` in host.to
 impl DropIns {
     /// Reads a directory; one that is not there has no files.
     pub(crate) fn read(directory: &Path) -> Self {
-        let files = match files_of(directory) {
+        let files = match visible_toml_files(directory) {
             Ok(files) => files,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::default(),
             Err(error) => {
@@ -74,15 +74,6 @@ impl DropIns {
         }
         Self { definitions: Vec::new(), problems, takes_none: Some(A_WITNESS) }
     }
-}
-
-/// Those of the directory that are not hidden: an editor keeps its own there.
-fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = toml_files(directory)?;
-    files.retain(|path| {
-        path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
-    });
-    Ok(files)
 }
 
 fn put(all: &mut BTreeMap<String, Definition>, one: Definition) -> Result<(), String> {

@@ -142,7 +142,7 @@ pub(super) async fn raise_features(
     tell(format, &page, &page.text)
 }
 
-pub(super) async fn ask(
+pub(crate) async fn ask(
     client: &Client,
     path: &str,
     timeout: Duration,

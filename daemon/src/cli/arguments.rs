@@ -10,6 +10,7 @@ mod exit_codes;
 mod hooks;
 mod keyspace;
 mod local;
+mod run_with;
 mod standing;
 
 pub(crate) use acts::{
@@ -29,6 +30,7 @@ pub(crate) use budgets::{
 pub(crate) use hooks::HooksCommand;
 pub(crate) use keyspace::{DeleteOptions, GetOptions, PutOptions};
 pub(crate) use local::{CheckConfigOptions, ManOptions, ResetOptions, Shell};
+pub(crate) use run_with::{ChangeWord, RunWithOptions};
 pub(crate) use standing::{AutopilotCommand, AutopilotOptions, DrainOptions, HostOptions};
 
 use crate::words::time;
@@ -261,6 +263,13 @@ pub(crate) enum Question {
     /// items once nobody can be using them; no item is ever held by two (docs/SHARES.md).
     #[command(subcommand, after_help = assignments::ASSIGNMENTS)]
     Assign(AssignCommand),
+    /// Run a command with this host's share of a budget, or while it holds an item, and end it before that is over
+    ///
+    /// For programs that follow nothing themselves. CMD begins once there is a share; a restart of the daemon does not end it. It has
+    /// QUORATE_SHARE, QUORATE_SHARE_NUMBER and QUORATE_SHARE_DEADLINE_MS in its environment, of an item QUORATE_ITEM in place of the first
+    /// (docs/SHARES.md).
+    #[command(after_help = run_with::WRAPPING)]
+    RunWith(RunWithOptions),
     /// Measure round trips to another node, through its network and its loop
     ///
     /// A ping is lost after a second.
@@ -304,6 +313,15 @@ pub(crate) enum LocalCommand {
     /// The Debian package and install.sh put them in their place. By hand: `quorate man | man -l -`.
     #[command(after_help = LOCAL)]
     Man(ManOptions),
+    /// Become a command that ends with whoever wraps it
+    #[command(hide = true)]
+    RunWithChild {
+        /// Whoever wraps it
+        #[arg(long)]
+        parent: u32,
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
 }
 
 /// Where the configuration is.

@@ -4,7 +4,9 @@ use super::arguments::{
     AskingOptions, AssignCommand, AssignRebalance, AssignmentOptions, CreateOptions, Format,
 };
 use super::client::{Changes, Client, Line};
-use super::definitions::{act, end_of_line, list, show, show_line, with_what_is_said};
+use super::definitions::{
+    act, end_of_line, fenced_in_words, lapsing_in_words, list, show, show_line, with_what_is_said,
+};
 use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
 use super::output;
@@ -12,7 +14,7 @@ use super::show::query_value;
 use super::watching::follow;
 use crate::api::TIMEOUT_HEADER;
 use crate::api::pages::{
-    AssignmentPage, CreatedPage, HeldItemPage, HeldPage, ItemLedgerPage, ItemPage,
+    AssignmentPage, CreatedPage, HeldItemPage, HeldPage, ItemLedgerPage, ItemPage, LapsingPage,
 };
 use crate::words::time::rfc3339;
 use bytes::Bytes;
@@ -43,6 +45,14 @@ pub(super) async fn assign(
         }
         AssignCommand::Remove(assignment) => {
             let path = format!("/v1/assignments/remove?name={}", query_value(&assignment.name));
+            act(client, format, (&assignment.name, assignment.ask), &path).await
+        }
+        AssignCommand::Free { item, number, assignment } => {
+            let path = format!(
+                "/v1/assignments/free?name={}&item={}&number={number}",
+                query_value(&assignment.name),
+                query_value(item)
+            );
             act(client, format, (&assignment.name, assignment.ask), &path).await
         }
         AssignCommand::Audit(assignment) => audit(client, format, assignment).await,
@@ -145,7 +155,12 @@ fn draw(page: &AssignmentPage) -> String {
     };
     let rows: Vec<Vec<String>> = page.items.iter().map(row).collect();
     let pen = Pen { colour: output::colour() };
+    let free = |one: &LapsingPage| {
+        let (item, number) = (one.item.as_deref().unwrap_or_default(), one.number);
+        format!("quorate assign free {} --item {item} --number {number}", page.name)
+    };
     out + &table(pen, &["ITEM", "HOST", "ADDRESS", "NUMBER", "STATE"], &rows)
+        + &lapsing_in_words(&page.lapsing, free)
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
@@ -185,6 +200,8 @@ pub(super) struct Audit {
     pub(super) to: Option<String>,
     /// Numbers of grants that were given before another of the same item was freed, or that did not grow.
     pub(super) doubled: Vec<u64>,
+    /// Grants that were freed because their use was ended from outside.
+    pub(super) fenced: Vec<u64>,
 }
 
 async fn audit(
@@ -226,7 +243,7 @@ pub(super) fn judged(assignment: &str, lines: &[ItemLedgerPage]) -> Audit {
             doubled.push(number);
         }
         match step.as_str() {
-            "release" | "lapse" => held.remove(name),
+            "release" | "lapse" | "fenced" => held.remove(name),
             _ => held.insert(name, (&item.instance, number)),
         };
         newest.insert(name, number);
@@ -238,6 +255,7 @@ pub(super) fn judged(assignment: &str, lines: &[ItemLedgerPage]) -> Audit {
         from: time(lines.first()),
         to: time(lines.last()),
         doubled,
+        fenced: lines.iter().filter(|it| it.step == "fenced").map(|it| it.item.number).collect(),
     }
 }
 
@@ -249,7 +267,9 @@ fn draw_audit(audit: &Audit) -> String {
         true => "no item was given before it was free, and each number is above the one before",
         false => "AN ITEM HAD TWO HOLDERS",
     };
-    format!("{}: {} changes from {from} to {to}: {verdict}\n", audit.assignment, audit.changes)
+    let fenced = fenced_in_words(&audit.fenced);
+    let (name, changes) = (&audit.assignment, audit.changes);
+    format!("{name}: {changes} changes from {from} to {to}: {verdict}\n{fenced}")
 }
 
 #[cfg(test)]
@@ -273,8 +293,11 @@ mod tests {
             line("0", "take-over", "b", 7),
             line("0", "lapse", "b", 7),
             line("0", "give", "a", 9),
+            line("0", "fenced", "a", 9),
+            line("0", "give", "b", 12),
         ];
-        assert!(judged("p", &sound).doubled.is_empty());
+        let audit = judged("p", &sound);
+        assert!(audit.doubled.is_empty() && audit.fenced == [9], "{audit:?}");
         let doubled = |lines: &[ItemLedgerPage]| judged("p", lines).doubled;
         assert_eq!(doubled(&[line("0", "give", "a", 2), line("0", "give", "b", 3)]), [3]);
         assert_eq!(doubled(&[line("0", "give", "a", 2), line("0", "take-over", "b", 3)]), [3]);

@@ -4,13 +4,15 @@ use super::arguments::{
     AskingOptions, BudgetCommand, BudgetMode, Format, NamedOptions, SetOptions,
 };
 use super::client::{Client, Line};
-use super::definitions::{act, end_of_line, list, show, show_line, with_what_is_said};
+use super::definitions::{
+    act, end_of_line, fenced_in_words, lapsing_in_words, list, show, show_line, with_what_is_said,
+};
 use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
 use super::output;
 use super::show::query_value;
 use super::watching::follow;
-use crate::api::pages::{BudgetPage, GrantPage, LedgerPage, SharePage};
+use crate::api::pages::{BudgetPage, GrantPage, LapsingPage, LedgerPage, SharePage};
 use crate::words::time::rfc3339;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,6 +44,14 @@ pub(super) async fn budget(
         }
         BudgetCommand::Remove(budget) => {
             let path = format!("/v1/budgets/remove?name={}", query_value(&budget.name));
+            act(client, format, (&budget.name, budget.ask), &path).await
+        }
+        BudgetCommand::Free { holder, number, budget } => {
+            let path = format!(
+                "/v1/budgets/free?name={}&holder={}&number={number}",
+                query_value(&budget.name),
+                query_value(holder)
+            );
             act(client, format, (&budget.name, budget.ask), &path).await
         }
         BudgetCommand::Audit(budget) => audit(client, format, budget).await,
@@ -99,7 +109,12 @@ fn draw(page: &BudgetPage) -> String {
     };
     let rows: Vec<Vec<String>> = page.grants.iter().map(row).collect();
     let pen = Pen { colour: output::colour() };
+    let free = |one: &LapsingPage| {
+        let LapsingPage { host, number, .. } = one;
+        format!("quorate budget free {} --holder {host} --number {number}", page.name)
+    };
     out + &table(pen, &["HOST", "SHARE", "COUNTED", "NUMBER"], &rows)
+        + &lapsing_in_words(&page.lapsing, free)
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
@@ -145,6 +160,8 @@ pub(super) struct Audit {
     pub(super) differing: Vec<u64>,
     /// The change with which most was granted of what there was.
     pub(super) tightest: Option<LedgerPage>,
+    /// Grants that were freed because their use was ended from outside.
+    pub(super) fenced: Vec<u64>,
 }
 
 async fn audit(
@@ -203,6 +220,7 @@ pub(super) fn judged(budget: &str, lines: &[LedgerPage]) -> Audit {
         exceeded,
         differing: differing(lines),
         tightest: lines.iter().min_by_key(slack).cloned(),
+        fenced: lines.iter().map(|line| line.fenced).filter(|number| *number > 0).collect(),
     }
 }
 
@@ -217,9 +235,10 @@ fn draw_audit(audit: &Audit) -> String {
         true => "none granted more than there was".to_owned(),
         false => format!("MORE THAN THERE WAS was granted by {:?}", audit.exceeded),
     };
-    let LedgerPage { grant, granted, max, at_unix_ms } = tightest;
+    let LedgerPage { grant, granted, max, at_unix_ms, .. } = tightest;
+    let fenced = fenced_in_words(&audit.fenced);
     format!(
-        "{}: {} changes from {from} to {to}: {verdict}\ntightest: {granted} of {max} at {}, with grant {} of {}\n",
+        "{}: {} changes from {from} to {to}: {verdict}\ntightest: {granted} of {max} at {}, with grant {} of {}\n{fenced}",
         audit.budget,
         audit.changes,
         rfc3339(*at_unix_ms),

@@ -9,6 +9,7 @@ use super::client::{Client, Line};
 use super::exit::Failure;
 use super::output;
 use super::watching::understand;
+use crate::api::pages::LapsingPage;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -74,6 +75,38 @@ pub(super) fn with_what_is_said(mut path: String, said: &[(&str, Option<String>)
         }
     }
     path
+}
+
+/// Lines about grants of hosts that are gone are as many at most; a table of all is above them.
+const GONE: usize = 8;
+
+/// What hosts hold that are gone, and what frees it sooner than its lapse: `free` is that command, for one of them.
+pub(super) fn lapsing_in_words(
+    lapsing: &[LapsingPage],
+    free: impl Fn(&LapsingPage) -> String,
+) -> String {
+    let line = |one: &LapsingPage| {
+        let LapsingPage { host, state, number, .. } = one;
+        let word = if state == "left" { "has stopped".to_owned() } else { format!("is {state}") };
+        format!(
+            "{host} {word}: grant {number} is free once it has lapsed, or once you have ended its use and say so: {}\n",
+            free(one)
+        )
+    };
+    let mut out: String = lapsing.iter().take(GONE).map(line).collect();
+    if lapsing.len() > GONE {
+        let _ = writeln!(out, "and {} more", lapsing.len() - GONE);
+    }
+    out
+}
+
+/// The grants that were freed because their use was ended from outside: a line of an audit.
+pub(super) fn fenced_in_words(numbers: &[u64]) -> String {
+    let shown: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    match shown.is_empty() {
+        true => String::new(),
+        false => format!("freed because their use was ended from outside: {}\n", shown.join(", ")),
+    }
 }
 
 /// For which hosts it is, and whether it is being removed: the end of a line about it.

@@ -27,6 +27,7 @@ mod reading;
 mod recover;
 mod revoke;
 mod revoked;
+mod run_with;
 mod secrets;
 mod show;
 mod snapshots;
@@ -39,6 +40,7 @@ mod wait;
 mod watching;
 mod why;
 
+pub(crate) use acts::ask as ask_act;
 pub(crate) use arguments::{
     Arguments, Command, DemoOptions, Format, HooksCommand, LocalCommand, Question, RunOptions,
 };
@@ -62,6 +64,7 @@ pub(crate) fn locally(command: LocalCommand, format: Format) -> Result<ExitCode,
         LocalCommand::CheckConfig(options) => local::check_config(&options, format),
         LocalCommand::Completions { shell } => manual::completions(shell, format),
         LocalCommand::Man(options) => manual::man(&options, format),
+        LocalCommand::RunWithChild { parent, command } => run_with::become_child(parent, &command),
     }
 }
 
@@ -126,6 +129,7 @@ pub(crate) fn ask(
             Question::App(command) => applications::app(client, format, &command).await,
             Question::Budget(command) => budgets::budget(client, format, &command).await,
             Question::Assign(command) => assignments::assign(client, format, &command).await,
+            Question::RunWith(options) => run_with::run_with(client, options).await,
             Question::Ping(options) => ping::ping(client, format, &options).await,
             Question::Debug(DebugCommand::Bundle(options)) => {
                 bundle::bundle(&client.with_patience(options.timeout), format, &options).await

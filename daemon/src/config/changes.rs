@@ -1,6 +1,7 @@
 //! What differs between two readings of the configuration, by key.
 
 use super::Config;
+use crate::definitions::Directories;
 use quorate_node::Settings;
 
 impl Config {
@@ -17,6 +18,7 @@ impl Config {
             data_dir,
             birth_dir,
             apps_dir,
+            definitions: Directories { budgets, assignments },
             listen,
             founding,
             founding_grace,
@@ -42,6 +44,8 @@ impl Config {
             ("data_dir", *data_dir != new.data_dir),
             ("birth_dir", *birth_dir != new.birth_dir),
             ("apps_dir", *apps_dir != new.apps_dir),
+            ("budgets_dir", *budgets != new.definitions.budgets),
+            ("assignments_dir", *assignments != new.definitions.assignments),
             ("listen", *listen != new.listen),
             ("founding", *founding != new.founding),
             ("founding_grace", *founding_grace != new.founding_grace),

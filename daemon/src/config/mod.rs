@@ -22,6 +22,7 @@ pub(crate) use host_file::{HostConfig, HostRole, host_file};
 pub(crate) use report::check_config;
 pub(crate) use secret_file::{parse as parse_secrets, secret_source_is_there};
 
+use crate::definitions::Directories;
 use keys::Keys;
 use quorate_membership::Mode;
 use quorate_node::Settings;
@@ -37,6 +38,8 @@ pub(crate) const PORT: u16 = 4747;
 pub(crate) const DEFAULT_PATH: &str = "/etc/quorate/quorate.toml";
 /// Where the applications of this host are defined.
 const APPS: &str = "/etc/quorate/apps.d";
+const BUDGETS: &str = "/etc/quorate/budgets.d";
+const ASSIGNMENTS: &str = "/etc/quorate/assignments.d";
 /// Twice the interval at which members probe seeds (GENESIS rules 7 and 20): a living cluster can veto in time.
 const QUIET: Duration = Duration::from_secs(1);
 /// GENESIS rule 8: long enough for hosts that are started together, short enough to wait for.
@@ -58,6 +61,8 @@ pub(crate) const KEYS: &[&str] = &[
     "data_dir",
     "birth_dir",
     "apps_dir",
+    "budgets_dir",
+    "assignments_dir",
     "listen",
     "founding",
     "founding_grace",
@@ -93,6 +98,8 @@ pub(crate) struct Config {
     pub(crate) birth_dir: PathBuf,
     /// The directory of the applications' files.
     pub(crate) apps_dir: PathBuf,
+    /// The directories of the files that define budgets and assignments.
+    pub(crate) definitions: Directories,
     /// The UDP address between nodes.
     pub(crate) listen: SocketAddr,
     /// Founding mode.
@@ -226,6 +233,10 @@ impl Config {
             data_dir,
             birth_dir,
             apps_dir: keys.path("apps_dir", None, APPS)?,
+            definitions: Directories {
+                budgets: keys.path("budgets_dir", None, BUDGETS)?,
+                assignments: keys.path("assignments_dir", None, ASSIGNMENTS)?,
+            },
             listen,
             founding: read_mode(&keys)?,
             founding_grace: keys.duration("founding_grace", GRACE, MAX_GRACE)?,

@@ -1,6 +1,7 @@
 //! `quorate check-config`: what a config means, in words, with what one should think about before the first start.
 
 use super::{Config, ConfigError, Environment, HostRole, oddities};
+use crate::definitions::{self, Directories};
 use crate::shell::own_slot::{OwnHost, ResolvedSeed, SlotMatch, match_slot};
 use quorate_membership::Mode;
 use quorate_proto::Cause as _;
@@ -90,6 +91,11 @@ fn describe(config: &Config) -> String {
     line("marker", config.birth_dir.join(config.cluster.as_str()).display().to_string());
     let apps = config.drop_ins().definitions.len();
     line("apps", format!("{}, {apps} defined", config.apps_dir.display()));
+    let Directories { budgets, assignments } = &config.definitions;
+    let defined = definitions::DropIns::read(&config.definitions);
+    line("budgets", format!("{}, {} defined", budgets.display(), defined.budgets.len()));
+    let count = defined.assignments.len();
+    line("assignments", format!("{}, {count} defined", assignments.display()));
     let tcp = config.client.tcp.map_or("off".into(), |tcp| tcp.to_string());
     line("client", format!("{} and TCP {tcp}", config.client.socket.display()));
     if let Some(socket) = &config.client.monitor_socket {
@@ -143,6 +149,8 @@ fn durable_quorum(slots: usize) -> usize {
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = config.without_effect();
     let problems = config.drop_ins().problems;
+    warnings.extend(problems.iter().map(|cause| format!("{}; the file is not used", cause.text())));
+    let problems = definitions::DropIns::read(&config.definitions).problems;
     warnings.extend(problems.iter().map(|cause| format!("{}; the file is not used", cause.text())));
     let slots = config.seeds.len();
     if slots == 1 {

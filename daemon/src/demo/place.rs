@@ -119,12 +119,14 @@ fn config_text(files: &Files, directory: &Path, secret: &Path, seeds: &str) -> S
     let path = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
     format!(
         "cluster = \"demo\"\nseeds = [{seeds}]\nlisten = \"127.0.0.1:{}\"\nsecret_file = {}\ndata_dir = {}\n\
-         birth_dir = {}\napps_dir = {}\n\n[client]\nsocket = {}\ntcp = \"off\"\n",
+         birth_dir = {}\napps_dir = {}\nbudgets_dir = {}\nassignments_dir = {}\n\n[client]\nsocket = {}\ntcp = \"off\"\n",
         files.port,
         path(secret),
         path(&directory.join("data")),
         path(&directory.join("birth")),
         path(&directory.join("apps.d")),
+        path(&directory.join("budgets.d")),
+        path(&directory.join("assignments.d")),
         path(&files.socket),
     )
 }

@@ -16,7 +16,7 @@ use crate::links::line::LinkLine;
 use crowds::{Crowds, Door, DoorCrowds, Room};
 use feed::Feeds;
 use quorate_node::Status;
-use quorate_proto::Reason;
+use quorate_proto::{DefinitionCause, Reason};
 use quorate_transport::Transport;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,6 +62,8 @@ pub(crate) struct Doors {
     pub(crate) reload: watch::Receiver<Option<Reason>>,
     /// The applications of this host.
     pub(crate) applications: Applications,
+    /// What is odd about the files that define budgets and assignments.
+    pub(crate) definitions: watch::Receiver<Vec<DefinitionCause>>,
     /// How long a body may take to come.
     pub(crate) body_patience: Duration,
 }
@@ -128,6 +130,8 @@ impl Doors {
         status.reasons.extend(self.reload.borrow().clone());
         let problems = self.applications.problems();
         status.reasons.extend(problems.iter().map(|cause| Reason::of(cause, self.started.moment)));
+        let odd = self.definitions.borrow();
+        status.reasons.extend(odd.iter().map(|cause| Reason::of(cause, self.started.moment)));
         status
     }
 

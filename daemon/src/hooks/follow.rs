@@ -3,12 +3,13 @@
 //! What stays true: what is known is the newest that was told, and nothing older comes behind it; a daemon that is away is waited for, and
 //! what it told last stands meanwhile, but no share beyond its deadline. Knows nothing of hooks.
 
+use super::fence::InTheWay;
 use super::view::{self, Subject, Told};
 use crate::api::pages::SharePage;
 use crate::cli::{Client, Failure};
 use crate::clock;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -28,6 +29,8 @@ pub(super) struct Known {
     pub(super) health: Option<Arc<Value>>,
     /// The shares, by budget.
     pub(super) shares: BTreeMap<String, SharePage>,
+    /// Grants of hosts that are down, without which this host would have more.
+    pub(super) in_the_way: BTreeSet<InTheWay>,
     /// Why the daemon cannot be reached; none while it is.
     pub(super) away: Option<String>,
 }

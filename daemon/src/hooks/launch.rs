@@ -24,11 +24,17 @@ pub(super) struct Launched {
 }
 
 /// Starts it. `view` is what it finds on its standard input. The environment names the hook and the host too, for programs that read
-/// no JSON.
+/// no JSON, and what else is `named`.
 ///
 /// # Errors
 /// When the system gives no process, no memory or no pipe.
-pub(super) fn launch(hook: &Hook, view: &[u8], host: &str, epoch: u64) -> io::Result<Launched> {
+pub(super) fn launch(
+    hook: &Hook,
+    view: &[u8],
+    host: &str,
+    epoch: u64,
+    named: &[(&str, String)],
+) -> io::Result<Launched> {
     let mut stdin = File::from(memfd_create("view", MemfdFlags::CLOEXEC)?);
     stdin.write_all(view)?;
     stdin.rewind()?;
@@ -42,6 +48,7 @@ pub(super) fn launch(hook: &Hook, view: &[u8], host: &str, epoch: u64) -> io::Re
         .args(&hook.run);
     keeper.env("QUORATE_HOOK", &hook.name).env("QUORATE_HOST", host);
     keeper.env("QUORATE_EPOCH", epoch.to_string());
+    keeper.envs(named.iter().map(|(name, value)| (name, value)));
     let mut child = keeper.stdin(stdin).stdout(Stdio::piped()).spawn()?;
     let pipe = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     Ok(Launched { child, report: Receiver::from_owned_fd(pipe.into())? })

@@ -4,7 +4,10 @@
 //! do costs no vote. The runner (`runner`) follows the daemon (`follow`), decides when each hook is due (`one`, and the rules in `view` and
 //! `schedule`), and has a keeper (`keeper`, started by `launch`) around each run. Files are runs of this program itself (`render`).
 
+mod fence;
+mod fencer;
 mod follow;
+mod in_the_way;
 mod keeper;
 mod launch;
 mod one;

@@ -111,8 +111,8 @@ impl One {
         let health = known.health.as_deref();
         self.epoch = health.and_then(|line| line["epoch"].as_u64()).unwrap_or_default();
         let view = composed(&self.hook.name, known, &self.shares, done.as_deref(), &told);
-        let launched =
-            launch::launch(&self.hook, view.to_string().as_bytes(), &known.host, self.epoch)?;
+        let view = view.to_string();
+        let launched = launch::launch(&self.hook, view.as_bytes(), &known.host, self.epoch, &[])?;
         self.keeper = launched.pid();
         self.page.last_run = rfc3339(clock::wall_unix_ms());
         tracing::info!(hook = %self.hook.name, epoch = self.epoch, "hook runs");
@@ -147,9 +147,7 @@ impl One {
     fn succeed(&mut self, now: Moment, ended: Ended) {
         self.schedule.end(now, ended);
         self.page.done_epoch = self.epoch;
-        self.page.last_success_unix_ms = clock::wall_unix_ms();
-        self.page.last_success = rfc3339(self.page.last_success_unix_ms);
-        self.page.last_error.clear();
+        self.page.succeeded();
         let (hook, took_ms) = (&self.hook.name, self.page.took_ms);
         tracing::info!(%hook, epoch = self.epoch, took_ms, "hook succeeded");
     }
@@ -157,10 +155,9 @@ impl One {
     fn fail(&mut self, now: Moment, words: String, error: String) {
         self.schedule.end(now, Ended::Badly);
         self.page.runs += 1;
-        self.page.failed += 1;
         let (hook, stderr) = (&self.hook.name, error.trim_end());
         tracing::warn!(%hook, epoch = self.epoch, %stderr, "hook failed: {words}");
-        (self.page.last_ended, self.page.last_error) = (words, error);
+        self.page.failed(words, error);
     }
 
     /// What the run said of a share was not taken: it is run again, with what is then.
@@ -196,7 +193,7 @@ impl One {
 }
 
 /// The end of an error, at a letter.
-fn end_of(text: &str) -> String {
+pub(super) fn end_of(text: &str) -> String {
     let from = text.ceil_char_boundary(text.len().saturating_sub(SHOWN_ERROR));
     text[from..].to_owned()
 }

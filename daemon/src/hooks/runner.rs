@@ -4,11 +4,13 @@
 //! nothing, so that each hook is run once at its start, with the present view. A run of which nobody knows what became ends the runner:
 //! its unit ends all that is left, and starts it again.
 
+use super::fencer::{self, Fencer};
 use super::follow::{self, Known};
+use super::in_the_way;
 use super::launch;
 use super::one::{InUse, One};
 use super::report::Report;
-use super::settings;
+use super::settings::{self, Hook};
 use super::state::{Shown, StatePage};
 use crate::cli::{Changes, Client, Failure, query_value};
 use crate::clock;
@@ -29,12 +31,27 @@ use tokio::task::JoinSet;
 /// How long the daemon may take to hear what is in use.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A hook by its place, or a fence by its own.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    Hook(usize),
+    Fence(usize),
+}
+
+/// What was said to the daemon, of which hook.
+enum Word {
+    /// What is in use; whether that was heard.
+    InUse(usize, bool),
+    /// That a fence has ended a use; what came of it.
+    Fenced(usize, Result<String, String>),
+}
+
 struct Runner {
     client: Arc<Client>,
     hooks: Vec<One>,
-    runs: JoinSet<(usize, Option<Report>)>,
-    /// What is said to the daemon, of which hook; whether that was heard.
-    words: JoinSet<(usize, bool)>,
+    fences: Vec<Fencer>,
+    runs: JoinSet<(Which, Option<Report>)>,
+    words: JoinSet<Word>,
     known: watch::Receiver<Known>,
     shown: Shown,
     page: StatePage,
@@ -60,7 +77,8 @@ pub(super) fn run(dir: &Path, state: &Path, socket: PathBuf) -> Result<ExitCode,
         let (known, seen) = watch::channel(Known::default());
         let runner = Runner {
             client: Arc::new(Client::new(socket)),
-            hooks: hooks.into_iter().map(One::new).collect(),
+            hooks: hooks.iter().filter(|it| it.fences.is_none()).cloned().map(One::new).collect(),
+            fences: hooks.into_iter().filter_map(Fencer::of).collect(),
             runs: JoinSet::new(),
             words: JoinSet::new(),
             known: seen,
@@ -81,7 +99,7 @@ impl Runner {
         let mut interrupt = listen(SignalKind::interrupt())?;
         self.follow(known);
         tracing::info!(
-            hooks = self.hooks.len(),
+            hooks = self.hooks.len() + self.fences.len(),
             refused = self.page.refused.len(),
             "hooks are run"
         );
@@ -100,6 +118,10 @@ impl Runner {
         for budget in budgets.collect::<BTreeSet<String>>() {
             tokio::spawn(follow::share(Arc::clone(&self.client), budget, known.clone()));
         }
+        let guarded: BTreeSet<_> = self.fences.iter().map(|one| one.guarded.clone()).collect();
+        if !guarded.is_empty() {
+            tokio::spawn(in_the_way::follow(Arc::clone(&self.client), guarded, known.clone()));
+        }
         tokio::spawn(follow::health(Arc::clone(&self.client), known));
     }
 
@@ -114,8 +136,25 @@ impl Runner {
             }
             match one.begin(&known) {
                 Ok(launched) => {
-                    self.runs.spawn(async move { (number, launched.ended().await) });
+                    self.runs.spawn(async move { (Which::Hook(number), launched.ended().await) });
                 }
+                Err(error) => one.not_launched(now, &error),
+            }
+        }
+        self.fence(now, &known);
+    }
+
+    /// Runs the fences that are due.
+    fn fence(&mut self, now: Moment, known: &Known) {
+        for (number, one) in self.fences.iter_mut().enumerate() {
+            one.see(now, known);
+            if one.next().is_none_or(|due| due > now) {
+                continue;
+            }
+            match one.begin(known) {
+                Ok(launched) => drop(launched.map(|launched| {
+                    self.runs.spawn(async move { (Which::Fence(number), launched.ended().await) })
+                })),
                 Err(error) => one.not_launched(now, &error),
             }
         }
@@ -127,6 +166,7 @@ impl Runner {
         self.page.epoch =
             known.health.as_deref().and_then(|line| line["epoch"].as_u64()).unwrap_or_default();
         self.page.hooks = self.hooks.iter().map(|one| one.page(&known)).collect();
+        self.page.hooks.extend(self.fences.iter().map(|one| one.page(&known)));
         drop(known);
         self.shown.show(self.page.clone());
     }
@@ -139,15 +179,10 @@ impl Runner {
             _ = stop.recv() => return Ok(true),
             _ = interrupt.recv() => return Ok(true),
             Some(ended) = self.runs.join_next() => {
-                let (number, report) = ended.map_err(|_| lost("a hook"))?;
-                self.ended(number, report)?;
+                let (which, report) = ended.map_err(|_| lost("a hook"))?;
+                self.ended(which, report)?;
             }
-            Some(said) = self.words.join_next() => {
-                if let Ok((number, false)) = said {
-                    let known = self.known.borrow();
-                    self.hooks[number].was_not_heard(clock::now(), &known);
-                }
-            }
+            Some(Ok(said)) = self.words.join_next() => self.said(said),
             changed = self.known.changed() => {
                 changed.map_err(|_| Failure::other("the daemon is followed no more; this is a bug"))?;
             }
@@ -160,6 +195,7 @@ impl Runner {
     fn wake(&self) -> Duration {
         let known = self.known.borrow();
         let due = self.hooks.iter().filter_map(One::next);
+        let due = due.chain(self.fences.iter().filter_map(Fencer::next));
         let lapses = self.hooks.iter().filter_map(|one| one.lapses_at(&known));
         let now = follow::now_ms();
         // What has lapsed already was looked at.
@@ -168,24 +204,56 @@ impl Runner {
         next.map_or(Duration::from_mins(1), clock::until).min(Duration::from_mins(1))
     }
 
-    fn ended(&mut self, number: usize, report: Option<Report>) -> Result<(), Failure> {
-        let one = &mut self.hooks[number];
-        let Some(report) = report else { return Err(lost(&one.hook.name)) };
-        for said in one.ended(clock::now(), &report) {
-            let client = Arc::clone(&self.client);
-            self.words.spawn(async move { (number, acknowledge(&client, &said).await) });
+    fn hook(&self, which: Which) -> &Hook {
+        match which {
+            Which::Hook(number) => &self.hooks[number].hook,
+            Which::Fence(number) => &self.fences[number].hook,
+        }
+    }
+
+    fn ended(&mut self, which: Which, report: Option<Report>) -> Result<(), Failure> {
+        let Some(report) = report else { return Err(lost(&self.hook(which).name)) };
+        let (now, client) = (clock::now(), Arc::clone(&self.client));
+        match which {
+            Which::Hook(number) => {
+                for said in self.hooks[number].ended(now, &report) {
+                    let client = Arc::clone(&client);
+                    let word = async move { acknowledge(&client, &said).await };
+                    self.words.spawn(async move { Word::InUse(number, word.await) });
+                }
+            }
+            Which::Fence(number) => {
+                if let Some(one) = self.fences[number].ended(now, &report) {
+                    let word = async move { fencer::free(&client, &one).await };
+                    self.words.spawn(async move { Word::Fenced(number, word.await) });
+                }
+            }
         }
         Ok(())
+    }
+
+    /// The daemon has heard something, or has not.
+    fn said(&mut self, word: Word) {
+        match word {
+            Word::InUse(_, true) => {}
+            Word::InUse(number, false) => {
+                let known = self.known.borrow();
+                self.hooks[number].was_not_heard(clock::now(), &known);
+            }
+            Word::Fenced(number, said) => self.fences[number].freed(clock::now(), said),
+        }
     }
 
     /// Ends all runs, and waits until they have ended: each keeper is through within seconds.
     async fn stop(mut self) -> Result<(), Failure> {
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
-        self.hooks.iter().filter_map(One::keeper).for_each(launch::stop);
+        let keepers = self.hooks.iter().filter_map(One::keeper);
+        keepers.chain(self.fences.iter().filter_map(Fencer::keeper)).for_each(launch::stop);
         while let Some(ended) = self.runs.join_next().await {
-            if let Ok((number, Some(report))) = ended {
-                let words = report.in_words(self.hooks[number].hook.timeout);
-                tracing::info!(hook = %self.hooks[number].hook.name, "hook {words}");
+            if let Ok((which, Some(report))) = ended {
+                let hook = self.hook(which);
+                let words = report.in_words(hook.timeout);
+                tracing::info!(hook = %hook.name, "hook {words}");
             }
         }
         self.shown.show(StatePage { hooks: Vec::new(), ..self.page });

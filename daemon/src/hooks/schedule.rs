@@ -51,7 +51,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    fn after(&self, failures: u32) -> Duration {
+    pub(super) fn after(&self, failures: u32) -> Duration {
         let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
         self.first.saturating_mul(doubled).min(self.most)
     }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing is taken from a file, and nothing is run, that somebody else than its owner may write. Knows nothing of runs.
 
+use super::fence::Guarded;
 use super::schedule::{Debounce, Retry};
 use crate::drop_in::{line_of, toml_files};
 use crate::regular;
@@ -46,6 +47,8 @@ pub(super) struct Hook {
     /// Program and arguments.
     pub(super) run: Vec<String>,
     pub(super) on: Vec<Topic>,
+    /// It is a fence for this, and follows nothing else.
+    pub(super) fences: Option<Guarded>,
     pub(super) timeout: Duration,
     pub(super) debounce: Debounce,
     pub(super) retry: Retry,
@@ -80,6 +83,8 @@ struct Raw {
     mode: Option<Spanned<String>>,
     then: Option<Spanned<Vec<String>>>,
     on: Option<Spanned<OneOrMore>>,
+    budget: Option<Spanned<String>>,
+    assignment: Option<Spanned<String>>,
     timeout: Option<Spanned<String>>,
     #[serde(default)]
     debounce: RawDebounce,
@@ -190,7 +195,29 @@ impl Page<'_> {
                 Ok(topics)
             }
             None => {
-                Err(self.wrong(given, "`on` is \"health\" or \"budget NAME\", or a list of these"))
+                let what =
+                    "`on` is \"health\" or \"budget NAME\", or a list of these; or \"fence\" alone";
+                Err(self.wrong(given, what))
+            }
+        }
+    }
+
+    /// What it guards, if it is a fence.
+    fn fences(&self, raw: &Raw) -> Result<Option<Guarded>, Refused> {
+        let on = raw.on.as_ref();
+        let is_fence = |it: &&Spanned<OneOrMore>| matches!(it.get_ref(), OneOrMore::One(word) if word.trim() == "fence");
+        match (on.filter(is_fence), &raw.budget, &raw.assignment) {
+            (None, None, None) => Ok(None),
+            (None, Some(given), _) | (None, None, Some(given)) => {
+                Err(self.wrong(given, "`budget` and `assignment` go with `on = \"fence\"`"))
+            }
+            (Some(_), Some(budget), None) => Ok(Some(Guarded::Budget(budget.get_ref().clone()))),
+            (Some(_), None, Some(assignment)) => {
+                Ok(Some(Guarded::Assignment(assignment.get_ref().clone())))
+            }
+            (Some(given), ..) => {
+                let what = "a fence is for one thing: write `budget = \"NAME\"` or `assignment = \"NAME\"` beside it";
+                Err(self.wrong(given, what))
             }
         }
     }
@@ -222,7 +249,9 @@ impl Page<'_> {
                 self.refuse(at, "`retry.first` is 100ms at least, and no more than `retry.most`")
             );
         }
-        Ok(Hook { name, run, on: self.topics(raw.on.as_ref())?, timeout, debounce, retry })
+        let fences = self.fences(raw)?;
+        let on = if fences.is_some() { Vec::new() } else { self.topics(raw.on.as_ref())? };
+        Ok(Hook { name, run, on, fences, timeout, debounce, retry })
     }
 
     fn unfit(&self, keys: &[(&str, Option<usize>)], of: &str) -> Result<(), Refused> {
@@ -327,6 +356,9 @@ pub(super) fn written(file: &Path) -> Result<(Written, Hook), Refused> {
     let (page, raw) = read(file)?;
     let unfit = [("run", raw.run.as_ref().map(|it| it.span().start))];
     page.unfit(&unfit, "files.d; `then` is run when the file is another one")?;
+    if let Some(on) = raw.on.as_ref().filter(|_| page.fences(&raw).is_ok_and(|it| it.is_some())) {
+        return Err(page.wrong(on, "a fence is a program: write it in hooks.d"));
+    }
     let written = page.written(&raw)?;
     // This program writes it, in a run as any other: with its time limit, its retries and its place in the status.
     let run = ["/proc/self/exe", "hooks", "render"].map(str::to_owned).to_vec();
@@ -376,97 +408,4 @@ fn files_of(directory: &Path, refused: &mut Vec<Refused>) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    fn in_file(kind: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().expect("a directory");
-        fs::create_dir(dir.path().join(kind)).expect("a directory");
-        let file = dir.path().join(kind).join("tell.toml");
-        fs::write(&file, text).expect("it is written");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("its mode");
-        (dir, file)
-    }
-
-    fn refused(kind: &str, text: &str) -> String {
-        let (_dir, file) = in_file(kind, text);
-        let no = match kind {
-            "hooks.d" => hook(&file).expect_err(text),
-            _ => written(&file).expect_err(text),
-        };
-        no.to_string().replace(&format!("{}", file.display()), "FILE")
-    }
-
-    #[test]
-    fn a_hook_has_defaults_and_what_its_file_says() {
-        let (_dir, file) = in_file("hooks.d", "run = [\"/bin/sh\", \"-c\", \"true\"]\n");
-        let plain = hook(&file).expect("it fits");
-        assert_eq!((plain.name.as_str(), plain.on), ("tell", vec![Topic::Health]));
-        assert_eq!((plain.timeout, plain.debounce.silence), (TIMEOUT, Duration::from_secs(2)));
-        let (_dir, file) = in_file(
-            "hooks.d",
-            "run = [\"/bin/sh\"]\non = [\"health\", \"budget pg\"]\ntimeout = \"5s\"\n\
-             [debounce]\nsilence = \"500ms\"\n[retry]\nmost = \"10s\"\n",
-        );
-        let said = hook(&file).expect("it fits");
-        assert_eq!(said.on, [Topic::Health, Topic::Budget("pg".to_owned())]);
-        assert_eq!(
-            (said.timeout, said.retry.most),
-            (Duration::from_secs(5), Duration::from_secs(10))
-        );
-        assert_eq!(said.debounce.silence, Duration::from_millis(500));
-    }
-
-    #[test]
-    fn what_is_refused_names_file_and_line() {
-        for (text, parts) in [
-            ("run = [\"/bin/sh\"]\n\ncolour = 1\n", ["FILE:3:", "unknown field `colour`"]),
-            ("run = [\"sh\"]\n", ["FILE:1:", "whole path"]),
-            ("\nrun = []\n", ["FILE:2:", "is empty"]),
-            ("run = [\"/bin/sh\"]\non = \"weather\"\n", ["FILE:2:", "budget NAME"]),
-            ("run = [\"/bin/sh\"]\n[debounce]\nsilence = \"soon\"\n", ["FILE:3:", "`500ms`"]),
-            ("run = [\"/no/such\"]\n", ["FILE:1:", "cannot be run"]),
-            ("run = [\"/bin/sh\"\n", ["FILE:", ""]),
-            ("on = \"health\"\n", ["FILE:", "`run` is missing"]),
-            ("run = [\"/bin/sh\"]\ntarget = \"/x\"\n", ["FILE:2:", "files.d"]),
-            ("run = [\"/bin/sh\"]\ntimeout = \"0s\"\n", ["FILE:2:", "above 0"]),
-        ] {
-            let said = refused("hooks.d", text);
-            assert!(parts.iter().all(|part| said.contains(part)), "{text}: {said}");
-        }
-        for (text, parts) in [
-            ("format = \"json\"\n", ["FILE:", "`target` is missing"]),
-            ("target = \"/x\"\n", ["FILE:", "either"]),
-            ("format = \"yaml\"\ntarget = \"/x\"\n", ["FILE:1:", "\"json\""]),
-            ("format = \"json\"\ntarget = \"x\"\n", ["FILE:2:", "whole path"]),
-            ("format = \"json\"\ntarget = \"/x\"\nmode = \"rw\"\n", ["FILE:3:", "octal"]),
-            ("template = \"none.j2\"\ntarget = \"/x\"\n", ["FILE:1:", "none.j2"]),
-        ] {
-            let said = refused("files.d", text);
-            assert!(parts.iter().all(|part| said.contains(part)), "{text}: {said}");
-        }
-    }
-
-    #[test]
-    fn what_others_may_write_is_neither_read_nor_run() {
-        let (dir, file) = in_file("hooks.d", "run = [\"/bin/sh\"]\n");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).expect("its mode");
-        assert!(hook(&file).expect_err("open").to_string().contains("chmod go-w"));
-        let program = dir.path().join("program");
-        fs::write(&program, "#!/bin/sh\n").expect("a program");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o777)).expect("its mode");
-        let said = refused("hooks.d", &format!("run = [\"{}\"]\n", program.display()));
-        assert!(said.contains("chmod go-w"), "{said}");
-    }
-
-    #[test]
-    fn a_directory_that_is_not_there_has_no_hooks() {
-        let (dir, _) = in_file("hooks.d", "run = [\"/bin/sh\"]\n");
-        let (hooks, refused) = all(dir.path());
-        assert_eq!((hooks.len(), refused.len()), (1, 0));
-        let (hooks, refused) = all(&dir.path().join("none"));
-        assert_eq!((hooks.len(), refused.len()), (0, 0));
-    }
-}
+mod tests;

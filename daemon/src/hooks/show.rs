@@ -1,6 +1,9 @@
 //! What the command line shows of hooks: their state, what is wrong with their files, and one run by hand.
 
+use super::fence::{Guarded, InTheWay};
+use super::fencer;
 use super::follow::Known;
+use super::in_the_way;
 use super::launch;
 use super::one;
 use super::report::Report;
@@ -102,9 +105,17 @@ pub(super) fn attempt(
     let runtime = runtime.map_err(|error| Failure::other(format!("cannot start: {error}")))?;
     let report = runtime.block_on(async {
         let (known, shares) = ask(client, &hook).await?;
-        let view = one::composed(name, &known, &shares, None, &Told::new());
-        let epoch = view["epoch"].as_u64().unwrap_or_default();
-        let launched = launch::launch(&hook, view.to_string().as_bytes(), &known.host, epoch);
+        let launched = match &hook.fences {
+            Some(guarded) => {
+                let one = first_in_the_way(client, guarded, &known).await?;
+                fencer::launched(&hook, &known, &one)
+            }
+            None => {
+                let view = one::composed(name, &known, &shares, None, &Told::new());
+                let epoch = view["epoch"].as_u64().unwrap_or_default();
+                launch::launch(&hook, view.to_string().as_bytes(), &known.host, epoch, &[])
+            }
+        };
         let launched =
             launched.map_err(|error| Failure::other(format!("{name} cannot be run: {error}")))?;
         let ended = launched.ended().await;
@@ -119,6 +130,22 @@ pub(super) fn attempt(
         true => Ok(ExitCode::SUCCESS),
         false => Err(Failure::new(Exit::Error, "failed", format!("{name} {words}"))),
     }
+}
+
+/// What a fence would be run for now. It frees nothing when it is tried: that the runner does.
+async fn first_in_the_way(
+    client: &Client,
+    guarded: &Guarded,
+    known: &Known,
+) -> Result<InTheWay, Failure> {
+    let all = in_the_way::look(client, &[guarded.clone()].into(), known).await?;
+    all.into_iter().next().ok_or_else(|| {
+        let text = format!(
+            "nothing of {guarded} is in the way, so there is nobody to run it for: no host that is down has any of it, or this host would not \
+             get more"
+        );
+        Failure::new(Exit::Error, "nothing-in-the-way", text)
+    })
 }
 
 fn named(dir: &Path, name: &str) -> Result<Hook, Failure> {

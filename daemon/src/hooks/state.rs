@@ -3,6 +3,8 @@
 //! Invariant: each is whole at each moment, for it is written aside and renamed; the lock beside them says whether their runner lives.
 //! Nothing is synced: nothing of it outlives the machine.
 
+use crate::clock::wall_unix_ms;
+use crate::words::time::rfc3339;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -58,6 +60,21 @@ pub(super) struct HookPage {
     pub(super) took_ms: u64,
     /// The end of what the last run that failed printed on its standard error.
     pub(super) last_error: String,
+}
+
+impl HookPage {
+    /// A run succeeded just now.
+    pub(super) fn succeeded(&mut self) {
+        self.last_success_unix_ms = wall_unix_ms();
+        self.last_success = rfc3339(self.last_success_unix_ms);
+        self.last_error.clear();
+    }
+
+    /// A run failed: how it ended, and the end of what it said.
+    pub(super) fn failed(&mut self, words: String, error: String) {
+        self.failed += 1;
+        (self.last_ended, self.last_error) = (words, error);
+    }
 }
 
 /// Where the runner shows itself, for as long as this is held.

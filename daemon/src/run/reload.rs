@@ -2,12 +2,13 @@
 //! was and what waits for a restart.
 //!
 //! Invariant: a configuration that is refused changes nothing, and the daemon goes on. Only the level of the log and the secrets can
-//! change: all else is a promise to other nodes, or is open already. The applications' files are read again whatever the configuration says:
-//! one that is wrong concerns that application alone.
+//! change: all else is a promise to other nodes, or is open already. The files of applications, and of what
+//! hosts share, are read again whatever the configuration says: one that is wrong concerns its own definition alone.
 
 use crate::applications::DropIns;
 use crate::clock;
 use crate::config::{Config, ConfigError, Environment, secret_source_is_there};
+use crate::definitions;
 use crate::journal::{self, NOTICE};
 use quorate_proto::{Cause as _, DaemonCause, Reason};
 use quorate_transport::Secret;
@@ -34,6 +35,8 @@ pub(crate) struct Reload {
     refused: watch::Sender<Option<Reason>>,
     /// What the applications' files say, for who checks them.
     applications: watch::Sender<Arc<DropIns>>,
+    /// What files define of budgets and assignments, for who offers it to the cluster.
+    definitions: watch::Sender<Arc<definitions::DropIns>>,
 }
 
 /// The secrets of this host, as the file has them now and whenever it is read again.
@@ -42,6 +45,8 @@ type Secrets = watch::Receiver<Vec<Secret>>;
 type Refused = watch::Receiver<Option<Reason>>;
 /// What the applications' files say, as they were read last.
 type Applications = watch::Receiver<Arc<DropIns>>;
+/// What files define of budgets and assignments, as they were read last.
+type Definitions = watch::Receiver<Arc<definitions::DropIns>>;
 
 impl Reload {
     /// A daemon that was started with this. `host_file` is that of the command line, where it was given.
@@ -53,17 +58,25 @@ impl Reload {
         let secrets = watch::Sender::new(started.secrets.clone());
         let (level, refused) = (started.log.level.clone(), watch::Sender::new(None));
         let applications = watch::Sender::new(read_applications(&started));
-        Self { level, started, host_file, environment, secrets, refused, applications }
+        let definitions = watch::Sender::new(read_definitions(&started));
+        Self { level, started, host_file, environment, secrets, refused, applications, definitions }
     }
 
     /// Takes up what it can at each `SIGHUP`; a second one that comes meanwhile is one more reading at most. Gives the secrets of this host,
-    /// as the file has them now and whenever it is read again, why the last reading took nothing up, for who shows it, and the applications.
+    /// as the file has them now and whenever it is read again, why the last reading took nothing up, for who shows it, the applications, and
+    /// the definitions.
     ///
     /// # Errors
     /// When the signal cannot be waited for.
-    pub(crate) fn spawn(mut self) -> std::io::Result<(Secrets, Refused, Applications)> {
-        let told =
-            (self.secrets.subscribe(), self.refused.subscribe(), self.applications.subscribe());
+    pub(crate) fn spawn(
+        mut self,
+    ) -> std::io::Result<(Secrets, Refused, Applications, Definitions)> {
+        let told = (
+            self.secrets.subscribe(),
+            self.refused.subscribe(),
+            self.applications.subscribe(),
+            self.definitions.subscribe(),
+        );
         let mut asked = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
             while asked.recv().await.is_some() {
@@ -83,6 +96,7 @@ impl Reload {
 
     fn reload(&mut self) {
         self.reload_applications();
+        self.reload_definitions();
         let host_file = self.host_file.as_deref();
         let environment = self.environment.of_reload();
         let read = Config::load(&self.started.file, host_file, &environment);
@@ -109,6 +123,17 @@ impl Reload {
         let (defined, wrong) = (read.definitions.len(), read.problems.len());
         tracing::info!(target: NOTICE, "{} was read again: {defined} applications, {wrong} files that cannot be used", self.started.apps_dir.display());
         self.applications.send_replace(read);
+    }
+
+    fn reload_definitions(&mut self) {
+        let read = read_definitions(&self.started);
+        if **self.definitions.borrow() != *read {
+            let (budgets, assignments) = (read.budgets.len(), read.assignments.len());
+            let wrong = read.problems.len();
+            tracing::info!(target: NOTICE, "definitions were read again: {budgets} budgets, {assignments} assignments, {wrong} files that cannot be used");
+        }
+        // Also where they are as before: what the cluster has may differ no more, and is compared again.
+        self.definitions.send_replace(read);
     }
 
     /// Takes up what can be, and gives the line that says so.
@@ -151,6 +176,15 @@ fn read_applications(config: &Config) -> Arc<DropIns> {
     let read = config.drop_ins();
     for problem in &read.problems {
         tracing::error!("a file of an application is not used: {}", problem.text());
+    }
+    Arc::new(read)
+}
+
+/// What files define now; those that cannot be used are told in the journal.
+fn read_definitions(config: &Config) -> Arc<definitions::DropIns> {
+    let read = definitions::DropIns::read(&config.definitions);
+    for problem in &read.problems {
+        tracing::error!("a file of a definition is not used: {}", problem.text());
     }
     Arc::new(read)
 }

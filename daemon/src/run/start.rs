@@ -48,7 +48,7 @@ pub(super) async fn serve(
     threads: Handle,
 ) -> Result<Ended, StartError> {
     // First of all: from here on a SIGHUP ends nothing.
-    let (file, refused_reload, drop_ins) = reload.spawn()?;
+    let (file, refused_reload, drop_ins, definitions) = reload.spawn()?;
     let OpenedDisk { dir, founding, marker, recovered } = open_in_time(config.clone()).await?;
     late_address::wait_for(config.listen, &config.client.socket).await;
     let opened = open_doors(&config, &threads).await?;
@@ -85,9 +85,11 @@ pub(super) async fn serve(
     let (show, status) = watch::channel(Arc::new(node.status(clock::now())));
     threads.spawn(note_name(status.clone(), dir.known_name()));
     let (keep_open, closing) = Closing::new();
+    let told_of_definitions = watch::Sender::new(Vec::new());
     let doors = Doors {
         reload: refused_reload,
         applications: Applications::begin(drop_ins, channels.results, &threads),
+        definitions: told_of_definitions.subscribe(),
         calls: channels.calls,
         status,
         feeds,
@@ -103,6 +105,7 @@ pub(super) async fn serve(
         body_patience: api::BODY_PATIENCE,
     };
     let open = serve_doors(opened, &doors, names, &threads);
+    threads.spawn(api::offer_definitions(doors.clone(), definitions, told_of_definitions));
     last_error::forget(&config.client.socket);
     let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
     withdraw_shares(&ended, &shares, &items, &config.client.socket);

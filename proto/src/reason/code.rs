@@ -81,6 +81,8 @@ codes! {
     ApplicationFile "application-file" "the application of that file is checked as it was before, or not at all; all others are"
     ItemUnheld "item-unheld" "items of an assignment are held by nobody, or by a host that has not told its application: what depends on them stands still"
     ItemUnreleased "item-unreleased" "an item is to move, and nobody else gets it while the host's application may still use it"
+    DefinitionFile "definition-file" "this host does not offer the cluster what that file defines; all other files are read"
+    DefinitionDiffers "definition-differs" "a file of this host and the cluster say different things of one budget or assignment: what the cluster has counts"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
     OneWay "one-way" "packets pass in one direction only"
@@ -120,7 +122,7 @@ impl ReasonCode {
             Self::Margin | Self::NoSpare | Self::OtherVoters | Self::TwoAddresses => 2,
             Self::Drained | Self::AutopilotPaused | Self::Unapproved => 2,
             Self::WitnessLeads => 2,
-            Self::ShareUnacknowledged => 2,
+            Self::ShareUnacknowledged | Self::DefinitionDiffers => 2,
             Self::Opinion
             | Self::Loss
             | Self::Slow
@@ -137,7 +139,7 @@ impl ReasonCode {
             | Self::NoSuccessor
             | Self::RevokedSecret
             | Self::ReloadRefused => 1,
-            Self::ApplicationDown | Self::ApplicationFile => 1,
+            Self::ApplicationDown | Self::ApplicationFile | Self::DefinitionFile => 1,
             _ => 0,
         }
     }

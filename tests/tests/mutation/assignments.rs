@@ -2,7 +2,7 @@
 
 use crate::mutation::samples::life;
 use quorate_proto::{
-    Act, Assignment, ChangeItems, CommandBody, DefineAssignment, Generation, ItemChange,
+    Act, Assignment, ChangeItems, CommandBody, DefineAssignment, FreeItem, Generation, ItemChange,
     ItemHolder, ItemRenewed, ItemState, ItemStep, ItemsRenewed, Label, Rebalance, RemoveAssignment,
     SetAssignment, SharesRenewed, act, forward_answer, forward_request,
 };
@@ -14,8 +14,13 @@ fn assignment() -> Assignment {
     Assignment { name, count: 0, names, scope, ttl_ms: 3_000, rebalance }
 }
 
+fn free() -> FreeItem {
+    let (assignment, item) = ("p".to_owned(), "vip".to_owned());
+    FreeItem { assignment, item, number: 7, at_unix_ms: 5 }
+}
+
 /// Commands of the log.
-pub(super) fn commands() -> [(String, CommandBody); 3] {
+pub(super) fn commands() -> [(String, CommandBody); 4] {
     let define = DefineAssignment { assignment: assignment(), at_unix_ms: 5 };
     let (instance, generation) = (life(2), Generation::new(1));
     let (host, address) = ("n2".to_owned(), "10.0.0.2:4747".to_owned());
@@ -28,14 +33,19 @@ pub(super) fn commands() -> [(String, CommandBody); 3] {
         ("define-assignment".to_owned(), CommandBody::DefineAssignment(define)),
         ("change-items".to_owned(), CommandBody::ChangeItems(change)),
         ("remove-assignment".to_owned(), CommandBody::RemoveAssignment(remove)),
+        ("free-item".to_owned(), CommandBody::FreeItem(free())),
     ]
 }
 
 /// What one node asks of the leader.
-pub(super) fn requests() -> [(String, forward_request::Body); 1] {
+pub(super) fn requests() -> [(String, forward_request::Body); 2] {
     let set = SetAssignment { assignment: assignment() };
     let set = Act { body: Some(act::Body::SetAssignment(set)) };
-    [("assignment".to_owned(), forward_request::Body::Act(set))]
+    let freed = Act { body: Some(act::Body::FreeItem(free())) };
+    [
+        ("assignment".to_owned(), forward_request::Body::Act(set)),
+        ("free-item".to_owned(), forward_request::Body::Act(freed)),
+    ]
 }
 
 /// The leader's answer to a holder.

@@ -2,7 +2,7 @@
 
 use crate::mutation::samples::life;
 use quorate_proto::{
-    Act, Budget, BudgetMode, ChangeGrants, CommandBody, DefineBudget, Generation, Grant,
+    Act, Budget, BudgetMode, ChangeGrants, CommandBody, DefineBudget, FreeGrant, Generation, Grant,
     ItemsKnown, Label, RemoveBudget, RenewShares, SetBudget, ShareRenewed, ShareUse, SharesRenewed,
     act, forward_answer, forward_request,
 };
@@ -18,8 +18,13 @@ fn grant() -> Grant {
     Grant { instance, generation, host, counted: 15, told: 10, number: 7 }
 }
 
+fn free() -> FreeGrant {
+    let (budget, holder) = ("pg".to_owned(), "n2".to_owned());
+    FreeGrant { budget, holder, number: 7, at_unix_ms: 5 }
+}
+
 /// Commands of the log.
-pub(super) fn commands() -> [(String, CommandBody); 3] {
+pub(super) fn commands() -> [(String, CommandBody); 4] {
     let name = || "pg".to_owned();
     let define = DefineBudget { budget: budget(), at_unix_ms: 5 };
     let (budget, grants, if_version, waited) = (name(), vec![grant()], 1, true);
@@ -29,12 +34,14 @@ pub(super) fn commands() -> [(String, CommandBody); 3] {
         ("define-budget".to_owned(), CommandBody::DefineBudget(define)),
         ("change-grants".to_owned(), CommandBody::ChangeGrants(change)),
         ("remove-budget".to_owned(), CommandBody::RemoveBudget(remove)),
+        ("free-grant".to_owned(), CommandBody::FreeGrant(free())),
     ]
 }
 
 /// What one node asks of the leader.
-pub(super) fn requests() -> [(String, forward_request::Body); 2] {
+pub(super) fn requests() -> [(String, forward_request::Body); 3] {
     let set = Act { body: Some(act::Body::SetBudget(SetBudget { budget: budget() })) };
+    let freed = Act { body: Some(act::Body::FreeGrant(free())) };
     let uses = vec![ShareUse { budget: "pg".to_owned(), number: 7, in_use: 9 }];
     let known = vec![ItemsKnown { assignment: "p".to_owned(), version: 9 }];
     let (taken, released) = (vec![4, 5], vec![6]);
@@ -42,6 +49,7 @@ pub(super) fn requests() -> [(String, forward_request::Body); 2] {
     let renew = RenewShares { instance, generation, uses, taken, released, known };
     [
         ("budget".to_owned(), forward_request::Body::Act(set)),
+        ("free-grant".to_owned(), forward_request::Body::Act(freed)),
         ("renew".to_owned(), forward_request::Body::Renew(renew)),
     ]
 }

@@ -24,6 +24,9 @@ use secrets::Secrets;
 use sessions::Sessions;
 use steering::Steering;
 
+/// What is told of a definition that was offered, where one of its name is there.
+const THERE: &str = "one of this name is there; nothing was changed";
+
 /// All sections.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Sections {

@@ -45,7 +45,9 @@ pub(super) fn budget_refused(refusal: &BudgetRefusal) -> Refusal {
 }
 
 pub(super) fn assignment_refused(refusal: &AssignmentRefusal) -> Refusal {
-    refused(matches!(refusal, AssignmentRefusal::Unknown(_)), refusal.to_string())
+    let unknown =
+        matches!(refusal, AssignmentRefusal::Unknown(_) | AssignmentRefusal::UnknownItem { .. });
+    refused(unknown, refusal.to_string())
 }
 
 fn refused(unknown: bool, text: String) -> Refusal {

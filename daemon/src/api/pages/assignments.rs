@@ -1,5 +1,6 @@
 //! Assignments as pages: what an operator defined and who holds each item, from quorate's own keys; and the items of one host.
 
+use super::LapsingPage;
 use super::numbers::number;
 use crate::clock::{self, Started};
 use crate::words::time::rfc3339;
@@ -27,6 +28,9 @@ pub(crate) struct AssignmentPage {
     /// All of them, in the order of the definition.
     #[serde(default)]
     pub(crate) items: Vec<ItemPage>,
+    /// Those that are with hosts that are gone.
+    #[serde(default)]
+    pub(crate) lapsing: Vec<LapsingPage>,
 }
 
 /// One item, and who holds it.
@@ -76,7 +80,7 @@ pub(crate) struct ItemLedgerPage {
     pub(crate) item: ItemPage,
     /// How many changes there were before it.
     pub(crate) change: u64,
-    /// `give`, `hold`, `leave`, `release`, `lapse` or `take-over`.
+    /// `give`, `hold`, `leave`, `release`, `lapse`, `take-over` or `fenced`.
     pub(crate) step: String,
     pub(crate) at_unix_ms: u64,
 }

@@ -1,6 +1,7 @@
 //! Budgets as pages: what an operator defined and who is granted what, from quorate's own keys; and the share of one host.
 
-use super::numbers::number;
+use super::LapsingPage;
+use super::numbers::{is_none, number};
 use crate::clock::{self, Started};
 use crate::words::time::rfc3339;
 use quorate_node::{Share, ShareState};
@@ -28,6 +29,9 @@ pub(crate) struct BudgetPage {
     pub(crate) waits: bool,
     #[serde(default)]
     pub(crate) grants: Vec<GrantPage>,
+    /// Those of hosts that are gone.
+    #[serde(default)]
+    pub(crate) lapsing: Vec<LapsingPage>,
 }
 
 /// What one host is granted.
@@ -54,6 +58,9 @@ pub(crate) struct LedgerPage {
     /// ... of so much.
     pub(crate) max: u64,
     pub(crate) at_unix_ms: u64,
+    /// The number of the grant that was freed because its use was ended from outside; 0 for any other change.
+    #[serde(default, deserialize_with = "number", skip_serializing_if = "is_none")]
+    pub(crate) fenced: u64,
 }
 
 /// What the application of a host may use of a budget.

@@ -11,6 +11,7 @@ mod budgets;
 mod event;
 pub(crate) mod feature;
 pub(crate) mod findings;
+mod lapsing;
 pub(crate) mod members;
 mod numbers;
 mod pace;
@@ -27,6 +28,7 @@ pub(crate) use autopilot::AutopilotPage;
 pub(crate) use budgets::{BudgetPage, GrantPage, LedgerPage, SharePage};
 pub(crate) use event::EventPage;
 pub(crate) use feature::FeaturePage;
+pub(crate) use lapsing::LapsingPage;
 pub(crate) use members::{HealthPage, MemberPage};
 #[cfg(test)]
 pub(crate) use recovery::{HoldingPage, LossPage};

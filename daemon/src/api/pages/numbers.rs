@@ -2,6 +2,12 @@
 
 use serde::Deserialize;
 
+/// Whether there is no such number.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+pub(super) fn is_none(number: &u64) -> bool {
+    *number == 0
+}
+
 /// Numbers above 2^53 are text in quorate's keys.
 pub(super) fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]

@@ -49,6 +49,20 @@ pub(crate) enum AssignCommand {
         #[command(flatten)]
         assignment: AssignmentOptions,
     },
+    /// Say that what a dead host does with an item was ended from outside, so that another gets it now
+    ///
+    /// The host is down, and nothing is done under that grant any more, nor will be. A hook does this by itself (docs/HOOKS.md).
+    #[command(after_help = ASSIGNMENTS)]
+    Free {
+        /// Which item
+        #[arg(long, value_name = "NAME")]
+        item: String,
+        /// The number of its grant, as `quorate assign show` has it
+        #[arg(long, value_name = "N")]
+        number: u64,
+        #[command(flatten)]
+        assignment: AssignmentOptions,
+    },
     /// Have an assignment go: its items are asked back, and then it is forgotten
     #[command(after_help = ASSIGNMENTS)]
     Remove(AssignmentOptions),

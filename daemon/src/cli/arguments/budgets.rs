@@ -47,6 +47,21 @@ pub(crate) enum BudgetCommand {
         #[command(flatten)]
         budget: NamedOptions,
     },
+    /// Say that what a dead host may use was ended from outside, so that others get its share now
+    ///
+    /// The host is down, and nothing is used under that grant at the resource any more, nor will be: its sessions are ended and it cannot come
+    /// back, or it has no power. A hook does this by itself (docs/HOOKS.md).
+    #[command(after_help = BUDGETS)]
+    Free {
+        /// The host whose grant it is, as `quorate budget show` has it
+        #[arg(long, value_name = "HOST")]
+        holder: String,
+        /// The number of that grant
+        #[arg(long, value_name = "N")]
+        number: u64,
+        #[command(flatten)]
+        budget: NamedOptions,
+    },
     /// Have a budget go: its shares shrink to nothing, and then it is forgotten
     #[command(after_help = BUDGETS)]
     Remove(NamedOptions),

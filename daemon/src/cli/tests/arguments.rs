@@ -35,6 +35,11 @@ const WRONG: &[&str] = &[
     "quorate debug",
     "quorate feature raise 0",
     "quorate feature lower",
+    "quorate budget free pg --holder db1",
+    "quorate assign free edge --number 7",
+    "quorate run-with -- true",
+    "quorate run-with budget=pg",
+    "quorate run-with budget=pg --on-change TERM -- true",
 ];
 
 /// Lines that are taken.
@@ -75,6 +80,10 @@ const RIGHT: &[&str] = &[
     "quorate feature -o json",
     "quorate feature raise",
     "quorate feature raise 2 --timeout 30s",
+    "quorate budget free pg --holder db1 --number 7",
+    "quorate assign free edge --item vip --number 9 -o json",
+    "quorate run-with budget=pg --on-change HUP --file /run/size --grace 2s -- poold -c {}",
+    "quorate run-with assignment=edge/vip -- hold-address",
 ];
 
 #[test]

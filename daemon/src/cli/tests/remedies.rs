@@ -361,6 +361,7 @@ fn catalogue() -> Vec<Reason> {
         told(&operators::causes()),
         told(&operators::budget_causes()),
         told(&operators::application_causes()),
+        told(&operators::definition_causes()),
         told(&operators::assignment_causes()),
         told(&operators::witness_causes()),
         told(&links()),

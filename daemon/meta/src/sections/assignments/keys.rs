@@ -29,7 +29,7 @@ pub(super) fn put_items(
         let item = assignment.item(grant.item);
         let key = format!("assignments/{name}/{item}");
         match step {
-            ItemStep::Release | ItemStep::Lapse => publish.delete(&key),
+            ItemStep::Release | ItemStep::Lapse | ItemStep::Fenced => publish.delete(&key),
             _ => publish.put(&key, &item_json(&item, grant).finish()),
         }
         let mut line = item_json(&item, grant);

@@ -4,6 +4,7 @@
 //! would do so is refused. A number is given to one grant alone, over all assignments and for ever, so that the newest holder of an item
 //! has its highest. When an item may be freed is the leader's to know.
 
+mod free;
 mod keys;
 mod refusal;
 mod section;

@@ -41,4 +41,40 @@ pub enum AssignmentRefusal {
     /// The cluster was founded anew, and its leader has not waited yet.
     #[error("the cluster was founded anew: what was held before must lapse first")]
     Waits,
+    /// It has no such item.
+    #[error(
+        "{assignment} has no item `{item}`; `quorate assign show {assignment}` shows its items"
+    )]
+    UnknownItem {
+        /// Of which assignment.
+        assignment: String,
+        /// As it was asked.
+        item: String,
+    },
+    /// What was ended was the use of another grant than the present one.
+    #[error(
+        "item {item} is held by {host} under {now}, not under {number}: what was ended under an earlier number may be in use again; nothing \
+         was changed"
+    )]
+    NotThatGrant {
+        /// Its name.
+        item: String,
+        /// That one.
+        number: u64,
+        /// Who holds it.
+        host: String,
+        /// The number of that grant.
+        now: u64,
+    },
+    /// Who is up renews, whatever was ended.
+    #[error(
+        "{host} is up, so item {item} is in use there. Drain it (`quorate drain {host}`), and another host gets the item once it was let go; \
+         or stop quorate there; nothing was changed"
+    )]
+    HolderUp {
+        /// Its name.
+        item: String,
+        /// The holder.
+        host: String,
+    },
 }

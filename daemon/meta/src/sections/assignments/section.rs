@@ -1,13 +1,14 @@
 //! The assignments as a section: what can happen to them, and their records in a snapshot.
 
-use super::{Assigned, AssignmentRefusal, Assignments, keys};
+use super::{Assigned, AssignmentRefusal, Assignments, Done, keys};
 use crate::apply::{AppliedResult, Effects};
 use crate::section::{Publish, Section};
+use crate::sections::THERE;
 use crate::snapshot::fields::{bounded, content};
 use crate::snapshot::record::{Records, RestoreError};
 use quorate_proto::{
-    AssignmentRecord, ChangeItems, DefineAssignment, ItemState, Message as _, RemoveAssignment,
-    limits,
+    AssignmentRecord, ChangeItems, DefineAssignment, FreeItem, ItemState, Message as _,
+    RemoveAssignment, limits,
 };
 use std::sync::Arc;
 
@@ -17,8 +18,15 @@ const NUMBERS: u8 = 141;
 /// What can happen to the assignments.
 pub(crate) enum Change<'a> {
     Define(&'a DefineAssignment),
+    /// Defined if there is none of its name.
+    Offer(&'a DefineAssignment),
     Remove(&'a RemoveAssignment),
     Items(&'a ChangeItems),
+    Free {
+        free: &'a FreeItem,
+        /// The holder of the grant with that number.
+        is_up: bool,
+    },
     /// The cluster is founded anew.
     Anew {
         /// By the clock of who founds it, in milliseconds since 1970.
@@ -35,7 +43,10 @@ impl Section for Assignments {
 
     fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
         let result = match change {
-            Change::Define(define) => {
+            Change::Offer(offer) if self.all.contains_key(&offer.assignment.name) => {
+                Ok(THERE.to_owned())
+            }
+            Change::Define(define) | Change::Offer(define) => {
                 let defined = self.define(&define.assignment);
                 defined.map(|changed| self.defined(changed.as_deref(), publish))
             }
@@ -43,6 +54,7 @@ impl Section for Assignments {
                 self.remove(&remove.name).map(|()| self.removed(&remove.name, publish))
             }
             Change::Items(change) => self.carry_out(change, publish).map(|()| String::new()),
+            Change::Free { free, is_up } => self.fenced(free, is_up, publish),
             Change::Anew { at_unix_ms } => {
                 let before: Vec<String> = self.all.keys().cloned().collect();
                 self.begin_anew(at_unix_ms);
@@ -132,14 +144,34 @@ impl Assignments {
         publish: &mut Publish<'_>,
     ) -> Result<(), AssignmentRefusal> {
         let done = self.change(change)?;
+        self.put_done(&change.assignment, &done, change.at_unix_ms, publish);
+        Ok(())
+    }
+
+    fn fenced(
+        &mut self,
+        free: &FreeItem,
+        is_up: bool,
+        publish: &mut Publish<'_>,
+    ) -> Result<String, AssignmentRefusal> {
+        let FreeItem { assignment, item, number, at_unix_ms } = free;
+        let Some(done) = self.free(free, is_up)? else {
+            return Ok(format!("nobody holds {item} any more"));
+        };
+        let text = format!("grant {number} of {} is freed: {item}", done.grant.host);
+        self.put_done(assignment, &[done], *at_unix_ms, publish);
+        Ok(text)
+    }
+
+    /// Tells what a change did to items of an assignment, which may be gone with it.
+    fn put_done(&self, name: &str, done: &[Done], at_unix_ms: u64, publish: &mut Publish<'_>) {
         publish.number(self.numbers.last());
-        let Some(assigned) = self.all.get(&change.assignment) else {
-            keys::forget(&change.assignment, publish);
-            return Ok(());
+        let Some(assigned) = self.all.get(name) else {
+            keys::forget(name, publish);
+            return;
         };
         let record = &assigned.record;
-        keys::put_items(&record.assignment, record.changes, &done, change.at_unix_ms, publish);
+        keys::put_items(&record.assignment, record.changes, done, at_unix_ms, publish);
         keys::put_assignment(record, publish);
-        Ok(())
     }
 }

@@ -29,10 +29,32 @@ pub(super) fn put_grants(
             0 => publish.delete(&key),
             _ => publish.put(&key, &grant_json(grant, None)),
         }
-        let line = Line { sum: record.granted(), max: record.limit(), at_unix_ms };
-        let key = format!("ledgers/budgets/{name}/{:03}", place % LEDGER);
-        publish.put(&key, &grant_json(grant, Some(line)));
+        put_line(record, place, grant, Line::of(record, at_unix_ms), publish);
     }
+}
+
+/// A grant that was freed because its use was ended from outside, and the number that it had then.
+pub(super) fn put_fenced(
+    record: &BudgetRecord,
+    freed: &Grant,
+    number: u64,
+    at_unix_ms: u64,
+    publish: &mut Publish<'_>,
+) {
+    publish.delete(&format!("budgets/{}/grants/{}", record.budget.name, freed.instance));
+    let line = Line { fenced: Some(number), ..Line::of(record, at_unix_ms) };
+    put_line(record, record.changes - 1, freed, line, publish);
+}
+
+fn put_line(
+    record: &BudgetRecord,
+    place: u64,
+    grant: &Grant,
+    line: Line,
+    publish: &mut Publish<'_>,
+) {
+    let key = format!("ledgers/budgets/{}/{:03}", record.budget.name, place % LEDGER);
+    publish.put(&key, &grant_json(grant, Some(line)));
 }
 
 pub(super) fn forget(name: &str, publish: &mut Publish<'_>) {
@@ -67,6 +89,14 @@ struct Line {
     sum: u64,
     max: u64,
     at_unix_ms: u64,
+    /// The number of the grant whose use was ended from outside.
+    fenced: Option<u64>,
+}
+
+impl Line {
+    fn of(record: &BudgetRecord, at_unix_ms: u64) -> Self {
+        Self { sum: record.granted(), max: record.limit(), at_unix_ms, fenced: None }
+    }
 }
 
 fn grant_json(grant: &Grant, line: Option<Line>) -> String {
@@ -77,10 +107,13 @@ fn grant_json(grant: &Grant, line: Option<Line>) -> String {
     json.number("share", grant.told);
     json.number("counted", grant.counted);
     json.number("number", grant.number);
-    if let Some(Line { sum, max, at_unix_ms }) = line {
+    if let Some(Line { sum, max, at_unix_ms, fenced }) = line {
         json.number("granted", sum);
         json.number("max", max);
         json.number("at_unix_ms", at_unix_ms);
+        if let Some(number) = fenced {
+            json.number("fenced", number);
+        }
     }
     json.finish()
 }

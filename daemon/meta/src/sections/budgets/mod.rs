@@ -4,6 +4,7 @@
 //! `max` below what is granted, nothing grows and the sum only falls until it fits. A number is given to one change alone, over all budgets
 //! and for ever, so that the newest grant of anything has the highest. When a grant may be freed is the leader's to know.
 
+mod free;
 mod keys;
 mod refusal;
 mod section;

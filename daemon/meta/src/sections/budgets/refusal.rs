@@ -39,4 +39,30 @@ pub enum BudgetRefusal {
     /// The cluster was founded anew, and its leader has not waited yet.
     #[error("the cluster was founded anew: what it granted before must lapse first")]
     Waits,
+    /// What was ended was the use of another grant than the present one.
+    #[error(
+        "grant {number} of {budget} is not the one that {holder} has, which is {now}: what was ended under an earlier number may be in use \
+         again. Look at `quorate budget show {budget}`; nothing was changed"
+    )]
+    NotThatGrant {
+        /// Of which budget.
+        budget: String,
+        /// As it was asked.
+        holder: String,
+        /// That one.
+        number: u64,
+        /// The number of the one that it has.
+        now: u64,
+    },
+    /// Who is up renews, whatever was ended.
+    #[error(
+        "{host} is up, so its share of {budget} is in use or soon will be. Drain it (`quorate drain {host}`), and others get its share \
+         once its application lets go; or stop quorate there; nothing was changed"
+    )]
+    HolderUp {
+        /// Of which budget.
+        budget: String,
+        /// The holder.
+        host: String,
+    },
 }

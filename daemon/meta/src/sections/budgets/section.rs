@@ -3,9 +3,10 @@
 use super::{BudgetRefusal, Budgets, ChangeGrants, DefineBudget, RemoveBudget, keys};
 use crate::apply::{AppliedResult, Effects};
 use crate::section::{Publish, Section};
+use crate::sections::THERE;
 use crate::snapshot::fields::{bounded, content};
 use crate::snapshot::record::{Records, RestoreError};
-use quorate_proto::{BudgetRecord, Message as _, limits};
+use quorate_proto::{BudgetRecord, FreeGrant, Message as _, limits};
 use std::sync::Arc;
 
 const BUDGET: u8 = 115;
@@ -14,8 +15,15 @@ const NUMBERS: u8 = 116;
 /// What can happen to the budgets.
 pub(crate) enum Change<'a> {
     Define(&'a DefineBudget),
+    /// Defined if there is none of its name.
+    Offer(&'a DefineBudget),
     Remove(&'a RemoveBudget),
     Grants(&'a ChangeGrants),
+    Free {
+        free: &'a FreeGrant,
+        /// The holder of the grant with that number.
+        is_up: bool,
+    },
     /// The cluster is founded anew.
     Anew {
         at_unix_ms: u64,
@@ -31,7 +39,10 @@ impl Section for Budgets {
 
     fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
         let result = match change {
-            Change::Define(define) => {
+            Change::Offer(offer) if self.all.contains_key(&offer.budget.name) => {
+                Ok(THERE.to_owned())
+            }
+            Change::Define(define) | Change::Offer(define) => {
                 let defined = self.define(&define.budget);
                 defined.map(|changed| self.defined(changed.as_deref(), publish))
             }
@@ -39,6 +50,7 @@ impl Section for Budgets {
                 self.remove(&remove.name).map(|()| self.removed(&remove.name, publish))
             }
             Change::Grants(change) => self.carry_out(change, publish).map(|()| String::new()),
+            Change::Free { free, is_up } => self.fenced(free, is_up, publish),
             Change::Anew { at_unix_ms } => {
                 self.begin_anew(at_unix_ms);
                 publish.number(self.numbers.last());
@@ -132,5 +144,26 @@ impl Budgets {
         keys::put_grants(record, &changed, change.at_unix_ms, publish);
         keys::put_budget(record, publish);
         Ok(())
+    }
+
+    fn fenced(
+        &mut self,
+        free: &FreeGrant,
+        is_up: bool,
+        publish: &mut Publish<'_>,
+    ) -> Result<String, BudgetRefusal> {
+        let FreeGrant { budget, holder, number, at_unix_ms } = free;
+        let Some(freed) = self.free(free, is_up)? else {
+            return Ok(format!("{holder} has nothing of it any more"));
+        };
+        publish.number(self.numbers.last());
+        match self.all.get(budget) {
+            Some(record) => {
+                keys::put_fenced(record, &freed, *number, *at_unix_ms, publish);
+                keys::put_budget(record, publish);
+            }
+            None => keys::forget(budget, publish),
+        }
+        Ok(format!("grant {number} of {} is freed", freed.host))
     }
 }

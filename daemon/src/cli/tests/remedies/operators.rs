@@ -1,7 +1,8 @@
 //! What operators have said, and what the autopilot cannot do without them, with sample data.
 
 use quorate_proto::{
-    ApplicationCause, AssignmentCause, BudgetCause, Hindrance, OperatorCause, WitnessCause,
+    ApplicationCause, AssignmentCause, BudgetCause, DefinitionCause, Hindrance, OperatorCause,
+    WitnessCause,
 };
 
 pub(super) fn causes() -> Vec<OperatorCause> {
@@ -24,6 +25,26 @@ pub(super) fn application_causes() -> Vec<ApplicationCause> {
     let (name, word) = ("web".to_owned(), "503 Service Unavailable".to_owned());
     let problem = format!("{file}: is not valid TOML");
     vec![ApplicationCause::Down { name, word }, ApplicationCause::DropIn { file, problem }]
+}
+
+pub(super) fn definition_causes() -> Vec<DefinitionCause> {
+    let file = || "/etc/quorate/budgets.d/pg.toml".to_owned();
+    let differs = |what: &str, adopts: &str| DefinitionCause::Differs {
+        file: file(),
+        what: what.to_owned(),
+        differs: "max is 30, and 40 in the file".to_owned(),
+        adopts: adopts.to_owned(),
+    };
+    let budget =
+        "quorate budget set pg --max 40 --min 0 --mode strict --ttl 3s --reserve 0 --scope ''";
+    let assignment =
+        "quorate assign create edge --item vip --ttl 1500ms --rebalance lazy --scope role=x";
+    let problem = format!("{}: line 2: unknown field `colour`", file());
+    vec![
+        DefinitionCause::DropIn { file: file(), problem },
+        differs("budget pg", budget),
+        differs("assignment edge", assignment),
+    ]
 }
 
 pub(super) fn budget_causes() -> Vec<BudgetCause> {

@@ -1,0 +1,44 @@
+//! A grant is freed because its holder's use was ended from outside: by a fence, or by an operator.
+//!
+//! Invariant: only the grant that is meant goes, by its number, and only that of a host that the committed health does not count as up: what
+//! was ended under an earlier number may be in use under a later one, and who is up renews. Knows nothing of how a use is ended.
+
+use super::{BudgetRefusal, Budgets};
+use quorate_proto::{FreeGrant, Grant};
+use std::sync::Arc;
+
+impl Budgets {
+    /// The grant as it is then: freed. None when the holder has none any more. `is_up`: the holder of the grant with that number.
+    pub(super) fn free(
+        &mut self,
+        free: &FreeGrant,
+        is_up: bool,
+    ) -> Result<Option<Grant>, BudgetRefusal> {
+        let FreeGrant { budget, holder, number, .. } = free;
+        let record = self.all.get(budget).ok_or_else(|| BudgetRefusal::Unknown(budget.clone()))?;
+        let is_of = |it: &&Grant| it.host == *holder || it.instance.to_string() == *holder;
+        let meant = record.grants.iter().filter(is_of).find(|it| it.number == *number);
+        let Some(grant) = meant.cloned() else {
+            let newest = record.grants.iter().filter(is_of).map(|it| it.number).max();
+            let other = |now| BudgetRefusal::NotThatGrant {
+                budget: budget.clone(),
+                holder: holder.clone(),
+                number: *number,
+                now,
+            };
+            return newest.map_or(Ok(None), |now| Err(other(now)));
+        };
+        if is_up {
+            return Err(BudgetRefusal::HolderUp { budget: budget.clone(), host: grant.host });
+        }
+        let number = self.numbers.next();
+        let version = self.numbers.next();
+        if let Some(record) = self.all.get_mut(budget).map(Arc::make_mut) {
+            record.grants.retain(|it| it.instance != grant.instance);
+            record.changes += 1;
+            record.version = version;
+        }
+        self.forget_if_over(budget);
+        Ok(Some(Grant { counted: 0, told: 0, number, ..grant }))
+    }
+}

@@ -1,0 +1,120 @@
+//! The command that is wrapped: how it is started in a group of its own, told of an amount, and ended with all of its group.
+//!
+//! Invariant: when this process ends, however that comes, the kernel kills the command: nobody is left who would use a share that nobody
+//! watches over. Knows nothing of shares beyond the three figures that the command is told.
+
+use super::machine::Use;
+use crate::cli::exit::{Exit, Failure};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process_group,
+    set_parent_process_death_signal, waitid,
+};
+use std::fs;
+use std::io;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, ExitStatus};
+
+/// What is typed behind `--`, and where it finds an amount.
+#[derive(Debug)]
+pub(super) struct Wrapped {
+    pub(super) command: Vec<String>,
+    /// The item, of an assignment; its amount is no number.
+    pub(super) item: Option<String>,
+    /// Has the amount, and nothing else.
+    pub(super) file: Option<PathBuf>,
+}
+
+impl Wrapped {
+    /// Starts it with an amount.
+    pub(super) fn start(&self, may: &Use) -> Result<Running, Failure> {
+        self.write(may)?;
+        let amount = may.amount.to_string();
+        let placed = self.item.as_deref().unwrap_or(&amount);
+        let (program, arguments) = self.command.split_first().ok_or_else(|| {
+            Failure::new(Exit::Usage, "usage", "write the command behind `--`: -- CMD ARGS {}")
+        })?;
+        // Of this process, also when another version was installed meanwhile.
+        let mut command = Command::new("/proc/self/exe");
+        command.args(["run-with-child", "--parent"]).arg(std::process::id().to_string());
+        command.arg("--").arg(program).args(arguments.iter().map(|it| it.replace("{}", placed)));
+        command.env("QUORATE_SHARE_NUMBER", may.number.to_string());
+        let deadline = may.deadline.map(|at| at.to_string()).unwrap_or_default();
+        command.env("QUORATE_SHARE_DEADLINE_MS", deadline);
+        match &self.item {
+            Some(item) => command.env("QUORATE_ITEM", item),
+            None => command.env("QUORATE_SHARE", &amount),
+        };
+        let child = command.process_group(0).spawn();
+        let child = child
+            .map_err(|error| Failure::other(format!("`{program}` cannot be started: {error}")))?;
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let group = group.ok_or_else(|| Failure::other("the system gave no process id"))?;
+        Ok(Running { child, group })
+    }
+
+    /// Writes the amount into its file, aside and renamed.
+    pub(super) fn write(&self, may: &Use) -> Result<(), Failure> {
+        let Some(file) = &self.file else { return Ok(()) };
+        replace(file, &format!("{}\n", may.amount)).map_err(|error| {
+            let file = file.display();
+            Failure::other(format!("the amount cannot be written to {file} (`--file`): {error}"))
+        })
+    }
+}
+
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let name = file.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let aside = file.with_file_name(format!(".{}.quorate-new", name.to_string_lossy()));
+    fs::write(&aside, text)?;
+    fs::rename(&aside, file)
+}
+
+/// One that runs, with its group.
+#[derive(Debug)]
+pub(super) struct Running {
+    child: Child,
+    group: Pid,
+}
+
+impl Running {
+    /// Sends a signal to all of the group.
+    pub(super) fn signal(&self, signal: Signal) {
+        // A group that has ended already is none any more.
+        let _ = kill_process_group(self.group, signal);
+    }
+
+    /// How it ended, if it has; then all that is left of its group is killed.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        // It is looked at first and taken afterwards: while it is not, nobody else can have the number of its group.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(self.group), options) {
+            Ok(None) | Err(Errno::INTR) => return None,
+            Ok(Some(_)) | Err(_) => self.signal(Signal::KILL),
+        }
+        self.child.try_wait().ok().flatten()
+    }
+}
+
+/// The exit code of a command, as a shell has it.
+pub(super) fn code_of(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// Becomes a command, which is killed when `parent` ends.
+pub(crate) fn become_child(parent: u32, command: &[String]) -> Result<ExitCode, Failure> {
+    let failed = |error: io::Error| Failure::other(format!("cannot start a command: {error}"));
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
+    // It may have ended before the kernel was asked.
+    let found = getppid().map_or(0, |id| id.as_raw_nonzero().get());
+    if u32::try_from(found) != Ok(parent) {
+        return Err(Failure::other("whoever started this is gone"));
+    }
+    let (program, arguments) =
+        command.split_first().ok_or_else(|| Failure::other("no command was given"))?;
+    let error = Command::new(program).args(arguments).exec();
+    crate::cli::stderr::complain(&format!("quorate: `{program}` cannot be run: {error}"));
+    Ok(ExitCode::from(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }))
+}

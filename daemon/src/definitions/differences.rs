@@ -1,0 +1,148 @@
+//! How a definition in a file differs from that of the cluster, in words, and the command that has the cluster take that of the file.
+//!
+//! Pure. Knows nothing of where either comes from.
+
+use quorate_proto::{Assignment, Budget, DefinitionCause, Label};
+use std::fmt::Display;
+use std::path::Path;
+
+/// None where they say the same.
+pub(crate) fn of_budget(file: &Path, here: &Budget, there: &Budget) -> Option<DefinitionCause> {
+    let mut all = Vec::new();
+    note(&mut all, "max", here.max, there.max);
+    note(&mut all, "min", here.min, there.min);
+    note(&mut all, "mode", here.mode().word(), there.mode().word());
+    note(&mut all, "ttl", millis(here.ttl_ms), millis(there.ttl_ms));
+    note(&mut all, "reserve", here.reserve, there.reserve);
+    note(&mut all, "scope", scope(&here.scope), scope(&there.scope));
+    let Budget { name, max, min, reserve, ttl_ms, .. } = here;
+    let adopts = format!(
+        "quorate budget set {name} --max {max} --min {min} --mode {} --ttl {} --reserve {reserve}{}",
+        here.mode().word(),
+        millis(*ttl_ms),
+        scope_options(&here.scope)
+    );
+    told(file, format!("budget {name}"), &all, adopts)
+}
+
+/// None where they say the same.
+pub(crate) fn of_assignment(
+    file: &Path,
+    here: &Assignment,
+    there: &Assignment,
+) -> Option<DefinitionCause> {
+    let mut all = Vec::new();
+    note(&mut all, "items", items(here), items(there));
+    note(&mut all, "ttl", millis(here.ttl_ms), millis(there.ttl_ms));
+    note(&mut all, "rebalance", here.rebalance().word(), there.rebalance().word());
+    note(&mut all, "scope", scope(&here.scope), scope(&there.scope));
+    let name = &here.name;
+    let items = match here.names.is_empty() {
+        true => format!(" --items {}", here.count),
+        false => here.names.iter().map(|item| format!(" --item {item}")).collect(),
+    };
+    let adopts = format!(
+        "quorate assign create {name}{items} --ttl {} --rebalance {}{}",
+        millis(here.ttl_ms),
+        here.rebalance().word(),
+        scope_options(&here.scope)
+    );
+    told(file, format!("assignment {name}"), &all, adopts)
+}
+
+fn told(file: &Path, what: String, all: &[String], adopts: String) -> Option<DefinitionCause> {
+    let file = file.display().to_string();
+    let differs = all.join("; ");
+    (!all.is_empty()).then_some(DefinitionCause::Differs { file, what, differs, adopts })
+}
+
+fn note<T: PartialEq + Display>(all: &mut Vec<String>, what: &str, here: T, there: T) {
+    if here != there {
+        all.push(format!("{what} is {there}, and {here} in the file"));
+    }
+}
+
+fn millis(ms: u64) -> String {
+    match ms % 1000 {
+        0 => format!("{}s", ms / 1000),
+        _ => format!("{ms}ms"),
+    }
+}
+
+fn items(assignment: &Assignment) -> String {
+    match assignment.names.is_empty() {
+        true => assignment.count.to_string(),
+        false => assignment.names.join(", "),
+    }
+}
+
+/// In the order of names, as the cluster shows them.
+fn sorted(scope: &[Label]) -> Vec<String> {
+    let mut all: Vec<String> =
+        scope.iter().map(|label| format!("{}={}", label.name, label.value)).collect();
+    all.sort();
+    all
+}
+
+fn scope(scope: &[Label]) -> String {
+    match scope.is_empty() {
+        true => "all hosts".to_owned(),
+        false => sorted(scope).join(" and "),
+    }
+}
+
+fn scope_options(scope: &[Label]) -> String {
+    match scope.is_empty() {
+        true => " --scope ''".to_owned(),
+        false => sorted(scope).iter().map(|label| format!(" --scope {label}")).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_proto::Rebalance;
+
+    #[test]
+    fn what_differs_is_named_with_the_command_that_takes_the_file() {
+        let label = |name: &str| Label { name: name.to_owned(), value: "x".to_owned() };
+        let here = Budget { name: "pg".to_owned(), max: 40, ttl_ms: 3_000, ..Budget::default() };
+        let there = Budget { max: 30, scope: vec![label("role")], ..here.clone() };
+        let file = Path::new("/etc/quorate/budgets.d/pg.toml");
+        assert_eq!(of_budget(file, &here, &here), None);
+        let Some(DefinitionCause::Differs { differs, adopts, .. }) = of_budget(file, &here, &there)
+        else {
+            panic!("they differ");
+        };
+        assert_eq!(
+            differs,
+            "max is 30, and 40 in the file; scope is role=x, and all hosts in the file"
+        );
+        assert_eq!(
+            adopts,
+            "quorate budget set pg --max 40 --min 0 --mode strict --ttl 3s --reserve 0 --scope ''"
+        );
+        let swapped = Budget { scope: vec![label("b"), label("a")], ..here.clone() };
+        let same = Budget { scope: vec![label("a"), label("b")], ..here };
+        assert_eq!(of_budget(file, &swapped, &same), None, "an order is no difference");
+        let names = vec!["vip".to_owned(), "cron".to_owned()];
+        let here = Assignment {
+            name: "edge".to_owned(),
+            names,
+            ttl_ms: 1_500,
+            scope: vec![label("role")],
+            ..Assignment::default()
+        };
+        let there = Assignment { rebalance: Rebalance::Eager.into(), ..here.clone() };
+        let Some(DefinitionCause::Differs { differs, adopts, .. }) =
+            of_assignment(file, &here, &there)
+        else {
+            panic!("they differ");
+        };
+        assert_eq!(differs, "rebalance is eager, and lazy in the file");
+        assert_eq!(
+            adopts,
+            "quorate assign create edge --item vip --item cron --ttl 1500ms --rebalance lazy --scope role=x"
+        );
+    }
+}

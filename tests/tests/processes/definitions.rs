@@ -1,0 +1,77 @@
+//! Files that define budgets and assignments, on real daemons: what the cluster lacks is defined, what it has stays, and what differs is named.
+
+use super::cluster::Cluster;
+use super::host::{Host, quorate};
+use super::place::until;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::fs;
+
+fn write(host: &Host, kind: &str, name: &str, text: &str) {
+    let directory = host.file(kind);
+    fs::create_dir_all(&directory).expect("a directory");
+    fs::write(directory.join(format!("{name}.toml")), text).expect("a file");
+}
+
+/// Two hosts with places for such files; nothing runs yet.
+fn cluster() -> Cluster {
+    let cluster = Cluster::of(2);
+    for host in &cluster.hosts {
+        let of = |kind: &str| host.file(kind).display().to_string();
+        let extra = format!(
+            "budgets_dir = \"{}\"\nassignments_dir = \"{}\"",
+            of("budgets.d"),
+            of("assignments.d")
+        );
+        host.configure(&cluster.seeds, &cluster.secret, &extra);
+    }
+    cluster
+}
+
+fn show(host: &Host, what: [&str; 3]) -> Result<Value, String> {
+    let said = host.cli(&[&what[..], &["-o", "json"]].concat());
+    serde_json::from_str(&said.out).map_err(|_| said.text())
+}
+
+#[test]
+fn what_files_define_the_cluster_has_and_what_it_has_already_stays_with_the_difference_named() {
+    let mut cluster = cluster();
+    write(&cluster.hosts[0], "budgets.d", "pg", "max = 30\n");
+    write(&cluster.hosts[0], "assignments.d", "edge", "items = [\"vip\"]\n");
+    cluster.start_all();
+    cluster.is_whole();
+    until("the budget is shared", || {
+        let page = show(&cluster.hosts[1], ["budget", "show", "pg"])?;
+        if page["granted"] == 30 { Ok(()) } else { Err(page.to_string()) }
+    });
+    until("the item is held", || {
+        let page = show(&cluster.hosts[1], ["assign", "show", "edge"])?;
+        if page["items"][0]["state"] == "held" { Ok(()) } else { Err(page.to_string()) }
+    });
+    // Another host says otherwise, and slips in another file.
+    let second = &cluster.hosts[1];
+    write(second, "budgets.d", "pg", "max = 40\n");
+    write(second, "budgets.d", "odd", "max = 30\n\ncolour = \"red\"\n");
+    write(second, "budgets.d", "more", "max = 5\n");
+    second.signal(Signal::HUP);
+    second.waits_for("definition-file", &["odd.toml: line 3", "systemctl reload quorate"]);
+    second.waits_for(
+        "definition-differs",
+        &["pg.toml", "max is 30, and 40 in the file", "quorate budget set pg --max 40"],
+    );
+    until("the other file is offered all the same", || {
+        show(&cluster.hosts[0], ["budget", "show", "more"])
+    });
+    assert_eq!(show(second, ["budget", "show", "pg"]).expect("a page")["max"], 30);
+    let config = second.file("quorate.toml").display().to_string();
+    let checked = quorate(&["check-config", "--config", &config]).output().expect("it runs");
+    let checked = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.contains("odd.toml: line 3"), "{checked}");
+    // An operator takes the file, by the command that was named.
+    second.cli(&["budget", "set", "pg", "--max", "40"]).ok();
+    fs::remove_file(second.file("budgets.d").join("odd.toml")).expect("it is there");
+    second.signal(Signal::HUP);
+    second.status_when("names nothing any more", |status| {
+        !status.to_string().contains("definition-")
+    });
+}
