@@ -15,7 +15,7 @@ use crate::stop;
 use crate::warnings::Warnings;
 use quorate_proto::{
     Act, CommandBody, FeatureLevel, Instance, Member, MemberState, RaftId, RaiseLevel, RefusalCode,
-    Remove, RemoveHost, Role, act, nobody_named, raft_id,
+    Remove, RemoveHost, Role, act, nobody_named,
 };
 
 /// What becomes of an act.
