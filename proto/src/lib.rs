@@ -109,9 +109,9 @@ pub use raft::{
     RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 pub use reason::{
-    ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause, DefinitionCause,
-    FoundingCause, Known, LinkCause, MemberCause, MissingSeed, MissingVoter, OddSecret,
-    OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble, Trouble,
+    ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause,
+    DefinitionCause, FoundingCause, Known, LinkCause, MemberCause, MissingSeed, MissingVoter,
+    OddSecret, OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode, SeedTrouble, Trouble,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use renewals::{

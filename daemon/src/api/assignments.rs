@@ -185,7 +185,8 @@ pub(super) async fn ledger(
 
 /// The definition that a page shows.
 pub(super) fn assignment_of(page: &AssignmentPage) -> Assignment {
-    let label = |(name, value): (&String, &String)| Label { name: name.clone(), value: value.clone() };
+    let label =
+        |(name, value): (&String, &String)| Label { name: name.clone(), value: value.clone() };
     let rules = [Rebalance::Lazy, Rebalance::Eager, Rebalance::Never];
     let rebalance = rules.into_iter().find(|rule| rule.word() == page.rebalance);
     Assignment {

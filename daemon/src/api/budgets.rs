@@ -124,7 +124,8 @@ pub(super) async fn ledger(
 
 /// The definition that a page shows.
 pub(super) fn definition_of(page: &BudgetPage) -> Budget {
-    let label = |(name, value): (&String, &String)| Label { name: name.clone(), value: value.clone() };
+    let label =
+        |(name, value): (&String, &String)| Label { name: name.clone(), value: value.clone() };
     let eager = page.mode == BudgetMode::Eager.word();
     let mode = if eager { BudgetMode::Eager } else { BudgetMode::Strict };
     let BudgetPage { max, min, ttl_ms, reserve, .. } = *page;

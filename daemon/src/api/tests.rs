@@ -147,7 +147,8 @@ impl Stage {
                     Call::Client { request, reply, .. } => drop(reply.send(answer(request))),
                     Call::Ping { name, count, reply } if name == "a" => {
                         let trips = vec![Duration::from_micros(64); count as usize];
-                        let (instance, address) = (Instance::default(), ([10, 0, 0, 1], 4747).into());
+                        let (instance, address) =
+                            (Instance::default(), ([10, 0, 0, 1], 4747).into());
                         let pings = Pings { instance, address, trips, lost: 0, why: None };
                         drop(reply.send(Ok(pings)));
                     }

@@ -106,13 +106,11 @@ mod tests {
     #[test]
     fn what_differs_is_named_with_the_command_that_takes_the_file() {
         let label = |name: &str| Label { name: name.to_owned(), value: "x".to_owned() };
-        let here =
-            Budget { name: "pg".to_owned(), max: 40, ttl_ms: 3_000, ..Budget::default() };
+        let here = Budget { name: "pg".to_owned(), max: 40, ttl_ms: 3_000, ..Budget::default() };
         let there = Budget { max: 30, scope: vec![label("role")], ..here.clone() };
         let file = Path::new("/etc/quorate/budgets.d/pg.toml");
         assert_eq!(of_budget(file, &here, &here), None);
-        let Some(DefinitionCause::Differs { differs, adopts, .. }) =
-            of_budget(file, &here, &there)
+        let Some(DefinitionCause::Differs { differs, adopts, .. }) = of_budget(file, &here, &there)
         else {
             panic!("they differ");
         };

@@ -6,9 +6,7 @@
 use crate::drop_in::{line_of, visible_toml_files};
 use crate::regular;
 use crate::words::time;
-use quorate_proto::{
-    Assignment, Budget, BudgetMode, DefinitionCause, Label, Rebalance, limits,
-};
+use quorate_proto::{Assignment, Budget, BudgetMode, DefinitionCause, Label, Rebalance, limits};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -88,10 +86,7 @@ fn read<T>(
     all
 }
 
-fn read_one<T>(
-    path: &Path,
-    parse: fn(&str, &Text<'_>) -> Result<T, String>,
-) -> Result<T, String> {
+fn read_one<T>(path: &Path, parse: fn(&str, &Text<'_>) -> Result<T, String>) -> Result<T, String> {
     let text = regular::read_text(path, FILE)
         .map_err(|error| format!("cannot be read: {error}; let the daemon's user read it"))?;
     let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
@@ -210,7 +205,8 @@ mod tests {
         assert_eq!((said.mode(), said.scope.len()), (BudgetMode::Eager, 1));
         let parts = assignment("parts", &Text("items = 6\n")).expect("it fits");
         assert_eq!((parts.items(), parts.rebalance()), (6, Rebalance::Lazy));
-        let edge = assignment("edge", &Text("items = [\"vip\", \"cron\"]\nrebalance = \"never\"\n"));
+        let edge =
+            assignment("edge", &Text("items = [\"vip\", \"cron\"]\nrebalance = \"never\"\n"));
         let edge = edge.expect("it fits");
         assert_eq!((edge.item(1).as_str(), edge.rebalance()), ("cron", Rebalance::Never));
     }

@@ -30,7 +30,9 @@ impl Cause for DefinitionCause {
         match self {
             Self::DropIn { problem, .. } => problem.clone(),
             Self::Differs { file, what, differs, .. } => {
-                format!("{file} does not say what the cluster has of the {what}, which counts: {differs}")
+                format!(
+                    "{file} does not say what the cluster has of the {what}, which counts: {differs}"
+                )
             }
         }
     }

@@ -35,9 +35,7 @@ pub(super) fn command(act: &act::Body, at_unix_ms: u64) -> Option<CommandBody> {
         act::Body::FreeGrant(free) => {
             CommandBody::FreeGrant(FreeGrant { at_unix_ms, ..free.clone() })
         }
-        act::Body::FreeItem(free) => {
-            CommandBody::FreeItem(FreeItem { at_unix_ms, ..free.clone() })
-        }
+        act::Body::FreeItem(free) => CommandBody::FreeItem(FreeItem { at_unix_ms, ..free.clone() }),
         _ => return None,
     })
 }

@@ -2,8 +2,8 @@
 
 use super::{Assigned, AssignmentRefusal, Assignments, Done, keys};
 use crate::apply::{AppliedResult, Effects};
-use crate::sections::THERE;
 use crate::section::{Publish, Section};
+use crate::sections::THERE;
 use crate::snapshot::fields::{bounded, content};
 use crate::snapshot::record::{Records, RestoreError};
 use quorate_proto::{

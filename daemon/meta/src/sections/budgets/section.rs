@@ -2,8 +2,8 @@
 
 use super::{BudgetRefusal, Budgets, ChangeGrants, DefineBudget, RemoveBudget, keys};
 use crate::apply::{AppliedResult, Effects};
-use crate::sections::THERE;
 use crate::section::{Publish, Section};
+use crate::sections::THERE;
 use crate::snapshot::fields::{bounded, content};
 use crate::snapshot::record::{Records, RestoreError};
 use quorate_proto::{BudgetRecord, FreeGrant, Message as _, limits};

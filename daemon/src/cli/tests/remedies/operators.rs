@@ -34,7 +34,8 @@ pub(super) fn definition_causes() -> Vec<DefinitionCause> {
         differs: "max is 30, and 40 in the file".to_owned(),
         adopts: adopts.to_owned(),
     };
-    let budget = "quorate budget set pg --max 40 --min 0 --mode strict --ttl 3s --reserve 0 --scope ''";
+    let budget =
+        "quorate budget set pg --max 40 --min 0 --mode strict --ttl 3s --reserve 0 --scope ''";
     let assignment =
         "quorate assign create edge --item vip --ttl 1500ms --rebalance lazy --scope role=x";
     let problem = format!("{}: line 2: unknown field `colour`", file());
