@@ -19,6 +19,7 @@ mod processes {
     mod crashes;
     mod crowded_doors;
     mod damaged_disks;
+    mod definitions;
     mod etcdctl;
     mod families;
     mod fences;

@@ -6,6 +6,7 @@
 use super::acts::{done, said};
 use super::committed::{self, below, scope_of, ttl_of};
 use super::failure::{Failure, failed, usage};
+use super::lapsing::note_items;
 use super::loop_call;
 use super::pages::{AssignmentPage, CreatedPage, ItemLedgerPage, ItemPage};
 use super::parameters::{NameQuery, Parameters, Patience};
@@ -156,7 +157,7 @@ pub(super) async fn list(State(doors): State<Arc<Doors>>, patience: Patience) ->
         Ok(keys) => {
             let mut pages = assignments_of(&keys);
             if let Some(line) = doors.feeds.health.newest() {
-                pages.iter_mut().for_each(|page| page.note_lapsing(&line.view));
+                pages.iter_mut().for_each(|page| note_items(page, &line.view));
             }
             Json(pages).into_response()
         }

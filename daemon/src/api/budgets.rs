@@ -5,6 +5,7 @@
 use super::acts::{done, said};
 use super::committed::{self, below, scope_of, ttl_of};
 use super::failure::{Failure, failed, usage};
+use super::lapsing::note_grants;
 use super::loop_call;
 use super::pages::{BudgetPage, GrantPage, LedgerPage};
 use super::parameters::{NameQuery, Parameters, Patience};
@@ -96,7 +97,7 @@ pub(super) async fn list(State(doors): State<Arc<Doors>>, patience: Patience) ->
     match budgets(&doors, "", patience).await {
         Ok(mut pages) => {
             if let Some(line) = doors.feeds.health.newest() {
-                pages.iter_mut().for_each(|page| page.note_lapsing(&line.view));
+                pages.iter_mut().for_each(|page| note_grants(page, &line.view));
             }
             Json(pages).into_response()
         }

@@ -21,6 +21,7 @@ mod health_id;
 mod health_now;
 mod holdings;
 pub(crate) mod keyspace;
+mod lapsing;
 mod loop_call;
 mod offers;
 pub(crate) mod pages;

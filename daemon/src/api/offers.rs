@@ -23,11 +23,7 @@ const LOOK: Duration = Duration::from_mins(1);
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// Offers what the files say, as they are read, until this host stops. Tells what is odd about them.
-pub(crate) async fn keep(
-    doors: Doors,
-    mut files: watch::Receiver<Arc<DropIns>>,
-    told: watch::Sender<Vec<DefinitionCause>>,
-) {
+pub(crate) async fn keep(doors: Doors, mut files: watch::Receiver<Arc<DropIns>>) {
     let (mut differ, mut failed) = (Vec::new(), String::new());
     loop {
         let now = files.borrow_and_update().clone();
@@ -44,7 +40,7 @@ pub(crate) async fn keep(
             }
         }
         let all = [now.problems.clone(), differ.clone()].concat();
-        told.send_if_modified(|told| std::mem::replace(told, all.clone()) != all);
+        doors.definitions.send_replace(all);
         tokio::select! {
             changed = files.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(pause), if !now.are_none() => {}

@@ -132,7 +132,7 @@ impl Stage {
         let doors = Doors {
             reload: watch::channel(None).1,
             applications: crate::applications::Applications::none(),
-            definitions: watch::channel(Vec::new()).1,
+            definitions: watch::Sender::new(Vec::new()),
             calls,
             status: seen,
             feeds: Feeds::new(),
@@ -153,8 +153,8 @@ impl Stage {
                     Call::Client { request, reply, .. } => drop(reply.send(answer(request))),
                     Call::Ping { name, count, reply } if name == "a" => {
                         let trips = vec![Duration::from_micros(64); count as usize];
-                        let (instance, address) =
-                            (Instance::default(), ([10, 0, 0, 1], 4747).into());
+                        let address = SocketAddr::from(([10, 0, 0, 1], 4747));
+                        let instance = Instance::default();
                         let pings = Pings { instance, address, trips, lost: 0, why: None };
                         drop(reply.send(Ok(pings)));
                     }
@@ -489,10 +489,9 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
     let (calls, inbox) = mpsc::channel(1);
     let doors = Doors { calls, keyspace: true, ..stage.doors.clone() };
     let request = || kv_request::Request::Put(PutRequest::default());
-    let first =
-        super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60));
-    let second =
-        super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60));
+    let ask =
+        || super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60));
+    let (first, second) = (ask(), ask());
     let stopping = async {
         drop(inbox);
         super::failure::Failure::Stopping
@@ -501,7 +500,6 @@ async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() 
     assert_eq!(first.unwrap_err(), super::failure::Failure::FateUnknown);
     assert_eq!(second.unwrap_err(), super::failure::Failure::Busy);
     // From here on nothing is taken any more.
-    let third =
-        super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60)).await;
+    let third = ask().await;
     assert_eq!(third.unwrap_err(), super::failure::Failure::Stopping);
 }

@@ -63,7 +63,7 @@ pub(crate) struct Doors {
     /// The applications of this host.
     pub(crate) applications: Applications,
     /// What is odd about the files that define budgets and assignments.
-    pub(crate) definitions: watch::Receiver<Vec<DefinitionCause>>,
+    pub(crate) definitions: watch::Sender<Vec<DefinitionCause>>,
     /// How long a body may take to come.
     pub(crate) body_patience: Duration,
 }

@@ -5,6 +5,7 @@
 //! this host could take it: the door stays closed, `why` says so, and it opens by itself. Knows nothing of what is served.
 
 use super::error::StartError;
+use super::reload::Definitions;
 use crate::api;
 use crate::clock;
 use crate::config::Config;
@@ -42,14 +43,16 @@ pub(super) async fn open_doors(config: &Config, threads: &Handle) -> Result<Open
     Ok(OpenDoors { unix, monitor, tcp: config.client.tcp })
 }
 
-/// Everybody who comes to a door is served on its threads. `names` are this host's.
+/// Everybody who comes to a door is served on its threads, where the cluster is offered what files define too. `names` are this host's.
 pub(super) fn serve_doors(
     open: OpenDoors,
     doors: &Doors,
     names: [&str; 2],
+    definitions: Definitions,
     threads: &Handle,
 ) -> Vec<JoinHandle<()>> {
     let OpenDoors { unix, monitor, tcp } = open;
+    threads.spawn(api::offer_definitions(doors.clone(), definitions));
     let unix = threads.spawn(api::serve_unix(unix, doors.clone()));
     let monitor = monitor.map(|door| threads.spawn(api::serve_monitor(door, doors.clone())));
     let tcp = tcp.map(|address| {

@@ -46,7 +46,7 @@ type Refused = watch::Receiver<Option<Reason>>;
 /// What the applications' files say, as they were read last.
 type Applications = watch::Receiver<Arc<DropIns>>;
 /// What files define of budgets and assignments, as they were read last.
-type Definitions = watch::Receiver<Arc<definitions::DropIns>>;
+pub(crate) type Definitions = watch::Receiver<Arc<definitions::DropIns>>;
 
 impl Reload {
     /// A daemon that was started with this. `host_file` is that of the command line, where it was given.

@@ -65,7 +65,6 @@ pub(super) async fn serve(
     let (feeds, keeping) = feeds_that_are_kept(&dir, &config, started, &threads);
     let crowds = Crowds::default();
     let (shares, items) = (feeds.shares.clone(), feeds.items.clone());
-    let secrets = Keeper::spawn(file, transport.clone(), channels.results.clone());
     let means = Means {
         transport: transport.clone(),
         hello,
@@ -77,7 +76,7 @@ pub(super) async fn serve(
         own: OwnHost::of_this_machine(config.listen, config.host.advertise, &names)?,
         cluster_id: founding.known_cluster().or(marker),
         crowds: crowds.clone(),
-        secrets,
+        secrets: Keeper::spawn(file, transport.clone(), channels.results.clone()),
     };
     let log = recovered.group.map(log_of);
     let boot = Boot { config: node_config(&config, &dir, boot_nonce), founding, marker, log };
@@ -85,11 +84,10 @@ pub(super) async fn serve(
     let (show, status) = watch::channel(Arc::new(node.status(clock::now())));
     threads.spawn(note_name(status.clone(), dir.known_name()));
     let (keep_open, closing) = Closing::new();
-    let told_of_definitions = watch::Sender::new(Vec::new());
     let doors = Doors {
         reload: refused_reload,
         applications: Applications::begin(drop_ins, channels.results, &threads),
-        definitions: told_of_definitions.subscribe(),
+        definitions: watch::Sender::new(Vec::new()),
         calls: channels.calls,
         status,
         feeds,
@@ -104,8 +102,7 @@ pub(super) async fn serve(
         closed: watch::Sender::new(None),
         body_patience: api::BODY_PATIENCE,
     };
-    let open = serve_doors(opened, &doors, names, &threads);
-    threads.spawn(api::offer_definitions(doors.clone(), definitions, told_of_definitions));
+    let open = serve_doors(opened, &doors, names, definitions, &threads);
     last_error::forget(&config.client.socket);
     let ended = run_loop(node, first, Executor::new(means), show, channels.sources).await;
     withdraw_shares(&ended, &shares, &items, &config.client.socket);

@@ -20,7 +20,7 @@ fn free() -> FreeItem {
 }
 
 /// Commands of the log.
-pub(super) fn commands() -> [(String, CommandBody); 4] {
+pub(super) fn commands() -> [(String, CommandBody); 5] {
     let define = DefineAssignment { assignment: assignment(), at_unix_ms: 5 };
     let (instance, generation) = (life(2), Generation::new(1));
     let (host, address) = ("n2".to_owned(), "10.0.0.2:4747".to_owned());
@@ -30,6 +30,7 @@ pub(super) fn commands() -> [(String, CommandBody); 4] {
     let change = ChangeItems { assignment, if_version, changes, waited, at_unix_ms: 5 };
     let remove = RemoveAssignment { name: "p".to_owned(), at_unix_ms: 5 };
     [
+        ("offer-assignment".to_owned(), CommandBody::OfferAssignment(define.clone())),
         ("define-assignment".to_owned(), CommandBody::DefineAssignment(define)),
         ("change-items".to_owned(), CommandBody::ChangeItems(change)),
         ("remove-assignment".to_owned(), CommandBody::RemoveAssignment(remove)),
@@ -38,12 +39,14 @@ pub(super) fn commands() -> [(String, CommandBody); 4] {
 }
 
 /// What one node asks of the leader.
-pub(super) fn requests() -> [(String, forward_request::Body); 2] {
+pub(super) fn requests() -> [(String, forward_request::Body); 3] {
     let set = SetAssignment { assignment: assignment() };
+    let offer = Act { body: Some(act::Body::OfferAssignment(set.clone())) };
     let set = Act { body: Some(act::Body::SetAssignment(set)) };
     let freed = Act { body: Some(act::Body::FreeItem(free())) };
     [
         ("assignment".to_owned(), forward_request::Body::Act(set)),
+        ("offer-assignment".to_owned(), forward_request::Body::Act(offer)),
         ("free-item".to_owned(), forward_request::Body::Act(freed)),
     ]
 }

@@ -24,13 +24,14 @@ fn free() -> FreeGrant {
 }
 
 /// Commands of the log.
-pub(super) fn commands() -> [(String, CommandBody); 4] {
+pub(super) fn commands() -> [(String, CommandBody); 5] {
     let name = || "pg".to_owned();
     let define = DefineBudget { budget: budget(), at_unix_ms: 5 };
     let (budget, grants, if_version, waited) = (name(), vec![grant()], 1, true);
     let change = ChangeGrants { budget, if_version, grants, waited, at_unix_ms: 5 };
     let remove = RemoveBudget { name: name(), at_unix_ms: 5 };
     [
+        ("offer-budget".to_owned(), CommandBody::OfferBudget(define.clone())),
         ("define-budget".to_owned(), CommandBody::DefineBudget(define)),
         ("change-grants".to_owned(), CommandBody::ChangeGrants(change)),
         ("remove-budget".to_owned(), CommandBody::RemoveBudget(remove)),
@@ -39,9 +40,10 @@ pub(super) fn commands() -> [(String, CommandBody); 4] {
 }
 
 /// What one node asks of the leader.
-pub(super) fn requests() -> [(String, forward_request::Body); 3] {
+pub(super) fn requests() -> [(String, forward_request::Body); 4] {
     let set = Act { body: Some(act::Body::SetBudget(SetBudget { budget: budget() })) };
     let freed = Act { body: Some(act::Body::FreeGrant(free())) };
+    let offer = Act { body: Some(act::Body::OfferBudget(SetBudget { budget: budget() })) };
     let uses = vec![ShareUse { budget: "pg".to_owned(), number: 7, in_use: 9 }];
     let known = vec![ItemsKnown { assignment: "p".to_owned(), version: 9 }];
     let (taken, released) = (vec![4, 5], vec![6]);
@@ -49,6 +51,7 @@ pub(super) fn requests() -> [(String, forward_request::Body); 3] {
     let renew = RenewShares { instance, generation, uses, taken, released, known };
     [
         ("budget".to_owned(), forward_request::Body::Act(set)),
+        ("offer-budget".to_owned(), forward_request::Body::Act(offer)),
         ("free-grant".to_owned(), forward_request::Body::Act(freed)),
         ("renew".to_owned(), forward_request::Body::Renew(renew)),
     ]

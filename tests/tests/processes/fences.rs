@@ -74,11 +74,22 @@ fn behind_a_fence_that_succeeded_the_others_have_the_share_of_a_dead_host_long_b
     });
     let audit = cluster.hosts[1].cli(&["budget", "audit", "pg"]).ok();
     assert!(audit.contains(&format!("ended from outside: {number}")), "{audit}");
+    // It comes back without one, and gets its share once an application of another host has let go.
     cluster.hosts[2].start();
     cluster.is_whole();
-    until("it has a share again", || match shares(&cluster.hosts[0]).len() {
-        3 => Ok(()),
-        _ => Err(page(&cluster.hosts[0]).to_string()),
+    until("a share is let go", || {
+        let now = page(&cluster.hosts[0]);
+        let shrinks = &now["grants"][0];
+        let number = shrinks["number"].to_string();
+        let ack = ["budget", "ack", "pg", "--number", &number, "--in-use", "10"];
+        match shrinks["share"] == 10 && cluster.hosts[0].cli(&ack).code == Some(0) {
+            true => Ok(()),
+            false => Err(now.to_string()),
+        }
+    });
+    until("it has what was let go", || match shares(&cluster.hosts[0]).as_slice() {
+        [_, _, (host, 5)] if host == "n3" => Ok(()),
+        other => Err(format!("{other:?}")),
     });
 }
 

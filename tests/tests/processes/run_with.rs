@@ -82,7 +82,7 @@ fn grant(host: &Host) -> Value {
 fn a_command_is_started_anew_with_another_share_and_ends_with_its_own_code() {
     let mut cluster = Cluster::running(1);
     let mut wrapped = Wrapped::start(&cluster.hosts[0], "budget=pg", &[]);
-    cluster.hosts[0].cli(&["budget", "set", "pg", "--max", "10", "--ttl", "20s"]).ok();
+    cluster.hosts[0].cli(&["budget", "set", "pg", "--max", "10", "--ttl", "2m"]).ok();
     wrapped.noted(&["with 10"]);
     cluster.hosts[0].cli(&["budget", "set", "pg", "--max", "7"]).ok();
     wrapped.noted(&["with 10", "ends", "with 7"]);
@@ -110,7 +110,7 @@ fn a_command_is_started_anew_with_another_share_and_ends_with_its_own_code() {
 fn a_command_that_takes_a_signal_reads_its_share_in_a_file_and_goes_on() {
     let cluster = Cluster::running(1);
     let host = &cluster.hosts[0];
-    host.cli(&["budget", "set", "pg", "--max", "10", "--ttl", "20s"]).ok();
+    host.cli(&["budget", "set", "pg", "--max", "10", "--ttl", "2m"]).ok();
     let file = host.file("wrapped").join("amount").display().to_string();
     let extra = ["--on-change", "HUP", "--file", &file, "--grace", "200ms"];
     let wrapped = Wrapped::start(host, "budget=pg", &extra);
@@ -131,7 +131,7 @@ fn a_command_that_takes_a_signal_reads_its_share_in_a_file_and_goes_on() {
 #[test]
 fn a_command_is_gone_before_a_share_that_nobody_renews_is_over_and_comes_back_with_it() {
     let mut cluster = Cluster::running(1);
-    cluster.hosts[0].cli(&["budget", "set", "pg", "--max", "10"]).ok();
+    cluster.hosts[0].cli(&["budget", "set", "pg", "--max", "10", "--ttl", "9s"]).ok();
     let wrapped = Wrapped::start(&cluster.hosts[0], "budget=pg", &[]);
     wrapped.noted(&["with 10"]);
     cluster.hosts[0].kill();
@@ -158,7 +158,7 @@ fn a_command_runs_on_the_host_that_holds_an_item_and_moves_with_it() {
     let wrapped: Vec<Wrapped> =
         cluster.hosts.iter().map(|host| Wrapped::start(host, "assignment=edge/vip", &[])).collect();
     let host = &cluster.hosts[0];
-    host.cli(&["assign", "create", "edge", "--item", "vip", "--ttl", "20s"]).ok();
+    host.cli(&["assign", "create", "edge", "--item", "vip", "--ttl", "2m"]).ok();
     let page = || -> Value {
         let said = host.cli(&["assign", "show", "edge", "-o", "json"]).ok();
         serde_json::from_str(&said).expect("a page")
