@@ -92,11 +92,12 @@ impl ApplicationReport {
         (reason || state).then(|| "its state is none, or the reason is too long".to_owned())
     }
 
-    /// What it takes of `limits::APPLICATIONS_COST`: bytes, and memory for the elements of its lists.
+    /// What its record in a view takes of `limits::APPLICATIONS_COST`: bytes, and memory for the elements of its lists.
     #[must_use]
     pub fn cost(&self) -> usize {
         let elements = 1 + self.endpoints.len() + self.labels.len();
-        self.encoded_len().max(elements * limits::APPLICATION_ELEMENT)
+        (self.encoded_len() + limits::APPLICATION_RECORD)
+            .max(elements * limits::APPLICATION_ELEMENT)
     }
 
     /// A reason, cut to what may travel.

@@ -96,11 +96,14 @@ pub const APPLICATION: usize = 384;
 pub const APPLICATION_REASON: usize = 120;
 /// What each element in the lists of an application counts at least, in bytes: it takes as much memory.
 pub const APPLICATION_ELEMENT: usize = 64;
-/// All applications of a cluster together, by that count: with a full view of `MEMBERS` they fit into a frame of the control lane, and their
+/// What a view adds to what a host reports of an application, at most: host, disk life, start, epoch, time, and the words for a host that keeps
+/// it down.
+pub const APPLICATION_RECORD: usize = 192;
+/// All applications of a cluster together, by these counts: with a full view of `MEMBERS` they fit into a frame of the control lane, and their
 /// elements into those that one may have.
-pub const APPLICATIONS_COST: usize = 384 * 1024;
+pub const APPLICATIONS_COST: usize = 512 * 1024;
 /// Most applications of all hosts together.
-pub const APPLICATIONS: usize = APPLICATIONS_COST / APPLICATION_ELEMENT;
+pub const APPLICATIONS: usize = APPLICATIONS_COST / APPLICATION_RECORD;
 /// What the reports in one entry of the log count together, at most: the epoch that they lead to fits into a frame. A full host has as much.
 pub const REPORTED_COST: usize = 96 * 1024;
 /// Most assignments of one cluster. A leader looks at all items of all of them in one turn of its loop, also when a host that held many comes
@@ -127,6 +130,10 @@ const _: () =
 const _: () = assert!(CARD * 2 < GOSSIP_PACKET);
 const _: () = assert!(APPLICATIONS_COST + REPORTED_COST < CONTROL_FRAME / 2 + CONTROL_FRAME / 8);
 const _: () = assert!(APPLICATIONS < LIST_ELEMENTS / 2);
+const _: () = assert!(
+    HOST_APPLICATIONS * (APPLICATION + APPLICATION_REASON + 8 + APPLICATION_RECORD)
+        <= REPORTED_COST
+);
 const _: () = assert!(
     HOST_APPLICATIONS * (1 + ENDPOINTS + APPLICATION_LABELS) * APPLICATION_ELEMENT <= REPORTED_COST
 );

@@ -1,19 +1,23 @@
 #!/usr/bin/python3
 """The host tests: the shipped binary, installed by install.sh or as a Debian package on hosts with systemd, which are then broken on purpose.
 
-usage: acceptance.py [--binary FILE] [--quick | --long] [--only STORY,...] [--list]
+usage: acceptance.py [--binary FILE] [--quick | --long] [--jobs N] [--only STORY,...] [--list]
 
   --quick   skews of 0-10 s between starts, an idle minute, no rough weather: what ./check runs
             (without: 0-10 s, 5 minutes, and all stories)
   --long    skews of 0-60 s, half an hour of idling
   --seed N  the random choices of that run
+  --jobs N  so many stories at once, each on hosts of its own, which mostly wait (1)
 
 Runs as root, needs no terminal. Exit status 0 when everything passed. Of a story that failed, journals and status of all
 hosts are kept in a directory whose path is printed.
 """
 import argparse
+import concurrent.futures
 import os
 import random
+import re
+import subprocess
 import sys
 import time
 import traceback
@@ -23,6 +27,7 @@ from cluster import Cluster, Failed, HERE                                     # 
 from stories import (faults, founding, hooks, identity, life, links, mistakes, package,  # noqa: E402
                      removal, rescue, rotation, rough, unit, witness)
 
+SUMMARY = re.compile(r"\nhosts: (\d+) passed, (\d+) failed, in ")
 ROOT = os.path.dirname(os.path.dirname(HERE))
 QUICK = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES \
     + package.STORIES + removal.STORIES + identity.STORIES + links.QUICK + rotation.STORIES + hooks.STORIES + witness.STORIES
@@ -106,6 +111,28 @@ def play(function, arguments, tier):
     return story.passed, story.failed
 
 
+def together(stories, arguments):
+    """Plays them, --jobs at once, each in a process of its own whose words are printed when it ends; what passed and what failed."""
+    tier = ["--" + arguments.tier] if arguments.tier != "default" else []
+    common = [sys.executable, os.path.abspath(__file__), *tier, "--binary", arguments.binary,
+              "--seed", str(arguments.seed), "--dump", arguments.dump]
+
+    def one(story):
+        done = subprocess.run([*common, "--only", story.__name__], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        summary = SUMMARY.search(done.stdout)
+        said = done.stdout[:summary.start()] if summary else done.stdout + done.stderr
+        counts = (int(summary[1]), int(summary[2])) if summary else (0, 1)
+        return said.split("\n", 1)[-1].rstrip("\n"), counts
+
+    passed, failed = 0, 0
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for ended in concurrent.futures.as_completed([pool.submit(one, story) for story in stories]):
+            said, (good, bad) = ended.result()
+            print(said, flush=True)
+            passed, failed = passed + good, failed + bad
+    return passed, failed
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1])
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
@@ -114,6 +141,7 @@ def main():
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--dump", default=os.path.join(target, "acceptance"))
     arguments = parser.parse_args()
@@ -129,12 +157,16 @@ def main():
     unknown = set(wanted) - {story.__name__ for story in STORIES}
     if unknown:
         sys.exit("acceptance.py: no story %s; --list shows them" % ", ".join(sorted(unknown)))
-    tier = Tier("quick" if arguments.quick else "long" if arguments.long else "default")
-    print("seed %d, %s" % (arguments.seed, tier.name), flush=True)
+    arguments.tier = "quick" if arguments.quick else "long" if arguments.long else "default"
+    print("seed %d, %s" % (arguments.seed, arguments.tier), flush=True)
     began, passed, failed = time.monotonic(), 0, 0
-    for story in QUICK if arguments.quick and not wanted else STORIES:
-        if not wanted or story.__name__ in wanted:
-            good, bad = play(story, arguments, tier)
+    stories = QUICK if arguments.quick and not wanted else STORIES
+    stories = [story for story in stories if not wanted or story.__name__ in wanted]
+    if arguments.jobs > 1:
+        passed, failed = together(stories, arguments)
+    else:
+        for story in stories:
+            good, bad = play(story, arguments, Tier(arguments.tier))
             passed, failed = passed + good, failed + bad
     if failed:
         print("\nreplay: tests/hosts/acceptance.py --seed %d" % arguments.seed)

@@ -24,7 +24,10 @@ use crate::journal;
 use crate::shell::ended::Ended;
 use reload::Reload;
 use start::serve;
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 
 /// The exit code of a daemon that must not be started again before somebody has done what it says; all else that fails has 1.
 /// None of those to which systemd gives names of its own (systemd.exec(5)); `quorate.service` knows it.
@@ -51,12 +54,8 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
     let socket = config.client.socket.clone();
     // One thread for loop and network, so that a frame goes through without waking anybody; the doors have their
     // own, so that no client's answer, however large, delays a heartbeat.
-    let inner = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let doors = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("doors")
-        .enable_all()
-        .build();
+    let inner = runtime(&mut Builder::new_current_thread());
+    let doors = runtime(Builder::new_multi_thread().worker_threads(1).thread_name("doors"));
     let ended = match (inner, doors) {
         (Ok(inner), Ok(doors)) => {
             // As a task: what wakes the future of `block_on` itself costs the runtime one more look at its sockets.
@@ -101,6 +100,14 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
             if error.needs_operator() { ExitCode::from(OPERATOR) } else { code }
         }
     }
+}
+
+/// A runtime whose threads for what may wait are never all gone. Asked for the first one when the system gives none any more, tokio panics,
+/// and so the daemon would end of a fork bomb beside it; while there is one, what cannot have a thread waits for its turn.
+fn runtime(builder: &mut Builder) -> io::Result<Runtime> {
+    let runtime = builder.enable_all().thread_keep_alive(Duration::MAX).build()?;
+    drop(runtime.spawn_blocking(|| ()));
+    Ok(runtime)
 }
 
 fn refuse(error: &dyn std::fmt::Display) -> ExitCode {

@@ -120,3 +120,29 @@ fn an_epoch_tells_what_changed_for_applications_and_leads_to_the_next_view() {
     let again = Application { generation: Generation::new(7), ..a.clone() };
     assert_eq!(words(vec![a], vec![again]), [""; 0]);
 }
+
+#[test]
+fn a_record_takes_no_more_than_its_report_counts_whatever_keeps_it_down() {
+    let told = ApplicationReport { name: "a".to_owned(), ..ApplicationReport::default() };
+    let largest = Member {
+        generation: Generation::new(u64::MAX),
+        name: "h".repeat(63),
+        state: MemberState::Left.into(),
+        ..Member::default()
+    };
+    let record = Application {
+        told: told.clone(),
+        host: largest.name.clone(),
+        instance: Instance::from_bytes([255; 16]),
+        generation: largest.generation,
+        by_host: true,
+        since_epoch: HealthEpoch::new(u64::MAX),
+        since_unix_ms: u64::MAX,
+    };
+    let again = Member { state: MemberState::Alive.into(), ..largest.clone() };
+    let drained = Member { drained: Some(Drained::default()), ..again.clone() };
+    for member in [largest, again, drained] {
+        let taken = 8 + record.clone().under(&member).encoded_len();
+        assert!(taken <= told.cost(), "{taken} with {:?}", record.clone().under(&member).told);
+    }
+}

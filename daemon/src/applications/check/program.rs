@@ -6,7 +6,7 @@
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group, prlimit, waitid,
+    Pid, Resource, Signal, WaitId, WaitIdOptions, getrlimit, kill_process_group, waitid,
 };
 use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -24,6 +24,8 @@ const KEPT: usize = 1024;
 const READ: usize = 8 * 1024;
 /// A killed program that is not gone after this long waits for a disk or the like; its place is given back when it is.
 const DYING: Duration = Duration::from_millis(500);
+/// Of util-linux, which each distribution has: it takes on the limits and becomes the program, so nothing of that runs without them.
+const LIMITER: &str = "prlimit";
 /// Memory of each of its processes: a check needs little, and the unit's limit is the daemon's too.
 const MEMORY: u64 = 512 * 1024 * 1024;
 /// Processes and threads of the daemon's user, the daemon's own among them, above which a check can start no more: far below the unit's
@@ -37,7 +39,7 @@ pub(super) async fn run(
     place: OwnedSemaphorePermit,
 ) -> Result<String, String> {
     let name = &words[0];
-    let cannot = |error: io::Error| format!("{name} cannot be run: {error}");
+    let cannot = |error: io::Error| format!("{name} cannot be run by {LIMITER}: {error}");
     let (mut running, output) = Running::start(words, place).map_err(cannot)?;
     let mut said = Said::default();
     match timeout(limit, running.ended(output, &mut said)).await {
@@ -96,16 +98,18 @@ impl Running {
     fn start(words: &[String], place: OwnedSemaphorePermit) -> io::Result<(Self, Receiver)> {
         let (output, input) = io::pipe()?;
         let output = Receiver::from_owned_fd(output.into())?;
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        let mut command = Command::new(LIMITER);
+        for (name, what, most) in
+            [("as", Resource::As, MEMORY), ("nproc", Resource::Nproc, PROCESSES)]
+        {
+            // Nobody may be given more than we have.
+            let most = getrlimit(what).maximum.map_or(most, |ours| ours.min(most));
+            command.arg(format!("--{name}={most}"));
+        }
+        command.arg("--").args(words).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
         command.stdin(Stdio::null()).stdout(input.try_clone()?).stderr(input);
         let child = command.process_group(0).current_dir("/").spawn()?;
         let group = Arc::new(Group { pid: Pid::from_child(&child), buried: Mutex::new(false) });
-        for (what, most) in [(Resource::As, MEMORY), (Resource::Nproc, PROCESSES)] {
-            // It may have ended already.
-            let both = Rlimit { current: Some(most), maximum: Some(most) };
-            let _ = prlimit(Some(group.pid), what, both);
-        }
         let (tell, exit) = oneshot::channel();
         let own = Arc::clone(&group);
         tokio::task::spawn_blocking(move || {

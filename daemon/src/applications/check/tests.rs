@@ -73,10 +73,24 @@ async fn a_command_says_by_its_exit_code_how_it_is_and_by_its_first_line_why() {
     assert_eq!(run(shell("exit 3")).await.word, "ended with 3");
     assert_eq!(run(shell("kill -9 $$")).await.word, "ended by signal 9");
     let none = run(Kind::Command(vec!["/no/such/program".to_owned()])).await;
-    assert!(!none.works && none.word.contains("cannot be run"), "{none:?}");
+    let cannot = "failed to execute /no/such/program: No such file or directory";
+    assert!(!none.works && none.word.contains(cannot), "{none:?}");
     let bare =
         run(shell("env | grep -v -e ^PATH= -e ^PWD= -e ^SHLVL= -e ^_= || echo nothing")).await;
     assert_eq!(bare.word, "nothing", "it has nothing of the daemon's environment");
+}
+
+#[tokio::test]
+async fn a_command_has_its_limits_before_it_does_anything() {
+    let processes = run(shell("grep processes /proc/self/limits")).await;
+    let ours = std::fs::read_to_string("/proc/self/limits").expect("the kernel tells them");
+    let ours = ours.lines().find(|line| line.contains("processes")).expect("among others");
+    let most = ours.split_whitespace().nth(3).expect("soft, then hard").parse().unwrap_or(u64::MAX);
+    let most = most.min(800).to_string();
+    let told: Vec<&str> = processes.word.split_whitespace().skip(2).take(2).collect();
+    assert_eq!(told, [most.as_str(); 2], "{processes:?}");
+    let memory = run(shell("head -c 600000000 /dev/zero | tail -n 1 | wc -c"));
+    assert!(memory.await.word.contains("memory exhausted"), "it had more than it may have");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! only what is free is given.
 
 use super::spread::{Place, Seat, spread};
+use crate::duties::shared::divide::Tie;
 use crate::duties::shared::hosts::Host;
 use quorate_proto::{
     AssignmentRecord, Generation, ItemChange, ItemGrant, ItemHolder, ItemState, ItemStep,
@@ -41,7 +42,7 @@ pub(super) fn plan(
         changes.extend(used.and_then(|(grant, used)| settled(grant, used, hosts, record.removing)));
     }
     let seat = |host: &Host| Seat {
-        instance: host.instance,
+        tie: Tie::of(&record.assignment.name, host.instance),
         weight: if record.removing { 0 } else { host.weight },
         zone: host.zone.clone(),
     };
@@ -197,6 +198,18 @@ mod tests {
         assert_eq!(planned(&now, &hosts, STANDS), [(0, Leave, 0), (1, Leave, 0)]);
         let lapsed = planned(&now, &hosts, |_| Use::Lapsed);
         assert_eq!(lapsed, [(0, Lapse, 0), (1, Lapse, 0)], "and given to nobody");
+    }
+
+    #[test]
+    fn assignments_of_one_item_do_not_all_go_to_the_same_host() {
+        let (hosts, mut jobs) = ([1, 2, 3].map(|number| host(number, 1, 1)), [0; 3]);
+        for job in 0..60 {
+            let mut now = record(&[(0, Given)]);
+            now.assignment.name = format!("job-{job}");
+            let [(0, Give, to)] = planned(&now, &hosts, STANDS)[..] else { panic!("it is given") };
+            jobs[usize::from(to) - 1] += 1;
+        }
+        assert!(jobs.iter().all(|count| *count > 10), "{jobs:?}");
     }
 
     #[test]

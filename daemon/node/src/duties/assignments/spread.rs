@@ -3,15 +3,15 @@
 //! Invariant: whoever is given an item has no more with it than its share. A function of its arguments alone, whatever the order of the
 //! hosts. Knows nothing of grants.
 
-use crate::duties::shared::divide::{Claim, divide};
-use quorate_proto::{Instance, Rebalance};
+use crate::duties::shared::divide::{Claim, Tie, divide};
+use quorate_proto::Rebalance;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// One who may hold items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seat {
-    pub(super) instance: Instance,
+    pub(super) tie: Tie,
     /// Its part in relation to the others; 0: none.
     pub(super) weight: u64,
     /// Where it stands; empty when its host names no zone.
@@ -58,7 +58,7 @@ pub(super) fn spread(seats: &[Seat], items: &[Place], rebalance: Rebalance) -> V
     }
     for at in pool {
         let lacks = |seat: &usize| shares[*seat].saturating_sub(has[*seat]);
-        let most = |seat: &usize| (lacks(seat), Reverse(seats[*seat].instance));
+        let most = |seat: &usize| (lacks(seat), Reverse(seats[*seat].tie));
         let next = (0..seats.len()).filter(|seat| lacks(seat) > 0).max_by_key(most);
         if let Some(seat) = next {
             has[seat] += 1;
@@ -86,7 +86,7 @@ fn shares(seats: &[Seat], count: u64, held: &[u64], spare: u64) -> Vec<u64> {
     let total: u128 = seats.iter().map(|seat| u128::from(seat.weight)).sum();
     let within = |members: &[usize], of_zone: u64| {
         let claim = |at: &usize| Claim {
-            instance: seats[*at].instance,
+            tie: seats[*at].tie,
             weight: seats[*at].weight,
             holds: held[*at].saturating_sub(spare),
         };
@@ -102,8 +102,8 @@ fn shares(seats: &[Seat], count: u64, held: &[u64], spare: u64) -> Vec<u64> {
         let least = u64::try_from(least).unwrap_or(count);
         let saves = moves(members, least) > moves(members, least + 1);
         // A zone is known by the first of its hosts.
-        let instance = members.iter().map(|at| seats[*at].instance).min().unwrap_or_default();
-        Claim { instance, weight, holds: if saves { u64::MAX } else { 0 } }
+        let tie = members.iter().map(|at| seats[*at].tie).min().unwrap_or_default();
+        Claim { tie, weight, holds: if saves { u64::MAX } else { 0 } }
     };
     let claims: Vec<Claim> = zones.values().map(claim).collect();
     let mut shares = vec![0; seats.len()];
@@ -119,10 +119,11 @@ fn shares(seats: &[Seat], count: u64, held: &[u64], spare: u64) -> Vec<u64> {
 mod tests {
     use super::*;
     use Place::{Away, Free, With};
+    use quorate_proto::Instance;
 
     fn seat(life: usize, weight: u64, zone: &str) -> Seat {
         let life = u8::try_from(life).expect("few");
-        Seat { instance: Instance::from_bytes([life; 16]), weight, zone: zone.to_owned() }
+        Seat { tie: Tie::of("", Instance::from_bytes([life; 16])), weight, zone: zone.to_owned() }
     }
 
     fn seats(count: usize) -> Vec<Seat> {

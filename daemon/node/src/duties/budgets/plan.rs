@@ -3,7 +3,7 @@
 //! Shrink, acknowledge, then grow: nobody grows into what another's application may still use. What is counted falls only where it was
 //! acknowledged or has lapsed, and it rises only as far as there is room.
 
-use crate::duties::shared::divide::{Claim, divide};
+use crate::duties::shared::divide::{Claim, Tie, divide};
 use crate::duties::shared::hosts::Host;
 use quorate_proto::{BudgetRecord, Generation, Grant, Instance};
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub(super) fn plan(
     let gone = grants.iter().filter(|(grant, _)| place_of(grant).is_none());
     let elsewhere: u64 = gone.map(|(grant, _)| grant.counted.min(record.budget.reserve)).sum();
     let claim = |host: &Host| Claim {
-        instance: host.instance,
+        tie: Tie::of(&record.budget.name, host.instance),
         weight: host.weight,
         holds: record.grant(host.instance).map_or(0, |grant| grant.told),
     };

@@ -1,15 +1,30 @@
 //! A number divided by weights: largest remainder, so that the shares add up to it exactly.
 //!
-//! Ties go to who holds more already, so that as little moves as can, and then by instance. A function of its arguments alone, whatever
+//! Ties go to who holds more already, so that as little moves as can, and then by [`Tie`]. A function of its arguments alone, whatever
 //! their order. Knows nothing of grants.
 
 use quorate_proto::Instance;
 use std::cmp::Reverse;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// Which of equals comes first: in each budget and assignment another host, so that what cannot be divided is not always given to the same
+/// one. A later version may have another order: who holds something keeps it anyway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Tie(u64, Instance);
+
+impl Tie {
+    /// That of a host in what has this name.
+    pub(crate) fn of(name: &str, host: Instance) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (name, host.to_bytes()).hash(&mut hasher);
+        Self(hasher.finish(), host)
+    }
+}
 
 /// One who shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Claim {
-    pub(crate) instance: Instance,
+    pub(crate) tie: Tie,
     /// Its part in relation to the others; 0: none.
     pub(crate) weight: u64,
     /// Its share as it is.
@@ -22,7 +37,7 @@ pub(crate) fn divide(max: u64, min: u64, claims: &[Claim]) -> Vec<u64> {
     let mut order: Vec<usize> = (0..claims.len()).filter(|at| claims[*at].weight > 0).collect();
     order.sort_by_key(|at| {
         let claim = &claims[*at];
-        (Reverse(claim.weight), claim.holds == 0, claim.instance)
+        (Reverse(claim.weight), claim.holds == 0, claim.tie)
     });
     // The fewer share, the more each of them gets.
     let fits = |count: &usize| by_weight(max, claims, &order[..*count]).iter().all(|it| *it >= min);
@@ -49,7 +64,7 @@ fn by_weight(max: u64, claims: &[Claim], sharing: &[usize]) -> Vec<u64> {
     by_remainder.sort_by_key(|place| {
         let claim = &claims[sharing[*place]];
         let holds_more = claim.holds > shares[*place];
-        (Reverse(exact(&sharing[*place]) % total), !holds_more, claim.instance)
+        (Reverse(exact(&sharing[*place]) % total), !holds_more, claim.tie)
     });
     // Fewer are left than there are who share.
     by_remainder.iter().zip(0..left).for_each(|(place, _)| shares[*place] += 1);
@@ -63,7 +78,7 @@ mod tests {
     fn claim(life: u16, weight: u64, holds: u64) -> Claim {
         let mut bytes = [0; 16];
         bytes[..2].copy_from_slice(&life.to_be_bytes());
-        Claim { instance: Instance::from_bytes(bytes), weight, holds }
+        Claim { tie: Tie(0, Instance::from_bytes(bytes)), weight, holds }
     }
 
     fn shares(max: u64, min: u64, claims: &[(u64, u64)]) -> Vec<u64> {
