@@ -92,10 +92,9 @@ pub(super) fn draw_status(page: &StatusPage, pen: Pen, now: &str) -> String {
     let id = page.cluster_id.as_deref().unwrap_or("not founded yet");
     line("cluster", format!("{} ({id})", page.cluster));
     line("state", pen.paint(paint_of(&page.state), &page.state));
-    let role = page.node.role.as_deref().unwrap_or("not let in yet");
     let node = &page.node;
-    let witness = if node.witness { ", witness" } else { "" };
-    line("node", format!("{}, {role}{witness}, {}/{}", node.name, node.instance, node.generation));
+    let role = as_witness(node.role.as_deref().unwrap_or("not let in yet"), node.witness);
+    line("node", format!("{}, {role}, {}/{}", node.name, node.instance, node.generation));
     line("feature", feature::in_words(&page.feature));
     let leader = page.leader.as_deref().unwrap_or("none");
     line("leader", format!("{leader}, term {}, {} seen elected", page.term, page.elections));
@@ -159,6 +158,11 @@ fn margin_in_words(margin: &MarginPage) -> String {
     format!("{may} ({known} of {slots} seeds know this one)")
 }
 
+/// A role, with what else its host is for.
+fn as_witness(role: &str, witness: bool) -> String {
+    if witness { format!("{role}, witness") } else { role.to_owned() }
+}
+
 /// The table of `members`.
 pub(super) fn draw_members(members: &[MemberPage], pen: Pen, now: &str) -> String {
     let rows: Vec<Vec<String>> = members.iter().map(|member| member_row(member, now)).collect();
@@ -166,10 +170,8 @@ pub(super) fn draw_members(members: &[MemberPage], pen: Pen, now: &str) -> Strin
 }
 
 fn member_row(member: &MemberPage, now: &str) -> Vec<String> {
-    let mut role = member.role.clone();
-    for (is, word) in [(member.witness, ", witness"), (member.leader, ", leads")] {
-        role.push_str(if is { word } else { "" });
-    }
+    let role = as_witness(&member.role, member.witness);
+    let role = if member.leader { format!("{role}, leads") } else { role };
     let state = match &member.drained {
         Some(_) => format!("{}, drained", member.state),
         None => member.state.clone(),

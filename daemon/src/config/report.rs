@@ -129,7 +129,7 @@ fn founding_words(config: &Config) -> String {
 }
 
 /// What two servers without a third host mean.
-const TWO_SEEDS: &str = "two seeds: as long as no third host votes, neither of the two may fail. With one of them gone nothing can be written, \
+const TWO_SEEDS: &str = "two seeds: the cluster is born with both alone, and as long as no third host votes, neither may fail: with one gone nothing can be written, \
      shares of budgets lapse and items are held by nobody. A small third host ends that: name it in `seeds`, with `role = \"witness\"` in its \
      host.toml (docs/WITNESS.md)";
 
@@ -160,7 +160,7 @@ fn warnings(config: &Config) -> Vec<String> {
             config.seeds[0]
         ));
     }
-    if slots > 1 && slots.is_multiple_of(2) {
+    if slots > 2 && slots.is_multiple_of(2) {
         warnings.push(format!(
             "{slots} seeds: one more costs nothing and lets the cluster be born with {} of them down",
             slots / 2

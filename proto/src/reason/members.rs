@@ -234,11 +234,7 @@ impl Cause for MemberCause {
             ),
             Self::Down { name, .. } => start_it(name, false),
             Self::Left { name, .. } => start_it(name, true),
-            Self::NoSpare { hosts, .. } => format!(
-                "none needed while all run; to be able to lose one, add a host: the same quorate.toml and secret on a new host beside {}. A small \
-                 one is enough, with `role = \"witness\"` in its host.toml",
-                list(hosts)
-            ),
+            Self::NoSpare { hosts, .. } => one_more_host(hosts),
             Self::Opinion { name, .. } => format!("`quorate ping {name}`"),
             Self::CountedOut { again: true, .. } => {
                 "on this host: `systemctl restart quorate`; a start that has said goodbye does not count again".to_owned()
@@ -280,6 +276,15 @@ impl Cause for MemberCause {
             Self::LeftBehind { .. } => LEFT_BEHIND.to_owned(),
         }
     }
+}
+
+/// What helps two voters, of which neither may fail.
+fn one_more_host(hosts: &[String]) -> String {
+    format!(
+        "none needed while all run; to be able to lose one, add a host: the same quorate.toml and secret on a new host beside {}. A small one \
+         is enough, with `role = \"witness\"` in its host.toml",
+        list(hosts)
+    )
 }
 
 /// What helps a host whose cluster was founded anew without it.
