@@ -4,7 +4,7 @@ use super::arguments::{
     AskingOptions, AssignCommand, AssignRebalance, AssignmentOptions, CreateOptions, Format,
 };
 use super::client::{Changes, Client, Line};
-use super::definitions::{act, end_of_line, list, show, show_line, with_what_is_said};
+use super::definitions::{act, end_of_line, is_unknown, list, show, show_line, with_what_is_said};
 use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
 use super::output;
@@ -149,6 +149,9 @@ fn draw(page: &AssignmentPage) -> String {
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
+    if is_unknown(client, "/v1/assignments", |page: &AssignmentPage| page.name == name).await {
+        return Err(unknown(name));
+    }
     let show = |line: &Line| show_line(format, line, draw_held);
     // An item may be used until its deadline, also while the daemon is away.
     let path = format!("/v1/assignments/watch?name={}", query_value(name));

@@ -4,7 +4,7 @@ use super::arguments::{
     AskingOptions, BudgetCommand, BudgetMode, Format, NamedOptions, SetOptions,
 };
 use super::client::{Client, Line};
-use super::definitions::{act, end_of_line, list, show, show_line, with_what_is_said};
+use super::definitions::{act, end_of_line, is_unknown, list, show, show_line, with_what_is_said};
 use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
 use super::output;
@@ -15,10 +15,6 @@ use crate::words::time::rfc3339;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// For so long `watch` asks whether there is such a budget, before it follows the name anyway.
-const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) async fn budget(
     client: &Client,
@@ -103,9 +99,7 @@ fn draw(page: &BudgetPage) -> String {
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
-    // Without a majority nobody can say what there is, and a share goes on to be told.
-    let ask = client.get_in::<Vec<BudgetPage>>("/v1/budgets", LOOK).await;
-    if ask.is_ok_and(|pages| pages.iter().all(|page| page.name != name)) {
+    if is_unknown(client, "/v1/budgets", |page: &BudgetPage| page.name == name).await {
         return Err(unknown(name));
     }
     let show = |line: &Line| show_line(format, line, draw_share);
