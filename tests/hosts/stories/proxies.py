@@ -207,6 +207,8 @@ class Stage:
         return float(self.cluster.run(host, DEAD % {"units": units}, check=True).stdout)
 
     def lead(self, host):
+        if self.cluster.status(WITNESS)["leader"] == "h%d" % host:
+            return
         done = self.cluster.quorate(WITNESS, "leader transfer h%d" % host)
         if done.returncode:
             raise Failed("leader transfer: " + done.stderr)
