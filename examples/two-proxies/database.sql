@@ -20,10 +20,10 @@ SELECT format('ALTER ROLE %I SET role = app', role) FROM quorate.proxies \gexec
 -- A query whose proxy is gone ends within this time; it would go on to its end, and count.
 SELECT format('ALTER ROLE %I SET client_connection_check_interval = %L', role, '100ms') FROM quorate.proxies \gexec
 
--- How many sessions each proxy has.
-CREATE OR REPLACE FUNCTION quorate.sessions() RETURNS TABLE (host text, sessions bigint)
+-- How many sessions each proxy has, and with which grant it was let in last.
+CREATE OR REPLACE FUNCTION quorate.sessions() RETURNS TABLE (host text, sessions bigint, admitted bigint)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-    SELECT p.host, count(a.pid) FROM quorate.proxies p LEFT JOIN pg_stat_activity a ON a.usename = p.role GROUP BY p.host
+    SELECT p.host, count(a.pid), p.admitted FROM quorate.proxies p LEFT JOIN pg_stat_activity a ON a.usename = p.role GROUP BY p.host
 $$;
 
 -- Ends the sessions of a proxy; how many there were. Zero, asked again, means that none is left.

@@ -225,6 +225,8 @@ class Stage:
             # The link goes first: the kernel of these hosts is one, and would say goodbye for connections of processes that were killed.
             self.cluster.hosts("unplug", host)
             self.cluster.hosts("kill", host)
+        elif kind == "freeze":
+            self.cluster.hosts("pause", host)
         else:
             self.cluster.hosts("cut", host, others + (",4" if kind == "island" else ""))
         return at
@@ -235,6 +237,8 @@ class Stage:
         elif kind == "power":
             self.cluster.hosts("plug", host)
             self.cluster.hosts("boot", host)
+        elif kind == "freeze":
+            self.cluster.hosts("resume", host)
         else:
             self.cluster.hosts("heal")
 

@@ -3,7 +3,7 @@ import statistics
 
 from stories.proxies import HALF, MAX, PROXIES, Stage
 
-KINDS = ("crash", "power", "cut", "island", "leader")
+KINDS = ("crash", "power", "cut", "island", "leader", "freeze")
 
 
 def two_proxies_share_a_database(story):
