@@ -29,6 +29,13 @@ def two_proxies_with_a_fence(story):
     story.check("grants were freed by the fence", "fence" in shown, shown)
 
 
+def two_proxies_in_haste(story):
+    """The same in mode `eager`: quorate frees a dead proxy's share as soon as it is down, and the survivor bars it at the database before it grows."""
+    stage = Stage(story, mode="eager")
+    began = stage.both_full(0)
+    ends(story, stage, began, deaths(story, stage, (story.tier.rounds + 1) // 2))
+
+
 def deaths(story, stage, rounds):
     """In each round both proxies die once, in the ways of a shuffled deck; how long each survivor took."""
     times, deck = {kind: [] for kind in KINDS}, []
@@ -163,4 +170,4 @@ def what_guards_the_database(story):
         stage.dump(story)
 
 
-STORIES = [two_proxies_share_a_database, two_proxies_with_a_fence, what_guards_the_database]
+STORIES = [two_proxies_share_a_database, two_proxies_in_haste, two_proxies_with_a_fence, what_guards_the_database]
