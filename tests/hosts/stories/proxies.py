@@ -98,7 +98,7 @@ systemctl start quorate pgbouncer
 class Stage:
     """The hosts, up and with their clients."""
 
-    def __init__(self, story, mode="strict"):
+    def __init__(self, story, fence=False, mode="strict"):
         self.cluster = story.cluster
         cluster = self.cluster
         story.restarts_expected = True
@@ -114,6 +114,9 @@ class Stage:
         cluster.wait_quorate([1, 2, 3], voters=3, alive=3)
         cluster.quorate(WITNESS, "budget set pg --max %d --min 10 --mode %s --scope role=proxy" % (MAX, mode), check=True)
         cluster.each(list(PROXIES), lambda host: cluster.run(host, "systemctl daemon-reload && systemctl enable -q --now pgbouncer && sync", check=True))
+        if fence:
+            command = "install -D -m 644 -t /etc/quorate/hooks.d %s/two-proxies/fence.toml && quorate hooks check && systemctl enable -q --now quorate-hooks && sync"
+            cluster.each(list(PROXIES), lambda host: cluster.run(host, command % STAGED, check=True))
         for host in PROXIES:
             cluster.run(DATABASE, "systemd-run -q --unit clients%d /root/clients %d" % (host, host), check=True)
 

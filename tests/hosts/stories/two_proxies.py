@@ -20,6 +20,15 @@ def two_proxies_share_a_database(story):
     ends(story, stage, began, times)
 
 
+def two_proxies_with_a_fence(story):
+    """The same with a fence: what a dead proxy has at the database is ended by its survivor, which grows before the share has lapsed."""
+    stage = Stage(story, fence=True)
+    began = stage.both_full(0)
+    ends(story, stage, began, deaths(story, stage, (story.tier.rounds + 1) // 2))
+    shown = story.cluster.quorate(3, "budget audit pg").stdout
+    story.check("the ledger has grants that the fence has freed", "ended from outside" in shown, shown)
+
+
 def two_proxies_in_haste(story):
     """The same in mode `eager`: quorate frees a dead proxy's share as soon as it is down, and the survivor bars it at the database before it grows."""
     stage = Stage(story, mode="eager")
@@ -161,4 +170,4 @@ def what_guards_the_database(story):
         stage.dump(story)
 
 
-STORIES = [two_proxies_share_a_database, two_proxies_in_haste, what_guards_the_database]
+STORIES = [two_proxies_share_a_database, two_proxies_in_haste, two_proxies_with_a_fence, what_guards_the_database]
