@@ -98,7 +98,7 @@ systemctl start quorate pgbouncer
 class Stage:
     """The hosts, up and with their clients."""
 
-    def __init__(self, story, fence=False):
+    def __init__(self, story, fence=False, mode="strict"):
         self.cluster = story.cluster
         cluster = self.cluster
         story.restarts_expected = True
@@ -112,7 +112,7 @@ class Stage:
         cluster.run(DATABASE, DATABASE_SETUP % {"staged": STAGED, "clients": CLIENTS}, check=True)
         cluster.each([1, 2, 3], cluster.start)
         cluster.wait_quorate([1, 2, 3], voters=3, alive=3)
-        cluster.quorate(WITNESS, "budget set pg --max %d --min 10 --scope role=proxy" % MAX, check=True)
+        cluster.quorate(WITNESS, "budget set pg --max %d --min 10 --mode %s --scope role=proxy" % (MAX, mode), check=True)
         cluster.each(list(PROXIES), lambda host: cluster.run(host, "systemctl daemon-reload && systemctl enable -q --now pgbouncer && sync", check=True))
         if fence:
             command = "install -D -m 644 -t /etc/quorate/hooks.d %s/two-proxies/fence.toml && quorate hooks check && systemctl enable -q --now quorate-hooks && sync"
@@ -207,6 +207,8 @@ class Stage:
         return float(self.cluster.run(host, DEAD % {"units": units}, check=True).stdout)
 
     def lead(self, host):
+        if self.cluster.status(WITNESS)["leader"] == "h%d" % host:
+            return
         done = self.cluster.quorate(WITNESS, "leader transfer h%d" % host)
         if done.returncode:
             raise Failed("leader transfer: " + done.stderr)
@@ -223,6 +225,8 @@ class Stage:
             # The link goes first: the kernel of these hosts is one, and would say goodbye for connections of processes that were killed.
             self.cluster.hosts("unplug", host)
             self.cluster.hosts("kill", host)
+        elif kind == "freeze":
+            self.cluster.hosts("pause", host)
         else:
             self.cluster.hosts("cut", host, others + (",4" if kind == "island" else ""))
         return at
@@ -233,6 +237,8 @@ class Stage:
         elif kind == "power":
             self.cluster.hosts("plug", host)
             self.cluster.hosts("boot", host)
+        elif kind == "freeze":
+            self.cluster.hosts("resume", host)
         else:
             self.cluster.hosts("heal")
 

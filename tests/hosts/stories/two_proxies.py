@@ -3,7 +3,7 @@ import statistics
 
 from stories.proxies import HALF, MAX, PROXIES, Stage
 
-KINDS = ("crash", "power", "cut", "island", "leader")
+KINDS = ("crash", "power", "cut", "island", "leader", "freeze")
 
 
 def two_proxies_share_a_database(story):
@@ -26,7 +26,14 @@ def two_proxies_with_a_fence(story):
     began = stage.both_full(0)
     ends(story, stage, began, deaths(story, stage, (story.tier.rounds + 1) // 2))
     shown = story.cluster.quorate(3, "budget audit pg").stdout
-    story.check("grants were freed by the fence", "fence" in shown, shown)
+    story.check("the ledger has grants that the fence has freed", "ended from outside" in shown, shown)
+
+
+def two_proxies_in_haste(story):
+    """The same in mode `eager`: quorate frees a dead proxy's share as soon as it is down, and the survivor bars it at the database before it grows."""
+    stage = Stage(story, mode="eager")
+    began = stage.both_full(0)
+    ends(story, stage, began, deaths(story, stage, (story.tier.rounds + 1) // 2))
 
 
 def deaths(story, stage, rounds):
@@ -163,4 +170,4 @@ def what_guards_the_database(story):
         stage.dump(story)
 
 
-STORIES = [two_proxies_share_a_database, two_proxies_with_a_fence, what_guards_the_database]
+STORIES = [two_proxies_share_a_database, two_proxies_in_haste, two_proxies_with_a_fence, what_guards_the_database]
