@@ -31,8 +31,8 @@ SUMMARY = re.compile(r"\nhosts: (\d+) passed, (\d+) failed, in ")
 ROOT = os.path.dirname(os.path.dirname(HERE))
 QUICK = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES \
     + package.STORIES + removal.STORIES + identity.STORIES + links.QUICK + rotation.STORIES + hooks.STORIES \
-    + two_proxies.STORIES + vip.STORIES + witness.STORIES
-STORIES = QUICK + links.STORIES + rough.STORIES + rescue.STORIES
+    + two_proxies.QUICK + vip.STORIES + witness.STORIES
+STORIES = QUICK + two_proxies.STORIES + links.STORIES + rough.STORIES + rescue.STORIES
 
 
 class Tier:

@@ -260,11 +260,7 @@ impl Cause for MemberCause {
                 "do what the refusal says, on this host, then here: `systemctl restart quorate`".to_owned()
             }
             Self::Joining { members, cluster, .. } => joining_remedy(members, cluster),
-            Self::Crowd { .. } => {
-                "find the program that asks so much (`ss -xp` and `ss -tp` name who is connected) and have it ask less at a time; nothing needs \
-                 a restart"
-                    .to_owned()
-            }
+            Self::Crowd { .. } => ASK_LESS.to_owned(),
             Self::DoorClosed { address, forbidden, .. } => door_remedy(*address, *forbidden),
             Self::KeyspaceFull { .. } => {
                 "delete what nobody needs, on any host, such as all keys that begin with /old/: `quorate delete --prefix /old/` \
@@ -286,6 +282,10 @@ fn one_more_host(hosts: &[String]) -> String {
         list(hosts)
     )
 }
+
+/// What helps a door that is full.
+const ASK_LESS: &str = "find the program that asks so much (`ss -xp` and `ss -tp` name who is connected) and have it ask less at a time; nothing \
+                        needs a restart";
 
 /// What helps a host whose cluster was founded anew without it.
 const LEFT_BEHIND: &str = "wait until it has stopped: its journal then says how it joins the new cluster. Only if that was a mistake, and \

@@ -170,4 +170,5 @@ def what_guards_the_database(story):
         stage.dump(story)
 
 
-STORIES = [two_proxies_share_a_database, two_proxies_in_haste, two_proxies_with_a_fence, what_guards_the_database]
+QUICK = [two_proxies_share_a_database]
+STORIES = [two_proxies_in_haste, two_proxies_with_a_fence, what_guards_the_database]

@@ -273,6 +273,23 @@ pub(crate) fn raft_message() -> RaftMessage {
     }
 }
 
+fn secret_news() -> SecretNews {
+    SecretNews {
+        change: SecretChange {
+            version: 2,
+            from: 1,
+            to: 2,
+            step: SecretStep::Use.into(),
+            at_unix_ms: 5,
+            dropped: vec![3],
+            epoch: 4,
+        },
+        lacking: vec![SecretLack { instance: life(3), kind: SecretLackKind::Accept.into() }],
+        prepared: vec![life(4)],
+        leftover: vec![life(2)],
+    }
+}
+
 /// Each with everything in it.
 fn ping_and_pong() -> (Ping, Pong) {
     let (term, applied, state_hash) = (2, 40, 0xfeed);
@@ -293,20 +310,7 @@ fn ping_and_pong() -> (Ping, Pong) {
             end: 30,
         }],
         level: 2,
-        secrets: Some(SecretNews {
-            change: SecretChange {
-                version: 2,
-                from: 1,
-                to: 2,
-                step: SecretStep::Use.into(),
-                at_unix_ms: 5,
-                dropped: vec![3],
-                epoch: 4,
-            },
-            lacking: vec![SecretLack { instance: life(3), kind: SecretLackKind::Accept.into() }],
-            prepared: vec![life(4)],
-            leftover: vec![life(2)],
-        }),
+        secrets: Some(secret_news()),
         shares: 7,
         says_shares: true,
         applications: Some(applications::reported()),
