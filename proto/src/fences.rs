@@ -18,6 +18,10 @@ pub struct FreeGrant {
     /// Wall clock of the leader, milliseconds since 1970; for display only. Whoever asks leaves it out.
     #[prost(uint64, tag = "4")]
     pub at_unix_ms: u64,
+    /// Void unless the holder's host has been away since this epoch: what was ended before it was back may be in use again, under the same
+    /// number. 0: whoever asks answers for that.
+    #[prost(uint64, tag = "5")]
+    pub away_since_epoch: u64,
 }
 
 /// What a host did with an item was ended: the item is free.
@@ -35,4 +39,8 @@ pub struct FreeItem {
     /// Wall clock of the leader, milliseconds since 1970; for display only. Whoever asks leaves it out.
     #[prost(uint64, tag = "4")]
     pub at_unix_ms: u64,
+    /// Void unless the holder's host has been away since this epoch: what was ended before it was back may be in use again, under the same
+    /// number. 0: whoever asks answers for that.
+    #[prost(uint64, tag = "5")]
+    pub away_since_epoch: u64,
 }

@@ -37,6 +37,11 @@ fn is_down(meta: &Meta, instance: Instance) -> bool {
     meta.member(instance).is_some_and(|member| member.state() == MemberState::Down)
 }
 
+/// The epoch since when it does not.
+fn away_since(meta: &Meta, instance: Instance) -> u64 {
+    meta.member(instance).map_or(0, |member| member.since_epoch.get())
+}
+
 impl World {
     /// All that hosts hold which are down, as a copy at one host shows it.
     fn in_the_way(&self, at: usize) -> Vec<(usize, act::Body)> {
@@ -47,8 +52,15 @@ impl World {
         for record in meta.budgets() {
             let down = record.grants.iter().filter(|grant| is_down(&meta, grant.instance));
             all.extend(down.filter_map(|grant| {
+                let away_since_epoch = away_since(&meta, grant.instance);
                 let (budget, holder) = (record.budget.name.clone(), grant.instance.to_string());
-                let free = FreeGrant { budget, holder, number: grant.number, at_unix_ms: 0 };
+                let free = FreeGrant {
+                    budget,
+                    holder,
+                    number: grant.number,
+                    at_unix_ms: 0,
+                    away_since_epoch,
+                };
                 Some((place(&grant.host)?, act::Body::FreeGrant(free)))
             }));
         }
@@ -58,8 +70,9 @@ impl World {
             let down = grants.filter(|grant| is_down(&meta, grant.instance));
             all.extend(down.filter_map(|grant| {
                 let (name, item) = (assignment.name.clone(), assignment.item(grant.item));
-                let number = grant.number;
-                let free = FreeItem { assignment: name, item, number, at_unix_ms: 0 };
+                let (number, away_since_epoch) = (grant.number, away_since(&meta, grant.instance));
+                let free =
+                    FreeItem { assignment: name, item, number, at_unix_ms: 0, away_since_epoch };
                 Some((place(&grant.host)?, act::Body::FreeItem(free)))
             }));
         }

@@ -1,21 +1,28 @@
 //! Grants whose use was ended from outside: who is up the health says, whose grant it is the record of what is shared.
 
 use crate::apply::Effects;
+use crate::sections::holder::Holder;
 use crate::sections::{assignments, budgets};
 use crate::{KeyChange, Meta};
-use quorate_proto::{FreeGrant, FreeItem, Instance, MemberState};
+use quorate_proto::{FreeGrant, FreeItem, Instance, Member, MemberState};
 
 impl Meta {
     pub(crate) fn free_grant(&mut self, free: &FreeGrant) -> (Effects, Vec<KeyChange>) {
         let record = self.budgets().find(|record| record.budget.name == free.budget);
         let grant = record.and_then(|it| it.grants.iter().find(|it| it.number == free.number));
-        let is_up = grant.is_some_and(|grant| self.is_up(grant.instance));
-        self.change_budgets(budgets::Change::Free { free, is_up })
+        let holder = match grant {
+            Some(grant) => self.holder(grant.instance, free.away_since_epoch),
+            None if self.is_named(&free.holder) => Holder::Away,
+            None => Holder::Unknown,
+        };
+        self.change_budgets(budgets::Change::Free { free, holder })
     }
 
     pub(crate) fn free_item(&mut self, free: &FreeItem) -> (Effects, Vec<KeyChange>) {
-        let is_up = self.holder_of(free).is_some_and(|holder| self.is_up(holder));
-        self.change_assignments(assignments::Change::Free { free, is_up })
+        let instance = self.holder_of(free);
+        let holder = instance.map(|it| self.holder(it, free.away_since_epoch));
+        let holder = holder.unwrap_or(Holder::Unknown);
+        self.change_assignments(assignments::Change::Free { free, holder })
     }
 
     fn holder_of(&self, free: &FreeItem) -> Option<Instance> {
@@ -24,8 +31,19 @@ impl Meta {
         record.grants.iter().find(|it| it.number == free.number).map(|it| it.instance)
     }
 
-    /// Whether a disk life is a member that is counted as alive. One that said goodbye is not: whoever frees its grant has looked there.
-    fn is_up(&self, instance: Instance) -> bool {
-        self.member(instance).is_some_and(|member| member.state() == MemberState::Alive)
+    /// One that said goodbye is away too: whoever frees its grant has looked there.
+    fn holder(&self, instance: Instance, away_since: u64) -> Holder {
+        match self.member(instance) {
+            Some(member) if member.state() == MemberState::Alive => Holder::Up,
+            Some(member) if ![0, member.since_epoch.get()].contains(&away_since) => Holder::WasUp,
+            _ => Holder::Away,
+        }
+    }
+
+    /// Whether a member has this name, or this disk life.
+    fn is_named(&self, holder: &str) -> bool {
+        let is_it =
+            |member: &Member| member.name == holder || member.instance.to_string() == holder;
+        self.view().members.iter().any(is_it)
     }
 }

@@ -63,8 +63,17 @@ fn grant(meta: &Meta, number: u8) -> Option<Grant> {
 }
 
 fn free(replica: &mut Replica, holder: &str, number: u64) -> Result<String, BudgetRefusal> {
+    free_since(replica, holder, number, 0)
+}
+
+fn free_since(
+    replica: &mut Replica,
+    holder: &str,
+    number: u64,
+    away_since_epoch: u64,
+) -> Result<String, BudgetRefusal> {
     let (budget, holder) = ("pg".to_owned(), holder.to_owned());
-    let free = FreeGrant { budget, holder, number, at_unix_ms: 9 };
+    let free = FreeGrant { budget, holder, number, at_unix_ms: 9, away_since_epoch };
     match replica.apply(CommandBody::FreeGrant(free)).result {
         AppliedResult::Budget(result) => result,
         other => panic!("{other:?}"),
@@ -76,8 +85,17 @@ fn item(meta: &Meta, item: u32) -> Option<ItemGrant> {
 }
 
 fn free_item(replica: &mut Replica, item: &str, number: u64) -> Result<String, AssignmentRefusal> {
+    free_item_since(replica, item, number, 0)
+}
+
+fn free_item_since(
+    replica: &mut Replica,
+    item: &str,
+    number: u64,
+    away_since_epoch: u64,
+) -> Result<String, AssignmentRefusal> {
     let (assignment, item) = ("edge".to_owned(), item.to_owned());
-    let free = FreeItem { assignment, item, number, at_unix_ms: 9 };
+    let free = FreeItem { assignment, item, number, at_unix_ms: 9, away_since_epoch };
     match replica.apply(CommandBody::FreeItem(free)).result {
         AppliedResult::Assignment(result) => result,
         other => panic!("{other:?}"),
@@ -164,4 +182,30 @@ fn a_fence_frees_one_item_of_a_host_that_is_down_under_its_present_number() {
     assert!(ledger.last().unwrap().contains("\"step\":\"fenced\""), "{ledger:?}");
     let again = free_item(&mut replica, "vip", vip);
     assert_eq!(again.as_deref(), Ok("nobody holds vip any more"));
+}
+
+#[test]
+fn what_was_ended_before_its_host_was_back_is_not_freed_for_it() {
+    let mut replica = sharing();
+    let number = grant(&replica.meta, 3).unwrap().number;
+    let vip = item(&replica.meta, 0).unwrap().number;
+    turn(&mut replica, 3, MemberState::Down);
+    let first = replica.meta.member(instance(3)).unwrap().since_epoch.get();
+    turn(&mut replica, 3, MemberState::Alive);
+    turn(&mut replica, 3, MemberState::Down);
+    let then = replica.meta.member(instance(3)).unwrap().since_epoch.get();
+    let refused = free_since(&mut replica, "n3", number, first).expect_err("it was up since");
+    assert!(refused.to_string().contains("n3 was up since"), "{refused}");
+    free_item_since(&mut replica, "vip", vip, first).expect_err("it was up since");
+    assert!(grant(&replica.meta, 3).is_some() && item(&replica.meta, 0).is_some());
+    free_since(&mut replica, "n3", number, then).expect("it was ended behind that");
+    free_item_since(&mut replica, "vip", vip, then).expect("it was ended behind that");
+}
+
+#[test]
+fn a_mistyped_holder_is_nobody() {
+    let mut replica = sharing();
+    turn(&mut replica, 3, MemberState::Down);
+    let refused = free(&mut replica, "n33", 1).expect_err("it is nobody");
+    assert_eq!(refused, BudgetRefusal::UnknownHolder("n33".to_owned()));
 }

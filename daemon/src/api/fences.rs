@@ -18,14 +18,18 @@ pub(super) struct FreeGrantQuery {
     /// The host, or its disk life.
     holder: String,
     number: u64,
+    /// Only if the holder's host has been away since this epoch.
+    #[serde(default)]
+    away_since: u64,
 }
 
 pub(super) async fn free_grant(
     State(doors): State<Arc<Doors>>,
-    Parameters(FreeGrantQuery { name, holder, number }): Parameters<FreeGrantQuery>,
+    Parameters(query): Parameters<FreeGrantQuery>,
     patience: Patience,
 ) -> Response {
-    let free = FreeGrant { budget: name, holder, number, at_unix_ms: 0 };
+    let FreeGrantQuery { name: budget, holder, number, away_since: away_since_epoch } = query;
+    let free = FreeGrant { budget, holder, number, at_unix_ms: 0, away_since_epoch };
     done(&doors, act::Body::FreeGrant(free), patience).await
 }
 
@@ -35,13 +39,17 @@ pub(super) struct FreeItemQuery {
     name: String,
     item: String,
     number: u64,
+    /// Only if the holder's host has been away since this epoch.
+    #[serde(default)]
+    away_since: u64,
 }
 
 pub(super) async fn free_item(
     State(doors): State<Arc<Doors>>,
-    Parameters(FreeItemQuery { name, item, number }): Parameters<FreeItemQuery>,
+    Parameters(query): Parameters<FreeItemQuery>,
     patience: Patience,
 ) -> Response {
-    let free = FreeItem { assignment: name, item, number, at_unix_ms: 0 };
+    let FreeItemQuery { name: assignment, item, number, away_since: away_since_epoch } = query;
+    let free = FreeItem { assignment, item, number, at_unix_ms: 0, away_since_epoch };
     done(&doors, act::Body::FreeItem(free), patience).await
 }

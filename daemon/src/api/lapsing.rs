@@ -15,8 +15,10 @@ fn lapsing(host: &str, instance: &str, number: u64, view: &HealthView) -> Option
         None => "removed",
     };
     let address = member.and_then(|it| it.address.as_ref()).and_then(Address::socket);
+    let since_epoch = member.map_or(0, |member| member.since_epoch.get());
     let [host, instance, state] = [host, instance, state].map(str::to_owned);
-    Some(LapsingPage { host, instance, state, address, number, amount: None, item: None })
+    let (amount, item) = (None, None);
+    Some(LapsingPage { host, instance, state, since_epoch, address, number, amount, item })
 }
 
 /// Notes which grants of a budget are of hosts that are gone.

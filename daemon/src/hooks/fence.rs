@@ -43,6 +43,8 @@ pub(super) struct InTheWay {
     pub(super) name: String,
     pub(super) host: String,
     pub(super) instance: String,
+    /// The epoch since when its host is down.
+    pub(super) since_epoch: u64,
     /// Where other nodes reached it; null where nobody knows.
     pub(super) address: Option<String>,
     pub(super) number: u64,
@@ -160,6 +162,7 @@ mod tests {
             name: "pg".to_owned(),
             host: host.to_owned(),
             instance: format!("life of {host}"),
+            since_epoch: 5,
             address: None,
             number,
             amount: Some(10),

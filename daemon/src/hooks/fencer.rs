@@ -153,14 +153,18 @@ fn view(hook: &Hook, known: &Known, one: &InTheWay) -> Value {
 
 /// Has a grant freed whose use was ended.
 pub(super) async fn free(client: &Client, one: &InTheWay) -> Result<String, String> {
-    let InTheWay { name, instance, number, item, .. } = one;
+    let InTheWay { name, instance, since_epoch, number, item, .. } = one;
     let name = query_value(name);
     let path = match item {
         Some(item) => {
             let item = query_value(item);
-            format!("/v1/assignments/free?name={name}&item={item}&number={number}")
+            format!(
+                "/v1/assignments/free?name={name}&item={item}&number={number}&away_since={since_epoch}"
+            )
         }
-        None => format!("/v1/budgets/free?name={name}&holder={instance}&number={number}"),
+        None => format!(
+            "/v1/budgets/free?name={name}&holder={instance}&number={number}&away_since={since_epoch}"
+        ),
     };
     let page = ask_act(client, &path, PATIENCE).await;
     page.map(|page| page.text).map_err(|failure| failure.text)
@@ -191,6 +195,7 @@ mod tests {
             name: "edge".to_owned(),
             host: "b".to_owned(),
             instance: "life".to_owned(),
+            since_epoch: 5,
             address: Some("10.0.0.2:4747".to_owned()),
             number: 7,
             amount: None,
@@ -200,7 +205,7 @@ mod tests {
         assert_eq!((&view["hook"], &view["epoch"]), (&"stop-pg".into(), &5.into()));
         assert_eq!(
             view["fence"],
-            json!({ "kind": "assignment", "name": "edge", "host": "b", "instance": "life", "address": "10.0.0.2:4747",
+            json!({ "kind": "assignment", "name": "edge", "host": "b", "instance": "life", "since_epoch": 5, "address": "10.0.0.2:4747",
                     "number": 7, "item": "vip" })
         );
     }

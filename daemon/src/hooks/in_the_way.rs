@@ -62,12 +62,12 @@ fn is_anybody_down(known: &Known) -> bool {
     members.into_iter().flatten().any(|member| member["state"] == "down")
 }
 
-/// This host, if it may hold anything: it is alive, and not drained.
+/// This host, if it may hold anything: it is alive, not drained, and no witness.
 fn me(known: &Known) -> Option<MemberPage> {
     let members = known.health.as_deref()?["members"].as_array()?;
     let me = members.iter().find(|member| member["name"] == known.host.as_str())?;
     let me: MemberPage = serde_json::from_value(me.clone()).ok()?;
-    (me.state == "alive" && me.drained.is_none()).then_some(me)
+    (me.state == "alive" && me.drained.is_none() && !me.witness).then_some(me)
 }
 
 /// What is in the way now, by the leader's word.
@@ -114,9 +114,10 @@ fn grows(me: &MemberPage, scope: &BTreeMap<String, String>) -> bool {
 }
 
 fn in_the_way(kind: &'static str, name: &str, lapsing: &LapsingPage) -> InTheWay {
-    let LapsingPage { host, instance, address, number, amount, item, .. } = lapsing.clone();
+    let LapsingPage { host, instance, since_epoch, address, number, amount, item, .. } =
+        lapsing.clone();
     let (name, address) = (name.to_owned(), address.map(|address| address.to_string()));
-    InTheWay { kind, name, host, instance, address, number, amount, item }
+    InTheWay { kind, name, host, instance, since_epoch, address, number, amount, item }
 }
 
 #[cfg(test)]
@@ -136,11 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn who_is_drained_or_not_alive_fences_nobody() {
+    fn who_is_drained_or_not_alive_or_a_witness_fences_nobody() {
         let alive = known(json!({ "state": "alive" }));
         assert!(me(&alive).is_some() && is_anybody_down(&alive));
         let drained = json!({ "state": "alive", "drained": { "reason": "", "since": "" } });
         assert!(me(&known(drained)).is_none());
+        assert!(me(&known(json!({ "state": "alive", "witness": true }))).is_none());
         assert!(me(&known(json!({ "state": "down" }))).is_none());
     }
 

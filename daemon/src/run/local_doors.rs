@@ -10,6 +10,7 @@ use crate::api;
 use crate::clock;
 use crate::config::Config;
 use crate::doors::Doors;
+use crate::doors::crowds::Door;
 use crate::journal::NOTICE;
 use quorate_proto::{MemberCause, Reason};
 use std::io::ErrorKind;
@@ -52,7 +53,9 @@ pub(super) fn serve_doors(
     threads: &Handle,
 ) -> Vec<JoinHandle<()>> {
     let OpenDoors { unix, monitor, tcp } = open;
-    threads.spawn(api::offer_definitions(doors.clone(), definitions));
+    // As at the door where everything may be asked for, whatever TCP serves.
+    let offers = Doors { keyspace: true, door: Door::Unix, ..doors.clone() };
+    threads.spawn(api::offer_definitions(offers, definitions));
     let unix = threads.spawn(api::serve_unix(unix, doors.clone()));
     let monitor = monitor.map(|door| threads.spawn(api::serve_monitor(door, doors.clone())));
     let tcp = tcp.map(|address| {

@@ -16,7 +16,7 @@ fn assignment() -> Assignment {
 
 fn free() -> FreeItem {
     let (assignment, item) = ("p".to_owned(), "vip".to_owned());
-    FreeItem { assignment, item, number: 7, at_unix_ms: 5 }
+    FreeItem { assignment, item, number: 7, at_unix_ms: 5, away_since_epoch: 4 }
 }
 
 /// Commands of the log.

@@ -20,7 +20,7 @@ fn grant() -> Grant {
 
 fn free() -> FreeGrant {
     let (budget, holder) = ("pg".to_owned(), "n2".to_owned());
-    FreeGrant { budget, holder, number: 7, at_unix_ms: 5 }
+    FreeGrant { budget, holder, number: 7, at_unix_ms: 5, away_since_epoch: 4 }
 }
 
 /// Commands of the log.

@@ -4,6 +4,7 @@
 
 pub(crate) mod assignments;
 pub(crate) mod budgets;
+pub(crate) mod holder;
 mod json;
 pub(crate) mod level;
 mod numbers;

@@ -84,6 +84,13 @@ impl Shares {
         }
     }
 
+    /// Whether it holds what the leader has no longer, by the newest numbers of what the leader has.
+    fn holds_above(&self, said: Newest) -> bool {
+        let budgets = self.held.values().map(|held| held.number).max().unwrap_or(0);
+        let items = self.items.values().map(Holding::version).max().unwrap_or(0);
+        Newest { budgets, items }.is_above(said)
+    }
+
     /// In each turn: what lapses ends, and what is to be renewed is asked for.
     pub(crate) fn look(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
         if let Some(group) = sight.group {

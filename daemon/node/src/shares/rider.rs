@@ -25,6 +25,10 @@ impl Rider for Shares {
         if ping.says_shares && said.are_none() {
             self.know(turn);
         }
+        // What it holds was freed, as by a fence: whoever uses it is told at once, and not with the next renewal.
+        if ping.says_shares && self.holds_above(said) {
+            self.next = Some(turn.now);
+        }
     }
 
     fn answer(&mut self, _: &Sight<'_>, _: Instance, _: &mut Pong) {}

@@ -10,6 +10,9 @@ pub(crate) struct LapsingPage {
     pub(crate) instance: String,
     /// `down`: it does not answer; `left`: it said goodbye; `removed`: it is no member any more.
     pub(crate) state: String,
+    /// The epoch since when it is so; 0 of one that is no member any more.
+    #[serde(default)]
+    pub(crate) since_epoch: u64,
     /// Where other nodes reached it; null where nobody knows.
     pub(crate) address: Option<SocketAddr>,
     /// Of the grant.

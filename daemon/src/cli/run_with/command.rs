@@ -1,14 +1,15 @@
 //! The command that is wrapped: how it is started in a group of its own, told of an amount, and ended with all of its group.
 //!
-//! Invariant: when this process ends, however that comes, the kernel kills the command: nobody is left who would use a share that nobody
-//! watches over. Knows nothing of shares beyond the three figures that the command is told.
+//! Invariant: when this process ends by itself, all of the command's group is killed; when it is killed, the kernel kills the command, and
+//! what that had started is left to whoever killed (systemd kills all of a unit). Knows nothing of shares beyond the three figures that
+//! the command is told.
 
 use super::machine::Use;
 use crate::cli::exit::{Exit, Failure};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process_group,
-    set_parent_process_death_signal, waitid,
+    set_parent_process_death_signal, test_kill_process_group, waitid,
 };
 use std::fs;
 use std::io;
@@ -51,7 +52,7 @@ impl Wrapped {
             .map_err(|error| Failure::other(format!("`{program}` cannot be started: {error}")))?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let group = group.ok_or_else(|| Failure::other("the system gave no process id"))?;
-        Ok(Running { child, group })
+        Ok(Running { child, group, status: None })
     }
 
     /// Writes the amount into its file, aside and renamed.
@@ -76,24 +77,47 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 pub(super) struct Running {
     child: Child,
     group: Pid,
+    /// How the command ended. What it had started and left in its group is killed by then.
+    status: Option<ExitStatus>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Once the command is buried, the number of its group may be another's.
+        if self.status.is_none() {
+            self.signal(Signal::KILL);
+        }
+    }
 }
 
 impl Running {
-    /// Sends a signal to all of the group.
+    /// Sends a signal to all of the group, while the command is there.
     pub(super) fn signal(&self, signal: Signal) {
+        if self.status.is_some() {
+            return;
+        }
         // A group that has ended already is none any more.
         let _ = kill_process_group(self.group, signal);
     }
 
-    /// How it ended, if it has; then all that is left of its group is killed.
+    /// How it ended, once it has and nothing is left of its group: what was killed may take a while to be gone.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
-        // It is looked at first and taken afterwards: while it is not, nobody else can have the number of its group.
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        match waitid(WaitId::Pid(self.group), options) {
-            Ok(None) | Err(Errno::INTR) => return None,
-            Ok(Some(_)) | Err(_) => self.signal(Signal::KILL),
+        if self.status.is_none() {
+            // It is looked at first and taken afterwards: while it is not, nobody else can have the number of its group.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            match waitid(WaitId::Pid(self.group), options) {
+                Ok(None) | Err(Errno::INTR) => return None,
+                Ok(Some(_)) | Err(_) => self.signal(Signal::KILL),
+            }
+            self.status = self.child.try_wait().ok().flatten();
         }
-        self.child.try_wait().ok().flatten()
+        let is_gone = matches!(test_kill_process_group(self.group), Err(Errno::SRCH));
+        self.status.filter(|_| is_gone)
+    }
+
+    /// The command has ended, and others of its group may be there yet.
+    pub(super) fn leaves_some(&self) -> bool {
+        self.status.is_some()
     }
 }
 

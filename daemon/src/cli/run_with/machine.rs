@@ -80,8 +80,15 @@ struct Running {
     until: Option<u64>,
     /// It was told of less, and uses no more than that from a moment on.
     shrinks: Option<(u64, u64)>,
-    /// It was asked to end, and is killed then; none: it was killed.
-    stops: Option<Option<u64>>,
+    /// It was asked to end.
+    stops: Option<Stop>,
+}
+
+/// When a command was asked to end, and whether it was killed since.
+#[derive(Debug, Clone, Copy)]
+struct Stop {
+    asked: u64,
+    killed: bool,
 }
 
 impl Running {
@@ -96,7 +103,7 @@ impl Running {
 pub(super) struct Machine {
     on_change: OnChange,
     grace: u64,
-    /// The longest time that a line gave: between renewals a third of it passes.
+    /// The longest time that a line gave since there was no share: between renewals a third of it passes.
     ttl: u64,
     told: Option<Told>,
     running: Option<Running>,
@@ -104,13 +111,15 @@ pub(super) struct Machine {
     ending: bool,
     said: Option<(u64, u64)>,
     released: Option<u64>,
+    /// When it looked last.
+    looked: u64,
 }
 
 impl Machine {
     /// Nothing runs, and nothing was told.
     pub(super) fn new(on_change: OnChange, grace: u64) -> Self {
         let (told, running, said, released) = (None, None, None, None);
-        Self { on_change, grace, ttl: 0, told, running, ending: false, said, released }
+        Self { on_change, grace, ttl: 0, told, running, ending: false, said, released, looked: 0 }
     }
 
     /// So long before a deadline the command is asked to let go. More than a third of its time would end it between two renewals.
@@ -125,6 +134,9 @@ impl Machine {
 
     /// This is told of the share.
     pub(super) fn take(&mut self, now: u64, told: Told) -> Vec<Act> {
+        if told.standing == Standing::None {
+            self.ttl = 0;
+        }
         if told.standing == Standing::Held {
             self.ttl = self.ttl.max(told.deadline.map_or(0, |at| at.saturating_sub(now)));
         }
@@ -147,6 +159,7 @@ impl Machine {
 
     /// Time has passed.
     pub(super) fn look(&mut self, now: u64) -> Vec<Act> {
+        self.looked = now;
         let mut acts = Vec::new();
         match self.running {
             Some(run) => self.look_at(now, run, &mut acts),
@@ -155,19 +168,21 @@ impl Machine {
         acts
     }
 
-    /// When it wants to look again though nothing happens.
-    pub(super) fn next(&self, now: u64) -> Option<u64> {
+    /// When it wants to look again though nothing happens; it may be over already.
+    pub(super) fn next(&self) -> Option<u64> {
         let lead = self.lead();
         let (mut all, told) = (Vec::new(), self.told);
         match self.running {
-            Some(Running { stops: Some(kill_at), .. }) => all.extend(kill_at),
+            Some(Running { stops: Some(stop), until, .. }) => {
+                all.extend((!stop.killed).then(|| self.by_then(stop.asked, until)));
+            }
             Some(run) => {
                 all.extend(run.until.map(|at| at.saturating_sub(lead)));
                 all.extend(run.shrinks.map(|(_, at)| at));
             }
             None => all.extend(told.and_then(|it| it.deadline).map(|at| at.saturating_sub(lead))),
         }
-        all.into_iter().filter(|at| *at > now).min()
+        all.into_iter().filter(|at| *at > self.looked).min()
     }
 
     fn may(&self, now: u64) -> Use {
@@ -205,11 +220,12 @@ impl Machine {
 
     fn look_at(&mut self, now: u64, mut run: Running, acts: &mut Vec<Act>) {
         let may = self.may(now);
-        if let Some(kill_at) = run.stops {
-            if kill_at.is_some_and(|at| at <= now) {
-                run.stops = Some(None);
-                acts.push(Act::Kill);
+        if run.stops.is_some() {
+            // While the share goes on to be renewed, the command has all of its grace.
+            if may.amount >= run.amount {
+                run.until = may.deadline;
             }
+            self.kill(now, &mut run, acts);
         } else if may.amount == run.target() {
             if run.shrinks.is_none_or(|(_, at)| at <= now) {
                 (run.amount, run.until, run.shrinks) = (may.amount, may.deadline, None);
@@ -219,8 +235,9 @@ impl Machine {
             if may.amount >= run.amount {
                 run.until = may.deadline;
             }
-            run.stops = Some(Some(self.by_then(now, run.until)));
+            run.stops = Some(Stop { asked: now, killed: false });
             acts.push(Act::Terminate);
+            self.kill(now, &mut run, acts);
         } else {
             acts.push(Act::Tell(may));
             if may.amount >= run.amount {
@@ -231,6 +248,17 @@ impl Machine {
             }
         }
         self.running = Some(run);
+    }
+
+    /// A command that was asked to end and has not by then is killed.
+    fn kill(&self, now: u64, run: &mut Running, acts: &mut Vec<Act>) {
+        let until = run.until;
+        if let Some(stop) = run.stops.as_mut().filter(|stop| !stop.killed)
+            && self.by_then(stop.asked, until) <= now
+        {
+            stop.killed = true;
+            acts.push(Act::Kill);
+        }
     }
 
     /// What is asked for now is done by then: within the grace, and before the deadline of what was told before.

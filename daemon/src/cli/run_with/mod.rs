@@ -11,9 +11,11 @@ pub(super) use command::become_child;
 
 use super::arguments::{ChangeWord, RunWithOptions};
 use super::client::{Changes, Client};
+use super::definitions::is_unknown;
 use super::exit::{Exit, Failure};
 use super::show::query_value;
 use super::stderr::complain;
+use crate::api::pages::{AssignmentPage, BudgetPage};
 use crate::clock;
 use bytes::Bytes;
 use command::{Running, Wrapped, code_of};
@@ -30,17 +32,22 @@ use tokio::sync::{mpsc, watch};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A word that was not heard is said again then.
 const AGAIN: Duration = Duration::from_millis(300);
+/// Between looks whether what a command left behind is gone.
+const BURY: Duration = Duration::from_millis(20);
 /// How long the last word may take, when the command has ended.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Signals that are passed on, and whether they are meant to end the command.
-const PASSED_ON: [(Signal, SignalKind, bool); 6] = [
+const PASSED_ON: [(Signal, SignalKind, bool); 8] = [
     (Signal::TERM, SignalKind::terminate(), true),
     (Signal::INT, SignalKind::interrupt(), true),
     (Signal::QUIT, SignalKind::quit(), true),
     (Signal::HUP, SignalKind::hangup(), false),
     (Signal::USR1, SignalKind::user_defined1(), false),
     (Signal::USR2, SignalKind::user_defined2(), false),
+    // Of a terminal: the command stands still, and its deadline is watched over all the same.
+    (Signal::TSTP, SignalKind::from_raw(Signal::TSTP.as_raw()), false),
+    (Signal::CONT, SignalKind::from_raw(Signal::CONT.as_raw()), false),
 ];
 
 /// Runs a command for as long as it goes on.
@@ -61,6 +68,7 @@ pub(super) async fn run_with(
     let (words, heard) = watch::channel(None);
     tokio::spawn(speak(client.with_patience(PATIENCE), heard));
     complain(&format!("quorate: waiting for {}", followed.words()));
+    tokio::spawn(say_if_unknown(client.with_patience(PATIENCE), followed.clone()));
     let wrapped = Wrapped { command: options.command, item, file: options.file };
     let machine = Machine::new(on_change, grace.min(u64::MAX / 4));
     let client = client.with_patience(PATIENCE);
@@ -68,6 +76,27 @@ pub(super) async fn run_with(
     Wrapper { machine, wrapped, followed, told_by, words, client, running: None, ended }
         .run(newest, passed, signals)
         .await
+}
+
+/// A name that nobody has defined may be mistyped, or is defined later.
+async fn say_if_unknown(client: Client, followed: Followed) {
+    let (kind, name, list) = match &followed {
+        Followed::Budget(name) => ("budget", name, "quorate budget list"),
+        Followed::Item { assignment, .. } => ("assignment", assignment, "quorate assign list"),
+    };
+    let unknown = match &followed {
+        Followed::Budget(_) => {
+            is_unknown(&client, "/v1/budgets", |page: &BudgetPage| page.name == *name).await
+        }
+        Followed::Item { .. } => {
+            is_unknown(&client, "/v1/assignments", |page: &AssignmentPage| page.name == *name).await
+        }
+    };
+    if unknown {
+        complain(&format!(
+            "quorate: no {kind} is named `{name}` yet; `{list}` shows those that there are"
+        ));
+    }
 }
 
 /// What is followed, and the signal that tells the command of another amount; none: it is started anew.
@@ -130,7 +159,7 @@ impl Wrapper {
     ) -> Result<ExitCode, Failure> {
         let mut reached = 0;
         loop {
-            let next = self.machine.next(now_ms()).map(|at| Moment::from_micros(at * 1000));
+            let next = self.machine.next().map(|at| Moment::from_micros(at * 1000));
             // The clock of the timers may be behind that of the deadlines.
             let wake =
                 next.map_or(Duration::from_mins(1), clock::until).min(Duration::from_mins(1));
@@ -145,6 +174,8 @@ impl Wrapper {
                     }
                     told.map_or_else(Vec::new, |told| self.machine.take(now_ms(), told))
                 }
+                // Nobody tells of the end of processes that are not ours.
+                () = tokio::time::sleep(BURY), if self.leaves_some() => self.look_at_end(),
                 () = tokio::time::sleep(wake) => self.machine.look(now_ms()),
             };
             for act in acts {
@@ -153,6 +184,10 @@ impl Wrapper {
                 }
             }
         }
+    }
+
+    fn leaves_some(&self) -> bool {
+        self.running.as_ref().is_some_and(Running::leaves_some)
     }
 
     fn look_at_end(&mut self) -> Vec<Act> {

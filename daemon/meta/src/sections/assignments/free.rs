@@ -4,6 +4,7 @@
 //! Knows nothing of how a use is ended.
 
 use super::{AssignmentRefusal, Assignments, Done};
+use crate::sections::holder::Holder;
 use quorate_proto::{AssignmentRecord, FreeItem, ItemGrant, ItemStep};
 
 /// The grant that is meant, if somebody holds the item.
@@ -31,17 +32,21 @@ fn meant<'a>(
 }
 
 impl Assignments {
-    /// What it did; none when nobody holds the item. `is_up`: the holder of the grant with that number.
+    /// What it did; none when nobody holds the item.
     pub(super) fn free(
         &mut self,
         free: &FreeItem,
-        is_up: bool,
+        of: Holder,
     ) -> Result<Option<Done>, AssignmentRefusal> {
         let mut record = self.record(&free.assignment)?.clone();
         let Some(grant) = meant(&record, free)?.cloned() else { return Ok(None) };
-        if is_up {
-            let (item, host) = (free.item.clone(), grant.host);
-            return Err(AssignmentRefusal::HolderUp { item, host });
+        match of {
+            Holder::Away | Holder::Unknown => {}
+            Holder::Up => {
+                let (item, host) = (free.item.clone(), grant.host);
+                return Err(AssignmentRefusal::HolderUp { item, host });
+            }
+            Holder::WasUp => return Err(AssignmentRefusal::HolderWasUp(grant.host)),
         }
         record.grants.retain(|it| it.item != grant.item);
         record.changes += 1;

@@ -77,4 +77,9 @@ pub enum AssignmentRefusal {
         /// The holder.
         host: String,
     },
+    /// It is away, and was up since.
+    #[error(
+        "{0} was up since its use was ended, so the same may be in use again: end it once more; nothing was changed"
+    )]
+    HolderWasUp(String),
 }

@@ -4,6 +4,7 @@ use super::{Assigned, AssignmentRefusal, Assignments, Done, keys};
 use crate::apply::{AppliedResult, Effects};
 use crate::section::{Publish, Section};
 use crate::sections::THERE;
+use crate::sections::holder::Holder;
 use crate::snapshot::fields::{bounded, content};
 use crate::snapshot::record::{Records, RestoreError};
 use quorate_proto::{
@@ -24,8 +25,8 @@ pub(crate) enum Change<'a> {
     Items(&'a ChangeItems),
     Free {
         free: &'a FreeItem,
-        /// The holder of the grant with that number.
-        is_up: bool,
+        /// Whose the grant with that number is.
+        holder: Holder,
     },
     /// The cluster is founded anew.
     Anew {
@@ -54,7 +55,7 @@ impl Section for Assignments {
                 self.remove(&remove.name).map(|()| self.removed(&remove.name, publish))
             }
             Change::Items(change) => self.carry_out(change, publish).map(|()| String::new()),
-            Change::Free { free, is_up } => self.fenced(free, is_up, publish),
+            Change::Free { free, holder } => self.fenced(free, holder, publish),
             Change::Anew { at_unix_ms } => {
                 let before: Vec<String> = self.all.keys().cloned().collect();
                 self.begin_anew(at_unix_ms);
@@ -151,11 +152,11 @@ impl Assignments {
     fn fenced(
         &mut self,
         free: &FreeItem,
-        is_up: bool,
+        holder: Holder,
         publish: &mut Publish<'_>,
     ) -> Result<String, AssignmentRefusal> {
-        let FreeItem { assignment, item, number, at_unix_ms } = free;
-        let Some(done) = self.free(free, is_up)? else {
+        let FreeItem { assignment, item, number, at_unix_ms, .. } = free;
+        let Some(done) = self.free(free, holder)? else {
             return Ok(format!("nobody holds {item} any more"));
         };
         let text = format!("grant {number} of {} is freed: {item}", done.grant.host);

@@ -1,18 +1,19 @@
 //! A grant is freed because its holder's use was ended from outside: by a fence, or by an operator.
 //!
 //! Invariant: only the grant that is meant goes, by its number, and only that of a host that the committed health does not count as up: what
-//! was ended under an earlier number may be in use under a later one, and who is up renews. Knows nothing of how a use is ended.
+//! was ended under an earlier number may be in use under a later one, who is up renews, and who was up since may have begun anew. Knows nothing of how a use is ended.
 
 use super::{BudgetRefusal, Budgets};
+use crate::sections::holder::Holder;
 use quorate_proto::{FreeGrant, Grant};
 use std::sync::Arc;
 
 impl Budgets {
-    /// The grant as it is then: freed. None when the holder has none any more. `is_up`: the holder of the grant with that number.
+    /// The grant as it is then: freed. None when the holder has none any more.
     pub(super) fn free(
         &mut self,
         free: &FreeGrant,
-        is_up: bool,
+        of: Holder,
     ) -> Result<Option<Grant>, BudgetRefusal> {
         let FreeGrant { budget, holder, number, .. } = free;
         let record = self.all.get(budget).ok_or_else(|| BudgetRefusal::Unknown(budget.clone()))?;
@@ -26,10 +27,19 @@ impl Budgets {
                 number: *number,
                 now,
             };
-            return newest.map_or(Ok(None), |now| Err(other(now)));
+            return match newest {
+                Some(now) => Err(other(now)),
+                None if of == Holder::Unknown => Err(BudgetRefusal::UnknownHolder(holder.clone())),
+                None => Ok(None),
+            };
         };
-        if is_up {
-            return Err(BudgetRefusal::HolderUp { budget: budget.clone(), host: grant.host });
+        match of {
+            Holder::Away | Holder::Unknown => {}
+            Holder::Up => {
+                let (budget, host) = (budget.clone(), grant.host);
+                return Err(BudgetRefusal::HolderUp { budget, host });
+            }
+            Holder::WasUp => return Err(BudgetRefusal::HolderWasUp(grant.host)),
         }
         let number = self.numbers.next();
         let version = self.numbers.next();

@@ -65,4 +65,14 @@ pub enum BudgetRefusal {
         /// The holder.
         host: String,
     },
+    /// It is away, and was up since.
+    #[error(
+        "{0} was up since its use was ended, so the same may be in use again: end it once more; nothing was changed"
+    )]
+    HolderWasUp(String),
+    /// Nobody is meant.
+    #[error(
+        "no host is named `{0}`, and none of that name has a grant; `quorate budget list` shows who has; nothing was changed"
+    )]
+    UnknownHolder(String),
 }

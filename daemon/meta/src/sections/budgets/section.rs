@@ -4,6 +4,7 @@ use super::{BudgetRefusal, Budgets, ChangeGrants, DefineBudget, RemoveBudget, ke
 use crate::apply::{AppliedResult, Effects};
 use crate::section::{Publish, Section};
 use crate::sections::THERE;
+use crate::sections::holder::Holder;
 use crate::snapshot::fields::{bounded, content};
 use crate::snapshot::record::{Records, RestoreError};
 use quorate_proto::{BudgetRecord, FreeGrant, Message as _, limits};
@@ -21,8 +22,8 @@ pub(crate) enum Change<'a> {
     Grants(&'a ChangeGrants),
     Free {
         free: &'a FreeGrant,
-        /// The holder of the grant with that number.
-        is_up: bool,
+        /// Whose the grant with that number is.
+        holder: Holder,
     },
     /// The cluster is founded anew.
     Anew {
@@ -50,7 +51,7 @@ impl Section for Budgets {
                 self.remove(&remove.name).map(|()| self.removed(&remove.name, publish))
             }
             Change::Grants(change) => self.carry_out(change, publish).map(|()| String::new()),
-            Change::Free { free, is_up } => self.fenced(free, is_up, publish),
+            Change::Free { free, holder } => self.fenced(free, holder, publish),
             Change::Anew { at_unix_ms } => {
                 self.begin_anew(at_unix_ms);
                 publish.number(self.numbers.last());
@@ -149,12 +150,12 @@ impl Budgets {
     fn fenced(
         &mut self,
         free: &FreeGrant,
-        is_up: bool,
+        holder: Holder,
         publish: &mut Publish<'_>,
     ) -> Result<String, BudgetRefusal> {
-        let FreeGrant { budget, holder, number, at_unix_ms } = free;
-        let Some(freed) = self.free(free, is_up)? else {
-            return Ok(format!("{holder} has nothing of it any more"));
+        let FreeGrant { budget, number, at_unix_ms, .. } = free;
+        let Some(freed) = self.free(free, holder)? else {
+            return Ok(format!("{} has nothing of it any more", free.holder));
         };
         publish.number(self.numbers.last());
         match self.all.get(budget) {

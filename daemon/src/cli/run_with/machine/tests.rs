@@ -32,9 +32,9 @@ fn running(on_change: OnChange) -> Machine {
 #[test]
 fn a_renewal_changes_nothing_and_moves_the_deadline() {
     let mut machine = running(OnChange::Restart);
-    assert_eq!(machine.next(1_000), Some(3_000), "a grace before its deadline");
+    assert_eq!(machine.next(), Some(3_000), "a grace before its deadline");
     assert_eq!(machine.take(2_000, held(15, 7, 5_000)), []);
-    assert_eq!(machine.next(2_000), Some(4_000));
+    assert_eq!(machine.next(), Some(4_000));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn another_amount_ends_the_command_and_starts_it_anew_once_it_has_ended() {
     let mut machine = running(OnChange::Restart);
     let smaller = asked(held(8, 9, 5_000));
     assert_eq!(machine.take(2_000, smaller), [Act::Terminate]);
-    assert_eq!(machine.next(2_000), Some(3_000), "within its grace");
+    assert_eq!(machine.next(), Some(3_000), "within its grace");
     assert_eq!(machine.look(2_999), []);
     assert_eq!(machine.look(3_000), [Act::Kill]);
     assert_eq!(machine.look(3_100), [], "once");
@@ -56,7 +56,7 @@ fn a_share_that_is_not_renewed_ends_the_command_before_its_deadline() {
     let mut machine = running(OnChange::Restart);
     assert_eq!(machine.look(2_999), []);
     assert_eq!(machine.look(3_000), [Act::Terminate]);
-    assert_eq!(machine.next(3_000), Some(3_950), "it is gone by its deadline");
+    assert_eq!(machine.next(), Some(3_950), "it is gone by its deadline");
     assert_eq!(machine.look(3_950), [Act::Kill]);
     assert_eq!(machine.ended(3_960), [], "and started no more");
     assert_eq!(machine.look(4_100), []);
@@ -81,7 +81,7 @@ fn a_grace_beyond_a_third_of_the_time_does_not_end_the_command_between_renewals(
     assert_eq!(machine.look(2_900), []);
     assert_eq!(machine.take(2_950, held(15, 7, 5_900)), []);
     assert_eq!(machine.take(3_000, stands(Standing::None, 7)), [Act::Terminate]);
-    assert_eq!(machine.next(3_000), Some(5_850), "never beyond what it was told");
+    assert_eq!(machine.next(), Some(5_850), "never beyond what it was told");
 }
 
 #[test]
@@ -89,9 +89,9 @@ fn a_restart_of_the_daemon_ends_nothing_and_is_acknowledged_with_what_is_in_use(
     let mut machine = running(OnChange::Restart);
     let restarted = asked(stands(Standing::Restarted, 7));
     assert_eq!(machine.take(1_500, restarted), [Act::Say { number: 7, in_use: 15 }]);
-    assert_eq!(machine.next(1_500), Some(3_000), "what was told before counts");
+    assert_eq!(machine.next(), Some(3_000), "what was told before counts");
     assert_eq!(machine.take(1_800, held(15, 8, 4_800)), []);
-    assert_eq!(machine.next(1_800), Some(3_800));
+    assert_eq!(machine.next(), Some(3_800));
     let restarted = asked(stands(Standing::Restarted, 8));
     assert_eq!(machine.take(2_000, restarted), [Act::Say { number: 8, in_use: 15 }]);
     assert_eq!(machine.take(2_100, restarted), [], "once to each start");
@@ -107,7 +107,7 @@ fn a_command_that_takes_a_signal_is_told_and_has_let_go_a_grace_later() {
     let smaller = asked(held(8, 9, 5_000));
     assert_eq!(machine.take(2_000, smaller), [tell(8, 9, Some(5_000))]);
     assert_eq!(machine.take(2_500, asked(held(8, 9, 5_500))), [], "it is at work on it");
-    assert_eq!(machine.next(2_500), Some(3_000));
+    assert_eq!(machine.next(), Some(3_000));
     assert_eq!(machine.look(3_000), [Act::Say { number: 9, in_use: 8 }]);
     assert_eq!(machine.take(3_100, held(20, 11, 6_100)), [tell(20, 11, Some(6_100))]);
     assert_eq!(machine.look(5_100), [Act::Terminate], "nothing is left behind the deadline");
