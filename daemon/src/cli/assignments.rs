@@ -5,7 +5,8 @@ use super::arguments::{
 };
 use super::client::{Changes, Client, Line};
 use super::definitions::{
-    act, end_of_line, fenced_in_words, lapsing_in_words, list, show, show_line, with_what_is_said,
+    act, end_of_line, fenced_in_words, is_unknown, lapsing_in_words, list, show, show_line,
+    with_what_is_said,
 };
 use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
@@ -164,6 +165,9 @@ fn draw(page: &AssignmentPage) -> String {
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
+    if is_unknown(client, "/v1/assignments", |page: &AssignmentPage| page.name == name).await {
+        return Err(unknown(name));
+    }
     let show = |line: &Line| show_line(format, line, draw_held);
     // An item may be used until its deadline, also while the daemon is away.
     let path = format!("/v1/assignments/watch?name={}", query_value(name));

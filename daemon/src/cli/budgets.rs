@@ -5,7 +5,8 @@ use super::arguments::{
 };
 use super::client::{Client, Line};
 use super::definitions::{
-    act, end_of_line, fenced_in_words, lapsing_in_words, list, show, show_line, with_what_is_said,
+    act, end_of_line, fenced_in_words, is_unknown, lapsing_in_words, list, show, show_line,
+    with_what_is_said,
 };
 use super::exit::{Exit, Failure};
 use super::format::{Pen, table};
@@ -17,10 +18,6 @@ use crate::words::time::rfc3339;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// For so long `watch` asks whether there is such a budget, before it follows the name anyway.
-const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) async fn budget(
     client: &Client,
@@ -118,9 +115,7 @@ fn draw(page: &BudgetPage) -> String {
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
-    // Without a majority nobody can say what there is, and a share goes on to be told.
-    let ask = client.get_in::<Vec<BudgetPage>>("/v1/budgets", LOOK).await;
-    if ask.is_ok_and(|pages| pages.iter().all(|page| page.name != name)) {
+    if is_unknown(client, "/v1/budgets", |page: &BudgetPage| page.name == name).await {
         return Err(unknown(name));
     }
     let show = |line: &Line| show_line(format, line, draw_share);

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Lists definitions; `none`: what is told where there are none.
 pub(super) fn list<T: Serialize>(
@@ -54,6 +55,19 @@ pub(super) fn show_line<T: DeserializeOwned>(
         Format::Json => output::text(&format!("{}\n", line.text)),
         Format::Table => output::text(&draw(&understand(&line.text)?)),
     }
+}
+
+/// For so long [`is_unknown`] asks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Whether nothing that this path lists is it. Without a majority nobody can say what there is, and it may be.
+pub(super) async fn is_unknown<T: DeserializeOwned>(
+    client: &Client,
+    path: &str,
+    is_it: impl Fn(&T) -> bool,
+) -> bool {
+    let pages = client.get_in::<Vec<T>>(path, LOOK).await;
+    pages.is_ok_and(|pages| !pages.iter().any(is_it))
 }
 
 /// Asks for something to be done with what has this name, and says what came of it.

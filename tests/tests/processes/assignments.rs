@@ -117,10 +117,10 @@ fn by_host(items: &BTreeMap<String, (String, u64, String)>) -> Vec<usize> {
 #[test]
 fn six_items_of_three_hosts_are_never_held_by_two_whoever_dies_and_comes_back() {
     let mut cluster = Cluster::running(3);
+    let created = cluster.hosts[2].cli(&["assign", "create", "p", "--items", "6"]).ok();
     let apps: Vec<App> = cluster.hosts.iter().map(app).collect();
     let stop = Arc::new(AtomicBool::new(false));
     let sampler = sampler(apps.iter().map(|app| app.believed.clone()).collect(), stop.clone());
-    let created = cluster.hosts[2].cli(&["assign", "create", "p", "--items", "6"]).ok();
     assert!(created.starts_with("p: 6 of 6 items held, lazy"), "{created}");
     // Once, on another host, without asking again.
     let first = shown(&cluster.hosts[0], "p");
@@ -180,7 +180,10 @@ fn an_assignment_that_nobody_may_hold_is_defined_and_says_what_it_waits_for() {
     host.waits_for("item-unheld", &["item vip of p", "role=none"]);
     let wrong = host.cli(&["assign", "release", "p", "--item", "vip", "--number", "1"]);
     assert_eq!(wrong.code, Some(6), "{}", wrong.text());
-    assert_eq!(host.cli(&["assign", "show", "q"]).code, Some(6));
+    for command in ["show", "watch"] {
+        let said = host.cli(&["assign", command, "q"]);
+        assert_eq!(said.code, Some(6), "{command}: {}", said.text());
+    }
 }
 
 /// Asks at one host after the other, until one of them has done it: a host that is killed answers nothing.
