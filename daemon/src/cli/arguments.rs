@@ -267,7 +267,7 @@ pub(crate) enum Question {
     ///
     /// For programs that follow nothing themselves. CMD begins once there is a share; a restart of the daemon does not end it. It has
     /// QUORATE_SHARE, QUORATE_SHARE_NUMBER and QUORATE_SHARE_DEADLINE_MS in its environment, of an item QUORATE_ITEM in place of the first
-    /// (docs/SHARES.md).
+    /// (docs/SHARES.md). For example `quorate run-with budget=pg -- pgpool --max-pool={}`.
     #[command(after_help = run_with::WRAPPING)]
     RunWith(RunWithOptions),
     /// Measure round trips to another node, through its network and its loop

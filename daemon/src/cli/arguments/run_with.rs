@@ -6,12 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Of a command that is wrapped.
-pub(super) const WRAPPING: &str = "Examples:
-  quorate run-with budget=pg -- pgpool --max-pool={}
-  quorate run-with budget=pg --on-change HUP --file /run/pool.size -- poold
-  quorate run-with assignment=edge/vip -- hold-address 10.0.0.100
-
-Exit codes:
+pub(super) const WRAPPING: &str = "Exit codes:
   0    CMD ended with 0; any other code is that of CMD too, above 128 that of the signal that ended it
   1    an error; the text says which
   2    the command line is wrong
