@@ -36,14 +36,16 @@ fn start(world: &mut World, number: u64) {
     world.with(number, |replica| replica.set_reluctant(number == WITNESS));
 }
 
-/// The three with these logs, of which nothing but the founding is known to be committed.
+/// The three with these logs, of which nothing but the founding is known to be committed. Whoever has an entry of a term was elected in it, so
+/// the others have heard of that term.
 fn with_logs(seed: u64, lasts: [Last; 3]) -> World {
     let mut world = World::new(seed, &ALL, &[]);
+    let newest = lasts.iter().map(|(term, _)| *term).max().expect("three logs");
     for (number, last) in ALL.into_iter().zip(lasts) {
         world.crash(number, 0);
         let durable = &mut world.host(number).durable;
         durable.add(LogRecord::Entries(entries(last)));
-        durable.add(LogRecord::HardState(HardState { term: last.0, vote: 0, commit: 1 }));
+        durable.add(LogRecord::HardState(HardState { term: newest, vote: 0, commit: 1 }));
     }
     world.network.clear();
     world
