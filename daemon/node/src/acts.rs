@@ -56,8 +56,7 @@ pub(crate) fn judge(
         Some(act::Body::Promote(promote)) => standing::promote(sight, &promote.name),
         Some(act::Body::Steer(steer)) => standing::steer(sight, steer),
         // The autopilot's report is given before anything is judged.
-        Some(body) => shared::command(body, sight.wall_ms)
-            .map_or_else(|| Judged::Done(String::new()), Judged::Propose),
+        Some(body) => shared::judge(sight, body),
         None => {
             let text = "the leader's version does not know what is asked; nothing was done. Upgrade the hosts";
             Judged::Refused(RefusalCode::Other, text.to_owned())

@@ -482,24 +482,3 @@ async fn too_large_a_request_gets_etcds_words_and_far_too_large_a_one_those_of_g
     assert_eq!(failure.code(), tonic::Code::ResourceExhausted);
     assert!(failure.message().starts_with("grpc: received message larger than max"));
 }
-
-#[tokio::test]
-async fn a_full_loop_is_busy_and_one_that_ends_with_a_write_leaves_it_unknown() {
-    let stage = Stage::new(State::Quorate, no_keyspace);
-    let (calls, inbox) = mpsc::channel(1);
-    let doors = Doors { calls, keyspace: true, ..stage.doors.clone() };
-    let request = || kv_request::Request::Put(PutRequest::default());
-    let ask =
-        || super::keyspace::ask(&doors, request(), Default::default(), Duration::from_secs(60));
-    let (first, second) = (ask(), ask());
-    let stopping = async {
-        drop(inbox);
-        super::failure::Failure::Stopping
-    };
-    let (first, second, _) = tokio::join!(biased; first, second, stopping);
-    assert_eq!(first.unwrap_err(), super::failure::Failure::FateUnknown);
-    assert_eq!(second.unwrap_err(), super::failure::Failure::Busy);
-    // From here on nothing is taken any more.
-    let third = ask().await;
-    assert_eq!(third.unwrap_err(), super::failure::Failure::Stopping);
-}

@@ -60,11 +60,10 @@ pub(super) async fn serve(
     let transport = Transport::bind(binding, hello.clone(), channels.transport)?;
     say_where(&transport, &environment);
     let writer = Writer::spawn(&dir, recovered.log, report_to(channels.disk))?;
-    let names = [environment.hostname.as_str(), config.host.name.as_str()];
-    let started = Started::now(clock::now());
+    let (names, started) =
+        ([environment.hostname.as_str(), config.host.name.as_str()], Started::now(clock::now()));
     let (feeds, keeping) = feeds_that_are_kept(&dir, &config, started, &threads);
-    let crowds = Crowds::default();
-    let (shares, items) = (feeds.shares.clone(), feeds.items.clone());
+    let (crowds, shares, items) = (Crowds::default(), feeds.shares.clone(), feeds.items.clone());
     let means = Means {
         transport: transport.clone(),
         hello,
@@ -78,8 +77,8 @@ pub(super) async fn serve(
         crowds: crowds.clone(),
         secrets: Keeper::spawn(file, transport.clone(), channels.results.clone()),
     };
-    let log = recovered.group.map(log_of);
-    let boot = Boot { config: node_config(&config, &dir, boot_nonce), founding, marker, log };
+    let (log, node) = (recovered.group.map(log_of), node_config(&config, &dir, boot_nonce));
+    let boot = Boot { config: node, founding, marker, log };
     let (node, first) = Node::start(clock::now(), clock::wall_unix_ms(), boot);
     let (show, status) = watch::channel(Arc::new(node.status(clock::now())));
     threads.spawn(note_name(status.clone(), dir.known_name()));

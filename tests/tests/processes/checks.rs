@@ -53,7 +53,7 @@ fn what_is_most_likely_not_meant_is_a_warning_and_no_error() {
         "this host is seed 1 of 3",
         "warning: seed `typo.invalid:4747` does not resolve",
         "warning: seed `[fd00::7]:4747`: ",
-        "warning: `role = \"witness\"`",
+        "warning: `weight` has no effect with `role = \"witness\"`",
         "warning: `founding_grace`",
     ]);
     said.ok();

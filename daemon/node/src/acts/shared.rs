@@ -1,12 +1,56 @@
 //! What is asked of what hosts share, as commands: whether it may be done the state judges that all voters apply.
+//!
+//! One thing only the leader knows: a host that is not counted as up yet may be heard. Its daemon renews what it has, so nothing of it is
+//! freed.
 
+use super::{Judged, not_now};
+use crate::sight::Sight;
+use quorate_meta::Meta;
 use quorate_proto::{
-    CommandBody, DefineAssignment, DefineBudget, FreeGrant, FreeItem, RemoveAssignment,
-    RemoveBudget, act,
+    CommandBody, DefineAssignment, DefineBudget, FreeGrant, FreeItem, Instance, Member,
+    MemberState, RemoveAssignment, RemoveBudget, act,
 };
 
+/// Judges an act of this kind.
+pub(super) fn judge(sight: &Sight<'_>, act: &act::Body) -> Judged {
+    if let Some(host) = heard_holder(sight, act) {
+        return not_now(format!(
+            "{} is not counted as up yet, but it is heard, so what it has may be in use: wait until `quorate members` shows it as alive, then \
+             `quorate drain {}`",
+            host.name, host.name
+        ));
+    }
+    let command = command(act, sight.wall_ms);
+    command.map_or_else(|| Judged::Done(String::new()), Judged::Propose)
+}
+
+/// Who has the grant that is to be freed, if this leader hears it though it is not counted as up.
+fn heard_holder<'a>(sight: &'a Sight<'_>, act: &act::Body) -> Option<&'a Member> {
+    let holder = holder_of(sight.group?.meta(), act)?;
+    let member = sight.health.member(holder)?;
+    let is_heard = member.state() != MemberState::Alive && sight.heard_of_late(holder);
+    is_heard.then_some(member)
+}
+
+fn holder_of(meta: &Meta, act: &act::Body) -> Option<Instance> {
+    match act {
+        act::Body::FreeGrant(free) => {
+            let mut all = meta.budgets().filter(|record| record.budget.name == free.budget);
+            let grant = all.next()?.grants.iter().find(|grant| grant.number == free.number);
+            grant.map(|grant| grant.instance)
+        }
+        act::Body::FreeItem(free) => {
+            let all = meta.assignments().map(|assigned| assigned.record());
+            let mut all = all.filter(|record| record.assignment.name == free.assignment);
+            let grant = all.next()?.grants.iter().find(|grant| grant.number == free.number);
+            grant.map(|grant| grant.instance)
+        }
+        _ => None,
+    }
+}
+
 /// None of an act that is about something else.
-pub(super) fn command(act: &act::Body, at_unix_ms: u64) -> Option<CommandBody> {
+fn command(act: &act::Body, at_unix_ms: u64) -> Option<CommandBody> {
     Some(match act {
         act::Body::SetBudget(set) => {
             let budget = set.budget.clone();

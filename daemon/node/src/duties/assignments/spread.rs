@@ -123,7 +123,7 @@ mod tests {
 
     fn seat(life: usize, weight: u64, zone: &str) -> Seat {
         let life = u8::try_from(life).expect("few");
-        Seat { tie: Tie::of("", Instance::from_bytes([life; 16])), weight, zone: zone.to_owned() }
+        Seat { tie: Tie::in_order(Instance::from_bytes([life; 16])), weight, zone: zone.to_owned() }
     }
 
     fn seats(count: usize) -> Vec<Seat> {

@@ -19,6 +19,11 @@ impl Tie {
         (name, host.to_bytes()).hash(&mut hasher);
         Self(hasher.finish(), host)
     }
+
+    #[cfg(test)]
+    pub(crate) fn in_order(host: Instance) -> Self {
+        Self(0, host)
+    }
 }
 
 /// One who shares.
