@@ -65,7 +65,9 @@ impl Budget {
             return Some(format!("max is {max}, and must be 1 to {}", limits::BUDGET_MOST));
         }
         if min > max || reserve > max {
-            return Some(format!("min ({min}) and reserve ({reserve}) are at most max ({max})"));
+            return Some(format!(
+                "min is {min} and reserve {reserve}, and neither may be above max, which is {max}"
+            ));
         }
         if let Some(fault) = scope::ttl_fault(*ttl_ms).or_else(|| scope::fault(&self.scope)) {
             return Some(fault);

@@ -106,9 +106,9 @@ pub(crate) fn successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId
     best(successors(sight, warnings))
 }
 
-/// The same, of those alone that lead readily.
+/// The same, of those alone that lead readily and have a disk that works: another one hands leadership back at once.
 pub(crate) fn willing_successor(sight: &Sight<'_>, warnings: &Warnings) -> Option<RaftId> {
-    best(successors(sight, warnings).filter(|(_, readily, ..)| *readily))
+    best(successors(sight, warnings).filter(|(works, readily, ..)| *works && *readily))
 }
 
 /// The same, of those alone that could lead at once: for a leader that is to lead only where nobody else can.

@@ -119,7 +119,10 @@ pub(super) fn fenced_in_words(numbers: &[u64]) -> String {
     let shown: Vec<String> = numbers.iter().map(u64::to_string).collect();
     match shown.is_empty() {
         true => String::new(),
-        false => format!("freed because their use was ended from outside: {}\n", shown.join(", ")),
+        false => format!(
+            "grants that are freed because their use was ended from outside, by number: {}\n",
+            shown.join(", ")
+        ),
     }
 }
 

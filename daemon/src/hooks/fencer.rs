@@ -117,7 +117,7 @@ impl Fencer {
         let failing = self.queue.failing();
         let (state, text) = match (self.queue.running(), failing, self.queue.waiting()) {
             (Some(one), ..) => ("running", one.to_string()),
-            (None, Some((one, _)), _) => ("failing", format!("is run again for {one}")),
+            (None, Some((one, _)), _) => ("failing", format!("will be run again for {one}")),
             (None, None, Some(one)) => ("due", one.to_string()),
             (None, None, None) if known.away.is_some() => {
                 ("waiting", "for the daemon of this host".to_owned())
@@ -153,8 +153,8 @@ fn view(hook: &Hook, known: &Known, one: &InTheWay) -> Value {
 
 /// Has a grant freed whose use was ended.
 pub(super) async fn free(client: &Client, one: &InTheWay) -> Result<String, String> {
-    let InTheWay { name, instance, since_epoch, number, item, .. } = one;
-    let name = query_value(name);
+    let InTheWay { name, host, since_epoch, number, item, .. } = one;
+    let (name, host) = (query_value(name), query_value(host));
     let path = match item {
         Some(item) => {
             let item = query_value(item);
@@ -163,7 +163,7 @@ pub(super) async fn free(client: &Client, one: &InTheWay) -> Result<String, Stri
             )
         }
         None => format!(
-            "/v1/budgets/free?name={name}&holder={instance}&number={number}&away_since={since_epoch}"
+            "/v1/budgets/free?name={name}&holder={host}&number={number}&away_since={since_epoch}"
         ),
     };
     let page = ask_act(client, &path, PATIENCE).await;

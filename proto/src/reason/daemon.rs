@@ -52,9 +52,11 @@ impl Cause for DaemonCause {
 
     fn remedy(&self) -> String {
         match self {
-            Self::Config { file, .. } => format!(
-                "mend it ({file}), check it with `quorate check-config`, then on this host: `systemctl restart quorate`"
-            ),
+            Self::Config { file, problem } => {
+                // Most problems name their file, which may be another one.
+                let place = if problem.contains(".toml") { "it".to_owned() } else { format!("it ({file})") };
+                format!("mend {place}, check it with `quorate check-config`, then on this host: `systemctl restart quorate`")
+            }
             Self::ReloadRefused { .. } => {
                 "mend it, check it as root with `quorate check-config`, then on this host: `systemctl reload quorate`".to_owned()
             }

@@ -22,7 +22,7 @@ pub(super) fn judge(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged 
         (Err(text), _) => return Judged::Refused(RefusalCode::NotFound, text),
         (_, None) => return not_now("the leader has changed; ask again".to_owned()),
     };
-    match hindrance(sight, member) {
+    match hindrance(sight, warnings, member) {
         Some(text) => not_now(text),
         None => Judged::HandOver {
             to: raft_id(group.cluster_id(), member.instance),
@@ -32,7 +32,7 @@ pub(super) fn judge(sight: &Sight<'_>, warnings: &Warnings, to: &str) -> Judged 
 }
 
 /// What keeps a host that is named from leading.
-fn hindrance(sight: &Sight<'_>, member: &Member) -> Option<String> {
+fn hindrance(sight: &Sight<'_>, warnings: &Warnings, member: &Member) -> Option<String> {
     let to = &member.name;
     if member.instance == sight.config.instance {
         return Some(format!("{to} leads already"));
@@ -49,6 +49,11 @@ fn hindrance(sight: &Sight<'_>, member: &Member) -> Option<String> {
     if member.state() != MemberState::Alive || !sight.heard_of_late(member.instance) {
         return Some(format!("{to} is not heard, so it cannot lead now"));
     }
+    if !warnings.has_working_disk(sight, member.instance) {
+        return Some(format!(
+            "the disk of {to} is full, or does not answer, so it would hand leadership back at once; `quorate why` says what helps"
+        ));
+    }
     let takes_it_back: Vec<&Member> = sight
         .health
         .view()
@@ -56,6 +61,7 @@ fn hindrance(sight: &Sight<'_>, member: &Member) -> Option<String> {
         .iter()
         .filter(|it| it.role() == Role::Voter && it.leads_readily())
         .filter(|it| sight.seems_alive(it.instance))
+        .filter(|it| warnings.has_working_disk(sight, it.instance))
         .collect();
     let first = takes_it_back.first().filter(|_| member.is_witness())?;
     Some(format!(
@@ -73,9 +79,10 @@ fn nobody(sight: &Sight<'_>) -> String {
         .find(|it| it.role() == Role::Voter && it.is_witness() && sight.heard_of_late(it.instance));
     match witness {
         Some(it) => format!(
-            "no other voter is alive and heard that leads readily: {} is a witness, which leads only where no other voter can",
+            "no other voter is alive and heard that leads readily, with a disk that works: {} is a witness, which leads only where no other voter can",
             it.name
         ),
-        None => "no other voter is alive and heard that is not drained".to_owned(),
+        None => "no other voter is alive and heard that has a disk that works and is not drained"
+            .to_owned(),
     }
 }

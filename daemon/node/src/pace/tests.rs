@@ -29,28 +29,29 @@ fn a_slow_way_to_one_peer_slows_the_judgement_of_that_peer_alone() {
     assert_eq!(pace.look(at(500), 3, true, quiet()), None, "nothing new");
     pace.answered(at(600), life(2), ms(300), 0);
     assert!(pace.look(at(750), 3, true, quiet()).is_some());
-    assert_eq!([life(2), life(3)].map(|one| pace.silence_of(one)), [1_500, 500].map(ms));
-    let (silence, ground, since) = (ms(1_500), Ground::Trip(ms(300)), at(750));
+    assert_eq!([life(2), life(3)].map(|one| pace.silence_of(one)), [1_200, 500].map(ms));
+    let (silence, ground, since) = (ms(1_200), Ground::Trip(ms(300)), at(750));
     assert_eq!(pace.longest(), Longest { silence, of: Some(life(2)), ground, since });
     assert_eq!(pace.longest().reason("n1", |_| "n2".to_owned()), None, "it could be more");
-    pace.answered(at(800), life(2), ms(450), 0);
-    pace.look(at(1_000), 3, true, quiet());
+    pace.answered(at(800), life(2), ms(600), 0);
+    pace.answered(at(6_800), life(2), ms(600), 0);
+    pace.look(at(7_000), 3, true, quiet());
     let reason = pace.longest().reason("n1", |_| "n2".to_owned()).expect("it is the most");
     assert_eq!((reason.code, reason.subject.as_deref()), (ReasonCode::JudgedSlowly, Some("n2")));
-    assert!(reason.text.contains("an answer took 450 ms"), "{}", reason.text);
+    assert!(reason.text.contains("an answer took 600 ms"), "{}", reason.text);
 }
 
 #[test]
 fn a_host_whose_turns_are_late_bears_with_all_for_longer_and_is_borne_with() {
     let mut pace = Pace::new(at(0));
-    pace.turn_is_late(at(100), ms(80));
+    pace.turn_is_late(at(100), ms(180));
     pace.look(at(250), 3, true, quiet());
-    assert_eq!([life(2), life(3)].map(|one| pace.silence_of(one)), [700, 700].map(ms));
-    assert_eq!(pace.late_ms(at(250)), 80);
+    assert_eq!([life(2), life(3)].map(|one| pace.silence_of(one)), [660, 660].map(ms));
+    assert_eq!(pace.late_ms(at(250)), 180);
     let mut leader = Pace::new(at(0));
     leader.answered(at(100), life(2), ms(1), pace.late_ms(at(250)));
     leader.look(at(250), 3, true, quiet());
-    assert_eq!([life(2), life(3)].map(|one| leader.silence_of(one)), [700, 500].map(ms));
+    assert_eq!([life(2), life(3)].map(|one| leader.silence_of(one)), [660, 500].map(ms));
 }
 
 #[test]

@@ -41,7 +41,10 @@ pub(super) fn changed(
 }
 
 pub(super) fn budget_refused(refusal: &BudgetRefusal) -> Refusal {
-    refused(matches!(refusal, BudgetRefusal::Unknown(_)), refusal.to_string())
+    refused(
+        matches!(refusal, BudgetRefusal::Unknown(_) | BudgetRefusal::UnknownHolder(_)),
+        refusal.to_string(),
+    )
 }
 
 pub(super) fn assignment_refused(refusal: &AssignmentRefusal) -> Refusal {

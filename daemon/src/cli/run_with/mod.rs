@@ -212,15 +212,24 @@ impl Wrapper {
     async fn carry_out(&mut self, act: Act) -> Result<Option<ExitCode>, Failure> {
         match act {
             Act::Start(may) => {
-                complain(&format!("quorate: {}", self.started_with(&may)));
                 self.running = Some(self.wrapped.start(&may)?);
+                complain(&format!("quorate: {}", self.started_with(&may)));
             }
             Act::Tell(may) => {
                 self.wrapped.write(&may)?;
                 self.send(self.told_by.unwrap_or(Signal::HUP));
             }
-            Act::Terminate => self.send(Signal::TERM),
-            Act::Kill => self.send(Signal::KILL),
+            Act::Terminate => {
+                let what = self.followed.words();
+                complain(&format!(
+                    "quorate: {what} is over, or another one: the command is asked to end"
+                ));
+                self.send(Signal::TERM);
+            }
+            Act::Kill => {
+                complain("quorate: the command has not ended in time: it is killed");
+                self.send(Signal::KILL);
+            }
             Act::Say { number, in_use } => self.say(&format!("&number={number}&in_use={in_use}")),
             Act::Release { number } => self.say(&format!("&number={number}")),
             Act::End => {
