@@ -24,6 +24,8 @@ fn cluster() -> Cluster {
             of("assignments.d")
         );
         host.configure(&cluster.seeds, &cluster.secret, &extra);
+        // As it is where nothing is said: what TCP serves has nothing to do with files.
+        host.reconfigure("keyspace_on_tcp = true", "keyspace_on_tcp = false");
     }
     cluster
 }
