@@ -261,6 +261,23 @@ pub fn the_link_between_the_servers_is_cut(seed: u64) {
     assert!(world.run_until_true(Duration::from_secs(20), both), "{}", world.describe());
 }
 
+/// A server stands still while its link to the leader is cut, until its share is over; then it goes on, and so does the cut.
+///
+/// # Panics
+/// When it does not have its part again through the witness.
+pub fn who_stood_still_behind_a_cut_link_shares_again(seed: u64) {
+    let mut world = sharing(seed);
+    let leads = led(&mut world, "before the cut");
+    let other = A + B - leads.0;
+    world.checks.disturbed();
+    world.network.cut_both(A, B);
+    rests(&mut world, leads, "the link is cut");
+    world.pause(other, Duration::from_secs(6));
+    let all = if other == A { [0, MAX, 0] } else { [MAX, 0, 0] };
+    divided(&mut world, all, "it stands still");
+    divided(&mut world, [15, 15, 0], "it goes on behind the cut");
+}
+
 fn held(world: &World) -> u64 {
     ALL.iter().map(|host| world.believed(*host)).sum()
 }

@@ -3,6 +3,7 @@
 use quorate_tests::witness::{
     A, B, WAYS, cold_boot, die_and_come_back, orders, the_link_between_the_servers_is_cut,
     the_witness_alone_has_it, the_witness_is_lost, what_a_dead_server_had_is_the_others,
+    who_stood_still_behind_a_cut_link_shares_again,
 };
 
 /// So many at most: each plays every case, and takes a second.
@@ -43,6 +44,11 @@ fn both_servers_start_from_cold_whatever_way_the_witness_is_reached() {
 #[test]
 fn servers_whose_link_is_cut_keep_their_leader_and_their_shares_through_the_witness() {
     seeds().for_each(the_link_between_the_servers_is_cut);
+}
+
+#[test]
+fn a_server_that_stood_still_behind_a_cut_link_shares_again_through_the_witness() {
+    seeds().for_each(who_stood_still_behind_a_cut_link_shares_again);
 }
 
 #[test]

@@ -30,6 +30,8 @@ use std::time::Duration;
 
 /// A host that was told of a grant asks so often, until it knows of how long it is good for.
 const ASK: Duration = Duration::from_millis(300);
+/// Who has not heard the leader for so long asks so often whether there is something for it.
+const APART: Duration = Duration::from_secs(1);
 /// An ask that has no answer by then is asked anew.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -112,12 +114,22 @@ impl Shares {
             }
         }
         self.hurry(turn.now);
+        self.ask_of_itself(sight, turn.now);
         self.rests = self.rests.filter(|until| *until > turn.now);
         let due = self.newest.is_above(self.seen) || self.next.is_some_and(|at| at <= turn.now);
         if due && self.rests.is_none() && self.asked.is_none() && !sight.stops {
             self.ask(sight, turn);
         }
         self.wake(sight, turn);
+    }
+
+    /// Who does not hear the leader itself hears no numbers of its grants either, and may be served through another host.
+    fn ask_of_itself(&mut self, sight: &Sight<'_>, now: Moment) {
+        let led = sight.leadership.leader().is_some() && !sight.leads();
+        let apart = led && now.since(sight.leadership.heard()) >= APART;
+        if apart && self.next.is_none() && self.asked.is_none() {
+            self.next = Some(now + APART);
+        }
     }
 
     /// Has a turn when a share lapses, or when something is to be asked.
