@@ -66,6 +66,8 @@ pub(crate) struct Shares {
     items: BTreeMap<String, Holding>,
     /// The newest numbers among the grants of this host, as the leader or the own copy says.
     newest: Newest,
+    /// The same, as a leader said last.
+    said: Newest,
     /// Up to which numbers the last answer knew.
     seen: Newest,
     /// The renewal that is asked for: its ticket, when it was sent, and the newest numbers then.
@@ -84,13 +86,6 @@ impl Shares {
         if !std::mem::replace(&mut self.known, true) {
             turn.out.push(Output::SharesKnown);
         }
-    }
-
-    /// Whether it holds what the leader has no longer, by the newest numbers of what the leader has.
-    fn holds_above(&self, said: Newest) -> bool {
-        let budgets = self.held.values().map(|held| held.number).max().unwrap_or(0);
-        let items = self.items.values().map(Holding::version).max().unwrap_or(0);
-        Newest { budgets, items }.is_above(said)
     }
 
     /// In each turn: what lapses ends, and what is to be renewed is asked for.

@@ -25,8 +25,8 @@ impl Rider for Shares {
         if ping.says_shares && said.are_none() {
             self.know(turn);
         }
-        // What it holds was freed, as by a fence: whoever uses it is told at once, and not with the next renewal.
-        if ping.says_shares && self.holds_above(said) {
+        // What it held was freed, as by a fence: whoever uses it is told at once, and not with the next renewal.
+        if ping.says_shares && std::mem::replace(&mut self.said, said).is_above(said) {
             self.next = Some(turn.now);
         }
     }
