@@ -22,6 +22,8 @@ use tokio::sync::watch;
 
 /// Between looks at what the cluster has.
 const LOOK: Duration = Duration::from_mins(1);
+/// How long the leader may take for each.
+const PATIENCE: Patience = Patience(limits::REQUEST_DEADLINE);
 /// When the cluster could not be asked.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -29,9 +31,6 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub(crate) async fn keep(doors: Doors, mut files: watch::Receiver<Arc<DropIns>>) {
     let (mut differ, mut failed, mut there) = (Vec::new(), String::new(), There::default());
     loop {
-        if files.has_changed().unwrap_or(false) {
-            there = There::default();
-        }
         let now = files.borrow_and_update().clone();
         let mut pause = LOOK;
         let (found, failure) = offer(&doors, &now, &mut there).await;
@@ -50,19 +49,18 @@ pub(crate) async fn keep(doors: Doors, mut files: watch::Receiver<Arc<DropIns>>)
         let all = [now.problems.clone(), differ.clone()].concat();
         doors.definitions.send_replace(all);
         tokio::select! {
-            changed = files.changed() => if changed.is_err() { return },
+            changed = files.changed() => match changed {
+                Ok(()) => there = There::default(),
+                Err(_) => return,
+            },
             () = tokio::time::sleep(pause), if !now.are_none() => {}
             () = doors.closing.clone().asked() => return,
         }
     }
 }
 
-/// What the cluster had since the files were read: budgets, and assignments.
-#[derive(Debug, Default)]
-struct There {
-    budgets: BTreeSet<String>,
-    assignments: BTreeSet<String>,
-}
+/// What the cluster had since the files were read: the prefix of its kind, and its name.
+type There = BTreeSet<(&'static str, String)>;
 
 /// Offers all of it once. Gives what the cluster has otherwise, if that could be asked, and the last that failed.
 async fn offer(
@@ -70,61 +68,71 @@ async fn offer(
     files: &DropIns,
     there: &mut There,
 ) -> (Option<Vec<DefinitionCause>>, Option<Failure>) {
-    let patience = Patience(limits::REQUEST_DEADLINE);
-    let (mut differ, mut failed) = (Vec::new(), None);
-    if !files.budgets.is_empty() {
-        let pages = match below(doors, budgets::PREFIX, "", patience).await {
-            Ok(keys) => budgets::budgets_of(&keys),
-            Err(failure) => return (None, Some(failure)),
-        };
-        there.budgets.extend(pages.iter().map(|page| page.name.clone()));
-        for (file, budget) in &files.budgets {
-            match pages.iter().find(|page| page.name == budget.name) {
-                Some(page) => differ.extend(of_budget(file, budget, &definition_of(page))),
-                None if there.budgets.contains(&budget.name) => {}
-                None => {
-                    let offer = act::Body::OfferBudget(SetBudget { budget: budget.clone() });
-                    match offered(doors, file, offer, patience).await {
-                        Ok(()) => _ = there.budgets.insert(budget.name.clone()),
-                        Err(failure) => failed = Some(failure),
-                    }
-                }
-            }
-        }
+    let mut round = Round { doors, there, differ: Vec::new(), failed: None };
+    match round.offer(files).await {
+        Ok(()) => (Some(round.differ), round.failed),
+        Err(failure) => (None, Some(failure)),
     }
-    if !files.assignments.is_empty() {
-        let pages = match below(doors, assignments::PREFIX, "", patience).await {
-            Ok(keys) => assignments::assignments_of(&keys),
-            Err(failure) => return (None, Some(failure)),
-        };
-        there.assignments.extend(pages.iter().map(|page| page.name.clone()));
-        for (file, assignment) in &files.assignments {
-            match pages.iter().find(|page| page.name == assignment.name) {
-                Some(page) => differ.extend(of_assignment(file, assignment, &assignment_of(page))),
-                None if there.assignments.contains(&assignment.name) => {}
-                None => {
-                    let assignment = assignment.clone();
-                    let name = assignment.name.clone();
-                    let offer = act::Body::OfferAssignment(SetAssignment { assignment });
-                    match offered(doors, file, offer, patience).await {
-                        Ok(()) => _ = there.assignments.insert(name),
-                        Err(failure) => failed = Some(failure),
-                    }
-                }
-            }
-        }
-    }
-    (Some(differ), failed)
 }
 
-/// Offers one.
-async fn offered(
-    doors: &Doors,
-    file: &Path,
-    offer: act::Body,
-    patience: Patience,
-) -> Result<(), Failure> {
-    let acted = loop_call::act(doors, offer, patience.0).await?;
-    tracing::info!("{}: {}", file.display(), acted.text);
-    Ok(())
+/// One look at all files.
+struct Round<'a> {
+    doors: &'a Doors,
+    there: &'a mut There,
+    differ: Vec<DefinitionCause>,
+    failed: Option<Failure>,
+}
+
+impl Round<'_> {
+    async fn offer(&mut self, files: &DropIns) -> Result<(), Failure> {
+        if !files.budgets.is_empty() {
+            let keys = below(self.doors, budgets::PREFIX, "", PATIENCE).await?;
+            let pages = budgets::budgets_of(&keys);
+            self.there.extend(pages.iter().map(|page| (budgets::PREFIX, page.name.clone())));
+            for (file, budget) in &files.budgets {
+                let page = pages.iter().find(|page| page.name == budget.name);
+                let differs = page.map(|page| of_budget(file, budget, &definition_of(page)));
+                let key = (budgets::PREFIX, budget.name.clone());
+                let offer = act::Body::OfferBudget(SetBudget { budget: budget.clone() });
+                self.settle(file, key, differs, offer).await;
+            }
+        }
+        if !files.assignments.is_empty() {
+            let keys = below(self.doors, assignments::PREFIX, "", PATIENCE).await?;
+            let pages = assignments::assignments_of(&keys);
+            self.there.extend(pages.iter().map(|page| (assignments::PREFIX, page.name.clone())));
+            for (file, assignment) in &files.assignments {
+                let page = pages.iter().find(|page| page.name == assignment.name);
+                let differs =
+                    page.map(|page| of_assignment(file, assignment, &assignment_of(page)));
+                let key = (assignments::PREFIX, assignment.name.clone());
+                let set = SetAssignment { assignment: assignment.clone() };
+                self.settle(file, key, differs, act::Body::OfferAssignment(set)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers what the cluster does not have; else notes how it `differs`.
+    async fn settle(
+        &mut self,
+        file: &Path,
+        key: (&'static str, String),
+        differs: Option<Option<DefinitionCause>>,
+        offer: act::Body,
+    ) {
+        if let Some(differs) = differs {
+            return self.differ.extend(differs);
+        }
+        if self.there.contains(&key) {
+            return;
+        }
+        match loop_call::act(self.doors, offer, PATIENCE.0).await {
+            Ok(acted) => {
+                tracing::info!("{}: {}", file.display(), acted.text);
+                self.there.insert(key);
+            }
+            Err(failure) => self.failed = Some(failure),
+        }
+    }
 }

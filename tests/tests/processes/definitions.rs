@@ -69,6 +69,14 @@ fn what_files_define_the_cluster_has_and_what_it_has_already_stays_with_the_diff
     let checked = quorate(&["check-config", "--config", &config]).output().expect("it runs");
     let checked = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(checked.contains("odd.toml: line 3"), "{checked}");
+    // What was removed stays away until the files are read again.
+    second.cli(&["budget", "remove", "more"]).ok();
+    until("it is gone", || match show(second, ["budget", "show", "more"]) {
+        Err(_) => Ok(()),
+        Ok(page) => Err(page.to_string()),
+    });
+    second.signal(Signal::HUP);
+    until("it is offered anew", || show(second, ["budget", "show", "more"]));
     // An operator takes the file, by the command that was named.
     second.cli(&["budget", "set", "pg", "--max", "40"]).ok();
     fs::remove_file(second.file("budgets.d").join("odd.toml")).expect("it is there");
