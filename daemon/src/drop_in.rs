@@ -1,20 +1,29 @@
-//! What the directories of drop-ins have in common: which files count, and the line in one where something stands.
+//! What the directories of drop-ins have in common: which files count, how one is read, and the line in it where something stands.
 //!
 //! Knows nothing of what the files say.
 
+use crate::regular;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Files of a directory that are looked at: with more, something else is kept there.
 const FILES: usize = 1024;
 
+/// A file of a definition that is larger is none.
+const FILE: u64 = 64 * 1024;
+
 /// The files of a directory that end with `.toml`, in the order of their names. Others, as those that a package sets aside, are passed over.
+/// A directory that is not there has none.
 ///
 /// # Errors
-/// What the system says, also when there is no such directory.
+/// What the system says.
 pub(crate) fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory)?.take(FILES) {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
+        entries => entries?,
+    };
+    for entry in entries.take(FILES) {
         let path = entry?.path();
         if path.extension().is_some_and(|end| end == "toml") {
             files.push(path);
@@ -34,6 +43,12 @@ pub(crate) fn visible_toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
         path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
     });
     Ok(files)
+}
+
+/// The text of a file that defines something, or what is wrong with it and what helps.
+pub(crate) fn definition(path: &Path) -> Result<String, String> {
+    regular::read_text(path, FILE)
+        .map_err(|error| format!("cannot be read: {error}; let the daemon's user read it"))
 }
 
 /// The number of the line in which a byte stands; of the last one for a byte behind the end.

@@ -23,6 +23,7 @@ mod journal;
 mod links;
 mod machine;
 mod metrics;
+mod parent;
 mod regular;
 mod run;
 mod shell;

@@ -39,6 +39,15 @@ impl From<NoFile> for io::Error {
     }
 }
 
+/// A new file to be written aside, in place of what somebody left who was killed: new, so that it is no link to somewhere else.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn fresh(path: &Path, mode: u32) -> io::Result<File> {
+    let _ = std::fs::remove_file(path);
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
+
 /// Opens a regular file to be read.
 ///
 /// # Errors

@@ -230,17 +230,22 @@ pub fn cold_boot(seed: u64, fresh: bool, witness: Option<Reached>) {
     led(&mut world, "all is well again");
 }
 
+/// The link between the servers is cut, while both have that to the witness. Who does not lead.
+fn behind_a_cut_link(seed: u64) -> (World, usize) {
+    let mut world = sharing(seed);
+    let leads = led(&mut world, "before the cut");
+    world.checks.disturbed();
+    world.network.cut_both(A, B);
+    rests(&mut world, leads, "the link is cut");
+    (world, A + B - leads.0)
+}
+
 /// The link between the servers is cut, while both have that to the witness; then the witness dies, too.
 ///
 /// # Panics
 /// When who leads changes, the other one is not served or does not say what is wrong, or something is believed by both.
 pub fn the_link_between_the_servers_is_cut(seed: u64) {
-    let mut world = sharing(seed);
-    let leads = led(&mut world, "before the cut");
-    let other = A + B - leads.0;
-    world.checks.disturbed();
-    world.network.cut_both(A, B);
-    rests(&mut world, leads, "the link is cut");
+    let (mut world, other) = behind_a_cut_link(seed);
     let told = |world: &World| {
         status(world, other).is_some_and(|status| {
             status.reasons.iter().any(|reason| reason.code == ReasonCode::NoLink)
@@ -266,12 +271,7 @@ pub fn the_link_between_the_servers_is_cut(seed: u64) {
 /// # Panics
 /// When it does not have its part again through the witness.
 pub fn who_stood_still_behind_a_cut_link_shares_again(seed: u64) {
-    let mut world = sharing(seed);
-    let leads = led(&mut world, "before the cut");
-    let other = A + B - leads.0;
-    world.checks.disturbed();
-    world.network.cut_both(A, B);
-    rests(&mut world, leads, "the link is cut");
+    let (mut world, other) = behind_a_cut_link(seed);
     world.pause(other, Duration::from_secs(6));
     let all = if other == A { [0, MAX, 0] } else { [MAX, 0, 0] };
     divided(&mut world, all, "it stands still");

@@ -8,10 +8,8 @@ use quorate_proto::{FreeGrant, FreeItem, Instance, Member, MemberState};
 
 impl Meta {
     pub(crate) fn free_grant(&mut self, free: &FreeGrant) -> (Effects, Vec<KeyChange>) {
-        let record = self.budgets().find(|record| record.budget.name == free.budget);
-        let grant = record.and_then(|it| it.grants.iter().find(|it| it.number == free.number));
-        let holder = match grant {
-            Some(grant) => self.holder(grant.instance, free.away_since_epoch),
+        let holder = match self.holder_of_grant(&free.budget, free.number) {
+            Some(instance) => self.holder(instance, free.away_since_epoch),
             None if self.is_named(&free.holder) => Holder::Away,
             None => Holder::Unknown,
         };
@@ -19,16 +17,25 @@ impl Meta {
     }
 
     pub(crate) fn free_item(&mut self, free: &FreeItem) -> (Effects, Vec<KeyChange>) {
-        let instance = self.holder_of(free);
+        let instance = self.holder_of_item(&free.assignment, free.number);
         let holder = instance.map(|it| self.holder(it, free.away_since_epoch));
         let holder = holder.unwrap_or(Holder::Unknown);
         self.change_assignments(assignments::Change::Free { free, holder })
     }
 
-    fn holder_of(&self, free: &FreeItem) -> Option<Instance> {
+    /// Who has the grant of a budget with this number.
+    #[must_use]
+    pub fn holder_of_grant(&self, budget: &str, number: u64) -> Option<Instance> {
+        let record = self.budgets().find(|record| record.budget.name == budget)?;
+        record.grants.iter().find(|it| it.number == number).map(|it| it.instance)
+    }
+
+    /// Who has the grant of an item of an assignment with this number.
+    #[must_use]
+    pub fn holder_of_item(&self, assignment: &str, number: u64) -> Option<Instance> {
         let mut records = self.assignments().map(|assigned| assigned.record());
-        let record = records.find(|record| record.assignment.name == free.assignment)?;
-        record.grants.iter().find(|it| it.number == free.number).map(|it| it.instance)
+        let record = records.find(|record| record.assignment.name == assignment)?;
+        record.grants.iter().find(|it| it.number == number).map(|it| it.instance)
     }
 
     /// One that said goodbye is away too: whoever frees its grant has looked there.

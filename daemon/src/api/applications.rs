@@ -89,7 +89,7 @@ fn definition_of(query: RegisterQuery) -> Result<Definition, String> {
     };
     let labels =
         parts(labels).into_iter().map(label).collect::<Result<BTreeMap<_, _>, String>>()?;
-    let labels = labels.into_iter().map(|(name, value)| Label { name, value }).collect();
+    let labels = Label::all(labels);
     let ttl = match ttl {
         Some(text) => time::duration(&text).map_err(|error| format!("ttl: {error}"))?,
         None => TTL,

@@ -186,15 +186,13 @@ pub(super) async fn ledger(
 
 /// The definition that a page shows.
 pub(super) fn assignment_of(page: &AssignmentPage) -> Assignment {
-    let label =
-        |(name, value): (&String, &String)| Label { name: name.clone(), value: value.clone() };
     let rules = [Rebalance::Lazy, Rebalance::Eager, Rebalance::Never];
     let rebalance = rules.into_iter().find(|rule| rule.word() == page.rebalance);
     Assignment {
         name: page.name.clone(),
         count: u32::try_from(page.count).unwrap_or(u32::MAX),
         names: page.names.clone(),
-        scope: page.scope.iter().map(label).collect(),
+        scope: Label::all(page.scope.clone()),
         ttl_ms: page.ttl_ms,
         rebalance: rebalance.unwrap_or(Rebalance::Lazy).into(),
     }

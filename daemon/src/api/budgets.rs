@@ -125,12 +125,10 @@ pub(super) async fn ledger(
 
 /// The definition that a page shows.
 pub(super) fn definition_of(page: &BudgetPage) -> Budget {
-    let label =
-        |(name, value): (&String, &String)| Label { name: name.clone(), value: value.clone() };
     let eager = page.mode == BudgetMode::Eager.word();
     let mode = if eager { BudgetMode::Eager } else { BudgetMode::Strict };
     let BudgetPage { max, min, ttl_ms, reserve, .. } = *page;
-    let (name, scope) = (page.name.clone(), page.scope.iter().map(label).collect());
+    let (name, scope) = (page.name.clone(), Label::all(page.scope.clone()));
     Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn scope_of(
     now: BTreeMap<String, String>,
 ) -> Result<Vec<Label>, String> {
     let Some(text) = text else {
-        return Ok(now.into_iter().map(|(name, value)| Label { name, value }).collect());
+        return Ok(Label::all(now));
     };
     let label = |text: &str| {
         let (name, value) = text.split_once('=').ok_or_else(|| {

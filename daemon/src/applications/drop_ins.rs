@@ -8,21 +8,16 @@ use super::definition::{
     TTL, TTLS, spoken,
 };
 use super::definition::{FALL, RISE};
-use crate::drop_in::{line_of, visible_toml_files};
-use crate::regular;
+use crate::drop_in::{self, line_of, visible_toml_files};
 use crate::words::time;
 use axum::http::Uri;
 use quorate_proto::{ApplicationCause, Label, is_host_port, limits};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::io;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
-
-/// A file that is larger is no definition.
-const FILE: u64 = 64 * 1024;
 
 /// What the directory held when it was read last.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,7 +38,6 @@ impl DropIns {
     pub(crate) fn read(directory: &Path) -> Self {
         let files = match visible_toml_files(directory) {
             Ok(files) => files,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::default(),
             Err(error) => {
                 let file = directory.display().to_string();
                 let problem = format!("{file}: cannot be read: {error}");
@@ -90,8 +84,7 @@ fn put(all: &mut BTreeMap<String, Definition>, one: Definition) -> Result<(), St
 }
 
 fn read_one(path: &Path) -> Result<Definition, String> {
-    let text = regular::read_text(path, FILE)
-        .map_err(|error| format!("cannot be read: {error}; let the daemon's user read it"))?;
+    let text = drop_in::definition(path)?;
     parse(path, &text)
 }
 

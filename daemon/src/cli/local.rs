@@ -5,10 +5,12 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::{self, Config, ConfigError, Environment, Places};
 use crate::disk;
+use crate::parent;
 use crate::regular;
 use crate::shell::own_slot::{OwnHost, ResolvedSeed};
 use crate::shell::resolve;
 use quorate_transport::Secret;
+use rustix::process::Signal;
 use serde_json::json;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -94,16 +96,12 @@ pub(super) fn resolved(config: &Config) -> Result<Vec<ResolvedSeed>, Failure> {
 
 /// Has the kernel end this process together with its parent, so that no daemon outlives what it was started for.
 pub(crate) fn end_with(parent: Option<u32>) -> Result<(), Failure> {
-    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
     let Some(parent) = parent else { return Ok(()) };
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|error| Failure::other(format!("--end-with: {error}")))?;
-    // It may have ended before the kernel was asked.
-    let found = getppid().map_or(0, |id| id.as_raw_nonzero().get());
-    if u32::try_from(found) != Ok(parent) {
-        return Err(Failure::other(format!("--end-with: process {parent} is not the parent")));
+    match parent::end_with(parent, Signal::KILL) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::other(format!("--end-with: process {parent} is not the parent"))),
+        Err(error) => Err(Failure::other(format!("--end-with: {error}"))),
     }
-    Ok(())
 }
 
 /// `quorate secret new`.

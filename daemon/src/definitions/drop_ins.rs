@@ -3,20 +3,16 @@
 //! Invariant: a file that cannot be used keeps no daemon down and no other file out; it is named with what is wrong, and with what helps.
 //! What a file leaves out is as by default.
 
-use crate::drop_in::{line_of, visible_toml_files};
-use crate::regular;
+use crate::drop_in::{self, line_of, visible_toml_files};
 use crate::words::time;
 use quorate_proto::{Assignment, Budget, BudgetMode, DefinitionCause, Label, Rebalance, limits};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
-/// A file that is larger is no definition.
-const FILE: u64 = 64 * 1024;
 /// For so long a share may be used where nothing is said, as at the command line.
 const TTL: &str = "3s";
 
@@ -67,7 +63,6 @@ fn read<T>(
     };
     let files = match visible_toml_files(directory) {
         Ok(files) => files,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
             wrong(directory, format!("cannot be read: {error}"));
             Vec::new()
@@ -87,8 +82,7 @@ fn read<T>(
 }
 
 fn read_one<T>(path: &Path, parse: fn(&str, &Text<'_>) -> Result<T, String>) -> Result<T, String> {
-    let text = regular::read_text(path, FILE)
-        .map_err(|error| format!("cannot be read: {error}; let the daemon's user read it"))?;
+    let text = drop_in::definition(path)?;
     let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     parse(name, &Text(&text))
 }
@@ -134,10 +128,6 @@ impl Text<'_> {
     }
 }
 
-fn labels(scope: BTreeMap<String, String>) -> Vec<Label> {
-    scope.into_iter().map(|(name, value)| Label { name, value }).collect()
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenBudget {
@@ -156,7 +146,7 @@ fn budget(name: &str, text: &Text<'_>) -> Result<Budget, String> {
     let WrittenBudget { max, min, mode, ttl, reserve, scope } = text.written()?;
     let modes = [BudgetMode::Strict, BudgetMode::Eager].map(|mode| (mode.word(), mode));
     let mode = text.word("mode", mode.as_ref(), &modes)?.into();
-    let (name, ttl_ms, scope) = (name.to_owned(), text.ttl_ms(ttl.as_ref())?, labels(scope));
+    let (name, ttl_ms, scope) = (name.to_owned(), text.ttl_ms(ttl.as_ref())?, Label::all(scope));
     let budget = Budget { name, max, min, mode, ttl_ms, reserve, scope };
     budget.fault().map_or(Ok(budget), Err)
 }
@@ -186,7 +176,7 @@ fn assignment(name: &str, text: &Text<'_>) -> Result<Assignment, String> {
     };
     let rules = [Rebalance::Lazy, Rebalance::Eager, Rebalance::Never].map(|it| (it.word(), it));
     let rebalance = text.word("rebalance", rebalance.as_ref(), &rules)?.into();
-    let (name, ttl_ms, scope) = (name.to_owned(), text.ttl_ms(ttl.as_ref())?, labels(scope));
+    let (name, ttl_ms, scope) = (name.to_owned(), text.ttl_ms(ttl.as_ref())?, Label::all(scope));
     let assignment = Assignment { name, count, names, scope, ttl_ms, rebalance };
     assignment.fault().map_or(Ok(assignment), Err)
 }

@@ -7,10 +7,11 @@
 
 use super::report::{How, Report, Tail};
 use crate::cli::Failure;
+use crate::parent;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, kill_process_group,
-    set_child_subreaper, set_parent_process_death_signal, wait,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group,
+    set_child_subreaper, wait,
 };
 use std::io;
 use std::os::fd::OwnedFd;
@@ -34,10 +35,7 @@ pub(super) fn keep(
 ) -> Result<ExitCode, Failure> {
     let failed = |error: io::Error| Failure::other(format!("cannot keep a hook: {error}"));
     set_child_subreaper(Some(getpid())).map_err(|error| failed(error.into()))?;
-    set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| failed(error.into()))?;
-    // It may have ended before the kernel was asked.
-    let found = getppid().map_or(0, |id| id.as_raw_nonzero().get());
-    if u32::try_from(found) != Ok(parent) {
+    if !parent::end_with(parent, Signal::TERM).map_err(failed)? {
         return Err(Failure::other("the runner is gone"));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

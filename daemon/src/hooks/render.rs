@@ -5,6 +5,7 @@
 //! succeeded once: a mark beside the target remembers that it has not, also when the content is the same by then.
 
 use super::settings::{Source, Written};
+use crate::regular;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -140,8 +141,6 @@ fn is_same(written: &Written, content: &[u8]) -> io::Result<bool> {
 fn replace(written: &Written, content: &[u8], mark: &Path) -> io::Result<()> {
     let target = &written.target;
     let aside = beside(target, "new");
-    // What a killed run left; new, so that it is no link to somewhere else.
-    let _ = fs::remove_file(&aside);
     let done = write_aside(&aside, written.mode, content).and_then(|()| {
         if !written.then.is_empty() {
             // Before the new content counts: from then on the command is owed.
@@ -158,7 +157,7 @@ fn replace(written: &Written, content: &[u8], mark: &Path) -> io::Result<()> {
 }
 
 fn write_aside(aside: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(aside)?;
+    let mut file = regular::fresh(aside, 0o600)?;
     file.write_all(content)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()

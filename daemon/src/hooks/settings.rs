@@ -9,7 +9,6 @@ use crate::regular;
 use crate::words::time;
 use serde::Deserialize;
 use std::fmt::Display;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -395,16 +394,13 @@ pub(super) fn all(under: &Path) -> (Vec<Hook>, Vec<Refused>) {
     (hooks, refused)
 }
 
-/// The files of a directory; one that is not there has none.
+/// The files of a directory.
 fn files_of(directory: &Path, refused: &mut Vec<Refused>) -> Vec<PathBuf> {
-    match toml_files(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            let what = format!("cannot be read: {error}");
-            refused.push(Refused { file: directory.to_owned(), line: None, what });
-            Vec::new()
-        }
-        files => files.unwrap_or_default(),
-    }
+    toml_files(directory).unwrap_or_else(|error| {
+        let what = format!("cannot be read: {error}");
+        refused.push(Refused { file: directory.to_owned(), line: None, what });
+        Vec::new()
+    })
 }
 
 #[cfg(test)]

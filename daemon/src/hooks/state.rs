@@ -4,6 +4,7 @@
 //! Nothing is synced: nothing of it outlives the machine.
 
 use crate::clock::wall_unix_ms;
+use crate::regular;
 use crate::words::time::rfc3339;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -143,10 +144,7 @@ impl Shown {
 
 fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let aside = path.with_extension("new");
-    // What a killed runner left; new, so that it is no link to somewhere else.
-    let _ = fs::remove_file(&aside);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&aside)?;
-    file.write_all(content)?;
+    regular::fresh(&aside, mode)?.write_all(content)?;
     fs::rename(&aside, path)
 }
 

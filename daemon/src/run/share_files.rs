@@ -8,6 +8,7 @@
 use crate::api::pages::{HeldItemPage, HeldPage, SharePage};
 use crate::clock::{Started, boot_id};
 use crate::doors::feed::newest::{All, FollowingAll};
+use crate::regular;
 use quorate_node::{Items, Share, ShareState};
 use rustix::fs::OFlags;
 use std::collections::BTreeMap;
@@ -177,9 +178,7 @@ impl<T: Written> Files<T> {
         let before = fs::read_to_string(&path).ok();
         let text = it.text(self.started, before.as_deref());
         let aside = self.directory.join(format!(".{name}.new"));
-        // What a killed daemon left; new, so that it is no link to somewhere else.
-        let _ = fs::remove_file(&aside);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&aside)?;
+        let mut file = regular::fresh(&aside, 0o640)?;
         file.set_permissions(Permissions::from_mode(0o640))?;
         writeln!(file, "{text}")?;
         fs::rename(&aside, path)

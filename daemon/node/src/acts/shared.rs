@@ -5,10 +5,9 @@
 
 use super::{Judged, not_now};
 use crate::sight::Sight;
-use quorate_meta::Meta;
 use quorate_proto::{
-    CommandBody, DefineAssignment, DefineBudget, FreeGrant, FreeItem, Instance, Member,
-    MemberState, RemoveAssignment, RemoveBudget, act,
+    CommandBody, DefineAssignment, DefineBudget, FreeGrant, FreeItem, Member, MemberState,
+    RemoveAssignment, RemoveBudget, act,
 };
 
 /// Judges an act of this kind.
@@ -26,27 +25,15 @@ pub(super) fn judge(sight: &Sight<'_>, act: &act::Body) -> Judged {
 
 /// Who has the grant that is to be freed, if this leader hears it though it is not counted as up.
 fn heard_holder<'a>(sight: &'a Sight<'_>, act: &act::Body) -> Option<&'a Member> {
-    let holder = holder_of(sight.group?.meta(), act)?;
+    let meta = sight.group?.meta();
+    let holder = match act {
+        act::Body::FreeGrant(free) => meta.holder_of_grant(&free.budget, free.number),
+        act::Body::FreeItem(free) => meta.holder_of_item(&free.assignment, free.number),
+        _ => None,
+    }?;
     let member = sight.health.member(holder)?;
     let is_heard = member.state() != MemberState::Alive && sight.heard_of_late(holder);
     is_heard.then_some(member)
-}
-
-fn holder_of(meta: &Meta, act: &act::Body) -> Option<Instance> {
-    match act {
-        act::Body::FreeGrant(free) => {
-            let mut all = meta.budgets().filter(|record| record.budget.name == free.budget);
-            let grant = all.next()?.grants.iter().find(|grant| grant.number == free.number);
-            grant.map(|grant| grant.instance)
-        }
-        act::Body::FreeItem(free) => {
-            let all = meta.assignments().map(|assigned| assigned.record());
-            let mut all = all.filter(|record| record.assignment.name == free.assignment);
-            let grant = all.next()?.grants.iter().find(|grant| grant.number == free.number);
-            grant.map(|grant| grant.instance)
-        }
-        _ => None,
-    }
 }
 
 /// None of an act that is about something else.

@@ -6,13 +6,14 @@
 
 use super::machine::Use;
 use crate::cli::exit::{Exit, Failure};
+use crate::parent;
+use crate::regular;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process_group,
-    set_parent_process_death_signal, test_kill_process_group, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, test_kill_process_group, waitid,
 };
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus};
@@ -68,7 +69,7 @@ impl Wrapped {
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let name = file.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     let aside = file.with_file_name(format!(".{}.quorate-new", name.to_string_lossy()));
-    fs::write(&aside, text)?;
+    regular::fresh(&aside, 0o666)?.write_all(text.as_bytes())?;
     fs::rename(&aside, file)
 }
 
@@ -130,10 +131,7 @@ pub(super) fn code_of(status: ExitStatus) -> ExitCode {
 /// Becomes a command, which is killed when `parent` ends.
 pub(crate) fn become_child(parent: u32, command: &[String]) -> Result<ExitCode, Failure> {
     let failed = |error: io::Error| Failure::other(format!("cannot start a command: {error}"));
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
-    // It may have ended before the kernel was asked.
-    let found = getppid().map_or(0, |id| id.as_raw_nonzero().get());
-    if u32::try_from(found) != Ok(parent) {
+    if !parent::end_with(parent, Signal::KILL).map_err(failed)? {
         return Err(Failure::other("whoever started this is gone"));
     }
     let (program, arguments) =

@@ -80,16 +80,15 @@ pub(super) async fn run_with(
 
 /// A name that nobody has defined may be mistyped, or is defined later.
 async fn say_if_unknown(client: Client, followed: Followed) {
-    let (kind, name, list) = match &followed {
-        Followed::Budget(name) => ("budget", name, "quorate budget list"),
-        Followed::Item { assignment, .. } => ("assignment", assignment, "quorate assign list"),
-    };
-    let unknown = match &followed {
-        Followed::Budget(_) => {
-            is_unknown(&client, "/v1/budgets", |page: &BudgetPage| page.name == *name).await
+    let (kind, name, list, unknown) = match &followed {
+        Followed::Budget(name) => {
+            let is_it = |page: &BudgetPage| page.name == *name;
+            ("budget", name, "quorate budget list", is_unknown(&client, "/v1/budgets", is_it).await)
         }
-        Followed::Item { .. } => {
-            is_unknown(&client, "/v1/assignments", |page: &AssignmentPage| page.name == *name).await
+        Followed::Item { assignment: name, .. } => {
+            let is_it = |page: &AssignmentPage| page.name == *name;
+            let unknown = is_unknown(&client, "/v1/assignments", is_it).await;
+            ("assignment", name, "quorate assign list", unknown)
         }
     };
     if unknown {
