@@ -150,15 +150,22 @@ fn whatever_happens_every_host_comes_to_tell_of_each_application_what_its_host_s
 #[test]
 fn in_every_seed_no_item_of_an_assignment_has_two_believers() {
     static FREED: AtomicU64 = AtomicU64::new(0);
+    static MOVES: AtomicU64 = AtomicU64::new(0);
     if let Some(seed) = number("QUORATE_SEED") {
         eprintln!("{:?}", assigned(seed, true));
         return;
     }
     run_many(100, |seed| {
         let assigned = assigned(seed, false);
-        assert!(assigned.in_the_end == 6 && assigned.moves > 0, "{assigned:?}");
+        assert_eq!(assigned.in_the_end, 6, "{assigned:?}");
+        MOVES.fetch_add(assigned.moves, Ordering::Relaxed);
         FREED.fetch_add(assigned.fenced as u64, Ordering::Relaxed);
     });
+    // Not each story moves an item: where nobody was away for a TTL and the rule is to leave items where they are, none does.
+    assert!(
+        MOVES.load(Ordering::Relaxed) > 0,
+        "no item came to another host: nothing was tried of that"
+    );
     assert!(
         FREED.load(Ordering::Relaxed) > 0,
         "no fence freed anything: nothing was tried of that"
