@@ -28,6 +28,9 @@ const UNI_STREAMS: u32 = 8;
 pub(crate) const BIDI_STREAMS: u32 = 256;
 /// Gossip packets and copies of heartbeats that wait, each way: some 64 of the largest size. Older ones are worthless.
 const DATAGRAM_BUFFER: usize = 64 * limits::GOSSIP_PACKET;
+/// So many packets may come before the one that is acknowledged at once. An acknowledgement costs a packet of its own each time, on both sides,
+/// unless it rides on an answer; an append's answer leaves within a sync. A lost packet is reported at once anyway, and the last ones within 25 ms.
+const PACKETS_AN_ACKNOWLEDGEMENT: u32 = 15;
 /// First packets that wait for our word: more than one reading of the socket brings, or a flood would have members refused.
 const INCOMING: usize = 1024;
 
@@ -38,9 +41,12 @@ pub(crate) fn transport_config(timings: &Timings) -> Arc<quinn::TransportConfig>
 fn main_config(timings: &Timings) -> quinn::TransportConfig {
     let mut search = quinn::MtuDiscoveryConfig::default();
     search.interval(timings.mtu_search).black_hole_cooldown(timings.mtu_search);
+    let mut acknowledged = quinn::AckFrequencyConfig::default();
+    acknowledged.ack_eliciting_threshold(VarInt::from_u32(PACKETS_AN_ACKNOWLEDGEMENT));
     let mut config = quinn::TransportConfig::default();
     config
         .mtu_discovery_config(Some(search))
+        .ack_frequency_config(Some(acknowledged))
         .max_idle_timeout(IdleTimeout::try_from(timings.idle).ok())
         .keep_alive_interval(Some(timings.keep_alive))
         .initial_rtt(timings.initial_rtt)
