@@ -153,6 +153,7 @@ impl World {
     pub(crate) fn send(&mut self, host: usize, to: Instance, address: SocketAddr, frame: Frame) {
         let now = self.now;
         self.mix(&[&frame.bytes, &to.to_bytes()]);
+        self.log_frames += u64::from(frame.lane == Lane::Log);
         let Some(process) = &mut self.hosts[host].process else { return };
         let outbox = process.outboxes.entry(to).or_insert_with(|| Outbox::new(now));
         let given_up = outbox.push(now, frame);

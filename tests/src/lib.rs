@@ -12,6 +12,7 @@ pub mod budgets;
 pub mod checks;
 pub mod churn;
 mod clocks;
+pub mod commits;
 mod connections;
 pub mod contention;
 pub mod copies;

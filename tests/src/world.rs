@@ -167,6 +167,8 @@ pub struct World {
     pub(crate) hosts: Vec<Host>,
     pub(crate) checks: Checks,
     pub(crate) connections: u64,
+    /// Frames of the log that hosts gave to their transport.
+    pub(crate) log_frames: u64,
     /// Forwarded requests: (host that answers, its ticket) -> (origin host, its run, its ticket).
     pub(crate) forwards: BTreeMap<(usize, u64), (usize, u64, u64)>,
     /// Snapshots on their way, by sender, its run, and receiver.
@@ -243,6 +245,7 @@ impl World {
             hosts,
             checks: Checks::default(),
             connections: 0,
+            log_frames: 0,
             forwards: BTreeMap::new(),
             transfers: BTreeSet::new(),
             transfer_time: None,

@@ -9,6 +9,7 @@ use quorate_tests::applications::told_of_applications;
 use quorate_tests::assignments::{assigned, item_renewed_by_a_leader_that_is_cut_off};
 use quorate_tests::checks::TURNS;
 use quorate_tests::churn::churn;
+use quorate_tests::commits::writes_in_a_row;
 use quorate_tests::copies::{
     a_copy_and_its_original_met_by_one_each, a_copy_of_a_running_disk, an_older_copy_in_its_place,
     an_original_that_restarts_beside_its_copy,
@@ -183,6 +184,25 @@ fn a_leader_that_is_cut_off_renews_no_item() {
 fn a_leader_that_is_cut_off_renews_no_share() {
     for seed in 1..=12 {
         assert!(!renewed_by_a_leader_that_is_cut_off(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_row_of_writes_needs_one_append_and_one_answer_of_each_follower_for_each() {
+    for seed in 1..=10 {
+        let row = writes_in_a_row(seed, 100);
+        // The first two tell their commits at once, as a lone one does, and the last one is told behind the row.
+        assert!((400..=420).contains(&row.frames), "seed {seed}: {row:?}");
+        assert!(row.behind < Duration::from_millis(3), "seed {seed}: {row:?}");
+    }
+}
+
+#[test]
+fn the_commit_of_a_lone_write_is_told_at_once() {
+    for seed in 1..=10 {
+        let row = writes_in_a_row(seed, 1);
+        assert_eq!(row.frames, 8, "seed {seed}: {row:?}");
+        assert!(row.behind < Duration::from_millis(1), "seed {seed}: {row:?}");
     }
 }
 

@@ -56,7 +56,8 @@ impl ReplicaConfig {
             min_election_tick: ELECTION_TICKS,
             max_election_tick: ELECTION_TICKS_MAX + RELUCTANCE_TICKS,
             read_only_option: raft::ReadOnlyOption::Safe,
-            skip_bcast_commit: false,
+            // An append of its own for each commit costs every follower a packet, a turn and an answer: see `Replica::tell_commit`.
+            skip_bcast_commit: true,
             // With true, raft-rs 0.7.0 adds entries to appends of another index and loses data.
             batch_append: false,
             priority: 0,

@@ -18,6 +18,7 @@ impl Replica {
         while !self.removed && self.raw.has_ready() {
             self.turn(out);
         }
+        self.forget_told_unless_leading();
         self.redraw();
     }
 

@@ -4,6 +4,7 @@
 //! durable. A leader's appends do not wait. Knows nothing of clocks (it is ticked), disks, or what an entry means.
 
 mod losses;
+mod telling;
 
 use crate::config::{RELUCTANCE_TICKS, Recovered, ReplicaConfig, StartError};
 use crate::guard::{self, GuardError, MAX_READS, Standing};
@@ -33,6 +34,8 @@ pub struct Replica {
     pub(crate) handed: u64,
     /// The last index that the caller applied. raft-rs is told once that index is durable.
     pub(crate) applied: u64,
+    /// The commit index that the newest appends to all followers carried.
+    told: u64,
     /// Number of the last `Persist`.
     pub(crate) persist_number: u64,
     /// Bounded by the caller: it stops feeding a replica whose disk does not answer.
@@ -76,6 +79,7 @@ impl Replica {
             conf_index: applied,
             handed: applied,
             applied,
+            told: applied,
             persist_number: 0,
             outstanding: VecDeque::new(),
             released: Vec::new(),
@@ -137,9 +141,11 @@ impl Replica {
         }
         let (message, beyond, lost) = self.within_the_log(message);
         let message = convert::message_to_raft(message)?;
+        let committed = self.raw.raft.raft_log.committed;
         if let Err(error) = self.raw.step(message) {
             tracing::debug!(%error, "raft ignores a message");
         }
+        self.told_by_itself(committed);
         self.answer_beyond(beyond);
         self.redraw();
         lost
@@ -189,6 +195,9 @@ impl Replica {
             ..Default::default()
         };
         let stepped = self.raw.step(message);
+        if stepped.is_ok() {
+            self.told = self.raw.raft.raft_log.committed;
+        }
         self.redraw();
         stepped.map_err(|_| ProposeError::Full)
     }
@@ -307,7 +316,9 @@ impl Replica {
             self.released.extend(done.promises);
         }
         if let (Some(raft_number), false) = (raft_number, self.removed) {
+            let committed = self.raw.raft.raft_log.committed;
             self.raw.on_persist_ready(raft_number);
+            self.told_by_itself(committed);
             self.tell_applied();
             self.redraw();
         }

@@ -47,8 +47,11 @@ fn step(world: &mut World, draw: &mut Draw, count: u64) {
             world.crash(host, kept);
         }
         984..=991 => world.cut = (1..=HOSTS).filter(|_| draw.percent(30)).collect(),
-        992..=997 => world.cut.clear(),
-        _ => {}
+        992..=996 => world.cut.clear(),
+        997 => world.commits_ride = draw.percent(50),
+        _ => {
+            world.with(host, Replica::tell_commit);
+        }
     }
     for number in 1..=HOSTS {
         if world.hosts[&number].replica.is_none() && draw.percent(1) {

@@ -439,3 +439,63 @@ fn what_was_given_up_on_its_way_to_a_follower_is_sent_again_at_once() {
     world.ticks(10);
     assert_eq!(world.status(2).last, world.status(1).last);
 }
+
+/// Appends to a follower that wait to be delivered: the entries of each and the commit index that it carries.
+fn appends_to(world: &World, to: u64) -> Vec<(usize, u64)> {
+    let appends = world.network.iter().map(|(message, _)| message);
+    let appends = appends.filter(|it| it.to == to && it.kind == MessageKind::Append as i32);
+    appends.map(|it| (it.entries.len(), it.commit)).collect()
+}
+
+#[test]
+fn a_commit_index_rides_on_the_next_append() {
+    let mut world = trio(23);
+    world.commits_ride = true;
+    assert!(world.propose(1, "a"));
+    world.settle();
+    let commit = world.status(1).commit;
+    assert_eq!(world.texts(1), ["a"], "the leader commits");
+    assert!(world.texts(2).is_empty(), "no append tells the followers");
+    assert!(world.hosts[&1].replica.as_ref().is_some_and(Replica::has_untold_commit));
+    assert!(world.propose(1, "b"));
+    assert_eq!(appends_to(&world, 2), [(1, commit)], "the next one does");
+    assert!(!world.hosts[&1].replica.as_ref().is_some_and(Replica::has_untold_commit));
+    world.settle();
+    assert_eq!(world.texts(2), ["a"]);
+}
+
+#[test]
+fn a_commit_index_for_which_no_append_came_is_told_once() {
+    let mut world = trio(24);
+    world.commits_ride = true;
+    assert!(world.propose(1, "a"));
+    world.settle();
+    world.with(1, Replica::tell_commit);
+    assert_eq!(appends_to(&world, 2), [(0, world.status(1).commit)]);
+    world.settle();
+    assert_eq!((world.texts(2), world.texts(3)), (vec!["a".to_owned()], vec!["a".to_owned()]));
+    world.with(1, Replica::tell_commit);
+    assert!(world.network.is_empty(), "it was told");
+    world.with(2, Replica::tell_commit);
+    assert!(world.network.is_empty(), "who follows tells nobody");
+}
+
+#[test]
+fn a_heartbeat_tells_a_commit_index_that_nothing_else_told() {
+    let mut world = trio(25);
+    world.commits_ride = true;
+    assert!(world.propose(1, "a"));
+    world.settle();
+    world.ticks(4);
+    assert_eq!(world.texts(2), ["a"]);
+}
+
+#[test]
+fn while_the_voters_change_each_commit_is_told_at_once() {
+    let mut world = trio(26);
+    world.commits_ride = true;
+    assert!(world.change(1, &[(Remove, 3)]));
+    world.settle();
+    assert_eq!(world.hosts[&2].conf.voters, [1, 2], "the follower has the change");
+    assert!(!world.hosts[&1].replica.as_ref().is_some_and(Replica::has_untold_commit));
+}

@@ -369,6 +369,7 @@ impl Node {
     fn fire(&mut self, timer: Timer) {
         match timer {
             Timer::Tick => self.tick(),
+            Timer::Commit => self.tell_commit(),
             Timer::Disk => self.watch_disk(),
             Timer::Ping => self.ping_round(),
             Timer::Pace => self.look_at_pace(),

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub(crate) enum Timer {
     /// One tick of consensus.
     Tick,
+    /// A commit index has waited long enough for an append that carries it.
+    Commit,
     /// The oldest write may have been under way for too long.
     Disk,
     /// A round of direct pings.

@@ -87,6 +87,8 @@ pub struct World {
     next_ticket: u64,
     pub hash: u64,
     pub slow_disks: bool,
+    /// A leader's commit index waits for the next append or heartbeat.
+    pub commits_ride: bool,
     /// Peers that a leader says have lost something, with what they had and have. Wrong where messages are reordered.
     pub lost: Vec<(u64, u64, u64)>,
     /// Replicas that were told twice that they lost something, by the leader of their choice; they go on here.
@@ -108,6 +110,7 @@ impl World {
             next_ticket: 1,
             hash: 0xcbf2_9ce4_8422_2325,
             slow_disks: false,
+            commits_ride: false,
             lost: Vec::new(),
             told: Vec::new(),
         };
@@ -215,7 +218,11 @@ impl World {
     pub fn drain(&mut self, number: u64) {
         loop {
             let mut out = Vec::new();
+            let rides = self.commits_ride;
             let Some(replica) = self.host(number).replica.as_mut() else { return };
+            if !rides {
+                replica.tell_commit();
+            }
             replica.ready(&mut out);
             if out.is_empty() {
                 break;

@@ -5,6 +5,7 @@
 
 mod early;
 mod snapshots;
+mod telling;
 
 pub(crate) use early::EarlyFrames;
 pub(crate) use snapshots::Arrived;
@@ -12,7 +13,9 @@ pub(crate) use snapshots::Arrived;
 use crate::boot::NodeConfig;
 use crate::event::Output;
 use crate::groups::snapshots::Snapshots;
+use crate::groups::telling::{PATIENCE, Telling};
 use crate::peers::Peers;
+use crate::timers::Timer;
 use crate::turn::Turn;
 use bytes::Bytes;
 use quorate_consensus::{
@@ -21,7 +24,7 @@ use quorate_consensus::{
 use quorate_meta::{AppliedResult, Meta, UnknownCommand};
 use quorate_proto::{
     ClusterId, ConfChangeSet, Envelope, EnvelopeBody, FoundingCertificate, Frame, FrameKind,
-    GroupId, HealthDelta, Instance, Lane, MessageKind, RaftFrame, RaftId, RaftMessage,
+    GroupId, HealthDelta, Instance, Lane, MessageKind, Moment, RaftFrame, RaftId, RaftMessage,
     SnapshotMetadata, Supersede, raft_id,
 };
 use std::sync::Arc;
@@ -47,6 +50,7 @@ pub(crate) struct Group {
     cluster_id: ClusterId,
     applied_term: u64,
     snapshots: Snapshots,
+    telling: Telling,
 }
 
 impl Group {
@@ -123,6 +127,28 @@ impl Group {
     /// Proposes these entries as one.
     pub(crate) fn propose(&mut self, entries: Vec<Bytes>) -> Result<(), ProposeError> {
         self.replica.propose(entries)
+    }
+
+    /// What was proposed is of clients, who may have more to write as soon as they are answered.
+    pub(crate) fn clients_write(&mut self, now: Moment) {
+        self.telling.clients_write(now);
+    }
+
+    /// The followers are told how far the log is committed, unless an append is to be expected that tells it.
+    pub(crate) fn tell_commit_unless_it_rides(&mut self, turn: &mut Turn) {
+        if !self.replica.has_untold_commit() {
+            turn.timers.disarm(Timer::Commit);
+        } else if self.telling.expects_an_append(turn.now) {
+            turn.timers.arm_if_idle(Timer::Commit, turn.now + PATIENCE);
+        } else {
+            turn.timers.disarm(Timer::Commit);
+            self.replica.tell_commit();
+        }
+    }
+
+    /// No append came that would have told the commit index.
+    pub(crate) fn tell_commit(&mut self) {
+        self.replica.tell_commit();
     }
 
     /// Begins a round that confirms the leadership for reads.
@@ -252,7 +278,8 @@ impl Group {
             replica.offer_snapshot(metadata.clone());
         }
         let snapshots = Snapshots::new(durable, last);
-        Ok(Self { id, replica, meta, me, cluster_id, applied_term, snapshots })
+        let telling = Telling::default();
+        Ok(Self { id, replica, meta, me, cluster_id, applied_term, snapshots, telling })
     }
 
     /// A message of a peer, which may speak in this group.

@@ -137,11 +137,19 @@ impl Node {
         }
     }
 
+    /// No append came that would have told the commit index.
+    pub(super) fn tell_commit(&mut self) {
+        if let Some(group) = &mut self.group {
+            group.tell_commit();
+        }
+    }
+
     /// Carries out everything raft has to say, until it is quiet.
     pub(super) fn settle_group(&mut self) {
         loop {
             self.flush_proposals();
             let Some(group) = &mut self.group else { return };
+            group.tell_commit_unless_it_rides(&mut self.turn);
             let said = group.ready();
             if said.is_empty() {
                 break;

@@ -142,6 +142,9 @@ impl Requests {
             let entries = batch.iter().map(|(_, data)| data.clone()).collect();
             match group.propose(entries) {
                 Ok(()) => {
+                    if batch.iter().any(|(ticket, _)| serving.proposed.contains_key(ticket)) {
+                        group.clients_write(turn.now);
+                    }
                     let term = group.replica().term();
                     for (ticket, _) in batch {
                         let id = serving.proposed.get(&ticket).copied();
