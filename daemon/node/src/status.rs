@@ -62,6 +62,8 @@ pub struct SecretStatus {
     pub lacking: Vec<(String, MemberState, SecretLackKind)>,
     /// Live hosts whose secret file has a secret that was dropped.
     pub leftover: Vec<String>,
+    /// The file of this host has, as it says itself.
+    pub has_dropped: bool,
 }
 
 /// How full a bounded thing is, for `/metrics` and `quorate why`.
