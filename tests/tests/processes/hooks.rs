@@ -7,6 +7,7 @@ use super::place::{binary, need_root, until};
 use rustix::process::{Pid, Signal, test_kill_process};
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 /// Nothing is silent for so long in a test.
@@ -147,7 +148,8 @@ fn a_hook_that_fails_is_run_until_it_succeeds_and_what_it_said_last_is_shown() {
     said.names(&["tell", "failing", "exited with 3", "no way"]);
     fs::write(runner.dir.join("may"), "").expect("a file");
     runner.shows("tell", "succeeds", |hook| hook["state"] == "idle" && hook["failures"] == 0);
-    let figures = fs::read_to_string(runner.dir.join("state/quorate-hooks.prom")).expect("figures");
+    let figures =
+        fs::read_to_string(Path::new(&runner.state()).join("quorate-hooks.prom")).expect("figures");
     assert!(figures.contains("quorate_hook_failing{hook=\"tell\"} 0\n"), "{figures}");
     assert_eq!(runner.ask(&["status", "--state", &runner.state()]).code, Some(0));
 }
