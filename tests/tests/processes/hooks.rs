@@ -238,6 +238,15 @@ fn a_file_of_hooks_that_is_wrong_is_named_by_line_and_keeps_no_other_from_runnin
     let said = runner.ask(&["check", "--dir", &runner.dir()]);
     assert_eq!(said.code, Some(1));
     said.names(&["tell: fits", "odd.toml:2: ", "unknown field `colour`"]);
+    // A template is compiled as it will be.
+    let template = runner.write("list.j2", "one\n{% for m in %}\n", 0o644);
+    let target = runner.file("list").display().to_string();
+    let text = format!("template = \"{template}\"\ntarget = \"{target}\"\n");
+    runner.write("files.d/list.toml", &text, 0o644);
+    let said = runner.ask(&["check", "--dir", &runner.dir()]);
+    assert!(!said.out.contains("file/list: fits"), "{}", said.out);
+    said.names(&["tell: fits", "list.j2:2: "]);
+    fs::remove_file(runner.file("files.d/list.toml")).expect("it is there");
     let tried = runner.ask(&["try", "tell", "--dir", &runner.dir()]);
     assert_eq!((tried.code, tried.out.as_str()), (Some(0), "told tell on n1\n"), "{}", tried.err);
     assert_eq!(runner.ask(&["try", "none", "--dir", &runner.dir()]).code, Some(6));
