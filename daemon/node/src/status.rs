@@ -88,6 +88,8 @@ pub struct PaceStatus {
     pub of: Option<String>,
     /// Why it is so long.
     pub ground: Ground,
+    /// The same silence as it is borne with now: longer while others hear whom this node did not.
+    pub strained: Duration,
     /// How often the leader of so many members pings each.
     pub interval: Duration,
 }
