@@ -127,6 +127,12 @@ impl Detector {
         self.pings.last_heard(instance)
     }
 
+    /// How long this node bears with a silence now: up to three times as long while others hear whom it did not.
+    #[must_use]
+    pub fn strained(&self, silence: Duration) -> Duration {
+        self.awareness.patience(silence)
+    }
+
     /// The longest silence of each expected peer that a sign of life ended since this was asked last.
     pub fn longest_silences(&mut self) -> Vec<(Instance, Duration)> {
         self.pings.longest_silences()

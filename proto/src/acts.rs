@@ -252,6 +252,9 @@ pub struct AutopilotHost {
     /// It has been gone for so long that another one gets its vote.
     #[prost(bool, tag = "9")]
     pub lost: bool,
+    /// Its host is a witness.
+    #[prost(bool, tag = "94")]
+    pub witness: bool,
 }
 
 impl Act {

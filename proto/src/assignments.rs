@@ -53,6 +53,12 @@ pub struct Assignment {
 }
 
 impl Assignment {
+    /// That there is none of a name, in words.
+    #[must_use]
+    pub fn unknown(name: &str) -> String {
+        format!("no assignment is named `{name}`; `quorate assign list` shows those that there are")
+    }
+
     /// What is wrong with it, if anything is.
     #[must_use]
     pub fn fault(&self) -> Option<String> {

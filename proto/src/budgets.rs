@@ -54,6 +54,12 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// That there is none of a name, in words.
+    #[must_use]
+    pub fn unknown(name: &str) -> String {
+        format!("no budget is named `{name}`; `quorate budget list` shows those that there are")
+    }
+
     /// What is wrong with it, if anything is.
     #[must_use]
     pub fn fault(&self) -> Option<String> {

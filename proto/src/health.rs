@@ -141,7 +141,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// Whether an operator drained it: it keeps its vote, leads nothing and gets nothing new.
+    /// Whether an operator drained it: it keeps its vote, leads nothing while another can, and gets nothing new.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.drained.is_some()

@@ -110,10 +110,10 @@ pub use raft::{
     RaftMessage, SnapshotAnnouncement, SnapshotMetadata,
 };
 pub use reason::{
-    ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause, DaemonCause,
-    DefinitionCause, FoundingCause, Hindrance, Known, LinkCause, MemberCause, MissingSeed,
-    MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence, Reason, ReasonCode,
-    SeedTrouble, SlowPart, SlowlyJudged, Trouble, WitnessCause,
+    Adoption, ApplicationCause, AssignmentCause, BudgetCause, Cause, Copied, CopyCause,
+    DaemonCause, DefinitionCause, FenceCause, FoundingCause, Hindrance, InScope, Known, LinkCause,
+    MemberCause, MissingSeed, MissingVoter, OddSecret, OperatorCause, PlaceTrouble, Presence,
+    Reason, ReasonCode, SeedTrouble, SlowPart, SlowlyJudged, Trouble, WitnessCause,
 };
 pub use recovery::{Holding, RecoveryAnswer, RecoveryAsk, RecoveryOrder, recovery_ask};
 pub use renewals::{

@@ -62,6 +62,8 @@ pub struct SecretStatus {
     pub lacking: Vec<(String, MemberState, SecretLackKind)>,
     /// Live hosts whose secret file has a secret that was dropped.
     pub leftover: Vec<String>,
+    /// The file of this host has, as it says itself.
+    pub has_dropped: bool,
 }
 
 /// How full a bounded thing is, for `/metrics` and `quorate why`.
@@ -86,6 +88,8 @@ pub struct PaceStatus {
     pub of: Option<String>,
     /// Why it is so long.
     pub ground: Ground,
+    /// The same silence as it is borne with now: longer while others hear whom this node did not.
+    pub strained: Duration,
     /// How often the leader of so many members pings each.
     pub interval: Duration,
 }

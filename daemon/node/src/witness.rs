@@ -29,7 +29,10 @@ pub(crate) fn reason(sight: &Sight<'_>, warnings: &Warnings) -> Option<Reason> {
 
 fn hindrance(sight: &Sight<'_>, warnings: &Warnings, voter: &Member) -> Hindrance {
     if voter.state() != MemberState::Alive {
-        return Hindrance::Gone;
+        return match sight.heard_of_late(voter.instance) {
+            true => Hindrance::HeldDown,
+            false => Hindrance::Gone,
+        };
     }
     if voter.is_drained() {
         return Hindrance::Drained;
@@ -41,5 +44,23 @@ fn hindrance(sight: &Sight<'_>, warnings: &Warnings, voter: &Member) -> Hindranc
         true if !sight.heard_of_late(voter.instance) => Hindrance::Unheard,
         true if !stop::has_caught_up(sight, voter) => Hindrance::Behind,
         _ => Hindrance::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{Trial, life};
+
+    #[test]
+    fn a_server_that_is_heard_again_is_held_down_and_one_that_is_silent_is_gone() {
+        let mut trial = Trial::member_under_2(5);
+        trial.hears_leader(2, 5);
+        let of = |number: u8| {
+            let state = MemberState::Down.into();
+            let voter = Member { instance: life(number), state, ..Member::default() };
+            hindrance(&trial.node.sight(), &trial.node.warnings, &voter)
+        };
+        assert_eq!((of(2), of(9)), (Hindrance::HeldDown, Hindrance::Gone));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, failed, usage};
 use super::loop_call;
-use super::pages::{ActPage, AutopilotPage};
+use super::pages::{ActPage, AutopilotPage, SecretPage};
 use super::parameters::{NameQuery, Parameters, Patience};
 use crate::doors::Doors;
 use axum::Json;
@@ -134,9 +134,14 @@ pub(super) async fn rotate(
     Parameters(RotateQuery { to, cancel }): Parameters<RotateQuery>,
     patience: Patience,
 ) -> Response {
-    let secrets = doors.status.borrow().secrets.clone();
+    let status = doors.status.borrow().clone();
+    let secrets = &status.secrets;
+    if let Some(text) = SecretPage::of(secrets).is_over().filter(|_| cancel == 0 && to.is_empty()) {
+        let epoch = status.view.epoch.get();
+        return Json(ActPage { epoch, text, term: 0 }).into_response();
+    }
     let to = match cancel {
-        0 => new_secret(&secrets, &to),
+        0 => new_secret(secrets, &to),
         _ => Ok(0),
     };
     match to {

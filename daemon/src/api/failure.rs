@@ -97,6 +97,18 @@ impl Failure {
         }
     }
 
+    /// What the cluster has against it, where it was asked and refused; none where it could not be asked, or is to be asked again.
+    pub(super) fn refusal(&self) -> Option<String> {
+        match self {
+            Self::NotFound(text)
+            | Self::NotNow(text)
+            | Self::Level(text)
+            | Self::NoSpace(text)
+            | Self::Other(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
     /// Code and text for gRPC; etcd's own where etcd has one.
     pub(crate) fn grpc(&self) -> (Code, String) {
         let (code, text) = match self {

@@ -1,5 +1,5 @@
 //! Offers the cluster what files of this host define: a budget or an assignment that it does not have is defined, and of one that it has it is
-//! told how the file differs.
+//! told how the file differs. What is refused is told, too.
 //!
 //! What stays true: a definition that is committed stays as it is, whatever the files of hosts say; of several hosts that offer at once the
 //! first one's is taken. What the cluster had since the files were read is not offered again before they are read anew: who removes it means
@@ -11,9 +11,10 @@ use super::committed::below;
 use super::failure::Failure;
 use super::loop_call;
 use super::parameters::Patience;
+use crate::clock;
 use crate::definitions::{DropIns, of_assignment, of_budget};
 use crate::doors::Doors;
-use quorate_proto::{DefinitionCause, SetAssignment, SetBudget, act, limits};
+use quorate_proto::{DefinitionCause, Moment, SetAssignment, SetBudget, act, limits};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,12 +30,12 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// Offers what the files say, as they are read, until this host stops. Tells what is odd about them.
 pub(crate) async fn keep(doors: Doors, mut files: watch::Receiver<Arc<DropIns>>) {
-    let (mut differ, mut failed, mut there) = (Vec::new(), String::new(), There::default());
+    let (mut odd, mut failed, mut there) = (Vec::new(), String::new(), There::default());
     loop {
         let now = files.borrow_and_update().clone();
         let mut pause = LOOK;
         let (found, failure) = offer(&doors, &now, &mut there).await;
-        differ = found.unwrap_or(differ);
+        odd = found.unwrap_or(odd);
         match failure {
             None => failed.clear(),
             Some(failure) => {
@@ -46,8 +47,8 @@ pub(crate) async fn keep(doors: Doors, mut files: watch::Receiver<Arc<DropIns>>)
                 }
             }
         }
-        let all = [now.problems.clone(), differ.clone()].concat();
-        doors.definitions.send_replace(all);
+        let all = [now.problems.clone(), odd.clone()].concat();
+        doors.definitions.send_modify(|before| *before = since(before, all, clock::now()));
         tokio::select! {
             changed = files.changed() => match changed {
                 Ok(()) => there = There::default(),
@@ -59,18 +60,32 @@ pub(crate) async fn keep(doors: Doors, mut files: watch::Receiver<Arc<DropIns>>)
     }
 }
 
+/// Each with the moment since when it is so: what is as before has been so since then.
+fn since(
+    before: &[(DefinitionCause, Moment)],
+    all: Vec<DefinitionCause>,
+    now: Moment,
+) -> Vec<(DefinitionCause, Moment)> {
+    let known = |cause: &DefinitionCause| before.iter().find(|(one, _)| one == cause);
+    let dated = |cause: DefinitionCause| {
+        let since = known(&cause).map_or(now, |(_, since)| *since);
+        (cause, since)
+    };
+    all.into_iter().map(dated).collect()
+}
+
 /// What the cluster had since the files were read: the prefix of its kind, and its name.
 type There = BTreeSet<(&'static str, String)>;
 
-/// Offers all of it once. Gives what the cluster has otherwise, if that could be asked, and the last that failed.
+/// Offers all of it once. Gives what the cluster has otherwise or does not take, if that could be asked, and the last that failed.
 async fn offer(
     doors: &Doors,
     files: &DropIns,
     there: &mut There,
 ) -> (Option<Vec<DefinitionCause>>, Option<Failure>) {
-    let mut round = Round { doors, there, differ: Vec::new(), failed: None };
+    let mut round = Round { doors, there, odd: Vec::new(), failed: None };
     match round.offer(files).await {
-        Ok(()) => (Some(round.differ), round.failed),
+        Ok(()) => (Some(round.odd), round.failed),
         Err(failure) => (None, Some(failure)),
     }
 }
@@ -79,7 +94,7 @@ async fn offer(
 struct Round<'a> {
     doors: &'a Doors,
     there: &'a mut There,
-    differ: Vec<DefinitionCause>,
+    odd: Vec<DefinitionCause>,
     failed: Option<Failure>,
 }
 
@@ -122,7 +137,7 @@ impl Round<'_> {
         offer: act::Body,
     ) {
         if let Some(differs) = differs {
-            return self.differ.extend(differs);
+            return self.odd.extend(differs);
         }
         if self.there.contains(&key) {
             return;
@@ -132,7 +147,31 @@ impl Round<'_> {
                 tracing::info!("{}: {}", file.display(), acted.text);
                 self.there.insert(key);
             }
-            Err(failure) => self.failed = Some(failure),
+            Err(failure) => {
+                if let Some(why) = failure.refusal() {
+                    let file = file.display().to_string();
+                    self.odd.push(DefinitionCause::Refused { file, why });
+                }
+                self.failed = Some(failure);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_as_before_is_so_since_then_and_what_is_new_since_now() {
+        let odd = |file: &str| DefinitionCause::Refused {
+            file: file.to_owned(),
+            why: "there are as many as there may be".to_owned(),
+        };
+        let at = Moment::from_micros;
+        let first = since(&[], vec![odd("a")], at(1));
+        let second = since(&first, vec![odd("b"), odd("a")], at(2));
+        assert_eq!(second, [(odd("b"), at(2)), (odd("a"), at(1))]);
+        assert_eq!(since(&second, Vec::new(), at(3)), []);
     }
 }

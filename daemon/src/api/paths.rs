@@ -161,9 +161,12 @@ pub(super) const ROUTES: &[Route] = &[
         post(acts::raise_features)
     }),
     act(Method::POST, "/v1/secret/rotate", "Changes the cluster's secret.", || post(acts::rotate)),
-    act(Method::POST, "/v1/drain", "Drains a host: it leads nothing and keeps its vote.", || {
-        post(acts::drain)
-    }),
+    act(
+        Method::POST,
+        "/v1/drain",
+        "Drains a host: it keeps its vote, and leads nothing while another can.",
+        || post(acts::drain),
+    ),
     act(Method::POST, "/v1/undrain", "Ends that.", || post(acts::undrain)),
     act(
         Method::GET,

@@ -101,6 +101,7 @@ pub(crate) fn sample(state: State) -> Status {
         secrets: SecretStatus::default(),
         pace: PaceStatus {
             silence: Duration::from_millis(700),
+            strained: Duration::from_millis(700),
             of: Some("b".to_owned()),
             ground: Ground::Trip(Duration::from_millis(100)),
             interval: Duration::from_millis(150),

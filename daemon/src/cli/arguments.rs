@@ -227,7 +227,7 @@ pub(crate) enum Question {
     /// Make a cluster secret, show the fingerprint of one, or change the cluster's while it runs
     #[command(subcommand, after_help = SECRETS)]
     Secret(SecretCommand),
-    /// Take work off a host that is to be worked on: it keeps its vote, leads nothing, gets no new vote, and is not replaced while it is away
+    /// Take work off a host that is to be worked on: it keeps its vote, leads nothing while another host can, gets no new vote, and is not replaced while it is away
     ///
     /// It lasts until `quorate undrain HOST`, through restarts and a new disk, and is told to all hosts as a health epoch.
     #[command(after_help = standing::TELLING)]

@@ -19,6 +19,7 @@ use crate::api::pages::{
 };
 use crate::words::time::rfc3339;
 use bytes::Bytes;
+use quorate_proto::Assignment;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -137,10 +138,7 @@ async fn one(client: &Client, assignment: &AssignmentOptions) -> Result<Assignme
 }
 
 fn unknown(name: &str) -> Failure {
-    let text = format!(
-        "no assignment is named `{name}`; `quorate assign list` shows those that there are"
-    );
-    Failure::new(Exit::NotFound, "not-found", text)
+    Failure::new(Exit::NotFound, "not-found", Assignment::unknown(name))
 }
 
 fn draw(page: &AssignmentPage) -> String {
@@ -161,7 +159,7 @@ fn draw(page: &AssignmentPage) -> String {
         format!("quorate assign free {} --item {item} --number {number}", page.name)
     };
     out + &table(pen, &["ITEM", "HOST", "ADDRESS", "NUMBER", "STATE"], &rows)
-        + &lapsing_in_words(&page.lapsing, free)
+        + &lapsing_in_words(&page.lapsing, 0, free)
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {

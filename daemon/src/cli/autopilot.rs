@@ -82,7 +82,7 @@ fn row(host: &AutopilotHostPage) -> Vec<String> {
     let dash = || "-".to_owned();
     vec![
         host.name.clone(),
-        host.role.clone(),
+        if host.witness { format!("{}, witness", host.role) } else { host.role.clone() },
         state,
         gone.unwrap_or_else(dash),
         host.zone.clone().unwrap_or_else(dash),
@@ -112,7 +112,7 @@ mod tests {
             does: "nothing".to_owned(),
             why: "an operator paused the autopilot".to_owned(),
             would_change: vec!["`quorate autopilot resume`".to_owned()],
-            hosts: vec![host],
+            hosts: vec![host.clone(), AutopilotHostPage { witness: true, ..host }],
         };
         assert_eq!(
             draw(&page, Pen { colour: false }),
@@ -121,8 +121,9 @@ mod tests {
              does       nothing\n\
              why        an operator paused the autopilot\n\
              changes if `quorate autopilot resume`\n\n\
-             NAME  ROLE   STATE  GONE  ZONE  SEED  LOG\n\
-             n3    voter  down   20 s  -     -     -\n"
+             NAME  ROLE            STATE  GONE  ZONE  SEED  LOG\n\
+             n3    voter           down   20 s  -     -     -\n\
+             n3    voter, witness  down   20 s  -     -     -\n"
         );
     }
 

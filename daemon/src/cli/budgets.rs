@@ -15,6 +15,7 @@ use super::show::query_value;
 use super::watching::follow;
 use crate::api::pages::{BudgetPage, GrantPage, LapsingPage, LedgerPage, SharePage};
 use crate::words::time::rfc3339;
+use quorate_proto::Budget;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -83,9 +84,7 @@ async fn one(client: &Client, budget: &NamedOptions) -> Result<BudgetPage, Failu
 }
 
 fn unknown(name: &str) -> Failure {
-    let text =
-        format!("no budget is named `{name}`; `quorate budget list` shows those that there are");
-    Failure::new(Exit::NotFound, "not-found", text)
+    Failure::new(Exit::NotFound, "not-found", Budget::unknown(name))
 }
 
 fn draw(page: &BudgetPage) -> String {
@@ -111,7 +110,7 @@ fn draw(page: &BudgetPage) -> String {
         format!("quorate budget free {} --holder {host} --number {number}", page.name)
     };
     out + &table(pen, &["HOST", "SHARE", "COUNTED", "NUMBER"], &rows)
-        + &lapsing_in_words(&page.lapsing, free)
+        + &lapsing_in_words(&page.lapsing, page.reserve, free)
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {

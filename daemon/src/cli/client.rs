@@ -14,7 +14,7 @@ use hyper::{Method, Request, Response, header};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use std::io::{Error, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -70,6 +70,11 @@ impl Client {
     /// They count.
     pub(super) fn note_that_ids_count(&self) {
         self.ids_count.store(true, Ordering::Relaxed);
+    }
+
+    /// Where the socket is.
+    pub(super) fn path(&self) -> &Path {
+        &self.socket
     }
 
     /// The socket's path, for texts.

@@ -94,18 +94,27 @@ pub(super) fn with_what_is_said(mut path: String, said: &[(&str, Option<String>)
 /// Lines about grants of hosts that are gone are as many at most; a table of all is above them.
 const GONE: usize = 8;
 
-/// What hosts hold that are gone, and what frees it sooner than its lapse: `free` is that command, for one of them.
+/// What hosts hold that are gone, and what frees it sooner than its lapse: `free` is that command, for one of them, and `reserve` what of a
+/// budget no lapse frees.
 pub(super) fn lapsing_in_words(
     lapsing: &[LapsingPage],
+    reserve: u64,
     free: impl Fn(&LapsingPage) -> String,
 ) -> String {
     let line = |one: &LapsingPage| {
         let LapsingPage { host, state, number, .. } = one;
         let word = if state == "left" { "has stopped".to_owned() } else { format!("is {state}") };
-        format!(
-            "{host} {word}: grant {number} is free once it has lapsed, or once you have ended its use and say so: {}\n",
-            free(one)
-        )
+        let kept = one.amount.map_or(0, |amount| amount.min(reserve));
+        let when = match (kept, one.amount) {
+            (0, _) => format!("grant {number} is free once it has lapsed"),
+            (kept, Some(amount)) if kept == amount => {
+                format!("grant {number} is a reserve of {kept}, which it keeps until it is removed")
+            }
+            (kept, _) => format!(
+                "grant {number} is free once it has lapsed but for its reserve of {kept}, which it keeps until it is removed"
+            ),
+        };
+        format!("{host} {word}: {when}, or once you have ended its use and say so: {}\n", free(one))
     };
     let mut out: String = lapsing.iter().take(GONE).map(line).collect();
     if lapsing.len() > GONE {
@@ -138,4 +147,33 @@ pub(super) fn end_of_line(scope: &BTreeMap<String, String>, removing: bool) -> S
     }
     out.push('\n');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_host_holds_that_is_gone_is_free_once_it_has_lapsed_but_for_a_reserve() {
+        let page = |amount| LapsingPage {
+            host: "db1".to_owned(),
+            state: "down".to_owned(),
+            number: 7,
+            amount,
+            ..LapsingPage::default()
+        };
+        let said = |amount, reserve| {
+            lapsing_in_words(&[page(amount)], reserve, |_| "quorate budget free".to_owned())
+        };
+        let plain = "db1 is down: grant 7 is free once it has lapsed, or once you have ended its use and say so: quorate budget free\n";
+        assert_eq!(said(Some(15), 0), plain);
+        assert_eq!(said(None, 0), plain, "of an item");
+        let kept = said(Some(15), 2);
+        assert!(
+            kept.contains("lapsed but for its reserve of 2, which it keeps until it is removed"),
+            "{kept}"
+        );
+        let all = said(Some(2), 2);
+        assert!(all.contains("grant 7 is a reserve of 2, which it keeps"), "{all}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The commands that need no daemon: `reset`, `secret`, `check-config`.
 
 use super::arguments::{CheckConfigOptions, Format, ResetOptions, RunOptions};
+use super::closed;
 use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::{self, Config, ConfigError, Environment, Places};
@@ -48,12 +49,14 @@ pub(super) fn check_config(
     let RunOptions { config: path, host: host_file } = &options.config;
     let report = config::check_config(path, host_file.as_deref(), &Environment::of_process())
         .map_err(|error| bad_config(&error))?;
+    let closed = closed::warnings(&config, host_file.as_deref());
     // The daemon's user is the data's owner: what that one may not do, the daemon may not.
     become_owner(&config.data_dir, &config.birth_dir)?;
     let Config { data_dir, birth_dir, cluster, host, .. } = &config;
     let data = disk::inspect(data_dir, birth_dir, cluster, &host.name)
         .map_err(|error| Failure::new(Exit::Error, "data", error.to_string()))?;
-    let report = report.with_data(&data).with_slot(&own_host(&config)?, &resolved(&config)?);
+    let mut report = report.with_data(&data).with_slot(&own_host(&config)?, &resolved(&config)?);
+    report.warnings.extend(closed);
     match format {
         Format::Json => {
             let lines: Vec<&str> = report.text.lines().collect();

@@ -10,6 +10,7 @@ mod autopilot;
 mod budgets;
 mod bundle;
 mod client;
+mod closed;
 mod definitions;
 mod exit;
 mod exporting;

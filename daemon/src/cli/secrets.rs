@@ -36,7 +36,12 @@ pub(super) async fn rotate(
     let path = if options.cancel { "/v1/secret/rotate?cancel=1" } else { "/v1/secret/rotate" };
     let millis = BEGIN.min(options.timeout).as_millis().max(1).to_string();
     let headers = [(TIMEOUT_HEADER, millis.as_str())];
-    let before = look(client).await?.change;
+    let page = look(client).await?;
+    if let Some(text) = page.is_over().filter(|_| !options.cancel) {
+        complain(&text);
+        return at_the_end(format, &page);
+    }
+    let before = page.change;
     let answer = client.post(path, &headers, Bytes::new(), Changes::Something, BEGIN).await?;
     let begun: ActPage = serde_json::from_slice(&answer).map_err(|_| other_kind())?;
     complain(&begun.text);
@@ -58,11 +63,7 @@ async fn follow(
         let now = progress(&page);
         let step = page.change.as_ref().map(|change| change.step.as_str());
         if step == Some(wanted) && page.change != before && page.uses.is_some() {
-            match format {
-                Format::Json => output::json(&page)?,
-                Format::Table => output::text(&drawn_at_the_end(&page))?,
-            }
-            return Ok(ExitCode::SUCCESS);
+            return at_the_end(format, &page);
         }
         if now != told {
             complain(&now);
@@ -76,6 +77,14 @@ async fn follow(
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+fn at_the_end(format: Format, page: &SecretPage) -> Result<ExitCode, Failure> {
+    match format {
+        Format::Json => output::json(page)?,
+        Format::Table => output::text(&drawn_at_the_end(page))?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn look(client: &Client) -> Result<SecretPage, Failure> {
@@ -207,6 +216,7 @@ mod tests {
             }),
             lacking: lacking.iter().map(lack).collect(),
             leftover: Vec::new(),
+            has_dropped: false,
         }
     }
 

@@ -8,8 +8,9 @@ use super::exit::{Exit, Failure};
 use super::format::{Paint, Pen};
 use super::output;
 use crate::api::pages::StatusPage;
-use crate::api::pages::findings::{Finding, findings};
+use crate::api::pages::findings::{Finding, findings, sort};
 use crate::clock::wall_unix_ms;
+use crate::hooks::state;
 use crate::words::time::{rfc3339, short_time};
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -23,7 +24,9 @@ pub(super) async fn why(client: &Client, format: Format) -> Result<ExitCode, Fai
         Err(_) if absent::is_absent(client) => return without_daemon(client, format),
         Err(failure) => return Err(failure),
     };
-    let findings = findings(&page);
+    let mut findings = findings(&page);
+    findings.extend(state::failing(client.path()).iter().map(Finding::of));
+    sort(&mut findings);
     match format {
         Format::Json => output::json(&serde_json::json!({
             "state": page.state, "findings": findings,

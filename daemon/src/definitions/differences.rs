@@ -2,7 +2,7 @@
 //!
 //! Pure. Knows nothing of where either comes from.
 
-use quorate_proto::{Assignment, Budget, DefinitionCause, Label};
+use quorate_proto::{Adoption, Assignment, Budget, DefinitionCause, Label};
 use std::fmt::Display;
 use std::path::Path;
 
@@ -22,6 +22,11 @@ pub(crate) fn of_budget(file: &Path, here: &Budget, there: &Budget) -> Option<De
         millis(*ttl_ms),
         scope_options(&here.scope)
     );
+    let stands = here.ttl_ms != there.ttl_ms || here.reserve != there.reserve;
+    let adopts = match stands {
+        true => anew("budget", name),
+        false => Adoption::Command(adopts),
+    };
     told(file, format!("budget {name}"), &all, adopts)
 }
 
@@ -47,10 +52,19 @@ pub(crate) fn of_assignment(
         here.rebalance().word(),
         scope_options(&here.scope)
     );
+    let adopts = match here.ttl_ms != there.ttl_ms || !there.goes_on_in(here) {
+        true => anew("assign", name),
+        false => Adoption::Command(adopts),
+    };
     told(file, format!("assignment {name}"), &all, adopts)
 }
 
-fn told(file: &Path, what: String, all: &[String], adopts: String) -> Option<DefinitionCause> {
+/// What the cluster refuses to change while it is in use.
+fn anew(kind: &str, name: &str) -> Adoption {
+    Adoption::Anew(format!("quorate {kind} remove {name}"), format!("quorate {kind} list"))
+}
+
+fn told(file: &Path, what: String, all: &[String], adopts: Adoption) -> Option<DefinitionCause> {
     let file = file.display().to_string();
     let differs = all.join("; ");
     (!all.is_empty()).then_some(DefinitionCause::Differs { file, what, differs, adopts })
@@ -118,10 +132,9 @@ mod tests {
             differs,
             "max is 30, and 40 in the file; scope is role=x, and all hosts in the file"
         );
-        assert_eq!(
-            adopts,
-            "quorate budget set pg --max 40 --min 0 --mode strict --ttl 3s --reserve 0 --scope ''"
-        );
+        let command =
+            "quorate budget set pg --max 40 --min 0 --mode strict --ttl 3s --reserve 0 --scope ''";
+        assert_eq!(adopts, Adoption::Command(command.to_owned()));
         let swapped = Budget { scope: vec![label("b"), label("a")], ..here.clone() };
         let same = Budget { scope: vec![label("a"), label("b")], ..here };
         assert_eq!(of_budget(file, &swapped, &same), None, "an order is no difference");
@@ -140,9 +153,30 @@ mod tests {
             panic!("they differ");
         };
         assert_eq!(differs, "rebalance is eager, and lazy in the file");
-        assert_eq!(
-            adopts,
-            "quorate assign create edge --item vip --item cron --ttl 1500ms --rebalance lazy --scope role=x"
-        );
+        let command = "quorate assign create edge --item vip --item cron --ttl 1500ms --rebalance lazy --scope role=x";
+        assert_eq!(adopts, Adoption::Command(command.to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_changed_while_it_is_used_is_removed_and_defined_anew() {
+        let file = Path::new("/etc/quorate/budgets.d/pg.toml");
+        let adopts = |cause| match cause {
+            Some(DefinitionCause::Differs { adopts, .. }) => adopts,
+            other => panic!("{other:?}"),
+        };
+        let here = Budget { name: "pg".to_owned(), max: 40, ttl_ms: 3_000, ..Budget::default() };
+        for there in
+            [Budget { ttl_ms: 9_000, ..here.clone() }, Budget { reserve: 2, ..here.clone() }]
+        {
+            assert_eq!(adopts(of_budget(file, &here, &there)), anew("budget", "pg"));
+        }
+        let here = Assignment { name: "p".to_owned(), count: 6, ..Assignment::default() };
+        let more = Assignment { count: 8, ..here.clone() };
+        assert_eq!(adopts(of_assignment(file, &here, &more)), anew("assign", "p"), "fewer items");
+        assert!(matches!(adopts(of_assignment(file, &more, &here)), Adoption::Command(_)));
+        let slow = Assignment { ttl_ms: 9_000, ..here.clone() };
+        assert_eq!(adopts(of_assignment(file, &here, &slow)), anew("assign", "p"));
+        let named = Assignment { count: 0, names: vec!["vip".to_owned()], ..here.clone() };
+        assert_eq!(adopts(of_assignment(file, &named, &here)), anew("assign", "p"));
     }
 }

@@ -45,7 +45,7 @@ pub(crate) use error::DiskError;
 pub(crate) use life::data_dir::{DataDir, EndedLife, inspect, open, read_ended};
 pub(crate) use life::identity::Identity;
 pub(crate) use life::known_name::KnownName;
-pub(crate) use life::owner::become_owner;
+pub(crate) use life::owner::{as_the_owner, become_owner, name_of as name_of_user};
 pub(crate) use life::reset::reset;
 pub(crate) use life::vacant::{Vacant, hold};
 pub(crate) use life::way_back::{bring_back, give_up_prepared};

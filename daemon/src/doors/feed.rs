@@ -15,6 +15,12 @@ use health::Feed;
 use kept::Kept;
 use newest::Newest;
 use quorate_node::{Items, Share};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Until when an earlier start of the daemon told that an item may be used, in milliseconds of the boot-time clock: by assignment, item and
+/// number.
+pub(crate) type ToldBefore = BTreeMap<(String, String, u64), u64>;
 
 /// All feeds, for the loop that publishes into them and for the doors; cheap to clone.
 #[derive(Debug, Clone)]
@@ -29,6 +35,8 @@ pub(crate) struct Feeds {
     pub(crate) shares: Newest<Share>,
     /// The items that they hold.
     pub(crate) items: Newest<Items>,
+    /// What was told of items before this start.
+    pub(crate) told_before: Arc<ToldBefore>,
 }
 
 impl Feeds {
@@ -40,6 +48,7 @@ impl Feeds {
             kept: Kept::default(),
             shares: Newest::new(),
             items: Newest::new(),
+            told_before: Arc::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::links::line::LinkLine;
 use crowds::{Crowds, Door, DoorCrowds, Room};
 use feed::Feeds;
 use quorate_node::Status;
-use quorate_proto::{DefinitionCause, Reason};
+use quorate_proto::{DefinitionCause, Moment, Reason};
 use quorate_transport::Transport;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub(crate) struct Doors {
     /// The applications of this host.
     pub(crate) applications: Applications,
     /// What is odd about the files that define budgets and assignments.
-    pub(crate) definitions: watch::Sender<Vec<DefinitionCause>>,
+    pub(crate) definitions: watch::Sender<Vec<(DefinitionCause, Moment)>>,
     /// How long a body may take to come.
     pub(crate) body_patience: Duration,
 }
@@ -131,7 +131,7 @@ impl Doors {
         let problems = self.applications.problems();
         status.reasons.extend(problems.iter().map(|cause| Reason::of(cause, self.started.moment)));
         let odd = self.definitions.borrow();
-        status.reasons.extend(odd.iter().map(|cause| Reason::of(cause, self.started.moment)));
+        status.reasons.extend(odd.iter().map(|(cause, since)| Reason::of(cause, *since)));
         status
     }
 

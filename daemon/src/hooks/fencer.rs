@@ -9,7 +9,7 @@ use super::launch::{self, Launched};
 use super::one::{self, end_of};
 use super::report::Report;
 use super::settings::Hook;
-use super::state::HookPage;
+use super::state::{FENCE, HookPage};
 use super::view::Told;
 use crate::cli::{Client, ask_act, query_value};
 use crate::clock;
@@ -38,7 +38,7 @@ impl Fencer {
     /// Of a hook that is a fence. Nothing is known to be in the way.
     pub(super) fn of(hook: Hook) -> Option<Self> {
         let guarded = hook.fences.clone()?;
-        let on = vec![format!("fence {guarded}")];
+        let on = vec![format!("{FENCE}{guarded}")];
         let page = HookPage { name: hook.name.clone(), on, ..HookPage::default() };
         let queue = Queue::new(hook.debounce.silence, hook.retry);
         Some(Self { hook, guarded, queue, keeper: None, page })

@@ -17,7 +17,7 @@ mod runner;
 mod schedule;
 mod settings;
 mod show;
-mod state;
+pub(crate) mod state;
 mod view;
 
 use crate::cli::{Client, Failure, Format, HooksCommand, output};

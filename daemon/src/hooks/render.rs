@@ -70,10 +70,24 @@ pub(super) fn write(written: &Written, view: &Value) -> Result<Done, String> {
     Ok(Done::Written)
 }
 
-fn template(path: &Path, view: &Value) -> Result<String, String> {
+/// Whether the template of a file can be read and understood; what it makes of a view shows when it is run.
+///
+/// # Errors
+/// In words that name file and line.
+pub(super) fn check(written: &Written) -> Result<(), String> {
+    let Source::Template(path) = &written.source else { return Ok(()) };
     let name = path.display().to_string();
-    let text = crate::regular::read_text(path, LARGEST as u64)
-        .map_err(|error| format!("{name}: cannot be read: {error}; the old file stays"))?;
+    let text = text_of(path)?;
+    let compiled = environment()?.template_from_named_str(&name, &text).map(drop);
+    compiled.map_err(|error| in_words(&name, &error))
+}
+
+fn text_of(path: &Path) -> Result<String, String> {
+    crate::regular::read_text(path, LARGEST as u64)
+        .map_err(|error| format!("{}: cannot be read: {error}", path.display()))
+}
+
+fn environment() -> Result<Environment<'static>, String> {
     let mut environment = Environment::new();
     // A field that is misspelt must not become an empty place in somebody's configuration.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -82,6 +96,16 @@ fn template(path: &Path, view: &Value) -> Result<String, String> {
     let mut syntax = SyntaxConfig::builder();
     let syntax = syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.map_err(|error| error.to_string())?);
+    Ok(environment)
+}
+
+fn template(path: &Path, view: &Value) -> Result<String, String> {
+    rendered(path, view).map_err(|what| format!("{what}; the old file stays"))
+}
+
+fn rendered(path: &Path, view: &Value) -> Result<String, String> {
+    let name = path.display().to_string();
+    let (environment, text) = (environment()?, text_of(path)?);
     let compiled = environment.template_from_named_str(&name, &text);
     let compiled = compiled.map_err(|error| in_words(&name, &error))?;
     let mut content = Bounded(Vec::new());
@@ -98,7 +122,7 @@ fn in_words(name: &str, error: &Error) -> String {
         what.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    format!("{name}{line}: {what}; the old file stays")
+    format!("{name}{line}: {what}")
 }
 
 /// Takes no more than may be written.

@@ -394,6 +394,13 @@ pub(super) fn all(under: &Path) -> (Vec<Hook>, Vec<Refused>) {
     (hooks, refused)
 }
 
+/// What each file of `files.d` writes that is not refused, with the name of its hook.
+pub(super) fn all_written(under: &Path) -> Vec<(String, Written)> {
+    let files = files_of(&under.join("files.d"), &mut Vec::new());
+    let written = files.iter().filter_map(|file| written(file).ok());
+    written.map(|(written, hook)| (hook.name, written)).collect()
+}
+
 /// The files of a directory.
 fn files_of(directory: &Path, refused: &mut Vec<Refused>) -> Vec<PathBuf> {
     toml_files(directory).unwrap_or_else(|error| {

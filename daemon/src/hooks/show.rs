@@ -6,6 +6,7 @@ use super::follow::Known;
 use super::in_the_way;
 use super::launch;
 use super::one;
+use super::render;
 use super::report::Report;
 use super::settings::{self, Hook, Topic};
 use super::state::{HookPage, StatePage};
@@ -73,8 +74,14 @@ pub(super) fn judge(page: &StatePage) -> Result<ExitCode, Failure> {
 /// `quorate hooks check`.
 pub(super) fn check(dir: &Path, format: Format) -> Result<ExitCode, Failure> {
     let (hooks, refused) = settings::all(dir);
-    let refused: Vec<String> = refused.iter().map(ToString::to_string).collect();
-    let names: Vec<&str> = hooks.iter().map(|hook| hook.name.as_str()).collect();
+    let mut refused: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    let mut names: Vec<&str> = hooks.iter().map(|hook| hook.name.as_str()).collect();
+    for (name, written) in settings::all_written(dir) {
+        if let Err(what) = render::check(&written) {
+            names.retain(|one| *one != name);
+            refused.push(what);
+        }
+    }
     match format {
         Format::Json => output::json(&json!({ "hooks": names, "refused": refused }))?,
         Format::Table if names.is_empty() && refused.is_empty() => {

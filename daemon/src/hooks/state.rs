@@ -6,13 +6,17 @@
 use crate::clock::wall_unix_ms;
 use crate::regular;
 use crate::words::time::rfc3339;
+use quorate_proto::FenceCause;
 use serde::{Deserialize, Serialize};
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+/// How the page says that a hook is a fence, before what it guards.
+pub(super) const FENCE: &str = "fence ";
 const STATE: &str = "state.json";
 const FIGURES: &str = "quorate-hooks.prom";
 /// Held by the runner, and asked for by nobody but another one.
@@ -170,6 +174,37 @@ pub(super) fn look(place: &Path) -> Result<StatePage, String> {
     Ok(StatePage { running: held, ..page })
 }
 
+/// Beside the place of the daemon's socket: `/run/quorate-hooks` beside `/run/quorate`.
+const BESIDE: &str = "-hooks";
+
+/// Fences that fail, and files of hooks that are refused, as the runner beside the daemon of this socket shows them. None where no runner runs
+/// there, or whoever asks may not read what it shows.
+pub(crate) fn failing(socket: &Path) -> Vec<FenceCause> {
+    let beside = socket.parent().and_then(|place| {
+        let name = [place.file_name()?, OsStr::new(BESIDE)].into_iter().collect::<OsString>();
+        Some(place.with_file_name(name))
+    });
+    let page = beside.and_then(|place| look(&place).ok()).filter(|page| page.running);
+    page.map_or_else(Vec::new, |page| page.failing())
+}
+
+impl StatePage {
+    fn failing(self) -> Vec<FenceCause> {
+        let fences = self
+            .hooks
+            .into_iter()
+            .filter(|hook| hook.failures > 0 && hook.on.iter().any(|on| on.starts_with(FENCE)));
+        let fails = fences.map(|hook| FenceCause::Fails {
+            guards: hook.on.join(", "),
+            hook: hook.name,
+            failures: hook.failures,
+            ended: hook.last_ended,
+        });
+        let refused = self.refused.into_iter().map(|problem| FenceCause::Refused { problem });
+        fails.chain(refused).collect()
+    }
+}
+
 /// Prometheus' text format, for the textfile collector.
 fn figures(page: &StatePage) -> String {
     let mut out = String::new();
@@ -211,6 +246,31 @@ fn figures(page: &StatePage) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fence_that_fails_and_a_file_that_is_refused_are_told_and_other_hooks_are_not() {
+        let hook = |name: &str, on: &str, failures| HookPage {
+            name: name.to_owned(),
+            on: vec![on.to_owned()],
+            failures,
+            last_ended: "ended with 1".to_owned(),
+            ..HookPage::default()
+        };
+        let hooks = vec![
+            hook("evict", "fence budget pg", 2),
+            hook("good", "fence budget pg", 0),
+            hook("tell", "health", 3),
+        ];
+        let refused = vec!["/etc/quorate/hooks.d/odd.toml: line 1".to_owned()];
+        let told = StatePage { hooks, refused, ..StatePage::default() }.failing();
+        let [FenceCause::Fails { hook, guards, failures: 2, .. }, FenceCause::Refused { problem }] =
+            &*told
+        else {
+            panic!("{told:?}");
+        };
+        assert_eq!((hook.as_str(), guards.as_str()), ("evict", "fence budget pg"));
+        assert!(problem.contains("odd.toml"));
+    }
 
     #[test]
     fn the_state_is_shown_whole_and_one_runner_has_its_place() {

@@ -5,8 +5,9 @@
 //! when it counts. What there is no share of, there is no file of, once that is known. The loop never waits for it. Nothing is synced, for
 //! nothing of it outlives the machine. Knows nothing of how it came about.
 
-use crate::api::pages::{HeldItemPage, HeldPage, SharePage};
+use crate::api::pages::{HeldPage, SharePage};
 use crate::clock::{Started, boot_id};
+use crate::doors::feed::ToldBefore;
 use crate::doors::feed::newest::{All, FollowingAll};
 use crate::regular;
 use quorate_node::{Items, Share, ShareState};
@@ -61,17 +62,8 @@ impl Written for Items {
     fn text(&self, started: Started, before: Option<&str>) -> String {
         let mut page = HeldPage::of(&self.assignment, Some(self), started);
         let before = before.and_then(|text| serde_json::from_str::<HeldPage>(text).ok());
-        let before = before.filter(|before| before.boot_id == page.boot_id);
-        let restarted = page.items.iter_mut().filter(|item| item.deadline.is_none());
-        for item in restarted {
-            let same = |it: &&HeldItemPage| (&it.item, it.number) == (&item.item, item.number);
-            let told = before.as_ref().and_then(|before| before.items.iter().find(same));
-            // The application keeps what an earlier start of the daemon told it, until then.
-            if let Some(told) = told {
-                item.deadline.clone_from(&told.deadline);
-                item.deadline_boottime_ms = told.deadline_boottime_ms;
-            }
-        }
+        let before = before.map(|before| before.told().collect()).unwrap_or_default();
+        page.keep_what_was_told(&before, started);
         serde_json::to_string(&page).expect("a page has text keys only")
     }
 }
@@ -110,6 +102,14 @@ async fn follow<T: Written>(mut all: FollowingAll<T>, mut files: Files<T>) {
         }
         fails = done.is_err();
     }
+}
+
+/// What the files say until when items may be used, by the start of the daemon that wrote them.
+pub(super) fn told_before(directory: &Path) -> ToldBefore {
+    let texts = json_files(directory).into_iter();
+    let pages = texts.filter_map(|(path, _)| regular::read_text(&path, regular::SMALL).ok());
+    let pages = pages.filter_map(|text| serde_json::from_str::<HeldPage>(&text).ok());
+    pages.flat_map(HeldPage::told).collect()
 }
 
 /// Removes all files: this host holds nothing any more, and its daemon does not come back by itself.
@@ -228,6 +228,7 @@ fn json_files(directory: &Path) -> Vec<(PathBuf, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quorate_node::{Item, ItemStanding};
 
     fn share(state: ShareState, amount: u64) -> Share {
         let deadline = (state == ShareState::Held).then(crate::clock::now);
@@ -329,5 +330,32 @@ mod tests {
         assert_eq!(mode & 0o777, 0o755, "it is as it was");
         let other = directory(&dir.path().join("b.sock"), SHARES);
         assert_eq!(other, dir.path().join("b.sock.shares"));
+    }
+
+    #[test]
+    fn an_item_of_an_earlier_start_has_the_deadline_that_was_told_before() {
+        let place = tempfile::tempdir().expect("a directory");
+        let started = Started::now(crate::clock::now());
+        let item = |number, standing, deadline| {
+            let name = "vip".to_owned();
+            let items = vec![Item { name, number, standing, deadline }];
+            Items { assignment: "edge".to_owned(), items }
+        };
+        let until = crate::clock::now();
+        let told = item(7, ItemStanding::Held, Some(until)).text(started, None);
+        fs::write(place.path().join("edge.json"), &told).expect("a file");
+        let before = told_before(place.path());
+        let of = |items: &Items| {
+            let mut page = HeldPage::of("edge", Some(items), started);
+            page.keep_what_was_told(&before, started);
+            page.items[0].deadline_boottime_ms
+        };
+        let restarted = item(7, ItemStanding::Restarted, None);
+        assert_eq!(of(&restarted), Some(crate::clock::boottime_ms(until)));
+        let written: HeldPage =
+            serde_json::from_str(&restarted.text(started, Some(&told))).expect("a page");
+        assert_eq!(written.items[0].deadline_boottime_ms, of(&restarted), "the file says the same");
+        assert_eq!(of(&item(8, ItemStanding::Restarted, None)), None, "another grant");
+        assert_eq!(told_before(&place.path().join("none")), ToldBefore::new());
     }
 }

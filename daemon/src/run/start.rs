@@ -156,8 +156,10 @@ fn feeds_that_are_kept(
 ) -> (Feeds, Keeping) {
     let events = LineFile::of(&dir.life());
     let kept = Kept::of(events.read());
-    let feeds = Feeds { kept, ..Feeds::new() };
     let socket = config.client.socket.clone();
+    // Before anything of this start is written there.
+    let before = share_files::told_before(&share_files::directory(&socket, share_files::ITEMS));
+    let feeds = Feeds { kept, told_before: Arc::new(before), ..Feeds::new() };
     let shares = share_files::directory(&socket, share_files::SHARES);
     share_files::keep(feeds.shares.follow_all(), shares, started, threads);
     let items = share_files::directory(&socket, share_files::ITEMS);

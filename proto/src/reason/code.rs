@@ -69,7 +69,7 @@ codes! {
     TwoAddresses "two-addresses" "the cluster keeps the address that answers; which of the two the other hosts meet first is chance"
     SecretLacking "secret-lacking" "the change of the cluster's secret waits for that host, or passed it by while it was away: with the old secret alone it will be refused"
     OtherVoters "other-voters" "how many voters there are follows the file of the host that leads, so the next leader changes it"
-    Drained "drained" "an operator took work off that host: it leads nothing, is not replaced while it is away, and keeps its vote"
+    Drained "drained" "an operator took work off that host: it leads nothing while another host can, is not replaced while it is away, and keeps its vote"
     AutopilotPaused "autopilot-paused" "no host gets a vote and none loses one by itself, also when a voter is gone for good"
     NoSuccessor "no-successor" "a voter is gone for long and counts on: the cluster bears one loss less than it could"
     Unapproved "unapproved" "there are fewer voters than there could be"
@@ -81,7 +81,10 @@ codes! {
     ApplicationFile "application-file" "the application of that file is checked as it was before, or not at all; all others are"
     ItemUnheld "item-unheld" "items of an assignment are held by nobody, or by a host that has not told its application: what depends on them stands still"
     ItemUnreleased "item-unreleased" "an item is to move, and nobody else gets it while the host's application may still use it"
+    FenceFails "fence-fails" "what a lost host uses is not ended, so nobody else has it before it has lapsed"
+    HookFile "hook-file" "what that hook does is not done on this host; all others are run"
     DefinitionFile "definition-file" "this host does not offer the cluster what that file defines; all other files are read"
+    DefinitionRefused "definition-refused" "a file of this host defines something that the cluster does not have, and does not take"
     DefinitionDiffers "definition-differs" "a file of this host and the cluster say different things of one budget or assignment: what the cluster has counts"
     // Links.
     NoLink "no-link" "the cluster works, and so does this node; it reaches the leader through one voter more"
@@ -139,7 +142,9 @@ impl ReasonCode {
             | Self::NoSuccessor
             | Self::RevokedSecret
             | Self::ReloadRefused => 1,
-            Self::ApplicationDown | Self::ApplicationFile | Self::DefinitionFile => 1,
+            Self::ApplicationDown | Self::ApplicationFile => 1,
+            Self::DefinitionFile | Self::DefinitionRefused => 1,
+            Self::FenceFails | Self::HookFile => 1,
             _ => 0,
         }
     }

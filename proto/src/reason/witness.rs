@@ -7,6 +7,8 @@ use super::{Cause, ReasonCode, list};
 pub enum Hindrance {
     /// It is committed as gone.
     Gone,
+    /// It is committed as gone, and heard again: it counts once it has stayed up.
+    HeldDown,
     /// The witness does not hear it.
     Unheard,
     /// An operator drained it.
@@ -31,6 +33,11 @@ impl Hindrance {
     fn text(self, name: &str, witness: &str) -> String {
         match self {
             Self::Gone => format!("{name} is gone"),
+            Self::HeldDown => {
+                format!(
+                    "{name} was gone, is heard again, and has not stayed up for long enough yet"
+                )
+            }
             Self::Unheard => format!("{witness} does not hear {name}"),
             Self::Drained => format!("{name} is drained"),
             Self::Disk => format!("the disk of {name} is full or does not answer"),
@@ -42,6 +49,9 @@ impl Hindrance {
     fn remedy(self, name: &str, witness: &str) -> String {
         match self {
             Self::Gone => format!("on {name}: `systemctl start quorate`"),
+            Self::HeldDown => format!(
+                "for {name}: none, it counts again once it stays up; if this lasts for more than a minute: `quorate ping {name}`"
+            ),
             Self::Unheard => format!("on {witness}: `quorate ping {name}`"),
             Self::Drained => {
                 format!("when the work on {name} is done: `quorate undrain {name}`")

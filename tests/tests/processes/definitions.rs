@@ -61,6 +61,10 @@ fn what_files_define_the_cluster_has_and_what_it_has_already_stays_with_the_diff
         "definition-differs",
         &["pg.toml", "max is 30, and 40 in the file", "quorate budget set pg --max 40"],
     );
+    // What stands while it is in use is not changed by a command that would be refused.
+    write(second, "assignments.d", "edge", "items = [\"cron\"]\nttl = \"9s\"\n");
+    second.signal(Signal::HUP);
+    second.waits_for("definition-differs", &["edge.toml", "quorate assign remove edge"]);
     until("the other file is offered all the same", || {
         show(&cluster.hosts[0], ["budget", "show", "more"])
     });
@@ -80,8 +84,33 @@ fn what_files_define_the_cluster_has_and_what_it_has_already_stays_with_the_diff
     // An operator takes the file, by the command that was named.
     second.cli(&["budget", "set", "pg", "--max", "40"]).ok();
     fs::remove_file(second.file("budgets.d").join("odd.toml")).expect("it is there");
+    // The file of an assignment is taken by what was named, too.
+    second.cli(&["assign", "remove", "edge"]).ok();
+    until("it is gone", || match show(second, ["assign", "show", "edge"]) {
+        Err(_) => Ok(()),
+        Ok(page) => Err(page.to_string()),
+    });
     second.signal(Signal::HUP);
     second.status_when("names nothing any more", |status| {
+        !status.to_string().contains("definition-")
+    });
+}
+
+#[test]
+fn what_the_cluster_does_not_take_of_a_file_is_named_until_it_does() {
+    let mut cluster = cluster();
+    cluster.start_all();
+    cluster.is_whole();
+    let host = &cluster.hosts[0];
+    for number in 0..64 {
+        host.cli(&["budget", "set", &format!("b{number}"), "--max", "1"]).ok();
+    }
+    write(host, "budgets.d", "pg", "max = 30\n");
+    host.signal(Signal::HUP);
+    host.waits_for("definition-refused", &["pg.toml", "as many as there may be"]);
+    host.cli(&["budget", "remove", "b0"]).ok();
+    until("it is taken", || show(host, ["budget", "show", "pg"]));
+    host.status_when("names nothing any more", |status| {
         !status.to_string().contains("definition-")
     });
 }

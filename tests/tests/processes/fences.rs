@@ -104,6 +104,11 @@ fn a_fence_that_fails_frees_nothing_until_it_succeeds() {
     let now = page(&cluster.hosts[0]);
     assert_eq!(now["granted"], 30, "nothing is freed: {now}");
     assert_eq!(now["lapsing"][0]["host"], "n3", "it is in the way: {now}");
+    let why = cluster.hosts[0].cli(&["why"]).ok();
+    for part in ["stop, a hook of this host (fence budget pg), has failed", "quorate hooks status"]
+    {
+        assert!(why.contains(part), "{why}");
+    }
     std::fs::write(runner.file("may"), "").expect("a file");
     until("the others have all of it", || match shares(&cluster.hosts[0]).as_slice() {
         [(_, 15), (_, 15)] => Ok(()),

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A runner on a host, with hooks of its own.
@@ -62,7 +62,9 @@ impl Runner {
     }
 
     pub(super) fn state(&self) -> String {
-        self.dir.join("state").display().to_string()
+        // Where `quorate why` looks for it: beside the place of the socket.
+        let place = Path::new(&self.socket).parent().expect("it has a place").display();
+        format!("{place}-hooks")
     }
 
     pub(super) fn start(&mut self) {

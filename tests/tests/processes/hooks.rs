@@ -7,6 +7,7 @@ use super::place::{binary, need_root, until};
 use rustix::process::{Pid, Signal, test_kill_process};
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 /// Nothing is silent for so long in a test.
@@ -147,7 +148,8 @@ fn a_hook_that_fails_is_run_until_it_succeeds_and_what_it_said_last_is_shown() {
     said.names(&["tell", "failing", "exited with 3", "no way"]);
     fs::write(runner.dir.join("may"), "").expect("a file");
     runner.shows("tell", "succeeds", |hook| hook["state"] == "idle" && hook["failures"] == 0);
-    let figures = fs::read_to_string(runner.dir.join("state/quorate-hooks.prom")).expect("figures");
+    let figures =
+        fs::read_to_string(Path::new(&runner.state()).join("quorate-hooks.prom")).expect("figures");
     assert!(figures.contains("quorate_hook_failing{hook=\"tell\"} 0\n"), "{figures}");
     assert_eq!(runner.ask(&["status", "--state", &runner.state()]).code, Some(0));
 }
@@ -236,6 +238,15 @@ fn a_file_of_hooks_that_is_wrong_is_named_by_line_and_keeps_no_other_from_runnin
     let said = runner.ask(&["check", "--dir", &runner.dir()]);
     assert_eq!(said.code, Some(1));
     said.names(&["tell: fits", "odd.toml:2: ", "unknown field `colour`"]);
+    // A template is compiled as it will be.
+    let template = runner.write("list.j2", "one\n{% for m in %}\n", 0o644);
+    let target = runner.file("list").display().to_string();
+    let text = format!("template = \"{template}\"\ntarget = \"{target}\"\n");
+    runner.write("files.d/list.toml", &text, 0o644);
+    let said = runner.ask(&["check", "--dir", &runner.dir()]);
+    assert!(!said.out.contains("file/list: fits"), "{}", said.out);
+    said.names(&["tell: fits", "list.j2:2: "]);
+    fs::remove_file(runner.file("files.d/list.toml")).expect("it is there");
     let tried = runner.ask(&["try", "tell", "--dir", &runner.dir()]);
     assert_eq!((tried.code, tried.out.as_str()), (Some(0), "told tell on n1\n"), "{}", tried.err);
     assert_eq!(runner.ask(&["try", "none", "--dir", &runner.dir()]).code, Some(6));

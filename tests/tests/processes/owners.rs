@@ -95,6 +95,16 @@ fn check_config_refuses_data_of_another_user_whoever_runs_it() {
         said.names(&[&format!("belongs to the user {owner}"), &format!("runuser -u {owner}")]);
     };
     assert!(check(&cluster, 0).ok().contains("the data are of cluster"), "root looks as the owner");
+    // What root reads and the daemon may not is named, with what helps.
+    fs::set_permissions(host.file("host.toml"), Permissions::from_mode(0o600)).unwrap();
+    let closed = host.file("host.toml").display().to_string();
+    let warned = check(&cluster, 0).ok();
+    for part in ["which runs as nobody, may not read it (mode 0600", &format!("chmod o+r {closed}")]
+    {
+        assert!(warned.contains(part), "{warned}");
+    }
+    fs::set_permissions(host.file("host.toml"), Permissions::from_mode(0o644)).unwrap();
+    assert!(!check(&cluster, 0).ok().contains("may not read it"));
     chown(&cluster.secret, Some(OTHER), Some(OTHER)).unwrap();
     belongs(check(&cluster, OTHER), "nobody");
     // Data of two users are another's for each of them, and for root, too.

@@ -22,9 +22,13 @@ struct Wrapped {
 
 impl Wrapped {
     fn start(host: &Host, what: &str, extra: &[&str]) -> Self {
+        Self::start_script(host, what, extra, SCRIPT)
+    }
+
+    fn start_script(host: &Host, what: &str, extra: &[&str], script: &str) -> Self {
         let dir = host.file("wrapped");
         fs::create_dir_all(&dir).expect("a directory");
-        let script = SCRIPT.replace("DIR", &dir.display().to_string());
+        let script = script.replace("DIR", &dir.display().to_string());
         let socket = host.socket().display().to_string();
         let mut command = quorate(&["--socket", &socket, "run-with", what]);
         command.args(extra).args(["--", "sh", "-c", &script, "{}"]);
@@ -50,6 +54,10 @@ impl Wrapped {
     fn pid(&self) -> Pid {
         let text = fs::read_to_string(self.dir.join("pid")).expect("it began");
         text.trim().parse().ok().and_then(Pid::from_raw).expect("a process")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).expect("its log")
     }
 
     fn signal(&self, signal: Signal) {
@@ -177,4 +185,41 @@ fn a_command_runs_on_the_host_that_holds_an_item_and_moves_with_it() {
     wrapped[second].noted(&["with vip"]);
     let third = 3 - first - second;
     assert!(wrapped[third].notes().is_empty(), "{:?}", wrapped[third].notes());
+}
+
+/// Ends by itself and leaves a worker in its group, which ends a moment after it was asked to.
+const LEAVES_A_WORKER: &str = "sh -c 'trap \"sleep 0.3; echo worker ends >>DIR/notes; exit\" TERM; echo works >>DIR/notes; while :; do sleep 0.05; done' & \
+                               until grep -q works DIR/notes; do sleep 0.05; done; exit 4";
+
+#[test]
+fn what_a_command_leaves_in_its_group_is_asked_to_end_and_has_the_time_for_it() {
+    let cluster = Cluster::running(1);
+    let host = &cluster.hosts[0];
+    host.cli(&["budget", "set", "pg", "--max", "10", "--ttl", "2m"]).ok();
+    let mut wrapped = Wrapped::start_script(host, "budget=pg", &[], LEAVES_A_WORKER);
+    assert_eq!(wrapped.ended(), Some(4), "as the command ended");
+    assert_eq!(wrapped.notes(), ["works", "worker ends"], "it was not killed");
+    assert!(wrapped.log().contains("what it left in its process group is asked to end"));
+}
+
+#[test]
+fn a_second_command_with_the_same_share_is_refused_and_a_short_ttl_is_warned_of() {
+    let cluster = Cluster::running(1);
+    let host = &cluster.hosts[0];
+    host.cli(&["budget", "set", "pg", "--max", "10", "--ttl", "3s"]).ok();
+    let mut first = Wrapped::start(host, "budget=pg", &[]);
+    first.noted(&["with 10"]);
+    until("it says that a restart may end the command", || {
+        let (log, warning) = (first.log(), "a restart of the daemon that takes longer than 1s");
+        if log.matches(warning).count() == 1 { Ok(()) } else { Err(log) }
+    });
+    let socket = host.socket().display().to_string();
+    let second = quorate(&["--socket", &socket, "run-with", "budget=pg", "--", "true"]);
+    let said = { second }.output().expect("it runs");
+    assert_eq!(said.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(text.contains(&format!("process {} on this host", first.child.id())), "{text}");
+    first.signal(Signal::TERM);
+    first.ended();
+    host.cli(&["run-with", "budget=pg", "--", "true"]).ok();
 }

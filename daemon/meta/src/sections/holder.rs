@@ -14,3 +14,11 @@ pub(crate) enum Holder {
     /// No grant and no member is meant.
     Unknown,
 }
+
+/// Why a use that was ended under one number frees no grant with another one.
+pub(super) fn why_not(ended: u64, now: u64) -> &'static str {
+    match ended < now {
+        true => "what was ended under an earlier number may be in use again",
+        false => "it was given no such number, so something else was ended",
+    }
+}

@@ -43,7 +43,7 @@ fn hindrance(sight: &Sight<'_>, warnings: &Warnings, member: &Member) -> Option<
     }
     if member.is_drained() {
         return Some(format!(
-            "{to} is drained, so it leads nothing; run `quorate undrain {to}` first"
+            "{to} is drained, so it leads nothing while another host can; run `quorate undrain {to}` first"
         ));
     }
     if member.state() != MemberState::Alive || !sight.heard_of_late(member.instance) {

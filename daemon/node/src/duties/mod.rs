@@ -82,6 +82,11 @@ impl Duties {
         self.each().into_iter().for_each(Duty::begin);
     }
 
+    /// In each turn, whoever leads: since when items are held by nobody.
+    pub(crate) fn note_unheld(&mut self, sight: &Sight<'_>) {
+        self.assignments.note_unheld(sight);
+    }
+
     /// A command with this ticket was applied or came to nothing. Whether a duty waited for it.
     pub(crate) fn settled(&mut self, ticket: u64) -> bool {
         self.budgets.settled(ticket);

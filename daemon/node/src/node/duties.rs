@@ -8,8 +8,9 @@ use crate::timers::Timer;
 use quorate_proto::CommandBody;
 
 impl Node {
-    /// Everything that a leader owes the cluster; does nothing on other nodes.
+    /// Everything that a leader owes the cluster. Other nodes take note of what they are asked for.
     pub(super) fn do_duties(&mut self) {
+        self.duties.note_unheld(&sight!(self));
         if !self.group.as_ref().is_some_and(|group| group.replica().leads_safely()) {
             return;
         }

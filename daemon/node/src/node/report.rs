@@ -123,6 +123,7 @@ impl Node {
             silence: longest.silence,
             of: longest.of.map(|instance| self.health.name(instance)),
             ground: longest.ground,
+            strained: self.detector.strained(longest.silence),
             interval: self.pace.interval(),
         }
     }

@@ -185,6 +185,14 @@ impl Secrets {
                 )),
             };
         }
+        // Who asks may not have heard of its end: it was asked for what has been done, or goes by the secret of before.
+        if change.step() == SecretStep::Drop && [change.to, change.from].contains(&act.to) {
+            return Wish::Done(format!(
+                "the change from {} to {} is over: the old secret is dropped",
+                Fingerprint::new(change.from),
+                Fingerprint::new(change.to)
+            ));
+        }
         if self.held.uses == act.to {
             return not_now(&format!("the secret {to} is in use already"));
         }
@@ -243,6 +251,7 @@ impl Secrets {
             change: (self.change.version > 0).then(|| self.change.clone()),
             lacking: self.lacking.iter().filter_map(name).collect(),
             leftover: leftover.map(|member| member.name.clone()).collect(),
+            has_dropped: self.held.has_dropped,
         }
     }
 }

@@ -80,14 +80,29 @@ fn a_change_begins_only_to_a_secret_that_is_neither_in_use_nor_dropped() {
     let Wish::NotNow(text) = judged(&trial, 1) else { panic!("taken") };
     assert!(text.contains("is in use already"), "{text}");
     trial.node.secrets.change =
-        Arc::new(SecretChange { dropped: vec![2], ..change(3, SecretStep::Drop) });
-    let Wish::NotNow(text) = judged(&trial, 2) else { panic!("taken") };
+        Arc::new(SecretChange { dropped: vec![3, 1], ..change(3, SecretStep::Drop) });
+    let Wish::NotNow(text) = judged(&trial, 3) else { panic!("taken") };
     assert!(text.contains("dropped from this cluster"), "{text}");
     let give_up = ChangeSecret { to: 0, give_up: true };
     let Wish::NotNow(text) = trial.node.secrets.judge(&trial.node.sight(), &give_up) else {
         panic!("given up")
     };
     assert!(text.contains("no change of the secret is under way"), "{text}");
+}
+
+#[test]
+fn a_change_that_went_through_by_itself_is_told_as_done_to_who_asks_for_it_late() {
+    let mut trial = Trial::leading_alone();
+    trial.turn([Input::SecretsHeld(held(3, &[2], 2))]);
+    trial.node.secrets.change =
+        Arc::new(SecretChange { dropped: vec![1], ..change(3, SecretStep::Drop) });
+    for to in [2, 1] {
+        let act = ChangeSecret { to, give_up: false };
+        let Wish::Done(text) = trial.node.secrets.judge(&trial.node.sight(), &act) else {
+            panic!("{to} is refused")
+        };
+        assert!(text.contains("is over: the old secret is dropped"), "{text}");
+    }
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use super::LapsingPage;
 use super::numbers::number;
 use crate::clock::{self, Started};
+use crate::doors::feed::ToldBefore;
 use crate::words::time::rfc3339;
 use quorate_node::{Item, Items};
+use quorate_proto::Moment;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -137,5 +139,24 @@ impl HeldPage {
             items: items.unwrap_or_default(),
             boot_id: clock::boot_id().to_owned(),
         }
+    }
+
+    /// What an earlier start of the daemon told of an item counts until its own deadline, which this start does not know of itself.
+    pub(crate) fn keep_what_was_told(&mut self, before: &ToldBefore, started: Started) {
+        for item in self.items.iter_mut().filter(|item| item.state == "restarted") {
+            let key = (self.assignment.clone(), item.item.clone(), item.number);
+            item.deadline_boottime_ms = before.get(&key).copied();
+            let at = item.deadline_boottime_ms.map(|at| Moment::from_micros(at * 1_000));
+            item.deadline = at.map(|at| rfc3339(started.unix_ms(at)));
+        }
+    }
+
+    /// The deadlines of all items in it that have one, of this start of the machine.
+    pub(crate) fn told(self) -> impl Iterator<Item = ((String, String, u64), u64)> {
+        let Self { assignment, items, boot_id } = self;
+        let items = items.into_iter().filter(move |_| boot_id == clock::boot_id());
+        items.filter_map(move |item| {
+            Some(((assignment.clone(), item.item, item.number), item.deadline_boottime_ms?))
+        })
     }
 }

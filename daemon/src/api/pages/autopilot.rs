@@ -43,6 +43,9 @@ pub(crate) struct AutopilotHostPage {
     pub(crate) gone_seconds: Option<u64>,
     /// For so long that another host gets its vote.
     pub(crate) lost: bool,
+    /// It votes, and holds nothing.
+    #[serde(default)]
+    pub(crate) witness: bool,
 }
 
 impl AutopilotPage {
@@ -75,5 +78,6 @@ fn host_page(host: &AutopilotHost) -> AutopilotHostPage {
         caught_up: host.caught_up,
         gone_seconds: host.gone_seconds,
         lost: host.lost,
+        witness: host.witness,
     }
 }

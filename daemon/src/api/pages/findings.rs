@@ -73,9 +73,13 @@ pub(crate) fn findings(page: &StatusPage) -> Vec<Finding> {
     let links: Vec<Finding> = links.flat_map(of_link).collect();
     found.extend(links);
     found.extend(no_spare(page));
-    // What stops the writes of all is read first, and advice last.
-    found.sort_by_key(|finding| ReasonCode::of_word(&finding.code).map_or(0, ReasonCode::rank));
+    sort(&mut found);
     found
+}
+
+/// What stops the writes of all is read first, and advice last.
+pub(crate) fn sort(found: &mut [Finding]) {
+    found.sort_by_key(|finding| ReasonCode::of_word(&finding.code).map_or(0, ReasonCode::rank));
 }
 
 /// Whether a reason that names a member says why it is gone, or that it is. What else is wrong with it stands beside that.

@@ -9,6 +9,9 @@ use std::time::Duration;
 pub(crate) struct PacePage {
     /// The longest silence before a suspicion, of all that are in force on this node.
     pub(crate) silence_ms: u64,
+    /// The same as it is borne with now: up to three times as long while others hear whom this node did not.
+    #[serde(default)]
+    pub(crate) strained_ms: u64,
     /// Of whom that is borne with; none when of all.
     pub(crate) of: Option<String>,
     /// Why it is so long.
@@ -22,6 +25,7 @@ impl PacePage {
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         Self {
             silence_ms: millis(pace.silence),
+            strained_ms: millis(pace.strained),
             of: pace.of.clone(),
             because: pace.ground.to_string(),
             ping_ms: millis(pace.interval),
@@ -31,8 +35,15 @@ impl PacePage {
     /// For `quorate status`.
     pub(crate) fn in_words(&self) -> String {
         let whose = self.of.as_deref().map_or_else(String::new, |of| format!(" of {of}"));
+        let strained = match self.strained_ms > self.silence_ms {
+            true => format!(
+                ", and after {} ms for now: others heard whom this host did not hear",
+                self.strained_ms
+            ),
+            false => String::new(),
+        };
         format!(
-            "suspects after {} ms of silence{whose} ({}); pings each {} ms",
+            "suspects after {} ms of silence{whose} ({}){strained}; pings each {} ms",
             self.silence_ms, self.because, self.ping_ms
         )
     }
@@ -48,6 +59,7 @@ mod tests {
         let ms = Duration::from_millis;
         let pace = PaceStatus {
             silence: ms(700),
+            strained: ms(700),
             of: Some("db2".to_owned()),
             ground: Ground::Trip(ms(100)),
             interval: ms(150),
@@ -56,7 +68,15 @@ mod tests {
             PacePage::of(&pace).in_words(),
             "suspects after 700 ms of silence of db2 (an answer took 100 ms within 5 min); pings each 150 ms"
         );
-        let calm = PaceStatus { silence: ms(500), of: None, ground: Ground::Least, ..pace };
+        let strained = PaceStatus { strained: ms(1_400), ..pace.clone() };
+        assert_eq!(
+            PacePage::of(&strained).in_words(),
+            "suspects after 700 ms of silence of db2 (an answer took 100 ms within 5 min), and after 1400 ms for now: others heard whom this host did \
+             not hear; pings each 150 ms"
+        );
+        let strained = ms(500);
+        let calm =
+            PaceStatus { silence: strained, strained, of: None, ground: Ground::Least, ..pace };
         assert_eq!(
             PacePage::of(&calm).in_words(),
             "suspects after 500 ms of silence (nothing slow within 5 min); pings each 150 ms"

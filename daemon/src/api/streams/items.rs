@@ -6,6 +6,7 @@ use crate::api::failure::usage;
 use crate::api::pages::HeldPage;
 use crate::api::parameters::Parameters;
 use crate::doors::Doors;
+use crate::doors::feed::ToldBefore;
 use crate::doors::feed::newest::Following;
 use axum::extract::State;
 use axum::response::Response;
@@ -29,7 +30,8 @@ pub(crate) async fn items(
         return usage("name: the assignment to follow");
     }
     let following = doors.feeds.items.follow(&name);
-    tell(&doors, Held { following, name, started: doors.started, lines: 0 })
+    let (started, before) = (doors.started, doors.feeds.told_before.clone());
+    tell(&doors, Held { following, name, started, lines: 0, before })
 }
 
 struct Held {
@@ -37,13 +39,16 @@ struct Held {
     name: String,
     started: crate::clock::Started,
     lines: u64,
+    /// What an earlier start of the daemon told.
+    before: Arc<ToldBefore>,
 }
 
 impl Lines for Held {
     async fn next(&mut self) -> Option<Event> {
         let items = self.following.next().await?;
         self.lines += 1;
-        let page = HeldPage::of(&self.name, items.as_deref(), self.started);
+        let mut page = HeldPage::of(&self.name, items.as_deref(), self.started);
+        page.keep_what_was_told(&self.before, self.started);
         Some(event(self.lines.to_string(), &page))
     }
 }

@@ -1,8 +1,10 @@
 //! The command that is wrapped: how it is started in a group of its own, told of an amount, and ended with all of its group.
 //!
-//! Invariant: when this process ends by itself, all of the command's group is killed; when it is killed, the kernel kills the command, and
-//! what that had started is left to whoever killed (systemd kills all of a unit). Knows nothing of shares beyond the three figures that
-//! the command is told.
+//! Invariants: when this process ends by itself, all of the command's group is killed; when it is killed, the kernel kills the command, and
+//! what that had started is left to whoever killed (systemd kills all of a unit). Nothing is signalled but that group: the command is buried
+//! last, and until then nobody else can have its number. Knows nothing of shares beyond the three figures that the command is told.
+
+mod group;
 
 use super::machine::Use;
 use crate::cli::exit::{Exit, Failure};
@@ -53,7 +55,8 @@ impl Wrapped {
             .map_err(|error| Failure::other(format!("`{program}` cannot be started: {error}")))?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let group = group.ok_or_else(|| Failure::other("the system gave no process id"))?;
-        Ok(Running { child, group, status: None })
+        let (others, status) = (group::Others::of(group), None);
+        Ok(Running { child, group, others, has_ended: false, was_asked: false, status })
     }
 
     /// Writes the amount into its file, aside and renamed.
@@ -78,8 +81,24 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 pub(super) struct Running {
     child: Child,
     group: Pid,
+    others: group::Others,
+    /// The command itself has, and others of its group may be there yet.
+    has_ended: bool,
+    /// All of the group was asked to end.
+    was_asked: bool,
     /// How the command ended. What it had started and left in its group is killed by then.
     status: Option<ExitStatus>,
+}
+
+/// How far a command has come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It runs.
+    No,
+    /// It has ended itself, and others of its group have not.
+    Leaves,
+    /// So it ended, and nothing is left of its group.
+    With(ExitStatus),
 }
 
 impl Drop for Running {
@@ -92,33 +111,46 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// Sends a signal to all of the group, while the command is there.
-    pub(super) fn signal(&self, signal: Signal) {
+    /// Sends a signal to all of the group, while the command is not buried.
+    pub(super) fn signal(&mut self, signal: Signal) {
         if self.status.is_some() {
             return;
         }
+        self.was_asked |= signal == Signal::TERM;
         // A group that has ended already is none any more.
         let _ = kill_process_group(self.group, signal);
     }
 
-    /// How it ended, once it has and nothing is left of its group: what was killed may take a while to be gone.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    /// Asks all of the group to end. Once the command itself has ended, those that it left are asked who were not yet.
+    pub(super) fn ask(&mut self) {
+        if !(self.has_ended && self.was_asked) {
+            self.signal(Signal::TERM);
+        }
+    }
+
+    /// How far it is: what was killed may take a while to be gone.
+    pub(super) fn end(&mut self) -> End {
         if self.status.is_none() {
             // It is looked at first and taken afterwards: while it is not, nobody else can have the number of its group.
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-            match waitid(WaitId::Pid(self.group), options) {
-                Ok(None) | Err(Errno::INTR) => return None,
-                Ok(Some(_)) | Err(_) => self.signal(Signal::KILL),
+            if matches!(waitid(WaitId::Pid(self.group), options), Ok(None) | Err(Errno::INTR)) {
+                return End::No;
             }
+            self.has_ended = true;
+            if self.others.are_there() {
+                return End::Leaves;
+            }
+            // Those that this process may not see.
+            self.signal(Signal::KILL);
             self.status = self.child.try_wait().ok().flatten();
         }
         let is_gone = matches!(test_kill_process_group(self.group), Err(Errno::SRCH));
-        self.status.filter(|_| is_gone)
+        self.status.filter(|_| is_gone).map_or(End::Leaves, End::With)
     }
 
-    /// The command has ended, and others of its group may be there yet.
-    pub(super) fn leaves_some(&self) -> bool {
-        self.status.is_some()
+    /// The command itself has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
     }
 }
 

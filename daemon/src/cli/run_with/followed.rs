@@ -12,9 +12,10 @@ use crate::cli::watching::understand;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Between attempts to reach a daemon that is away: the first, and at most.
-const RETRY: Duration = Duration::from_millis(100);
-const RARELY: Duration = Duration::from_secs(1);
+/// Between attempts to reach a daemon that is away: the first, and at most. A share of 3 s bears a restart of one second, so no part of that
+/// is slept away.
+const RETRY: Duration = Duration::from_millis(50);
+const RARELY: Duration = Duration::from_millis(200);
 
 /// What a command goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]

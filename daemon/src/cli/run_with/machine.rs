@@ -150,6 +150,18 @@ impl Machine {
         self.look(now)
     }
 
+    /// The command has ended, and others of its group have not: they are asked to, and have the grace that it would have had.
+    pub(super) fn leaves(&mut self, now: u64) -> Vec<Act> {
+        let mut acts = Vec::new();
+        if let Some(run) = self.running.as_mut().filter(|run| run.stops.is_none()) {
+            run.stops = Some(Stop { asked: now, killed: false });
+            self.ending = true;
+            acts.push(Act::Terminate);
+        }
+        acts.extend(self.look(now));
+        acts
+    }
+
     /// The command has ended, with its group.
     pub(super) fn ended(&mut self, now: u64) -> Vec<Act> {
         let asked = self.running.take().is_some_and(|run| run.stops.is_some());

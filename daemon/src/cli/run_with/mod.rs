@@ -6,6 +6,8 @@
 mod command;
 mod followed;
 mod machine;
+mod restarts;
+mod sole;
 
 pub(super) use command::become_child;
 
@@ -18,10 +20,10 @@ use super::stderr::complain;
 use crate::api::pages::{AssignmentPage, BudgetPage};
 use crate::clock;
 use bytes::Bytes;
-use command::{Running, Wrapped, code_of};
+use command::{End, Running, Wrapped, code_of};
 use followed::{Followed, Newest};
 use machine::{Act, Machine, OnChange};
-use quorate_proto::Moment;
+use quorate_proto::{Assignment, Budget, Moment};
 use rustix::process::Signal;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
@@ -56,6 +58,7 @@ pub(super) async fn run_with(
     options: RunWithOptions,
 ) -> Result<ExitCode, Failure> {
     let (followed, told_by) = understood(&options)?;
+    sole::claim(client.path(), &followed)?;
     let item = match &followed {
         Followed::Item { item, .. } => Some(item.clone()),
         Followed::Budget(_) => None,
@@ -72,29 +75,26 @@ pub(super) async fn run_with(
     let wrapped = Wrapped { command: options.command, item, file: options.file };
     let machine = Machine::new(on_change, grace.min(u64::MAX / 4));
     let client = client.with_patience(PATIENCE);
-    let ended = None;
-    Wrapper { machine, wrapped, followed, told_by, words, client, running: None, ended }
+    let (running, ended, warns) = (None, None, Some(grace));
+    Wrapper { machine, wrapped, followed, told_by, words, client, running, ended, warns }
         .run(newest, passed, signals)
         .await
 }
 
 /// A name that nobody has defined may be mistyped, or is defined later.
 async fn say_if_unknown(client: Client, followed: Followed) {
-    let (kind, name, list, unknown) = match &followed {
+    let (unknown, text) = match &followed {
         Followed::Budget(name) => {
             let is_it = |page: &BudgetPage| page.name == *name;
-            ("budget", name, "quorate budget list", is_unknown(&client, "/v1/budgets", is_it).await)
+            (is_unknown(&client, "/v1/budgets", is_it).await, Budget::unknown(name))
         }
         Followed::Item { assignment: name, .. } => {
             let is_it = |page: &AssignmentPage| page.name == *name;
-            let unknown = is_unknown(&client, "/v1/assignments", is_it).await;
-            ("assignment", name, "quorate assign list", unknown)
+            (is_unknown(&client, "/v1/assignments", is_it).await, Assignment::unknown(name))
         }
     };
     if unknown {
-        complain(&format!(
-            "quorate: no {kind} is named `{name}` yet; `{list}` shows those that there are"
-        ));
+        complain(&format!("quorate: {text}; it is waited for"));
     }
 }
 
@@ -147,6 +147,8 @@ struct Wrapper {
     client: Client,
     running: Option<Running>,
     ended: Option<ExitStatus>,
+    /// The grace, until it was looked whether the command bears a restart of the daemon.
+    warns: Option<u64>,
 }
 
 impl Wrapper {
@@ -186,19 +188,22 @@ impl Wrapper {
     }
 
     fn leaves_some(&self) -> bool {
-        self.running.as_ref().is_some_and(Running::leaves_some)
+        self.running.as_ref().is_some_and(Running::has_ended)
     }
 
     fn look_at_end(&mut self) -> Vec<Act> {
-        let Some(status) = self.running.as_mut().and_then(Running::ended) else {
-            return Vec::new();
-        };
-        (self.running, self.ended) = (None, Some(status));
-        self.machine.ended(now_ms())
+        match self.running.as_mut().map_or(End::No, Running::end) {
+            End::No => Vec::new(),
+            End::Leaves => self.machine.leaves(now_ms()),
+            End::With(status) => {
+                (self.running, self.ended) = (None, Some(status));
+                self.machine.ended(now_ms())
+            }
+        }
     }
 
     fn pass_on(&mut self, signal: Signal, ends: bool) -> Vec<Act> {
-        if let Some(running) = &self.running {
+        if let Some(running) = &mut self.running {
             running.signal(signal);
         } else if ends {
             // Nothing ran: this process ends as by that signal.
@@ -213,20 +218,32 @@ impl Wrapper {
             Act::Start(may) => {
                 self.running = Some(self.wrapped.start(&may)?);
                 complain(&format!("quorate: {}", self.started_with(&may)));
+                if let Some(grace) = self.warns.take() {
+                    let client = self.client.with_patience(PATIENCE);
+                    tokio::spawn(restarts::warn(client, self.followed.clone(), grace));
+                }
             }
             Act::Tell(may) => {
                 self.wrapped.write(&may)?;
                 self.send(self.told_by.unwrap_or(Signal::HUP));
             }
             Act::Terminate => {
-                let what = self.followed.words();
-                complain(&format!(
-                    "quorate: {what} is over, or another one: the command is asked to end"
-                ));
-                self.send(Signal::TERM);
+                complain(&match self.leaves_some() {
+                    true => "quorate: the command has ended: what it left in its process group is asked to end".to_owned(),
+                    false => format!(
+                        "quorate: {} is over, or another one: the command is asked to end",
+                        self.followed.words()
+                    ),
+                });
+                if let Some(running) = &mut self.running {
+                    running.ask();
+                }
             }
             Act::Kill => {
-                complain("quorate: the command has not ended in time: it is killed");
+                complain(match self.leaves_some() {
+                    true => "quorate: what the command left has not ended in time: it is killed",
+                    false => "quorate: the command has not ended in time: it is killed",
+                });
                 self.send(Signal::KILL);
             }
             Act::Say { number, in_use } => self.say(&format!("&number={number}&in_use={in_use}")),
@@ -254,8 +271,8 @@ impl Wrapper {
         }
     }
 
-    fn send(&self, signal: Signal) {
-        if let Some(running) = &self.running {
+    fn send(&mut self, signal: Signal) {
+        if let Some(running) = &mut self.running {
             running.signal(signal);
         }
     }

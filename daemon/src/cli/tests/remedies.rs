@@ -362,6 +362,7 @@ fn catalogue() -> Vec<Reason> {
         told(&operators::budget_causes()),
         told(&operators::application_causes()),
         told(&operators::definition_causes()),
+        told(&operators::fence_causes()),
         told(&operators::assignment_causes()),
         told(&operators::witness_causes()),
         told(&links()),

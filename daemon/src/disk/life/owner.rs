@@ -13,6 +13,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+/// `User=` of the unit.
+const UNIT_USER: &str = "quorate";
+
 /// Refuses directories, as far as they are there, that belong to another user, or that others may write.
 ///
 /// # Errors
@@ -35,23 +38,56 @@ pub(super) fn check(root: &Path, birth_dir: &Path) -> Result<(), DiskError> {
 /// # Errors
 /// When the system refuses, or the two directories have two owners.
 pub(crate) fn become_owner(root: &Path, birth_dir: &Path) -> Result<(), DiskError> {
-    let found = match look_at(root)? {
-        Some(found) => Some(found),
-        None => look_at(birth_dir)?,
-    };
-    if let Some(found) = found
+    if let Some(found) = of_either(root, birth_dir)?
         && geteuid().is_root()
         && found.uid() != 0
     {
-        let give_up = || -> io::Result<()> {
-            set_thread_groups(&[])?;
-            set_thread_gid(Gid::from_raw(found.gid()))?;
-            set_thread_uid(Uid::from_raw(found.uid()))?;
-            Ok(())
-        };
-        give_up().map_err(|error| DiskError::io("act as the owner of", root, error))?;
+        let given_up = give_up_rights(found.uid(), found.gid());
+        given_up.map_err(|error| DiskError::io("act as the owner of", root, error))?;
     }
     check(root, birth_dir)
+}
+
+fn of_either(root: &Path, birth_dir: &Path) -> Result<Option<Metadata>, DiskError> {
+    Ok(match look_at(root)? {
+        Some(found) => Some(found),
+        None => look_at(birth_dir)?,
+    })
+}
+
+fn give_up_rights(user: u32, group: u32) -> io::Result<()> {
+    set_thread_groups(&[])?;
+    set_thread_gid(Gid::from_raw(group))?;
+    set_thread_uid(Uid::from_raw(user))?;
+    Ok(())
+}
+
+/// Does something, in a thread of its own, with the rights of the data's owner, or where there are no data yet with those of the user as whom
+/// the unit runs the daemon; it is told that user's name. None where this is not root, or that user is, or is not there.
+pub(crate) fn as_the_owner<T: Send>(
+    root: &Path,
+    birth_dir: &Path,
+    act: impl FnOnce(&str) -> T + Send,
+) -> Option<T> {
+    let (user, group) = match of_either(root, birth_dir).ok()? {
+        Some(found) => (found.uid(), found.gid()),
+        None => user_of_the_unit()?,
+    };
+    if !geteuid().is_root() || user == 0 {
+        return None;
+    }
+    let name = name_of(user);
+    let act = || give_up_rights(user, group).ok().map(|()| act(&name));
+    std::thread::scope(|scope| scope.spawn(act).join().ok()).flatten()
+}
+
+/// The number of that user and of its group.
+fn user_of_the_unit() -> Option<(u32, u32)> {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut fields = users.lines().map(|line| line.split(':'));
+    let mut fields = fields.find_map(|mut it| (it.next() == Some(UNIT_USER)).then_some(it))?;
+    let user = fields.nth(1)?.parse().ok()?;
+    Some((user, fields.next()?.parse().ok()?))
 }
 
 fn look_at(dir: &Path) -> Result<Option<Metadata>, DiskError> {
@@ -78,7 +114,7 @@ pub(super) fn refuse_open_to_others(
 }
 
 /// A user's name, or its number where it has none.
-fn name_of(user: u32) -> String {
+pub(crate) fn name_of(user: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let named = users.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -1,6 +1,7 @@
 //! Why a change of an assignment, or of who holds its items, is not carried out. Knows nothing of the assignments.
 
-use quorate_proto::limits;
+use crate::sections::holder::why_not;
+use quorate_proto::{Assignment, limits};
 
 /// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,7 +10,7 @@ pub enum AssignmentRefusal {
     #[error("{0}; nothing was changed")]
     Unsound(String),
     /// There is none of that name.
-    #[error("no assignment is named `{0}`; `quorate assign list` shows those that there are")]
+    #[error("{text}", text = Assignment::unknown(.0))]
     Unknown(String),
     /// It goes, and some of its items are held yet.
     #[error(
@@ -53,8 +54,8 @@ pub enum AssignmentRefusal {
     },
     /// What was ended was the use of another grant than the present one.
     #[error(
-        "item {item} is held by {host} under {now}, not under {number}: what was ended under an earlier number may be in use again; nothing \
-         was changed"
+        "item {item} is held by {host} under {now}, not under {number}: {why}; nothing was changed",
+        why = why_not(*number, *now)
     )]
     NotThatGrant {
         /// Its name.

@@ -1,6 +1,7 @@
 //! Why a change of a budget, or of its grants, is not carried out. Knows nothing of the budgets.
 
-use quorate_proto::limits;
+use crate::sections::holder::why_not;
+use quorate_proto::{Budget, limits};
 
 /// See the head of this file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,7 +10,7 @@ pub enum BudgetRefusal {
     #[error("{0}; nothing was changed")]
     Unsound(String),
     /// There is none of that name.
-    #[error("no budget is named `{0}`; `quorate budget list` shows those that there are")]
+    #[error("{text}", text = Budget::unknown(.0))]
     Unknown(String),
     /// It goes, and some of it is in use yet.
     #[error(
@@ -41,8 +42,9 @@ pub enum BudgetRefusal {
     Waits,
     /// What was ended was the use of another grant than the present one.
     #[error(
-        "grant {number} of {budget} is not the one that {holder} has, which is {now}: what was ended under an earlier number may be in use \
-         again. Look at `quorate budget show {budget}`; nothing was changed"
+        "grant {number} of {budget} is not the one that {holder} has, which is {now}: {why}. Look at `quorate budget show {budget}`; nothing was \
+         changed",
+        why = why_not(*number, *now)
     )]
     NotThatGrant {
         /// Of which budget.

@@ -8,6 +8,7 @@
 mod plan;
 mod reasons;
 mod spread;
+mod unheld;
 
 use super::duty::{Duty, Will};
 use super::shared::hosts::{Host, LISTEN, Unheard, is_there};
@@ -24,6 +25,7 @@ use quorate_proto::{
     ItemState, ItemsRenewed, Moment, RenewShares,
 };
 use std::collections::BTreeMap;
+use unheld::Unheld;
 
 /// What this leader knows of one grant beyond what is committed.
 #[derive(Debug, Clone, Copy)]
@@ -59,11 +61,13 @@ pub(crate) struct Assignments {
     unheard: BTreeMap<Instance, Unheard>,
     under_way: UnderWay,
     looks: Looks,
+    unheld: Unheld,
 }
 
 impl Duty for Assignments {
     fn begin(&mut self) {
-        *self = Self::default();
+        // Whoever leads, what nobody holds goes on to be held by nobody.
+        *self = Self { unheld: std::mem::take(&mut self.unheld), ..Self::default() };
     }
 
     fn is_in_each_turn(&self) -> bool {
@@ -94,6 +98,11 @@ impl Duty for Assignments {
 }
 
 impl Assignments {
+    /// In each turn, whoever leads.
+    pub(super) fn note_unheld(&mut self, sight: &Sight<'_>) {
+        self.unheld.look(sight);
+    }
+
     /// A command was applied, or came to nothing.
     pub(crate) fn settled(&mut self, ticket: u64) {
         let news = self.under_way.settled(ticket);

@@ -1,10 +1,12 @@
 //! Which items nobody holds, or nobody has told its application of, and why. Knows nothing of what is done about it.
 
 use super::Assignments;
+use super::unheld::free;
 use crate::duties::shared::lapse;
 use crate::sight::Sight;
 use quorate_proto::{
-    AssignmentCause, AssignmentRecord, Instance, ItemGrant, ItemState, Moment, Reason,
+    AssignmentCause, AssignmentRecord, InScope, Instance, ItemGrant, ItemState, Member,
+    MemberState, Moment, Reason,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +24,7 @@ impl Assignments {
         let assigned = sight.group.into_iter().flat_map(|group| group.meta().assignments());
         for record in assigned.map(|assigned| assigned.record()) {
             if sight.leads() {
-                self.unreleased(record, now, &mut reasons);
+                self.unreleased(sight, record, now, &mut reasons);
                 self.untaken(record, now, &mut reasons);
             }
             self.unheld(sight, record, now, &mut reasons);
@@ -30,7 +32,13 @@ impl Assignments {
         reasons
     }
 
-    fn unreleased(&self, record: &AssignmentRecord, now: Moment, reasons: &mut Vec<Reason>) {
+    pub(super) fn unreleased(
+        &self,
+        sight: &Sight<'_>,
+        record: &AssignmentRecord,
+        now: Moment,
+        reasons: &mut Vec<Reason>,
+    ) {
         // One item of each host: the others follow it.
         let mut named: BTreeMap<Instance, &ItemGrant> = BTreeMap::new();
         for grant in record.grants.iter().filter(|it| it.state() == ItemState::Leaving) {
@@ -44,6 +52,7 @@ impl Assignments {
                 item: record.assignment.item(grant.item),
                 host: grant.host.clone(),
                 number: grant.number,
+                gone: gone(sight, grant.instance),
             };
             reasons.push(Reason::of(&cause, since));
         }
@@ -73,22 +82,45 @@ impl Assignments {
         now: Moment,
         reasons: &mut Vec<Reason>,
     ) {
-        let items = u32::try_from(record.assignment.items()).unwrap_or(0);
-        let free: Vec<u32> = (0..items).filter(|item| record.grant(*item).is_none()).collect();
-        if free.is_empty() || record.removing {
+        let free = free(record);
+        if free.is_empty() {
             return;
         }
         let (assignment, items) = (record.assignment.name.clone(), named(record, &free));
-        let since = self.looks.since().unwrap_or(now);
+        let since = self.unheld.since(&assignment).unwrap_or(now);
+        let began = self.looks.since().unwrap_or(now);
         let cause = if self.hosts(sight, record).iter().all(|host| host.weight == 0) {
-            AssignmentCause::NoHost { assignment, items, scope: scope(record) }
-        } else if record.waits && now < since + lapse::span(record.assignment.ttl_ms) {
+            let others = in_scope(sight, record);
+            AssignmentCause::NoHost { assignment, items, scope: scope(record), others }
+        } else if record.waits && now < began + lapse::span(record.assignment.ttl_ms) {
             AssignmentCause::Waits { assignment, items }
         } else {
             // They are being given.
             return;
         };
         reasons.push(Reason::of(&cause, since));
+    }
+}
+
+/// How the host is gone that has this disk life, if it is.
+fn gone(sight: &Sight<'_>, instance: Instance) -> Option<&'static str> {
+    match sight.health.member(instance).map(Member::state) {
+        Some(MemberState::Alive) => None,
+        Some(MemberState::Left) => Some("stopped"),
+        Some(state) => Some(state.word()),
+        None => Some("removed"),
+    }
+}
+
+/// Who has the labels of its scope.
+fn in_scope(sight: &Sight<'_>, record: &AssignmentRecord) -> InScope {
+    let members = sight.health.view().members.iter();
+    let fit: Vec<&Member> =
+        members.filter(|member| record.assignment.is_for(&member.labels)).collect();
+    match fit.iter().all(|member| member.is_witness()) {
+        true if fit.is_empty() => InScope::Nobody,
+        true => InScope::Witnesses(fit.iter().map(|member| member.name.clone()).collect()),
+        false => InScope::Others,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::shares::{ItemStanding, Items};
 use crate::trial::{PATIENCE, Trial, life, reply};
 use quorate_proto::{
     Act, Assignment, Command, DefineAssignment, DropAssignment, FoundingCertificate, ItemChange,
-    ItemHolder, ItemStep, ItemsKnown, SetAssignment, act,
+    ItemHolder, ItemStep, ItemsKnown, Label, SetAssignment, act,
 };
 use std::time::Duration;
 
@@ -27,10 +27,14 @@ fn apply(meta: &mut Meta, body: CommandBody) {
 
 /// The first host holds the only item, since its second start.
 fn held() -> Meta {
+    held_by(1)
+}
+
+fn held_by(number: u8) -> Meta {
     let mut meta = Meta::from_founding(&FoundingCertificate::default());
     let define = DefineAssignment { assignment: assignment(1), at_unix_ms: 0 };
     apply(&mut meta, CommandBody::DefineAssignment(define));
-    let (instance, generation) = (life(1), Generation::new(2));
+    let (instance, generation) = (life(number), Generation::new(2));
     let to = Some(ItemHolder { instance, generation, ..ItemHolder::default() });
     change(&mut meta, ItemChange { step: ItemStep::Give.into(), to, ..ItemChange::default() });
     meta
@@ -213,4 +217,50 @@ fn items_of_an_assignment_that_goes_are_let_go_one_by_one() {
     release(1);
     let group = trial.node.sight().group.expect("a replica");
     assert_eq!(group.meta().assignments().count(), 0, "it went with the last");
+}
+
+#[test]
+fn items_that_no_host_may_hold_are_told_since_they_were_free_also_under_another_leader() {
+    let mut trial = Trial::leading_alone();
+    let scope = vec![Label { name: "role".to_owned(), value: "broker".to_owned() }];
+    let set = SetAssignment { assignment: Assignment { scope, ..assignment(2) } };
+    acts(&mut trial, act::Body::SetAssignment(set));
+    for _ in 0..8 {
+        trial.durable();
+    }
+    let free = trial.now;
+    for leads_anew in [false, true] {
+        trial.pass(Duration::from_secs(20));
+        if leads_anew {
+            trial.node.duties.begin();
+        }
+        let reasons = trial.node.status(trial.now).reasons;
+        let mut told = reasons.iter().filter(|it| it.code == quorate_proto::ReasonCode::ItemUnheld);
+        let reason = told.next().expect("nobody holds them");
+        assert_eq!(reason.since, free);
+        assert!(reason.text.contains("no member is a host with role=broker"), "{}", reason.text);
+        assert!(reason.remedy.contains("`[labels]`"), "{}", reason.remedy);
+    }
+}
+
+#[test]
+fn an_item_that_was_asked_back_from_a_host_that_is_gone_is_told_with_what_frees_it_sooner() {
+    let trial = Trial::leading_alone();
+    let mut meta = held_by(9);
+    let before = number(&meta);
+    let step = ItemStep::Leave.into();
+    change(&mut meta, ItemChange { step, number: before, ..ItemChange::default() });
+    let mut assignments = Assignments::default();
+    assignments.note(&meta, at(5_000));
+    let mut reasons = Vec::new();
+    // Of the disk life that holds it this cluster knows nothing any more.
+    let sight = Sight { now: at(9_000), ..trial.node.sight() };
+    assignments.unreleased(&sight, record(&meta), at(9_000), &mut reasons);
+    let [reason] = &*reasons else { panic!("{reasons:?}") };
+    assert!(
+        reason.text.contains("which is removed, was asked to let item 0 of p go"),
+        "{reason:?}"
+    );
+    let free = format!("`quorate assign free p --item 0 --number {}`", number(&meta));
+    assert!(reason.remedy.contains(&free), "{reason:?}");
 }

@@ -204,6 +204,7 @@ fn report(
             caught_up: known.is_some_and(|one| one.learner && one.caught_up),
             gone_seconds: gone.map(|gone| gone.as_secs()),
             lost: known.is_some_and(|one| one.lost),
+            witness: member.is_witness(),
         }
     };
     AutopilotReport {

@@ -136,6 +136,22 @@ fn a_command_that_ends_by_itself_ends_all_and_so_does_a_signal() {
 }
 
 #[test]
+fn what_a_command_leaves_behind_has_the_grace_that_it_had_itself() {
+    let mut machine = running(OnChange::Restart);
+    assert_eq!(machine.leaves(2_000), [Act::Terminate]);
+    assert_eq!(machine.leaves(2_020), [], "once");
+    assert_eq!(machine.take(2_500, held(15, 7, 5_500)), []);
+    assert_eq!(machine.leaves(2_980), []);
+    assert_eq!(machine.leaves(3_000), [Act::Kill]);
+    assert_eq!(machine.ended(3_020), [Act::End], "the command had ended by itself");
+    let mut machine = running(OnChange::Restart);
+    assert_eq!(machine.take(2_000, held(8, 9, 5_000)), [Act::Terminate]);
+    assert_eq!(machine.leaves(2_100), [], "all of the group was asked");
+    assert_eq!(machine.leaves(3_000), [Act::Kill], "its grace began when it was asked");
+    assert_eq!(machine.ended(3_020), [start(8, 9, 5_000)]);
+}
+
+#[test]
 fn an_item_that_is_asked_back_is_released_once_the_command_has_ended() {
     let mut machine = Machine::new(OnChange::Restart, GRACE);
     assert_eq!(machine.take(1_000, held(1, 7, 4_000)), [start(1, 7, 4_000)]);

@@ -1,8 +1,8 @@
 //! What operators have said, and what the autopilot cannot do without them, with sample data.
 
 use quorate_proto::{
-    ApplicationCause, AssignmentCause, BudgetCause, DefinitionCause, Hindrance, OperatorCause,
-    WitnessCause,
+    Adoption, ApplicationCause, AssignmentCause, BudgetCause, DefinitionCause, FenceCause,
+    Hindrance, InScope, OperatorCause, WitnessCause,
 };
 
 pub(super) fn causes() -> Vec<OperatorCause> {
@@ -29,12 +29,16 @@ pub(super) fn application_causes() -> Vec<ApplicationCause> {
 
 pub(super) fn definition_causes() -> Vec<DefinitionCause> {
     let file = || "/etc/quorate/budgets.d/pg.toml".to_owned();
-    let differs = |what: &str, adopts: &str| DefinitionCause::Differs {
+    let differs = |what: &str, adopts: Adoption| DefinitionCause::Differs {
         file: file(),
         what: what.to_owned(),
         differs: "max is 30, and 40 in the file".to_owned(),
-        adopts: adopts.to_owned(),
+        adopts,
     };
+    let command = |command: &str| Adoption::Command(command.to_owned());
+    let anew =
+        Adoption::Anew("quorate budget remove pg".to_owned(), "quorate budget list".to_owned());
+    let why = "there are as many as there may be: 64 budgets".to_owned();
     let budget =
         "quorate budget set pg --max 40 --min 0 --mode strict --ttl 3s --reserve 0 --scope ''";
     let assignment =
@@ -42,9 +46,18 @@ pub(super) fn definition_causes() -> Vec<DefinitionCause> {
     let problem = format!("{}: line 2: unknown field `colour`", file());
     vec![
         DefinitionCause::DropIn { file: file(), problem },
-        differs("budget pg", budget),
-        differs("assignment edge", assignment),
+        differs("budget pg", command(budget)),
+        differs("budget pg", anew),
+        differs("assignment edge", command(assignment)),
+        DefinitionCause::Refused { file: file(), why },
     ]
+}
+
+pub(super) fn fence_causes() -> Vec<FenceCause> {
+    let (hook, guards) = ("evict".to_owned(), "fence budget pg".to_owned());
+    let ended = "ended with 1".to_owned();
+    let problem = "/etc/quorate/hooks.d/odd.toml: line 2: unknown field `colour`".to_owned();
+    vec![FenceCause::Fails { hook, guards, failures: 2, ended }, FenceCause::Refused { problem }]
 }
 
 pub(super) fn budget_causes() -> Vec<BudgetCause> {
@@ -55,22 +68,34 @@ pub(super) fn budget_causes() -> Vec<BudgetCause> {
 pub(super) fn assignment_causes() -> Vec<AssignmentCause> {
     let [assignment, host, item] = ["p", "db2", "3"].map(str::to_owned);
     let items = || "items 0, 3".to_owned();
-    let scope = "with role=broker ".to_owned();
+    let no_host = |others| AssignmentCause::NoHost {
+        assignment: "p".to_owned(),
+        items: items(),
+        scope: "with role=broker ".to_owned(),
+        others,
+    };
+    let unreleased = |gone| AssignmentCause::Unreleased {
+        assignment: "p".to_owned(),
+        item: item.clone(),
+        host: "db2".to_owned(),
+        number: 7,
+        gone,
+    };
     vec![
-        AssignmentCause::NoHost { assignment: assignment.clone(), items: items(), scope },
+        no_host(InScope::Nobody),
+        no_host(InScope::Witnesses(vec!["w1".to_owned()])),
+        no_host(InScope::Others),
         AssignmentCause::Waits { assignment: assignment.clone(), items: items() },
-        AssignmentCause::Untaken {
-            assignment: assignment.clone(),
-            items: items(),
-            host: host.clone(),
-        },
-        AssignmentCause::Unreleased { assignment, item, host, number: 7 },
+        AssignmentCause::Untaken { assignment, items: items(), host },
+        unreleased(None),
+        unreleased(Some("down")),
     ]
 }
 
 pub(super) fn witness_causes() -> Vec<WitnessCause> {
     let others = [
         Hindrance::Gone,
+        Hindrance::HeldDown,
         Hindrance::Unheard,
         Hindrance::Drained,
         Hindrance::Disk,
