@@ -46,6 +46,8 @@ class Tier:
         self.delay = {"quick": 15, "default": 30, "long": 60}[name]
         # Both proxies die once in each.
         self.rounds = {"quick": 5, "default": 10, "long": 100}[name]
+        # The same with a fence, and in mode eager.
+        self.other_rounds = {"quick": 3, "default": 5, "long": 100}[name]
         # A node takes a snapshot each 64 MiB; what is written after the last one comes as log, and slowly on a bad link.
         self.snapshot = {"quick": 72, "default": 1024, "long": 1024}[name] << 20
 
