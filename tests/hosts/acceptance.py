@@ -24,15 +24,15 @@ import traceback
 
 sys.dont_write_bytecode = True
 from cluster import Cluster, Failed, HERE                                     # noqa: E402
-from stories import (faults, founding, hooks, identity, life, links, mistakes, package,  # noqa: E402
-                     removal, rescue, rotation, rough, two_proxies, unit, vip, witness)
+from stories import (abuse, crowd, faults, founding, hooks, identity, life, links, mistakes, package,  # noqa: E402
+                     readers, ready, removal, rescue, rotation, rough, two_proxies, unit, vip, witness)
 
 SUMMARY = re.compile(r"\nhosts: (\d+) passed, (\d+) failed, in ")
 ROOT = os.path.dirname(os.path.dirname(HERE))
 QUICK = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES \
     + package.STORIES + removal.STORIES + identity.STORIES + links.QUICK + rotation.STORIES + hooks.STORIES \
-    + two_proxies.QUICK + vip.STORIES + witness.STORIES
-STORIES = QUICK + two_proxies.STORIES + links.STORIES + rough.STORIES + rescue.STORIES
+    + two_proxies.QUICK + vip.STORIES + witness.STORIES + ready.QUICK + crowd.STORIES + abuse.QUICK + readers.STORIES
+STORIES = QUICK + ready.STORIES + abuse.STORIES + two_proxies.STORIES + links.STORIES + rough.STORIES + rescue.STORIES
 
 
 class Tier:
@@ -46,6 +46,23 @@ class Tier:
         self.delay = {"quick": 15, "default": 30, "long": 60}[name]
         # Both proxies die once in each.
         self.rounds = {"quick": 5, "default": 10, "long": 100}[name]
+        # The same with a fence, and in mode eager.
+        self.other_rounds = {"quick": 3, "default": 5, "long": 100}[name]
+        # Of stories with daemons and no hosts: starts of nodes, assignments, foundings, and seconds without a leader.
+        self.starts = {"quick": 5, "default": 40, "long": 200}[name]
+        self.uses = {"quick": 25, "default": 200, "long": 1000}[name]
+        self.foundings = {"quick": 1, "default": 5, "long": 20}[name]
+        self.leaderless = {"quick": [2], "default": [0, 2, 15], "long": [0, 1, 2, 3, 5, 8, 15, 30, 60, 120]}[name]
+        self.changes = {"quick": 400, "default": 2000, "long": 2000}[name]
+        self.crowds = {"quick": 1, "default": 3, "long": 20}[name]
+        # Runs of a hook, what another one prints, and for how long a daemon stands still.
+        self.runs = {"quick": 10, "default": 40, "long": 200}[name]
+        self.megabytes = {"quick": 20, "default": 100, "long": 1000}[name]
+        self.gaps = {"quick": 2, "default": 5, "long": 20}[name]
+        self.stalls = {"quick": [1], "default": [1, 2, 3], "long": [1, 1.5, 2, 2.5, 3]}[name]
+        # Who follows the view of health at one node, and how many epochs they are told, three times.
+        self.readers = {"quick": 100, "default": 1000, "long": 1000}[name]
+        self.told = {"quick": 60, "default": 100, "long": 200}[name]
         # A node takes a snapshot each 64 MiB; what is written after the last one comes as log, and slowly on a bad link.
         self.snapshot = {"quick": 72, "default": 1024, "long": 1024}[name] << 20
 
@@ -56,6 +73,7 @@ class Story:
     def __init__(self, binary, tier, seed, name):
         self.tier, self.name = tier, name
         self.random = random.Random("%s %s" % (seed, name))
+        self.binary = binary
         self.cluster = Cluster(binary, self.note)
         self.passed, self.failed = 0, 0
         self.restarts_expected = False

@@ -24,7 +24,7 @@ def two_proxies_with_a_fence(story):
     """The same with a fence: what a dead proxy has at the database is ended by its survivor, which grows before the share has lapsed."""
     stage = Stage(story, fence=True)
     began = stage.both_full(0)
-    ends(story, stage, began, deaths(story, stage, (story.tier.rounds + 1) // 2))
+    ends(story, stage, began, deaths(story, stage, story.tier.other_rounds))
     shown = story.cluster.quorate(3, "budget audit pg").stdout
     story.check("the ledger has grants that the fence has freed", "ended from outside" in shown, shown)
 
@@ -33,7 +33,7 @@ def two_proxies_in_haste(story):
     """The same in mode `eager`: quorate frees a dead proxy's share as soon as it is down, and the survivor bars it at the database before it grows."""
     stage = Stage(story, mode="eager")
     began = stage.both_full(0)
-    ends(story, stage, began, deaths(story, stage, (story.tier.rounds + 1) // 2))
+    ends(story, stage, began, deaths(story, stage, story.tier.other_rounds))
 
 
 def deaths(story, stage, rounds):
