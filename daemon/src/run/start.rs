@@ -217,7 +217,7 @@ async fn run_loop(
     show: watch::Sender<Arc<Status>>,
     sources: Sources,
 ) -> Ended {
-    let service = Service::new();
+    let mut service = Service::new();
     service.ready();
     Loop::new(node, executor, service, show).run(first, sources).await
 }

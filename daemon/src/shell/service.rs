@@ -4,16 +4,27 @@
 use quorate_node::{State, Status};
 use quorate_proto::Moment;
 use sd_notify::NotifyState;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 /// How often the watchdog is fed where no loop does: far more often than in any unit's interval.
 const FEED: Duration = Duration::from_secs(1);
 
-/// The line to the service manager.
+/// What the service manager did not take is said again so much later.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// The line to the service manager. Nothing here waits for it: a node goes on whether it reads or not.
 #[derive(Debug, Default)]
 pub(crate) struct Service {
     feed_every: Option<Duration>,
-    fed: Moment,
+    /// When the watchdog is to be fed next.
+    feed_at: Moment,
+    /// READY is still to be said.
+    owes_ready: bool,
     said: String,
 }
 
@@ -26,8 +37,8 @@ impl Service {
     }
 
     /// The daemon serves locally.
-    pub(crate) fn ready(&self) {
-        notify(&[NotifyState::Ready]);
+    pub(crate) fn ready(&mut self) {
+        self.owes_ready = !notify(&[NotifyState::Ready]);
     }
 
     /// The daemon was asked to stop.
@@ -37,22 +48,24 @@ impl Service {
 
     /// One turn of the loop is over.
     pub(crate) fn turned(&mut self, now: Moment) {
-        if self.feed_every.is_some_and(|every| now.since(self.fed) >= every) {
-            self.fed = now;
-            notify(&[NotifyState::Watchdog]);
+        if self.owes_ready {
+            self.ready();
+        }
+        if let Some(every) = self.feed_every.filter(|_| now >= self.feed_at) {
+            let told = notify(&[NotifyState::Watchdog]);
+            self.feed_at = now + if told { every } else { AGAIN };
         }
     }
 
     /// When the loop must turn at the latest, so that the watchdog is fed.
     pub(crate) fn next_feed(&self) -> Option<Moment> {
-        self.feed_every.map(|every| self.fed + every)
+        self.feed_every.map(|_| self.feed_at)
     }
 
     /// Shows the state in words when it changed.
     pub(crate) fn show(&mut self, status: &Status) {
         let text = in_words(status);
-        if text != self.said {
-            notify(&[NotifyState::Status(&text)]);
+        if text != self.said && notify(&[NotifyState::Status(&text)]) {
             self.said = text;
         }
     }
@@ -64,7 +77,9 @@ pub(crate) async fn feed_while<T>(work: impl Future<Output = T>) -> T {
     loop {
         match tokio::time::timeout(FEED, &mut work).await {
             Ok(done) => return done,
-            Err(_) => notify(&[NotifyState::Watchdog]),
+            Err(_) => {
+                notify(&[NotifyState::Watchdog]);
+            }
         }
     }
 }
@@ -74,10 +89,26 @@ pub(crate) fn say(text: &str) {
     notify(&[NotifyState::Status(text)]);
 }
 
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+/// Whether the service manager was told, or there is none to tell; not where it has too much to read already. The library's own sending
+/// waits for that, and the node would stand still with it.
+fn notify(states: &[NotifyState<'_>]) -> bool {
+    let Some(at) = std::env::var_os("NOTIFY_SOCKET") else { return true };
+    let text: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let sent = send(&at, text.as_bytes());
+    if let Err(error) = &sent {
         tracing::debug!(%error, "the service manager was not told");
     }
+    sent.err().is_none_or(|error| error.kind() != ErrorKind::WouldBlock)
+}
+
+fn send(at: &OsStr, bytes: &[u8]) -> std::io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    match at.as_bytes().strip_prefix(b"@") {
+        Some(name) => socket.connect_addr(&SocketAddr::from_abstract_name(name)?)?,
+        None => socket.connect(at)?,
+    }
+    socket.send(bytes).map(|_| ())
 }
 
 /// One line for `systemctl status`.
@@ -94,5 +125,23 @@ fn in_words(status: &Status) -> String {
             Some(reason) => format!("{}: {}", state.word(), reason.text),
             None => state.word().to_owned(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_manager_that_does_not_read_is_not_waited_for() {
+        let place = tempfile::tempdir().expect("a directory");
+        let at = place.path().join("notify");
+        let manager = UnixDatagram::bind(&at).expect("a socket");
+        let refused = (0..100_000).find_map(|_| send(at.as_os_str(), b"WATCHDOG=1\n").err());
+        assert_eq!(refused.map(|error| error.kind()), Some(ErrorKind::WouldBlock));
+        let mut read = [0; 64];
+        let first = manager.recv(&mut read).expect("what was sent before is there");
+        assert_eq!(read.get(..first), Some(b"WATCHDOG=1\n".as_slice()));
+        assert!(send(at.as_os_str(), b"READY=1\n").is_ok(), "it reads again");
     }
 }
