@@ -127,10 +127,26 @@ fn cause(subject: &Subject, before: Option<&Value>, now: Option<&Value>) -> Caus
             {
                 Cause::Drain
             }
+            Some(_) if is_only_unknown(before, now) => Cause::Silence,
             Some(_) => Cause::Other,
         },
         _ => Cause::Other,
     }
+}
+
+/// Whether all that differs of a host is that nothing is known of what runs there: so it is for a moment behind each return of the host.
+fn is_only_unknown(before: Option<&Value>, now: Option<&Value>) -> bool {
+    let lists = |told: Option<&Value>| Some(told?.as_object()?.clone());
+    let (Some(before), Some(now)) = (lists(before), lists(now)) else { return false };
+    let same_or_unknown = |was: &[Value], is: &[Value]| {
+        was.len() == is.len()
+            && was.iter().zip(is).all(|(was, is)| was == is || is["state"] == "unknown")
+    };
+    before.len() == now.len()
+        && now.iter().all(|(key, is)| {
+            let was = before.get(key).and_then(Value::as_array);
+            was.zip(is.as_array()).is_some_and(|(was, is)| same_or_unknown(was, is))
+        })
 }
 
 /// The differences in words, as a hook is told of them.
@@ -237,6 +253,9 @@ mod tests {
         let (up, silent) = (with("alive", "up", "red"), with("down", "down", "red"));
         assert_eq!(causes(&up, &silent), [(host("a"), Cause::Silence)]);
         assert_eq!(causes(&up, &with("alive", "down", "red")), [(host("a"), Cause::Other)]);
+        let back = with("alive", "unknown", "red");
+        assert_eq!(causes(&up, &back), [(host("a"), Cause::Silence)], "its host was just back");
+        assert_eq!(causes(&back, &up), [(host("a"), Cause::Other)]);
         let blue = causes(&up, &with("alive", "up", "blue"));
         assert_eq!(blue, [(Subject::Field("colour".to_owned()), Cause::Other)]);
     }
