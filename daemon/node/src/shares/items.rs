@@ -155,6 +155,11 @@ impl Holding {
         }
     }
 
+    /// Who was told of it is lost, and may have told nobody: the next leader is to hear of what is not committed.
+    pub(super) fn say_again(&mut self) {
+        self.items.iter_mut().for_each(|held| held.said = false);
+    }
+
     /// The application says that it has let an item go.
     pub(super) fn release(
         &mut self,
@@ -284,6 +289,21 @@ mod tests {
         assert_eq!(said(&mut holding), (vec![1], vec![]), "and said again");
         holding.renew(at(11_100), at(11_000), &renewed(6, &[item(1, ItemState::Held, false)]));
         assert_eq!(said(&mut holding), (vec![], vec![]));
+    }
+
+    #[test]
+    fn the_next_leader_hears_what_a_lost_one_was_told_and_nothing_that_is_committed() {
+        let mut holding = Holding::default();
+        let both = [item(1, ItemState::Given, false), item(2, ItemState::Held, false)];
+        holding.renew(at(10_100), at(10_000), &renewed(5, &both));
+        assert_eq!(said(&mut holding), (vec![1], vec![]));
+        holding.say_again();
+        assert!(holding.has_news());
+        assert_eq!(said(&mut holding), (vec![1], vec![]));
+        let held = [item(1, ItemState::Held, false), item(2, ItemState::Held, false)];
+        holding.renew(at(11_100), at(11_000), &renewed(6, &held));
+        holding.say_again();
+        assert!(!holding.has_news(), "it is committed");
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub(crate) struct Shares {
     next: Option<Moment>,
     /// Nothing is asked before: the last ask came to nothing.
     rests: Option<Moment>,
+    /// The newest term of which this host has heard.
+    term: u64,
     /// Whether this start has heard from who leads what this host is granted. Before, an application keeps what it was told.
     known: bool,
 }
@@ -108,6 +110,7 @@ impl Shares {
                 turn.out.push(Output::Items(holding.items(assignment)));
             }
         }
+        self.say_again_to_the_next(sight);
         self.hurry(turn.now);
         self.ask_of_itself(sight, turn.now);
         self.rests = self.rests.filter(|until| *until > turn.now);
@@ -116,6 +119,16 @@ impl Shares {
             self.ask(sight, turn);
         }
         self.wake(sight, turn);
+    }
+
+    /// A leader that is lost may have answered a renewal without committing what was said with it.
+    fn say_again_to_the_next(&mut self, sight: &Sight<'_>) {
+        let term = sight.leadership.leader().map_or(0, |leader| leader.term);
+        if term > self.term {
+            self.term = term;
+            self.held.values_mut().for_each(Held::say_again);
+            self.items.values_mut().for_each(Holding::say_again);
+        }
     }
 
     /// Who does not hear the leader itself hears no numbers of its grants either, and may be served through another host.

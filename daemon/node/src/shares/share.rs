@@ -150,6 +150,16 @@ impl Held {
         self.news
     }
 
+    /// Whether the leader waits for a word of the application.
+    fn is_waited_for(&self) -> bool {
+        self.counted > self.told || self.state == ShareState::Restarted
+    }
+
+    /// Who was told of it is lost, and may have told nobody: the next leader is to hear of it.
+    pub(super) fn say_again(&mut self) {
+        self.news |= self.is_waited_for() && self.said.is_some();
+    }
+
     /// The application says what it uses.
     pub(super) fn hear(
         &mut self,
@@ -166,8 +176,7 @@ impl Held {
                 ),
             ));
         }
-        let waited_for = self.counted > self.told || self.state == ShareState::Restarted;
-        self.news |= waited_for && self.said.is_none_or(|(before, _)| before != *in_use);
+        self.news |= self.is_waited_for() && self.said.is_none_or(|(before, _)| before != *in_use);
         self.said = Some((*in_use, now));
         Ok(match *in_use <= self.told {
             true => format!("acknowledged: {in_use} in use of {}", self.told),

@@ -65,3 +65,20 @@ fn what_an_application_said_counts_for_as_long_as_a_share_does() {
     assert_eq!(held.shrinks_since(at(12_100)), Some(at(10_100)));
     assert_eq!(held.gone("pg").amount, 0);
 }
+
+#[test]
+fn the_next_leader_hears_at_once_what_a_lost_one_was_told_while_it_waits_for_it() {
+    let mut held = Held::default();
+    held.renew(at(10_100), at(10_000), &renewed(5, 15, 30), true);
+    held.say_again();
+    assert!(!held.has_news(), "the application has said nothing");
+    let said = Acknowledgement { budget: "pg".to_owned(), number: 5, in_use: 15 };
+    held.hear(at(11_000), &said).expect("it is the newest");
+    held.is_told();
+    held.say_again();
+    assert!(held.has_news());
+    held.is_told();
+    held.renew(at(11_600), at(11_500), &renewed(5, 15, 15), true);
+    held.say_again();
+    assert!(!held.has_news(), "it is committed");
+}
