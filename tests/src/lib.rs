@@ -38,6 +38,7 @@ pub mod paces;
 pub mod random;
 pub mod registers;
 pub mod restored;
+pub mod returns;
 mod revoking;
 pub mod runs;
 pub mod script;

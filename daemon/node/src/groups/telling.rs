@@ -7,10 +7,10 @@
 use quorate_proto::Moment;
 use std::time::Duration;
 
-/// So long a commit index waits for an append that carries it, at most: two closed loops of one client on a fast disk.
-pub(super) const PATIENCE: Duration = Duration::from_millis(1);
+/// So long a commit index waits for an append that carries it, at most: whoever was answered writes again within that, also through a follower.
+pub(super) const PATIENCE: Duration = Duration::from_millis(2);
 /// Two turns with writes within this time make a leader expect the next one.
-const BUSY: Duration = Duration::from_millis(5);
+const BUSY: Duration = Duration::from_millis(10);
 
 /// When the last two turns were that proposed what clients write.
 #[derive(Debug, Default)]
@@ -42,15 +42,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_leader_at_which_clients_wrote_twice_within_five_milliseconds_expects_more() {
+    fn only_a_leader_at_which_clients_wrote_twice_within_ten_milliseconds_expects_more() {
         let mut telling = Telling::default();
         assert!(!telling.expects_an_append(at(0)), "nothing was written");
         telling.clients_write(at(10));
         telling.clients_write(at(10));
         assert!(!telling.expects_an_append(at(11)), "in one turn something was");
         telling.clients_write(at(13));
-        assert!(telling.expects_an_append(at(14)), "in two turns");
-        assert!(!telling.expects_an_append(at(15)), "the first of them is too long ago");
+        assert!(telling.expects_an_append(at(19)), "in two turns");
+        assert!(!telling.expects_an_append(at(20)), "the first of them is too long ago");
         telling.clients_write(at(30));
         assert!(!telling.expects_an_append(at(30)), "the one before is too long ago");
     }

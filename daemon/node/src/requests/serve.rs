@@ -142,16 +142,18 @@ impl Requests {
             let entries = batch.iter().map(|(_, data)| data.clone()).collect();
             match group.propose(entries) {
                 Ok(()) => {
-                    if batch.iter().any(|(ticket, _)| serving.proposed.contains_key(ticket)) {
-                        group.clients_write(turn.now);
-                    }
+                    let mut clients = false;
                     let term = group.replica().term();
                     for (ticket, _) in batch {
                         let id = serving.proposed.get(&ticket).copied();
                         if let Some(request) = id.and_then(|id| self.table.get_mut(&id)) {
                             request.stage = Stage::Proposed { term };
                             request.asked.get_or_insert(turn.now);
+                            clients |= matches!(request.work, Work::Write(_));
                         }
+                    }
+                    if clients {
+                        group.clients_write(turn.now);
                     }
                 }
                 Err(error) => self.batch_refused(turn, batch, &error),

@@ -207,10 +207,14 @@ fn has_the_log(sight: &Sight<'_>) -> bool {
     sight.leadership.applied().is_some_and(|leader| is_close(applied, leader))
 }
 
-/// Whether this node is counted as alive, and has what the leader has.
+/// Whether this start of the node is counted as alive, and has what the leader has. A view that an earlier start left on the disk counts
+/// that one; one that counts this start has every epoch that was acknowledged before.
 pub(crate) fn has_caught_up(sight: &Sight<'_>) -> bool {
     let own = sight.health.member(sight.config.instance);
-    own.is_some_and(|own| own.state() == MemberState::Alive) && has_the_log(sight)
+    let counted = |own: &Member| {
+        own.state() == MemberState::Alive && own.generation == sight.config.generation
+    };
+    own.is_some_and(counted) && has_the_log(sight)
 }
 
 /// Whether there are as many voters as so many live nodes have, all of them are alive, no disk of theirs is known to be full or silent,
