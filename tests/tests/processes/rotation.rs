@@ -124,7 +124,6 @@ fn a_secret_is_changed_by_one_command_while_programs_write_and_no_write_fails() 
     let (done, failed) = writer.join().unwrap();
     assert!(failed.is_empty() && done > 10, "of {done}: {failed:?}");
     assert_eq!(cluster.is_whole(), id);
-
     // Both lines may stay for a while: a start goes by what is agreed on.
     for number in [3, cluster.leader()] {
         cluster.hosts[number].stop(Signal::TERM);

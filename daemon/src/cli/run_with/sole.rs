@@ -25,7 +25,7 @@ pub(super) fn claim(socket: &Path, followed: &Followed) -> Result<(), Failure> {
                 Exit::Error,
                 "in-use",
                 format!(
-                    "process{holder} on this host runs a command with {} already (`quorate run-with`): a second command would use the same once more. \
+                    "process{holder} on this host runs a command with {} already: a second command would use the same once more. \
                      Let one command serve all, or end that process first",
                     followed.words()
                 ),

@@ -398,7 +398,7 @@ fn fault(command: &str) -> Option<String> {
         Some("systemctl") => match rest[..] {
             ["start" | "stop" | "restart" | "reload" | "status" | "edit", "quorate"]
             | ["kill", "--signal=INT", "quorate"]
-            | ["start", "quorate-hooks"]
+            | ["start" | "restart", "quorate-hooks"]
             | ["enable", "--now", "quorate-hooks"] => None,
             _ => Some(
                 "not one of start, stop, restart, reload, status, edit, kill of quorate".to_owned(),
