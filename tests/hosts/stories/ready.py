@@ -390,5 +390,5 @@ def registered(daemons, holder, told, before):
     return ["30 s behind the return of the others (term %d before): %s" % (before["term"], seen)]
 
 
-QUICK = [assignments_of_a_founding]
-STORIES = [who_asks_at_ready_sees_every_endpoint, an_assignment_is_of_use_at_once, who_holds_without_a_leader_is_registered]
+QUICK = [assignments_of_a_founding, who_asks_at_ready_sees_every_endpoint, who_holds_without_a_leader_is_registered]
+STORIES = [an_assignment_is_of_use_at_once]
