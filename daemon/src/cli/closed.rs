@@ -56,14 +56,17 @@ fn told(place: &Path, user: &str) -> String {
     };
     let mode = found.permissions().mode() & 0o7777;
     let owner = disk::name_of_user(found.uid());
-    let (what, chmod) = match found.is_dir() {
-        true => ("may not look into it", "o+rx"),
-        false => ("may not read it", "o+r"),
-    };
-    format!(
-        "{name}: the daemon, which runs as {user}, {what} (mode {mode:04o}, owner {owner}), so nothing of it counts: `chmod {chmod} {name}`, or \
-         `chown {user} {name}`"
-    )
+    let who = format!("{name}: the daemon, which runs as {user}, may not");
+    let found_as = format!("(mode {mode:04o}, owner {owner})");
+    match found.is_dir() {
+        // Nobody is told to give a whole directory away: it may be root's home.
+        true => format!(
+            "{who} look into it {found_as}, so nothing in it counts: `chmod o+rx {name}`, or put what is in it below `/etc/quorate`"
+        ),
+        false => format!(
+            "{who} read it {found_as}, so nothing of it counts: `chmod o+r {name}`, or `chown {user} {name}`"
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +87,7 @@ mod tests {
         assert!(text.contains("mode 0600"), "{text}");
         assert!(text.contains(&format!("`chmod o+r {name}`")), "{text}");
         assert!(text.contains(&format!("`chown quorate {name}`")), "{text}");
-        assert!(told(dir.path(), "quorate").contains("chmod o+rx"));
+        let text = told(dir.path(), "quorate");
+        assert!(text.contains("chmod o+rx") && !text.contains("chown"), "{text}");
     }
 }

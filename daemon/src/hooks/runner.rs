@@ -15,6 +15,7 @@ use super::state::{Shown, StatePage};
 use crate::cli::{Changes, Client, Failure, query_value};
 use crate::clock;
 use crate::config::{LogConfig, LogFormat};
+use crate::shell::service::notify;
 use crate::words::time::rfc3339;
 use bytes::Bytes;
 use quorate_proto::Moment;
@@ -104,9 +105,10 @@ impl Runner {
             "hooks are run"
         );
         self.show();
-        // Its state can be read from now on. Where no service manager listens, nobody has to hear it.
-        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        // Its state can be read from now on.
+        let mut told = notify(&[NotifyState::Ready]);
         while !self.news(&mut stop, &mut interrupt).await? {
+            told = told || notify(&[NotifyState::Ready]);
             self.look();
             self.show();
         }
@@ -246,7 +248,7 @@ impl Runner {
 
     /// Ends all runs, and waits until they have ended: each keeper is through within seconds.
     async fn stop(mut self) -> Result<(), Failure> {
-        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        notify(&[NotifyState::Stopping]);
         let keepers = self.hooks.iter().filter_map(One::keeper);
         keepers.chain(self.fences.iter().filter_map(Fencer::keeper)).for_each(launch::stop);
         while let Some(ended) = self.runs.join_next().await {

@@ -140,7 +140,9 @@ fn is_only_unknown(before: Option<&Value>, now: Option<&Value>) -> bool {
     let (Some(before), Some(now)) = (lists(before), lists(now)) else { return false };
     let same_or_unknown = |was: &[Value], is: &[Value]| {
         was.len() == is.len()
-            && was.iter().zip(is).all(|(was, is)| was == is || is["state"] == "unknown")
+            && was.iter().zip(is).all(|(was, is)| {
+                was == is || (is["state"] == "unknown" && is["name"] == was["name"])
+            })
     };
     before.len() == now.len()
         && now.iter().all(|(key, is)| {

@@ -26,6 +26,8 @@ pub(crate) struct Service {
     /// READY is still to be said.
     owes_ready: bool,
     said: String,
+    /// What is still to be said.
+    owed: Option<String>,
 }
 
 impl Service {
@@ -42,7 +44,8 @@ impl Service {
     }
 
     /// The daemon was asked to stop.
-    pub(crate) fn stopping(&self) {
+    pub(crate) fn stopping(&mut self) {
+        self.owes_ready = false;
         notify(&[NotifyState::Stopping]);
     }
 
@@ -50,6 +53,9 @@ impl Service {
     pub(crate) fn turned(&mut self, now: Moment) {
         if self.owes_ready {
             self.ready();
+        }
+        if let Some(text) = self.owed.take() {
+            self.say(text);
         }
         if let Some(every) = self.feed_every.filter(|_| now >= self.feed_at) {
             let told = notify(&[NotifyState::Watchdog]);
@@ -65,8 +71,15 @@ impl Service {
     /// Shows the state in words when it changed.
     pub(crate) fn show(&mut self, status: &Status) {
         let text = in_words(status);
-        if text != self.said && notify(&[NotifyState::Status(&text)]) {
-            self.said = text;
+        if text != self.said {
+            self.say(text);
+        }
+    }
+
+    fn say(&mut self, text: String) {
+        match notify(&[NotifyState::Status(&text)]) {
+            true => (self.said, self.owed) = (text, None),
+            false => self.owed = Some(text),
         }
     }
 }
@@ -91,7 +104,7 @@ pub(crate) fn say(text: &str) {
 
 /// Whether the service manager was told, or there is none to tell; not where it has too much to read already. The library's own sending
 /// waits for that, and the node would stand still with it.
-fn notify(states: &[NotifyState<'_>]) -> bool {
+pub(crate) fn notify(states: &[NotifyState<'_>]) -> bool {
     let Some(at) = std::env::var_os("NOTIFY_SOCKET") else { return true };
     let text: String = states.iter().map(|state| format!("{state}\n")).collect();
     let sent = send(&at, text.as_bytes());

@@ -1,13 +1,14 @@
 //! When a leader tells the commit index by itself, and when it waits for the next append to carry it.
 //!
 //! An append without entries costs every follower a packet, a turn and an answer, as much as one with entries. A leader at which clients have
-//! written twice within [`BUSY`] waits up to [`PATIENCE`] for the next write; any other tells at once, so that a change of health, a change
-//! of voters, or a lone write, reaches the followers without a wait. Knows nothing of what is written.
+//! written twice within [`BUSY`] waits up to [`PATIENCE`] for the next write; any other tells at once: where nobody writes, a change of health reaches
+//! the followers without a wait. Knows nothing of what is written.
 
 use quorate_proto::Moment;
 use std::time::Duration;
 
-/// So long a commit index waits for an append that carries it, at most: whoever was answered writes again within that, also through a follower.
+/// So long a commit index waits for an append that carries it, at most. A program that writes in a row has its next write here within that,
+/// also through a follower.
 pub(super) const PATIENCE: Duration = Duration::from_millis(2);
 /// Two turns with writes within this time make a leader expect the next one.
 const BUSY: Duration = Duration::from_millis(10);

@@ -146,8 +146,9 @@ impl HeldPage {
         for item in self.items.iter_mut().filter(|item| item.state == "restarted") {
             let key = (self.assignment.clone(), item.item.clone(), item.number);
             item.deadline_boottime_ms = before.get(&key).copied();
-            let at = item.deadline_boottime_ms.map(|at| Moment::from_micros(at * 1_000));
-            item.deadline = at.map(|at| rfc3339(started.unix_ms(at)));
+            // It was read from a file: a number that is no moment is none that was told.
+            let micros = item.deadline_boottime_ms.and_then(|at| at.checked_mul(1_000));
+            item.deadline = micros.map(|at| rfc3339(started.unix_ms(Moment::from_micros(at))));
         }
     }
 
