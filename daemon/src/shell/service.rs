@@ -25,9 +25,9 @@ pub(crate) struct Service {
     feed_at: Moment,
     /// READY is still to be said.
     owes_ready: bool,
-    said: String,
-    /// What is still to be said.
-    owed: Option<String>,
+    status: String,
+    /// STATUS is still to be said.
+    owes_status: bool,
 }
 
 impl Service {
@@ -40,7 +40,8 @@ impl Service {
 
     /// The daemon serves locally.
     pub(crate) fn ready(&mut self) {
-        self.owes_ready = !notify(&[NotifyState::Ready]);
+        self.owes_ready = true;
+        self.say_what_is_owed();
     }
 
     /// The daemon was asked to stop.
@@ -51,12 +52,7 @@ impl Service {
 
     /// One turn of the loop is over.
     pub(crate) fn turned(&mut self, now: Moment) {
-        if self.owes_ready {
-            self.ready();
-        }
-        if let Some(text) = self.owed.take() {
-            self.say(text);
-        }
+        self.say_what_is_owed();
         if let Some(every) = self.feed_every.filter(|_| now >= self.feed_at) {
             let told = notify(&[NotifyState::Watchdog]);
             self.feed_at = now + if told { every } else { AGAIN };
@@ -71,15 +67,18 @@ impl Service {
     /// Shows the state in words when it changed.
     pub(crate) fn show(&mut self, status: &Status) {
         let text = in_words(status);
-        if text != self.said {
-            self.say(text);
+        if text != self.status {
+            (self.status, self.owes_status) = (text, true);
+            self.say_what_is_owed();
         }
     }
 
-    fn say(&mut self, text: String) {
-        match notify(&[NotifyState::Status(&text)]) {
-            true => (self.said, self.owed) = (text, None),
-            false => self.owed = Some(text),
+    fn say_what_is_owed(&mut self) {
+        if self.owes_ready {
+            self.owes_ready = !notify(&[NotifyState::Ready]);
+        }
+        if self.owes_status {
+            self.owes_status = !notify(&[NotifyState::Status(&self.status)]);
         }
     }
 }
