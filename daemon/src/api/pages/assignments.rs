@@ -146,18 +146,19 @@ impl HeldPage {
         for item in self.items.iter_mut().filter(|item| item.state == "restarted") {
             let key = (self.assignment.clone(), item.item.clone(), item.number);
             item.deadline_boottime_ms = before.get(&key).copied();
-            // It was read from a file: a number that is no moment is none that was told.
-            let micros = item.deadline_boottime_ms.and_then(|at| at.checked_mul(1_000));
-            item.deadline = micros.map(|at| rfc3339(started.unix_ms(Moment::from_micros(at))));
+            let at = item.deadline_boottime_ms.map(|at| Moment::from_micros(at * 1_000));
+            item.deadline = at.map(|at| rfc3339(started.unix_ms(at)));
         }
     }
 
-    /// The deadlines of all items in it that have one, of this start of the machine.
+    /// The deadlines of all items in it that have one, of this start of the machine. It was read from a file, and a number that is no moment
+    /// was not told.
     pub(crate) fn told(self) -> impl Iterator<Item = ((String, String, u64), u64)> {
         let Self { assignment, items, boot_id } = self;
         let items = items.into_iter().filter(move |_| boot_id == clock::boot_id());
         items.filter_map(move |item| {
-            Some(((assignment.clone(), item.item, item.number), item.deadline_boottime_ms?))
+            let until = item.deadline_boottime_ms.filter(|at| at.checked_mul(1_000).is_some())?;
+            Some(((assignment.clone(), item.item, item.number), until))
         })
     }
 }

@@ -83,11 +83,18 @@ pub(crate) fn as_the_owner<T: Send>(
 
 /// The number of that user and of its group.
 fn user_of_the_unit() -> Option<(u32, u32)> {
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut fields = users.lines().map(|line| line.split(':'));
-    let mut fields = fields.find_map(|mut it| (it.next() == Some(UNIT_USER)).then_some(it))?;
-    let user = fields.nth(1)?.parse().ok()?;
-    Some((user, fields.next()?.parse().ok()?))
+    users().into_iter().find_map(|(name, user, group)| (name == UNIT_USER).then_some((user, group)))
+}
+
+/// The users of this host: name, number, and number of the group.
+fn users() -> Vec<(String, u32, u32)> {
+    let lines = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let user = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        Some((name, fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    lines.lines().filter_map(user).collect()
 }
 
 fn look_at(dir: &Path) -> Result<Option<Metadata>, DiskError> {
@@ -115,11 +122,6 @@ pub(super) fn refuse_open_to_others(
 
 /// A user's name, or its number where it has none.
 pub(crate) fn name_of(user: u32) -> String {
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let named = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
-    });
+    let named = users().into_iter().find(|(_, number, _)| *number == user).map(|(name, ..)| name);
     named.unwrap_or_else(|| user.to_string())
 }
