@@ -21,8 +21,7 @@ pub struct Row {
 }
 
 fn applied(world: &World, host: usize) -> u64 {
-    let process = world.hosts[host].process.as_ref();
-    process.map_or(0, |process| process.node.status(world.now).applied)
+    world.status(host).map_or(0, |status| status.applied)
 }
 
 fn answered(world: &mut World, leader: usize, key: &str) {

@@ -2,7 +2,7 @@
 
 use crate::host::Host;
 use crate::world::{World, address};
-use quorate_node::Input;
+use quorate_node::{Input, Status};
 use quorate_proto::Moment;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -86,6 +86,11 @@ impl World {
         let led =
             self.hosts.iter().enumerate().filter_map(|(index, host)| Some((leads(host)?, index)));
         led.max().map(|(_, index)| index)
+    }
+
+    /// What a host's node says of itself; none of one that does not run.
+    pub(crate) fn status(&self, host: usize) -> Option<Status> {
+        self.hosts[host].process.as_ref().map(|process| process.node.status(self.now))
     }
 
     /// Freezes a host for a while.

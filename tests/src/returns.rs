@@ -8,13 +8,11 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn epoch(world: &World, host: usize) -> u64 {
-    let process = world.hosts[host].process.as_ref();
-    process.map_or(0, |process| process.node.status(world.now).view.epoch.get())
+    world.status(host).map_or(0, |status| status.view.epoch.get())
 }
 
 fn is_ready(world: &World, host: usize) -> bool {
-    let process = world.hosts[host].process.as_ref();
-    process.is_some_and(|process| process.node.status(world.now).caught_up)
+    world.status(host).is_some_and(|status| status.caught_up)
 }
 
 /// A host dies, is told to be down, and is started again: the epoch that every live node had acknowledged before, and the one that the host

@@ -10,7 +10,7 @@ use crate::figures::healthy_with;
 use crate::network::Network;
 use crate::workload::{get, put};
 use crate::world::{Setup, World};
-use quorate_node::{ClientReply, State, Status};
+use quorate_node::{ClientReply, State};
 use quorate_proto::{
     Assignment, Budget, KvResponse, ReasonCode, Role, SetAssignment, SetBudget, act, kv_response,
 };
@@ -46,20 +46,16 @@ pub fn servers(seed: u64) -> World {
     world
 }
 
-fn status(world: &World, host: usize) -> Option<Status> {
-    world.hosts[host].process.as_ref().map(|process| process.node.status(world.now))
-}
-
 fn is_quorate(world: &World, host: usize) -> bool {
-    status(world, host).is_some_and(|status| status.state == State::Quorate)
+    world.status(host).is_some_and(|status| status.state == State::Quorate)
 }
 
 /// Who leads in which term, where that is a server that all running hosts follow.
 fn led_by(world: &World) -> Option<(usize, u64)> {
     let leader = world.leader().filter(|leader| *leader != W)?;
-    let term = status(world, leader)?.term;
+    let term = world.status(leader)?.term;
     let follows = |host: &usize| {
-        status(world, *host).is_none_or(|it| it.state == State::Quorate && it.term == term)
+        world.status(*host).is_none_or(|it| it.state == State::Quorate && it.term == term)
     };
     ALL.iter().all(follows).then_some((leader, term))
 }
@@ -247,7 +243,7 @@ fn behind_a_cut_link(seed: u64) -> (World, usize) {
 pub fn the_link_between_the_servers_is_cut(seed: u64) {
     let (mut world, other) = behind_a_cut_link(seed);
     let told = |world: &World| {
-        status(world, other).is_some_and(|status| {
+        world.status(other).is_some_and(|status| {
             status.reasons.iter().any(|reason| reason.code == ReasonCode::NoLink)
         })
     };
@@ -338,7 +334,7 @@ pub fn the_witness_is_lost(seed: u64) {
     world.wipe(W);
     world.run_for(Duration::from_secs(5));
     for host in [A, B] {
-        let view = status(&world, host).expect("it runs").view;
+        let view = world.status(host).expect("it runs").view;
         let gone = view.members.iter().find(|it| it.is_witness()).expect("it is a member yet");
         assert_eq!(gone.state().word(), "down", "told to {host}");
     }
@@ -346,8 +342,8 @@ pub fn the_witness_is_lost(seed: u64) {
     world.start(W);
     let mut without_the_log = false;
     let votes = |world: &mut World| {
-        let Some(own) = status(world, W) else { return false };
-        let behind = own.applied + 100 < status(world, leads.0).map_or(0, |it| it.applied);
+        let Some(own) = world.status(W) else { return false };
+        let behind = own.applied + 100 < world.status(leads.0).map_or(0, |it| it.applied);
         without_the_log |= own.role == Some(Role::Voter) && behind;
         own.role == Some(Role::Voter) && own.state == State::Quorate
     };
@@ -355,7 +351,7 @@ pub fn the_witness_is_lost(seed: u64) {
     assert!(!without_the_log, "it had a vote before it had the log");
     whole(&mut world, "it is back");
     rests(&mut world, leads, "it is back");
-    let view = status(&world, leads.0).expect("it runs").view;
+    let view = world.status(leads.0).expect("it runs").view;
     assert!(view.members.iter().any(|it| it.is_witness() && it.role() == Role::Voter));
     world.checks.disturbed();
     world.crash(leads.0);
