@@ -22,7 +22,8 @@ pub(crate) trait Duty {
     /// What is to be done. Only while this node leads this group safely.
     fn look(&mut self, sight: &Sight<'_>, group: &Group, warnings: &Warnings, will: &mut Will);
 
-    /// What it wanted proposed in its last look was queued under these tickets, in their order; fewer where some were left out.
+    /// What it wanted proposed in its last look was queued under these tickets, in their order; fewer where some were left out. Not after a
+    /// look that wanted nothing.
     fn proposed(&mut self, _tickets: &[u64]) {}
 
     /// What it wanted of the voters was handed to raft, in this term and behind this index; or raft refused it (none).
@@ -44,4 +45,17 @@ pub(crate) struct Will {
     pub(crate) tell: Vec<Event>,
     /// When all duties are to be looked at again, although nothing happens.
     pub(crate) look_at: Option<Moment>,
+}
+
+impl Will {
+    /// Whether nothing is to be done.
+    pub(crate) fn is_nothing(&self) -> bool {
+        let Self { propose, change_voters, another_leads, ready_one_leads, tell, look_at } = self;
+        let leads = *another_leads || *ready_one_leads;
+        propose.is_empty()
+            && change_voters.is_none()
+            && !leads
+            && tell.is_empty()
+            && look_at.is_none()
+    }
 }

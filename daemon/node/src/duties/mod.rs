@@ -175,21 +175,26 @@ impl Duties {
         self.voters.refused(now);
     }
 
-    /// Looks at those of each turn, or at the others: what each wants, by its place among all.
+    /// Looks at those of each turn, or at the others: what is wanted, each with the place of its duty among all. Most looks want nothing,
+    /// and those of each turn cost it nothing then.
     pub(crate) fn look(
         &mut self,
         sight: &Sight<'_>,
         group: &Group,
         warnings: &Warnings,
         in_each_turn: bool,
-    ) -> [Will; 6] {
-        self.each().map(|duty| {
-            let mut will = Will::default();
+    ) -> Vec<(usize, Will)> {
+        let mut wills = Vec::new();
+        for (place, duty) in self.each().into_iter().enumerate() {
             if duty.is_in_each_turn() == in_each_turn {
+                let mut will = Will::default();
                 duty.look(sight, group, warnings, &mut will);
+                if !will.is_nothing() {
+                    wills.push((place, will));
+                }
             }
-            will
-        })
+        }
+        wills
     }
 
     /// To which feature level the cluster rises, and when, if all stays as it is.

@@ -57,7 +57,7 @@ impl Node {
     fn look_at_duties(&mut self, in_each_turn: bool) {
         let Some(group) = &self.group else { return };
         let wills = self.duties.look(&sight!(self), group, &self.warnings, in_each_turn);
-        for (duty, will) in wills.into_iter().enumerate() {
+        for (duty, will) in wills {
             self.carry_out(duty, will);
         }
     }
