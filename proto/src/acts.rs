@@ -151,6 +151,9 @@ pub struct ChangeSecret {
     /// Gives up the change that is under way; `to` does not matter.
     #[prost(bool, tag = "2")]
     pub give_up: bool,
+    /// Who asks named the secret; else it is the other one that the asked host has, which may not have heard of the change's end.
+    #[prost(bool, tag = "3")]
+    pub named: bool,
 }
 
 /// See [`act::Body::Drain`].
@@ -262,6 +265,24 @@ impl Act {
     #[must_use]
     pub fn only_asks(&self) -> bool {
         matches!(self.body, Some(act::Body::Autopilot(_)))
+    }
+
+    /// Whether it says how something is to be, so that it may be asked again although nobody can tell what came of it: done twice it is as
+    /// done once.
+    #[must_use]
+    pub fn may_be_asked_again(&self) -> bool {
+        use act::Body as Of;
+        matches!(
+            self.body,
+            Some(
+                Of::SetBudget(_)
+                    | Of::OfferBudget(_)
+                    | Of::SetAssignment(_)
+                    | Of::OfferAssignment(_)
+                    | Of::Drain(_)
+                    | Of::Steer(_)
+            )
+        )
     }
 }
 

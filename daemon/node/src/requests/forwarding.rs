@@ -2,8 +2,8 @@
 //!
 //! A forwarded request is never forwarded again, but by a voter for an origin without a link to the leader. As long as nothing was proposed
 //! it is asked elsewhere. A write whose answer is lost is asked again under its name, of whoever leads then: whichever of the asks comes
-//! first is done, and the others get its answer. What has no name (what an operator asks) is of unknown fate. Knows nothing of how a leader
-//! serves.
+//! first is done, and the others get its answer. So is an act that says how something is to be. Any other act (a host is removed, leadership
+//! goes elsewhere) is of unknown fate. Knows nothing of how a leader serves.
 
 use crate::client::ForwardFailure;
 use crate::event::Output;
@@ -23,8 +23,8 @@ pub(crate) const RETRY: Duration = Duration::from_millis(100);
 /// How long a write waits for a leader that is none any more, or to which the link is cut, before the next one is asked: an answer that
 /// was on its way comes within that.
 const LAST_WAIT: Duration = Duration::from_millis(200);
-/// The same for what has no name, and is of unknown fate then.
-const LAST_WAIT_UNNAMED: Duration = Duration::from_secs(1);
+/// The same for what may not be asked twice, and is of unknown fate then.
+const LAST_WAIT_OF_ONE_ASK: Duration = Duration::from_secs(1);
 
 impl Requests {
     /// Another node asks this one as leader.
@@ -139,7 +139,8 @@ impl Requests {
         let Some(id) = self.answered(ticket) else { return };
         let Some(request) = self.table.get(&id) else { return };
         let Stage::Forwarded { leader, .. } = request.stage else { return };
-        let (is_write, is_named, lost) = (request.is_write(), request.is_named(), request.lost);
+        let (is_write, lost) = (request.is_write(), request.lost);
+        let again = request.may_be_asked_again();
         let term = sight.leadership.leader().map_or(0, |leader| leader.term);
         match answer {
             Ok(ForwardAnswer {
@@ -153,11 +154,11 @@ impl Requests {
                 self.all_have(sight, turn, id, waited);
             }
             Ok(ForwardAnswer { outcome: Some(outcome), .. })
-                if !(is_named && leaves_open(&outcome, lost)) =>
+                if !(again && leaves_open(&outcome, lost)) =>
             {
                 self.finish_with(sight, turn, id, outcome);
             }
-            Ok(_) | Err(ForwardFailure::Lost) if is_named => {
+            Ok(_) | Err(ForwardFailure::Lost) if again => {
                 self.lose(id, Some((leader, term)));
                 turn.timers.arm_if_idle(Timer::Retry, turn.now + RETRY);
             }
@@ -233,8 +234,8 @@ impl Requests {
         if !request.is_write() {
             return self.set_stage(id, Stage::Waiting { tried: None });
         }
-        if !request.is_named() {
-            return self.hurry(id, turn.now + LAST_WAIT_UNNAMED);
+        if !request.may_be_asked_again() {
+            return self.hurry(id, turn.now + LAST_WAIT_OF_ONE_ASK);
         }
         let at = *request.leaves_at.get_or_insert(turn.now + LAST_WAIT);
         if at > turn.now {
@@ -256,7 +257,7 @@ impl Requests {
         table.map(|(id, _)| *id).collect()
     }
 
-    /// What was asked of a node that is gone is asked elsewhere; a write without a name is of unknown fate.
+    /// What was asked of a node that is gone is asked elsewhere; a write that may not be asked twice is of unknown fate.
     pub(crate) fn fail_at(&mut self, sight: &Sight<'_>, turn: &mut Turn, instance: Instance) {
         let asked: Vec<(u64, bool, bool)> = self
             .table
@@ -264,10 +265,10 @@ impl Requests {
             .filter(|(_, request)| {
                 matches!(request.stage, Stage::Forwarded { to, .. } if to == instance)
             })
-            .map(|(id, request)| (*id, request.is_named(), request.is_write()))
+            .map(|(id, request)| (*id, request.may_be_asked_again(), request.is_write()))
             .collect();
-        for (id, is_named, is_write) in asked {
-            match (is_named, is_write) {
+        for (id, again, is_write) in asked {
+            match (again, is_write) {
                 (true, _) => self.lose(id, None),
                 (false, true) => self.fate_unknown(sight, turn, id),
                 (false, false) => self.set_stage(id, Stage::Waiting { tried: None }),

@@ -171,9 +171,13 @@ impl Request {
         }
     }
 
-    /// Whether it may be asked again although nobody can tell what came of it: it happens once all the same.
-    pub(super) fn is_named(&self) -> bool {
-        self.once && self.name.is_some()
+    /// Whether it may be asked again although nobody can tell what came of it: it happens once all the same, or it is an act that done twice
+    /// is as done once.
+    pub(super) fn may_be_asked_again(&self) -> bool {
+        match &self.work {
+            Work::Act(act) => act.may_be_asked_again(),
+            _ => self.once && self.name.is_some(),
+        }
     }
 
     /// Whether it may have happened, or may happen yet, although nobody here can tell.

@@ -296,7 +296,7 @@ impl Requests {
             let stage = self.table.get(&id).map(|request| request.stage);
             if !matches!(stage, Some(Stage::Proposed { .. })) {
                 self.serving.proposed.insert(ticket, id);
-            } else if self.table.get(&id).is_some_and(Request::is_named) {
+            } else if self.table.get(&id).is_some_and(Request::may_be_asked_again) {
                 self.lose(id, None);
                 self.due = true;
             } else {

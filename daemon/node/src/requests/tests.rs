@@ -14,6 +14,7 @@ use quorate_proto::{
 };
 use std::time::Duration;
 
+mod acts;
 mod once;
 
 fn answered(ticket: u64, answer: ForwardAnswer) -> Input {
