@@ -144,7 +144,8 @@ impl Player {
             ("rotate", [to, "at", at]) => {
                 let give_up = *to == "cancel";
                 let to = to.parse().unwrap_or_default();
-                said = self.act_at(at, act::Body::Secret(ChangeSecret { to, give_up }));
+                let change = ChangeSecret { to, give_up, named: false };
+                said = self.act_at(at, act::Body::Secret(change));
             }
             ("status", []) => said = self.status(),
             ("why", hosts) => said = hosts.iter().map(|at| self.why(at)).collect(),

@@ -140,13 +140,14 @@ pub(super) async fn rotate(
         let epoch = status.view.epoch.get();
         return Json(ActPage { epoch, text, term: 0 }).into_response();
     }
+    let named = !to.is_empty();
     let to = match cancel {
         0 => new_secret(secrets, &to),
         _ => Ok(0),
     };
     match to {
         Ok(to) => {
-            let change = ChangeSecret { to, give_up: cancel != 0 };
+            let change = ChangeSecret { to, give_up: cancel != 0, named };
             done(&doors, act::Body::Secret(change), patience).await
         }
         Err(text) => failed(&Failure::NotNow(text)),

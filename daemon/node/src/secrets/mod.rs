@@ -185,8 +185,9 @@ impl Secrets {
                 )),
             };
         }
-        // Who asks may not have heard of its end: it was asked for what has been done, or goes by the secret of before.
-        if change.step() == SecretStep::Drop && [change.to, change.from].contains(&act.to) {
+        // A host that has not heard of its end asks for what has been done, or goes by the secret of before. Who names that one wants back to it.
+        let is_of_before = act.to == change.from && !act.named;
+        if change.step() == SecretStep::Drop && (act.to == change.to || is_of_before) {
             return Wish::Done(format!(
                 "the change from {} to {} is over: the old secret is dropped",
                 Fingerprint::new(change.from),

@@ -73,7 +73,10 @@ fn a_change_begins_only_to_a_secret_that_is_neither_in_use_nor_dropped() {
     let mut trial = Trial::leading_alone();
     trial.turn([Input::SecretsHeld(held(0, &[1, 2], 1))]);
     let judged = |trial: &Trial, to| {
-        trial.node.secrets.judge(&trial.node.sight(), &ChangeSecret { to, give_up: false })
+        trial
+            .node
+            .secrets
+            .judge(&trial.node.sight(), &ChangeSecret { to, give_up: false, named: false })
     };
     let Wish::Propose(CommandBody::Secret(step)) = judged(&trial, 2) else { panic!("refused") };
     assert_eq!((step.from, step.to, step.step()), (1, 2, SecretStep::Accept));
@@ -83,7 +86,7 @@ fn a_change_begins_only_to_a_secret_that_is_neither_in_use_nor_dropped() {
         Arc::new(SecretChange { dropped: vec![3, 1], ..change(3, SecretStep::Drop) });
     let Wish::NotNow(text) = judged(&trial, 3) else { panic!("taken") };
     assert!(text.contains("dropped from this cluster"), "{text}");
-    let give_up = ChangeSecret { to: 0, give_up: true };
+    let give_up = ChangeSecret { to: 0, give_up: true, named: false };
     let Wish::NotNow(text) = trial.node.secrets.judge(&trial.node.sight(), &give_up) else {
         panic!("given up")
     };
@@ -97,18 +100,23 @@ fn a_change_that_went_through_by_itself_is_told_as_done_to_who_asks_for_it_late(
     trial.node.secrets.change =
         Arc::new(SecretChange { dropped: vec![1], ..change(3, SecretStep::Drop) });
     for to in [2, 1] {
-        let act = ChangeSecret { to, give_up: false };
+        let act = ChangeSecret { to, give_up: false, named: false };
         let Wish::Done(text) = trial.node.secrets.judge(&trial.node.sight(), &act) else {
             panic!("{to} is refused")
         };
         assert!(text.contains("is over: the old secret is dropped"), "{text}");
     }
+    let back = ChangeSecret { to: 1, give_up: false, named: true };
+    let Wish::NotNow(text) = trial.node.secrets.judge(&trial.node.sight(), &back) else {
+        panic!("who names the secret that was dropped is told that it is in use")
+    };
+    assert!(text.contains("was dropped from this cluster before"), "{text}");
 }
 
 #[test]
 fn a_host_that_has_not_said_which_secrets_it_has_lets_no_change_begin() {
     let trial = Trial::leading_alone();
-    let act = ChangeSecret { to: 2, give_up: false };
+    let act = ChangeSecret { to: 2, give_up: false, named: false };
     let Wish::NotNow(text) = trial.node.secrets.judge(&trial.node.sight(), &act) else {
         panic!("taken")
     };
@@ -120,7 +128,11 @@ fn a_leader_alone_takes_its_steps_as_its_own_shell_follows() {
     let mut trial = Trial::leading_alone();
     trial.turn([Input::SecretsHeld(held(0, &[1, 2], 1))]);
     let request = crate::client::ClientRequest::Act(quorate_proto::Act {
-        body: Some(quorate_proto::act::Body::Secret(ChangeSecret { to: 2, give_up: false })),
+        body: Some(quorate_proto::act::Body::Secret(ChangeSecret {
+            to: 2,
+            give_up: false,
+            named: false,
+        })),
     });
     let deadline = trial.now + PATIENCE;
     trial.turn([Input::Client { ticket: 900, deadline, request }]);
