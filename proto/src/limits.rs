@@ -73,6 +73,16 @@ pub const BUDGET_NAME: usize = 64;
 pub const BUDGET_MOST: u64 = 1_000_000_000_000;
 /// Milliseconds that a share may be used behind a renewal. Below a second a slow disk would end it, and nobody waits for an hour.
 pub const BUDGET_TTL_MS: RangeInclusive<u64> = 1_000..=3_600_000;
+/// The same where nothing is said. A host that stands still for three seconds renews in time, and what a dead one has is free within five.
+pub const BUDGET_TTL_DEFAULT_MS: u64 = 4_000;
+
+/// How often a share or an item is renewed that may be used for so long behind each renewal: eight times within it, though no more often
+/// than needed where that is short. So whoever stands still for less than the rest loses nothing.
+#[must_use]
+pub fn renewed_each(ttl: Duration) -> Duration {
+    const OFTEN_ENOUGH: Duration = Duration::from_millis(400);
+    (ttl / 8).max(OFTEN_ENOUGH).min(ttl / 3)
+}
 /// Most labels that a host must have to share a budget.
 pub const BUDGET_SCOPE: usize = 8;
 /// Longest name, and longest value, of such a label: as in `host.toml`.

@@ -250,7 +250,7 @@ mod tests {
     fn an_assignment_is_read_with_its_defaults_and_refused_with_what_is_wrong() {
         let (assignment, wait) =
             defined(query("p", 6, ""), AssignmentPage::default()).expect("a sound one");
-        assert_eq!((assignment.items(), assignment.ttl_ms), (6, 3_000));
+        assert_eq!((assignment.items(), assignment.ttl_ms), (6, 4_000));
         assert_eq!((assignment.rebalance(), wait), (Rebalance::Lazy, WAIT));
         let (named, _) =
             defined(query("p", 0, "vip,cron"), AssignmentPage::default()).expect("a sound one");

@@ -12,14 +12,10 @@ use crate::doors::Doors;
 use crate::words::time;
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
-use quorate_proto::{Label, RangeRequest, kv_request, kv_response};
+use quorate_proto::{Label, RangeRequest, kv_request, kv_response, limits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// What stands where nothing is said: a dead host is replaced within five seconds.
-const TTL: Duration = Duration::from_secs(3);
 
 /// Keys below a prefix that go on so, without the prefix, and their values.
 pub(super) async fn below(
@@ -67,7 +63,7 @@ pub(super) fn ttl_of(ttl: Option<String>, now: u64) -> Result<u64, String> {
     let ttl = match ttl {
         Some(text) => time::duration(&text).map_err(|error| format!("ttl: {error}"))?,
         None if now > 0 => return Ok(now),
-        None => TTL,
+        None => return Ok(limits::BUDGET_TTL_DEFAULT_MS),
     };
     Ok(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
 }

@@ -13,9 +13,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
-/// For so long a share may be used where nothing is said, as at the command line.
-const TTL: &str = "3s";
-
 /// Where the files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Directories {
@@ -119,10 +116,10 @@ impl Text<'_> {
     }
 
     fn ttl_ms(&self, given: Option<&Spanned<String>>) -> Result<u64, String> {
-        let text = given.map_or(TTL, |given| given.get_ref().as_str());
-        let ttl = time::duration(text).map_err(|error| {
-            let wrong = format!("`ttl` is no span of time ({error}); write for example \"{TTL}\"");
-            given.map_or(wrong.clone(), |given| self.at(&given.span(), &wrong))
+        let Some(given) = given else { return Ok(limits::BUDGET_TTL_DEFAULT_MS) };
+        let ttl = time::duration(given.get_ref()).map_err(|error| {
+            let wrong = format!("`ttl` is no span of time ({error}); write for example \"4s\"");
+            self.at(&given.span(), &wrong)
         })?;
         Ok(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
     }
@@ -188,7 +185,7 @@ mod tests {
     #[test]
     fn a_definition_has_the_defaults_of_the_command_line_and_what_its_file_says() {
         let plain = budget("pg", &Text("max = 30\n")).expect("it fits");
-        assert_eq!((plain.max, plain.ttl_ms, plain.mode()), (30, 3_000, BudgetMode::Strict));
+        assert_eq!((plain.max, plain.ttl_ms, plain.mode()), (30, 4_000, BudgetMode::Strict));
         let text = "max = 30\nmin = 2\nmode = \"eager\"\nttl = \"9s\"\nreserve = 1\nscope = { role = \"proxy\" }\n";
         let said = budget("pg", &Text(text)).expect("it fits");
         assert_eq!((said.min, said.ttl_ms, said.reserve), (2, 9_000, 1));

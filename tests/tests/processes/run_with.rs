@@ -210,7 +210,7 @@ fn a_second_command_with_the_same_share_is_refused_and_a_short_ttl_is_warned_of(
     let mut first = Wrapped::start(host, "budget=pg", &[]);
     first.noted(&["with 10"]);
     until("it says that a restart may end the command", || {
-        let (log, warning) = (first.log(), "a restart of the daemon that takes longer than 1s");
+        let (log, warning) = (first.log(), "a restart of the daemon that takes longer than 1.6s");
         if log.matches(warning).count() == 1 { Ok(()) } else { Err(log) }
     });
     let socket = host.socket().display().to_string();

@@ -22,7 +22,7 @@ use crate::turn::Turn;
 use items::Holding;
 use quorate_proto::{
     Acted, BudgetCause, ItemsKnown, ItemsRenewed, Moment, Reason, Refusal, RefusalCode,
-    RenewShares, ShareRenewed, ShareUse, SharesRenewed,
+    RenewShares, ShareRenewed, ShareUse, SharesRenewed, limits,
 };
 use share::Held;
 use std::collections::BTreeMap;
@@ -176,11 +176,11 @@ impl Shares {
         turn.tell(News::Shares(ShareNews::Asked { ticket, ask, deadline }));
     }
 
-    /// Three renewals fit into the shortest time.
+    /// As often as the shortest time asks for.
     fn pace(&self) -> Duration {
         let shares = self.held.values().map(|held| held.ttl);
         let all = shares.chain(self.items.values().map(|holding| holding.ttl));
-        all.min().map_or(ASK, |ttl| ttl / 3)
+        all.min().map_or(ASK, limits::renewed_each)
     }
 
     /// The leader's answer, or none.

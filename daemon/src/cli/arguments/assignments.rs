@@ -83,7 +83,7 @@ pub(crate) struct CreateOptions {
     /// [default: as it is; of a new assignment all hosts]
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) scope: Vec<String>,
-    /// For so long an item may be held without the cluster's word; others get it a little later [default: as it is; of a new one 3s]
+    /// For so long an item may be held without the cluster's word; others get it a little later [default: as it is; of a new one 4s]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) ttl: Option<Duration>,
     /// Which items move by themselves that somebody holds [default: as it is; of a new assignment lazy]

@@ -4,6 +4,8 @@ use super::followed::Followed;
 use crate::api::pages::{AssignmentPage, BudgetPage};
 use crate::cli::client::Client;
 use crate::cli::stderr::complain;
+use quorate_proto::limits;
+use std::time::Duration;
 
 /// A restart of the daemon takes up to so long until it has renewed what it held.
 const RESTART_MS: u64 = 2_000;
@@ -26,9 +28,10 @@ pub(super) async fn warn(client: Client, followed: Followed, grace_ms: u64) {
     }
 }
 
-/// A third of the TTL may have passed since the last renewal, and the command is asked to end before the rest has.
+/// Up to the time between two renewals may have passed since the last one, and the command is asked to end before the rest has.
 fn warning(followed: &Followed, ttl_ms: u64, grace_ms: u64) -> Option<String> {
-    let bears = (ttl_ms - ttl_ms / 3).saturating_sub(grace_ms.min(ttl_ms / 3));
+    let renewed_each = limits::renewed_each(Duration::from_millis(ttl_ms)).as_millis() as u64;
+    let bears = (ttl_ms - renewed_each).saturating_sub(grace_ms.min(ttl_ms / 3));
     let (ttl, bears_for) = (seconds(ttl_ms), seconds(bears));
     let (what, remove) = match followed {
         Followed::Budget(name) => (name, format!("quorate budget remove {name}")),
@@ -58,13 +61,13 @@ mod tests {
     #[test]
     fn a_ttl_that_a_restart_may_outlast_is_warned_of_with_what_helps() {
         let pg = Followed::Budget("pg".to_owned());
-        let text = warning(&pg, 3_000, 5_000).expect("the default is short");
-        assert!(text.contains("longer than 1s ends the command"), "{text}");
+        let text = warning(&pg, 3_000, 5_000).expect("that is short");
+        assert!(text.contains("longer than 1.6s ends the command"), "{text}");
         assert!(text.contains("the TTL of pg is 3s"), "{text}");
         assert!(text.contains("`quorate budget remove pg`"), "{text}");
-        let quick = warning(&pg, 3_000, 300).expect("even for who ends quickly");
-        assert!(quick.contains("longer than 1.7s"), "{quick}");
-        assert_eq!(warning(&pg, 6_000, 5_000), None);
+        let quick = warning(&pg, 2_000, 300).expect("even for who ends quickly");
+        assert!(quick.contains("longer than 1.3s"), "{quick}");
+        assert_eq!(warning(&pg, limits::BUDGET_TTL_DEFAULT_MS, 5_000), None);
         assert_eq!(warning(&pg, 10_000, 60_000), None);
         let vip = Followed::parse("assignment=edge/vip").expect("an item");
         let text = warning(&vip, 3_000, 5_000).expect("the same");
