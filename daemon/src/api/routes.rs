@@ -143,6 +143,7 @@ pub(super) async fn metrics_text(State(doors): State<Arc<Doors>>) -> Response {
         links: links.as_deref(),
         unwritten: lost_lines(),
         unkept: doors.feeds.kept.lost(),
+        unread: doors.crowds.unread.count(),
         machine,
         turned_away: (doors.turned_away.0)(),
         started_unix_ms: doors.started.wall_unix_ms,

@@ -10,7 +10,8 @@ use super::holdings::Connection;
 use super::stalls::Stalls;
 use super::{UnixDoor, door};
 use crate::clock;
-use crate::doors::crowds::{Door, DoorCrowds, Shared};
+use crate::doors::crowds::{Door, DoorCrowds, Room, Shared};
+use crate::doors::unread::Unread;
 use crate::doors::{Closing, Doors};
 use axum::Router;
 use hyper::service::{Service as _, service_fn};
@@ -20,6 +21,7 @@ use hyper_util::service::TowerToHyperService;
 use rustix::net::{Shutdown, SocketFlags, accept_with, shutdown};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -148,7 +150,7 @@ impl Listener {
 
 async fn accept(listener: Listener, doors: Doors, guard: Guard) {
     let (crowd, closing) = (doors.crowd().clone(), doors.closing.clone());
-    let room = doors.room().clone();
+    let (room, door, unread) = (doors.room().clone(), doors.door, doors.crowds.unread.clone());
     let most = usize::try_from(crowd.connections.bound().limit)
         .unwrap_or(usize::MAX)
         .saturating_add(TURNED_AWAY);
@@ -158,7 +160,7 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
     let router = door::router(doors, guard);
     let unhurried = Arc::new(Semaphore::new(TURNED_AWAY / 2));
     let asked = closing.clone().asked();
-    let entrance = Entrance { crowd, router, full, closing, unhurried };
+    let entrance = Entrance { door, crowd, unread, router, full, closing, unhurried };
     let mut connections = JoinSet::new();
     tokio::pin!(asked);
     loop {
@@ -167,9 +169,7 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.next(), if connections.len() < most => match accepted {
                 Ok(stream) => {
-                    let client = Connection::new(&room);
-                    let entry = entrance.for_client(&stream);
-                    connections.spawn(enter(stream, entry, client));
+                    connections.spawn(entrance.receive(stream, &room));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a client");
@@ -183,9 +183,7 @@ async fn accept(listener: Listener, doors: Doors, guard: Guard) {
     while connections.len() < most
         && let Ok(stream) = listener.waiting()
     {
-        let client = Connection::new(&room);
-        let entry = entrance.for_client(&stream);
-        connections.spawn(enter(stream, entry, client));
+        connections.spawn(entrance.receive(stream, &room));
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
@@ -201,7 +199,9 @@ enum Entry {
 
 /// What a door gives to those who come.
 struct Entrance {
+    door: Door,
     crowd: DoorCrowds,
+    unread: Unread,
     router: Router,
     full: Router,
     closing: Closing,
@@ -210,6 +210,17 @@ struct Entrance {
 }
 
 impl Entrance {
+    /// Serves who comes until the connection ends.
+    fn receive(&self, stream: Stream, room: &Room) -> impl Future<Output = ()> + Send + use<> {
+        let (client, entry) = (Connection::new(room), self.for_client(&stream));
+        let (door, unread, user) = (self.door, self.unread.clone(), stream.user());
+        async move {
+            if enter(stream, entry, client).await == Ended::Unread {
+                unread.note(door, user, clock::now());
+            }
+        }
+    }
+
     /// What serves a client, with its place; what tells that the door is full where there is none.
     fn for_client(&self, stream: &Stream) -> Entry {
         let users = &self.crowd.users;
@@ -225,11 +236,12 @@ impl Entrance {
 }
 
 /// Serves a client; one without a place is told so once, and not for long.
-async fn enter(stream: Stream, entry: Entry, client: Arc<Connection>) {
+async fn enter(stream: Stream, entry: Entry, client: Arc<Connection>) -> Ended {
     match entry {
         Entry::Place(router, place, closing) => {
-            serve(stream, router, client, closing, PATIENCE).await;
+            let ended = serve(stream, router, client, closing, PATIENCE).await;
             drop(place);
+            ended
         }
         Entry::Word(router, time, unhurried) => {
             // As at a door that closes: the first request is answered, and the connection ends.
@@ -242,6 +254,7 @@ async fn enter(stream: Stream, entry: Entry, client: Arc<Connection>) {
                 let _ = tokio::time::timeout(TURNED_AWAY_FOR, serving).await;
             }
             drop(unhurried);
+            Ended::Otherwise
         }
     }
 }
@@ -252,15 +265,24 @@ async fn serve(
     client: Arc<Connection>,
     closing: Closing,
     patience: Patience,
-) {
+) -> Ended {
     match stream {
         Stream::Unix(stream) => {
-            connection(Lenient::new(stream), router, client, closing, patience).await;
+            connection(Lenient::new(stream), router, client, closing, patience).await
         }
         Stream::Tcp(stream) => {
-            connection(Lenient::new(stream), router, client, closing, patience).await;
+            connection(Lenient::new(stream), router, client, closing, patience).await
         }
     }
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Its program took nothing of what it had asked for.
+    Unread,
+    /// In order, or as the client had it.
+    Otherwise,
 }
 
 /// Why a connection ends that its client keeps.
@@ -309,7 +331,8 @@ async fn connection<S>(
     client: Arc<Connection>,
     closing: Closing,
     patience: Patience,
-) where
+) -> Ended
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -330,7 +353,8 @@ async fn connection<S>(
         first.notify_one();
         Arc::clone(&client).serve(router.call(request))
     });
-    let stream = TokioIo::new(Stalls::new(stream, patience.stall));
+    let unread = Arc::new(AtomicBool::new(false));
+    let stream = TokioIo::new(Stalls::new(stream, patience.stall, Arc::clone(&unread)));
     let serving = builder.serve_connection(stream, service);
     tokio::pin!(serving);
     let ended = tokio::select! {
@@ -341,7 +365,11 @@ async fn connection<S>(
                 let goodbye = tokio::time::timeout(patience.head, serving).await;
                 goodbye.unwrap_or_else(|_| Err(stay.text().into()))
             }
-            _ => Err(stay.text().into()),
+            Overstay::Silent => Err(stay.text().into()),
+            Overstay::Full => {
+                unread.store(true, Ordering::Relaxed);
+                Err(stay.text().into())
+            }
         },
         () = closing.asked() => {
             // Closed before its first request is read, a connection would leave its client without a word.
@@ -363,6 +391,7 @@ async fn connection<S>(
     if let Err(error) = ended {
         tracing::debug!(error = %error, "a client's connection ended");
     }
+    if unread.load(Ordering::Relaxed) { Ended::Unread } else { Ended::Otherwise }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,13 +17,15 @@ use tokio::time::{Sleep, sleep};
 pub(super) struct Stalls<S> {
     stream: S,
     patience: Duration,
+    /// Set once a write was given up: what HTTP makes of the error does not say so.
+    given_up: Arc<AtomicBool>,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stalls<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    pub(super) fn new(stream: S, patience: Duration, given_up: Arc<AtomicBool>) -> Self {
+        Self { stream, patience, given_up, waiting: None }
     }
 
     fn judge<T>(
@@ -36,7 +40,10 @@ impl<S> Stalls<S> {
         let patience = self.patience;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
         match waiting.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Ready(()) => {
+                self.given_up.store(true, Ordering::Relaxed);
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -93,10 +100,12 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_nobody_takes_is_given_up() {
         let (stream, mut other) = duplex(4);
-        let mut stream = Stalls::new(stream, Duration::from_millis(1));
+        let given_up = Arc::default();
+        let mut stream = Stalls::new(stream, Duration::from_millis(1), Arc::clone(&given_up));
         stream.write_all(b"full").await.unwrap();
         let stalled = stream.write_all(b"more").await.unwrap_err();
         assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);
+        assert!(given_up.load(Ordering::Relaxed));
         let mut taken = [0; 4];
         other.read_exact(&mut taken).await.unwrap();
         assert_eq!(&taken, b"full");
@@ -105,7 +114,7 @@ mod tests {
     #[tokio::test]
     async fn a_byte_that_goes_out_begins_the_patience_anew() {
         let (stream, mut other) = duplex(4);
-        let mut stream = Stalls::new(stream, Duration::from_secs(3600));
+        let mut stream = Stalls::new(stream, Duration::from_secs(3600), Arc::default());
         stream.write_all(b"full").await.unwrap();
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut write = |stream: &mut Stalls<_>| Pin::new(stream).poll_write(&mut context, b"more");

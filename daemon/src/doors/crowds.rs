@@ -5,6 +5,7 @@
 //! program with a right to the keyspace could need, and who comes over TCP, as everybody on this host may, none of the monitors' socket.
 //! Pure: reads no clock, waits for nobody, knows nothing of HTTP.
 
+use super::unread::Unread;
 use quorate_node::Refusals;
 use quorate_node::status::Bound;
 use quorate_proto::{MemberCause, Moment, Reason};
@@ -84,6 +85,17 @@ pub(crate) enum Door {
     Tcp,
 }
 
+impl Door {
+    /// For the log.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Unix => "unix",
+            Self::Monitor => "monitor",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// Everything of which the doors hold only so much.
 #[derive(Debug, Clone)]
 pub(crate) struct Crowds {
@@ -99,6 +111,8 @@ pub(crate) struct Crowds {
     pub(crate) monitor: DoorCrowds,
     /// At the TCP address. Its room is used while it does not serve the keyspace.
     pub(crate) tcp: DoorCrowds,
+    /// Who took nothing of what it had asked for, at any door.
+    pub(crate) unread: Unread,
 }
 
 /// What requests and their answers hold while they are under way.
@@ -149,6 +163,7 @@ impl Default for Crowds {
             unix: DoorCrowds::of_unix(),
             monitor: DoorCrowds::of_monitor(),
             tcp: DoorCrowds::of_tcp(),
+            unread: Unread::default(),
         }
     }
 }
@@ -226,7 +241,7 @@ impl DoorCrowds {
 
 impl Crowds {
     fn all(&self) -> impl Iterator<Item = &Places> {
-        let Self { large_reads, peer_large_reads, snapshots, unix, monitor, tcp } = self;
+        let Self { large_reads, peer_large_reads, snapshots, unix, monitor, tcp, unread: _ } = self;
         let of_doors = [unix, monitor, tcp].into_iter().flat_map(|door| {
             let DoorCrowds { connections, users: _, watches, waits, room } = door;
             [&room.bodies, &room.answers, connections, watches, waits]

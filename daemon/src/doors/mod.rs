@@ -6,6 +6,7 @@
 mod call;
 pub(crate) mod crowds;
 pub(crate) mod feed;
+pub(crate) mod unread;
 
 pub(crate) use call::{CALLS, Call, CallFailure, PINGS, PingFailure, Pings};
 

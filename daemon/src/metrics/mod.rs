@@ -31,6 +31,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) unwritten: u64,
     /// Events of this run that could not be kept in the data directory.
     pub(crate) unkept: u64,
+    /// Connections that were ended because their program took nothing.
+    pub(crate) unread: u64,
     /// None when the disk did not answer in time.
     pub(crate) machine: Option<Machine>,
     /// Connections of other hosts that were turned away, by reason.
@@ -88,6 +90,9 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
     counter(&mut out, "quorate_log_lines_lost_total", help, beside.unwritten);
     let help = "Events that could not be kept in the data directory.";
     counter(&mut out, "quorate_events_lost_total", help, beside.unkept);
+    let help =
+        "Connections that were ended because their program took nothing of what it had asked for.";
+    counter(&mut out, "quorate_readers_ended_total", help, beside.unread);
     bounds(&mut out, &status.bounds);
     let name = "quorate_handshakes_refused_total";
     head(&mut out, name, "Connections of other hosts that were turned away, by reason.", "counter");

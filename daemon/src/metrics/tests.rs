@@ -58,6 +58,7 @@ fn text(lines: &[LinkLine]) -> String {
         links: Some(lines),
         unwritten: 0,
         unkept: 2,
+        unread: 4,
         machine,
         turned_away,
         started_unix_ms,
@@ -120,12 +121,13 @@ fn no_series_comes_twice_and_their_number_is_bounded() {
 
 #[test]
 fn without_the_links_all_else_is_there() {
-    let beside = Beside { unwritten: 3, unkept: 2, ..Beside::default() };
+    let beside = Beside { unwritten: 3, unkept: 2, unread: 4, ..Beside::default() };
     let text = render(&sample(State::NoQuorum), &beside);
     assert!(text.contains("quorate_quorate 0") && !text.contains("quorate_link"));
     assert!(text.contains("\nquorate_all_voters 0\n"), "{text}");
     assert!(text.contains("\nquorate_log_lines_lost_total 3\n"));
     assert!(text.contains("\nquorate_events_lost_total 2\n"));
+    assert!(text.contains("\nquorate_readers_ended_total 4\n"));
     assert!(self::text(&[]).contains("quorate_links_omitted 0"));
 }
 

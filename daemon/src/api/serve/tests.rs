@@ -1,6 +1,6 @@
 //! What a connection is told and what it may cost.
 
-use super::{Overstay, Patience, TURNED_AWAY, connection, overstays};
+use super::{Ended, Overstay, Patience, TURNED_AWAY, connection, overstays};
 use crate::api::guard::Guard;
 use crate::api::holdings::{Connection, take_answer};
 use crate::api::pages::RefusalPage;
@@ -51,7 +51,7 @@ async fn a_connection_has_a_hundred_streams_and_windows_below_a_mebibyte() {
 fn pipe(
     stage: &Stage,
     patience: Patience,
-) -> (tokio::task::JoinHandle<()>, tokio::io::DuplexStream) {
+) -> (tokio::task::JoinHandle<Ended>, tokio::io::DuplexStream) {
     let (near, far) = tokio::io::duplex(256);
     let router = door::router(Arc::new(stage.doors.clone()), Guard { names: None });
     let closing = stage.doors.closing.clone();
@@ -115,7 +115,7 @@ async fn whoever_asks_nothing_loses_the_connection() {
     for begin in begins {
         let (serving, mut far) = pipe(&stage, patience);
         far.write_all(begin).await.unwrap();
-        serving.await.unwrap();
+        assert_eq!(serving.await.unwrap(), Ended::Otherwise);
     }
 }
 
@@ -125,7 +125,7 @@ async fn whoever_takes_nothing_of_an_answer_loses_the_connection() {
     let patience = Patience { stall: Duration::from_millis(1), ..ENDLESS };
     let (serving, mut far) = pipe(&stage, patience);
     far.write_all(b"GET /metrics HTTP/1.1\r\nhost: any\r\n\r\n").await.unwrap();
-    serving.await.unwrap();
+    assert_eq!(serving.await.unwrap(), Ended::Unread);
 }
 
 /// Another unix door of the stage with so few places.
