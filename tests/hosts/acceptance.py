@@ -32,7 +32,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 QUICK = founding.STORIES + faults.STORIES + life.STORIES + mistakes.STORIES + unit.STORIES \
     + package.STORIES + removal.STORIES + identity.STORIES + links.QUICK + rotation.STORIES + hooks.STORIES \
     + two_proxies.QUICK + vip.STORIES + witness.STORIES + ready.QUICK + crowd.STORIES + abuse.QUICK + readers.STORIES
-STORIES = QUICK + ready.STORIES + abuse.STORIES + two_proxies.STORIES + links.STORIES + rough.STORIES + rescue.STORIES
+STORIES = QUICK + witness.LONG + ready.STORIES + abuse.STORIES + two_proxies.STORIES + links.STORIES + rough.STORIES + rescue.STORIES
 
 
 class Tier:
@@ -48,6 +48,8 @@ class Tier:
         self.rounds = {"quick": 5, "default": 10, "long": 100}[name]
         # The same with a fence, and in mode eager.
         self.other_rounds = {"quick": 3, "default": 5, "long": 100}[name]
+        # Both servers of two lose power, for each way in which their witness is met then.
+        self.cold_boots = {"quick": 1, "default": 2, "long": 20}[name]
         # Of stories with daemons and no hosts: starts of nodes, assignments, foundings, and seconds without a leader.
         self.starts = {"quick": 5, "default": 40, "long": 200}[name]
         self.uses = {"quick": 25, "default": 200, "long": 1000}[name]

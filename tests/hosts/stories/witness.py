@@ -32,14 +32,15 @@ def shares(cluster, hosts):
     return dict(zip(hosts, cluster.each(list(hosts), of)))
 
 
-def divided(story, wanted, sentence, limit=20.0):
+def divided(story, wanted, sentence, limit=20.0, quiet=False):
     began = time.monotonic()
     while shares(story.cluster, wanted) != wanted:
         if time.monotonic() - began > limit:
             raise Failed("after %.0f s still not: %s; %s" % (limit, sentence, shares(story.cluster, wanted)))
         time.sleep(0.1)
     story.check(sentence, True)
-    story.note("%.1f s" % (time.monotonic() - began))
+    if not quiet:
+        story.note("%.1f s" % (time.monotonic() - began))
 
 
 def leads(cluster, at=WITNESS):
@@ -94,4 +95,52 @@ def the_witness_is_lost(story):
     story.check("the witness is back, and a server leads", len({s["leader"] for s in seen.values()}) == 1)
 
 
+# How the witness is met while both servers boot: what is cut from where to where.
+WAYS = {
+    "up": [],
+    "down": None,
+    "heard by none": [(WITNESS, 1), (WITNESS, 2)],
+    "deaf": [(1, WITNESS), (2, WITNESS)],
+    "deaf to one": [(1, WITNESS)],
+    "heard by one": [(WITNESS, 2)],
+}
+
+
+def both_servers_boot_from_cold(story):
+    """Both servers lose power and boot, in either order, while the witness is there, is not, or is reached one way: one of them leads, both are told the same,
+    each has its half, and the witness has led nobody that could have led."""
+    cluster = story.cluster
+    two_servers(story)
+    story.restarts_expected = True
+    took = {}
+    for way, cuts in WAYS.items():
+        for turn in range(story.tier.cold_boots):
+            for server in (1, 2):
+                cluster.hosts("kill", server)
+            if cuts is None:
+                cluster.hosts("kill", WITNESS)
+            for ends in cuts or []:
+                cluster.hosts("cut", *ends, "--one-way")
+            for server in story.random.sample((1, 2), 2):
+                cluster.hosts("boot", server)
+                time.sleep(story.random.choice((0, 0, 0.3, 2)))
+            seen, seconds = cluster.wait("the servers have a leader, the witness is %s" % way,
+                                         lambda s: s["state"] == "quorate" and s["leader"] in ("h1", "h2"), 40, [1, 2])
+            took.setdefault(way, []).append(seconds)
+            divided(story, {1: 15, 2: 15}, "the witness is %s, cold boot %d: half each" % (way, turn + 1), quiet=True)
+            seen = cluster.statuses([1, 2])
+            told = {(status["leader"], status["term"], status["cluster_id"]) for status in seen.values()}
+            story.check("the witness is %s, cold boot %d: one leader, as both servers say" % (way, turn + 1), len(told) == 1, told)
+            cluster.hosts("heal")
+            if cuts is None:
+                cluster.hosts("boot", WITNESS)
+            cluster.wait_quorate(voters=3, alive=3)
+            after = leads(cluster)
+            story.check("the witness is back, or heard again: who leads and the term are as before",
+                        {after} == {(int(leader[1:]), term) for leader, term, _ in told}, (told, after))
+    for way, seconds in took.items():
+        story.note("the witness is %s: a leader %.1f s behind the boots, worst of %d" % (way, max(seconds), len(seconds)))
+
+
 STORIES = [one_of_two_servers_is_lost, the_witness_is_lost]
+LONG = [both_servers_boot_from_cold]
