@@ -58,6 +58,7 @@ mod witness;
 pub use boot::{Boot, FoundingSettings, MadeOn, NodeConfig, Promotion, RecoveredLog, Settings};
 pub use client::{Acknowledgement, ClientReply, ClientRequest, ForwardFailure, ItemRelease};
 pub use disk::{DiskStep, disk_steps};
+pub use duties::damping::hold as hold_down;
 pub use event::{BeginAnew, Input, Output, OwnSlot, Write};
 pub use large_read::{Answered, Asker, LargeRead};
 pub use node::{Node, Vitals};

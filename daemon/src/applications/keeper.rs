@@ -168,7 +168,17 @@ impl Drop for Kept {
 
 impl Kept {
     fn report(&self) -> ApplicationReport {
-        let (state, reason) = (self.known.state().into(), self.word.clone());
+        let state = self.known.state().into();
+        let reason = self.known.held().map_or_else(
+            || self.word.clone(),
+            |held| {
+                format!(
+                    "works, but went down {} times of late: held down until it has worked for {}",
+                    held.times,
+                    spoken(held.hold)
+                )
+            },
+        );
         ApplicationReport { state, reason, ..self.definition.report() }
     }
 }
@@ -197,7 +207,8 @@ impl Keeper {
             if self.tell().await.is_err() {
                 return;
             }
-            let late = self.all.values().filter_map(|kept| kept.until).min();
+            let held = |kept: &Kept| kept.known.held().map(|held| held.until);
+            let due = self.all.values().flat_map(|kept| [kept.until, held(kept)]).flatten().min();
             tokio::select! {
                 ask = asked.recv() => match ask {
                     Some(ask) => self.take(ask),
@@ -207,7 +218,7 @@ impl Keeper {
                     let now = Arc::clone(&files.borrow_and_update());
                     self.take_files(&now);
                 }
-                () = sleep_until(late.unwrap_or_else(|| Instant::now() + IDLE)) => self.end_what_is_late(),
+                () = sleep_until(due.unwrap_or_else(|| Instant::now() + IDLE)) => self.look_at_what_is_due(),
             }
             while let Ok(ask) = asked.try_recv() {
                 self.take(ask);
@@ -288,7 +299,7 @@ impl Keeper {
             }
             match &kept.definition.check.kind {
                 Kind::None => {
-                    kept.known.set(true);
+                    kept.known.set(Instant::now(), true);
                     kept.word = "is not checked".to_owned();
                 }
                 Kind::Heartbeat { ttl } => {
@@ -333,7 +344,7 @@ impl Keeper {
                     kept.filter(|kept| kept.checker.as_ref().is_some_and(|(it, _)| *it == run));
                 let Some(kept) = kept else { return };
                 let check = &kept.definition.check;
-                kept.known.note(outcome.works, check.rise, check.fall);
+                kept.known.note(Instant::now(), outcome.works, check.rise, check.fall);
                 kept.word = outcome.word;
             }
         }
@@ -395,21 +406,22 @@ impl Keeper {
             )));
         };
         kept.until = Some(Instant::now() + ttl);
-        kept.known.set(works);
+        kept.known.set(Instant::now(), works);
         kept.word = ApplicationReport::cut(&word);
         Ok(())
     }
 
-    /// Those whose heartbeat does not count any more are down.
-    fn end_what_is_late(&mut self) {
+    /// Those whose heartbeat does not count any more are down, and those that were held down for long enough are up.
+    fn look_at_what_is_due(&mut self) {
         let now = Instant::now();
         for kept in self.all.values_mut() {
+            kept.known.look(now);
             if let (Some(until), Kind::Heartbeat { ttl }) =
                 (kept.until, &kept.definition.check.kind)
                 && until <= now
             {
                 kept.until = None;
-                kept.known.set(false);
+                kept.known.set(now, false);
                 kept.word = format!("no heartbeat within {}", spoken(*ttl));
             }
         }

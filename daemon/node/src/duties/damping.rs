@@ -134,8 +134,10 @@ impl Damping {
     }
 }
 
-/// How long a host must have been up after so many departures within the window.
-pub(crate) fn hold(times: usize) -> Duration {
+/// How long a host, or an application, must have been up after so many departures of late before it is told to be back. Zero up to the first;
+/// then two seconds, which double with each further one up to half a minute.
+#[must_use]
+pub fn hold(times: usize) -> Duration {
     let doublings = match u32::try_from(times) {
         Ok(0 | 1) => return Duration::ZERO,
         Ok(times) => (times - 2).min(8),

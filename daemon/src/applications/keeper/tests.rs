@@ -61,6 +61,31 @@ async fn a_registration_counts_for_its_time_and_each_heartbeat_begins_it_anew() 
 }
 
 #[tokio::test]
+async fn one_that_flaps_is_held_down_with_why_and_is_up_when_its_time_has_passed() {
+    let (_file, watched) = watch::channel(files(&[]));
+    let (node, mut told) = mpsc::channel(8);
+    let all = Applications::begin(watched, node, &Handle::current());
+    assert_eq!(heard(&mut told).await, []);
+    let ttl = Duration::from_secs(60);
+    let flapping = defined("b", Kind::Heartbeat { ttl }, Source::Registered);
+    all.register(flapping).await.expect("it is taken");
+    assert_eq!(heard(&mut told).await, [one("b", ApplicationState::Up, "registered")]);
+    let held = "works, but went down 2 times of late: held down until it has worked for 2 s";
+    let says = [
+        (false, one("b", ApplicationState::Down, "bad")),
+        (true, one("b", ApplicationState::Up, "good")),
+        (false, one("b", ApplicationState::Down, "bad")),
+        (true, one("b", ApplicationState::Down, held)),
+    ];
+    for (works, wanted) in says {
+        let word = if works { "good" } else { "bad" };
+        all.heartbeat("b".to_owned(), works, word.to_owned()).await.expect("it is there");
+        assert_eq!(heard(&mut told).await, [wanted]);
+    }
+    assert_eq!(heard(&mut told).await, [one("b", ApplicationState::Up, "good")]);
+}
+
+#[tokio::test]
 async fn what_a_file_defines_is_changed_by_the_file_alone() {
     let check = Kind::Tcp { address: "127.0.0.1:1".to_owned() };
     let (_file, watched) = watch::channel(files(&[("a", check)]));
