@@ -56,16 +56,10 @@ class Changes:
                 daemon.post("/v1/drain" if turn % 2 else "/v1/undrain", name=name)
                 self.drained[name] = bool(turn % 2)
             else:
-                state = "down" if turn % 2 else "up"
-                name = "app%d" % own
-                try:
-                    daemon.post("/v1/apps/heartbeat", name=name, state=state)
-                except Refused as error:
-                    if error.status != 404:
-                        raise
-                    daemon.post("/v1/apps", name=name, endpoints="10.0.0.%d:%d" % (daemon.number, 1000 + own), ttl="1h")
-                    state = "up"
-                self.applications[name, daemon.name] = state
+                # Another endpoint each time: one that went down again and again would be held down.
+                name, endpoint = "app%d" % own, "10.0.0.%d:%d" % (daemon.number, 1000 + turn)
+                daemon.post("/v1/apps", name=name, endpoints=endpoint, ttl="1h")
+                self.applications[name, daemon.name] = endpoint
             return True
         except GONE:
             return False
@@ -136,11 +130,11 @@ def what_is_lost(daemons, changes, limit=10.0):
                       for name, value in changes.budgets.items() if most.get(name) != value]
             drained = {member["name"]: bool(member.get("drained")) for member in daemon.get("/v1/members")}
             wrong += ["%s has %s drained: %s" % (daemon.name, name, drained.get(name)) for name, so in changes.drained.items() if drained.get(name) != so]
-            states = {(one["name"], one["host"]): one["state"] for one in daemon.get("/v1/apps")["applications"]}
-            for (name, host), state in changes.applications.items():
-                wanted = "down" if drained.get(host) else state
-                if states.get((name, host)) != wanted:
-                    wrong.append("%s has %s on %s %s and not %s" % (daemon.name, name, host, states.get((name, host)), wanted))
+            shown = {(one["name"], one["host"]): (one["state"], one["endpoints"]) for one in daemon.get("/v1/apps")["applications"]}
+            for (name, host), endpoint in changes.applications.items():
+                wanted = ("down" if drained.get(host) else "up", [endpoint])
+                if shown.get((name, host)) != wanted:
+                    wrong.append("%s has %s on %s %s and not %s" % (daemon.name, name, host, shown.get((name, host)), wanted))
         if wrong:
             time.sleep(0.1)
     return wrong
