@@ -34,7 +34,7 @@ pub(crate) async fn keep(doors: Doors, mut files: watch::Receiver<Arc<DropIns>>)
     loop {
         let now = files.borrow_and_update().clone();
         let mut pause = LOOK;
-        let (found, failure) = offer(&doors, &now, &mut there).await;
+        let (found, failure) = offer(&doors, &now, &mut there, &odd).await;
         odd = found.unwrap_or(odd);
         match failure {
             None => failed.clear(),
@@ -51,7 +51,10 @@ pub(crate) async fn keep(doors: Doors, mut files: watch::Receiver<Arc<DropIns>>)
         doors.definitions.send_modify(|before| *before = since(before, all, clock::now()));
         tokio::select! {
             changed = files.changed() => match changed {
-                Ok(()) => there = There::default(),
+                Ok(()) => {
+                    there = There::default();
+                    odd.retain(|cause| !matches!(cause, DefinitionCause::Refused { .. }));
+                }
                 Err(_) => return,
             },
             () = tokio::time::sleep(pause), if !now.are_none() => {}
@@ -77,13 +80,15 @@ fn since(
 /// What the cluster had since the files were read: the prefix of its kind, and its name.
 type There = BTreeSet<(&'static str, String)>;
 
-/// Offers all of it once. Gives what the cluster has otherwise or does not take, if that could be asked, and the last that failed.
+/// Offers all of it once. Gives what the cluster has otherwise or does not take, if that could be asked, and the last that failed. `before`: what
+/// was odd about the same files at the last look.
 async fn offer(
     doors: &Doors,
     files: &DropIns,
     there: &mut There,
+    before: &[DefinitionCause],
 ) -> (Option<Vec<DefinitionCause>>, Option<Failure>) {
-    let mut round = Round { doors, there, odd: Vec::new(), failed: None };
+    let mut round = Round { doors, there, before, odd: Vec::new(), failed: None };
     match round.offer(files).await {
         Ok(()) => (Some(round.odd), round.failed),
         Err(failure) => (None, Some(failure)),
@@ -94,6 +99,7 @@ async fn offer(
 struct Round<'a> {
     doors: &'a Doors,
     there: &'a mut There,
+    before: &'a [DefinitionCause],
     odd: Vec<DefinitionCause>,
     failed: Option<Failure>,
 }
@@ -148,19 +154,30 @@ impl Round<'_> {
                 self.there.insert(key);
             }
             Err(failure) => {
-                if let Some(why) = failure.refusal() {
-                    let file = file.display().to_string();
-                    self.odd.push(DefinitionCause::Refused { file, why });
-                }
+                let file = file.display().to_string();
+                let refused = match failure.refusal() {
+                    Some(why) => Some(DefinitionCause::Refused { file, why }),
+                    None => self.refused_before(&file),
+                };
+                self.odd.extend(refused);
                 self.failed = Some(failure);
             }
         }
+    }
+
+    /// An offer without an answer says nothing else than the last one.
+    fn refused_before(&self, path: &str) -> Option<DefinitionCause> {
+        let of_file = |cause: &&DefinitionCause| matches!(cause, DefinitionCause::Refused { file, .. } if file == path);
+        self.before.iter().find(of_file).cloned()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::tests::{Stage, refuse};
+    use quorate_node::status::State;
+    use quorate_proto::{Budget, RefusalCode};
 
     #[test]
     fn what_is_as_before_is_so_since_then_and_what_is_new_since_now() {
@@ -173,5 +190,30 @@ mod tests {
         let second = since(&first, vec![odd("b"), odd("a")], at(2));
         assert_eq!(second, [(odd("b"), at(2)), (odd("a"), at(1))]);
         assert_eq!(since(&second, Vec::new(), at(3)), []);
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_stays_told_while_the_next_offer_has_no_answer() {
+        let mut codes = [RefusalCode::NotNow, RefusalCode::TimedOut].into_iter();
+        let stage = Stage::new(State::Quorate, move |_| {
+            refuse(codes.next().expect("it is asked twice"), 0)
+        });
+        let (mut there, mut odd) = (There::default(), Vec::new());
+        for _ in 0..2 {
+            let mut round = Round {
+                doors: &stage.doors,
+                there: &mut there,
+                before: &odd,
+                odd: Vec::new(),
+                failed: None,
+            };
+            let offer = act::Body::OfferBudget(SetBudget { budget: Budget::default() });
+            let key = (budgets::PREFIX, "pg".to_owned());
+            round.settle(Path::new("pg.toml"), key, None, offer).await;
+            assert!(round.failed.is_some());
+            odd = round.odd;
+            let [DefinitionCause::Refused { file, why }] = &odd[..] else { panic!("{odd:?}") };
+            assert_eq!((file.as_str(), why.as_str()), ("pg.toml", "told so"));
+        }
     }
 }
