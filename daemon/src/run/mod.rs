@@ -13,6 +13,7 @@ pub(crate) mod last_error;
 mod late_address;
 mod local_doors;
 mod reload;
+mod secret_copy;
 mod share_files;
 mod start;
 
@@ -23,6 +24,7 @@ use crate::config::{Config, Environment};
 use crate::journal;
 use crate::shell::ended::Ended;
 use reload::Reload;
+use secret_copy::SecretCopy;
 use start::serve;
 use std::io;
 use std::process::ExitCode;
@@ -51,7 +53,7 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
     if let Some(note) = config.two_seeds() {
         tracing::warn!("{note}");
     }
-    let socket = config.client.socket.clone();
+    let (socket, copy) = (config.client.socket.clone(), SecretCopy::make(&environment));
     // One thread for loop and network, so that a frame goes through without waking anybody; the doors have their
     // own, so that no client's answer, however large, delays a heartbeat.
     let inner = runtime(&mut Builder::new_current_thread());
@@ -74,6 +76,7 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
         Ok(Ended::Stopped) => {
             journal::flush();
             last_error::forget(&socket);
+            copy.remove();
             ExitCode::SUCCESS
         }
         Ok(Ended::Anew(_)) => {
