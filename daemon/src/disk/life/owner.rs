@@ -55,8 +55,11 @@ fn of_either(root: &Path, birth_dir: &Path) -> Result<Option<Metadata>, DiskErro
     })
 }
 
+/// With the groups that list the user, as systemd gives them to the unit.
 fn give_up_rights(user: u32, group: u32) -> io::Result<()> {
-    set_thread_groups(&[])?;
+    let all = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let groups: Vec<Gid> = groups_of(&all, &name_of(user)).map(Gid::from_raw).collect();
+    set_thread_groups(&groups)?;
     set_thread_gid(Gid::from_raw(group))?;
     set_thread_uid(Uid::from_raw(user))?;
     Ok(())
@@ -97,6 +100,15 @@ fn users() -> Vec<(String, u32, u32)> {
     lines.lines().filter_map(user).collect()
 }
 
+/// The numbers of the groups that list this user, of the lines of `/etc/group`.
+fn groups_of<'a>(lines: &'a str, user: &'a str) -> impl Iterator<Item = u32> + 'a {
+    lines.lines().filter_map(move |line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [_, _, number, members] = fields[..] else { return None };
+        members.split(',').any(|member| member == user).then(|| number.parse().ok())?
+    })
+}
+
 fn look_at(dir: &Path) -> Result<Option<Metadata>, DiskError> {
     if !exists(dir)? {
         return Ok(None);
@@ -124,4 +136,17 @@ pub(super) fn refuse_open_to_others(
 pub(crate) fn name_of(user: u32) -> String {
     let named = users().into_iter().find(|(_, number, _)| *number == user).map(|(name, ..)| name);
     named.unwrap_or_else(|| user.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_groups_of_a_user_are_those_that_list_it() {
+        let lines = "root:x:0:\nssl-cert:x:110:postgres,quorate\nquorate:x:998:\nodd\n\
+                     tls:x:120:quorate\nnear:x:130:quorates,other\nwrong:x:many:quorate\n";
+        assert_eq!(groups_of(lines, "quorate").collect::<Vec<_>>(), [110, 120]);
+        assert_eq!(groups_of(lines, "nobody").count(), 0);
+    }
 }
