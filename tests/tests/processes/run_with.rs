@@ -3,12 +3,12 @@
 
 use super::cluster::Cluster;
 use super::host::{Host, quorate};
-use super::place::until;
+use super::place::{binary, until};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// A shell script that notes with what it was started, and that it was asked to end.
 const SCRIPT: &str = "echo $$ >DIR/pid\necho with $0 >>DIR/notes\ntrap 'echo ends >>DIR/notes; exit 3' TERM\n\
@@ -200,6 +200,27 @@ fn what_a_command_leaves_in_its_group_is_asked_to_end_and_has_the_time_for_it() 
     assert_eq!(wrapped.ended(), Some(4), "as the command ended");
     assert_eq!(wrapped.notes(), ["works", "worker ends"], "it was not killed");
     assert!(wrapped.log().contains("what it left in its process group is asked to end"));
+}
+
+/// Runs `run-with` in a container of processes, whose first process buries nobody; the exit code comes into the file `code`.
+const IN_A_CONTAINER: &str = "(\"$1\" --socket \"$2\" run-with budget=pg -- sh -c 'sleep 600 & exit 4'; echo $? >\"$3\") & exec sleep 600";
+
+#[test]
+fn a_command_ends_also_where_nobody_buries_what_it_left() {
+    let cluster = Cluster::running(1);
+    let host = &cluster.hosts[0];
+    host.cli(&["budget", "set", "pg", "--max", "10"]).ok();
+    let code = host.file("code");
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.args(["sh", "-c", IN_A_CONTAINER, "sh"]).arg(binary());
+    let mut container = command.arg(host.socket()).arg(&code).spawn().expect("unshare runs");
+    until("it ends as the command did", || match fs::read_to_string(&code) {
+        Ok(code) if code == "4\n" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    container.kill().expect("it is ours");
+    container.wait().expect("it ends");
 }
 
 #[test]

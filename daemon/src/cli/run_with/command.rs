@@ -144,7 +144,8 @@ impl Running {
             self.signal(Signal::KILL);
             self.status = self.child.try_wait().ok().flatten();
         }
-        let is_gone = matches!(test_kill_process_group(self.group), Err(Errno::SRCH));
+        let is_gone = matches!(test_kill_process_group(self.group), Err(Errno::SRCH))
+            || self.status.is_some() && self.others.are_dead_and_there();
         self.status.filter(|_| is_gone).map_or(End::Leaves, End::With)
     }
 

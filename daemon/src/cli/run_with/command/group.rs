@@ -20,27 +20,54 @@ impl Others {
     /// Whether one of them has not ended. All processes are looked through only when all that were known have.
     pub(super) fn are_there(&mut self) -> bool {
         let group = self.group;
-        self.known.retain(|pid| lives_in(*pid, group));
+        self.known.retain(|pid| look(*pid, group) == Some(Life::Lives));
         if self.known.is_empty() {
-            let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-            let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-            self.known = pids.filter(|pid| *pid != group && lives_in(*pid, group)).collect();
+            self.known = others(group, Life::Lives).collect();
         }
         !self.known.is_empty()
     }
+
+    /// Whether some have ended and nobody has buried them: in a container whose first process buries nobody they stay for ever.
+    pub(super) fn are_dead_and_there(&self) -> bool {
+        others(self.group, Life::Ended).next().is_some()
+    }
 }
 
-fn lives_in(pid: i32, group: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    is_alive_in(&stat, group)
+/// Whether a process of the group has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Lives,
+    Ended,
 }
 
-/// The name of the program stands in brackets, and may hold anything.
-fn is_alive_in(stat: &str, group: i32) -> bool {
-    let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+/// Looks through all processes.
+fn others(group: i32, life: Life) -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(move |pid| *pid != group && look(*pid, group) == Some(life))
+}
+
+/// None of a process of another group, or of none.
+fn look(pid: i32, group: i32) -> Option<Life> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    match life_in(&stat, group)? {
+        // The first thread may have ended alone.
+        Life::Ended if threads_of(pid) > 1 => Some(Life::Lives),
+        life => Some(life),
+    }
+}
+
+fn threads_of(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
+}
+
+/// Of the first thread. The name of the program stands in brackets, and may hold anything.
+fn life_in(stat: &str, group: i32) -> Option<Life> {
+    let (_, behind) = stat.rsplit_once(')')?;
     let mut fields = behind.split_whitespace();
-    let (state, its) = (fields.next(), fields.nth(1));
-    !matches!(state, None | Some("Z" | "X")) && its == Some(&*group.to_string())
+    let (state, its) = (fields.next()?, fields.nth(1)?);
+    let life = if matches!(state, "Z" | "X") { Life::Ended } else { Life::Lives };
+    (its == group.to_string()).then_some(life)
 }
 
 #[cfg(test)]
@@ -49,10 +76,11 @@ mod tests {
 
     #[test]
     fn a_process_counts_while_it_lives_in_the_group() {
-        assert!(is_alive_in("12 (a) b) S 1 7 7 0 -1", 7));
-        assert!(is_alive_in("12 (sh) D 1 7 9 0 -1", 7), "killed, and not gone yet");
-        assert!(!is_alive_in("12 (sh) Z 1 7 7 0 -1", 7));
-        assert!(!is_alive_in("12 (sh) S 1 8 7 0 -1", 7));
-        assert!(!is_alive_in("", 7));
+        assert_eq!(life_in("12 (a) b) S 1 7 7 0 -1", 7), Some(Life::Lives));
+        let killed = life_in("12 (sh) D 1 7 9 0 -1", 7);
+        assert_eq!(killed, Some(Life::Lives), "killed, and not gone yet");
+        assert_eq!(life_in("12 (sh) Z 1 7 7 0 -1", 7), Some(Life::Ended));
+        assert_eq!(life_in("12 (sh) S 1 8 7 0 -1", 7), None);
+        assert_eq!(life_in("", 7), None);
     }
 }
