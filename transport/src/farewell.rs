@@ -58,7 +58,7 @@ pub async fn farewell(
 }
 
 /// Time for the last packets of the endpoint to leave.
-const LAST_PACKETS: Duration = Duration::from_millis(20);
+pub(crate) const LAST_PACKETS: Duration = Duration::from_millis(20);
 
 type Said = (Endpoint, quinn::ClientConfig, Hello, OurSide);
 

@@ -5,6 +5,7 @@ use crate::bulk::{SnapshotOutcome, SnapshotPart, SnapshotPosition};
 use crate::config::{BindError, TransportConfig};
 use crate::connections::{BANNED, OTHER_KEY};
 use crate::event::TransportEvent;
+use crate::farewell::LAST_PACKETS;
 use crate::greeting::check_own;
 use crate::heartbeat_copies::GOSSIP;
 use crate::identity::Identity;
@@ -260,7 +261,7 @@ impl Transport {
     }
 
     /// Sends what waits, lets askers have the answers that are being given, closes all connections with this reason, and
-    /// waits for that; a second at most. A request that comes meanwhile is refused as not sent.
+    /// waits until that was sent; half a second and a moment at most. A request that comes meanwhile is refused as not sent.
     pub async fn close(&self, reason: &str) {
         let shared = &self.open.shared;
         shared.closing.store(true, Ordering::Release);
@@ -276,7 +277,9 @@ impl Transport {
             (shared.writers.acquire_many(all(WRITERS)), shared.turns.all_over());
         let _ = tokio::time::timeout(FLUSH, async { tokio::join!(writers, answers) }).await;
         shared.endpoint.close(VarInt::from_u32(CLOSED), reason.as_bytes());
-        let _ = tokio::time::timeout(FLUSH, shared.endpoint.wait_idle()).await;
+        // What mattered was taken before. The closing packets leave in this short while: QUIC would wait for three probe timeouts, in case
+        // one is lost, and a restart with it.
+        let _ = tokio::time::timeout(LAST_PACKETS, shared.endpoint.wait_idle()).await;
     }
 }
 

@@ -167,7 +167,7 @@ mod tests {
         let budget = read(query("pg", None, "role=proxy,zone=a")).expect("a sound one");
         assert_eq!(
             (budget.ttl_ms, budget.mode(), budget.scope.len()),
-            (3_000, BudgetMode::Strict, 2)
+            (4_000, BudgetMode::Strict, 2)
         );
         for (wrong, says) in [
             (query("a/b", None, ""), "name"),
