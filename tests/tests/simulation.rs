@@ -109,7 +109,7 @@ fn every_seed_keeps_the_promises_and_heals() {
         });
         return;
     }
-    run_many(400, |seed| {
+    run_many(250, |seed| {
         let outcome = run_seed(seed);
         FIRST_ANSWERS.fetch_add(outcome.first_answers, Ordering::Relaxed);
         note_trace("seed", seed, &outcome);
