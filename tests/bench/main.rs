@@ -51,6 +51,10 @@ pub(crate) struct Settings {
     /// Measure only these systems: quorate, etcd, serf, tonic
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
+    /// How many nodes there are of whom one is lost (`told`), one measurement each
+    #[arg(long, value_delimiter = ',', default_value = "3,10")]
+    #[arg(value_parser = sizes())]
+    pub(crate) sizes: Vec<usize>,
     /// The daemon; by default the one beside this program
     #[arg(long, default_value_os_t = beside("quorate"))]
     pub(crate) quorate: PathBuf,
@@ -107,6 +111,11 @@ impl Settings {
 /// Ten thousand runs of the slowest question take a day.
 fn runs() -> impl TypedValueParser<Value = usize> {
     clap::value_parser!(u16).range(1..=10_000).map(usize::from)
+}
+
+/// Larger ones are beyond what one machine carries.
+fn sizes() -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u16).range(3..=100).map(usize::from)
 }
 
 /// A program in the directory of this one.

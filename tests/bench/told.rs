@@ -18,9 +18,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-const SIZES: [usize; 2] = [3, 10];
-/// News between two runs: each of ten nodes says something of each other a few times.
-const QUEUE: usize = 4096;
+/// News of one node between two runs: it says something of each other a few times.
+const NEWS_OF_ONE: usize = 410;
 /// A watcher's pause until it looks again for a daemon that is not there.
 const AGAIN: Duration = Duration::from_millis(20);
 /// All is quiet for so long before the next kill.
@@ -60,7 +59,7 @@ type Known = (Duration, Duration);
 
 pub(crate) async fn run(settings: &Settings) -> Result<Vec<Question>, Trouble> {
     let mut questions = Vec::new();
-    for size in SIZES {
+    for &size in &settings.sizes {
         let mut groups = Vec::new();
         for word in ["quorate", "serf"] {
             if settings.only.is_empty() || settings.only.iter().any(|name| name == word) {
@@ -112,7 +111,7 @@ async fn all_at_once(groups: &mut [(&str, Watched)]) -> Result<Vec<Known>, Troub
 
 impl Watched {
     async fn start(settings: &Settings, word: &str, size: usize) -> Result<Self, Trouble> {
-        let (to, news) = mpsc::channel(QUEUE);
+        let (to, news) = mpsc::channel(NEWS_OF_ONE * size);
         let (group, names) = if word == "serf" {
             let agents = Agents::start(settings, size, to)?;
             (Group::Serf(agents), (0..size).map(serf::name).collect())
