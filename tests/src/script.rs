@@ -143,8 +143,7 @@ impl Player {
             }
             ("rotate", [to, "at", at]) => {
                 let give_up = *to == "cancel";
-                let to = to.parse().unwrap_or_default();
-                let change = ChangeSecret { to, give_up, named: false };
+                let change = ChangeSecret { to: to.parse().unwrap_or(0), give_up, named: false };
                 said = self.act_at(at, act::Body::Secret(change));
             }
             ("status", []) => said = self.status(),

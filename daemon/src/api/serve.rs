@@ -216,7 +216,7 @@ impl Entrance {
         let (door, unread, user) = (self.door, self.unread.clone(), stream.user());
         async move {
             if enter(stream, entry, client).await == Ended::Unread {
-                unread.note(door, user, clock::now());
+                unread.note(door.word(), user, clock::now());
             }
         }
     }
