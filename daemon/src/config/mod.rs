@@ -189,8 +189,10 @@ impl Environment {
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             ipv6: quorate_transport::has_ipv6(),
             secret_source: Some(secret_file::DEFAULT.into()),
-            reloaded: std::env::var_os("RUNTIME_DIRECTORY")
-                .map(|directory| PathBuf::from(directory).join(RELOADED)),
+            // The first where there are several, divided by colons: the unit's own.
+            reloaded: std::env::var("RUNTIME_DIRECTORY")
+                .ok()
+                .and_then(|all| Some(PathBuf::from(all.split(':').next()?).join(RELOADED))),
         }
     }
 

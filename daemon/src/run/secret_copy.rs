@@ -2,7 +2,7 @@
 //! credentials any more, and puts a newer one in its place when it is reloaded.
 //!
 //! Invariant: it is for the daemon's user alone, in the runtime directory and so in memory, and does not outlast a stop in order. Whatever else
-//! ends the daemon, its unit removes it behind the goodbye.
+//! ends the daemon, its unit removes it behind the goodbye; so it does where the daemon is stopped before it can do so itself.
 
 use crate::config::Environment;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -44,7 +44,13 @@ impl SecretCopy {
 
 fn copy(secret: &Path, directory: &Path) -> io::Result<()> {
     let secret = match fs::read(secret) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // What an earlier start left here is not of this one.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return match fs::remove_dir_all(directory) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+        }
         read => read?,
     };
     DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
