@@ -172,15 +172,23 @@ impl Shares {
         };
         let known = self.items.iter().map(known).collect();
         let ask = RenewShares { instance, generation, uses, taken, released, known };
-        let deadline = now + self.pace().min(PATIENCE);
+        let deadline = now + self.patience();
         turn.tell(News::Shares(ShareNews::Asked { ticket, ask, deadline }));
     }
 
     /// As often as the shortest time asks for.
     fn pace(&self) -> Duration {
+        self.shortest().map_or(ASK, limits::renewed_each)
+    }
+
+    /// A slow answer is worth more than another ask: as long as the next one still has its time.
+    fn patience(&self) -> Duration {
+        self.shortest().map_or(ASK, |ttl| ttl / 3).min(PATIENCE)
+    }
+
+    fn shortest(&self) -> Option<Duration> {
         let shares = self.held.values().map(|held| held.ttl);
-        let all = shares.chain(self.items.values().map(|holding| holding.ttl));
-        all.min().map_or(ASK, limits::renewed_each)
+        shares.chain(self.items.values().map(|holding| holding.ttl)).min()
     }
 
     /// The leader's answer, or none.
