@@ -268,7 +268,7 @@ impl Act {
     }
 
     /// Whether it says how something is to be, so that it may be asked again although nobody can tell what came of it: done twice it is as
-    /// done once.
+    /// done once, unless somebody acted in between. So it is asked again for some seconds at most.
     #[must_use]
     pub fn may_be_asked_again(&self) -> bool {
         use act::Body as Of;

@@ -139,8 +139,9 @@ impl Requests {
         let Some(id) = self.answered(ticket) else { return };
         let Some(request) = self.table.get(&id) else { return };
         let Stage::Forwarded { leader, .. } = request.stage else { return };
-        let (is_write, lost) = (request.is_write(), request.lost);
-        let again = request.may_be_asked_again();
+        let (is_write, again) = (request.is_write(), request.may_be_asked_again());
+        // Why the next leader refuses an act is told, for that is how it is now, whatever came of the ask before.
+        let lost = request.lost && !matches!(request.work, Work::Act(_));
         let term = sight.leadership.leader().map_or(0, |leader| leader.term);
         match answer {
             Ok(ForwardAnswer {

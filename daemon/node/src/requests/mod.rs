@@ -1,8 +1,8 @@
 //! Requests at their origin: held until a leader is known, forwarded to it, or served here when this node leads.
 //!
 //! A request is in exactly one stage. As long as nothing was proposed it may be asked elsewhere. Once a proposal may have happened and its
-//! answer is lost, a write is asked again under its name, and gets the first answer if there was one; what has no name ends as of unknown
-//! fate, and so does a write that found no answer until its deadline, or for as long as the name that its client gave it is surely remembered.
+//! answer is lost, a write is asked again under its name, and gets the first answer if there was one; an act that done twice is as done
+//! once is asked again too, for some seconds. What else has no name ends as of unknown fate, and so does a write that found no answer until its deadline, or for as long as the name that its client gave it is surely remembered.
 //! Every request ends at its deadline.
 
 use crate::answers::{kv_refusal, put_header, too_large};

@@ -289,7 +289,7 @@ impl Requests {
         self.due = true;
     }
 
-    /// The state jumped over entries by a snapshot: whether older proposals are in it, their names tell. What has none is of unknown fate.
+    /// The state jumped over entries by a snapshot: whether older proposals are in it, their names tell. What has none, and is no act that may be asked again, is of unknown fate.
     pub(crate) fn proposals_jumped(&mut self, sight: &Sight<'_>, turn: &mut Turn) {
         let proposed = std::mem::take(&mut self.serving.proposed);
         for (ticket, id) in proposed {

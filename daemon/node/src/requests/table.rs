@@ -22,6 +22,8 @@ const ANSWER_WAY: Duration = Duration::from_millis(100);
 /// For how long a write is asked again under the name that its client gave it, from when it was first asked: a minute less than the state
 /// remembers it, for the way, and for clocks that differ. Behind that it could be done twice.
 const ASKED_AGAIN: Duration = Duration::from_mins(4);
+/// The same of an act, which has no name: asked for again behind what somebody else did meanwhile, it would undo that.
+const ACT_ASKED_AGAIN: Duration = Duration::from_secs(5);
 
 /// All requests of this node.
 #[derive(Debug)]
@@ -250,11 +252,15 @@ impl Requests {
     pub(super) fn lose(&mut self, id: u64, tried: Option<(Instance, u64)>) {
         let Some(request) = self.table.get_mut(&id) else { return };
         request.lost = true;
-        let clients = request.name.as_ref().is_some_and(is_clients);
-        let asked = request.asked.filter(|_| clients);
+        let bound = match (&request.work, &request.name) {
+            (Work::Act(_), _) => Some(ACT_ASKED_AGAIN),
+            (_, Some(name)) => is_clients(name).then_some(ASKED_AGAIN),
+            _ => None,
+        };
+        let until = request.asked.zip(bound).map(|(asked, bound)| asked + bound);
         self.set_stage(id, Stage::Waiting { tried });
-        if let Some(asked) = asked {
-            self.hurry(id, asked + ASKED_AGAIN);
+        if let Some(until) = until {
+            self.hurry(id, until);
         }
     }
 

@@ -41,7 +41,7 @@ fn an_act_that_says_how_something_is_to_be_is_asked_of_the_next_leader_where_one
 }
 
 #[test]
-fn an_act_that_is_asked_again_and_finds_no_leader_is_of_unknown_fate() {
+fn an_act_that_is_asked_again_and_has_no_answer_is_of_unknown_fate() {
     let drain = act::Body::Drain(DrainHost { name: "n1".to_owned(), ..DrainHost::default() });
     let (mut trial, client, ..) = asked_while_the_leader_dies(drain);
     let out = trial.pass(PATIENCE);
