@@ -172,10 +172,9 @@ impl Kept {
         let reason = self.known.held().map_or_else(
             || self.word.clone(),
             |held| {
+                let (times, hold) = (held.times(), spoken(held.hold));
                 format!(
-                    "works, but went down {} times of late: held down until it has worked for {}",
-                    held.times,
-                    spoken(held.hold)
+                    "works, but went down {times} of late: held down until it has worked for {hold}"
                 )
             },
         );
@@ -415,7 +414,6 @@ impl Keeper {
     fn look_at_what_is_due(&mut self) {
         let now = Instant::now();
         for kept in self.all.values_mut() {
-            kept.known.look(now);
             if let (Some(until), Kind::Heartbeat { ttl }) =
                 (kept.until, &kept.definition.check.kind)
                 && until <= now
@@ -424,6 +422,7 @@ impl Keeper {
                 kept.known.set(now, false);
                 kept.word = format!("no heartbeat within {}", spoken(*ttl));
             }
+            kept.known.look(now);
         }
     }
 }

@@ -35,12 +35,20 @@ pub(super) struct RiseFall {
 /// Why one that works is told to be down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Held {
-    /// So often it went down of late.
-    pub(super) times: usize,
+    /// So often it went down of late, as far as that is kept.
+    times: usize,
     /// For so long it has to work.
     pub(super) hold: Duration,
     /// When it will have.
     pub(super) until: Instant,
+}
+
+impl Held {
+    /// How often it went down of late.
+    pub(super) fn times(self) -> String {
+        let more = if self.times < KEPT { "" } else { " or more" };
+        format!("{} times{more}", self.times)
+    }
 }
 
 impl RiseFall {

@@ -39,7 +39,7 @@ impl Cause for ApplicationCause {
     fn remedy(&self) -> String {
         match self {
             Self::Down { name, .. } => format!(
-                "start {name} on this host, or mend its check; how it is on all hosts: `quorate apps {name}`"
+                "start {name} on this host, or mend its check; one that works and is held down has only to go on; how it is on all hosts: `quorate apps {name}`"
             ),
             Self::DropIn { .. } => {
                 "mend or remove the file, then `systemctl reload quorate` on this host".to_owned()
