@@ -1,4 +1,4 @@
-//! Programs that took nothing of what they had asked for until their connection was ended: counted, and told in the log.
+//! Programs that did not take in time what they had asked for, until their connection was ended: counted, and told in the log.
 //!
 //! What stays true: the log has at most one line a minute of them, so that a program that comes again and again does not fill it. Clones share
 //! the count. Reads no clock, knows nothing of HTTP.
@@ -24,7 +24,7 @@ impl Unread {
                 door,
                 user,
                 count,
-                "a program took nothing of what it had asked for, so its connection was ended"
+                "a program did not take in time what it had asked for, so its connection was ended"
             );
         }
     }

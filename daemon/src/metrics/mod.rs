@@ -90,8 +90,7 @@ pub(crate) fn render(status: &Status, beside: &Beside<'_>) -> String {
     counter(&mut out, "quorate_log_lines_lost_total", help, beside.unwritten);
     let help = "Events that could not be kept in the data directory.";
     counter(&mut out, "quorate_events_lost_total", help, beside.unkept);
-    let help =
-        "Connections that were ended because their program took nothing of what it had asked for.";
+    let help = "Connections that were ended because their program did not take in time what it had asked for.";
     counter(&mut out, "quorate_readers_ended_total", help, beside.unread);
     bounds(&mut out, &status.bounds);
     let name = "quorate_handshakes_refused_total";

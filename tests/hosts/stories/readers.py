@@ -147,6 +147,10 @@ def are_ended(story, node, lazy):
         except TimeoutError:
             pass
     story.check("the connections of all that never read at the socket are ended", ended == len(lazy) > 0, ended)
+    counted = [int(line.split()[1]) for line in metrics(node).splitlines() if line.startswith("quorate_readers_ended_total ")]
+    story.check("they are counted in the figures", counted and counted[0] >= ended, counted)
+    told = [line for line in node.log().splitlines() if "did not take in time what it had asked for" in line]
+    story.check("the log says so, and not once for each", 0 < len(told) < ended, told)
 
 
 def ended_by(connection):
