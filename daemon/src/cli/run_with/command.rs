@@ -145,7 +145,7 @@ impl Running {
             self.status = self.child.try_wait().ok().flatten();
         }
         let is_gone = matches!(test_kill_process_group(self.group), Err(Errno::SRCH))
-            || self.status.is_some() && self.others.are_dead_and_there();
+            || self.status.is_some() && self.others.are_all_dead();
         self.status.filter(|_| is_gone).map_or(End::Leaves, End::With)
     }
 

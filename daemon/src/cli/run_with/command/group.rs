@@ -22,14 +22,17 @@ impl Others {
         let group = self.group;
         self.known.retain(|pid| look(*pid, group) == Some(Life::Lives));
         if self.known.is_empty() {
-            self.known = others(group, Life::Lives).collect();
+            let living = others(group).filter(|(_, life)| *life == Life::Lives);
+            self.known = living.map(|(pid, _)| pid).collect();
         }
         !self.known.is_empty()
     }
 
-    /// Whether some have ended and nobody has buried them: in a container whose first process buries nobody they stay for ever.
-    pub(super) fn are_dead_and_there(&self) -> bool {
-        others(self.group, Life::Ended).next().is_some()
+    /// Whether all that are there have ended, and nobody has buried them: in a container whose first process buries nobody they stay for ever.
+    /// Never where this process may not see those of others.
+    pub(super) fn are_all_dead(&self) -> bool {
+        let all: Vec<Life> = others(self.group).map(|(_, life)| life).collect();
+        !all.is_empty() && !all.contains(&Life::Lives) && fs::read_to_string("/proc/1/stat").is_ok()
     }
 }
 
@@ -41,10 +44,10 @@ enum Life {
 }
 
 /// Looks through all processes.
-fn others(group: i32, life: Life) -> impl Iterator<Item = i32> {
+fn others(group: i32) -> impl Iterator<Item = (i32, Life)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(move |pid| *pid != group && look(*pid, group) == Some(life))
+    pids.filter(move |pid| *pid != group).filter_map(move |pid| Some((pid, look(pid, group)?)))
 }
 
 /// None of a process of another group, or of none.
