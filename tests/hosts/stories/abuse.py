@@ -244,9 +244,8 @@ def what_is_over_soon_is_not_seen(story):
         first.write("apps.d/web.toml", 'endpoints = ["%s:%d"]\n[check]\nkind = "http"\nurl = "http://%s:%d/"\ninterval = "500ms"\n' % (application.address * 2))
         daemons.start()
         daemons.whole()
-        # Two thirds of a TTL are borne, since it is renewed three times in each.
-        first.post("/v1/budgets", name="pg", max=30, ttl="5s")
-        first.post("/v1/assignments", name="parts", count=6, ttl="5s")
+        first.post("/v1/budgets", name="pg", max=30)
+        first.post("/v1/assignments", name="parts", count=6)
         runner = Runner(first)
         try:
             runner.hook("soon", "exit 0")

@@ -78,7 +78,7 @@ pub(crate) struct SetOptions {
     /// The least share that is of use: who would get less gets nothing [default: as it is; of a new budget 0]
     #[arg(long, value_name = "N")]
     pub(crate) min: Option<u64>,
-    /// For so long a share may be used without the cluster's word; others get it a little later [default: as it is; of a new budget 3s]
+    /// For so long a share may be used without the cluster's word; others get it a little later [default: as it is; of a new budget 4s]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) ttl: Option<Duration>,
     /// When the share of a dead host is free: once it lapsed, or as soon as the cluster says that the host is down [default: as it is; of a

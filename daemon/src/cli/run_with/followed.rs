@@ -12,7 +12,7 @@ use crate::cli::watching::understand;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Between attempts to reach a daemon that is away: the first, and at most. A share of 3 s bears a restart of one second, so no part of that
+/// Between attempts to reach a daemon that is away: the first, and at most. A short share bears a restart of a second, so no part of that
 /// is slept away.
 const RETRY: Duration = Duration::from_millis(50);
 const RARELY: Duration = Duration::from_millis(200);

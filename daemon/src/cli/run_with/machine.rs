@@ -103,7 +103,7 @@ impl Running {
 pub(super) struct Machine {
     on_change: OnChange,
     grace: u64,
-    /// The longest time that a line gave since there was no share: between renewals a third of it passes.
+    /// The longest time that a line gave since there was no share: between renewals up to a third of it passes.
     ttl: u64,
     told: Option<Told>,
     running: Option<Running>,
@@ -122,7 +122,7 @@ impl Machine {
         Self { on_change, grace, ttl: 0, told, running, ending: false, said, released, looked: 0 }
     }
 
-    /// So long before a deadline the command is asked to let go. More than a third of its time would end it between two renewals.
+    /// So long before a deadline the command is asked to let go. More than a third of its time would end it between two renewals of a short one.
     pub(super) fn lead(&self) -> u64 {
         self.grace.min(self.ttl / 3)
     }
