@@ -5,7 +5,7 @@ use super::arguments::{
 };
 use super::client::{Client, Line};
 use super::definitions::{
-    LOOK, act, end_of_line, fenced_in_words, lapsing_in_words, list, show, show_line,
+    LOOK, act, end_of_line, fenced_in_words, is_unknown, lapsing_in_words, list, show, show_line,
     with_what_is_said,
 };
 use super::exit::{Exit, Failure};
@@ -84,16 +84,15 @@ async fn one(client: &Client, budget: &NamedOptions) -> Result<BudgetPage, Failu
     page.cloned().ok_or_else(|| unknown(&budget.name))
 }
 
-/// What is wrong with following a share of this name; nothing where nobody can say what there is.
-pub(super) async fn not_followed(client: &Client, name: &str) -> Option<Failure> {
+/// Why nobody has one share of this name, in words; nothing where nobody can say what there is.
+pub(super) async fn no_share(client: &Client, name: &str) -> Option<String> {
     let pages: Vec<BudgetPage> = client.get_in("/v1/budgets", LOOK).await.ok()?;
     match pages.iter().find_map(|page| page.named(name)) {
-        None => Some(unknown(name)),
+        None => Some(Budget::unknown(name)),
         Some(page) if page.classes.is_empty() => None,
         Some(page) => {
             let names: Vec<&str> = page.classes.iter().map(|it| it.name.as_str()).collect();
-            let text = format!("{name} has classes, each with its share: {}", names.join(", "));
-            Some(Failure::new(Exit::Usage, "usage", text))
+            Some(format!("{name} has classes, each with its share: {}", names.join(", ")))
         }
     }
 }
@@ -153,12 +152,13 @@ fn draw_grants(page: &BudgetPage) -> String {
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
-    if let Some(failure) = not_followed(client, name).await {
-        return Err(failure);
+    if is_unknown(client, "/v1/budgets", |page: &BudgetPage| page.named(name).is_some()).await {
+        return Err(unknown(name));
     }
     let show = |line: &Line| show_line(format, line, draw_share);
     // A share may be used until its deadline, also while the daemon is away.
-    follow(client, &format!("/v1/budgets/watch?name={}", query_value(name)), show, || Ok(())).await
+    let path = format!("/v1/budgets/watch?name={}&classes=true", query_value(name));
+    follow(client, &path, show, || Ok(())).await
 }
 
 pub(super) fn draw_share(page: &SharePage) -> String {

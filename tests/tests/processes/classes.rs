@@ -2,9 +2,18 @@
 
 use super::budgets::{App, app, believe, sampler};
 use super::cluster::Cluster;
+use super::followers::Follower;
 use super::place::until;
-use std::sync::Arc;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+fn note_class(told: &Mutex<BTreeSet<String>>, _: &Path, line: &Value) {
+    let name = line["budget"].as_str().expect("a name").to_owned();
+    told.lock().expect("no holder panics").insert(name);
+}
 
 /// What hosts have of each class, and of both together.
 #[track_caller]
@@ -65,8 +74,13 @@ fn thirty_connections_of_two_users_are_ten_on_each_of_three_hosts_and_fifteen_on
     }
     let file = std::fs::read_to_string(cluster.hosts[0].file("sock.shares/pg:app.json"));
     assert!(file.expect("a file").contains("\"budget\":\"pg:app\""));
-    let whole = cluster.hosts[0].cli(&["budget", "watch", "pg"]);
-    assert!(whole.err.contains("pg:app, pg:report"), "{}", whole.err);
+    // One application for all classes of its host.
+    let whole = Follower::on(&cluster.hosts[0], &["budget", "watch", "pg"], note_class);
+    until("both classes are told of in one stream", || {
+        let told = whole.believed.lock().expect("no holder panics").clone();
+        let names: Vec<&str> = told.iter().map(String::as_str).collect();
+        if names == ["pg:app", "pg:report"] { Ok(()) } else { Err(format!("{names:?}")) }
+    });
     cluster.hosts[2].kill();
     have(&apps, &reports, [0, 1], [10, 5]);
     cluster.hosts[2].start();

@@ -32,7 +32,7 @@ pub(crate) enum BudgetCommand {
     /// Print what this host's application may use, and each change of it: amount, number, deadline
     #[command(after_help = BUDGETS)]
     Watch {
-        /// Name of the budget; NAME:CLASS for a class of one
+        /// Name of the budget, with all of its classes if it has some; NAME:CLASS for one of them
         name: String,
     },
     /// Say what this host's application uses of its share; a share that shrinks is another's only once it uses no more than that

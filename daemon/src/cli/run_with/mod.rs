@@ -12,7 +12,7 @@ mod sole;
 pub(super) use command::become_child;
 
 use super::arguments::{ChangeWord, RunWithOptions};
-use super::budgets::not_followed;
+use super::budgets::no_share;
 use super::client::{Changes, Client};
 use super::definitions::is_unknown;
 use super::exit::{Exit, Failure};
@@ -85,7 +85,7 @@ pub(super) async fn run_with(
 /// A name that nobody has defined may be mistyped, or is defined later.
 async fn say_if_unknown(client: Client, followed: Followed) {
     let wrong = match &followed {
-        Followed::Budget(name) => not_followed(&client, name).await.map(|failure| failure.text),
+        Followed::Budget(name) => no_share(&client, name).await,
         Followed::Item { assignment: name, .. } => {
             let is_it = |page: &AssignmentPage| page.name == *name;
             let unknown = is_unknown(&client, "/v1/assignments", is_it).await;
