@@ -2,9 +2,11 @@
 //!
 //! A grant has two amounts. *Counted* is what the holder's application may still use, and what counts against the budget; *told* is its
 //! share. They differ while a share shrinks: until the application says that it uses no more than its share, or the earlier share has
-//! lapsed. Knows nothing of who divides.
+//! lapsed. A budget with classes is several budgets, one for each class, that are defined together and together have a maximum. Knows nothing
+//! of who divides.
 
 use crate::{Generation, Instance, Label, limits, scope};
+use std::collections::BTreeSet;
 
 /// When the grant of a host that is gone is free for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -25,6 +27,20 @@ impl BudgetMode {
             Self::Eager => "eager",
         }
     }
+}
+
+/// Between the name of a budget and that of a class: in no name of either, and it stands for itself in keys, file names and units.
+const OF: char = ':';
+
+/// A class of a budget: so much of it is for one use alone.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct Class {
+    /// Its name, by the rule of budgets' names.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// All shares of it together, at most.
+    #[prost(uint64, tag = "2")]
+    pub max: u64,
 }
 
 /// A budget, as an operator defines it.
@@ -51,9 +67,47 @@ pub struct Budget {
     /// Hosts with all of these labels share it; none: all hosts do. At most `limits::BUDGET_SCOPE`.
     #[prost(message, repeated, tag = "7")]
     pub scope: Vec<Label>,
+    /// What it is divided into; none: it is one number. At most `limits::BUDGET_CLASSES`, which add up to no more than `max`. A class has
+    /// all else from the budget.
+    #[prost(message, repeated, tag = "8")]
+    pub classes: Vec<Class>,
 }
 
 impl Budget {
+    /// The name under which a class of a budget is granted and followed.
+    #[must_use]
+    pub fn class_name(budget: &str, class: &str) -> String {
+        format!("{budget}{OF}{class}")
+    }
+
+    /// The budget and the class that such a name says; none: it is that of a budget.
+    #[must_use]
+    pub fn class_of(name: &str) -> Option<(&str, &str)> {
+        name.split_once(OF)
+    }
+
+    /// The names of all classes of a budget, and no others, are from the first to the second one.
+    #[must_use]
+    pub fn class_names(budget: &str) -> std::ops::Range<String> {
+        let behind = char::from_u32(u32::from(OF) + 1).unwrap_or(OF);
+        format!("{budget}{OF}")..format!("{budget}{behind}")
+    }
+
+    /// What is granted each for itself: the budget, or its classes.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Self> {
+        let part = |class: &Class| Self {
+            name: Self::class_name(&self.name, &class.name),
+            max: class.max,
+            classes: Vec::new(),
+            ..self.clone()
+        };
+        match self.classes.is_empty() {
+            true => vec![self.clone()],
+            false => self.classes.iter().map(part).collect(),
+        }
+    }
+
     /// That there is none of a name, in words.
     #[must_use]
     pub fn unknown(name: &str) -> String {
@@ -66,6 +120,10 @@ impl Budget {
         if let Some(fault) = scope::name_fault("a budget", &self.name, limits::BUDGET_NAME) {
             return Some(fault);
         }
+        self.fault_of_bounds().or_else(|| self.fault_of_classes())
+    }
+
+    fn fault_of_bounds(&self) -> Option<String> {
         let Self { max, min, reserve, ttl_ms, .. } = self;
         if !(1..=limits::BUDGET_MOST).contains(max) {
             return Some(format!("max is {max}, and must be 1 to {}", limits::BUDGET_MOST));
@@ -79,6 +137,40 @@ impl Budget {
             return Some(fault);
         }
         BudgetMode::try_from(self.mode).is_err().then(|| "mode is strict or eager".to_owned())
+    }
+
+    fn fault_of_classes(&self) -> Option<String> {
+        let (most, longest) = (limits::BUDGET_CLASSES, limits::BUDGET_NAME);
+        if self.classes.len() > most {
+            return Some(format!("{} classes, and {most} are the most", self.classes.len()));
+        }
+        let mut names = BTreeSet::new();
+        for class in &self.classes {
+            let Class { name, .. } = class;
+            if let Some(fault) = scope::name_fault("a class", name, longest) {
+                return Some(fault);
+            }
+            if Self::class_name(&self.name, name).len() > longest {
+                return Some(format!(
+                    "the names of {} and {name} together are too long",
+                    self.name
+                ));
+            }
+            if !names.insert(name) {
+                return Some(format!("the class {name} is named twice"));
+            }
+            let part = Self { max: class.max, classes: Vec::new(), ..self.clone() };
+            if let Some(fault) = part.fault_of_bounds() {
+                return Some(format!("class {name}: {fault}"));
+            }
+        }
+        // No sum of so few of so much overflows.
+        let sum: u64 = self.classes.iter().map(|class| class.max).sum();
+        let all: Vec<String> =
+            self.classes.iter().map(|class| format!("{} {}", class.name, class.max)).collect();
+        (sum > self.max).then(|| {
+            format!("the classes are {sum} together ({}), and max is {}", all.join(", "), self.max)
+        })
     }
 
     /// Whether a host with these labels shares it.
@@ -132,9 +224,38 @@ pub struct BudgetRecord {
     /// How many changes of grants there were.
     #[prost(uint64, tag = "6")]
     pub changes: u64,
+    /// Of a class: what all classes together may be at most; 0: it is a budget without classes.
+    #[prost(uint64, tag = "7")]
+    pub whole: u64,
 }
 
 impl BudgetRecord {
+    /// What is wrong with its definition, if anything is.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let Self { budget, whole, .. } = self;
+        let (family, class) = match Budget::class_of(&budget.name) {
+            None if *whole > 0 || !budget.classes.is_empty() => {
+                return Some("a budget with classes is granted class by class".to_owned());
+            }
+            None => return budget.fault(),
+            Some(names) => names,
+        };
+        let mut of = Budget { name: family.to_owned(), max: *whole, ..budget.clone() };
+        if !self.removing {
+            of.classes.push(Class { name: class.to_owned(), max: budget.max });
+        }
+        // What is to go has the bounds that it had, and the whole may be less by now.
+        (of.min, of.reserve) = (of.min.min(*whole), of.reserve.min(*whole));
+        of.fault().or_else(|| budget.fault_of_bounds())
+    }
+
+    /// The budget of which this is a class.
+    #[must_use]
+    pub fn family(&self) -> Option<&str> {
+        Budget::class_of(&self.budget.name).map(|(family, _)| family)
+    }
+
     /// What all grants together may be now.
     #[must_use]
     pub fn limit(&self) -> u64 {
@@ -224,6 +345,49 @@ mod tests {
         for (budget, what) in wrong {
             let fault = budget.fault().expect("it is out of its bounds");
             assert!(fault.contains(what), "{fault}");
+        }
+    }
+
+    #[test]
+    fn classes_that_do_not_fit_into_their_budget_are_told_with_their_numbers() {
+        let class = |name: &str, max| Class { name: name.to_owned(), max };
+        let of = |classes: &[Class]| Budget { classes: classes.to_vec(), ..budget() };
+        let sound = of(&[class("app", 20), class("report", 10)]);
+        assert_eq!(sound.fault(), None);
+        let parts = sound.parts();
+        let parts: Vec<_> = parts.iter().map(|it| (it.name.as_str(), it.max)).collect();
+        assert_eq!(parts, [("pg:app", 20), ("pg:report", 10)]);
+        assert_eq!(budget().parts(), [budget()]);
+        let many: Vec<Class> =
+            (0..=limits::BUDGET_CLASSES).map(|it| class(&format!("c{it}"), 1)).collect();
+        let wrong = [
+            (
+                of(&[class("app", 20), class("report", 13)]),
+                "33 together (app 20, report 13), and max is 30",
+            ),
+            (of(&[class("app", 0)]), "class app: max is 0"),
+            (of(&[class("app", 2), class("app", 3)]), "named twice"),
+            (of(&[class("a:b", 2)]), "the name of a class"),
+            (of(&[class(&"a".repeat(62), 2)]), "too long"),
+            (of(&many), "17 classes, and 16"),
+            (Budget { min: 11, ..sound.clone() }, "class report: min is 11"),
+            (Budget { name: "pg:app".to_owned(), ..budget() }, "name"),
+        ];
+        for (budget, says) in wrong {
+            let fault = budget.fault().expect("it does not fit");
+            assert!(fault.contains(says), "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_a_budgets_classes_are_a_range_of_their_own() {
+        let range = Budget::class_names("pg");
+        for name in ["pg:app", "pg:0", "pg:z"] {
+            assert!(range.contains(&name.to_owned()), "{name}");
+            assert_eq!(Budget::class_of(name).map(|(of, _)| of), Some("pg"));
+        }
+        for name in ["pg", "pg-a:x", "pg.a", "pg0", "pga", "pf:a"] {
+            assert!(!range.contains(&name.to_owned()), "{name}");
         }
     }
 

@@ -16,12 +16,12 @@ static TXN: Shape = Shape(&[(1, &PLAIN), (2, &OPERATION), (3, &OPERATION)]);
 static OPERATION: Shape = Shape(&[(4, &TXN)]);
 static KV: Shape = Shape(&[(4, &TXN)]);
 /// [`crate::ForwardRequest`]: operations and compares of a transaction, labels of an admission and of a
-/// budget or an assignment, names of items, uses of shares, assignments that a holder knows.
+/// budget or an assignment, classes of a budget, names of items, uses of shares, assignments that a holder knows.
 pub(crate) static REQUEST: Shape = Shape(&[(3, &KV), (4, &ADMIT), (8, &ACT), (115, &RENEW)]);
-static ACT: Shape = Shape(&[
-    (115, &Shape(&[(1, &Shape(&[(7, &PLAIN)]))])),
-    (140, &Shape(&[(1, &Shape(&[(3, &PLAIN), (4, &PLAIN)]))])),
-]);
+static ACT: Shape =
+    Shape(&[(115, &BUDGET), (152, &BUDGET), (140, &ASSIGNMENT), (153, &ASSIGNMENT)]);
+static BUDGET: Shape = Shape(&[(1, &Shape(&[(7, &PLAIN), (8, &PLAIN)]))]);
+static ASSIGNMENT: Shape = Shape(&[(1, &Shape(&[(3, &PLAIN), (4, &PLAIN)]))]);
 static RENEW: Shape = Shape(&[(3, &PLAIN), (142, &PLAIN)]);
 static ADMIT: Shape = Shape(&[(7, &PLAIN)]);
 
@@ -140,6 +140,9 @@ mod tests {
             &[3, 4, 2, 4, 3],
             &[4, 7],
             &[8, 115, 1, 7],
+            &[8, 115, 1, 8],
+            &[8, 152, 1, 7],
+            &[8, 153, 1, 4],
             &[115, 3],
             &[8, 140, 1, 3],
             &[8, 140, 1, 4],

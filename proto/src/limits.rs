@@ -67,7 +67,9 @@ pub const REVOKED: usize = 256;
 
 /// Most budgets of one cluster; each has a grant for each host in its scope.
 pub const BUDGETS: usize = 64;
-/// Longest name of a budget: it is a part of keys and of file names.
+/// Most classes of one budget: each counts as a budget of its own.
+pub const BUDGET_CLASSES: usize = 16;
+/// Longest name of a budget, and of a budget and a class together: it is a part of keys and of file names.
 pub const BUDGET_NAME: usize = 64;
 /// Largest budget: what a thousand hosts hold of it adds up without overflow, and JSON numbers stay exact.
 pub const BUDGET_MOST: u64 = 1_000_000_000_000;

@@ -2,19 +2,18 @@
 //!
 //! An application believes what it was told until the deadline that came with it, by its own host's clock, whatever becomes of the daemon;
 //! it lets go of a share that shrinks a while after it hears of it, and says so, unless it is one that never says anything. What it
-//! believes rises only when it is told something: so the sum is looked at then.
+//! believes rises only when it is told something: so the sum is looked at then. A host has one for each class of a budget, and what all of them
+//! believe of one class is looked at, too.
 
 use crate::world::{SimEvent, World};
 use quorate_node::{Acknowledgement, ClientRequest, Share, ShareState};
 use quorate_proto::Moment;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// The application of one host.
+/// The application of one host, for one budget or one class.
 #[derive(Debug, Default)]
 struct App {
-    /// It never acknowledges anything.
-    silent: bool,
     /// What it may use, and until when; none: without an end.
     using: u64,
     until: Option<Moment>,
@@ -52,8 +51,13 @@ impl App {
 /// All of them.
 #[derive(Debug, Default)]
 pub struct Apps {
-    all: BTreeMap<usize, App>,
+    /// By host, and by the name of the budget or the class.
+    all: BTreeMap<(usize, String), App>,
+    /// Hosts where none acknowledges anything.
+    silent: BTreeSet<usize>,
     max: Option<u64>,
+    /// Of each class, what is never exceeded.
+    classes: BTreeMap<String, u64>,
     reserve: u64,
     slowest: Duration,
     most: u64,
@@ -65,6 +69,11 @@ impl Apps {
     pub fn most(&self) -> u64 {
         self.most
     }
+
+    fn of(&self, host: usize) -> impl Iterator<Item = (&String, &App)> {
+        let all = self.all.range((host, String::new())..(host + 1, String::new()));
+        all.map(|((_, name), app)| (name, app))
+    }
 }
 
 impl World {
@@ -73,21 +82,33 @@ impl World {
         (self.apps.max, self.apps.reserve, self.apps.slowest) = (Some(max), reserve, slowest);
     }
 
-    /// The application of a host acknowledges nothing.
-    pub fn application_is_silent(&mut self, host: usize) {
-        self.apps.all.entry(host).or_default().silent = true;
+    /// Nor more than `max` of this class.
+    pub fn applications_share_a_class(&mut self, class: &str, max: u64) {
+        self.apps.classes.insert(class.to_owned(), max);
     }
 
-    /// What the application of a host believes now.
+    /// The application of a host acknowledges nothing.
+    pub fn application_is_silent(&mut self, host: usize) {
+        self.apps.silent.insert(host);
+    }
+
+    /// What the application of a host believes now, of all classes.
     #[must_use]
     pub fn believed(&self, host: usize) -> u64 {
-        self.apps.all.get(&host).map_or(0, |app| app.believes(self.now))
+        self.apps.of(host).map(|(_, app)| app.believes(self.now)).sum()
+    }
+
+    /// And of one class.
+    #[must_use]
+    pub fn believed_of(&self, host: usize, class: &str) -> u64 {
+        let of = self.apps.of(host).filter(|(name, _)| *name == class);
+        of.map(|(_, app)| app.believes(self.now)).sum()
     }
 
     /// Until when, in true time.
     #[must_use]
     pub fn believed_until(&self, host: usize) -> Option<Moment> {
-        self.apps.all.get(&host)?.until
+        self.apps.of(host).find_map(|(_, app)| app.until)
     }
 
     /// A daemon tells its application.
@@ -99,8 +120,8 @@ impl World {
             let asks = if *acknowledge { ", to be acknowledged" } else { "" };
             format!("n{} share: {} of {}, {}{asks}", host + 1, amount, share.budget, state.word())
         });
-        let fenced = self.fences.has_share(host, share.number);
-        let app = self.apps.all.entry(host).or_default();
+        let fenced = self.fences.has_share(host, &share.budget, share.number);
+        let app = self.apps.all.entry((host, share.budget.clone())).or_default();
         app.reserve = reserve;
         app.told += 1;
         app.settle(now);
@@ -141,25 +162,24 @@ impl World {
     /// An application follows what it was told.
     pub(crate) fn application_acts(&mut self, host: usize, number: u64) {
         let now = self.now;
-        let Some(app) = self.apps.all.get_mut(&host) else { return };
+        let of = self.apps.all.range_mut((host, String::new())..(host + 1, String::new()));
+        // No two grants have one number.
+        let is_it = |app: &App| app.pending.is_some_and(|(_, pending, _)| pending == number);
+        let Some(((_, budget), app)) = of.into_iter().find(|(_, app)| is_it(app)) else { return };
         app.settle(now);
-        let Some((amount, pending, deadline)) = app.pending else { return };
-        if pending != number {
-            return;
-        }
+        let Some((amount, _, deadline)) = app.pending else { return };
         app.pending = None;
         (app.using, app.until) = (amount, deadline);
         app.settle(now);
-        let (in_use, silent) = (app.believes(now), app.silent);
-        let use_of = Acknowledgement { budget: "pg".to_owned(), number, in_use };
-        if !silent {
+        let use_of = Acknowledgement { budget: budget.clone(), number, in_use: app.believes(now) };
+        if !self.apps.silent.contains(&host) {
             self.ask(host, ClientRequest::Acknowledge(use_of), Duration::from_secs(1));
         }
     }
 
     /// What the application of a host was told under this number, or an earlier one, counts for nothing any more.
-    pub(crate) fn application_is_fenced(&mut self, host: usize, number: u64) {
-        let Some(app) = self.apps.all.get_mut(&host) else { return };
+    pub(crate) fn application_is_fenced(&mut self, host: usize, budget: &str, number: u64) {
+        let Some(app) = self.apps.all.get_mut(&(host, budget.to_owned())) else { return };
         if app.number <= number {
             (app.using, app.until, app.pending) = (0, None, None);
         }
@@ -167,15 +187,22 @@ impl World {
 
     fn add_up(&mut self) {
         let all = self.apps.all.iter();
-        let believed: Vec<(usize, u64)> =
-            all.map(|(host, app)| (host + 1, app.believes(self.now))).collect();
-        let sum = believed.iter().map(|(_, amount)| amount).sum();
+        let believed: Vec<(usize, &str, u64)> = all
+            .map(|((host, name), app)| (host + 1, name.as_str(), app.believes(self.now)))
+            .collect();
+        let sum = believed.iter().map(|(.., amount)| amount).sum();
         self.apps.most = self.apps.most.max(sum);
-        let Some(max) = self.apps.max else { return };
-        assert!(
-            sum <= max,
-            "budgets: the applications believe {sum} of {max}, by host: {believed:?}, after {:?}",
-            self.elapsed()
-        );
+        let whole = self.apps.max.map(|max| ("all", sum, max));
+        let classes = self.apps.classes.iter().map(|(class, max)| {
+            let of = believed.iter().filter(|(_, name, _)| name == class);
+            (class.as_str(), of.map(|(.., amount)| amount).sum(), *max)
+        });
+        for (what, sum, max) in whole.into_iter().chain(classes) {
+            assert!(
+                sum <= max,
+                "budgets: the applications believe {sum} of {max} ({what}), by host: {believed:?}, after {:?}",
+                self.elapsed()
+            );
+        }
     }
 }

@@ -13,16 +13,17 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct Fences {
     unsaid: Vec<act::Body>,
-    /// Of each host, the number up to which its share counts for nothing.
-    shares: BTreeMap<usize, u64>,
+    /// Of each host and budget, the number up to which its share counts for nothing.
+    shares: BTreeMap<(usize, String), u64>,
     /// The same of each item, by host, assignment and item.
     items: BTreeMap<(usize, String, String), u64>,
 }
 
 impl Fences {
     /// Whether what a host is told of its share counts for nothing.
-    pub(crate) fn has_share(&self, host: usize, number: u64) -> bool {
-        self.shares.get(&host).is_some_and(|fenced| number <= *fenced)
+    pub(crate) fn has_share(&self, host: usize, budget: &str, number: u64) -> bool {
+        let fenced = self.shares.get(&(host, budget.to_owned()));
+        fenced.is_some_and(|fenced| number <= *fenced)
     }
 
     /// Whether what a host is told of an item counts for nothing.
@@ -84,8 +85,8 @@ impl World {
         self.note(|| format!("n{} is fenced: {free:?}", host + 1));
         let number = match free {
             act::Body::FreeGrant(free) => {
-                self.application_is_fenced(host, free.number);
-                (self.fences.shares.entry(host).or_default(), free.number)
+                self.application_is_fenced(host, &free.budget, free.number);
+                (self.fences.shares.entry((host, free.budget.clone())).or_default(), free.number)
             }
             act::Body::FreeItem(free) => {
                 let place = (free.assignment.clone(), free.item.clone());

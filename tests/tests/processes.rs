@@ -13,6 +13,7 @@ mod processes {
     mod births;
     mod budgets;
     mod checks;
+    mod classes;
     mod cluster;
     mod commands;
     mod copies;

@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::Acknowledgement;
-use quorate_proto::{Budget, BudgetMode, DropBudget, Label, SetBudget, act};
+use quorate_proto::{Budget, BudgetMode, Class, DropBudget, Label, SetBudget, act};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -35,6 +35,8 @@ pub(super) struct SetQuery {
     reserve: Option<u64>,
     /// `NAME=VALUE`, several divided by commas; empty: all hosts.
     scope: Option<String>,
+    /// `NAME=N`, several divided by commas.
+    classes: Option<String>,
 }
 
 pub(super) async fn set(
@@ -54,7 +56,8 @@ pub(super) async fn set(
 
 /// The definition that is asked for. What is not said is as it is now, or as by default where there is no such budget.
 fn budget_of(query: SetQuery, now: BudgetPage) -> Result<Budget, String> {
-    let SetQuery { name, max, min, mode, ttl, reserve, scope } = query;
+    let SetQuery { name, max, min, mode, ttl, reserve, scope, classes } = query;
+    let classes = classes.map_or_else(|| Ok(classes_of(&now)), |text| classes_in(&text))?;
     let mode = match mode.unwrap_or(now.mode).as_str() {
         "" | "strict" => BudgetMode::Strict,
         "eager" => BudgetMode::Eager,
@@ -62,8 +65,24 @@ fn budget_of(query: SetQuery, now: BudgetPage) -> Result<Budget, String> {
     };
     let (ttl_ms, scope) = (ttl_of(ttl, now.ttl_ms)?, scope_of(scope, now.scope)?);
     let (min, reserve) = (min.unwrap_or(now.min), reserve.unwrap_or(now.reserve));
-    let budget = Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope };
+    let budget = Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope, classes };
     budget.fault().map_or(Ok(budget), Err)
+}
+
+/// Classes as `NAME=N`, several divided by commas.
+fn classes_in(text: &str) -> Result<Vec<Class>, String> {
+    let class = |text: &str| {
+        let wrong = || format!("a class is NAME=N, as app=20, not `{text}`");
+        let (name, max) = text.split_once('=').ok_or_else(wrong)?;
+        Ok(Class { name: name.to_owned(), max: max.parse().map_err(|_| wrong())? })
+    };
+    text.split(',').filter(|class| !class.is_empty()).map(class).collect()
+}
+
+/// The classes that a page shows, other than those that are going.
+fn classes_of(page: &BudgetPage) -> Vec<Class> {
+    let stay = page.classes.iter().filter(|class| !class.removing);
+    stay.map(|class| Class { name: class.class.clone(), max: class.max }).collect()
 }
 
 pub(super) async fn remove(
@@ -129,9 +148,11 @@ pub(super) fn definition_of(page: &BudgetPage) -> Budget {
     let mode = if eager { BudgetMode::Eager } else { BudgetMode::Strict };
     let BudgetPage { max, min, ttl_ms, reserve, .. } = *page;
     let (name, scope) = (page.name.clone(), Label::all(page.scope.clone()));
-    Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope }
+    let classes = classes_of(page);
+    Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope, classes }
 }
 
+/// In the order of names; the classes of a budget in its page.
 pub(super) fn budgets_of(keys: &[(String, Vec<u8>)]) -> Vec<BudgetPage> {
     let mut pages: Vec<BudgetPage> = Vec::new();
     for (key, value) in keys {
@@ -149,7 +170,13 @@ pub(super) fn budgets_of(keys: &[(String, Vec<u8>)]) -> Vec<BudgetPage> {
     for page in &mut pages {
         page.grants.sort_by(|one, other| one.host.cmp(&other.host));
     }
-    pages
+    let of_one =
+        |one: &BudgetPage, next: &BudgetPage| !one.family.is_empty() && one.family == next.family;
+    let whole = |pages: &[BudgetPage]| match pages {
+        [page] if page.family.is_empty() => Some(page.clone()),
+        classes => BudgetPage::of_classes(classes.to_vec()),
+    };
+    pages.chunk_by(of_one).filter_map(whole).collect()
 }
 
 #[cfg(test)]
@@ -158,7 +185,8 @@ mod tests {
 
     fn query(name: &str, ttl: Option<&str>, scope: &str) -> SetQuery {
         let (name, ttl, scope) = (name.to_owned(), ttl.map(str::to_owned), Some(scope.to_owned()));
-        SetQuery { name, max: 30, min: None, mode: None, ttl, reserve: None, scope }
+        let (min, mode, reserve, classes) = (None, None, None, None);
+        SetQuery { name, max: 30, min, mode, ttl, reserve, scope, classes }
     }
 
     #[test]
@@ -214,5 +242,55 @@ mod tests {
             (hosts(&pages[0]), hosts(&pages[1])),
             (vec!["n1".to_owned(), "n2".to_owned()], vec!["n3".to_owned()])
         );
+    }
+
+    #[test]
+    fn the_classes_of_a_budget_are_one_page_with_what_each_host_has_of_all() {
+        let class = |class: &str, max, shares: [u64; 2]| {
+            let grant = |(host, share): (&str, u64)| GrantPage {
+                host: host.to_owned(),
+                share,
+                counted: share,
+                ..GrantPage::default()
+            };
+            let (name, family) = (Budget::class_name("pg", class), "pg".to_owned());
+            let grants = vec![grant(("n1", shares[0])), grant(("n2", shares[1]))];
+            let (class, granted) = (class.to_owned(), max);
+            let page =
+                BudgetPage { name, family, class, whole: 40, max, granted, grants, ..page() };
+            (page.name.clone(), serde_json::to_vec(&page).expect("a page"))
+        };
+        fn page() -> BudgetPage {
+            BudgetPage { mode: "eager".to_owned(), ttl_ms: 9_000, ..BudgetPage::default() }
+        }
+        let plain = |name: &str| {
+            let page = BudgetPage { name: name.to_owned(), ..page() };
+            (name.to_owned(), serde_json::to_vec(&page).expect("a page"))
+        };
+        let keys =
+            [plain("p"), class("app", 20, [11, 9]), class("report", 10, [4, 6]), plain("pga")];
+        let pages = budgets_of(&keys);
+        let names: Vec<&str> = pages.iter().map(|page| page.name.as_str()).collect();
+        assert_eq!(names, ["p", "pg", "pga"]);
+        let pg = &pages[1];
+        assert_eq!((pg.max, pg.granted, pg.ttl_ms), (40, 30, 9_000));
+        let totals: Vec<_> = pg.totals.iter().map(|it| (it.host.as_str(), it.share)).collect();
+        assert_eq!(totals, [("n1", 15), ("n2", 15)]);
+        assert_eq!(pg.named("pg:report").map(|page| page.max), Some(10));
+        assert_eq!(definition_of(pg).classes.len(), 2);
+        let asked = |classes: Option<&str>| {
+            let classes = classes.map(str::to_owned);
+            budget_of(SetQuery { scope: None, classes, ..query("pg", None, "") }, pg.clone())
+        };
+        let as_it_is = asked(None).expect("they fit");
+        assert_eq!((as_it_is.classes.len(), as_it_is.max), (2, 30), "what is not said stays");
+        let one = asked(Some("app=30")).expect("it fits").classes;
+        assert_eq!(one, [Class { name: "app".to_owned(), max: 30 }]);
+        for (wrong, says) in
+            [("app", "NAME=N"), ("app=x", "NAME=N"), ("app=20,b=11", "31 together")]
+        {
+            let text = asked(Some(wrong)).expect_err("it is refused");
+            assert!(text.contains(says), "{text}");
+        }
     }
 }

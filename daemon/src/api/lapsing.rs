@@ -28,6 +28,7 @@ pub(super) fn note_grants(page: &mut BudgetPage, view: &HealthView) {
         Some(LapsingPage { amount: Some(grant.counted), ..one })
     });
     page.lapsing = gone.collect();
+    page.classes.iter_mut().for_each(|class| note_grants(class, view));
 }
 
 /// Notes which items of an assignment are with hosts that are gone.

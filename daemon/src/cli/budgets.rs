@@ -5,7 +5,7 @@ use super::arguments::{
 };
 use super::client::{Client, Line};
 use super::definitions::{
-    act, end_of_line, fenced_in_words, is_unknown, lapsing_in_words, list, show, show_line,
+    LOOK, act, end_of_line, fenced_in_words, is_unknown, lapsing_in_words, list, show, show_line,
     with_what_is_said,
 };
 use super::exit::{Exit, Failure};
@@ -13,7 +13,7 @@ use super::format::{Pen, table};
 use super::output;
 use super::show::query_value;
 use super::watching::follow;
-use crate::api::pages::{BudgetPage, GrantPage, LapsingPage, LedgerPage, SharePage};
+use crate::api::pages::{BudgetPage, GrantPage, LapsingPage, LedgerPage, SharePage, TotalPage};
 use crate::words::time::rfc3339;
 use quorate_proto::Budget;
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ pub(super) async fn budget(
 }
 
 async fn set(client: &Client, format: Format, options: &SetOptions) -> Result<ExitCode, Failure> {
-    let SetOptions { max, min, ttl, mode, reserve, scope, budget } = options;
+    let SetOptions { max, min, ttl, mode, reserve, scope, classes, budget } = options;
     let mode = mode.map(|mode| match mode {
         BudgetMode::Strict => "strict".to_owned(),
         BudgetMode::Eager => "eager".to_owned(),
@@ -69,6 +69,7 @@ async fn set(client: &Client, format: Format, options: &SetOptions) -> Result<Ex
         ("mode", mode),
         ("reserve", reserve.map(|reserve| reserve.to_string())),
         ("scope", (!scope.is_empty()).then(|| query_value(&scope.join(",")))),
+        ("classes", (!classes.is_empty()).then(|| query_value(&classes.join(",")))),
     ];
     act(client, format, (&budget.name, budget.ask), &with_what_is_said(path, &said)).await
 }
@@ -78,9 +79,22 @@ async fn all(client: &Client, ask: AskingOptions) -> Result<Vec<BudgetPage>, Fai
 }
 
 async fn one(client: &Client, budget: &NamedOptions) -> Result<BudgetPage, Failure> {
-    let mut pages = all(client, budget.ask).await?;
-    let place = pages.iter().position(|page| page.name == budget.name);
-    place.map(|at| pages.swap_remove(at)).ok_or_else(|| unknown(&budget.name))
+    let pages = all(client, budget.ask).await?;
+    let page = pages.iter().find_map(|page| page.named(&budget.name));
+    page.cloned().ok_or_else(|| unknown(&budget.name))
+}
+
+/// Why nobody has one share of this name, in words; nothing where nobody can say what there is.
+pub(super) async fn no_share(client: &Client, name: &str) -> Option<String> {
+    let pages: Vec<BudgetPage> = client.get_in("/v1/budgets", LOOK).await.ok()?;
+    match pages.iter().find_map(|page| page.named(name)) {
+        None => Some(Budget::unknown(name)),
+        Some(page) if page.classes.is_empty() => None,
+        Some(page) => {
+            let names: Vec<&str> = page.classes.iter().map(|it| it.name.as_str()).collect();
+            Some(format!("{name} has classes, each with its share: {}", names.join(", ")))
+        }
+    }
 }
 
 fn unknown(name: &str) -> Failure {
@@ -96,8 +110,32 @@ fn draw(page: &BudgetPage) -> String {
         }
     }
     out.push_str(&end_of_line(&page.scope, page.removing));
+    if page.classes.is_empty() {
+        return out + &draw_grants(page);
+    }
+    let row = |total: &TotalPage| {
+        vec![total.host.clone(), total.share.to_string(), total.counted.to_string()]
+    };
+    let rows: Vec<Vec<String>> = page.totals.iter().map(row).collect();
+    if !rows.is_empty() {
+        out.push_str(&table(
+            Pen { colour: output::colour() },
+            &["HOST", "SHARE", "COUNTED"],
+            &rows,
+        ));
+    }
+    for class in &page.classes {
+        let BudgetPage { name, granted, max, removing, .. } = class;
+        let _ = write!(out, "\n{name}: {granted} of {max} granted");
+        out.push_str(&end_of_line(&BTreeMap::new(), *removing));
+        out.push_str(&draw_grants(class));
+    }
+    out
+}
+
+fn draw_grants(page: &BudgetPage) -> String {
     if page.grants.is_empty() {
-        return out;
+        return String::new();
     }
     let row = |grant: &GrantPage| {
         let numbers = [grant.share, grant.counted, grant.number].map(|it| it.to_string());
@@ -109,17 +147,18 @@ fn draw(page: &BudgetPage) -> String {
         let LapsingPage { host, number, .. } = one;
         format!("quorate budget free {} --holder {host} --number {number}", page.name)
     };
-    out + &table(pen, &["HOST", "SHARE", "COUNTED", "NUMBER"], &rows)
+    table(pen, &["HOST", "SHARE", "COUNTED", "NUMBER"], &rows)
         + &lapsing_in_words(&page.lapsing, page.reserve, free)
 }
 
 async fn watch(client: &Client, format: Format, name: &str) -> Result<ExitCode, Failure> {
-    if is_unknown(client, "/v1/budgets", |page: &BudgetPage| page.name == name).await {
+    if is_unknown(client, "/v1/budgets", |page: &BudgetPage| page.named(name).is_some()).await {
         return Err(unknown(name));
     }
     let show = |line: &Line| show_line(format, line, draw_share);
     // A share may be used until its deadline, also while the daemon is away.
-    follow(client, &format!("/v1/budgets/watch?name={}", query_value(name)), show, || Ok(())).await
+    let path = format!("/v1/budgets/watch?name={}&classes=true", query_value(name));
+    follow(client, &path, show, || Ok(())).await
 }
 
 pub(super) fn draw_share(page: &SharePage) -> String {
@@ -164,17 +203,27 @@ async fn audit(
     budget: &NamedOptions,
 ) -> Result<ExitCode, Failure> {
     // A budget that is not there has no ledger, which would prove everything.
-    one(client, budget).await?;
-    let path = format!("/v1/budgets/ledger?name={}", query_value(&budget.name));
-    let lines: Vec<LedgerPage> = client.get_in(&path, budget.ask.timeout).await?;
-    let audit = judged(&budget.name, &lines);
-    show(format, &audit, draw_audit)?;
-    if audit.exceeded.is_empty() && audit.differing.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+    let page = one(client, budget).await?;
+    let mut audits = Vec::new();
+    let classes = page.classes.iter().map(|class| class.name.as_str());
+    let names: Vec<&str> =
+        if page.classes.is_empty() { vec![&page.name] } else { classes.collect() };
+    for name in names {
+        let path = format!("/v1/budgets/ledger?name={}", query_value(name));
+        let lines: Vec<LedgerPage> = client.get_in(&path, budget.ask.timeout).await?;
+        audits.push(judged(name, &lines));
     }
+    match (audits.as_slice(), page.classes.is_empty()) {
+        ([audit], true) => show(format, audit, draw_audit)?,
+        (audits, _) => list(format, audits, "", draw_audit)?,
+    };
+    let sound = |it: &&Audit| it.exceeded.is_empty() && it.differing.is_empty();
+    let Some(audit) = audits.iter().find(|it| !sound(it)) else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let text = match audit.exceeded.is_empty() {
-        true => format!("the ledger of {} does not add up", budget.name),
-        false => format!("more was granted of {} than there was", budget.name),
+        true => format!("the ledger of {} does not add up", audit.budget),
+        false => format!("more was granted of {} than there was", audit.budget),
     };
     Err(Failure::new(Exit::Error, "exceeded", text))
 }
@@ -281,6 +330,28 @@ mod tests {
         assert!(judged("pg", &lines).differing.is_empty());
         lines.push(grant(5, "b", 15, 16, 4));
         assert_eq!(judged("pg", &lines).differing, [5], "15 and 15 are no 16");
+    }
+
+    #[test]
+    fn a_budget_with_classes_is_drawn_with_what_each_host_has_of_all_and_then_class_by_class() {
+        let class = |class: &str, max, share| {
+            let grant =
+                GrantPage { host: "n1".to_owned(), share, counted: share, ..GrantPage::default() };
+            let (name, family) = (Budget::class_name("pg", class), "pg".to_owned());
+            let (granted, grants) = (share, vec![grant]);
+            BudgetPage { name, family, max, whole: 30, granted, grants, ..BudgetPage::default() }
+        };
+        let classes = vec![class("app", 20, 20), class("report", 10, 9)];
+        let page = BudgetPage::of_classes(classes).expect("there are two");
+        let drawn = draw(&page);
+        let lines: Vec<String> = drawn
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(lines[0], "pg: 29 of 30 granted, , ttl 0 ms");
+        assert_eq!(lines[1..3], ["HOST SHARE COUNTED", "n1 29 29"]);
+        assert_eq!(lines[3..5], ["", "pg:app: 20 of 20 granted"]);
+        assert!(drawn.contains("\npg:report: 9 of 10 granted\n"), "{drawn}");
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub(super) fn show_line<T: DeserializeOwned>(
     }
 }
 
-/// For so long [`is_unknown`] asks.
-const LOOK: Duration = Duration::from_secs(1);
+/// For so long it is asked whether there is something of a name.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// Whether nothing that this path lists is it. Without a majority nobody can say what there is, and it may be.
 pub(super) async fn is_unknown<T: DeserializeOwned>(

@@ -15,14 +15,19 @@ pub(crate) fn of_budget(file: &Path, here: &Budget, there: &Budget) -> Option<De
     note(&mut all, "ttl", millis(here.ttl_ms), millis(there.ttl_ms));
     note(&mut all, "reserve", here.reserve, there.reserve);
     note(&mut all, "scope", scope(&here.scope), scope(&there.scope));
+    note(&mut all, "classes", classes(here), classes(there));
     let Budget { name, max, min, reserve, ttl_ms, .. } = here;
     let adopts = format!(
-        "quorate budget set {name} --max {max} --min {min} --mode {} --ttl {} --reserve {reserve}{}",
+        "quorate budget set {name} --max {max} --min {min} --mode {} --ttl {} --reserve {reserve}{}{}",
         here.mode().word(),
         millis(*ttl_ms),
-        scope_options(&here.scope)
+        scope_options(&here.scope),
+        each_class(here).map(|class| format!(" --class {class}")).collect::<String>()
     );
-    let stands = here.ttl_ms != there.ttl_ms || here.reserve != there.reserve;
+    // One number does not become several while it is used.
+    let stands = here.ttl_ms != there.ttl_ms
+        || here.reserve != there.reserve
+        || here.classes.is_empty() != there.classes.is_empty();
     let adopts = match stands {
         true => anew("budget", name),
         false => Adoption::Command(adopts),
@@ -72,7 +77,8 @@ fn told(file: &Path, what: String, all: &[String], adopts: Adoption) -> Option<D
 
 fn note<T: PartialEq + Display>(all: &mut Vec<String>, what: &str, here: T, there: T) {
     if here != there {
-        all.push(format!("{what} is {there}, and {here} in the file"));
+        let verb = if what == "classes" { "are" } else { "is" };
+        all.push(format!("{what} {verb} {there}, and {here} in the file"));
     }
 }
 
@@ -80,6 +86,17 @@ fn millis(ms: u64) -> String {
     match ms % 1000 {
         0 => format!("{}s", ms / 1000),
         _ => format!("{ms}ms"),
+    }
+}
+
+fn each_class(budget: &Budget) -> impl Iterator<Item = String> {
+    budget.classes.iter().map(|class| format!("{}={}", class.name, class.max))
+}
+
+fn classes(budget: &Budget) -> String {
+    match budget.classes.is_empty() {
+        true => "none".to_owned(),
+        false => each_class(budget).collect::<Vec<_>>().join(" and "),
     }
 }
 
@@ -115,7 +132,7 @@ fn scope_options(scope: &[Label]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_proto::Rebalance;
+    use quorate_proto::{Class, Rebalance};
 
     #[test]
     fn what_differs_is_named_with_the_command_that_takes_the_file() {
@@ -169,6 +186,18 @@ mod tests {
             [Budget { ttl_ms: 9_000, ..here.clone() }, Budget { reserve: 2, ..here.clone() }]
         {
             assert_eq!(adopts(of_budget(file, &here, &there)), anew("budget", "pg"));
+        }
+        let of = |max| vec![Class { name: "app".to_owned(), max }];
+        let classes = Budget { classes: of(20), ..here.clone() };
+        assert_eq!(adopts(of_budget(file, &classes, &here)), anew("budget", "pg"));
+        assert_eq!(adopts(of_budget(file, &here, &classes)), anew("budget", "pg"));
+        let others = Budget { classes: of(30), ..here.clone() };
+        match of_budget(file, &classes, &others) {
+            Some(DefinitionCause::Differs { differs, adopts: Adoption::Command(set), .. }) => {
+                assert_eq!(differs, "classes are app=30, and app=20 in the file");
+                assert!(set.ends_with(" --scope '' --class app=20"), "{set}");
+            }
+            other => panic!("{other:?}"),
         }
         let here = Assignment { name: "p".to_owned(), count: 6, ..Assignment::default() };
         let more = Assignment { count: 8, ..here.clone() };

@@ -5,7 +5,9 @@
 
 use crate::drop_in::{self, line_of, visible_toml_files};
 use crate::words::time;
-use quorate_proto::{Assignment, Budget, BudgetMode, DefinitionCause, Label, Rebalance, limits};
+use quorate_proto::{
+    Assignment, Budget, BudgetMode, Class, DefinitionCause, Label, Rebalance, limits,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -137,14 +139,17 @@ struct WrittenBudget {
     reserve: u64,
     #[serde(default)]
     scope: BTreeMap<String, String>,
+    #[serde(default)]
+    classes: BTreeMap<String, u64>,
 }
 
 fn budget(name: &str, text: &Text<'_>) -> Result<Budget, String> {
-    let WrittenBudget { max, min, mode, ttl, reserve, scope } = text.written()?;
+    let WrittenBudget { max, min, mode, ttl, reserve, scope, classes } = text.written()?;
+    let classes = classes.into_iter().map(|(name, max)| Class { name, max }).collect();
     let modes = [BudgetMode::Strict, BudgetMode::Eager].map(|mode| (mode.word(), mode));
     let mode = text.word("mode", mode.as_ref(), &modes)?.into();
     let (name, ttl_ms, scope) = (name.to_owned(), text.ttl_ms(ttl.as_ref())?, Label::all(scope));
-    let budget = Budget { name, max, min, mode, ttl_ms, reserve, scope };
+    let budget = Budget { name, max, min, mode, ttl_ms, reserve, scope, classes };
     budget.fault().map_or(Ok(budget), Err)
 }
 
@@ -190,6 +195,10 @@ mod tests {
         let said = budget("pg", &Text(text)).expect("it fits");
         assert_eq!((said.min, said.ttl_ms, said.reserve), (2, 9_000, 1));
         assert_eq!((said.mode(), said.scope.len()), (BudgetMode::Eager, 1));
+        let text = "max = 30\n[classes]\nreport = 10\napp = 20\n";
+        let classes = budget("pg", &Text(text)).expect("it fits").classes;
+        let classes: Vec<_> = classes.iter().map(|it| (it.name.as_str(), it.max)).collect();
+        assert_eq!(classes, [("app", 20), ("report", 10)]);
         let parts = assignment("parts", &Text("items = 6\n")).expect("it fits");
         assert_eq!((parts.items(), parts.rebalance()), (6, Rebalance::Lazy));
         let edge =
@@ -226,6 +235,7 @@ mod tests {
         write(budgets("slow.toml"), "max = 30\nttl = \"soon\"\n");
         write(budgets("mode.toml"), "max = 30\n\nmode = \"quick\"\n");
         write(budgets("none.toml"), "max = 0\n");
+        write(budgets("many.toml"), "max = 30\n[classes]\napp = 20\nreport = 13\n");
         write(directories.assignments.join("edge.toml"), "rebalance = \"lazy\"\n");
         let read = DropIns::read(&directories);
         assert_eq!((read.budgets.len(), read.assignments.len()), (1, 0));
@@ -241,6 +251,7 @@ mod tests {
             ("slow.toml", ["line 2", "ttl"]),
             ("mode.toml", ["line 3", "\"strict\" or \"eager\""]),
             ("none.toml", ["max is 0", "none.toml"]),
+            ("many.toml", ["33 together (app 20, report 13)", "max is 30"]),
             ("edge.toml", ["items", "edge.toml"]),
         ] {
             let said = problem(name);

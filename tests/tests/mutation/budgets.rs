@@ -2,15 +2,16 @@
 
 use crate::mutation::samples::life;
 use quorate_proto::{
-    Act, Budget, BudgetMode, ChangeGrants, CommandBody, DefineBudget, FreeGrant, Generation, Grant,
-    ItemsKnown, Label, RemoveBudget, RenewShares, SetBudget, ShareRenewed, ShareUse, SharesRenewed,
-    act, forward_answer, forward_request,
+    Act, Budget, BudgetMode, ChangeGrants, Class, CommandBody, DefineBudget, FreeGrant, Generation,
+    Grant, ItemsKnown, Label, RemoveBudget, RenewShares, SetBudget, ShareRenewed, ShareUse,
+    SharesRenewed, act, forward_answer, forward_request,
 };
 
 fn budget() -> Budget {
     let scope = vec![Label { name: "role".to_owned(), value: "proxy".to_owned() }];
     let (name, mode) = ("pg".to_owned(), BudgetMode::Eager.into());
-    Budget { name, max: 30, min: 2, mode, ttl_ms: 3_000, reserve: 1, scope }
+    let classes = vec![Class { name: "app".to_owned(), max: 20 }];
+    Budget { name, max: 30, min: 2, mode, ttl_ms: 3_000, reserve: 1, scope, classes }
 }
 
 fn grant() -> Grant {

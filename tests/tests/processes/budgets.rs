@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// What an application may use, and until when; none: it has nothing with an end.
 #[derive(Debug, Default, Clone, Copy)]
-struct Believed {
+pub(super) struct Believed {
     amount: u64,
     until: Option<u64>,
 }
@@ -34,14 +34,15 @@ impl Believed {
 }
 
 /// An application on one host.
-type App = Follower<Believed>;
+pub(super) type App = Follower<Believed>;
 
-fn app(host: &Host) -> App {
-    Follower::on(host, &["budget", "watch", "pg"], follow)
+/// That of a budget, or of a class of one.
+pub(super) fn app(host: &Host, name: &str) -> App {
+    Follower::on(host, &["budget", "watch", name], follow)
 }
 
 impl App {
-    fn believes(&self) -> u64 {
+    pub(super) fn believes(&self) -> u64 {
         self.believed.lock().expect("no holder panics").now()
     }
 }
@@ -64,14 +65,15 @@ fn follow(believed: &Mutex<Believed>, socket: &Path, line: &Value) {
     if line["acknowledge"] == true {
         let (socket, number) = (socket.display().to_string(), number("number").expect("a number"));
         let (number, in_use) = (number.to_string(), in_use.to_string());
-        let arguments = ["budget", "ack", "pg", "--number", &number, "--in-use", &in_use];
+        let name = line["budget"].as_str().expect("a name");
+        let arguments = ["budget", "ack", name, "--number", &number, "--in-use", &in_use];
         // One that is too late is refused.
         let _ = quorate(&["--socket", &socket]).args(arguments).output();
     }
 }
 
 /// Adds up until it is told to stop; the most that it saw.
-fn sampler(
+pub(super) fn sampler(
     apps: Vec<Arc<Mutex<Believed>>>,
     stop: Arc<AtomicBool>,
     most: Arc<AtomicU64>,
@@ -92,9 +94,9 @@ fn sampler(
 }
 
 #[track_caller]
-fn believe(apps: &[App; 2], wanted: [u64; 2]) {
+pub(super) fn believe<const N: usize>(apps: &[App; N], wanted: [u64; N]) {
     until(&format!("the applications believe {wanted:?}"), || {
-        let believed = [apps[0].believes(), apps[1].believes()];
+        let believed = apps.each_ref().map(App::believes);
         if believed == wanted { Ok(()) } else { Err(format!("{believed:?}")) }
     });
 }
@@ -110,7 +112,7 @@ fn two_proxies_share_thirty_connections_and_the_database_never_sees_thirty_one()
     let defined =
         cluster.hosts[2].cli(&["budget", "set", "pg", "--max", "30", "--scope", "role=proxy"]);
     assert_eq!(defined.ok(), "pg: defined\n");
-    let apps = [app(&cluster.hosts[0]), app(&cluster.hosts[1])];
+    let apps = [app(&cluster.hosts[0], "pg"), app(&cluster.hosts[1], "pg")];
     let (stop, most) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let all = apps.iter().map(|app| app.believed.clone()).collect();
     let sampler = sampler(all, stop.clone(), most.clone());

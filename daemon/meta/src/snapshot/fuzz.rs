@@ -6,12 +6,13 @@ use crate::snapshot::record;
 use crate::{KeyRange, Meta, Watch, WatchOptions};
 use bytes::Bytes;
 use quorate_proto::{
-    Admit, ApplicationReport, Assignment, Budget, ChangeGrants, ChangeItems, Command, CommandBody,
-    CompactionRequest, ConfState, DefineAssignment, DefineBudget, DeleteRangeRequest, FounderVoter,
-    FoundingCertificate, FoundingRecord, Generation, Grant, HealthEpoch, HealthProposal,
-    HostApplications, Instance, ItemChange, ItemHolder, ItemStep, KvRequest, NamedWrite, NodeKey,
-    Numbered, PutRequest, RaiseLevel, RangeRequest, RemoveAssignment, RemoveBudget,
-    ReportApplications, SecretStep, StateChange, TakeSecretStep, WriteName, kv_request::Request,
+    Admit, ApplicationReport, Assignment, Budget, ChangeGrants, ChangeItems, Class, Command,
+    CommandBody, CompactionRequest, ConfState, DefineAssignment, DefineBudget, DeleteRangeRequest,
+    FounderVoter, FoundingCertificate, FoundingRecord, Generation, Grant, HealthEpoch,
+    HealthProposal, HostApplications, Instance, ItemChange, ItemHolder, ItemStep, KvRequest,
+    NamedWrite, NodeKey, Numbered, PutRequest, RaiseLevel, RangeRequest, RemoveAssignment,
+    RemoveBudget, ReportApplications, SecretStep, StateChange, TakeSecretStep, WriteName,
+    kv_request::Request,
 };
 
 fn kv(request: Request) -> Bytes {
@@ -78,17 +79,20 @@ fn small() -> Meta {
     meta
 }
 
-/// A budget is defined, granted, and has to go.
-fn budget() -> [Bytes; 3] {
+/// A budget is defined, granted, and has to go; another has classes.
+fn budget() -> [Bytes; 4] {
     let name = || "pg".to_owned();
     let budget = Budget { name: name(), max: 30, ttl_ms: 3_000, ..Budget::default() };
     let grant = Grant { instance: Instance::from_bytes([2; 16]), ..Grant::default() };
     let grants = vec![Grant { told: 10, counted: 15, ..grant }];
     let change = ChangeGrants { budget: name(), if_version: 1, grants, ..ChangeGrants::default() };
+    let classes = vec![Class { name: "app".to_owned(), max: 20 }];
+    let with_classes = Budget { name: "lic".to_owned(), classes, ..budget.clone() };
     [
         CommandBody::DefineBudget(DefineBudget { budget, at_unix_ms: 1 }),
         CommandBody::ChangeGrants(change),
         CommandBody::RemoveBudget(RemoveBudget { name: name(), at_unix_ms: 1 }),
+        CommandBody::DefineBudget(DefineBudget { budget: with_classes, at_unix_ms: 1 }),
     ]
     .map(|body| Command::to_entry(5, body))
 }

@@ -32,6 +32,64 @@ pub(crate) struct BudgetPage {
     /// Those of hosts that are gone.
     #[serde(default)]
     pub(crate) lapsing: Vec<LapsingPage>,
+    /// Of a class: the budget whose it is, its name there, and what all classes may be together.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) family: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) class: String,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) whole: u64,
+    /// Of a budget with classes: each with its grants, ...
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) classes: Vec<BudgetPage>,
+    /// ... and what each host has of all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) totals: Vec<TotalPage>,
+}
+
+impl BudgetPage {
+    /// The page of a budget with these classes.
+    pub(crate) fn of_classes(classes: Vec<Self>) -> Option<Self> {
+        let rules = classes.iter().find(|page| !page.removing).or(classes.first())?.clone();
+        let BudgetPage { family, whole, min, mode, ttl_ms, reserve, scope, .. } = rules;
+        let mut totals: BTreeMap<&str, TotalPage> = BTreeMap::new();
+        for grant in classes.iter().flat_map(|page| &page.grants) {
+            let host = grant.host.clone();
+            let fresh = || TotalPage { host, ..TotalPage::default() };
+            let total = totals.entry(&grant.host).or_insert_with(fresh);
+            total.share += grant.share;
+            total.counted += grant.counted;
+        }
+        Some(Self {
+            name: family,
+            max: whole,
+            min,
+            mode,
+            ttl_ms,
+            reserve,
+            scope,
+            granted: classes.iter().map(|page| page.granted).sum(),
+            version: classes.iter().map(|page| page.version).max().unwrap_or(0),
+            removing: classes.iter().all(|page| page.removing),
+            waits: classes.iter().any(|page| page.waits),
+            totals: totals.into_values().collect(),
+            classes,
+            ..Self::default()
+        })
+    }
+
+    /// The page of this name: that of the budget, or that of a class.
+    pub(crate) fn named(&self, name: &str) -> Option<&Self> {
+        std::iter::once(self).chain(&self.classes).find(|page| page.name == name)
+    }
+}
+
+/// What one host has of all classes of a budget.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TotalPage {
+    pub(crate) host: String,
+    pub(crate) share: u64,
+    pub(crate) counted: u64,
 }
 
 /// What one host is granted.

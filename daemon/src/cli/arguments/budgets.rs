@@ -32,7 +32,7 @@ pub(crate) enum BudgetCommand {
     /// Print what this host's application may use, and each change of it: amount, number, deadline
     #[command(after_help = BUDGETS)]
     Watch {
-        /// Name of the budget
+        /// Name of the budget, with all of its classes if it has some; NAME:CLASS for one of them
         name: String,
     },
     /// Say what this host's application uses of its share; a share that shrinks is another's only once it uses no more than that
@@ -92,6 +92,10 @@ pub(crate) struct SetOptions {
     /// [default: as it is; of a new budget all hosts]
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) scope: Vec<String>,
+    /// So much of it is for one use alone, as for one database user, which has a share of its own: NAME:CLASS; may be given several times,
+    /// --max at most together, and names all that there are [default: as it is; of a new budget none]
+    #[arg(long = "class", value_name = "CLASS=N")]
+    pub(crate) classes: Vec<String>,
     #[command(flatten)]
     pub(crate) budget: NamedOptions,
 }
@@ -108,7 +112,7 @@ pub(crate) enum Mode {
 /// A budget that something is asked of.
 #[derive(Debug, Args)]
 pub(crate) struct NamedOptions {
-    /// Name of the budget
+    /// Name of the budget; NAME:CLASS for a class of one
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) ask: AskingOptions,

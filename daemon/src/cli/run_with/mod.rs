@@ -12,18 +12,19 @@ mod sole;
 pub(super) use command::become_child;
 
 use super::arguments::{ChangeWord, RunWithOptions};
+use super::budgets::no_share;
 use super::client::{Changes, Client};
 use super::definitions::is_unknown;
 use super::exit::{Exit, Failure};
 use super::show::query_value;
 use super::stderr::complain;
-use crate::api::pages::{AssignmentPage, BudgetPage};
+use crate::api::pages::AssignmentPage;
 use crate::clock;
 use bytes::Bytes;
 use command::{End, Running, Wrapped, code_of};
 use followed::{Followed, Newest};
 use machine::{Act, Machine, OnChange};
-use quorate_proto::{Assignment, Budget, Moment};
+use quorate_proto::{Assignment, Moment};
 use rustix::process::Signal;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
@@ -83,17 +84,15 @@ pub(super) async fn run_with(
 
 /// A name that nobody has defined may be mistyped, or is defined later.
 async fn say_if_unknown(client: Client, followed: Followed) {
-    let (unknown, text) = match &followed {
-        Followed::Budget(name) => {
-            let is_it = |page: &BudgetPage| page.name == *name;
-            (is_unknown(&client, "/v1/budgets", is_it).await, Budget::unknown(name))
-        }
+    let wrong = match &followed {
+        Followed::Budget(name) => no_share(&client, name).await,
         Followed::Item { assignment: name, .. } => {
             let is_it = |page: &AssignmentPage| page.name == *name;
-            (is_unknown(&client, "/v1/assignments", is_it).await, Assignment::unknown(name))
+            let unknown = is_unknown(&client, "/v1/assignments", is_it).await;
+            unknown.then(|| Assignment::unknown(name))
         }
     };
-    if unknown {
+    if let Some(text) = wrong {
         complain(&format!("quorate: {text}; it is waited for"));
     }
 }

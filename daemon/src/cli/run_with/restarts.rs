@@ -4,7 +4,7 @@ use super::followed::Followed;
 use crate::api::pages::{AssignmentPage, BudgetPage};
 use crate::cli::client::Client;
 use crate::cli::stderr::complain;
-use quorate_proto::limits;
+use quorate_proto::{Budget, limits};
 use std::time::Duration;
 
 /// A restart of the daemon takes up to so long until it has renewed what it held.
@@ -15,7 +15,7 @@ pub(super) async fn warn(client: Client, followed: Followed, grace_ms: u64) {
     let ttl_ms = match &followed {
         Followed::Budget(name) => {
             let pages = client.get::<Vec<BudgetPage>>("/v1/budgets").await.unwrap_or_default();
-            pages.iter().find(|page| page.name == *name).map(|page| page.ttl_ms)
+            pages.iter().find_map(|page| page.named(name)).map(|page| page.ttl_ms)
         }
         Followed::Item { assignment, .. } => {
             let pages = client.get::<Vec<AssignmentPage>>("/v1/assignments").await;
@@ -34,7 +34,10 @@ fn warning(followed: &Followed, ttl_ms: u64, grace_ms: u64) -> Option<String> {
     let bears = (ttl_ms - renewed_each).saturating_sub(grace_ms.min(ttl_ms / 3));
     let (ttl, bears_for) = (seconds(ttl_ms), seconds(bears));
     let (what, remove) = match followed {
-        Followed::Budget(name) => (name, format!("quorate budget remove {name}")),
+        Followed::Budget(name) => {
+            let budget = Budget::class_of(name).map_or(name.as_str(), |(budget, _)| budget);
+            (name, format!("quorate budget remove {budget}"))
+        }
         Followed::Item { assignment, .. } => {
             (assignment, format!("quorate assign remove {assignment}"))
         }

@@ -81,6 +81,8 @@ const RIGHT: &[&str] = &[
     "quorate feature raise",
     "quorate feature raise 2 --timeout 30s",
     "quorate budget free pg --holder db1 --number 7",
+    "quorate budget set pg --max 30 --class app=20 --class report=10",
+    "quorate budget watch pg:app",
     "quorate assign free edge --item vip --number 9 -o json",
     "quorate run-with budget=pg --on-change HUP --file /run/size --grace 2s -- poold -c {}",
     "quorate run-with assignment=edge/vip -- hold-address",

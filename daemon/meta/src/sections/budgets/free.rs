@@ -16,7 +16,7 @@ impl Budgets {
         of: Holder,
     ) -> Result<Option<Grant>, BudgetRefusal> {
         let FreeGrant { budget, holder, number, .. } = free;
-        let record = self.all.get(budget).ok_or_else(|| BudgetRefusal::Unknown(budget.clone()))?;
+        let record = self.all.get(budget).ok_or_else(|| self.no_grants_of(budget))?;
         let is_of = |it: &&Grant| it.host == *holder || it.instance.to_string() == *holder;
         let meant = record.grants.iter().filter(is_of).find(|it| it.number == *number);
         let Some(grant) = meant.cloned() else {
@@ -50,5 +50,15 @@ impl Budgets {
         }
         self.forget_if_over(budget);
         Ok(Some(Grant { counted: 0, told: 0, number, ..grant }))
+    }
+
+    /// Why nothing has grants under this name.
+    fn no_grants_of(&self, budget: &str) -> BudgetRefusal {
+        let classes: Vec<&str> =
+            self.classes(budget).map(|record| record.budget.name.as_str()).collect();
+        match classes.is_empty() {
+            true => BudgetRefusal::Unknown(budget.to_owned()),
+            false => BudgetRefusal::OfAClass(classes.join(", ")),
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::section::Publish;
 use crate::sections::json::Json;
-use quorate_proto::{BudgetRecord, Grant};
+use quorate_proto::{Budget, BudgetRecord, Grant};
 
 /// Changes of grants that are kept for each budget: those of the day before in a calm cluster, and of the last minutes in a rough one.
 pub(super) const LEDGER: u64 = 256;
@@ -81,6 +81,11 @@ fn budget_json(record: &BudgetRecord) -> String {
     json.number("version", record.version);
     json.flag("removing", record.removing);
     json.flag("waits", record.waits);
+    if let Some((family, class)) = Budget::class_of(&budget.name) {
+        json.text("family", family);
+        json.text("class", class);
+        json.number("whole", record.whole);
+    }
     json.finish()
 }
 

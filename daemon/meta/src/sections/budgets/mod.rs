@@ -1,9 +1,11 @@
 //! The budgets, and what each host is granted of them.
 //!
 //! Invariants: the grants of a budget that are not freed add up to no more than its `max`, whatever is proposed; where an operator lowered
-//! `max` below what is granted, nothing grows and the sum only falls until it fits. A number is given to one change alone, over all budgets
-//! and for ever, so that the newest grant of anything has the highest. When a grant may be freed is the leader's to know.
+//! `max` below what is granted, nothing grows and the sum only falls until it fits. The same holds of all classes of a budget together, which
+//! are granted each for itself. A number is given to one change alone, over all budgets and for ever, so that the newest grant of anything
+//! has the highest. When a grant may be freed is the leader's to know.
 
+mod define;
 mod free;
 mod keys;
 mod refusal;
@@ -13,9 +15,7 @@ pub use refusal::BudgetRefusal;
 pub(crate) use section::Change;
 
 use super::numbers::Numbers;
-use quorate_proto::{
-    Budget, BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget, limits,
-};
+use quorate_proto::{BudgetRecord, ChangeGrants, DefineBudget, Grant, RemoveBudget, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -37,51 +37,11 @@ impl Budgets {
         self.numbers.longest_ttl_ms()
     }
 
-    /// What changed, if anything did.
-    fn define(&mut self, budget: &Budget) -> Result<Option<String>, BudgetRefusal> {
-        if let Some(fault) = budget.fault() {
-            return Err(BudgetRefusal::Unsound(fault));
-        }
-        let name = budget.name.clone();
-        if let Some(record) = self.all.get(&name) {
-            if record.removing {
-                return Err(BudgetRefusal::Removing(name));
-            }
-            if record.budget == *budget {
-                return Ok(None);
-            }
-            let was = &record.budget;
-            // A holder goes by what it was told when it asked last: which nobody remembers once it is changed.
-            if !record.grants.is_empty()
-                && (was.ttl_ms, was.reserve) != (budget.ttl_ms, budget.reserve)
-            {
-                return Err(BudgetRefusal::Fixed(name));
-            }
-        } else if self.all.len() >= limits::BUDGETS {
-            return Err(BudgetRefusal::TooMany);
-        }
-        let version = self.numbers.next();
-        // In a cluster that was founded anew a budget of this name may have been granted behind the state that was left.
-        let waits = self.numbers.have_jumped();
-        let fresh = || Arc::new(BudgetRecord { waits, ..BudgetRecord::default() });
-        let record = Arc::make_mut(self.all.entry(name.clone()).or_insert_with(fresh));
-        record.budget = budget.clone();
-        record.version = version;
-        Ok(Some(name))
-    }
-
-    /// Its name, if it is there no more.
-    fn remove(&mut self, name: &str) -> Result<(), BudgetRefusal> {
-        if !self.all.contains_key(name) {
-            return Err(BudgetRefusal::Unknown(name.to_owned()));
-        }
-        let version = self.numbers.next();
-        let Some(record) = self.all.get_mut(name) else { return Ok(()) };
-        let record = Arc::make_mut(record);
-        record.removing = true;
-        record.version = version;
-        self.forget_if_over(name);
-        Ok(())
+    /// What is granted of all other classes of the same budget.
+    fn granted_beside(&self, record: &BudgetRecord) -> u64 {
+        let family = record.family().into_iter().flat_map(|family| self.classes(family));
+        let others = family.filter(|it| it.budget.name != record.budget.name);
+        others.map(|it| it.granted()).sum()
     }
 
     fn forget_if_over(&mut self, name: &str) {
@@ -115,8 +75,13 @@ impl Budgets {
             changed.push(grant);
         }
         let (before, after) = (record.granted(), grants.values().map(|it| it.counted).sum());
-        if after > record.limit() && (grows || after > before) {
+        let rises = grows || after > before;
+        if after > record.limit() && rises {
             return Err(BudgetRefusal::OverMax { granted: after, max: record.limit() });
+        }
+        let together = self.granted_beside(&record) + after;
+        if record.family().is_some() && together > record.whole && rises {
+            return Err(BudgetRefusal::OverMax { granted: together, max: record.whole });
         }
         if grows && record.waits && !change.waited {
             return Err(BudgetRefusal::Waits);

@@ -23,6 +23,31 @@ pub enum BudgetRefusal {
          {0}`) and define it anew"
     )]
     Fixed(String),
+    /// One number cannot become several while it may be in use.
+    #[error(
+        "the budget {0} has no classes, and gets none while it is there: remove it (`quorate budget remove {0}`) and define it anew; nothing \
+         was changed"
+    )]
+    HasNoClasses(String),
+    /// Nor several one.
+    #[error(
+        "the budget {0} has classes: name them (`--class NAME=N`), or remove it (`quorate budget remove {0}`) and define it anew; nothing was \
+         changed"
+    )]
+    HasClasses(String),
+    /// It goes with what defines it.
+    #[error(
+        "{name} is a class of {of}: define {of} without it, or remove all of {of} (`quorate budget remove {of}`); nothing was changed"
+    )]
+    IsAClass {
+        /// The class.
+        name: String,
+        /// Its budget.
+        of: String,
+    },
+    /// A grant is of one class.
+    #[error("each class has grants of its own; name one of them: {0}; nothing was changed")]
+    OfAClass(String),
     /// At the bound.
     #[error("there are as many as there may be: {budgets} budgets, {holders} holders of each", budgets = limits::BUDGETS, holders = limits::MEMBERS)]
     TooMany,

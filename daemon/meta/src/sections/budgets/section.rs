@@ -8,6 +8,7 @@ use crate::sections::holder::Holder;
 use crate::snapshot::fields::{bounded, content};
 use crate::snapshot::record::{Records, RestoreError};
 use quorate_proto::{BudgetRecord, FreeGrant, Message as _, limits};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 const BUDGET: u8 = 115;
@@ -40,15 +41,13 @@ impl Section for Budgets {
 
     fn apply(&mut self, change: Change<'_>, publish: &mut Publish<'_>) -> Effects {
         let result = match change {
-            Change::Offer(offer) if self.all.contains_key(&offer.budget.name) => {
-                Ok(THERE.to_owned())
-            }
+            Change::Offer(offer) if self.has(&offer.budget.name) => Ok(THERE.to_owned()),
             Change::Define(define) | Change::Offer(define) => {
                 let defined = self.define(&define.budget);
-                defined.map(|changed| self.defined(changed.as_deref(), publish))
+                defined.map(|changed| self.defined(&changed, publish))
             }
             Change::Remove(remove) => {
-                self.remove(&remove.name).map(|()| self.removed(&remove.name, publish))
+                self.remove(&remove.name).map(|names| self.removed(&names, publish))
             }
             Change::Grants(change) => self.carry_out(change, publish).map(|()| String::new()),
             Change::Free { free, holder } => self.fenced(free, holder, publish),
@@ -80,7 +79,7 @@ impl Section for Budgets {
         let sound = record.grants.iter().all(|grant| {
             (1..=limits::BUDGET_MOST).contains(&grant.counted) && grant.told <= grant.counted
         });
-        let fits = record.budget.fault().is_none() && bounded(record.changes).is_ok();
+        let fits = record.fault().is_none() && bounded(record.changes).is_ok();
         if !(within && sorted && sound && fits) {
             return Err(wrong());
         }
@@ -94,40 +93,57 @@ impl Section for Budgets {
             grants.chain([record.version]).all(|number| number <= self.numbers.last())
         };
         let known = self.all.values().all(numbers);
-        known.then_some(()).ok_or(content("a budget has a number that was not given"))
+        known.then_some(()).ok_or(content("a budget has a number that was not given"))?;
+        let of_one_whole = |record: &Arc<BudgetRecord>| {
+            record.family().is_none_or(|family| {
+                let whole = self.classes(family).all(|it| it.whole == record.whole);
+                whole && !self.all.contains_key(family)
+            })
+        };
+        let sound = self.all.values().all(of_one_whole);
+        sound.then_some(()).ok_or(content("the classes of a budget are not of one"))
     }
 }
 
 impl Budgets {
-    fn defined(&self, changed: Option<&str>, publish: &mut Publish<'_>) -> String {
-        let Some(record) = changed.and_then(|name| self.all.get(name)) else {
-            return "so already".to_owned();
-        };
+    /// Publishes what is as a definition left it; what is gone with it goes.
+    fn publish(&self, names: &[String], publish: &mut Publish<'_>) {
         publish.number(self.numbers.last());
-        keys::put_budget(record, publish);
-        let (granted, max) = (record.granted(), record.budget.max);
-        match granted > max {
-            true => format!(
-                "defined; {granted} are granted, and that shrinks to {max} as its holders let go"
-            ),
-            false => "defined".to_owned(),
+        for name in names {
+            match self.all.get(name) {
+                Some(record) => keys::put_budget(record, publish),
+                None => keys::forget(name, publish),
+            }
         }
     }
 
-    fn removed(&self, name: &str, publish: &mut Publish<'_>) -> String {
-        publish.number(self.numbers.last());
-        match self.all.get(name) {
-            Some(record) => {
-                keys::put_budget(record, publish);
-                let granted = record.granted();
-                format!(
-                    "nothing of it is granted any more; it is gone once the {granted} that are granted are freed"
-                )
-            }
-            None => {
-                keys::forget(name, publish);
-                "removed".to_owned()
-            }
+    fn defined(&self, changed: &[String], publish: &mut Publish<'_>) -> String {
+        if changed.is_empty() {
+            return "so already".to_owned();
+        }
+        self.publish(changed, publish);
+        let mut out = "defined".to_owned();
+        let records = changed.iter().filter_map(|name| self.all.get(name));
+        for record in records.filter(|record| record.granted() > record.limit()) {
+            let of =
+                record.family().map_or(String::new(), |_| format!(" of {}", record.budget.name));
+            let (granted, limit) = (record.granted(), record.limit());
+            let _ = write!(
+                out,
+                "; {granted}{of} are granted, and that shrinks to {limit} as its holders let go"
+            );
+        }
+        out
+    }
+
+    fn removed(&self, names: &[String], publish: &mut Publish<'_>) -> String {
+        self.publish(names, publish);
+        let left = names.iter().filter_map(|name| self.all.get(name));
+        match left.map(|record| record.granted()).sum::<u64>() {
+            0 => "removed".to_owned(),
+            granted => format!(
+                "nothing of it is granted any more; it is gone once the {granted} that are granted are freed"
+            ),
         }
     }
 

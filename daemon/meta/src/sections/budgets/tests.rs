@@ -4,8 +4,8 @@ use super::*;
 use crate::sections::numbers::JUMP;
 use crate::{AppliedResult, Meta};
 use quorate_proto::{
-    Command, CommandBody, FoundingCertificate, Generation, Instance, KvRequest, RangeRequest,
-    kv_request, kv_response,
+    Budget, Class, Command, CommandBody, FoundingCertificate, FreeGrant, Generation, Instance,
+    KvRequest, RangeRequest, kv_request, kv_response,
 };
 
 fn budget(max: u64) -> Budget {
@@ -197,4 +197,104 @@ fn a_cluster_that_is_founded_anew_grants_nothing_before_its_leader_has_waited() 
     let anew = meta.newest_grant(grant(2, 0, 0).instance);
     assert!(anew > number + JUMP, "behind all that was given: {anew}");
     grants(&mut meta, &[grant(3, 15, 15)]).expect("once is enough");
+}
+
+fn classes(max: u64, classes: &[(&str, u64)]) -> Budget {
+    let class = |(name, max): &(&str, u64)| Class { name: (*name).to_owned(), max: *max };
+    Budget { classes: classes.iter().map(class).collect(), ..budget(max) }
+}
+
+fn give(meta: &mut Meta, class: &str, grants: &[Grant]) -> Result<String, BudgetRefusal> {
+    let name = Budget::class_name("pg", class);
+    let of = |it: &&std::sync::Arc<BudgetRecord>| it.budget.name == name;
+    let if_version = meta.budgets().find(of).map_or(0, |record| record.version);
+    let grants = grants.to_vec();
+    let change = ChangeGrants { budget: name, if_version, grants, waited: false, at_unix_ms: 7 };
+    apply(meta, CommandBody::ChangeGrants(change))
+}
+
+fn shown(meta: &Meta) -> Vec<(String, u64, u64)> {
+    let one = |it: &std::sync::Arc<BudgetRecord>| (it.budget.name.clone(), it.limit(), it.whole);
+    meta.budgets().map(one).collect()
+}
+
+#[test]
+fn a_budget_with_classes_is_defined_and_goes_as_a_whole() {
+    let mut meta = Meta::from_founding(&FoundingCertificate::default());
+    let family = classes(30, &[("app", 20), ("report", 10)]);
+    assert_eq!(define(&mut meta, family.clone()).as_deref(), Ok("defined"));
+    let both = [("pg:app".to_owned(), 20, 30), ("pg:report".to_owned(), 10, 30)];
+    assert_eq!(shown(&meta), both);
+    assert_eq!(define(&mut meta, family.clone()).as_deref(), Ok("so already"));
+    let too_much = define(&mut meta, classes(30, &[("app", 20), ("report", 11)]));
+    assert!(matches!(too_much, Err(BudgetRefusal::Unsound(_))), "{too_much:?}");
+    assert_eq!(define(&mut meta, budget(30)), Err(BudgetRefusal::HasClasses("pg".to_owned())));
+    assert_eq!(shown(&meta), both, "nothing was changed");
+    let offer = DefineBudget { budget: budget(9), at_unix_ms: 5 };
+    let offered = apply(&mut meta, CommandBody::OfferBudget(offer));
+    assert_eq!(offered.as_deref(), Ok(crate::sections::THERE));
+    let alone = RemoveBudget { name: "pg:app".to_owned(), at_unix_ms: 5 };
+    let refused = apply(&mut meta, CommandBody::RemoveBudget(alone));
+    assert!(matches!(refused, Err(BudgetRefusal::IsAClass { .. })), "{refused:?}");
+    let restored = Meta::restore(meta.chunks()).expect("it was just written");
+    assert!(restored == meta && restored.state_hash() == meta.state_hash());
+    give(&mut meta, "report", &[grant(1, 10, 10)]).expect("it fits");
+    let whole = FreeGrant { budget: "pg".to_owned(), ..FreeGrant::default() };
+    let refused = apply(&mut meta, CommandBody::FreeGrant(whole));
+    assert_eq!(refused, Err(BudgetRefusal::OfAClass("pg:app, pg:report".to_owned())));
+    assert!(remove(&mut meta).expect("it is there").contains("10 that are granted"));
+    assert_eq!(shown(&meta), [("pg:report".to_owned(), 0, 30)], "one was not in use");
+    for early in [family.clone(), budget(30)] {
+        assert!(matches!(define(&mut meta, early), Err(BudgetRefusal::Removing(_))));
+    }
+    give(&mut meta, "report", &[grant(1, 0, 0)]).expect("freed");
+    assert!(shown(&meta).is_empty() && keys(&meta).is_empty());
+    define(&mut meta, budget(30)).expect("nothing is in the way");
+    assert_eq!(define(&mut meta, family), Err(BudgetRefusal::HasNoClasses("pg".to_owned())));
+}
+
+#[test]
+fn what_moves_from_one_class_to_another_is_granted_only_once_it_is_let_go() {
+    let mut meta = Meta::from_founding(&FoundingCertificate::default());
+    define(&mut meta, classes(30, &[("app", 20), ("report", 10)])).expect("a sound one");
+    give(&mut meta, "app", &[grant(1, 20, 20)]).expect("it fits");
+    give(&mut meta, "report", &[grant(1, 10, 10)]).expect("it fits");
+    let text = define(&mut meta, classes(30, &[("app", 10), ("report", 20)])).expect("it fits");
+    assert_eq!(
+        text,
+        "defined; 20 of pg:app are granted, and that shrinks to 10 as its holders let go"
+    );
+    let over = give(&mut meta, "report", &[grant(1, 11, 11)]);
+    assert_eq!(over, Err(BudgetRefusal::OverMax { granted: 31, max: 30 }), "app is in use yet");
+    give(&mut meta, "app", &[grant(1, 10, 15)]).expect("five are let go");
+    give(&mut meta, "report", &[grant(1, 15, 15)]).expect("and are another's");
+    assert!(give(&mut meta, "report", &[grant(1, 16, 16)]).is_err());
+    define(&mut meta, classes(30, &[("report", 30)])).expect("the other class goes");
+    assert!(give(&mut meta, "report", &[grant(1, 16, 16)]).is_err(), "15 of it are in use");
+    assert_eq!(shown(&meta)[0], ("pg:app".to_owned(), 0, 30));
+    assert!(matches!(
+        define(&mut meta, classes(30, &[("app", 1), ("report", 29)])),
+        Err(BudgetRefusal::Removing(_))
+    ));
+    give(&mut meta, "app", &[grant(1, 0, 0)]).expect("freed");
+    give(&mut meta, "report", &[grant(1, 30, 30)]).expect("it fits");
+    assert_eq!(shown(&meta), [("pg:report".to_owned(), 30, 30)]);
+    define(&mut meta, classes(12, &[("report", 12)])).expect("a lower one");
+    assert!(give(&mut meta, "report", &[grant(2, 1, 1)]).is_err());
+    Meta::restore(meta.chunks()).expect("what is granted may be more than there is by now");
+}
+
+#[test]
+fn each_class_counts_as_a_budget_and_has_the_time_and_the_reserve_of_all() {
+    let mut meta = Meta::from_founding(&FoundingCertificate::default());
+    for number in 1..limits::BUDGETS {
+        let name = format!("b{number}");
+        define(&mut meta, Budget { name, ..budget(1) }).expect("there is room");
+    }
+    let two = define(&mut meta, classes(30, &[("app", 20), ("report", 10)]));
+    assert_eq!(two, Err(BudgetRefusal::TooMany));
+    define(&mut meta, classes(30, &[("app", 20)])).expect("there is room for one");
+    give(&mut meta, "app", &[grant(1, 20, 20)]).expect("it fits");
+    let slower = Budget { ttl_ms: 9_000, ..classes(30, &[("app", 20)]) };
+    assert_eq!(define(&mut meta, slower), Err(BudgetRefusal::Fixed("pg".to_owned())));
 }

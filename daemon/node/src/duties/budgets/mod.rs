@@ -19,7 +19,7 @@ use plan::{Use, plan};
 use quorate_meta::Meta;
 use quorate_proto::{
     BudgetCause, BudgetMode, BudgetRecord, ChangeGrants, CommandBody, Generation, Grant, Instance,
-    MemberState, Moment, Reason, RenewShares, ShareRenewed,
+    Member, MemberState, Moment, Reason, RenewShares, ShareRenewed,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -83,13 +83,15 @@ impl Duty for Budgets {
         }
         self.note(meta, sight.now);
         self.hear_again(sight);
-        for record in meta.budgets() {
-            if self.is_under_way(record) {
-                continue;
+        let records: Vec<&BudgetRecord> = meta.budgets().map(|record| &**record).collect();
+        let of_one = |one: &&BudgetRecord, next: &&BudgetRecord| {
+            one.family().is_some() && one.family() == next.family()
+        };
+        // All classes of a budget are looked at together: what one lets go another may get.
+        for records in records.chunk_by(of_one) {
+            if !records.iter().any(|record| self.is_under_way(record)) {
+                self.look_at(sight, meta, records, will);
             }
-            let ttl_ms = record.budget.ttl_ms.max(meta.longest_ttl_ms());
-            let waited = self.looks.waited(record.waits, ttl_ms, sight.now);
-            self.look_at(sight, meta, record, waited, will);
         }
     }
 
@@ -149,40 +151,51 @@ impl Budgets {
         }
     }
 
+    /// Looks at a budget, or at all classes of one.
     fn look_at(
         &mut self,
         sight: &Sight<'_>,
         meta: &Meta,
-        record: &BudgetRecord,
-        waited: bool,
+        records: &[&BudgetRecord],
         will: &mut Will,
     ) {
-        let name = &record.budget.name;
-        for grant in &record.grants {
-            let at = self.lapses_at(record, grant);
-            self.looks.wake_at(at, sight.now);
-            let is_there = is_there(sight, grant.instance, Some(grant.generation));
-            if at <= sight.now && is_there {
-                let cut_off = !sight.heard_of_late(grant.instance);
-                let unheard = Unheard { generation: grant.generation, cut_off };
-                self.unheard.insert((name.clone(), grant.instance), unheard);
-            }
-            if let Some(above) = self.above(record, grant) {
-                self.looks.wake_at(above + lapse::span(record.budget.ttl_ms), sight.now);
-            }
+        records.iter().for_each(|record| self.note_lapses(sight, record));
+        let hosts = self.hosts(sight, records);
+        let shares =
+            plan::shares(records, &hosts, |record, grant| self.use_of(sight, meta, record, grant));
+        let mut together: u64 = records.iter().map(|record| record.granted()).sum();
+        for (record, shares) in records.iter().zip(&shares) {
+            let others = together - record.granted();
+            let limit = match record.family() {
+                Some(_) => record.limit().min(record.whole.saturating_sub(others)),
+                None => record.limit(),
+            };
+            let use_of = |grant: &Grant| self.use_of(sight, meta, record, grant);
+            let grants = plan(record, &hosts, shares, limit, use_of);
+            together += self.propose(sight, meta, record, grants, will);
         }
-        let hosts = self.hosts(sight, record);
-        let grants = plan(record, &hosts, |grant| self.use_of(sight, meta, record, grant));
-        let grows = |grant: &Grant| {
-            grant.counted > record.grant(grant.instance).map_or(0, |before| before.counted)
-        };
-        let mut grants = grants;
+    }
+
+    /// Proposes what is due of a budget. Gives how much more of it is granted then.
+    fn propose(
+        &mut self,
+        sight: &Sight<'_>,
+        meta: &Meta,
+        record: &BudgetRecord,
+        mut grants: Vec<Grant>,
+        will: &mut Will,
+    ) -> u64 {
+        let name = &record.budget.name;
+        let before = |grant: &Grant| record.grant(grant.instance).map_or(0, |it| it.counted);
+        let ttl_ms = record.budget.ttl_ms.max(meta.longest_ttl_ms());
+        let waited = self.looks.waited(record.waits, ttl_ms, sight.now);
         if record.waits && !waited {
-            grants.retain(|grant| !grows(grant));
+            grants.retain(|grant| grant.counted <= before(grant));
         }
         if grants.is_empty() {
-            return;
+            return 0;
         }
+        let grows = grants.iter().map(|grant| grant.counted.saturating_sub(before(grant))).sum();
         self.under_way.begin(name, record.version);
         will.propose.push(CommandBody::ChangeGrants(ChangeGrants {
             budget: name.clone(),
@@ -191,15 +204,37 @@ impl Budgets {
             waited,
             at_unix_ms: sight.wall_ms,
         }));
+        grows
     }
 
-    /// Who may be told of a share: all that are there, those who get none without weight.
-    fn hosts(&self, sight: &Sight<'_>, record: &BudgetRecord) -> Vec<Host> {
-        let there = sight.health.alive().filter(|member| {
+    /// When what is granted of a budget lapses, and who is there and let it lapse.
+    fn note_lapses(&mut self, sight: &Sight<'_>, record: &BudgetRecord) {
+        for grant in &record.grants {
+            let at = self.lapses_at(record, grant);
+            self.looks.wake_at(at, sight.now);
+            let is_there = is_there(sight, grant.instance, Some(grant.generation));
+            if at <= sight.now && is_there {
+                let cut_off = !sight.heard_of_late(grant.instance);
+                let unheard = Unheard { generation: grant.generation, cut_off };
+                self.unheard.insert((record.budget.name.clone(), grant.instance), unheard);
+            }
+            if let Some(above) = self.above(record, grant) {
+                self.looks.wake_at(above + lapse::span(record.budget.ttl_ms), sight.now);
+            }
+        }
+    }
+
+    /// Who may be told of a share: all that are there, those who get none without weight. Who let one class lapse gets nothing of any.
+    fn hosts(&self, sight: &Sight<'_>, records: &[&BudgetRecord]) -> Vec<Host> {
+        let rules = records.iter().find(|it| !it.removing).or(records.first());
+        let heard = |member: &Member, record: &BudgetRecord| {
             let place = (record.budget.name.clone(), member.instance);
             self.unheard.get(&place).is_none_or(|it| it.generation != member.generation)
-        });
-        there.map(|member| Host::of(member, record.budget.is_for(&member.labels))).collect()
+        };
+        let there = sight.health.alive();
+        let there = there.filter(|member| records.iter().all(|it| heard(member, it)));
+        let is_in = |member: &Member| rules.is_some_and(|it| it.budget.is_for(&member.labels));
+        there.map(|member| Host::of(member, is_in(member))).collect()
     }
 
     fn lapses_at(&self, record: &BudgetRecord, grant: &Grant) -> Moment {

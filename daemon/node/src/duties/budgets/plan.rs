@@ -5,8 +5,9 @@
 
 use crate::duties::shared::divide::{Claim, Tie, divide};
 use crate::duties::shared::hosts::Host;
+use crate::duties::shared::together::{Sharer, divide_together};
 use quorate_proto::{BudgetRecord, Generation, Grant, Instance};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of a grant since it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +25,53 @@ pub(super) enum Use {
     TakenOver(Generation),
 }
 
-/// The changes that are due now; the grant of each holder occurs once at most.
+/// What each host is to have: of a budget, or of each class of one.
+pub(super) fn shares(
+    records: &[&BudgetRecord],
+    hosts: &[Host],
+    use_of: impl Fn(&BudgetRecord, &Grant) -> Use,
+) -> Vec<Vec<u64>> {
+    let there: BTreeSet<Instance> = hosts.iter().map(|host| host.instance).collect();
+    let amount = |record: &&BudgetRecord| {
+        // What stays with those who are gone is not divided.
+        let gone = record.grants.iter().filter(|grant| !there.contains(&grant.instance));
+        let counted = gone.map(|grant| as_used(grant, use_of(record, grant)).counted);
+        let elsewhere: u64 = counted.map(|it| it.min(record.budget.reserve)).sum();
+        record.limit().saturating_sub(elsewhere)
+    };
+    let amounts: Vec<u64> = records.iter().map(amount).collect();
+    // A class that is to go has the rules of an earlier definition, and nothing of it is divided.
+    let Some(rules) = records.iter().find(|it| !it.removing).or(records.first()) else {
+        return Vec::new();
+    };
+    let told = |record: &BudgetRecord, host: &Host| {
+        record.grant(host.instance).map_or(0, |grant| grant.told)
+    };
+    let Some(family) = rules.family() else {
+        let claim = |host: &Host| Claim {
+            tie: Tie::of(&rules.budget.name, host.instance),
+            weight: host.weight,
+            holds: told(rules, host),
+        };
+        let claims: Vec<Claim> = hosts.iter().map(claim).collect();
+        return amounts.iter().map(|it| divide(*it, rules.budget.min, &claims)).collect();
+    };
+    let sharer = |host: &Host| Sharer {
+        tie: Tie::of(family, host.instance),
+        weight: host.weight,
+        holds: records.iter().map(|record| told(record, host)).collect(),
+    };
+    let sharers: Vec<Sharer> = hosts.iter().map(sharer).collect();
+    divide_together(&amounts, rules.budget.min, &sharers)
+}
+
+/// The changes that are due now, with these `shares` of the hosts; the grant of each holder occurs once at most. `limit`: all grants together
+/// grow to that at most.
 pub(super) fn plan(
     record: &BudgetRecord,
     hosts: &[Host],
+    shares: &[u64],
+    limit: u64,
     use_of: impl Fn(&Grant) -> Use,
 ) -> Vec<Grant> {
     let used = |grant: &Grant| (as_used(grant, use_of(grant)), use_of(grant));
@@ -39,22 +83,12 @@ pub(super) fn plan(
     let places = hosts.iter().enumerate().map(|(at, host)| (host.instance, at));
     let places: BTreeMap<Instance, usize> = places.collect();
     let place_of = |grant: &Grant| places.get(&grant.instance).copied();
-    // What stays with those who are gone is not divided.
-    let gone = grants.iter().filter(|(grant, _)| place_of(grant).is_none());
-    let elsewhere: u64 = gone.map(|(grant, _)| grant.counted.min(record.budget.reserve)).sum();
-    let claim = |host: &Host| Claim {
-        tie: Tie::of(&record.budget.name, host.instance),
-        weight: host.weight,
-        holds: record.grant(host.instance).map_or(0, |grant| grant.told),
-    };
-    let claims: Vec<Claim> = hosts.iter().map(claim).collect();
-    let shares = divide(record.limit().saturating_sub(elsewhere), record.budget.min, &claims);
     let share_of = |grant: &Grant| place_of(grant).map(|at| (&hosts[at], shares[at]));
     for (grant, _) in &mut grants {
         shrink(grant, share_of(grant));
     }
     let counted: u64 = grants.iter().map(|(grant, _)| grant.counted).sum();
-    let mut room = record.limit().saturating_sub(counted);
+    let mut room = limit.saturating_sub(counted);
     for (grant, used) in &mut grants {
         let Some((host, share)) = share_of(grant) else { continue };
         // What an earlier start of the host may use is taken over, or lapses, before it is another's.
@@ -150,6 +184,15 @@ mod tests {
         BudgetRecord { budget, grants, ..BudgetRecord::default() }
     }
 
+    fn changes(
+        record: &BudgetRecord,
+        hosts: &[Host],
+        use_of: impl Fn(&Grant) -> Use,
+    ) -> Vec<Grant> {
+        let shares = shares(&[record], hosts, |_, grant| use_of(grant));
+        plan(record, hosts, &shares[0], record.limit(), use_of)
+    }
+
     /// Who is told what, and what counts.
     fn planned(
         record: &BudgetRecord,
@@ -157,7 +200,7 @@ mod tests {
         use_of: impl Fn(u8) -> Use,
     ) -> Vec<(u8, u64, u64)> {
         let number = |grant: &Grant| grant.instance.to_bytes()[0];
-        let changes = plan(record, hosts, |grant| use_of(number(grant)));
+        let changes = changes(record, hosts, |grant| use_of(number(grant)));
         changes.iter().map(|it| (number(it), it.told, it.counted)).collect()
     }
 
@@ -210,7 +253,7 @@ mod tests {
         let hosts = [host(1, 1, 9), host(2, 2, 1)];
         let keeps = now.budget.reserve;
         let lapsed = |number| if number == 2 { Use::Lapsed { keeps } } else { Use::Stands };
-        let changes = plan(&now, &hosts, |grant| lapsed(grant.instance.to_bytes()[0]));
+        let changes = changes(&now, &hosts, |grant| lapsed(grant.instance.to_bytes()[0]));
         let second = changes.iter().find(|grant| grant.instance == life(2)).expect("it changed");
         assert_eq!(
             second.generation,
@@ -250,5 +293,29 @@ mod tests {
         assert_eq!(changes, [(1, 7, 15), (2, 7, 15)], "nobody grows");
         now.removing = true;
         assert_eq!(planned(&now, &hosts, STANDS), [(1, 0, 15), (2, 0, 15)]);
+    }
+
+    #[test]
+    fn classes_are_divided_together_and_what_stays_with_a_host_that_is_gone_is_of_its_class() {
+        let class = |name: &str, max, grants: &[(u8, u64, u64)]| {
+            let mut record = record(grants);
+            (record.budget.name, record.budget.max) = (format!("pg:{name}"), max);
+            (record.budget.reserve, record.whole) = (2, 30);
+            record
+        };
+        let hosts = [host(1, 1, 1), host(2, 1, 1), host(3, 1, 1)];
+        let divided = |app: &BudgetRecord, report: &BudgetRecord, hosts: &[Host]| {
+            let lapsed = |_: &BudgetRecord, _: &Grant| Use::Lapsed { keeps: 2 };
+            let shares = shares(&[app, report], hosts, lapsed);
+            let total = |at: usize| shares[0][at] + shares[1][at];
+            (0..hosts.len()).map(total).collect::<Vec<u64>>()
+        };
+        let (app, report) = (class("app", 20, &[]), class("report", 10, &[]));
+        assert_eq!(divided(&app, &report, &hosts), [10, 10, 10]);
+        let app = class("app", 20, &[(9, 7, 7)]);
+        assert_eq!(divided(&app, &report, &hosts[..2]), [14, 14], "two of them stay there");
+        let mut report = report;
+        report.removing = true;
+        assert_eq!(divided(&app, &report, &hosts[..2]), [9, 9], "a class that goes is nobody's");
     }
 }

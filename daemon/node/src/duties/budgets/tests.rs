@@ -5,7 +5,7 @@ use crate::client::{Acknowledgement, ClientRequest};
 use crate::event::{Input, Output};
 use crate::shares::{Share, ShareState};
 use crate::trial::{PATIENCE, Trial, life};
-use quorate_proto::{Act, Budget, Command, FoundingCertificate, SetBudget, ShareUse, act};
+use quorate_proto::{Act, Budget, Class, Command, FoundingCertificate, SetBudget, ShareUse, act};
 
 const TTL_MS: u64 = 3_000;
 
@@ -133,15 +133,51 @@ fn a_share_that_shrinks_twice_lapses_from_the_second_time_and_while_its_applicat
 /// A leader alone that has all of a budget, and what it told its application last.
 fn sharing() -> (Trial, Share) {
     let mut trial = Trial::leading_alone();
-    let set = act::Body::SetBudget(SetBudget { budget: budget() });
-    let request = ClientRequest::Act(Act { body: Some(set) });
+    let out = set(&mut trial, budget());
+    let share = told(&out).expect("it holds all of it");
+    (trial, share)
+}
+
+fn set(trial: &mut Trial, budget: Budget) -> Vec<Output> {
+    let set = act::Body::SetBudget(SetBudget { budget });
+    asked(trial, ClientRequest::Act(Act { body: Some(set) }))
+}
+
+fn asked(trial: &mut Trial, request: ClientRequest) -> Vec<Output> {
     let deadline = trial.now + PATIENCE;
     let mut out = trial.turn([Input::Client { ticket: 77, deadline, request }]);
     for _ in 0..6 {
         out.extend(trial.durable());
     }
-    let share = told(&out).expect("it holds all of it");
-    (trial, share)
+    out
+}
+
+#[test]
+fn a_class_grows_into_what_another_has_let_go_and_not_before() {
+    let mut trial = Trial::leading_alone();
+    let with = |classes: [(&str, u64); 2]| {
+        let classes = classes.map(|(name, max)| Class { name: name.to_owned(), max });
+        Budget { classes: classes.to_vec(), ..budget() }
+    };
+    let amounts = |out: &[Output]| {
+        let of = |name: &str| {
+            let shares = out.iter().filter_map(|it| match it {
+                Output::Share(share) if share.budget == name => Some(share),
+                _ => None,
+            });
+            shares.last().map(|share| (share.amount, share.number, share.acknowledge))
+        };
+        [of("pg:app"), of("pg:report")]
+    };
+    let first = amounts(&set(&mut trial, with([("app", 20), ("report", 10)])));
+    assert_eq!(first.map(|it| it.map(|(amount, ..)| amount)), [Some(20), Some(10)]);
+    let [app, report] = amounts(&set(&mut trial, with([("app", 10), ("report", 20)])));
+    let (amount, number, acknowledge) = app.expect("it is told");
+    assert_eq!((amount, acknowledge), (10, true));
+    assert!(report.is_none_or(|(amount, ..)| amount == 10), "app may use 20 yet: {report:?}");
+    let use_of = Acknowledgement { budget: "pg:app".to_owned(), number, in_use: 10 };
+    let [_, report] = amounts(&asked(&mut trial, ClientRequest::Acknowledge(use_of)));
+    assert_eq!(report.map(|(amount, ..)| amount), Some(20), "what app let go is report's");
 }
 
 fn told(out: &[Output]) -> Option<Share> {

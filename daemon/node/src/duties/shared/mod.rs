@@ -7,6 +7,7 @@ pub(crate) mod divide;
 pub(crate) mod hosts;
 pub(crate) mod lapse;
 pub(crate) mod looks;
+pub(crate) mod together;
 pub(crate) mod under_way;
 
 use quorate_proto::{Moment, RenewShares};
