@@ -77,7 +77,7 @@ async fn totals_go_on_over_connections_and_a_peer_that_went_says_when_and_why() 
     let dials = gone.dials.unwrap();
     assert_eq!((dials.last, dials.peer_dialled_us), (DialFailure::NoAnswer, None));
     assert!(dials.failures >= 1);
-    let mut b = Actor { bind, generation: 2, nonce: 22, ..who }.start();
+    let mut b = Actor { bind, generation: 2, nonce: 22, ..who }.start_once_free().await;
     b.transport.dial(a.address());
     a.session_up().await;
     a.send(&b, log("second"));

@@ -14,7 +14,9 @@ use quorate_proto::{
     ClusterName, Frame, FrameKind, Generation, GroupId, Hello, HelloKind, Instance, Lane, Session,
     Supersede, founders_digest, limits,
 };
-use quorate_transport::{NodeKeyPair, Secret, Timings, Transport, TransportConfig, TransportEvent};
+use quorate_transport::{
+    BindError, NodeKeyPair, Secret, Timings, Transport, TransportConfig, TransportEvent,
+};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -92,9 +94,26 @@ impl Actor {
     }
 
     pub fn start(&self) -> Node {
+        self.try_to_start().unwrap()
+    }
+
+    /// The same where an earlier one had the address: its socket goes with its last connection, which stays for a moment behind the close.
+    pub async fn start_once_free(&self) -> Node {
+        let free = async {
+            loop {
+                match self.try_to_start() {
+                    Ok(node) => return node,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), free).await.expect("the address is free")
+    }
+
+    fn try_to_start(&self) -> Result<Node, BindError> {
         let (sender, events) = mpsc::channel(1024);
-        let transport = Transport::bind(self.config(), self.hello(), sender).unwrap();
-        Node { actor: self.clone(), transport, events }
+        let transport = Transport::bind(self.config(), self.hello(), sender)?;
+        Ok(Node { actor: self.clone(), transport, events })
     }
 }
 
