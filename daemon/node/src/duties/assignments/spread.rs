@@ -118,6 +118,7 @@ fn shares(seats: &[Seat], count: u64, held: &[u64], spare: u64) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::duties::shared::draw::Draw;
     use Place::{Away, Free, With};
     use quorate_proto::Instance;
 
@@ -184,30 +185,19 @@ mod tests {
         assert_eq!(counts(&heavy, &spread(&heavy, &[Free; 8], Rebalance::Lazy)), [6, 2]);
     }
 
-    struct Draw(u64);
-
-    impl Draw {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            usize::try_from(self.0 % bound as u64).expect("small")
-        }
-    }
-
     #[test]
     fn in_a_million_cases_items_are_spread_evenly_with_least_movement_and_then_stay() {
         let mut draw = Draw(0x9e37_79b9_7f4a_7c15);
         for case in 0..1_000_000_usize {
             let equal = case % 2 == 0;
-            let hosts: Vec<Seat> = (0..1 + draw.below(5))
+            let hosts: Vec<Seat> = (0..1 + draw.index(5))
                 .map(|life| {
-                    let weight = if equal { 1 } else { draw.below(4) as u64 };
-                    seat(life, weight, ["", "a", "b"][draw.below(3)])
+                    let weight = if equal { 1 } else { draw.index(4) as u64 };
+                    seat(life, weight, ["", "a", "b"][draw.index(3)])
                 })
                 .collect();
-            let items: Vec<Place> = (0..draw.below(12))
-                .map(|_| match draw.below(hosts.len() + 2) {
+            let items: Vec<Place> = (0..draw.index(12))
+                .map(|_| match draw.index(hosts.len() + 2) {
                     0 => Free,
                     1 => Away,
                     seat => With(seat - 2),

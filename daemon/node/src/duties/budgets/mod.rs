@@ -226,7 +226,7 @@ impl Budgets {
 
     /// Who may be told of a share: all that are there, those who get none without weight. Who let one class lapse gets nothing of any.
     fn hosts(&self, sight: &Sight<'_>, records: &[&BudgetRecord]) -> Vec<Host> {
-        let rules = records.iter().find(|it| !it.removing).or(records.first());
+        let rules = plan::rules_of(records);
         let heard = |member: &Member, record: &BudgetRecord| {
             let place = (record.budget.name.clone(), member.instance);
             self.unheard.get(&place).is_none_or(|it| it.generation != member.generation)

@@ -25,6 +25,11 @@ pub(super) enum Use {
     TakenOver(Generation),
 }
 
+/// The one whose rules are those of all classes of a budget: one that is to go has those of an earlier definition.
+pub(super) fn rules_of<'a>(records: &[&'a BudgetRecord]) -> Option<&'a BudgetRecord> {
+    records.iter().find(|record| !record.removing).or(records.first()).copied()
+}
+
 /// What each host is to have: of a budget, or of each class of one.
 pub(super) fn shares(
     records: &[&BudgetRecord],
@@ -40,10 +45,7 @@ pub(super) fn shares(
         record.limit().saturating_sub(elsewhere)
     };
     let amounts: Vec<u64> = records.iter().map(amount).collect();
-    // A class that is to go has the rules of an earlier definition, and nothing of it is divided.
-    let Some(rules) = records.iter().find(|it| !it.removing).or(records.first()) else {
-        return Vec::new();
-    };
+    let Some(rules) = rules_of(records) else { return Vec::new() };
     let told = |record: &BudgetRecord, host: &Host| {
         record.grant(host.instance).map_or(0, |grant| grant.told)
     };

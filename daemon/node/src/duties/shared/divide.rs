@@ -39,11 +39,7 @@ pub(crate) struct Claim {
 /// The share of each, in the order of the claims. Where a share would be below `min`, fewer share: the heavier ones, and of equals those who
 /// hold something.
 pub(crate) fn divide(max: u64, min: u64, claims: &[Claim]) -> Vec<u64> {
-    let mut order: Vec<usize> = (0..claims.len()).filter(|at| claims[*at].weight > 0).collect();
-    order.sort_by_key(|at| {
-        let claim = &claims[*at];
-        (Reverse(claim.weight), claim.holds == 0, claim.tie)
-    });
+    let order = heavier_first(claims.iter().map(|it| (it.weight, it.holds > 0, it.tie)));
     // The fewer share, the more each of them gets.
     let fits = |count: &usize| by_weight(max, claims, &order[..*count]).iter().all(|it| *it >= min);
     let counts: Vec<usize> = (1..=order.len()).collect();
@@ -53,6 +49,16 @@ pub(crate) fn divide(max: u64, min: u64, claims: &[Claim]) -> Vec<u64> {
         shares[*at] = share;
     }
     shares
+}
+
+/// The places of those who have a weight, in the order in which they share where not all can: the heavier ones first, and of equals those
+/// who hold something. Of each its weight, and whether it does.
+pub(super) fn heavier_first(all: impl Iterator<Item = (u64, bool, Tie)>) -> Vec<usize> {
+    let all = all.enumerate().filter(|(_, (weight, ..))| *weight > 0);
+    let mut order: Vec<_> =
+        all.map(|(at, (weight, holds, tie))| (Reverse(weight), !holds, tie, at)).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(.., at)| at).collect()
 }
 
 /// The shares of those claims, all of whose weights count.
@@ -79,6 +85,7 @@ fn by_weight(max: u64, claims: &[Claim], sharing: &[usize]) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::duties::shared::draw::Draw;
 
     fn claim(life: u16, weight: u64, holds: u64) -> Claim {
         let mut bytes = [0; 16];
@@ -115,17 +122,6 @@ mod tests {
         assert_eq!(shares(30, 10, &[(1, 0), (1, 10), (1, 10), (1, 10)]), [0, 10, 10, 10]);
         assert_eq!(shares(30, 30, &[(1, 0), (5, 0)]), [0, 30]);
         assert_eq!(shares(9, 10, &[(1, 0)]), [0]);
-    }
-
-    struct Draw(u64);
-
-    impl Draw {
-        fn below(&mut self, bound: u64) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0 % bound
-        }
     }
 
     #[test]

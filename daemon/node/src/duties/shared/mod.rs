@@ -4,6 +4,8 @@
 //! Knows nothing of what is shared.
 
 pub(crate) mod divide;
+#[cfg(test)]
+pub(crate) mod draw;
 pub(crate) mod hosts;
 pub(crate) mod lapse;
 pub(crate) mod looks;

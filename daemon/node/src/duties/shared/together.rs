@@ -6,8 +6,7 @@
 //! division on the way to which shares shrink and grow one after the other turns nothing back. A function of its arguments alone, whatever
 //! the order of hosts. Knows nothing of grants.
 
-use super::divide::Tie;
-use std::cmp::Reverse;
+use super::divide::{Tie, heavier_first};
 use std::collections::VecDeque;
 
 /// One who shares all of the numbers.
@@ -23,11 +22,8 @@ pub(crate) struct Sharer {
 /// Of each number, the share of each in the order of the sharers. Where a share of one number would be below `min`, fewer share all of them:
 /// the heavier ones, and of equals those who hold something. A number below `min` is of no use to anybody.
 pub(crate) fn divide_together(amounts: &[u64], min: u64, sharers: &[Sharer]) -> Vec<Vec<u64>> {
-    let mut order: Vec<usize> = (0..sharers.len()).filter(|at| sharers[*at].weight > 0).collect();
-    order.sort_by_key(|at| {
-        let Sharer { tie, weight, holds } = &sharers[*at];
-        (Reverse(*weight), holds.iter().all(|it| *it == 0), *tie)
-    });
+    let holds = |it: &Sharer| it.holds.iter().any(|amount| *amount > 0);
+    let order = heavier_first(sharers.iter().map(|it| (it.weight, holds(it), it.tie)));
     let useful = |amount: &u64| if *amount < min { 0 } else { *amount };
     let amounts: Vec<u64> = amounts.iter().map(useful).collect();
     let least = amounts.iter().filter(|it| **it > 0).min().copied();
@@ -198,6 +194,7 @@ impl Rounding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::duties::shared::draw::Draw;
     use quorate_proto::Instance;
 
     fn sharer(life: u16, weight: u64, holds: &[u64]) -> Sharer {
@@ -240,17 +237,6 @@ mod tests {
         held[4].holds = vec![7, 3];
         let shares = divide_together(&[20, 10], 6, &held);
         assert_eq!(shares, [[0, 0, 0, 0, 20, 0], [0, 0, 0, 0, 10, 0]], "who holds stays");
-    }
-
-    struct Draw(u64);
-
-    impl Draw {
-        fn below(&mut self, bound: u64) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0 % bound
-        }
     }
 
     fn drawn(draw: &mut Draw, case: u32) -> (Vec<u64>, u64, Vec<Sharer>) {
