@@ -212,8 +212,8 @@ struct Entrance {
 impl Entrance {
     /// Serves who comes until the connection ends.
     fn receive(&self, stream: Stream, room: &Room) -> impl Future<Output = ()> + Send + use<> {
-        let (client, entry) = (Connection::new(room), self.for_client(&stream));
-        let (door, unread, user) = (self.door, self.unread.clone(), stream.user());
+        let (client, user) = (Connection::new(room), stream.user());
+        let (entry, door, unread) = (self.for_client(user), self.door, self.unread.clone());
         async move {
             if enter(stream, entry, client).await == Ended::Unread {
                 unread.note(door.word(), user, clock::now());
@@ -222,9 +222,9 @@ impl Entrance {
     }
 
     /// What serves a client, with its place; what tells that the door is full where there is none.
-    fn for_client(&self, stream: &Stream) -> Entry {
+    fn for_client(&self, user: Option<u32>) -> Entry {
         let users = &self.crowd.users;
-        match users.enter(&self.crowd.connections, stream.user(), clock::now()) {
+        match users.enter(&self.crowd.connections, user, clock::now()) {
             Some(place) => Entry::Place(self.router.clone(), place, self.closing.clone()),
             None => {
                 let unhurried = Arc::clone(&self.unhurried).try_acquire_owned().ok();
@@ -279,7 +279,7 @@ async fn serve(
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
-    /// Its program took nothing of what it had asked for.
+    /// Its program did not take in time what it had asked for.
     Unread,
     /// In order, or as the client had it.
     Otherwise,

@@ -65,15 +65,20 @@ impl RiseFall {
 
     /// It is checked in another way from now on: what was known stands until the first result.
     pub(super) fn begin_anew(&mut self) {
-        (self.against, self.since, self.enough, self.fresh) = (0, None, false, true);
+        self.count_anew();
+        self.fresh = true;
+    }
+
+    /// No row of results is under way.
+    fn count_anew(&mut self) {
+        (self.against, self.since, self.enough, self.fresh) = (0, None, false, false);
     }
 
     /// A result.
     pub(super) fn note(&mut self, now: Instant, works: bool, rise: u32, fall: u32) {
         let said = if works { ApplicationState::Up } else { ApplicationState::Down };
         if self.state == said {
-            (self.against, self.since, self.enough, self.fresh) = (0, None, false, false);
-            return;
+            return self.count_anew();
         }
         self.against += 1;
         self.since.get_or_insert(now);
@@ -113,8 +118,8 @@ impl RiseFall {
             }
             self.fell.push_back(now);
         }
-        (self.state, self.against, self.since) = (state, 0, None);
-        (self.enough, self.fresh) = (false, false);
+        self.state = state;
+        self.count_anew();
     }
 }
 

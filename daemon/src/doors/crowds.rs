@@ -111,7 +111,7 @@ pub(crate) struct Crowds {
     pub(crate) monitor: DoorCrowds,
     /// At the TCP address. Its room is used while it does not serve the keyspace.
     pub(crate) tcp: DoorCrowds,
-    /// Who took nothing of what it had asked for, at any door.
+    /// Who did not take in time what it had asked for, at any door.
     pub(crate) unread: Unread,
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Beside<'a> {
     pub(crate) unwritten: u64,
     /// Events of this run that could not be kept in the data directory.
     pub(crate) unkept: u64,
-    /// Connections that were ended because their program took nothing.
+    /// Connections that were ended because their program did not take in time what it had asked for.
     pub(crate) unread: u64,
     /// None when the disk did not answer in time.
     pub(crate) machine: Option<Machine>,

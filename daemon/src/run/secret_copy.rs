@@ -5,9 +5,10 @@
 //! ends the daemon, its unit removes it behind the goodbye; so it does where the daemon is stopped before it can do so itself.
 
 use crate::config::Environment;
-use std::fs::{self, DirBuilder, OpenOptions};
+use crate::regular;
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// Where the copy is, if there is one.
@@ -55,12 +56,7 @@ fn copy(secret: &Path, directory: &Path) -> io::Result<()> {
     };
     DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
     let aside = directory.join("aside");
-    match fs::remove_file(&aside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(&aside)?;
-    file.write_all(&secret)?;
+    regular::fresh(&aside, 0o400)?.write_all(&secret)?;
     fs::rename(aside, directory.join("secret"))
 }
 

@@ -54,8 +54,9 @@ impl Budgets {
             Some(_) if is_class => return Err(BudgetRefusal::HasNoClasses(name())),
             _ => {}
         }
-        if !is_class && self.has(&budget.name) && !self.all.contains_key(&budget.name) {
-            return Err(match self.classes(&budget.name).all(|record| record.removing) {
+        let mut classes = self.classes(&budget.name).peekable();
+        if !is_class && classes.peek().is_some() {
+            return Err(match classes.all(|record| record.removing) {
                 true => BudgetRefusal::Removing(name()),
                 false => BudgetRefusal::HasClasses(name()),
             });
