@@ -3,7 +3,8 @@
 //! A wiped host comes back under its name, from its address: it takes the name as soon as the old life is committed as gone. Who
 //! comes from elsewhere may be a stray host with a name that is another's. While its holder is alive it is refused. When
 //! the holder is a voter that is gone, its disk may come back, and its vote with it: then the name is kept for it for some
-//! minutes. A name without a vote moves at once.
+//! minutes. A name without a vote moves at once. The place of a host is where any start of that disk life was met, as committed: a host
+//! with two addresses that is started again and again is met at the second one anew each time, and may be wiped before that.
 //!
 //! Knows nothing of how an asker is answered, nor of how all nodes are told of it (`warnings/mod.rs`). Bounded by the members.
 
@@ -33,6 +34,8 @@ pub(crate) enum Claim {
 pub(crate) struct Names {
     /// Since when members are gone, as seen here.
     gone: BTreeMap<Instance, Moment>,
+    /// Where members were met too, by any of their starts.
+    also_at: BTreeMap<Instance, Address>,
 }
 
 fn shown(address: Option<&Address>) -> String {
@@ -46,26 +49,30 @@ pub(crate) fn is_at(member: &Member, there: SocketAddr) -> bool {
     places.any(|place| place.socket() == Some(there))
 }
 
-/// Whether an asker comes from where the holder was reached.
-fn at_its_place(holder: &Member, admit: &Admit) -> bool {
-    let from = admit.address.as_ref().and_then(Address::socket);
-    from.is_some_and(|from| is_at(holder, from))
-}
-
 impl Names {
     /// Since when a member is committed as gone, as seen here.
     pub(crate) fn gone_since(&self, instance: Instance) -> Option<Moment> {
         self.gone.get(&instance).copied()
     }
 
-    /// Notes who is gone, from each new view.
-    pub(crate) fn note_who_is_gone(&mut self, now: Moment, view: &HealthView) {
+    /// Notes who is gone, and who was met at two addresses, from each new view.
+    pub(crate) fn note(&mut self, now: Moment, view: &HealthView) {
         let mut gone = BTreeMap::new();
         for member in view.members.iter().filter(|one| one.state() != MemberState::Alive) {
             let since = self.gone.get(&member.instance).copied().unwrap_or(now);
             gone.insert(member.instance, since);
         }
         self.gone = gone;
+        self.also_at.retain(|life, _| view.members.iter().any(|member| member.instance == *life));
+        let doubled = view.members.iter().filter_map(|it| Some((it.instance, it.also_at.clone()?)));
+        self.also_at.extend(doubled);
+    }
+
+    /// Whether an asker comes from where the holder was reached.
+    fn at_its_place(&self, holder: &Member, admit: &Admit) -> bool {
+        let Some(from) = admit.address.as_ref().and_then(Address::socket) else { return false };
+        let before = self.also_at.get(&holder.instance).and_then(Address::socket);
+        is_at(holder, from) || before == Some(from)
     }
 
     /// Whether an asker gets the name that `holder` has. `held_down`: the holder comes and goes, and counts as alive meanwhile;
@@ -86,7 +93,7 @@ impl Names {
                 return Claim::Later;
             }
             // A wiped host at its own place only comes before the old life is found dead.
-            let warning = (!at_its_place(holder, admit)).then_some(WarningKind::NameInUse);
+            let warning = (!self.at_its_place(holder, admit)).then_some(WarningKind::NameInUse);
             let text = format!(
                 "the name `{name}` belongs to instance {} at {there}, which is alive: two hosts with one name, or a cloned \
                  disk. Give this host another name in host.toml, or stop the other",
@@ -96,7 +103,7 @@ impl Names {
         }
         let gone = self.gone.get(&holder.instance).map(|since| now.since(*since));
         let kept = holder.role() == Role::Voter && gone.is_none_or(|gone| gone < KEPT);
-        if !kept || at_its_place(holder, admit) {
+        if !kept || self.at_its_place(holder, admit) {
             return Claim::Succeeds;
         }
         let minutes = KEPT.as_secs() / 60;
@@ -107,5 +114,49 @@ impl Names {
             holder.state().word()
         );
         Claim::Refused { text, warning: Some(WarningKind::NameKept) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::{address, life};
+
+    fn admit(from: u8) -> Admit {
+        Admit { name: "n2".to_owned(), address: Some(address(from).into()), ..Admit::default() }
+    }
+
+    /// A voter at address 2, met at this one too.
+    fn voter(state: MemberState, also_at: Option<u8>) -> Member {
+        Member {
+            instance: life(2),
+            name: "n2".to_owned(),
+            state: state.into(),
+            role: Role::Voter.into(),
+            address: Some(address(2).into()),
+            also_at: also_at.map(|number| address(number).into()),
+            ..Member::default()
+        }
+    }
+
+    fn seen(names: &mut Names, member: &Member) {
+        let view = HealthView { members: vec![member.clone()], ..HealthView::default() };
+        names.note(Moment::ZERO, &view);
+    }
+
+    #[test]
+    fn a_wiped_host_gets_its_name_back_at_each_address_at_which_any_start_of_it_was_met() {
+        let mut names = Names::default();
+        seen(&mut names, &voter(MemberState::Alive, Some(12)));
+        // It came and went again before the leader could see that its next start has two addresses as well.
+        let gone = voter(MemberState::Down, None);
+        seen(&mut names, &gone);
+        let claim =
+            |names: &Names, from| names.claim(Moment::ZERO, &gone, &admit(from), false, true);
+        assert_eq!(claim(&names, 2), Claim::Succeeds);
+        assert_eq!(claim(&names, 12), Claim::Succeeds);
+        assert!(matches!(claim(&names, 13), Claim::Refused { .. }));
+        seen(&mut names, &Member { instance: life(3), ..gone.clone() });
+        assert!(names.also_at.is_empty(), "nothing is kept of who is no member");
     }
 }

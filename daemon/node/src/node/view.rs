@@ -53,7 +53,7 @@ impl Node {
         self.step_founding(FoundingInput::Cluster { live, replica });
         let card = self.card();
         self.step_detector(DetectorInput::Card(card));
-        self.names.note_who_is_gone(self.turn.now, &view);
+        self.names.note(self.turn.now, &view);
         self.duties.note_who_is_gone(self.turn.now, &view);
         let sight = self.sight();
         let reluctant = sight.is_reluctant() && sight.other_ready_voters().next().is_some();
