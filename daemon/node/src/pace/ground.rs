@@ -9,9 +9,11 @@ use std::time::Duration;
 /// Why a silence is as long as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ground {
+    /// As at the start of the daemon, or of the other one: it has not been quiet for long enough.
+    Start,
     /// Nothing that was measured asks for more.
     Least,
-    /// So often are members of so large a cluster pinged.
+    /// So often are members pinged.
     Interval(Duration),
     /// An answer to a ping took so long.
     Trip(Duration),
@@ -31,9 +33,12 @@ impl fmt::Display for Ground {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (minutes, millis) = (SPAN.as_secs() / 60, |span: &Duration| span.as_millis());
         match self {
+            Self::Start => {
+                out.write_str("as at the start; it shrinks while nothing slow is measured")
+            }
             Self::Least => write!(out, "nothing slow within {minutes} min"),
             Self::Interval(span) => {
-                write!(out, "so many members are pinged each {} ms", millis(span))
+                write!(out, "more than three pings fit, which are {} ms apart", millis(span))
             }
             Self::Trip(span) => {
                 write!(out, "an answer took {} ms within {minutes} min", millis(span))

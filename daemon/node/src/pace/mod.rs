@@ -1,9 +1,10 @@
 //! How fast this node judges others: the silence that it bears with, from what it measures of them and of itself.
 //!
 //! What stays true: nothing here changes what is committed, or who may vote: too little patience makes a suspicion, and the others are
-//! asked; too much makes a death known later. Who must agree with whom is told: the leader says in each ping how often it pings and how
-//! long it bears with the receiver, and the receiver bears with the leader for as long at least. Until something is measured, and from
-//! a leader that says nothing, all is as at the start. Knows nothing of what a suspicion leads to.
+//! asked; too much makes a death known later. Where nothing was slow for minutes the leader pings more often, and all bear with less.
+//! Who must agree with whom is told: the leader says in each ping how often it pings and how long it bears with the receiver, and the
+//! receiver bears with the leader for as long at least. Until something is measured, and from a leader that says nothing, all is as at
+//! the start. Knows nothing of what a suspicion leads to.
 
 mod ground;
 mod spans;
@@ -11,7 +12,7 @@ mod window;
 
 pub use ground::Ground;
 
-use crate::pings::rhythm::ping_interval;
+use crate::pings::rhythm::{least_interval, ping_interval};
 use quorate_membership::{DetectorInput, SILENCE_MOST, SILENCE_START};
 use quorate_proto::{Instance, Moment, Reason, SlowPart, SlowlyJudged, limits};
 use spans::{Followed, Measured, wanted};
@@ -68,7 +69,9 @@ impl Longest {
             Ground::OwnTurn(_) => SlowPart::Here,
             Ground::ItsTurn(_) => SlowPart::There,
             Ground::Told => SlowPart::Leader,
-            Ground::Quiet | Ground::Least | Ground::Interval(_) => SlowPart::Nothing,
+            Ground::Start | Ground::Quiet | Ground::Least | Ground::Interval(_) => {
+                SlowPart::Nothing
+            }
         };
         let cause = SlowlyJudged {
             me: me.to_owned(),
@@ -92,7 +95,7 @@ pub(crate) struct Pace {
     told: Option<Told>,
     /// Who is expected to be heard, as the detector had it at the last look.
     expected: Vec<Instance>,
-    /// How often this node pings the members when it leads.
+    /// How often the leader pings the members: this node, or as it said.
     interval: Duration,
     handed: (Duration, BTreeMap<Instance, Duration>),
 }
@@ -126,6 +129,7 @@ impl Pace {
     pub(crate) fn told(&mut self, leader: Instance, interval_ms: u32, patience_ms: u32) {
         let [interval, patience] =
             [interval_ms, patience_ms].map(|ms| Duration::from_millis(ms.into()));
+        let interval = interval.min(ping_interval(limits::MEMBERS));
         self.told = Some(Told { leader, interval, patience });
     }
 
@@ -148,9 +152,18 @@ impl Pace {
         leads: bool,
         silences: Vec<(Instance, Duration)>,
     ) -> Option<DetectorInput> {
-        self.interval = ping_interval(members);
         let own_turn = self.turns.worst(now);
+        let least = least_interval(members);
+        self.own
+            .follow(now, wanted(&Measured { interval: least, own_turn, ..Measured::default() }));
         let told = self.told.filter(|_| !leads);
+        let slow = ping_interval(members);
+        let quiet = self.own.silence < SILENCE_START;
+        self.interval = match told.map(|told| told.interval).filter(|told| !told.is_zero()) {
+            Some(told) => told,
+            None if leads && quiet => least,
+            None => slow,
+        };
         self.expected = silences.iter().map(|(peer, _)| *peer).collect();
         let mut of = BTreeMap::new();
         let interval = self.interval;
@@ -159,7 +172,7 @@ impl Pace {
             let Some(peer) = self.peer(now, instance) else { continue };
             peer.silences.note(now, silence);
             let measured = Measured {
-                interval: told.map_or(interval, |told| told.interval.max(interval)),
+                interval: if leads || told.is_some() { interval } else { slow },
                 trip: peer.trips.worst(now),
                 own_turn,
                 its_turn: peer.late,
@@ -169,7 +182,6 @@ impl Pace {
             peer.followed.follow(now, wanted(&measured));
             of.insert(instance, peer.followed.silence);
         }
-        self.own.follow(now, wanted(&Measured { interval, own_turn, ..Measured::default() }));
         let handed = (self.own.silence, of);
         (handed != self.handed).then(|| {
             self.handed = handed;
@@ -197,7 +209,7 @@ impl Pace {
         each.fold(all, |most, one| if one.silence > most.silence { one } else { most })
     }
 
-    /// How often this node pings the members when it leads, and looks for a sign of the leader when it does not.
+    /// How often this node pings the members when it leads, and what the leader said of that when it does not.
     pub(crate) fn interval(&self) -> Duration {
         self.interval
     }

@@ -1,19 +1,27 @@
 //! From what was measured to how long silence is borne with: one pure function, and how its result is followed.
 //!
-//! What stays true, whatever is measured: `SILENCE_LEAST <= silence <= SILENCE_MOST`, more than three intervals of pings fit into the
+//! What stays true, whatever is measured: `SILENCE_QUIET <= silence <= SILENCE_MOST`, more than three intervals of pings fit into the
 //! silence, and it grows at once and shrinks slowly. Knows nothing of who is judged.
 
 use crate::pace::ground::Ground;
+use crate::pings::rhythm::QUICKEST;
 use quorate_membership::{SILENCE_LEAST, SILENCE_MOST, SILENCE_START};
 use quorate_proto::Moment;
 use std::time::Duration;
 
+/// How long silence is borne with in a small cluster where nothing slow is measured: more than three of its pings fit. With the time that
+/// those who are asked take, a death is known to all after a third of a second.
+pub(crate) const SILENCE_QUIET: Duration = Duration::from_millis(220);
 /// After a silence grew it stays for so long at least.
 const QUIET: Duration = Duration::from_secs(120);
 /// Then it shrinks by a quarter at most in each of these.
 const SHRINKS_EACH: Duration = Duration::from_secs(30);
 /// Silences are so many milliseconds and whole multiples: a difference that nobody could measure changes nothing.
 const GRAIN: u64 = 10;
+
+const _: () = assert!(SILENCE_QUIET.as_millis() >= SILENCE_LEAST.as_millis());
+const _: () = assert!(SILENCE_QUIET.as_millis() <= SILENCE_START.as_millis());
+const _: () = assert!(SILENCE_QUIET.as_millis() * 3 >= QUICKEST.as_millis() * 10);
 
 /// What is known of one peer and of this node itself: the worst of the last minutes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,7 +44,7 @@ pub(crate) struct Measured {
 /// The interval alone asks for more than three of itself: as many pings may be lost. Each delay asks for two intervals, a ping that is lost
 /// and the next one, and for itself: a round trip three times, there and back of a ping and of its retransmission and half as much again; a
 /// late turn twice, because turns that are late come in a row. A silence that ended well asks for a quarter more than itself. So what is
-/// below 100 ms asks for no more than the start has.
+/// below 29 ms asks for no more than a quiet small cluster has, and what is below 66 ms for no more than the start has.
 pub(crate) fn wanted(measured: &Measured) -> (Duration, Ground) {
     let two = measured.interval * 2;
     let of = |span: Duration, times: u32, ground: fn(Duration) -> Ground| {
@@ -46,7 +54,7 @@ pub(crate) fn wanted(measured: &Measured) -> (Duration, Ground) {
     };
     let gap = measured.silence * 5 / 4;
     let (silence, ground) = [
-        (SILENCE_START, Ground::Least),
+        (SILENCE_QUIET, Ground::Least),
         (measured.interval * 10 / 3, Ground::Interval(measured.interval)),
         of(measured.trip, 3, Ground::Trip),
         of(measured.own_turn, 2, Ground::OwnTurn),
@@ -57,7 +65,7 @@ pub(crate) fn wanted(measured: &Measured) -> (Duration, Ground) {
     .into_iter()
     .reduce(|most, one| if one.0 > most.0 { one } else { most })
     .expect("there are grounds");
-    (in_grains(silence).clamp(SILENCE_LEAST, SILENCE_MOST), ground)
+    (in_grains(silence).clamp(SILENCE_QUIET, SILENCE_MOST), ground)
 }
 
 fn in_grains(span: Duration) -> Duration {
@@ -76,9 +84,9 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    /// Begins where each version began.
+    /// Begins with more than a quiet cluster needs: nothing is measured yet.
     pub(crate) fn new(now: Moment) -> Self {
-        Self { silence: SILENCE_START, ground: Ground::Least, since: now, shrinks_at: now + QUIET }
+        Self { silence: SILENCE_START, ground: Ground::Start, since: now, shrinks_at: now + QUIET }
     }
 
     /// Grows to what is wanted at once, and shrinks towards it in steps once it has been quiet.
@@ -99,7 +107,7 @@ impl Followed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pings::rhythm::ping_interval;
+    use crate::pings::rhythm::{least_interval, ping_interval};
     use quorate_proto::limits;
 
     /// splitmix64.
@@ -119,7 +127,11 @@ mod tests {
         for _ in 0..100_000 {
             let members = usize::try_from(draw(&mut state)).unwrap_or(1) % (limits::MEMBERS + 1);
             let measured = Measured {
-                interval: ping_interval(members),
+                interval: if draw(&mut state) % 2 == 0 {
+                    ping_interval(members)
+                } else {
+                    least_interval(members)
+                },
                 trip: span(),
                 own_turn: span(),
                 its_turn: span(),
@@ -127,7 +139,7 @@ mod tests {
                 told: span(),
             };
             let (silence, ground) = wanted(&measured);
-            assert!((SILENCE_LEAST..=SILENCE_MOST).contains(&silence), "{measured:?}");
+            assert!((SILENCE_QUIET..=SILENCE_MOST).contains(&silence), "{measured:?}");
             assert!(measured.interval * 3 < silence, "{measured:?}");
             let worst = measured.trip.max(measured.own_turn).max(measured.its_turn);
             assert!(worst * 2 < silence || silence == SILENCE_MOST, "{measured:?}");
@@ -148,7 +160,7 @@ mod tests {
         let mut followed = Followed::new(at(0));
         followed.follow(at(1), (ms(1_200), Ground::Trip(ms(180))));
         assert_eq!((followed.silence, followed.ground), (ms(1_200), Ground::Trip(ms(180))));
-        let calm = (SILENCE_START, Ground::Least);
+        let calm = (SILENCE_QUIET, Ground::Least);
         let mut seen = Vec::new();
         for second in 1..400 {
             followed.follow(at(second), calm);
@@ -156,7 +168,16 @@ mod tests {
                 seen.push((second, followed.silence));
             }
         }
-        let expected = [(1, 1_200), (121, 900), (151, 680), (181, 510), (211, 500)];
+        let expected = [
+            (1, 1_200),
+            (121, 900),
+            (151, 680),
+            (181, 510),
+            (211, 390),
+            (241, 300),
+            (271, 230),
+            (301, 220),
+        ];
         assert_eq!(seen, expected.map(|(second, millis)| (second, ms(millis))));
         assert_eq!(followed.ground, Ground::Least);
     }
@@ -165,19 +186,16 @@ mod tests {
     fn each_ground_that_binds_is_named() {
         let ms = Duration::from_millis;
         let calm =
-            Measured { interval: ms(150), trip: ms(1), silence: ms(151), ..Measured::default() };
+            Measured { interval: ms(66), trip: ms(1), silence: ms(67), ..Measured::default() };
         let named = |measured: Measured| {
             let (silence, ground) = wanted(&measured);
             (u64::try_from(silence.as_millis()).unwrap_or(0), ground)
         };
-        assert_eq!(named(calm), (500, Ground::Least));
-        assert_eq!(
-            named(Measured { interval: ms(300), ..calm }),
-            (1_000, Ground::Interval(ms(300)))
-        );
-        assert_eq!(named(Measured { trip: ms(100), ..calm }), (600, Ground::Trip(ms(100))));
-        assert_eq!(named(Measured { own_turn: ms(120), ..calm }), (540, Ground::OwnTurn(ms(120))));
-        assert_eq!(named(Measured { its_turn: ms(190), ..calm }), (680, Ground::ItsTurn(ms(190))));
+        assert_eq!(named(calm), (220, Ground::Least));
+        assert_eq!(named(Measured { interval: ms(150), ..calm }), (500, Ground::Interval(ms(150))));
+        assert_eq!(named(Measured { trip: ms(30), ..calm }), (230, Ground::Trip(ms(30))));
+        assert_eq!(named(Measured { own_turn: ms(120), ..calm }), (380, Ground::OwnTurn(ms(120))));
+        assert_eq!(named(Measured { its_turn: ms(190), ..calm }), (520, Ground::ItsTurn(ms(190))));
         assert_eq!(named(Measured { silence: ms(480), ..calm }), (600, Ground::Silence(ms(480))));
         assert_eq!(named(Measured { told: ms(1_700), ..calm }), (1_700, Ground::Told));
     }
