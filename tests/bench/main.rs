@@ -55,6 +55,9 @@ pub(crate) struct Settings {
     #[arg(long, value_delimiter = ',', default_value = "3,10")]
     #[arg(value_parser = sizes())]
     pub(crate) sizes: Vec<usize>,
+    /// Seconds in which nothing happens before each loss of a node (`told`): after 240 quorate's timers have followed a quiet machine
+    #[arg(long, default_value = "1")]
+    pub(crate) calm: u16,
     /// The daemon; by default the one beside this program
     #[arg(long, default_value_os_t = beside("quorate"))]
     pub(crate) quorate: PathBuf,

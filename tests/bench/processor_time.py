@@ -46,6 +46,7 @@ class Client:
         answer, self.held = self.held[:length], self.held[length:]
         if head.split()[1] != b"200":
             raise RuntimeError("%s %s: %r" % (method, path, answer))
+        return answer
 
     def more(self):
         got = self.socket.recv(65536)
@@ -68,10 +69,12 @@ class Cluster:
         self.leader = self.wait()
 
     def start(self, number, port, seeds, secret):
+        """Starts a daemon: that of a seed, or behind the last of them one of a host that joins."""
+        listen = seeds[number] if number < len(seeds) else "127.0.0.1:%d" % (port + 2 * NODES + number)
         place = os.path.join(self.dir, "n%d" % (number + 1))
         os.mkdir(place)
         config = {"seeds": seeds, "secret_file": secret, "data_dir": place + "/data", "birth_dir": place + "/birth",
-                  "listen": seeds[number], "cluster": "time"}
+                  "listen": listen, "cluster": "time"}
         lines = ["%s = %s" % (key, json.dumps(value)) for key, value in config.items()]
         lines += ["[client]", "socket = %s" % json.dumps(place + "/socket"), "tcp = \"127.0.0.1:%d\"" % (port + NODES + number)]
         with open(place + "/quorate.toml", "w") as file:

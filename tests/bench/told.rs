@@ -22,8 +22,6 @@ use tokio::task::JoinSet;
 const NEWS_OF_ONE: usize = 410;
 /// A watcher's pause until it looks again for a daemon that is not there.
 const AGAIN: Duration = Duration::from_millis(20);
-/// All is quiet for so long before the next kill.
-const QUIET: Duration = Duration::from_secs(1);
 
 /// One node learned that another is alive or is not.
 #[derive(Debug)]
@@ -45,6 +43,8 @@ enum Group {
 #[derive(Debug)]
 struct Watched {
     group: Group,
+    /// All is quiet for so long before the next kill.
+    calm: Duration,
     names: Vec<String>,
     news: mpsc::Receiver<News>,
     next_victim: usize,
@@ -125,8 +125,15 @@ impl Watched {
             }
             (Group::Quorate { cluster, _watchers: watchers }, names)
         };
-        let mut watched =
-            Self { group, names, news, next_victim: 0, returned: None, false_verdicts: Vec::new() };
+        let mut watched = Self {
+            group,
+            calm: Duration::from_secs(settings.calm.into()),
+            names,
+            news,
+            next_victim: 0,
+            returned: None,
+            false_verdicts: Vec::new(),
+        };
         let pairs = watched.pairs(|by, about| by != about);
         watched.learn(pairs, true, None).await?;
         Ok(watched)
@@ -134,7 +141,7 @@ impl Watched {
 
     /// One power loss and the return.
     async fn once(&mut self) -> Result<Known, Trouble> {
-        tokio::time::sleep(QUIET).await;
+        tokio::time::sleep(self.calm).await;
         let victim = self.pick().await?;
         while let Ok(news) = self.news.try_recv() {
             self.count_if_false(&news, None);

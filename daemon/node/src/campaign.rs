@@ -31,8 +31,10 @@ const CAMPAIGN_OF_RELUCTANT: Duration = Duration::from_millis(700);
 enum Grounds {
     /// A verdict says so, and may take it back.
     Verdict,
-    /// It gave up or was started again: it never leads again in that term.
+    /// It gave up: it never leads again in that term.
     ForGood,
+    /// It was started again, in this start: what it led before is over. What it says in that start is not.
+    Restarted(Generation),
 }
 
 /// What this node knows of a leader that is gone.
@@ -48,17 +50,20 @@ pub(crate) struct Campaign {
     /// Who led last, until another leads. Raft's own timer may end its leadership before the verdict on it is there, and
     /// a vote that is split then has to be repeated as soon as that verdict comes.
     followed: Option<Instance>,
+    /// Who said last itself that it leads, and in which of its starts.
+    spoke: Option<(Leader, Generation)>,
 }
 
 impl Campaign {
     /// Somebody leads.
     pub(crate) fn leader_found(&mut self) {
-        *self = Self::default();
+        *self = Self { spoke: self.spoke, ..Self::default() };
     }
 
     /// Whether a node, as leader, gave up or was started again.
     pub(crate) fn gave_up(&self, leader: Instance) -> bool {
-        self.lost == Some((leader, Grounds::ForGood))
+        let grounds = self.lost.filter(|(lost, _)| *lost == leader).map(|(_, grounds)| grounds);
+        matches!(grounds, Some(Grounds::ForGood | Grounds::Restarted(_)))
     }
 
     /// Nobody leads any more; `old` did.
@@ -115,15 +120,30 @@ impl Campaign {
         }
         let me = sight.config.instance;
         let led = Some(Leader { instance: from, term: ping.term });
-        if ping.leader.is_none() && sight.leadership.leader() == led {
+        if ping.leader == Some(from) {
+            self.says_that_it_leads(sight, turn, Leader { instance: from, term: ping.term });
+        } else if ping.leader.is_none() && sight.leadership.leader() == led {
             self.plan(sight, turn, from, Grounds::ForGood);
         } else if ping.leader == Some(me) && sight.leadership.leader().is_none() {
             self.plan(sight, turn, me, Grounds::ForGood);
         }
     }
 
+    /// Who leads says so itself. In a start that was taken for the end of that, it was elected since: this node heard of it from another
+    /// before it met the start.
+    fn says_that_it_leads(&mut self, sight: &Sight<'_>, turn: &mut Turn, leader: Leader) {
+        let Some(session) = sight.peers.session(leader.instance) else { return };
+        self.spoke = Some((leader, session.generation));
+        let Some((lost, Grounds::Restarted(start))) = self.lost else { return };
+        let same = lost == leader.instance && sight.leadership.leader() == Some(leader);
+        if same && session.generation >= start {
+            turn.timers.disarm(Timer::Campaign);
+            self.leader_found();
+        }
+    }
+
     /// A peer was started again. What it led before is over. What it leads now is not: a start that is committed already was
-    /// committed in this term at the latest, and whoever leads the term leads it since then.
+    /// committed in this term at the latest, and whoever leads the term leads it since then; nor is what it said in that start.
     pub(crate) fn restarted(
         &mut self,
         sight: &Sight<'_>,
@@ -135,9 +155,10 @@ impl Campaign {
         if sight.health.member(instance).is_some_and(|member| member.generation >= start) {
             return;
         }
-        let led = Some(Leader { instance, term: group.replica().term() });
-        if sight.leadership.leader() == led {
-            self.plan(sight, turn, instance, Grounds::ForGood);
+        let led = Leader { instance, term: group.replica().term() };
+        let said = self.spoke.is_some_and(|(it, spoke_in)| it == led && spoke_in >= start);
+        if sight.leadership.leader() == Some(led) && !said {
+            self.plan(sight, turn, instance, Grounds::Restarted(start));
         }
     }
 
@@ -188,7 +209,7 @@ impl Campaign {
             .detector
             .verdict(lost)
             .is_some_and(|opinion| matches!(opinion.verdict, Verdict::Down | Verdict::Left));
-        let gone = verdict || grounds == Grounds::ForGood;
+        let gone = verdict || grounds != Grounds::Verdict;
         // Apart from each other, or two that split the vote would split it again.
         let Some(stagger) = self.stagger(sight).filter(|_| gone) else { return };
         turn.tell(News::LeaderGone(lost));
@@ -230,7 +251,7 @@ pub(crate) fn resign_if_unheard(sight: &Sight<'_>, turn: &mut Turn) {
 mod tests {
     use super::*;
     use crate::trial::{Trial, life};
-    use quorate_proto::Moment;
+    use quorate_proto::{Moment, Session};
 
     /// A voter that led in the present term, and hears from another voter that still takes it for the leader.
     fn told_of_own_end(campaign: &mut Campaign, turn: &mut Turn, trial: &Trial) {
@@ -267,6 +288,43 @@ mod tests {
         turn.now = turn.now + CAMPAIGN_STAGGER;
         told_of_own_end(&mut campaign, &mut turn, &trial);
         assert_eq!(turn.timers.next(), due);
+    }
+
+    /// The voter under trial follows 2, which it knows from another, and meets a later start of 2.
+    fn meets_a_later_start() -> (Trial, Campaign, Turn) {
+        let (mut trial, mut campaign) = (Trial::voter(), Campaign::default());
+        let term = trial.node.sight().own_term();
+        let leader = Some(Leader { instance: life(2), term });
+        trial.node.leader_changed(leader);
+        let session = Session { number: 12, generation: Generation::new(2), ..trial.session(2) };
+        trial.node.peers.up(trial.now, session);
+        let mut turn = Turn::new(trial.now, 0);
+        campaign.restarted(&trial.node.sight(), &mut turn, life(2), Generation::new(2));
+        assert!(campaign.gave_up(life(2)) && turn.timers.is_armed(Timer::Campaign));
+        (trial, campaign, turn)
+    }
+
+    #[test]
+    fn a_later_start_that_says_that_it_leads_was_elected_since_and_is_no_reason_for_a_campaign() {
+        let (trial, mut campaign, mut turn) = meets_a_later_start();
+        let sight = trial.node.sight();
+        let ping = Ping { term: sight.own_term(), leader: Some(life(2)), ..Ping::default() };
+        campaign.pinged(&sight, &mut turn, life(2), &ping);
+        assert!(!campaign.gave_up(life(2)) && !turn.timers.is_armed(Timer::Campaign));
+        // Met again by another connection.
+        campaign.restarted(&sight, &mut turn, life(2), Generation::new(2));
+        assert!(!campaign.gave_up(life(2)));
+        campaign.restarted(&sight, &mut turn, life(2), Generation::new(3));
+        assert!(campaign.gave_up(life(2)), "and what it led in that start ends with the next");
+    }
+
+    #[test]
+    fn what_others_say_of_a_leader_that_was_started_again_does_not_end_the_campaign() {
+        let (trial, mut campaign, mut turn) = meets_a_later_start();
+        let sight = trial.node.sight();
+        let ping = Ping { term: sight.own_term(), leader: Some(life(2)), ..Ping::default() };
+        campaign.pinged(&sight, &mut turn, life(3), &ping);
+        assert!(campaign.gave_up(life(2)) && turn.timers.is_armed(Timer::Campaign));
     }
 
     #[test]

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""What a million keys cost: a host that joins while others write, and a restart of all, beside etcd.
+
+    tests/bench/million.py BINARY [--keys 1000000] [--etcd etcd]
+
+Three daemons on this machine get keys of 256 bytes; a fourth one joins while two clients put, one through the leader and one through a
+follower: how long it takes until it has all, the longest pause between two answers, and whether a term passed. Then all daemons are killed
+with SIGKILL and started again: how long until each serves a read that is linearizable. etcd gets the same keys, is killed and started again
+in the same way. Needs Python and, for etcd, `etcd` and `etcdctl`.
+"""
+import argparse
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from processor_time import Client, Cluster     # noqa: E402
+
+VALUE = "v" * 256
+EACH = 100
+PATIENCE = 120.0
+
+
+def status(cluster, node):
+    asked = subprocess.run([cluster.binary, "--socket", cluster.sockets[node], "status", "-o", "json"], capture_output=True, text=True)
+    return json.loads(asked.stdout) if asked.stdout.startswith("{") else {}
+
+
+def wait_for(what, true):
+    """Seconds until that is true."""
+    began = time.monotonic()
+    while time.monotonic() < began + PATIENCE:
+        if true():
+            return time.monotonic() - began
+        time.sleep(0.01)
+    sys.exit("not within %d s: %s" % (PATIENCE, what))
+
+
+def fill(cluster, keys):
+    """All keys, by `quorate import`."""
+    lines = os.path.join(cluster.dir, "lines")
+    with open(lines, "w") as file:
+        for key in range(keys):
+            file.write('{"key": "m/%08d", "value": "%s"}\n' % (key, VALUE))
+    subprocess.run([cluster.binary, "--socket", cluster.sockets[cluster.leader], "import", lines], check=True, stdout=subprocess.DEVNULL)
+
+
+def run_all(threads):
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+class Putter(threading.Thread):
+    """Puts without a pause, and knows the longest time between two answers."""
+
+    def __init__(self, path, name):
+        super().__init__(daemon=True)
+        self.path, self.name_, self.longest, self.count, self.stops = path, name, 0.0, 0, False
+
+    def run(self):
+        client, last = Client(self.path), time.monotonic()
+        while not self.stops:
+            client.ask("PUT", "/v1/kv", json.dumps({"key": "w/%s/%d" % (self.name_, self.count % 1000), "value": VALUE}).encode())
+            now = time.monotonic()
+            self.longest, last, self.count = max(self.longest, now - last), now, self.count + 1
+
+
+def memory(pid):
+    with open("/proc/%d/status" % pid) as file:
+        line = [line for line in file if line.startswith("VmRSS")][0]
+    return int(line.split()[1]) // 1024
+
+
+def reads(path):
+    try:
+        return b"vvvv" in Client(path).ask("GET", "/v1/kv?key=m/00000001")
+    except (OSError, RuntimeError, IndexError):
+        return False
+
+
+def quorate(binary, keys):
+    cluster = Cluster(binary, 23100)
+    try:
+        began = time.monotonic()
+        fill(cluster, keys)
+        print("quorate: %d keys written in %.1f s" % (keys, time.monotonic() - began))
+        print("quorate: memory of the daemons, MiB: %s" % [memory(daemon.pid) for daemon in cluster.daemons])
+        joins(cluster, keys)
+        restarts(cluster)
+    finally:
+        cluster.close()
+
+
+def joins(cluster, keys):
+    before = status(cluster, cluster.leader)
+    putters = [Putter(cluster.sockets[cluster.leader], "leader"), Putter(cluster.sockets[(cluster.leader + 1) % 3], "follower")]
+    for putter in putters:
+        putter.start()
+    time.sleep(3)
+    calm = [putter.longest for putter in putters]
+    for putter in putters:
+        putter.longest = 0.0
+    cluster.start(3, 23100, ["127.0.0.1:%d" % (23100 + number) for number in range(3)], os.path.join(cluster.dir, "secret"))
+    has_all = wait_for("the new host has all keys", lambda: local(cluster, keys))
+    time.sleep(3)
+    for putter in putters:
+        putter.stops = True
+        putter.join()
+    after = status(cluster, cluster.leader)
+    print("quorate: a fourth host had all after %.1f s; longest pause of a put meanwhile: leader %.0f ms, follower %.0f ms (3 s before: %.0f, %.0f); "
+          "puts %s; term %s -> %s" % (has_all, putters[0].longest * 1e3, putters[1].longest * 1e3, calm[0] * 1e3, calm[1] * 1e3,
+                                      [putter.count for putter in putters], before["term"], after["term"]))
+
+
+def local(cluster, keys):
+    """Whether the fourth daemon has the last key in its own copy."""
+    try:
+        return b"vvvv" in Client(cluster.sockets[3]).ask("GET", "/v1/kv?serializable=1&key=m/%08d" % (keys - 1))
+    except (OSError, RuntimeError, IndexError):
+        return False
+
+
+def restarts(cluster):
+    commands = [daemon.args for daemon in cluster.daemons]
+    for daemon in cluster.daemons:
+        daemon.send_signal(signal.SIGKILL)
+    for daemon in cluster.daemons:
+        daemon.wait()
+    began = time.monotonic()
+    cluster.daemons = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in commands]
+    took = []
+    for path in cluster.sockets:
+        wait_for("a read after the restart", lambda path=path: reads(path))
+        took.append(time.monotonic() - began)
+    print("quorate: all killed and started again: a linearizable read through each after %s s" % ", ".join("%.2f" % one for one in took))
+    print("quorate: memory of the daemons, MiB: %s" % [memory(daemon.pid) for daemon in cluster.daemons])
+
+
+class Etcd:
+    def __init__(self, program):
+        self.dir = tempfile.mkdtemp(prefix="etcd-million-")
+        members = ["e%d=http://127.0.0.1:%d" % (one, 23200 + one) for one in range(3)]
+        self.ports = [23210 + one for one in range(3)]
+        self.commands = [[program, "--name", "e%d" % one, "--data-dir", "%s/e%d" % (self.dir, one), "--quota-backend-bytes", str(8 << 30),
+                          "--listen-peer-urls", "http://127.0.0.1:%d" % (23200 + one), "--initial-advertise-peer-urls",
+                          "http://127.0.0.1:%d" % (23200 + one), "--listen-client-urls", "http://127.0.0.1:%d" % self.ports[one],
+                          "--advertise-client-urls", "http://127.0.0.1:%d" % self.ports[one], "--initial-cluster", ",".join(members)]
+                         for one in range(3)]
+        self.start()
+
+    def start(self):
+        self.daemons = [subprocess.Popen(one, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for one in self.commands]
+
+    def ask(self, port, path, body):
+        asked = subprocess.run(["curl", "-sf", "--max-time", "5", "-d", json.dumps(body), "http://127.0.0.1:%d/v3/kv/%s" % (port, path)],
+                               capture_output=True)
+        return asked.returncode == 0
+
+    def fill(self, keys):
+        import base64
+        import http.client
+        text = lambda one: base64.b64encode(one.encode()).decode()     # noqa: E731
+        value = text(VALUE)
+
+        def work(part):
+            door = http.client.HTTPConnection("127.0.0.1", self.ports[0])
+            for first in range(part * EACH, keys, 4 * EACH):
+                puts = [{"requestPut": {"key": text("m/%08d" % key), "value": value}} for key in range(first, min(first + EACH, keys))]
+                door.request("POST", "/v3/kv/txn", json.dumps({"success": puts}))
+                answer = door.getresponse()
+                answer.read()
+                if answer.status != 200:
+                    raise RuntimeError("etcd answers with %d" % answer.status)
+        run_all([threading.Thread(target=work, args=(part,)) for part in range(4)])
+
+    def close(self):
+        for daemon in self.daemons:
+            daemon.kill()
+            daemon.wait()
+        shutil.rmtree(self.dir)
+
+
+def etcd(program, keys):
+    group = Etcd(program)
+    reading = {"key": "bS8wMDAwMDAwMQ=="}
+    try:
+        wait_for("etcd serves", lambda: group.ask(group.ports[0], "range", reading))
+        began = time.monotonic()
+        group.fill(keys)
+        print("etcd: %d keys written in %.1f s" % (keys, time.monotonic() - began))
+        print("etcd: memory, MiB: %s" % [memory(daemon.pid) for daemon in group.daemons])
+        for daemon in group.daemons:
+            daemon.kill()
+            daemon.wait()
+        began = time.monotonic()
+        group.start()
+        took = []
+        for port in group.ports:
+            wait_for("etcd serves again", lambda port=port: group.ask(port, "range", reading))
+            took.append(time.monotonic() - began)
+        print("etcd: all killed and started again: a linearizable read through each after %s s" % ", ".join("%.2f" % one for one in took))
+    finally:
+        group.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binary")
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--etcd", default=shutil.which("etcd"))
+    options = parser.parse_args()
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    quorate(os.path.abspath(options.binary), options.keys)
+    if options.etcd:
+        etcd(options.etcd, options.keys)
+
+
+if __name__ == "__main__":
+    main()
