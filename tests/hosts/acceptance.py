@@ -43,6 +43,8 @@ class Tier:
         self.skew = {"quick": 10.0, "default": 10.0, "long": 60.0}[name]
         self.idle = {"quick": 60, "default": 300, "long": 1800}[name]
         self.loss = {"quick": 60, "default": 300, "long": 300}[name]
+        # Seconds of 5 % loss, and of busy processors, in a cluster that was quiet.
+        self.weather = {"quick": 60, "default": 120, "long": 600}[name]
         self.delay = {"quick": 15, "default": 30, "long": 60}[name]
         # Both proxies die once in each.
         self.rounds = {"quick": 5, "default": 10, "long": 100}[name]

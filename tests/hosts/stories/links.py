@@ -1,4 +1,6 @@
 """Bad links: loss, delay, one-way cuts, no carrier, new addresses, and a snapshot that must not be in anybody's way."""
+import os
+import subprocess
 import time
 
 from cluster import Writer, brief, member
@@ -277,5 +279,43 @@ def caught_up(story, leader, behind, limit):
     story.cluster.wait("applied %d" % goal, lambda s: s["applied"] >= goal, limit, [behind])
 
 
+def a_quiet_cluster_judges_sooner(story):
+    """Minutes without anything slow: 220 ms of silence are a suspicion. Then loss and busy processors: nobody is called down."""
+    cluster = story.cluster
+    settle(story)
+    cluster.wait("all judge as in a quiet cluster", lambda s: s["pace"]["silence_ms"] <= 220, 420, cluster.all())
+    before = cluster.statuses()
+    story.check("after quiet minutes all bear with 220 ms, and the leader pings each 66", all(
+        seen["pace"]["ping_ms"] == 66 for seen in before.values()), {host: seen["pace"] for host, seen in before.items()})
+    cluster.hosts("loss", "1-3", "1-3", "5%", "--one-way")
+    time.sleep(story.tier.weather)
+    after = cluster.statuses()
+    same_ends(story, before, after, "health_epoch", "5 %% loss for %d s: no verdict is committed" % story.tier.weather)
+    same_ends(story, before, after, "term", "5 % loss: nobody campaigns")
+    cluster.hosts("heal")
+    busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count())]
+    try:
+        time.sleep(story.tier.weather)
+        after = cluster.statuses()
+    finally:
+        for one in busy:
+            one.kill()
+            one.wait()
+    same_ends(story, before, after, "health_epoch", "all processors busy for %d s: no verdict is committed" % story.tier.weather)
+    same_ends(story, before, after, "term", "all processors busy: nobody campaigns")
+    for host, seen in after.items():
+        story.note("host %d: suspects after %s ms (%s)" % (host, seen["pace"]["silence_ms"], seen["pace"]["because"]))
+    cluster.wait("all judge as in a quiet cluster again", lambda s: s["pace"]["silence_ms"] <= 220, 900, cluster.all())
+    lost = next(host for host in cluster.all() if host != leader_of(after[1]))
+    others = [host for host in cluster.all() if host != lost]
+    began = time.monotonic()
+    cluster.hosts("kill", lost)
+    cluster.wait("the others know of the loss", lambda s: member(s, "h%d" % lost)["state"] == "down", 15, others)
+    story.note("a power loss in a quiet cluster is known to all after %.2f s, the command and the questions in it" % (time.monotonic() - began))
+    said = member(cluster.status(others[0]), "h%d" % lost)
+    story.check("the loss is told with its silence", "no answer to pings for" in said["reason"], said)
+    story.note(said["reason"])
+
+
 QUICK = [loss_between_all_three, a_one_way_cut, addresses_change, a_big_snapshot_does_not_delay_heartbeats]
-STORIES = [a_link_with_delay, an_unplugged_host]
+STORIES = [a_link_with_delay, an_unplugged_host, a_quiet_cluster_judges_sooner]
