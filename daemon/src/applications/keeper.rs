@@ -7,7 +7,7 @@
 use super::check::{Outcome, Places};
 use super::definition::{Definition, Kind, Source, TTLS, spoken};
 use super::drop_ins::DropIns;
-use super::rise_fall::RiseFall;
+use super::rise_fall::{Held, RiseFall};
 use quorate_node::Input;
 use quorate_proto::{ApplicationCause, ApplicationReport, limits};
 use std::collections::BTreeMap;
@@ -169,15 +169,21 @@ impl Drop for Kept {
 impl Kept {
     fn report(&self) -> ApplicationReport {
         let state = self.known.state().into();
-        let reason = self.known.held().map_or_else(
-            || self.word.clone(),
-            |held| {
-                let (times, hold) = (held.times(), spoken(held.hold));
+        let in_words = |held: &Held| (held.times(), spoken(held.hold));
+        let held = self.known.held().as_ref().map(in_words);
+        let reason = match (held, self.known.will_be_held().as_ref().map(in_words)) {
+            (Some((times, hold)), _) => {
                 format!(
                     "works, but went down {times} of late: held down until it has worked for {hold}"
                 )
-            },
-        );
+            }
+            // In front, because the reason is cut: this is committed with the state, and so known to all while it is held.
+            (None, Some((times, hold))) => {
+                format!("down {times} of late, until it has worked for {hold}: {}", self.word)
+            }
+            (None, None) => self.word.clone(),
+        };
+        let reason = ApplicationReport::cut(&reason);
         ApplicationReport { state, reason, ..self.definition.report() }
     }
 }

@@ -104,7 +104,19 @@ impl RiseFall {
 
     /// That it works, though it is told to be down for now.
     pub(super) fn held(&self) -> Option<Held> {
-        let since = self.since.filter(|_| self.enough && self.state == ApplicationState::Down)?;
+        self.since.filter(|_| self.enough && self.is_down()).and_then(|since| self.hold_from(since))
+    }
+
+    /// How it is going to be held where it works again: since it went down last, and the same until it is up.
+    pub(super) fn will_be_held(&self) -> Option<Held> {
+        self.fell.back().filter(|_| self.is_down()).and_then(|fell| self.hold_from(*fell))
+    }
+
+    fn is_down(&self) -> bool {
+        self.state == ApplicationState::Down
+    }
+
+    fn hold_from(&self, since: Instant) -> Option<Held> {
         let of_late = |at: &&Instant| since.saturating_duration_since(**at) < WINDOW;
         let times = self.fell.iter().filter(of_late).count();
         let hold = hold_down(times);
@@ -177,10 +189,12 @@ mod tests {
         let held = known.held().expect("it went down twice");
         assert_eq!((held.times, held.hold, held.until), (2, Duration::from_secs(2), at(6)));
         assert_eq!(known.state(), ApplicationState::Down);
+        assert_eq!(known.will_be_held().map(|held| (held.times, held.hold)), Some((2, held.hold)));
         known.look(at(5));
         assert_eq!(known.state(), ApplicationState::Down);
         known.look(at(6));
         assert_eq!((known.state(), known.held()), (ApplicationState::Up, None));
+        assert_eq!(known.will_be_held(), None, "it is up");
         // What lies far back counts no more.
         known.set(at(400), false);
         known.set(at(401), true);

@@ -71,10 +71,12 @@ async fn one_that_flaps_is_held_down_with_why_and_is_up_when_its_time_has_passed
     all.register(flapping).await.expect("it is taken");
     assert_eq!(heard(&mut told).await, [one("b", ApplicationState::Up, "registered")]);
     let held = "works, but went down 2 times of late: held down until it has worked for 2 s";
+    // What is committed with the state, and so seen on all hosts.
+    let again = "down 2 times of late, until it has worked for 2 s: bad";
     let says = [
         (false, one("b", ApplicationState::Down, "bad")),
         (true, one("b", ApplicationState::Up, "good")),
-        (false, one("b", ApplicationState::Down, "bad")),
+        (false, one("b", ApplicationState::Down, again)),
         (true, one("b", ApplicationState::Down, held)),
     ];
     for (works, wanted) in says {
