@@ -146,10 +146,11 @@ async fn follow_health(
 
 /// Follows a share of this host into what is known, for ever.
 pub(super) async fn share(client: Arc<Client>, budget: String, known: watch::Sender<Known>) {
-    let path = format!("/v1/budgets/watch?name={}", crate::cli::query_value(&budget));
+    let name = crate::cli::query_value(&budget);
+    let path = format!("/v1/budgets/watch?name={name}&classes=true");
     let mut pause = RETRY;
     loop {
-        if let Err(failure) = follow_share(&client, &path, &known, &mut pause).await
+        if let Err(failure) = follow_share(&client, &path, &budget, &known, &mut pause).await
             && !failure.is_unreachable()
         {
             tracing::warn!(%budget, error = %failure.text, "the share cannot be followed");
@@ -162,17 +163,27 @@ pub(super) async fn share(client: Arc<Client>, budget: String, known: watch::Sen
 async fn follow_share(
     client: &Client,
     path: &str,
+    budget: &str,
     known: &watch::Sender<Known>,
     pause: &mut Duration,
 ) -> Result<(), Failure> {
     let mut lines = client.follow(path, None).await?;
+    let mut warned = false;
     loop {
         let line = lines.next().await?;
         *pause = RETRY;
         let page: SharePage = serde_json::from_str(&line.text).map_err(|error| {
             Failure::other(format!("the daemon's line is not understood: {error}"))
         })?;
-        known.send_modify(|known| known.take_share(page, now_ms()));
+        if page.budget == budget {
+            known.send_modify(|known| known.take_share(page, now_ms()));
+        } else if !std::mem::replace(&mut warned, true) {
+            // It was followed so that this could be said: what is divided is each class.
+            tracing::warn!(
+                "a hook has `on = \"budget {budget}\"`, which is divided into classes: it hears nothing; name one of them, as `budget {}`",
+                page.budget
+            );
+        }
     }
 }
 
