@@ -127,7 +127,7 @@ mod tests {
         for _ in 0..100_000 {
             let members = usize::try_from(draw(&mut state)).unwrap_or(1) % (limits::MEMBERS + 1);
             let measured = Measured {
-                interval: if draw(&mut state) % 2 == 0 {
+                interval: if draw(&mut state).is_multiple_of(2) {
                     ping_interval(members)
                 } else {
                     least_interval(members)
