@@ -1,5 +1,6 @@
 //! One simulated host: its disk, its address, and the node while it runs.
 
+use crate::ailing::Ailing;
 use crate::disk::Disk;
 use crate::lanes::Cargo;
 use crate::network::Door;
@@ -171,8 +172,8 @@ pub struct Host {
     pub paused_until: Option<Moment>,
     /// What arrived while it was frozen; taken in one turn when it thaws.
     pub inbox: Vec<Input>,
-    /// No fsync ends before then.
-    pub stalled_until: Moment,
+    /// What is wrong with its disk.
+    pub ailing: Ailing,
     /// Each turn of its node takes up to so long.
     pub slow: Duration,
     /// The seeds in its config.

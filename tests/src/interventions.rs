@@ -3,7 +3,6 @@
 use crate::host::Host;
 use crate::world::{World, address};
 use quorate_node::{Input, Status};
-use quorate_proto::Moment;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ impl World {
     pub fn crash(&mut self, host: usize) {
         if self.hosts[host].process.take().is_some() {
             self.note(|| format!("n{} loses power", host + 1));
-            self.hosts[host].disk.crash(&mut self.random);
+            self.cut_off_writes(host);
             self.hosts[host].paused_until = None;
         }
     }
@@ -102,7 +101,8 @@ impl World {
     /// A host's disk takes no write for a while.
     pub fn stall(&mut self, host: usize, span: Duration) {
         self.note(|| format!("the disk of n{} stalls for {span:?}", host + 1));
-        self.hosts[host].stalled_until = self.now + span;
+        let ailing = &mut self.hosts[host].ailing;
+        ailing.silent_until = ailing.silent_until.max(self.now + span);
     }
 
     /// Each turn of a host's node takes up to so long from now on.
@@ -117,7 +117,7 @@ impl World {
         for host in &mut self.hosts {
             host.paused_until = None;
             host.slow = Duration::ZERO;
-            host.stalled_until = Moment::ZERO;
         }
+        (0..self.hosts.len()).for_each(|host| self.disk_is_well(host));
     }
 }

@@ -6,9 +6,11 @@
 //! `outside`, is what the bench and the chaos runner share: the shipped program seen from outside, in real time.
 
 pub mod addresses;
+pub mod ailing;
 pub mod applications;
 pub mod assignments;
 pub mod budgets;
+pub mod campaign;
 pub mod checks;
 pub mod churn;
 mod clocks;
@@ -18,6 +20,7 @@ pub mod contention;
 pub mod copies;
 pub mod cut_links;
 pub mod disk;
+pub mod disk_stories;
 mod disturbances;
 pub mod errands;
 pub mod faults;

@@ -112,7 +112,7 @@ pub fn befall(world: &mut World, mishap: Mishap, clients: &mut Clients<'_>) -> b
 }
 
 /// Ends all other faults and waits until the cluster is whole and no change of voters is under way.
-fn is_whole(world: &mut World) -> bool {
+pub(crate) fn is_whole(world: &mut World) -> bool {
     world.heal();
     disturb(world);
     world.run_until_true(WHOLE, |world| {

@@ -1,5 +1,6 @@
 //! What the simulated shell does with a node's outputs, and how what is sent over a connection arrives.
 
+use crate::ailing::Taken;
 use crate::lanes::{Cargo, Shipment};
 use crate::world::{SimEvent, World};
 use quorate_node::{Answered, Asker, Input, LargeRead, Output};
@@ -54,10 +55,9 @@ impl World {
             }
             Output::DropSnapshot { file } => self.hosts[host].disk.drop_snapshot(file),
             Output::TakeSnapshot { group, metadata, image } => {
-                self.hosts[host].disk.keep_snapshot(metadata.clone(), *image);
-                let at = self.now + Duration::from_millis(5);
-                let input = Box::new(Input::SnapshotTaken { group, metadata });
-                self.schedule(at, SimEvent::Arrive { host, run, input });
+                let at = self.now + self.snapshot_time;
+                let taken = Taken { group, metadata, image };
+                self.schedule(at, SimEvent::Taken { host, run, taken: Box::new(taken) });
             }
             Output::SendSnapshot { group, to, address, message } => {
                 self.send_snapshot(host, group, to, address, message);
@@ -72,6 +72,7 @@ impl World {
             Output::SharesKnown => {}
             Output::Event(event) => {
                 self.note(|| format!("n{} {}: {event}", host + 1, event.kind()));
+                self.count_what_is_said(host, &event);
                 if event.kind() == "alarm" || event.warning() {
                     self.told.insert(format!("n{} {}", host + 1, event.kind()));
                 }
@@ -79,12 +80,8 @@ impl World {
             Output::Founded(founded) => self.checks.founded(host, &founded),
             Output::BeginAnew(anew) => self.note(|| format!("n{} begins anew: {anew:?}", host + 1)),
             Output::Stopped => self.stopped(host),
-            Output::Halt { reason, .. } | Output::Unfit { reason } => {
-                self.note(|| format!("n{} halts: {reason}", host + 1));
-                self.hosts[host].halted = Some(reason);
-                self.hosts[host].process = None;
-                self.hosts[host].disk.crash(&mut self.random);
-            }
+            Output::Halt { reason, again } => self.halt(host, reason, again),
+            Output::Unfit { reason } => self.halt(host, reason, false),
         }
     }
 
@@ -117,8 +114,7 @@ impl World {
     fn persist(&mut self, host: usize, number: u64, write: quorate_node::Write) {
         let run = self.hosts[host].run;
         self.hosts[host].disk.begin(number, write);
-        let micros = self.random.between(60, self.setup.fsync_micros.max(61));
-        let at = (self.now + Duration::from_micros(micros)).max(self.hosts[host].stalled_until);
+        let at = self.disk_is_done(host);
         self.schedule(at, SimEvent::Durable { host, run, number });
     }
 
@@ -127,8 +123,7 @@ impl World {
         let Some(mut process) = self.hosts[host].process.take() else { return };
         process.stopped = true;
         self.close_links(host, &process);
-        // A clean stop syncs what is queued.
-        self.hosts[host].disk.complete(u64::MAX);
+        self.last_writes(host);
     }
 
     fn resolve(&mut self, host: usize) {

@@ -101,7 +101,16 @@ impl World {
             self.schedule(self.now + pause, SimEvent::Transfer(transfer));
             return;
         };
+        // Its file is synced before it counts as taken.
+        if let Some(at) = self.silent_until(peer).max(self.silent_until(host)) {
+            self.schedule(at, SimEvent::Transfer(transfer));
+            return;
+        }
         self.transfers.remove(&(host, run, to));
+        if self.refuses_for_want_of_room(peer) {
+            self.tell_sender(host, run, Input::SnapshotSent { group, to, ok: false });
+            return;
+        }
         let Transfer { message, metadata, image, .. } = *transfer;
         let from = self.hosts[host].process.as_ref().map(|process| process.instance);
         // The receiver makes the file durable before its node hears of it, and its node hears before the sender.

@@ -3,6 +3,7 @@
 //! A run is a function of its seed and of what its story asks for. Each event and each output goes into the
 //! trace hash, so two runs that differ anywhere differ there.
 
+use crate::ailing::{Ailing, Taken, Tally};
 use crate::budgets::Apps;
 use crate::checks::Checks;
 use crate::disk::Disk;
@@ -46,6 +47,12 @@ pub(crate) enum SimEvent {
     Thaw { host: usize, run: u64 },
     /// Writes up to a number reach a host's disk.
     Durable { host: usize, run: u64, number: u64 },
+    /// A host's own snapshot reaches its disk.
+    Taken { host: usize, run: u64, taken: Box<Taken> },
+    /// The daemon looks whether there is room for the next segment.
+    Room { host: usize, run: u64 },
+    /// The service manager of a host starts a daemon again that ended by itself.
+    Again { host: usize, run: u64 },
     /// A connection with a snapshot on it ends.
     Transfer(Box<Transfer>),
     /// A request that waits for a connection looks for it again.
@@ -175,6 +182,8 @@ pub struct World {
     pub(crate) transfers: BTreeSet<(usize, u64, Instance)>,
     /// How long each takes, when that is not drawn.
     pub(crate) transfer_time: Option<Duration>,
+    /// How long a host's own takes, beside a sync of its disk.
+    pub(crate) snapshot_time: Duration,
     /// Snapshots that arrived.
     pub(crate) transferred: u64,
     pub(crate) next_forward: u64,
@@ -203,6 +212,8 @@ pub struct World {
     pub(crate) holders: Holders,
     /// What was ended from outside.
     pub(crate) fences: Fences,
+    /// What came of faults of disks.
+    pub(crate) tally: Tally,
 }
 
 pub(crate) fn address(host: usize) -> SocketAddr {
@@ -227,7 +238,7 @@ impl World {
                 run: 0,
                 paused_until: None,
                 inbox: Vec::new(),
-                stalled_until: Moment::ZERO,
+                ailing: Ailing::default(),
                 slow: Duration::ZERO,
                 seeds: seeds.clone(),
                 slot: (host < setup.seeds).then_some(host),
@@ -249,6 +260,7 @@ impl World {
             forwards: BTreeMap::new(),
             transfers: BTreeSet::new(),
             transfer_time: None,
+            snapshot_time: Duration::from_millis(5),
             transferred: 0,
             next_forward: 0,
             overheard: Overheard::default(),
@@ -266,6 +278,7 @@ impl World {
             apps: Apps::default(),
             holders: Holders::default(),
             fences: Fences::default(),
+            tally: Tally::default(),
         };
         two_addresses.into_iter().for_each(|host| world.leave_from_elsewhere(host));
         world
@@ -317,13 +330,8 @@ impl World {
         let place = &mut self.hosts[host];
         place.run += 1;
         place.inbox.clear();
-        let life = match place.disk.open(&mut self.random, &cluster) {
-            Ok(life) => life,
-            Err(reason) => {
-                place.halted = Some(reason);
-                return;
-            }
-        };
+        let Some((life, log)) = self.open_disk(host, &cluster) else { return };
+        let place = &mut self.hosts[host];
         let boot_nonce = self.random.draw();
         let config = NodeConfig {
             cluster,
@@ -344,7 +352,6 @@ impl World {
             },
             settings: self.setup.settings_of(host, place),
         };
-        let log = place.disk.recover();
         let founding = life.founding.clone();
         let boot = Boot { config, founding, marker: place.disk.marker, log };
         let cluster_id = life.founding.known_cluster();
@@ -374,6 +381,7 @@ impl World {
         self.take_up_secrets(host);
         self.carry(host, out);
         self.after_turn(host);
+        self.look_at_the_disk_of_a_start(host);
     }
 
     /// A client of a host asks; the reply turns up under the returned number.
@@ -545,13 +553,10 @@ impl World {
                     self.give(host, Input::Datagram { from: instance, bytes });
                 }
             }
-            SimEvent::Durable { host, run, number } => {
-                if self.hosts[host].run == run && self.hosts[host].process.is_some() {
-                    for number in self.hosts[host].disk.complete(number) {
-                        self.give(host, Input::Persisted { number });
-                    }
-                }
-            }
+            SimEvent::Durable { host, run, number } => self.durable(host, run, number),
+            SimEvent::Taken { host, run, taken } => self.snapshot_taken(host, run, *taken),
+            SimEvent::Room { host, run } => self.look_for_room(host, run),
+            SimEvent::Again { host, run } => self.start_again(host, run),
             SimEvent::Closed { host, from, connection, end } => {
                 if self.passes(from, host, connection) {
                     self.end_link(host, connection, end);

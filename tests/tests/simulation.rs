@@ -5,8 +5,10 @@
 
 use quorate_proto::Role;
 use quorate_tests::addresses::two_addresses;
+use quorate_tests::ailing::{Rare, Tally};
 use quorate_tests::applications::told_of_applications;
 use quorate_tests::assignments::{assigned, item_renewed_by_a_leader_that_is_cut_off};
+use quorate_tests::campaign::{number, run_many, tell};
 use quorate_tests::checks::TURNS;
 use quorate_tests::churn::churn;
 use quorate_tests::commits::writes_in_a_row;
@@ -15,6 +17,7 @@ use quorate_tests::copies::{
     an_original_that_restarts_beside_its_copy,
 };
 use quorate_tests::cut_links::{Cut, run_cuts, run_cuts_in, setup_of};
+use quorate_tests::disk_stories::{disk_setup, disk_story, disk_story_in, two_bad_disks};
 use quorate_tests::figures::{
     deaf_leader, failover, formation, healthy_with, idle, leader_killed_and_back, leader_told,
     leader_wiped_and_back, majority_lost, median_and_worst, stands_still_and_goes_on, told,
@@ -31,20 +34,9 @@ use quorate_tests::runs::{Outcome, draw_setup, run_seed, run_seed_in};
 use quorate_tests::shares::{renewed_by_a_leader_that_is_cut_off, shared};
 use quorate_tests::slow_links::{Writes, replacement_over_a_slow_link, return_over_a_slow_link};
 use quorate_tests::world::World;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
-/// Runs a seed; what went wrong, if something did.
-fn failure_of(seed: u64, run: fn(u64)) -> Option<String> {
-    let panic = std::panic::catch_unwind(|| run(seed)).err()?;
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    Some(format!("seed {seed}: {}", text.unwrap_or_default()))
-}
 
 /// Adds what a run did to the file of traces, if one is wanted.
 fn note_trace(kind: &str, seed: u64, outcome: &Outcome) {
@@ -54,44 +46,6 @@ fn note_trace(kind: &str, seed: u64, outcome: &Outcome) {
     let line = format!("{kind} {seed} {:016x}\n", outcome.trace);
     file.and_then(|mut file| file.write_all(line.as_bytes()))
         .expect("the file of traces is written");
-}
-
-/// Runs a world and prints its story.
-fn tell(mut world: World, run: impl FnOnce(&mut World)) {
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&mut world)));
-    for line in &world.log {
-        eprintln!("{line}");
-    }
-    if let Err(panic) = done {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-/// Runs many seeds, on all cores. Panics with all that failed.
-fn run_many(default: u64, run: fn(u64)) {
-    let seeds = number("QUORATE_SEEDS").unwrap_or(default);
-    let first = number("QUORATE_FIRST_SEED").unwrap_or(1);
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let failures = std::sync::Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for thread in 0..threads {
-            let failures = &failures;
-            scope.spawn(move || {
-                for seed in (first..first + seeds).filter(|seed| seed % threads == thread) {
-                    if let Some(failure) = failure_of(seed, run) {
-                        failures.lock().expect("no holder panics").push(failure);
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().expect("no holder panics");
-    let count = failures.len();
-    assert!(
-        failures.is_empty(),
-        "{count} of {seeds} seeds failed; QUORATE_SEED=S tells the story of one:\n{}",
-        failures.join("\n")
-    );
 }
 
 /// Asks for writes that met their first answer, over all seeds.
@@ -120,6 +74,38 @@ fn every_seed_keeps_the_promises_and_heals() {
         met > 0,
         "no lost write was asked for again after it was done: nothing was tried of that"
     );
+}
+
+/// What came of faults of disks, over all seeds.
+static OF_DISKS: Mutex<Tally> = Mutex::new(Tally::new());
+
+#[test]
+fn every_seed_bears_disks_that_are_full_slow_silent_or_decay() {
+    if let Some(seed) = number("QUORATE_SEED") {
+        let mut world = World::new(seed, disk_setup(seed));
+        world.verbose = true;
+        tell(world, |world| {
+            let _ = disk_story_in(world);
+            eprintln!("{:?}", world.tally());
+        });
+        return;
+    }
+    run_many(40, |seed| {
+        let (outcome, tally) = disk_story(seed);
+        note_trace("disks", seed, &outcome);
+        OF_DISKS.lock().expect("no holder panics").take(&tally);
+    });
+    let tally = OF_DISKS.lock().expect("no holder panics");
+    eprintln!("{tally:?}");
+    let never: Vec<Rare> = tally.never().collect();
+    assert!(never.is_empty(), "in no story it came to {never:?}: nothing was tried of that");
+}
+
+#[test]
+fn with_two_of_three_disks_bad_at_once_nothing_false_is_said() {
+    static LOST: AtomicU64 = AtomicU64::new(0);
+    run_many(12, |seed| _ = LOST.fetch_add(u64::from(two_bad_disks(seed)), Ordering::Relaxed));
+    assert!(LOST.load(Ordering::Relaxed) > 0, "in no story both disks were lost");
 }
 
 #[test]

@@ -151,9 +151,19 @@ impl Disk {
         if full == self.full.is_some() {
             return false;
         }
+        if let Some(since) = self.full {
+            self.waited_for_room(turn.now, since);
+        }
         self.full = full.then_some(turn.now);
         turn.event(Event::DiskFull(full));
         true
+    }
+
+    /// Since then it was silent by decision. What waited for room is written from now on; what was silent before stays so.
+    fn waited_for_room(&mut self, now: Moment, full: Moment) {
+        let begins = |since: Moment| since + now.since(since.max(full));
+        self.writes.iter_mut().for_each(|(_, _, since)| *since = begins(*since));
+        self.stalled = self.stalled.map(begins);
     }
 
     /// Looks how long the oldest write has been under way, and how long the newest ones took. True when it became silent or slow, or

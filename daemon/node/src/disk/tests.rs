@@ -99,8 +99,30 @@ fn a_full_disk_is_told_once_and_asks_a_leader_to_hand_over_again_and_again() {
     disk.look(&mut turn);
     let troubles: Vec<Trouble> = disk.troubles().map(|(trouble, _)| trouble).collect();
     assert_eq!(troubles, [Trouble::DiskFull]);
-    assert!(disk.filled(&mut turn, false));
+}
+
+#[test]
+fn a_write_that_waited_for_room_makes_no_silent_disk_when_there_is_room_again() {
+    let troubles = |disk: &Disk| disk.troubles().map(|(trouble, _)| trouble).collect::<Vec<_>>();
+    let halts = |turn: &Turn| turn.out.iter().any(|one| matches!(one, Output::Halt { .. }));
+    let (mut disk, mut turn) = room();
+    disk.filled(&mut turn, true);
+    disk.write(&mut turn, Owner::Nobody, write());
+    turn.now = turn.now + GIVE_UP * 2;
+    // Room is told before the write that waited for it is.
+    disk.filled(&mut turn, false);
     disk.look(&mut turn);
-    let troubles: Vec<Trouble> = disk.troubles().map(|(trouble, _)| trouble).collect();
-    assert_eq!(troubles, [Trouble::DiskStalled], "and now it is");
+    assert!(!halts(&turn) && troubles(&disk).is_empty());
+    turn.now = turn.now + STALL;
+    disk.look(&mut turn);
+    assert_eq!(troubles(&disk), [Trouble::DiskStalled], "it had room for as long as any");
+    disk.filled(&mut turn, true);
+    turn.now = turn.now + GIVE_UP;
+    disk.filled(&mut turn, false);
+    disk.look(&mut turn);
+    assert_eq!(troubles(&disk), [Trouble::DiskStalled], "it was silent before it was full");
+    assert!(!halts(&turn), "but not for so long");
+    turn.now = turn.now + GIVE_UP;
+    disk.look(&mut turn);
+    assert!(halts(&turn));
 }

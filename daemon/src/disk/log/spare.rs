@@ -4,7 +4,7 @@
 //! (`DiskFull`) and refuses what clients write, while what is left of the current segment still takes votes and commits. The thread looks
 //! again each second and tells when there is room.
 
-use super::report::{Completed, Report};
+use super::report::{Finder, Report};
 use crate::disk::durable;
 use crate::disk::files::{Files, RETRY, WritableFile};
 use std::io;
@@ -141,7 +141,7 @@ fn run(files: &dyn Files, log_dir: &Path, shared: &Shared, report: &Report) {
         };
         if now_full != full {
             full = now_full;
-            report.tell(Completed::DiskFull(full));
+            report.full(Finder::Maker, full);
         }
         state = shared.lock();
         if let Some(Ok(spare)) = made {
@@ -174,6 +174,7 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Completed;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc;
 

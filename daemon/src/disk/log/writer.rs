@@ -3,7 +3,7 @@
 //! Contract: `Durable { number }` is told after everything up to `number` is synced. Any failed write or sync ends
 //! the process before anything more is told; only "no space" is waited out, in order, and told as `DiskFull`.
 
-use super::report::{Callback, Completed, Report};
+use super::report::{Callback, Finder, Report};
 use super::segments::{OpenLog, Segments};
 use super::spare::{SpareMaker, is_full};
 use crate::disk::durable::fatal;
@@ -172,7 +172,7 @@ impl WriteLoop {
                         marker::write(&*this.files, &this.birth_dir, &this.cluster, cluster_id)
                     })?;
                 }
-                DiskStep::Tell(number) => self.report.tell(Completed::Durable { number }),
+                DiskStep::Tell(number) => self.report.durable(number),
             }
         }
         Ok(())
@@ -201,7 +201,7 @@ impl WriteLoop {
                 Ok(()) => break,
                 Err(error) if is_full(&error) => {
                     if !std::mem::replace(&mut self.full, true) {
-                        self.report.tell(Completed::DiskFull(true));
+                        self.report.full(Finder::Writer, true);
                     }
                     self.files.wait_for_room();
                 }
@@ -209,7 +209,7 @@ impl WriteLoop {
             }
         }
         if std::mem::replace(&mut self.full, false) {
-            self.report.tell(Completed::DiskFull(false));
+            self.report.full(Finder::Writer, false);
         }
         Ok(())
     }
