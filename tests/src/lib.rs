@@ -6,6 +6,7 @@
 //! `outside`, is what the bench and the chaos runner share: the shipped program seen from outside, in real time.
 
 pub mod addresses;
+pub mod alone;
 pub mod applications;
 pub mod assignments;
 pub mod budgets;
