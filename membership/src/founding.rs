@@ -73,6 +73,8 @@ enum After {
     Exists(ClusterId),
     /// The record is known for good.
     Founded,
+    /// The mark stands, or is gone.
+    Marked,
 }
 
 /// Writes under way. At most a few: each needs a message that changes the state, and each state is cumulative.
@@ -87,6 +89,7 @@ struct Saved {
     promise: u64,
     accept: u64,
     founded: u64,
+    alone: u64,
 }
 
 impl Saved {
@@ -235,6 +238,12 @@ impl Founding {
                 self.replica = replica;
                 if self.is_founded_durably() {
                     self.note_members();
+                }
+            }
+            FoundingInput::Alone { ms } => {
+                if self.state.alone_ms != ms {
+                    self.state.alone_ms = ms;
+                    self.saved.alone = self.persist(None, After::Marked, out);
                 }
             }
             FoundingInput::Admitted(founded) => {
@@ -403,6 +412,12 @@ impl Founding {
     #[must_use]
     pub fn state(&self) -> &FoundingState {
         &self.state
+    }
+
+    /// Whether the next start is sure to know that this one told a share that no majority granted.
+    #[must_use]
+    pub fn is_marked_alone(&self, ms: u64) -> bool {
+        self.state.alone_ms == ms && self.saved.is_durable(self.saved.alone)
     }
 
     /// Founded records that peers handed over and that did not hold together.

@@ -29,6 +29,27 @@ impl BudgetMode {
     }
 }
 
+/// What a holder that has lost the quorum may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum QuorumLoss {
+    /// Its share lapses, and nobody gets more.
+    Hold = 0,
+    /// Behind a fence against all others it uses the whole, where nothing can be committed without it.
+    Local = 1,
+}
+
+impl QuorumLoss {
+    /// The word that people and programs see.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Local => "local",
+        }
+    }
+}
+
 /// Between the name of a budget and that of a class: in no name of either, and it stands for itself in keys, file names and units.
 const OF: char = ':';
 
@@ -71,6 +92,12 @@ pub struct Budget {
     /// all else from the budget.
     #[prost(message, repeated, tag = "8")]
     pub classes: Vec<Class>,
+    /// What a holder does that has lost the quorum.
+    #[prost(enumeration = "QuorumLoss", tag = "9")]
+    pub on_quorum_loss: i32,
+    /// The hook that cuts all others off before a holder without a quorum uses the whole; empty where none does.
+    #[prost(string, tag = "10")]
+    pub fence: String,
 }
 
 impl Budget {
@@ -136,7 +163,37 @@ impl Budget {
         if let Some(fault) = scope::ttl_fault(*ttl_ms).or_else(|| scope::fault(&self.scope)) {
             return Some(fault);
         }
-        BudgetMode::try_from(self.mode).is_err().then(|| "mode is strict or eager".to_owned())
+        if BudgetMode::try_from(self.mode).is_err() {
+            return Some("mode is strict or eager".to_owned());
+        }
+        self.fault_of_quorum_loss()
+    }
+
+    fn fault_of_quorum_loss(&self) -> Option<String> {
+        match QuorumLoss::try_from(self.on_quorum_loss) {
+            Err(_) => Some("on_quorum_loss is hold or local".to_owned()),
+            Ok(QuorumLoss::Hold) => (!self.fence.is_empty())
+                .then(|| "fence goes with on_quorum_loss = local alone".to_owned()),
+            Ok(QuorumLoss::Local) if self.fence.is_empty() => Some(
+                "on_quorum_loss = local demands a fence, and none is named: without a quorum nobody knows whether the others are dead or cut \
+                 off, so only a hook that cuts them off from the resource (fence = NAME, docs/SHARES.md) makes the whole usable here"
+                    .to_owned(),
+            ),
+            Ok(QuorumLoss::Local) if self.ttl_ms > limits::BUDGET_LOCAL_TTL_MS => Some(format!(
+                "ttl is {} ms, and with on_quorum_loss = local {} ms at most: a host that comes back waits that long for a quorum",
+                self.ttl_ms,
+                limits::BUDGET_LOCAL_TTL_MS
+            )),
+            Ok(QuorumLoss::Local) => {
+                scope::name_fault("a fence", &self.fence, limits::BUDGET_NAME)
+            }
+        }
+    }
+
+    /// The hook behind which a holder that has lost the quorum uses the whole; none: it never does.
+    #[must_use]
+    pub fn fence_for_the_whole(&self) -> Option<&str> {
+        (self.on_quorum_loss() == QuorumLoss::Local).then_some(self.fence.as_str())
     }
 
     fn fault_of_classes(&self) -> Option<String> {
@@ -326,6 +383,21 @@ mod tests {
         Budget { name: "pg".to_owned(), max: 30, ttl_ms: 3_000, ..Budget::default() }
     }
 
+    fn local(fence: &str) -> Budget {
+        Budget { on_quorum_loss: 1, fence: fence.to_owned(), ..budget() }
+    }
+
+    #[test]
+    fn what_becomes_of_a_lost_quorum_is_said_of_all_classes_and_is_nothing_by_default() {
+        assert_eq!(budget().fence_for_the_whole(), None);
+        assert_eq!(local("cut").fault(), None);
+        assert_eq!(local("cut").fence_for_the_whole(), Some("cut"));
+        let parts =
+            Budget { classes: vec![Class { name: "app".to_owned(), max: 20 }], ..local("cut") }
+                .parts();
+        assert_eq!(parts[0].fence_for_the_whole(), Some("cut"), "a class has it from the budget");
+    }
+
     #[test]
     fn a_budget_out_of_its_bounds_is_told_which() {
         assert_eq!(budget().fault(), None);
@@ -341,6 +413,11 @@ mod tests {
             (Budget { scope: vec![label("a"); limits::BUDGET_SCOPE + 1], ..budget() }, "scope"),
             (Budget { scope: vec![label("")], ..budget() }, "scope"),
             (Budget { mode: 7, ..budget() }, "mode"),
+            (Budget { on_quorum_loss: 7, ..budget() }, "hold or local"),
+            (Budget { on_quorum_loss: 1, ..budget() }, "demands a fence"),
+            (Budget { fence: "cut".to_owned(), ..budget() }, "local alone"),
+            (Budget { ttl_ms: 60_001, ..local("cut") }, "60000 ms at most"),
+            (local("a/b"), "name of a fence"),
         ];
         for (budget, what) in wrong {
             let fault = budget.fault().expect("it is out of its bounds");

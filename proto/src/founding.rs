@@ -337,6 +337,10 @@ pub struct FoundingState {
     /// A cluster id heard from an authenticated peer: this life never founds (rule 6).
     #[prost(message, optional, tag = "6")]
     pub exists: Option<ClusterId>,
+    /// An application may have been told a share that no majority granted: the next start keeps out of every majority for so long, in
+    /// milliseconds; 0: none was.
+    #[prost(uint64, tag = "7")]
+    pub alone_ms: u64,
 }
 
 /// Why a founding state cannot be read. It is never fresh then (GENESIS rule 2).

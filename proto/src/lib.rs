@@ -62,7 +62,8 @@ pub use assignments::{
     ItemState, ItemStep, Rebalance, RemoveAssignment,
 };
 pub use budgets::{
-    Budget, BudgetMode, BudgetRecord, ChangeGrants, Class, DefineBudget, Grant, RemoveBudget,
+    Budget, BudgetMode, BudgetRecord, ChangeGrants, Class, DefineBudget, Grant, QuorumLoss,
+    RemoveBudget,
 };
 pub use card::Card;
 pub use command::{

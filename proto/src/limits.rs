@@ -77,6 +77,10 @@ pub const BUDGET_MOST: u64 = 1_000_000_000_000;
 pub const BUDGET_TTL_MS: RangeInclusive<u64> = 1_000..=3_600_000;
 /// The same where nothing is said. A host that stands still for three seconds renews in time, and what a dead one has is free within five.
 pub const BUDGET_TTL_DEFAULT_MS: u64 = 4_000;
+/// Longest such time of a budget whose holders may use the whole alone: whoever comes back waits for so long.
+pub const BUDGET_LOCAL_TTL_MS: u64 = 60_000;
+/// Most others that a host cuts off before it uses a budget alone.
+pub const BUDGET_LOCAL_FENCES: usize = 16;
 
 /// How often a share or an item is renewed that may be used for so long behind each renewal: eight times within it, though no more often
 /// than needed where that is short. So whoever stands still for less than the rest loses nothing.

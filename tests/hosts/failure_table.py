@@ -26,7 +26,7 @@ disk that lies in one moment of a run, which the simulator makes (`tests/scenari
 `drained`, `autopilot-paused`, `no-successor` and `unapproved` are words of operators and what waits for them, told in `tests/scenarios`, as `witness-leads` is;
 `share-unacknowledged` and `item-unreleased` need an application that follows what it is told, which `tests/scenarios` has; `item-unheld` is an assignment for
 hosts that are not there (`tests/tests/processes/assignments.rs`); `application-down` and `application-file` need an application with a check
-(`tests/tests/processes/applications.rs`).
+(`tests/tests/processes/applications.rs`); `budget-alone` needs two voters and a fence (`alone.rs` there).
 """
 CODES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "proto", "src", "reason", "code.rs")
 

@@ -55,12 +55,16 @@ pub struct Apps {
     all: BTreeMap<(usize, String), App>,
     /// Hosts where none acknowledges anything.
     silent: BTreeSet<usize>,
+    /// Hosts that are cut off from what is shared: whatever they believe, they use nothing.
+    cut: BTreeSet<usize>,
     max: Option<u64>,
     /// Of each class, what is never exceeded.
     classes: BTreeMap<String, u64>,
     reserve: u64,
     slowest: Duration,
     most: u64,
+    /// How often somebody was told all of it without a majority's word.
+    alone: u64,
 }
 
 impl Apps {
@@ -68,6 +72,12 @@ impl Apps {
     #[must_use]
     pub fn most(&self) -> u64 {
         self.most
+    }
+
+    /// How often somebody was told all of it without a majority's word.
+    #[must_use]
+    pub fn told_alone(&self) -> u64 {
+        self.alone
     }
 
     fn of(&self, host: usize) -> impl Iterator<Item = (&String, &App)> {
@@ -120,6 +130,7 @@ impl World {
             let asks = if *acknowledge { ", to be acknowledged" } else { "" };
             format!("n{} share: {} of {}, {}{asks}", host + 1, amount, share.budget, state.word())
         });
+        self.apps.alone += u64::from(share.alone.is_some());
         let fenced = self.fences.has_share(host, &share.budget, share.number);
         let app = self.apps.all.entry((host, share.budget.clone())).or_default();
         app.reserve = reserve;
@@ -185,8 +196,26 @@ impl World {
         }
     }
 
+    /// A host is cut off from what is shared, until it is let in again.
+    pub(crate) fn is_cut(&mut self, host: usize) {
+        self.note(|| format!("n{} is cut off from what is shared", host + 1));
+        self.apps.cut.insert(host);
+    }
+
+    /// It may use again what it believes.
+    pub(crate) fn is_let_in(&mut self, host: usize) {
+        if self.apps.cut.remove(&host) {
+            self.note(|| format!("n{} is let in again", host + 1));
+            self.add_up();
+        }
+    }
+
+    pub(crate) fn is_cut_off(&self, host: usize) -> bool {
+        self.apps.cut.contains(&host)
+    }
+
     fn add_up(&mut self) {
-        let all = self.apps.all.iter();
+        let all = self.apps.all.iter().filter(|((host, _), _)| !self.apps.cut.contains(host));
         let believed: Vec<(usize, &str, u64)> = all
             .map(|((host, name), app)| (host + 1, name.as_str(), app.believes(self.now)))
             .collect();

@@ -7,6 +7,7 @@
 
 pub mod addresses;
 pub mod ailing;
+pub mod alone;
 pub mod applications;
 pub mod assignments;
 pub mod budgets;

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod processes {
     mod addresses;
+    mod alone;
     mod applications;
     mod assignments;
     mod backups;

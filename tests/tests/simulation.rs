@@ -3,9 +3,10 @@
 //! `QUORATE_SEEDS=N` runs more seeds, `QUORATE_SEED=S` runs one, with its story on failure. `QUORATE_TRACES=FILE` adds a line to the file for
 //! each seed with a hash over all that happened: a change that only moves code leaves them as they are (`sort` both files).
 
-use quorate_proto::Role;
+use quorate_proto::{QuorumLoss, Role};
 use quorate_tests::addresses::two_addresses;
 use quorate_tests::ailing::{Rare, Tally};
+use quorate_tests::alone::used_alone;
 use quorate_tests::applications::told_of_applications;
 use quorate_tests::assignments::{assigned, item_renewed_by_a_leader_that_is_cut_off};
 use quorate_tests::campaign::{number, run_many, tell};
@@ -124,6 +125,30 @@ fn whatever_happens_applications_never_believe_more_than_there_is_and_share_all_
         FREED.load(Ordering::Relaxed) > 0,
         "no fence freed anything: nothing was tried of that"
     );
+}
+
+#[test]
+fn two_voters_that_use_the_whole_alone_behind_a_fence_never_use_more_than_there_is() {
+    static WHOLE: AtomicU64 = AtomicU64::new(0);
+    if let Some(seed) = number("QUORATE_SEED") {
+        eprintln!("{:?}", used_alone(seed, QuorumLoss::Local, true));
+        return;
+    }
+    run_many(100, |seed| {
+        let used = used_alone(seed, QuorumLoss::Local, false);
+        assert_eq!((used.most, used.in_the_end), (30, [15, 15]), "{used:?}");
+        WHOLE.fetch_add(used.whole, Ordering::Relaxed);
+    });
+    assert!(WHOLE.load(Ordering::Relaxed) > 0, "nobody used the whole: nothing was tried of that");
+}
+
+#[test]
+fn two_voters_that_hold_move_nothing_and_are_asked_for_no_fence() {
+    run_many(30, |seed| {
+        let used = used_alone(seed, QuorumLoss::Hold, false);
+        assert_eq!((used.fenced, used.whole), (0, 0), "{used:?}");
+        assert_eq!((used.most, used.in_the_end), (30, [15, 15]), "{used:?}");
+    });
 }
 
 #[test]

@@ -114,6 +114,11 @@ impl MemoryLog {
         self.entries.get(self.offset(index)).map(|entry| entry.term)
     }
 
+    /// The entries behind an index that is not before the first.
+    pub(crate) fn behind(&self, index: u64) -> impl Iterator<Item = &rs::Entry> {
+        self.entries.iter().filter(move |entry| entry.index > index)
+    }
+
     fn offset(&self, index: u64) -> usize {
         usize::try_from(index - self.base.0 - 1).expect("a log in memory is counted by usize")
     }

@@ -9,7 +9,7 @@ mod telling;
 use crate::config::{RELUCTANCE_TICKS, Recovered, ReplicaConfig, StartError};
 use crate::guard::{self, GuardError, MAX_READS, Standing};
 use crate::log::MemoryLog;
-use crate::output::{PeerProgress, ProposeError, RaftRole, ReplicaStatus};
+use crate::output::{Committed, PeerProgress, ProposeError, RaftRole, ReplicaStatus};
 use crate::pacing::Pacing;
 use crate::voters::{self, Awaited};
 use crate::{LogRecord, convert, election, slog_bridge};
@@ -392,6 +392,34 @@ impl Replica {
     #[must_use]
     pub fn last_term(&self) -> u64 {
         self.raw.raft.raft_log.last_term()
+    }
+
+    /// What stands in the log behind what is applied, as it would be applied; none where it is more than `most`, has another set of voters,
+    /// or is not all there to read. A majority may have committed any beginning of it.
+    #[must_use]
+    pub fn uncertain(&self, most: usize) -> Option<Vec<Committed>> {
+        let (store, last) = (self.raw.store(), self.last());
+        let count = usize::try_from(last.checked_sub(self.applied)?).ok()?;
+        if count == 0 {
+            return Some(Vec::new());
+        }
+        if store.last() != last || count > most {
+            return None;
+        }
+        store.behind(self.applied).map(Self::command).collect()
+    }
+
+    fn command(entry: &rs::Entry) -> Option<Committed> {
+        let (index, term) = (entry.index, entry.term);
+        match entry.entry_type {
+            rs::EntryType::EntryNormal if entry.data.is_empty() => {
+                Some(Committed::Nothing { index, term })
+            }
+            rs::EntryType::EntryNormal => {
+                Some(Committed::Command { index, term, data: entry.data.clone() })
+            }
+            _ => None,
+        }
     }
 
     /// Its term.

@@ -29,6 +29,19 @@ pub enum ClientRequest {
     Acknowledge(Acknowledgement),
     /// An application on this host says that it has let an item go.
     Release(ItemRelease),
+    /// A fence of this host has succeeded, for a budget that it would use alone.
+    Fenced(FencedAlone),
+}
+
+/// Somebody is cut off from a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FencedAlone {
+    /// From which.
+    pub budget: String,
+    /// Who.
+    pub instance: Instance,
+    /// The round in which the fence was asked for.
+    pub round: u64,
 }
 
 /// What an application uses of its share of a budget.

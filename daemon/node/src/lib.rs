@@ -56,7 +56,9 @@ mod whereabouts;
 mod witness;
 
 pub use boot::{Boot, FoundingSettings, MadeOn, NodeConfig, Promotion, RecoveredLog, Settings};
-pub use client::{Acknowledgement, ClientReply, ClientRequest, ForwardFailure, ItemRelease};
+pub use client::{
+    Acknowledgement, ClientReply, ClientRequest, FencedAlone, ForwardFailure, ItemRelease,
+};
 pub use disk::{DiskStep, disk_steps};
 pub use duties::damping::hold as hold_down;
 pub use event::{BeginAnew, Input, Output, OwnSlot, Write};
@@ -66,7 +68,7 @@ pub use pace::Ground;
 pub use pings::{PING_CLASSES, PingTimes};
 pub use replay::{ReplayError, replay};
 pub use requests::{LOCAL_WAITS, Refusals};
-pub use shares::{Item, ItemStanding, Items, Share, ShareState};
+pub use shares::{AloneFence, AloneShare, Item, ItemStanding, Items, Share, ShareState};
 pub use status::{
     Feature, Margin, Opinion, PaceStatus, Program, Reason, SecretStatus, State, Status,
 };

@@ -3,7 +3,7 @@
 //!
 //! Handed on as soon as the room that spoke is done, before anything else happens in the turn. Knows nothing of who listens.
 
-use crate::client::{Acknowledgement, ItemRelease};
+use crate::client::{Acknowledgement, FencedAlone, ItemRelease};
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{
     Act, Admit, Choice, CopyNotice, ForwardAnswer, HealthEpoch, HealthUpdate, Instance, Moment,
@@ -90,6 +90,8 @@ pub(crate) enum ShareNews {
     Answered { ticket: u64, answer: Option<SharesRenewed> },
     /// An application on this host says what it uses of its share.
     Acknowledged { ticket: u64, use_of: Acknowledgement },
+    /// A fence has succeeded that this host waits for.
+    Fenced { ticket: u64, fenced: FencedAlone },
     /// An application on this host says that it has let an item go.
     Released { ticket: u64, release: ItemRelease },
 }

@@ -153,7 +153,7 @@ impl Node {
             recovery: Recovery::default(),
             features: Features::default(),
             secrets: Secrets::default(),
-            shares: Shares::default(),
+            shares: Shares::started(now, Duration::from_millis(founding.state().alone_ms)),
             applications: Applications::default(),
             malformed: Malformed::default(),
             disk: Disk::default(),

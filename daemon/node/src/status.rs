@@ -2,6 +2,7 @@
 
 use crate::pace::Ground;
 use crate::pings::times::PingTimes;
+use crate::shares::AloneFence;
 pub use quorate_membership::Margin;
 pub use quorate_proto::Reason;
 use quorate_proto::{
@@ -179,6 +180,8 @@ pub struct Status {
     pub secrets: SecretStatus,
     /// Newest durable snapshot.
     pub snapshot: Option<SnapshotMetadata>,
+    /// What is to be fenced, or was, before this host uses a budget alone without a quorum.
+    pub alone: Vec<AloneFence>,
     /// Counters for `/metrics`: name, help, value. Names follow Prometheus.
     pub counters: Vec<(&'static str, &'static str, u64)>,
     /// How full the node's tables are.

@@ -107,6 +107,11 @@ impl Trial {
         Self::new(3, true)
     }
 
+    /// One voter of two.
+    pub(crate) fn voter_of_two() -> Self {
+        Self::new(2, true)
+    }
+
     /// The same of a cluster of the first level, with a program of today.
     pub(crate) fn voter_at_the_first_level() -> Self {
         let mut trial = Self::with(3, true, Levels::BASE);

@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use quorate_node::Acknowledgement;
-use quorate_proto::{Budget, BudgetMode, Class, DropBudget, Label, SetBudget, act};
+use quorate_proto::{Budget, BudgetMode, Class, DropBudget, Label, QuorumLoss, SetBudget, act};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ pub(super) struct SetQuery {
     /// As in the configuration.
     ttl: Option<String>,
     reserve: Option<u64>,
+    on_quorum_loss: Option<String>,
+    fence: Option<String>,
     /// `NAME=VALUE`, several divided by commas; empty: all hosts.
     scope: Option<String>,
     /// `NAME=N`, several divided by commas.
@@ -56,8 +58,10 @@ pub(super) async fn set(
 
 /// The definition that is asked for. What is not said is as it is now, or as by default where there is no such budget.
 fn budget_of(query: SetQuery, now: BudgetPage) -> Result<Budget, String> {
-    let SetQuery { name, max, min, mode, ttl, reserve, scope, classes } = query;
+    let SetQuery { name, max, min, mode, ttl, reserve, scope, classes, .. } = query;
     let classes = classes.map_or_else(|| Ok(classes_of(&now)), |text| classes_in(&text))?;
+    let on_quorum_loss = query.on_quorum_loss.unwrap_or(now.on_quorum_loss);
+    let (on_quorum_loss, fence) = quorum_loss_of(&on_quorum_loss, query.fence, now.fence)?;
     let mode = match mode.unwrap_or(now.mode).as_str() {
         "" | "strict" => BudgetMode::Strict,
         "eager" => BudgetMode::Eager,
@@ -65,8 +69,19 @@ fn budget_of(query: SetQuery, now: BudgetPage) -> Result<Budget, String> {
     };
     let (ttl_ms, scope) = (ttl_of(ttl, now.ttl_ms)?, scope_of(scope, now.scope)?);
     let (min, reserve) = (min.unwrap_or(now.min), reserve.unwrap_or(now.reserve));
-    let budget = Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope, classes };
+    let mode = mode.into();
+    let budget =
+        Budget { name, max, min, mode, ttl_ms, reserve, scope, classes, on_quorum_loss, fence };
     budget.fault().map_or(Ok(budget), Err)
+}
+
+/// What a holder does without a quorum, and behind which fence: what `hold` needs none for is forgotten.
+fn quorum_loss_of(word: &str, fence: Option<String>, now: String) -> Result<(i32, String), String> {
+    match word {
+        "" | "hold" => Ok((QuorumLoss::Hold.into(), fence.unwrap_or_default())),
+        "local" => Ok((QuorumLoss::Local.into(), fence.unwrap_or(now))),
+        other => Err(format!("on_quorum_loss is hold or local, not `{other}`")),
+    }
 }
 
 /// Classes as `NAME=N`, several divided by commas.
@@ -148,8 +163,10 @@ pub(super) fn definition_of(page: &BudgetPage) -> Budget {
     let mode = if eager { BudgetMode::Eager } else { BudgetMode::Strict };
     let BudgetPage { max, min, ttl_ms, reserve, .. } = *page;
     let (name, scope) = (page.name.clone(), Label::all(page.scope.clone()));
-    let classes = classes_of(page);
-    Budget { name, max, min, mode: mode.into(), ttl_ms, reserve, scope, classes }
+    let (classes, mode, fence) = (classes_of(page), mode.into(), page.fence.clone());
+    let local = page.on_quorum_loss == QuorumLoss::Local.word();
+    let on_quorum_loss = if local { QuorumLoss::Local } else { QuorumLoss::Hold }.into();
+    Budget { name, max, min, mode, ttl_ms, reserve, scope, classes, on_quorum_loss, fence }
 }
 
 /// In the order of names; the classes of a budget in its page.
@@ -186,7 +203,8 @@ mod tests {
     fn query(name: &str, ttl: Option<&str>, scope: &str) -> SetQuery {
         let (name, ttl, scope) = (name.to_owned(), ttl.map(str::to_owned), Some(scope.to_owned()));
         let (min, mode, reserve, classes) = (None, None, None, None);
-        SetQuery { name, max: 30, min, mode, ttl, reserve, scope, classes }
+        let (on_quorum_loss, fence) = (None, None);
+        SetQuery { name, max: 30, min, mode, ttl, reserve, scope, classes, on_quorum_loss, fence }
     }
 
     #[test]
@@ -206,6 +224,23 @@ mod tests {
             let text = read(wrong).expect_err("it is refused");
             assert!(text.contains(says), "{text}");
         }
+    }
+
+    #[test]
+    fn who_is_to_use_the_whole_without_a_quorum_names_a_fence_and_who_holds_needs_none() {
+        let asked = |word: &str, fence: Option<&str>, now: &str| {
+            let (on_quorum_loss, fence) = (Some(word.to_owned()), fence.map(str::to_owned));
+            let now = BudgetPage { fence: now.to_owned(), ..BudgetPage::default() };
+            let query = SetQuery { on_quorum_loss, fence, ..query("pg", None, "") };
+            budget_of(query, now).map(|it| (it.on_quorum_loss().word(), it.fence))
+        };
+        assert_eq!(asked("local", Some("cut"), ""), Ok(("local", "cut".to_owned())));
+        assert_eq!(asked("local", None, "cut"), Ok(("local", "cut".to_owned())), "as it is");
+        assert_eq!(asked("hold", None, "cut"), Ok(("hold", String::new())));
+        let refused = asked("local", None, "").expect_err("it has no fence");
+        assert!(refused.contains("demands a fence"), "{refused}");
+        let refused = asked("both", None, "").expect_err("it is no such word");
+        assert!(refused.contains("hold or local"), "{refused}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::request_id::RequestId;
 use crate::doors::{Call, Doors};
 use quorate_membership::Waived;
 use quorate_meta::Meta;
-use quorate_node::{Acknowledgement, ClientReply, ClientRequest, ItemRelease};
+use quorate_node::{Acknowledgement, ClientReply, ClientRequest, FencedAlone, ItemRelease};
 use quorate_proto::{
     Act, Acted, HealthEpoch, Instance, KvError, KvRequest, KvResponse, Message as _, RecoveryAsk,
     RecoveryOrder, Refusal, RefusalCode, WriteName, act, limits, recovery_ask,
@@ -110,6 +110,15 @@ pub(super) async fn release(
     acted(doors, ClientRequest::Release(release), deadline).await
 }
 
+/// Tells this node that a fence has succeeded that it waits for.
+pub(super) async fn fenced(
+    doors: &Doors,
+    fenced: FencedAlone,
+    deadline: Duration,
+) -> Result<Acted, Failure> {
+    acted(doors, ClientRequest::Fenced(fenced), deadline).await
+}
+
 /// Tells this node what an application uses of its share.
 pub(super) async fn acknowledge(
     doors: &Doors,
@@ -138,9 +147,10 @@ async fn client(
 ) -> Result<ClientReply, Failure> {
     let deadline = deadline.min(LONGEST);
     let writes = match &request {
-        ClientRequest::Recover(_) | ClientRequest::Acknowledge(_) | ClientRequest::Release(_) => {
-            true
-        }
+        ClientRequest::Recover(_)
+        | ClientRequest::Acknowledge(_)
+        | ClientRequest::Release(_)
+        | ClientRequest::Fenced(_) => true,
         ClientRequest::Waive { shown, .. } => shown.is_some(),
         ClientRequest::Act(act) => !act.only_asks(),
         ClientRequest::Kv(request) | ClientRequest::Named { request, .. } => {

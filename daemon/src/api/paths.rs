@@ -214,6 +214,15 @@ pub(super) const ROUTES: &[Route] = &[
         "Frees a grant of a host that is gone, whose use was ended from outside.",
         || post(fences::free_grant),
     ),
+    act(
+        Method::GET,
+        "/v1/budgets/alone",
+        "Whom fences are to cut off before this host uses a budget alone, without a quorum.",
+        || get(fences::alone),
+    ),
+    act(Method::POST, "/v1/budgets/alone", "Says that one of them is cut off.", || {
+        post(fences::fenced)
+    }),
     act(Method::GET, "/v1/apps/local", "The applications of this host, and their checks.", || {
         get(applications::list)
     }),

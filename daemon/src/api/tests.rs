@@ -109,6 +109,7 @@ pub(crate) fn sample(state: State) -> Status {
         snapshot: None,
         counters: vec![("quorate_pings_total", "Pings sent.", 7)],
         bounds: vec![Bound { word: "waits", used: 3, limit: 1_024, refused: 2 }],
+        alone: Vec::new(),
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) use backups::{
     ExportOptions, ImportOptions, RestoreOptions, SaveOptions, SnapshotCommand,
 };
 pub(crate) use budgets::{
-    AskingOptions, BudgetCommand, Mode as BudgetMode, NamedOptions, SetOptions,
+    AskingOptions, BudgetCommand, Mode as BudgetMode, NamedOptions, QuorumLoss, SetOptions,
 };
 pub(crate) use hooks::HooksCommand;
 pub(crate) use keyspace::{DeleteOptions, GetOptions, PutOptions};

@@ -1,7 +1,7 @@
 //! `quorate budget`: a number that hosts divide among themselves. Asks the daemon's JSON, draws tables, follows a share.
 
 use super::arguments::{
-    AskingOptions, BudgetCommand, BudgetMode, Format, NamedOptions, SetOptions,
+    AskingOptions, BudgetCommand, BudgetMode, Format, NamedOptions, QuorumLoss, SetOptions,
 };
 use super::client::{Client, Line};
 use super::definitions::{
@@ -57,7 +57,11 @@ pub(super) async fn budget(
 }
 
 async fn set(client: &Client, format: Format, options: &SetOptions) -> Result<ExitCode, Failure> {
-    let SetOptions { max, min, ttl, mode, reserve, scope, classes, budget } = options;
+    let SetOptions { max, min, ttl, mode, reserve, scope, classes, budget, .. } = options;
+    let on_quorum_loss = options.on_quorum_loss.map(|word| match word {
+        QuorumLoss::Hold => "hold".to_owned(),
+        QuorumLoss::Local => "local".to_owned(),
+    });
     let mode = mode.map(|mode| match mode {
         BudgetMode::Strict => "strict".to_owned(),
         BudgetMode::Eager => "eager".to_owned(),
@@ -68,6 +72,8 @@ async fn set(client: &Client, format: Format, options: &SetOptions) -> Result<Ex
         ("ttl", ttl.map(|ttl| format!("{}ms", ttl.as_millis()))),
         ("mode", mode),
         ("reserve", reserve.map(|reserve| reserve.to_string())),
+        ("on_quorum_loss", on_quorum_loss),
+        ("fence", options.fence.as_deref().map(query_value)),
         ("scope", (!scope.is_empty()).then(|| query_value(&scope.join(",")))),
         ("classes", (!classes.is_empty()).then(|| query_value(&classes.join(",")))),
     ];
@@ -108,6 +114,9 @@ fn draw(page: &BudgetPage) -> String {
         if number > 0 {
             let _ = write!(out, ", {word} {number}");
         }
+    }
+    if !page.on_quorum_loss.is_empty() {
+        let _ = write!(out, ", {} without a quorum behind {}", page.on_quorum_loss, page.fence);
     }
     out.push_str(&end_of_line(&page.scope, page.removing));
     if page.classes.is_empty() {
@@ -171,6 +180,10 @@ pub(super) fn draw_share(page: &SharePage) -> String {
     }
     if let Some(deadline) = &page.deadline {
         let _ = write!(out, " until {deadline}");
+    }
+    if !page.source.is_empty() {
+        let SharePage { source, source_since, source_reason, .. } = page;
+        let _ = write!(out, "; {source} since {source_since}: {source_reason}");
     }
     if page.acknowledge {
         out.push_str("; acknowledge it");
@@ -366,10 +379,22 @@ mod tests {
             deadline_boottime_ms: Some(5),
             deadline: Some("2026-11-29T22:00:00Z".to_owned()),
             acknowledge: true,
+            ..SharePage::default()
         };
         assert_eq!(
             draw_share(&page),
             "pg: 15, number 7, held until 2026-11-29T22:00:00Z; acknowledge it\n"
+        );
+        let alone = SharePage {
+            acknowledge: false,
+            source: "local".to_owned(),
+            source_since: "2026-11-29T21:00:00Z".to_owned(),
+            source_reason: "there is no quorum".to_owned(),
+            ..page
+        };
+        assert_eq!(
+            draw_share(&alone),
+            "pg: 15, number 7, held until 2026-11-29T22:00:00Z; local since 2026-11-29T21:00:00Z: there is no quorum\n"
         );
         let none =
             SharePage { budget: "pg".to_owned(), state: "none".to_owned(), ..SharePage::default() };

@@ -14,13 +14,17 @@ pub(crate) fn of_budget(file: &Path, here: &Budget, there: &Budget) -> Option<De
     note(&mut all, "mode", here.mode().word(), there.mode().word());
     note(&mut all, "ttl", millis(here.ttl_ms), millis(there.ttl_ms));
     note(&mut all, "reserve", here.reserve, there.reserve);
+    let loss = |it: &Budget| it.on_quorum_loss().word();
+    note(&mut all, "on_quorum_loss", loss(here), loss(there));
+    note(&mut all, "fence", fence(here), fence(there));
     note(&mut all, "scope", scope(&here.scope), scope(&there.scope));
     note(&mut all, "classes", classes(here), classes(there));
     let Budget { name, max, min, reserve, ttl_ms, .. } = here;
     let adopts = format!(
-        "quorate budget set {name} --max {max} --min {min} --mode {} --ttl {} --reserve {reserve}{}{}",
+        "quorate budget set {name} --max {max} --min {min} --mode {} --ttl {} --reserve {reserve}{}{}{}",
         here.mode().word(),
         millis(*ttl_ms),
+        quorum_loss_options(here, there),
         scope_options(&here.scope),
         each_class(here).map(|class| format!(" --class {class}")).collect::<String>()
     );
@@ -79,6 +83,18 @@ fn note<T: PartialEq + Display>(all: &mut Vec<String>, what: &str, here: T, ther
     if here != there {
         let verb = if what == "classes" { "are" } else { "is" };
         all.push(format!("{what} {verb} {there}, and {here} in the file"));
+    }
+}
+
+fn fence(budget: &Budget) -> &str {
+    if budget.fence.is_empty() { "none" } else { &budget.fence }
+}
+
+fn quorum_loss_options(here: &Budget, there: &Budget) -> String {
+    match here.fence_for_the_whole() {
+        Some(fence) => format!(" --on-quorum-loss local --fence {fence}"),
+        None if there.fence_for_the_whole().is_some() => " --on-quorum-loss hold".to_owned(),
+        None => String::new(),
     }
 }
 

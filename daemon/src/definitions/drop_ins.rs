@@ -6,7 +6,7 @@
 use crate::drop_in::{self, line_of, visible_toml_files};
 use crate::words::time;
 use quorate_proto::{
-    Assignment, Budget, BudgetMode, Class, DefinitionCause, Label, Rebalance, limits,
+    Assignment, Budget, BudgetMode, Class, DefinitionCause, Label, QuorumLoss, Rebalance, limits,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -137,6 +137,9 @@ struct WrittenBudget {
     ttl: Option<Spanned<String>>,
     #[serde(default)]
     reserve: u64,
+    on_quorum_loss: Option<Spanned<String>>,
+    #[serde(default)]
+    fence: String,
     #[serde(default)]
     scope: BTreeMap<String, String>,
     #[serde(default)]
@@ -144,12 +147,16 @@ struct WrittenBudget {
 }
 
 fn budget(name: &str, text: &Text<'_>) -> Result<Budget, String> {
-    let WrittenBudget { max, min, mode, ttl, reserve, scope, classes } = text.written()?;
+    let WrittenBudget { max, min, mode, ttl, reserve, scope, classes, on_quorum_loss, fence } =
+        text.written()?;
     let classes = classes.into_iter().map(|(name, max)| Class { name, max }).collect();
     let modes = [BudgetMode::Strict, BudgetMode::Eager].map(|mode| (mode.word(), mode));
     let mode = text.word("mode", mode.as_ref(), &modes)?.into();
+    let losses = [QuorumLoss::Hold, QuorumLoss::Local].map(|it| (it.word(), it));
+    let on_quorum_loss = text.word("on_quorum_loss", on_quorum_loss.as_ref(), &losses)?.into();
     let (name, ttl_ms, scope) = (name.to_owned(), text.ttl_ms(ttl.as_ref())?, Label::all(scope));
-    let budget = Budget { name, max, min, mode, ttl_ms, reserve, scope, classes };
+    let budget =
+        Budget { name, max, min, mode, ttl_ms, reserve, scope, classes, on_quorum_loss, fence };
     budget.fault().map_or(Ok(budget), Err)
 }
 
@@ -166,12 +173,17 @@ struct WrittenAssignment {
     items: Items,
     ttl: Option<Spanned<String>>,
     rebalance: Option<Spanned<String>>,
+    on_quorum_loss: Option<Spanned<String>>,
     #[serde(default)]
     scope: BTreeMap<String, String>,
 }
 
 fn assignment(name: &str, text: &Text<'_>) -> Result<Assignment, String> {
-    let WrittenAssignment { items, ttl, rebalance, scope } = text.written()?;
+    let WrittenAssignment { items, ttl, rebalance, on_quorum_loss, scope } = text.written()?;
+    if let Some(given) = on_quorum_loss.filter(|it| it.get_ref() != QuorumLoss::Hold.word()) {
+        let wrong = "`on_quorum_loss = \"local\"` is of budgets alone: an item has one holder by a majority's word, or none";
+        return Err(text.at(&given.span(), wrong));
+    }
     let (count, names) = match items {
         Items::Count(count) => (count, Vec::new()),
         Items::Names(names) => (0, names),
@@ -236,6 +248,9 @@ mod tests {
         write(budgets("mode.toml"), "max = 30\n\nmode = \"quick\"\n");
         write(budgets("none.toml"), "max = 0\n");
         write(budgets("many.toml"), "max = 30\n[classes]\napp = 20\nreport = 13\n");
+        write(budgets("alone.toml"), "max = 30\non_quorum_loss = \"local\"\n");
+        write(budgets("loss.toml"), "max = 30\non_quorum_loss = \"both\"\n");
+        write(directories.assignments.join("loss.toml"), "items = 2\non_quorum_loss = \"local\"\n");
         write(directories.assignments.join("edge.toml"), "rebalance = \"lazy\"\n");
         let read = DropIns::read(&directories);
         assert_eq!((read.budgets.len(), read.assignments.len()), (1, 0));
@@ -252,6 +267,9 @@ mod tests {
             ("mode.toml", ["line 3", "\"strict\" or \"eager\""]),
             ("none.toml", ["max is 0", "none.toml"]),
             ("many.toml", ["33 together (app 20, report 13)", "max is 30"]),
+            ("alone.toml", ["demands a fence", "alone.toml"]),
+            ("budgets.d/loss.toml", ["line 2", "\"hold\" or \"local\""]),
+            ("assignments.d/loss.toml", ["line 2", "of budgets alone"]),
             ("edge.toml", ["items", "edge.toml"]),
         ] {
             let said = problem(name);

@@ -54,17 +54,36 @@ pub(super) struct InTheWay {
     /// Of an assignment: which item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) item: Option<String>,
+    /// There is no quorum, and this host is to use all of the budget alone: in which round of fences. Then it is cut off until it has a quorum
+    /// again, whatever number it goes by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) alone: Option<Round>,
+}
+
+/// What a host asks for that is to use a budget alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Round {
+    /// By its number; another one is another fence.
+    pub(super) round: u64,
+    /// The hook that is to do it.
+    pub(super) fence: String,
 }
 
 impl InTheWay {
     pub(super) fn is_of(&self, guarded: &Guarded) -> bool {
         (self.kind, self.name.as_str()) == guarded.words()
     }
+
+    /// Whether this hook is the one for it: without a quorum it is the one that the budget names.
+    pub(super) fn is_for(&self, hook: &str) -> bool {
+        self.alone.as_ref().is_none_or(|round| round.fence == hook)
+    }
 }
 
 impl fmt::Display for InTheWay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.item {
+            None if self.alone.is_some() => write!(f, "{}, without a quorum", self.host),
             Some(item) => write!(f, "{} with {item}, grant {}", self.host, self.number),
             None => write!(f, "{}, grant {}", self.host, self.number),
         }
@@ -167,6 +186,7 @@ mod tests {
             number,
             amount: Some(10),
             item: None,
+            alone: None,
         }
     }
 
@@ -208,6 +228,23 @@ mod tests {
         queue.end(at(950), true);
         queue.see(at(950), &both);
         assert_eq!(queue.next(), None, "both are freed, though they are shown yet");
+    }
+
+    #[test]
+    fn without_a_quorum_the_named_hook_alone_fences_and_anew_in_each_round() {
+        let lone = |round| {
+            let alone = Some(Round { round, fence: "cut".to_owned() });
+            InTheWay { alone, ..one("a", 7) }
+        };
+        assert!(lone(1).is_for("cut") && !lone(1).is_for("stop") && one("a", 7).is_for("stop"));
+        let mut queue = queue();
+        queue.see(at(0), &all(&[lone(1)]));
+        queue.begin().expect("it is due");
+        queue.end(at(900), true);
+        queue.see(at(900), &all(&[lone(1)]));
+        assert_eq!(queue.next(), None, "it is done");
+        queue.see(at(1_000), &all(&[lone(2)]));
+        assert_eq!(queue.next(), Some(at(1_500)), "its host was heard in between");
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl Fencer {
 
     /// Something is known anew.
     pub(super) fn see(&mut self, now: Moment, known: &Known) {
-        let own = known.in_the_way.iter().filter(|one| one.is_of(&self.guarded));
+        let all = known.in_the_way.iter().chain(&known.alone);
+        let own = all.filter(|one| one.is_of(&self.guarded) && one.is_for(&self.hook.name));
         self.queue.see(now, &own.cloned().collect());
     }
 
@@ -153,16 +154,20 @@ fn view(hook: &Hook, known: &Known, one: &InTheWay) -> Value {
 
 /// Has a grant freed whose use was ended.
 pub(super) async fn free(client: &Client, one: &InTheWay) -> Result<String, String> {
-    let InTheWay { name, host, since_epoch, number, item, .. } = one;
+    let InTheWay { name, host, since_epoch, number, item, instance, alone, .. } = one;
     let (name, host) = (query_value(name), query_value(host));
-    let path = match item {
-        Some(item) => {
+    let path = match (item, alone) {
+        (_, Some(round)) => {
+            let round = round.round;
+            format!("/v1/budgets/alone?name={name}&holder={instance}&round={round}")
+        }
+        (Some(item), None) => {
             let item = query_value(item);
             format!(
                 "/v1/assignments/free?name={name}&item={item}&number={number}&away_since={since_epoch}"
             )
         }
-        None => format!(
+        (None, None) => format!(
             "/v1/budgets/free?name={name}&holder={host}&number={number}&away_since={since_epoch}"
         ),
     };
@@ -200,6 +205,7 @@ mod tests {
             number: 7,
             amount: None,
             item: Some("vip".to_owned()),
+            alone: None,
         };
         let view = view(&hook, &known, &one);
         assert_eq!((&view["hook"], &view["epoch"]), (&"stop-pg".into(), &5.into()));

@@ -31,6 +31,8 @@ pub(super) struct Known {
     pub(super) shares: BTreeMap<String, SharePage>,
     /// Grants of hosts that are down, without which this host would have more.
     pub(super) in_the_way: BTreeSet<InTheWay>,
+    /// Others that are to be cut off before this host uses a budget alone.
+    pub(super) alone: BTreeSet<InTheWay>,
     /// Why the daemon cannot be reached; none while it is.
     pub(super) away: Option<String>,
 }
@@ -58,6 +60,9 @@ impl Known {
                 deadline_boottime_ms: None,
                 deadline: None,
                 acknowledge: false,
+                source: String::new(),
+                source_reason: String::new(),
+                source_since: String::new(),
                 ..told.clone()
             },
             _ => told.clone(),

@@ -3,9 +3,9 @@
 //! What stays true: what is known was so a moment ago by a majority's word; when that cannot be had, nothing is known to be in the way, for
 //! nobody is fenced on old news. Nothing is asked while no host is down. Knows nothing of when a fence is run.
 
-use super::fence::{Guarded, InTheWay};
+use super::fence::{Guarded, InTheWay, Round};
 use super::follow::Known;
-use crate::api::pages::{AssignmentPage, BudgetPage, LapsingPage, MemberPage};
+use crate::api::pages::{AlonePage, AssignmentPage, BudgetPage, LapsingPage, MemberPage};
 use crate::cli::{Client, Failure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -117,7 +117,58 @@ fn in_the_way(kind: &'static str, name: &str, lapsing: &LapsingPage) -> InTheWay
     let LapsingPage { host, instance, since_epoch, address, number, amount, item, .. } =
         lapsing.clone();
     let (name, address) = (name.to_owned(), address.map(|address| address.to_string()));
-    InTheWay { kind, name, host, instance, since_epoch, address, number, amount, item }
+    InTheWay { kind, name, host, instance, since_epoch, address, number, amount, item, alone: None }
+}
+
+/// Between looks while there is no quorum.
+const WITHOUT_A_QUORUM: Duration = Duration::from_millis(500);
+
+/// Follows for ever whom this host's daemon has cut off before it uses a budget alone: nobody while there is a quorum, and what its daemon
+/// does not say now is not known.
+pub(super) async fn follow_alone(client: Arc<Client>, known: watch::Sender<Known>) {
+    let mut news = known.subscribe();
+    loop {
+        let has_quorum = |known: &Known| {
+            known.health.as_deref().is_none_or(|line| line["quorate"].as_bool() != Some(false))
+        };
+        let quorate = has_quorum(&news.borrow_and_update());
+        let pages = match quorate {
+            true => Vec::new(),
+            false => client
+                .get_in::<Vec<AlonePage>>("/v1/budgets/alone", PATIENCE)
+                .await
+                .unwrap_or_default(),
+        };
+        let all: BTreeSet<InTheWay> =
+            pages.into_iter().filter(|page| !page.done).map(without_a_quorum).collect();
+        known.send_if_modified(|known| {
+            let differs = known.alone != all;
+            known.alone = all;
+            differs
+        });
+        let lost = news.wait_for(|known| !has_quorum(known));
+        match quorate {
+            true if lost.await.is_err() => return,
+            true => {}
+            false => tokio::time::sleep(WITHOUT_A_QUORUM).await,
+        }
+    }
+}
+
+fn without_a_quorum(page: AlonePage) -> InTheWay {
+    let AlonePage { budget, fence, host, instance, address, number, amount, round, .. } = page;
+    InTheWay {
+        kind: "budget",
+        name: budget,
+        host,
+        instance,
+        since_epoch: 0,
+        address,
+        number,
+        amount: Some(amount),
+        item: None,
+        alone: Some(Round { round, fence }),
+    }
 }
 
 #[cfg(test)]

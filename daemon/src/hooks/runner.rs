@@ -122,6 +122,7 @@ impl Runner {
         }
         let guarded: BTreeSet<_> = self.fences.iter().map(|one| one.guarded.clone()).collect();
         if !guarded.is_empty() {
+            tokio::spawn(in_the_way::follow_alone(Arc::clone(&self.client), known.clone()));
             tokio::spawn(in_the_way::follow(Arc::clone(&self.client), guarded, known.clone()));
         }
         tokio::spawn(follow::health(Arc::clone(&self.client), known));

@@ -233,7 +233,7 @@ mod tests {
     fn share(state: ShareState, amount: u64) -> Share {
         let deadline = (state == ShareState::Held).then(crate::clock::now);
         let (budget, acknowledge) = ("pg".to_owned(), amount < 30);
-        Share { budget, state, amount, number: 7, deadline, reserve: 0, acknowledge }
+        Share { budget, state, amount, number: 7, deadline, reserve: 0, acknowledge, alone: None }
     }
 
     fn all(shares: &[(&str, Share)], known: bool) -> All<Share> {

@@ -59,6 +59,11 @@ pub enum FoundingInput {
         /// Voters and standbys heal every 500 ms, all others every 5 s (GENESIS rule 20).
         replica: bool,
     },
+    /// This life may tell an application of a share that no majority granted, good for so long; 0: no more.
+    Alone {
+        /// In milliseconds.
+        ms: u64,
+    },
     /// This node was let in, and handed the record.
     Admitted(FoundingCertificate),
 }

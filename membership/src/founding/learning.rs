@@ -126,6 +126,7 @@ impl Founding {
                 }
             }
             After::Founded => self.record_is_durable(now, out),
+            After::Marked => {}
         }
     }
 

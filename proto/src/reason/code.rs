@@ -77,6 +77,7 @@ codes! {
     RevokedSecret "revoked-secret" "who has the secret can make a new key and come in as a new host: until the secret is another one, that host is not shut out"
     WitnessLeads "witness-leads" "the cluster works; a witness leads only while no other voter can, and hands over as soon as one can"
     ShareUnacknowledged "share-unacknowledged" "a share of a budget shrinks, and nobody else grows into what the host's application may still use"
+    BudgetAlone "budget-alone" "without a quorum this host uses a whole budget alone once every other holder is fenced, and until then not more than its reserve"
     ApplicationDown "application-down" "the cluster tells every host that the application is down on this one"
     ApplicationFile "application-file" "the application of that file is checked as it was before, or not at all; all others are"
     ItemUnheld "item-unheld" "items of an assignment are held by nobody, or by a host that has not told its application: what depends on them stands still"
@@ -125,7 +126,7 @@ impl ReasonCode {
             Self::Margin | Self::NoSpare | Self::OtherVoters | Self::TwoAddresses => 2,
             Self::Drained | Self::AutopilotPaused | Self::Unapproved => 2,
             Self::WitnessLeads => 2,
-            Self::ShareUnacknowledged | Self::DefinitionDiffers => 2,
+            Self::ShareUnacknowledged | Self::BudgetAlone | Self::DefinitionDiffers => 2,
             Self::Opinion
             | Self::Loss
             | Self::Slow

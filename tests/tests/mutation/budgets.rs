@@ -11,7 +11,17 @@ fn budget() -> Budget {
     let scope = vec![Label { name: "role".to_owned(), value: "proxy".to_owned() }];
     let (name, mode) = ("pg".to_owned(), BudgetMode::Eager.into());
     let classes = vec![Class { name: "app".to_owned(), max: 20 }];
-    Budget { name, max: 30, min: 2, mode, ttl_ms: 3_000, reserve: 1, scope, classes }
+    Budget {
+        name,
+        max: 30,
+        min: 2,
+        mode,
+        ttl_ms: 3_000,
+        reserve: 1,
+        scope,
+        classes,
+        ..Budget::default()
+    }
 }
 
 fn grant() -> Grant {

@@ -27,6 +27,8 @@ pub(crate) use autopilot::{describe, has_all_voters, has_caught_up};
 pub(crate) use duty::Will;
 
 pub(crate) use shared::Waiting;
+pub(crate) use shared::hosts::Host;
+pub(crate) use shared::lapse::span;
 
 use assignments::Assignments;
 use autopilot::Autopilot;

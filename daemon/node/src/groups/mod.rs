@@ -51,6 +51,8 @@ pub(crate) struct Group {
     applied_term: u64,
     snapshots: Snapshots,
     telling: Telling,
+    /// It takes no part in any majority: nothing is taken from other replicas, nor said to them.
+    withdrawn: bool,
 }
 
 impl Group {
@@ -84,9 +86,34 @@ impl Group {
         self.cluster_id
     }
 
+    /// From now on it takes no part in any majority, or does again. To Raft that is a link that loses everything.
+    pub(crate) fn withdraw(&mut self, withdrawn: bool) {
+        self.withdrawn = withdrawn;
+    }
+
+    /// Looks at the state as it is applied, and at each that it becomes with what stands behind it in the log: one of them is what a majority
+    /// has committed, as long as none of it is without this replica. False where that is not to be known.
+    pub(crate) fn whatever_is_committed(&self, most: usize, mut look: impl FnMut(&Meta)) -> bool {
+        let applied = self.replica.status().applied == self.meta.applied();
+        let entries = self.replica.uncertain(most).filter(|_| applied);
+        let Some(entries) = entries else { return false };
+        look(&self.meta);
+        if entries.is_empty() {
+            return true;
+        }
+        let mut meta = self.meta.clone();
+        entries.into_iter().all(|entry| {
+            let known = apply_to(&mut meta, entry).is_ok();
+            look(&meta);
+            known
+        })
+    }
+
     /// One tick of Raft's clock has passed.
     pub(crate) fn tick(&mut self) {
-        self.replica.tick();
+        if !self.withdrawn {
+            self.replica.tick();
+        }
     }
 
     /// What the replica wanted durable up to this number is.
@@ -101,7 +128,9 @@ impl Group {
 
     /// Begins an election.
     pub(crate) fn campaign(&mut self) {
-        self.replica.campaign();
+        if !self.withdrawn {
+            self.replica.campaign();
+        }
     }
 
     /// There is evidence that this leader is gone: its lease ends.
@@ -279,7 +308,8 @@ impl Group {
         }
         let snapshots = Snapshots::new(durable, last);
         let telling = Telling::default();
-        Ok(Self { id, replica, meta, me, cluster_id, applied_term, snapshots, telling })
+        let withdrawn = false;
+        Ok(Self { id, replica, meta, me, cluster_id, applied_term, snapshots, telling, withdrawn })
     }
 
     /// A message of a peer, which may speak in this group.
@@ -287,7 +317,10 @@ impl Group {
     /// # Errors
     /// Why it is not taken.
     pub(crate) fn receive(&mut self, message: RaftMessage) -> Result<(), GuardError> {
-        self.replica.receive(message)
+        match self.withdrawn {
+            true => Ok(()),
+            false => self.replica.receive(message),
+        }
     }
 
     /// What raft has to say now; empty when it is quiet.
@@ -324,7 +357,7 @@ impl Group {
 
     /// Sends what raft has to say to a peer, if it can be reached.
     pub(crate) fn send(&mut self, message: RaftMessage, turn: &mut Turn, ways: Ways<'_>) {
-        let Some(to) = RaftId::new(message.to) else { return };
+        let Some(to) = RaftId::new(message.to).filter(|_| !self.withdrawn) else { return };
         // A replica that is still empty knows nobody but those whose frames it got.
         let target = self.instance_of(to, ways.founded).or_else(|| ways.peers.instance_of(to));
         let reached = target.and_then(|instance| Some((instance, ways.peers.address(instance)?)));

@@ -58,6 +58,7 @@ impl Node {
                     return self.turn.out.push(Output::Halt { reason, again: false });
                 }
             };
+        group.withdraw(self.shares.is_withdrawn());
         self.health.replaced(group.meta());
         self.leadership.begin(self.turn.now);
         self.notice_level();

@@ -103,6 +103,7 @@ impl Node {
             pace: self.pace_status(),
             secrets: self.secrets.status(&self.sight()),
             snapshot: self.group.as_ref().and_then(Group::durable_snapshot),
+            alone: self.shares.fences(),
             counters: [
                 self.rows_of_levels(&reach).to_vec(),
                 self.counter_rows(),

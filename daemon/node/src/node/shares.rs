@@ -1,5 +1,6 @@
 //! What this host holds of budgets and assignments: when the holder's room is looked at, and how the leader answers its renewals.
 
+use crate::client::FencedAlone;
 use crate::duties::Waiting;
 use crate::news::ShareNews;
 use crate::node::Node;
@@ -11,6 +12,9 @@ impl Node {
     /// What lapses here ends, what is to be renewed is asked for, and renewals that waited for a change are answered.
     pub(super) fn renew_shares(&mut self) {
         self.shares.look(&sight!(self), &mut self.turn);
+        if let Some(group) = &mut self.group {
+            group.withdraw(self.shares.is_withdrawn());
+        }
         self.hand_on();
         for Waiting { request, ask, came } in self.duties.take_waiting() {
             self.renewal_confirmed(request, ask, came);
@@ -30,6 +34,10 @@ impl Node {
             }
             ShareNews::Acknowledged { ticket, use_of } => {
                 self.shares.acknowledge(&sight!(self), &mut self.turn, ticket, &use_of);
+            }
+            ShareNews::Fenced { ticket, fenced: FencedAlone { budget, instance, round } } => {
+                let fenced = (budget.as_str(), instance, round);
+                self.shares.fenced(&sight!(self), &mut self.turn, ticket, fenced);
             }
             ShareNews::Released { ticket, release } => {
                 self.shares.release(&sight!(self), &mut self.turn, ticket, &release);

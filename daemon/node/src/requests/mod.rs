@@ -86,6 +86,9 @@ impl Requests {
             ClientRequest::Acknowledge(use_of) => {
                 return turn.tell(News::Shares(ShareNews::Acknowledged { ticket, use_of }));
             }
+            ClientRequest::Fenced(fenced) => {
+                return turn.tell(News::Shares(ShareNews::Fenced { ticket, fenced }));
+            }
             ClientRequest::Recover(ask) => {
                 return turn.tell(News::AskedToRecover { by_node: false, ticket, ask });
             }

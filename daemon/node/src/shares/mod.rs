@@ -5,12 +5,14 @@
 //! told so, and what it says of that lets this start take the grant over. One renewal is of all that this host
 //! holds. Knows nothing of how shares are divided.
 
+mod alone;
 mod items;
+mod prospect;
 mod rider;
 mod share;
 
 pub use items::{Item, ItemStanding, Items};
-pub use share::{Share, ShareState};
+pub use share::{AloneFence, AloneShare, Share, ShareState};
 
 use crate::client::{Acknowledgement, ClientReply, ItemRelease};
 use crate::event::Output;
@@ -19,6 +21,7 @@ use crate::requests::RETRY;
 use crate::sight::Sight;
 use crate::timers::Timer;
 use crate::turn::Turn;
+use alone::Alone;
 use items::Holding;
 use quorate_proto::{
     Acted, BudgetCause, ItemsKnown, ItemsRenewed, Moment, Reason, Refusal, RefusalCode,
@@ -78,11 +81,18 @@ pub(crate) struct Shares {
     rests: Option<Moment>,
     /// The newest term of which this host has heard.
     term: u64,
+    /// What it does without a quorum.
+    alone: Alone,
     /// Whether this start has heard from who leads what this host is granted. Before, an application keeps what it was told.
     known: bool,
 }
 
 impl Shares {
+    /// A start behind one that may have told a share without a majority's word, for so long.
+    pub(crate) fn started(now: Moment, alone: Duration) -> Self {
+        Self { alone: Alone::started(now, alone), ..Self::default() }
+    }
+
     /// Who leads has said what this host is granted, or that it is nothing.
     fn know(&mut self, turn: &mut Turn) {
         if !std::mem::replace(&mut self.known, true) {
@@ -100,6 +110,7 @@ impl Shares {
                 self.know(turn);
             }
         }
+        self.look_alone(sight, turn);
         for (budget, held) in &mut self.held {
             if held.lapse(turn.now) {
                 turn.out.push(Output::Share(held.share(budget)));
@@ -145,7 +156,7 @@ impl Shares {
         let deadlines = self.held.values().filter_map(|held| held.deadline);
         let deadlines = deadlines.chain(self.items.values().filter_map(Holding::next));
         let next = self.rests.or(self.next).filter(|_| self.asked.is_none() && !sight.stops);
-        if let Some(at) = deadlines.chain(next).min() {
+        if let Some(at) = deadlines.chain(next).chain(self.alone.next()).min() {
             turn.timers.arm(Timer::Shares, at);
         }
     }
@@ -290,6 +301,10 @@ impl Shares {
         said: &Acknowledgement,
     ) {
         let outcome = match self.held.get_mut(&said.budget) {
+            _ if self.alone.has_told(&said.budget) => Ok(format!(
+                "acknowledged: {} in use of all, which this host uses alone",
+                said.in_use
+            )),
             Some(held) => held.hear(turn.now, said),
             None => Err((
                 RefusalCode::NotFound,
@@ -330,17 +345,21 @@ impl Shares {
         now: Moment,
     ) -> impl Iterator<Item = Reason> + use<'a> {
         let (leads, host) = (sight.leads(), sight.config.name.to_string());
-        self.held.iter().filter(move |_| !leads).filter_map(move |(budget, held)| {
-            let since = held.shrinks_since(now)?;
-            let cause = BudgetCause::Unacknowledged {
-                budget: budget.clone(),
-                host: host.clone(),
-                share: held.told,
-                counted: held.counted,
-                number: held.number,
-            };
-            Some(Reason::of(&cause, since))
-        })
+        let alone = self.alone.reasons(now).into_iter().map(|(_, reason)| reason);
+        let alone = alone.chain(self.alone.why_not(sight));
+        let unacknowledged =
+            self.held.iter().filter(move |_| !leads).filter_map(move |(budget, held)| {
+                let since = held.shrinks_since(now)?;
+                let cause = BudgetCause::Unacknowledged {
+                    budget: budget.clone(),
+                    host: host.clone(),
+                    share: held.told,
+                    counted: held.counted,
+                    number: held.number,
+                };
+                Some(Reason::of(&cause, since))
+            });
+        unacknowledged.chain(alone)
     }
 }
 

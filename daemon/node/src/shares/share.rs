@@ -3,7 +3,7 @@
 //! Knows nothing of the other shares, nor of how they are asked for.
 
 use crate::client::Acknowledgement;
-use quorate_proto::{Moment, RefusalCode, ShareRenewed};
+use quorate_proto::{Instance, Moment, RefusalCode, ShareRenewed};
 use std::time::Duration;
 
 /// An application that has not acknowledged a smaller share by then is spoken of.
@@ -37,6 +37,38 @@ impl ShareState {
     }
 }
 
+/// A use that is to be ended, or was, before this host uses a budget alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AloneFence {
+    /// Of which budget, with all of its classes.
+    pub budget: String,
+    /// The hook that does it.
+    pub fence: String,
+    /// Whose.
+    pub host: String,
+    /// Its disk life.
+    pub instance: Instance,
+    /// Where it was reached.
+    pub address: Option<String>,
+    /// The newest number under which it may use something; 0: it has none.
+    pub number: u64,
+    /// So much counts for it.
+    pub amount: u64,
+    /// A fence counts only if it began in this round.
+    pub round: u64,
+    /// It succeeded.
+    pub done: bool,
+}
+
+/// A share that no majority granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AloneShare {
+    /// Since when this host uses all of it alone.
+    pub since: Moment,
+    /// The hook that cut all others off.
+    pub fence: String,
+}
+
 /// What an application is told of its share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
@@ -54,6 +86,8 @@ pub struct Share {
     pub reserve: u64,
     /// It is less than before, and the application is to say when it uses no more.
     pub acknowledge: bool,
+    /// It is all that there is, without a majority's word.
+    pub alone: Option<AloneShare>,
 }
 
 /// What is known of one share.
@@ -123,6 +157,7 @@ impl Held {
             deadline: self.deadline,
             reserve: self.told.min(self.reserve),
             acknowledge: self.counted > self.told || self.state == ShareState::Restarted,
+            alone: None,
         }
     }
 

@@ -4,7 +4,7 @@ use super::LapsingPage;
 use super::numbers::{is_none, number};
 use crate::clock::{self, Started};
 use crate::words::time::rfc3339;
-use quorate_node::{Share, ShareState};
+use quorate_node::{AloneFence, AloneShare, Share, ShareState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,12 @@ pub(crate) struct BudgetPage {
     pub(crate) mode: String,
     pub(crate) ttl_ms: u64,
     pub(crate) reserve: u64,
+    /// `local`; empty: `hold`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) on_quorum_loss: String,
+    /// The hook that cuts others off for that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) fence: String,
     pub(crate) scope: BTreeMap<String, String>,
     /// What all grants add up to.
     pub(crate) granted: u64,
@@ -52,6 +58,7 @@ impl BudgetPage {
     pub(crate) fn of_classes(classes: Vec<Self>) -> Option<Self> {
         let rules = classes.iter().find(|page| !page.removing).or(classes.first())?.clone();
         let BudgetPage { family, whole, min, mode, ttl_ms, reserve, scope, .. } = rules;
+        let BudgetPage { on_quorum_loss, fence, .. } = rules;
         let mut totals: BTreeMap<&str, TotalPage> = BTreeMap::new();
         for grant in classes.iter().flat_map(|page| &page.grants) {
             let host = grant.host.clone();
@@ -67,6 +74,8 @@ impl BudgetPage {
             mode,
             ttl_ms,
             reserve,
+            on_quorum_loss,
+            fence,
             scope,
             granted: classes.iter().map(|page| page.granted).sum(),
             version: classes.iter().map(|page| page.version).max().unwrap_or(0),
@@ -121,6 +130,13 @@ pub(crate) struct LedgerPage {
     pub(crate) fenced: u64,
 }
 
+/// Where a share is from that no majority granted.
+const LOCAL: &str = "local";
+
+fn why_alone(alone: &AloneShare) -> String {
+    format!("there is no quorum, and the fence {} has cut off all others", alone.fence)
+}
+
 /// What the application of a host may use of a budget.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SharePage {
@@ -141,6 +157,15 @@ pub(crate) struct SharePage {
     pub(crate) boot_id: String,
     /// The application is to acknowledge this number.
     pub(crate) acknowledge: bool,
+    /// `local`: it is all that there is, without a majority's word; empty: a majority granted it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) source: String,
+    /// Why it is local, ...
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) source_reason: String,
+    /// ... and since when.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) source_since: String,
 }
 
 impl SharePage {
@@ -151,6 +176,7 @@ impl SharePage {
             let boot_id = clock::boot_id().to_owned();
             return Self { budget: budget.to_owned(), state, boot_id, ..Self::default() };
         };
+        let alone = share.alone.as_ref();
         Self {
             budget: share.budget.clone(),
             state: share.state.word().to_owned(),
@@ -161,6 +187,35 @@ impl SharePage {
             reserve: share.reserve,
             boot_id: clock::boot_id().to_owned(),
             acknowledge: share.acknowledge,
+            source: alone.map(|_| LOCAL.to_owned()).unwrap_or_default(),
+            source_reason: alone.map(why_alone).unwrap_or_default(),
+            source_since: alone.map(|it| rfc3339(started.unix_ms(it.since))).unwrap_or_default(),
         }
+    }
+}
+
+/// A host that is to be cut off, or is, before this one uses a budget alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct AlonePage {
+    pub(crate) budget: String,
+    /// The hook that does it.
+    pub(crate) fence: String,
+    pub(crate) host: String,
+    pub(crate) instance: String,
+    pub(crate) address: Option<String>,
+    /// The newest number under which it may use something, and so much counts for it.
+    pub(crate) number: u64,
+    pub(crate) amount: u64,
+    /// Which round of fences it is of.
+    pub(crate) round: u64,
+    pub(crate) done: bool,
+}
+
+impl AlonePage {
+    pub(crate) fn of(fence: &AloneFence) -> Self {
+        let AloneFence { budget, fence, host, instance, address, number, amount, round, done } =
+            fence.clone();
+        let instance = instance.to_string();
+        Self { budget, fence, host, instance, address, number, amount, round, done }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use assignments::{
     AssignmentPage, CreatedPage, HeldItemPage, HeldPage, ItemLedgerPage, ItemPage,
 };
 pub(crate) use autopilot::AutopilotPage;
-pub(crate) use budgets::{BudgetPage, GrantPage, LedgerPage, SharePage, TotalPage};
+pub(crate) use budgets::{AlonePage, BudgetPage, GrantPage, LedgerPage, SharePage, TotalPage};
 pub(crate) use event::EventPage;
 pub(crate) use feature::FeaturePage;
 pub(crate) use lapsing::LapsingPage;

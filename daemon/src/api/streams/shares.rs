@@ -99,7 +99,16 @@ mod tests {
             let (budget, state) = ((*name).to_owned(), ShareState::Held);
             let (number, deadline, reserve, acknowledge) = (1, None, 0, false);
             let amount = *amount;
-            let share = Share { budget, state, amount, number, deadline, reserve, acknowledge };
+            let share = Share {
+                budget,
+                state,
+                amount,
+                number,
+                deadline,
+                reserve,
+                acknowledge,
+                alone: None,
+            };
             ((*name).to_owned(), Arc::new(share))
         };
         All { by_name: shares.iter().map(share).collect(), known }

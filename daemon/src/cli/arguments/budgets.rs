@@ -88,6 +88,13 @@ pub(crate) struct SetOptions {
     /// So much of its share a host keeps when that lapses [default: as it is; of a new budget 0]
     #[arg(long, value_name = "N")]
     pub(crate) reserve: Option<u64>,
+    /// What a host does that has lost the quorum: its share lapses (hold), or it uses the whole once --fence has cut off all others (local)
+    /// [default: as it is; of a new budget hold]
+    #[arg(long, value_enum)]
+    pub(crate) on_quorum_loss: Option<QuorumLoss>,
+    /// The hook that cuts them off (`on = "fence"`, docs/SHARES.md); local demands one
+    #[arg(long, value_name = "HOOK")]
+    pub(crate) fence: Option<String>,
     /// Hosts with this label share it (`[labels]` of host.toml); may be given several times, and all must fit; `--scope ''` for all hosts
     /// [default: as it is; of a new budget all hosts]
     #[arg(long, value_name = "NAME=VALUE")]
@@ -107,6 +114,15 @@ pub(crate) enum Mode {
     Strict,
     /// Quicker; a host that is cut off and not dead may use its share at the same time as others
     Eager,
+}
+
+/// See [`SetOptions::on_quorum_loss`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QuorumLoss {
+    /// Its share lapses to the reserve, and nobody gets more
+    Hold,
+    /// One of two voters uses the whole once all others are fenced
+    Local,
 }
 
 /// A budget that something is asked of.

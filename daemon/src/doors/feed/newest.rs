@@ -119,7 +119,16 @@ mod tests {
 
     fn share(budget: &str, number: u64) -> Share {
         let (budget, state) = (budget.to_owned(), ShareState::Held);
-        Share { budget, state, amount: 15, number, deadline: None, reserve: 0, acknowledge: false }
+        Share {
+            budget,
+            state,
+            amount: 15,
+            number,
+            deadline: None,
+            reserve: 0,
+            acknowledge: false,
+            alone: None,
+        }
     }
 
     fn publish(shares: &Newest<Share>, budget: &str, number: u64) {

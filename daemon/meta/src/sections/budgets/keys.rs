@@ -72,6 +72,10 @@ fn budget_json(record: &BudgetRecord) -> String {
     json.text("mode", budget.mode().word());
     json.number("ttl_ms", budget.ttl_ms);
     json.number("reserve", budget.reserve);
+    if let Some(fence) = budget.fence_for_the_whole() {
+        json.text("on_quorum_loss", budget.on_quorum_loss().word());
+        json.text("fence", fence);
+    }
     json.begin("scope", '{');
     for label in &budget.scope {
         json.text(&label.name, &label.value);

@@ -62,7 +62,22 @@ pub(super) fn fence_causes() -> Vec<FenceCause> {
 
 pub(super) fn budget_causes() -> Vec<BudgetCause> {
     let (budget, host) = ("pg".to_owned(), "db2".to_owned());
-    vec![BudgetCause::Unacknowledged { budget, host, share: 15, counted: 30, number: 7 }]
+    let fence = || "cut-pg".to_owned();
+    vec![
+        BudgetCause::Alone {
+            budget: budget.clone(),
+            amount: 30,
+            fence: fence(),
+            fenced: vec![host.clone()],
+        },
+        BudgetCause::Fencing {
+            budget: budget.clone(),
+            fence: fence(),
+            waits_for: vec![host.clone()],
+        },
+        BudgetCause::NotAlone { budget: budget.clone(), why: "there are 3 voters".to_owned() },
+        BudgetCause::Unacknowledged { budget, host, share: 15, counted: 30, number: 7 },
+    ]
 }
 
 pub(super) fn assignment_causes() -> Vec<AssignmentCause> {
