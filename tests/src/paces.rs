@@ -35,6 +35,23 @@ pub fn with_late_turns(seed: u64, most: Duration, before: Duration, span: Durati
     told_in(&mut world, span)
 }
 
+/// What is told in `span` of three hosts that were quiet for so long, once this weather comes, and each turn of a follower takes up to `most`.
+#[must_use]
+pub fn behind_quiet(
+    seed: u64,
+    quiet: Duration,
+    weather: Weather,
+    most: Duration,
+    span: Duration,
+) -> Restless {
+    let mut world = healthy(seed, 3);
+    world.run_for(quiet);
+    let leader = world.leader().expect("a healthy cluster has a leader");
+    let slow = (0..3).find(|host| *host != leader).expect("three hosts");
+    (world.network.weather, world.hosts[slow].slow) = (weather, most);
+    told_in(&mut world, span)
+}
+
 fn told_in(world: &mut World, span: Duration) -> Restless {
     let [epoch, leaders] = [newest(world).get(), elections(world)];
     world.run_for(span);
@@ -70,4 +87,24 @@ pub fn around_a_burst(seed: u64, pause: Duration, later: Duration) -> [Duration;
     let behind = borne(&world);
     world.run_for(later);
     [before, behind, borne(&world)]
+}
+
+/// How long it takes until all others know that a follower lost power, in a cluster that was quiet for so long before.
+///
+/// # Panics
+/// When they do not come to know it.
+#[must_use]
+pub fn told_after(seed: u64, quiet: Duration) -> Duration {
+    let mut world = healthy(seed, 3);
+    let leader = world.leader().expect("a healthy cluster has a leader");
+    let follower = (0..3).find(|host| *host != leader).expect("three hosts");
+    world.run_for(quiet);
+    let (before, began) = (newest(&world), world.elapsed());
+    world.crash(follower);
+    let all_know = |world: &World| {
+        let nodes = world.hosts.iter().filter_map(|host| host.process.as_ref());
+        nodes.map(|process| process.node.vitals().epoch).all(|epoch| epoch > before)
+    };
+    assert!(world.run_until_true(Duration::from_secs(5), |world| all_know(world)), "it is told");
+    world.elapsed() - began
 }

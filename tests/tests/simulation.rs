@@ -29,7 +29,9 @@ use quorate_tests::names::{
     Kept, name_of_a_living_voter, name_of_a_stopped_voter, name_of_a_wiped_voter,
 };
 use quorate_tests::network::Weather;
-use quorate_tests::paces::{Restless, around_a_burst, in_weather, with_late_turns};
+use quorate_tests::paces::{
+    Restless, around_a_burst, behind_quiet, in_weather, told_after, with_late_turns,
+};
 use quorate_tests::returns::epoch_of_a_host_that_is_ready;
 use quorate_tests::runs::{Outcome, draw_setup, run_seed, run_seed_in};
 use quorate_tests::shares::{renewed_by_a_leader_that_is_cut_off, shared};
@@ -492,7 +494,34 @@ fn a_host_that_stands_still_again_and_again_is_judged_slowly_for_some_minutes() 
         let (pause, later) = (Duration::from_millis(300), Duration::from_secs(600));
         let [before, behind, after] = around_a_burst(seed, pause, later).map(|it| it.as_millis());
         assert!(behind > 1_000, "seed {seed}: {behind} ms");
-        assert_eq!([before, after], [500, 500], "seed {seed}");
+        assert_eq!([before, after], [500, 220], "seed {seed}");
+    }
+}
+
+#[test]
+fn in_a_cluster_that_was_quiet_for_minutes_a_death_is_told_in_half_the_time() {
+    let ms = Duration::from_millis;
+    for seed in 1..=5 {
+        let [soon, late] = [1, 240].map(|quiet| told_after(seed, Duration::from_secs(quiet)));
+        assert!(ms(550) < soon && soon < ms(750), "seed {seed}: {soon:?}");
+        assert!(ms(250) < late && late < ms(350), "seed {seed}: {late:?}");
+    }
+}
+
+#[test]
+fn loss_and_late_turns_that_come_over_a_quiet_cluster_make_no_verdict() {
+    let (quiet, span) = (Duration::from_secs(240), Duration::from_secs(600));
+    let none = Restless { epochs: 0, leaders: 0 };
+    for seed in 1..=3 {
+        let loss = Weather { loss: 5, ..Weather::CALM };
+        assert_eq!(
+            behind_quiet(seed, quiet, loss, Duration::ZERO, span),
+            none,
+            "seed {seed}: loss"
+        );
+        let most = Duration::from_millis(60);
+        let late = behind_quiet(seed, quiet, Weather::CALM, most, span);
+        assert_eq!(late, none, "seed {seed}: late turns");
     }
 }
 
