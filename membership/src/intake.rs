@@ -156,8 +156,10 @@ impl Detector {
             return say(speaking, true);
         }
         let silence = self.pings.silence(now, subject);
-        // Whichever of both bears with the subject longer knows better how slow it can be.
-        let spans = Spans::of(asker_waits.max(self.pings.patience.with(subject).silence));
+        // Whichever of both bears with the subject longer knows better how slow it can be; and where the way to the asker is slow, that to
+        // the subject, which may be beside it, is so as well.
+        let own = [subject, asker].map(|one| self.pings.patience.with(one).silence);
+        let spans = Spans::of(own.into_iter().fold(asker_waits, Duration::max));
         if silence.is_some_and(|span| span >= spans.standing) && !self.awareness.doubts() {
             return say(ask.generation, false);
         }

@@ -22,8 +22,9 @@ const REPEAT: Duration = Duration::from_millis(70);
 const CONFIRM: Duration = Duration::from_millis(250);
 /// The ways there and back of a question, on a network that asks for no more than the silence at the start.
 const WAYS: Duration = Duration::from_millis(50);
-/// A turn that is later than this is a pause, however short the silence is.
-const LATE: Duration = Duration::from_millis(50);
+/// A turn that is later than this is a pause, unless the silence is long. What makes the silence longer, turns that are late as a rule, is not
+/// to be taken for pauses.
+const LATE: Duration = Duration::from_millis(100);
 
 /// What follows from one silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +57,14 @@ impl Spans {
         let excess = silence.saturating_sub(SILENCE_START);
         Self {
             silence,
-            alone: silence * 8 / 5,
+            // One pair of eyes has no hurry.
+            alone: silence.max(SILENCE_START) * 8 / 5,
             confirm_wait: CONFIRM.max(probe_wait + WAYS + excess / 4),
             probe_wait,
             repeat: REPEAT.min(probe_wait * 2 / 5),
             fresh: silence * 2 / 5,
             standing: silence * 4 / 5,
-            late: LATE.max(silence / 5),
+            late: LATE.min(silence * 2 / 5).max(silence / 5),
         }
     }
 }

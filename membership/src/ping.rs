@@ -224,7 +224,7 @@ impl Pings {
         }
     }
 
-    /// The connection with a peer ended without a goodbye: ask at once instead of after half a second.
+    /// The connection with a peer ended without a goodbye: ask at once instead of after the silence.
     pub(crate) fn hint(&mut self, now: Moment, instance: Instance, ended: &'static str) {
         let watch = self.watches.entry(instance).or_insert_with(|| Watch::new(now, false));
         if watch.inquiry.is_none() && !watch.condemned {
@@ -319,7 +319,7 @@ impl Pings {
         self.numbers += 1;
         let number = self.numbers;
         let alone = asked.is_empty();
-        let spans = self.patience.with(subject);
+        let spans = self.spans_of_questions(subject, &asked);
         let Some(watch) = self.watches.get_mut(&subject) else { return };
         let soonest = world.now + spans.confirm_wait;
         let alone_at = watch.since + (world.patience)(spans.alone);
@@ -337,9 +337,18 @@ impl Pings {
         });
     }
 
+    /// For how long questions about a suspect are worked on: who is asked over a slow way has one to the suspect that may be as slow.
+    fn spans_of_questions(&self, subject: Instance, asked: &[Instance]) -> Spans {
+        let all = asked.iter().chain([&subject]).map(|one| self.patience.with(*one).silence);
+        Spans::of(all.max().unwrap_or_default())
+    }
+
     /// Sends the questions, again and again until answered: frames get lost.
     fn repeat(&mut self, world: &World<'_>, subject: Instance, outgoing: &mut Vec<Outgoing>) {
-        let Spans { silence, repeat, .. } = self.patience.with(subject);
+        let inquiry = self.watches.get(&subject).and_then(|watch| watch.inquiry.as_ref());
+        let Some(asked) = inquiry.map(|inquiry| inquiry.asked.as_slice()) else { return };
+        let silence = self.spans_of_questions(subject, asked).silence;
+        let repeat = self.patience.with(subject).repeat;
         let Some(inquiry) = self.watches.get_mut(&subject).and_then(|w| w.inquiry.as_mut()) else {
             return;
         };

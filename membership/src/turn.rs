@@ -2,6 +2,7 @@
 
 use crate::detector::{Detector, send};
 use crate::event::DetectorOutput;
+use crate::patience::SILENCE_START;
 use crate::ping::{Finding, Why, World};
 use crate::swim::Effects;
 use crate::verdicts::Source;
@@ -150,7 +151,8 @@ impl Detector {
         generation: Generation,
         out: &mut Vec<DetectorOutput>,
     ) {
-        let silence = self.pings.patience.with(instance).silence;
+        // Gossip hears of each other one a few times a second: what pings say sooner is not its matter.
+        let silence = self.pings.patience.with(instance).silence.max(SILENCE_START);
         let speaking = self.contacts.speaking(instance).unwrap_or_default();
         let heard = self.pings.last_heard(instance).filter(|_| speaking >= generation);
         let opinion = self.verdicts.get(instance).filter(|one| one.generation >= generation);

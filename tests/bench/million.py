@@ -7,7 +7,7 @@ Three daemons on this machine get keys of 256 bytes; one that does not lead lose
 the leader and one through the other follower: how long it takes until it votes and has applied what the leader had, the longest pause
 between two answers, and whether a term passed. Then all daemons are killed
 with SIGKILL and started again: how long until each serves a read that is linearizable. etcd gets the same keys, is killed and started again
-in the same way. Needs Python and, for etcd, `etcd` and `etcdctl`.
+in the same way. Needs Python and, for etcd, `etcd` and `curl`.
 """
 import argparse
 import json

@@ -116,7 +116,7 @@ class Beats:
 
     def since(self):
         counts = {limit: count - self.before.get(limit, 0) for limit, count in self.read().items()}
-        # There is one every 150 ms.
+        # There is one every 150 ms, or more often.
         if counts.get(float("inf"), 0) < (time.monotonic() - self.began) / 0.3:
             raise Failed("only %d heartbeats to %s were answered in %.0f s"
                          % (counts.get(float("inf"), 0), self.name, time.monotonic() - self.began))

@@ -133,10 +133,12 @@ impl Campaign {
     /// before it met the start.
     fn says_that_it_leads(&mut self, sight: &Sight<'_>, turn: &mut Turn, leader: Leader) {
         let Some(session) = sight.peers.session(leader.instance) else { return };
+        if sight.leadership.leader() != Some(leader) {
+            return;
+        }
         self.spoke = Some((leader, session.generation));
         let Some((lost, Grounds::Restarted(start))) = self.lost else { return };
-        let same = lost == leader.instance && sight.leadership.leader() == Some(leader);
-        if same && session.generation >= start {
+        if lost == leader.instance && session.generation >= start {
             turn.timers.disarm(Timer::Campaign);
             self.leader_found();
         }

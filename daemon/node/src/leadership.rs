@@ -8,7 +8,7 @@ use crate::turn::Turn;
 use quorate_proto::{Instance, Moment};
 use std::time::Duration;
 
-/// After this much silence of the leader, which pings every 150 ms, a node no longer says that there is a quorum, unless it bears with the
+/// After this much silence of the leader, which pings every 150 ms or more often, a node no longer says that there is a quorum, unless it bears with the
 /// leader for long: then three times of that.
 pub(crate) const LEADER_SILENCE: Duration = Duration::from_millis(1_500);
 

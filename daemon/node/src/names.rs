@@ -3,7 +3,7 @@
 //! A wiped host comes back under its name, from its address: it takes the name as soon as the old life is committed as gone. Who
 //! comes from elsewhere may be a stray host with a name that is another's. While its holder is alive it is refused. When
 //! the holder is a voter that is gone, its disk may come back, and its vote with it: then the name is kept for it for some
-//! minutes. A name without a vote moves at once. The place of a host is where any start of that disk life was met, as committed: a host
+//! minutes. A name without a vote moves at once. The place of a host is also its last second address, unless it has moved since: a host
 //! with two addresses that is started again and again is met at the second one anew each time, and may be wiped before that.
 //!
 //! Knows nothing of how an asker is answered, nor of how all nodes are told of it (`warnings/mod.rs`). Bounded by the members.
@@ -34,8 +34,8 @@ pub(crate) enum Claim {
 pub(crate) struct Names {
     /// Since when members are gone, as seen here.
     gone: BTreeMap<Instance, Moment>,
-    /// Where members were met too, by any of their starts.
-    also_at: BTreeMap<Instance, Address>,
+    /// Where members were met too, by any of their starts, and what their address was then.
+    also_at: BTreeMap<Instance, (Option<Address>, Address)>,
 }
 
 fn shown(address: Option<&Address>) -> String {
@@ -63,15 +63,22 @@ impl Names {
             gone.insert(member.instance, since);
         }
         self.gone = gone;
-        self.also_at.retain(|life, _| view.members.iter().any(|member| member.instance == *life));
-        let doubled = view.members.iter().filter_map(|it| Some((it.instance, it.also_at.clone()?)));
+        // Of one that has moved the second address is the past, too.
+        let stays = |life: &Instance, address: &Option<Address>| {
+            view.members.iter().any(|it| it.instance == *life && it.address == *address)
+        };
+        self.also_at.retain(|life, (address, _)| stays(life, address));
+        let doubled = view
+            .members
+            .iter()
+            .filter_map(|it| Some((it.instance, (it.address.clone(), it.also_at.clone()?))));
         self.also_at.extend(doubled);
     }
 
     /// Whether an asker comes from where the holder was reached.
     fn at_its_place(&self, holder: &Member, admit: &Admit) -> bool {
         let Some(from) = admit.address.as_ref().and_then(Address::socket) else { return false };
-        let before = self.also_at.get(&holder.instance).and_then(Address::socket);
+        let before = self.also_at.get(&holder.instance).and_then(|(_, also)| also.socket());
         is_at(holder, from) || before == Some(from)
     }
 
@@ -156,6 +163,10 @@ mod tests {
         assert_eq!(claim(&names, 2), Claim::Succeeds);
         assert_eq!(claim(&names, 12), Claim::Succeeds);
         assert!(matches!(claim(&names, 13), Claim::Refused { .. }));
+        let mut moved = names;
+        seen(&mut moved, &Member { address: Some(address(3).into()), ..gone.clone() });
+        assert!(matches!(claim(&moved, 12), Claim::Refused { .. }), "that is the past");
+        let mut names = moved;
         seen(&mut names, &Member { instance: life(3), ..gone.clone() });
         assert!(names.also_at.is_empty(), "nothing is kept of who is no member");
     }

@@ -21,7 +21,7 @@ const ENOUGH_PACKETS: u64 = 100;
 const ENOUGH_LOST: u64 = 5;
 /// From this share of lost packets on, QUIC's rate suffers and pings come late. Congestion alone stays below.
 const LOSS_PERCENT: f64 = 1.0;
-/// Two thirds of the time between two pings of the leader.
+/// Longer than most pings of a quiet leader are apart: silence is borne with for longer because of it.
 const SLOW_MICROS: u64 = 100_000;
 /// So many log frames are never under way on a peer that keeps up: an acknowledgement is due every 64 of them.
 const BEHIND: u64 = 512;

@@ -90,9 +90,9 @@ impl Cause for LinkCause {
                 };
                 format!("{frames} log frames are not acknowledged: {why}")
             }
-            Self::Slow { millis, .. } => format!(
-                "round trips take up to {millis} ms (p99), where pings are 150 ms apart: a long or crowded path"
-            ),
+            Self::Slow { millis, .. } => {
+                format!("round trips take up to {millis} ms (p99): a long or crowded path")
+            }
             Self::Hole { times, bytes, .. } => format!(
                 "packets of a size that had passed no longer did, {times} times; {bytes} bytes pass now: MTU trouble on the way"
             ),

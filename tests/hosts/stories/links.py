@@ -283,7 +283,8 @@ def a_quiet_cluster_judges_sooner(story):
     """Minutes without anything slow: 220 ms of silence are a suspicion. Then loss and busy processors: nobody is called down."""
     cluster = story.cluster
     settle(story)
-    cluster.wait("all judge as in a quiet cluster", lambda s: s["pace"]["silence_ms"] <= 220, 420, cluster.all())
+    # What was slow once counts for five minutes; then it takes three and a half.
+    cluster.wait("all judge as in a quiet cluster", lambda s: s["pace"]["silence_ms"] <= 220, 900, cluster.all())
     before = cluster.statuses()
     story.check("after quiet minutes all bear with 220 ms, and the leader pings each 66", all(
         seen["pace"]["ping_ms"] == 66 for seen in before.values()), {host: seen["pace"] for host, seen in before.items()})
@@ -293,6 +294,7 @@ def a_quiet_cluster_judges_sooner(story):
     same_ends(story, before, after, "health_epoch", "5 %% loss for %d s: no verdict is committed" % story.tier.weather)
     same_ends(story, before, after, "term", "5 % loss: nobody campaigns")
     cluster.hosts("heal")
+    before = cluster.statuses()
     busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count())]
     try:
         time.sleep(story.tier.weather)
@@ -306,7 +308,7 @@ def a_quiet_cluster_judges_sooner(story):
     for host, seen in after.items():
         story.note("host %d: suspects after %s ms (%s)" % (host, seen["pace"]["silence_ms"], seen["pace"]["because"]))
     cluster.wait("all judge as in a quiet cluster again", lambda s: s["pace"]["silence_ms"] <= 220, 900, cluster.all())
-    lost = next(host for host in cluster.all() if host != leader_of(after[1]))
+    lost = next(host for host in cluster.all() if host != leader_of(cluster.status(1)))
     others = [host for host in cluster.all() if host != lost]
     began = time.monotonic()
     cluster.hosts("kill", lost)

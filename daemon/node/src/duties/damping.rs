@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Departures are counted over so long.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
-/// Who was silent for half a second must be heard for as long: one late frame of a host that hears nobody is no return.
+/// Who was silent for too long must be heard for half a second: one late frame of a host that hears nobody is no return.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Who was heard up to the moment when it was found to answer nobody hears nobody itself: it goes on sending until its
 /// connections have been silent for too long, 3 s, and is heard without an end only when it hears the others again.

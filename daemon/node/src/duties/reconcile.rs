@@ -6,7 +6,7 @@
 use crate::duties::damping::{self, Damping, Life};
 use crate::duties::weighing::{Voice, Word, weigh};
 use crate::evidence::Evidence;
-use crate::sight::Sight;
+use crate::sight::{Sight, UNHEARD};
 use crate::timers::Timer;
 use crate::turn::Turn;
 use crate::whereabouts::Whereabouts;
@@ -137,7 +137,7 @@ impl Judge<'_, '_> {
                 && voice.generation.get().saturating_sub(member.generation.get()) <= RESTARTS
         });
         if let Some(own) = &own {
-            let silence = self.sight.pace.silence_of(member.instance);
+            let silence = UNHEARD.max(self.sight.pace.silence_of(member.instance));
             if is_there(self.turn.now, own, silence) {
                 // Whom this node hears, or has heard for it, is not there for some of the others, or was started again as a copy
                 // before their eyes; that is no death, and no restart as long as it goes on.

@@ -83,7 +83,9 @@ impl Node {
         }
         if ping.leader == Some(from) && self.leader_pinged(from, ping.term) {
             self.evidence.leaders_ping(&mut self.turn, from, ping.number);
-            self.pace.told(from, ping.interval_ms, ping.patience_ms);
+            if self.pace.told(from, ping.interval_ms, ping.patience_ms) {
+                self.turn.timers.arm(Timer::Pace, self.turn.now);
+            }
             self.leadership.has_applied(ping.applied);
             self.level_told(from, ping.level);
             for at in 0..riders!(self).len() {

@@ -5,6 +5,7 @@ use crate::node::Node;
 use crate::sessions::{self, Arrival};
 use crate::sight::sight;
 use crate::status::State;
+use crate::timers::Timer;
 use crate::told::Event;
 use quorate_membership::{DetectorInput, FoundingInput};
 use quorate_proto::{
@@ -43,6 +44,7 @@ impl Node {
                     self.undelivered(session.instance);
                     self.whereabouts.forget(session.instance);
                     self.pace.forget(session.instance);
+                    self.turn.timers.arm(Timer::Pace, self.turn.now);
                     self.leader_restarted(session.instance, session.generation);
                 }
                 self.welcome(session, known);

@@ -38,7 +38,7 @@ impl fmt::Display for Ground {
             }
             Self::Least => write!(out, "nothing slow within {minutes} min"),
             Self::Interval(span) => {
-                write!(out, "more than three pings fit, which are {} ms apart", millis(span))
+                write!(out, "more than three pings, {} ms apart, have to fit", millis(span))
             }
             Self::Trip(span) => {
                 write!(out, "an answer took {} ms within {minutes} min", millis(span))

@@ -125,17 +125,22 @@ impl Pace {
         peer.late = Duration::from_millis(late_ms.into());
     }
 
-    /// The leader said in a ping how often it pings, and how long it bears with this node; zeros of one that does not say.
-    pub(crate) fn told(&mut self, leader: Instance, interval_ms: u32, patience_ms: u32) {
+    /// The leader said in a ping how often it pings, and how long it bears with this node; zeros of one that does not say. Whether that is
+    /// another leader, or more than it said before: then it is to be looked at now.
+    pub(crate) fn told(&mut self, leader: Instance, interval_ms: u32, patience_ms: u32) -> bool {
         let [interval, patience] =
             [interval_ms, patience_ms].map(|ms| Duration::from_millis(ms.into()));
         let interval = interval.min(ping_interval(limits::MEMBERS));
-        self.told = Some(Told { leader, interval, patience });
+        let before = self.told.replace(Told { leader, interval, patience });
+        before.is_none_or(|before| {
+            before.leader != leader || before.interval < interval || before.patience < patience
+        })
     }
 
     /// Another start of a host, or one that is no member any more: what the one before was like says nothing.
     pub(crate) fn forget(&mut self, instance: Instance) {
         self.peers.remove(&instance);
+        self.handed.1.remove(&instance);
     }
 
     /// Forgets who is no member.

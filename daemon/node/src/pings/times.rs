@@ -11,8 +11,8 @@ use std::time::Duration;
 /// Upper bounds of the classes of [`PingTimes`] in milliseconds; what took longer is in one more class.
 pub const PING_CLASSES: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 200, 500, 1_000];
 
-/// Rounds whose answers are still timed.
-const ROUNDS: usize = 64;
+/// Rounds whose answers are still timed: ten seconds of the quickest.
+const ROUNDS: usize = 160;
 
 /// The answers of one peer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

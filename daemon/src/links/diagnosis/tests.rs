@@ -109,11 +109,7 @@ fn a_lossy_path_a_slow_path_and_a_narrow_path_are_told_apart() {
     );
     let slow =
         LinkLine { figures: Figures { rtt_p99_micros: Some(230_400), ..well().figures }, ..well() };
-    is(
-        &slow,
-        "slow",
-        "round trips take up to 230 ms (p99), where pings are 150 ms apart: a long or crowded path",
-    );
+    is(&slow, "slow", "round trips take up to 230 ms (p99): a long or crowded path");
     let narrow = LinkLine { figures: Figures { mtu: Some(1200), ..well().figures }, ..well() };
     is(
         &narrow,
