@@ -2,7 +2,7 @@
 //!
 //! Invariants: nothing is begun while this node knows a leader with a majority, nor when it holds anything else than the plan says. It begins
 //! anew once. Who did not agree to the plan by which the cluster was founded anew stops, and keeps its data, but not while its own side has a
-//! majority, nor before it has had the time to find one. Knows nothing of how a plan is made, nor of disks.
+//! majority, nor before it has had the time to find one; who has no data, because no cluster has let it in, joins then. Knows nothing of how a plan is made, nor of disks.
 
 use crate::event::{BeginAnew, Output};
 use crate::sight::Sight;
@@ -133,8 +133,7 @@ impl Recovery {
             return true;
         }
         self.left.get_or_insert_with(|| (turn.now, Box::new(founded)));
-        self.look_again(sight, turn, quorate);
-        false
+        self.look_again(sight, turn, quorate)
     }
 
     /// That this node was left behind, while it looks for a majority.
@@ -145,16 +144,24 @@ impl Recovery {
         Some(Reason::of(&MemberCause::LeftBehind { cluster_id, by, seconds }, *since))
     }
 
-    /// Stops what was left behind for too long, and forgets that it was where there is a majority after all.
-    pub(crate) fn look_again(&mut self, sight: &Sight<'_>, turn: &mut Turn, quorate: bool) {
+    /// Stops what was left behind for too long, and forgets that it was where there is a majority after all. Who was never let in holds
+    /// nothing that could be kept: it follows the others. Gives whether this node must stop now, to join them.
+    pub(crate) fn look_again(&mut self, sight: &Sight<'_>, turn: &mut Turn, quorate: bool) -> bool {
         if self.begins || quorate {
             self.left = None;
         }
-        let Some((since, founded)) = &self.left else { return };
+        let Some((since, founded)) = &self.left else { return false };
         if turn.now.since(*since) < LEFT_BEHIND {
-            return turn.timers.arm(Timer::LeftBehind, turn.now + LOOK);
+            turn.timers.arm(Timer::LeftBehind, turn.now + LOOK);
+            return false;
+        }
+        if sight.group.is_none() && sight.health.view().members.is_empty() {
+            let founded = founded.clone();
+            self.begin(turn, BeginAnew::Join(founded));
+            return true;
         }
         turn.out.push(Output::Halt { reason: left_behind(sight, founded), again: false });
+        false
     }
 }
 

@@ -119,6 +119,11 @@ impl Trial {
         trial
     }
 
+    /// No replica: all it knows of the cluster is that it exists.
+    pub(crate) fn stranger() -> Self {
+        Self::new(3, false)
+    }
+
     /// No replica: it has heard of the cluster of 2, 3 and a third, which runs the highest level, and follows 2 in a term.
     pub(crate) fn member_under_2(term: u64) -> Self {
         let mut trial = Self::member_before_levels(term);

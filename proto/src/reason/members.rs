@@ -203,7 +203,7 @@ impl Cause for MemberCause {
             Self::StopWaits { me, missing, seconds } => stop_waits(me, missing, *seconds),
             Self::LeftBehind { cluster_id, by, seconds } => format!(
                 "this cluster had lost its majority and was founded anew, as {cluster_id}, on {}, without what this host holds. With no majority of \
-                 its own this host stops {seconds} s after it heard of that, and keeps its data",
+                 its own this host stops {seconds} s after it heard of that, and keeps its data; one that was never let in joins the new cluster then",
                 list(by)
             ),
         }

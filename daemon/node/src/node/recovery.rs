@@ -41,6 +41,8 @@ impl Node {
     pub(super) fn look_for_a_majority(&mut self) {
         let quorate = self.state() == State::Quorate;
         let (sight, turn) = (sight!(self), &mut self.turn);
-        self.recovery.look_again(&sight, turn, quorate);
+        if self.recovery.look_again(&sight, turn, quorate) {
+            self.begin_stop();
+        }
     }
 }

@@ -106,6 +106,19 @@ fn who_agreed_to_the_plan_joins_the_cluster_that_was_founded_by_it() {
 }
 
 #[test]
+fn who_was_never_let_in_joins_the_cluster_that_was_founded_anew_when_it_found_no_majority() {
+    let mut trial = Trial::stranger();
+    let mut out = hears_record(&mut trial, 8);
+    assert!(begins(&out).is_none(), "it looks for a majority of the cluster that it knows first");
+    for _ in 0..35 {
+        out.extend(trial.durable());
+        out.extend(trial.pass(Duration::from_secs(1)));
+    }
+    assert!(matches!(begins(&out), Some(BeginAnew::Join(_))), "{out:?}");
+    assert!(!out.iter().any(|output| matches!(output, Output::Halt { .. })));
+}
+
+#[test]
 fn who_did_not_agree_to_that_plan_stops_and_keeps_its_data() {
     for agrees in [false, true] {
         let mut trial = Trial::voter();
