@@ -10,6 +10,7 @@ with SIGKILL and started again: how long until each serves a read that is linear
 in the same way. Needs Python and, for etcd, `etcd` and `curl`.
 """
 import argparse
+import functools
 import json
 import os
 import resource
@@ -54,26 +55,46 @@ def fill(cluster, keys):
     subprocess.run([cluster.binary, "--socket", cluster.sockets[cluster.leader], "import", lines], check=True, stdout=subprocess.DEVNULL)
 
 
-def run_all(threads):
+def run_all(works):
+    """Runs these at once, and ends with the first of their errors."""
+    failed = []
+
+    def run(work):
+        try:
+            work()
+        except Exception as error:     # the thread's own would be lost
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if failed:
+        sys.exit("a client failed: %s" % failed[0])
 
 
 class Putter(threading.Thread):
-    """Puts without a pause, and knows the longest time between two answers."""
+    """Puts without a pause, and knows when each was answered. A refused put is asked again, so the pause goes on."""
 
     def __init__(self, path, name):
         super().__init__(daemon=True)
-        self.path, self.name_, self.longest, self.count, self.stops = path, name, 0.0, 0, False
+        self.path, self.name_, self.answered, self.refused, self.stops = path, name, [], 0, False
 
     def run(self):
-        client, last = Client(self.path), time.monotonic()
+        client = Client(self.path)
         while not self.stops:
-            client.ask("PUT", "/v1/kv", json.dumps({"key": "w/%s/%d" % (self.name_, self.count % 1000), "value": VALUE}).encode())
-            now = time.monotonic()
-            self.longest, last, self.count = max(self.longest, now - last), now, self.count + 1
+            body = json.dumps({"key": "w/%s/%d" % (self.name_, len(self.answered) % 1000), "value": VALUE}).encode()
+            try:
+                client.ask("PUT", "/v1/kv", body)
+                self.answered.append(time.monotonic())
+            except (OSError, RuntimeError):
+                self.refused, client = self.refused + 1, Client(self.path)
+
+    def longest(self, since, until):
+        """Milliseconds between two answers."""
+        at = [since] + [one for one in self.answered if since <= one <= until] + [until]
+        return max(later - before for before, later in zip(at, at[1:])) * 1e3
 
 
 def memory(pid):
@@ -107,24 +128,25 @@ def joins(cluster):
     putters = [Putter(cluster.sockets[cluster.leader], "leader"), Putter(cluster.sockets[(cluster.leader + 1) % 3], "follower")]
     for putter in putters:
         putter.start()
+    began = time.monotonic()
     time.sleep(3)
-    calm = [putter.longest for putter in putters]
     cluster.daemons[lost].kill()
     cluster.daemons[lost].wait()
     shutil.rmtree(os.path.join(cluster.dir, "n%d" % (lost + 1), "data"))
-    for putter in putters:
-        putter.longest = 0.0
+    wiped = time.monotonic()
     commit = status(cluster, cluster.leader)["commit"]
     cluster.daemons[lost] = subprocess.Popen(cluster.daemons[lost].args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     votes = wait_for("the host votes and has all", lambda: has_all(status(cluster, lost), commit))
     time.sleep(3)
+    ended = time.monotonic()
     for putter in putters:
         putter.stops = True
         putter.join()
+    calm, meanwhile = ([putter.longest(*span) for putter in putters] for span in ((began, wiped), (wiped, ended)))
     after = status(cluster, cluster.leader)
     print("quorate: a wiped voter has all and votes after %.1f s; longest pause of a put meanwhile: leader %.0f ms, follower %.0f ms (3 s before: "
-          "%.0f, %.0f); puts %s; term %s -> %s" % (votes, putters[0].longest * 1e3, putters[1].longest * 1e3, calm[0] * 1e3, calm[1] * 1e3,
-                                                [putter.count for putter in putters], before["term"], after["term"]))
+          "%.0f, %.0f); puts %s, refused %s; term %s -> %s" % (votes, *meanwhile, *calm, [len(putter.answered) for putter in putters],
+                                                             [putter.refused for putter in putters], before["term"], after["term"]))
 
 
 def has_all(seen, commit):
@@ -183,7 +205,7 @@ class Etcd:
                 answer.read()
                 if answer.status != 200:
                     raise RuntimeError("etcd answers with %d" % answer.status)
-        run_all([threading.Thread(target=work, args=(part,)) for part in range(4)])
+        run_all([functools.partial(work, part) for part in range(4)])
 
     def close(self):
         for daemon in self.daemons:
