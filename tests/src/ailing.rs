@@ -86,6 +86,15 @@ impl Rare {
         Self::SnapshotMissed,
         Self::BegunAnew,
     ];
+
+    /// What of its data a host refuses that does not start for this reason; none where it is for another.
+    pub(crate) fn of_refusal(reason: &str) -> Option<Self> {
+        match reason {
+            _ if reason.starts_with("log-") => Some(Self::LogDecayed),
+            _ if reason.starts_with("a snapshot") => Some(Self::SnapshotMissed),
+            _ => None,
+        }
+    }
 }
 
 /// How often which of it came.
@@ -313,8 +322,7 @@ impl World {
         if std::mem::take(&mut self.hosts[host].ailing.spoils_a_snapshot) {
             let Self { hosts, random, .. } = self;
             hosts[host].disk.decays(Decay::Snapshot, random);
-            self.disturbances += 1;
-            self.checks.disturbed();
+            self.is_disturbed();
             self.crash(host);
             self.schedule(self.now + AGAIN, SimEvent::Again { host, run });
             return;
@@ -380,11 +388,7 @@ impl World {
     /// A host refuses its data.
     fn refuse_to_start(&mut self, host: usize, reason: String) {
         self.note(|| format!("n{} does not start: {reason}", host + 1));
-        if reason.starts_with("log-") {
-            self.tally.add(Rare::LogDecayed);
-        } else if reason.starts_with("a snapshot") {
-            self.tally.add(Rare::SnapshotMissed);
-        }
+        Rare::of_refusal(&reason).into_iter().for_each(|rare| self.tally.add(rare));
         self.hosts[host].halted = Some(reason);
     }
 
@@ -417,8 +421,7 @@ impl World {
             self.schedule(at + AGAIN, SimEvent::Again { host, run });
             return;
         }
-        self.disturbances += 1;
-        self.checks.disturbed();
+        self.is_disturbed();
         self.hosts[host].halted = None;
         self.start(host);
     }

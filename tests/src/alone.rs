@@ -81,8 +81,7 @@ impl Runners {
 }
 
 fn disturb(world: &mut World) {
-    world.disturbances += 1;
-    world.checks.disturbed();
+    world.is_disturbed();
     let host = usize::try_from(world.random.below(2)).unwrap_or(0);
     match world.random.below(10) {
         0..=2 => world.crash(host),

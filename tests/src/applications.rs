@@ -176,8 +176,7 @@ pub fn told_of_applications(seed: u64, verbose: bool) -> Told {
 }
 
 fn disturb(world: &mut World, said: &mut Said, hosts: usize) {
-    world.disturbances += 1;
-    world.checks.disturbed();
+    world.is_disturbed();
     let [host, other] =
         [0, 1].map(|_| usize::try_from(world.random.below(hosts as u64)).unwrap_or(0));
     match world.random.below(16) {

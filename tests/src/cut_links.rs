@@ -58,8 +58,7 @@ pub fn draw_cut(world: &mut World) -> Cut {
 impl World {
     /// Cuts it, until the network heals.
     pub fn cut(&mut self, cut: Cut) {
-        self.disturbances += 1;
-        self.checks.disturbed();
+        self.is_disturbed();
         self.note(|| format!("cut: {cut:?}, counted from 0"));
         let others = |one: usize, hosts: usize| (0..hosts).filter(move |other| *other != one);
         let hosts = self.hosts.len();

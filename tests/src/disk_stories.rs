@@ -9,7 +9,7 @@ use crate::contention::Contention;
 use crate::disk::{Decay, Room};
 use crate::faults::{Roughness, break_something};
 use crate::random::Random;
-use crate::restored::is_whole;
+use crate::restored::{Clients, is_whole};
 use crate::runs::{Outcome, draw_setup, heal_and_verify};
 use crate::workload::Workload;
 use crate::world::{Setup, World};
@@ -32,21 +32,8 @@ struct Users {
 
 impl Users {
     fn work(&mut self, world: &mut World, millis: u64) {
-        let until = world.elapsed() + Duration::from_millis(millis);
-        while world.elapsed() < until {
-            let host = any_host(world);
-            if world.random.percent(70) {
-                self.workload.write(world, host);
-            } else {
-                self.workload.read(world, host);
-            }
-            let host = any_host(world);
-            self.contention.call(world, host);
-            let pause = Duration::from_millis(world.random.between(20, 1_200));
-            world.run_for(pause);
-            self.workload.collect(world);
-            self.contention.collect(world);
-        }
+        let Self { workload, contention } = self;
+        Clients { workload, contention }.work(world, millis, (20, 1_200));
     }
 
     fn verify(&mut self, world: &mut World) -> Outcome {
@@ -54,11 +41,6 @@ impl Users {
         heal_and_verify(world, &mut self.workload, &mut self.contention);
         Outcome::of(world, &self.workload)
     }
-}
-
-fn any_host(world: &mut World) -> usize {
-    let hosts = world.hosts.len() as u64;
-    usize::try_from(world.random.below(hosts)).unwrap_or(0)
 }
 
 /// The cluster of a seed.
@@ -89,10 +71,10 @@ pub fn disk_story_in(world: &mut World) -> Outcome {
     world.snapshot_time = SNAPSHOT;
     for _ in 0..world.hosts.len() * 2 {
         if world.random.percent(40) {
-            let host = any_host(world);
+            let host = world.any_host();
             ail(world, host);
         }
-        let host = any_host(world);
+        let host = world.any_host();
         world.start(host);
         let wait = world.random.between(0, 4_000);
         world.run_for(Duration::from_millis(wait));
@@ -110,7 +92,7 @@ pub fn disk_story_in(world: &mut World) -> Outcome {
             renew(world);
         }
         if world.random.percent(60) {
-            let host = any_host(world);
+            let host = world.any_host();
             if world.hosts[host].halted.is_none() {
                 world.start(host);
             }
@@ -122,10 +104,9 @@ pub fn disk_story_in(world: &mut World) -> Outcome {
 /// Something comes over a disk, more often that of the leader than of another; or the power goes where something is wrong already.
 fn ail_somebody(world: &mut World) {
     let leader = world.leader().filter(|_| world.random.percent(40));
-    let host = leader.unwrap_or_else(|| any_host(world));
+    let host = leader.unwrap_or_else(|| world.any_host());
     if world.ails(host) && world.random.percent(50) {
-        world.disturbances += 1;
-        world.checks.disturbed();
+        world.is_disturbed();
         if world.random.percent(30) {
             world.stop(host)
         } else {
@@ -137,8 +118,7 @@ fn ail_somebody(world: &mut World) {
 }
 
 fn ail(world: &mut World, host: usize) {
-    world.disturbances += 1;
-    world.checks.disturbed();
+    world.is_disturbed();
     match world.random.below(6) {
         0 => world.spoil_a_snapshot(host),
         1 | 2 => {
@@ -175,15 +155,14 @@ fn decay_within_margin(world: &mut World, users: &mut Users) {
     if margins.min().flatten().unwrap_or(0) < 1 {
         return;
     }
-    let host = any_host(world);
+    let host = world.any_host();
     let decay = if world.random.percent(50) { Decay::Log } else { Decay::Snapshot };
     let World { hosts, random, .. } = world;
     if !hosts[host].disk.decays(decay, random) {
         return;
     }
     world.note(|| format!("{decay:?} of n{} decays", host + 1));
-    world.disturbances += 1;
-    world.checks.disturbed();
+    world.is_disturbed();
     if decay == Decay::Snapshot {
         // It may be wanted before the host starts again.
         users.work(world, 3_000);
@@ -195,12 +174,10 @@ fn decay_within_margin(world: &mut World, users: &mut Users) {
 /// The operator begins anew where a host refuses its data: `quorate reset --set-aside`, and a start.
 fn renew(world: &mut World) {
     for host in 0..world.hosts.len() {
-        let refuses =
-            |reason: &String| reason.starts_with("log-") || reason.starts_with("a snapshot");
+        let refuses = |reason: &String| Rare::of_refusal(reason).is_some();
         if world.hosts[host].halted.as_ref().is_some_and(refuses) {
             world.tally.add(Rare::BegunAnew);
-            world.disturbances += 1;
-            world.checks.disturbed();
+            world.is_disturbed();
             world.hosts[host].halted = None;
             world.wipe(host);
             world.start(host);
@@ -222,7 +199,7 @@ pub fn two_bad_disks(seed: u64) -> bool {
     assert!(is_whole(&mut world), "it is born");
     users.work(&mut world, 5_000);
     assert!(is_whole(&mut world), "and whole");
-    let first = any_host(&mut world);
+    let first = world.any_host();
     let mut lost = 0;
     for host in [first, (first + 1) % 3] {
         if world.random.percent(60) {

@@ -69,8 +69,7 @@ pub(crate) fn act(world: &mut World, host: usize, body: act::Body) {
 
 /// One of them, at random.
 pub(crate) fn disturb(world: &mut World, hosts: usize) {
-    world.disturbances += 1;
-    world.checks.disturbed();
+    world.is_disturbed();
     let [host, other] =
         [0, 1].map(|_| usize::try_from(world.random.below(hosts as u64)).unwrap_or(0));
     let name = |host: &Host| host.name.clone();

@@ -19,8 +19,7 @@ pub enum Roughness {
 
 /// Breaks something, at random.
 pub fn break_something(world: &mut World, roughness: Roughness) {
-    world.disturbances += 1;
-    world.checks.disturbed();
+    world.is_disturbed();
     let hosts = world.hosts.len() as u64;
     let host = usize::try_from(world.random.below(hosts)).unwrap_or(0);
     let other = usize::try_from(world.random.below(hosts)).unwrap_or(0);

@@ -7,6 +7,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 impl World {
+    /// Something breaks: it is counted, and what comes of it may be told.
+    pub(crate) fn is_disturbed(&mut self) {
+        self.disturbances += 1;
+        self.checks.disturbed();
+    }
+
+    /// One of the hosts, drawn.
+    pub(crate) fn any_host(&mut self) -> usize {
+        let hosts = self.hosts.len() as u64;
+        usize::try_from(self.random.below(hosts)).unwrap_or(0)
+    }
+
     /// Power loss on a host: volatile state and unsynced writes are gone.
     pub fn crash(&mut self, host: usize) {
         if self.hosts[host].process.take().is_some() {

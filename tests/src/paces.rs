@@ -28,8 +28,7 @@ pub fn in_weather(seed: u64, weather: Weather, before: Duration, span: Duration)
 #[must_use]
 pub fn with_late_turns(seed: u64, most: Duration, before: Duration, span: Duration) -> Restless {
     let mut world = healthy(seed, 3);
-    let leader = world.leader().expect("a healthy cluster has a leader");
-    let slow = (0..3).find(|host| *host != leader).expect("three hosts");
+    let (_, slow) = leader_and_follower(&world);
     world.hosts[slow].slow = most;
     world.run_for(before);
     told_in(&mut world, span)
@@ -46,10 +45,16 @@ pub fn behind_quiet(
 ) -> Restless {
     let mut world = healthy(seed, 3);
     world.run_for(quiet);
-    let leader = world.leader().expect("a healthy cluster has a leader");
-    let slow = (0..3).find(|host| *host != leader).expect("three hosts");
+    let (_, slow) = leader_and_follower(&world);
     (world.network.weather, world.hosts[slow].slow) = (weather, most);
     told_in(&mut world, span)
+}
+
+/// Of three healthy hosts.
+fn leader_and_follower(world: &World) -> (usize, usize) {
+    let leader = world.leader().expect("a healthy cluster has a leader");
+    let follower = (0..3).find(|host| *host != leader).expect("three hosts");
+    (leader, follower)
 }
 
 fn told_in(world: &mut World, span: Duration) -> Restless {
@@ -73,8 +78,7 @@ fn elections(world: &World) -> u64 {
 #[must_use]
 pub fn around_a_burst(seed: u64, pause: Duration, later: Duration) -> [Duration; 3] {
     let mut world = healthy(seed, 3);
-    let leader = world.leader().expect("a healthy cluster has a leader");
-    let follower = (0..3).find(|host| *host != leader).expect("three hosts");
+    let (leader, follower) = leader_and_follower(&world);
     let borne = |world: &World| {
         let process = world.hosts[leader].process.as_ref().expect("it runs");
         process.node.status(world.now).pace.silence
@@ -96,8 +100,7 @@ pub fn around_a_burst(seed: u64, pause: Duration, later: Duration) -> [Duration;
 #[must_use]
 pub fn told_after(seed: u64, quiet: Duration) -> Duration {
     let mut world = healthy(seed, 3);
-    let leader = world.leader().expect("a healthy cluster has a leader");
-    let follower = (0..3).find(|host| *host != leader).expect("three hosts");
+    let (_, follower) = leader_and_follower(&world);
     world.run_for(quiet);
     let (before, began) = (newest(&world), world.elapsed());
     world.crash(follower);

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// The cluster is whole within this, before and after.
 const WHOLE: Duration = Duration::from_secs(60);
+/// Pauses of clients meanwhile, in milliseconds.
+const PAUSES: (u64, u64) = (5, 200);
 /// The cluster is written to for so long, in milliseconds, while a disk is there that went back.
 const ASKED: u64 = 4_000;
 /// A disk that went back is either noticed or filled up within this.
@@ -61,19 +63,19 @@ pub struct Clients<'a> {
 }
 
 impl Clients<'_> {
-    fn work(&mut self, world: &mut World, millis: u64) {
+    /// Uses it for so long, with pauses from so long to so long, all in milliseconds.
+    pub(crate) fn work(&mut self, world: &mut World, millis: u64, (least, most): (u64, u64)) {
         let until = world.elapsed() + Duration::from_millis(millis);
         while world.elapsed() < until {
-            let hosts = world.hosts.len() as u64;
-            let host = usize::try_from(world.random.below(hosts)).unwrap_or(0);
+            let host = world.any_host();
             if world.random.percent(70) {
                 self.workload.write(world, host);
             } else {
                 self.workload.read(world, host);
             }
-            let host = usize::try_from(world.random.below(hosts)).unwrap_or(0);
+            let host = world.any_host();
             self.contention.call(world, host);
-            let pause = Duration::from_millis(world.random.between(5, 200));
+            let pause = Duration::from_millis(world.random.between(least, most));
             world.run_for(pause);
             self.workload.collect(world);
             self.contention.collect(world);
@@ -91,7 +93,7 @@ pub fn befall(world: &mut World, mishap: Mishap, clients: &mut Clients<'_>) -> b
         return false;
     }
     let hosts = world.hosts.len();
-    let host = usize::try_from(world.random.below(hosts as u64)).unwrap_or(0);
+    let host = world.any_host();
     let step = usize::try_from(world.random.between(1, hosts as u64 - 1)).unwrap_or(1);
     let other = (host + step) % hosts;
     if !world.run_until_true(WHOLE, |world| meets_everybody(world, host)) {
@@ -114,7 +116,7 @@ pub fn befall(world: &mut World, mishap: Mishap, clients: &mut Clients<'_>) -> b
 /// Ends all other faults and waits until the cluster is whole and no change of voters is under way.
 pub(crate) fn is_whole(world: &mut World) -> bool {
     world.heal();
-    disturb(world);
+    world.is_disturbed();
     world.run_until_true(WHOLE, |world| {
         world.start_all();
         world.is_settled() && world.voters_agree()
@@ -131,12 +133,6 @@ fn is_met(world: &World, by: usize, host: usize) -> bool {
     world.hosts[by].process.as_ref().is_some_and(|process| process.link_with(host).is_some())
 }
 
-/// Something is done to a host, for which it may turn.
-fn disturb(world: &mut World) {
-    world.disturbances += 1;
-    world.checks.disturbed();
-}
-
 /// A copy of the disk of a host that goes on running is started at another, whose own disk lies in a drawer meanwhile.
 fn runs_twice(
     world: &mut World,
@@ -147,9 +143,9 @@ fn runs_twice(
 ) {
     let copy = world.hosts[original].disk.copy();
     let age = world.random.below(3_000);
-    clients.work(world, age);
+    clients.work(world, age, PAUSES);
     world.crash(place);
-    disturb(world);
+    world.is_disturbed();
     let drawer = std::mem::replace(&mut world.hosts[place].disk, copy);
     let name = world.hosts[place].name.clone();
     if !own_name {
@@ -159,14 +155,14 @@ fn runs_twice(
     let run = world.hosts[original].run;
     world.start(place);
     let lasts = world.random.between(500, 8_000);
-    clients.work(world, lasts);
+    clients.work(world, lasts, PAUSES);
     let goes_on = world.hosts[original].process.is_some() && world.hosts[original].run == run;
     assert!(goes_on, "the original goes on beside its copy: {:?}", world.hosts[original].halted);
     if world.random.below(2) == 0 {
         comes_back_beside_its_copy(world, original, place, clients);
     }
     world.crash(place);
-    disturb(world);
+    world.is_disturbed();
     world.hosts[place].disk = drawer;
     world.hosts[place].name = name;
     world.hosts[place].halted = None;
@@ -198,9 +194,9 @@ fn comes_back_beside_its_copy(
     } else {
         world.crash(original);
     }
-    disturb(world);
+    world.is_disturbed();
     let away = world.random.between(10, 5_000);
-    clients.work(world, away);
+    clients.work(world, away, PAUSES);
     world.start(original);
     let everybody = |world: &mut World| others.clone().all(|host| is_met(world, host, original));
     assert!(
@@ -222,23 +218,23 @@ fn goes_back(
     let old = world.hosts[host].disk.copy();
     for start in 0..=starts {
         let span = world.random.between(20, 2_000);
-        clients.work(world, span);
+        clients.work(world, span, PAUSES);
         world.crash(host);
-        disturb(world);
+        world.is_disturbed();
         if start < starts {
             world.start(host);
         }
     }
     put_back(world, host, old, noted);
     world.start(host);
-    clients.work(world, ASKED);
+    clients.work(world, ASKED, PAUSES);
     let found = world
         .run_until_true(NOTICED, |world| world.hosts[host].halted.is_some() || world.is_settled());
     let halted = world.hosts[host].halted.take();
     world.note(|| format!("n{} with its older disk: halted {halted:?}, found {found}", host + 1));
     if halted.is_some() || !found {
         world.wipe(host);
-        disturb(world);
+        world.is_disturbed();
         world.start(host);
     }
 }
