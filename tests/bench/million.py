@@ -10,12 +10,13 @@ with SIGKILL and started again: how long until each serves a read that is linear
 in the same way. Needs Python and, for etcd, `etcd` and `curl`.
 """
 import argparse
+import base64
 import functools
+import http.client
 import json
 import os
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -24,16 +25,11 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from processor_time import Client, Cluster     # noqa: E402
+from processor_time import Client, Cluster, run_all     # noqa: E402
 
 VALUE = "v" * 256
 EACH = 100
 PATIENCE = 120.0
-
-
-def status(cluster, node):
-    asked = subprocess.run([cluster.binary, "--socket", cluster.sockets[node], "status", "-o", "json"], capture_output=True, text=True)
-    return json.loads(asked.stdout) if asked.stdout.startswith("{") else {}
 
 
 def wait_for(what, true):
@@ -53,25 +49,6 @@ def fill(cluster, keys):
         for key in range(keys):
             file.write('{"key": "m/%08d", "value": "%s"}\n' % (key, VALUE))
     subprocess.run([cluster.binary, "--socket", cluster.sockets[cluster.leader], "import", lines], check=True, stdout=subprocess.DEVNULL)
-
-
-def run_all(works):
-    """Runs these at once, and ends with the first of their errors."""
-    failed = []
-
-    def run(work):
-        try:
-            work()
-        except Exception as error:     # the thread's own would be lost
-            failed.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        sys.exit("a client failed: %s" % failed[0])
 
 
 class Putter(threading.Thread):
@@ -95,6 +72,14 @@ class Putter(threading.Thread):
         """Milliseconds between two answers."""
         at = [since] + [one for one in self.answered if since <= one <= until] + [until]
         return max(later - before for before, later in zip(at, at[1:])) * 1e3
+
+
+def kill(daemons):
+    """All of them at once, with SIGKILL."""
+    for daemon in daemons:
+        daemon.kill()
+    for daemon in daemons:
+        daemon.wait()
 
 
 def memory(pid):
@@ -124,26 +109,25 @@ def quorate(binary, keys):
 
 
 def joins(cluster):
-    lost, before = (cluster.leader + 2) % 3, status(cluster, cluster.leader)
+    lost, before = (cluster.leader + 2) % 3, cluster.status(cluster.leader)
     putters = [Putter(cluster.sockets[cluster.leader], "leader"), Putter(cluster.sockets[(cluster.leader + 1) % 3], "follower")]
     for putter in putters:
         putter.start()
     began = time.monotonic()
     time.sleep(3)
-    cluster.daemons[lost].kill()
-    cluster.daemons[lost].wait()
+    kill([cluster.daemons[lost]])
     shutil.rmtree(os.path.join(cluster.dir, "n%d" % (lost + 1), "data"))
     wiped = time.monotonic()
-    commit = status(cluster, cluster.leader)["commit"]
+    commit = cluster.status(cluster.leader)["commit"]
     cluster.daemons[lost] = subprocess.Popen(cluster.daemons[lost].args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    votes = wait_for("the host votes and has all", lambda: has_all(status(cluster, lost), commit))
+    votes = wait_for("the host votes and has all", lambda: has_all(cluster.status(lost), commit))
     time.sleep(3)
     ended = time.monotonic()
     for putter in putters:
         putter.stops = True
         putter.join()
     calm, meanwhile = ([putter.longest(*span) for putter in putters] for span in ((began, wiped), (wiped, ended)))
-    after = status(cluster, cluster.leader)
+    after = cluster.status(cluster.leader)
     print("quorate: a wiped voter has all and votes after %.1f s; longest pause of a put meanwhile: leader %.0f ms, follower %.0f ms (3 s before: "
           "%.0f, %.0f); puts %s, refused %s; term %s -> %s" % (votes, *meanwhile, *calm, [len(putter.answered) for putter in putters],
                                                              [putter.refused for putter in putters], before["term"], after["term"]))
@@ -156,10 +140,7 @@ def has_all(seen, commit):
 
 def restarts(cluster):
     commands = [daemon.args for daemon in cluster.daemons]
-    for daemon in cluster.daemons:
-        daemon.send_signal(signal.SIGKILL)
-    for daemon in cluster.daemons:
-        daemon.wait()
+    kill(cluster.daemons)
     began = time.monotonic()
     cluster.daemons = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in commands]
     took = []
@@ -191,8 +172,6 @@ class Etcd:
         return asked.returncode == 0
 
     def fill(self, keys):
-        import base64
-        import http.client
         text = lambda one: base64.b64encode(one.encode()).decode()     # noqa: E731
         value = text(VALUE)
 
@@ -208,9 +187,7 @@ class Etcd:
         run_all([functools.partial(work, part) for part in range(4)])
 
     def close(self):
-        for daemon in self.daemons:
-            daemon.kill()
-            daemon.wait()
+        kill(self.daemons)
         shutil.rmtree(self.dir)
 
 
@@ -223,9 +200,7 @@ def etcd(program, keys):
         group.fill(keys)
         print("etcd: %d keys written in %.1f s" % (keys, time.monotonic() - began))
         print("etcd: memory, MiB: %s" % [memory(daemon.pid) for daemon in group.daemons])
-        for daemon in group.daemons:
-            daemon.kill()
-            daemon.wait()
+        kill(group.daemons)
         began = time.monotonic()
         group.start()
         took = []

@@ -8,6 +8,7 @@ unix sockets, in JSON; only the daemons' time counts, their own and the kernel's
 Python. Values are medians, with the least and the most behind them.
 """
 import argparse
+import functools
 import json
 import os
 import shutil
@@ -69,12 +70,10 @@ class Cluster:
         self.leader = self.wait()
 
     def start(self, number, port, seeds, secret):
-        """Starts a daemon: that of a seed, or behind the last of them one of a host that joins."""
-        listen = seeds[number] if number < len(seeds) else "127.0.0.1:%d" % (port + 2 * NODES + number)
         place = os.path.join(self.dir, "n%d" % (number + 1))
         os.mkdir(place)
         config = {"seeds": seeds, "secret_file": secret, "data_dir": place + "/data", "birth_dir": place + "/birth",
-                  "listen": listen, "cluster": "time"}
+                  "listen": seeds[number], "cluster": "time"}
         lines = ["%s = %s" % (key, json.dumps(value)) for key, value in config.items()]
         lines += ["[client]", "socket = %s" % json.dumps(place + "/socket"), "tcp = \"127.0.0.1:%d\"" % (port + NODES + number)]
         with open(place + "/quorate.toml", "w") as file:
@@ -90,13 +89,17 @@ class Cluster:
         """The place of the leader, once there is one."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            asked = subprocess.run([self.binary, "--socket", self.sockets[0], "status", "-o", "json"], capture_output=True, text=True)
-            leader = json.loads(asked.stdout)["leader"] if asked.stdout.startswith("{") else None
+            leader = self.status(0).get("leader")
             if leader:
                 return int((leader if isinstance(leader, str) else leader["name"])[1:]) - 1
             time.sleep(0.1)
         with open(os.path.join(self.dir, "n1", "log")) as log:
             sys.exit("no leader within %d s; n1 says:\n%s" % (PATIENCE, log.read()[-2000:]))
+
+    def status(self, number):
+        """What a daemon says of itself; empty while it does not answer."""
+        asked = subprocess.run([self.binary, "--socket", self.sockets[number], "status", "-o", "json"], capture_output=True, text=True)
+        return json.loads(asked.stdout) if asked.stdout.startswith("{") else {}
 
     def processor_time(self):
         """Seconds of all daemons."""
@@ -138,19 +141,17 @@ LOADS = [
 ]
 
 
-def load(path, count, clients, request):
-    """Seconds until all are done."""
+def run_all(works):
+    """Runs these at once; seconds until all are done. Ends with the first of their errors."""
     failed = []
 
-    def work(number):
+    def run(work):
         try:
-            client = Client(path)
-            for turn in range(count // clients):
-                client.ask(*request(number, turn))
+            work()
         except (OSError, RuntimeError) as error:
             failed.append(error)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
     began = time.monotonic()
     for thread in threads:
         thread.start()
@@ -159,6 +160,15 @@ def load(path, count, clients, request):
     if failed:
         sys.exit("a request failed: %s" % failed[0])
     return time.monotonic() - began
+
+
+def load(path, count, clients, request):
+    """Seconds until all are done."""
+    def work(number):
+        client = Client(path)
+        for turn in range(count // clients):
+            client.ask(*request(number, turn))
+    return run_all([functools.partial(work, number) for number in range(clients)])
 
 
 def measure(binary, port):
