@@ -313,6 +313,12 @@ impl BudgetRecord {
         Budget::class_of(&self.budget.name).map(|(family, _)| family)
     }
 
+    /// Of which budget it is: of itself, or of that of which this is a class.
+    #[must_use]
+    pub fn of_budget(&self) -> &str {
+        self.family().unwrap_or(&self.budget.name)
+    }
+
     /// What all grants together may be now.
     #[must_use]
     pub fn limit(&self) -> u64 {

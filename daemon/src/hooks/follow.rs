@@ -151,11 +151,9 @@ async fn follow_health(
 
 /// Follows a share of this host into what is known, for ever.
 pub(super) async fn share(client: Arc<Client>, budget: String, known: watch::Sender<Known>) {
-    let name = crate::cli::query_value(&budget);
-    let path = format!("/v1/budgets/watch?name={name}&classes=true");
     let mut pause = RETRY;
     loop {
-        if let Err(failure) = follow_share(&client, &path, &budget, &known, &mut pause).await
+        if let Err(failure) = follow_share(&client, &budget, &known, &mut pause).await
             && !failure.is_unreachable()
         {
             tracing::warn!(%budget, error = %failure.text, "the share cannot be followed");
@@ -167,12 +165,13 @@ pub(super) async fn share(client: Arc<Client>, budget: String, known: watch::Sen
 
 async fn follow_share(
     client: &Client,
-    path: &str,
     budget: &str,
     known: &watch::Sender<Known>,
     pause: &mut Duration,
 ) -> Result<(), Failure> {
-    let mut lines = client.follow(path, None).await?;
+    let name = crate::cli::query_value(budget);
+    let path = format!("/v1/budgets/watch?name={name}&classes=true");
+    let mut lines = client.follow(&path, None).await?;
     let mut warned = false;
     loop {
         let line = lines.next().await?;

@@ -198,11 +198,10 @@ impl Shares {
         self.alone.since = Some(turn.now);
         self.alone.fenced.clear();
         let Some(prospect) = self.alone.known() else { return };
-        let (ttl, lapse) = (prospect.ttl(), prospect.lapse());
+        let (ms, lapse) = (prospect.ttl_ms(), prospect.lapse());
         tracing::warn!(
             "there is no quorum; all others are to be fenced, and until then this host takes part in no majority"
         );
-        let ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         turn.tell(News::Founding(FoundingInput::Alone { ms }));
         self.alone.wake(turn.now + lapse);
     }
@@ -210,10 +209,9 @@ impl Shares {
     fn use_alone(&mut self, sight: &Sight<'_>, turn: &mut Turn, since: Moment) {
         let Some(prospect) = self.alone.known().cloned() else { return };
         self.alone.wake(turn.now + LOOK);
-        let lapsed = since + prospect.lapse();
-        let ms = u64::try_from(prospect.ttl().as_millis()).unwrap_or(u64::MAX);
-        if lapsed > turn.now || !sight.founding.is_marked_alone(ms) {
-            return self.alone.wake(lapsed.max(turn.now + LOOK));
+        let has_lapsed = since + prospect.lapse() <= turn.now;
+        if !has_lapsed || !sight.founding.is_marked_alone(prospect.ttl_ms()) {
+            return;
         }
         for part in &prospect.parts {
             if self.alone.are_all_fenced(&prospect, &part.family) {
@@ -225,11 +223,11 @@ impl Shares {
     fn tell_whole(&mut self, turn: &mut Turn, part: &Part) {
         let (now, fresh) = (turn.now, !self.alone.has_told(&part.name));
         let told = self.alone.told.entry(part.name.clone());
-        let pace = limits::renewed_each(part.ttl);
+        let pace = limits::renewed_each(part.ttl());
         let told = told.or_insert(Told { since: now, next: now, pace });
         if told.next <= now {
             told.next = now + pace;
-            let deadline = now + part.ttl;
+            let deadline = now + part.ttl();
             let alone = Some(AloneShare { since: told.since, fence: part.fence.clone() });
             turn.out.push(Output::Share(Share {
                 budget: part.name.clone(),
@@ -245,12 +243,9 @@ impl Shares {
         }
         let next = told.next;
         self.alone.wake(next);
-        if fresh {
-            let reasons = self.alone.reasons(now).into_iter();
-            let reason = reasons.map(|(_, reason)| reason).next();
-            turn.out.extend(reason.map(|reason| {
-                Output::Event(Event::Wrong { kind: reason.code.word(), reason, host: None })
-            }));
+        let known = self.alone.known().filter(|_| fresh);
+        if let Some(reason) = known.map(|known| self.alone.reason(known, part, now)) {
+            turn.event(Event::Wrong { kind: reason.code.word(), reason, host: None });
         }
     }
 
@@ -323,7 +318,7 @@ impl Shares {
 
 impl Alone {
     /// How it stands with each budget, by name, while there is no quorum.
-    pub(super) fn reasons(&self, now: Moment) -> Vec<(String, Reason)> {
+    pub(super) fn reasons(&self, now: Moment) -> Vec<Reason> {
         match &self.prospect {
             Some((_, Ok(prospect))) if self.is_withdrawn() && !self.ends => {
                 let mut all: BTreeMap<String, Reason> = BTreeMap::new();
@@ -332,7 +327,7 @@ impl Alone {
                     let reason = self.reason(prospect, part, now);
                     all.entry(family).or_insert(reason);
                 }
-                all.into_iter().collect()
+                all.into_values().collect()
             }
             _ => Vec::new(),
         }
@@ -366,8 +361,7 @@ impl Alone {
         let Some(since) = sight.leadership.quorum_lost() else { return Vec::new() };
         let records = sight.group.into_iter().flat_map(|group| group.meta().budgets());
         let local = records.filter(|it| it.budget.fence_for_the_whole().is_some());
-        let names: BTreeSet<&str> =
-            local.map(|it| it.family().unwrap_or(&it.budget.name)).collect();
+        let names: BTreeSet<&str> = local.map(|it| it.of_budget()).collect();
         let cause =
             |budget: &str| BudgetCause::NotAlone { budget: budget.to_owned(), why: why.clone() };
         names.into_iter().map(|budget| Reason::of(&cause(budget), since)).collect()

@@ -345,8 +345,7 @@ impl Shares {
         now: Moment,
     ) -> impl Iterator<Item = Reason> + use<'a> {
         let (leads, host) = (sight.leads(), sight.config.name.to_string());
-        let alone = self.alone.reasons(now).into_iter().map(|(_, reason)| reason);
-        let alone = alone.chain(self.alone.why_not(sight));
+        let alone = self.alone.reasons(now).into_iter().chain(self.alone.why_not(sight));
         let unacknowledged =
             self.held.iter().filter(move |_| !leads).filter_map(move |(budget, held)| {
                 let since = held.shrinks_since(now)?;

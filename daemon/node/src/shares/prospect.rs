@@ -23,7 +23,7 @@ pub(super) struct Part {
     pub(super) fence: String,
     /// The whole.
     pub(super) limit: u64,
-    pub(super) ttl: Duration,
+    pub(super) ttl_ms: u64,
     reserve: u64,
     version: u64,
     /// What this host is granted of it, ...
@@ -51,6 +51,11 @@ pub(super) struct Prospect {
 }
 
 impl Part {
+    /// For so long it is told.
+    pub(super) fn ttl(&self) -> Duration {
+        Duration::from_millis(self.ttl_ms)
+    }
+
     /// The number under which the whole is used: that of the own grant, or else one that nobody else has.
     pub(super) fn number(&self) -> u64 {
         self.own.as_ref().map_or(self.version, |grant| grant.number)
@@ -65,14 +70,14 @@ impl Part {
     /// What this host is granted, as an answer to a renewal tells it; none where that is nothing, or nobody knows.
     pub(super) fn granted(&self) -> Option<(Generation, ShareRenewed)> {
         let grant = self.own.clone().filter(|_| self.certain)?;
-        let ttl_ms = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
+        let ttl_ms = self.ttl_ms;
         let (budget, reserve) = (self.name.clone(), self.reserve);
         Some((grant.generation, ShareRenewed { budget, grant, ttl_ms, reserve }))
     }
 
     /// The same as in another state, but for what may differ.
     fn agrees(&self, other: &Self) -> bool {
-        let what = |it: &Self| (it.name.clone(), it.fence.clone(), it.limit, it.ttl, it.reserve);
+        let what = |it: &Self| (it.name.clone(), it.fence.clone(), it.limit, it.ttl_ms, it.reserve);
         what(self) == what(other)
     }
 }
@@ -126,14 +131,14 @@ impl Prospect {
         of.map(|((_, instance), other)| (*instance, other))
     }
 
-    /// The longest time for which any of it is told.
-    pub(super) fn ttl(&self) -> Duration {
-        self.parts.iter().map(|part| part.ttl).max().unwrap_or_default()
+    /// The longest time for which any of it is told, in milliseconds.
+    pub(super) fn ttl_ms(&self) -> u64 {
+        self.parts.iter().map(|part| part.ttl_ms).max().unwrap_or_default()
     }
 
     /// For so long whatever any majority granted may be used, once this host helps none any more.
     pub(super) fn lapse(&self) -> Duration {
-        span(u64::try_from(self.ttl().as_millis()).unwrap_or(u64::MAX))
+        span(self.ttl_ms())
     }
 
     fn of_state(meta: &Meta, me: Instance) -> Self {
@@ -143,12 +148,10 @@ impl Prospect {
                 && !record.removing
                 && host.is_some_and(|host| host.weight > 0)
         };
-        let waits = |family: &str| {
-            meta.budgets().any(|it| it.waits && it.family().unwrap_or(&it.budget.name) == family)
-        };
+        let waits = |family: &str| meta.budgets().any(|it| it.waits && it.of_budget() == family);
         let mut all = Self::default();
         for record in meta.budgets().map(|record| &**record).filter(is_local) {
-            let family = record.family().unwrap_or(&record.budget.name).to_owned();
+            let family = record.of_budget().to_owned();
             if waits(&family) {
                 continue;
             }
@@ -157,7 +160,7 @@ impl Prospect {
                 name: record.budget.name.clone(),
                 fence: record.budget.fence.clone(),
                 limit: record.limit(),
-                ttl: Duration::from_millis(record.budget.ttl_ms),
+                ttl_ms: record.budget.ttl_ms,
                 reserve: record.budget.reserve,
                 version: record.version,
                 own: record.grant(me).cloned(),
@@ -167,7 +170,7 @@ impl Prospect {
         }
         // What is granted of a class that goes is in use, too.
         for record in meta.budgets() {
-            let family = record.family().unwrap_or(&record.budget.name).to_owned();
+            let family = record.of_budget().to_owned();
             if record.removing && all.parts.iter().any(|part| part.family == family) {
                 all.note_holders(meta, me, &family, record);
             }
